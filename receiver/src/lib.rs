@@ -1,1 +1,6 @@
-//! Skeleton.
+//! The Leadgate receiver: verifies a webhook's sender, validates and deduplicates the lead, queues it durably,
+//! answers 200, and delivers it to the CRM in the background, once and in order.
+//!
+//! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`.
+
+pub mod queue;

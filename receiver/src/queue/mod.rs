@@ -1,0 +1,117 @@
+//! The durable queue: what was acknowledged waits here, per sink and per contact, until a CRM has it.
+//!
+//! * [`Queue`] is the promise; `sqlite` (embedded) and `redis` (Lua files beside it) keep it, and one
+//!   conformance suite in `tests/` holds both to it.
+//! * The queue knows neither HTTP nor CRMs: a lead's body is bytes to it.
+//! * Time comes from the store, so that replicas with different clocks agree.
+
+mod types;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use types::*;
+
+/// A durable queue of leads, ordered per sink and per contact.
+///
+/// A *contact* is the hash of what identifies a person. For one sink, one contact's leads are handed out one
+/// at a time, in the order in which they were accepted. A claim is a lease with a fencing token: if its
+/// holder dies, the lead comes back when the lease ends; a late answer with an old token is refused.
+///
+/// Every method fails with [`QueueError`] within about a second when the store is unavailable, and works
+/// again by itself once the store is back.
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Deduplicates, stores and enqueues the leads of one request, atomically: all of them or none.
+    ///
+    /// Returns one [`Admission`] per lead, in order. When this returns `Ok`, the leads are on disk. A lead whose
+    /// dedupe key is held by another lead is a [`Admission::Duplicate`] of that one and is not stored. After
+    /// an error the outcome is unknown: repeating the call with the *same ids* is safe (a lead that landed
+    /// answers `Accepted` again), and so is a resend by the sender (it answers `Duplicate`).
+    async fn accept(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError>;
+
+    /// Hands out the first lead of up to `max` different contacts that are due, oldest first, for `lease`.
+    ///
+    /// Each claim counts as an attempt, so a lead that kills its worker is seen to have been tried.
+    async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError>;
+
+    /// Extends leases to `lease` from now. `false`: the claim was lost, its worker must stop.
+    async fn renew(
+        &self,
+        sink: &SinkId,
+        claims: &[(Contact, Token)],
+        lease: Duration,
+    ) -> Result<Vec<bool>, QueueError>;
+
+    /// Ends claims, each on its own. A stale token changes nothing and answers [`Settled::Stale`].
+    async fn settle(&self, sink: &SinkId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, QueueError>;
+
+    /// Returns when a lead may have been enqueued for `sink` (by this or any other process), or after
+    /// `at_most`. Never misses a push that happens after the previous [`Queue::claim`] returned. Spurious
+    /// returns are allowed; polling the store more than once a second is not.
+    async fn wait(&self, sink: &SinkId, at_most: Duration);
+
+    /// Asks for `want` requests to the CRM of `sink`, under the rolling `limit`, the pause and the circuit
+    /// breaker that all replicas share.
+    async fn permits(
+        &self,
+        sink: &SinkId,
+        want: u32,
+        limit: Option<RateLimit>,
+        breaker: Breaker,
+    ) -> Result<Grant, QueueError>;
+
+    /// Reports whether the CRM answered. `failures` in a row open the circuit: nothing is granted for
+    /// `cooldown`, then one probe at a time until a success closes it. A success clears the count.
+    async fn report(&self, sink: &SinkId, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError>;
+
+    /// Stops all deliveries to `sink` for `pause` from now (the later end wins over a pause in force).
+    async fn pause(&self, sink: &SinkId, pause: Duration, reason: &str) -> Result<(), QueueError>;
+
+    /// Lifts a pause and closes the circuit.
+    async fn resume(&self, sink: &SinkId) -> Result<(), QueueError>;
+
+    /// Keeps a request that was verified but could not become a lead, for `keep`. Counted per webhook.
+    async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError>;
+
+    /// Lists a set, newest first.
+    async fn list(&self, set: ParkedSet, filter: &ListFilter) -> Result<ParkedPage, QueueError>;
+
+    /// One parked lead; for several sinks of one lead, one each.
+    async fn show(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError>;
+
+    /// Puts a dead or held lead back at the end of its contact's line, due now, with its attempts cleared.
+    /// `false`: no such lead in that set. A rejected request is not replayed here (it never was a lead).
+    async fn replay(&self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError>;
+
+    /// Removes a parked lead for good and counts it as discarded. `sink` is `None` for rejected requests.
+    async fn discard(
+        &self,
+        set: ParkedSet,
+        sink: Option<&SinkId>,
+        id: &LeadId,
+    ) -> Result<bool, QueueError>;
+
+    /// Erases a contact everywhere: waiting, parked and remembered. Returns how many leads went.
+    async fn erase(&self, contact: &Contact) -> Result<u64, QueueError>;
+
+    /// Figures of the given sinks, in their order.
+    async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError>;
+
+    /// Figures of the given webhooks, in their order.
+    async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError>;
+
+    /// Removes what has outlived its retention. Bounded work a call; `true`: call again soon.
+    async fn prune(&self) -> Result<bool, QueueError>;
+
+    /// Whether the store answers and is set up so that an acknowledged lead survives.
+    async fn check(&self) -> Result<StoreReport, QueueError>;
+
+    /// Finishes what is under way and releases the store.
+    async fn close(&self);
+}
+
+/// A body is opaque to the queue: bytes in, the same bytes out.
+pub type Body = Bytes;

@@ -1,0 +1,404 @@
+//! The queue's vocabulary: identifiers, what goes in, what comes out.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+/// Why the store could not do it. All are temporary to a sender: answered 503 with Retry-After.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueueError {
+    /// The store does not answer, or refuses writes (disk full, out of memory, loading).
+    #[error("the queue is unavailable: {0}")]
+    Unavailable(String),
+    /// More waits to be written than the receiver may hold in memory.
+    #[error("the queue is not keeping up: {waiting} leads wait to be written")]
+    Full {
+        /// Leads that wait.
+        waiting: usize,
+    },
+    /// What the store holds cannot be read; names the key or row.
+    #[error("the queue holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Wraps a text.
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
+                Self(text.into())
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+    };
+}
+
+text_id! {
+    /// A lead's id: a ULID, so ids sort by time.
+    LeadId
+}
+text_id! {
+    /// A sink: `namespace/name`.
+    SinkId
+}
+text_id! {
+    /// A webhook: `namespace/name`.
+    WebhookId
+}
+text_id! {
+    /// Who a lead is about: a hash, never the e-mail or phone itself.
+    Contact
+}
+text_id! {
+    /// What makes two submissions the same one: a hash, never personal data.
+    DedupeKey
+}
+
+impl LeadId {
+    /// A new id, from now.
+    pub fn generate() -> Self {
+        Self::new(ulid::Ulid::new().to_string())
+    }
+}
+
+/// A fencing token: grows with each claim of a sink.
+pub type Token = u64;
+
+/// Milliseconds since the Unix epoch, by the store's clock.
+pub type Millis = u64;
+
+/// A lead to be stored.
+#[derive(Debug, Clone)]
+pub struct NewLead {
+    /// Made by the receiver, so that a repeated call can be recognised.
+    pub id: LeadId,
+    /// The webhook that took it.
+    pub webhook: WebhookId,
+    /// Identity of the submission.
+    pub dedupe: DedupeKey,
+    /// How long a resend is recognised.
+    pub window: Duration,
+    /// Identity of the person.
+    pub contact: Contact,
+    /// Where it goes; at least one.
+    pub sinks: Arc<[SinkId]>,
+    /// What the CRM worker needs.
+    pub body: Bytes,
+}
+
+/// What became of a lead that was offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It is on disk and will be delivered.
+    Accepted,
+    /// The same submission is known under this id.
+    Duplicate(LeadId),
+}
+
+/// A lead in the hands of a worker.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Whose line it heads.
+    pub contact: Contact,
+    /// Proof of the claim.
+    pub token: Token,
+    /// The lead.
+    pub id: LeadId,
+    /// The webhook that took it.
+    pub webhook: WebhookId,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// The previous attempt's outcome is not known (a time-out after sending, or its worker died).
+    pub unknown: bool,
+    /// When it was accepted.
+    pub accepted_at: Millis,
+    /// The CRM record that an earlier lead of this contact went to, while remembered.
+    pub record: Option<String>,
+    /// As it was accepted.
+    pub body: Bytes,
+}
+
+/// An answer to [`super::Queue::claim`].
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    /// One per contact.
+    pub claims: Vec<Claim>,
+    /// How long until the next contact is due; zero when more are due now; `None` when none waits.
+    pub next_due: Option<Duration>,
+}
+
+/// How a claim ends.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// Whose claim.
+    pub contact: Contact,
+    /// Proof of it.
+    pub token: Token,
+    /// Its outcome.
+    pub outcome: Outcome,
+}
+
+/// What became of a claimed lead.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The CRM has it; the contact's next lead is due.
+    Delivered {
+        /// The CRM record it went to, remembered for the contact for so long.
+        remember: Option<(String, Duration)>,
+    },
+    /// Due again later.
+    Retry {
+        /// From now.
+        after: Duration,
+        /// Whether the CRM may have it nonetheless.
+        unknown: bool,
+    },
+    /// Nothing was attempted (pause, shutdown): due again later, and the attempt is not counted.
+    Release {
+        /// From now.
+        after: Duration,
+    },
+    /// Set aside for a person; the contact's next lead is due.
+    Park {
+        /// Held or dead.
+        set: ParkedSet,
+        /// Why.
+        why: ParkReason,
+        /// Removed after so long.
+        keep: Duration,
+    },
+}
+
+/// Why a lead was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkReason {
+    /// A stable CamelCase word, such as `InvalidEmail`.
+    pub reason: String,
+    /// In words for a person.
+    pub message: String,
+    /// The CRM's own answer, bounded; empty when there was none.
+    pub answer: String,
+}
+
+/// Whether a settlement took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It did.
+    Done,
+    /// The claim was lost to another worker (or ended before); nothing changed.
+    Stale,
+}
+
+/// The sets in which what needs a person waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParkedSet {
+    /// A person must decide which record it is.
+    Held,
+    /// The CRM refused it for good, or retries ran out.
+    Dead,
+    /// Verified, but not a valid lead.
+    Rejected,
+}
+
+impl ParkedSet {
+    /// The set's name in keys, paths and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Dead => "dead",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// A verified request that is not a lead.
+#[derive(Debug, Clone)]
+pub struct NewRejected {
+    /// Its id, told to the sender.
+    pub id: LeadId,
+    /// The webhook that refused it.
+    pub webhook: WebhookId,
+    /// Why.
+    pub why: ParkReason,
+    /// The request body as it came.
+    pub body: Bytes,
+}
+
+/// A lead or request that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// Which set.
+    pub set: ParkedSet,
+    /// Its id.
+    pub id: LeadId,
+    /// The webhook that took it.
+    pub webhook: WebhookId,
+    /// The sink that could not take it; `None` for rejected requests.
+    pub sink: Option<SinkId>,
+    /// Whose it is; `None` for rejected requests.
+    pub contact: Option<Contact>,
+    /// When it was accepted (rejected: received).
+    pub accepted_at: Millis,
+    /// When it was set aside.
+    pub parked_at: Millis,
+    /// When it will be removed.
+    pub expires_at: Millis,
+    /// How often delivery was tried.
+    pub attempts: u32,
+    /// Why.
+    pub why: ParkReason,
+    /// As it came.
+    pub body: Bytes,
+}
+
+/// Which parked leads to list.
+#[derive(Debug, Clone, Default)]
+pub struct ListFilter {
+    /// Only this sink's.
+    pub sink: Option<SinkId>,
+    /// Only this webhook's.
+    pub webhook: Option<WebhookId>,
+    /// Continue after this cursor.
+    pub after: Option<String>,
+    /// At most so many (1 to 1000).
+    pub limit: usize,
+}
+
+/// A page of parked leads.
+#[derive(Debug, Clone, Default)]
+pub struct ParkedPage {
+    /// Newest first.
+    pub items: Vec<Parked>,
+    /// Where the next page starts; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// At most `requests` in any window of `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests.
+    pub requests: u32,
+    /// Window.
+    pub per: Duration,
+}
+
+/// When to stop calling a CRM that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// Failures in a row that open the circuit.
+    pub failures: u32,
+    /// How long it stays open before a probe.
+    pub cooldown: Duration,
+}
+
+/// What a request told about the CRM itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrmHealth {
+    /// It answered (be it with a refusal of the lead).
+    Up,
+    /// Time-out, refused connection, or 5xx.
+    Down,
+}
+
+/// An answer to [`super::Queue::permits`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Requests that may be sent now; 0 to `want`.
+    pub granted: u32,
+    /// When fewer than wanted: how long until it is worth asking again.
+    pub wait: Duration,
+    /// Why nothing was granted, if a pause or an open circuit is the reason.
+    pub paused: Option<String>,
+    /// Failures in a row so far; a success needs reporting only when this is not 0.
+    pub failures: u32,
+}
+
+/// Figures of one sink, over all webhooks that feed it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SinkStats {
+    /// Leads that wait or are being delivered.
+    pub pending: u64,
+    /// Leads in the held set now.
+    pub held: u64,
+    /// Leads in the dead set now.
+    pub dead: u64,
+    /// Delivered, ever.
+    pub delivered: u64,
+    /// Discarded or erased, ever.
+    pub discarded: u64,
+    /// When the oldest pending lead was accepted.
+    pub oldest_accepted_at: Option<Millis>,
+    /// The store's time, to compute ages with.
+    pub now: Millis,
+    /// Pause or open circuit: until when, and why.
+    pub paused: Option<(Millis, String)>,
+    /// The same figures by webhook (only `pending`, `held`, `dead`, `delivered`, `discarded`,
+    /// `last_delivered_at`).
+    pub by_webhook: Vec<(WebhookId, SinkShare)>,
+}
+
+/// One webhook's share of a sink.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SinkShare {
+    /// Waiting or being delivered.
+    pub pending: u64,
+    /// In the held set now.
+    pub held: u64,
+    /// In the dead set now.
+    pub dead: u64,
+    /// Delivered, ever.
+    pub delivered: u64,
+    /// Discarded or erased, ever.
+    pub discarded: u64,
+    /// When the last one was delivered.
+    pub last_delivered_at: Option<Millis>,
+}
+
+/// Figures of one webhook.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebhookStats {
+    /// Accepted, ever.
+    pub accepted: u64,
+    /// Recognised as resends, ever.
+    pub duplicates: u64,
+    /// Rejected after verification, ever.
+    pub rejected: u64,
+    /// When the last lead was accepted.
+    pub last_accepted_at: Option<Millis>,
+}
+
+/// What [`super::Queue::check`] found.
+#[derive(Debug, Clone, Default)]
+pub struct StoreReport {
+    /// What is wrong with the store's set-up, each with its remedy; empty when all is well.
+    pub problems: Vec<String>,
+    /// How long one durable write took.
+    pub write_latency: Duration,
+}
