@@ -3,4 +3,5 @@
 //!
 //! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`.
 
+pub mod expression;
 pub mod queue;

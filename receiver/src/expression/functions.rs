@@ -1,0 +1,174 @@
+//! The functions that mapping needs and CEL lacks. Each is bounded: input by the payload, output by [`LONGEST`].
+//!
+//! | Function | Meaning |
+//! |---|---|
+//! | `list.find(path, value)` | the first element whose field at the dotted `path` equals `value`, else null |
+//! | `list.firstNonEmpty()` | the first element that is neither null, missing, nor blank, else null |
+//! | `string.lower()`, `string.upper()` | Unicode case, unlike `lowerAscii` |
+//! | `urlencode(string)` | percent-encoding for a path segment or query value |
+//! | `parseJson(string)` | JSON text as a value, else null |
+//! | `text(any)` | a string as it is, a number without loss, a list's first element; null stays null |
+
+use cel::common::types::{
+    CelBool, CelDouble, CelInt, CelNull, CelOptional, CelString, CelUInt, DYN_TYPE, LIST_TYPE, STRING_TYPE,
+};
+use cel::common::value::{CowVal, Val};
+use cel::{DeclarationError, Env, ExecutionError};
+use serde_json::Value;
+
+use super::json;
+
+/// Longest text a function may make.
+const LONGEST: usize = 1 << 20;
+
+/// Registers the functions.
+pub(super) fn register(env: &mut Env) -> Result<(), DeclarationError> {
+    env.add_member_overload("find", "list.find(string,dyn)", LIST_TYPE, vec![STRING_TYPE, DYN_TYPE], find)?;
+    env.add_member_overload("firstNonEmpty", "list.firstNonEmpty()", LIST_TYPE, vec![], first_non_empty)?;
+    env.add_member_overload("lower", "string.lower()", STRING_TYPE, vec![], lower)?;
+    env.add_member_overload("upper", "string.upper()", STRING_TYPE, vec![], upper)?;
+    env.add_overload("urlencode", "urlencode(string)", vec![STRING_TYPE], urlencode)?;
+    env.add_overload("parseJson", "parseJson(string)", vec![STRING_TYPE], parse_json)?;
+    env.add_overload("text", "text(dyn)", vec![DYN_TYPE], text)?;
+    Ok(())
+}
+
+type Args<'b, 'v> = Vec<CowVal<'b, 'v>>;
+type Answer<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
+
+fn null<'b, 'v>() -> CowVal<'b, 'v> {
+    CowVal::owned(CelNull)
+}
+
+fn string_arg<'x>(args: &'x [CowVal<'_, '_>], index: usize, function: &str) -> Result<&'x str, ExecutionError> {
+    args.get(index)
+        .and_then(|arg| arg.downcast_ref::<CelString>())
+        .map(CelString::inner)
+        .ok_or_else(|| ExecutionError::function_error(function, format!("argument {index} must be a string")))
+}
+
+fn bounded(function: &str, text: String) -> Result<CelString<'static>, ExecutionError> {
+    if text.len() > LONGEST {
+        return Err(ExecutionError::function_error(function, "the result is longer than 1 MiB"));
+    }
+    Ok(CelString::from(text))
+}
+
+fn find<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let path = string_arg(&args, 1, "find")?;
+    let (Some(list), Some(wanted)) = (args.first().and_then(|l| l.as_iterable()), args.get(2)) else {
+        return Err(ExecutionError::function_error("find", "call it as list.find(path, value)"));
+    };
+    let mut items = list.iter();
+    while let Some(item) = items.next() {
+        if at_path(item, path, |value| value.equals(wanted.as_ref())) {
+            return Ok(CowVal::Owned(item.clone_as_boxed()));
+        }
+    }
+    Ok(null())
+}
+
+/// Whether `test` holds for the value at a dotted path; `false` where the path leads nowhere.
+fn at_path(value: &dyn Val, path: &str, test: impl Fn(&dyn Val) -> bool) -> bool {
+    let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
+    let Some(field) = value.as_indexer().and_then(|i| i.get(&CelString::from(head)).ok()) else { return false };
+    match rest {
+        Some(rest) => at_path(field.as_ref(), rest, test),
+        None => test(field.as_ref()),
+    }
+}
+
+fn is_empty(value: &dyn Val) -> bool {
+    if let Some(optional) = value.downcast_ref::<CelOptional>() {
+        return optional.option().is_none_or(is_empty);
+    }
+    value.downcast_ref::<CelNull>().is_some()
+        || value.downcast_ref::<CelString>().is_some_and(|s| s.inner().trim().is_empty())
+}
+
+fn first_non_empty<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let Some(list) = args.first().and_then(|l| l.as_iterable()) else { return Ok(null()) };
+    let mut items = list.iter();
+    while let Some(item) = items.next() {
+        if !is_empty(item) {
+            let inner = item.downcast_ref::<CelOptional>().and_then(CelOptional::option).unwrap_or(item);
+            return Ok(CowVal::Owned(inner.clone_as_boxed()));
+        }
+    }
+    Ok(null())
+}
+
+fn lower<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    Ok(CowVal::owned(bounded("lower", string_arg(&args, 0, "lower")?.to_lowercase())?))
+}
+
+fn upper<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    Ok(CowVal::owned(bounded("upper", string_arg(&args, 0, "upper")?.to_uppercase())?))
+}
+
+fn urlencode<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let encoded = percent_encode(string_arg(&args, 0, "urlencode")?);
+    Ok(CowVal::owned(bounded("urlencode", encoded)?))
+}
+
+/// RFC 3986: everything but unreserved characters, so it is safe in a path segment and in a query.
+pub fn percent_encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len() + 8);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+fn parse_json<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let text = string_arg(&args, 0, "parseJson")?;
+    Ok(serde_json::from_str::<Value>(text).map_or_else(|_| null(), |value| CowVal::Owned(own(value))))
+}
+
+/// JSON as a CEL value that owns itself.
+fn own<'v>(value: Value) -> Box<dyn Val + 'v> {
+    use cel::common::types::{CelList, CelMap, CelMapKey};
+    match value {
+        Value::String(s) => Box::new(CelString::from(s)),
+        Value::Array(items) => {
+            Box::new(CelList::from(items.into_iter().map(own).collect::<Vec<Box<dyn Val + 'v>>>()))
+        }
+        Value::Object(map) => {
+            let entries: std::collections::HashMap<CelMapKey<'v>, Box<dyn Val + 'v>> =
+                map.into_iter().map(|(key, value)| (CelMapKey::from(key), own(value))).collect();
+            Box::new(CelMap::from(entries))
+        }
+        Value::Null => Box::new(CelNull),
+        Value::Bool(b) => Box::new(CelBool::from(b)),
+        Value::Number(n) => match (n.as_i64(), n.as_u64()) {
+            (Some(i), _) => Box::new(CelInt::from(i)),
+            (None, Some(u)) => Box::new(CelUInt::from(u)),
+            (None, None) => Box::new(CelDouble::from(n.as_f64().unwrap_or(f64::NAN))),
+        },
+    }
+}
+
+fn text<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let Some(value) = args.first() else { return Ok(null()) };
+    Ok(match json::unwrap(value.as_ref())? {
+        Value::Array(items) => items.first().and_then(plain_text),
+        other => plain_text(&other),
+    }
+    .map_or_else(null, |text| CowVal::owned(CelString::from(text))))
+}
+
+/// A scalar as text, without losing digits; `None` for null, lists and maps.
+pub fn plain_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(s) => Some(s.clone()),
+        Value::Number(n) => Some(n.to_string()),
+        Value::Bool(b) => Some(b.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

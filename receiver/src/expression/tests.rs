@@ -1,0 +1,95 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use serde_json::{Value, json};
+
+use super::{ExpressionError, Program, Scope};
+
+fn evaluate(source: &str, payload: &Value) -> Result<Option<Value>, ExpressionError> {
+    Program::compile(source)?.evaluate(&Scope::new().with("payload", payload))
+}
+
+#[test]
+fn a_table_of_expressions_and_what_they_give() {
+    let payload = json!({
+        "email": "Ada@Example.com", "n": 3, "big": 9_007_199_254_740_993_i64, "huge": u64::MAX, "none": null, "blank": " ",
+        "list": [1, 2], "Phone Number": 4_930_901_820_i64, "text": "ÄB c/ü", "inner": "{\"a\":[true]}",
+        "answers": [
+            {"type": "text", "field": {"ref": "first_name"}, "text": "Zoë"},
+            {"type": "email", "email": "zoe@example.com"}
+        ]
+    });
+    let table: &[(&str, Option<Value>)] = &[
+        ("payload.email", Some(json!("Ada@Example.com"))),
+        ("payload.n + 1", Some(json!(4))),
+        ("payload.big", Some(json!(9_007_199_254_740_993_i64))),
+        ("payload.huge", Some(json!(u64::MAX))),
+        ("payload.missing", None),
+        ("payload.missing.deeper", None),
+        ("payload.none", None),
+        ("payload.none.deeper", None),
+        ("payload.none.deeper.still", None),
+        ("payload.?missing", None),
+        ("payload.?missing.orValue('d')", Some(json!("d"))),
+        ("payload.list[5]", None),
+        ("payload.list[1]", Some(json!(2))),
+        ("payload.list + [3]", Some(json!([1, 2, 3]))),
+        ("payload.list == [1, 2]", Some(json!(true))),
+        ("[1, 2] == [1, 3]", Some(json!(false))),
+        ("{'a': payload.n}", Some(json!({"a": 3}))),
+        ("payload['Phone Number']", Some(json!(4_930_901_820_i64))),
+        ("text(payload['Phone Number'])", Some(json!("4930901820"))),
+        ("text(payload.list)", Some(json!("1"))),
+        ("text(payload.none)", None),
+        ("payload.text.lower()", Some(json!("äb c/ü"))),
+        ("urlencode(payload.text)", Some(json!("%C3%84B%20c%2F%C3%BC"))),
+        ("parseJson(payload.inner).a[0]", Some(json!(true))),
+        ("parseJson(payload.text)", None),
+        ("payload.answers.find('type', 'email').email", Some(json!("zoe@example.com"))),
+        ("payload.answers.find('field.ref', 'first_name').text", Some(json!("Zoë"))),
+        ("payload.answers.find('type', 'phone').phone", None),
+        ("[payload.?missing, payload.answers.find('type','no').?x, payload.blank, payload.?email].firstNonEmpty()",
+            Some(json!("Ada@Example.com"))),
+        ("[payload.?missing].firstNonEmpty()", None),
+        ("payload.answers.filter(a, a.type == 'email')[0].email", Some(json!("zoe@example.com"))),
+        ("payload.answers.map(a, a.type)", Some(json!(["text", "email"]))),
+        ("'zoe@example.com' in payload.answers.map(a, a.?email.orValue(''))", Some(json!(true))),
+        ("payload.email.split('@')[1].lowerAscii()", Some(json!("example.com"))),
+        ("has(payload.email) && !has(payload.nope)", Some(json!(true))),
+        ("timestamp('2026-11-23T09:00:00Z')", Some(json!("2026-11-23T09:00:00+00:00"))),
+    ];
+    for (source, expected) in table {
+        assert_eq!(evaluate(source, &payload).as_ref(), Ok(expected), "{source}");
+    }
+}
+
+#[test]
+fn errors_name_the_expression_and_quote_no_value() {
+    let payload = json!({"secret": "hunter2", "n": 1});
+    for source in ["payload.secret + 1", "payload.secret < 3", "payload.secret * 2", "int(payload.secret)", "nope.x"] {
+        let error = evaluate(source, &payload).expect_err(source).to_string();
+        assert!(error.contains(source) && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn what_could_overflow_a_stack_or_never_end_is_refused() {
+    let deep = format!("{}1{}", "(".repeat(40), ")".repeat(40));
+    let chain = vec!["1"; 500].join("+");
+    let long = format!("'{}'", "x".repeat(3000));
+    let nested = "payload.a.map(x, payload.a.map(y, payload.a.map(z, z)))";
+    for source in ["", "1 +", deep.as_str(), chain.as_str(), long.as_str(), nested] {
+        assert!(matches!(Program::compile(source), Err(ExpressionError::Invalid { .. })), "{source}");
+    }
+    let payload = json!({"a": vec![0; 2000]});
+    let error = evaluate("payload.a.exists(x, payload.a.exists(y, y == 1))", &payload).expect_err("too much");
+    assert!(error.to_string().contains("100,000 elements"), "{error}");
+    // The budget is per evaluation, not per thread.
+    assert_eq!(evaluate("payload.a.exists(x, x == 0)", &payload), Ok(Some(json!(true))));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_compiler_panic(source in "[a-z0-9.()\\[\\]{}'\"+*?:,<>=!&| ]{0,120}") {
+        let payload = json!({"a": 1});
+        let _ = evaluate(&source, &payload);
+    }
+}
