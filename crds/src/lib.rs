@@ -1,1 +1,28 @@
-//! Skeleton.
+//! The two resource types of Leadgate and nothing else: no client, no I/O.
+//!
+//! A [`LeadWebhook`] says who may post and how a payload becomes a lead; a [`CrmSink`] says where
+//! leads go. The same YAML serves a cluster (`kubectl apply`) and a local receiver (a folder of
+//! manifests): defaults are written once, here, and appear both in the schema that the API server
+//! uses and in the objects that serde makes.
+//!
+//! Fields that a sender's preset can supply are `Option`s without a default: absent means that the
+//! preset decides.
+
+#![allow(
+    unreachable_pub,
+    reason = "KubeSchema copies each struct with its visibility into a function body"
+)]
+
+pub mod common;
+pub mod crm_sink;
+mod definition;
+pub mod lead_webhook;
+
+pub use crm_sink::{CrmSink, CrmSinkSpec, CrmSinkStatus};
+pub use definition::{crm_sink_crd, lead_webhook_crd};
+pub use lead_webhook::{LeadWebhook, LeadWebhookSpec, LeadWebhookStatus};
+
+/// The API group of both resources.
+pub const GROUP: &str = "leadgate.dev";
+/// The version of both resources.
+pub const VERSION: &str = "v1alpha1";

@@ -1,0 +1,193 @@
+//! How fast, how often and how patiently leads are delivered.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::{Duration, between};
+
+/// How fast, how often and how patiently leads are delivered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Delivery {
+    /// How long a call to the CRM may take. From `100ms` to `5m`; default `10s`.
+    #[serde(default = "default_timeout")]
+    #[x_kube(validation = between("delivery.timeout", "100ms", "5m"))]
+    pub timeout: Duration,
+    /// When a failed delivery is tried again.
+    #[serde(default)]
+    pub retry: Retry,
+    /// How many calls the CRM takes, over all pods.
+    #[serde(default)]
+    pub rate_limit: RateLimit,
+    /// How leads are put together into one call, where the CRM takes several.
+    #[serde(default)]
+    pub batch: Batch,
+    /// When to leave a CRM alone that only fails.
+    #[serde(default)]
+    pub circuit_breaker: CircuitBreaker,
+    /// The most calls at the same time for each pod, 1 to 256. Default: 8.
+    #[serde(default = "default_concurrency")]
+    #[schemars(range(min = 1, max = 256))]
+    pub concurrency: i32,
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            timeout: default_timeout(),
+            retry: Retry::default(),
+            rate_limit: RateLimit::default(),
+            batch: Batch::default(),
+            circuit_breaker: CircuitBreaker::default(),
+            concurrency: default_concurrency(),
+        }
+    }
+}
+
+/// When a failed delivery is tried again: after a random time up to the backoff, which doubles with
+/// each failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("!self.initialBackoff.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || !self.maxBackoff.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || duration(self.initialBackoff) <= duration(self.maxBackoff)")
+        .message("delivery.retry.initialBackoff must not exceed delivery.retry.maxBackoff")
+        .field_path(".initialBackoff")
+)]
+pub struct Retry {
+    /// How long after its acceptance a lead is given up and becomes dead. From `1m` to `2160h`; default
+    /// `72h`.
+    #[serde(default = "default_max_age")]
+    #[x_kube(validation = between("delivery.retry.maxAge", "1m", "2160h"))]
+    pub max_age: Duration,
+    /// The first backoff. From `10ms` to `1h`; default `1s`.
+    #[serde(default = "default_initial_backoff")]
+    #[x_kube(validation = between("delivery.retry.initialBackoff", "10ms", "1h"))]
+    pub initial_backoff: Duration,
+    /// The longest backoff. From `10ms` to `24h`; default `15m`.
+    #[serde(default = "default_max_backoff")]
+    #[x_kube(validation = between("delivery.retry.maxBackoff", "10ms", "24h"))]
+    pub max_backoff: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            max_age: default_max_age(),
+            initial_backoff: default_initial_backoff(),
+            max_backoff: default_max_backoff(),
+        }
+    }
+}
+
+/// How many calls the CRM takes, over all pods.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RateLimit {
+    /// The number of calls, 1 to 1000000. Default: 100.
+    #[serde(default = "default_requests")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests: i32,
+    /// The time in which they may be made. From `100ms` to `24h`; default `10s`.
+    #[serde(default = "default_per")]
+    #[x_kube(validation = between("delivery.rateLimit.per", "100ms", "24h"))]
+    pub per: Duration,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self {
+            requests: default_requests(),
+            per: default_per(),
+        }
+    }
+}
+
+/// How leads are put together into one call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Batch {
+    /// The most leads in one call, 1 to 200; the CRM's own limit holds too. Default: 100.
+    #[serde(default = "default_max_size")]
+    #[schemars(range(min = 1, max = 200))]
+    pub max_size: i32,
+    /// How long a lead waits for others to share a call. From `0s` to `10s`; default `50ms`.
+    #[serde(default = "default_linger")]
+    #[x_kube(validation = between("delivery.batch.linger", "0s", "10s"))]
+    pub linger: Duration,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            max_size: default_max_size(),
+            linger: default_linger(),
+        }
+    }
+}
+
+/// When to leave a CRM alone that only fails.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CircuitBreaker {
+    /// After how many failures in a row, 1 to 1000. Default: 5.
+    #[serde(default = "default_failures")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub failures: i32,
+    /// For how long, before one call tries it again. From `1s` to `1h`; default `30s`.
+    #[serde(default = "default_cooldown")]
+    #[x_kube(validation = between("delivery.circuitBreaker.cooldown", "1s", "1h"))]
+    pub cooldown: Duration,
+}
+
+impl Default for CircuitBreaker {
+    fn default() -> Self {
+        Self {
+            failures: default_failures(),
+            cooldown: default_cooldown(),
+        }
+    }
+}
+
+fn default_timeout() -> Duration {
+    Duration::seconds(10)
+}
+
+fn default_concurrency() -> i32 {
+    8
+}
+
+fn default_max_age() -> Duration {
+    Duration::hours(72)
+}
+
+fn default_initial_backoff() -> Duration {
+    Duration::seconds(1)
+}
+
+fn default_max_backoff() -> Duration {
+    Duration::minutes(15)
+}
+
+fn default_requests() -> i32 {
+    100
+}
+
+fn default_per() -> Duration {
+    Duration::seconds(10)
+}
+
+fn default_max_size() -> i32 {
+    100
+}
+
+fn default_linger() -> Duration {
+    Duration::milliseconds(50)
+}
+
+fn default_failures() -> i32 {
+    5
+}
+
+fn default_cooldown() -> Duration {
+    Duration::seconds(30)
+}

@@ -1,0 +1,69 @@
+//! A HubSpot account.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::{SecretKeyRef, https_url};
+
+/// A HubSpot account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HubSpot {
+    /// A private app's token, or a service key.
+    pub token_secret_ref: SecretKeyRef,
+    /// The API's address. Default: `https://api.hubapi.com`.
+    #[serde(default = "default_base_url")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = https_url("hubspot.baseUrl"))]
+    pub base_url: String,
+    /// `v3`, or a dated version such as `2026-03`. Default: `v3`.
+    #[serde(default = "default_api_version")]
+    #[schemars(length(max = 16), regex(pattern = r"^(v[0-9]{1,2}|[0-9]{4}-[0-9]{2})$"))]
+    pub api_version: String,
+    /// The object that leads become. Default: `contacts`.
+    #[serde(default = "default_object")]
+    #[schemars(length(min = 1, max = 100), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    pub object: String,
+    /// `Single` calls, which answer at once; `Batch` calls, which spare the rate limit; or `Auto`:
+    /// single ones when idle, batches under load. Default: `Auto`.
+    #[serde(default)]
+    pub upsert: Upsert,
+    /// The property by which HubSpot finds a record: `email`, or a unique property of your own such
+    /// as `webhook_submission_id`. Default: `email`.
+    #[serde(default = "default_unique_property")]
+    #[schemars(length(min = 1, max = 100), regex(pattern = r"^[a-z][a-z0-9_]*$"))]
+    pub unique_property: String,
+    /// Whether properties that the mapping names and HubSpot lacks are made. Otherwise they are
+    /// reported. Default: false.
+    #[serde(default)]
+    pub ensure_properties: bool,
+}
+
+/// Whether leads go to HubSpot one by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Upsert {
+    /// Single calls when idle, batches under load.
+    #[default]
+    Auto,
+    /// Single calls.
+    Single,
+    /// Batches.
+    Batch,
+}
+
+fn default_base_url() -> String {
+    "https://api.hubapi.com".to_owned()
+}
+
+fn default_api_version() -> String {
+    "v3".to_owned()
+}
+
+fn default_object() -> String {
+    "contacts".to_owned()
+}
+
+fn default_unique_property() -> String {
+    "email".to_owned()
+}

@@ -1,0 +1,337 @@
+//! Any CRM with a REST API, in data instead of code.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::{
+    BasicSecretRef, Expression, HEADER_PATTERN, SecretKeyRef, exactly_one, https_url, is_default,
+};
+
+/// Any CRM with a REST API: one `upsert` call, or `lookup`, `create` and `update`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new(
+        "has(self.upsert) ? !has(self.lookup) && !has(self.create) && !has(self.update) : has(self.lookup) && has(self.create) && has(self.update)"
+    )
+    .message("rest needs either upsert alone or all three of lookup, create and update")
+)]
+pub struct Rest {
+    /// What every path is appended to, for example `https://crm.example.com`.
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = https_url("rest.baseUrl"))]
+    pub base_url: String,
+    /// How the receiver signs in: exactly one of `bearer`, `header`, `basic` and
+    /// `oauth2ClientCredentials`.
+    pub auth: RestAuth,
+    /// Further headers of every call, up to 32, as fixed texts. Secrets belong into `auth`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 32))]
+    #[x_kube(
+        validation = Rule::new(r"self.all(k, k.matches('^[A-Za-z0-9_-]{1,128}$') && !(k.lowerAscii() in ['authorization', 'cookie', 'host', 'content-length', 'transfer-encoding', 'connection']))")
+            .message("rest.headers has names of headers as keys, but not Authorization, Cookie, Host, Content-Length, Transfer-Encoding or Connection: credentials belong into rest.auth")
+    )]
+    pub headers: BTreeMap<String, String>,
+    /// The one call that creates or updates a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upsert: Option<UpsertCall>,
+    /// The call that finds the records of a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<Lookup>,
+    /// The call that makes a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create: Option<Create>,
+    /// The call that changes a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update: Option<Update>,
+    /// What the CRM's answers mean.
+    #[serde(default)]
+    pub answers: Answers,
+}
+
+/// The schema of a header's value.
+#[derive(Serialize, JsonSchema)]
+#[serde(transparent)]
+struct HeaderValue(#[schemars(length(max = 1024), regex(pattern = r"^[\x20-\x7e]*$"))] String);
+
+/// An HTTP method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+    /// PATCH.
+    Patch,
+}
+
+impl Method {
+    /// As it is written in a request.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+        }
+    }
+}
+
+/// The one call that creates or updates a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpsertCall {
+    /// `GET`, `POST`, `PUT` or `PATCH`. Default: `PUT`.
+    #[serde(default = "put")]
+    pub method: Method,
+    /// CEL over `lead`, `webhook`, `payload` and `properties` that gives the path with its query,
+    /// for example `'/api/contacts/' + urlencode(lead.email)`.
+    pub path: Expression,
+    /// CEL that gives the body, which is sent as JSON. Default: `properties`, the mapped properties.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Expression>,
+    /// CEL over the answer's `body`, `status` and `headers` that gives the record's id. Default:
+    /// `answers.id`, else none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Expression>,
+}
+
+/// The call that finds the records of a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Lookup {
+    /// `GET`, `POST`, `PUT` or `PATCH`. Default: `GET`.
+    #[serde(default = "get")]
+    pub method: Method,
+    /// CEL over `lead`, `webhook`, `payload` and `properties` that gives the path with its query.
+    pub path: Expression,
+    /// CEL that gives the body, for APIs that search with POST. Default: no body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Expression>,
+    /// CEL over the answer's `body` that gives the list of records, for example `body.results`.
+    pub records: Expression,
+    /// CEL over `record` and `lead` that says whether a record is the lead's, for example
+    /// `record.email == lead.email`: many searches find more than was asked for.
+    #[serde(rename = "match")]
+    pub matches: Expression,
+    /// CEL over `record` that gives its id as a string, for example `string(record.id)`.
+    pub id: Expression,
+}
+
+/// The call that makes a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Create {
+    /// `GET`, `POST`, `PUT` or `PATCH`. Default: `POST`.
+    #[serde(default = "post")]
+    pub method: Method,
+    /// CEL over `lead`, `webhook`, `payload` and `properties` that gives the path with its query.
+    pub path: Expression,
+    /// CEL that gives the body, which is sent as JSON. Default: `properties`, the mapped properties.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Expression>,
+    /// CEL over the answer's `body`, `status` and `headers` that gives the new record's id. Default:
+    /// `body.id`.
+    #[serde(default = "body_id")]
+    pub id: Expression,
+}
+
+/// The call that changes a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Update {
+    /// `GET`, `POST`, `PUT` or `PATCH`. Default: `PATCH`.
+    #[serde(default = "patch")]
+    pub method: Method,
+    /// CEL over `id`, `lead`, `webhook`, `payload` and `properties` that gives the path with its
+    /// query, for example `'/api/leads/' + id + '/'`.
+    pub path: Expression,
+    /// CEL that gives the body, which is sent as JSON. Default: `properties`, the mapped properties.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Expression>,
+}
+
+/// What the CRM's answers mean: CEL over `status` (a number), `headers` and `body`. The first that
+/// gives true decides: delivered, conflict, retry. Other answers make the lead dead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Answers {
+    /// Whether the CRM took the lead. Default: `status < 300`.
+    #[serde(default = "delivered")]
+    pub delivered: Expression,
+    /// Whether the record exists already, so that it is looked up and updated. Default:
+    /// `status == 409`.
+    #[serde(default = "conflict")]
+    pub conflict: Expression,
+    /// Whether to try again later. Default: `status == 429 || status >= 500`.
+    #[serde(default = "retry")]
+    pub retry: Expression,
+    /// The CRM's own words, for people, for example `body.error`. Default: the status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Expression>,
+    /// The record's id in answers that name it, such as a conflict's. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Expression>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self {
+            delivered: delivered(),
+            conflict: conflict(),
+            retry: retry(),
+            message: None,
+            id: None,
+        }
+    }
+}
+
+/// How the receiver signs in to the CRM.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = exactly_one(
+        &["bearer", "header", "basic", "oauth2ClientCredentials"],
+        "rest.auth needs exactly one of bearer, header, basic and oauth2ClientCredentials",
+    )
+)]
+pub struct RestAuth {
+    /// `Authorization: Bearer <token>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bearer: Option<RestBearer>,
+    /// A header of your choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<RestHeader>,
+    /// User name and password (HTTP Basic).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basic: Option<RestBasic>,
+    /// The OAuth 2.0 client credentials flow.
+    #[serde(rename = "oauth2ClientCredentials", skip_serializing_if = "Option::is_none")]
+    pub oauth2_client_credentials: Option<OAuth2ClientCredentials>,
+}
+
+/// The one scheme of a [`RestAuth`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RestAuthScheme<'a> {
+    /// A bearer token.
+    Bearer(&'a RestBearer),
+    /// A header.
+    Header(&'a RestHeader),
+    /// User name and password.
+    Basic(&'a RestBasic),
+    /// Client credentials.
+    OAuth2ClientCredentials(&'a OAuth2ClientCredentials),
+}
+
+impl RestAuth {
+    /// The scheme, when exactly one is set.
+    pub fn scheme(&self) -> Option<RestAuthScheme<'_>> {
+        match (
+            &self.bearer,
+            &self.header,
+            &self.basic,
+            &self.oauth2_client_credentials,
+        ) {
+            (Some(x), None, None, None) => Some(RestAuthScheme::Bearer(x)),
+            (None, Some(x), None, None) => Some(RestAuthScheme::Header(x)),
+            (None, None, Some(x), None) => Some(RestAuthScheme::Basic(x)),
+            (None, None, None, Some(x)) => Some(RestAuthScheme::OAuth2ClientCredentials(x)),
+            _ => None,
+        }
+    }
+}
+
+/// `Authorization: Bearer <token>`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestBearer {
+    /// The token.
+    pub token: SecretKeyRef,
+}
+
+/// A header of your choice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestHeader {
+    /// The header's name, for example `X-Api-Key`.
+    #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
+    pub name: String,
+    /// The header's value.
+    pub value: SecretKeyRef,
+    /// What stands before the value, for example `Zoho-oauthtoken ` with its blank. Default:
+    /// nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(length(max = 64), regex(pattern = r"^[\x20-\x7e]*$"))]
+    pub prefix: String,
+}
+
+/// User name and password (HTTP Basic).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestBasic {
+    /// The user name and password.
+    pub secret_ref: BasicSecretRef,
+}
+
+/// The OAuth 2.0 client credentials flow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OAuth2ClientCredentials {
+    /// Where tokens are asked for.
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = https_url("rest.auth.oauth2ClientCredentials.tokenUrl"))]
+    pub token_url: String,
+    /// The client's id.
+    pub client_id: SecretKeyRef,
+    /// The client's secret.
+    pub client_secret: SecretKeyRef,
+    /// The scopes to ask for, up to 32. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 32),
+        inner(length(min = 1, max = 256), regex(pattern = r"^\S+$"))
+    )]
+    pub scopes: Vec<String>,
+    /// The audience to ask for. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub audience: Option<String>,
+}
+
+fn get() -> Method {
+    Method::Get
+}
+
+fn post() -> Method {
+    Method::Post
+}
+
+fn put() -> Method {
+    Method::Put
+}
+
+fn patch() -> Method {
+    Method::Patch
+}
+
+fn body_id() -> Expression {
+    Expression::literal("body.id")
+}
+
+fn delivered() -> Expression {
+    Expression::literal("status < 300")
+}
+
+fn conflict() -> Expression {
+    Expression::literal("status == 409")
+}
+
+fn retry() -> Expression {
+    Expression::literal("status == 429 || status >= 500")
+}
