@@ -4,4 +4,6 @@
 //! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`.
 
 pub mod expression;
+pub mod lead;
 pub mod queue;
+pub mod source;

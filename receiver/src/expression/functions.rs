@@ -23,8 +23,20 @@ const LONGEST: usize = 1 << 20;
 
 /// Registers the functions.
 pub(super) fn register(env: &mut Env) -> Result<(), DeclarationError> {
-    env.add_member_overload("find", "list.find(string,dyn)", LIST_TYPE, vec![STRING_TYPE, DYN_TYPE], find)?;
-    env.add_member_overload("firstNonEmpty", "list.firstNonEmpty()", LIST_TYPE, vec![], first_non_empty)?;
+    env.add_member_overload(
+        "find",
+        "list.find(string,dyn)",
+        LIST_TYPE,
+        vec![STRING_TYPE, DYN_TYPE],
+        find,
+    )?;
+    env.add_member_overload(
+        "firstNonEmpty",
+        "list.firstNonEmpty()",
+        LIST_TYPE,
+        vec![],
+        first_non_empty,
+    )?;
     env.add_member_overload("lower", "string.lower()", STRING_TYPE, vec![], lower)?;
     env.add_member_overload("upper", "string.upper()", STRING_TYPE, vec![], upper)?;
     env.add_overload("urlencode", "urlencode(string)", vec![STRING_TYPE], urlencode)?;
@@ -40,7 +52,11 @@ fn null<'b, 'v>() -> CowVal<'b, 'v> {
     CowVal::owned(CelNull)
 }
 
-fn string_arg<'x>(args: &'x [CowVal<'_, '_>], index: usize, function: &str) -> Result<&'x str, ExecutionError> {
+fn string_arg<'x>(
+    args: &'x [CowVal<'_, '_>],
+    index: usize,
+    function: &str,
+) -> Result<&'x str, ExecutionError> {
     args.get(index)
         .and_then(|arg| arg.downcast_ref::<CelString>())
         .map(CelString::inner)
@@ -49,7 +65,10 @@ fn string_arg<'x>(args: &'x [CowVal<'_, '_>], index: usize, function: &str) -> R
 
 fn bounded(function: &str, text: String) -> Result<CelString<'static>, ExecutionError> {
     if text.len() > LONGEST {
-        return Err(ExecutionError::function_error(function, "the result is longer than 1 MiB"));
+        return Err(ExecutionError::function_error(
+            function,
+            "the result is longer than 1 MiB",
+        ));
     }
     Ok(CelString::from(text))
 }
@@ -57,7 +76,10 @@ fn bounded(function: &str, text: String) -> Result<CelString<'static>, Execution
 fn find<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
     let path = string_arg(&args, 1, "find")?;
     let (Some(list), Some(wanted)) = (args.first().and_then(|l| l.as_iterable()), args.get(2)) else {
-        return Err(ExecutionError::function_error("find", "call it as list.find(path, value)"));
+        return Err(ExecutionError::function_error(
+            "find",
+            "call it as list.find(path, value)",
+        ));
     };
     let mut items = list.iter();
     while let Some(item) = items.next() {
@@ -70,8 +92,15 @@ fn find<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
 
 /// Whether `test` holds for the value at a dotted path; `false` where the path leads nowhere.
 fn at_path(value: &dyn Val, path: &str, test: impl Fn(&dyn Val) -> bool) -> bool {
-    let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
-    let Some(field) = value.as_indexer().and_then(|i| i.get(&CelString::from(head)).ok()) else { return false };
+    let (head, rest) = path
+        .split_once('.')
+        .map_or((path, None), |(head, rest)| (head, Some(rest)));
+    let Some(field) = value
+        .as_indexer()
+        .and_then(|i| i.get(&CelString::from(head)).ok())
+    else {
+        return false;
+    };
     match rest {
         Some(rest) => at_path(field.as_ref(), rest, test),
         None => test(field.as_ref()),
@@ -83,15 +112,22 @@ fn is_empty(value: &dyn Val) -> bool {
         return optional.option().is_none_or(is_empty);
     }
     value.downcast_ref::<CelNull>().is_some()
-        || value.downcast_ref::<CelString>().is_some_and(|s| s.inner().trim().is_empty())
+        || value
+            .downcast_ref::<CelString>()
+            .is_some_and(|s| s.inner().trim().is_empty())
 }
 
 fn first_non_empty<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
-    let Some(list) = args.first().and_then(|l| l.as_iterable()) else { return Ok(null()) };
+    let Some(list) = args.first().and_then(|l| l.as_iterable()) else {
+        return Ok(null());
+    };
     let mut items = list.iter();
     while let Some(item) = items.next() {
         if !is_empty(item) {
-            let inner = item.downcast_ref::<CelOptional>().and_then(CelOptional::option).unwrap_or(item);
+            let inner = item
+                .downcast_ref::<CelOptional>()
+                .and_then(CelOptional::option)
+                .unwrap_or(item);
             return Ok(CowVal::Owned(inner.clone_as_boxed()));
         }
     }
@@ -99,11 +135,17 @@ fn first_non_empty<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
 }
 
 fn lower<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
-    Ok(CowVal::owned(bounded("lower", string_arg(&args, 0, "lower")?.to_lowercase())?))
+    Ok(CowVal::owned(bounded(
+        "lower",
+        string_arg(&args, 0, "lower")?.to_lowercase(),
+    )?))
 }
 
 fn upper<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
-    Ok(CowVal::owned(bounded("upper", string_arg(&args, 0, "upper")?.to_uppercase())?))
+    Ok(CowVal::owned(bounded(
+        "upper",
+        string_arg(&args, 0, "upper")?.to_uppercase(),
+    )?))
 }
 
 fn urlencode<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
@@ -136,12 +178,14 @@ fn own<'v>(value: Value) -> Box<dyn Val + 'v> {
     use cel::common::types::{CelList, CelMap, CelMapKey};
     match value {
         Value::String(s) => Box::new(CelString::from(s)),
-        Value::Array(items) => {
-            Box::new(CelList::from(items.into_iter().map(own).collect::<Vec<Box<dyn Val + 'v>>>()))
-        }
+        Value::Array(items) => Box::new(CelList::from(
+            items.into_iter().map(own).collect::<Vec<Box<dyn Val + 'v>>>(),
+        )),
         Value::Object(map) => {
-            let entries: std::collections::HashMap<CelMapKey<'v>, Box<dyn Val + 'v>> =
-                map.into_iter().map(|(key, value)| (CelMapKey::from(key), own(value))).collect();
+            let entries: std::collections::HashMap<CelMapKey<'v>, Box<dyn Val + 'v>> = map
+                .into_iter()
+                .map(|(key, value)| (CelMapKey::from(key), own(value)))
+                .collect();
             Box::new(CelMap::from(entries))
         }
         Value::Null => Box::new(CelNull),
@@ -155,7 +199,9 @@ fn own<'v>(value: Value) -> Box<dyn Val + 'v> {
 }
 
 fn text<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
-    let Some(value) = args.first() else { return Ok(null()) };
+    let Some(value) = args.first() else {
+        return Ok(null());
+    };
     Ok(match json::unwrap(value.as_ref())? {
         Value::Array(items) => items.first().and_then(plain_text),
         other => plain_text(&other),

@@ -29,7 +29,9 @@ pub(super) fn compile(env: &Env, source: &str) -> Result<Program, String> {
         std::thread::Builder::new()
             .stack_size(STACK)
             .spawn_scoped(threads, || {
-                let program = env.compile(source).map_err(|errors| first_line(&errors.to_string()))?;
+                let program = env
+                    .compile(source)
+                    .map_err(|errors| first_line(&errors.to_string()))?;
                 check(program.expression(), 0, 0)?;
                 Ok(program)
             })
@@ -40,7 +42,11 @@ pub(super) fn compile(env: &Env, source: &str) -> Result<Program, String> {
 }
 
 fn first_line(text: &str) -> String {
-    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("syntax error").trim().to_owned()
+    text.lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("syntax error")
+        .trim()
+        .to_owned()
 }
 
 fn bracket_depth(source: &str) -> usize {
@@ -61,7 +67,9 @@ fn bracket_depth(source: &str) -> usize {
 
 fn check(expression: &IdedExpr, depth: usize, comprehensions: usize) -> Result<(), String> {
     if depth > DEPTH {
-        return Err(format!("it is a chain of more than {DEPTH} operators or calls; split it up"));
+        return Err(format!(
+            "it is a chain of more than {DEPTH} operators or calls; split it up"
+        ));
     }
     let below = |e: &IdedExpr| check(e, depth + 1, comprehensions);
     match &expression.expr {
@@ -72,8 +80,14 @@ fn check(expression: &IdedExpr, depth: usize, comprehensions: usize) -> Result<(
         }
         Expr::Select(select) => below(&select.operand),
         Expr::List(list) => list.elements.iter().try_for_each(below),
-        Expr::Map(map) => map.entries.iter().try_for_each(|entry| entry_parts(&entry.expr, &below)),
-        Expr::Struct(message) => message.entries.iter().try_for_each(|entry| entry_parts(&entry.expr, &below)),
+        Expr::Map(map) => map
+            .entries
+            .iter()
+            .try_for_each(|entry| entry_parts(&entry.expr, &below)),
+        Expr::Struct(message) => message
+            .entries
+            .iter()
+            .try_for_each(|entry| entry_parts(&entry.expr, &below)),
         Expr::Comprehension(comprehension) => {
             if comprehensions == COMPREHENSIONS {
                 return Err(format!(
@@ -81,9 +95,14 @@ fn check(expression: &IdedExpr, depth: usize, comprehensions: usize) -> Result<(
                 ));
             }
             below(&comprehension.iter_range)?;
-            [&comprehension.accu_init, &comprehension.loop_cond, &comprehension.loop_step, &comprehension.result]
-                .into_iter()
-                .try_for_each(|e| check(e, depth + 1, comprehensions + 1))
+            [
+                &comprehension.accu_init,
+                &comprehension.loop_cond,
+                &comprehension.loop_step,
+                &comprehension.result,
+            ]
+            .into_iter()
+            .try_for_each(|e| check(e, depth + 1, comprehensions + 1))
         }
     }
 }

@@ -27,8 +27,14 @@ pub(super) fn wrap<'a>(value: &'a Value) -> Box<dyn Val + 'a> {
             }
         }
         Value::String(s) => Box::new(CelString::from(s.as_str())),
-        Value::Array(items) => Box::new(JsonList { items, views: OnceLock::new() }),
-        Value::Object(map) => Box::new(JsonMap { map, keys: OnceLock::new() }),
+        Value::Array(items) => Box::new(JsonList {
+            items,
+            views: OnceLock::new(),
+        }),
+        Value::Object(map) => Box::new(JsonMap {
+            map,
+            keys: OnceLock::new(),
+        }),
     }
 }
 
@@ -62,7 +68,10 @@ pub(super) fn unwrap(value: &dyn Val) -> Result<Value, ExecutionError> {
             let mut map = Map::new();
             while let Some(key) = entries.next() {
                 let Some(name) = key.downcast_ref::<CelString>() else {
-                    return Err(ExecutionError::function_error("result", "map keys must be strings"));
+                    return Err(ExecutionError::function_error(
+                        "result",
+                        "map keys must be strings",
+                    ));
                 };
                 map.insert(name.inner().to_owned(), unwrap(indexer.get(key)?.as_ref())?);
             }
@@ -110,10 +119,12 @@ impl<'b, 'v, 'a: 'v> traits::Iterator<'b, 'v> for Counted<'b, 'a> {
 }
 
 fn key_text<'x>(key: &'x dyn Val) -> Result<&'x str, ExecutionError> {
-    key.downcast_ref::<CelString>().map(CelString::inner).ok_or_else(|| ExecutionError::UnexpectedType {
-        got: key.get_type().name().to_owned(),
-        want: "string".to_owned(),
-    })
+    key.downcast_ref::<CelString>()
+        .map(CelString::inner)
+        .ok_or_else(|| ExecutionError::UnexpectedType {
+            got: key.get_type().name().to_owned(),
+            want: "string".to_owned(),
+        })
 }
 
 impl<'a> JsonMap<'a> {
@@ -149,7 +160,9 @@ impl Val for JsonMap<'_> {
         Some(self)
     }
     fn equals(&self, other: &dyn Val) -> bool {
-        let (Some(sizer), Some(indexer)) = (other.as_sizer(), other.as_indexer()) else { return false };
+        let (Some(sizer), Some(indexer)) = (other.as_sizer(), other.as_indexer()) else {
+            return false;
+        };
         other.get_type().name() == MAP_TYPE.name()
             && usize::try_from(*sizer.size().inner()).is_ok_and(|n| n == self.map.len())
             && self.map.iter().all(|(key, value)| {
@@ -163,7 +176,10 @@ impl Val for JsonMap<'_> {
     where
         Self: 'v,
     {
-        Box::new(JsonMap { map: self.map, keys: OnceLock::new() })
+        Box::new(JsonMap {
+            map: self.map,
+            keys: OnceLock::new(),
+        })
     }
 }
 
@@ -188,7 +204,10 @@ impl<'a> Iterable for JsonMap<'a> {
         Self: 'v,
     {
         let keys = self.keys.get_or_init(|| {
-            self.map.keys().map(|k| -> Box<dyn Val + 'a> { Box::new(CelString::from(k.as_str())) }).collect()
+            self.map
+                .keys()
+                .map(|k| -> Box<dyn Val + 'a> { Box::new(CelString::from(k.as_str())) })
+                .collect()
         });
         Box::new(Counted(keys.iter()))
     }
@@ -256,7 +275,9 @@ impl<'a> Val for JsonList<'a> {
         Some(self)
     }
     fn equals(&self, other: &dyn Val) -> bool {
-        let (Some(sizer), Some(iterable)) = (other.as_sizer(), other.as_iterable()) else { return false };
+        let (Some(sizer), Some(iterable)) = (other.as_sizer(), other.as_iterable()) else {
+            return false;
+        };
         if other.get_type().name() != LIST_TYPE.name()
             || usize::try_from(*sizer.size().inner()).map_or(true, |n| n != self.items.len())
         {
@@ -271,7 +292,10 @@ impl<'a> Val for JsonList<'a> {
     where
         Self: 'v,
     {
-        Box::new(JsonList { items: self.items, views: OnceLock::new() })
+        Box::new(JsonList {
+            items: self.items,
+            views: OnceLock::new(),
+        })
     }
 }
 
@@ -280,12 +304,17 @@ impl Adder for JsonList<'_> {
     where
         Self: 'v,
     {
-        let iterable = other.as_iterable().ok_or_else(|| ExecutionError::UnexpectedType {
-            got: other.get_type().name().to_owned(),
-            want: "list".to_owned(),
-        })?;
-        let mut list: Vec<Box<dyn Val + 'v>> =
-            self.items.iter().map(|item| -> Box<dyn Val + 'v> { wrap(item) }).collect();
+        let iterable = other
+            .as_iterable()
+            .ok_or_else(|| ExecutionError::UnexpectedType {
+                got: other.get_type().name().to_owned(),
+                want: "list".to_owned(),
+            })?;
+        let mut list: Vec<Box<dyn Val + 'v>> = self
+            .items
+            .iter()
+            .map(|item| -> Box<dyn Val + 'v> { wrap(item) })
+            .collect();
         let mut theirs = iterable.iter();
         while let Some(their) = theirs.next() {
             list.push(their.clone_as_boxed());
@@ -314,7 +343,11 @@ impl Iterable for JsonList<'_> {
     where
         Self: 'v,
     {
-        Box::new(Counted(self.views.get_or_init(|| self.items.iter().map(wrap).collect()).iter()))
+        Box::new(Counted(
+            self.views
+                .get_or_init(|| self.items.iter().map(wrap).collect())
+                .iter(),
+        ))
     }
 }
 
@@ -326,6 +359,9 @@ impl Sizer for JsonList<'_> {
 
 impl Container for JsonList<'_> {
     fn contains(&self, value: &dyn Val) -> Result<bool, ExecutionError> {
-        Ok(self.items.iter().any(|item| budget::spend() && wrap(item).equals(value)))
+        Ok(self
+            .items
+            .iter()
+            .any(|item| budget::spend() && wrap(item).equals(value)))
     }
 }

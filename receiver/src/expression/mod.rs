@@ -69,9 +69,15 @@ static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
 impl Program {
     /// Compiles an expression, or says what is wrong with it.
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
-        let invalid = |reason: String| ExpressionError::Invalid { source_text: source.to_owned(), reason };
+        let invalid = |reason: String| ExpressionError::Invalid {
+            source_text: source.to_owned(),
+            reason,
+        };
         let program = guard::compile(&ENVIRONMENT, source).map_err(invalid)?;
-        Ok(Self { source: source.into(), program })
+        Ok(Self {
+            source: source.into(),
+            program,
+        })
     }
 
     /// The expression as written.
@@ -105,8 +111,16 @@ impl Program {
         }
     }
 
+    /// Whether it looks at a variable.
+    pub fn refers_to(&self, variable: &str) -> bool {
+        self.program.references().has_variable(variable)
+    }
+
     fn failed(&self, reason: String) -> ExpressionError {
-        ExpressionError::Failed { source_text: self.source.to_string(), reason }
+        ExpressionError::Failed {
+            source_text: self.source.to_string(),
+            reason,
+        }
     }
 }
 
@@ -147,7 +161,10 @@ fn means_absent(error: &ExecutionError) -> bool {
         // Selecting a field of null.
         ExecutionError::NoSuchOverload(overload) => {
             matches!(overload.function(), "_[_]" | "_._" | "select" | "_.?_" | "_[?_]")
-                && overload.argument_types().first().is_some_and(|t| t == "null_type" || t == "null")
+                && overload
+                    .argument_types()
+                    .first()
+                    .is_some_and(|t| t == "null_type" || t == "null")
         }
         _ => false,
     }
@@ -159,12 +176,18 @@ fn describe(error: &ExecutionError) -> String {
         ExecutionError::NoSuchOverload(overload) => overload.to_string(),
         ExecutionError::UnexpectedType { got, want } => format!("a {got} stands where a {want} is needed"),
         ExecutionError::UndeclaredReference(name) => format!("nothing is named '{name}' here"),
-        ExecutionError::FunctionError { function, .. } => format!("function {function} does not accept this value"),
+        ExecutionError::FunctionError { function, .. } => {
+            format!("function {function} does not accept this value")
+        }
         ExecutionError::UnsupportedBinaryOperator(operator, ..) => {
-            format!("'{operator}' does not work on values of these types; convert one, as in string(x) or int(x)")
+            format!(
+                "'{operator}' does not work on values of these types; convert one, as in string(x) or int(x)"
+            )
         }
         ExecutionError::ValuesNotComparable(..) => "the values cannot be compared".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
         ExecutionError::Overflow(..) => "the number is too large".to_owned(),
         ExecutionError::InvalidArgumentCount { expected, actual } => {
             format!("a function takes {expected} arguments, not {actual}")

@@ -43,18 +43,38 @@ fn a_table_of_expressions_and_what_they_give() {
         ("urlencode(payload.text)", Some(json!("%C3%84B%20c%2F%C3%BC"))),
         ("parseJson(payload.inner).a[0]", Some(json!(true))),
         ("parseJson(payload.text)", None),
-        ("payload.answers.find('type', 'email').email", Some(json!("zoe@example.com"))),
-        ("payload.answers.find('field.ref', 'first_name').text", Some(json!("Zoë"))),
+        (
+            "payload.answers.find('type', 'email').email",
+            Some(json!("zoe@example.com")),
+        ),
+        (
+            "payload.answers.find('field.ref', 'first_name').text",
+            Some(json!("Zoë")),
+        ),
         ("payload.answers.find('type', 'phone').phone", None),
-        ("[payload.?missing, payload.answers.find('type','no').?x, payload.blank, payload.?email].firstNonEmpty()",
-            Some(json!("Ada@Example.com"))),
+        (
+            "[payload.?missing, payload.answers.find('type','no').?x, payload.blank, payload.?email].firstNonEmpty()",
+            Some(json!("Ada@Example.com")),
+        ),
         ("[payload.?missing].firstNonEmpty()", None),
-        ("payload.answers.filter(a, a.type == 'email')[0].email", Some(json!("zoe@example.com"))),
+        (
+            "payload.answers.filter(a, a.type == 'email')[0].email",
+            Some(json!("zoe@example.com")),
+        ),
         ("payload.answers.map(a, a.type)", Some(json!(["text", "email"]))),
-        ("'zoe@example.com' in payload.answers.map(a, a.?email.orValue(''))", Some(json!(true))),
-        ("payload.email.split('@')[1].lowerAscii()", Some(json!("example.com"))),
+        (
+            "'zoe@example.com' in payload.answers.map(a, a.?email.orValue(''))",
+            Some(json!(true)),
+        ),
+        (
+            "payload.email.split('@')[1].lowerAscii()",
+            Some(json!("example.com")),
+        ),
         ("has(payload.email) && !has(payload.nope)", Some(json!(true))),
-        ("timestamp('2026-11-23T09:00:00Z')", Some(json!("2026-11-23T09:00:00+00:00"))),
+        (
+            "timestamp('2026-11-23T09:00:00Z')",
+            Some(json!("2026-11-23T09:00:00+00:00")),
+        ),
     ];
     for (source, expected) in table {
         assert_eq!(evaluate(source, &payload).as_ref(), Ok(expected), "{source}");
@@ -64,7 +84,13 @@ fn a_table_of_expressions_and_what_they_give() {
 #[test]
 fn errors_name_the_expression_and_quote_no_value() {
     let payload = json!({"secret": "hunter2", "n": 1});
-    for source in ["payload.secret + 1", "payload.secret < 3", "payload.secret * 2", "int(payload.secret)", "nope.x"] {
+    for source in [
+        "payload.secret + 1",
+        "payload.secret < 3",
+        "payload.secret * 2",
+        "int(payload.secret)",
+        "nope.x",
+    ] {
         let error = evaluate(source, &payload).expect_err(source).to_string();
         assert!(error.contains(source) && !error.contains("hunter2"), "{error}");
     }
@@ -77,13 +103,19 @@ fn what_could_overflow_a_stack_or_never_end_is_refused() {
     let long = format!("'{}'", "x".repeat(3000));
     let nested = "payload.a.map(x, payload.a.map(y, payload.a.map(z, z)))";
     for source in ["", "1 +", deep.as_str(), chain.as_str(), long.as_str(), nested] {
-        assert!(matches!(Program::compile(source), Err(ExpressionError::Invalid { .. })), "{source}");
+        assert!(
+            matches!(Program::compile(source), Err(ExpressionError::Invalid { .. })),
+            "{source}"
+        );
     }
     let payload = json!({"a": vec![0; 2000]});
     let error = evaluate("payload.a.exists(x, payload.a.exists(y, y == 1))", &payload).expect_err("too much");
     assert!(error.to_string().contains("100,000 elements"), "{error}");
     // The budget is per evaluation, not per thread.
-    assert_eq!(evaluate("payload.a.exists(x, x == 0)", &payload), Ok(Some(json!(true))));
+    assert_eq!(
+        evaluate("payload.a.exists(x, x == 0)", &payload),
+        Ok(Some(json!(true)))
+    );
 }
 
 proptest::proptest! {

@@ -87,12 +87,7 @@ pub trait Queue: Send + Sync + 'static {
     async fn replay(&self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError>;
 
     /// Removes a parked lead for good and counts it as discarded. `sink` is `None` for rejected requests.
-    async fn discard(
-        &self,
-        set: ParkedSet,
-        sink: Option<&SinkId>,
-        id: &LeadId,
-    ) -> Result<bool, QueueError>;
+    async fn discard(&self, set: ParkedSet, sink: Option<&SinkId>, id: &LeadId) -> Result<bool, QueueError>;
 
     /// Erases a contact everywhere: waiting, parked and remembered. Returns how many leads went.
     async fn erase(&self, contact: &Contact) -> Result<u64, QueueError>;

@@ -1,0 +1,135 @@
+//! The canonical lead: its fields, how they are normalised, and what makes one valid. Pure.
+
+mod contact;
+mod normalise;
+mod validate;
+
+use serde_json::{Map, Value};
+
+pub use contact::{contact, digest};
+pub use normalise::{email, normalise, phone, warm_up};
+pub use validate::{Limits, Problem, validate};
+
+macro_rules! fields {
+    ($($variant:ident $name:literal $longest:literal;)*) => {
+        /// A standard field of a lead.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Field {
+            $(#[doc = concat!("`", $name, "`")] $variant,)*
+        }
+
+        impl Field {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in manifests, expressions and answers.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// How many characters it may have, unless the webhook says otherwise.
+            pub fn longest(self) -> usize {
+                match self { $(Self::$variant => $longest,)* }
+            }
+        }
+    };
+}
+
+fields! {
+    Email "email" 254;
+    Phone "phone" 64;
+    FirstName "firstName" 1000;
+    LastName "lastName" 1000;
+    FullName "fullName" 1000;
+    Company "company" 1000;
+    JobTitle "jobTitle" 1000;
+    Website "website" 2048;
+    Address "address" 1000;
+    City "city" 1000;
+    State "state" 1000;
+    PostalCode "postalCode" 1000;
+    Country "country" 1000;
+    Message "message" 10_000;
+    Source "source" 1000;
+    SubmissionId "submissionId" 1000;
+    CapturedAt "capturedAt" 1000;
+}
+
+/// The name under which custom fields stand in a lead.
+const CUSTOM: &str = "custom";
+
+/// A lead, as expressions see it: a JSON object of present fields; absent ones are not there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lead(Map<String, Value>);
+
+impl Lead {
+    /// A lead without fields.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a stored lead.
+    pub fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Object(map) => Some(Self(map)),
+            _ => None,
+        }
+    }
+
+    /// A field's text, if it is given.
+    pub fn get(&self, field: Field) -> Option<&str> {
+        self.0.get(field.name()).and_then(Value::as_str)
+    }
+
+    /// Sets a field; a blank text leaves it absent.
+    pub fn set(&mut self, field: Field, text: impl Into<String>) {
+        let text: String = text.into();
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            self.0.remove(field.name());
+        } else if trimmed.len() == text.len() {
+            self.0.insert(field.name().to_owned(), Value::String(text));
+        } else {
+            self.0
+                .insert(field.name().to_owned(), Value::String(trimmed.to_owned()));
+        }
+    }
+
+    /// A custom field, if it is given.
+    pub fn custom(&self, name: &str) -> Option<&Value> {
+        self.0.get(CUSTOM).and_then(|custom| custom.get(name))
+    }
+
+    /// Sets a custom field.
+    pub fn set_custom(&mut self, name: &str, value: Value) {
+        let custom = self.0.entry(CUSTOM).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(map) = custom {
+            map.insert(name.to_owned(), value);
+        }
+    }
+
+    /// All custom fields.
+    pub fn customs(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0
+            .get(CUSTOM)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(|map| map.iter().map(|(name, value)| (name.as_str(), value)))
+    }
+
+    /// Whether a field, or `custom.<name>`, is given.
+    pub fn has(&self, name: &str) -> bool {
+        match name.strip_prefix("custom.") {
+            Some(custom) => self.custom(custom).is_some(),
+            None => self.0.contains_key(name),
+        }
+    }
+
+    /// The lead as JSON.
+    pub fn into_value(self) -> Value {
+        Value::Object(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! What makes a lead valid: every problem at once, each with its field and what to send instead.
+
+use std::collections::BTreeMap;
+
+use email_address::{EmailAddress, Options};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Field, Lead, normalise};
+
+/// The largest custom value, written as JSON.
+const LONGEST_CUSTOM: usize = 10_000;
+
+/// One thing that is wrong with a lead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The lead's field, or a JSON pointer into the payload; empty for the payload as a whole.
+    pub field: String,
+    /// A stable CamelCase word.
+    pub reason: &'static str,
+    /// What is wrong and what is expected, without the value itself.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of a field.
+    pub fn new(field: impl Into<String>, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+/// What a webhook demands beyond the rules that always hold.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// Fields that must be given.
+    pub required: Vec<String>,
+    /// Longest values in characters, by field or `custom.<name>`.
+    pub longest: BTreeMap<String, usize>,
+}
+
+/// Everything that is wrong with a normalised lead.
+pub fn validate(lead: &Lead, limits: &Limits) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if lead.get(Field::Email).is_none() && lead.get(Field::Phone).is_none() {
+        problems.push(Problem::new(
+            "email",
+            "ContactMissing",
+            "a lead needs an e-mail address or a phone number; the payload has neither where the mapping looks",
+        ));
+    }
+    if lead.get(Field::Email).is_some_and(|text| !is_email(text)) {
+        problems.push(Problem::new(
+            "email",
+            "InvalidEmail",
+            "this is not an e-mail address such as ada@example.com",
+        ));
+    }
+    if lead.get(Field::Phone).is_some_and(|text| !has_digits(text)) {
+        problems.push(Problem::new(
+            "phone",
+            "InvalidPhone",
+            "a phone number has at least 3 digits, as in +442071838750",
+        ));
+    }
+    if lead
+        .get(Field::CapturedAt)
+        .is_some_and(|text| normalise::instant(text).is_none())
+    {
+        problems.push(Problem::new(
+            "capturedAt",
+            "InvalidTime",
+            "write the time as RFC 3339 (2026-11-23T09:00:00Z) or as seconds since 1970",
+        ));
+    }
+    for name in &limits.required {
+        if !lead.has(name) && !problems.iter().any(|p| p.field == *name) {
+            problems.push(Problem::new(
+                name.as_str(),
+                "Required",
+                "this field is required and is missing or blank",
+            ));
+        }
+    }
+    for field in Field::ALL {
+        let longest = limits
+            .longest
+            .get(field.name())
+            .copied()
+            .unwrap_or_else(|| field.longest());
+        if lead.get(*field).is_some_and(|text| longer_than(text, longest)) {
+            problems.push(too_long(field.name().to_owned(), longest));
+        }
+    }
+    for (name, value) in lead.customs() {
+        let path = format!("custom.{name}");
+        let longest = limits.longest.get(&path).copied().unwrap_or(LONGEST_CUSTOM);
+        let too = match value {
+            Value::String(text) => longer_than(text, longest),
+            Value::Array(_) | Value::Object(_) => longer_than(&value.to_string(), longest),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        };
+        if too {
+            problems.push(too_long(path, longest));
+        }
+    }
+    problems
+}
+
+fn too_long(field: String, longest: usize) -> Problem {
+    Problem::new(
+        field,
+        "TooLong",
+        format!("at most {longest} characters are allowed"),
+    )
+}
+
+fn longer_than(text: &str, longest: usize) -> bool {
+    text.len() > longest && text.chars().count() > longest
+}
+
+fn has_digits(text: &str) -> bool {
+    text.chars().filter(char::is_ascii_digit).count() >= 3
+}
+
+fn is_email(text: &str) -> bool {
+    let options = Options::default()
+        .with_required_tld()
+        .without_display_text()
+        .without_domain_literal();
+    text.len() <= 254 && EmailAddress::parse_with_options(text, options).is_ok()
+}

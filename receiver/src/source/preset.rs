@@ -1,0 +1,146 @@
+//! Known senders, as data: `presets/*.yaml`. A preset costs no Rust.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use leadgate_crds::common::{Duration, Expression};
+use leadgate_crds::lead_webhook::{Format, LeadMapping, TokenEncoding};
+use serde::Deserialize;
+
+use super::auth::HmacScheme;
+
+/// What is known of a sender.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Preset {
+    /// The sender's name as it writes it.
+    pub title: String,
+    /// Where the sender documents its webhooks.
+    pub documentation: Option<String>,
+    /// The day on which this was last compared with the documentation or SDK.
+    pub checked: String,
+    /// How sure we are.
+    pub confidence: Confidence,
+    /// What that rests on, and what a user should know.
+    #[serde(default)]
+    pub notes: String,
+    /// How the sender proves itself. Absent: it cannot; the webhook must say what else to do.
+    pub auth: Option<PresetAuth>,
+    /// How its body becomes leads.
+    #[serde(default)]
+    pub payload: PresetPayload,
+    /// How its resends are recognised.
+    #[serde(default)]
+    pub idempotency: PresetIdempotency,
+}
+
+/// How sure a preset is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Confidence {
+    /// Checked against the sender's own SDK or source.
+    High,
+    /// Checked against its documentation or several independent verifiers.
+    Medium,
+    /// From memory or from one secondary source.
+    Low,
+}
+
+/// A sender's proof.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresetAuth {
+    /// A signature.
+    pub hmac: Option<HmacScheme>,
+    /// A fixed secret.
+    pub token: Option<PresetToken>,
+}
+
+/// Where a sender puts a fixed secret.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresetToken {
+    /// In this header.
+    pub header: Option<String>,
+    /// In this query parameter.
+    pub query: Option<String>,
+    /// At this JSON pointer.
+    pub json: Option<String>,
+    /// After this word.
+    pub scheme: Option<String>,
+    /// Written so.
+    pub encoding: Option<TokenEncoding>,
+}
+
+/// A sender's body.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresetPayload {
+    /// Its format.
+    pub format: Option<Format>,
+    /// Which requests are leads.
+    pub accept: Option<Expression>,
+    /// Where the leads of a batch are.
+    pub items: Option<Expression>,
+    /// What each field is.
+    #[serde(default)]
+    pub lead: LeadMapping,
+}
+
+/// A sender's resends.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresetIdempotency {
+    /// The same for every resend of one submission.
+    pub key: Option<Expression>,
+    /// How long resends may come.
+    pub window: Option<Duration>,
+}
+
+/// Name and source of each preset.
+const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
+
+static PRESETS: LazyLock<BTreeMap<&'static str, Preset>> = LazyLock::new(|| {
+    // A preset that does not parse is left out here and fails the test below: it cannot be released.
+    SOURCES
+        .iter()
+        .filter_map(|(name, text)| read(text).ok().map(|preset| (*name, preset)))
+        .collect()
+});
+
+/// Reads a preset's YAML.
+pub fn read(text: &str) -> Result<Preset, String> {
+    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+}
+
+/// A preset by name.
+pub fn find(name: &str) -> Option<&'static Preset> {
+    PRESETS.get(name)
+}
+
+/// The names of all presets.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    PRESETS.keys().copied()
+}
+
+/// A preset's YAML as it is shipped.
+pub fn source(name: &str) -> Option<&'static str> {
+    SOURCES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    #[test]
+    fn every_shipped_preset_can_be_read() {
+        for (name, text) in super::SOURCES {
+            if let Err(error) = super::read(text) {
+                panic!("presets/{name}.yaml: {error}");
+            }
+        }
+        assert!(super::names().count() >= 7);
+    }
+}

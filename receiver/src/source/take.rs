@@ -1,0 +1,405 @@
+//! A verified request -> leads, or every reason why not. Pure: the same for a live request and for a dry run.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+use super::auth::RawRequest;
+use super::body::{self, BodyError};
+use super::idempotency::{self, Key};
+use super::webhook::Webhook;
+use crate::expression::{Scope, plain_text};
+use crate::lead::{self, Field, Lead, Problem};
+use crate::queue::{DedupeKey, LeadId, NewLead, SinkId};
+
+/// More leads than one request may carry: they are accepted in one atomic call.
+const MOST_LEADS: usize = 1000;
+
+/// What a verified request is.
+#[derive(Debug)]
+pub enum Taken {
+    /// Leads for the queue.
+    Leads(Vec<NewLead>),
+    /// Not meant to be a lead: answered 200.
+    Ignored(&'static str),
+}
+
+/// Why a verified request is not accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body cannot be read (400, 413, 415).
+    Body(BodyError),
+    /// It can be read, and is not a valid lead (400).
+    Invalid(Vec<Problem>),
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+/// A lead on its way into the queue, before it is bytes.
+#[derive(Debug)]
+pub struct Draft {
+    /// Normalised and valid.
+    pub lead: Lead,
+    /// What recognises its resends.
+    pub key: Key,
+    /// Where it goes.
+    pub sinks: Arc<[SinkId]>,
+    /// The id it gets if it is new.
+    pub id: LeadId,
+}
+
+impl Webhook {
+    /// Makes leads of a verified request.
+    pub fn take(&self, request: &RawRequest<'_>) -> Result<Taken, Refusal> {
+        let mut taken = Vec::with_capacity(1);
+        let seen = self.read(request, |draft, payload| {
+            taken.push(self.new_lead(draft, payload))
+        })?;
+        Ok(match seen {
+            Some(reason) if taken.is_empty() => Taken::Ignored(reason),
+            _ => Taken::Leads(taken),
+        })
+    }
+
+    /// Reads a verified request and hands each draft to `each`, with the JSON text of what it came from. Returns why
+    /// there is none, if there is none.
+    pub fn read(
+        &self,
+        request: &RawRequest<'_>,
+        mut each: impl FnMut(Draft, &[u8]),
+    ) -> Result<Option<&'static str>, Refusal> {
+        let plain = body::decompress(request.headers, request.body, self.max_bytes)?;
+        let digest_of = plain.clone();
+        let mut payload = body::parse(self.format, request.headers, plain)?;
+        if let Some(pointer) = self.verifier.secret_in_payload() {
+            remove(&mut payload.value, pointer);
+            payload.json = None;
+        }
+        let headers = if self.needs.headers {
+            headers_value(request.headers)
+        } else {
+            Value::Null
+        };
+        let query = if self.needs.query {
+            query_value(request.query)
+        } else {
+            Value::Null
+        };
+        let context = Context {
+            webhook: self,
+            payload: &payload.value,
+            headers: &headers,
+            query: &query,
+        };
+
+        if let Some(accept) = &self.accept {
+            match accept.test(&context.scope(None)) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Some("the payload is not a lead (payload.accept)")),
+                Err(error) => return Err(invalid("", "AcceptFailed", error.to_string())),
+            }
+        }
+        let mut problems = self.check_schema(&payload.value);
+        let items = context
+            .items()
+            .map_err(|problem| Refusal::Invalid(vec![problem]))?;
+        let mut drafts = Vec::with_capacity(1);
+        for (position, item) in items.iter().enumerate() {
+            let item = match item {
+                Item::Whole => None,
+                Item::Part(value) => Some(value),
+            };
+            let at = if item.is_some() {
+                format!("items[{position}].")
+            } else {
+                String::new()
+            };
+            match context.draft(item, position, &digest_of, request.headers) {
+                Ok(draft) => drafts.push((draft, item)),
+                Err(found) => problems.extend(found.into_iter().map(|p| Problem {
+                    field: format!("{at}{}", p.field),
+                    ..p
+                })),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Refusal::Invalid(problems));
+        }
+        let mut reason = Some("the payload holds no lead (payload.items is empty)");
+        for (draft, item) in drafts {
+            if draft.sinks.is_empty() {
+                reason = Some("no sink takes this lead (sinks[].when)");
+                continue;
+            }
+            reason = None;
+            match (item, &payload.json) {
+                (None, Some(json)) => each(draft, json),
+                (None, None) => each(draft, payload.value.to_string().as_bytes()),
+                (Some(item), _) => each(draft, item.to_string().as_bytes()),
+            }
+        }
+        Ok(reason)
+    }
+
+    fn check_schema(&self, payload: &Value) -> Vec<Problem> {
+        let Some(schema) = &self.schema else {
+            return Vec::new();
+        };
+        schema
+            .iter_errors(payload)
+            .take(32)
+            .map(|error| {
+                Problem::new(
+                    error.instance_path().to_string(),
+                    "Schema",
+                    error.masked_with("the value").to_string(),
+                )
+            })
+            .collect()
+    }
+
+    fn new_lead(&self, draft: Draft, payload: &[u8]) -> NewLead {
+        let contact = lead::contact(&draft.lead, &draft.key.digest);
+        // The payload's own JSON text goes in as it came: nothing is serialised twice.
+        let mut body = Vec::with_capacity(payload.len() + 512);
+        body.extend_from_slice(b"{\"lead\":");
+        body.extend_from_slice(draft.lead.into_value().to_string().as_bytes());
+        body.extend_from_slice(b",\"payload\":");
+        body.extend_from_slice(payload);
+        body.push(b'}');
+        NewLead {
+            id: draft.id,
+            webhook: self.id.clone(),
+            dedupe: DedupeKey::new(draft.key.digest),
+            window: draft.key.window,
+            contact,
+            sinks: draft.sinks,
+            body: Bytes::from(body),
+        }
+    }
+}
+
+/// What a request's expressions see.
+struct Context<'a> {
+    webhook: &'a Webhook,
+    payload: &'a Value,
+    headers: &'a Value,
+    query: &'a Value,
+}
+
+enum Item {
+    Whole,
+    Part(Value),
+}
+
+impl Context<'_> {
+    fn scope<'s>(&'s self, item: Option<&'s Value>) -> Scope<'s> {
+        let scope = Scope::new()
+            .with("payload", self.payload)
+            .with("headers", self.headers)
+            .with("query", self.query)
+            .with("webhook", &self.webhook.value);
+        match item {
+            Some(item) => scope.with("item", item),
+            None => scope.with("item", self.payload),
+        }
+    }
+
+    fn items(&self) -> Result<Vec<Item>, Problem> {
+        let Some(program) = &self.webhook.items else {
+            return Ok(vec![Item::Whole]);
+        };
+        match program.evaluate(&self.scope(None)) {
+            Ok(Some(Value::Array(items))) if items.len() > MOST_LEADS => Err(Problem::new(
+                "",
+                "TooManyLeads",
+                format!("one request carries at most {MOST_LEADS} leads; send several requests"),
+            )),
+            Ok(Some(Value::Array(items))) => Ok(items.into_iter().map(Item::Part).collect()),
+            Ok(None) => Ok(Vec::new()),
+            Ok(Some(_)) => Err(Problem::new("", "NoList", "payload.items must give a list")),
+            Err(error) => Err(Problem::new("", "ItemsFailed", error.to_string())),
+        }
+    }
+
+    fn draft(
+        &self,
+        item: Option<&Value>,
+        position: usize,
+        body: &[u8],
+        headers: &HeaderMap,
+    ) -> Result<Draft, Vec<Problem>> {
+        let webhook = self.webhook;
+        let scope = self.scope(item);
+        let mut lead = Lead::new();
+        let mut problems = Vec::new();
+        for (field, program) in &webhook.fields {
+            match program.evaluate(&scope) {
+                Ok(None) => {}
+                Ok(Some(value)) => match first_text(&value) {
+                    Some(text) => lead.set(*field, text),
+                    None if is_blank(&value) => {}
+                    None => problems.push(Problem::new(
+                        field.name(),
+                        "NotText",
+                        "the mapping gives an object or list where a text is needed",
+                    )),
+                },
+                Err(error) => problems.push(Problem::new(field.name(), "MappingFailed", error.to_string())),
+            }
+        }
+        for (name, program) in &webhook.custom {
+            match program.evaluate(&scope) {
+                Ok(None) => {}
+                Ok(Some(value)) => lead.set_custom(name, value),
+                Err(error) => problems.push(Problem::new(
+                    format!("custom.{name}"),
+                    "MappingFailed",
+                    error.to_string(),
+                )),
+            }
+        }
+        let captured_by_sender = lead.get(Field::CapturedAt).is_some();
+        lead::normalise(&mut lead, webhook.region.as_deref());
+        for problem in lead::validate(&lead, &webhook.limits) {
+            if !problems.iter().any(|known| known.field == problem.field) {
+                problems.push(problem);
+            }
+        }
+        let source = idempotency::Source {
+            webhook,
+            payload: self.payload,
+            item,
+            position,
+            body,
+            headers,
+            time: captured_by_sender.then(|| lead.get(Field::CapturedAt)).flatten(),
+            email: lead.get(Field::Email),
+        };
+        let key = match idempotency::key(&source, &scope) {
+            Ok(key) => key,
+            Err(problem) => {
+                problems.push(problem);
+                return Err(problems);
+            }
+        };
+        let id = LeadId::generate();
+        complete(&mut lead, webhook, &key, &id);
+        let lead_value = lead.into_value();
+        let scope = scope.with("lead", &lead_value);
+        for rule in &webhook.rules {
+            match rule.program.test(&scope) {
+                Ok(true) => {}
+                Ok(false) => problems.push(Problem::new(
+                    rule.field.as_str(),
+                    "RuleFailed",
+                    rule.message.as_str(),
+                )),
+                Err(error) => {
+                    problems.push(Problem::new(rule.field.as_str(), "RuleFailed", error.to_string()))
+                }
+            }
+        }
+        let sinks = route(webhook, &scope, &mut problems);
+        drop(scope);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let lead = Lead::from_value(lead_value).unwrap_or_default();
+        Ok(Draft { lead, key, sinks, id })
+    }
+}
+
+/// What a sender need not say.
+fn complete(lead: &mut Lead, webhook: &Webhook, key: &Key, id: &LeadId) {
+    if lead.get(Field::Source).is_none() {
+        let name = webhook
+            .value
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        lead.set(Field::Source, name);
+    }
+    if lead.get(Field::SubmissionId).is_none() {
+        lead.set(
+            Field::SubmissionId,
+            key.submission.as_deref().unwrap_or(id.as_str()),
+        );
+    }
+    if lead.get(Field::CapturedAt).is_none() {
+        lead.set(Field::CapturedAt, jiff::Timestamp::now().to_string());
+    }
+}
+
+fn route(webhook: &Webhook, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Arc<[SinkId]> {
+    let mut sinks = Vec::with_capacity(webhook.sinks.len());
+    for route in &webhook.sinks {
+        match route.when.as_ref().map_or(Ok(true), |when| when.test(scope)) {
+            Ok(true) => sinks.push(route.sink.clone()),
+            Ok(false) => {}
+            Err(error) => problems.push(Problem::new("", "RoutingFailed", error.to_string())),
+        }
+    }
+    sinks.into()
+}
+
+/// A scalar as text; of a list its first scalar, since form builders wrap single answers in lists.
+fn first_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Array(items) => items.first().and_then(plain_text),
+        other => plain_text(other),
+    }
+}
+
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(Value::is_null),
+        Value::Object(map) => map.is_empty(),
+        other => other.is_null(),
+    }
+}
+
+fn invalid(field: &str, reason: &'static str, message: String) -> Refusal {
+    Refusal::Invalid(vec![Problem::new(field, reason, message)])
+}
+
+/// Takes a secret out of the payload, wherever the pointer leads.
+fn remove(payload: &mut Value, pointer: &str) {
+    let Some((parent, name)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    let name = name.replace("~1", "/").replace("~0", "~");
+    if let Some(Value::Object(map)) = payload.pointer_mut(parent) {
+        map.remove(&name);
+    }
+}
+
+/// Headers with lower-case names, except those that carry credentials.
+fn headers_value(headers: &HeaderMap) -> Value {
+    let mut map = Map::new();
+    for (name, value) in headers {
+        if matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie") {
+            continue;
+        }
+        if let Ok(text) = value.to_str() {
+            map.entry(name.as_str())
+                .or_insert_with(|| Value::String(text.to_owned()));
+        }
+    }
+    Value::Object(map)
+}
+
+fn query_value(query: Option<&str>) -> Value {
+    let mut map = Map::new();
+    for (name, value) in body::form_pairs(query.unwrap_or_default()).unwrap_or_default() {
+        map.entry(name)
+            .or_insert_with(|| Value::String(value.into_owned()));
+    }
+    Value::Object(map)
+}

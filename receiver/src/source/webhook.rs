@@ -1,0 +1,410 @@
+//! A LeadWebhook with its preset and secrets, compiled: what the others run on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leadgate_crds::common::Expression;
+use leadgate_crds::lead_webhook::{Auth, AuthScheme, Extractor, Format, Hmac, LeadMapping, TokenEncoding};
+use leadgate_crds::{LeadWebhook, LeadWebhookSpec};
+use serde_json::{Value, json};
+
+use super::auth::{AddressRule, HmacScheme, HmacVerifier, Place, TokenVerifier, Verifier};
+use super::preset::{self, Preset, PresetToken};
+use crate::expression::Program;
+use crate::lead::{Field, Limits, warm_up};
+use crate::queue::{SinkId, WebhookId};
+
+/// How long a resend is recognised when neither preset nor webhook says.
+const WINDOW: Duration = Duration::from_hours(24);
+/// The same for a digest of the body: a person may submit the same form twice and mean it.
+pub(super) const DIGEST_WINDOW: Duration = Duration::from_mins(10);
+
+/// Reads a key of a Secret in the webhook's namespace.
+pub type ReadSecret<'a> = dyn Fn(&str, &str) -> Result<Vec<u8>, String> + 'a;
+
+/// A compiled webhook.
+#[derive(Debug)]
+pub struct Webhook {
+    /// `namespace/name`.
+    pub id: WebhookId,
+    /// Its path.
+    pub path: String,
+    /// Longest body in bytes.
+    pub max_bytes: usize,
+    /// Who may post.
+    pub verifier: Verifier,
+    /// From where.
+    pub addresses: AddressRule,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: usize,
+    /// Answer 503.
+    pub suspended: bool,
+    /// How long what was rejected is kept.
+    pub keep_rejected: Duration,
+    /// How long dead leads are kept.
+    pub keep_dead: Duration,
+    /// How long held leads are kept.
+    pub keep_held: Duration,
+    /// Where leads go.
+    pub sinks: Vec<Route>,
+    pub(super) format: Format,
+    pub(super) accept: Option<Program>,
+    pub(super) items: Option<Program>,
+    pub(super) fields: Vec<(Field, Program)>,
+    pub(super) custom: Vec<(String, Program)>,
+    pub(super) region: Option<String>,
+    pub(super) limits: Limits,
+    pub(super) rules: Vec<Rule>,
+    pub(super) schema: Option<jsonschema::Validator>,
+    pub(super) key: Option<Program>,
+    pub(super) window: Duration,
+    pub(super) digest_window: Duration,
+    /// `{name, namespace}` for expressions.
+    pub(super) value: Value,
+    pub(super) needs: Needs,
+}
+
+/// One sink and the leads it gets.
+#[derive(Debug)]
+pub struct Route {
+    /// The sink.
+    pub sink: SinkId,
+    /// Which leads; absent: all.
+    pub when: Option<Program>,
+}
+
+/// A rule of the webhook's own.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) program: Program,
+    pub(super) message: String,
+    pub(super) field: String,
+}
+
+/// Which views of the request any expression looks at; the others are not made.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Needs {
+    pub(super) headers: bool,
+    pub(super) query: bool,
+}
+
+impl Webhook {
+    /// Compiles; the errors are complete, each names its field and the remedy.
+    pub fn compile(object: &LeadWebhook, read_secret: &ReadSecret<'_>) -> Result<Self, Vec<String>> {
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let namespace = object
+            .metadata
+            .namespace
+            .clone()
+            .unwrap_or_else(|| "default".to_owned());
+        let spec = &object.spec;
+        let mut errors = Errors(Vec::new());
+
+        let preset = preset::find(&spec.source);
+        if preset.is_none() {
+            let known: Vec<_> = preset::names().collect();
+            errors.0.push(format!(
+                "spec.source: no preset is named `{}`; known are {}",
+                spec.source,
+                known.join(", ")
+            ));
+        }
+        let verifier = errors.take("spec.auth", verifier(spec, preset, read_secret));
+        let addresses = errors.take("spec", AddressRule::compile(&spec.auth.allowed_cidrs));
+        let payload = &spec.payload;
+        let from_preset = preset.map(|p| p.payload.clone()).unwrap_or_default();
+
+        let accept = errors.program(
+            "spec.payload.accept",
+            payload.accept.as_ref().or(from_preset.accept.as_ref()),
+        );
+        let items = errors.program(
+            "spec.payload.items",
+            payload.items.as_ref().or(from_preset.items.as_ref()),
+        );
+        let (fields, custom) = mapping(&payload.lead, &from_preset.lead, &mut errors);
+        let rules = payload
+            .rules
+            .iter()
+            .enumerate()
+            .filter_map(|(n, rule)| {
+                let program = errors.program(
+                    &format!("spec.payload.rules[{n}].expression"),
+                    Some(&rule.expression),
+                )?;
+                Some(Rule {
+                    program,
+                    message: rule.message.clone(),
+                    field: rule.field.clone().unwrap_or_default(),
+                })
+            })
+            .collect();
+        let schema = payload.schema.as_ref().and_then(|schema| {
+            let compiled = jsonschema::draft202012::new(schema).map_err(|e| e.to_string());
+            errors.take("spec.payload.schema", compiled)
+        });
+        let key = spec
+            .idempotency
+            .key
+            .as_ref()
+            .or(preset.and_then(|p| p.idempotency.key.as_ref()));
+        let key = errors.program("spec.idempotency.key", key);
+        let own_window = spec.idempotency.window.as_ref().map(Duration::from);
+        let preset_window = preset
+            .and_then(|p| p.idempotency.window.as_ref())
+            .map(Duration::from);
+        let sinks = spec
+            .sinks
+            .iter()
+            .enumerate()
+            .map(|(n, sink)| Route {
+                sink: SinkId::new(format!("{namespace}/{}", sink.name)),
+                when: errors.program(&format!("spec.sinks[{n}].when"), sink.when.as_ref()),
+            })
+            .collect::<Vec<_>>();
+        if sinks.is_empty() {
+            errors.0.push("spec.sinks: name at least one CrmSink".to_owned());
+        }
+        if let Some(region) = &payload.default_region {
+            warm_up(region);
+        }
+
+        let (Some(verifier), Some(addresses), []) = (verifier, addresses, errors.0.as_slice()) else {
+            return Err(errors.0);
+        };
+        let limits = Limits {
+            required: payload.required.clone(),
+            longest: payload
+                .max_lengths
+                .iter()
+                .map(|(field, n)| (field.clone(), usize::try_from(*n).unwrap_or(usize::MAX)))
+                .collect::<BTreeMap<_, _>>(),
+        };
+        let mut webhook = Self {
+            id: WebhookId::new(format!("{namespace}/{name}")),
+            path: spec
+                .path
+                .clone()
+                .unwrap_or_else(|| format!("/webhooks/{namespace}/{name}")),
+            max_bytes: usize::try_from(payload.max_bytes).unwrap_or(1 << 20),
+            verifier,
+            addresses,
+            trusted_proxies: usize::try_from(spec.auth.trusted_proxies).unwrap_or(0),
+            suspended: spec.suspend,
+            keep_rejected: spec.retention.rejected.get(),
+            keep_dead: spec.retention.dead.get(),
+            keep_held: spec.retention.held.get(),
+            sinks,
+            format: payload.format.or(from_preset.format).unwrap_or_default(),
+            accept,
+            items,
+            fields,
+            custom,
+            region: payload.default_region.clone(),
+            limits,
+            rules,
+            schema,
+            key,
+            window: own_window.or(preset_window).unwrap_or(WINDOW),
+            digest_window: own_window.unwrap_or(DIGEST_WINDOW),
+            value: json!({"name": name, "namespace": namespace}),
+            needs: Needs::default(),
+        };
+        webhook.needs = webhook.look_for_needs();
+        Ok(webhook)
+    }
+
+    /// The sinks' ids.
+    pub fn sink_ids(&self) -> Arc<[SinkId]> {
+        self.sinks.iter().map(|route| route.sink.clone()).collect()
+    }
+
+    fn look_for_needs(&self) -> Needs {
+        let programs = self
+            .fields
+            .iter()
+            .map(|(_, program)| program)
+            .chain(self.custom.iter().map(|(_, program)| program))
+            .chain(self.rules.iter().map(|rule| &rule.program))
+            .chain([&self.accept, &self.items, &self.key].into_iter().flatten());
+        programs.fold(Needs::default(), |needs, program| Needs {
+            headers: needs.headers || program.refers_to("headers"),
+            query: needs.query || program.refers_to("query"),
+        })
+    }
+}
+
+/// Collects every error instead of stopping at the first.
+struct Errors(Vec<String>);
+
+impl Errors {
+    fn take<T>(&mut self, field: &str, result: Result<T, String>) -> Option<T> {
+        result
+            .map_err(|error| {
+                self.0
+                    .push(format!("{field}.{error}").replace("spec.auth.publicUrl", "spec.publicUrl"))
+            })
+            .ok()
+    }
+
+    fn program(&mut self, field: &str, expression: Option<&Expression>) -> Option<Program> {
+        Program::compile(expression?.as_str())
+            .map_err(|error| self.0.push(format!("{field}: {error}")))
+            .ok()
+    }
+}
+
+fn mapping(
+    own: &LeadMapping,
+    preset: &LeadMapping,
+    errors: &mut Errors,
+) -> (Vec<(Field, Program)>, Vec<(String, Program)>) {
+    let mut fields = Vec::new();
+    for field in Field::ALL {
+        let expression = mapped(own, *field).or(mapped(preset, *field));
+        let program = errors.program(&format!("spec.payload.lead.{}", field.name()), expression);
+        fields.extend(program.map(|program| (*field, program)));
+    }
+    let mut names: BTreeMap<&String, &Expression> = preset.custom.iter().collect();
+    names.extend(own.custom.iter());
+    let custom = names
+        .into_iter()
+        .filter_map(|(name, expression)| {
+            let program = errors.program(&format!("spec.payload.lead.custom.{name}"), Some(expression))?;
+            Some((name.clone(), program))
+        })
+        .collect();
+    (fields, custom)
+}
+
+fn mapped(mapping: &LeadMapping, field: Field) -> Option<&Expression> {
+    match field {
+        Field::Email => &mapping.email,
+        Field::Phone => &mapping.phone,
+        Field::FirstName => &mapping.first_name,
+        Field::LastName => &mapping.last_name,
+        Field::FullName => &mapping.full_name,
+        Field::Company => &mapping.company,
+        Field::JobTitle => &mapping.job_title,
+        Field::Website => &mapping.website,
+        Field::Address => &mapping.address,
+        Field::City => &mapping.city,
+        Field::State => &mapping.state,
+        Field::PostalCode => &mapping.postal_code,
+        Field::Country => &mapping.country,
+        Field::Message => &mapping.message,
+        Field::Source => &mapping.source,
+        Field::SubmissionId => &mapping.submission_id,
+        Field::CapturedAt => &mapping.captured_at,
+    }
+    .as_ref()
+}
+
+/// Builds the verifier. Errors start with the field below `spec.auth`.
+fn verifier(
+    spec: &LeadWebhookSpec,
+    preset: Option<&Preset>,
+    read_secret: &ReadSecret<'_>,
+) -> Result<Verifier, String> {
+    let auth: &Auth = &spec.auth;
+    let read_all = |refs: &[leadgate_crds::common::SecretKeyRef], field: &str| {
+        refs.iter()
+            .map(|r| {
+                let value = read_secret(&r.name, &r.key).map_err(|e| format!("{field}: {e}"))?;
+                Ok((format!("{}/{}", r.name, r.key), value))
+            })
+            .collect::<Result<Vec<_>, String>>()
+    };
+    match auth.scheme() {
+        Some(AuthScheme::Hmac(hmac)) => {
+            let scheme = overlay(
+                hmac,
+                preset.and_then(|p| p.auth.as_ref()).and_then(|a| a.hmac.as_ref()),
+            );
+            let secrets = read_all(&hmac.secret_refs, "hmac.secretRefs")?;
+            HmacVerifier::compile(&scheme, &secrets, spec.public_url.as_deref()).map(Verifier::Hmac)
+        }
+        Some(AuthScheme::Token(token)) => {
+            let known = preset
+                .and_then(|p| p.auth.as_ref())
+                .and_then(|a| a.token.clone())
+                .unwrap_or_default();
+            let own = PresetToken {
+                header: token.header.clone(),
+                query: token.query.clone(),
+                json: token.json.clone(),
+                ..PresetToken::default()
+            };
+            let place = token_place(
+                if token.header.is_some() || token.query.is_some() || token.json.is_some() {
+                    &own
+                } else {
+                    &known
+                },
+            )?;
+            let scheme = token
+                .scheme
+                .as_deref()
+                .or(known.scheme.as_deref())
+                .unwrap_or_default();
+            let encoding = token.encoding.or(known.encoding).unwrap_or_default();
+            let secrets = read_all(&token.secret_refs, "token.secretRefs")?;
+            TokenVerifier::compile(place, scheme, encoding, &secrets).map(Verifier::Token)
+        }
+        Some(AuthScheme::Basic(basic)) => {
+            let r = &basic.secret_ref;
+            let user = read_secret(&r.name, &r.username_key).map_err(|e| format!("basic.secretRef: {e}"))?;
+            let password =
+                read_secret(&r.name, &r.password_key).map_err(|e| format!("basic.secretRef: {e}"))?;
+            let (user, password) = (user.trim_ascii_end(), password.trim_ascii_end());
+            if user.is_empty() || password.is_empty() {
+                return Err(format!(
+                    "basic.secretRef: Secret {}: user name and password must not be empty",
+                    r.name
+                ));
+            }
+            let credentials = [user, b":", password].concat();
+            let place = Place::header("authorization")?;
+            TokenVerifier::compile(
+                place,
+                "Basic",
+                TokenEncoding::Base64,
+                &[(r.name.clone(), credentials)],
+            )
+            .map(Verifier::Token)
+        }
+        Some(AuthScheme::None(none)) if none.allow_unauthenticated => Ok(Verifier::Anyone),
+        Some(AuthScheme::None(_)) => Err(
+            "none.allowUnauthenticated: it must be true: anybody who knows the URL can then post".to_owned(),
+        ),
+        None => Err("hmac: set exactly one of hmac, token, basic and none".to_owned()),
+    }
+}
+
+fn token_place(token: &PresetToken) -> Result<Place, String> {
+    let mut extractor = Extractor {
+        header: token.header.clone(),
+        query: token.query.clone(),
+        json: token.json.clone(),
+        ..Extractor::default()
+    };
+    if extractor.header.is_none() && extractor.query.is_none() && extractor.json.is_none() {
+        extractor.header = Some("X-API-Key".to_owned());
+    }
+    Place::compile(&extractor).map_err(|e| format!("token: {e}"))
+}
+
+/// The webhook's own words over the preset's.
+fn overlay(own: &Hmac, preset: Option<&HmacScheme>) -> HmacScheme {
+    let known = preset.cloned().unwrap_or_default();
+    HmacScheme {
+        algorithm: own.algorithm.or(known.algorithm),
+        secret: own.secret.clone().or(known.secret),
+        signature: own.signature.clone().or(known.signature),
+        timestamp: own.timestamp.clone().or(known.timestamp),
+        id: own.id.clone().or(known.id),
+        signed: own.signed.clone().or(known.signed),
+        body_digest: own.body_digest.clone().or(known.body_digest),
+    }
+}
