@@ -3,6 +3,7 @@
 //!
 //! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`.
 
+pub mod crm;
 pub mod expression;
 pub mod lead;
 pub mod queue;

@@ -1,0 +1,26 @@
+//! What stands between a CRM's client and the network: rate, pause and circuit, shared by all replicas.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::queue::CrmHealth;
+
+/// Asked before each request to a CRM.
+#[async_trait]
+pub trait Gate: Send + Sync {
+    /// Waits a moment for a permit if need be; an error says how long nothing may be sent.
+    async fn pass(&self) -> Result<(), Denied>;
+
+    /// Tells how the CRM fared: it answered in `elapsed`, or did not.
+    async fn report(&self, health: CrmHealth, elapsed: Duration);
+}
+
+/// No request may be sent now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// How long to wait.
+    pub wait: Duration,
+    /// Why: a pause, an open circuit, the rate limit, or an unavailable queue.
+    pub reason: String,
+}

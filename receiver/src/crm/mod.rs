@@ -1,0 +1,127 @@
+//! The CRMs: a batch of leads in, an outcome per lead out.
+//!
+//! * [`Crm`] is what delivery drives; `hubspot` keeps it. Each has a table that maps the CRM's answers to
+//!   [`Outcome`]s, tested with that CRM's documented bodies.
+//! * A CRM knows neither queue nor HTTP server. It asks its [`Gate`] before each request, and tells it how the CRM
+//!   fared.
+
+mod gate;
+pub mod hubspot;
+mod properties;
+mod retry_after;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+pub use gate::{Denied, Gate};
+pub use properties::{Mapping, MappingError};
+pub use retry_after::retry_after;
+
+use crate::queue::CrmHealth;
+
+/// The longest part of a CRM's answer that is kept with a dead lead.
+const LONGEST_ANSWER: usize = 4096;
+
+/// A lead as a CRM gets it.
+#[derive(Debug, Clone)]
+pub struct Upsert {
+    /// CRM property -> value; absent ones are not sent.
+    pub properties: Vec<(String, Value)>,
+    /// The record an earlier lead of this contact went to, while remembered.
+    pub record: Option<String>,
+    /// The CRM may have it already: the last attempt's answer was lost.
+    pub unknown: bool,
+}
+
+/// What became of a lead at the CRM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The CRM has it, in this record.
+    Delivered {
+        /// The record's id.
+        record: Option<String>,
+    },
+    /// Try again.
+    Retry {
+        /// Not before this, if the CRM said so.
+        after: Option<Duration>,
+        /// Why.
+        why: Failure,
+        /// Whether the CRM may have written it.
+        unknown: bool,
+    },
+    /// Nothing was sent: the sink is paused, its circuit open, or its rate used up.
+    Denied(Denied),
+    /// Stop all deliveries to this CRM for a while; the lead waits.
+    Pause {
+        /// For so long.
+        pause: Duration,
+        /// Why.
+        why: Failure,
+    },
+    /// The CRM will never take it as it is.
+    Reject(Failure),
+    /// A person must decide which record it is.
+    Hold(Failure),
+}
+
+/// Why a lead did not arrive. `message` goes to logs and status: it names properties and codes and quotes no value.
+/// `answer` goes into the dead letter only.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Failure {
+    /// A stable CamelCase word.
+    pub reason: &'static str,
+    /// For a person, without personal data.
+    pub message: String,
+    /// The CRM's own words, bounded.
+    pub answer: String,
+}
+
+impl Failure {
+    /// A failure without an answer.
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            answer: String::new(),
+        }
+    }
+
+    /// With the CRM's words, cut to a bearable length.
+    #[must_use]
+    pub fn with_answer(mut self, answer: &str) -> Self {
+        let end = answer
+            .char_indices()
+            .map(|(at, _)| at)
+            .take_while(|at| *at <= LONGEST_ANSWER)
+            .last()
+            .unwrap_or(0);
+        self.answer = if answer.len() <= LONGEST_ANSWER {
+            answer.to_owned()
+        } else {
+            answer.get(..end).unwrap_or_default().to_owned()
+        };
+        self
+    }
+}
+
+/// A CRM account.
+#[async_trait]
+pub trait Crm: Send + Sync + 'static {
+    /// Upserts leads of different contacts; one outcome per lead, in their order.
+    async fn upsert(&self, batch: Vec<Upsert>, gate: &dyn Gate) -> Vec<Outcome>;
+
+    /// The most leads of one [`Crm::upsert`].
+    fn max_batch(&self) -> usize;
+}
+
+/// What a finished HTTP exchange tells about the CRM itself.
+pub(crate) fn health(status: u16) -> CrmHealth {
+    if status >= 500 {
+        CrmHealth::Down
+    } else {
+        CrmHealth::Up
+    }
+}
