@@ -5,13 +5,18 @@
 //! * The queue knows neither HTTP nor CRMs: a lead's body is bytes to it.
 //! * Time comes from the store, so that replicas with different clocks agree.
 
+mod intake;
+mod open;
+mod sqlite;
 mod types;
+mod wake;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub use open::{OpenError, OpenOptions, open};
 pub use types::*;
 
 /// A durable queue of leads, ordered per sink and per contact.
@@ -37,7 +42,8 @@ pub trait Queue: Send + Sync + 'static {
     /// Each claim counts as an attempt, so a lead that kills its worker is seen to have been tried.
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError>;
 
-    /// Extends leases to `lease` from now. `false`: the claim was lost, its worker must stop.
+    /// Extends leases to `lease` from now. `false`: the claim was lost, its worker must stop. A lease that
+    /// ended is not lost until somebody else claims the lead: until then it can be renewed and settled.
     async fn renew(
         &self,
         sink: &SinkId,
@@ -63,7 +69,7 @@ pub trait Queue: Send + Sync + 'static {
         breaker: Breaker,
     ) -> Result<Grant, QueueError>;
 
-    /// Reports whether the CRM answered. `failures` in a row open the circuit: nothing is granted for
+    /// Reports whether the CRM answered. `failures` in a row (0: never) open the circuit: nothing is granted for
     /// `cooldown`, then one probe at a time until a success closes it. A success clears the count.
     async fn report(&self, sink: &SinkId, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError>;
 
@@ -89,7 +95,8 @@ pub trait Queue: Send + Sync + 'static {
     /// Removes a parked lead for good and counts it as discarded. `sink` is `None` for rejected requests.
     async fn discard(&self, set: ParkedSet, sink: Option<&SinkId>, id: &LeadId) -> Result<bool, QueueError>;
 
-    /// Erases a contact everywhere: waiting, parked and remembered. Returns how many leads went.
+    /// Erases a contact everywhere: waiting, parked and remembered. Returns how many leads went; one that was
+    /// in two sinks counts twice, as it does in the figures.
     async fn erase(&self, contact: &Contact) -> Result<u64, QueueError>;
 
     /// Figures of the given sinks, in their order.

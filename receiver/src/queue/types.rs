@@ -134,10 +134,15 @@ pub struct Claim {
     pub webhook: WebhookId,
     /// 1 for the first attempt.
     pub attempt: u32,
-    /// The previous attempt's outcome is not known (a time-out after sending, or its worker died).
+    /// The outcome of an earlier attempt is not known (a time-out after sending, or its worker died), so the
+    /// CRM may have the lead already. Stays set until the lead is settled for good or replayed: a later
+    /// refusal says nothing about the earlier attempt.
     pub unknown: bool,
     /// When it was accepted.
     pub accepted_at: Millis,
+    /// When it joined the line: accepted, or replayed. What limits how long to retry counts from here, else a
+    /// replayed lead would be given up at its first failure.
+    pub queued_at: Millis,
     /// The CRM record that an earlier lead of this contact went to, while remembered.
     pub record: Option<String>,
     /// As it was accepted.
@@ -186,7 +191,7 @@ pub enum Outcome {
     },
     /// Set aside for a person; the contact's next lead is due.
     Park {
-        /// Held or dead.
+        /// Held or dead (a lead cannot be `Rejected` any more: taken as dead).
         set: ParkedSet,
         /// Why.
         why: ParkReason,
@@ -351,9 +356,9 @@ pub struct SinkStats {
     pub dead: u64,
     /// Delivered, ever.
     pub delivered: u64,
-    /// Discarded or erased, ever.
+    /// Discarded, erased or removed at the end of their retention, ever.
     pub discarded: u64,
-    /// When the oldest pending lead was accepted.
+    /// When the oldest pending lead was accepted (a replayed one: replayed).
     pub oldest_accepted_at: Option<Millis>,
     /// The store's time, to compute ages with.
     pub now: Millis,
@@ -375,7 +380,7 @@ pub struct SinkShare {
     pub dead: u64,
     /// Delivered, ever.
     pub delivered: u64,
-    /// Discarded or erased, ever.
+    /// Discarded, erased or removed at the end of their retention, ever.
     pub discarded: u64,
     /// When the last one was delivered.
     pub last_delivered_at: Option<Millis>,
@@ -399,6 +404,8 @@ pub struct WebhookStats {
 pub struct StoreReport {
     /// What is wrong with the store's set-up, each with its remedy; empty when all is well.
     pub problems: Vec<String>,
+    /// What survives what, in words: for example whether a power cut can take the last second.
+    pub durability: String,
     /// How long one durable write took.
     pub write_latency: Duration,
 }

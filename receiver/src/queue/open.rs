@@ -1,0 +1,96 @@
+//! From a queue URL to a queue.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use super::{Queue, sqlite};
+
+/// What a queue URL does not say.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// Redis: what all keys begin with; made one hash tag, so that a namespace lives in one cluster slot.
+    pub prefix: String,
+    /// Redis: the user, if the URL names none.
+    pub username: Option<String>,
+    /// Redis: the password, if the URL holds none. It is never printed.
+    pub password: Option<String>,
+    /// How many leads may wait in memory to be written before senders are told to come back.
+    pub max_waiting: usize,
+    /// How many bytes of them.
+    pub max_waiting_bytes: usize,
+    /// SQLite: how large the file may grow; `None` for as large as the disk.
+    pub max_file_bytes: Option<u64>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            prefix: "leadgate".into(),
+            username: None,
+            password: None,
+            max_waiting: 10_000,
+            max_waiting_bytes: 64 << 20,
+            max_file_bytes: None,
+        }
+    }
+}
+
+impl fmt::Debug for OpenOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenOptions")
+            .field("prefix", &self.prefix)
+            .field("username", &self.username)
+            .field("password", &self.password.as_ref().map(|_| "(hidden)"))
+            .field("max_waiting", &self.max_waiting)
+            .field("max_waiting_bytes", &self.max_waiting_bytes)
+            .field("max_file_bytes", &self.max_file_bytes)
+            .finish()
+    }
+}
+
+/// Why a queue could not be opened: a mistake in the configuration, or a file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL's scheme is unknown or not supported yet.
+    #[error("queue URL: {0} (supported: sqlite:PATH, redis://, rediss://)")]
+    Unsupported(String),
+    /// The URL cannot be used. What it holds is not repeated: it may be a password.
+    #[error("queue URL: {0}")]
+    Invalid(String),
+    /// Another process has the file open.
+    #[error("the queue file {0} is in use by another process; a SQLite queue serves one receiver")]
+    InUse(PathBuf),
+    /// The file cannot be opened, read or written.
+    #[error("the queue file {path} cannot be used: {why}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Opens the queue that `url` names: `sqlite:PATH`, `redis://` or `rediss://`.
+///
+/// A Redis that cannot be reached is no error here: [`Queue::check`] reports it and it is connected to as soon
+/// as it answers.
+pub async fn open(url: &str, options: OpenOptions) -> Result<Arc<dyn Queue>, OpenError> {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err(OpenError::Unsupported("it names no scheme".into()));
+    };
+    match scheme {
+        "sqlite" => {
+            let path = rest.strip_prefix("//").unwrap_or(rest);
+            if path.is_empty() {
+                return Err(OpenError::Invalid(
+                    "sqlite: needs a file, as in sqlite:leadgate.db".into(),
+                ));
+            }
+            Ok(Arc::new(sqlite::SqliteQueue::open(path.into(), &options).await?))
+        }
+        "redis+sentinel" | "redis+cluster" | "rediss+sentinel" | "rediss+cluster" => Err(
+            OpenError::Unsupported(format!("{scheme}:// is not supported yet")),
+        ),
+        // Whatever stands before the colon may be part of a mistyped secret: it is not repeated.
+        _ => Err(OpenError::Unsupported("its scheme is not known".into())),
+    }
+}

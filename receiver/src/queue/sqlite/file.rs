@@ -1,0 +1,206 @@
+//! The queue file: opening it, its schema, what its errors mean.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::queue::{OpenError, QueueError};
+
+/// Each schema after the one before it; a file's `user_version` says how many it has seen.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// Marks a file as a Leadgate queue ("LdgQ"), so that another program's database is refused, not altered.
+const APPLICATION_ID: i32 = 0x4C64_6751;
+
+/// A predecessor that is just ending may hold the file for so long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Checking every page takes about a second per 256 MB; larger files are checked as they are read.
+const CHECKED_AT_OPEN: u64 = 64 << 20;
+
+/// Pages in the WAL before it is copied to the file: large enough to be rare, small enough not to be felt.
+const CHECKPOINT_PAGES: u32 = 4000;
+
+/// Where the queue lives.
+#[derive(Debug, Clone)]
+pub(super) struct QueueFile {
+    pub(super) path: PathBuf,
+    pub(super) max_bytes: Option<u64>,
+}
+
+impl QueueFile {
+    /// Opens the file at the start, waiting a little for a predecessor to let go of it.
+    pub(super) fn open_first(&self) -> Result<Connection, OpenError> {
+        let began = Instant::now();
+        loop {
+            match self.open() {
+                Err(OpenError::InUse(_)) if began.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Opens the file, takes it for this process alone, and brings its schema up to date.
+    pub(super) fn open(&self) -> Result<Connection, OpenError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection =
+            Connection::open_with_flags(&self.path, flags).map_err(|error| self.open_error(&error))?;
+        self.configure(&connection)
+            .map_err(|error| self.open_error(&error))?;
+        self.migrate(&mut connection)?;
+        self.quick_check(&connection)?;
+        Ok(connection)
+    }
+
+    fn configure(&self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        // Exclusive before the first access in WAL mode: then no shared memory is used, and none can be shared.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        // Only takes effect in a new file, before its first table.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        connection.pragma_update(None, "cache_size", -8192)?;
+        if let Some(max_bytes) = self.max_bytes {
+            let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            let pages = i64::try_from(max_bytes).unwrap_or(i64::MAX) / page.max(1);
+            connection.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn migrate(&self, connection: &mut Connection) -> Result<(), OpenError> {
+        let failed = |error: &rusqlite::Error| self.open_error(error);
+        // A write transaction, even when there is nothing to migrate: from here on the file is ours.
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| failed(&error))?;
+        let read = |name: &str| -> rusqlite::Result<i64> {
+            transaction.pragma_query_value(None, name, |row| row.get(0))
+        };
+        let version = read("user_version").map_err(|error| failed(&error))?;
+        let application = read("application_id").map_err(|error| failed(&error))?;
+        let tables: i64 = transaction
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(|error| failed(&error))?;
+        if tables > 0 && application != i64::from(APPLICATION_ID) {
+            return Err(self.unusable("it is another program's database"));
+        }
+        let done = usize::try_from(version).unwrap_or(usize::MAX);
+        let Some(missing) = MIGRATIONS.get(done..) else {
+            return Err(self.unusable(&format!(
+                "it was written by a newer version (schema {version}, this one knows {})",
+                MIGRATIONS.len()
+            )));
+        };
+        for migration in missing {
+            transaction
+                .execute_batch(migration)
+                .map_err(|error| failed(&error))?;
+        }
+        let latest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+        transaction
+            .pragma_update(None, "application_id", APPLICATION_ID)
+            .and_then(|()| transaction.pragma_update(None, "user_version", latest))
+            .and_then(|()| transaction.commit())
+            .map_err(|error| failed(&error))
+    }
+
+    fn quick_check(&self, connection: &Connection) -> Result<(), OpenError> {
+        if std::fs::metadata(&self.path).is_ok_and(|file| file.len() > CHECKED_AT_OPEN) {
+            return Ok(());
+        }
+        let verdict: String = connection
+            .pragma_query_value(None, "quick_check", |row| row.get(0))
+            .map_err(|error| self.open_error(&error))?;
+        if verdict == "ok" {
+            return Ok(());
+        }
+        Err(self.unusable(&format!(
+            "it is damaged ({verdict}); restore a copy, or move it away and start with an empty one"
+        )))
+    }
+
+    fn open_error(&self, error: &rusqlite::Error) -> OpenError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse(self.path.clone()),
+            _ => self.unusable(&in_words(error)),
+        }
+    }
+
+    fn unusable(&self, why: &str) -> OpenError {
+        OpenError::File {
+            path: self.path.clone(),
+            why: why.to_owned(),
+        }
+    }
+
+    /// What a failed transaction is to those who wait for it.
+    pub(super) fn queue_error(&self, error: &rusqlite::Error) -> QueueError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                QueueError::Corrupt(format!("{}: {}", self.path.display(), in_words(error)))
+            }
+            _ => QueueError::Unavailable(format!("{}: {}", self.path.display(), in_words(error))),
+        }
+    }
+
+    /// What is wrong with the file's place on disk, seen from outside.
+    pub(super) fn place_problems(&self, opened: Option<u64>) -> Vec<String> {
+        let path = self.path.display();
+        match (file_number(&self.path), opened) {
+            (None, _) => vec![format!(
+                "the queue file {path} was removed while in use: what is queued is lost at the next restart; \
+                 let deliveries finish, then restart the receiver"
+            )],
+            (Some(now), Some(then)) if now != then => vec![format!(
+                "the queue file {path} was replaced while in use: restart the receiver"
+            )],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Tells one file from another that took its name.
+pub(super) fn file_number(path: &Path) -> Option<u64> {
+    let metadata = std::fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    return Some(std::os::unix::fs::MetadataExt::ino(&metadata));
+    #[cfg(not(unix))]
+    return Some(u64::from(metadata.is_file()));
+}
+
+/// Whether the disk or the file is at fault: then every operation of the group would fail alike.
+pub(super) fn is_the_stores_fault(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) | None
+    )
+}
+
+/// Whether the connection should be given up and the file opened anew.
+pub(super) fn needs_reopening(error: &rusqlite::Error) -> bool {
+    !matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull)) && is_the_stores_fault(error)
+}
+
+fn in_words(error: &rusqlite::Error) -> String {
+    let remedy = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk (or the file's limit) is full",
+        Some(ErrorCode::SystemIoFailure) => "the disk failed",
+        Some(ErrorCode::ReadOnly) => "it is read-only: check the volume and its permissions",
+        Some(ErrorCode::CannotOpen) => "it cannot be opened: check that its folder exists and is writable",
+        Some(ErrorCode::PermissionDenied) => "access is denied: check the file's permissions",
+        _ => return error.to_string(),
+    };
+    format!("{remedy} ({error})")
+}

@@ -1,0 +1,210 @@
+//! What limits requests to a CRM: pause, circuit breaker, rolling limit.
+
+use std::time::Duration;
+
+use rusqlite::OptionalExtension;
+
+use super::writer::{Failure, Tx, millis, unsigned};
+use crate::queue::{Breaker, CrmHealth, Grant, RateLimit, SinkId};
+
+/// What is written as the reason of an open circuit.
+const CIRCUIT_OPEN: &str = "the CRM fails: waiting before the next try";
+
+/// Grants closer together than this part of the window are kept as one, timed at its last.
+const STEPS_PER_WINDOW: i64 = 50;
+
+#[derive(Default)]
+struct Gate {
+    paused_until: i64,
+    reason: String,
+    failures: i64,
+    open_until: i64,
+    probe_until: i64,
+}
+
+fn read(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Gate> {
+    let gate = tx
+        .sql
+        .prepare_cached(
+            "SELECT paused_until, reason, failures, open_until, probe_until FROM gate WHERE sink = ?1",
+        )?
+        .query_row([sink.as_str()], |row| {
+            Ok(Gate {
+                paused_until: row.get(0)?,
+                reason: row.get(1)?,
+                failures: row.get(2)?,
+                open_until: row.get(3)?,
+                probe_until: row.get(4)?,
+            })
+        })
+        .optional()?;
+    Ok(gate.unwrap_or_default())
+}
+
+fn write(tx: &Tx<'_>, sink: &SinkId, gate: &Gate) -> rusqlite::Result<()> {
+    tx.sql
+        .prepare_cached(
+            "INSERT INTO gate (sink, paused_until, reason, failures, open_until, probe_until) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET paused_until = ?2, reason = ?3, \
+             failures = ?4, open_until = ?5, probe_until = ?6",
+        )?
+        .execute((
+            sink.as_str(),
+            gate.paused_until,
+            &gate.reason,
+            gate.failures,
+            gate.open_until,
+            gate.probe_until,
+        ))?;
+    Ok(())
+}
+
+/// Grants up to `wanted` requests.
+pub(super) fn permits(
+    tx: &mut Tx<'_>,
+    sink: &SinkId,
+    wanted: u32,
+    limit: Option<RateLimit>,
+    breaker: Breaker,
+) -> Result<Grant, Failure> {
+    let mut gate = read(tx, sink)?;
+    let failures = u32::try_from(gate.failures).unwrap_or(u32::MAX);
+    let refused = |until: i64, reason: &str| Grant {
+        granted: 0,
+        wait: Duration::from_millis(unsigned(until - tx.now)),
+        paused: Some(reason.to_owned()),
+        failures,
+    };
+    if gate.paused_until > tx.now {
+        return Ok(refused(gate.paused_until, &gate.reason));
+    }
+    let half_open = gate.open_until != 0;
+    if half_open {
+        let until = gate.open_until.max(gate.probe_until);
+        if until > tx.now {
+            return Ok(refused(until, CIRCUIT_OPEN));
+        }
+    }
+    let may = if half_open { wanted.min(1) } else { wanted };
+    let (granted, wait) = match limit {
+        Some(limit) => within_limit(tx, sink, may, limit)?,
+        None => (may, Duration::ZERO),
+    };
+    if half_open && granted > 0 {
+        // If its holder dies without a report, the next probe may go after this.
+        gate.probe_until = tx.now + millis(breaker.cooldown).max(1);
+        write(tx, sink, &gate)?;
+        return Ok(Grant {
+            granted,
+            wait: breaker.cooldown,
+            paused: None,
+            failures,
+        });
+    }
+    Ok(Grant {
+        granted,
+        wait,
+        paused: None,
+        failures,
+    })
+}
+
+/// Takes up to `wanted` from the rolling window; if fewer, tells when the next becomes free.
+fn within_limit(
+    tx: &Tx<'_>,
+    sink: &SinkId,
+    wanted: u32,
+    limit: RateLimit,
+) -> rusqlite::Result<(u32, Duration)> {
+    let per = millis(limit.per).max(1);
+    // Strictly older: both ends are rounded to milliseconds, and the window must not be cut short by one.
+    tx.sql
+        .prepare_cached("DELETE FROM granted WHERE sink = ?1 AND last < ?2")?
+        .execute((sink.as_str(), tx.now - per))?;
+    let (used, oldest): (i64, Option<i64>) = tx
+        .sql
+        .prepare_cached("SELECT coalesce(sum(requests), 0), min(last) FROM granted WHERE sink = ?1")?
+        .query_row([sink.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let free = (i64::from(limit.requests) - used).max(0);
+    let granted = wanted.min(u32::try_from(free).unwrap_or(u32::MAX));
+    if granted > 0 {
+        record_grant(tx, sink, granted, per / STEPS_PER_WINDOW)?;
+    }
+    let wait = if granted < wanted {
+        oldest.unwrap_or(tx.now) + per + 1 - tx.now
+    } else {
+        0
+    };
+    Ok((granted, Duration::from_millis(unsigned(wait))))
+}
+
+fn record_grant(tx: &Tx<'_>, sink: &SinkId, granted: u32, step: i64) -> rusqlite::Result<()> {
+    let joined = tx
+        .sql
+        .prepare_cached(
+            "UPDATE granted SET last = max(last, ?2), requests = requests + ?3 WHERE sink = ?1 AND first = \
+             (SELECT max(first) FROM granted WHERE sink = ?1) AND first >= ?4",
+        )?
+        .execute((sink.as_str(), tx.now, granted, tx.now - step))?;
+    if joined == 0 {
+        tx.sql
+            .prepare_cached("INSERT INTO granted VALUES (?1, ?2, ?2, ?3)")?
+            .execute((sink.as_str(), tx.now, granted))?;
+    }
+    Ok(())
+}
+
+/// Counts failures in a row; opens or closes the circuit.
+pub(super) fn report(
+    tx: &mut Tx<'_>,
+    sink: &SinkId,
+    health: CrmHealth,
+    breaker: Breaker,
+) -> Result<(), Failure> {
+    let mut gate = read(tx, sink)?;
+    gate.probe_until = 0;
+    match health {
+        CrmHealth::Up => {
+            gate.failures = 0;
+            gate.open_until = 0;
+        }
+        CrmHealth::Down => {
+            gate.failures += 1;
+            if breaker.failures > 0 && gate.failures >= i64::from(breaker.failures) {
+                gate.open_until = tx.now + millis(breaker.cooldown).max(1);
+            }
+        }
+    }
+    write(tx, sink, &gate)?;
+    Ok(())
+}
+
+/// Stops deliveries; the later end wins.
+pub(super) fn pause(tx: &mut Tx<'_>, sink: &SinkId, pause: Duration, reason: &str) -> Result<(), Failure> {
+    let mut gate = read(tx, sink)?;
+    let until = tx.now + millis(pause);
+    if until > gate.paused_until {
+        gate.paused_until = until;
+        reason.clone_into(&mut gate.reason);
+        write(tx, sink, &gate)?;
+    }
+    Ok(())
+}
+
+/// Lifts a pause and closes the circuit.
+pub(super) fn resume(tx: &mut Tx<'_>, sink: &SinkId) -> Result<(), Failure> {
+    write(tx, sink, &Gate::default())?;
+    Ok(())
+}
+
+/// Until when nothing is delivered, and why.
+pub(super) fn paused(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Option<(u64, String)>> {
+    let gate = read(tx, sink)?;
+    Ok(if gate.paused_until > tx.now {
+        Some((unsigned(gate.paused_until), gate.reason))
+    } else if gate.open_until > tx.now {
+        Some((unsigned(gate.open_until), CIRCUIT_OPEN.to_owned()))
+    } else {
+        None
+    })
+}

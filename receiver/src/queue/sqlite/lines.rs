@@ -1,0 +1,314 @@
+//! Claim, renew, settle.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::OptionalExtension;
+
+use super::writer::{Failure, Tx, millis, unsigned};
+use crate::queue::{
+    Claim, Claims, Contact, LeadId, Outcome, ParkReason, ParkedSet, Settled, Settlement, SinkId, Token,
+    WebhookId,
+};
+
+/// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
+pub(super) const CLAIM_BYTES: usize = 8 << 20;
+
+/// A contact whose first lead is due.
+struct DueHead {
+    contact: String,
+    token: i64,
+    attempts: i64,
+    unknown: bool,
+}
+
+/// Hands out the first lead of up to `max` contacts that are due.
+pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, Failure> {
+    let mut claims = Vec::new();
+    let mut bytes = 0;
+    for head in due_heads(tx, sink, max)? {
+        if bytes >= CLAIM_BYTES {
+            break;
+        }
+        if let Some(claim) = claim_head(tx, sink, &head, lease)? {
+            bytes += claim.body.len();
+            claims.push(claim);
+        }
+    }
+    let next: Option<i64> = tx
+        .sql
+        .prepare_cached("SELECT min(due) FROM head WHERE sink = ?1")?
+        .query_row([sink.as_str()], |row| row.get(0))?;
+    let next_due = next.map(|due| Duration::from_millis(unsigned(due - tx.now)));
+    Ok(Claims { claims, next_due })
+}
+
+fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<DueHead>> {
+    tx.sql
+        .prepare_cached(
+            "SELECT contact, token, attempts, unknown FROM head WHERE sink = ?1 AND due <= ?2 \
+             ORDER BY due LIMIT ?3",
+        )?
+        .query_map(
+            (sink.as_str(), tx.now, i64::try_from(max).unwrap_or(i64::MAX)),
+            |row| {
+                Ok(DueHead {
+                    contact: row.get(0)?,
+                    token: row.get(1)?,
+                    attempts: row.get(2)?,
+                    unknown: row.get(3)?,
+                })
+            },
+        )?
+        .collect()
+}
+
+fn claim_head(
+    tx: &Tx<'_>,
+    sink: &SinkId,
+    head: &DueHead,
+    lease: Duration,
+) -> rusqlite::Result<Option<Claim>> {
+    let token = next_token(tx, sink)?;
+    let attempt = head.attempts + 1;
+    // A claim whose lease ran out: its worker died or hangs, and may have reached the CRM.
+    let unknown = head.unknown || head.token != 0;
+    let claim = tx
+        .sql
+        .prepare_cached(
+            "SELECT id, webhook, accepted_at, queued_at, body, \
+             (SELECT record FROM record WHERE sink = ?1 AND contact = ?2 AND expires_at > ?3) \
+             FROM line WHERE sink = ?1 AND contact = ?2 ORDER BY seq LIMIT 1",
+        )?
+        .query_row((sink.as_str(), &head.contact, tx.now), |row| {
+            Ok(Claim {
+                contact: Contact::new(head.contact.as_str()),
+                token: unsigned(token),
+                id: LeadId::new(row.get::<_, String>(0)?),
+                webhook: WebhookId::new(row.get::<_, String>(1)?),
+                attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
+                unknown,
+                accepted_at: unsigned(row.get(2)?),
+                queued_at: unsigned(row.get(3)?),
+                body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
+                record: row.get(5)?,
+            })
+        })
+        .optional()?;
+    if claim.is_none() {
+        // No line behind this head; nothing to hand out, and nothing to come back to.
+        drop_head(tx, sink, &head.contact)?;
+        return Ok(None);
+    }
+    tx.sql
+        .prepare_cached(
+            "UPDATE head SET due = ?3, token = ?4, attempts = ?5, unknown = ?6, touched = 1 \
+             WHERE sink = ?1 AND contact = ?2",
+        )?
+        .execute((
+            sink.as_str(),
+            &head.contact,
+            tx.now + millis(lease),
+            token,
+            attempt,
+            unknown,
+        ))?;
+    Ok(claim)
+}
+
+fn next_token(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<i64> {
+    tx.sql
+        .prepare_cached(
+            "INSERT INTO gate (sink, token) VALUES (?1, 1) ON CONFLICT DO UPDATE SET token = token + 1 \
+             RETURNING token",
+        )?
+        .query_row([sink.as_str()], |row| row.get(0))
+}
+
+fn drop_head(tx: &Tx<'_>, sink: &SinkId, contact: &str) -> rusqlite::Result<usize> {
+    tx.sql
+        .prepare_cached("DELETE FROM head WHERE sink = ?1 AND contact = ?2")?
+        .execute((sink.as_str(), contact))
+}
+
+/// Extends leases that are still held.
+pub(super) fn renew(
+    tx: &mut Tx<'_>,
+    sink: &SinkId,
+    claims: &[(Contact, Token)],
+    lease: Duration,
+) -> Result<Vec<bool>, Failure> {
+    let mut update = tx.sql.prepare_cached(
+        "UPDATE head SET due = ?4 WHERE sink = ?1 AND contact = ?2 AND token = ?3 AND token <> 0",
+    )?;
+    let until = tx.now + millis(lease);
+    let mut renewed = Vec::with_capacity(claims.len());
+    for (contact, token) in claims {
+        renewed.push(update.execute((sink.as_str(), contact.as_str(), signed(*token), until))? > 0);
+    }
+    Ok(renewed)
+}
+
+/// Ends claims; the flag says whether any line has more.
+pub(super) fn settle(
+    tx: &mut Tx<'_>,
+    sink: &SinkId,
+    settlements: &[Settlement],
+) -> Result<(Vec<Settled>, bool), Failure> {
+    let mut waits = false;
+    let mut settled = Vec::with_capacity(settlements.len());
+    for settlement in settlements {
+        settled.push(settle_one(tx, sink, settlement, &mut waits)?);
+    }
+    Ok((settled, waits))
+}
+
+fn settle_one(
+    tx: &mut Tx<'_>,
+    sink: &SinkId,
+    settlement: &Settlement,
+    waits: &mut bool,
+) -> Result<Settled, Failure> {
+    let contact = &settlement.contact;
+    let held: Option<(i64, i64)> = tx
+        .sql
+        .prepare_cached("SELECT token, attempts FROM head WHERE sink = ?1 AND contact = ?2")?
+        .query_row((sink.as_str(), contact.as_str()), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((token, attempts)) = held else {
+        return Ok(Settled::Stale);
+    };
+    if token == 0 || token != signed(settlement.token) {
+        return Ok(Settled::Stale);
+    }
+    match &settlement.outcome {
+        Outcome::Retry { after, unknown } => {
+            put_back(tx, sink, contact, *after, attempts, *unknown)?;
+            *waits = true;
+        }
+        Outcome::Release { after } => {
+            put_back(tx, sink, contact, *after, attempts - 1, false)?;
+            *waits = true;
+        }
+        Outcome::Delivered { remember } => {
+            let webhook = take_first(tx, sink, contact, None)?;
+            tx.tally.sink(sink, &webhook).delivered += 1;
+            if let Some((record, keep)) = remember {
+                tx.sql
+                    .prepare_cached("INSERT OR REPLACE INTO record VALUES (?1, ?2, ?3, ?4)")?
+                    .execute((sink.as_str(), contact.as_str(), record, tx.now + millis(*keep)))?;
+            }
+            *waits |= next_head(tx, sink, contact)?;
+        }
+        Outcome::Park { set, why, keep } => {
+            let set = if *set == ParkedSet::Held {
+                ParkedSet::Held
+            } else {
+                ParkedSet::Dead
+            };
+            let park = Parking {
+                set,
+                why,
+                expires_at: tx.now + millis(*keep),
+                attempts,
+            };
+            let webhook = take_first(tx, sink, contact, Some(&park))?;
+            tx.tally.sink(sink, &webhook).parked(set, 1);
+            *waits |= next_head(tx, sink, contact)?;
+        }
+    }
+    Ok(Settled::Done)
+}
+
+fn put_back(
+    tx: &Tx<'_>,
+    sink: &SinkId,
+    contact: &Contact,
+    after: Duration,
+    attempts: i64,
+    unknown: bool,
+) -> rusqlite::Result<usize> {
+    tx.sql
+        .prepare_cached(
+            "UPDATE head SET due = ?3, token = 0, attempts = max(?4, 0), unknown = unknown OR ?5 \
+             WHERE sink = ?1 AND contact = ?2",
+        )?
+        .execute((
+            sink.as_str(),
+            contact.as_str(),
+            tx.now + millis(after),
+            attempts,
+            unknown,
+        ))
+}
+
+struct Parking<'a> {
+    set: ParkedSet,
+    why: &'a ParkReason,
+    expires_at: i64,
+    attempts: i64,
+}
+
+/// Takes the first lead out of its line (into a parked set, if one is given) and tells its webhook.
+fn take_first(
+    tx: &Tx<'_>,
+    sink: &SinkId,
+    contact: &Contact,
+    park: Option<&Parking<'_>>,
+) -> Result<WebhookId, Failure> {
+    let (seq, webhook): (i64, String) = tx
+        .sql
+        .prepare_cached(
+            "SELECT seq, webhook FROM line WHERE sink = ?1 AND contact = ?2 ORDER BY seq LIMIT 1",
+        )?
+        .query_row((sink.as_str(), contact.as_str()), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    if let Some(park) = park {
+        tx.sql
+            .prepare_cached(
+                "INSERT OR REPLACE INTO parked SELECT ?2, ?3, id, sink, contact, webhook, accepted_at, ?4, \
+                 ?5, ?6, ?7, ?8, body FROM line WHERE seq = ?1",
+            )?
+            .execute((
+                seq,
+                park.set.as_str(),
+                tx.now,
+                park.expires_at,
+                park.attempts,
+                &park.why.reason,
+                &park.why.message,
+                &park.why.answer,
+            ))?;
+    }
+    tx.sql
+        .prepare_cached("DELETE FROM line WHERE seq = ?1")?
+        .execute([seq])?;
+    Ok(WebhookId::new(webhook))
+}
+
+/// Makes the contact's next lead due since it came, or forgets the contact. `true`: there is one.
+fn next_head(tx: &Tx<'_>, sink: &SinkId, contact: &Contact) -> rusqlite::Result<bool> {
+    let next: Option<i64> = tx
+        .sql
+        .prepare_cached("SELECT queued_at FROM line WHERE sink = ?1 AND contact = ?2 ORDER BY seq LIMIT 1")?
+        .query_row((sink.as_str(), contact.as_str()), |row| row.get(0))
+        .optional()?;
+    let Some(queued_at) = next else {
+        drop_head(tx, sink, contact.as_str())?;
+        return Ok(false);
+    };
+    tx.sql
+        .prepare_cached(
+            "UPDATE head SET due = ?3, queued_at = ?3, token = 0, attempts = 0, unknown = 0, touched = 0 \
+             WHERE sink = ?1 AND contact = ?2",
+        )?
+        .execute((sink.as_str(), contact.as_str(), queued_at))?;
+    Ok(true)
+}
+
+fn signed(token: Token) -> i64 {
+    i64::try_from(token).unwrap_or(0)
+}

@@ -1,0 +1,129 @@
+//! Figures, and clearing away what has outlived its use.
+
+use rusqlite::OptionalExtension;
+
+use super::{
+    gate, parked,
+    writer::{Failure, Tx, unsigned},
+};
+use crate::queue::{SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
+
+/// Rows of one kind removed in one call of prune.
+const PRUNED: i64 = 500;
+
+/// Free pages given back to the disk in one call of prune.
+const PAGES_RETURNED: i64 = 2000;
+
+/// Figures of sinks.
+pub(super) fn sinks(tx: &mut Tx<'_>, sinks: &[SinkId]) -> Result<Vec<SinkStats>, Failure> {
+    tx.flush_tally()?;
+    sinks.iter().map(|sink| Ok(sink_stats(tx, sink)?)).collect()
+}
+
+fn sink_stats(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<SinkStats> {
+    let mut stats = SinkStats {
+        now: unsigned(tx.now),
+        oldest_accepted_at: oldest(tx, sink)?.map(unsigned),
+        paused: gate::paused(tx, sink)?,
+        ..SinkStats::default()
+    };
+    stats.by_webhook = tx
+        .sql
+        .prepare_cached(
+            "SELECT webhook, queued - delivered - discarded - held - dead, held, dead, delivered, \
+             discarded, last_delivered_at FROM sink_count WHERE sink = ?1 ORDER BY webhook",
+        )?
+        .query_map([sink.as_str()], |row| {
+            let at: i64 = row.get(6)?;
+            let share = SinkShare {
+                pending: unsigned(row.get(1)?),
+                held: unsigned(row.get(2)?),
+                dead: unsigned(row.get(3)?),
+                delivered: unsigned(row.get(4)?),
+                discarded: unsigned(row.get(5)?),
+                last_delivered_at: (at > 0).then_some(unsigned(at)),
+            };
+            Ok((WebhookId::new(row.get::<_, String>(0)?), share))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (_, share) in &stats.by_webhook {
+        stats.pending += share.pending;
+        stats.held += share.held;
+        stats.dead += share.dead;
+        stats.delivered += share.delivered;
+        stats.discarded += share.discarded;
+    }
+    Ok(stats)
+}
+
+/// The oldest lead that waits. A contact never claimed is due since its lead came; the others are indexed by
+/// their lead's time, and are due later than that: so the smaller of the two firsts is the oldest.
+fn oldest(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Option<i64>> {
+    let first = |sql: &str| -> rusqlite::Result<Option<i64>> {
+        tx.sql
+            .prepare_cached(sql)?
+            .query_row([sink.as_str()], |row| row.get(0))
+    };
+    let fresh = first("SELECT min(due) FROM head WHERE sink = ?1")?;
+    let touched = first("SELECT min(queued_at) FROM head WHERE sink = ?1 AND touched = 1")?;
+    Ok(fresh.into_iter().chain(touched).min())
+}
+
+/// Figures of webhooks.
+pub(super) fn webhooks(tx: &mut Tx<'_>, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, Failure> {
+    tx.flush_tally()?;
+    let mut select = tx.sql.prepare_cached(
+        "SELECT accepted, duplicates, rejected, last_accepted_at FROM webhook_count WHERE webhook = ?1",
+    )?;
+    let mut stats = Vec::with_capacity(webhooks.len());
+    for webhook in webhooks {
+        let found = select
+            .query_row([webhook.as_str()], |row| {
+                let at: i64 = row.get(3)?;
+                Ok(WebhookStats {
+                    accepted: unsigned(row.get(0)?),
+                    duplicates: unsigned(row.get(1)?),
+                    rejected: unsigned(row.get(2)?),
+                    last_accepted_at: (at > 0).then_some(unsigned(at)),
+                })
+            })
+            .optional()?;
+        stats.push(found.unwrap_or_default());
+    }
+    Ok(stats)
+}
+
+/// Removes a bounded number of rows whose time is over. `true`: there may be more.
+pub(super) fn prune(tx: &mut Tx<'_>) -> Result<bool, Failure> {
+    let parked = parked::expire(tx, PRUNED)?;
+    let keys = expire(
+        tx,
+        "DELETE FROM dedupe WHERE key IN \
+         (SELECT key FROM dedupe WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+    )?;
+    let records = expire(
+        tx,
+        "DELETE FROM record WHERE (sink, contact) IN \
+         (SELECT sink, contact FROM record WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+    )?;
+    let full = usize::try_from(PRUNED).unwrap_or(usize::MAX);
+    Ok(give_pages_back(tx)? || parked.max(keys).max(records) >= full)
+}
+
+fn expire(tx: &Tx<'_>, sql: &str) -> rusqlite::Result<usize> {
+    tx.sql.prepare_cached(sql)?.execute((tx.now, PRUNED))
+}
+
+/// Shrinks a file that is mostly empty, a little at a time.
+fn give_pages_back(tx: &Tx<'_>) -> rusqlite::Result<bool> {
+    let free: i64 = tx
+        .sql
+        .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    let pages: i64 = tx.sql.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    if free < PAGES_RETURNED || free < pages / 2 {
+        return Ok(false);
+    }
+    tx.sql
+        .execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_RETURNED})"))?;
+    Ok(true)
+}

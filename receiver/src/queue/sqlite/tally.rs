@@ -1,0 +1,93 @@
+//! Counters, summed up over a transaction and written once at its end.
+
+use std::collections::HashMap;
+
+use super::writer::Tx;
+use crate::queue::{ParkedSet, SinkId, WebhookId};
+
+/// What a transaction adds to the counters.
+#[derive(Default)]
+pub(super) struct Tally {
+    sinks: HashMap<(SinkId, WebhookId), SinkDelta>,
+    webhooks: HashMap<WebhookId, WebhookDelta>,
+}
+
+/// Changes of one webhook's figures in one sink.
+#[derive(Default)]
+pub(super) struct SinkDelta {
+    pub(super) queued: i64,
+    pub(super) delivered: i64,
+    pub(super) discarded: i64,
+    pub(super) held: i64,
+    pub(super) dead: i64,
+}
+
+/// Changes of one webhook's figures.
+#[derive(Default)]
+pub(super) struct WebhookDelta {
+    pub(super) accepted: i64,
+    pub(super) duplicates: i64,
+    pub(super) rejected: i64,
+}
+
+impl SinkDelta {
+    /// Counts a lead into (+1) or out of (-1) a parked set.
+    pub(super) fn parked(&mut self, set: ParkedSet, by: i64) {
+        match set {
+            ParkedSet::Held => self.held += by,
+            ParkedSet::Dead | ParkedSet::Rejected => self.dead += by,
+        }
+    }
+}
+
+impl Tally {
+    pub(super) fn sink(&mut self, sink: &SinkId, webhook: &WebhookId) -> &mut SinkDelta {
+        self.sinks.entry((sink.clone(), webhook.clone())).or_default()
+    }
+
+    pub(super) fn webhook(&mut self, webhook: &WebhookId) -> &mut WebhookDelta {
+        self.webhooks.entry(webhook.clone()).or_default()
+    }
+}
+
+impl Tx<'_> {
+    /// Writes what was counted so far.
+    pub(super) fn flush_tally(&mut self) -> rusqlite::Result<()> {
+        let tally = std::mem::take(&mut self.tally);
+        let mut sinks = self.sql.prepare_cached(
+            "INSERT INTO sink_count VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?4 > 0, ?8, 0)) \
+             ON CONFLICT DO UPDATE SET queued = queued + ?3, delivered = delivered + ?4, \
+             discarded = discarded + ?5, held = held + ?6, dead = dead + ?7, \
+             last_delivered_at = max(last_delivered_at, excluded.last_delivered_at)",
+        )?;
+        for ((sink, webhook), by) in &tally.sinks {
+            let sums = (by.queued, by.delivered, by.discarded, by.held, by.dead);
+            let params = (
+                sink.as_str(),
+                webhook.as_str(),
+                sums.0,
+                sums.1,
+                sums.2,
+                sums.3,
+                sums.4,
+                self.now,
+            );
+            sinks.execute(params)?;
+        }
+        let mut webhooks = self.sql.prepare_cached(
+            "INSERT INTO webhook_count VALUES (?1, ?2, ?3, ?4, iif(?2 > 0, ?5, 0)) \
+             ON CONFLICT DO UPDATE SET accepted = accepted + ?2, duplicates = duplicates + ?3, \
+             rejected = rejected + ?4, last_accepted_at = max(last_accepted_at, excluded.last_accepted_at)",
+        )?;
+        for (webhook, by) in &tally.webhooks {
+            webhooks.execute((
+                webhook.as_str(),
+                by.accepted,
+                by.duplicates,
+                by.rejected,
+                self.now,
+            ))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! One thread owns the file. Whatever waits is committed in one transaction, and answered after it.
+
+use std::{
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    file::{QueueFile, file_number, is_the_stores_fault, needs_reopening},
+    tally::Tally,
+};
+use crate::queue::{Millis, OpenError, QueueError, intake::Ticket};
+
+/// At most so many operations in one transaction.
+const GROUP: usize = 512;
+
+/// How long a caller waits for its answer. What comes later counts as unknown.
+const ANSWER: Duration = Duration::from_millis(950);
+
+/// How often a file that failed is opened anew.
+const REOPEN_EVERY: Duration = Duration::from_millis(200);
+
+/// Why an operation failed.
+pub(super) enum Failure {
+    /// Only this operation, and before it wrote anything.
+    Own(QueueError),
+    /// SQLite refused a statement: nothing of the transaction may stay.
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// A transaction as operations see it.
+pub(super) struct Tx<'c> {
+    pub(super) sql: &'c Connection,
+    /// The store's time, the same for the whole transaction.
+    pub(super) now: i64,
+    pub(super) tally: Tally,
+}
+
+/// An operation that waits. It may run twice, so it must not consume what it works on.
+trait Job: Send {
+    fn abandoned(&self) -> bool;
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), rusqlite::Error>;
+    fn committed(self: Box<Self>);
+    fn failed(self: Box<Self>, error: QueueError);
+}
+
+struct Call<T, F> {
+    work: F,
+    outcome: Option<Result<T, QueueError>>,
+    answer: oneshot::Sender<Result<T, QueueError>>,
+    even_if_abandoned: bool,
+    _room: Ticket,
+}
+
+impl<T, F> Job for Call<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Tx<'_>) -> Result<T, Failure> + Send,
+{
+    fn abandoned(&self) -> bool {
+        !self.even_if_abandoned && self.answer.is_closed()
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), rusqlite::Error> {
+        self.outcome = Some(match (self.work)(tx) {
+            Ok(value) => Ok(value),
+            Err(Failure::Own(error)) => Err(error),
+            Err(Failure::Sql(error)) => return Err(error),
+        });
+        Ok(())
+    }
+
+    fn committed(self: Box<Self>) {
+        if let Some(outcome) = self.outcome {
+            // The caller may have given up; what was done is in the file all the same.
+            let _ = self.answer.send(outcome);
+        }
+    }
+
+    fn failed(self: Box<Self>, error: QueueError) {
+        let _ = self.answer.send(Err(error));
+    }
+}
+
+/// The way to the writer thread.
+pub(super) struct Writer {
+    jobs: mpsc::UnboundedSender<Box<dyn Job>>,
+}
+
+impl Writer {
+    /// Opens the file and starts its thread. The receiver of the pair resolves once the file is closed.
+    pub(super) fn start(file: QueueFile) -> Result<(Self, oneshot::Receiver<()>), OpenError> {
+        let connection = file.open_first()?;
+        let (jobs, waiting) = mpsc::unbounded_channel();
+        let (ended, end) = oneshot::channel();
+        let path = file.path.clone();
+        let opened = file_number(&path);
+        let store = Store {
+            file,
+            connection: Some(connection),
+            opened,
+            broken: None,
+            clock: 0,
+        };
+        thread::Builder::new()
+            .name("queue-writer".into())
+            .spawn(move || {
+                store.serve(waiting);
+                let _ = ended.send(());
+            })
+            .map_err(|error| OpenError::File {
+                path,
+                why: error.to_string(),
+            })?;
+        Ok((Self { jobs }, end))
+    }
+
+    /// Runs `work` in the next transaction and answers once it is on disk. `even_if_abandoned`: also when the
+    /// caller has stopped waiting, because it tells what already happened outside.
+    pub(super) async fn call<T, F>(
+        &self,
+        room: Ticket,
+        even_if_abandoned: bool,
+        work: F,
+    ) -> Result<T, QueueError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let call = Call {
+            work,
+            outcome: None,
+            answer,
+            even_if_abandoned,
+            _room: room,
+        };
+        self.jobs.send(Box::new(call)).map_err(|_| closed())?;
+        match tokio::time::timeout(ANSWER, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(closed()),
+            Err(_) => Err(QueueError::Unavailable(
+                "the disk did not finish a write in time".into(),
+            )),
+        }
+    }
+}
+
+pub(super) fn closed() -> QueueError {
+    QueueError::Unavailable("the queue is closed".into())
+}
+
+struct Store {
+    file: QueueFile,
+    connection: Option<Connection>,
+    opened: Option<u64>,
+    broken: Option<(Instant, QueueError)>,
+    clock: i64,
+}
+
+impl Store {
+    fn serve(mut self, mut waiting: mpsc::UnboundedReceiver<Box<dyn Job>>) {
+        let mut group = Vec::with_capacity(GROUP);
+        while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
+            group.retain(|job| !job.abandoned());
+            self.commit(&mut group);
+        }
+    }
+
+    /// Commits a group; a bad operation takes the others with it only if the store itself is at fault.
+    fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
+        match self.transact(group) {
+            Ok(()) => {
+                for job in group.drain(..) {
+                    job.committed();
+                }
+            }
+            Err(Fault::Operation(_)) if group.len() > 1 => {
+                for job in group.drain(..) {
+                    self.commit(&mut vec![job]);
+                }
+            }
+            Err(Fault::Operation(error) | Fault::Store(error)) => {
+                group.drain(..).for_each(|job| job.failed(error.clone()));
+            }
+        }
+    }
+
+    fn transact(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+        self.ensure_open().map_err(Fault::Store)?;
+        let now = self.now();
+        let Some(connection) = self.connection.as_mut() else {
+            return Err(Fault::Store(closed()));
+        };
+        let Err(error) = transact(connection, now, group) else {
+            return Ok(());
+        };
+        let told = self.file.queue_error(&error);
+        if needs_reopening(&error) {
+            self.connection = None;
+            self.broken = Some((Instant::now(), told.clone()));
+        }
+        Err(if is_the_stores_fault(&error) {
+            Fault::Store(told)
+        } else {
+            Fault::Operation(told)
+        })
+    }
+
+    fn ensure_open(&mut self) -> Result<(), QueueError> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        if let Some((since, error)) = &self.broken
+            && since.elapsed() < REOPEN_EVERY
+        {
+            return Err(error.clone());
+        }
+        match self.file.open() {
+            Ok(connection) => {
+                self.opened = file_number(&self.file.path);
+                self.connection = Some(connection);
+                self.broken = None;
+                Ok(())
+            }
+            Err(error) => {
+                let error = QueueError::Unavailable(error.to_string());
+                self.broken = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Milliseconds since the epoch; never earlier than before, so that leases keep their order when the
+    /// system's clock is set back.
+    fn now(&mut self) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.clock = self.clock.max(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+        self.clock
+    }
+}
+
+enum Fault {
+    Operation(QueueError),
+    Store(QueueError),
+}
+
+fn transact(connection: &mut Connection, now: i64, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    // Dropped without a commit it is rolled back.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut tx = Tx {
+        sql: &transaction,
+        now,
+        tally: Tally::default(),
+    };
+    for job in group {
+        job.run(&mut tx)?;
+    }
+    tx.flush_tally()?;
+    transaction.commit()
+}
+
+/// A duration as SQLite keeps it; far enough from the end of the range to be added to a time.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis())
+        .unwrap_or(i64::MAX)
+        .min(i64::MAX / 4)
+}
+
+/// A stored number that cannot be negative.
+pub(super) fn unsigned(value: i64) -> Millis {
+    u64::try_from(value).unwrap_or(0)
+}

@@ -1,0 +1,220 @@
+//! The queue under test, and short ways to use it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use leadgate_receiver::queue::*;
+use leadgate_tests::redis_server::RedisServer;
+use tempfile::TempDir;
+
+/// The lease of claims that shall not end within a test.
+pub const LONG: Duration = Duration::from_secs(300);
+/// How long recovery may take: the promise is 5 s, the rest is for busy machines.
+pub const RECOVERY: Duration = Duration::from_secs(15);
+
+pub struct Rig {
+    pub queue: Arc<dyn Queue>,
+    pub redis: Option<RedisServer>,
+    directory: TempDir,
+    options: OpenOptions,
+}
+
+impl Rig {
+    pub async fn sqlite() -> Self {
+        Self::sqlite_with(OpenOptions::default()).await
+    }
+
+    pub async fn sqlite_with(options: OpenOptions) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/queue.db", directory.path().display());
+        let queue = open(&url, options.clone()).await.unwrap();
+        Self {
+            queue,
+            redis: None,
+            directory,
+            options,
+        }
+    }
+
+    pub async fn redis() -> Self {
+        Self::redis_with(RedisServer::start().unwrap()).await
+    }
+
+    pub async fn redis_with(server: RedisServer) -> Self {
+        let options = OpenOptions::default();
+        let queue = open(&server.url(), options.clone()).await.unwrap();
+        Self {
+            queue,
+            redis: Some(server),
+            directory: tempfile::tempdir().unwrap(),
+            options,
+        }
+    }
+
+    pub fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join("queue.db")
+    }
+
+    /// Another handle of the same queue; SQLite has one process and therefore one handle.
+    pub async fn second(&self) -> Arc<dyn Queue> {
+        match &self.redis {
+            Some(server) => open(&server.url(), self.options.clone()).await.unwrap(),
+            None => self.queue.clone(),
+        }
+    }
+
+    /// The store fails and comes back: Redis is killed and restarted, the SQLite file closed and opened.
+    pub async fn crash(&mut self) {
+        if let Some(server) = &mut self.redis {
+            server.kill();
+            server.restart().unwrap();
+            eventually("the queue works again", || async {
+                self.queue.check().await.is_ok()
+            })
+            .await;
+        } else {
+            self.queue.close().await;
+            let url = format!("sqlite:{}", self.path().display());
+            self.queue = open(&url, self.options.clone()).await.unwrap();
+        }
+    }
+
+    pub async fn accept(&self, lead: NewLead) -> Admission {
+        self.queue.accept(vec![lead]).await.unwrap().remove(0)
+    }
+
+    pub async fn claim(&self, max: usize) -> Vec<Claim> {
+        self.queue.claim(&crm(), max, LONG).await.unwrap().claims
+    }
+
+    pub async fn claim_for(&self, lease: Duration) -> Vec<Claim> {
+        self.queue.claim(&crm(), 100, lease).await.unwrap().claims
+    }
+
+    /// Claims until there is something to claim.
+    pub async fn claim_soon(&self) -> Claim {
+        let deadline = tokio::time::Instant::now() + RECOVERY;
+        loop {
+            if let Some(claim) = self.claim(1).await.pop() {
+                return claim;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "nothing became due");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn settle(&self, claim: &Claim, outcome: Outcome) -> Settled {
+        let settlement = Settlement {
+            contact: claim.contact.clone(),
+            token: claim.token,
+            outcome,
+        };
+        self.queue
+            .settle(&crm(), vec![settlement])
+            .await
+            .unwrap()
+            .remove(0)
+    }
+
+    pub async fn park(&self, claim: &Claim, set: ParkedSet) -> Settled {
+        self.settle(
+            claim,
+            Outcome::Park {
+                set,
+                why: why("Refused"),
+                keep: LONG,
+            },
+        )
+        .await
+    }
+
+    /// Claims and delivers everything that is due; tells the ids in order.
+    pub async fn deliver_all(&self) -> Vec<LeadId> {
+        let mut delivered = Vec::new();
+        loop {
+            let claims = self.claim(100).await;
+            if claims.is_empty() {
+                return delivered;
+            }
+            for claim in claims {
+                assert_eq!(self.settle(&claim, DELIVERED).await, Settled::Done);
+                delivered.push(claim.id);
+            }
+        }
+    }
+
+    pub async fn stats(&self) -> SinkStats {
+        self.queue.sink_stats(&[crm()]).await.unwrap().remove(0)
+    }
+
+    pub async fn listed(&self, set: ParkedSet) -> Vec<Parked> {
+        let filter = ListFilter {
+            limit: 1000,
+            ..ListFilter::default()
+        };
+        self.queue.list(set, &filter).await.unwrap().items
+    }
+}
+
+pub const DELIVERED: Outcome = Outcome::Delivered { remember: None };
+
+pub fn crm() -> SinkId {
+    SinkId::from("shop/crm")
+}
+
+pub fn other_crm() -> SinkId {
+    SinkId::from("shop/newsletter")
+}
+
+pub fn form() -> WebhookId {
+    WebhookId::from("shop/form")
+}
+
+pub fn retry(after: Duration) -> Outcome {
+    Outcome::Retry {
+        after,
+        unknown: false,
+    }
+}
+
+pub fn why(reason: &str) -> ParkReason {
+    ParkReason {
+        reason: reason.into(),
+        message: "in words: ä|:\n".into(),
+        answer: "{\"no\":1}".into(),
+    }
+}
+
+/// A lead of `person` whose submission is `key`.
+pub fn lead(person: &str, key: &str) -> NewLead {
+    NewLead {
+        id: LeadId::generate(),
+        webhook: form(),
+        dedupe: DedupeKey::from(key),
+        window: Duration::from_secs(3600),
+        contact: Contact::from(person),
+        sinks: vec![crm()].into(),
+        body: Bytes::from(format!("body of {key}")),
+    }
+}
+
+/// A lead of `person` that is like no other.
+pub fn fresh(person: &str) -> NewLead {
+    lead(person, LeadId::generate().as_str())
+}
+
+/// Waits until `holds` answers true.
+pub async fn eventually<F, Fut>(what: &str, holds: F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let deadline = tokio::time::Instant::now() + RECOVERY;
+    while !holds().await {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "did not happen in time: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
