@@ -212,7 +212,7 @@ pub struct PodTemplate {
     #[schemars(length(max = 32))]
     pub tolerations: Vec<Toleration>,
     /// The pods' `affinity`, as in a Pod. Absent: the operator spreads the pods over nodes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::any_object")]
     pub affinity: Option<serde_json::Value>,
     /// The pods' `topologySpreadConstraints`, as in a Pod, up to 16. Default: the operator's spread
