@@ -342,3 +342,58 @@ pub(crate) fn is_false(value: &bool) -> bool {
 pub(crate) fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::Duration;
+
+    #[test]
+    fn durations() {
+        for (text, milliseconds) in [
+            ("50ms", Some(50)),
+            ("0s", Some(0)),
+            ("10s", Some(10_000)),
+            ("15m", Some(900_000)),
+            ("72h", Some(259_200_000)),
+            ("1h30m", Some(5_400_000)),
+            ("1h1m1s1ms", Some(3_661_001)),
+            ("99999h", Some(359_996_400_000)),
+            ("", None),
+            ("10", None),
+            ("s", None),
+            ("1d", None),
+            ("1.5s", None),
+            ("-1s", None),
+            (" 1s", None),
+            ("1S", None),
+            ("1s ", None),
+            ("100000s", None),
+            ("1s1s1s1s1s", None),
+            ("1µs", None),
+        ] {
+            let parsed = text.parse::<Duration>();
+            assert_eq!(
+                parsed.as_ref().ok().map(|d| d.get().as_millis()),
+                milliseconds,
+                "{text}"
+            );
+            if let Ok(duration) = parsed {
+                assert_eq!(duration.as_str(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn made_durations_read_back() {
+        for made in [
+            Duration::milliseconds(50),
+            Duration::seconds(10),
+            Duration::minutes(15),
+            Duration::hours(72),
+        ] {
+            assert_eq!(made.as_str().parse::<Duration>().unwrap(), made);
+        }
+    }
+}

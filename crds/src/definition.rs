@@ -42,8 +42,8 @@ fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 
 /// Goes through the whole schema.
 ///
-/// - `nullable` goes: the API server then drops a null as if the field were absent, so that rules
-///   which ask `has(self.x)` and defaults work on `x: null` too.
+/// - `nullable` goes: the API server then takes `x: null` as if x were absent, so that defaults apply
+///   and rules that ask `has(self.x)` say no (server-side apply refuses the null instead).
 /// - Line breaks of doc comments become blanks.
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;

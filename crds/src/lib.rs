@@ -12,6 +12,10 @@
     unreachable_pub,
     reason = "KubeSchema copies each struct with its visibility into a function body"
 )]
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "it takes the types of two printer columns for one attribute"
+)]
 
 pub mod common;
 pub mod crm_sink;

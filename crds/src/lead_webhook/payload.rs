@@ -96,7 +96,7 @@ pub struct Payload {
 
     /// A JSON Schema (2020-12) that the raw payload must satisfy. It may not refer to other
     /// documents. Absent: any payload.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
     pub schema: Option<serde_json::Value>,
 }

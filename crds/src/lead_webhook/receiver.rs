@@ -50,11 +50,15 @@ pub enum Durability {
 }
 
 /// The managed Redis's volume.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Storage {
     /// Its size. Default: `1Gi`.
     #[serde(default = "default_size")]
+    #[x_kube(
+        validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))")
+            .message("queue.storage.size must be a quantity of bytes: write for example 1Gi")
+    )]
     pub size: Quantity,
     /// Its storage class. Absent: the cluster's default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,8 +89,8 @@ impl Default for Storage {
     )
 )]
 pub struct Receiver {
-    /// The number of pods, 0 to 100. Default: 2, or what `autoscaling` decides. `kubectl scale`
-    /// needs it to be set.
+    /// The number of pods, 0 to 100; `kubectl scale` sets it. Default: 2, or what `autoscaling`
+    /// decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: Option<i32>,
@@ -212,7 +216,7 @@ pub struct PodTemplate {
     #[schemars(length(max = 32))]
     pub tolerations: Vec<Toleration>,
     /// The pods' `affinity`, as in a Pod. Absent: the operator spreads the pods over nodes.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::any_object")]
     pub affinity: Option<serde_json::Value>,
     /// The pods' `topologySpreadConstraints`, as in a Pod, up to 16. Default: the operator's spread
