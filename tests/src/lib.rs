@@ -1,1 +1,11 @@
-//! Skeleton.
+//! Simulated CRMs, real Redis, real Kubernetes, real kills: what the product's tests are made of.
+//!
+//! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // a test stops at the first broken assumption
+
+pub mod hubspot;
