@@ -12,6 +12,8 @@ pub(super) struct Answer {
     pub(super) body: Option<Value>,
     /// Seconds.
     pub(super) retry_after: Option<u64>,
+    /// A proxy's page instead of a body.
+    pub(super) html: bool,
 }
 
 /// Either way an answer; the error side ends a handler early.
@@ -23,6 +25,7 @@ impl Answer {
             status,
             body: Some(body),
             retry_after: None,
+            html: false,
         }
     }
 
@@ -31,6 +34,7 @@ impl Answer {
             status,
             body: None,
             retry_after: None,
+            html: false,
         }
     }
 
@@ -131,7 +135,15 @@ impl Answer {
                 "This account is being migrated between data centres.",
             ),
             // What answers these is a proxy in front, which doesn't speak JSON.
-            502 | 503 | 504 | 524 => Self::empty(code),
+            502 | 504 | 524 => Self {
+                html: true,
+                ..Self::empty(code)
+            },
+            503 => Self::error(
+                503,
+                "SERVICE_UNAVAILABLE",
+                "The service is temporarily unavailable.",
+            ),
             _ => Self::error(code, "UNKNOWN", "internal error"),
         };
         answer.retry_after = retry_after;

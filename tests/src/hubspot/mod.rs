@@ -16,6 +16,7 @@ mod config;
 mod control;
 mod faults;
 mod limiter;
+mod paths;
 mod route;
 mod schema;
 mod search;

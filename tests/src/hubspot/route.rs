@@ -1,6 +1,6 @@
 //! What becomes of a request: authentication, limits, faults, the call itself, the books.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
@@ -13,143 +13,11 @@ use super::{
     Fault, Sim, State,
     answers::{Answer, Handled},
     batch::{self, Batch},
+    paths::{Call, Query, query, route},
     search,
     server::Connection,
     single,
 };
-
-/// A call, taken from method and path. Of a contact: the id or key in the path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Call {
-    Create,
-    Read(String),
-    Update(String),
-    Archive(String),
-    Search,
-    Batch(Batch),
-    Erase,
-    Properties,
-    Property(String),
-    CreateProperty,
-}
-
-/// Where a request goes.
-struct Route {
-    call: Result<Call, Answer>,
-    /// For the books: without ids.
-    name: &'static str,
-    /// A dated API version, whose bodies are newer.
-    newer: bool,
-}
-
-fn route(method: &Method, path: &str) -> Route {
-    let parts: Vec<String> = path.trim_matches('/').split('/').map(percent_decode).collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let (newer, kind, rest) = match parts.as_slice() {
-        [
-            "crm",
-            "v3",
-            kind @ ("objects" | "properties"),
-            "contacts" | "contact" | "0-1",
-            rest @ ..,
-        ] => (false, *kind, rest),
-        [
-            "crm",
-            kind @ ("objects" | "properties"),
-            version,
-            "contacts" | "contact" | "0-1",
-            rest @ ..,
-        ] if is_dated(version) => (true, *kind, rest),
-        _ => {
-            return Route {
-                call: Err(Answer::not_found()),
-                name: "unknown",
-                newer: false,
-            };
-        }
-    };
-    // Each path with the calls that its methods make.
-    let (name, calls): (&'static str, Vec<(Method, Call)>) = match (kind, rest) {
-        ("objects", []) => ("contacts", vec![(Method::POST, Call::Create)]),
-        ("objects", ["search"]) => ("contacts/search", vec![(Method::POST, Call::Search)]),
-        ("objects", ["gdpr-delete"]) => ("contacts/gdpr-delete", vec![(Method::POST, Call::Erase)]),
-        ("objects", ["batch", "create"]) => (
-            "contacts/batch/create",
-            vec![(Method::POST, Call::Batch(Batch::Create))],
-        ),
-        ("objects", ["batch", "read"]) => (
-            "contacts/batch/read",
-            vec![(Method::POST, Call::Batch(Batch::Read))],
-        ),
-        ("objects", ["batch", "update"]) => (
-            "contacts/batch/update",
-            vec![(Method::POST, Call::Batch(Batch::Update))],
-        ),
-        ("objects", ["batch", "upsert"]) => (
-            "contacts/batch/upsert",
-            vec![(Method::POST, Call::Batch(Batch::Upsert))],
-        ),
-        ("objects", [id]) => (
-            "contacts/{id}",
-            vec![
-                (Method::GET, Call::Read((*id).to_owned())),
-                (Method::PATCH, Call::Update((*id).to_owned())),
-                (Method::DELETE, Call::Archive((*id).to_owned())),
-            ],
-        ),
-        ("properties", []) => (
-            "properties",
-            vec![
-                (Method::GET, Call::Properties),
-                (Method::POST, Call::CreateProperty),
-            ],
-        ),
-        ("properties", [name]) => (
-            "properties/{name}",
-            vec![(Method::GET, Call::Property((*name).to_owned()))],
-        ),
-        _ => {
-            return Route {
-                call: Err(Answer::not_found()),
-                name: "unknown",
-                newer,
-            };
-        }
-    };
-    let call = calls
-        .into_iter()
-        .find_map(|(of, call)| (of == *method).then_some(call))
-        .ok_or_else(|| Answer::error(405, "METHOD_NOT_ALLOWED", "HTTP 405 Method Not Allowed"));
-    Route { call, name, newer }
-}
-
-/// `2026-03` and its like.
-fn is_dated(version: &str) -> bool {
-    version.split_once('-').is_some_and(|(year, month)| {
-        year.len() == 4 && month.len() == 2 && (year.bytes().chain(month.bytes())).all(|b| b.is_ascii_digit())
-    })
-}
-
-/// Of a path segment: a `+` is a plus.
-fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escaped = bytes
-            .get(at + 1..at + 3)
-            .filter(|_| bytes[at] == b'%')
-            .and_then(|hex| hex::decode(hex).ok());
-        if let Some(escaped) = escaped {
-            out.extend(escaped);
-            at += 3;
-        } else {
-            out.push(bytes[at]);
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
 
 /// Ends a write in the books, also when the client hangs up in the middle.
 struct Writing {
@@ -254,6 +122,13 @@ fn response(answer: Answer, headers: Vec<(&'static str, String)>) -> Response<Bo
             response = response.header(header::CONTENT_TYPE, "application/json;charset=utf-8");
             Body::from(body.to_string())
         }
+        None if answer.html => {
+            response = response.header(header::CONTENT_TYPE, "text/html");
+            Body::from(format!(
+                "<html><head><title>{}</title></head></html>",
+                answer.status
+            ))
+        }
         None => Body::empty(),
     };
     response.body(body).unwrap_or_default()
@@ -324,28 +199,11 @@ fn parse(headers: &axum::http::HeaderMap, method: &Method, body: &[u8]) -> Resul
         .map_err(|error| Answer::validation(&format!("Invalid input JSON on line {}: {error}", error.line())))
 }
 
-fn query(text: &str) -> HashMap<String, String> {
-    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
-}
-
-fn run(
-    sim: &Sim,
-    state: &mut State,
-    call: Call,
-    query: &HashMap<String, String>,
-    body: Value,
-    newer: bool,
-) -> Handled {
-    let key = query.get("idProperty").map(String::as_str);
+fn run(sim: &Sim, state: &mut State, call: Call, query: &Query, body: Value, newer: bool) -> Handled {
+    let key = query.id_property.as_deref();
     match call {
         Call::Create => single::create(sim, state, &body, newer),
-        Call::Read(id) => {
-            let wanted: Vec<String> = query
-                .get("properties")
-                .map(|names| names.split(',').map(|name| name.trim().to_owned()).collect())
-                .unwrap_or_default();
-            single::read(state, &id, key, &wanted)
-        }
+        Call::Read(id) => single::read(state, &id, key, &query.properties),
         Call::Update(id) => single::update(sim, state, &id, key, &body, newer),
         Call::Archive(id) => Ok(single::archive(sim, state, &id)),
         Call::Search => search::search(sim, state, body),
@@ -364,7 +222,7 @@ fn run(
 }
 
 /// The contacts that a call writes to, by e-mail where they have one: two calls that share one here race.
-fn written_by(state: &State, call: &Call, query: &HashMap<String, String>, body: &Value) -> Vec<String> {
+fn written_by(state: &State, call: &Call, query: &Query, body: &Value) -> Vec<String> {
     let name = |id: Option<&str>, key: Option<&str>, body: &Value| {
         let record = id
             .and_then(|id| single::resolve(state, id, key).ok().flatten())
@@ -382,7 +240,7 @@ fn written_by(state: &State, call: &Call, query: &HashMap<String, String>, body:
     let inputs = || body["inputs"].as_array().into_iter().flatten();
     match call {
         Call::Create => name(None, None, body).into_iter().collect(),
-        Call::Update(id) => name(Some(id), query.get("idProperty").map(String::as_str), body)
+        Call::Update(id) => name(Some(id), query.id_property.as_deref(), body)
             .into_iter()
             .collect(),
         Call::Batch(Batch::Read) => Vec::new(),
