@@ -1,4 +1,14 @@
-//! What the tests of the whole product share.
+//! Simulated CRMs, real Redis, real Kubernetes, real kills: what the product's tests are made of.
+//!
+//! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
+//! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // a test stops at the first broken assumption
 
 pub mod cluster;
+pub mod hubspot;
 pub mod redis_server;

@@ -1,0 +1,166 @@
+//! Faults on demand: what goes wrong with which request.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
+use serde::{Deserialize, Serialize};
+
+/// What happens to one request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+pub enum Fault {
+    /// Nothing: this request goes through whatever chance says.
+    None,
+    /// Answered with this status before it is looked at; nothing is written.
+    Status {
+        /// The status: 423, 429, 477, 500, 502, 503, 504, 524 have their documented bodies.
+        code: u16,
+        /// Seconds for a Retry-After header.
+        #[serde(default)]
+        retry_after: Option<u64>,
+        /// `policyName` of a 429.
+        #[serde(default)]
+        policy: Option<String>,
+    },
+    /// The connection is closed before the request is looked at.
+    Close,
+    /// The request is carried out, then the connection is closed without an answer.
+    LoseAnswer,
+    /// The request is carried out, its answer comes after so many milliseconds.
+    DelayAnswer {
+        /// The delay.
+        millis: u64,
+    },
+}
+
+/// A range of milliseconds; equal ends make it fixed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Millis {
+    /// At least.
+    pub min: u64,
+    /// At most.
+    pub max: u64,
+}
+
+impl Millis {
+    /// Always the same.
+    pub const fn fixed(millis: u64) -> Self {
+        Self {
+            min: millis,
+            max: millis,
+        }
+    }
+
+    /// Anything between.
+    pub const fn range(min: u64, max: u64) -> Self {
+        Self { min, max }
+    }
+
+    fn pick(self, rng: &mut StdRng) -> Duration {
+        Duration::from_millis(rng.random_range(self.min..=self.max.max(self.min)))
+    }
+}
+
+/// A fault and how often it happens (0 to 1).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Odds {
+    /// The fault.
+    pub fault: Fault,
+    /// Its probability.
+    pub probability: f64,
+}
+
+impl Odds {
+    /// A fault that happens to this share of the requests.
+    pub const fn new(probability: f64, fault: Fault) -> Self {
+        Self { fault, probability }
+    }
+
+    /// A status without further ado.
+    pub const fn status(probability: f64, code: u16) -> Self {
+        Self::new(
+            probability,
+            Fault::Status {
+                code,
+                retry_after: None,
+                policy: None,
+            },
+        )
+    }
+}
+
+/// What goes wrong, until it is changed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FaultPlan {
+    /// Between the handling of a request and its answer.
+    pub latency: Millis,
+    /// The same for searches, instead of `latency`.
+    pub search_latency: Option<Millis>,
+    /// At most one of these happens to a request; the probabilities add up to 1 at most.
+    pub odds: Vec<Odds>,
+    /// One for each of the next requests, before anything left to chance.
+    pub next: VecDeque<Fault>,
+}
+
+/// The plan, and what was made of it.
+pub(super) struct Faults {
+    seed: u64,
+    drawn: u64,
+    pub(super) plan: FaultPlan,
+    pub(super) down_until: Option<Instant>,
+}
+
+impl Faults {
+    pub(super) fn new(seed: u64, plan: FaultPlan) -> Self {
+        Self {
+            seed,
+            drawn: 0,
+            plan,
+            down_until: None,
+        }
+    }
+
+    pub(super) fn set(&mut self, plan: FaultPlan) {
+        self.plan = plan;
+    }
+
+    pub(super) fn is_down(&self, now: Instant) -> bool {
+        self.down_until.is_some_and(|until| now < until)
+    }
+
+    /// The fault and the latency of the next request.
+    pub(super) fn draw(&mut self, search: bool) -> (Fault, Duration) {
+        // A generator of its own for each request: what the n-th meets doesn't depend on the plan before it.
+        let mut rng = StdRng::seed_from_u64(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.drawn);
+        self.drawn += 1;
+        let _ = rng.next_u64();
+        let roll: f64 = rng.random();
+        let latency = self
+            .plan
+            .search_latency
+            .filter(|_| search)
+            .unwrap_or(self.plan.latency)
+            .pick(&mut rng);
+        if let Some(fault) = self.plan.next.pop_front() {
+            return (fault, latency);
+        }
+        let mut reached = 0.0;
+        for odds in &self.plan.odds {
+            reached += odds.probability;
+            if roll < reached {
+                return (odds.fault.clone(), latency);
+            }
+        }
+        (Fault::None, latency)
+    }
+}
