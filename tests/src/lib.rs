@@ -1,6 +1,7 @@
 //! Simulated CRMs, real Redis, real Kubernetes, real kills: what the product's tests are made of.
 //!
 //! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
+//! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
 #![allow(
     clippy::unwrap_used,
@@ -11,4 +12,7 @@
 
 pub mod cluster;
 pub mod hubspot;
+pub mod manifests;
+pub mod receiver;
 pub mod redis_server;
+pub mod signing;

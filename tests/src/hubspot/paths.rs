@@ -118,23 +118,9 @@ fn is_dated(version: &str) -> bool {
 
 /// Of a path segment: a `+` is a plus.
 fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escaped = bytes
-            .get(at + 1..at + 3)
-            .filter(|_| bytes[at] == b'%')
-            .and_then(|hex| hex::decode(hex).ok());
-        if let Some(escaped) = escaped {
-            out.extend(escaped);
-            at += 3;
-        } else {
-            out.push(bytes[at]);
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 /// What stands behind the `?`.
@@ -149,9 +135,11 @@ pub(super) fn query(text: &str) -> Query {
         id_property: None,
         properties: Vec::new(),
     };
-    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-        match name.as_ref() {
-            "idProperty" => query.id_property = Some(value.into_owned()),
+    for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
+        // Here, unlike in a path, a `+` is a space.
+        let value = percent_decode(&value.replace('+', " "));
+        match name {
+            "idProperty" => query.id_property = Some(value),
             "properties" => query
                 .properties
                 .extend(value.split(',').map(|name| name.trim().to_owned())),
