@@ -3,8 +3,11 @@
 //!
 //! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`.
 
+pub mod config;
 pub mod crm;
+pub mod delivery;
 pub mod expression;
 pub mod lead;
+pub mod metrics;
 pub mod queue;
 pub mod source;

@@ -168,7 +168,7 @@ pub async fn install_crds(client: &Client) -> anyhow::Result<Vec<String>> {
         )
         .await?;
         if answer.status >= 300 {
-            bail!("{name} is refused: {}", answer.body["message"]);
+            bail!("{name} is refused: {}", answer.body);
         }
         warnings.extend(answer.warnings);
         wait_until_served(client, &name).await?;

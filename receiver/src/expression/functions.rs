@@ -7,6 +7,7 @@
 //! | `string.lower()`, `string.upper()` | Unicode case, unlike `lowerAscii` |
 //! | `urlencode(string)` | percent-encoding for a path segment or query value |
 //! | `parseJson(string)` | JSON text as a value, else null |
+//! | `isCIDR(string)` | whether it is an address range, as in Kubernetes |
 //! | `text(any)` | a string as it is, a number without loss, a list's first element; null stays null |
 
 use cel::common::types::{
@@ -41,6 +42,7 @@ pub(super) fn register(env: &mut Env) -> Result<(), DeclarationError> {
     env.add_member_overload("upper", "string.upper()", STRING_TYPE, vec![], upper)?;
     env.add_overload("urlencode", "urlencode(string)", vec![STRING_TYPE], urlencode)?;
     env.add_overload("parseJson", "parseJson(string)", vec![STRING_TYPE], parse_json)?;
+    env.add_overload("isCIDR", "isCIDR(string)", vec![STRING_TYPE], is_cidr)?;
     env.add_overload("text", "text(dyn)", vec![DYN_TYPE], text)?;
     Ok(())
 }
@@ -151,6 +153,11 @@ fn upper<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
 fn urlencode<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
     let encoded = percent_encode(string_arg(&args, 0, "urlencode")?);
     Ok(CowVal::owned(bounded("urlencode", encoded)?))
+}
+
+fn is_cidr<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let text = string_arg(&args, 0, "isCIDR")?;
+    Ok(CowVal::owned(CelBool::from(text.parse::<ipnet::IpNet>().is_ok())))
 }
 
 /// RFC 3986: everything but unreserved characters, so it is safe in a path segment and in a query.

@@ -1,0 +1,141 @@
+//! The rules of the CRDs, off-cluster: what `kubectl apply` would refuse is refused here, in the same words.
+
+use std::sync::LazyLock;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::expression::{Program, Scope};
+
+/// A resource's schema, compiled.
+pub(super) struct Schema {
+    spec: Value,
+    validator: Option<jsonschema::Validator>,
+}
+
+/// LeadWebhook's.
+pub(super) static LEAD_WEBHOOK: LazyLock<Schema> =
+    LazyLock::new(|| Schema::of(&leadgate_crds::lead_webhook_crd()));
+/// CrmSink's.
+pub(super) static CRM_SINK: LazyLock<Schema> = LazyLock::new(|| Schema::of(&leadgate_crds::crm_sink_crd()));
+
+impl Schema {
+    fn of(crd: &CustomResourceDefinition) -> Self {
+        let crd = serde_json::to_value(crd).unwrap_or(Value::Null);
+        let spec = crd
+            .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+            .cloned()
+            .unwrap_or_else(|| json!({"type": "object"}));
+        let validator = jsonschema::draft202012::new(&spec).ok();
+        Self { spec, validator }
+    }
+}
+
+/// Reads an object; every error names the field, and what to write instead.
+pub(super) fn parse<T: DeserializeOwned>(value: &Value, schema: &Schema) -> Result<T, Vec<String>> {
+    let mut value = value.clone();
+    if let Value::Object(map) = &mut value {
+        map.remove("status");
+    }
+    drop_nulls(&mut value);
+    let empty = json!({});
+    let spec = value.get("spec").unwrap_or(&empty);
+    let mut errors = Vec::new();
+    if let Some(validator) = &schema.validator {
+        // Values are masked: a key put in the wrong place must not reach a log.
+        errors.extend(validator.iter_errors(spec).take(20).map(|error| {
+            format!(
+                "{}: {}",
+                field(&format!("/spec{}", error.instance_path())),
+                error.masked_with("the value")
+            )
+        }));
+    }
+    if errors.is_empty() {
+        rules(spec, &schema.spec, "/spec", &mut errors);
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| vec![format!("{}: {}", error.path(), error.inner())])
+}
+
+/// A null field is an absent one, as for the API server.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// Evaluates `x-kubernetes-validations` on a value and everything in it.
+fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
+    for rule in schema
+        .get("x-kubernetes-validations")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let text = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or_default();
+        // Transition rules compare with an older object, which a folder of files does not have.
+        if text("rule").contains("oldSelf") {
+            continue;
+        }
+        let holds = Program::compile(text("rule"))
+            .and_then(|program| program.test(&Scope::new().with("self", value)));
+        match holds {
+            Ok(true) => {}
+            Ok(false) => {
+                errors.push(format!(
+                    "{}: {}",
+                    field(&format!("{path}{}", text("fieldPath").replace('.', "/"))),
+                    text("message")
+                ));
+            }
+            Err(error) => tracing::debug!(%error, path, "a rule of the schema could not be evaluated here"),
+        }
+    }
+    match value {
+        Value::Object(map) => {
+            for (name, value) in map {
+                let below = schema
+                    .get("properties")
+                    .and_then(|p| p.get(name))
+                    .or_else(|| schema.get("additionalProperties"));
+                if let Some(below) = below.filter(|below| below.is_object()) {
+                    rules(value, below, &format!("{path}/{name}"), errors);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(below) = schema.get("items") {
+                for (n, item) in items.iter().enumerate() {
+                    rules(item, below, &format!("{path}/{n}"), errors);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A JSON pointer as people write fields: `/spec/sinks/0/name` -> `spec.sinks[0].name`.
+fn field(pointer: &str) -> String {
+    let mut out = String::new();
+    for part in pointer.split('/').filter(|part| !part.is_empty()) {
+        if part.bytes().all(|b| b.is_ascii_digit()) {
+            out.push_str(&format!("[{part}]"));
+        } else {
+            if !out.is_empty() {
+                out.push('.');
+            }
+            out.push_str(&part.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+    out
+}

@@ -1,0 +1,129 @@
+//! Secrets: mounted folders as Kubernetes makes them, or Secret manifests for local use.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::manifests::{Kind, Manifest};
+
+/// What can be looked up.
+pub(super) struct Secrets {
+    /// Namespace, name, key -> value, from manifests.
+    values: HashMap<(String, String, String), Result<Vec<u8>, String>>,
+    folder: Option<PathBuf>,
+}
+
+/// The Secrets of one namespace.
+pub(super) struct Reader<'a> {
+    secrets: &'a Secrets,
+    namespace: &'a str,
+}
+
+impl Secrets {
+    pub(super) fn new(manifests: &[Manifest], folder: Option<&Path>) -> Self {
+        let mut values = HashMap::new();
+        for manifest in manifests.iter().filter(|manifest| manifest.kind == Kind::Secret) {
+            let mut add = |key: &str, value| {
+                values.insert(
+                    (manifest.namespace.clone(), manifest.name.clone(), key.to_owned()),
+                    value,
+                );
+            };
+            for (key, value) in entries(&manifest.value, "data") {
+                // Kubernetes allows line breaks in base64.
+                let compact: String = value.split_ascii_whitespace().collect();
+                let bytes = STANDARD.decode(compact).map_err(|_| {
+                    format!(
+                        "Secret {}: data.{key} is not base64; write plain text under stringData",
+                        manifest.name
+                    )
+                });
+                add(key, bytes);
+            }
+            // stringData wins over data, as in Kubernetes.
+            for (key, value) in entries(&manifest.value, "stringData") {
+                add(key, Ok(value.as_bytes().to_vec()));
+            }
+        }
+        Self {
+            values,
+            folder: folder.map(Path::to_owned),
+        }
+    }
+
+    pub(super) fn reader<'a>(&'a self, namespace: &'a str) -> Reader<'a> {
+        Reader {
+            secrets: self,
+            namespace,
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// A key's value; the error names Secret and key, and what to do.
+    pub(super) fn get(&self, name: &str, key: &str) -> Result<Vec<u8>, String> {
+        let known = (self.namespace.to_owned(), name.to_owned(), key.to_owned());
+        if let Some(value) = self.secrets.values.get(&known) {
+            return value.clone();
+        }
+        let plain = |part: &str| !part.is_empty() && !part.contains('/') && part != "." && part != "..";
+        match &self.secrets.folder {
+            Some(folder) if plain(name) && plain(key) => {
+                fs::read(folder.join(name).join(key)).map_err(|error| {
+                    format!(
+                        "Secret {name} has no readable key {key} ({}); create it in namespace {}",
+                        error.kind(),
+                        self.namespace
+                    )
+                })
+            }
+            _ => Err(format!(
+                "there is no Secret {name} with the key {key} in namespace {}; add it",
+                self.namespace
+            )),
+        }
+    }
+
+    /// The values of all keys that an object refers to, to tell whether one changed.
+    pub(super) fn all_of(&self, object: &Value) -> Vec<Vec<u8>> {
+        let mut references = BTreeSet::new();
+        collect(object, &mut references);
+        references
+            .into_iter()
+            .map(|(name, key)| self.get(&name, &key).unwrap_or_default())
+            .collect()
+    }
+}
+
+fn entries<'a>(secret: &'a Value, part: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    secret
+        .get(part)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+}
+
+/// Every `{name, key}` and `{name, usernameKey, passwordKey}` of an object.
+fn collect(value: &Value, references: &mut BTreeSet<(String, String)>) {
+    match value {
+        Value::Object(map) => {
+            if let Some(name) = map.get("name").and_then(Value::as_str) {
+                let keys = ["key", "usernameKey", "passwordKey"]
+                    .iter()
+                    .filter_map(|k| map.get(*k)?.as_str());
+                references.extend(keys.map(|key| (name.to_owned(), key.to_owned())));
+                if map.len() == 1 {
+                    references.extend(["username", "password"].map(|key| (name.to_owned(), key.to_owned())));
+                }
+            }
+            map.values().for_each(|value| collect(value, references));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, references)),
+        _ => {}
+    }
+}

@@ -1,0 +1,115 @@
+//! Queue -> CRM: claim, ask the gate, upsert, settle.
+//!
+//! * [`Supervisor`] runs one `worker` per sink and follows the configuration.
+//! * `attempt` makes one attempt; `decide` (pure) says what becomes of the lead; `gate` is the shared limiter, pause and
+//!   circuit breaker; `backoff` how long to wait.
+
+mod attempt;
+mod backoff;
+mod decide;
+mod gate;
+mod in_flight;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, CrmSettings, Sink};
+use crate::crm::{Crm, hubspot::HubSpot};
+use crate::metrics::Metrics;
+use crate::queue::{Queue, SinkId};
+
+/// What every worker shares.
+#[derive(Clone)]
+pub struct Shared {
+    /// Where leads wait.
+    pub queue: Arc<dyn Queue>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// For CRMs.
+    pub client: reqwest::Client,
+    /// What runs now.
+    pub config: watch::Receiver<Arc<Config>>,
+}
+
+/// Runs a worker for each sink, and replaces it when its sink changes.
+pub struct Supervisor {
+    shared: Shared,
+    running: BTreeMap<SinkId, Running>,
+    tasks: TaskTracker,
+}
+
+struct Running {
+    sink: Arc<Sink>,
+    stop: CancellationToken,
+}
+
+impl Supervisor {
+    /// No workers yet.
+    pub fn new(shared: Shared) -> Self {
+        Self {
+            shared,
+            running: BTreeMap::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Follows the configuration until `shutdown`, then lets every worker finish what it has begun.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut config = self.shared.config.clone();
+        loop {
+            let current = Arc::clone(&config.borrow_and_update());
+            self.apply(&current);
+            tokio::select! {
+                changed = config.changed() => if changed.is_err() { break },
+                () = shutdown.cancelled() => break,
+            }
+        }
+        for running in self.running.values() {
+            running.stop.cancel();
+        }
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn apply(&mut self, config: &Config) {
+        let wanted: BTreeMap<SinkId, &Arc<Sink>> =
+            config.sinks().map(|sink| (sink.id.clone(), sink)).collect();
+        self.running.retain(|id, running| {
+            let unchanged = wanted
+                .get(id)
+                .is_some_and(|sink| Arc::ptr_eq(sink, &running.sink));
+            if !unchanged {
+                // It finishes what it has claimed; its successor claims other contacts meanwhile.
+                running.stop.cancel();
+            }
+            unchanged
+        });
+        for (id, sink) in wanted {
+            if self.running.contains_key(&id) {
+                continue;
+            }
+            let stop = CancellationToken::new();
+            let crm = crm_of(sink, &self.shared.client);
+            let worker = worker::Worker::new(self.shared.clone(), Arc::clone(sink), crm, stop.clone());
+            self.tasks.spawn(worker.run());
+            self.running.insert(
+                id,
+                Running {
+                    sink: Arc::clone(sink),
+                    stop,
+                },
+            );
+        }
+    }
+}
+
+fn crm_of(sink: &Sink, client: &reqwest::Client) -> Arc<dyn Crm> {
+    match &sink.crm {
+        CrmSettings::HubSpot(settings) => Arc::new(HubSpot::new(settings.clone(), client.clone())),
+    }
+}

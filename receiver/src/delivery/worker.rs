@@ -1,0 +1,268 @@
+//! The loop of one sink.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Shared;
+use super::attempt::attempt;
+use super::decide::{Circumstances, Decision, decide};
+use super::gate::SinkGate;
+use super::in_flight::InFlight;
+use crate::config::Sink;
+use crate::crm::Crm;
+use crate::metrics::{DeliveryLabels, SinkLabels};
+use crate::queue::{Claim, Outcome, Settled, Settlement};
+
+/// How long to sleep when nothing is due: a push wakes earlier.
+const IDLE: Duration = Duration::from_secs(30);
+/// Kept when a webhook is gone: what its leads' retention was is not known any more.
+const KEEP: Duration = Duration::from_hours(720);
+/// How long to wait when the store does not answer.
+const STORE_DOWN: Duration = Duration::from_secs(1);
+/// How often a settlement is tried before it is left to the lease.
+const SETTLE_TRIES: u32 = 5;
+
+/// Delivers the leads of one sink.
+pub(super) struct Worker {
+    shared: Shared,
+    sink: Arc<Sink>,
+    crm: Arc<dyn Crm>,
+    gate: Arc<SinkGate>,
+    in_flight: Arc<InFlight>,
+    stop: CancellationToken,
+}
+
+impl Worker {
+    pub(super) fn new(shared: Shared, sink: Arc<Sink>, crm: Arc<dyn Crm>, stop: CancellationToken) -> Self {
+        let labels = SinkLabels {
+            sink: sink.id.to_string(),
+        };
+        let latency: Histogram = shared.metrics.crm_latency.get_or_create(&labels).clone();
+        let gate = Arc::new(SinkGate::new(
+            Arc::clone(&shared.queue),
+            Arc::clone(&sink),
+            latency,
+        ));
+        Self {
+            shared,
+            sink,
+            crm,
+            gate,
+            in_flight: Arc::default(),
+            stop,
+        }
+    }
+
+    /// Runs until stopped; returns when the last attempt is settled.
+    pub(super) async fn run(self) {
+        let this = Arc::new(self);
+        if this.sink.suspended {
+            this.stop.cancelled().await;
+            return;
+        }
+        let attempts = TaskTracker::new();
+        let slots = Arc::new(Semaphore::new(this.sink.delivery.concurrency));
+        let keeper = tokio::spawn(Arc::clone(&this).keep_leases());
+        while let Some(free) = this.free_slots(&slots).await {
+            match this
+                .shared
+                .queue
+                .claim(&this.sink.id, free, this.sink.delivery.lease())
+                .await
+            {
+                Ok(claims) => {
+                    let next_due = claims.next_due.unwrap_or(IDLE).min(IDLE);
+                    let none = claims.claims.is_empty();
+                    for claim in claims.claims {
+                        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+                            break;
+                        };
+                        let worker = Arc::clone(&this);
+                        attempts.spawn(async move {
+                            worker.deliver(claim).await;
+                            drop(slot);
+                        });
+                    }
+                    if none && !next_due.is_zero() {
+                        this.until_woken(next_due).await;
+                    }
+                }
+                Err(error) => {
+                    this.shared.metrics.queue_errors.inc();
+                    tracing::debug!(sink = %this.sink.id, %error, "leads cannot be claimed");
+                    this.until_stopped(STORE_DOWN).await;
+                }
+            }
+        }
+        attempts.close();
+        attempts.wait().await;
+        keeper.abort();
+    }
+
+    /// How many more leads may be under way; waits for one, `None` when stopped.
+    async fn free_slots(&self, slots: &Semaphore) -> Option<usize> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            permit = slots.acquire() => {
+                drop(permit);
+                Some(slots.available_permits().max(1))
+            }
+        }
+    }
+
+    async fn until_woken(&self, at_most: Duration) {
+        tokio::select! {
+            () = self.shared.queue.wait(&self.sink.id, at_most) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    async fn until_stopped(&self, at_most: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(at_most) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    async fn deliver(&self, claim: Claim) {
+        let lost = self.in_flight.begin(claim.contact.clone(), claim.token);
+        let outcome = tokio::select! {
+            outcome = attempt(&claim, &self.sink, self.crm.as_ref(), self.gate.as_ref()) => Some(outcome),
+            () = lost.cancelled() => None,
+        };
+        if let Some(outcome) = outcome {
+            let (keep_dead, keep_held) = self.retention(&claim);
+            let circumstances = Circumstances {
+                attempt: claim.attempt,
+                age: age(&claim),
+                keep_dead,
+                keep_held,
+                delivery: &self.sink.delivery,
+            };
+            self.finish(&claim, decide(outcome, circumstances)).await;
+        } else {
+            self.count("lost");
+            tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the claim was lost while the CRM was slow; another worker has the lead");
+        }
+        self.in_flight.end(&claim.contact);
+    }
+
+    fn retention(&self, claim: &Claim) -> (Duration, Duration) {
+        let config = self.shared.config.borrow();
+        config
+            .webhook(&claim.webhook)
+            .map_or((KEEP, KEEP), |webhook| (webhook.keep_dead, webhook.keep_held))
+    }
+
+    async fn finish(&self, claim: &Claim, decision: Decision) {
+        self.count(decision.label);
+        if let Some(failure) = &decision.failure {
+            self.shared
+                .metrics
+                .failed(&claim.webhook, &self.sink.id, failure.reason, &failure.message);
+            tracing::warn!(
+                sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
+                outcome = decision.label, reason = failure.reason, "{}", failure.message
+            );
+        }
+        if let Some(pause) = decision.pause {
+            let reason = decision
+                .failure
+                .as_ref()
+                .map_or("", |failure| failure.message.as_str());
+            if let Err(error) = self.shared.queue.pause(&self.sink.id, pause, reason).await {
+                tracing::warn!(sink = %self.sink.id, %error, "the pause could not be stored");
+            }
+        }
+        let delivered = matches!(decision.settle, Outcome::Delivered { .. });
+        let settled = self.settle(claim, decision.settle).await;
+        if delivered && settled {
+            self.shared
+                .metrics
+                .delivered(&claim.webhook, &self.sink.id, age(claim));
+        }
+    }
+
+    /// Writes the outcome down. If the store stays away, the lease ends and the lead is tried again: the upsert is
+    /// made so that this makes no second record.
+    async fn settle(&self, claim: &Claim, outcome: Outcome) -> bool {
+        for attempt in 1..=SETTLE_TRIES {
+            let settlement = Settlement {
+                contact: claim.contact.clone(),
+                token: claim.token,
+                outcome: outcome.clone(),
+            };
+            match self
+                .shared
+                .queue
+                .settle(&self.sink.id, vec![settlement])
+                .await
+                .as_deref()
+            {
+                Ok([Settled::Done]) => return true,
+                Ok(_) => {
+                    // After an unknown first try, "stale" may mean that it landed.
+                    if attempt == 1 {
+                        self.count("stale");
+                        tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the claim had ended before the outcome was written; another worker has the lead");
+                    }
+                    return attempt > 1;
+                }
+                Err(error) => {
+                    self.shared.metrics.queue_errors.inc();
+                    tracing::debug!(sink = %self.sink.id, lead = %claim.id, %error, "the outcome could not be written yet");
+                    tokio::time::sleep(Duration::from_millis(200) * attempt).await;
+                }
+            }
+        }
+        tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the outcome could not be written; the lead comes back when its lease ends");
+        false
+    }
+
+    async fn keep_leases(self: Arc<Self>) {
+        let lease = self.sink.delivery.lease();
+        loop {
+            tokio::time::sleep(lease / 3).await;
+            let held = self.in_flight.all();
+            if held.is_empty() {
+                continue;
+            }
+            match self.shared.queue.renew(&self.sink.id, &held, lease).await {
+                Ok(kept) => {
+                    for ((contact, token), kept) in held.iter().zip(kept) {
+                        if !kept {
+                            self.in_flight.lost(contact, *token);
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.shared.metrics.queue_errors.inc();
+                    tracing::debug!(sink = %self.sink.id, %error, "leases could not be renewed");
+                }
+            }
+        }
+    }
+
+    fn count(&self, outcome: &'static str) {
+        self.shared
+            .metrics
+            .deliveries
+            .get_or_create(&DeliveryLabels {
+                sink: self.sink.id.to_string(),
+                outcome,
+            })
+            .inc();
+    }
+}
+
+/// Since acceptance.
+fn age(claim: &Claim) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::from_millis(claim.accepted_at))
+}

@@ -1,0 +1,270 @@
+//! What can be counted and measured, for Prometheus and for `/status`.
+//!
+//! Labels are names of webhooks and sinks and fixed words: never data, so the number of series is bounded by the
+//! manifests.
+
+mod latency;
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use serde::Serialize;
+
+use crate::queue::{SinkId, WebhookId};
+pub use latency::Latency;
+
+/// Labels of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// `namespace/name`; empty where no webhook has the path.
+    pub webhook: String,
+    /// What became of it.
+    pub outcome: &'static str,
+}
+
+/// Labels of what belongs to a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WebhookLabels {
+    /// `namespace/name`.
+    pub webhook: String,
+}
+
+/// Labels of what belongs to a sink.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SinkLabels {
+    /// `namespace/name`.
+    pub sink: String,
+}
+
+/// Labels of a failure with a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabels {
+    /// A webhook or a sink.
+    pub name: String,
+    /// A fixed word.
+    pub reason: &'static str,
+}
+
+/// Labels of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DeliveryLabels {
+    /// `namespace/name`.
+    pub sink: String,
+    /// What became of it.
+    pub outcome: &'static str,
+}
+
+/// Labels of a route from webhook to sink.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RouteLabels {
+    /// `namespace/name`.
+    pub webhook: String,
+    /// `namespace/name`.
+    pub sink: String,
+}
+
+/// Seconds from half a millisecond to a day.
+const SECONDS: [f64; 20] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+    1800.0, 7200.0, 86_400.0,
+];
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+/// The last failure of a route, for `/status`. Holds no personal data.
+#[derive(Debug, Clone, Serialize)]
+pub struct LastError {
+    /// A CamelCase word.
+    pub reason: String,
+    /// In words.
+    pub message: String,
+    /// RFC 3339.
+    pub time: String,
+}
+
+type RouteKey = (WebhookId, SinkId);
+
+/// Every metric of the process.
+pub struct Metrics {
+    registry: Registry,
+    /// Requests by webhook and outcome.
+    pub requests: Family<RequestLabels, Counter>,
+    /// From the first byte to the answer, for accepted leads.
+    pub accept_latency: Family<WebhookLabels, Histogram, fn() -> Histogram>,
+    /// Refused proofs by reason.
+    pub unauthorized: Family<ReasonLabels, Counter>,
+    /// Deliveries by sink and outcome.
+    pub deliveries: Family<DeliveryLabels, Counter>,
+    /// One call to a CRM.
+    pub crm_latency: Family<SinkLabels, Histogram, fn() -> Histogram>,
+    /// From acceptance to the CRM's confirmation.
+    pub speed_to_lead: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    /// Failed calls to the queue.
+    pub queue_errors: Counter,
+    /// Leads that wait, by sink.
+    pub queue_depth: Family<SinkLabels, Gauge>,
+    /// Age of the oldest of them in seconds.
+    pub queue_age: Family<SinkLabels, Gauge<f64, AtomicU64>>,
+    /// Dead leads, by sink.
+    pub dead: Family<SinkLabels, Gauge>,
+    /// Held leads, by sink.
+    pub held: Family<SinkLabels, Gauge>,
+    /// Whether a sink is paused.
+    pub paused: Family<SinkLabels, Gauge>,
+    /// One durable write to the store, in seconds.
+    pub write_latency: Gauge<f64, AtomicU64>,
+    /// Problems in the manifests.
+    pub config_problems: Gauge,
+    /// Reloads of the manifests.
+    pub reloads: Counter,
+    latencies: Mutex<HashMap<RouteKey, Latency>>,
+    last_errors: Mutex<HashMap<RouteKey, LastError>>,
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("leadgate");
+        macro_rules! register {
+            ($name:literal, $help:literal, $metric:expr) => {{
+                let metric = $metric;
+                registry.register($name, $help, metric.clone());
+                metric
+            }};
+            ($name:literal, $help:literal, $unit:expr, $metric:expr) => {{
+                let metric = $metric;
+                registry.register_with_unit($name, $help, $unit, metric.clone());
+                metric
+            }};
+        }
+        type Seconds<L> = Family<L, Histogram, fn() -> Histogram>;
+        Self {
+            requests: register!("requests", "Requests by webhook and outcome", Family::default()),
+            accept_latency: register!(
+                "accept_duration",
+                "Time to accept a lead",
+                Unit::Seconds,
+                Seconds::new_with_constructor(seconds as fn() -> Histogram)
+            ),
+            unauthorized: register!(
+                "unauthorized",
+                "Refused proofs by webhook and reason",
+                Family::default()
+            ),
+            deliveries: register!("deliveries", "Deliveries by sink and outcome", Family::default()),
+            crm_latency: register!(
+                "crm_request_duration",
+                "Time of one call to a CRM",
+                Unit::Seconds,
+                Seconds::new_with_constructor(seconds as fn() -> Histogram)
+            ),
+            speed_to_lead: register!(
+                "speed_to_lead",
+                "Time from acceptance to the CRM",
+                Unit::Seconds,
+                Seconds::new_with_constructor(seconds as fn() -> Histogram)
+            ),
+            queue_errors: register!("queue_errors", "Failed calls to the queue", Counter::default()),
+            queue_depth: register!("queue_depth", "Leads that wait for delivery", Family::default()),
+            queue_age: register!(
+                "queue_oldest_age",
+                "Age of the oldest waiting lead",
+                Unit::Seconds,
+                Family::default()
+            ),
+            dead: register!(
+                "dead_leads",
+                "Leads that a CRM refused for good",
+                Family::default()
+            ),
+            held: register!(
+                "held_leads",
+                "Leads that wait for a person's decision",
+                Family::default()
+            ),
+            paused: register!(
+                "sink_paused",
+                "1 while a sink is paused or its circuit is open",
+                Family::default()
+            ),
+            write_latency: register!(
+                "queue_write_duration",
+                "Time of one durable write",
+                Unit::Seconds,
+                Gauge::default()
+            ),
+            config_problems: register!("config_problems", "Problems in the manifests", Gauge::default()),
+            reloads: register!(
+                "config_reloads",
+                "Times the manifests were read",
+                Counter::default()
+            ),
+            latencies: Mutex::default(),
+            last_errors: Mutex::default(),
+            registry,
+        }
+    }
+
+    /// The text that Prometheus reads.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::with_capacity(16_384);
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    /// A lead arrived in the CRM.
+    pub fn delivered(&self, webhook: &WebhookId, sink: &SinkId, took: Duration) {
+        let labels = RouteLabels {
+            webhook: webhook.to_string(),
+            sink: sink.to_string(),
+        };
+        self.speed_to_lead
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+        let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+        latencies
+            .entry((webhook.clone(), sink.clone()))
+            .or_default()
+            .add(took);
+    }
+
+    /// A delivery failed.
+    pub fn failed(&self, webhook: &WebhookId, sink: &SinkId, reason: &str, message: &str) {
+        let error = LastError {
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            time: jiff::Timestamp::now().to_string(),
+        };
+        let mut errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
+        errors.insert((webhook.clone(), sink.clone()), error);
+    }
+
+    /// The last failure of a route.
+    pub fn last_error(&self, webhook: &WebhookId, sink: &SinkId) -> Option<LastError> {
+        let errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
+        errors.get(&(webhook.clone(), sink.clone())).cloned()
+    }
+
+    /// Half, and 99 of 100, of a route's leads took at most so long.
+    pub fn latency(&self, webhook: &WebhookId, sink: &SinkId) -> Option<(Duration, Duration)> {
+        let latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+        let latency = latencies.get(&(webhook.clone(), sink.clone()))?;
+        Some((latency.quantile(0.5)?, latency.quantile(0.99)?))
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
