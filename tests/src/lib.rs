@@ -3,6 +3,7 @@
 //! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
+//! * [`bench`] measures it.
 //! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +12,7 @@
     clippy::indexing_slicing
 )] // a test stops at the first broken assumption
 
+pub mod bench;
 pub mod cluster;
 pub mod hubspot;
 pub mod manifests;
