@@ -3,11 +3,15 @@
 //!
 //! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`.
 
+pub mod admin;
+pub mod cli;
 pub mod config;
 pub mod crm;
 pub mod delivery;
 pub mod expression;
+pub mod http;
 pub mod lead;
 pub mod metrics;
 pub mod queue;
+pub mod run;
 pub mod source;

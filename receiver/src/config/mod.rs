@@ -96,6 +96,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Before the manifests were read: any path may be a webhook's.
+    pub fn not_read_yet() -> Self {
+        Self {
+            incomplete: true,
+            ..Self::default()
+        }
+    }
+
     /// The webhook of a path.
     pub fn route(&self, path: &str) -> Option<&Arc<Webhook>> {
         self.paths.get(path)

@@ -1,0 +1,94 @@
+//! The inside: health, metrics, status, and the leads that wait for a person.
+//!
+//! `/livez`, `/readyz` and `/metrics` hold nothing personal and are open; everything else needs a loopback peer or the
+//! bearer token.
+
+mod access;
+mod parked;
+mod status;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+
+pub use access::Token;
+
+/// What the admin server shows.
+pub struct Admin {
+    /// What runs now.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Whether the manifests were read once.
+    pub loaded: AtomicBool,
+    /// Where leads wait.
+    pub queue: Arc<dyn Queue>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Who may see leads from other machines; `None`: nobody.
+    pub token: Option<Token>,
+}
+
+/// The admin server's routes.
+pub fn router(admin: Arc<Admin>) -> Router {
+    let guarded = Router::new()
+        .route("/status", get(status::status))
+        .route("/deadletters", get(parked::list))
+        .route("/deadletters/{id}", get(parked::show).delete(parked::discard))
+        .route("/deadletters/{id}/replay", post(parked::replay))
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&admin),
+            access::require,
+        ));
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .merge(guarded)
+        .with_state(admin)
+}
+
+/// Ready: the manifests were read, and the queue answers and is set up to keep leads.
+async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    if !admin.loaded.load(Ordering::Relaxed) {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the manifests are not loaded yet\n",
+        )
+            .into_response();
+    }
+    match admin.queue.check().await {
+        Ok(report) => {
+            admin
+                .metrics
+                .write_latency
+                .set(report.write_latency.as_secs_f64());
+            "ok\n".into_response()
+        }
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    status::refresh_gauges(&admin).await;
+    match admin.metrics.encode() {
+        Ok(text) => (
+            [(
+                CONTENT_TYPE,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            )],
+            text,
+        )
+            .into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

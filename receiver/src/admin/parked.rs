@@ -1,0 +1,220 @@
+//! Leads that wait for a person: list, show, replay, discard.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, http};
+use http::{HeaderMap, HeaderValue, Method};
+use problem_details::ProblemDetails;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Admin;
+use crate::queue::{Admission, LeadId, ListFilter, Millis, Parked, ParkedSet, QueueError, SinkId, WebhookId};
+use crate::source::auth::RawRequest;
+use crate::source::{Refusal, Taken};
+
+/// How many are listed unless asked otherwise.
+const PAGE: usize = 50;
+
+/// Which parked leads are meant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    set: Option<ParkedSet>,
+    sink: Option<String>,
+    webhook: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /deadletters?set=dead|held|rejected&sink=&webhook=&after=&limit=`: without payloads, which a list need not show.
+pub(super) async fn list(State(admin): State<Arc<Admin>>, Query(which): Query<Which>) -> Response {
+    let filter = ListFilter {
+        sink: which.sink.as_deref().map(SinkId::from),
+        webhook: which.webhook.as_deref().map(WebhookId::from),
+        after: which.after,
+        limit: which.limit.unwrap_or(PAGE).clamp(1, 1000),
+    };
+    match admin
+        .queue
+        .list(which.set.unwrap_or(ParkedSet::Dead), &filter)
+        .await
+    {
+        Ok(page) => {
+            let items: Vec<Value> = page.items.iter().map(summary).collect();
+            Json(json!({"items": items, "next": page.next})).into_response()
+        }
+        Err(error) => unavailable(&error),
+    }
+}
+
+/// `GET /deadletters/{id}`: everything, payload and the CRM's answer included.
+pub(super) async fn show(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
+    match admin.queue.show(&LeadId::new(id)).await {
+        Ok(found) if found.is_empty() => not_found(),
+        Ok(found) => Json(json!({"items": found.iter().map(whole).collect::<Vec<_>>()})).into_response(),
+        Err(error) => unavailable(&error),
+    }
+}
+
+/// `POST /deadletters/{id}/replay`: back into its contact's line; a rejected request is read again as the webhook is now.
+pub(super) async fn replay(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+    Query(which): Query<Which>,
+) -> Response {
+    let id = LeadId::new(id);
+    let found = match select(&admin, &id, &which).await {
+        Ok(found) => found,
+        Err(response) => return response,
+    };
+    let mut results = Vec::new();
+    for parked in found {
+        let result = match &parked.sink {
+            Some(sink) => admin
+                .queue
+                .replay(parked.set, sink, &id)
+                .await
+                .map(|done| json!({"sink": sink.as_str(), "replayed": done})),
+            None => replay_rejected(&admin, &parked).await,
+        };
+        match result {
+            Ok(value) => results.push(value),
+            Err(error) => return unavailable(&error),
+        }
+    }
+    Json(json!({"items": results})).into_response()
+}
+
+/// `DELETE /deadletters/{id}`: gone for good, and counted.
+pub(super) async fn discard(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+    Query(which): Query<Which>,
+) -> Response {
+    let id = LeadId::new(id);
+    let found = match select(&admin, &id, &which).await {
+        Ok(found) => found,
+        Err(response) => return response,
+    };
+    for parked in found {
+        if let Err(error) = admin.queue.discard(parked.set, parked.sink.as_ref(), &id).await {
+            return unavailable(&error);
+        }
+        tracing::info!(lead = %id, set = parked.set.as_str(), "a parked lead was discarded");
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// The parked forms of a lead that the query means.
+async fn select(admin: &Admin, id: &LeadId, which: &Which) -> Result<Vec<Parked>, Response> {
+    let mut found = admin.queue.show(id).await.map_err(|error| unavailable(&error))?;
+    found.retain(|parked| {
+        which.set.is_none_or(|set| set == parked.set)
+            && which
+                .sink
+                .as_deref()
+                .is_none_or(|sink| parked.sink.as_ref().is_some_and(|s| s.as_str() == sink))
+    });
+    if found.is_empty() {
+        Err(not_found())
+    } else {
+        Ok(found)
+    }
+}
+
+async fn replay_rejected(admin: &Admin, parked: &Parked) -> Result<Value, QueueError> {
+    let config = Arc::clone(&admin.config.borrow());
+    let Some(webhook) = config.webhook(&parked.webhook) else {
+        return Ok(json!({"replayed": false, "reason": "its webhook does not exist any more"}));
+    };
+    let kept: Value = serde_json::from_slice(&parked.body).unwrap_or(Value::Null);
+    let Some(body) = kept_body(&kept) else {
+        return Ok(json!({"replayed": false, "reason": "its body was not kept"}));
+    };
+    let mut headers = HeaderMap::new();
+    if let Some(value) = kept
+        .get("content_type")
+        .and_then(Value::as_str)
+        .and_then(|v| HeaderValue::from_str(v).ok())
+    {
+        headers.insert(http::header::CONTENT_TYPE, value);
+    }
+    let request = RawRequest {
+        method: &Method::POST,
+        query: None,
+        headers: &headers,
+        body: &body,
+        now: parked.accepted_at,
+    };
+    match webhook.take(&request) {
+        Ok(Taken::Leads(leads)) => {
+            let admissions = admin.queue.accept(leads).await?;
+            admin.queue.discard(ParkedSet::Rejected, None, &parked.id).await?;
+            let known = admissions.iter().filter(|a| **a != Admission::Accepted).count();
+            Ok(json!({"replayed": true, "leads": admissions.len(), "duplicates": known}))
+        }
+        Ok(Taken::Ignored(reason)) => Ok(json!({"replayed": false, "reason": reason})),
+        Err(Refusal::Body(error)) => Ok(json!({"replayed": false, "reason": error.to_string()})),
+        Err(Refusal::Invalid(problems)) => {
+            Ok(json!({"replayed": false, "reason": "it is still not valid", "errors": problems}))
+        }
+    }
+}
+
+fn kept_body(kept: &Value) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    if let Some(text) = kept.get("body").and_then(Value::as_str) {
+        return Some(text.as_bytes().to_vec());
+    }
+    base64::engine::general_purpose::STANDARD
+        .decode(kept.get("body_base64")?.as_str()?)
+        .ok()
+}
+
+fn summary(parked: &Parked) -> Value {
+    json!({
+        "id": parked.id.as_str(),
+        "set": parked.set,
+        "webhook": parked.webhook.as_str(),
+        "sink": parked.sink.as_ref().map(SinkId::as_str),
+        "reason": parked.why.reason,
+        "message": parked.why.message,
+        "attempts": parked.attempts,
+        "acceptedAt": time(parked.accepted_at),
+        "parkedAt": time(parked.parked_at),
+        "expiresAt": time(parked.expires_at),
+    })
+}
+
+fn whole(parked: &Parked) -> Value {
+    let mut value = summary(parked);
+    if let Value::Object(map) = &mut value {
+        map.insert("answer".to_owned(), Value::String(parked.why.answer.clone()));
+        let body = serde_json::from_slice(&parked.body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&parked.body).into_owned()));
+        map.insert("body".to_owned(), body);
+    }
+    value
+}
+
+fn time(millis: Millis) -> Option<String> {
+    jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?)
+        .ok()
+        .map(|t| t.to_string())
+}
+
+fn not_found() -> Response {
+    ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
+        .with_detail("no parked lead has this id (in this set and sink)")
+        .into_response()
+}
+
+fn unavailable(error: &QueueError) -> Response {
+    ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
+        .with_detail(error.to_string())
+        .into_response()
+}

@@ -1,0 +1,101 @@
+//! The command line: every flag has a `LEADGATE_…` variable.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Receives leads by webhook, queues them durably and delivers them to a CRM, once and in order.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "leadgate-receiver", version, about)]
+pub struct Cli {
+    /// Folder of manifests: LeadWebhook, CrmSink and, for local use, Secret.
+    #[arg(long, env = "LEADGATE_MANIFESTS", value_name = "DIR")]
+    pub manifests: PathBuf,
+    /// Folder of Secrets as Kubernetes mounts them: DIR/<secret name>/<key>.
+    #[arg(long, env = "LEADGATE_SECRETS", value_name = "DIR")]
+    pub secrets: Option<PathBuf>,
+    /// Where senders post to.
+    #[arg(
+        long,
+        env = "LEADGATE_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080"
+    )]
+    pub listen: String,
+    /// Where health, metrics, status and dead letters are.
+    #[arg(
+        long,
+        env = "LEADGATE_ADMIN_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9090"
+    )]
+    pub admin_listen: String,
+    /// File with the bearer token for status and dead letters from other machines.
+    #[arg(long, env = "LEADGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
+    /// Where accepted leads wait: sqlite:FILE, redis:// or rediss://.
+    #[arg(
+        long,
+        env = "LEADGATE_QUEUE",
+        value_name = "URL",
+        default_value = "sqlite:leadgate.db",
+        hide_env_values = true
+    )]
+    pub queue: String,
+    /// Certificate chain (PEM), to serve HTTPS.
+    #[arg(long, env = "LEADGATE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key of the certificate (PEM).
+    #[arg(long, env = "LEADGATE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// A proxy in front terminates TLS: requests must carry X-Forwarded-Proto: https.
+    #[arg(long, env = "LEADGATE_BEHIND_TLS_PROXY")]
+    pub behind_tls_proxy: bool,
+    /// Check the manifests, print every problem, and exit: 0 when there is none.
+    #[arg(long)]
+    pub check: bool,
+    /// How log lines are written.
+    #[arg(long, env = "LEADGATE_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, or directives such as leadgate_receiver=debug.
+    #[arg(long, env = "LEADGATE_LOG", default_value = "info")]
+    pub log: String,
+    /// Memory for request bodies under way, in MiB.
+    #[arg(long, env = "LEADGATE_BODY_MEMORY", value_name = "MIB", default_value_t = 128)]
+    pub body_memory: usize,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Cli {
+    /// What clap cannot see: leads must not travel in clear.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.tls_cert.is_none() && !self.behind_tls_proxy && !is_loopback(&self.listen) {
+            return Err(format!(
+                "--listen {}: leads must not travel in clear. Give --tls-cert and --tls-key, or --behind-tls-proxy if a \
+                 proxy in front terminates TLS, or listen on 127.0.0.1",
+                self.listen
+            ));
+        }
+        if self.tls_cert.is_some() && self.behind_tls_proxy {
+            return Err("--behind-tls-proxy and --tls-cert exclude each other: either the proxy or the receiver terminates TLS".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn is_loopback(address: &str) -> bool {
+    if let Ok(address) = address.parse::<SocketAddr>() {
+        return address.ip().is_loopback();
+    }
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

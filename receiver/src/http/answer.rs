@@ -1,0 +1,134 @@
+//! What senders are told. 200 always means: stored, known, or deliberately not a lead.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use problem_details::ProblemDetails;
+use serde::Serialize;
+
+use crate::lead::Problem;
+use crate::source::Refusal;
+use crate::source::auth::AuthError;
+use crate::source::body::BodyError;
+
+/// What is stored is known by this id.
+#[derive(Serialize)]
+struct Taken<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    ids: &'a [&'a str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+/// More about a refusal.
+#[derive(Serialize)]
+struct More {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Problem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+/// 200: new (`accepted`) or known (`duplicate`). Several leads of one request: `accepted` if any is new, with all ids.
+pub(super) fn stored(status: &'static str, ids: &[&str]) -> Response {
+    let several = if ids.len() > 1 { ids } else { &[] };
+    json(&Taken {
+        status,
+        id: ids.first().copied(),
+        ids: several,
+        reason: None,
+    })
+}
+
+/// 200: verified, and not meant to be a lead.
+pub(super) fn ignored(reason: &'static str) -> Response {
+    json(&Taken {
+        status: "ignored",
+        id: None,
+        ids: &[],
+        reason: Some(reason),
+    })
+}
+
+fn json(body: &impl Serialize) -> Response {
+    // Serialising plain structs cannot fail; an empty object would still be a correct 200.
+    let text = serde_json::to_vec(body).unwrap_or_else(|_| b"{}".to_vec());
+    (
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+        text,
+    )
+        .into_response()
+}
+
+/// A refusal as `application/problem+json` (RFC 9457).
+pub(super) fn problem(status: StatusCode, detail: impl Into<String>) -> Response {
+    ProblemDetails::from_status_code(status)
+        .with_detail(detail)
+        .into_response()
+}
+
+/// 503 with Retry-After: the sender keeps the lead and comes back.
+pub(super) fn unavailable(seconds: u32, detail: &str) -> Response {
+    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// 405: leads are posted.
+pub(super) fn method_not_allowed() -> Response {
+    let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "leads are sent with POST");
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+/// 401, or 403 for an address: the sender is not believed.
+pub(super) fn unauthorized(error: AuthError) -> Response {
+    let status = if error == AuthError::Address {
+        StatusCode::FORBIDDEN
+    } else {
+        StatusCode::UNAUTHORIZED
+    };
+    problem(status, error.to_string())
+}
+
+/// 400, 413 or 415: verified, and not a valid lead. `id` names the kept copy.
+pub(super) fn refused(refusal: Refusal, id: Option<String>) -> Response {
+    match refusal {
+        Refusal::Body(error) => {
+            let status = match error {
+                BodyError::Empty | BodyError::Malformed(_) => StatusCode::BAD_REQUEST,
+                BodyError::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            };
+            ProblemDetails::from_status_code(status)
+                .with_detail(error.to_string())
+                .with_extensions(More {
+                    errors: Vec::new(),
+                    id,
+                })
+                .into_response()
+        }
+        Refusal::Invalid(errors) => {
+            let fields: Vec<&str> = errors
+                .iter()
+                .map(|e| e.field.as_str())
+                .filter(|f| !f.is_empty())
+                .collect();
+            let detail = match fields.as_slice() {
+                [] => "the lead is not valid".to_owned(),
+                fields => format!("the lead is not valid: see {}", fields.join(", ")),
+            };
+            ProblemDetails::from_status_code(StatusCode::BAD_REQUEST)
+                .with_detail(detail)
+                .with_extensions(More { errors, id })
+                .into_response()
+        }
+    }
+}

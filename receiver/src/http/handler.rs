@@ -1,0 +1,307 @@
+//! A request's way, in the design's order: route, read, verify, parse, map, validate, store, answer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode};
+use serde::Serialize;
+
+use super::App;
+use super::answer;
+use super::body::NoBody;
+use crate::metrics::{ReasonLabels, RequestLabels, WebhookLabels};
+use crate::queue::{Admission, LeadId, NewLead, NewRejected, ParkReason, QueueError};
+use crate::source::auth::{AuthError, RawRequest, client_address};
+use crate::source::{Refusal, Taken, Webhook};
+
+/// A body this large is mapped off the async threads: it takes milliseconds.
+const LARGE: usize = 64 << 10;
+/// Seconds after which a sender should try again.
+const SOON: u32 = 5;
+/// The same where a person has to act first.
+const LATER: u32 = 60;
+
+/// All paths lead to one handler: which exist is a matter of the manifests.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new().fallback(handle).with_state(app)
+}
+
+async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+    let started = Instant::now();
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
+    let (parts, body) = request.into_parts();
+    let config = Arc::clone(&app.config.borrow());
+    let Some(webhook) = config.route(parts.uri.path()) else {
+        // A path whose webhook is broken must not answer 404: some senders then give up for good.
+        let (outcome, response) = if config.incomplete {
+            (
+                "unavailable",
+                answer::unavailable(LATER, "this receiver's configuration has problems; see its log"),
+            )
+        } else {
+            (
+                "not_found",
+                answer::problem(StatusCode::NOT_FOUND, "no webhook has this path"),
+            )
+        };
+        count(&app, "", outcome);
+        return response;
+    };
+    let (outcome, response) = receive(&app, webhook, &parts, body, peer).await;
+    count(&app, webhook.id.as_str(), outcome);
+    if matches!(outcome, "accepted" | "duplicate") {
+        let labels = WebhookLabels {
+            webhook: webhook.id.to_string(),
+        };
+        app.metrics
+            .accept_latency
+            .get_or_create(&labels)
+            .observe(started.elapsed().as_secs_f64());
+    }
+    response
+}
+
+fn count(app: &App, webhook: &str, outcome: &'static str) {
+    app.metrics
+        .requests
+        .get_or_create(&RequestLabels {
+            webhook: webhook.to_owned(),
+            outcome,
+        })
+        .inc();
+}
+
+async fn receive(
+    app: &App,
+    webhook: &Arc<Webhook>,
+    parts: &Parts,
+    body: Body,
+    peer: Option<IpAddr>,
+) -> (&'static str, Response) {
+    if parts.method != Method::POST {
+        return ("method_not_allowed", answer::method_not_allowed());
+    }
+    if app.behind_tls_proxy && !forwarded_over_tls(&parts.headers) {
+        let detail = "leads do not travel in clear: the proxy must say X-Forwarded-Proto: https";
+        return ("insecure", answer::problem(StatusCode::FORBIDDEN, detail));
+    }
+    if webhook.suspended {
+        return (
+            "suspended",
+            answer::unavailable(LATER, "this webhook is suspended; try again later"),
+        );
+    }
+    if !webhook.addresses.allows_all() {
+        let address = client_address(peer, &parts.headers, webhook.trusted_proxies);
+        if let Err(error) = webhook.addresses.verify(address) {
+            return refuse_sender(app, webhook, error);
+        }
+    }
+    let (body, _memory) = match app.bodies.read(&parts.headers, body, webhook.max_bytes).await {
+        Ok(read) => read,
+        Err(reason) => return no_body(reason, webhook.max_bytes),
+    };
+    let raw = raw(parts, &body);
+    if let Err(error) = webhook.verifier.verify(&raw) {
+        return refuse_sender(app, webhook, error);
+    }
+    match take(webhook, parts, &body).await {
+        Ok(Taken::Ignored(reason)) => ("ignored", answer::ignored(reason)),
+        Ok(Taken::Leads(leads)) => accept(app, leads).await,
+        Err(refusal) => {
+            let id = keep(app, webhook, parts, &body, &refusal).await;
+            ("rejected", answer::refused(refusal, id))
+        }
+    }
+}
+
+fn raw<'a>(parts: &'a Parts, body: &'a [u8]) -> RawRequest<'a> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    RawRequest {
+        method: &parts.method,
+        query: parts.uri.query(),
+        headers: &parts.headers,
+        body,
+        now: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+async fn take(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Taken, Refusal> {
+    if body.len() < LARGE {
+        return webhook.take(&raw(parts, body));
+    }
+    let (webhook, parts, body) = (Arc::clone(webhook), parts.clone(), body.clone());
+    match tokio::task::spawn_blocking(move || webhook.take(&raw(&parts, &body))).await {
+        Ok(taken) => taken,
+        Err(error) => {
+            tracing::error!(%error, "a payload could not be processed");
+            Err(Refusal::Body(crate::source::body::BodyError::Malformed(
+                "the body cannot be processed".to_owned(),
+            )))
+        }
+    }
+}
+
+async fn accept(app: &App, leads: Vec<NewLead>) -> (&'static str, Response) {
+    let offered: Vec<LeadId> = leads.iter().map(|lead| lead.id.clone()).collect();
+    match app.queue.accept(leads).await {
+        Ok(admissions) => {
+            let ids: Vec<&str> = offered
+                .iter()
+                .zip(&admissions)
+                .map(|(id, admission)| match admission {
+                    Admission::Accepted => id.as_str(),
+                    Admission::Duplicate(first) => first.as_str(),
+                })
+                .collect();
+            let any_new = admissions.contains(&Admission::Accepted);
+            let status = if any_new { "accepted" } else { "duplicate" };
+            (status, answer::stored(status, &ids))
+        }
+        Err(error) => {
+            queue_trouble(app, &error);
+            (
+                "unavailable",
+                answer::unavailable(SOON, "the lead could not be stored; send it again"),
+            )
+        }
+    }
+}
+
+fn queue_trouble(app: &App, error: &QueueError) {
+    app.metrics.queue_errors.inc();
+    if let Some(left_out) = app.queue_log.admit() {
+        tracing::error!(%error, more = left_out, "leads cannot be stored; senders are told to come back (503)");
+    }
+}
+
+fn refuse_sender(app: &App, webhook: &Webhook, error: AuthError) -> (&'static str, Response) {
+    let labels = ReasonLabels {
+        name: webhook.id.to_string(),
+        reason: error.reason(),
+    };
+    app.metrics.unauthorized.get_or_create(&labels).inc();
+    tracing::debug!(webhook = %webhook.id, reason = error.reason(), "a request was not believed");
+    ("unauthorized", answer::unauthorized(error))
+}
+
+fn no_body(reason: NoBody, longest: usize) -> (&'static str, Response) {
+    match reason {
+        NoBody::TooLarge => (
+            "too_large",
+            answer::problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the body is larger than {longest} bytes (payload.maxBytes)"),
+            ),
+        ),
+        NoBody::Busy => (
+            "busy",
+            answer::unavailable(SOON, "too many large requests at once; send it again"),
+        ),
+        NoBody::Slow => (
+            "slow",
+            answer::problem(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+        ),
+        NoBody::Broken => (
+            "broken",
+            answer::problem(StatusCode::BAD_REQUEST, "the body ended too early"),
+        ),
+    }
+}
+
+fn forwarded_over_tls(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-forwarded-proto")
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            value
+                .split(',')
+                .next()
+                .is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
+        })
+}
+
+/// A rejected request as it is kept for debugging and replay.
+#[derive(Serialize)]
+struct Kept<'a> {
+    content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+}
+
+/// Keeps a verified request that is not a valid lead; returns the id under which an operator finds it.
+async fn keep(app: &App, webhook: &Webhook, parts: &Parts, body: &[u8], refusal: &Refusal) -> Option<String> {
+    use base64::Engine as _;
+    let id = LeadId::generate();
+    let (reason, message) = match refusal {
+        Refusal::Body(error) => ("UnreadableBody", error.to_string()),
+        Refusal::Invalid(problems) => {
+            let all: Vec<String> = problems
+                .iter()
+                .map(|p| format!("{} ({}): {}", p.field, p.reason, p.message))
+                .collect();
+            ("InvalidLead", all.join("; "))
+        }
+    };
+    tracing::info!(webhook = %webhook.id, lead = %id, reason, "{message}");
+    if webhook.keep_rejected.is_zero() {
+        return None;
+    }
+    // A payload that carries the webhook's own token is not kept: the token may stand anywhere in what cannot be read.
+    let kept = if webhook.verifier.secret_in_payload().is_some() {
+        Kept {
+            content_type: None,
+            body: None,
+            body_base64: None,
+        }
+    } else {
+        let content_type = parts
+            .headers
+            .get(http::header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok());
+        match std::str::from_utf8(body) {
+            Ok(text) => Kept {
+                content_type,
+                body: Some(text),
+                body_base64: None,
+            },
+            Err(_) => {
+                let encoded = base64::engine::general_purpose::STANDARD.encode(body);
+                Kept {
+                    content_type,
+                    body: None,
+                    body_base64: Some(encoded),
+                }
+            }
+        }
+    };
+    let rejected = NewRejected {
+        id: id.clone(),
+        webhook: webhook.id.clone(),
+        why: ParkReason {
+            reason: reason.to_owned(),
+            message,
+            answer: String::new(),
+        },
+        body: serde_json::to_vec(&kept).unwrap_or_default().into(),
+    };
+    match app.queue.reject(rejected, webhook.keep_rejected).await {
+        Ok(()) => Some(id.to_string()),
+        Err(error) => {
+            queue_trouble(app, &error);
+            None
+        }
+    }
+}

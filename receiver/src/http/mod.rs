@@ -1,0 +1,39 @@
+//! The outside: sockets, TLS, routes, answers.
+//!
+//! `handler`: a request's way in the design's order. `answer`: what senders are told. `body`: reading within limits.
+//! `server`: listening, with or without TLS, until told to stop. The admin server lives in `crate::admin`.
+
+mod answer;
+mod body;
+mod handler;
+mod log_limit;
+mod server;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+
+pub use body::BodyBudget;
+pub use handler::router;
+pub use log_limit::LogLimit;
+pub use server::{Listening, Tls, bind, serve};
+
+/// What every request needs.
+pub struct App {
+    /// What runs now; `None` until the manifests were read once.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Where leads go.
+    pub queue: Arc<dyn Queue>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Memory for bodies.
+    pub bodies: BodyBudget,
+    /// A proxy in front terminates TLS: X-Forwarded-Proto must say https.
+    pub behind_tls_proxy: bool,
+    /// At most one line a second about an unavailable queue.
+    pub queue_log: LogLimit,
+}

@@ -1,0 +1,268 @@
+//! Puts the parts together and runs them until told to stop.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Admin, Token};
+use crate::cli::Cli;
+use crate::config::{self, Config, Folders};
+use crate::delivery::{Shared, Supervisor};
+use crate::http::{self, App, BodyBudget, LogLimit, Tls};
+use crate::metrics::Metrics;
+use crate::queue::{self, OpenOptions, Queue};
+
+/// How often what has outlived its retention is removed.
+const PRUNE: Duration = Duration::from_mins(1);
+/// Between two steps of a removal that is not finished.
+const PRUNE_STEP: Duration = Duration::from_millis(50);
+
+/// Checks the manifests and prints every problem. `true`: there is none.
+pub fn check(cli: &Cli) -> bool {
+    let config = config::load(&folders(cli), None);
+    for problem in &config.problems {
+        eprintln!("{problem}");
+    }
+    let (webhooks, sinks) = (config.webhooks().count(), config.sinks().count());
+    match config.problems.len() {
+        0 => println!("{webhooks} LeadWebhooks and {sinks} CrmSinks are valid"),
+        1 => println!("1 problem"),
+        n => println!("{n} problems"),
+    }
+    config.problems.is_empty()
+}
+
+/// Runs the receiver until SIGTERM or SIGINT, then finishes what was begun.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    cli.validate().map_err(anyhow::Error::msg)?;
+    // An error means that a provider is installed already, which is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = crm_client()?;
+    let token = cli.admin_token_file.as_deref().map(admin_token).transpose()?;
+    // Bind first: a taken port should not open, and lock, the queue.
+    let public = http::bind(&cli.listen)?;
+    let private = http::bind(&cli.admin_listen)?;
+    let queue = queue::open(&cli.queue, OpenOptions::default()).await?;
+    let metrics = Arc::new(Metrics::new());
+    let (publish, config) = watch::channel(Arc::new(Config::not_read_yet()));
+    let admin = Arc::new(Admin {
+        config: config.clone(),
+        loaded: AtomicBool::new(false),
+        queue: Arc::clone(&queue),
+        metrics: Arc::clone(&metrics),
+        token,
+    });
+    let app = Arc::new(App {
+        config: config.clone(),
+        queue: Arc::clone(&queue),
+        metrics: Arc::clone(&metrics),
+        bodies: BodyBudget::new(cli.body_memory << 20),
+        behind_tls_proxy: cli.behind_tls_proxy,
+        queue_log: LogLimit::new(),
+    });
+    let (listen, admin_listen) = (public.address, private.address);
+    let tls = cli
+        .tls_cert
+        .clone()
+        .zip(cli.tls_key.clone())
+        .map(|(certificate, key)| Tls { certificate, key });
+
+    let stop = CancellationToken::new();
+    let stop_admin = CancellationToken::new();
+    let admin_server = tokio::spawn(http::serve(
+        private,
+        None,
+        admin::router(Arc::clone(&admin)),
+        stop_admin.clone(),
+    ));
+    let reader = tokio::spawn(follow_manifests(
+        folders(&cli),
+        publish,
+        Arc::clone(&admin),
+        stop.clone(),
+    ));
+    let shared = Shared {
+        queue: Arc::clone(&queue),
+        metrics,
+        client,
+        config,
+    };
+    let delivery = tokio::spawn(Supervisor::new(shared).run(stop.clone()));
+    let pruner = tokio::spawn(prune(Arc::clone(&queue), stop.clone()));
+    let server = tokio::spawn(http::serve(public, tls, http::router(app), stop.clone()));
+    report_store(queue.as_ref()).await;
+    tracing::info!(%listen, %admin_listen, "ready to take leads");
+
+    let failure = tokio::select! {
+        () = told_to_stop() => None,
+        ended = server => Some(("the server", ended)),
+        ended = admin_server => Some(("the admin server", ended)),
+    };
+    tracing::info!("stopping: finishing what was begun");
+    stop.cancel();
+    let (delivered, _, _) = tokio::join!(delivery, reader, pruner);
+    if let Err(error) = delivered {
+        tracing::error!(%error, "delivery did not stop as it should");
+    }
+    queue.close().await;
+    stop_admin.cancel();
+    match failure {
+        None => Ok(()),
+        Some((what, Ok(Ok(())))) => bail!("{what} stopped by itself"),
+        Some((what, Ok(Err(error)))) => Err(anyhow::Error::new(error).context(format!("{what} failed"))),
+        Some((what, Err(error))) => Err(anyhow::Error::new(error).context(format!("{what} failed"))),
+    }
+}
+
+fn folders(cli: &Cli) -> Folders {
+    Folders {
+        manifests: cli.manifests.clone(),
+        secrets: cli.secrets.clone(),
+    }
+}
+
+fn crm_client() -> anyhow::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .user_agent(concat!("leadgate/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .pool_idle_timeout(Duration::from_secs(50))
+        .build()
+        .context("no HTTPS client for CRMs can be made; install CA certificates (package ca-certificates, or SSL_CERT_FILE)")
+}
+
+fn admin_token(path: &Path) -> anyhow::Result<Token> {
+    let text = std::fs::read(path).with_context(|| format!("--admin-token-file {}", path.display()))?;
+    Token::new(&text).with_context(|| format!("--admin-token-file {}: the file is empty", path.display()))
+}
+
+/// Loads the manifests, now and whenever they change.
+async fn follow_manifests(
+    folders: Folders,
+    publish: watch::Sender<Arc<Config>>,
+    admin: Arc<Admin>,
+    stop: CancellationToken,
+) {
+    let mut reloads = config::watch(&folders);
+    loop {
+        let previous = admin
+            .loaded
+            .load(Ordering::Relaxed)
+            .then(|| Arc::clone(&publish.borrow()));
+        let read = {
+            let (folders, previous) = (folders.clone(), previous.clone());
+            tokio::task::spawn_blocking(move || config::load(&folders, previous.as_deref())).await
+        };
+        match read {
+            Ok(config) => {
+                announce(&config, previous.as_deref());
+                admin.metrics.reloads.inc();
+                admin
+                    .metrics
+                    .config_problems
+                    .set(i64::try_from(config.problems.len()).unwrap_or(i64::MAX));
+                publish.send_replace(Arc::new(config));
+                admin.loaded.store(true, Ordering::Relaxed);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the manifests could not be read; the previous ones keep running")
+            }
+        }
+        tokio::select! {
+            () = reloads.next() => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Each new problem is logged once.
+fn announce(config: &Config, previous: Option<&Config>) {
+    let known = previous.map(|p| p.problems.as_slice()).unwrap_or_default();
+    for problem in config.problems.iter().filter(|problem| !known.contains(problem)) {
+        tracing::error!(
+            file = problem.file,
+            object = problem.object,
+            "{}",
+            problem.message
+        );
+    }
+    let (webhooks, sinks) = (config.webhooks().count(), config.sinks().count());
+    match previous {
+        None => tracing::info!(
+            webhooks,
+            sinks,
+            problems = config.problems.len(),
+            "the manifests are loaded"
+        ),
+        Some(_) => tracing::debug!(
+            webhooks,
+            sinks,
+            problems = config.problems.len(),
+            "the manifests were read again"
+        ),
+    }
+}
+
+/// Says at start what is wrong with the store.
+async fn report_store(queue: &dyn Queue) {
+    match queue.check().await {
+        Ok(report) => {
+            for problem in report.problems {
+                tracing::warn!("queue: {problem}");
+            }
+            tracing::info!(
+                milliseconds = report.write_latency.as_secs_f64() * 1000.0,
+                "one durable write takes"
+            );
+        }
+        Err(error) => {
+            tracing::error!(%error, "the queue does not answer; senders are told to come back until it does")
+        }
+    }
+}
+
+async fn prune(queue: Arc<dyn Queue>, stop: CancellationToken) {
+    let mut wait = PRUNE_STEP;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => return,
+        }
+        wait = match queue.prune().await {
+            Ok(true) => PRUNE_STEP,
+            Ok(false) => PRUNE,
+            Err(error) => {
+                tracing::debug!(%error, "what has expired could not be removed yet");
+                PRUNE
+            }
+        };
+    }
+}
+
+async fn told_to_stop() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            // Without a handler, SIGTERM ends the process at once; what is acknowledged is on disk.
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be handled");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        result = tokio::signal::ctrl_c() => if let Err(error) = result {
+            tracing::warn!(%error, "SIGINT cannot be handled");
+            std::future::pending::<()>().await;
+        },
+    }
+}
