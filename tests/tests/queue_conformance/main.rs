@@ -22,6 +22,14 @@ macro_rules! on_both_queues {
                 }
             )+)+
         }
+        mod redis {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::$module::$case(crate::rig::Rig::redis().await).await;
+                }
+            )+)+
+        }
     };
 }
 
