@@ -13,7 +13,9 @@ mod figures;
 mod gating;
 mod lines;
 mod parking;
+mod redis_troubles;
 mod rig;
+mod sqlite_troubles;
 mod waking;
 
 macro_rules! on_both_queues {
