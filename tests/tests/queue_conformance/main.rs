@@ -81,6 +81,7 @@ on_both_queues! {
         lists_are_filtered_by_sink_and_webhook,
         a_strange_cursor_or_limit_is_no_error,
         a_replayed_lead_joins_the_end_with_its_attempts_cleared,
+        a_replay_leaves_a_claim_and_a_retry_in_force,
         a_discarded_lead_is_gone_and_counted,
         a_rejected_request_is_kept_and_counted,
         an_erased_contact_is_gone_everywhere,

@@ -257,6 +257,26 @@ pub async fn a_replayed_lead_joins_the_end_with_its_attempts_cleared(rig: Rig) {
     assert_eq!((rig.stats().await.delivered, rig.stats().await.pending), (2, 0));
 }
 
+pub async fn a_replay_leaves_a_claim_and_a_retry_in_force(rig: Rig) {
+    let dead = parked(&rig, "ann", ParkedSet::Dead).await;
+    let also_dead = parked(&rig, "ann", ParkedSet::Dead).await;
+    rig.accept(fresh("ann")).await;
+    let claim = rig.claim_soon().await;
+    assert!(rig.queue.replay(ParkedSet::Dead, &crm(), &dead.id).await.unwrap());
+    assert!(rig.claim(10).await.is_empty(), "the contact is claimed");
+    assert_eq!(rig.settle(&claim, retry(LONG)).await, Settled::Done);
+    assert!(
+        rig.queue
+            .replay(ParkedSet::Dead, &crm(), &also_dead.id)
+            .await
+            .unwrap()
+    );
+    assert!(
+        rig.claim(10).await.is_empty(),
+        "its first lead is to be retried later"
+    );
+}
+
 pub async fn a_discarded_lead_is_gone_and_counted(rig: Rig) {
     let lead = parked(&rig, "ann", ParkedSet::Held).await;
     assert!(
