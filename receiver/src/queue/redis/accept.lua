@@ -20,7 +20,9 @@ for number = 1, tonumber(ARGV[3 + #due]) do
     sinks[i] = tonumber(ARGV[arg + 2 + i])
   end
   -- By the text that leads name it with: cheaper than to make a number of each.
-  kinds[tostring(number)] = { webhook = ARGV[arg], window = ARGV[arg + 1], sinks = sinks, accepted = 0, duplicates = 0 }
+  kinds[tostring(number)] = {
+    webhook = ARGV[arg], window = ARGV[arg + 1], sinks = sinks, accepted = 0, duplicates = 0,
+  }
   arg = arg + 3 + #sinks
 end
 
