@@ -217,8 +217,8 @@ async fn report_store(queue: &dyn Queue) {
                 tracing::warn!("queue: {problem}");
             }
             tracing::info!(
-                milliseconds = report.write_latency.as_secs_f64() * 1000.0,
-                "one durable write takes"
+                write_latency_ms = report.write_latency.as_secs_f64() * 1000.0,
+                "the queue answers"
             );
         }
         Err(error) => {
