@@ -218,7 +218,7 @@ fn shipped_presets_agree_with_the_sdks_when_only_the_secret_is_named() {
 }
 
 /// Example payloads by preset, with a header that carries the submission's id where one does.
-const PAYLOADS: [(&str, &str, Option<&str>); 18] = [
+const PAYLOADS: [(&str, &str, Option<&str>); 17] = [
     ("calendly", "calendly.json", None),
     ("elementor", "elementor.txt", None),
     ("generic", "generic.json", None),
@@ -240,7 +240,6 @@ const PAYLOADS: [(&str, &str, Option<&str>); 18] = [
     ("unbounce", "unbounce.txt", None),
     ("webflow", "webflow.json", None),
     ("zoom", "zoom_webinar_registration.json", None),
-    ("woocommerce", "shopify_customer_create.json", None),
 ];
 
 /// Thin payloads: what names them, and what is refused until their answers are fetched.
@@ -286,8 +285,6 @@ fn each_example_payload_gives_the_lead_that_a_person_reads_in_it() {
             );
         }
         match expect["idempotency_id"].as_str() {
-            // WooCommerce's customers look like Shopify's, their ids do not.
-            _ if preset == "woocommerce" => {}
             Some(id) => assert_eq!(draft.lead.get(Field::SubmissionId), Some(id), "{preset} {file}"),
             None => assert_eq!(draft.key.from, "digest", "{preset} {file}"),
         }
