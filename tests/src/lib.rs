@@ -2,6 +2,7 @@
 //!
 //! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
+//! * [`soak`] kills it under load and reckons up.
 //! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
 #![allow(
     clippy::unwrap_used,
@@ -16,3 +17,4 @@ pub mod manifests;
 pub mod receiver;
 pub mod redis_server;
 pub mod signing;
+pub mod soak;
