@@ -41,7 +41,23 @@ impl Rig {
     }
 
     pub async fn redis_with(server: RedisServer) -> Self {
-        let options = OpenOptions::default();
+        Self::redis_options(server, OpenOptions::default()).await
+    }
+
+    /// On a server that others use too, or have used.
+    pub async fn redis_apart(server: RedisServer) -> Self {
+        let prefix = LeadId::generate().to_string();
+        Self::redis_options(
+            server,
+            OpenOptions {
+                prefix,
+                ..OpenOptions::default()
+            },
+        )
+        .await
+    }
+
+    async fn redis_options(server: RedisServer, options: OpenOptions) -> Self {
         let queue = open(&server.url(), options.clone()).await.unwrap();
         Self {
             queue,
