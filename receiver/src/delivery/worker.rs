@@ -16,7 +16,7 @@ use super::in_flight::InFlight;
 use crate::config::Sink;
 use crate::crm::{self, Crm};
 use crate::metrics::{DeliveryLabels, SinkLabels};
-use crate::queue::{Claim, Outcome, Settled, Settlement};
+use crate::queue::{Claim, Millis, Outcome, Settled, Settlement};
 
 /// How long to sleep when nothing is due: a push wakes earlier.
 const IDLE: Duration = Duration::from_secs(30);
@@ -172,7 +172,7 @@ impl Worker {
             let (keep_dead, keep_held) = self.retention(&claim);
             let circumstances = Circumstances {
                 attempt: claim.attempt,
-                age: age(&claim),
+                age: since(claim.queued_at),
                 keep_dead,
                 keep_held,
                 delivery: &self.sink.delivery,
@@ -217,7 +217,7 @@ impl Worker {
         if delivered && settled {
             self.shared
                 .metrics
-                .delivered(&claim.webhook, &self.sink.id, age(claim));
+                .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));
         }
     }
 
@@ -293,8 +293,7 @@ impl Worker {
     }
 }
 
-/// Since acceptance.
-fn age(claim: &Claim) -> Duration {
+fn since(moment: Millis) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(claim.accepted_at))
+    now.saturating_sub(Duration::from_millis(moment))
 }
