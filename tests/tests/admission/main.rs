@@ -8,6 +8,8 @@
     clippy::indexing_slicing
 )]
 
+mod table;
+
 use std::fmt::Write as _;
 
 use axum::http::Method;
@@ -20,6 +22,10 @@ use leadgate_crds::{CrmSink, LeadWebhook};
 use leadgate_tests::cluster::{call, client, install_crds};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+
+use table::Base::{self, HubSpot, Rest, Salesforce, Webhook};
+use table::Verdict::{Refused, Taken};
+use table::{TABLE, object, yaml};
 
 const JSON: &str = "application/json";
 const GROUP: &str = "/apis/leadgate.dev/v1alpha1";
@@ -69,15 +75,7 @@ async fn the_api_server_takes_and_refuses_what_it_should() {
     let namespace = namespace(&client).await;
     let mut wrong = String::new();
     for (base, patch, verdict) in TABLE {
-        let patch = patch
-            .replace("LONG2048", &"x".repeat(2048))
-            .replace("LONG2049", &"x".repeat(2049));
-        let mut spec = base.spec();
-        merge(&mut spec, &yaml(&patch));
-        let object = json!({
-            "apiVersion": "leadgate.dev/v1alpha1", "kind": base.kind().0,
-            "metadata": {"name": "row"}, "spec": spec
-        });
+        let object = object(*base, patch, "row");
         let (status, message) = dry_run(&client, base.kind(), &namespace, &object).await;
         let as_expected = match verdict {
             Taken => status == 201,

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-fn yaml(text: &str) -> Value {
+pub(crate) fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
 /// RFC 7396.
-fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;
@@ -26,7 +26,7 @@ fn merge(target: &mut Value, patch: &Value) {
 
 /// Which minimal spec a row's patch is merged into.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Base {
+pub(crate) enum Base {
     /// A LeadWebhook with hmac and one sink.
     Webhook,
     /// A CrmSink with hubspot.
@@ -36,10 +36,10 @@ enum Base {
     /// A CrmSink with rest, bearer and upsert.
     Rest,
 }
-use Base::{HubSpot, Rest, Salesforce, Webhook};
+pub(crate) use Base::{HubSpot, Rest, Salesforce, Webhook};
 
 impl Base {
-    fn spec(self) -> Value {
+    pub(crate) fn spec(self) -> Value {
         yaml(match self {
             Webhook => "{auth: {hmac: {secretRefs: [{name: s, key: k}]}}, sinks: [{name: hubspot}]}",
             HubSpot => "{hubspot: {tokenSecretRef: {name: s, key: k}}}",
@@ -54,7 +54,7 @@ impl Base {
         })
     }
 
-    fn kind(self) -> (&'static str, &'static str) {
+    pub(crate) fn kind(self) -> (&'static str, &'static str) {
         match self {
             Webhook => ("LeadWebhook", "leadwebhooks"),
             HubSpot | Salesforce | Rest => ("CrmSink", "crmsinks"),
@@ -64,13 +64,13 @@ impl Base {
 
 /// What the API server does with an object.
 #[derive(Clone, Copy, Debug)]
-enum Verdict {
+pub(crate) enum Verdict {
     /// It takes it.
     Taken,
     /// It refuses it with a message that contains this.
     Refused(&'static str),
 }
-use Verdict::{Refused, Taken};
+pub(crate) use Verdict::{Refused, Taken};
 
 const AUTH: Verdict = Refused("auth needs exactly one of hmac, token, basic and none");
 const PATH: Verdict = Refused("path must start with '/' and be a plain URL path");
@@ -86,7 +86,7 @@ const DURATION: Verdict = Refused("should match '^([0-9]{1,5}(h|m|s|ms)){1,4}$'"
 
 /// Base, what is merged into its spec, what happens.
 #[rustfmt::skip]
-const TABLE: &[(Base, &str, Verdict)] = &[
+pub(crate) const TABLE: &[(Base, &str, Verdict)] = &[
     // LeadWebhook: auth
     (Webhook, "{}", Taken),
     (Webhook, "{auth: null}", Refused("spec.auth: Required value")),
@@ -283,3 +283,14 @@ const TABLE: &[(Base, &str, Verdict)] = &[
     (HubSpot, "{properties: {'': lead.email}}", Refused("properties has the CRM's property names as keys")),
 ];
 
+/// A row's object, under this name.
+pub(crate) fn object(base: Base, patch: &str, name: &str) -> Value {
+    let patch = patch
+        .replace("LONG2048", &"x".repeat(2048))
+        .replace("LONG2049", &"x".repeat(2049));
+    let mut spec = base.spec();
+    merge(&mut spec, &yaml(&patch));
+    json!({
+        "apiVersion": "leadgate.dev/v1alpha1", "kind": base.kind().0, "metadata": {"name": name}, "spec": spec
+    })
+}
