@@ -157,6 +157,7 @@ async fn replay_rejected(admin: &Admin, parked: &Parked) -> Result<Value, QueueE
             let known = admissions.iter().filter(|a| **a != Admission::Accepted).count();
             Ok(json!({"replayed": true, "leads": admissions.len(), "duplicates": known}))
         }
+        Ok(Taken::Challenge(_)) => Ok(json!({"replayed": false, "reason": "it is a handshake, not a lead"})),
         Ok(Taken::Ignored(reason)) => Ok(json!({"replayed": false, "reason": reason})),
         Err(Refusal::Body(error)) => Ok(json!({"replayed": false, "reason": error.to_string()})),
         Err(Refusal::Invalid(problems)) => {

@@ -22,7 +22,7 @@ use super::body::NoBody;
 use crate::metrics::{ReasonLabels, RequestLabels, WebhookLabels};
 use crate::queue::{Admission, LeadId, NewLead, NewRejected, ParkReason, QueueError};
 use crate::source::auth::{AuthError, RawRequest, client_address};
-use crate::source::{Refusal, Taken, Webhook};
+use crate::source::{ChallengeAnswer, Refusal, Taken, Webhook};
 
 /// A body this large is mapped off the async threads: it takes milliseconds.
 const LARGE: usize = 64 << 10;
@@ -91,9 +91,6 @@ async fn receive(
     body: Body,
     peer: Option<IpAddr>,
 ) -> (&'static str, Response) {
-    if parts.method != Method::POST {
-        return ("method_not_allowed", answer::method_not_allowed());
-    }
     if app.behind_tls_proxy && !forwarded_over_tls(&parts.headers) {
         let detail = "leads do not travel in clear: the proxy must say X-Forwarded-Proto: https";
         return ("insecure", answer::problem(StatusCode::FORBIDDEN, detail));
@@ -110,21 +107,52 @@ async fn receive(
             return refuse_sender(app, webhook, error);
         }
     }
+    if parts.method == Method::GET {
+        return probe(app, webhook, parts);
+    }
+    if parts.method != Method::POST {
+        return ("method_not_allowed", answer::method_not_allowed());
+    }
     let (body, _memory) = match app.bodies.read(&parts.headers, body, webhook.max_bytes).await {
         Ok(read) => read,
         Err(reason) => return no_body(reason, webhook.max_bytes),
     };
     let raw = raw(parts, &body);
+    if let Some(answer) = webhook
+        .challenges
+        .iter()
+        .find_map(|challenge| challenge.before_verification(&raw))
+    {
+        return ("challenge", answer::challenge(answer));
+    }
     if let Err(error) = webhook.verifier.verify(&raw) {
         return refuse_sender(app, webhook, error);
     }
     match take(webhook, parts, &body).await {
+        Ok(Taken::Challenge(answer)) => ("challenge", answer::challenge(answer)),
         Ok(Taken::Ignored(reason)) => ("ignored", answer::ignored(reason)),
         Ok(Taken::Leads(leads)) => accept(app, leads).await,
         Err(refusal) => {
             let id = keep(app, webhook, parts, &body, &refusal).await;
             ("rejected", answer::refused(refusal, id))
         }
+    }
+}
+
+/// A GET: a handshake of the sender, or a mistake.
+fn probe(app: &App, webhook: &Webhook, parts: &Parts) -> (&'static str, Response) {
+    let raw = raw(parts, &[]);
+    match webhook
+        .challenges
+        .iter()
+        .find_map(|challenge| challenge.before_verification(&raw))
+    {
+        None => ("method_not_allowed", answer::method_not_allowed()),
+        Some(answer @ ChallengeAnswer::AfterVerification(..)) => match webhook.verifier.verify(&raw) {
+            Ok(()) => ("challenge", answer::challenge(answer)),
+            Err(error) => refuse_sender(app, webhook, error),
+        },
+        Some(answer) => ("challenge", answer::challenge(answer)),
     }
 }
 

@@ -8,6 +8,7 @@ use leadgate_crds::lead_webhook::{Format, LeadMapping, TokenEncoding};
 use serde::Deserialize;
 
 use super::auth::HmacScheme;
+use super::challenge::ChallengeData;
 
 /// What is known of a sender.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Preset {
     pub notes: String,
     /// How the sender proves itself. Absent: it cannot; the webhook must say what else to do.
     pub auth: Option<PresetAuth>,
+    /// What it asks before it sends leads.
+    #[serde(default)]
+    pub challenges: Vec<ChallengeData>,
     /// How its body becomes leads.
     #[serde(default)]
     pub payload: PresetPayload,

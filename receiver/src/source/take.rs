@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::auth::RawRequest;
 use super::body::{self, BodyError};
+use super::challenge::ChallengeAnswer;
 use super::idempotency::{self, Key};
 use super::webhook::Webhook;
 use crate::expression::{Scope, plain_text};
@@ -24,6 +25,19 @@ pub enum Taken {
     Leads(Vec<NewLead>),
     /// Not meant to be a lead: answered 200.
     Ignored(&'static str),
+    /// A handshake.
+    Challenge(ChallengeAnswer),
+}
+
+/// What a verified request is, besides the leads it may hold.
+#[derive(Debug)]
+pub enum Seen {
+    /// It holds leads.
+    Leads,
+    /// Not meant to be a lead.
+    Ignored(&'static str),
+    /// A handshake.
+    Challenge(ChallengeAnswer),
 }
 
 /// Why a verified request is not accepted.
@@ -62,8 +76,9 @@ impl Webhook {
             taken.push(self.new_lead(draft, payload))
         })?;
         Ok(match seen {
-            Some(reason) if taken.is_empty() => Taken::Ignored(reason),
-            _ => Taken::Leads(taken),
+            Seen::Leads => Taken::Leads(taken),
+            Seen::Ignored(reason) => Taken::Ignored(reason),
+            Seen::Challenge(answer) => Taken::Challenge(answer),
         })
     }
 
@@ -73,10 +88,16 @@ impl Webhook {
         &self,
         request: &RawRequest<'_>,
         mut each: impl FnMut(Draft, &[u8]),
-    ) -> Result<Option<&'static str>, Refusal> {
+    ) -> Result<Seen, Refusal> {
         let plain = body::decompress(request.headers, request.body, self.max_bytes)?;
         let digest_of = plain.clone();
         let mut payload = body::parse(self.format, request.headers, plain)?;
+        let mut handshakes = self.challenges.iter();
+        if let Some(answer) =
+            handshakes.find_map(|challenge| challenge.after_verification(request, &payload.value))
+        {
+            return Ok(Seen::Challenge(answer));
+        }
         if let Some(pointer) = self.verifier.secret_in_payload() {
             remove(&mut payload.value, pointer);
             payload.json = None;
@@ -101,7 +122,7 @@ impl Webhook {
         if let Some(accept) = &self.accept {
             match accept.test(&context.scope(None)) {
                 Ok(true) => {}
-                Ok(false) => return Ok(Some("the payload is not a lead (payload.accept)")),
+                Ok(false) => return Ok(Seen::Ignored("the payload is not a lead (payload.accept)")),
                 Err(error) => return Err(invalid("", "AcceptFailed", error.to_string())),
             }
         }
@@ -144,7 +165,7 @@ impl Webhook {
                 (Some(item), _) => each(draft, item.to_string().as_bytes()),
             }
         }
-        Ok(reason)
+        Ok(reason.map_or(Seen::Leads, Seen::Ignored))
     }
 
     fn check_schema(&self, payload: &Value) -> Vec<Problem> {

@@ -10,6 +10,7 @@ use leadgate_crds::{LeadWebhook, LeadWebhookSpec};
 use serde_json::{Value, json};
 
 use super::auth::{AddressRule, HmacScheme, HmacVerifier, Place, TokenVerifier, Verifier};
+use super::challenge::Challenge;
 use super::preset::{self, Preset, PresetToken};
 use crate::expression::Program;
 use crate::lead::{Field, Limits, warm_up};
@@ -34,6 +35,8 @@ pub struct Webhook {
     pub max_bytes: usize,
     /// Who may post.
     pub verifier: Verifier,
+    /// What the sender asks before it sends leads.
+    pub challenges: Vec<Challenge>,
     /// From where.
     pub addresses: AddressRule,
     /// Proxies whose X-Forwarded-For is believed.
@@ -111,6 +114,9 @@ impl Webhook {
             ));
         }
         let verifier = errors.take("spec.auth", verifier(spec, preset, read_secret));
+        let challenges = errors
+            .take("spec.auth", challenges(spec, preset, read_secret))
+            .unwrap_or_default();
         let addresses = errors.take("spec", AddressRule::compile(&spec.auth.allowed_cidrs));
         let payload = &spec.payload;
         let from_preset = preset.map(|p| p.payload.clone()).unwrap_or_default();
@@ -189,6 +195,7 @@ impl Webhook {
                 .unwrap_or_else(|| format!("/webhooks/{namespace}/{name}")),
             max_bytes: usize::try_from(payload.max_bytes).unwrap_or(1 << 20),
             verifier,
+            challenges,
             addresses,
             trusted_proxies: usize::try_from(spec.auth.trusted_proxies).unwrap_or(0),
             suspended: spec.suspend,
@@ -381,6 +388,37 @@ fn verifier(
         ),
         None => Err("hmac: set exactly one of hmac, token, basic and none".to_owned()),
     }
+}
+
+/// The sender's handshakes. Errors start with the field below `spec.auth`.
+fn challenges(
+    spec: &LeadWebhookSpec,
+    preset: Option<&Preset>,
+    read_secret: &ReadSecret<'_>,
+) -> Result<Vec<Challenge>, String> {
+    let Some(preset) = preset else {
+        return Ok(Vec::new());
+    };
+    // A webhook that replaced the sender's own proof has no key to answer its handshake with.
+    if preset.auth.as_ref().is_some_and(|auth| auth.hmac.is_some()) && spec.auth.hmac.is_none() {
+        return Ok(Vec::new());
+    }
+    let token = spec
+        .auth
+        .challenge_token_secret_ref
+        .as_ref()
+        .map(|r| read_secret(&r.name, &r.key).map_err(|e| format!("challengeTokenSecretRef: {e}")));
+    let token = token.transpose()?;
+    let first = spec.auth.hmac.as_ref().and_then(|hmac| hmac.secret_refs.first());
+    let key = first
+        .map(|r| read_secret(&r.name, &r.key).map_err(|e| format!("hmac.secretRefs: {e}")))
+        .transpose()?;
+    let key = key.as_deref().map(<[u8]>::trim_ascii_end);
+    preset
+        .challenges
+        .iter()
+        .map(|data| Challenge::compile(data, token.clone(), key))
+        .collect()
 }
 
 fn token_place(token: &PresetToken) -> Result<Place, String> {

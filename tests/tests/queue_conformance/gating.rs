@@ -105,7 +105,7 @@ pub async fn a_limit_is_used_up_and_comes_back(rig: Rig) {
 pub async fn the_limit_survives_a_crash(mut rig: Rig) {
     let limit = Some(RateLimit {
         requests: 5,
-        per: Duration::from_secs(120),
+        per: Duration::from_mins(2),
     });
     assert_eq!(permits(&*rig.queue, 4, limit).await.granted, 4);
     rig.crash().await;

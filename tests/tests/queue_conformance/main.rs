@@ -6,12 +6,13 @@
     clippy::indexing_slicing,
     missing_docs
 )]
-#![allow(clippy::wildcard_imports, unreachable_pub)]
+#![allow(clippy::wildcard_imports, clippy::trivially_copy_pass_by_ref, unreachable_pub)]
 
 mod accepting;
 mod figures;
 mod gating;
 mod lines;
+mod listing;
 mod model;
 mod parking;
 mod random;
@@ -76,16 +77,18 @@ on_both_queues! {
         a_parked_lead_is_shown_in_full,
         a_parked_lead_lets_the_next_one_pass,
         a_lead_dead_in_two_sinks_is_shown_twice,
-        lists_are_newest_first_and_paged,
-        pages_of_leads_parked_together_leave_none_out,
-        lists_are_filtered_by_sink_and_webhook,
-        a_strange_cursor_or_limit_is_no_error,
         a_replayed_lead_joins_the_end_with_its_attempts_cleared,
+        a_replay_leaves_a_claim_and_a_retry_in_force,
         a_discarded_lead_is_gone_and_counted,
         a_rejected_request_is_kept_and_counted,
         an_erased_contact_is_gone_everywhere,
         what_outlives_its_retention_is_pruned_and_counted,
         parked_leads_survive_a_crash;
+    listing:
+        lists_are_newest_first_and_paged,
+        pages_of_leads_parked_together_leave_none_out,
+        lists_are_filtered_by_sink_and_webhook,
+        a_strange_cursor_or_limit_is_no_error;
     gating:
         without_limit_all_is_granted,
         the_limit_is_never_exceeded_in_any_window,

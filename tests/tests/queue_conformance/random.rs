@@ -60,7 +60,7 @@ enum Operation {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let lead = (0..4_u8, 0..12_u8, 0..3_u8, 0..2_u8);
+    let lead = (0..3_u8, 0..24_u8, 0..3_u8, 0..2_u8);
     let which = any::<prop::sample::Index>;
     prop_oneof![
         8 => prop::collection::vec(lead, 1..5).prop_map(Operation::Accept),
@@ -69,10 +69,10 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(sink, max, comes_back)| Operation::Claim { sink, max, comes_back }),
         10 => (which(), 0..8_u8).prop_map(|(which, how)| Operation::Settle { which, how }),
         1 => (which(), any::<bool>()).prop_map(|(which, comes_back)| Operation::Renew { which, comes_back }),
-        2 => (which(), prop::bool::weighted(0.1))
+        4 => (which(), prop::bool::weighted(0.1))
             .prop_map(|(which, other_set)| Operation::Replay { which, other_set }),
         1 => which().prop_map(|which| Operation::Discard { which }),
-        1 => (0..4_u8).prop_map(Operation::Erase),
+        1 => (0..3_u8).prop_map(Operation::Erase),
         2 => (0..2_u8, 1..5_u32).prop_map(|(sink, want)| Operation::Permits { sink, want }),
         1 => (0..2_u8, any::<bool>()).prop_map(|(sink, up)| Operation::Report { sink, up }),
         1 => (0..2_u8).prop_map(Operation::Pause),

@@ -74,13 +74,8 @@ async fn a_hanging_redis_means_errors_soon_and_no_second_lead() {
     let rig = Rig::redis().await;
     let pid = rig.redis.as_ref().unwrap().pid().unwrap().to_string();
     let signal = |name: &str| {
-        assert!(
-            Command::new("kill")
-                .args([name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        )
+        let sent = Command::new("kill").args([name, &pid]).status().unwrap();
+        assert!(sent.success());
     };
     let lead = fresh("ann");
     rig.accept(fresh("bob")).await;

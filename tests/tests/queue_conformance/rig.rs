@@ -8,7 +8,7 @@ use leadgate_tests::redis_server::RedisServer;
 use tempfile::TempDir;
 
 /// The lease of claims that shall not end within a test.
-pub const LONG: Duration = Duration::from_secs(300);
+pub const LONG: Duration = Duration::from_mins(5);
 /// How long recovery may take: the promise is 5 s, the rest is for busy machines.
 pub const RECOVERY: Duration = Duration::from_secs(15);
 
@@ -207,7 +207,7 @@ pub fn lead(person: &str, key: &str) -> NewLead {
         id: LeadId::generate(),
         webhook: form(),
         dedupe: DedupeKey::from(key),
-        window: Duration::from_secs(3600),
+        window: Duration::from_hours(1),
         contact: Contact::from(person),
         sinks: vec![crm()].into(),
         body: Bytes::from(format!("body of {key}")),

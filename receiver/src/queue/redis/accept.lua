@@ -1,65 +1,72 @@
 #!lua
 -- Deduplicates, stores and enqueues a batch of leads.
 -- KEYS: counts, webhooks, due of each sink, then for each lead its dedupe key and its line in each sink.
--- ARGV: channel, number of sinks, their names, number of webhooks, their names, then for each lead its id,
--- window, webhook's number, contact, entry without times, number of sinks, their numbers.
-local now = now_ms()
-local times = field(text(now)) .. field(text(now))
+-- ARGV: channel, number of sinks, their names, number of kinds; for each kind of lead its webhook, window,
+-- number of sinks and their numbers; then for each lead its kind, id, contact and entry without times.
+-- Each argument costs a string here, so what leads have in common is told once.
+local KEYS, ARGV = KEYS, ARGV
+local now = text(now_ms())
+local times = field(now) .. field(now)
 
-local sinks = tonumber(ARGV[2])
-local webhooks = tonumber(ARGV[3 + sinks])
-local due, queued = {}, {}
-for sink = 1, sinks do
+local due = {}
+for sink = 1, tonumber(ARGV[2]) do
   due[sink] = { key = KEYS[2 + sink] }
-  queued[sink] = {}
 end
-local accepted, duplicates = {}, {}
+local key, arg = 3 + #due, 4 + #due
+local kinds = {}
+for number = 1, tonumber(ARGV[3 + #due]) do
+  local sinks = {}
+  for i = 1, tonumber(ARGV[arg + 2]) do
+    sinks[i] = tonumber(ARGV[arg + 2 + i])
+  end
+  -- By the text that leads name it with: cheaper than to make a number of each.
+  kinds[tostring(number)] = {
+    webhook = ARGV[arg], window = ARGV[arg + 1], sinks = sinks, accepted = 0, duplicates = 0,
+  }
+  arg = arg + 3 + #sinks
+end
 
-local answers = {}
-local key, arg = 3 + sinks, 4 + sinks + webhooks
-while ARGV[arg] do
-  local id, webhook, contact = ARGV[arg], tonumber(ARGV[arg + 2]), ARGV[arg + 3]
-  local targets = tonumber(ARGV[arg + 5])
-  local holder = call('SET', KEYS[key], id, 'NX', 'GET', 'PX', ARGV[arg + 1])
+local answers, answered = {}, 0
+for lead = arg, #ARGV, 4 do
+  local kind, id = kinds[ARGV[lead]], ARGV[lead + 1]
+  local holder = call('SET', KEYS[key], id, 'NX', 'GET', 'PX', kind.window)
+  answered = answered + 1
   if not holder then
-    local entry = times .. ARGV[arg + 4]
-    for target = 1, targets do
-      local sink = tonumber(ARGV[arg + 5 + target])
+    local contact, entry = ARGV[lead + 2], times .. ARGV[lead + 3]
+    for target, sink in ipairs(kind.sinks) do
       call('RPUSH', KEYS[key + target], entry)
       local contacts = due[sink]
-      contacts[#contacts + 1] = now
-      contacts[#contacts + 1] = contact
-      queued[sink][webhook] = (queued[sink][webhook] or 0) + 1
+      local last = #contacts
+      contacts[last + 1], contacts[last + 2] = now, contact
     end
-    accepted[webhook] = (accepted[webhook] or 0) + 1
-    answers[#answers + 1] = 1
+    kind.accepted = kind.accepted + 1
+    answers[answered] = 1
   elseif holder == id then
     -- A repeated call: the lead landed the first time.
-    answers[#answers + 1] = 1
+    answers[answered] = 1
   else
-    duplicates[webhook] = (duplicates[webhook] or 0) + 1
-    answers[#answers + 1] = holder
+    kind.duplicates = kind.duplicates + 1
+    answers[answered] = holder
   end
-  key = key + 1 + targets
-  arg = arg + 6 + targets
+  key = key + 1 + #kind.sinks
 end
 
-for sink = 1, sinks do
-  if #due[sink] > 0 then
-    local name = ARGV[2 + sink]
-    in_chunks('ZADD', 'NX', due[sink])
-    for webhook, leads in pairs(queued[sink]) do
-      call('HINCRBY', KEYS[1], name .. '|' .. ARGV[3 + sinks + webhook] .. '|queued', leads)
+for _, kind in pairs(kinds) do
+  if kind.accepted > 0 then
+    call('HINCRBY', KEYS[2], kind.webhook .. '|accepted', kind.accepted)
+    call('HSET', KEYS[2], kind.webhook .. '|last', now)
+    for _, sink in ipairs(kind.sinks) do
+      call('HINCRBY', KEYS[1], ARGV[2 + sink] .. '|' .. kind.webhook .. '|queued', kind.accepted)
     end
-    call('PUBLISH', ARGV[1], name)
+  end
+  if kind.duplicates > 0 then
+    call('HINCRBY', KEYS[2], kind.webhook .. '|duplicates', kind.duplicates)
   end
 end
-for webhook, leads in pairs(accepted) do
-  local name = ARGV[3 + sinks + webhook]
-  call('HINCRBY', KEYS[2], name .. '|accepted', leads)
-  call('HSET', KEYS[2], name .. '|last', text(now))
-end
-for webhook, leads in pairs(duplicates) do
-  call('HINCRBY', KEYS[2], ARGV[3 + sinks + webhook] .. '|duplicates', leads)
+for sink, contacts in ipairs(due) do
+  if #contacts > 0 then
+    in_chunks('ZADD', 'NX', contacts)
+    call('PUBLISH', ARGV[1], ARGV[2 + sink])
+  end
 end
 return answers

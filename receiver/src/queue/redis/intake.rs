@@ -1,17 +1,11 @@
 //! Accepts in batches: what waits while one script is under way goes into the next one. Nothing lingers.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    answer::items,
-    keys::Keys,
-    link::Link,
-    packed::{decimal, put},
-    script,
-};
+use super::{answer::items, keys::Keys, link::Link, millis, packed::put, script};
 use crate::queue::{Admission, LeadId, NewLead, QueueError, SinkId, WebhookId, intake::Ticket};
 
 /// A script takes at most so many leads and bytes, unless one request alone holds more.
@@ -88,49 +82,47 @@ fn admission(answer: Option<Value>) -> Result<Admission, QueueError> {
     }
 }
 
-/// The sinks and webhooks of a batch, each named once and then by number.
+/// What leads of a batch have in common: told once, and then named by a number.
+type Kind<'b> = (&'b WebhookId, Duration, &'b [SinkId]);
+
+/// The sinks and kinds of leads of a batch, numbered from 1.
+#[derive(Default)]
 struct Layout<'b> {
     sinks: Vec<&'b SinkId>,
-    webhooks: Vec<&'b WebhookId>,
     sink_numbers: HashMap<&'b SinkId, usize>,
-    webhook_numbers: HashMap<&'b WebhookId, usize>,
+    kinds: Vec<Kind<'b>>,
+    kind_numbers: HashMap<Kind<'b>, usize>,
     keys: usize,
     bytes: usize,
 }
 
 impl<'b> Layout<'b> {
     fn of(batch: &'b [Offer]) -> Self {
-        let mut layout = Self {
-            sinks: Vec::new(),
-            webhooks: Vec::new(),
-            sink_numbers: HashMap::new(),
-            webhook_numbers: HashMap::new(),
-            keys: 2,
-            bytes: 0,
-        };
+        let mut layout = Self::default();
         for lead in batch.iter().flat_map(|offer| offer.leads.iter()) {
             layout.keys += 1 + lead.sinks.len();
             layout.bytes += lead.body.len() + 400;
-            let Self {
-                sinks,
-                webhooks,
-                sink_numbers,
-                webhook_numbers,
-                ..
-            } = &mut layout;
-            webhook_numbers.entry(&lead.webhook).or_insert_with(|| {
-                webhooks.push(&lead.webhook);
-                webhooks.len()
-            });
-            for sink in lead.sinks.iter() {
-                sink_numbers.entry(sink).or_insert_with(|| {
-                    sinks.push(sink);
-                    sinks.len()
-                });
+            let kind = kind(lead);
+            if !layout.kind_numbers.contains_key(&kind) {
+                layout.kinds.push(kind);
+                layout.kind_numbers.insert(kind, layout.kinds.len());
+                layout.number_sinks(&lead.sinks);
             }
         }
-        layout.keys += layout.sinks.len();
+        layout.keys += 2 + layout.sinks.len();
         layout
+    }
+
+    fn number_sinks(&mut self, sinks: &'b [SinkId]) {
+        for sink in sinks {
+            let Self {
+                sinks, sink_numbers, ..
+            } = self;
+            sink_numbers.entry(sink).or_insert_with(|| {
+                sinks.push(sink);
+                sinks.len()
+            });
+        }
     }
 
     /// The call, in the order that accept.lua describes.
@@ -147,39 +139,38 @@ impl<'b> Layout<'b> {
                 call.arg(keys.line(sink, &lead.contact));
             }
         }
-        call.arg(keys.channel()).arg(self.sinks.len());
-        for sink in &self.sinks {
-            call.arg(sink.as_str());
-        }
-        call.arg(self.webhooks.len());
-        for webhook in &self.webhooks {
-            call.arg(webhook.as_str());
-        }
+        self.put_kinds(keys, &mut call);
         let mut entry = Vec::new();
-        let mut digits = [0; 20];
         for lead in leads() {
             entry.clear();
             put(&mut entry, lead.id.as_str().as_bytes());
             put(&mut entry, lead.webhook.as_str().as_bytes());
             entry.extend_from_slice(&lead.body);
-            let window = u64::try_from(lead.window.as_millis())
-                .unwrap_or(u64::MAX)
-                .clamp(1, super::LONGEST);
-            let webhook = self
-                .webhook_numbers
-                .get(&lead.webhook)
-                .copied()
-                .unwrap_or_default();
+            call.arg(self.kind_numbers.get(&kind(lead)).copied().unwrap_or_default());
             call.arg(lead.id.as_str())
-                .arg(decimal(window, &mut digits))
-                .arg(webhook);
-            call.arg(lead.contact.as_str())
-                .arg(&entry[..])
-                .arg(lead.sinks.len());
-            for sink in lead.sinks.iter() {
-                call.arg(self.sink_numbers.get(sink).copied().unwrap_or_default());
-            }
+                .arg(lead.contact.as_str())
+                .arg(&entry[..]);
         }
         call
     }
+
+    fn put_kinds(&self, keys: &Keys, call: &mut Cmd) {
+        call.arg(keys.channel()).arg(self.sinks.len());
+        for sink in &self.sinks {
+            call.arg(sink.as_str());
+        }
+        call.arg(self.kinds.len());
+        for (webhook, window, sinks) in &self.kinds {
+            call.arg(webhook.as_str())
+                .arg(millis(*window).max(1))
+                .arg(sinks.len());
+            for sink in *sinks {
+                call.arg(self.sink_numbers.get(sink).copied().unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn kind(lead: &NewLead) -> Kind<'_> {
+    (&lead.webhook, lead.window, &lead.sinks)
 }
