@@ -4,6 +4,7 @@
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
 //! * [`bench`] measures it.
+//! * [`wire`] is HTTP by hand, for what no client library would send.
 //! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
 #![allow(
     clippy::unwrap_used,
@@ -20,3 +21,4 @@ pub mod receiver;
 pub mod redis_server;
 pub mod signing;
 pub mod soak;
+pub mod wire;

@@ -6,6 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use problem_details::ProblemDetails;
 use serde::Deserialize;
@@ -135,14 +136,13 @@ async fn replay_rejected(admin: &Admin, parked: &Parked) -> Result<Value, QueueE
     let Some(body) = kept_body(&kept) else {
         return Ok(json!({"replayed": false, "reason": "its body was not kept"}));
     };
-    let mut headers = HeaderMap::new();
-    if let Some(value) = kept
-        .get("content_type")
-        .and_then(Value::as_str)
-        .and_then(|v| HeaderValue::from_str(v).ok())
-    {
-        headers.insert(http::header::CONTENT_TYPE, value);
-    }
+    let headers: HeaderMap = [
+        ("content_type", CONTENT_TYPE),
+        ("content_encoding", CONTENT_ENCODING),
+    ]
+    .into_iter()
+    .filter_map(|(field, name)| Some((name, HeaderValue::from_str(kept.get(field)?.as_str()?).ok()?)))
+    .collect();
     let request = RawRequest {
         method: &Method::POST,
         query: None,

@@ -8,7 +8,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
@@ -264,6 +267,8 @@ fn forwarded_over_tls(headers: &HeaderMap) -> bool {
 struct Kept<'a> {
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    content_encoding: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
@@ -271,7 +276,6 @@ struct Kept<'a> {
 
 /// Keeps a verified request that is not a valid lead; returns the id under which an operator finds it.
 async fn keep(app: &App, webhook: &Webhook, parts: &Parts, body: &[u8], refusal: &Refusal) -> Option<String> {
-    use base64::Engine as _;
     let id = LeadId::generate();
     let (reason, message) = match refusal {
         Refusal::Body(error) => ("UnreadableBody", error.to_string()),
@@ -287,34 +291,20 @@ async fn keep(app: &App, webhook: &Webhook, parts: &Parts, body: &[u8], refusal:
     if webhook.keep_rejected.is_zero() {
         return None;
     }
-    // A payload that carries the webhook's own token is not kept: the token may stand anywhere in what cannot be read.
-    let kept = if webhook.verifier.secret_in_payload().is_some() {
-        Kept {
-            content_type: None,
-            body: None,
-            body_base64: None,
-        }
-    } else {
-        let content_type = parts
-            .headers
-            .get(http::header::CONTENT_TYPE)
-            .and_then(|v| v.to_str().ok());
-        match std::str::from_utf8(body) {
-            Ok(text) => Kept {
-                content_type,
-                body: Some(text),
-                body_base64: None,
-            },
-            Err(_) => {
-                let encoded = base64::engine::general_purpose::STANDARD.encode(body);
-                Kept {
-                    content_type,
-                    body: None,
-                    body_base64: Some(encoded),
-                }
-            }
-        }
+    let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
+    let mut kept = Kept {
+        content_type: header(CONTENT_TYPE),
+        content_encoding: header(CONTENT_ENCODING),
+        body: None,
+        body_base64: None,
     };
+    // A payload that carries the webhook's own token is not kept: the token may stand anywhere in what cannot be read.
+    if webhook.verifier.secret_in_payload().is_none() {
+        match std::str::from_utf8(body) {
+            Ok(text) => kept.body = Some(text),
+            Err(_) => kept.body_base64 = Some(STANDARD.encode(body)),
+        }
+    }
     let rejected = NewRejected {
         id: id.clone(),
         webhook: webhook.id.clone(),

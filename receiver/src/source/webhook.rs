@@ -234,6 +234,7 @@ impl Webhook {
             .map(|(_, program)| program)
             .chain(self.custom.iter().map(|(_, program)| program))
             .chain(self.rules.iter().map(|rule| &rule.program))
+            .chain(self.sinks.iter().filter_map(|route| route.when.as_ref()))
             .chain([&self.accept, &self.items, &self.key].into_iter().flatten());
         programs.fold(Needs::default(), |needs, program| Needs {
             headers: needs.headers || program.refers_to("headers"),
