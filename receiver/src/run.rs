@@ -216,7 +216,10 @@ async fn report_store(queue: &dyn Queue) {
             for problem in report.problems {
                 tracing::warn!("queue: {problem}");
             }
-            tracing::info!(write_latency_ms = report.write_latency.as_secs_f64() * 1000.0, "the queue answers");
+            tracing::info!(
+                write_latency_ms = report.write_latency.as_secs_f64() * 1000.0,
+                "the queue answers"
+            );
         }
         Err(error) => {
             tracing::error!(%error, "the queue does not answer; senders are told to come back until it does")
