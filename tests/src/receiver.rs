@@ -320,6 +320,9 @@ fn build(release: bool) -> Result<PathBuf> {
         ])
         .arg(target);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    // Set for this process by the cargo that runs it; build scripts (ring's) that ask for it would run again, and all
+    // that depends on them would be built anew, each time.
+    cargo.env_remove("CARGO_MANIFEST_DIR");
     if release {
         cargo.arg("--release");
     }
