@@ -39,8 +39,8 @@ soak: need-rust ## kill the receiver and Redis 100 times under load and count ev
 	$(CARGO) run --locked --release --bin soak
 
 generate: need-rust ## write what is made from the types: CRD YAML and the generated parts of docs/
-	$(CARGO) run --locked --quiet -p leadgate-crds --example generate
-	UPDATE=1 $(CARGO) test --locked --quiet -p leadgate-receiver --test docs
+	$(CARGO) run --locked --quiet --example generate
+	UPDATE=1 $(CARGO) test --locked --quiet --workspace --test docs
 
 clean: ## remove what was built, and the quickstart's state
 	$(CARGO) clean
