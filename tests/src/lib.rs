@@ -4,6 +4,7 @@
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
+//! * [`bench`] measures it.
 //! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
 #![allow(
     clippy::unwrap_used,
@@ -12,6 +13,7 @@
     clippy::indexing_slicing
 )] // a test stops at the first broken assumption
 
+pub mod bench;
 pub mod cluster;
 pub mod hubspot;
 pub mod manifests;

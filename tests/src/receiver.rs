@@ -326,6 +326,20 @@ fn build(release: bool) -> Result<PathBuf> {
         ])
         .arg(target);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What cargo tells about this package is no business of the other: build scripts (ring's) would run again.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let told = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+            "CARGO_TARGET_TMPDIR",
+        ];
+        if told.iter().any(|prefix| text.starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
     if release {
         cargo.arg("--release");
     }
