@@ -85,3 +85,20 @@ spec:
         secret(name, "hmac", hmac)
     )
 }
+
+/// The same for the generic sender, with a mapping of its own for tests to change: fields are named as the lead's.
+pub fn mapped_webhook(name: &str, hmac: &str) -> String {
+    webhook(name, "generic", hmac).replacen(
+        "  sinks: [{name: hubspot}]\n",
+        "  payload:
+    lead:
+      email: payload.email
+      firstName: payload.firstName
+      lastName: payload.lastName
+      phone: payload.phone
+  idempotency: {key: payload.submissionId, window: 24h}
+  sinks: [{name: hubspot}]
+",
+        1,
+    )
+}

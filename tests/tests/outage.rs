@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use leadgate_tests::hubspot::{Config, HubSpot};
-use leadgate_tests::manifests::{HubSpotSink, generic_webhook};
+use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
 use leadgate_tests::receiver::{Options, Receiver};
 use leadgate_tests::redis_server::RedisServer;
 use leadgate_tests::signing;
@@ -38,7 +38,7 @@ impl Scene {
     async fn start(change: impl FnOnce(&mut Options)) -> Self {
         let hubspot = HubSpot::start(Config::default()).await.unwrap();
         let sink = HubSpotSink::new(hubspot.base_url(), hubspot.token()).yaml();
-        let mut options = Options::new(format!("{sink}---\n{}", generic_webhook("web", SECRET)));
+        let mut options = Options::new(format!("{sink}---\n{}", mapped_webhook("web", SECRET)));
         change(&mut options);
         let receiver = Receiver::start(options).await.unwrap();
         Self {
@@ -187,7 +187,7 @@ async fn a_receiver_that_starts_first_says_503_until_redis_is_there() {
     redis.kill();
     let hubspot = HubSpot::start(Config::default()).await.unwrap();
     let sink = HubSpotSink::new(hubspot.base_url(), hubspot.token()).yaml();
-    let options = Options::new(format!("{sink}---\n{}", generic_webhook("web", SECRET))).queue(url);
+    let options = Options::new(format!("{sink}---\n{}", mapped_webhook("web", SECRET))).queue(url);
     let mut receiver = Receiver::prepare(options).unwrap();
     receiver.spawn().unwrap();
     let mut scene = Scene {

@@ -290,3 +290,63 @@ pub(super) async fn diagnosis(hubspot: &HubSpot, receiver: &Receiver) -> String 
         receiver.log_tail(40)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A history of these numbers, the first of which creates.
+    fn history(numbers: &[u64]) -> Vec<Write> {
+        let write = |(index, number): (usize, &u64)| Write {
+            seq: index as u64 + 1,
+            id: 1,
+            verb: if index == 0 { Verb::Create } else { Verb::Update },
+            at: 0,
+            email: "person3@example.com".into(),
+            properties: [
+                ("firstname", number_text(*number)),
+                ("lastname", submission(3, *number)),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        };
+        numbers.iter().enumerate().map(write).collect()
+    }
+
+    /// What is wrong with a history of 1, 2, 3.
+    fn verdict(history: &[Write]) -> (usize, String) {
+        let sender = Sent {
+            email: "person3@example.com".into(),
+            acknowledged: 3,
+            ..Sent::default()
+        };
+        let mut broken = Vec::new();
+        let repeats = judge(3, &sender, history, &mut broken);
+        (repeats, broken.join("\n"))
+    }
+
+    #[test]
+    fn loss_disorder_and_doubles_are_seen_and_repeats_are_none_of_them() {
+        assert_eq!(verdict(&history(&[1, 2, 3])), (0, String::new()));
+        assert_eq!(verdict(&history(&[1, 1, 2, 3, 3])), (2, String::new()));
+        for (numbers, complaint) in [
+            (
+                &[1, 3][..],
+                "1 acknowledged leads are missing, the first is submission-3-2",
+            ),
+            (&[1, 2], "the last write is 000002, not 000003"),
+            (&[], "3 acknowledged leads are missing"),
+            (&[1, 3, 2, 3], "000002 was written after 000003"),
+            (&[1, 2, 3, 1], "000001 was written after 000003"),
+        ] {
+            let (_, broken) = verdict(&history(numbers));
+            assert!(broken.contains(complaint), "{numbers:?}: {broken}");
+        }
+        let mut twice = history(&[1, 2, 3]);
+        twice[2].verb = Verb::Create;
+        assert!(verdict(&twice).1.contains("created 2 times"));
+        let mut differs = history(&[1, 2, 2, 3]);
+        differs[2].properties.insert("city".into(), "Rome".into());
+        assert!(verdict(&differs).1.contains("differs"));
+    }
+}

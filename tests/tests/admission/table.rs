@@ -36,7 +36,7 @@ pub(crate) enum Base {
     /// A CrmSink with rest, bearer and upsert.
     Rest,
 }
-pub(crate) use Base::{HubSpot, Rest, Salesforce, Webhook};
+use Base::{HubSpot, Rest, Salesforce, Webhook};
 
 impl Base {
     pub(crate) fn spec(self) -> Value {
@@ -70,7 +70,7 @@ pub(crate) enum Verdict {
     /// It refuses it with a message that contains this.
     Refused(&'static str),
 }
-pub(crate) use Verdict::{Refused, Taken};
+use Verdict::{Refused, Taken};
 
 const AUTH: Verdict = Refused("auth needs exactly one of hmac, token, basic and none");
 const PATH: Verdict = Refused("path must start with '/' and be a plain URL path");

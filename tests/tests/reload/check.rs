@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use leadgate_tests::manifests::{HubSpotSink, generic_webhook};
+use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
 use leadgate_tests::receiver::binary;
 
 /// Exit status, standard output, standard error.
@@ -26,7 +26,7 @@ fn a_good_folder_is_said_to_be_good() {
     let folder = tempfile::tempdir().unwrap();
     let sink = HubSpotSink::new("http://127.0.0.1:9", "t").yaml();
     std::fs::write(folder.path().join("a.yaml"), sink).unwrap();
-    std::fs::write(folder.path().join("b.yml"), generic_webhook("web", "s")).unwrap();
+    std::fs::write(folder.path().join("b.yml"), mapped_webhook("web", "s")).unwrap();
     std::fs::write(folder.path().join("c.yaml"), "# only a comment\n---\n").unwrap();
     std::fs::write(
         folder.path().join("d.yaml"),
@@ -60,8 +60,8 @@ fn every_problem_is_printed_with_file_object_field_and_remedy() {
          when: ')'}]}}",
     );
     std::fs::create_dir(folder.path().join("below")).unwrap();
-    write("below/again.yaml", &generic_webhook("web", "s"));
-    write("web.yaml", &generic_webhook("web", "s"));
+    write("below/again.yaml", &mapped_webhook("web", "s"));
+    write("web.yaml", &mapped_webhook("web", "s"));
     let (status, out, err) = check(folder.path());
     assert_eq!(status, 1);
     for said in [

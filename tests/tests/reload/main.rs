@@ -16,7 +16,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use leadgate_tests::hubspot::{Config, HubSpot};
-use leadgate_tests::manifests::{HubSpotSink, generic_webhook};
+use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
 use leadgate_tests::receiver::{Options, Receiver};
 use leadgate_tests::signing;
 use leadgate_tests::wire::{Answer, exchange, request};
@@ -86,7 +86,7 @@ async fn start() -> (HubSpot, Receiver) {
     let mut options = Options::new(sink);
     options
         .manifests
-        .push(("web.yaml".into(), generic_webhook("web", SECRET)));
+        .push(("web.yaml".into(), mapped_webhook("web", SECRET)));
     let receiver = Receiver::start(options).await.unwrap();
     (hubspot, receiver)
 }
@@ -95,7 +95,7 @@ async fn start() -> (HubSpot, Receiver) {
 async fn a_changed_mapping_applies_to_the_next_lead() {
     let (hubspot, receiver) = start().await;
     assert_eq!(post(&receiver, "web", SECRET, &lead("before")).await.status, 200);
-    let changed = generic_webhook("web", SECRET).replace("payload.firstName", "payload.givenName");
+    let changed = mapped_webhook("web", SECRET).replace("payload.firstName", "payload.givenName");
     receiver.write_manifest("web.yaml", &changed).unwrap();
     let reloads = || async {
         receiver
@@ -166,7 +166,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_manifest_leaves_the_old_one_running_and_is_reported_in_status_log_and_metrics() {
     let (_hubspot, receiver) = start().await;
-    let good = generic_webhook("web", SECRET);
+    let good = mapped_webhook("web", SECRET);
     receiver
         .write_manifest(
             "kept.yaml",
@@ -225,24 +225,24 @@ async fn objects_come_and_go_and_one_bad_one_spoils_no_other() {
         }
     };
     receiver
-        .write_manifest("shop.yaml", &generic_webhook("shop", SECRET))
+        .write_manifest("shop.yaml", &mapped_webhook("shop", SECRET))
         .unwrap();
     answers("shop", 200).await;
 
     // A bad newcomer: everybody else runs, and its path, like any unknown one, is 503 until it is repaired.
-    let bad = generic_webhook("late", SECRET).replace("source: generic", "source: nobody");
+    let bad = mapped_webhook("late", SECRET).replace("source: generic", "source: nobody");
     receiver.write_manifest("late.yaml", &bad).unwrap();
     answers("late", 503).await;
     answers("web", 200).await;
     answers("shop", 200).await;
     receiver
-        .write_manifest("late.yaml", &generic_webhook("late", SECRET))
+        .write_manifest("late.yaml", &mapped_webhook("late", SECRET))
         .unwrap();
     answers("late", 200).await;
 
     // The same object in two files.
     receiver
-        .write_manifest("zz-again.yaml", &generic_webhook("shop", "other"))
+        .write_manifest("zz-again.yaml", &mapped_webhook("shop", "other"))
         .unwrap();
     let problem = problem_with(&receiver, "defined twice").await;
     assert_eq!(
@@ -253,7 +253,7 @@ async fn objects_come_and_go_and_one_bad_one_spoils_no_other() {
 
     // A newcomer that wants the path of one that runs does not get it, whatever its name.
     let thief =
-        generic_webhook("a-thief", "thief").replace("spec:\n", "spec:\n  path: /webhooks/default/web\n");
+        mapped_webhook("a-thief", "thief").replace("spec:\n", "spec:\n  path: /webhooks/default/web\n");
     receiver.write_manifest("a-thief.yaml", &thief).unwrap();
     let problem = problem_with(&receiver, "belongs to LeadWebhook").await;
     assert_eq!(problem["object"], "LeadWebhook default/a-thief", "{problem}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use leadgate_tests::manifests::{HubSpotSink, generic_webhook};
+use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
 use leadgate_tests::receiver::{Options, Receiver};
 
 use super::{lead, post, problem_with, problems, until};
@@ -52,7 +52,7 @@ fn webhook(keys: &[&str]) -> String {
         .iter()
         .map(|key| format!("{{name: web, key: {key}}}"))
         .collect();
-    let yaml = generic_webhook("web", "unused").replace("{name: web, key: hmac}", &refs.join(", "));
+    let yaml = mapped_webhook("web", "unused").replace("{name: web, key: hmac}", &refs.join(", "));
     yaml.split_once("---").unwrap().0.to_owned()
 }
 
