@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod crm;
 pub mod delivery;
+pub mod dry_run;
 pub mod expression;
 pub mod http;
 pub mod lead;

@@ -222,6 +222,11 @@ impl Webhook {
         Ok(webhook)
     }
 
+    /// `{name, namespace}`, as expressions see it.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// The sinks' ids.
     pub fn sink_ids(&self) -> Arc<[SinkId]> {
         self.sinks.iter().map(|route| route.sink.clone()).collect()
