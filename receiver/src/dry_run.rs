@@ -183,6 +183,9 @@ fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, pay
             draft.key.from, draft.key.window
         ),
     );
+    if let Some(url) = &draft.hydrate {
+        line("hydrate", &format!("the rest would be fetched from {url}"));
+    }
     let lead = draft.lead.into_value();
     for (name, value) in lead.as_object().into_iter().flatten() {
         line("", &format!("{name} = {}", shown(value)));

@@ -8,6 +8,7 @@ mod attempt;
 mod backoff;
 mod decide;
 mod gate;
+mod hydrate;
 mod in_flight;
 mod worker;
 

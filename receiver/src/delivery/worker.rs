@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
-use super::attempt::attempt;
+use super::attempt::{Tools, attempt};
 use super::decide::{Circumstances, Decision, decide};
 use super::gate::SinkGate;
 use super::in_flight::InFlight;
@@ -163,8 +163,16 @@ impl Worker {
 
     async fn deliver(&self, claim: Claim) {
         let lost = self.in_flight.begin(claim.contact.clone(), claim.token);
+        let tools = Tools {
+            sink: &self.sink,
+            crm: self.crm.as_ref(),
+            gate: self.gate.as_ref(),
+            webhook: self.shared.config.borrow().webhook(&claim.webhook).cloned(),
+            queue: self.shared.queue.as_ref(),
+            client: &self.shared.client,
+        };
         let outcome = tokio::select! {
-            outcome = attempt(&claim, &self.sink, self.crm.as_ref(), self.gate.as_ref()) => Some(outcome),
+            outcome = attempt(&claim, &tools) => Some(outcome),
             () = lost.cancelled() => None,
         };
         if let Some(outcome) = outcome {

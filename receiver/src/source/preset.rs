@@ -88,6 +88,25 @@ pub struct PresetPayload {
     /// What each field is.
     #[serde(default)]
     pub lead: LeadMapping,
+    /// Where the rest is fetched.
+    pub hydrate: Option<PresetHydrate>,
+}
+
+/// Where a thin payload's fields are fetched.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresetHydrate {
+    /// The sender's own API.
+    pub base_url: String,
+    /// The path of one lead.
+    pub path: Expression,
+    /// The token's header.
+    pub header: Option<String>,
+    /// The word before the token.
+    pub scheme: Option<String>,
+    /// What each field is, over the answer.
+    #[serde(default)]
+    pub lead: LeadMapping,
 }
 
 /// A sender's resends.
