@@ -18,7 +18,12 @@ pub(super) struct Fields {
 
 impl Fields {
     /// Compiles `own` over `preset`; each error starts with the path of its field below `at`.
-    pub(super) fn compile(own: &LeadMapping, preset: &LeadMapping, at: &str, errors: &mut Vec<String>) -> Self {
+    pub(super) fn compile(
+        own: &LeadMapping,
+        preset: &LeadMapping,
+        at: &str,
+        errors: &mut Vec<String>,
+    ) -> Self {
         let mut compile = |name: &str, expression: &Expression| {
             Program::compile(expression.as_str())
                 .map_err(|e| errors.push(format!("{at}.{name}: {e}")))
