@@ -84,8 +84,12 @@ pub async fn the_figures_add_up(rig: Rig) {
     assert_eq!(stats[0].held, held(&rig, ParkedSet::Held).await);
     assert_eq!(stats[0].dead, held(&rig, ParkedSet::Dead).await);
     for sink in &stats {
-        let sum =
-            |figure: fn(&SinkShare) -> u64| sink.by_webhook.iter().map(|(_, share)| figure(share)).sum();
+        let sum = |figure: fn(&SinkShare) -> u64| {
+            sink.by_webhook
+                .iter()
+                .map(|(_, share)| figure(share))
+                .sum::<u64>()
+        };
         assert_eq!(sink.pending, sum(|share| share.pending));
         assert_eq!(sink.held, sum(|share| share.held));
         assert_eq!(sink.dead, sum(|share| share.dead));
