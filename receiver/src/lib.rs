@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod expression;
 pub mod http;
 pub mod lead;
+pub mod log_limit;
 pub mod metrics;
 pub mod queue;
 pub mod run;
