@@ -95,7 +95,9 @@ fn set_defaults(value: &mut Value, schema: &Value) {
         }
         Value::Array(items) => {
             if let Some(below) = schema.get("items") {
-                items.iter_mut().for_each(|item| set_defaults(item, below));
+                for item in items {
+                    set_defaults(item, below);
+                }
             }
         }
         _ => {}
