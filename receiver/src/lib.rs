@@ -12,6 +12,7 @@ pub mod dry_run;
 pub mod expression;
 pub mod http;
 pub mod lead;
+pub mod log_limit;
 pub mod metrics;
 pub mod queue;
 pub mod run;

@@ -261,7 +261,9 @@ impl Worker {
                 }
             }
         }
-        tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the outcome could not be written; the lead comes back when its lease ends");
+        if let Some(left_out) = self.shared.queue_log.admit() {
+            tracing::warn!(sink = %self.sink.id, lead = %claim.id, more = left_out, "the outcome could not be written; the lead comes back when its lease ends");
+        }
         false
     }
 

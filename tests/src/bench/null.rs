@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use leadgate_receiver::{
     config::{Folders, load},
-    http::{App, BodyBudget, LogLimit, bind, router, serve},
+    http::{App, BodyBudget, bind, router, serve},
+    log_limit::LogLimit,
     metrics::Metrics,
     queue::{
         Admission, Breaker, Claims, Contact, CrmHealth, Grant, LeadId, ListFilter, NewLead, NewRejected,
@@ -110,7 +111,7 @@ pub async fn serve_without_queue(manifests: PathBuf, listen: &str) -> Result<()>
         metrics: Arc::new(Metrics::new()),
         bodies: BodyBudget::new(64 << 20),
         behind_tls_proxy: false,
-        queue_log: LogLimit::new(),
+        queue_log: Arc::new(LogLimit::new()),
     };
     let listening = bind(listen)?;
     println!("ready");

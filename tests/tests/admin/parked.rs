@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
+use leadgate_tests::hubspot::Fault;
 use leadgate_tests::manifests::mapped_webhook;
 use serde_json::{Value, json};
 
@@ -219,4 +220,33 @@ async fn what_was_rejected_is_read_again_once_the_webhook_is_repaired() {
         .json();
     assert_eq!(replayed["items"][0]["replayed"], false, "{replayed}");
     rig.parked_count("rejected", 1).await;
+}
+
+/// How long to retry counts from the replay: else a lead that is old by then would be given up at the first failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replayed_lead_is_retried_however_old_it_is() {
+    let mut rig = Rig::with(|sink| {
+        sink.properties = BROKEN.into();
+        sink.delivery = sink.delivery.replace("maxAge: 72h", "maxAge: 1m");
+    })
+    .await;
+    let id = rig.lead("old").await;
+    rig.parked_count("dead", 1).await;
+    rig.change_sink(|sink| sink.properties = String::new());
+    // Older than the minute that leads of this sink are retried for.
+    tokio::time::sleep(std::time::Duration::from_secs(62)).await;
+    rig.hubspot.script([Fault::Status {
+        code: 503,
+        retry_after: None,
+        policy: None,
+    }]);
+    let replayed = rig.call("POST", &format!("/deadletters/{id}/replay")).await;
+    assert_eq!(
+        replayed.json()["items"][0]["replayed"],
+        true,
+        "{}",
+        replayed.text()
+    );
+    rig.arrived("old").await;
+    assert!(rig.parked("dead").await.is_empty());
 }

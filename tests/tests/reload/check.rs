@@ -67,7 +67,7 @@ fn every_problem_is_printed_with_file_object_field_and_remedy() {
     for said in [
         "broken.yaml: it is not valid YAML",
         "sink.yaml: CrmSink default/hubspot: spec.hubspot.baseUrl: hubspot.baseUrl must be an https:// URL",
-        "three.yaml: LeadWebhook default/three: spec.source: no preset is named `nobody`; known are calendly, ",
+        "three.yaml: LeadWebhook default/three: spec.source: no preset is named `nobody`; known are acuity, ",
         "three.yaml: LeadWebhook default/three: spec.auth.hmac.secretRefs: there is no Secret gone with the key hmac",
         "three.yaml: LeadWebhook default/three: spec.payload.accept: ",
         "three.yaml: LeadWebhook default/three: spec.payload.lead.email: ",

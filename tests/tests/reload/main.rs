@@ -267,8 +267,12 @@ async fn objects_come_and_go_and_one_bad_one_spoils_no_other() {
     std::fs::remove_file(receiver.manifests().join("shop.yaml")).unwrap();
     answers("shop", 404).await;
     answers("web", 200).await;
+}
 
-    // The whole folder is gone for a moment: nothing that ran is taken away.
+/// The whole folder is gone for a moment: nothing that ran is taken away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_folder_takes_nothing_away() {
+    let (_hubspot, receiver) = start().await;
     let aside = receiver.folder().join("aside");
     std::fs::rename(receiver.manifests(), &aside).unwrap();
     let reloads = receiver

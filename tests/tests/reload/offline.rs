@@ -46,6 +46,9 @@ fn what_the_api_server_refuses_is_refused_without_it_and_in_our_own_words() {
         match verdict {
             Refused(part) => {
                 refused += 1;
+                if ONLY_IN_CLUSTER.contains(part) {
+                    continue;
+                }
                 if found.is_empty() {
                     let _ = writeln!(
                         wrong,
@@ -83,13 +86,14 @@ fn what_the_api_server_refuses_is_refused_without_it_and_in_our_own_words() {
     );
 }
 
+/// What no receiver reads: the operator's alone, with a function that only the API server has.
+const ONLY_IN_CLUSTER: &[&str] = &["queue.storage.size must be a quantity"];
+
 /// Why a good object of the table does not run in a folder of its own.
 const NOT_HERE: &[&str] = &[
     "there is no CrmSink",
     "there is no Secret",
     "is not a valid CEL expression",
-    "an ed25519 public key has 32 bytes",
-    "hmac.secretRefs: Secret s/k",
+    "hmac.secretRefs: Secret s/k: its value is not base64",
     "say in hmac.timestamp where it is",
-    "needs spec.publicUrl",
 ];
