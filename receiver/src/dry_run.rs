@@ -74,11 +74,12 @@ fn find<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Webhook> {
     match found.as_slice() {
         [webhook] => Ok(webhook),
         [] => {
-            let problems: String = config
+            let problems: Vec<String> = config
                 .problems
                 .iter()
                 .map(|problem| format!("\n  {problem}"))
                 .collect();
+            let problems = problems.concat();
             bail!("no LeadWebhook named {name} can run{problems}")
         }
         _ => bail!("several LeadWebhooks are named {name}; write NAMESPACE/NAME"),

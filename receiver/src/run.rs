@@ -174,7 +174,7 @@ async fn follow_manifests(
                 admin.loaded.store(true, Ordering::Relaxed);
             }
             Err(error) => {
-                tracing::error!(%error, "the manifests could not be read; the previous ones keep running")
+                tracing::error!(%error, "the manifests could not be read; the previous ones keep running");
             }
         }
         tokio::select! {
@@ -196,19 +196,11 @@ fn announce(config: &Config, previous: Option<&Config>) {
         );
     }
     let (webhooks, sinks) = (config.webhooks().count(), config.sinks().count());
-    match previous {
-        None => tracing::info!(
-            webhooks,
-            sinks,
-            problems = config.problems.len(),
-            "the manifests are loaded"
-        ),
-        Some(_) => tracing::debug!(
-            webhooks,
-            sinks,
-            problems = config.problems.len(),
-            "the manifests were read again"
-        ),
+    let problems = config.problems.len();
+    if previous.is_none() {
+        tracing::info!(webhooks, sinks, problems, "the manifests are loaded");
+    } else {
+        tracing::debug!(webhooks, sinks, problems, "the manifests were read again");
     }
 }
 
@@ -225,7 +217,7 @@ async fn report_store(queue: &dyn Queue) {
             );
         }
         Err(error) => {
-            tracing::error!(%error, "the queue does not answer; senders are told to come back until it does")
+            tracing::error!(%error, "the queue does not answer; senders are told to come back until it does");
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 /// How long an answer may take before a test calls it a hang; generous, for busy machines.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What came back.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ impl Wire {
     }
 
     async fn more(&mut self) -> Result<bool> {
-        let mut chunk = [0; 16_384];
+        let mut chunk = vec![0; 16_384];
         match self.stream.read(&mut chunk).await {
             Ok(0) => Ok(false),
             Ok(n) => {

@@ -131,7 +131,7 @@ spec:
         let began = Instant::now();
         while !holds() {
             assert!(
-                began.elapsed() < Duration::from_secs(60),
+                began.elapsed() < Duration::from_mins(1),
                 "never: {what}\n{}",
                 self.receiver.log_tail(20)
             );
@@ -191,7 +191,7 @@ async fn what_the_api_does_not_have_or_cannot_complete_is_dead_with_its_reason()
     let began = Instant::now();
     while rig.dead().await.len() < 2 {
         assert!(
-            began.elapsed() < Duration::from_secs(60),
+            began.elapsed() < Duration::from_mins(1),
             "{}",
             rig.receiver.log_tail(20)
         );

@@ -186,10 +186,11 @@ fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
 
 /// A JSON pointer as people write fields: `/spec/sinks/0/name` -> `spec.sinks[0].name`.
 fn field(pointer: &str) -> String {
+    use std::fmt::Write as _;
     let mut out = String::new();
     for part in pointer.split('/').filter(|part| !part.is_empty()) {
         if part.bytes().all(|b| b.is_ascii_digit()) {
-            out.push_str(&format!("[{part}]"));
+            let _ = write!(out, "[{part}]");
         } else {
             if !out.is_empty() {
                 out.push('.');

@@ -11,6 +11,12 @@
 //! | `isCIDR(string)` | whether it is an address range, as in Kubernetes |
 //! | `text(any)` | a string as it is, a number without loss, a list's first element; null stays null |
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "the signature of a CEL function"
+)]
+
 use cel::common::types::{
     CelBool, CelDouble, CelInt, CelNull, CelOptional, CelString, CelUInt, DYN_TYPE, LIST_TYPE, MAP_TYPE,
     STRING_TYPE,

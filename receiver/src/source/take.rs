@@ -76,7 +76,7 @@ impl Webhook {
     pub fn take(&self, request: &RawRequest<'_>) -> Result<Taken, Refusal> {
         let mut taken = Vec::with_capacity(1);
         let seen = self.read(request, |draft, payload| {
-            taken.push(self.new_lead(draft, payload))
+            taken.push(self.new_lead(draft, payload));
         })?;
         Ok(match seen {
             Seen::Leads => Taken::Leads(taken),

@@ -302,7 +302,7 @@ impl Errors {
         result
             .map_err(|error| {
                 self.0
-                    .push(format!("{field}.{error}").replace("spec.auth.publicUrl", "spec.publicUrl"))
+                    .push(format!("{field}.{error}").replace("spec.auth.publicUrl", "spec.publicUrl"));
             })
             .ok()
     }
@@ -336,7 +336,8 @@ fn verifier(
                 preset.and_then(|p| p.auth.as_ref()).and_then(|a| a.hmac.as_ref()),
             );
             let secrets = read_all(&hmac.secret_refs, "hmac.secretRefs")?;
-            HmacVerifier::compile(&scheme, &secrets, spec.public_url.as_deref()).map(Verifier::Hmac)
+            HmacVerifier::compile(&scheme, &secrets, spec.public_url.as_deref())
+                .map(|v| Verifier::Hmac(Box::new(v)))
         }
         Some(AuthScheme::Token(token)) => {
             let known = preset

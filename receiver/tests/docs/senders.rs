@@ -50,7 +50,7 @@ fn senders_are_listed_as_their_presets_are() {
             page,
             "| [`{name}`](#{name}) | {} | {} | {window} | {:?} | {} |",
             cell(&preset.title),
-            scheme(preset).map_or("–".to_owned(), |s| signature(s)),
+            scheme(preset).map_or("–".to_owned(), signature),
             preset.confidence,
             preset.checked
         )

@@ -222,7 +222,9 @@ impl Key {
         macro_rules! mac {
             ($mac:expr) => {{
                 let mut mac = $mac.clone();
-                pieces.iter().for_each(|piece| mac.update(piece));
+                for piece in pieces {
+                    mac.update(piece);
+                }
                 same(&mac.finalize().into_bytes(), signature)
             }};
         }
