@@ -67,18 +67,14 @@ fn presets(name: Option<&str>) -> ExitCode {
         }
         return ExitCode::SUCCESS;
     };
-    match preset::source(name) {
-        Some(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
-        None => {
-            eprintln!(
-                "leadgate-receiver presets: no preset is named {name}; `leadgate-receiver presets` lists them"
-            );
-            ExitCode::FAILURE
-        }
-    }
+    let Some(text) = preset::source(name) else {
+        eprintln!(
+            "leadgate-receiver presets: no preset is named {name}; `leadgate-receiver presets` lists them"
+        );
+        return ExitCode::FAILURE;
+    };
+    print!("{text}");
+    ExitCode::SUCCESS
 }
 
 fn logging(cli: &Cli) -> Result<(), String> {

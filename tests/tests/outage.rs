@@ -24,7 +24,7 @@ const SECRET: &str = "outage-s3cret";
 const ANSWERED: Duration = Duration::from_millis(1800);
 /// The promise is 5 s.
 const RECOVERED: Duration = Duration::from_secs(8);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const OUTAGE: Duration = Duration::from_secs(6);
 
 struct Scene {

@@ -85,14 +85,14 @@ async fn deliver(
     hubspot: &HubSpot,
     client: &reqwest::Client,
 ) -> Result<()> {
-    let posts = [
+    let samples = [
         samples::typeform(manifests.secret("senders", "typeform")?, &fresh_id()),
         samples::shopify(manifests.secret("senders", "shopify")?, &fresh_id()),
         samples::website(manifests.secret("senders", "website")?, &fresh_id()),
     ];
     let began = Instant::now();
     let mut rows = Vec::new();
-    for sample in &posts {
+    for sample in &samples {
         let (status, answer) = post(client, ports, sample).await?;
         if (status, text(&answer, "status")) != (200, "accepted") {
             bail!("{} was answered {status} {answer}", sample.webhook);
@@ -103,13 +103,13 @@ async fn deliver(
             text(&answer, "id").to_owned(),
         ]);
     }
-    arrived(hubspot, &posts).await?;
+    arrived(hubspot, &samples).await?;
     let took = began.elapsed();
 
     println!("Sent, each signed as its sender signs:");
     table::print(&["request", "answer", "id"], &rows);
     // A resend must not become a second contact, and a forged request must not become one at all.
-    let [again, _, mut forged] = posts;
+    let [again, _, mut forged] = samples;
     let (status, answer) = post(client, ports, &again).await?;
     let resent = [
         format!("{}  (the same again)", path(&again)),

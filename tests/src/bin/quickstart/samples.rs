@@ -88,9 +88,10 @@ pub(crate) fn curl(url: &str, secret: &str, id: &str) -> String {
     let body: Value =
         json!({"submissionId": id, "email": "grace@example.com", "firstName": "Grace", "lastName": "Hopper"});
     let body = body.to_string();
-    let signature: String = signing::generic(secret, body.as_bytes())
+    let headers: Vec<String> = signing::generic(secret, body.as_bytes())
         .into_iter()
         .map(|(name, value)| format!(" -H '{name}: {value}'"))
         .collect();
+    let signature = headers.concat();
     format!("curl -i '{url}' -H 'content-type: application/json' \\\n   {signature} \\\n    -d '{body}'")
 }

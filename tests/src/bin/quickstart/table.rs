@@ -1,5 +1,7 @@
 //! Columns that stand below each other.
 
+use std::fmt::Write as _;
+
 /// Prints rows below their headings.
 pub(crate) fn print<const N: usize>(headings: &[&str; N], rows: &[[String; N]]) {
     let headings = headings.map(str::to_owned);
@@ -19,7 +21,7 @@ fn lines<const N: usize>(rows: &[&[String; N]]) {
         for (column, cell) in row.iter().enumerate() {
             let width = |row: &&[String; N]| row.get(column).map_or(0, |cell| cell.chars().count());
             let width = rows.iter().map(width).max().unwrap_or(0);
-            line.push_str(&format!(" {cell:<width$} "));
+            let _ = write!(line, " {cell:<width$} ");
         }
         println!("{}", line.trim_end());
     }
