@@ -320,9 +320,14 @@ fn build(release: bool) -> Result<PathBuf> {
         ])
         .arg(target);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
-    // Set for this process by the cargo that runs it; build scripts (ring's) that ask for it would run again, and all
-    // that depends on them would be built anew, each time.
-    cargo.env_remove("CARGO_MANIFEST_DIR");
+    // The cargo that runs this process describes its package in variables. Build scripts that look at them (ring's)
+    // would run again, and all that depends on them would be built anew, each time.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     if release {
         cargo.arg("--release");
     }
