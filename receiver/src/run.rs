@@ -14,7 +14,8 @@ use crate::admin::{self, Admin, Token};
 use crate::cli::Cli;
 use crate::config::{self, Config, Folders};
 use crate::delivery::{Shared, Supervisor};
-use crate::http::{self, App, BodyBudget, LogLimit, Tls};
+use crate::http::{self, App, BodyBudget, Tls};
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::queue::{self, OpenOptions, Queue};
 
@@ -58,13 +59,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         metrics: Arc::clone(&metrics),
         token,
     });
+    let queue_log = Arc::new(LogLimit::new());
     let app = Arc::new(App {
         config: config.clone(),
         queue: Arc::clone(&queue),
         metrics: Arc::clone(&metrics),
         bodies: BodyBudget::new(cli.body_memory << 20),
         behind_tls_proxy: cli.behind_tls_proxy,
-        queue_log: LogLimit::new(),
+        queue_log: Arc::clone(&queue_log),
     });
     let (listen, admin_listen) = (public.address, private.address);
     let tls = cli
@@ -92,6 +94,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         metrics,
         client,
         config,
+        queue_log,
     };
     let delivery = tokio::spawn(Supervisor::new(shared).run(stop.clone()));
     let pruner = tokio::spawn(prune(Arc::clone(&queue), stop.clone()));

@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
-use super::attempt::attempt;
+use super::attempt::{Tools, attempt};
 use super::decide::{Circumstances, Decision, decide};
 use super::gate::SinkGate;
 use super::in_flight::InFlight;
 use crate::config::Sink;
 use crate::crm::{self, Crm};
 use crate::metrics::{DeliveryLabels, SinkLabels};
-use crate::queue::{Claim, Outcome, Settled, Settlement};
+use crate::queue::{Claim, Millis, Outcome, Settled, Settlement};
 
 /// How long to sleep when nothing is due: a push wakes earlier.
 const IDLE: Duration = Duration::from_secs(30);
@@ -163,8 +163,16 @@ impl Worker {
 
     async fn deliver(&self, claim: Claim) {
         let lost = self.in_flight.begin(claim.contact.clone(), claim.token);
+        let tools = Tools {
+            sink: &self.sink,
+            crm: self.crm.as_ref(),
+            gate: self.gate.as_ref(),
+            webhook: self.shared.config.borrow().webhook(&claim.webhook).cloned(),
+            queue: self.shared.queue.as_ref(),
+            client: &self.shared.client,
+        };
         let outcome = tokio::select! {
-            outcome = attempt(&claim, &self.sink, self.crm.as_ref(), self.gate.as_ref()) => Some(outcome),
+            outcome = attempt(&claim, &tools) => Some(outcome),
             () = lost.cancelled() => None,
         };
         if let Some(outcome) = outcome {
@@ -172,7 +180,7 @@ impl Worker {
             let (keep_dead, keep_held) = self.retention(&claim);
             let circumstances = Circumstances {
                 attempt: claim.attempt,
-                age: age(&claim),
+                age: since(claim.queued_at),
                 keep_dead,
                 keep_held,
                 delivery: &self.sink.delivery,
@@ -217,7 +225,7 @@ impl Worker {
         if delivered && settled {
             self.shared
                 .metrics
-                .delivered(&claim.webhook, &self.sink.id, age(claim));
+                .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));
         }
     }
 
@@ -253,7 +261,9 @@ impl Worker {
                 }
             }
         }
-        tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the outcome could not be written; the lead comes back when its lease ends");
+        if let Some(left_out) = self.shared.queue_log.admit() {
+            tracing::warn!(sink = %self.sink.id, lead = %claim.id, more = left_out, "the outcome could not be written; the lead comes back when its lease ends");
+        }
         false
     }
 
@@ -293,8 +303,8 @@ impl Worker {
     }
 }
 
-/// Since acceptance.
-fn age(claim: &Claim) -> Duration {
+/// By this machine's clock; a little skew does not matter to hours of patience.
+fn since(time: Millis) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(claim.accepted_at))
+    now.saturating_sub(Duration::from_millis(time))
 }

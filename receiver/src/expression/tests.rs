@@ -58,6 +58,11 @@ fn a_table_of_expressions_and_what_they_give() {
         ),
         ("[payload.?missing].firstNonEmpty()", None),
         (
+            "parseJson('{\"q4_eMail\": 1, \"q5_email\": 2}').findKey('email')",
+            Some(json!(1)),
+        ),
+        ("payload.answers[1].findKey('nope')", None),
+        (
             "payload.answers.filter(a, a.type == 'email')[0].email",
             Some(json!("zoe@example.com")),
         ),

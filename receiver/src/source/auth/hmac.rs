@@ -89,7 +89,7 @@ impl HmacVerifier {
             .iter()
             .map(|(name, value)| {
                 key(algorithm, scheme.secret.as_ref(), value)
-                    .map_err(|reason| format!("Secret {name}: {reason}"))
+                    .map_err(|reason| format!("hmac.secretRefs: Secret {name}: {reason}"))
             })
             .collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() {
