@@ -130,3 +130,42 @@ proptest::proptest! {
         let _ = evaluate(&source, &payload);
     }
 }
+
+/// Payloads with the shapes that senders have: fields missing, null, of another type, in lists.
+fn payloads() -> impl proptest::strategy::Strategy<Value = Value> {
+    use proptest::prelude::*;
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(json!("")),
+        Just(json!(" ")),
+        "[a-z]{1,3}".prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map("[a-c]", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_short_cut_gives_what_the_interpreter_gives(payload in payloads()) {
+        let sources = [
+            "payload", "payload.a", "payload.a.b", "payload.a.b.c", "payload['a'].b", "payload.a[0]", "payload.a[1].b",
+            "payload.?a", "payload.?a.?b", "payload.a.?b", "payload[?'a'].?b", "payload.a[0].?b",
+            "payload.a.find('b', 'a').c", "payload.a.find('b.c', 'a')", "payload.find('a', 'b').?c",
+            "[payload.?a, payload.?b].firstNonEmpty()", "[payload.?a.?b, payload.a.?c, payload.?c].firstNonEmpty()",
+            "[payload.a.find('b', 'a').?c, payload.?b].firstNonEmpty()",
+        ];
+        for source in sources {
+            let program = Program::compile(source).unwrap();
+            proptest::prop_assert!(program.fast.is_some(), "{} has no short cut", source);
+            let scope = Scope::new().with("payload", &payload);
+            proptest::prop_assert_eq!(program.evaluate(&scope), program.interpret(&scope), "{}", source);
+        }
+    }
+}
