@@ -30,7 +30,7 @@ listed works without a preset: describe its scheme in [`spec.auth`](reference.md
 
 A preset is a file in `receiver/src/source/presets`; adding one takes no Rust.
 
-| `source` | Sender | Signature | Resends known for | Confidence | Checked |
+| `source` | Sender | Proof | Resends known for | Confidence | Checked |
 |---|---|---|---|---|---|
 ";
 
@@ -50,7 +50,7 @@ fn senders_are_listed_as_their_presets_are() {
             page,
             "| [`{name}`](#{name}) | {} | {} | {window} | {:?} | {} |",
             cell(&preset.title),
-            scheme(preset).map_or("–".to_owned(), signature),
+            proof(preset),
             preset.confidence,
             preset.checked
         )
@@ -72,6 +72,23 @@ fn senders_are_listed_as_their_presets_are() {
 
 fn scheme(preset: &Preset) -> Option<&HmacScheme> {
     preset.auth.as_ref()?.hmac.as_ref()
+}
+
+fn proof(preset: &Preset) -> String {
+    if let Some(scheme) = scheme(preset) {
+        return signature(scheme);
+    }
+    let token = preset
+        .auth
+        .as_ref()
+        .and_then(|auth| auth.token.clone())
+        .unwrap_or_default();
+    match (token.header, token.query, token.json) {
+        (Some(header), ..) => format!("token in the header `{header}`"),
+        (_, Some(query), _) => format!("token in the query parameter `{query}`"),
+        (.., Some(pointer)) => format!("token at `{pointer}` of the body"),
+        _ => "none of its own: say in `auth` what to demand".to_owned(),
+    }
 }
 
 fn signature(scheme: &HmacScheme) -> String {
