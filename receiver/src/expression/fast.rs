@@ -17,6 +17,16 @@ pub(super) enum Fast {
     First(Vec<Path>),
 }
 
+/// What a short cut gives.
+pub(super) enum Answer {
+    /// A value that is not null.
+    Value(Value),
+    /// Nothing is there.
+    Absent,
+    /// The short cut cannot tell.
+    AskInterpreter,
+}
+
 /// A variable and the way from it.
 #[derive(Debug)]
 pub(super) struct Path {
@@ -65,23 +75,24 @@ impl Fast {
         Path::of(expression).map(Self::Path)
     }
 
-    /// Evaluates; `None`: ask the interpreter. The inner `None`: absent.
-    pub(super) fn evaluate(&self, variables: &[(&str, &Value)]) -> Option<Option<Value>> {
+    /// Evaluates.
+    pub(super) fn evaluate(&self, variables: &[(&str, &Value)]) -> Answer {
         match self {
             Self::Path(path) => match path.walk(variables) {
-                Found::Value(value) => Some((!value.is_null()).then(|| value.clone())),
-                Found::Nothing => Some(None),
-                Found::Unclear => None,
+                Found::Value(value) if value.is_null() => Answer::Absent,
+                Found::Value(value) => Answer::Value(value.clone()),
+                Found::Nothing => Answer::Absent,
+                Found::Unclear => Answer::AskInterpreter,
             },
             Self::First(paths) => {
                 for path in paths {
                     match path.walk(variables) {
-                        Found::Value(value) if !is_empty(value) => return Some(Some(value.clone())),
+                        Found::Value(value) if !is_empty(value) => return Answer::Value(value.clone()),
                         Found::Value(_) | Found::Nothing => {}
-                        Found::Unclear => return None,
+                        Found::Unclear => return Answer::AskInterpreter,
                     }
                 }
-                Some(None)
+                Answer::Absent
             }
         }
     }
@@ -136,7 +147,7 @@ impl Path {
     }
 
     fn walk<'v>(&self, variables: &[(&str, &'v Value)]) -> Found<'v> {
-        let Some((_, mut at)) = variables.iter().rev().find(|(name, _)| *name == self.variable) else {
+        let Some(&(_, mut at)) = variables.iter().rev().find(|(name, _)| *name == self.variable) else {
             return Found::Unclear;
         };
         // Once something optional was missing, the rest is missing too; before that, nothing may be.

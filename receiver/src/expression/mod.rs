@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 use cel::{Context, Env, ExecutionError};
 use serde_json::Value;
 
-use fast::Fast;
+use fast::{Answer, Fast};
 pub use functions::{percent_encode, plain_text};
 
 /// Why an expression cannot be used, or gave no result. Never quotes the payload.
@@ -54,7 +54,7 @@ fn shown(source: &str) -> String {
 #[derive(Debug)]
 pub struct Program {
     source: Box<str>,
-    program: cel::Program,
+    compiled: cel::Program,
     fast: Option<Fast>,
 }
 
@@ -81,7 +81,7 @@ impl Program {
         let fast = Fast::of(program.expression());
         Ok(Self {
             source: source.into(),
-            program,
+            compiled: program,
             fast,
         })
     }
@@ -95,24 +95,24 @@ impl Program {
     /// null), which mapping treats as "not given".
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, ExpressionError> {
         budget::reset();
-        if let Some(answer) = self
+        let answer = self
             .fast
             .as_ref()
-            .and_then(|fast| fast.evaluate(&scope.variables))
-        {
-            return if budget::exhausted() {
-                Err(self.exhausted())
-            } else {
-                Ok(answer)
-            };
+            .map_or(Answer::AskInterpreter, |fast| fast.evaluate(&scope.variables));
+        if budget::exhausted() {
+            return Err(self.exhausted());
         }
-        self.interpret(scope)
+        match answer {
+            Answer::Value(value) => Ok(Some(value)),
+            Answer::Absent => Ok(None),
+            Answer::AskInterpreter => self.interpret(scope),
+        }
     }
 
     /// [`Self::evaluate`] without the short cut.
     fn interpret(&self, scope: &Scope<'_>) -> Result<Option<Value>, ExpressionError> {
         budget::reset();
-        let result = cel::Value::resolve_val(self.program.expression(), scope.context())
+        let result = cel::Value::resolve_val(self.compiled.expression(), scope.context())
             .and_then(|value| json::unwrap(value.as_ref()));
         if budget::exhausted() {
             return Err(self.exhausted());
@@ -140,7 +140,7 @@ impl Program {
 
     /// Whether it looks at a variable.
     pub fn refers_to(&self, variable: &str) -> bool {
-        self.program.references().has_variable(variable)
+        self.compiled.references().has_variable(variable)
     }
 
     fn failed(&self, reason: String) -> ExpressionError {
@@ -153,7 +153,7 @@ impl Program {
 
 /// The variables an expression sees, borrowed.
 pub struct Scope<'v> {
-    variables: Vec<(&'static str, &'v Value)>,
+    variables: Vec<(&'v str, &'v Value)>,
     /// Made for the first expression that needs the interpreter.
     context: OnceCell<Context<'v, 'v>>,
 }
@@ -171,7 +171,7 @@ impl<'v> Scope<'v> {
 
     /// Binds a variable; a later one of the same name hides it.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: &'v Value) -> Self {
+    pub fn with(mut self, name: &'v str, value: &'v Value) -> Self {
         self.variables.push((name, value));
         if let Some(context) = self.context.get_mut() {
             context.add_variable_as_val(name, json::wrap(value));
@@ -181,7 +181,7 @@ impl<'v> Scope<'v> {
 
     /// Binds a variable to null.
     #[must_use]
-    pub fn with_null(self, name: &'static str) -> Self {
+    pub fn with_null(self, name: &'v str) -> Self {
         self.with(name, &NULL)
     }
 
