@@ -146,8 +146,12 @@ async fn look(context: &Context, key: &Key) -> Result<Option<Live>, ApplyError> 
     let (kind, namespace, name) = key;
     let api: Api<PartialObjectMeta<DynamicObject>> =
         Api::namespaced_with(context.client.clone(), namespace, &kind.api_resource());
-    let found = api.get_metadata_opt(name).await;
-    let found = found.map_err(|error| failed(*kind, name, error))?;
+    let found = match api.get_metadata_opt(name).await {
+        Ok(found) => found,
+        // Not only the object: this cluster does not know its kind.
+        Err(kube::Error::Api(status)) if status.code == 404 => None,
+        Err(error) => return Err(failed(*kind, name, error)),
+    };
     Ok(found.map(|object| Live::of(*kind, &object.metadata)))
 }
 
