@@ -58,6 +58,16 @@ async fn forget_route(
     Ok(())
 }
 
+/// Keeps a webhook that cannot be applied among the owners of its namespace's Redis. Makes none for its sake.
+pub async fn keep_redis(webhook: &LeadWebhook, facts: &Facts, context: &Context) -> Result<(), ApplyError> {
+    let namespace = webhook.namespace().unwrap_or_default();
+    if webhook.spec.queue.redis.is_some() || facts.redis.is_none() {
+        return Ok(());
+    }
+    let plan = super::validate::redis(&facts.redis_users, facts.redis.as_ref());
+    apply_redis(&namespace, &plan, context).await
+}
+
 /// One webhook at a time: all of a namespace want the same objects.
 async fn apply_redis(namespace: &str, plan: &RedisPlan, context: &Context) -> Result<(), ApplyError> {
     let lock = context.redis_lock(namespace);

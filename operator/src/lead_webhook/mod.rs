@@ -84,7 +84,13 @@ async fn make(webhook: &Arc<LeadWebhook>, context: &Context) -> Outcome {
     }
     let plan = match validate::validate(webhook, &facts) {
         Ok(plan) => plan,
-        Err(mistakes) => return Outcome::Mistakes(mistakes),
+        Err(mistakes) => {
+            // It may run already with what was right before; it must not lose its Redis with the others' webhooks.
+            return match apply::keep_redis(webhook, &facts, context).await {
+                Ok(()) => Outcome::Mistakes(mistakes),
+                Err(error) => refused(&error),
+            };
+        }
     };
     if webhook.spec.receiver.gateway.is_some() {
         context.remember(&name_of(webhook.as_ref()), |memory| memory.route_checked = false);

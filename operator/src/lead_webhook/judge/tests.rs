@@ -84,6 +84,7 @@ fn what_the_conditions_say() {
     let none = json!({});
     let applied = Outcome::Applied;
     let fast = json!({"objectives": {"speedToLead": "500ms"}});
+    let suspended = json!({"suspend": true});
     let trouble = |pod: &mut PodState| {
         pod.ready = false;
         pod.trouble = Some(("ImagePullBackOff".to_owned(), "m".to_owned()));
@@ -127,7 +128,7 @@ fn what_the_conditions_say() {
             figures.sinks.insert("crm".into(), crate::figures::SinkFigures { leads, ..Default::default() });
         }), "TTTTFTFF Ready"),
         ("no lead yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().accepted = 0), "TTTT?TFF Ready"),
-        ("suspended", &json!({"suspend": true}), applied, running(), "TTTTTTFF Suspended"),
+        ("suspended", &suspended, applied, running(), "TTTTTTFF Suspended"),
     ];
     for (case, spec, outcome, sight, expected) in table {
         assert_eq!(line(spec, &outcome, &sight), expected, "{case}");
