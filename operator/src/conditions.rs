@@ -88,7 +88,7 @@ impl Statement {
 fn camel_case(reason: &str) -> String {
     let kept: String = reason
         .chars()
-        .filter(|c| c.is_ascii_alphanumeric())
+        .filter(char::is_ascii_alphanumeric)
         .take(128)
         .collect();
     if kept.starts_with(|c: char| c.is_ascii_alphabetic()) {

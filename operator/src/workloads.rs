@@ -119,7 +119,7 @@ impl PodState {
                     c.message.clone().unwrap_or_default(),
                 )
             });
-        let containers = status
+        let mut containers = status
             .init_container_statuses
             .iter()
             .chain(&status.container_statuses)
@@ -137,7 +137,7 @@ impl PodState {
             trouble: if ready {
                 None
             } else {
-                unscheduled.or_else(|| containers.filter_map(waiting).next())
+                unscheduled.or_else(|| containers.find_map(waiting))
             },
         }
     }
@@ -278,7 +278,7 @@ fn owner(pod: &Pod) -> Option<Name> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
     use super::*;
     use serde_json::json;

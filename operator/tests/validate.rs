@@ -99,7 +99,7 @@ fn paths() {
     ];
     for (case, more, neighbour, clashes) in table {
         let found = mistakes(webhook("website", &more), |facts| {
-            facts.neighbours = vec![neighbour.clone()]
+            facts.neighbours = vec![neighbour.clone()];
         });
         assert_eq!(
             found.iter().any(|m| m.1 == "PathTaken"),

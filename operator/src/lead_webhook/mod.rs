@@ -130,25 +130,21 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
         tracing::warn!(object = key, %error, "the status could not be written");
         return Action::requeue(context.backoff.failed(&key));
     }
-    match outcome {
-        Outcome::Failed(reason, message) => {
-            context.metrics.failed(KIND, reason);
-            let wait = context.backoff.failed(&key);
-            tracing::warn!(object = key, reason, message, ?wait, "it could not be made yet");
-            Action::requeue(wait)
-        }
-        _ => {
-            context.backoff.succeeded(&key);
-            if let Outcome::Mistakes(mistakes) = outcome {
-                for mistake in mistakes {
-                    context.metrics.failed(KIND, mistake.reason);
-                }
-            }
-            let asked = sight.pods.iter().any(|pod| pod.ready);
-            // Nothing to ask: a change wakes it, and this catches what no watch tells.
-            Action::requeue(if asked { observe::PERIOD } else { jitter(SLOW) })
+    if let Outcome::Failed(reason, message) = outcome {
+        context.metrics.failed(KIND, reason);
+        let wait = context.backoff.failed(&key);
+        tracing::warn!(object = key, reason, message, ?wait, "it could not be made yet");
+        return Action::requeue(wait);
+    }
+    context.backoff.succeeded(&key);
+    if let Outcome::Mistakes(mistakes) = outcome {
+        for mistake in mistakes {
+            context.metrics.failed(KIND, mistake.reason);
         }
     }
+    let asked = sight.pods.iter().any(|pod| pod.ready);
+    // Nothing to ask: a change wakes it, and this catches what no watch tells.
+    Action::requeue(if asked { observe::PERIOD } else { jitter(SLOW) })
 }
 
 /// A webhook that is being deleted: its receivers refuse new leads, and when no lead is left, it goes.

@@ -96,17 +96,14 @@ async fn ask(webhook: &Arc<LeadWebhook>, context: &Context, pods: &[&PodState]) 
         let counters = memory
             .counters
             .get_or_insert_with(|| Counters::resume(written_counts(webhook)));
-        match merge(&id, &reports, counters) {
-            Some(figures) => {
-                memory.unreachable = None;
-                let changed = memory.figures.as_ref() != Some(&figures);
-                memory.figures = Some(figures);
-                changed
-            }
-            None => {
-                memory.unreachable = trouble.or_else(|| Some("no pod has an address".to_owned()));
-                false
-            }
+        if let Some(figures) = merge(&id, &reports, counters) {
+            memory.unreachable = None;
+            let changed = memory.figures.as_ref() != Some(&figures);
+            memory.figures = Some(figures);
+            changed
+        } else {
+            memory.unreachable = trouble.or_else(|| Some("no pod has an address".to_owned()));
+            false
         }
     });
     if changed {

@@ -24,19 +24,19 @@ pub fn manifests(webhook: &LeadWebhook, sinks: &[Arc<CrmSink>], draining: bool) 
     }
     let mut files = BTreeMap::from([(
         "leadwebhook.yaml".to_owned(),
-        manifest("LeadWebhook", &webhook.name_any(), webhook.namespace(), spec),
+        manifest("LeadWebhook", &webhook.name_any(), webhook.namespace(), &spec),
     )]);
     for sink in sinks {
         files.insert(
             format!("crmsink-{}.yaml", sink.name_any()),
-            manifest("CrmSink", &sink.name_any(), sink.namespace(), json!(sink.spec)),
+            manifest("CrmSink", &sink.name_any(), sink.namespace(), &json!(sink.spec)),
         );
     }
     files
 }
 
 /// Only what says which object it is: other metadata changes without meaning anything.
-fn manifest(kind: &str, name: &str, namespace: Option<String>, spec: Value) -> String {
+fn manifest(kind: &str, name: &str, namespace: Option<String>, spec: &Value) -> String {
     let manifest = json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": kind,

@@ -90,7 +90,7 @@ fn object(plan: &Plan, kind: Kind, name: String, body: Value) -> Desired {
         "labels": names::labels(&webhook.name_any()),
         "ownerReferences": [reference],
     });
-    desired(kind, name, metadata, body)
+    desired(kind, name, &metadata, body)
 }
 
 /// `blockOwnerDeletion` is left out: with it, the operator would need a right on the owners' finalizers.
@@ -103,7 +103,7 @@ fn reference(owner: &Owner) -> Value {
     })
 }
 
-fn desired(kind: Kind, name: String, metadata: Value, body: Value) -> Desired {
+fn desired(kind: Kind, name: String, metadata: &Value, body: Value) -> Desired {
     let mut manifest = json!({"apiVersion": kind.api_version(), "kind": kind.name(), "metadata": metadata});
     if let (Value::Object(manifest), Value::Object(body)) = (&mut manifest, body) {
         manifest.extend(body);

@@ -24,7 +24,7 @@ pub fn redis(namespace: &str, plan: &RedisPlan, settings: &Settings) -> Vec<Desi
             "labels": names::redis_labels(),
             "ownerReferences": owners,
         });
-        desired(kind, names::REDIS.to_owned(), metadata, body)
+        desired(kind, names::REDIS.to_owned(), &metadata, body)
     };
     vec![
         // Without its data: whoever made the password keeps it.
