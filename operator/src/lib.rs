@@ -41,5 +41,6 @@ pub mod rbac;
 pub mod receivers;
 pub mod run;
 pub mod secrets;
+pub mod triggers;
 pub mod watches;
 pub mod workloads;
