@@ -99,7 +99,10 @@ async fn main() -> anyhow::Result<()> {
 
     println!("all reconciled      {all:8.1} s     target < 120");
     println!("resident            {now:8.1} MiB   target <= 50 (peak {peak:.1})");
-    println!("writes at rest      {at_rest:8.0}       target 0, in {} s", cli.rest);
+    println!(
+        "writes at rest      {at_rest:8.0}       target 0, in {} s",
+        cli.rest
+    );
     println!("one changed object  {change:8.2} s     target < 2");
     let missed = all >= 120.0 || now > 50.0 || at_rest > 0.0 || change >= 2.0;
     if cli.strict && missed {
@@ -114,7 +117,9 @@ async fn prepare(client: &Client, cli: &Cli) -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     for _ in 0..cli.namespaces {
         let namespace = serde_json::from_value(json!({"metadata": {"generateName": "leadgate-bench-"}}))?;
-        let made = Api::<Namespace>::all(client.clone()).create(&post, &namespace).await?;
+        let made = Api::<Namespace>::all(client.clone())
+            .create(&post, &namespace)
+            .await?;
         let name = made.name_any();
         let secret = json!({"metadata": {"name": "keys"}, "stringData": {"hmac": "k", "token": "t"}});
         Api::<Secret>::namespaced(client.clone(), &name)
@@ -136,7 +141,8 @@ async fn prepare(client: &Client, cli: &Cli) -> anyhow::Result<Vec<String>> {
                     "metadata": {"name": format!("webhook-{n}")},
                     "spec": {"auth": {"hmac": {"secretRefs": [{"name": "keys", "key": "hmac"}]}},
                         "sinks": [{"name": "crm"}]}});
-                api.create(&PostParams::default(), &serde_json::from_value(webhook)?).await?;
+                api.create(&PostParams::default(), &serde_json::from_value(webhook)?)
+                    .await?;
                 anyhow::Ok(())
             }
         })
@@ -151,7 +157,14 @@ fn start(cli: &Cli) -> anyhow::Result<Operator> {
     let path = cli.operator.clone().or_else(beside).context("which operator?")?;
     let child = Command::new(&path)
         .env("KUBECONFIG", kubeconfig()?)
-        .args(["--receiver-image", "leadgate:bench", "--health-listen", "127.0.0.1:0", "--log", "warn"])
+        .args([
+            "--receiver-image",
+            "leadgate:bench",
+            "--health-listen",
+            "127.0.0.1:0",
+            "--log",
+            "warn",
+        ])
         .stdin(Stdio::null())
         .spawn()
         .with_context(|| format!("{}: build it with cargo build --release", path.display()))?;
@@ -198,8 +211,15 @@ fn is_made(webhook: &LeadWebhook) -> bool {
 async fn writes(client: &Client) -> anyhow::Result<f64> {
     let request = Request::get("/metrics").body(Vec::new())?;
     let text = client.request_text(request).await?;
-    let is_write = |line: &str| ["POST", "PUT", "PATCH", "APPLY", "DELETE"].iter().any(|verb| line.contains(&format!("verb=\"{verb}\"")));
-    let is_ours = |line: &str| OURS.iter().any(|kind| line.contains(&format!("resource=\"{kind}\"")));
+    let is_write = |line: &str| {
+        ["POST", "PUT", "PATCH", "APPLY", "DELETE"]
+            .iter()
+            .any(|verb| line.contains(&format!("verb=\"{verb}\"")))
+    };
+    let is_ours = |line: &str| {
+        OURS.iter()
+            .any(|kind| line.contains(&format!("resource=\"{kind}\"")))
+    };
     Ok(text
         .lines()
         .filter(|line| line.starts_with("apiserver_request_total{") && is_write(line) && is_ours(line))
@@ -214,7 +234,8 @@ async fn one_change(client: &Client, namespace: &str) -> anyhow::Result<f64> {
     let name = list.items.first().context("no webhook")?.name_any();
     let begun = Instant::now();
     let patch = json!({"spec": {"payload": {"maxBytes": 4096}}});
-    api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+    api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await?;
     loop {
         let webhook = api.get(&name).await?;
         if webhook.status.as_ref().map(|s| s.observed_generation) == webhook.metadata.generation {

@@ -89,7 +89,8 @@ async fn grant(rig: &Rig) {
         .chain(LEADER_ELECTION)
         .map(|rule| json!({"apiGroups": [rule.group], "resources": rule.resources, "verbs": rule.verbs}))
         .collect();
-    let role: Role = serde_json::from_value(json!({"metadata": {"name": "operator"}, "rules": rules})).unwrap();
+    let role: Role =
+        serde_json::from_value(json!({"metadata": {"name": "operator"}, "rules": rules})).unwrap();
     let binding: RoleBinding = serde_json::from_value(json!({"metadata": {"name": "operator"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "operator"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}]}))
@@ -124,7 +125,11 @@ async fn no_right_is_missing_and_none_is_unused() {
         rig.present(kind, "leadgate-web").await;
     }
     rig.webhook("web", ", receiver: {replicas: 1}").await;
-    for kind in [Kind::HorizontalPodAutoscaler, Kind::Ingress, Kind::PodDisruptionBudget] {
+    for kind in [
+        Kind::HorizontalPodAutoscaler,
+        Kind::Ingress,
+        Kind::PodDisruptionBudget,
+    ] {
         rig.absent(kind, "leadgate-web").await;
     }
     rig.receivers
@@ -154,7 +159,9 @@ async fn no_right_is_missing_and_none_is_unused() {
     let unused: Vec<_> = granted
         .difference(&used)
         // Server-side apply of a new object needs `create` besides `patch`; the request is a PATCH.
-        .filter(|(verb, _, resource)| !(verb == "create" && used.contains(&("patch".into(), group(resource), resource.clone()))))
+        .filter(|(verb, _, resource)| {
+            !(verb == "create" && used.contains(&("patch".into(), group(resource), resource.clone())))
+        })
         // This API server has no Gateway API: what it answers to a list is all there is to see.
         .filter(|(_, group, _)| group != "gateway.networking.k8s.io")
         .collect();
