@@ -5,9 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+/// Shown below the flags: these take flags of their own.
+const COMMANDS: &str = "Commands:
+  leadgate-receiver try --manifests DIR --webhook NAME --payload FILE   show what a request would become, sending nothing
+  leadgate-receiver presets [NAME]                                     list the known senders, or print one";
+
 /// Receives leads by webhook, queues them durably and delivers them to a CRM, once and in order.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "leadgate-receiver", version, about)]
+#[command(name = "leadgate-receiver", version, about, after_help = COMMANDS)]
 pub struct Cli {
     /// Folder of manifests: LeadWebhook, CrmSink and, for local use, Secret.
     #[arg(long, env = "LEADGATE_MANIFESTS", value_name = "DIR")]

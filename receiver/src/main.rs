@@ -1,13 +1,24 @@
 //! `leadgate-receiver`.
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use leadgate_receiver::cli::{Cli, LogFormat};
+use leadgate_receiver::dry_run::{self, Try};
 use leadgate_receiver::run;
+use leadgate_receiver::source::preset;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let command = arguments.next();
+    match command.as_deref().and_then(OsStr::to_str) {
+        Some("try") => return try_out(&Try::parse_from(std::iter::once(program).chain(arguments))),
+        Some("presets") => return presets(arguments.next().as_deref().and_then(OsStr::to_str)),
+        _ => {}
+    }
     let cli = Cli::parse();
     if cli.check {
         return if run::check(&cli) {
@@ -34,6 +45,36 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn try_out(cli: &Try) -> ExitCode {
+    match dry_run::run(cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("leadgate-receiver try: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Lists the presets, or prints one as it is shipped.
+fn presets(name: Option<&str>) -> ExitCode {
+    let Some(name) = name else {
+        for name in preset::names() {
+            let title = preset::find(name).map_or("", |preset| preset.title.as_str());
+            println!("{name:<18}{title}");
+        }
+        return ExitCode::SUCCESS;
+    };
+    let Some(text) = preset::source(name) else {
+        eprintln!(
+            "leadgate-receiver presets: no preset is named {name}; `leadgate-receiver presets` lists them"
+        );
+        return ExitCode::FAILURE;
+    };
+    print!("{text}");
+    ExitCode::SUCCESS
 }
 
 fn logging(cli: &Cli) -> Result<(), String> {

@@ -77,6 +77,9 @@ const SECONDS: [f64; 20] = [
     1800.0, 7200.0, 86_400.0,
 ];
 
+/// A histogram of seconds by labels.
+type Seconds<L> = Family<L, Histogram, fn() -> Histogram>;
+
 fn seconds() -> Histogram {
     Histogram::new(SECONDS)
 }
@@ -147,7 +150,6 @@ impl Metrics {
                 metric
             }};
         }
-        type Seconds<L> = Family<L, Histogram, fn() -> Histogram>;
         Self {
             requests: register!("requests", "Requests by webhook and outcome", Family::default()),
             accept_latency: register!(

@@ -14,7 +14,8 @@ use crate::admin::{self, Admin, Token};
 use crate::cli::Cli;
 use crate::config::{self, Config, Folders};
 use crate::delivery::{Shared, Supervisor};
-use crate::http::{self, App, BodyBudget, LogLimit, Tls};
+use crate::http::{self, App, BodyBudget, Tls};
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::queue::{self, OpenOptions, Queue};
 
@@ -58,13 +59,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         metrics: Arc::clone(&metrics),
         token,
     });
+    let queue_log = Arc::new(LogLimit::new());
     let app = Arc::new(App {
         config: config.clone(),
         queue: Arc::clone(&queue),
         metrics: Arc::clone(&metrics),
         bodies: BodyBudget::new(cli.body_memory << 20),
         behind_tls_proxy: cli.behind_tls_proxy,
-        queue_log: LogLimit::new(),
+        queue_log: Arc::clone(&queue_log),
     });
     let (listen, admin_listen) = (public.address, private.address);
     let tls = cli
@@ -92,6 +94,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         metrics,
         client,
         config,
+        queue_log,
     };
     let delivery = tokio::spawn(Supervisor::new(shared).run(stop.clone()));
     let pruner = tokio::spawn(prune(Arc::clone(&queue), stop.clone()));
@@ -171,7 +174,7 @@ async fn follow_manifests(
                 admin.loaded.store(true, Ordering::Relaxed);
             }
             Err(error) => {
-                tracing::error!(%error, "the manifests could not be read; the previous ones keep running")
+                tracing::error!(%error, "the manifests could not be read; the previous ones keep running");
             }
         }
         tokio::select! {
@@ -193,19 +196,11 @@ fn announce(config: &Config, previous: Option<&Config>) {
         );
     }
     let (webhooks, sinks) = (config.webhooks().count(), config.sinks().count());
-    match previous {
-        None => tracing::info!(
-            webhooks,
-            sinks,
-            problems = config.problems.len(),
-            "the manifests are loaded"
-        ),
-        Some(_) => tracing::debug!(
-            webhooks,
-            sinks,
-            problems = config.problems.len(),
-            "the manifests were read again"
-        ),
+    let problems = config.problems.len();
+    if previous.is_none() {
+        tracing::info!(webhooks, sinks, problems, "the manifests are loaded");
+    } else {
+        tracing::debug!(webhooks, sinks, problems, "the manifests were read again");
     }
 }
 
@@ -217,12 +212,12 @@ async fn report_store(queue: &dyn Queue) {
                 tracing::warn!("queue: {problem}");
             }
             tracing::info!(
-                milliseconds = report.write_latency.as_secs_f64() * 1000.0,
-                "one durable write takes"
+                write_latency_ms = report.write_latency.as_secs_f64() * 1000.0,
+                "the queue answers"
             );
         }
         Err(error) => {
-            tracing::error!(%error, "the queue does not answer; senders are told to come back until it does")
+            tracing::error!(%error, "the queue does not answer; senders are told to come back until it does");
         }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
+//! * [`soak`] kills it under load and reckons up.
+//! * [`bench`] measures it.
+//! * [`wire`] is HTTP by hand, for what no client library would send.
 //! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
 #![allow(
     clippy::unwrap_used,
@@ -10,9 +13,12 @@
     clippy::indexing_slicing
 )] // a test stops at the first broken assumption
 
+pub mod bench;
 pub mod cluster;
 pub mod hubspot;
 pub mod manifests;
 pub mod receiver;
 pub mod redis_server;
 pub mod signing;
+pub mod soak;
+pub mod wire;

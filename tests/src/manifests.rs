@@ -69,32 +69,9 @@ stringData: {{{key}: \"{value}\"}}
     )
 }
 
-/// A LeadWebhook `default/<name>` for the generic sender with its secret, feeding `default/hubspot`; the payload's
-/// fields are named as the lead's.
-pub fn generic_webhook(name: &str, hmac: &str) -> String {
-    format!(
-        "apiVersion: leadgate.dev/v1alpha1
-kind: LeadWebhook
-metadata: {{name: {name}, namespace: default}}
-spec:
-  source: generic
-  auth: {{hmac: {{secretRefs: [{{name: {name}, key: hmac}}]}}}}
-  payload:
-    lead:
-      email: payload.email
-      firstName: payload.firstName
-      lastName: payload.lastName
-      phone: payload.phone
-  idempotency: {{key: payload.submissionId, window: 24h}}
-  sinks: [{{name: hubspot}}]
----
-{}",
-        secret(name, "hmac", hmac)
-    )
-}
-
-/// A LeadWebhook `default/<name>` of a sender that a preset knows, with its secret, feeding `default/hubspot`.
-pub fn preset_webhook(name: &str, preset: &str, hmac: &str) -> String {
+/// A LeadWebhook `default/<name>` of a sender that a preset knows (`generic`, `typeform`, …), with its secret,
+/// feeding `default/hubspot`.
+pub fn webhook(name: &str, preset: &str, hmac: &str) -> String {
     format!(
         "apiVersion: leadgate.dev/v1alpha1
 kind: LeadWebhook
@@ -106,5 +83,22 @@ spec:
 ---
 {}",
         secret(name, "hmac", hmac)
+    )
+}
+
+/// The same for the generic sender, with a mapping of its own for tests to change: fields are named as the lead's.
+pub fn mapped_webhook(name: &str, hmac: &str) -> String {
+    webhook(name, "generic", hmac).replacen(
+        "  sinks: [{name: hubspot}]\n",
+        "  payload:
+    lead:
+      email: payload.email
+      firstName: payload.firstName
+      lastName: payload.lastName
+      phone: payload.phone
+  idempotency: {key: payload.submissionId, window: 24h}
+  sinks: [{name: hubspot}]
+",
+        1,
     )
 }

@@ -1,6 +1,7 @@
 //! The real `leadgate-receiver` as a process: started on manifests in a folder of its own, killed and restarted.
 
 use std::{
+    ffi::OsString,
     fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -29,6 +30,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// Whether to run an optimised build, whatever this process is.
     pub release: bool,
+    /// A command that the receiver's is appended to, and that becomes it (`exec`).
+    pub wrapper: Vec<String>,
 }
 
 impl Options {
@@ -98,7 +101,10 @@ impl Receiver {
             .append(true)
             .open(self.folder.path().join("log"))?;
         let database = format!("sqlite:{}", self.folder.path().join("leadgate.db").display());
-        let process = Command::new(&self.binary)
+        let mut words: Vec<_> = self.options.wrapper.iter().map(OsString::from).collect();
+        words.push(self.binary.clone().into());
+        let process = Command::new(&words[0])
+            .args(&words[1..])
             .arg("--manifests")
             .arg(self.manifests())
             .args([
@@ -320,6 +326,20 @@ fn build(release: bool) -> Result<PathBuf> {
         ])
         .arg(target);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What cargo tells about this package is no business of the other: build scripts (ring's) would run again.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let told = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+            "CARGO_TARGET_TMPDIR",
+        ];
+        if told.iter().any(|prefix| text.starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
     if release {
         cargo.arg("--release");
     }

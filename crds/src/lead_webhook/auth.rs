@@ -28,6 +28,10 @@ pub struct Auth {
     /// The sender can prove nothing; this must be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub none: Option<NoAuth>,
+    /// The token that you chose for the sender's handshake (Meta's "verify token"). Needed only by senders whose
+    /// handshake carries one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub challenge_token_secret_ref: Option<SecretKeyRef>,
     /// Addresses that may post at all, in CIDR notation, in addition to the proof above; up to 64.
     /// Default: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

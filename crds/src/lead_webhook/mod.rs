@@ -13,7 +13,7 @@ pub use auth::{
     Auth, AuthScheme, Basic, Encoding, Extractor, Hmac, HmacAlgorithm, NoAuth, SecretFormat, Signature,
     SignatureEncoding, TimeUnit, Timestamp, Token, TokenEncoding,
 };
-pub use payload::{Format, Idempotency, LEAD_FIELDS, LeadMapping, Payload, ValidationRule};
+pub use payload::{Format, Hydrate, Idempotency, LEAD_FIELDS, LeadMapping, Payload, ValidationRule};
 pub use receiver::{
     Autoscaling, Durability, Gateway, Ingress, ParentRef, PodTemplate, Queue, Receiver, Redis, Storage, Tls,
 };

@@ -6,7 +6,9 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Duration, Expression, any_object, between, is_default};
+use crate::common::{
+    Duration, Expression, HEADER_PATTERN, SecretKeyRef, any_object, between, https_url, is_default,
+};
 
 /// The fields of a lead as they are written in `payload.lead`, `payload.required` and
 /// `payload.maxLengths`; a custom field is written `custom.<name>`.
@@ -61,6 +63,12 @@ pub struct Payload {
     #[serde(default, skip_serializing_if = "is_default")]
     pub lead: LeadMapping,
 
+    /// Fetches the lead's fields from the sender's API, for senders that only notify (Meta, LinkedIn, HubSpot,
+    /// Eventbrite). It is done when the lead is delivered, never while the sender waits. Absent: a notification is
+    /// accepted only if it holds an e-mail address or a phone number itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hydrate: Option<Hydrate>,
+
     /// The country of phone numbers without a country code, as two capital letters (ISO 3166), for
     /// example `DE`. Absent: such numbers are kept as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,6 +117,7 @@ impl Default for Payload {
             accept: None,
             items: None,
             lead: LeadMapping::default(),
+            hydrate: None,
             default_region: None,
             required: Vec::new(),
             rules: Vec::new(),
@@ -234,6 +243,34 @@ pub struct ValidationRule {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 80))]
     pub field: Option<String>,
+}
+
+/// Fetches a lead's fields with one authenticated GET.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hydrate {
+    /// The token for the sender's API.
+    pub token_secret_ref: SecretKeyRef,
+    /// The API's address; a notification can never change the host. Default: the preset's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = https_url("payload.hydrate.baseUrl"))]
+    pub base_url: Option<String>,
+    /// CEL over `payload`, `item`, `headers` and `query` that gives the path with its query. Default: the preset's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Expression>,
+    /// The header that carries the token. Default: the preset's, else `Authorization`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
+    pub header: Option<String>,
+    /// The word before the token; empty: none. Default: the preset's, else `Bearer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), regex(pattern = r"^[A-Za-z0-9._~+/-]*$"))]
+    pub scheme: Option<String>,
+    /// What each field of the lead is: CEL over `payload`, which is the API's answer, and `item`, which is what was
+    /// received. Default: the preset's.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub lead: LeadMapping,
 }
 
 /// How a resend is told from a new submission.

@@ -6,6 +6,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use problem_details::ProblemDetails;
 use serde::Deserialize;
@@ -32,10 +35,16 @@ pub(super) struct Which {
 
 /// `GET /deadletters?set=dead|held|rejected&sink=&webhook=&after=&limit=`: without payloads, which a list need not show.
 pub(super) async fn list(State(admin): State<Arc<Admin>>, Query(which): Query<Which>) -> Response {
+    // What a cursor is made of is the store's business, and need not be fit for a URL.
+    let decode = |cursor: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok();
+    let after = match which.after.as_deref().map(decode) {
+        Some(None) => return unknown_cursor(),
+        cursor => cursor.flatten(),
+    };
     let filter = ListFilter {
         sink: which.sink.as_deref().map(SinkId::from),
         webhook: which.webhook.as_deref().map(WebhookId::from),
-        after: which.after,
+        after,
         limit: which.limit.unwrap_or(PAGE).clamp(1, 1000),
     };
     match admin
@@ -45,7 +54,8 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>, Query(which): Query<Wh
     {
         Ok(page) => {
             let items: Vec<Value> = page.items.iter().map(summary).collect();
-            Json(json!({"items": items, "next": page.next})).into_response()
+            let next = page.next.map(|cursor| URL_SAFE_NO_PAD.encode(cursor));
+            Json(json!({"items": items, "next": next})).into_response()
         }
         Err(error) => unavailable(&error),
     }
@@ -135,14 +145,13 @@ async fn replay_rejected(admin: &Admin, parked: &Parked) -> Result<Value, QueueE
     let Some(body) = kept_body(&kept) else {
         return Ok(json!({"replayed": false, "reason": "its body was not kept"}));
     };
-    let mut headers = HeaderMap::new();
-    if let Some(value) = kept
-        .get("content_type")
-        .and_then(Value::as_str)
-        .and_then(|v| HeaderValue::from_str(v).ok())
-    {
-        headers.insert(http::header::CONTENT_TYPE, value);
-    }
+    let headers: HeaderMap = [
+        ("content_type", CONTENT_TYPE),
+        ("content_encoding", CONTENT_ENCODING),
+    ]
+    .into_iter()
+    .filter_map(|(field, name)| Some((name, HeaderValue::from_str(kept.get(field)?.as_str()?).ok()?)))
+    .collect();
     let request = RawRequest {
         method: &Method::POST,
         query: None,
@@ -157,6 +166,7 @@ async fn replay_rejected(admin: &Admin, parked: &Parked) -> Result<Value, QueueE
             let known = admissions.iter().filter(|a| **a != Admission::Accepted).count();
             Ok(json!({"replayed": true, "leads": admissions.len(), "duplicates": known}))
         }
+        Ok(Taken::Challenge(_)) => Ok(json!({"replayed": false, "reason": "it is a handshake, not a lead"})),
         Ok(Taken::Ignored(reason)) => Ok(json!({"replayed": false, "reason": reason})),
         Err(Refusal::Body(error)) => Ok(json!({"replayed": false, "reason": error.to_string()})),
         Err(Refusal::Invalid(problems)) => {
@@ -166,13 +176,10 @@ async fn replay_rejected(admin: &Admin, parked: &Parked) -> Result<Value, QueueE
 }
 
 fn kept_body(kept: &Value) -> Option<Vec<u8>> {
-    use base64::Engine as _;
     if let Some(text) = kept.get("body").and_then(Value::as_str) {
         return Some(text.as_bytes().to_vec());
     }
-    base64::engine::general_purpose::STANDARD
-        .decode(kept.get("body_base64")?.as_str()?)
-        .ok()
+    STANDARD.decode(kept.get("body_base64")?.as_str()?).ok()
 }
 
 fn summary(parked: &Parked) -> Value {
@@ -210,6 +217,12 @@ fn time(millis: Millis) -> Option<String> {
 fn not_found() -> Response {
     ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
         .with_detail("no parked lead has this id (in this set and sink)")
+        .into_response()
+}
+
+fn unknown_cursor() -> Response {
+    ProblemDetails::from_status_code(StatusCode::BAD_REQUEST)
+        .with_detail("after: give what `next` of the page before was")
         .into_response()
 }
 

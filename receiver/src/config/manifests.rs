@@ -46,7 +46,8 @@ impl Manifest {
 #[derive(Debug, Default)]
 pub(super) struct Read {
     pub(super) objects: Vec<Manifest>,
-    /// Files, or documents in them, that cannot be read, each with its reason.
+    /// Folders, files, or documents in them, that cannot be read, each with its reason. The path is relative: empty
+    /// for the folder itself.
     pub(super) unreadable: Vec<(String, String)>,
 }
 
@@ -55,13 +56,7 @@ pub(super) struct Read {
 pub(super) fn read(folder: &Path) -> Read {
     let mut read = Read::default();
     let mut files = Vec::new();
-    if let Err(error) = collect(folder, &mut files, DEEPEST) {
-        read.unreadable.push((
-            folder.display().to_string(),
-            format!("the folder cannot be read: {error}"),
-        ));
-        return read;
-    }
+    collect(folder, folder, &mut files, &mut read.unreadable, DEEPEST);
     files.sort();
     for path in &files {
         let file = shown(path, folder);
@@ -81,30 +76,41 @@ pub(super) fn read(folder: &Path) -> Read {
     read
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>, depth: usize) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+fn collect(
+    folder: &Path,
+    root: &Path,
+    files: &mut Vec<PathBuf>,
+    unreadable: &mut Vec<(String, String)>,
+    depth: usize,
+) {
+    let entries = match fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let message = format!("the folder {} cannot be read: {error}", folder.display());
+            unreadable.push((shown(folder, root), message));
+            return;
+        }
+    };
+    for entry in entries {
+        let path = entry.path();
         // `..data` and the like are how Kubernetes swaps mounted volumes; the links beside them are read.
-        if name.starts_with('.') {
+        if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
         if path.is_dir() {
             if depth > 0 {
-                collect(&path, files, depth - 1)?;
+                collect(&path, root, files, unreadable, depth - 1);
             }
-        } else if path
-            .extension()
-            .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
-        {
+        } else if is_manifest(&path) {
             files.push(path);
         }
     }
-    Ok(())
+}
+
+/// By its name.
+pub(super) fn is_manifest(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
 }
 
 fn text_of(path: &Path) -> Result<String, String> {

@@ -172,13 +172,13 @@ impl Loader<'_> {
         });
     }
 
-    /// A file that cannot be read takes nothing away that ran.
+    /// A file or folder that cannot be read takes nothing away that ran.
     fn keep_all_of(&mut self, file: &str) {
         let sinks = self
             .previous
             .sinks
             .iter()
-            .filter(|(_, loaded)| loaded.file == file);
+            .filter(|(_, loaded)| Path::new(&loaded.file).starts_with(file));
         self.config
             .sinks
             .extend(sinks.map(|(id, loaded)| (id.clone(), loaded.clone())));
@@ -186,7 +186,7 @@ impl Loader<'_> {
             .previous
             .webhooks
             .iter()
-            .filter(|(_, loaded)| loaded.file == file);
+            .filter(|(_, loaded)| Path::new(&loaded.file).starts_with(file));
         self.config
             .webhooks
             .extend(webhooks.map(|(id, loaded)| (id.clone(), loaded.clone())));
@@ -309,7 +309,13 @@ impl Loader<'_> {
 
     fn finish(mut self) -> Config {
         let mut clashes = Vec::new();
-        for (id, loaded) in &self.config.webhooks {
+        let mut webhooks: Vec<_> = self.config.webhooks.iter().collect();
+        // Who has a path keeps it: a newcomer does not take another's leads because of its name.
+        webhooks.sort_by_key(|(id, loaded)| {
+            let owner = self.previous.route(&loaded.compiled.path);
+            owner.is_none_or(|owner| owner.id != **id)
+        });
+        for (id, loaded) in webhooks {
             let webhook = &loaded.compiled;
             if let Some(first) = self.config.paths.get(&webhook.path) {
                 clashes.push((loaded.file.clone(), format!("LeadWebhook {id}"), format!(
@@ -332,9 +338,9 @@ impl Loader<'_> {
 /// Changes when the object or a Secret it names changes.
 fn fingerprint(value: &serde_json::Value, secrets: &[Vec<u8>]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    // The status is not configuration.
-    for part in ["metadata", "spec"] {
-        let text = value.get(part).map(ToString::to_string).unwrap_or_default();
+    // Of the rest (status, labels, what the API server counts) nothing is configuration.
+    for part in ["/metadata/namespace", "/metadata/name", "/spec"] {
+        let text = value.pointer(part).map(ToString::to_string).unwrap_or_default();
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
     }

@@ -39,6 +39,9 @@ pub(super) fn parse<T: DeserializeOwned>(value: &Value, schema: &Schema) -> Resu
         map.remove("status");
     }
     drop_nulls(&mut value);
+    if let Some(spec) = value.get_mut("spec") {
+        set_defaults(spec, &schema.spec);
+    }
     let empty = json!({});
     let spec = value.get("spec").unwrap_or(&empty);
     let mut errors = Vec::new();
@@ -74,6 +77,66 @@ fn drop_nulls(value: &mut Value) {
     }
 }
 
+/// The API server fills in defaults before it looks at rules.
+fn set_defaults(value: &mut Value, schema: &Value) {
+    match value {
+        Value::Object(map) => {
+            let properties = schema.get("properties").and_then(Value::as_object);
+            for (name, property) in properties.into_iter().flatten() {
+                if let Some(default) = property.get("default") {
+                    map.entry(name.as_str()).or_insert_with(|| default.clone());
+                }
+            }
+            for (name, value) in map {
+                if let Some(below) = below(schema, name) {
+                    set_defaults(value, below);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(below) = schema.get("items") {
+                for item in items {
+                    set_defaults(item, below);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The schema of a member.
+fn below<'s>(schema: &'s Value, name: &str) -> Option<&'s Value> {
+    schema
+        .get("properties")
+        .and_then(|properties| properties.get(name))
+        .or_else(|| schema.get("additionalProperties"))
+        .filter(|below| below.is_object())
+}
+
+/// Items that stand twice in a list of type `set`, or twice with the same keys in one of type `map`.
+fn duplicates(items: &[Value], schema: &Value, path: &str, errors: &mut Vec<String>) {
+    let text = |name: &str| schema.get(name).and_then(Value::as_str);
+    let keys = schema.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
+    let identity = |item: &Value| match text("x-kubernetes-list-type") {
+        Some("set") => Some(vec![item.clone()]),
+        Some("map") => keys.map(|keys| {
+            let of_item = |key: &Value| item.get(key.as_str().unwrap_or_default()).cloned();
+            keys.iter().map(|key| of_item(key).unwrap_or_default()).collect()
+        }),
+        _ => None,
+    };
+    let mut seen = Vec::new();
+    for (n, item) in items.iter().enumerate() {
+        let Some(identity) = identity(item) else {
+            return;
+        };
+        if seen.contains(&identity) {
+            errors.push(format!("{}: Duplicate value", field(&format!("{path}/{n}"))));
+        }
+        seen.push(identity);
+    }
+}
+
 /// Evaluates `x-kubernetes-validations` on a value and everything in it.
 fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
     for rule in schema
@@ -104,16 +167,13 @@ fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
             for (name, value) in map {
-                let below = schema
-                    .get("properties")
-                    .and_then(|p| p.get(name))
-                    .or_else(|| schema.get("additionalProperties"));
-                if let Some(below) = below.filter(|below| below.is_object()) {
+                if let Some(below) = below(schema, name) {
                     rules(value, below, &format!("{path}/{name}"), errors);
                 }
             }
         }
         Value::Array(items) => {
+            duplicates(items, schema, path, errors);
             if let Some(below) = schema.get("items") {
                 for (n, item) in items.iter().enumerate() {
                     rules(item, below, &format!("{path}/{n}"), errors);
@@ -126,10 +186,11 @@ fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
 
 /// A JSON pointer as people write fields: `/spec/sinks/0/name` -> `spec.sinks[0].name`.
 fn field(pointer: &str) -> String {
+    use std::fmt::Write as _;
     let mut out = String::new();
     for part in pointer.split('/').filter(|part| !part.is_empty()) {
         if part.bytes().all(|b| b.is_ascii_digit()) {
-            out.push_str(&format!("[{part}]"));
+            let _ = write!(out, "[{part}]");
         } else {
             if !out.is_empty() {
                 out.push('.');

@@ -1,11 +1,15 @@
-//! One attempt at one lead: stored body -> properties -> CRM.
+//! One attempt at one lead: stored body -> (what a thin payload lacks) -> properties -> CRM.
+
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::hydrate;
 use crate::config::Sink;
 use crate::crm::{Crm, Failure, Gate, Outcome, Upsert};
-use crate::queue::Claim;
+use crate::queue::{Claim, Queue};
+use crate::source::Webhook;
 
 /// What the receiver stored for a lead.
 #[derive(Deserialize)]
@@ -13,11 +17,44 @@ struct Stored {
     lead: Value,
     #[serde(default)]
     payload: Value,
+    /// Where the rest of a thin payload is.
+    hydrate: Option<String>,
+}
+
+/// What an attempt needs besides the lead.
+pub(super) struct Tools<'a> {
+    pub(super) sink: &'a Sink,
+    pub(super) crm: &'a dyn Crm,
+    pub(super) gate: &'a dyn Gate,
+    /// The webhook that took the lead, if it still exists.
+    pub(super) webhook: Option<Arc<Webhook>>,
+    pub(super) queue: &'a dyn Queue,
+    pub(super) client: &'a reqwest::Client,
 }
 
 /// Maps the lead as the sink says now, and upserts it.
-pub(super) async fn attempt(claim: &Claim, sink: &Sink, crm: &dyn Crm, gate: &dyn Gate) -> Outcome {
-    let properties = match properties(claim, sink) {
+pub(super) async fn attempt(claim: &Claim, tools: &Tools<'_>) -> Outcome {
+    let stored: Stored = match serde_json::from_slice(&claim.body) {
+        Ok(stored) => stored,
+        Err(_) => {
+            return Outcome::Reject(Failure::new(
+                "Unreadable",
+                "the stored lead cannot be read; it was written by another version",
+            ));
+        }
+    };
+    let stored = match &stored.hydrate {
+        None => stored,
+        Some(url) => match hydrate::fetch(url, &stored.payload, &stored.lead, claim, tools).await {
+            Ok((lead, payload)) => Stored {
+                lead,
+                payload,
+                hydrate: None,
+            },
+            Err(outcome) => return outcome,
+        },
+    };
+    let properties = match properties(claim, &stored, tools.sink) {
         Ok(properties) => properties,
         Err(why) => return Outcome::Reject(why),
     };
@@ -31,19 +68,15 @@ pub(super) async fn attempt(claim: &Claim, sink: &Sink, crm: &dyn Crm, gate: &dy
         why: Failure::new("NoOutcome", "the CRM's client gave no outcome for the lead"),
         unknown: true,
     };
-    crm.upsert(vec![upsert], gate)
+    tools
+        .crm
+        .upsert(vec![upsert], tools.gate)
         .await
         .pop()
         .unwrap_or_else(no_outcome)
 }
 
-fn properties(claim: &Claim, sink: &Sink) -> Result<Vec<(String, Value)>, Failure> {
-    let stored: Stored = serde_json::from_slice(&claim.body).map_err(|_| {
-        Failure::new(
-            "Unreadable",
-            "the stored lead cannot be read; it was written by another version",
-        )
-    })?;
+fn properties(claim: &Claim, stored: &Stored, sink: &Sink) -> Result<Vec<(String, Value)>, Failure> {
     let (namespace, name) = claim
         .webhook
         .as_str()

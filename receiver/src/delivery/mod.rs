@@ -8,6 +8,7 @@ mod attempt;
 mod backoff;
 mod decide;
 mod gate;
+mod hydrate;
 mod in_flight;
 mod worker;
 
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, CrmSettings, Sink};
 use crate::crm::{Crm, hubspot::HubSpot};
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::queue::{Queue, SinkId};
 
@@ -34,6 +36,8 @@ pub struct Shared {
     pub client: reqwest::Client,
     /// What runs now.
     pub config: watch::Receiver<Arc<Config>>,
+    /// At most one line a second about an unavailable queue, from whoever notices.
+    pub queue_log: Arc<LogLimit>,
 }
 
 /// Runs a worker for each sink, and replaces it when its sink changes.

@@ -1,7 +1,7 @@
 //! The loop of one sink.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::Semaphore;
@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
-use super::attempt::attempt;
+use super::attempt::{Tools, attempt};
 use super::decide::{Circumstances, Decision, decide};
 use super::gate::SinkGate;
 use super::in_flight::InFlight;
 use crate::config::Sink;
-use crate::crm::Crm;
+use crate::crm::{self, Crm};
 use crate::metrics::{DeliveryLabels, SinkLabels};
-use crate::queue::{Claim, Outcome, Settled, Settlement};
+use crate::queue::{Claim, Millis, Outcome, Settled, Settlement};
 
 /// How long to sleep when nothing is due: a push wakes earlier.
 const IDLE: Duration = Duration::from_secs(30);
@@ -24,6 +24,10 @@ const IDLE: Duration = Duration::from_secs(30);
 const KEEP: Duration = Duration::from_hours(720);
 /// How long to wait when the store does not answer.
 const STORE_DOWN: Duration = Duration::from_secs(1);
+/// The least wait when nothing could be claimed.
+const BREATH: Duration = Duration::from_millis(5);
+/// While the gate is closed, one lead in so long asks whether it is open again: a pause may be lifted early.
+const KNOCK: Duration = Duration::from_secs(5);
 /// How often a settlement is tried before it is left to the lease.
 const SETTLE_TRIES: u32 = 5;
 
@@ -34,6 +38,8 @@ pub(super) struct Worker {
     crm: Arc<dyn Crm>,
     gate: Arc<SinkGate>,
     in_flight: Arc<InFlight>,
+    /// No lead is claimed before this: the gate was found closed.
+    closed_until: Mutex<Option<Instant>>,
     stop: CancellationToken,
 }
 
@@ -54,6 +60,7 @@ impl Worker {
             crm,
             gate,
             in_flight: Arc::default(),
+            closed_until: Mutex::new(None),
             stop,
         }
     }
@@ -69,6 +76,10 @@ impl Worker {
         let slots = Arc::new(Semaphore::new(this.sink.delivery.concurrency));
         let keeper = tokio::spawn(Arc::clone(&this).keep_leases());
         while let Some(free) = this.free_slots(&slots).await {
+            if let Some(wait) = this.gate_closed() {
+                this.until_stopped(wait).await;
+                continue;
+            }
             match this
                 .shared
                 .queue
@@ -88,8 +99,8 @@ impl Worker {
                             drop(slot);
                         });
                     }
-                    if none && !next_due.is_zero() {
-                        this.until_woken(next_due).await;
+                    if none {
+                        this.until_woken(next_due.max(BREATH)).await;
                     }
                 }
                 Err(error) => {
@@ -116,6 +127,26 @@ impl Worker {
         }
     }
 
+    /// How long to leave all leads where they are.
+    fn gate_closed(&self) -> Option<Duration> {
+        let closed_until = *self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        closed_until?
+            .checked_duration_since(Instant::now())
+            .filter(|wait| !wait.is_zero())
+    }
+
+    /// Remembers that nothing may be sent, so that a backlog is not claimed only to be put back.
+    fn close_gate(&self, outcome: &crm::Outcome) {
+        let wait = match outcome {
+            crm::Outcome::Denied(denied) => denied.wait,
+            crm::Outcome::Pause { pause, .. } => *pause,
+            _ => return,
+        };
+        let until = Instant::now() + wait.min(KNOCK);
+        let mut closed_until = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *closed_until = Some(closed_until.map_or(until, |known| known.max(until)));
+    }
+
     async fn until_woken(&self, at_most: Duration) {
         tokio::select! {
             () = self.shared.queue.wait(&self.sink.id, at_most) => {}
@@ -132,15 +163,24 @@ impl Worker {
 
     async fn deliver(&self, claim: Claim) {
         let lost = self.in_flight.begin(claim.contact.clone(), claim.token);
+        let tools = Tools {
+            sink: &self.sink,
+            crm: self.crm.as_ref(),
+            gate: self.gate.as_ref(),
+            webhook: self.shared.config.borrow().webhook(&claim.webhook).cloned(),
+            queue: self.shared.queue.as_ref(),
+            client: &self.shared.client,
+        };
         let outcome = tokio::select! {
-            outcome = attempt(&claim, &self.sink, self.crm.as_ref(), self.gate.as_ref()) => Some(outcome),
+            outcome = attempt(&claim, &tools) => Some(outcome),
             () = lost.cancelled() => None,
         };
         if let Some(outcome) = outcome {
+            self.close_gate(&outcome);
             let (keep_dead, keep_held) = self.retention(&claim);
             let circumstances = Circumstances {
                 attempt: claim.attempt,
-                age: age(&claim),
+                age: since(claim.queued_at),
                 keep_dead,
                 keep_held,
                 delivery: &self.sink.delivery,
@@ -185,7 +225,7 @@ impl Worker {
         if delivered && settled {
             self.shared
                 .metrics
-                .delivered(&claim.webhook, &self.sink.id, age(claim));
+                .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));
         }
     }
 
@@ -221,7 +261,9 @@ impl Worker {
                 }
             }
         }
-        tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the outcome could not be written; the lead comes back when its lease ends");
+        if let Some(left_out) = self.shared.queue_log.admit() {
+            tracing::warn!(sink = %self.sink.id, lead = %claim.id, more = left_out, "the outcome could not be written; the lead comes back when its lease ends");
+        }
         false
     }
 
@@ -261,8 +303,8 @@ impl Worker {
     }
 }
 
-/// Since acceptance.
-fn age(claim: &Claim) -> Duration {
+/// By this machine's clock; a little skew does not matter to hours of patience.
+fn since(time: Millis) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(claim.accepted_at))
+    now.saturating_sub(Duration::from_millis(time))
 }

@@ -3,6 +3,7 @@
 //! | Function | Meaning |
 //! |---|---|
 //! | `list.find(path, value)` | the first element whose field at the dotted `path` equals `value`, else null |
+//! | `map.findKey(text)` | the value of the (alphabetically first) key that contains `text` in any case, else null |
 //! | `list.firstNonEmpty()` | the first element that is neither null, missing, nor blank, else null |
 //! | `string.lower()`, `string.upper()` | Unicode case, unlike `lowerAscii` |
 //! | `urlencode(string)` | percent-encoding for a path segment or query value |
@@ -10,8 +11,15 @@
 //! | `isCIDR(string)` | whether it is an address range, as in Kubernetes |
 //! | `text(any)` | a string as it is, a number without loss, a list's first element; null stays null |
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "the signature of a CEL function"
+)]
+
 use cel::common::types::{
-    CelBool, CelDouble, CelInt, CelNull, CelOptional, CelString, CelUInt, DYN_TYPE, LIST_TYPE, STRING_TYPE,
+    CelBool, CelDouble, CelInt, CelNull, CelOptional, CelString, CelUInt, DYN_TYPE, LIST_TYPE, MAP_TYPE,
+    STRING_TYPE,
 };
 use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
@@ -30,6 +38,13 @@ pub(super) fn register(env: &mut Env) -> Result<(), DeclarationError> {
         LIST_TYPE,
         vec![STRING_TYPE, DYN_TYPE],
         find,
+    )?;
+    env.add_member_overload(
+        "findKey",
+        "map.findKey(string)",
+        MAP_TYPE,
+        vec![STRING_TYPE],
+        find_key,
     )?;
     env.add_member_overload(
         "firstNonEmpty",
@@ -106,6 +121,32 @@ fn at_path(value: &dyn Val, path: &str, test: impl Fn(&dyn Val) -> bool) -> bool
     match rest {
         Some(rest) => at_path(field.as_ref(), rest, test),
         None => test(field.as_ref()),
+    }
+}
+
+fn find_key<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let part = string_arg(&args, 1, "findKey")?.to_lowercase();
+    let map = args
+        .first()
+        .and_then(|map| Some((map.as_iterable()?, map.as_indexer()?)));
+    let Some((keys, values)) = map else {
+        return Ok(null());
+    };
+    let mut found: Option<String> = None;
+    let mut keys = keys.iter();
+    while let Some(key) = keys.next() {
+        let Some(name) = key.downcast_ref::<CelString>().map(CelString::inner) else {
+            continue;
+        };
+        if name.to_lowercase().contains(&part) && found.as_deref().is_none_or(|known| name < known) {
+            found = Some(name.to_owned());
+        }
+    }
+    match found {
+        Some(name) => Ok(CowVal::Owned(
+            values.get(&CelString::from(name))?.as_ref().clone_as_boxed(),
+        )),
+        None => Ok(null()),
     }
 }
 

@@ -118,7 +118,7 @@ impl<'b, 'v, 'a: 'v> traits::Iterator<'b, 'v> for Counted<'b, 'a> {
     }
 }
 
-fn key_text<'x>(key: &'x dyn Val) -> Result<&'x str, ExecutionError> {
+fn key_text(key: &dyn Val) -> Result<&str, ExecutionError> {
     key.downcast_ref::<CelString>()
         .map(CelString::inner)
         .ok_or_else(|| ExecutionError::UnexpectedType {
@@ -243,7 +243,7 @@ impl<'a> JsonList<'a> {
     }
 }
 
-impl<'a> Val for JsonList<'a> {
+impl Val for JsonList<'_> {
     fn get_type(&self) -> &Type {
         &LIST_TYPE
     }
@@ -279,7 +279,7 @@ impl<'a> Val for JsonList<'a> {
             return false;
         };
         if other.get_type().name() != LIST_TYPE.name()
-            || usize::try_from(*sizer.size().inner()).map_or(true, |n| n != self.items.len())
+            || !usize::try_from(*sizer.size().inner()).is_ok_and(|n| n == self.items.len())
         {
             return false;
         }

@@ -1,22 +1,25 @@
 //! CEL: how a payload becomes a lead, and a lead a CRM record.
 //!
 //! * [`Program`]: compiled once, evaluated over borrowed JSON in a [`Scope`].
-//! * `json`: the zero-copy view of JSON; `functions`: what CEL lacks; `budget`: what an evaluation may cost.
+//! * `json`: the zero-copy view of JSON; `functions`: what CEL lacks; `fast`: plain paths without the
+//!   interpreter; `budget`: what an evaluation may cost.
 //!
 //! No expression and no payload may hang or crash a receiver: source length, nesting and the number of visited
 //! elements are bounded. Errors never quote the payload.
 
 mod budget;
+mod fast;
 mod functions;
 mod guard;
 mod json;
 
+use std::cell::OnceCell;
 use std::sync::{Arc, LazyLock};
 
-use cel::common::types::CelNull;
 use cel::{Context, Env, ExecutionError};
 use serde_json::Value;
 
+use fast::Fast;
 pub use functions::{percent_encode, plain_text};
 
 /// Why an expression cannot be used, or gave no result. Never quotes the payload.
@@ -52,6 +55,7 @@ fn shown(source: &str) -> String {
 pub struct Program {
     source: Box<str>,
     program: cel::Program,
+    fast: Option<Fast>,
 }
 
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
@@ -74,9 +78,11 @@ impl Program {
             reason,
         };
         let program = guard::compile(&ENVIRONMENT, source).map_err(invalid)?;
+        let fast = Fast::of(program.expression());
         Ok(Self {
             source: source.into(),
             program,
+            fast,
         })
     }
 
@@ -89,10 +95,27 @@ impl Program {
     /// null), which mapping treats as "not given".
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, ExpressionError> {
         budget::reset();
-        let result = cel::Value::resolve_val(self.program.expression(), &scope.0)
+        if let Some(answer) = self
+            .fast
+            .as_ref()
+            .and_then(|fast| fast.evaluate(&scope.variables))
+        {
+            return if budget::exhausted() {
+                Err(self.exhausted())
+            } else {
+                Ok(answer)
+            };
+        }
+        self.interpret(scope)
+    }
+
+    /// [`Self::evaluate`] without the short cut.
+    fn interpret(&self, scope: &Scope<'_>) -> Result<Option<Value>, ExpressionError> {
+        budget::reset();
+        let result = cel::Value::resolve_val(self.program.expression(), scope.context())
             .and_then(|value| json::unwrap(value.as_ref()));
         if budget::exhausted() {
-            return Err(self.failed("it looks at more than 100,000 elements of the payload".to_owned()));
+            return Err(self.exhausted());
         }
         match result {
             Ok(Value::Null) => Ok(None),
@@ -111,6 +134,10 @@ impl Program {
         }
     }
 
+    fn exhausted(&self) -> ExpressionError {
+        self.failed("it looks at more than 100,000 elements of the payload".to_owned())
+    }
+
     /// Whether it looks at a variable.
     pub fn refers_to(&self, variable: &str) -> bool {
         self.program.references().has_variable(variable)
@@ -125,26 +152,47 @@ impl Program {
 }
 
 /// The variables an expression sees, borrowed.
-pub struct Scope<'v>(Context<'v, 'v>);
+pub struct Scope<'v> {
+    variables: Vec<(&'static str, &'v Value)>,
+    /// Made for the first expression that needs the interpreter.
+    context: OnceCell<Context<'v, 'v>>,
+}
+
+static NULL: Value = Value::Null;
 
 impl<'v> Scope<'v> {
     /// No variables.
     pub fn new() -> Self {
-        Self(Context::with_env(Arc::clone(&ENVIRONMENT)))
+        Self {
+            variables: Vec::with_capacity(6),
+            context: OnceCell::new(),
+        }
     }
 
-    /// Binds a variable.
+    /// Binds a variable; a later one of the same name hides it.
     #[must_use]
-    pub fn with(mut self, name: &str, value: &'v Value) -> Self {
-        self.0.add_variable_as_val(name, json::wrap(value));
+    pub fn with(mut self, name: &'static str, value: &'v Value) -> Self {
+        self.variables.push((name, value));
+        if let Some(context) = self.context.get_mut() {
+            context.add_variable_as_val(name, json::wrap(value));
+        }
         self
     }
 
     /// Binds a variable to null.
     #[must_use]
-    pub fn with_null(mut self, name: &str) -> Self {
-        self.0.add_variable_as_val(name, Box::new(CelNull));
-        self
+    pub fn with_null(self, name: &'static str) -> Self {
+        self.with(name, &NULL)
+    }
+
+    fn context(&self) -> &Context<'v, 'v> {
+        self.context.get_or_init(|| {
+            let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+            for (name, value) in &self.variables {
+                context.add_variable_as_val(*name, json::wrap(value));
+            }
+            context
+        })
     }
 }
 

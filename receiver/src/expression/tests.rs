@@ -58,6 +58,11 @@ fn a_table_of_expressions_and_what_they_give() {
         ),
         ("[payload.?missing].firstNonEmpty()", None),
         (
+            "parseJson('{\"q4_eMail\": 1, \"q5_email\": 2}').findKey('email')",
+            Some(json!(1)),
+        ),
+        ("payload.answers[1].findKey('nope')", None),
+        (
             "payload.answers.filter(a, a.type == 'email')[0].email",
             Some(json!("zoe@example.com")),
         ),
@@ -123,5 +128,44 @@ proptest::proptest! {
     fn no_text_makes_the_compiler_panic(source in "[a-z0-9.()\\[\\]{}'\"+*?:,<>=!&| ]{0,120}") {
         let payload = json!({"a": 1});
         let _ = evaluate(&source, &payload);
+    }
+}
+
+/// Payloads with the shapes that senders have: fields missing, null, of another type, in lists.
+fn payloads() -> impl proptest::strategy::Strategy<Value = Value> {
+    use proptest::prelude::*;
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(json!("")),
+        Just(json!(" ")),
+        "[a-z]{1,3}".prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map("[a-c]", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_short_cut_gives_what_the_interpreter_gives(payload in payloads()) {
+        let sources = [
+            "payload", "payload.a", "payload.a.b", "payload.a.b.c", "payload['a'].b", "payload.a[0]", "payload.a[1].b",
+            "payload.?a", "payload.?a.?b", "payload.a.?b", "payload[?'a'].?b", "payload.a[0].?b",
+            "payload.a.find('b', 'a').c", "payload.a.find('b.c', 'a')", "payload.find('a', 'b').?c",
+            "[payload.?a, payload.?b].firstNonEmpty()", "[payload.?a.?b, payload.a.?c, payload.?c].firstNonEmpty()",
+            "[payload.a.find('b', 'a').?c, payload.?b].firstNonEmpty()",
+        ];
+        for source in sources {
+            let program = Program::compile(source).unwrap();
+            proptest::prop_assert!(program.fast.is_some(), "{} has no short cut", source);
+            let scope = Scope::new().with("payload", &payload);
+            proptest::prop_assert_eq!(program.evaluate(&scope), program.interpret(&scope), "{}", source);
+        }
     }
 }

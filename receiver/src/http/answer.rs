@@ -7,9 +7,9 @@ use problem_details::ProblemDetails;
 use serde::Serialize;
 
 use crate::lead::Problem;
-use crate::source::Refusal;
 use crate::source::auth::AuthError;
 use crate::source::body::BodyError;
+use crate::source::{ChallengeAnswer, Refusal};
 
 /// What is stored is known by this id.
 #[derive(Serialize)]
@@ -77,6 +77,19 @@ pub(super) fn unavailable(seconds: u32, detail: &str) -> Response {
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
+}
+
+/// The answer to a handshake.
+pub(super) fn challenge(answer: ChallengeAnswer) -> Response {
+    match answer {
+        ChallengeAnswer::Answer(kind, body) | ChallengeAnswer::AfterVerification(kind, body) => {
+            ([(CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+        }
+        ChallengeAnswer::Refuse(status, reason) => problem(
+            StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
+            reason,
+        ),
+    }
 }
 
 /// 405: leads are posted.

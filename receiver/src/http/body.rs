@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -52,16 +52,55 @@ impl BodyBudget {
         if stated.is_some_and(|length| length > longest) {
             return Err(NoBody::TooLarge);
         }
-        let units = u32::try_from(stated.unwrap_or(longest).div_ceil(UNIT).max(1)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.0)
-            .try_acquire_many_owned(units)
-            .map_err(|_| NoBody::Busy)?;
-        let read = tokio::time::timeout(SLOWEST, Limited::new(body, longest).collect());
-        match read.await {
-            Ok(Ok(collected)) => Ok((collected.to_bytes(), permit)),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(NoBody::TooLarge),
-            Ok(Err(_)) => Err(NoBody::Broken),
+        // Memory is set aside for what arrived, not for what was announced: else a few senders that announce much and
+        // send nothing would keep all others out.
+        let mut permit = self.take(1)?;
+        match tokio::time::timeout(SLOWEST, self.collect(body, longest, &mut permit)).await {
+            Ok(read) => Ok((read?, permit)),
             Err(_) => Err(NoBody::Slow),
         }
+    }
+
+    async fn collect(
+        &self,
+        body: Body,
+        longest: usize,
+        permit: &mut OwnedSemaphorePermit,
+    ) -> Result<Bytes, NoBody> {
+        let mut body = Limited::new(body, longest);
+        // Most bodies come in one piece, which is passed on as it is.
+        let mut first = Bytes::new();
+        let mut joined = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    NoBody::TooLarge
+                } else {
+                    NoBody::Broken
+                }
+            })?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            let length = first.len() + joined.len() + data.len();
+            let missing = length.div_ceil(UNIT).saturating_sub(permit.num_permits());
+            if missing > 0 {
+                permit.merge(self.take(missing)?);
+            }
+            if first.is_empty() && joined.is_empty() {
+                first = data;
+            } else {
+                joined.extend_from_slice(&std::mem::take(&mut first));
+                joined.extend_from_slice(&data);
+            }
+        }
+        Ok(if joined.is_empty() { first } else { joined.freeze() })
+    }
+
+    fn take(&self, units: usize) -> Result<OwnedSemaphorePermit, NoBody> {
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        Arc::clone(&self.0)
+            .try_acquire_many_owned(units)
+            .map_err(|_| NoBody::Busy)
     }
 }

@@ -8,7 +8,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
@@ -19,7 +22,7 @@ use super::body::NoBody;
 use crate::metrics::{ReasonLabels, RequestLabels, WebhookLabels};
 use crate::queue::{Admission, LeadId, NewLead, NewRejected, ParkReason, QueueError};
 use crate::source::auth::{AuthError, RawRequest, client_address};
-use crate::source::{Refusal, Taken, Webhook};
+use crate::source::{ChallengeAnswer, Refusal, Taken, Webhook};
 
 /// A body this large is mapped off the async threads: it takes milliseconds.
 const LARGE: usize = 64 << 10;
@@ -88,9 +91,6 @@ async fn receive(
     body: Body,
     peer: Option<IpAddr>,
 ) -> (&'static str, Response) {
-    if parts.method != Method::POST {
-        return ("method_not_allowed", answer::method_not_allowed());
-    }
     if app.behind_tls_proxy && !forwarded_over_tls(&parts.headers) {
         let detail = "leads do not travel in clear: the proxy must say X-Forwarded-Proto: https";
         return ("insecure", answer::problem(StatusCode::FORBIDDEN, detail));
@@ -107,21 +107,52 @@ async fn receive(
             return refuse_sender(app, webhook, error);
         }
     }
+    if parts.method == Method::GET {
+        return probe(app, webhook, parts);
+    }
+    if parts.method != Method::POST {
+        return ("method_not_allowed", answer::method_not_allowed());
+    }
     let (body, _memory) = match app.bodies.read(&parts.headers, body, webhook.max_bytes).await {
         Ok(read) => read,
         Err(reason) => return no_body(reason, webhook.max_bytes),
     };
     let raw = raw(parts, &body);
+    if let Some(answer) = webhook
+        .challenges
+        .iter()
+        .find_map(|challenge| challenge.before_verification(&raw))
+    {
+        return ("challenge", answer::challenge(answer));
+    }
     if let Err(error) = webhook.verifier.verify(&raw) {
         return refuse_sender(app, webhook, error);
     }
     match take(webhook, parts, &body).await {
+        Ok(Taken::Challenge(answer)) => ("challenge", answer::challenge(answer)),
         Ok(Taken::Ignored(reason)) => ("ignored", answer::ignored(reason)),
         Ok(Taken::Leads(leads)) => accept(app, leads).await,
         Err(refusal) => {
             let id = keep(app, webhook, parts, &body, &refusal).await;
             ("rejected", answer::refused(refusal, id))
         }
+    }
+}
+
+/// A GET: a handshake of the sender, or a mistake.
+fn probe(app: &App, webhook: &Webhook, parts: &Parts) -> (&'static str, Response) {
+    let raw = raw(parts, &[]);
+    match webhook
+        .challenges
+        .iter()
+        .find_map(|challenge| challenge.before_verification(&raw))
+    {
+        None => ("method_not_allowed", answer::method_not_allowed()),
+        Some(answer @ ChallengeAnswer::AfterVerification(..)) => match webhook.verifier.verify(&raw) {
+            Ok(()) => ("challenge", answer::challenge(answer)),
+            Err(error) => refuse_sender(app, webhook, error),
+        },
+        Some(answer) => ("challenge", answer::challenge(answer)),
     }
 }
 
@@ -236,6 +267,8 @@ fn forwarded_over_tls(headers: &HeaderMap) -> bool {
 struct Kept<'a> {
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    content_encoding: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
@@ -243,7 +276,6 @@ struct Kept<'a> {
 
 /// Keeps a verified request that is not a valid lead; returns the id under which an operator finds it.
 async fn keep(app: &App, webhook: &Webhook, parts: &Parts, body: &[u8], refusal: &Refusal) -> Option<String> {
-    use base64::Engine as _;
     let id = LeadId::generate();
     let (reason, message) = match refusal {
         Refusal::Body(error) => ("UnreadableBody", error.to_string()),
@@ -259,34 +291,20 @@ async fn keep(app: &App, webhook: &Webhook, parts: &Parts, body: &[u8], refusal:
     if webhook.keep_rejected.is_zero() {
         return None;
     }
-    // A payload that carries the webhook's own token is not kept: the token may stand anywhere in what cannot be read.
-    let kept = if webhook.verifier.secret_in_payload().is_some() {
-        Kept {
-            content_type: None,
-            body: None,
-            body_base64: None,
-        }
-    } else {
-        let content_type = parts
-            .headers
-            .get(http::header::CONTENT_TYPE)
-            .and_then(|v| v.to_str().ok());
-        match std::str::from_utf8(body) {
-            Ok(text) => Kept {
-                content_type,
-                body: Some(text),
-                body_base64: None,
-            },
-            Err(_) => {
-                let encoded = base64::engine::general_purpose::STANDARD.encode(body);
-                Kept {
-                    content_type,
-                    body: None,
-                    body_base64: Some(encoded),
-                }
-            }
-        }
+    let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
+    let mut kept = Kept {
+        content_type: header(CONTENT_TYPE),
+        content_encoding: header(CONTENT_ENCODING),
+        body: None,
+        body_base64: None,
     };
+    // A payload that carries the webhook's own token is not kept: the token may stand anywhere in what cannot be read.
+    if webhook.verifier.secret_in_payload().is_none() {
+        match std::str::from_utf8(body) {
+            Ok(text) => kept.body = Some(text),
+            Err(_) => kept.body_base64 = Some(STANDARD.encode(body)),
+        }
+    }
     let rejected = NewRejected {
         id: id.clone(),
         webhook: webhook.id.clone(),

@@ -6,7 +6,6 @@
 mod answer;
 mod body;
 mod handler;
-mod log_limit;
 mod server;
 
 use std::sync::Arc;
@@ -14,12 +13,12 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 
 pub use body::BodyBudget;
 pub use handler::router;
-pub use log_limit::LogLimit;
 pub use server::{Listening, Tls, bind, serve};
 
 /// What every request needs.
@@ -34,6 +33,6 @@ pub struct App {
     pub bodies: BodyBudget,
     /// A proxy in front terminates TLS: X-Forwarded-Proto must say https.
     pub behind_tls_proxy: bool,
-    /// At most one line a second about an unavailable queue.
-    pub queue_log: LogLimit,
+    /// At most one line a second about an unavailable queue, from whoever notices.
+    pub queue_log: Arc<LogLimit>,
 }

@@ -39,14 +39,14 @@ pub fn phone(text: &str, region: Option<&str>) -> String {
     let international = text.strip_prefix("00").map(|rest| format!("+{rest}"));
     let candidate = international.as_deref().unwrap_or(text);
     let region = region.and_then(|code| Region::from_str(code).ok());
-    PHONE_NUMBER_UTIL
-        .parse(candidate, region)
-        .map(|number| {
+    PHONE_NUMBER_UTIL.parse(candidate, region).map_or_else(
+        |_| text.to_owned(),
+        |number| {
             PHONE_NUMBER_UTIL
                 .format(&number, PhoneNumberFormat::E164)
                 .into_owned()
-        })
-        .unwrap_or_else(|_| text.to_owned())
+        },
+    )
 }
 
 /// Loads the tables for a region before the first lead needs them.

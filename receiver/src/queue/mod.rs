@@ -7,6 +7,7 @@
 
 mod intake;
 mod open;
+mod redis;
 mod sqlite;
 mod types;
 mod wake;

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use super::{Queue, sqlite};
+use super::{Queue, redis, sqlite};
 
 /// What a queue URL does not say.
 #[derive(Clone)]
@@ -87,6 +87,7 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<Arc<dyn Queue>, Ope
             }
             Ok(Arc::new(sqlite::SqliteQueue::open(path.into(), &options).await?))
         }
+        "redis" | "rediss" => Ok(Arc::new(redis::RedisQueue::open(url, &options)?)),
         "redis+sentinel" | "redis+cluster" | "rediss+sentinel" | "rediss+cluster" => Err(
             OpenError::Unsupported(format!("{scheme}:// is not supported yet")),
         ),

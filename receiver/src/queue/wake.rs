@@ -42,7 +42,6 @@ impl Wake {
         self.bell(sink).pushes.send_modify(|pushes| *pushes += 1);
     }
 
-    #[allow(dead_code, reason = "for the Redis queue")]
     /// Call when pushes may have gone unnoticed.
     pub(super) fn push_all(&self) {
         let bells: Vec<_> = self.lock().values().cloned().collect();

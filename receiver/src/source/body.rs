@@ -262,8 +262,11 @@ fn add_field(map: &mut Map<String, Value>, name: String, value: String) {
     }
 }
 
+/// A decoded name and value.
+pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// The pairs of a form body, decoded, blanks kept.
-pub fn form_pairs(text: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, BodyError> {
+pub fn form_pairs(text: &str) -> Result<Vec<Pair<'_>>, BodyError> {
     let pairs = text
         .split('&')
         .filter(|pair| !pair.is_empty())

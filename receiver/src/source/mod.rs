@@ -1,17 +1,23 @@
 //! Request -> lead: who sent it, what it says, which submission it is.
 //!
-//! * `auth`: proof over the raw bytes. `body`: bytes to payload. `take`: payload to leads. `idempotency`: which
+//! * `auth`: proof over the raw bytes. `challenge`: handshakes. `hydrate`: what thin
+//!   payloads lack. `body`: bytes to payload. `take`: payload to leads. `idempotency`: which
 //!   submission. `webhook`: a LeadWebhook compiled with its preset and secrets. `presets/*.yaml`: known senders, as
 //!   data.
 //! * Everything here is pure; the source does not know the queue's stores, nor HTTP's sockets.
 
 pub mod auth;
 pub mod body;
+mod challenge;
+mod fields;
+mod hydrate;
 mod idempotency;
 pub mod preset;
 mod take;
 mod webhook;
 
+pub use challenge::{Challenge, ChallengeAnswer, ChallengeData};
+pub use hydrate::Hydrator;
 pub use idempotency::Key;
-pub use take::{Draft, Refusal, Taken};
+pub use take::{Draft, Refusal, Seen, Taken};
 pub use webhook::{ReadSecret, Route, Webhook};

@@ -8,6 +8,7 @@ use leadgate_crds::lead_webhook::{Format, LeadMapping, TokenEncoding};
 use serde::Deserialize;
 
 use super::auth::HmacScheme;
+use super::challenge::ChallengeData;
 
 /// What is known of a sender.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Preset {
     pub notes: String,
     /// How the sender proves itself. Absent: it cannot; the webhook must say what else to do.
     pub auth: Option<PresetAuth>,
+    /// What it asks before it sends leads.
+    #[serde(default)]
+    pub challenges: Vec<ChallengeData>,
     /// How its body becomes leads.
     #[serde(default)]
     pub payload: PresetPayload,
@@ -82,6 +86,25 @@ pub struct PresetPayload {
     /// Where the leads of a batch are.
     pub items: Option<Expression>,
     /// What each field is.
+    #[serde(default)]
+    pub lead: LeadMapping,
+    /// Where the rest is fetched.
+    pub hydrate: Option<PresetHydrate>,
+}
+
+/// Where a thin payload's fields are fetched.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresetHydrate {
+    /// The sender's own API.
+    pub base_url: String,
+    /// The path of one lead.
+    pub path: Expression,
+    /// The token's header.
+    pub header: Option<String>,
+    /// The word before the token.
+    pub scheme: Option<String>,
+    /// What each field is, over the answer.
     #[serde(default)]
     pub lead: LeadMapping,
 }

@@ -8,9 +8,11 @@ use serde_json::{Map, Value};
 
 use super::auth::RawRequest;
 use super::body::{self, BodyError};
+use super::challenge::ChallengeAnswer;
+use super::hydrate::lacks_only_contact;
 use super::idempotency::{self, Key};
 use super::webhook::Webhook;
-use crate::expression::{Scope, plain_text};
+use crate::expression::Scope;
 use crate::lead::{self, Field, Lead, Problem};
 use crate::queue::{DedupeKey, LeadId, NewLead, SinkId};
 
@@ -24,6 +26,19 @@ pub enum Taken {
     Leads(Vec<NewLead>),
     /// Not meant to be a lead: answered 200.
     Ignored(&'static str),
+    /// A handshake.
+    Challenge(ChallengeAnswer),
+}
+
+/// What a verified request is, besides the leads it may hold.
+#[derive(Debug)]
+pub enum Seen {
+    /// It holds leads.
+    Leads,
+    /// Not meant to be a lead.
+    Ignored(&'static str),
+    /// A handshake.
+    Challenge(ChallengeAnswer),
 }
 
 /// Why a verified request is not accepted.
@@ -52,6 +67,8 @@ pub struct Draft {
     pub sinks: Arc<[SinkId]>,
     /// The id it gets if it is new.
     pub id: LeadId,
+    /// Where the rest of its fields is fetched, for a thin payload.
+    pub hydrate: Option<String>,
 }
 
 impl Webhook {
@@ -59,11 +76,12 @@ impl Webhook {
     pub fn take(&self, request: &RawRequest<'_>) -> Result<Taken, Refusal> {
         let mut taken = Vec::with_capacity(1);
         let seen = self.read(request, |draft, payload| {
-            taken.push(self.new_lead(draft, payload))
+            taken.push(self.new_lead(draft, payload));
         })?;
         Ok(match seen {
-            Some(reason) if taken.is_empty() => Taken::Ignored(reason),
-            _ => Taken::Leads(taken),
+            Seen::Leads => Taken::Leads(taken),
+            Seen::Ignored(reason) => Taken::Ignored(reason),
+            Seen::Challenge(answer) => Taken::Challenge(answer),
         })
     }
 
@@ -73,10 +91,16 @@ impl Webhook {
         &self,
         request: &RawRequest<'_>,
         mut each: impl FnMut(Draft, &[u8]),
-    ) -> Result<Option<&'static str>, Refusal> {
+    ) -> Result<Seen, Refusal> {
         let plain = body::decompress(request.headers, request.body, self.max_bytes)?;
         let digest_of = plain.clone();
         let mut payload = body::parse(self.format, request.headers, plain)?;
+        let mut handshakes = self.challenges.iter();
+        if let Some(answer) =
+            handshakes.find_map(|challenge| challenge.after_verification(request, &payload.value))
+        {
+            return Ok(Seen::Challenge(answer));
+        }
         if let Some(pointer) = self.verifier.secret_in_payload() {
             remove(&mut payload.value, pointer);
             payload.json = None;
@@ -101,7 +125,7 @@ impl Webhook {
         if let Some(accept) = &self.accept {
             match accept.test(&context.scope(None)) {
                 Ok(true) => {}
-                Ok(false) => return Ok(Some("the payload is not a lead (payload.accept)")),
+                Ok(false) => return Ok(Seen::Ignored("the payload is not a lead (payload.accept)")),
                 Err(error) => return Err(invalid("", "AcceptFailed", error.to_string())),
             }
         }
@@ -144,7 +168,7 @@ impl Webhook {
                 (Some(item), _) => each(draft, item.to_string().as_bytes()),
             }
         }
-        Ok(reason)
+        Ok(reason.map_or(Seen::Leads, Seen::Ignored))
     }
 
     fn check_schema(&self, payload: &Value) -> Vec<Problem> {
@@ -172,6 +196,10 @@ impl Webhook {
         body.extend_from_slice(draft.lead.into_value().to_string().as_bytes());
         body.extend_from_slice(b",\"payload\":");
         body.extend_from_slice(payload);
+        if let Some(url) = &draft.hydrate {
+            body.extend_from_slice(b",\"hydrate\":");
+            body.extend_from_slice(Value::from(url.as_str()).to_string().as_bytes());
+        }
         body.push(b'}');
         NewLead {
             id: draft.id,
@@ -238,33 +266,7 @@ impl Context<'_> {
         let webhook = self.webhook;
         let scope = self.scope(item);
         let mut lead = Lead::new();
-        let mut problems = Vec::new();
-        for (field, program) in &webhook.fields {
-            match program.evaluate(&scope) {
-                Ok(None) => {}
-                Ok(Some(value)) => match first_text(&value) {
-                    Some(text) => lead.set(*field, text),
-                    None if is_blank(&value) => {}
-                    None => problems.push(Problem::new(
-                        field.name(),
-                        "NotText",
-                        "the mapping gives an object or list where a text is needed",
-                    )),
-                },
-                Err(error) => problems.push(Problem::new(field.name(), "MappingFailed", error.to_string())),
-            }
-        }
-        for (name, program) in &webhook.custom {
-            match program.evaluate(&scope) {
-                Ok(None) => {}
-                Ok(Some(value)) => lead.set_custom(name, value),
-                Err(error) => problems.push(Problem::new(
-                    format!("custom.{name}"),
-                    "MappingFailed",
-                    error.to_string(),
-                )),
-            }
-        }
+        let mut problems = webhook.fields.fill(&mut lead, &scope);
         let captured_by_sender = lead.get(Field::CapturedAt).is_some();
         lead::normalise(&mut lead, webhook.region.as_deref());
         for problem in lead::validate(&lead, &webhook.limits) {
@@ -272,6 +274,21 @@ impl Context<'_> {
                 problems.push(problem);
             }
         }
+        let thin = webhook
+            .hydrate
+            .as_ref()
+            .filter(|_| !problems.is_empty() && problems.iter().all(lacks_only_contact));
+        let hydrate = match thin.map(|hydrate| hydrate.url(&scope)) {
+            Some(Ok(url)) => {
+                problems.clear();
+                Some(url)
+            }
+            Some(Err(problem)) => {
+                problems.push(problem);
+                None
+            }
+            None => None,
+        };
         let source = idempotency::Source {
             webhook,
             payload: self.payload,
@@ -293,18 +310,9 @@ impl Context<'_> {
         complete(&mut lead, webhook, &key, &id);
         let lead_value = lead.into_value();
         let scope = scope.with("lead", &lead_value);
-        for rule in &webhook.rules {
-            match rule.program.test(&scope) {
-                Ok(true) => {}
-                Ok(false) => problems.push(Problem::new(
-                    rule.field.as_str(),
-                    "RuleFailed",
-                    rule.message.as_str(),
-                )),
-                Err(error) => {
-                    problems.push(Problem::new(rule.field.as_str(), "RuleFailed", error.to_string()))
-                }
-            }
+        // A thin lead is judged when it is complete.
+        if hydrate.is_none() {
+            problems.extend(webhook.broken_rules(&scope));
         }
         let sinks = route(webhook, &scope, &mut problems);
         drop(scope);
@@ -312,7 +320,13 @@ impl Context<'_> {
             return Err(problems);
         }
         let lead = Lead::from_value(lead_value).unwrap_or_default();
-        Ok(Draft { lead, key, sinks, id })
+        Ok(Draft {
+            lead,
+            key,
+            sinks,
+            id,
+            hydrate,
+        })
     }
 }
 
@@ -347,22 +361,6 @@ fn route(webhook: &Webhook, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> A
         }
     }
     sinks.into()
-}
-
-/// A scalar as text; of a list its first scalar, since form builders wrap single answers in lists.
-fn first_text(value: &Value) -> Option<String> {
-    match value {
-        Value::Array(items) => items.first().and_then(plain_text),
-        other => plain_text(other),
-    }
-}
-
-fn is_blank(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().all(Value::is_null),
-        Value::Object(map) => map.is_empty(),
-        other => other.is_null(),
-    }
 }
 
 fn invalid(field: &str, reason: &'static str, message: String) -> Refusal {

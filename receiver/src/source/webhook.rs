@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadgate_crds::common::Expression;
-use leadgate_crds::lead_webhook::{Auth, AuthScheme, Extractor, Format, Hmac, LeadMapping, TokenEncoding};
+use leadgate_crds::lead_webhook::{Auth, AuthScheme, Extractor, Format, Hmac, TokenEncoding};
 use leadgate_crds::{LeadWebhook, LeadWebhookSpec};
 use serde_json::{Value, json};
 
 use super::auth::{AddressRule, HmacScheme, HmacVerifier, Place, TokenVerifier, Verifier};
+use super::challenge::Challenge;
+use super::fields::Fields;
+use super::hydrate::Hydrator;
 use super::preset::{self, Preset, PresetToken};
-use crate::expression::Program;
-use crate::lead::{Field, Limits, warm_up};
+use crate::expression::{Program, Scope};
+use crate::lead::{Lead, Limits, Problem, warm_up};
 use crate::queue::{SinkId, WebhookId};
 
 /// How long a resend is recognised when neither preset nor webhook says.
@@ -34,6 +37,8 @@ pub struct Webhook {
     pub max_bytes: usize,
     /// Who may post.
     pub verifier: Verifier,
+    /// What the sender asks before it sends leads.
+    pub challenges: Vec<Challenge>,
     /// From where.
     pub addresses: AddressRule,
     /// Proxies whose X-Forwarded-For is believed.
@@ -48,11 +53,12 @@ pub struct Webhook {
     pub keep_held: Duration,
     /// Where leads go.
     pub sinks: Vec<Route>,
+    /// Where the fields of thin payloads are fetched.
+    pub hydrate: Option<Hydrator>,
     pub(super) format: Format,
     pub(super) accept: Option<Program>,
     pub(super) items: Option<Program>,
-    pub(super) fields: Vec<(Field, Program)>,
-    pub(super) custom: Vec<(String, Program)>,
+    pub(super) fields: Fields,
     pub(super) region: Option<String>,
     pub(super) limits: Limits,
     pub(super) rules: Vec<Rule>,
@@ -111,6 +117,9 @@ impl Webhook {
             ));
         }
         let verifier = errors.take("spec.auth", verifier(spec, preset, read_secret));
+        let challenges = errors
+            .take("spec.auth", challenges(spec, preset, read_secret))
+            .unwrap_or_default();
         let addresses = errors.take("spec", AddressRule::compile(&spec.auth.allowed_cidrs));
         let payload = &spec.payload;
         let from_preset = preset.map(|p| p.payload.clone()).unwrap_or_default();
@@ -123,7 +132,17 @@ impl Webhook {
             "spec.payload.items",
             payload.items.as_ref().or(from_preset.items.as_ref()),
         );
-        let (fields, custom) = mapping(&payload.lead, &from_preset.lead, &mut errors);
+        let fields = Fields::compile(
+            &payload.lead,
+            &from_preset.lead,
+            "spec.payload.lead",
+            &mut errors.0,
+        );
+        let hydrate = payload.hydrate.as_ref().and_then(|own| {
+            Hydrator::compile(own, from_preset.hydrate.as_ref(), read_secret)
+                .map_err(|found| errors.0.extend(found))
+                .ok()
+        });
         let rules = payload
             .rules
             .iter()
@@ -189,6 +208,7 @@ impl Webhook {
                 .unwrap_or_else(|| format!("/webhooks/{namespace}/{name}")),
             max_bytes: usize::try_from(payload.max_bytes).unwrap_or(1 << 20),
             verifier,
+            challenges,
             addresses,
             trusted_proxies: usize::try_from(spec.auth.trusted_proxies).unwrap_or(0),
             suspended: spec.suspend,
@@ -200,7 +220,7 @@ impl Webhook {
             accept,
             items,
             fields,
-            custom,
+            hydrate,
             region: payload.default_region.clone(),
             limits,
             rules,
@@ -215,6 +235,45 @@ impl Webhook {
         Ok(webhook)
     }
 
+    /// `{name, namespace}`, as expressions see it.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Completes a thin lead with the answer of the sender's API, and judges it as a whole.
+    pub fn complete(&self, answer: &Value, notification: &Value, known: Lead) -> Result<Lead, Vec<Problem>> {
+        let Some(hydrate) = &self.hydrate else {
+            let gone = "payload.hydrate was removed from the webhook; put it back and replay the lead";
+            return Err(vec![Problem::new("", "HydrateFailed", gone)]);
+        };
+        let lead = hydrate
+            .read(answer, notification, known, self.region.as_deref(), &self.limits)?
+            .into_value();
+        let scope = Scope::new()
+            .with("lead", &lead)
+            .with("payload", answer)
+            .with("item", notification);
+        let problems = self.broken_rules(&scope.with_null("headers").with_null("query"));
+        match Lead::from_value(lead) {
+            Some(lead) if problems.is_empty() => Ok(lead),
+            _ => Err(problems),
+        }
+    }
+
+    /// The rules that a lead breaks.
+    pub(super) fn broken_rules(&self, scope: &Scope<'_>) -> Vec<Problem> {
+        let judge = |rule: &Rule| match rule.program.test(scope) {
+            Ok(true) => None,
+            Ok(false) => Some(Problem::new(
+                rule.field.as_str(),
+                "RuleFailed",
+                rule.message.as_str(),
+            )),
+            Err(error) => Some(Problem::new(rule.field.as_str(), "RuleFailed", error.to_string())),
+        };
+        self.rules.iter().filter_map(judge).collect()
+    }
+
     /// The sinks' ids.
     pub fn sink_ids(&self) -> Arc<[SinkId]> {
         self.sinks.iter().map(|route| route.sink.clone()).collect()
@@ -223,11 +282,11 @@ impl Webhook {
     fn look_for_needs(&self) -> Needs {
         let programs = self
             .fields
-            .iter()
-            .map(|(_, program)| program)
-            .chain(self.custom.iter().map(|(_, program)| program))
+            .programs()
             .chain(self.rules.iter().map(|rule| &rule.program))
-            .chain([&self.accept, &self.items, &self.key].into_iter().flatten());
+            .chain(self.sinks.iter().filter_map(|route| route.when.as_ref()))
+            .chain([&self.accept, &self.items, &self.key].into_iter().flatten())
+            .chain(self.hydrate.iter().map(Hydrator::path));
         programs.fold(Needs::default(), |needs, program| Needs {
             headers: needs.headers || program.refers_to("headers"),
             query: needs.query || program.refers_to("query"),
@@ -243,7 +302,7 @@ impl Errors {
         result
             .map_err(|error| {
                 self.0
-                    .push(format!("{field}.{error}").replace("spec.auth.publicUrl", "spec.publicUrl"))
+                    .push(format!("{field}.{error}").replace("spec.auth.publicUrl", "spec.publicUrl"));
             })
             .ok()
     }
@@ -253,52 +312,6 @@ impl Errors {
             .map_err(|error| self.0.push(format!("{field}: {error}")))
             .ok()
     }
-}
-
-fn mapping(
-    own: &LeadMapping,
-    preset: &LeadMapping,
-    errors: &mut Errors,
-) -> (Vec<(Field, Program)>, Vec<(String, Program)>) {
-    let mut fields = Vec::new();
-    for field in Field::ALL {
-        let expression = mapped(own, *field).or(mapped(preset, *field));
-        let program = errors.program(&format!("spec.payload.lead.{}", field.name()), expression);
-        fields.extend(program.map(|program| (*field, program)));
-    }
-    let mut names: BTreeMap<&String, &Expression> = preset.custom.iter().collect();
-    names.extend(own.custom.iter());
-    let custom = names
-        .into_iter()
-        .filter_map(|(name, expression)| {
-            let program = errors.program(&format!("spec.payload.lead.custom.{name}"), Some(expression))?;
-            Some((name.clone(), program))
-        })
-        .collect();
-    (fields, custom)
-}
-
-fn mapped(mapping: &LeadMapping, field: Field) -> Option<&Expression> {
-    match field {
-        Field::Email => &mapping.email,
-        Field::Phone => &mapping.phone,
-        Field::FirstName => &mapping.first_name,
-        Field::LastName => &mapping.last_name,
-        Field::FullName => &mapping.full_name,
-        Field::Company => &mapping.company,
-        Field::JobTitle => &mapping.job_title,
-        Field::Website => &mapping.website,
-        Field::Address => &mapping.address,
-        Field::City => &mapping.city,
-        Field::State => &mapping.state,
-        Field::PostalCode => &mapping.postal_code,
-        Field::Country => &mapping.country,
-        Field::Message => &mapping.message,
-        Field::Source => &mapping.source,
-        Field::SubmissionId => &mapping.submission_id,
-        Field::CapturedAt => &mapping.captured_at,
-    }
-    .as_ref()
 }
 
 /// Builds the verifier. Errors start with the field below `spec.auth`.
@@ -323,7 +336,8 @@ fn verifier(
                 preset.and_then(|p| p.auth.as_ref()).and_then(|a| a.hmac.as_ref()),
             );
             let secrets = read_all(&hmac.secret_refs, "hmac.secretRefs")?;
-            HmacVerifier::compile(&scheme, &secrets, spec.public_url.as_deref()).map(Verifier::Hmac)
+            HmacVerifier::compile(&scheme, &secrets, spec.public_url.as_deref())
+                .map(|v| Verifier::Hmac(Box::new(v)))
         }
         Some(AuthScheme::Token(token)) => {
             let known = preset
@@ -380,6 +394,37 @@ fn verifier(
         ),
         None => Err("hmac: set exactly one of hmac, token, basic and none".to_owned()),
     }
+}
+
+/// The sender's handshakes. Errors start with the field below `spec.auth`.
+fn challenges(
+    spec: &LeadWebhookSpec,
+    preset: Option<&Preset>,
+    read_secret: &ReadSecret<'_>,
+) -> Result<Vec<Challenge>, String> {
+    let Some(preset) = preset else {
+        return Ok(Vec::new());
+    };
+    // A webhook that replaced the sender's own proof has no key to answer its handshake with.
+    if preset.auth.as_ref().is_some_and(|auth| auth.hmac.is_some()) && spec.auth.hmac.is_none() {
+        return Ok(Vec::new());
+    }
+    let token = spec
+        .auth
+        .challenge_token_secret_ref
+        .as_ref()
+        .map(|r| read_secret(&r.name, &r.key).map_err(|e| format!("challengeTokenSecretRef: {e}")));
+    let token = token.transpose()?;
+    let first = spec.auth.hmac.as_ref().and_then(|hmac| hmac.secret_refs.first());
+    let key = first
+        .map(|r| read_secret(&r.name, &r.key).map_err(|e| format!("hmac.secretRefs: {e}")))
+        .transpose()?;
+    let key = key.as_deref().map(<[u8]>::trim_ascii_end);
+    preset
+        .challenges
+        .iter()
+        .map(|data| Challenge::compile(data, token.clone(), key))
+        .collect()
 }
 
 fn token_place(token: &PresetToken) -> Result<Place, String> {

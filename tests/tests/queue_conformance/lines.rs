@@ -68,11 +68,10 @@ pub async fn next_due_tells_when_to_come_back(rig: Rig) {
     let claims = rig.queue.claim(&crm(), 10, LONG).await.unwrap();
     let next = claims.next_due.unwrap();
     assert!(next <= LONG && next > LONG / 2, "the end of the lease: {next:?}");
-    rig.settle(&claims.claims[0], retry(Duration::from_secs(60)))
-        .await;
+    rig.settle(&claims.claims[0], retry(Duration::from_mins(1))).await;
     let next = rig.queue.claim(&crm(), 10, LONG).await.unwrap().next_due.unwrap();
     assert!(
-        next <= Duration::from_secs(60) && next > Duration::from_secs(30),
+        next <= Duration::from_mins(1) && next > Duration::from_secs(30),
         "the retry: {next:?}"
     );
 }

@@ -6,11 +6,20 @@
     clippy::indexing_slicing,
     missing_docs
 )]
-#![allow(clippy::wildcard_imports, unreachable_pub)]
+#![allow(clippy::wildcard_imports, clippy::trivially_copy_pass_by_ref, unreachable_pub)]
 
 mod accepting;
+mod figures;
+mod gating;
 mod lines;
+mod listing;
+mod model;
+mod parking;
+mod random;
+mod redis_troubles;
 mod rig;
+mod sqlite_troubles;
+mod waking;
 
 macro_rules! on_both_queues {
     ($($module:ident: $($case:ident),+;)+) => {
@@ -19,6 +28,14 @@ macro_rules! on_both_queues {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
                     crate::$module::$case(crate::rig::Rig::sqlite().await).await;
+                }
+            )+)+
+        }
+        mod redis {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::$module::$case(crate::rig::Rig::redis().await).await;
                 }
             )+)+
         }
@@ -56,4 +73,44 @@ on_both_queues! {
         the_crm_record_is_remembered_for_a_while,
         leases_stay_in_force_through_a_crash,
         many_workers_deliver_each_lead_once;
+    parking:
+        a_parked_lead_is_shown_in_full,
+        a_parked_lead_lets_the_next_one_pass,
+        a_lead_dead_in_two_sinks_is_shown_twice,
+        a_replayed_lead_joins_the_end_with_its_attempts_cleared,
+        a_replay_leaves_a_claim_and_a_retry_in_force,
+        a_discarded_lead_is_gone_and_counted,
+        a_rejected_request_is_kept_and_counted,
+        an_erased_contact_is_gone_everywhere,
+        what_outlives_its_retention_is_pruned_and_counted,
+        parked_leads_survive_a_crash;
+    listing:
+        lists_are_newest_first_and_paged,
+        pages_of_leads_parked_together_leave_none_out,
+        lists_are_filtered_by_sink_and_webhook,
+        a_strange_cursor_or_limit_is_no_error;
+    gating:
+        without_limit_all_is_granted,
+        the_limit_is_never_exceeded_in_any_window,
+        a_limit_is_used_up_and_comes_back,
+        the_limit_survives_a_crash,
+        failures_in_a_row_open_the_circuit,
+        an_open_circuit_grants_one_probe_at_a_time,
+        a_breaker_of_zero_never_opens,
+        a_pause_stops_all_and_the_later_end_wins,
+        a_pause_ends_by_itself,
+        resuming_closes_the_circuit_and_wakes;
+    figures:
+        unknown_names_have_empty_figures,
+        the_figures_add_up,
+        the_last_delivery_is_told,
+        the_oldest_is_exact_whatever_its_state,
+        a_replayed_lead_counts_from_its_replay;
+    waking:
+        a_push_wakes_whoever_waits,
+        a_push_wakes_across_processes,
+        a_push_before_the_wait_is_not_missed,
+        a_wait_ends_when_its_time_is_over,
+        the_next_lead_of_a_contact_wakes_when_the_first_is_settled,
+        a_replay_wakes;
 }

@@ -8,7 +8,7 @@ use leadgate_tests::redis_server::RedisServer;
 use tempfile::TempDir;
 
 /// The lease of claims that shall not end within a test.
-pub const LONG: Duration = Duration::from_secs(300);
+pub const LONG: Duration = Duration::from_mins(5);
 /// How long recovery may take: the promise is 5 s, the rest is for busy machines.
 pub const RECOVERY: Duration = Duration::from_secs(15);
 
@@ -41,7 +41,23 @@ impl Rig {
     }
 
     pub async fn redis_with(server: RedisServer) -> Self {
-        let options = OpenOptions::default();
+        Self::redis_options(server, OpenOptions::default()).await
+    }
+
+    /// On a server that others use too, or have used.
+    pub async fn redis_apart(server: RedisServer) -> Self {
+        let prefix = LeadId::generate().to_string();
+        Self::redis_options(
+            server,
+            OpenOptions {
+                prefix,
+                ..OpenOptions::default()
+            },
+        )
+        .await
+    }
+
+    async fn redis_options(server: RedisServer, options: OpenOptions) -> Self {
         let queue = open(&server.url(), options.clone()).await.unwrap();
         Self {
             queue,
@@ -191,7 +207,7 @@ pub fn lead(person: &str, key: &str) -> NewLead {
         id: LeadId::generate(),
         webhook: form(),
         dedupe: DedupeKey::from(key),
-        window: Duration::from_secs(3600),
+        window: Duration::from_hours(1),
         contact: Contact::from(person),
         sinks: vec![crm()].into(),
         body: Bytes::from(format!("body of {key}")),

@@ -67,14 +67,26 @@ impl HubSpot {
     }
 
     async fn upsert_one(&self, lead: &Upsert, gate: &dyn Gate) -> Outcome {
+        // A lead without a unique value is found by search only, which lags behind a write whose answer was lost.
+        if lead.unknown && lead.record.is_none() && self.key(lead).is_none() {
+            let why = Failure::new(
+                "Settling",
+                "the last attempt's answer was lost; waiting until HubSpot's search would show its record",
+            );
+            return Outcome::Retry {
+                after: Some(SEARCH_LAG),
+                why,
+                unknown: false,
+            };
+        }
         match self.find_or_create(lead, gate).await {
             Ok(answer) => outcome(answer),
             Err(NoAnswer::Denied(denied)) => Outcome::Denied(denied),
-            Err(NoAnswer::Failed(why, unknown)) => {
-                // A lead without a unique value is found by search only, which lags behind a write.
-                let after = (unknown && self.key(lead).is_none()).then_some(SEARCH_LAG);
-                Outcome::Retry { after, why, unknown }
-            }
+            Err(NoAnswer::Failed(why, unknown)) => Outcome::Retry {
+                after: None,
+                why,
+                unknown,
+            },
         }
     }
 

@@ -26,11 +26,14 @@ struct DueHead {
 pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, Failure> {
     let mut claims = Vec::new();
     let mut bytes = 0;
-    for head in due_heads(tx, sink, max)? {
+    let heads = due_heads(tx, sink, max)?;
+    let mut token = reserve_tokens(tx, sink, heads.len())?;
+    for head in heads {
+        token += 1;
         if bytes >= CLAIM_BYTES {
             break;
         }
-        if let Some(claim) = claim_head(tx, sink, &head, lease)? {
+        if let Some(claim) = claim_head(tx, sink, &head, token, lease)? {
             bytes += claim.body.len();
             claims.push(claim);
         }
@@ -67,9 +70,9 @@ fn claim_head(
     tx: &Tx<'_>,
     sink: &SinkId,
     head: &DueHead,
+    token: i64,
     lease: Duration,
 ) -> rusqlite::Result<Option<Claim>> {
-    let token = next_token(tx, sink)?;
     let attempt = head.attempts + 1;
     // A claim whose lease ran out: its worker died or hangs, and may have reached the CRM.
     let unknown = head.unknown || head.token != 0;
@@ -116,13 +119,18 @@ fn claim_head(
     Ok(claim)
 }
 
-fn next_token(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<i64> {
+/// Takes so many numbers from the sink's counter; tells the one before the first.
+fn reserve_tokens(tx: &Tx<'_>, sink: &SinkId, tokens: usize) -> rusqlite::Result<i64> {
+    if tokens == 0 {
+        return Ok(0);
+    }
+    let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
     tx.sql
         .prepare_cached(
-            "INSERT INTO gate (sink, token) VALUES (?1, 1) ON CONFLICT DO UPDATE SET token = token + 1 \
-             RETURNING token",
+            "INSERT INTO gate (sink, token) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET token = token + ?2 \
+             RETURNING token - ?2",
         )?
-        .query_row([sink.as_str()], |row| row.get(0))
+        .query_row((sink.as_str(), tokens), |row| row.get(0))
 }
 
 fn drop_head(tx: &Tx<'_>, sink: &SinkId, contact: &str) -> rusqlite::Result<usize> {

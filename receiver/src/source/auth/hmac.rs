@@ -89,7 +89,7 @@ impl HmacVerifier {
             .iter()
             .map(|(name, value)| {
                 key(algorithm, scheme.secret.as_ref(), value)
-                    .map_err(|reason| format!("Secret {name}: {reason}"))
+                    .map_err(|reason| format!("hmac.secretRefs: Secret {name}: {reason}"))
             })
             .collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() {
@@ -222,7 +222,9 @@ impl Key {
         macro_rules! mac {
             ($mac:expr) => {{
                 let mut mac = $mac.clone();
-                pieces.iter().for_each(|piece| mac.update(piece));
+                for piece in pieces {
+                    mac.update(piece);
+                }
                 same(&mac.finalize().into_bytes(), signature)
             }};
         }

@@ -72,7 +72,7 @@ impl AuthError {
 #[derive(Debug)]
 pub enum Verifier {
     /// The sender signs each request.
-    Hmac(HmacVerifier),
+    Hmac(Box<HmacVerifier>),
     /// The sender sends a fixed secret.
     Token(TokenVerifier),
     /// Anybody may post; the webhook said so.

@@ -43,7 +43,7 @@ impl TokenVerifier {
                 let value = value.trim_ascii_end();
                 if value.is_empty() {
                     return Err(format!(
-                        "Secret {name}: it is empty; an empty token would let anybody in"
+                        "token.secretRefs: Secret {name}: it is empty; an empty token would let anybody in"
                     ));
                 }
                 Ok(match encoding {

@@ -1,0 +1,57 @@
+# Leadgate. `make` lists what can be done.
+
+CARGO ?= cargo
+# cargo install puts tools there that are not part of the toolchain.
+TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/leadgate/tools
+CARGO_DENY_VERSION = 0.20.2
+DENY = $(TOOLS)/bin/cargo-deny
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench soak generate clean need-rust need-test-tools
+
+help: ## list the targets
+	@echo "Leadgate: webhooks in, CRM records out. Start with: make run"
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+
+run: need-rust ## try it: three leads from three senders into a simulated HubSpot (ONCE=1: and end)
+	@echo "building (the first time takes some minutes)"
+	@$(CARGO) build --locked --quiet --bin leadgate-receiver --bin quickstart
+	@$(CARGO) run --locked --quiet --bin quickstart
+
+test: need-rust need-test-tools ## run every test (real Redis, real Kubernetes API server, HubSpot's own SDK)
+	tests/cluster/cluster build control-plane
+	$(CARGO) test --locked --workspace
+
+lint: need-rust $(DENY) ## formatting, clippy, licences and sources of dependencies
+	@$(CARGO) fmt --version >/dev/null 2>&1 || .ci/need component rustfmt
+	@$(CARGO) clippy --version >/dev/null 2>&1 || .ci/need component clippy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(DENY) --log-level error --locked check --hide-inclusion-graph licenses bans sources
+
+bench: need-rust ## measure accepting leads against the same server without its queue
+	@command -v redis-server >/dev/null || .ci/need redis-server
+	$(CARGO) run --locked --release --bin bench
+
+soak: need-rust ## kill the receiver and Redis 100 times under load and count every lead
+	@command -v redis-server >/dev/null || .ci/need redis-server
+	$(CARGO) run --locked --release --bin soak
+
+generate: need-rust ## write what is made from the types: CRD YAML and the generated parts of docs/
+	$(CARGO) run --locked --quiet --example generate
+	UPDATE=1 $(CARGO) test --locked --quiet --workspace --test docs
+
+clean: ## remove what was built, and the quickstart's state
+	$(CARGO) clean
+	rm -rf .quickstart
+
+need-rust:
+	@command -v $(CARGO) >/dev/null || .ci/need rust
+	@command -v cc >/dev/null || .ci/need cc
+
+need-test-tools:
+	@.ci/need test
+
+$(DENY):
+	$(CARGO) install --locked --quiet --root $(TOOLS) --version $(CARGO_DENY_VERSION) cargo-deny

@@ -1,0 +1,214 @@
+//! `leadgate-receiver try`: what a webhook would make of a request, without sending or storing anything.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use clap::Parser;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::Value;
+
+use crate::config::{self, Config, Folders};
+use crate::lead::Problem;
+use crate::source::auth::RawRequest;
+use crate::source::{ChallengeAnswer, Draft, Refusal, Seen, Webhook};
+
+/// Shows what a webhook would make of a request, without sending or storing anything.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "leadgate-receiver try", bin_name = "leadgate-receiver try")]
+pub struct Try {
+    /// Folder of manifests.
+    #[arg(long, env = "LEADGATE_MANIFESTS", value_name = "DIR")]
+    pub manifests: PathBuf,
+    /// Folder of Secrets as Kubernetes mounts them.
+    #[arg(long, env = "LEADGATE_SECRETS", value_name = "DIR")]
+    pub secrets: Option<PathBuf>,
+    /// The webhook: NAME, or NAMESPACE/NAME.
+    #[arg(long, value_name = "NAME")]
+    pub webhook: String,
+    /// File with the request's body as the sender sent it.
+    #[arg(long, value_name = "FILE")]
+    pub payload: PathBuf,
+    /// A header of the request, as Name:Value; may be given several times.
+    #[arg(long = "header", value_name = "NAME:VALUE")]
+    pub headers: Vec<String>,
+    /// The query string of the request's URL.
+    #[arg(long)]
+    pub query: Option<String>,
+}
+
+/// Runs it. `true`: the request would have been accepted.
+pub fn run(cli: &Try) -> anyhow::Result<bool> {
+    let config = config::load(
+        &Folders {
+            manifests: cli.manifests.clone(),
+            secrets: cli.secrets.clone(),
+        },
+        None,
+    );
+    let webhook = find(&config, &cli.webhook)?;
+    let body = std::fs::read(&cli.payload).with_context(|| format!("--payload {}", cli.payload.display()))?;
+    let headers = headers(&cli.headers, &cli.payload, &body)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let request = RawRequest {
+        method: &Method::POST,
+        query: cli.query.as_deref(),
+        headers: &headers,
+        body: &body,
+        now: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+    };
+    let (report, accepted) = report(&config, webhook, &request);
+    print!("{report}");
+    Ok(accepted)
+}
+
+fn find<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Webhook> {
+    let matches = |id: &str| id == name || id.split_once('/').is_some_and(|(_, own)| own == name);
+    let found: Vec<&Webhook> = config
+        .webhooks()
+        .map(AsRef::as_ref)
+        .filter(|webhook: &&Webhook| matches(webhook.id.as_str()))
+        .collect();
+    match found.as_slice() {
+        [webhook] => Ok(webhook),
+        [] => {
+            let problems: Vec<String> = config
+                .problems
+                .iter()
+                .map(|problem| format!("\n  {problem}"))
+                .collect();
+            let problems = problems.concat();
+            bail!("no LeadWebhook named {name} can run{problems}")
+        }
+        _ => bail!("several LeadWebhooks are named {name}; write NAMESPACE/NAME"),
+    }
+}
+
+fn headers(given: &[String], path: &Path, body: &[u8]) -> anyhow::Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for header in given {
+        let (name, value) = header
+            .split_once(':')
+            .with_context(|| format!("--header `{header}`: write Name:Value"))?;
+        let name = HeaderName::from_bytes(name.trim().as_bytes()).context("--header: not a header's name")?;
+        headers.append(
+            name,
+            HeaderValue::from_str(value.trim()).context("--header: not a header's value")?,
+        );
+    }
+    if !headers.contains_key(CONTENT_TYPE) {
+        let is_json = path.extension().is_some_and(|e| e == "json")
+            || matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+        let kind = if is_json {
+            "application/json"
+        } else {
+            "application/x-www-form-urlencoded"
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    Ok(headers)
+}
+
+/// What would become of a request, in words, and whether it would be accepted.
+pub fn report(config: &Config, webhook: &Webhook, request: &RawRequest<'_>) -> (String, bool) {
+    let mut out = String::new();
+    let mut line = |label: &str, text: &str| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{label:<16}{text}");
+    };
+    line("webhook", &format!("{} at {}", webhook.id, webhook.path));
+    let verified = webhook.verifier.verify(request);
+    match &verified {
+        Ok(()) => line("authentication", "accepted"),
+        Err(error) => line("authentication", &format!("refused (401): {error}")),
+    }
+    let mut drafts = Vec::new();
+    let seen = webhook.read(request, |draft, payload| drafts.push((draft, payload.to_vec())));
+    let accepted = match seen {
+        Ok(Seen::Leads) => true,
+        Ok(Seen::Ignored(reason)) => {
+            line("result", &format!("ignored (200): {reason}"));
+            false
+        }
+        Ok(Seen::Challenge(ChallengeAnswer::Refuse(status, reason))) => {
+            line("result", &format!("a handshake, refused ({status}): {reason}"));
+            false
+        }
+        Ok(Seen::Challenge(_)) => {
+            line("result", "a handshake, answered (200)");
+            true
+        }
+        Err(Refusal::Body(error)) => {
+            line("body", &format!("refused: {error}"));
+            false
+        }
+        Err(Refusal::Invalid(problems)) => {
+            line(
+                "validation",
+                &format!("refused (400): {} problem(s)", problems.len()),
+            );
+            for Problem {
+                field,
+                reason,
+                message,
+            } in &problems
+            {
+                line("", &format!("{field} ({reason}): {message}"));
+            }
+            false
+        }
+    };
+    for (number, (draft, payload)) in drafts.into_iter().enumerate() {
+        out.push_str(&describe(config, webhook, number + 1, draft, &payload));
+    }
+    (out, accepted && verified.is_ok())
+}
+
+fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, payload: &[u8]) -> String {
+    let mut out = String::new();
+    let mut line = |label: &str, text: &str| {
+        let _ = writeln!(out, "{label:<16}{text}");
+    };
+    line(&format!("lead {number}"), "valid");
+    let parts = draft
+        .key
+        .submission
+        .as_deref()
+        .unwrap_or("(a hash: no id was found)");
+    line(
+        "idempotency",
+        &format!(
+            "from {}: {parts}; remembered for {:?}",
+            draft.key.from, draft.key.window
+        ),
+    );
+    if let Some(url) = &draft.hydrate {
+        line("hydrate", &format!("the rest would be fetched from {url}"));
+    }
+    let lead = draft.lead.into_value();
+    for (name, value) in lead.as_object().into_iter().flatten() {
+        line("", &format!("{name} = {}", shown(value)));
+    }
+    let payload: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
+    for id in draft.sinks.iter() {
+        line("sink", id.as_str());
+        let Some(sink) = config.sinks().find(|sink| sink.id == *id) else {
+            continue;
+        };
+        match sink.mapping.apply(&lead, &payload, webhook.value()) {
+            Ok(properties) => {
+                for (name, value) in properties {
+                    line("", &format!("{name} = {}", shown(&value)));
+                }
+            }
+            Err(error) => line("", &format!("{error}")),
+        }
+    }
+    out
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

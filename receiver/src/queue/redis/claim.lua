@@ -1,0 +1,57 @@
+#!lua flags=allow-oom
+-- Leases the first lead of the contacts that are still due.
+-- KEYS: due, state, touched, gate, then the line and the remembered record of each contact.
+-- ARGV: lease, how many bytes, then the contacts.
+-- Answers the milliseconds until the next is due (-1: none waits), then for each lead its contact, token,
+-- attempt, whether an outcome is unknown, record and entry.
+local now = now_ms()
+local lease, room = tonumber(ARGV[1]), tonumber(ARGV[2])
+local contacts = { unpack(ARGV, 3) }
+local scores, states = {}, {}
+if #contacts > 0 then
+  scores = call('ZMSCORE', KEYS[1], unpack(contacts))
+  states = call('HMGET', KEYS[2], unpack(contacts))
+end
+
+local answer = { -1 }
+local due, state = { key = KEYS[1] }, { key = KEYS[2] }
+local touched = { key = KEYS[3] }
+for i, contact in ipairs(contacts) do
+  local is_due = scores[i] and tonumber(scores[i]) <= now
+  local entry = is_due and room > 0 and call('LINDEX', KEYS[3 + 2 * i], 0)
+  if entry then
+    room = room - #entry
+    local token, attempts, unknown = '0', '0', '0'
+    if states[i] then
+      token, attempts, unknown = string.match(states[i], '^(%d+) (%d+) (%d+)$')
+    end
+    -- A claim whose lease ran out: its worker died or hangs, and may have reached the CRM.
+    if token ~= '0' then
+      unknown = '1'
+    end
+    local attempt = text(tonumber(attempts) + 1)
+    token = text(call('HINCRBY', KEYS[4], 'token', 1))
+    local record = call('GET', KEYS[4 + 2 * i])
+    state[#state + 1] = contact
+    state[#state + 1] = token .. ' ' .. attempt .. ' ' .. unknown
+    due[#due + 1] = text(now + lease)
+    due[#due + 1] = contact
+    touched[#touched + 1] = take(entry, 1) or text(now)
+    touched[#touched + 1] = contact
+    answer[#answer + 1] = { contact, token, attempt, unknown, record, entry }
+  elseif is_due and room > 0 then
+    -- No line behind this contact: nothing to hand out, and nothing to come back to.
+    call('ZREM', KEYS[1], contact)
+    call('ZREM', KEYS[3], contact)
+    call('HDEL', KEYS[2], contact)
+  end
+end
+in_chunks('HSET', nil, state)
+in_chunks('ZADD', nil, due)
+in_chunks('ZADD', nil, touched)
+
+local first = call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+if first[2] then
+  answer[1] = math.max(0, first[2] - now)
+end
+return answer

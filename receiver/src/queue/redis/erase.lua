@@ -1,0 +1,38 @@
+#!lua flags=allow-oom
+-- Erases a contact. KEYS: counts, four of the held set, four of the dead set, then due, state, touched, the
+-- line and the remembered record of each sink. ARGV: contact, then the sinks.
+local contact = ARGV[1]
+local erased = 0
+for at, kind in pairs({ [2] = 'held', [6] = 'dead' }) do
+  local prefix = contact .. '|'
+  for _, member in ipairs(call('ZRANGE', KEYS[at + 3], '[' .. prefix, '[' .. prefix .. '\255', 'BYLEX')) do
+    local id_sink = string.sub(member, #prefix + 1)
+    local found, entry = unpark(at, id_sink)
+    if found then
+      count_discarded(KEYS[1], kind, id_sink, entry)
+      erased = erased + 1
+    else
+      call('ZREM', KEYS[at + 3], member)
+    end
+  end
+end
+for i = 2, #ARGV do
+  local at = 10 + (i - 2) * 5
+  local line, counted = KEYS[at + 3], {}
+  local length = call('LLEN', line)
+  for from = 0, length - 1, 100 do
+    for _, entry in ipairs(call('LRANGE', line, from, from + 99)) do
+      local webhook = webhook_of(entry)
+      counted[webhook] = (counted[webhook] or 0) + 1
+    end
+  end
+  for webhook, leads in pairs(counted) do
+    call('HINCRBY', KEYS[1], ARGV[i] .. '|' .. webhook .. '|discarded', leads)
+  end
+  erased = erased + length
+  call('ZREM', KEYS[at], contact)
+  call('HDEL', KEYS[at + 1], contact)
+  call('ZREM', KEYS[at + 2], contact)
+  call('UNLINK', line, KEYS[at + 4])
+end
+return erased

@@ -1,0 +1,79 @@
+//! What limits requests to a CRM: pause, circuit breaker, rolling limit.
+
+use std::time::Duration;
+
+use super::{RedisQueue, answer::Items, answer::strange, millis, script};
+use crate::queue::{Breaker, CrmHealth, Grant, QueueError, RateLimit, SinkId};
+
+/// The reason told for an open circuit.
+pub(super) const CIRCUIT_OPEN: &str = "the CRM fails: waiting before the next try";
+
+impl RedisQueue {
+    pub(super) async fn grant(
+        &self,
+        sink: &SinkId,
+        wanted: u32,
+        limit: Option<RateLimit>,
+        breaker: Breaker,
+    ) -> Result<Grant, QueueError> {
+        let (requests, per) = limit.map_or((-1, 1), |limit| {
+            (i64::from(limit.requests), millis(limit.per).max(1))
+        });
+        let mut call = script::PERMITS.call(1, 128);
+        call.arg(self.keys.gate(sink))
+            .arg(wanted)
+            .arg(requests)
+            .arg(per)
+            .arg(millis(breaker.cooldown));
+        let mut answer = Items::of(self.link.run(&script::PERMITS, &call).await?, "permits")?;
+        let mut read = || {
+            let granted = u32::try_from(answer.unsigned()?).ok()?;
+            let wait = Duration::from_millis(answer.unsigned()?);
+            let reason = answer.text()?;
+            let paused = match reason.strip_prefix("paused:") {
+                Some(why) => Some(why.to_owned()),
+                None => (reason == "open").then(|| CIRCUIT_OPEN.to_owned()),
+            };
+            let failures = u32::try_from(answer.unsigned()?).unwrap_or(u32::MAX);
+            Some(Grant {
+                granted,
+                wait,
+                paused,
+                failures,
+            })
+        };
+        read().ok_or_else(|| strange("permits"))
+    }
+
+    pub(super) async fn record_health(
+        &self,
+        sink: &SinkId,
+        health: CrmHealth,
+        breaker: Breaker,
+    ) -> Result<(), QueueError> {
+        let mut call = script::REPORT.call(1, 128);
+        call.arg(self.keys.gate(sink))
+            .arg(u8::from(health == CrmHealth::Up));
+        call.arg(breaker.failures).arg(millis(breaker.cooldown));
+        self.link.run(&script::REPORT, &call).await.map(drop)
+    }
+
+    pub(super) async fn pause_sink(
+        &self,
+        sink: &SinkId,
+        pause: Duration,
+        reason: &str,
+    ) -> Result<(), QueueError> {
+        let mut call = script::PAUSE.call(1, 128 + reason.len());
+        call.arg(self.keys.gate(sink)).arg(millis(pause)).arg(reason);
+        self.link.run_repeatable(&script::PAUSE, &call).await.map(drop)
+    }
+
+    pub(super) async fn resume_sink(&self, sink: &SinkId) -> Result<(), QueueError> {
+        let mut call = script::RESUME.call(1, 128);
+        call.arg(self.keys.gate(sink))
+            .arg(self.keys.channel())
+            .arg(sink.as_str());
+        self.link.run_repeatable(&script::RESUME, &call).await.map(drop)
+    }
+}

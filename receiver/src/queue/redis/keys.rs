@@ -1,0 +1,93 @@
+//! The names of the keys. The prefix is one hash tag, so all keys of a namespace share a cluster slot.
+
+use crate::queue::{Contact, DedupeKey, LeadId, ParkedSet, SinkId};
+
+/// What keys begin with: `{leadgate}:`.
+#[derive(Clone)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self {
+            prefix: format!("{{{prefix}}}:"),
+        }
+    }
+
+    fn key(&self, parts: &[&str]) -> String {
+        let mut key =
+            String::with_capacity(self.prefix.len() + parts.iter().map(|part| part.len()).sum::<usize>());
+        key.push_str(&self.prefix);
+        for part in parts {
+            key.push_str(part);
+        }
+        key
+    }
+
+    /// Hash: `sink|webhook|figure` -> number.
+    pub(super) fn counts(&self) -> String {
+        self.key(&["counts"])
+    }
+
+    /// Hash: `webhook|figure` -> number.
+    pub(super) fn webhooks(&self) -> String {
+        self.key(&["webhooks"])
+    }
+
+    /// String: the id of the lead that holds a dedupe key.
+    pub(super) fn dedupe(&self, key: &DedupeKey) -> String {
+        self.key(&["dedupe:", key.as_str()])
+    }
+
+    /// List: a contact's leads, in order.
+    pub(super) fn line(&self, sink: &SinkId, contact: &Contact) -> String {
+        self.key(&["line:", sink.as_str(), ":", contact.as_str()])
+    }
+
+    /// String: the CRM record a contact's last lead went to.
+    pub(super) fn record(&self, sink: &SinkId, contact: &Contact) -> String {
+        self.key(&["record:", sink.as_str(), ":", contact.as_str()])
+    }
+
+    /// Sorted set: contact -> when its first lead is due; while claimed, when the lease ends.
+    pub(super) fn due(&self, sink: &SinkId) -> String {
+        self.key(&["due:", sink.as_str()])
+    }
+
+    /// Hash: contact -> `token attempts unknown` of its first lead, once that was claimed.
+    pub(super) fn state(&self, sink: &SinkId) -> String {
+        self.key(&["state:", sink.as_str()])
+    }
+
+    /// Sorted set: contact -> when its first lead was queued, once that was claimed. The others are due since
+    /// they were queued, so the oldest lead is the first of this set or of `due`.
+    pub(super) fn touched(&self, sink: &SinkId) -> String {
+        self.key(&["touched:", sink.as_str()])
+    }
+
+    /// Hash: fencing counter, pause, circuit, recent grants.
+    pub(super) fn gate(&self, sink: &SinkId) -> String {
+        self.key(&["gate:", sink.as_str()])
+    }
+
+    /// A parked set: values, members by time, members by expiry, members by contact.
+    pub(super) fn parked(&self, set: ParkedSet) -> [String; 4] {
+        ["", ":time", ":expiry", ":contacts"].map(|part| self.key(&["parked:", set.as_str(), part]))
+    }
+
+    /// String: written by the check.
+    pub(super) fn probe(&self) -> String {
+        self.key(&["check"])
+    }
+
+    /// Channel: the names of sinks that got leads.
+    pub(super) fn channel(&self) -> String {
+        self.key(&["wake"])
+    }
+}
+
+/// A parked lead's name in its set.
+pub(super) fn id_sink(id: &LeadId, sink: Option<&SinkId>) -> String {
+    format!("{id}|{}", sink.map_or("", SinkId::as_str))
+}

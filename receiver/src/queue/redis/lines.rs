@@ -1,0 +1,189 @@
+//! Claim, renew, settle.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::{
+    RedisQueue,
+    answer::{Items, bytes, items, number, strange, text},
+    millis,
+    packed::{Entry, put_reason},
+    script,
+};
+use crate::queue::{
+    Claim, Claims, Contact, Outcome, ParkedSet, QueueError, Settled, Settlement, SinkId, Token,
+};
+
+/// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
+const CLAIM_BYTES: usize = 8 << 20;
+
+/// Contacts in one script.
+const AT_ONCE: usize = 1000;
+
+/// Other workers may take what was seen to be due; then it is worth looking again, a few times.
+const LOOKS: usize = 4;
+
+impl RedisQueue {
+    /// A script must name its keys, so it takes a look first (who is due?) and then a claim for those.
+    pub(super) async fn claim_due(
+        &self,
+        sink: &SinkId,
+        max: usize,
+        lease: Duration,
+    ) -> Result<Claims, QueueError> {
+        let mut found = Claims::default();
+        for _ in 0..LOOKS {
+            let (next_due, contacts) = self.peek(sink, max.min(AT_ONCE)).await?;
+            found.next_due = next_due;
+            if contacts.is_empty() {
+                break;
+            }
+            found = self.claim_contacts(sink, &contacts, lease).await?;
+            if !found.claims.is_empty() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn peek(&self, sink: &SinkId, max: usize) -> Result<(Option<Duration>, Vec<String>), QueueError> {
+        let mut call = script::PEEK.call(1, 128);
+        call.arg(self.keys.due(sink)).arg(max);
+        let mut answer = Items::of(self.link.run_repeatable(&script::PEEK, &call).await?, "peek")?;
+        let next_due = until(answer.number().ok_or_else(|| strange("peek"))?);
+        let mut contacts = Vec::new();
+        while let Some(contact) = answer.text() {
+            contacts.push(contact);
+        }
+        Ok((next_due, contacts))
+    }
+
+    async fn claim_contacts(
+        &self,
+        sink: &SinkId,
+        contacts: &[String],
+        lease: Duration,
+    ) -> Result<Claims, QueueError> {
+        let mut call = script::CLAIM.call(4 + 2 * contacts.len(), 300 * contacts.len());
+        call.arg(self.keys.due(sink)).arg(self.keys.state(sink));
+        call.arg(self.keys.touched(sink)).arg(self.keys.gate(sink));
+        for contact in contacts {
+            let contact = Contact::from(contact.as_str());
+            call.arg(self.keys.line(sink, &contact))
+                .arg(self.keys.record(sink, &contact));
+        }
+        call.arg(millis(lease)).arg(CLAIM_BYTES).arg(contacts);
+        let mut answer = Items::of(self.link.run(&script::CLAIM, &call).await?, "claim")?;
+        let next_due = until(answer.number().ok_or_else(|| strange("claim"))?);
+        let mut claims = Vec::with_capacity(contacts.len());
+        while let Some(lead) = answer.next() {
+            if let Some(claim) = read_claim(lead) {
+                claims.push(claim);
+            } else {
+                // It stays leased and comes back; the others must not wait for it.
+                tracing::error!(%sink, "a lead in the queue is unreadable and was left there");
+            }
+        }
+        Ok(Claims { claims, next_due })
+    }
+
+    /// Extends leases.
+    pub(super) async fn renew_leases(
+        &self,
+        sink: &SinkId,
+        claims: &[(Contact, Token)],
+        lease: Duration,
+    ) -> Result<Vec<bool>, QueueError> {
+        let mut renewed = Vec::with_capacity(claims.len());
+        for part in claims.chunks(AT_ONCE) {
+            let mut call = script::RENEW.call(2, 128 * part.len());
+            call.arg(self.keys.due(sink))
+                .arg(self.keys.state(sink))
+                .arg(millis(lease));
+            for (contact, token) in part {
+                call.arg(contact.as_str()).arg(*token);
+            }
+            let answers = items(self.link.run_repeatable(&script::RENEW, &call).await?, "renew")?;
+            renewed.extend(answers.iter().map(|answer| number(answer) == Some(1)));
+        }
+        Ok(renewed)
+    }
+
+    /// Ends claims.
+    pub(super) async fn settle_claims(
+        &self,
+        sink: &SinkId,
+        settlements: &[Settlement],
+    ) -> Result<Vec<Settled>, QueueError> {
+        let mut settled = Vec::with_capacity(settlements.len());
+        for part in settlements.chunks(AT_ONCE) {
+            let answers = items(self.settle_part(sink, part).await?, "settle")?;
+            settled.extend(answers.iter().map(|answer| match number(answer) {
+                Some(1) => Settled::Done,
+                _ => Settled::Stale,
+            }));
+        }
+        Ok(settled)
+    }
+
+    async fn settle_part(&self, sink: &SinkId, settlements: &[Settlement]) -> Result<Value, QueueError> {
+        let mut call = script::SETTLE.call(12 + 2 * settlements.len(), 400 * settlements.len());
+        call.arg(self.keys.counts()).arg(self.keys.due(sink));
+        call.arg(self.keys.state(sink)).arg(self.keys.touched(sink));
+        call.arg(&self.keys.parked(ParkedSet::Held))
+            .arg(&self.keys.parked(ParkedSet::Dead));
+        for Settlement { contact, .. } in settlements {
+            call.arg(self.keys.line(sink, contact))
+                .arg(self.keys.record(sink, contact));
+        }
+        call.arg(self.keys.channel()).arg(sink.as_str());
+        for settlement in settlements {
+            call.arg(settlement.contact.as_str()).arg(settlement.token);
+            match &settlement.outcome {
+                Outcome::Delivered { remember: None } => call.arg("delivered").arg("").arg(0),
+                Outcome::Delivered {
+                    remember: Some((record, keep)),
+                } => call.arg("delivered").arg(record).arg(millis(*keep).max(1)),
+                Outcome::Retry { after, unknown } => {
+                    call.arg("retry").arg(millis(*after)).arg(u8::from(*unknown))
+                }
+                Outcome::Release { after } => call.arg("release").arg(millis(*after)).arg(""),
+                Outcome::Park { set, why, keep } => {
+                    let mut reason = Vec::new();
+                    put_reason(&mut reason, why);
+                    let set = if *set == ParkedSet::Held { "held" } else { "dead" };
+                    call.arg(set).arg(millis(*keep)).arg(reason)
+                }
+            };
+        }
+        self.link.run(&script::SETTLE, &call).await
+    }
+}
+
+fn read_claim(lead: Value) -> Option<Claim> {
+    let mut fields = Items::of(lead, "claim").ok()?;
+    let contact = Contact::new(fields.text()?);
+    let token = fields.unsigned()?;
+    let attempt = u32::try_from(fields.unsigned()?).unwrap_or(u32::MAX);
+    let unknown = fields.number()? == 1;
+    let record = fields.next().and_then(text);
+    let entry = Entry::read(bytes(fields.next()?)?)?;
+    Some(Claim {
+        contact,
+        token,
+        id: entry.id,
+        webhook: entry.webhook,
+        attempt,
+        unknown,
+        accepted_at: entry.accepted_at,
+        queued_at: entry.queued_at,
+        record,
+        body: entry.body,
+    })
+}
+
+/// A script's "-1: none waits, else so many milliseconds".
+fn until(milliseconds: i64) -> Option<Duration> {
+    u64::try_from(milliseconds).ok().map(Duration::from_millis)
+}

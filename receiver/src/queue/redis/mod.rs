@@ -1,0 +1,267 @@
+//! The queue in Redis (7.0 or newer), shared by all replicas.
+//!
+//! * The Lua files beside this one are the operations, each atomic; [`keys`] names what they work on.
+//! * [`link`]: the one connection, replaced by itself; [`intake`]: accepts, in batches; [`subscriber`]: pushes
+//!   of other processes.
+//! * [`packed`]: how a lead is one string; [`answer`]: reading what scripts answer.
+
+mod answer;
+mod check;
+mod gate;
+mod intake;
+mod keys;
+mod lines;
+mod link;
+mod packed;
+mod parked;
+mod script;
+mod stats;
+mod subscriber;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use redis::{Client, ConnectionAddr, IntoConnectionInfo};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use self::{intake::Offer, keys::Keys, link::Link};
+use super::{
+    Admission, Breaker, Claims, Contact, CrmHealth, Grant, LeadId, ListFilter, NewLead, NewRejected,
+    OpenError, OpenOptions, Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Settled, Settlement,
+    SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, intake::Intake, wake::Wake,
+};
+
+/// How long a lead's sender waits for the answer: a batch under way, and a part of the next.
+const ACCEPTED_WITHIN: Duration = Duration::from_millis(950);
+
+/// Without the subscription, how long a push by another process may go unnoticed.
+const UNHEARD: Duration = Duration::from_secs(1);
+
+/// The longest duration in milliseconds: far enough from the end of what Redis and Lua count exactly.
+const LONGEST: u64 = 1 << 50;
+
+/// A duration as the scripts take it.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis())
+        .unwrap_or(LONGEST)
+        .min(LONGEST)
+}
+
+/// A queue in Redis.
+pub(super) struct RedisQueue {
+    keys: Keys,
+    link: Link,
+    offers: Mutex<Option<mpsc::UnboundedSender<Offer>>>,
+    sender: Mutex<Option<JoinHandle<()>>>,
+    helpers: [JoinHandle<()>; 2],
+    intake: Intake,
+    wake: Arc<Wake>,
+    listening: Arc<AtomicBool>,
+}
+
+impl RedisQueue {
+    /// Starts to connect; whether that works is found out by using it.
+    pub(super) fn open(url: &str, options: &OpenOptions) -> Result<Self, OpenError> {
+        let client = client(url, options)?;
+        let keys = Keys::new(&options.prefix);
+        let wake = Arc::new(Wake::default());
+        let listening = Arc::new(AtomicBool::new(false));
+        let (link, keep_up) = Link::new(client.clone());
+        let (offers, offered) = mpsc::unbounded_channel();
+        let sender = tokio::spawn(intake::send_batches(link.clone(), keys.clone(), offered));
+        let listen = subscriber::listen(
+            client,
+            keys.channel(),
+            link.clone(),
+            wake.clone(),
+            listening.clone(),
+        );
+        Ok(Self {
+            keys,
+            link,
+            offers: Mutex::new(Some(offers)),
+            sender: Mutex::new(Some(sender)),
+            helpers: [tokio::spawn(keep_up), tokio::spawn(listen)],
+            intake: Intake::new(options.max_waiting, options.max_waiting_bytes),
+            wake,
+            listening,
+        })
+    }
+}
+
+/// The client for a URL. Its errors never repeat the URL, which may hold a password.
+fn client(url: &str, options: &OpenOptions) -> Result<Client, OpenError> {
+    let invalid = |why: &str| OpenError::Invalid(why.to_owned());
+    let info = url
+        .into_connection_info()
+        .map_err(|_| invalid("not of the form redis://[user[:password]@]host[:port][/database]"))?;
+    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        // Another crate may have chosen one already: that is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    let mut settings = info.redis_settings().clone();
+    if let (None, Some(username)) = (settings.username(), &options.username) {
+        settings = settings.set_username(username);
+    }
+    if let (None, Some(password)) = (settings.password(), &options.password) {
+        settings = settings.set_password(password);
+    }
+    Client::open(info.set_redis_settings(settings)).map_err(|_| invalid("this Redis address cannot be used"))
+}
+
+impl Drop for RedisQueue {
+    fn drop(&mut self) {
+        self.helpers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+#[async_trait]
+impl Queue for RedisQueue {
+    async fn accept(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
+        if leads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bytes = leads.iter().map(|lead| lead.body.len()).sum();
+        let room = self.intake.admit(leads.len(), bytes)?;
+        let leads: Arc<[NewLead]> = leads.into();
+        let (answer, answered) = oneshot::channel();
+        let offer = Offer {
+            leads: leads.clone(),
+            bytes,
+            answer,
+            _room: room,
+        };
+        let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let closed = || QueueError::Unavailable("the queue is closed".into());
+        offers.ok_or_else(closed)?.send(offer).map_err(|_| closed())?;
+        let admissions = match timeout(ACCEPTED_WITHIN, answered).await {
+            Ok(Ok(outcome)) => outcome?,
+            Ok(Err(_)) => return Err(closed()),
+            Err(_) => return Err(QueueError::Unavailable("Redis did not answer in time".into())),
+        };
+        for (lead, admission) in leads.iter().zip(&admissions) {
+            if *admission == Admission::Accepted {
+                lead.sinks.iter().for_each(|sink| self.wake.push(sink));
+            }
+        }
+        Ok(admissions)
+    }
+
+    async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
+        let pushes = self.wake.pushes(sink);
+        let claims = self.claim_due(sink, max, lease).await?;
+        self.wake.seen(sink, pushes);
+        Ok(claims)
+    }
+
+    async fn renew(
+        &self,
+        sink: &SinkId,
+        claims: &[(Contact, Token)],
+        lease: Duration,
+    ) -> Result<Vec<bool>, QueueError> {
+        self.renew_leases(sink, claims, lease).await
+    }
+
+    async fn settle(&self, sink: &SinkId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, QueueError> {
+        self.settle_claims(sink, &settlements).await
+    }
+
+    async fn wait(&self, sink: &SinkId, at_most: Duration) {
+        let heard = self.listening.load(Ordering::Acquire);
+        self.wake
+            .wait(sink, if heard { at_most } else { at_most.min(UNHEARD) })
+            .await;
+    }
+
+    async fn permits(
+        &self,
+        sink: &SinkId,
+        want: u32,
+        limit: Option<RateLimit>,
+        breaker: Breaker,
+    ) -> Result<Grant, QueueError> {
+        self.grant(sink, want, limit, breaker).await
+    }
+
+    async fn report(&self, sink: &SinkId, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError> {
+        self.record_health(sink, health, breaker).await
+    }
+
+    async fn pause(&self, sink: &SinkId, pause: Duration, reason: &str) -> Result<(), QueueError> {
+        self.pause_sink(sink, pause, reason).await
+    }
+
+    async fn resume(&self, sink: &SinkId) -> Result<(), QueueError> {
+        self.resume_sink(sink).await?;
+        self.wake.push(sink);
+        Ok(())
+    }
+
+    async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError> {
+        let _room = self.intake.admit(1, rejected.body.len())?;
+        self.keep_rejected(&rejected, keep).await
+    }
+
+    async fn list(&self, set: ParkedSet, filter: &ListFilter) -> Result<ParkedPage, QueueError> {
+        self.list_page(set, filter).await
+    }
+
+    async fn show(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError> {
+        self.show_parked(id).await
+    }
+
+    async fn replay(&self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError> {
+        let replayed = self.replay_parked(set, sink, id).await?;
+        if replayed {
+            self.wake.push(sink);
+        }
+        Ok(replayed)
+    }
+
+    async fn discard(&self, set: ParkedSet, sink: Option<&SinkId>, id: &LeadId) -> Result<bool, QueueError> {
+        self.discard_parked(set, sink, id).await
+    }
+
+    async fn erase(&self, contact: &Contact) -> Result<u64, QueueError> {
+        self.erase_contact(contact).await
+    }
+
+    async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
+        self.figures(sinks).await
+    }
+
+    async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
+        self.webhook_figures(webhooks).await
+    }
+
+    async fn prune(&self) -> Result<bool, QueueError> {
+        self.prune_parked().await
+    }
+
+    async fn check(&self) -> Result<StoreReport, QueueError> {
+        self.report_setup().await
+    }
+
+    async fn close(&self) {
+        // The sender ends once what was offered is answered.
+        let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(offers);
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // An error means that it is gone already.
+            let _ = sender.await;
+        }
+        self.helpers.iter().for_each(JoinHandle::abort);
+    }
+}

@@ -1,0 +1,172 @@
+//! Binary-safe fields in one string, `<length>:<bytes>` each: what the scripts read and write.
+
+use bytes::Bytes;
+
+use crate::queue::{Contact, LeadId, Millis, ParkReason, Parked, ParkedSet, QueueError, SinkId, WebhookId};
+
+/// Appends a field.
+pub(super) fn put(packed: &mut Vec<u8>, field: &[u8]) {
+    let mut digits = [0_u8; 20];
+    packed.extend_from_slice(decimal(field.len() as u64, &mut digits));
+    packed.push(b':');
+    packed.extend_from_slice(field);
+}
+
+/// A number in decimal, without an allocation.
+pub(super) fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
+    let mut at = digits.len();
+    for digit in digits.iter_mut().rev() {
+        // Below 10, so it fits.
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        at -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    digits.get(at..).unwrap_or_default()
+}
+
+/// The three texts of a reason as fields.
+pub(super) fn put_reason(packed: &mut Vec<u8>, why: &ParkReason) {
+    put(packed, why.reason.as_bytes());
+    put(packed, why.message.as_bytes());
+    put(packed, why.answer.as_bytes());
+}
+
+/// Reads fields one after the other.
+pub(super) struct Fields {
+    rest: Bytes,
+}
+
+impl Fields {
+    pub(super) fn of(packed: Bytes) -> Self {
+        Self { rest: packed }
+    }
+
+    /// What is behind the fields read so far.
+    pub(super) fn rest(self) -> Bytes {
+        self.rest
+    }
+
+    pub(super) fn bytes(&mut self) -> Option<Bytes> {
+        let colon = self.rest.iter().take(20).position(|&byte| byte == b':')?;
+        let length: usize = std::str::from_utf8(self.rest.get(..colon)?).ok()?.parse().ok()?;
+        let end = (colon + 1).checked_add(length)?;
+        if end > self.rest.len() {
+            return None;
+        }
+        let field = self.rest.slice(colon + 1..end);
+        self.rest = self.rest.slice(end..);
+        Some(field)
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?.into()).ok()
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        std::str::from_utf8(&self.bytes()?).ok()?.parse().ok()
+    }
+}
+
+/// A lead as it waits in a line.
+pub(super) struct Entry {
+    pub(super) queued_at: Millis,
+    pub(super) accepted_at: Millis,
+    pub(super) id: LeadId,
+    pub(super) webhook: WebhookId,
+    pub(super) body: Bytes,
+}
+
+impl Entry {
+    pub(super) fn read(packed: Bytes) -> Option<Self> {
+        let mut fields = Fields::of(packed);
+        Some(Self {
+            queued_at: fields.number()?,
+            accepted_at: fields.number()?,
+            id: LeadId::new(fields.text()?),
+            webhook: WebhookId::new(fields.text()?),
+            body: fields.rest(),
+        })
+    }
+}
+
+/// A parked lead as its set holds it.
+pub(super) fn parked(set: ParkedSet, packed: Bytes) -> Result<Parked, QueueError> {
+    read_parked(set, packed)
+        .ok_or_else(|| QueueError::Corrupt(format!("a lead in the {} set is unreadable", set.as_str())))
+}
+
+fn read_parked(set: ParkedSet, packed: Bytes) -> Option<Parked> {
+    let mut fields = Fields::of(packed);
+    let sink = fields.text()?;
+    let contact = fields.text()?;
+    let parked_at = fields.number()?;
+    let expires_at = fields.number()?;
+    let attempts = u32::try_from(fields.number()?).unwrap_or(u32::MAX);
+    let why = ParkReason {
+        reason: fields.text()?,
+        message: fields.text()?,
+        answer: fields.text()?,
+    };
+    let entry = Entry::read(fields.rest())?;
+    Some(Parked {
+        set,
+        id: entry.id,
+        webhook: entry.webhook,
+        sink: (!sink.is_empty()).then(|| SinkId::new(sink)),
+        contact: (!contact.is_empty()).then(|| Contact::new(contact)),
+        accepted_at: entry.accepted_at,
+        parked_at,
+        expires_at,
+        attempts,
+        why,
+        body: entry.body,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_come_back_whatever_they_hold() {
+        let mut packed = Vec::new();
+        for field in [&b""[..], b"a", b"12:ab", b"\x00\xff:\n", &[b'x'; 1000]] {
+            put(&mut packed, field);
+        }
+        packed.extend_from_slice(b"body");
+        let mut fields = Fields::of(packed.into());
+        assert_eq!(fields.bytes().unwrap(), &b""[..]);
+        assert_eq!(fields.bytes().unwrap(), &b"a"[..]);
+        assert_eq!(fields.bytes().unwrap(), &b"12:ab"[..]);
+        assert_eq!(fields.bytes().unwrap(), &b"\x00\xff:\n"[..]);
+        assert_eq!(fields.bytes().unwrap().len(), 1000);
+        assert_eq!(fields.rest(), &b"body"[..]);
+    }
+
+    #[test]
+    fn malformed_fields_are_none() {
+        for bad in [
+            "",
+            "5",
+            "5:abc",
+            ":",
+            "x:a",
+            "-1:a",
+            "99999999999999999999:a",
+            "18446744073709551615:a",
+        ] {
+            assert!(Fields::of(Bytes::from(bad)).bytes().is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn decimals() {
+        for number in [0, 9, 10, 1_763_890_000_000, u64::MAX] {
+            assert_eq!(decimal(number, &mut [0; 20]), number.to_string().as_bytes());
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What waits for a person: reject, list, show, replay, discard, erase, prune.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use bytes::Bytes;
+use redis::{Value, cmd};
+
+use super::{
+    RedisQueue,
+    answer::{Items, bytes, items, number, strange, text},
+    keys::id_sink,
+    millis,
+    packed::{parked, put_reason},
+    script,
+};
+use crate::queue::{
+    Contact, LeadId, ListFilter, NewRejected, Parked, ParkedPage, ParkedSet, QueueError, SinkId, WebhookId,
+};
+
+/// Members that one script looks at, and parked leads that one prune removes from a set.
+const LOOKED_AT: usize = 1000;
+const PRUNED: usize = 200;
+
+impl RedisQueue {
+    pub(super) async fn keep_rejected(
+        &self,
+        rejected: &NewRejected,
+        keep: Duration,
+    ) -> Result<(), QueueError> {
+        let mut reason = Vec::new();
+        put_reason(&mut reason, &rejected.why);
+        let mut call = script::REJECT.call(5, rejected.body.len() + reason.len() + 256);
+        call.arg(self.keys.webhooks())
+            .arg(&self.keys.parked(ParkedSet::Rejected));
+        call.arg(rejected.id.as_str())
+            .arg(rejected.webhook.as_str())
+            .arg(millis(keep));
+        call.arg(reason).arg(&rejected.body[..]);
+        self.link.run_repeatable(&script::REJECT, &call).await.map(drop)
+    }
+
+    pub(super) async fn list_page(
+        &self,
+        set: ParkedSet,
+        filter: &ListFilter,
+    ) -> Result<ParkedPage, QueueError> {
+        let limit = filter.limit.clamp(1, 1000);
+        let mut items: Vec<Parked> = Vec::new();
+        // A cursor is the time and name of the last member seen; what is none starts at the beginning.
+        let after = filter.after.as_deref().and_then(|after| after.split_once(' '));
+        let mut after = after.map_or_else(Default::default, |(at, member)| {
+            (at.to_owned(), member.to_owned())
+        });
+        loop {
+            // One more than asked for tells whether there is a next page.
+            let wanted = limit + 1 - items.len();
+            let (next, found) = self.list_part(set, filter, &after, wanted).await?;
+            items.extend(found);
+            after = next;
+            if after.1.is_empty() || items.len() > limit {
+                break;
+            }
+        }
+        let next = (items.len() > limit)
+            .then(|| items.get(limit - 1).map(cursor))
+            .flatten();
+        items.truncate(limit);
+        Ok(ParkedPage { items, next })
+    }
+
+    async fn list_part(
+        &self,
+        set: ParkedSet,
+        filter: &ListFilter,
+        after: &(String, String),
+        wanted: usize,
+    ) -> Result<((String, String), Vec<Parked>), QueueError> {
+        let [values, times, ..] = self.keys.parked(set);
+        let mut call = script::LIST.call(2, 256);
+        call.arg(values)
+            .arg(times)
+            .arg(&after.0)
+            .arg(&after.1)
+            .arg(wanted)
+            .arg(LOOKED_AT);
+        call.arg(filter.sink.as_ref().map_or("", SinkId::as_str));
+        call.arg(filter.webhook.as_ref().map_or("", WebhookId::as_str));
+        let mut answer = Items::of(self.link.run_repeatable(&script::LIST, &call).await?, "list")?;
+        let next = answer.text().zip(answer.text()).ok_or_else(|| strange("list"))?;
+        let mut found = Vec::new();
+        while let Some(value) = answer.next() {
+            found.push(parked(set, bytes(value).ok_or_else(|| strange("list"))?)?);
+        }
+        Ok((next, found))
+    }
+
+    pub(super) async fn show_parked(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError> {
+        let sinks = self.known_sinks().await?;
+        let mut found = Vec::new();
+        for set in [ParkedSet::Dead, ParkedSet::Held, ParkedSet::Rejected] {
+            let [values, ..] = self.keys.parked(set);
+            let mut get = cmd("HMGET");
+            get.arg(values).arg(id_sink(id, None));
+            for sink in &sinks {
+                get.arg(id_sink(id, Some(sink)));
+            }
+            for value in items(self.link.query(&get).await?, "show")?
+                .into_iter()
+                .filter_map(bytes)
+            {
+                found.push(parked(set, value)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every sink that ever got a lead.
+    async fn known_sinks(&self) -> Result<BTreeSet<SinkId>, QueueError> {
+        let mut names = cmd("HKEYS");
+        names.arg(self.keys.counts());
+        let names = items(self.link.query(&names).await?, "counts")?;
+        let sink = |name: String| name.split_once('|').map(|(sink, _)| SinkId::from(sink));
+        Ok(names.into_iter().filter_map(text).filter_map(sink).collect())
+    }
+
+    /// What a set holds under an id and sink.
+    async fn parked_value(&self, set: ParkedSet, id_sink: &str) -> Result<Option<Bytes>, QueueError> {
+        let [values, ..] = self.keys.parked(set);
+        let mut get = cmd("HGET");
+        get.arg(values).arg(id_sink);
+        Ok(bytes(self.link.query(&get).await?))
+    }
+
+    pub(super) async fn replay_parked(
+        &self,
+        set: ParkedSet,
+        sink: &SinkId,
+        id: &LeadId,
+    ) -> Result<bool, QueueError> {
+        if set == ParkedSet::Rejected {
+            return Ok(false);
+        }
+        // The contact names the line, and a script must name its keys: so it is looked up first.
+        let Some(value) = self.parked_value(set, &id_sink(id, Some(sink))).await? else {
+            return Ok(false);
+        };
+        let Some(contact) = parked(set, value)?.contact else {
+            return Ok(false);
+        };
+        let mut call = script::REPLAY.call(7, 512);
+        call.arg(self.keys.counts()).arg(&self.keys.parked(set));
+        call.arg(self.keys.due(sink)).arg(self.keys.line(sink, &contact));
+        call.arg(self.keys.channel()).arg(sink.as_str()).arg(id.as_str());
+        call.arg(contact.as_str()).arg(set.as_str());
+        Ok(number(&self.link.run(&script::REPLAY, &call).await?) == Some(1))
+    }
+
+    pub(super) async fn discard_parked(
+        &self,
+        set: ParkedSet,
+        sink: Option<&SinkId>,
+        id: &LeadId,
+    ) -> Result<bool, QueueError> {
+        let mut call = script::DISCARD.call(5, 256);
+        call.arg(self.keys.counts()).arg(&self.keys.parked(set));
+        call.arg(set.as_str()).arg(id_sink(id, sink));
+        Ok(number(&self.link.run(&script::DISCARD, &call).await?) == Some(1))
+    }
+
+    pub(super) async fn erase_contact(&self, contact: &Contact) -> Result<u64, QueueError> {
+        let sinks = self.known_sinks().await?;
+        let mut call = script::ERASE.call(9 + 5 * sinks.len(), 512 * sinks.len() + 512);
+        call.arg(self.keys.counts());
+        call.arg(&self.keys.parked(ParkedSet::Held))
+            .arg(&self.keys.parked(ParkedSet::Dead));
+        for sink in &sinks {
+            call.arg(self.keys.due(sink))
+                .arg(self.keys.state(sink))
+                .arg(self.keys.touched(sink));
+            call.arg(self.keys.line(sink, contact))
+                .arg(self.keys.record(sink, contact));
+        }
+        call.arg(contact.as_str());
+        for sink in &sinks {
+            call.arg(sink.as_str());
+        }
+        let erased = self.link.run_repeatable(&script::ERASE, &call).await?;
+        super::answer::unsigned(&erased).ok_or_else(|| strange("erase"))
+    }
+
+    pub(super) async fn prune_parked(&self) -> Result<bool, QueueError> {
+        let mut more = false;
+        for set in [ParkedSet::Held, ParkedSet::Dead, ParkedSet::Rejected] {
+            let mut call = script::PRUNE.call(5, 256);
+            call.arg(self.keys.counts()).arg(&self.keys.parked(set));
+            call.arg(set.as_str()).arg(PRUNED);
+            let removed: Value = self.link.run_repeatable(&script::PRUNE, &call).await?;
+            more |= number(&removed) >= i64::try_from(PRUNED).ok();
+        }
+        Ok(more)
+    }
+}
+
+fn cursor(item: &Parked) -> String {
+    format!(
+        "{} {}|{}",
+        item.parked_at,
+        id_sink(&item.id, item.sink.as_ref()),
+        item.webhook
+    )
+}

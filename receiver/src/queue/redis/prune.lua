@@ -1,0 +1,13 @@
+#!lua flags=allow-oom
+-- Removes what has outlived its retention. KEYS: counts, the set's four. ARGV: the set's name, how many.
+local over = call('ZRANGE', KEYS[4], '-inf', text(now_ms()), 'BYSCORE', 'LIMIT', 0, ARGV[2])
+for _, member in ipairs(over) do
+  local id_sink = string.match(member, '^([^|]*|[^|]*)|')
+  local contact, entry = unpark(2, id_sink)
+  if contact then
+    count_discarded(KEYS[1], ARGV[1], id_sink, entry)
+  else
+    call('ZREM', KEYS[4], member)
+  end
+end
+return #over

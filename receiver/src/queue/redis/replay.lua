@@ -1,0 +1,15 @@
+#!lua flags=allow-oom
+-- Puts a parked lead at the end of its contact's line. KEYS: counts, the set's four, due, the line.
+-- ARGV: channel, sink, id, contact, the set's name.
+local id_sink = ARGV[3] .. '|' .. ARGV[2]
+local contact, entry = unpark(2, id_sink)
+if not contact then
+  return 0
+end
+local now = text(now_ms())
+local _, behind = take(entry, 1)
+call('RPUSH', KEYS[7], field(now) .. string.sub(entry, behind))
+call('ZADD', KEYS[6], 'NX', now, ARGV[4])
+call('HINCRBY', KEYS[1], ARGV[2] .. '|' .. webhook_of(entry) .. '|' .. ARGV[5], -1)
+call('PUBLISH', ARGV[1], ARGV[2])
+return 1

@@ -1,0 +1,68 @@
+//! The scripts: sent by digest, loaded when the server does not know them (any more).
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, cmd};
+use sha1::{Digest, Sha1};
+
+const COMMON: &str = include_str!("common.lua");
+
+/// A script and its digest.
+pub(super) struct Script {
+    pub(super) code: String,
+    sha: String,
+}
+
+impl Script {
+    fn new(source: &str) -> Self {
+        // The first line holds the flags; with it a script that may write is refused before its first write
+        // when the server is out of memory or read-only.
+        let (shebang, body) = source.split_once('\n').unwrap_or((source, ""));
+        let code = format!("{shebang}\n{COMMON}{body}");
+        let sha = hex::encode(Sha1::digest(code.as_bytes()));
+        Self { code, sha }
+    }
+
+    /// The beginning of a call: the keys and arguments come behind it.
+    pub(super) fn call(&self, keys: usize, bytes: usize) -> Cmd {
+        let mut call = Cmd::with_capacity(keys * 3 + 16, bytes + 128);
+        call.arg("EVALSHA").arg(&self.sha).arg(keys);
+        call
+    }
+
+    /// The command that makes the server know the script.
+    pub(super) fn load(&self) -> Cmd {
+        let mut load = cmd("SCRIPT");
+        load.arg("LOAD").arg(&self.code);
+        load
+    }
+}
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)+) => {
+        $(
+            $(#[$doc])*
+            pub(super) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file)));
+        )+
+    };
+}
+
+scripts! {
+    ACCEPT = "accept.lua";
+    PEEK = "peek.lua";
+    CLAIM = "claim.lua";
+    RENEW = "renew.lua";
+    SETTLE = "settle.lua";
+    REJECT = "reject.lua";
+    LIST = "list.lua";
+    REPLAY = "replay.lua";
+    DISCARD = "discard.lua";
+    PRUNE = "prune.lua";
+    ERASE = "erase.lua";
+    PERMITS = "permits.lua";
+    REPORT = "report.lua";
+    PAUSE = "pause.lua";
+    RESUME = "resume.lua";
+    STATS = "stats.lua";
+    CHECK = "check.lua";
+}

@@ -1,0 +1,134 @@
+//! Figures.
+
+use std::collections::{BTreeMap, HashMap};
+
+use redis::{Value, cmd};
+
+use super::{
+    RedisQueue,
+    answer::{Items, items, number, strange, text, unsigned},
+    gate::CIRCUIT_OPEN,
+    script,
+};
+use crate::queue::{Millis, QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
+
+impl RedisQueue {
+    pub(super) async fn figures(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
+        let mut call = script::STATS.call(1 + 3 * sinks.len(), 200 * sinks.len());
+        call.arg(self.keys.counts());
+        for sink in sinks {
+            call.arg(self.keys.due(sink))
+                .arg(self.keys.touched(sink))
+                .arg(self.keys.gate(sink));
+        }
+        let answer = self.link.run_repeatable(&script::STATS, &call).await?;
+        read(answer, sinks).ok_or_else(|| strange("stats"))
+    }
+
+    pub(super) async fn webhook_figures(
+        &self,
+        webhooks: &[WebhookId],
+    ) -> Result<Vec<WebhookStats>, QueueError> {
+        const FIGURES: [&str; 4] = ["accepted", "duplicates", "rejected", "last"];
+        if webhooks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut get = cmd("HMGET");
+        get.arg(self.keys.webhooks());
+        for webhook in webhooks {
+            for figure in FIGURES {
+                get.arg(format!("{webhook}|{figure}"));
+            }
+        }
+        let mut values = items(self.link.query(&get).await?, "webhooks")?.into_iter();
+        let mut next = || values.next().as_ref().and_then(unsigned);
+        Ok(webhooks
+            .iter()
+            .map(|_| WebhookStats {
+                accepted: next().unwrap_or(0),
+                duplicates: next().unwrap_or(0),
+                rejected: next().unwrap_or(0),
+                last_accepted_at: next(),
+            })
+            .collect())
+    }
+}
+
+fn read(answer: Value, sinks: &[SinkId]) -> Option<Vec<SinkStats>> {
+    let mut answer = Items::of(answer, "stats").ok()?;
+    let now = answer.unsigned()?;
+    let mut shares = shares(answer.next()?)?;
+    sinks
+        .iter()
+        .map(|sink| {
+            let mut first = Items::of(answer.next()?, "stats").ok()?;
+            let (due, touched) = (optional(first.next()?), optional(first.next()?));
+            let paused_until = optional(first.next()?).unwrap_or(0);
+            let reason = first.text()?;
+            let open_until = optional(first.next()?).unwrap_or(0);
+            let mut stats = SinkStats {
+                now,
+                // See the keys: one of the two is the oldest.
+                oldest_accepted_at: due.into_iter().chain(touched).min(),
+                paused: if paused_until > now {
+                    Some((paused_until, reason))
+                } else {
+                    (open_until > now).then(|| (open_until, CIRCUIT_OPEN.to_owned()))
+                },
+                by_webhook: shares
+                    .remove(sink.as_str())
+                    .unwrap_or_default()
+                    .into_iter()
+                    .collect(),
+                ..SinkStats::default()
+            };
+            add_up(&mut stats);
+            Some(stats)
+        })
+        .collect()
+}
+
+fn optional(value: Value) -> Option<Millis> {
+    text(value)?.parse().ok()
+}
+
+/// The counts of all sinks, by sink and webhook.
+fn shares(counts: Value) -> Option<HashMap<String, BTreeMap<WebhookId, SinkShare>>> {
+    let mut shares: HashMap<String, BTreeMap<WebhookId, SinkShare>> = HashMap::new();
+    for (name, value) in counts.into_map_iter().ok()? {
+        let name = text(name)?;
+        let value = u64::try_from(number(&value)?).unwrap_or(0);
+        let (sink, rest) = name.split_once('|')?;
+        let (webhook, figure) = rest.rsplit_once('|')?;
+        let share = shares
+            .entry(sink.to_owned())
+            .or_default()
+            .entry(WebhookId::from(webhook))
+            .or_default();
+        match figure {
+            // What is pending is what remains: completed below, once all are read.
+            "queued" => share.pending = value,
+            "held" => share.held = value,
+            "dead" => share.dead = value,
+            "delivered" => share.delivered = value,
+            "discarded" => share.discarded = value,
+            "last" => share.last_delivered_at = Some(value),
+            _ => {}
+        }
+    }
+    for share in shares.values_mut().flat_map(BTreeMap::values_mut) {
+        let left = share.held + share.dead + share.delivered + share.discarded;
+        share.pending = share.pending.saturating_sub(left);
+    }
+    Some(shares)
+}
+
+fn add_up(stats: &mut SinkStats) {
+    for (_, share) in &stats.by_webhook {
+        stats.pending += share.pending;
+        stats.held += share.held;
+        stats.dead += share.dead;
+        stats.delivered += share.delivered;
+        stats.discarded += share.discarded;
+    }
+}

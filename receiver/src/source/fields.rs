@@ -1,0 +1,130 @@
+//! A lead mapping, compiled: field -> expression.
+
+use std::collections::BTreeMap;
+
+use leadgate_crds::common::Expression;
+use leadgate_crds::lead_webhook::LeadMapping;
+use serde_json::Value;
+
+use crate::expression::{Program, Scope, plain_text};
+use crate::lead::{Field, Lead, Problem};
+
+/// The expressions of a mapping.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    fields: Vec<(Field, Program)>,
+    custom: Vec<(String, Program)>,
+}
+
+impl Fields {
+    /// Compiles `own` over `preset`; each error starts with the path of its field below `at`.
+    pub(super) fn compile(
+        own: &LeadMapping,
+        preset: &LeadMapping,
+        at: &str,
+        errors: &mut Vec<String>,
+    ) -> Self {
+        let mut compile = |name: &str, expression: &Expression| {
+            Program::compile(expression.as_str())
+                .map_err(|e| errors.push(format!("{at}.{name}: {e}")))
+                .ok()
+        };
+        let fields = Field::ALL
+            .iter()
+            .filter_map(|field| {
+                let expression = mapped(own, *field).or(mapped(preset, *field))?;
+                Some((*field, compile(field.name(), expression)?))
+            })
+            .collect();
+        let mut names: BTreeMap<&String, &Expression> = preset.custom.iter().collect();
+        names.extend(own.custom.iter());
+        let custom = names
+            .into_iter()
+            .filter_map(|(name, expression)| {
+                Some((name.clone(), compile(&format!("custom.{name}"), expression)?))
+            })
+            .collect();
+        Self { fields, custom }
+    }
+
+    /// All expressions.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.fields
+            .iter()
+            .map(|(_, program)| program)
+            .chain(self.custom.iter().map(|(_, program)| program))
+    }
+
+    /// Sets every field that the scope gives, and tells what could not be read.
+    pub(super) fn fill(&self, lead: &mut Lead, scope: &Scope<'_>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (field, program) in &self.fields {
+            match program.evaluate(scope) {
+                Ok(None) => {}
+                Ok(Some(value)) => match first_text(&value) {
+                    Some(text) => lead.set(*field, text),
+                    None if is_blank(&value) => {}
+                    None => problems.push(Problem::new(
+                        field.name(),
+                        "NotText",
+                        "the mapping gives an object or list where a text is needed",
+                    )),
+                },
+                Err(error) => problems.push(Problem::new(field.name(), "MappingFailed", error.to_string())),
+            }
+        }
+        for (name, program) in &self.custom {
+            match program.evaluate(scope) {
+                Ok(None) => {}
+                Ok(Some(value)) => lead.set_custom(name, value),
+                Err(error) => {
+                    problems.push(Problem::new(
+                        format!("custom.{name}"),
+                        "MappingFailed",
+                        error.to_string(),
+                    ));
+                }
+            }
+        }
+        problems
+    }
+}
+
+fn mapped(mapping: &LeadMapping, field: Field) -> Option<&Expression> {
+    match field {
+        Field::Email => &mapping.email,
+        Field::Phone => &mapping.phone,
+        Field::FirstName => &mapping.first_name,
+        Field::LastName => &mapping.last_name,
+        Field::FullName => &mapping.full_name,
+        Field::Company => &mapping.company,
+        Field::JobTitle => &mapping.job_title,
+        Field::Website => &mapping.website,
+        Field::Address => &mapping.address,
+        Field::City => &mapping.city,
+        Field::State => &mapping.state,
+        Field::PostalCode => &mapping.postal_code,
+        Field::Country => &mapping.country,
+        Field::Message => &mapping.message,
+        Field::Source => &mapping.source,
+        Field::SubmissionId => &mapping.submission_id,
+        Field::CapturedAt => &mapping.captured_at,
+    }
+    .as_ref()
+}
+
+/// A scalar as text; of a list its first scalar, since form builders wrap single answers in lists.
+fn first_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Array(items) => items.first().and_then(plain_text),
+        other => plain_text(other),
+    }
+}
+
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(Value::is_null),
+        Value::Object(map) => map.is_empty(),
+        other => other.is_null(),
+    }
+}

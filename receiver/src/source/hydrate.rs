@@ -1,0 +1,148 @@
+//! Thin payloads: what a notification does not hold is fetched from the sender's API, from a fixed host, when the lead
+//! is delivered. Here: what to fetch, and what the answer means. The call itself is made by `delivery`.
+
+use http::{HeaderName, HeaderValue};
+use leadgate_crds::lead_webhook::Hydrate;
+use serde_json::Value;
+
+use super::fields::Fields;
+use super::preset::PresetHydrate;
+use super::webhook::ReadSecret;
+use crate::expression::{Program, Scope};
+use crate::lead::{self, Field, Lead, Limits, Problem};
+
+/// A compiled `payload.hydrate`.
+#[derive(Debug)]
+pub struct Hydrator {
+    base_url: String,
+    path: Program,
+    /// The token's header.
+    pub header: HeaderName,
+    /// Its value; marked sensitive.
+    pub token: HeaderValue,
+    fields: Fields,
+}
+
+impl Hydrator {
+    /// Compiles with its token; every error names its field.
+    pub fn compile(
+        own: &Hydrate,
+        preset: Option<&PresetHydrate>,
+        read_secret: &ReadSecret<'_>,
+    ) -> Result<Self, Vec<String>> {
+        let mut errors = Vec::new();
+        let at = "spec.payload.hydrate";
+        let Some(base_url) = own.base_url.as_deref().or(preset.map(|p| p.base_url.as_str())) else {
+            return Err(vec![format!(
+                "{at}.baseUrl: this sender has no known API; write its address"
+            )]);
+        };
+        let Some(path) = own.path.as_ref().or(preset.map(|p| &p.path)) else {
+            return Err(vec![format!(
+                "{at}.path: this sender has no known API; write the path of one lead as CEL"
+            )]);
+        };
+        let path = Program::compile(path.as_str())
+            .map_err(|e| errors.push(format!("{at}.path: {e}")))
+            .ok();
+        let name = own
+            .header
+            .as_deref()
+            .or(preset.and_then(|p| p.header.as_deref()))
+            .unwrap_or("authorization");
+        let header = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| errors.push(format!("{at}.header: `{name}` is not a header name")))
+            .ok();
+        let scheme = own
+            .scheme
+            .as_deref()
+            .or(preset.and_then(|p| p.scheme.as_deref()))
+            .unwrap_or("Bearer");
+        let token = token(own, scheme, read_secret)
+            .map_err(|e| errors.push(format!("{at}.tokenSecretRef: {e}")))
+            .ok();
+        let known = preset.map(|p| p.lead.clone()).unwrap_or_default();
+        let fields = Fields::compile(&own.lead, &known, &format!("{at}.lead"), &mut errors);
+        match (path, header, token, errors.as_slice()) {
+            (Some(path), Some(header), Some(token), []) => {
+                let base_url = base_url.trim_end_matches('/').to_owned();
+                Ok(Self {
+                    base_url,
+                    path,
+                    header,
+                    token,
+                    fields,
+                })
+            }
+            _ => Err(errors),
+        }
+    }
+
+    /// The expression that gives the path.
+    pub(super) fn path(&self) -> &Program {
+        &self.path
+    }
+
+    /// Where one lead's fields are. The path comes from the notification; the host cannot.
+    pub fn url(&self, scope: &Scope<'_>) -> Result<String, Problem> {
+        let problem = |message: String| Problem::new("", "HydrateFailed", message);
+        match self.path.evaluate(scope) {
+            Ok(Some(Value::String(path))) if path.starts_with('/') && path.len() <= 2048 => {
+                let plain = path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#');
+                let upward = path.split(['/', '?']).any(|part| part == "..");
+                if plain && !upward {
+                    Ok(format!("{}{path}", self.base_url))
+                } else {
+                    Err(problem("payload.hydrate.path gives characters that no path has; use urlencode()".to_owned()))
+                }
+            }
+            Ok(_) => Err(problem("payload.hydrate.path gives no path that starts with '/': the notification is not of the expected form".to_owned())),
+            Err(error) => Err(problem(error.to_string())),
+        }
+    }
+
+    /// The lead that an answer holds, over what the notification already told.
+    pub fn read(
+        &self,
+        answer: &Value,
+        notification: &Value,
+        known: Lead,
+        region: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Lead, Vec<Problem>> {
+        let mut lead = known;
+        let scope = Scope::new().with("payload", answer).with("item", notification);
+        let mut problems = self.fields.fill(&mut lead, &scope);
+        lead::normalise(&mut lead, region);
+        problems.extend(lead::validate(&lead, limits));
+        if problems.is_empty() {
+            Ok(lead)
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+fn token(own: &Hydrate, scheme: &str, read_secret: &ReadSecret<'_>) -> Result<HeaderValue, String> {
+    let secret = &own.token_secret_ref;
+    let token = read_secret(&secret.name, &secret.key)?;
+    let token = token.trim_ascii();
+    if token.is_empty() {
+        return Err(format!("Secret {} key {} is empty", secret.name, secret.key));
+    }
+    let value = if scheme.is_empty() {
+        token.to_vec()
+    } else {
+        [scheme.as_bytes(), b" ", token].concat()
+    };
+    let mut value =
+        HeaderValue::from_bytes(&value).map_err(|_| format!("Secret {} holds no token", secret.name))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A lead whose fields are still to be fetched needs neither e-mail nor phone yet.
+pub(super) fn lacks_only_contact(problem: &Problem) -> bool {
+    problem.reason == "ContactMissing"
+        || (problem.reason == "Required" && Field::ALL.iter().any(|f| f.name() == problem.field))
+}

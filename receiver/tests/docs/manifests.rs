@@ -1,0 +1,69 @@
+//! Manifests that people start from are valid: those of `examples/`, and those in the documents.
+
+use std::fs;
+use std::path::Path;
+
+use leadgate_receiver::config::{Folders, load};
+
+use super::{blocks, read, root};
+
+fn problems(manifests: &Path) -> Vec<String> {
+    let folders = Folders {
+        manifests: manifests.to_owned(),
+        secrets: None,
+    };
+    let config = load(&folders, None);
+    assert!(
+        config.webhooks().count() > 0 || !config.problems.is_empty(),
+        "{} is empty",
+        manifests.display()
+    );
+    config.problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn every_example_is_valid() {
+    let mut tried = 0;
+    for entry in fs::read_dir(root().join("examples")).unwrap() {
+        let folder = entry.unwrap().path();
+        assert_eq!(problems(&folder), Vec::<String>::new(), "{}", folder.display());
+        tried += 1;
+    }
+    assert!(tried > 0);
+}
+
+/// A document may leave out what the quickstart's folder has: its Secrets and its CrmSink.
+#[test]
+fn every_manifest_in_the_documents_is_valid() {
+    if std::env::var_os("UPDATE").is_some() {
+        return; // Some of them are being written.
+    }
+    let mut tried = 0;
+    for file in [
+        "README.md",
+        "docs/quickstart.md",
+        "docs/operations.md",
+        "docs/expressions.md",
+        "docs/senders.md",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for (n, block) in blocks(&read(file), "yaml").iter().enumerate() {
+            if block.contains("kind: ") {
+                fs::write(folder.path().join(format!("{n}.yaml")), block).unwrap();
+                tried += 1;
+            }
+        }
+        for name in ["secrets.yaml", "crmsink.yaml", "webhooks.yaml"] {
+            fs::copy(
+                root().join("examples/quickstart").join(name),
+                folder.path().join(format!("z-{name}")),
+            )
+            .unwrap();
+        }
+        // A document that shows the same object again in another form is not a mistake.
+        let mut found = problems(folder.path());
+        found.retain(|problem| !problem.contains("defined twice"));
+        assert_eq!(found, Vec::<String>::new(), "{file}");
+    }
+    assert!(tried >= 3, "{tried} manifests were tried");
+}

@@ -1,0 +1,136 @@
+//! Flags from clap, metrics from the registry.
+
+use std::fmt::Write as _;
+
+use clap::CommandFactory as _;
+use leadgate_receiver::cli::Cli;
+use leadgate_receiver::metrics::{
+    DeliveryLabels, Metrics, ReasonLabels, RequestLabels, RouteLabels, SinkLabels, WebhookLabels,
+};
+
+use super::{cell, part_in_step};
+
+// One test: both write the same file.
+#[test]
+fn flags_and_metrics_are_described_as_they_are() {
+    part_in_step("docs/operations.md", "flags", &flags());
+    part_in_step("docs/operations.md", "metrics", &metrics());
+}
+
+fn flags() -> String {
+    let mut table = String::from("| Flag | Variable | Default | Meaning |\n|---|---|---|---|\n");
+    for argument in Cli::command().get_arguments() {
+        let Some(long) = argument
+            .get_long()
+            .filter(|long| *long != "help" && *long != "version")
+        else {
+            continue;
+        };
+        let words: Vec<String> = argument
+            .get_possible_values()
+            .iter()
+            .map(|value| value.get_name().to_owned())
+            .collect();
+        let value = match argument.get_value_names() {
+            _ if !argument.get_action().takes_values() => String::new(),
+            _ if !words.is_empty() => format!(" {}", words.join("\\|")),
+            names => format!(" {}", names.unwrap_or_default().join(" ")),
+        };
+        let variable = argument
+            .get_env()
+            .map_or("–".to_owned(), |name| format!("`{}`", name.to_string_lossy()));
+        let default = match argument.get_default_values() {
+            [] if argument.is_required_set() => "required".to_owned(),
+            [first, ..] if argument.get_action().takes_values() => format!("`{}`", first.to_string_lossy()),
+            _ => "–".to_owned(),
+        };
+        let help = cell(&argument.get_help().unwrap().to_string());
+        writeln!(table, "| `--{long}{value}` | {variable} | {default} | {help} |").unwrap();
+    }
+    table
+}
+
+/// Every metric, with a sample each: those without one are not written.
+fn sampled() -> String {
+    let metrics = Metrics::new();
+    let (webhook, sink) = (String::new(), String::new());
+    let request = RequestLabels {
+        webhook: webhook.clone(),
+        outcome: "",
+    };
+    let of_webhook = WebhookLabels {
+        webhook: webhook.clone(),
+    };
+    let of_sink = SinkLabels { sink: sink.clone() };
+    let reason = ReasonLabels {
+        name: String::new(),
+        reason: "",
+    };
+    let delivery = DeliveryLabels {
+        sink: sink.clone(),
+        outcome: "",
+    };
+    let route = RouteLabels { webhook, sink };
+    let _ = metrics.requests.get_or_create(&request);
+    let _ = metrics.accept_latency.get_or_create(&of_webhook);
+    let _ = metrics.unauthorized.get_or_create(&reason);
+    let _ = metrics.deliveries.get_or_create(&delivery);
+    let _ = metrics.speed_to_lead.get_or_create(&route);
+    let _ = metrics.crm_latency.get_or_create(&of_sink);
+    for gauge in [
+        &metrics.queue_depth,
+        &metrics.dead,
+        &metrics.held,
+        &metrics.paused,
+    ] {
+        let _ = gauge.get_or_create(&of_sink);
+    }
+    let _ = metrics.queue_age.get_or_create(&of_sink);
+    metrics.encode().unwrap()
+}
+
+fn metrics() -> String {
+    let text = sampled();
+    let mut table = String::from("| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n");
+    let mut count = 0;
+    for line in text.lines() {
+        let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) else {
+            continue;
+        };
+        let kind = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("# TYPE {name} ")))
+            .unwrap();
+        let shown = if kind == "counter" {
+            format!("{name}_total")
+        } else {
+            name.to_owned()
+        };
+        let sample = text
+            .lines()
+            .find(|line| !line.starts_with('#') && line.starts_with(name))
+            .unwrap_or_else(|| panic!("{name} has no sample: add one to this test"));
+        let labels: Vec<String> = sample
+            .split_once('{')
+            .and_then(|(_, rest)| rest.split_once('}'))
+            .map_or("", |(labels, _)| labels)
+            .split(',')
+            .filter_map(|label| label.split_once('=').map(|(name, _)| name))
+            .filter(|name| *name != "le")
+            .map(|name| format!("`{name}`"))
+            .collect();
+        writeln!(
+            table,
+            "| `{shown}` | {kind} | {} | {} |",
+            labels.join(", "),
+            cell(help.trim_end_matches('.'))
+        )
+        .unwrap();
+        count += 1;
+    }
+    let registered = include_str!("../../src/metrics.rs")
+        .matches(": register!(")
+        .count();
+    assert_eq!(count, registered, "a metric has no sample: add one to this test");
+    table
+}

@@ -1,0 +1,328 @@
+//! What becomes of a verified request: batches, routes, identities, addresses.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, Method};
+use leadgate_crds::LeadWebhook;
+use leadgate_receiver::source::auth::{AddressRule, RawRequest, client_address};
+use leadgate_receiver::source::{Refusal, Taken, Webhook};
+use serde_json::{Value, json};
+
+/// A webhook whose spec has these members besides the necessary ones.
+fn webhook(more: &Value) -> Webhook {
+    let mut spec = json!({
+        "auth": {"none": {"allowUnauthenticated": true}},
+        "payload": {"lead": {"email": "item.email", "capturedAt": "item.at"}},
+        "sinks": [{"name": "crm"}]
+    });
+    for (name, value) in more.as_object().unwrap() {
+        match (spec.get_mut(name), value) {
+            (Some(Value::Object(known)), Value::Object(new)) => known.extend(new.clone()),
+            _ => spec[name.as_str()] = value.clone(),
+        }
+    }
+    let object: LeadWebhook =
+        serde_json::from_value(json!({"metadata": {"name": "w", "namespace": "n"}, "spec": spec})).unwrap();
+    Webhook::compile(&object, &|_, _| Err("none".into())).unwrap()
+}
+
+fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    map.insert("content-type", "application/json".parse().unwrap());
+    for (name, value) in pairs {
+        map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+    }
+    map
+}
+
+fn take(webhook: &Webhook, with: &[(&str, &str)], body: &Value) -> Result<Taken, Refusal> {
+    webhook.take(&RawRequest {
+        method: &Method::POST,
+        query: Some("form=a&form=b"),
+        headers: &headers(with),
+        body: body.to_string().as_bytes(),
+        now: 0,
+    })
+}
+
+fn leads(taken: Result<Taken, Refusal>) -> Vec<leadgate_receiver::queue::NewLead> {
+    match taken {
+        Ok(Taken::Leads(leads)) => leads,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_batch_is_taken_whole_or_every_fault_in_it_is_told() {
+    let batch = webhook(&json!({"payload": {"items": "payload.items"}}));
+    let good = json!({"items": [{"email": "a@example.com"}, {"email": "b@example.com"}]});
+    let taken = leads(take(&batch, &[], &good));
+    assert_eq!(taken.len(), 2);
+    assert_ne!(taken[0].dedupe, taken[1].dedupe);
+    assert_ne!(taken[0].contact, taken[1].contact);
+
+    let mixed = json!({"items": [{"email": "a@example.com"}, {"email": "x"}, {"at": "never"}]});
+    let Err(Refusal::Invalid(problems)) = take(&batch, &[], &mixed) else {
+        panic!("taken in part");
+    };
+    let found: Vec<(&str, &str)> = problems.iter().map(|p| (p.field.as_str(), p.reason)).collect();
+    assert_eq!(
+        found,
+        [
+            ("items[1].email", "InvalidEmail"),
+            ("items[2].email", "ContactMissing"),
+            ("items[2].capturedAt", "InvalidTime"),
+        ]
+    );
+
+    for (body, reason) in [
+        (json!({"items": []}), None),
+        (json!({}), None),
+        (json!({"items": {"email": "a@example.com"}}), Some("NoList")),
+        (
+            json!({"items": vec![json!({"email": "a@example.com"}); 1001]}),
+            Some("TooManyLeads"),
+        ),
+    ] {
+        match (take(&batch, &[], &body), reason) {
+            (Ok(Taken::Ignored(_)), None) => {}
+            (Err(Refusal::Invalid(problems)), Some(reason)) => assert_eq!(problems[0].reason, reason),
+            (other, _) => panic!("{reason:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn leads_go_where_their_conditions_say_and_may_go_nowhere() {
+    let routed = webhook(&json!({"sinks": [
+        {"name": "all"},
+        {"name": "big", "when": "int(payload.seats) > 10"},
+        {"name": "partner", "when": "headers['x-partner'] == 'yes'"},
+        {"name": "form", "when": "query.form == 'b' || query.form == 'a'"},
+        {"name": "mapped", "when": "lead.email.endsWith('@example.org')"},
+    ]}));
+    let sinks = |with: &[(&str, &str)], body: Value| -> Vec<String> {
+        let taken = leads(take(&routed, with, &body));
+        taken[0]
+            .sinks
+            .iter()
+            .map(|sink| sink.as_str().trim_start_matches("n/").to_owned())
+            .collect()
+    };
+    assert_eq!(sinks(&[], json!({"email": "a@example.com"})), ["all", "form"]);
+    assert_eq!(
+        sinks(&[], json!({"email": "a@example.com", "seats": "11"})),
+        ["all", "big", "form"]
+    );
+    assert_eq!(
+        sinks(&[("X-Partner", "yes")], json!({"email": "a@example.com"})),
+        ["all", "partner", "form"]
+    );
+    assert_eq!(
+        sinks(&[], json!({"email": "a@example.org"})),
+        ["all", "form", "mapped"]
+    );
+    let Err(Refusal::Invalid(problems)) =
+        take(&routed, &[], &json!({"email": "a@example.com", "seats": "many"}))
+    else {
+        panic!("a condition that fails is no condition that is false");
+    };
+    assert_eq!(problems[0].reason, "RoutingFailed");
+
+    let nowhere = webhook(&json!({"sinks": [{"name": "a", "when": "false"}]}));
+    assert!(matches!(
+        take(&nowhere, &[], &json!({"email": "a@example.com"})),
+        Ok(Taken::Ignored(_))
+    ));
+    let picky = webhook(&json!({"payload": {"accept": "payload.type == 'lead'"}}));
+    assert!(matches!(
+        take(&picky, &[], &json!({"type": "ping"})),
+        Ok(Taken::Ignored(_))
+    ));
+    assert!(matches!(take(&picky, &[], &json!({})), Ok(Taken::Ignored(_))));
+    assert_eq!(
+        leads(take(
+            &picky,
+            &[],
+            &json!({"type": "lead", "email": "a@example.com"})
+        ))
+        .len(),
+        1
+    );
+}
+
+/// The chain: expression, header, submissionId, eventId, e-mail and time, digest of the body.
+#[test]
+fn the_first_identity_that_a_submission_has_is_its_identity() {
+    // A sender whose preset knows no identity.
+    let plain = webhook(&json!({"source": "cf7"}));
+    let keyed = webhook(&json!({"idempotency": {"key": "payload.form.id", "window": "1h"}}));
+    let header = [("X-Idempotency-Key", "k1")];
+    let key = |webhook: &Webhook, with: &[(&str, &str)], body: Value| {
+        let lead = leads(take(webhook, with, &body)).remove(0);
+        (lead.dedupe, lead.window)
+    };
+    let email = "a@example.com";
+    // Two requests, and whether they are the same submission.
+    for (what, webhook, one, two, same) in [
+        (
+            "expression",
+            &keyed,
+            json!({"email": email, "form": {"id": 1}}),
+            json!({"email": "b@example.com", "form": {"id": "1"}}),
+            true,
+        ),
+        (
+            "another id",
+            &keyed,
+            json!({"email": email, "form": {"id": 1}}),
+            json!({"email": email, "form": {"id": 2}}),
+            false,
+        ),
+        (
+            "submissionId",
+            &plain,
+            json!({"email": email, "submissionId": "s"}),
+            json!({"email": "b@example.com", "submissionId": "s"}),
+            true,
+        ),
+        (
+            "submissionId before eventId",
+            &plain,
+            json!({"email": email, "submissionId": "s", "eventId": 1}),
+            json!({"email": email, "submissionId": "s", "eventId": 2}),
+            true,
+        ),
+        (
+            "eventId",
+            &plain,
+            json!({"email": email, "eventId": "e", "n": 1}),
+            json!({"email": email, "eventId": "e", "n": 2}),
+            true,
+        ),
+        (
+            "a submissionId is no eventId",
+            &plain,
+            json!({"email": email, "submissionId": "s"}),
+            json!({"email": email, "eventId": "s"}),
+            false,
+        ),
+        (
+            "e-mail and time",
+            &plain,
+            json!({"email": email, "at": "2026-01-01T00:00:00Z", "n": 1}),
+            json!({"email": "A@example.com ", "at": 1_767_225_600, "n": 2}),
+            true,
+        ),
+        (
+            "another time",
+            &plain,
+            json!({"email": email, "at": 1_767_225_600}),
+            json!({"email": email, "at": 1_767_225_601}),
+            false,
+        ),
+        (
+            "the body",
+            &plain,
+            json!({"email": email, "n": 1}),
+            json!({"email": email, "n": 1}),
+            true,
+        ),
+        (
+            "another body",
+            &plain,
+            json!({"email": email, "n": 1}),
+            json!({"email": email, "n": 2}),
+            false,
+        ),
+        (
+            "blank ids do not count",
+            &plain,
+            json!({"email": email, "submissionId": " ", "n": 1}),
+            json!({"email": email, "submissionId": " ", "n": 2}),
+            false,
+        ),
+    ] {
+        assert_eq!(
+            key(webhook, &[], one).0 == key(webhook, &[], two).0,
+            same,
+            "{what}"
+        );
+    }
+    let with_header = |n: u8| key(&plain, &header, json!({"email": email, "submissionId": n})).0;
+    assert_eq!(
+        with_header(1),
+        with_header(2),
+        "the header goes before submissionId"
+    );
+    let expression_first = |n: &str| {
+        key(
+            &keyed,
+            &[("X-Idempotency-Key", n)],
+            json!({"email": email, "form": {"id": 1}}),
+        )
+        .0
+    };
+    assert_eq!(expression_first("1"), expression_first("2"));
+    // A person may send the same form twice and mean it: only a short while.
+    let minutes = |body: Value| key(&plain, &[], body).1.as_secs() / 60;
+    assert_eq!(minutes(json!({"email": email})), 10);
+    assert_eq!(minutes(json!({"email": email, "eventId": 1})), 24 * 60);
+    // No webhook's identities collide with another's, and none shows whom it is about.
+    let lead = leads(take(&plain, &[], &json!({"email": email, "at": 5}))).remove(0);
+    for text in [lead.dedupe.as_str(), lead.contact.as_str()] {
+        assert!(!text.contains("example") && text.len() == 22, "{text}");
+    }
+}
+
+#[test]
+fn the_senders_address_is_the_one_that_a_trusted_proxy_wrote() {
+    let peer: IpAddr = "10.0.0.9".parse().unwrap();
+    let one = "203.0.113.7";
+    for (forwarded, proxies, expected) in [
+        (&[][..], 0, Some("10.0.0.9")),
+        (&[one], 0, Some("10.0.0.9")),
+        (&[one], 1, Some(one)),
+        (&["6.6.6.6, 203.0.113.7"], 1, Some(one)),
+        (&["6.6.6.6, 203.0.113.7, 10.0.0.8"], 2, Some(one)),
+        (&["6.6.6.6", "203.0.113.7"], 1, Some(one)),
+        (&["203.0.113.7"], 2, None),
+        (&[], 1, None),
+        (&["unknown"], 1, None),
+        (&["203.0.113.7:4711"], 1, None),
+        (&["2001:db8::1"], 1, Some("2001:db8::1")),
+        (&["::ffff:203.0.113.7"], 1, Some(one)),
+        (&[" 203.0.113.7 "], 1, Some(one)),
+        (&["203.0.113.7,"], 1, None),
+    ] {
+        let pairs: Vec<(&str, &str)> = forwarded
+            .iter()
+            .map(|value| ("X-Forwarded-For", *value))
+            .collect();
+        let found = client_address(Some(peer), &headers(&pairs), proxies);
+        assert_eq!(
+            found,
+            expected.map(|text| text.parse().unwrap()),
+            "{forwarded:?} behind {proxies}"
+        );
+    }
+    let rule = AddressRule::compile(&["203.0.113.0/24".into(), "2001:db8::/32".into()]).unwrap();
+    for (address, allowed) in [
+        ("203.0.113.7", true),
+        ("::ffff:203.0.113.7", true),
+        ("203.0.114.7", false),
+        ("2001:db8::9", true),
+        ("2001:db9::9", false),
+    ] {
+        assert_eq!(rule.verify(address.parse().ok()).is_ok(), allowed, "{address}");
+    }
+    assert!(rule.verify(None).is_err(), "who cannot be told is refused");
+    assert!(AddressRule::compile(&[]).unwrap().verify(None).is_ok());
+    assert!(AddressRule::compile(&["203.0.113.7".into()]).is_err());
+}

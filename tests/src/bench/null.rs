@@ -1,0 +1,121 @@
+//! The ceiling: the receiver's own HTTP server and sources, with a queue that does nothing.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use async_trait::async_trait;
+use leadgate_receiver::{
+    config::{Folders, load},
+    http::{App, BodyBudget, bind, router, serve},
+    log_limit::LogLimit,
+    metrics::Metrics,
+    queue::{
+        Admission, Breaker, Claims, Contact, CrmHealth, Grant, LeadId, ListFilter, NewLead, NewRejected,
+        Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Settled, Settlement, SinkId, SinkStats,
+        StoreReport, Token, WebhookId, WebhookStats,
+    },
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Takes everything and keeps nothing.
+struct NullQueue;
+
+/// There is no store to ask.
+fn nothing<T>() -> Result<T, QueueError> {
+    Err(QueueError::Unavailable("there is no queue".into()))
+}
+
+#[async_trait]
+impl Queue for NullQueue {
+    async fn accept(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
+        Ok(vec![Admission::Accepted; leads.len()])
+    }
+    async fn claim(&self, _: &SinkId, _: usize, _: Duration) -> Result<Claims, QueueError> {
+        nothing()
+    }
+    async fn renew(&self, _: &SinkId, _: &[(Contact, Token)], _: Duration) -> Result<Vec<bool>, QueueError> {
+        nothing()
+    }
+    async fn settle(&self, _: &SinkId, _: Vec<Settlement>) -> Result<Vec<Settled>, QueueError> {
+        nothing()
+    }
+    async fn wait(&self, _: &SinkId, at_most: Duration) {
+        tokio::time::sleep(at_most).await;
+    }
+    async fn permits(
+        &self,
+        _: &SinkId,
+        _: u32,
+        _: Option<RateLimit>,
+        _: Breaker,
+    ) -> Result<Grant, QueueError> {
+        nothing()
+    }
+    async fn report(&self, _: &SinkId, _: CrmHealth, _: Breaker) -> Result<(), QueueError> {
+        nothing()
+    }
+    async fn pause(&self, _: &SinkId, _: Duration, _: &str) -> Result<(), QueueError> {
+        nothing()
+    }
+    async fn resume(&self, _: &SinkId) -> Result<(), QueueError> {
+        nothing()
+    }
+    async fn reject(&self, _: NewRejected, _: Duration) -> Result<(), QueueError> {
+        nothing()
+    }
+    async fn list(&self, _: ParkedSet, _: &ListFilter) -> Result<ParkedPage, QueueError> {
+        nothing()
+    }
+    async fn show(&self, _: &LeadId) -> Result<Vec<Parked>, QueueError> {
+        nothing()
+    }
+    async fn replay(&self, _: ParkedSet, _: &SinkId, _: &LeadId) -> Result<bool, QueueError> {
+        nothing()
+    }
+    async fn discard(&self, _: ParkedSet, _: Option<&SinkId>, _: &LeadId) -> Result<bool, QueueError> {
+        nothing()
+    }
+    async fn erase(&self, _: &Contact) -> Result<u64, QueueError> {
+        nothing()
+    }
+    async fn sink_stats(&self, _: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
+        nothing()
+    }
+    async fn webhook_stats(&self, _: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
+        nothing()
+    }
+    async fn prune(&self) -> Result<bool, QueueError> {
+        Ok(false)
+    }
+    async fn check(&self) -> Result<StoreReport, QueueError> {
+        Ok(StoreReport::default())
+    }
+    async fn close(&self) {}
+}
+
+/// Serves the manifests of a folder, without a queue, until the process is killed. Prints `ready` when it can.
+pub async fn serve_without_queue(manifests: PathBuf, listen: &str) -> Result<()> {
+    let config = load(
+        &Folders {
+            manifests,
+            secrets: None,
+        },
+        None,
+    );
+    ensure!(config.problems.is_empty(), "{:?}", config.problems);
+    let (_keep, config) = watch::channel(Arc::new(config));
+    let app = App {
+        config,
+        queue: Arc::new(NullQueue),
+        metrics: Arc::new(Metrics::new()),
+        bodies: BodyBudget::new(64 << 20),
+        behind_tls_proxy: false,
+        queue_log: Arc::new(LogLimit::new()),
+    };
+    let listening = bind(listen)?;
+    println!("ready");
+    serve(listening, None, router(Arc::new(app)), CancellationToken::new())
+        .await
+        .context("the server ended")
+}

@@ -1,0 +1,96 @@
+//! `make bench`: how fast leads are taken, on which queue, at what cost.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // a measurement stops at the first broken assumption
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+use leadgate_tests::bench::{Line, TARGETS, Target, accept, end_to_end, idle, prepare, serve_without_queue};
+
+/// Measures the receiver on this machine, in about two minutes. Load goes to loopback only.
+#[derive(Parser)]
+struct Arguments {
+    /// Seconds measured per case.
+    #[arg(long, default_value_t = 3)]
+    seconds: u64,
+    /// Only these connections.
+    #[arg(long, value_delimiter = ',', default_value = "64,256")]
+    connections: Vec<usize>,
+    /// Only these sizes of a body, in bytes.
+    #[arg(long, value_delimiter = ',', default_value = "512,2048")]
+    bodies: Vec<usize>,
+    /// Internal: serve the manifests of this folder without a queue.
+    #[arg(long, hide = true)]
+    serve_without_queue: Option<PathBuf>,
+    /// Internal: where.
+    #[arg(long, hide = true, default_value = "127.0.0.1:0")]
+    listen: String,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(manifests) = arguments.serve_without_queue {
+        return serve_without_queue(manifests, &arguments.listen).await;
+    }
+    prepare()?;
+    println!(
+        "The whole accept of a lead; `ratio` is to the same server without a queue (ceiling). Rates on a shared\n\
+         machine vary widely: compare ratios and processor time, within one run.\n"
+    );
+    println!(
+        "{:>6} {:>6}  {:<15} {:>9} {:>6} {:>9} {:>9} {:>12} {:>9}",
+        "body", "conns", "queue", "leads/s", "ratio", "p50 ms", "p99 ms", "receiver µs", "Redis µs"
+    );
+    for &body in &arguments.bodies {
+        for &connections in &arguments.connections {
+            let mut ceiling = f64::NAN;
+            for target in TARGETS {
+                let line = accept(target, connections, body, Duration::from_secs(arguments.seconds)).await?;
+                if target == Target::Ceiling {
+                    ceiling = line.outcome.rate;
+                }
+                print(&line, ceiling);
+            }
+        }
+    }
+
+    println!("\nIdle, waiting for leads:");
+    for target in [Target::Sqlite, Target::RedisEverySecond] {
+        let idle = idle(target, Duration::from_secs(5)).await?;
+        println!(
+            "  {target:<15} {:>5.1} MB resident, {:.1} % of one processor",
+            idle.megabytes, idle.cpu
+        );
+    }
+
+    println!(
+        "\nFrom the webhook to the record, unloaded, with a CRM that answers in 5 ms (a new contact, two calls):"
+    );
+    for target in [Target::Sqlite, Target::RedisEverySecond, Target::RedisAlways] {
+        let latencies = end_to_end(target, 60).await?;
+        let at = |share: usize| latencies[(latencies.len() * share / 100).min(latencies.len() - 1)];
+        println!("  {target:<15} p50 {:>6.1?}   p99 {:>6.1?}", at(50), at(99));
+    }
+    Ok(())
+}
+
+fn print(line: &Line, ceiling: f64) {
+    println!(
+        "{:>6} {:>6}  {:<15} {:>9.0} {:>6.2} {:>9.2} {:>9.2} {:>12.1} {:>9}",
+        line.body,
+        line.connections,
+        line.target,
+        line.outcome.rate,
+        line.outcome.rate / ceiling,
+        line.outcome.p50.as_secs_f64() * 1e3,
+        line.outcome.p99.as_secs_f64() * 1e3,
+        line.receiver_cpu,
+        line.redis_cpu.map_or("-".into(), |cpu| format!("{cpu:.1}"))
+    );
+}

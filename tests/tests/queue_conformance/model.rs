@@ -1,0 +1,335 @@
+//! What a queue does, without a store, without time: the measure for the real ones.
+//!
+//! Time is two words: what is due, and what is not for the length of a test.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use leadgate_receiver::queue::*;
+
+type Line = (SinkId, Contact);
+
+/// A queue of the simplest kind.
+#[derive(Default)]
+pub struct Model {
+    dedupe: BTreeMap<DedupeKey, LeadId>,
+    lines: BTreeMap<Line, VecDeque<Waiting>>,
+    heads: BTreeMap<Line, Head>,
+    records: BTreeMap<Line, String>,
+    pub parked: Vec<ModelParked>,
+    shares: BTreeMap<(SinkId, WebhookId), SinkShare>,
+    webhooks: BTreeMap<WebhookId, WebhookStats>,
+    gates: BTreeMap<SinkId, Gate>,
+}
+
+#[derive(Clone)]
+struct Waiting {
+    id: LeadId,
+    webhook: WebhookId,
+    body: bytes::Bytes,
+}
+
+#[derive(Clone)]
+struct Head {
+    due: bool,
+    token: Option<Token>,
+    attempts: u32,
+    unknown: bool,
+}
+
+const FRESH: Head = Head {
+    due: true,
+    token: None,
+    attempts: 0,
+    unknown: false,
+};
+
+/// A lead that waits for a person.
+pub struct ModelParked {
+    pub set: ParkedSet,
+    pub sink: SinkId,
+    contact: Contact,
+    attempts: u32,
+    lead: Waiting,
+}
+
+impl ModelParked {
+    pub fn id(&self) -> &LeadId {
+        &self.lead.id
+    }
+}
+
+#[derive(Default)]
+struct Gate {
+    paused: bool,
+    failures: u32,
+    open: bool,
+    granted: u32,
+}
+
+impl Model {
+    pub fn accept(&mut self, leads: &[NewLead]) -> Vec<Admission> {
+        leads.iter().map(|lead| self.accept_one(lead)).collect()
+    }
+
+    fn accept_one(&mut self, lead: &NewLead) -> Admission {
+        if let Some(holder) = self.dedupe.get(&lead.dedupe) {
+            if *holder == lead.id {
+                return Admission::Accepted;
+            }
+            self.webhooks.entry(lead.webhook.clone()).or_default().duplicates += 1;
+            return Admission::Duplicate(holder.clone());
+        }
+        self.dedupe.insert(lead.dedupe.clone(), lead.id.clone());
+        self.webhooks.entry(lead.webhook.clone()).or_default().accepted += 1;
+        for sink in lead.sinks.iter() {
+            let waiting = Waiting {
+                id: lead.id.clone(),
+                webhook: lead.webhook.clone(),
+                body: lead.body.clone(),
+            };
+            self.share(sink, &lead.webhook).pending += 1;
+            self.enqueue((sink.clone(), lead.contact.clone()), waiting);
+        }
+        Admission::Accepted
+    }
+
+    fn enqueue(&mut self, line: Line, waiting: Waiting) {
+        self.heads.entry(line.clone()).or_insert(FRESH);
+        self.lines.entry(line).or_default().push_back(waiting);
+    }
+
+    fn share(&mut self, sink: &SinkId, webhook: &WebhookId) -> &mut SinkShare {
+        self.shares.entry((sink.clone(), webhook.clone())).or_default()
+    }
+
+    /// How many contacts of a sink can be claimed.
+    pub fn due(&self, sink: &SinkId) -> usize {
+        self.heads
+            .iter()
+            .filter(|((of, _), head)| of == sink && head.due)
+            .count()
+    }
+
+    /// Takes note of a claim, which must be one that could be made.
+    pub fn claimed(&mut self, sink: &SinkId, claim: &Claim, comes_back: bool) {
+        let line = (sink.clone(), claim.contact.clone());
+        let first = self.lines[&line]
+            .front()
+            .expect("a claimed contact has a lead")
+            .clone();
+        let head = self.heads.get_mut(&line).expect("a claimed contact waits");
+        assert!(head.due, "claimed, but not due");
+        head.attempts += 1;
+        head.unknown |= head.token.is_some();
+        head.token = Some(claim.token);
+        head.due = comes_back;
+        assert_eq!(
+            (&claim.id, &claim.webhook, &claim.body),
+            (&first.id, &first.webhook, &first.body)
+        );
+        assert_eq!((claim.attempt, claim.unknown), (head.attempts, head.unknown));
+        assert_eq!(claim.record.as_ref(), self.records.get(&line));
+    }
+
+    fn holds(&self, line: &Line, token: Token) -> bool {
+        self.heads.get(line).is_some_and(|head| head.token == Some(token))
+    }
+
+    pub fn renew(&mut self, sink: &SinkId, contact: &Contact, token: Token, comes_back: bool) -> bool {
+        let line = (sink.clone(), contact.clone());
+        let holds = self.holds(&line, token);
+        if holds && let Some(head) = self.heads.get_mut(&line) {
+            head.due = comes_back;
+        }
+        holds
+    }
+
+    /// `Retry` and `Release` are due at once if `after` is zero, else never.
+    pub fn settle(&mut self, sink: &SinkId, settlement: &Settlement) -> Settled {
+        let line = (sink.clone(), settlement.contact.clone());
+        if !self.holds(&line, settlement.token) {
+            return Settled::Stale;
+        }
+        let head = self.heads.get_mut(&line).expect("it is held");
+        head.token = None;
+        match &settlement.outcome {
+            Outcome::Retry { after, unknown } => {
+                head.due = after.is_zero();
+                head.unknown |= unknown;
+            }
+            Outcome::Release { after } => {
+                head.due = after.is_zero();
+                head.attempts -= 1;
+            }
+            Outcome::Delivered { remember } => {
+                let (lead, _) = self.take_first(&line);
+                let share = self.share(sink, &lead.webhook);
+                share.pending -= 1;
+                share.delivered += 1;
+                if let Some((record, _)) = remember {
+                    self.records.insert(line, record.clone());
+                }
+            }
+            Outcome::Park { set, .. } => {
+                let (lead, attempts) = self.take_first(&line);
+                let share = self.share(sink, &lead.webhook);
+                share.pending -= 1;
+                *in_set(share, *set) += 1;
+                let (sink, contact) = line;
+                self.parked.push(ModelParked {
+                    set: *set,
+                    sink,
+                    contact,
+                    attempts,
+                    lead,
+                });
+            }
+        }
+        Settled::Done
+    }
+
+    fn take_first(&mut self, line: &Line) -> (Waiting, u32) {
+        let waiting = self.lines.get_mut(line).expect("a held line");
+        let lead = waiting.pop_front().expect("a held lead");
+        let attempts = self.heads[line].attempts;
+        if waiting.is_empty() {
+            self.lines.remove(line);
+            self.heads.remove(line);
+        } else {
+            self.heads.insert(line.clone(), FRESH);
+        }
+        (lead, attempts)
+    }
+
+    pub fn replay(&mut self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> bool {
+        let Some(parked) = self.unpark(set, sink, id) else {
+            return false;
+        };
+        self.share(sink, &parked.lead.webhook).pending += 1;
+        self.enqueue((parked.sink, parked.contact), parked.lead);
+        true
+    }
+
+    pub fn discard(&mut self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> bool {
+        let Some(parked) = self.unpark(set, sink, id) else {
+            return false;
+        };
+        self.share(sink, &parked.lead.webhook).discarded += 1;
+        true
+    }
+
+    fn unpark(&mut self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> Option<ModelParked> {
+        let is_it = |parked: &ModelParked| parked.set == set && parked.sink == *sink && parked.lead.id == *id;
+        let parked = self.parked.remove(self.parked.iter().position(is_it)?);
+        *in_set(self.share(sink, &parked.lead.webhook), set) -= 1;
+        Some(parked)
+    }
+
+    pub fn erase(&mut self, contact: &Contact) -> u64 {
+        let mut erased = 0;
+        let theirs: Vec<_> = self
+            .parked
+            .iter()
+            .filter(|parked| parked.contact == *contact)
+            .collect();
+        let theirs: Vec<_> = theirs
+            .iter()
+            .map(|parked| (parked.set, parked.sink.clone(), parked.id().clone()))
+            .collect();
+        for (set, sink, id) in theirs {
+            erased += u64::from(self.discard(set, &sink, &id));
+        }
+        let lines: Vec<Line> = self
+            .lines
+            .keys()
+            .filter(|(_, of)| of == contact)
+            .cloned()
+            .collect();
+        for line in lines {
+            for lead in self.lines.remove(&line).unwrap_or_default() {
+                let share = self.share(&line.0, &lead.webhook);
+                share.pending -= 1;
+                share.discarded += 1;
+                erased += 1;
+            }
+            self.heads.remove(&line);
+        }
+        self.records.retain(|(_, of), _| of != contact);
+        erased
+    }
+
+    pub fn report(&mut self, sink: &SinkId, health: CrmHealth, breaker: Breaker) {
+        let gate = self.gates.entry(sink.clone()).or_default();
+        match health {
+            CrmHealth::Up => (gate.failures, gate.open) = (0, false),
+            CrmHealth::Down => {
+                gate.failures += 1;
+                gate.open |= gate.failures >= breaker.failures;
+            }
+        }
+    }
+
+    pub fn pause(&mut self, sink: &SinkId) {
+        self.gates.entry(sink.clone()).or_default().paused = true;
+    }
+
+    pub fn resume(&mut self, sink: &SinkId) {
+        let gate = self.gates.entry(sink.clone()).or_default();
+        *gate = Gate {
+            granted: gate.granted,
+            ..Gate::default()
+        };
+    }
+
+    /// How many are granted; how many failures are told; whether a pause or open circuit is the reason.
+    pub fn permits(&mut self, sink: &SinkId, want: u32, limit: RateLimit) -> (u32, u32, bool) {
+        let gate = self.gates.entry(sink.clone()).or_default();
+        if gate.paused || gate.open {
+            return (0, gate.failures, true);
+        }
+        let granted = want.min(limit.requests - gate.granted);
+        gate.granted += granted;
+        (granted, gate.failures, false)
+    }
+
+    pub fn webhook(&self, webhook: &WebhookId) -> WebhookStats {
+        self.webhooks.get(webhook).cloned().unwrap_or_default()
+    }
+
+    pub fn shares(&self, sink: &SinkId) -> Vec<(WebhookId, SinkShare)> {
+        let of_sink = self.shares.iter().filter(|((of, _), _)| of == sink);
+        of_sink
+            .map(|((_, webhook), share)| (webhook.clone(), share.clone()))
+            .collect()
+    }
+
+    /// Set, sink, id, contact, webhook, attempts of everything parked, in any order but always the same.
+    pub fn parked_leads(&self) -> Vec<(String, SinkId, LeadId, Contact, WebhookId, u32)> {
+        let mut leads: Vec<_> = self
+            .parked
+            .iter()
+            .map(|parked| {
+                let (lead, set) = (&parked.lead, parked.set.as_str().to_owned());
+                let (sink, contact) = (parked.sink.clone(), parked.contact.clone());
+                (
+                    set,
+                    sink,
+                    lead.id.clone(),
+                    contact,
+                    lead.webhook.clone(),
+                    parked.attempts,
+                )
+            })
+            .collect();
+        leads.sort();
+        leads
+    }
+}
+
+fn in_set(share: &mut SinkShare, set: ParkedSet) -> &mut u64 {
+    if set == ParkedSet::Held {
+        &mut share.held
+    } else {
+        &mut share.dead
+    }
+}

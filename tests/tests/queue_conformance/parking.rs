@@ -1,0 +1,332 @@
+//! What waits for a person, and who asks to be forgotten.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use leadgate_receiver::queue::*;
+
+use crate::rig::*;
+
+/// Accepts a lead and parks it.
+pub async fn parked(rig: &Rig, person: &str, set: ParkedSet) -> NewLead {
+    let lead = fresh(person);
+    rig.accept(lead.clone()).await;
+    let claim = rig.claim_soon().await;
+    assert_eq!(claim.id, lead.id);
+    assert_eq!(rig.park(&claim, set).await, Settled::Done);
+    lead
+}
+
+fn rejected(body: &'static [u8]) -> NewRejected {
+    NewRejected {
+        id: LeadId::generate(),
+        webhook: form(),
+        why: why("Invalid"),
+        body: Bytes::from_static(body),
+    }
+}
+
+pub async fn a_parked_lead_is_shown_in_full(rig: Rig) {
+    let lead = fresh("ann");
+    rig.accept(lead.clone()).await;
+    let claim = rig.claim_soon().await;
+    rig.settle(&claim, retry(Duration::ZERO)).await;
+    let claim = rig.claim_soon().await;
+    assert_eq!(rig.park(&claim, ParkedSet::Held).await, Settled::Done);
+    assert_eq!(rig.park(&claim, ParkedSet::Held).await, Settled::Stale);
+
+    let shown = rig.queue.show(&lead.id).await.unwrap();
+    assert_eq!(shown, rig.listed(ParkedSet::Held).await);
+    assert_eq!(shown.len(), 1);
+    let shown = &shown[0];
+    assert_eq!(
+        (&shown.set, &shown.id, &shown.webhook),
+        (&ParkedSet::Held, &lead.id, &lead.webhook)
+    );
+    assert_eq!(
+        (shown.sink.as_ref(), shown.contact.as_ref()),
+        (Some(&crm()), Some(&lead.contact))
+    );
+    assert_eq!(
+        (shown.attempts, &shown.why, &shown.body),
+        (2, &why("Refused"), &lead.body)
+    );
+    assert_eq!(shown.accepted_at, claim.accepted_at);
+    assert!(shown.parked_at >= shown.accepted_at);
+    assert_eq!(u128::from(shown.expires_at - shown.parked_at), LONG.as_millis());
+    assert!(rig.listed(ParkedSet::Dead).await.is_empty());
+    assert!(rig.queue.show(&LeadId::generate()).await.unwrap().is_empty());
+}
+
+pub async fn a_parked_lead_lets_the_next_one_pass(rig: Rig) {
+    let (first, second) = (fresh("ann"), fresh("ann"));
+    rig.queue.accept(vec![first, second.clone()]).await.unwrap();
+    let claim = rig.claim_soon().await;
+    rig.park(&claim, ParkedSet::Dead).await;
+    assert_eq!(rig.claim_soon().await.id, second.id);
+}
+
+pub async fn a_lead_dead_in_two_sinks_is_shown_twice(rig: Rig) {
+    let mut lead = fresh("ann");
+    lead.sinks = vec![crm(), other_crm()].into();
+    rig.accept(lead.clone()).await;
+    for sink in [crm(), other_crm()] {
+        let claim = rig.queue.claim(&sink, 1, LONG).await.unwrap().claims.remove(0);
+        let outcome = Outcome::Park {
+            set: ParkedSet::Dead,
+            why: why("Refused"),
+            keep: LONG,
+        };
+        let settlement = Settlement {
+            contact: claim.contact,
+            token: claim.token,
+            outcome,
+        };
+        rig.queue.settle(&sink, vec![settlement]).await.unwrap();
+    }
+    let shown = rig.queue.show(&lead.id).await.unwrap();
+    let sinks: Vec<_> = shown.into_iter().filter_map(|parked| parked.sink).collect();
+    assert_eq!(sinks, [crm(), other_crm()]);
+    // One of them goes, the other stays.
+    assert!(
+        rig.queue
+            .discard(ParkedSet::Dead, Some(&crm()), &lead.id)
+            .await
+            .unwrap()
+    );
+    assert_eq!(rig.queue.show(&lead.id).await.unwrap().len(), 1);
+}
+
+pub async fn a_replayed_lead_joins_the_end_with_its_attempts_cleared(rig: Rig) {
+    let dead = parked(&rig, "ann", ParkedSet::Dead).await;
+    let waiting = fresh("ann");
+    rig.accept(waiting.clone()).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(
+        !rig.queue.replay(ParkedSet::Held, &crm(), &dead.id).await.unwrap(),
+        "not in that set"
+    );
+    assert!(
+        !rig.queue
+            .replay(ParkedSet::Dead, &other_crm(), &dead.id)
+            .await
+            .unwrap(),
+        "not of that sink"
+    );
+    assert!(rig.queue.replay(ParkedSet::Dead, &crm(), &dead.id).await.unwrap());
+    assert!(
+        !rig.queue.replay(ParkedSet::Dead, &crm(), &dead.id).await.unwrap(),
+        "once"
+    );
+    assert!(rig.queue.show(&dead.id).await.unwrap().is_empty());
+
+    let first = rig.claim_soon().await;
+    assert_eq!(first.id, waiting.id);
+    rig.settle(&first, DELIVERED).await;
+    let replayed = rig.claim_soon().await;
+    assert_eq!(
+        (&replayed.id, &replayed.body, replayed.attempt),
+        (&dead.id, &dead.body, 1)
+    );
+    assert!(!replayed.unknown);
+    assert!(
+        replayed.queued_at > replayed.accepted_at,
+        "when it was accepted is not forgotten"
+    );
+    rig.settle(&replayed, DELIVERED).await;
+    assert_eq!((rig.stats().await.delivered, rig.stats().await.pending), (2, 0));
+}
+
+pub async fn a_replay_leaves_a_claim_and_a_retry_in_force(rig: Rig) {
+    let dead = parked(&rig, "ann", ParkedSet::Dead).await;
+    let also_dead = parked(&rig, "ann", ParkedSet::Dead).await;
+    rig.accept(fresh("ann")).await;
+    let claim = rig.claim_soon().await;
+    assert!(rig.queue.replay(ParkedSet::Dead, &crm(), &dead.id).await.unwrap());
+    assert!(rig.claim(10).await.is_empty(), "the contact is claimed");
+    assert_eq!(rig.settle(&claim, retry(LONG)).await, Settled::Done);
+    assert!(
+        rig.queue
+            .replay(ParkedSet::Dead, &crm(), &also_dead.id)
+            .await
+            .unwrap()
+    );
+    assert!(
+        rig.claim(10).await.is_empty(),
+        "its first lead is to be retried later"
+    );
+}
+
+pub async fn a_discarded_lead_is_gone_and_counted(rig: Rig) {
+    let lead = parked(&rig, "ann", ParkedSet::Held).await;
+    assert!(
+        !rig.queue
+            .discard(ParkedSet::Dead, Some(&crm()), &lead.id)
+            .await
+            .unwrap()
+    );
+    assert!(!rig.queue.discard(ParkedSet::Held, None, &lead.id).await.unwrap());
+    assert!(
+        rig.queue
+            .discard(ParkedSet::Held, Some(&crm()), &lead.id)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !rig.queue
+            .discard(ParkedSet::Held, Some(&crm()), &lead.id)
+            .await
+            .unwrap()
+    );
+    let stats = rig.stats().await;
+    assert_eq!((stats.held, stats.discarded, stats.pending), (0, 1, 0));
+}
+
+pub async fn a_rejected_request_is_kept_and_counted(rig: Rig) {
+    let one = rejected(b"{\"email\": \xff");
+    rig.queue.reject(one.clone(), LONG).await.unwrap();
+    rig.queue.reject(one.clone(), LONG).await.unwrap();
+    rig.queue.reject(rejected(b""), LONG).await.unwrap();
+    let shown = rig.queue.show(&one.id).await.unwrap();
+    assert_eq!(shown.len(), 1);
+    assert_eq!(
+        (shown[0].set, &shown[0].sink, &shown[0].contact),
+        (ParkedSet::Rejected, &None, &None)
+    );
+    assert_eq!((&shown[0].body, &shown[0].why), (&one.body, &one.why));
+    assert_eq!(rig.listed(ParkedSet::Rejected).await.len(), 2);
+    assert!(
+        !rig.queue
+            .replay(ParkedSet::Rejected, &crm(), &one.id)
+            .await
+            .unwrap()
+    );
+    assert!(
+        rig.queue
+            .discard(ParkedSet::Rejected, None, &one.id)
+            .await
+            .unwrap()
+    );
+    assert_eq!(rig.listed(ParkedSet::Rejected).await.len(), 1);
+    let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);
+    assert_eq!(
+        (counted.rejected, counted.accepted),
+        (2, 0),
+        "ever: a repeated call counts once"
+    );
+}
+
+pub async fn an_erased_contact_is_gone_everywhere(rig: Rig) {
+    // One delivered (and remembered), one held, one dead, one claimed, one waiting, one in another sink.
+    for set in [ParkedSet::Held, ParkedSet::Dead] {
+        parked(&rig, "ann", set).await;
+    }
+    rig.accept(fresh("ann")).await;
+    let claim = rig.claim_soon().await;
+    rig.settle(
+        &claim,
+        Outcome::Delivered {
+            remember: Some(("crm-7".into(), LONG)),
+        },
+    )
+    .await;
+    let mut twice = fresh("ann");
+    twice.sinks = vec![crm(), other_crm()].into();
+    rig.queue
+        .accept(vec![twice, fresh("ann"), fresh("bob")])
+        .await
+        .unwrap();
+    parked_others(&rig).await;
+    let claims = rig.claim(10).await;
+    let anns = claims
+        .iter()
+        .find(|claim| claim.contact == Contact::from("ann"))
+        .unwrap();
+
+    assert_eq!(rig.queue.erase(&Contact::from("ann")).await.unwrap(), 5);
+    assert_eq!(rig.queue.erase(&Contact::from("ann")).await.unwrap(), 0);
+    assert_eq!(rig.settle(anns, DELIVERED).await, Settled::Stale);
+    assert!(
+        rig.queue
+            .claim(&other_crm(), 10, LONG)
+            .await
+            .unwrap()
+            .claims
+            .is_empty()
+    );
+    assert_eq!(rig.listed(ParkedSet::Held).await.len(), 0);
+    assert_eq!(
+        rig.listed(ParkedSet::Dead).await.len(),
+        1,
+        "another person's stays"
+    );
+    let stats = rig.stats().await;
+    assert_eq!(
+        (stats.discarded, stats.held, stats.dead, stats.delivered),
+        (4, 0, 1, 1)
+    );
+    assert_eq!(stats.pending, 1, "bob's");
+    // What comes later is a new person's.
+    rig.accept(fresh("ann")).await;
+    let claim = rig.claim_soon().await;
+    assert_eq!((claim.record, claim.attempt), (None, 1));
+}
+
+/// Parks a lead of a person whose name begins like another's.
+async fn parked_others(rig: &Rig) {
+    rig.accept(fresh("anna")).await;
+    let claims = rig.claim_for(Duration::from_millis(1)).await;
+    for claim in claims {
+        if claim.contact == Contact::from("anna") {
+            rig.park(&claim, ParkedSet::Dead).await;
+        } else {
+            rig.settle(
+                &claim,
+                Outcome::Release {
+                    after: Duration::ZERO,
+                },
+            )
+            .await;
+        }
+    }
+}
+
+pub async fn what_outlives_its_retention_is_pruned_and_counted(rig: Rig) {
+    for person in ["ann", "bob"] {
+        rig.accept(fresh(person)).await;
+        let claim = rig.claim_soon().await;
+        let keep = if person == "ann" {
+            Duration::from_millis(100)
+        } else {
+            LONG
+        };
+        let outcome = Outcome::Park {
+            set: ParkedSet::Dead,
+            why: why("Refused"),
+            keep,
+        };
+        assert_eq!(rig.settle(&claim, outcome).await, Settled::Done);
+    }
+    rig.queue
+        .reject(rejected(b"x"), Duration::from_millis(100))
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    while rig.queue.prune().await.unwrap() {}
+    let left = rig.listed(ParkedSet::Dead).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].contact, Some(Contact::from("bob")));
+    assert!(rig.listed(ParkedSet::Rejected).await.is_empty());
+    let stats = rig.stats().await;
+    assert_eq!((stats.dead, stats.discarded, stats.pending), (1, 1, 0));
+}
+
+pub async fn parked_leads_survive_a_crash(mut rig: Rig) {
+    let lead = parked(&rig, "ann", ParkedSet::Held).await;
+    rig.queue.reject(rejected(b"x"), LONG).await.unwrap();
+    rig.crash().await;
+    assert_eq!(rig.queue.show(&lead.id).await.unwrap().len(), 1);
+    assert_eq!(rig.listed(ParkedSet::Rejected).await.len(), 1);
+    assert!(rig.queue.replay(ParkedSet::Held, &crm(), &lead.id).await.unwrap());
+    assert_eq!(rig.claim_soon().await.id, lead.id);
+}

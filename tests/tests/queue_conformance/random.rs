@@ -1,0 +1,423 @@
+//! Random sequences of operations: the queue must do what the model does.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use leadgate_receiver::queue::*;
+use leadgate_tests::redis_server::RedisServer;
+use proptest::prelude::*;
+
+use crate::{model::Model, rig::*};
+
+/// How many sequences are tried on each queue.
+const CASES: u32 = 64;
+const LIMIT: RateLimit = RateLimit {
+    requests: 12,
+    per: LONG,
+};
+const BREAKER: Breaker = Breaker {
+    failures: 2,
+    cooldown: LONG,
+};
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Accept(Vec<(u8, u8, u8, u8)>),
+    AcceptAgain(prop::sample::Index),
+    Claim {
+        sink: u8,
+        max: usize,
+        comes_back: bool,
+    },
+    Settle {
+        which: prop::sample::Index,
+        how: u8,
+    },
+    Renew {
+        which: prop::sample::Index,
+        comes_back: bool,
+    },
+    Replay {
+        which: prop::sample::Index,
+        other_set: bool,
+    },
+    Discard {
+        which: prop::sample::Index,
+    },
+    Erase(u8),
+    Permits {
+        sink: u8,
+        want: u32,
+    },
+    Report {
+        sink: u8,
+        up: bool,
+    },
+    Pause(u8),
+    Resume(u8),
+    Prune,
+    Crash,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let lead = (0..3_u8, 0..24_u8, 0..3_u8, 0..2_u8);
+    let which = any::<prop::sample::Index>;
+    prop_oneof![
+        8 => prop::collection::vec(lead, 1..5).prop_map(Operation::Accept),
+        1 => which().prop_map(Operation::AcceptAgain),
+        8 => (0..2_u8, 0..4_usize, prop::bool::weighted(0.2))
+            .prop_map(|(sink, max, comes_back)| Operation::Claim { sink, max, comes_back }),
+        10 => (which(), 0..8_u8).prop_map(|(which, how)| Operation::Settle { which, how }),
+        1 => (which(), any::<bool>()).prop_map(|(which, comes_back)| Operation::Renew { which, comes_back }),
+        4 => (which(), prop::bool::weighted(0.1))
+            .prop_map(|(which, other_set)| Operation::Replay { which, other_set }),
+        1 => which().prop_map(|which| Operation::Discard { which }),
+        1 => (0..3_u8).prop_map(Operation::Erase),
+        2 => (0..2_u8, 1..5_u32).prop_map(|(sink, want)| Operation::Permits { sink, want }),
+        1 => (0..2_u8, any::<bool>()).prop_map(|(sink, up)| Operation::Report { sink, up }),
+        1 => (0..2_u8).prop_map(Operation::Pause),
+        1 => (0..2_u8).prop_map(Operation::Resume),
+        1 => Just(Operation::Prune),
+        1 => Just(Operation::Crash),
+    ]
+}
+
+fn sink(number: u8) -> SinkId {
+    if number == 0 { crm() } else { other_crm() }
+}
+
+fn person(number: u8) -> Contact {
+    Contact::new(format!("person {number}"))
+}
+
+fn webhook(number: u8) -> WebhookId {
+    WebhookId::new(format!("shop/form-{number}"))
+}
+
+/// The queue, the model, and what was done so far.
+struct Comparison {
+    rig: Rig,
+    queue: Arc<dyn Queue>,
+    model: Model,
+    offered: Vec<Vec<NewLead>>,
+    claims: Vec<(SinkId, Contact, Token)>,
+}
+
+impl Comparison {
+    fn new(rig: Rig) -> Self {
+        let queue = rig.queue.clone();
+        Self {
+            rig,
+            queue,
+            model: Model::default(),
+            offered: Vec::new(),
+            claims: Vec::new(),
+        }
+    }
+
+    async fn apply(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Accept(leads) => {
+                let group: Vec<_> = leads.iter().map(|&lead| new_lead(lead)).collect();
+                self.accept(group.clone()).await;
+                self.offered.push(group);
+            }
+            Operation::AcceptAgain(which) => {
+                if !self.offered.is_empty() {
+                    self.accept(which.get(&self.offered).clone()).await;
+                }
+            }
+            Operation::Claim {
+                sink: number,
+                max,
+                comes_back,
+            } => {
+                self.claim(&sink(*number), *max, *comes_back).await;
+            }
+            Operation::Settle { which, how } => self.settle(which, *how).await,
+            Operation::Renew { which, comes_back } => self.renew(which, *comes_back).await,
+            Operation::Replay { which, other_set } => self.replay(which, *other_set).await,
+            Operation::Discard { which } => self.discard(which).await,
+            Operation::Erase(number) => {
+                let erased = self.queue.erase(&person(*number)).await.unwrap();
+                assert_eq!(erased, self.model.erase(&person(*number)));
+            }
+            Operation::Permits { sink: number, want } => self.permits(&sink(*number), *want).await,
+            Operation::Report { sink: number, up } => {
+                let health = if *up { CrmHealth::Up } else { CrmHealth::Down };
+                self.queue.report(&sink(*number), health, BREAKER).await.unwrap();
+                self.model.report(&sink(*number), health, BREAKER);
+            }
+            Operation::Pause(number) => {
+                self.queue.pause(&sink(*number), LONG, "test").await.unwrap();
+                self.model.pause(&sink(*number));
+            }
+            Operation::Resume(number) => {
+                self.queue.resume(&sink(*number)).await.unwrap();
+                self.model.resume(&sink(*number));
+            }
+            Operation::Prune => assert!(!self.queue.prune().await.unwrap(), "nothing is old"),
+            Operation::Crash => {
+                self.rig.crash().await;
+                self.queue = self.rig.queue.clone();
+            }
+        }
+    }
+
+    async fn accept(&mut self, group: Vec<NewLead>) {
+        let expected = self.model.accept(&group);
+        assert_eq!(self.queue.accept(group).await.unwrap(), expected);
+    }
+
+    async fn claim(&mut self, sink: &SinkId, max: usize, comes_back: bool) {
+        let lease = if comes_back { Duration::ZERO } else { LONG };
+        let due = self.model.due(sink);
+        let answer = self.queue.claim(sink, max, lease).await.unwrap();
+        assert_eq!(answer.claims.len(), due.min(max));
+        for claim in &answer.claims {
+            self.model.claimed(sink, claim, comes_back);
+            self.claims
+                .push((sink.clone(), claim.contact.clone(), claim.token));
+        }
+        if max > 0 && self.model.due(sink) > 0 {
+            assert_eq!(answer.next_due, Some(Duration::ZERO));
+        }
+    }
+
+    async fn settle(&mut self, which: &prop::sample::Index, how: u8) {
+        if self.claims.is_empty() {
+            return;
+        }
+        // Mostly the latest: older ones are stale by now.
+        let at = self.claims.len() - 1 - which.index(self.claims.len().min(4));
+        let (sink, contact, token) = self.claims[at].clone();
+        let park = |set| Outcome::Park {
+            set,
+            why: why("Refused"),
+            keep: LONG,
+        };
+        let outcome = match how {
+            0 => DELIVERED,
+            1 => Outcome::Delivered {
+                remember: Some((format!("crm-{token}"), LONG)),
+            },
+            2 => Outcome::Retry {
+                after: Duration::ZERO,
+                unknown: true,
+            },
+            3 => Outcome::Retry {
+                after: Duration::ZERO,
+                unknown: false,
+            },
+            4 => Outcome::Retry {
+                after: LONG,
+                unknown: false,
+            },
+            5 => Outcome::Release {
+                after: Duration::ZERO,
+            },
+            6 => park(ParkedSet::Held),
+            _ => park(ParkedSet::Dead),
+        };
+        let settlement = Settlement {
+            contact,
+            token,
+            outcome,
+        };
+        let expected = self.model.settle(&sink, &settlement);
+        assert_eq!(
+            self.queue.settle(&sink, vec![settlement]).await.unwrap(),
+            [expected]
+        );
+    }
+
+    async fn renew(&mut self, which: &prop::sample::Index, comes_back: bool) {
+        if self.claims.is_empty() {
+            return;
+        }
+        let (sink, contact, token) = which.get(&self.claims).clone();
+        let lease = if comes_back { Duration::ZERO } else { LONG };
+        let expected = self.model.renew(&sink, &contact, token, comes_back);
+        assert_eq!(
+            self.queue.renew(&sink, &[(contact, token)], lease).await.unwrap(),
+            [expected]
+        );
+    }
+
+    async fn replay(&mut self, which: &prop::sample::Index, other_set: bool) {
+        let Some((mut set, sink, id)) = self.some_parked(which) else {
+            return;
+        };
+        if other_set {
+            set = if set == ParkedSet::Held {
+                ParkedSet::Dead
+            } else {
+                ParkedSet::Held
+            };
+        }
+        let expected = self.model.replay(set, &sink, &id);
+        assert_eq!(self.queue.replay(set, &sink, &id).await.unwrap(), expected);
+    }
+
+    async fn discard(&mut self, which: &prop::sample::Index) {
+        let Some((set, sink, id)) = self.some_parked(which) else {
+            return;
+        };
+        let expected = self.model.discard(set, &sink, &id);
+        assert_eq!(self.queue.discard(set, Some(&sink), &id).await.unwrap(), expected);
+    }
+
+    fn some_parked(&self, which: &prop::sample::Index) -> Option<(ParkedSet, SinkId, LeadId)> {
+        if self.model.parked.is_empty() {
+            return None;
+        }
+        let parked = which.get(&self.model.parked);
+        Some((parked.set, parked.sink.clone(), parked.id().clone()))
+    }
+
+    async fn permits(&mut self, sink: &SinkId, want: u32) {
+        let (granted, failures, stopped) = self.model.permits(sink, want, LIMIT);
+        let grant = self
+            .queue
+            .permits(sink, want, Some(LIMIT), BREAKER)
+            .await
+            .unwrap();
+        assert_eq!(
+            (grant.granted, grant.failures, grant.paused.is_some()),
+            (granted, failures, stopped)
+        );
+        assert_eq!(grant.wait > Duration::ZERO, granted < want);
+    }
+
+    /// Everything that can be read agrees.
+    async fn compare(&self) {
+        for sink in [crm(), other_crm()] {
+            let stats = self
+                .queue
+                .sink_stats(std::slice::from_ref(&sink))
+                .await
+                .unwrap()
+                .remove(0);
+            let timeless = |(webhook, share): (WebhookId, SinkShare)| {
+                assert_eq!(share.last_delivered_at.is_some(), share.delivered > 0);
+                (
+                    webhook,
+                    SinkShare {
+                        last_delivered_at: None,
+                        ..share
+                    },
+                )
+            };
+            let shares: Vec<_> = stats.by_webhook.into_iter().map(timeless).collect();
+            assert_eq!(shares, self.model.shares(&sink));
+            assert_eq!(stats.oldest_accepted_at.is_some(), stats.pending > 0);
+        }
+        for number in 0..2 {
+            let stats = self
+                .queue
+                .webhook_stats(&[webhook(number)])
+                .await
+                .unwrap()
+                .remove(0);
+            assert_eq!(stats.last_accepted_at.is_some(), stats.accepted > 0);
+            assert_eq!(
+                WebhookStats {
+                    last_accepted_at: None,
+                    ..stats
+                },
+                self.model.webhook(&webhook(number))
+            );
+        }
+        let mut parked = Vec::new();
+        for set in [ParkedSet::Held, ParkedSet::Dead] {
+            let mut filter = ListFilter {
+                limit: 3,
+                ..ListFilter::default()
+            };
+            loop {
+                let page = self.queue.list(set, &filter).await.unwrap();
+                parked.extend(page.items.into_iter().map(|item| {
+                    let (sink, contact) = (item.sink.unwrap(), item.contact.unwrap());
+                    (
+                        set.as_str().to_owned(),
+                        sink,
+                        item.id,
+                        contact,
+                        item.webhook,
+                        item.attempts,
+                    )
+                }));
+                filter.after = page.next;
+                if filter.after.is_none() {
+                    break;
+                }
+            }
+        }
+        parked.sort();
+        assert_eq!(parked, self.model.parked_leads());
+    }
+}
+
+fn new_lead((who, key, sinks, from): (u8, u8, u8, u8)) -> NewLead {
+    let sinks = match sinks {
+        0 => vec![crm()],
+        1 => vec![other_crm()],
+        _ => vec![crm(), other_crm()],
+    };
+    NewLead {
+        webhook: webhook(from),
+        contact: person(who),
+        sinks: sinks.into(),
+        body: Bytes::from(format!("{who}:{key}")),
+        ..lead("", &format!("key {key}"))
+    }
+}
+
+async fn agree(rig: Rig, operations: &[Operation]) -> Rig {
+    let mut comparison = Comparison::new(rig);
+    for (n, operation) in operations.iter().enumerate() {
+        comparison.apply(operation).await;
+        if n % 10 == 0 {
+            comparison.compare().await;
+        }
+    }
+    comparison.compare().await;
+    comparison.queue.close().await;
+    comparison.rig
+}
+
+fn sequences() -> impl Strategy<Value = Vec<Operation>> {
+    prop::collection::vec(operation(), 1..80)
+}
+
+fn config() -> ProptestConfig {
+    // Each failing sequence is printed in full: no file of them is kept.
+    ProptestConfig {
+        cases: CASES,
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..ProptestConfig::default()
+    }
+}
+
+#[test]
+fn sqlite_does_what_the_model_does() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    proptest!(config(), |(operations in sequences())| {
+        runtime.block_on(async { agree(Rig::sqlite().await, &operations).await });
+    });
+}
+
+#[test]
+fn redis_does_what_the_model_does() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // One server for all, each sequence under a prefix of its own.
+    let server = std::cell::RefCell::new(Some(RedisServer::start().unwrap()));
+    proptest!(config(), |(operations in sequences())| {
+        runtime.block_on(async {
+            let used = server.borrow_mut().take().unwrap_or_else(|| RedisServer::start().unwrap());
+            let mut rig = agree(Rig::redis_apart(used).await, &operations).await;
+            *server.borrow_mut() = rig.redis.take();
+        });
+    });
+}

@@ -1,0 +1,206 @@
+//! What may happen to a file, and what must not follow from it.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use leadgate_receiver::queue::*;
+
+use crate::rig::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_process_is_refused_and_told_which_file() {
+    let rig = Rig::sqlite().await;
+    let url = format!("sqlite:{}", rig.path().display());
+    let error = open(&url, OpenOptions::default()).await.err().unwrap();
+    assert!(matches!(error, OpenError::InUse(_)), "{error}");
+    assert!(error.to_string().contains("queue.db"), "{error}");
+    assert_eq!(
+        rig.accept(fresh("ann")).await,
+        Admission::Accepted,
+        "the first is not disturbed"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_not_ours_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("other.db");
+    let url = format!("sqlite:{}", path.display());
+    std::fs::write(&path, "this is a letter, and a long one at that. ".repeat(200)).unwrap();
+    let error = open(&url, OpenOptions::default())
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("other.db"), "{error}");
+    assert!(
+        std::fs::read_to_string(&path)
+            .unwrap()
+            .starts_with("this is a letter")
+    );
+
+    let url = format!("sqlite:{}/missing/queue.db", directory.path().display());
+    let error = open(&url, OpenOptions::default())
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("folder exists"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_is_in_the_files_at_that_moment() {
+    let rig = Rig::sqlite().await;
+    let mut copies = Vec::new();
+    for n in 0..5 {
+        rig.accept(fresh(&format!("person {n}"))).await;
+        // What a power cut at this moment would leave.
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["queue.db", "queue.db-wal"] {
+            std::fs::copy(rig.path().with_file_name(name), directory.path().join(name)).unwrap();
+        }
+        copies.push(directory);
+    }
+    for (n, copy) in copies.iter().enumerate() {
+        let url = format!("sqlite:{}", copy.path().join("queue.db").display());
+        let queue = open(&url, OpenOptions::default()).await.unwrap();
+        assert_eq!(queue.claim(&crm(), 100, LONG).await.unwrap().claims.len(), n + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_leads_and_takes_them_again_once_there_is_room() {
+    let limited = OpenOptions {
+        max_file_bytes: Some(600_000),
+        ..OpenOptions::default()
+    };
+    let rig = Rig::sqlite_with(limited).await;
+    let big = || {
+        let mut lead = fresh("ann");
+        lead.body = Bytes::from(vec![b'x'; 20_000]);
+        lead
+    };
+    let mut accepted = 0;
+    let error = loop {
+        match rig.queue.accept(vec![big()]).await {
+            Ok(_) => accepted += 1,
+            Err(error) => break error,
+        }
+        assert!(accepted < 1000);
+    };
+    assert!(
+        matches!(&error, QueueError::Unavailable(why) if why.contains("full")),
+        "{error}"
+    );
+    // Leads go out, which makes room.
+    assert_eq!(rig.deliver_all().await.len(), accepted);
+    let began = Instant::now();
+    eventually("there is room", || async {
+        rig.queue.accept(vec![big()]).await.is_ok()
+    })
+    .await;
+    assert!(began.elapsed() < RECOVERY);
+    assert_eq!(rig.stats().await.pending, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_may_wait_is_refused() {
+    let narrow = OpenOptions {
+        max_waiting_bytes: 10_000,
+        ..OpenOptions::default()
+    };
+    let rig = Rig::sqlite_with(narrow).await;
+    let senders: Vec<_> = (0..50)
+        .map(|_| {
+            let queue = rig.queue.clone();
+            tokio::spawn(async move {
+                let mut lead = fresh("ann");
+                lead.body = Bytes::from(vec![b'x'; 6_000]);
+                queue.accept(vec![lead]).await
+            })
+        })
+        .collect();
+    let mut accepted = 0;
+    for sender in senders {
+        match sender.await.unwrap() {
+            Ok(_) => accepted += 1,
+            Err(QueueError::Full { waiting }) => assert!(waiting > 0),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(accepted > 0);
+    assert_eq!(
+        rig.deliver_all().await.len(),
+        accepted,
+        "what was refused was not stored"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_file_is_reported() {
+    let rig = Rig::sqlite().await;
+    let report = rig.queue.check().await.unwrap();
+    assert_eq!(report.problems, Vec::<String>::new());
+    assert!(report.write_latency > Duration::ZERO);
+    std::fs::remove_file(rig.path()).unwrap();
+    let problems = rig.queue.check().await.unwrap().problems;
+    assert!(problems[0].contains("removed"), "{problems:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_queue_says_so() {
+    let rig = Rig::sqlite().await;
+    rig.accept(fresh("ann")).await;
+    rig.queue.close().await;
+    rig.queue.close().await;
+    let error = rig.queue.accept(vec![fresh("bob")]).await.unwrap_err();
+    assert!(error.to_string().contains("closed"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emptied_file_is_used_again_and_shrinks() {
+    let rig = Rig::sqlite().await;
+    for _ in 0..20 {
+        let group: Vec<_> = (0..100)
+            .map(|n| {
+                let mut lead = fresh(&format!("person {n}"));
+                lead.window = Duration::from_millis(1);
+                lead.body = Bytes::from(vec![b'x'; 8_000]);
+                lead
+            })
+            .collect();
+        rig.queue.accept(group).await.unwrap();
+    }
+    rig.deliver_all().await;
+    while rig.queue.prune().await.unwrap() {}
+    rig.queue.close().await;
+    let size = std::fs::metadata(rig.path()).unwrap().len();
+    assert!(size < 12_000_000, "{size} bytes remain of 16 million");
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_be_used_is_told_without_its_secrets() {
+    let cases = [
+        ("leadgate.db", "scheme"),
+        ("postgres://user:s3cret@host/", "scheme"),
+        ("s3cret:s3cret@host", "scheme"),
+        ("sqlite:", "file"),
+        ("redis+sentinel://:s3cret@host/", "not supported yet"),
+        ("redis+cluster://:s3cret@host/", "not supported yet"),
+        ("redis://:s3cret@host:notaport/", "form"),
+        ("rediss://", "form"),
+    ];
+    for (url, expected) in cases {
+        let error = open(url, OpenOptions::default()).await.err().unwrap().to_string();
+        assert!(error.contains(expected), "{url}: {error}");
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+    assert!(
+        open("mysql:x", OpenOptions::default())
+            .await
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("rediss://")
+    );
+}
