@@ -1,0 +1,257 @@
+//! What became of a sink -> its status. Pure.
+
+use jiff::Timestamp;
+use leadgate_crds::crm_sink::CrmSinkStatusLeads;
+use leadgate_crds::lead_webhook::SinkError;
+use leadgate_crds::{CrmSink, CrmSinkStatus};
+
+use super::dereference::Facts;
+use crate::conditions::{Statement, conditions, find};
+use crate::figures::newest;
+use crate::lead_webhook::validate::Mistake;
+
+/// How the check ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Nothing is wrong with it.
+    Valid,
+    /// A person has to change something.
+    Mistakes(Vec<Mistake>),
+    /// It could not be checked: reason and message.
+    Failed(String, String),
+}
+
+/// The status; `previous` gives what stays.
+pub fn status(
+    sink: &CrmSink,
+    previous: &CrmSinkStatus,
+    outcome: &Outcome,
+    facts: &Facts,
+    now: Timestamp,
+) -> CrmSinkStatus {
+    let generation = sink.metadata.generation.unwrap_or_default();
+    let mut status = CrmSinkStatus {
+        observed_generation: generation,
+        kind: sink.spec.crm().map(|crm| crm.name().to_owned()),
+        webhooks: i64::try_from(facts.webhooks).unwrap_or(i64::MAX),
+        ..previous.clone()
+    };
+    if !facts.figures.is_empty() {
+        count(&mut status, facts);
+    }
+    status.paused = sink.spec.suspend || status.paused_until.is_some() || reason(facts).is_some();
+    let statements = statements(sink, &status, outcome, facts, &previous.conditions);
+    status.conditions = conditions(statements, &previous.conditions, generation, now);
+    status
+}
+
+fn count(status: &mut CrmSinkStatus, facts: &Facts) {
+    let sum = |which: fn(&crate::receivers::SinkLeads) -> i64| -> i64 {
+        facts.figures.iter().map(|figures| which(&figures.leads)).sum()
+    };
+    status.leads = CrmSinkStatusLeads {
+        pending: sum(|leads| leads.pending),
+        held: sum(|leads| leads.held),
+        dead: sum(|leads| leads.dead),
+        delivered: sum(|leads| leads.delivered),
+        oldest_pending_seconds: rounded(
+            facts
+                .figures
+                .iter()
+                .map(|figures| figures.leads.oldest_pending_seconds)
+                .max()
+                .unwrap_or_default(),
+        ),
+    };
+    status.paused_until = facts
+        .figures
+        .iter()
+        .filter_map(|figures| figures.paused_until.clone())
+        .max_by_key(|until| until.0);
+    status.last_error = newest(
+        facts
+            .figures
+            .iter()
+            .filter_map(|figures| figures.last_error.as_ref()),
+    )
+    .or_else(|| status.last_error.clone());
+}
+
+/// To minutes above one: an age that changes each second would be written each time.
+fn rounded(seconds: i64) -> i64 {
+    if seconds < 60 { seconds } else { seconds / 60 * 60 }
+}
+
+/// Why the receivers wait.
+fn reason(facts: &Facts) -> Option<&str> {
+    facts
+        .figures
+        .iter()
+        .find_map(|figures| figures.paused_reason.as_deref())
+}
+
+/// What a failure says about the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Credentials,
+    Connection,
+    Other,
+}
+
+fn classify(reason: &str) -> Failure {
+    match reason {
+        "InvalidCredentials" | "MissingScopes" | "Unauthorized" | "Forbidden" => Failure::Credentials,
+        "Unreachable" | "Timeout" | "CircuitOpen" | "ServerError" => Failure::Connection,
+        _ => Failure::Other,
+    }
+}
+
+/// What stands in the way now: why deliveries wait, else the last error while leads are waiting.
+fn current_failure(status: &CrmSinkStatus, facts: &Facts) -> Option<SinkError> {
+    if let Some(reason) = reason(facts) {
+        let detail = status.last_error.as_ref().filter(|error| error.reason == reason);
+        return Some(SinkError {
+            reason: reason.to_owned(),
+            message: detail.map_or_else(|| reason.to_owned(), |error| error.message.clone()),
+            time: None,
+        });
+    }
+    status.last_error.clone().filter(|_| status.leads.pending > 0)
+}
+
+fn statements(
+    sink: &CrmSink,
+    status: &CrmSinkStatus,
+    outcome: &Outcome,
+    facts: &Facts,
+    previous: &[leadgate_crds::common::Condition],
+) -> Vec<(&'static str, Statement)> {
+    let accepted = match outcome {
+        Outcome::Valid => Statement::yes("Valid", "the specification is valid, and its Secrets exist"),
+        Outcome::Mistakes(mistakes) => {
+            let messages: Vec<&str> = mistakes.iter().map(|mistake| mistake.message.as_str()).collect();
+            let reason = mistakes.first().map_or("Invalid", |mistake| mistake.reason);
+            Statement::no(reason, messages.join("; "))
+        }
+        Outcome::Failed(..) => find(previous, "Accepted").map_or_else(
+            || Statement::unknown("NotCheckedYet", "it could not be checked yet"),
+            Statement::of,
+        ),
+    };
+    let failure = current_failure(status, facts);
+    let heard = !facts.figures.is_empty();
+    let (credentials, reachable) = connection(failure.as_ref(), status, heard);
+    let delivering = delivering(sink, status, failure.as_ref(), heard);
+    let ready = ready(sink, outcome, [&accepted, &credentials, &reachable], &delivering);
+    let stalled = if accepted.fails() && !matches!(outcome, Outcome::Failed(..)) {
+        Statement::yes(&accepted.reason, accepted.message.clone())
+    } else {
+        Statement::no("Working", "nothing stands in the way")
+    };
+    let reconciling = match outcome {
+        Outcome::Failed(reason, message) => Statement::yes(reason, message.clone()),
+        _ => Statement::no("Done", "it was checked"),
+    };
+    vec![
+        ("Accepted", accepted),
+        ("CredentialsValid", credentials),
+        ("Reachable", reachable),
+        ("Delivering", delivering),
+        ("Ready", ready),
+        ("Reconciling", reconciling),
+        ("Stalled", stalled),
+    ]
+}
+
+/// CredentialsValid and Reachable. A CRM that refuses the credentials was reached.
+fn connection(failure: Option<&SinkError>, status: &CrmSinkStatus, heard: bool) -> (Statement, Statement) {
+    let proved = heard && status.leads.delivered > 0;
+    let unknown = || Statement::unknown("NotTriedYet", "no receiver has called the CRM yet");
+    let usual = |yes: &str, text: &str| {
+        if proved {
+            Statement::yes(yes, text)
+        } else {
+            unknown()
+        }
+    };
+    match failure.map(|error| (classify(&error.reason), error)) {
+        Some((Failure::Credentials, error)) => (
+            Statement::no(
+                &error.reason,
+                format!(
+                    "the CRM refuses the credentials: {}; correct the Secret, it is read again",
+                    error.message
+                ),
+            ),
+            Statement::yes("Reached", "the CRM answers"),
+        ),
+        Some((Failure::Connection, error)) => (
+            usual("Accepted", "the CRM accepts the credentials"),
+            Statement::no(
+                &error.reason,
+                format!("the CRM cannot be reached: {}", error.message),
+            ),
+        ),
+        Some((Failure::Other, _)) | None => (
+            usual("Accepted", "the CRM accepts the credentials"),
+            usual("Reached", "the CRM answers"),
+        ),
+    }
+}
+
+fn delivering(sink: &CrmSink, status: &CrmSinkStatus, failure: Option<&SinkError>, heard: bool) -> Statement {
+    if sink.spec.suspend {
+        return Statement::no(
+            "Suspended",
+            "as asked for, leads are queued and not delivered (spec.suspend)",
+        );
+    }
+    if status.webhooks == 0 {
+        return Statement::unknown("NoWebhooks", "no LeadWebhook names it");
+    }
+    if !heard {
+        return Statement::unknown("NotCheckedYet", "no receiver has reported yet");
+    }
+    let until = status
+        .paused_until
+        .as_ref()
+        .map(|until| format!(" until {}", until.0))
+        .unwrap_or_default();
+    match failure {
+        Some(error) if status.paused => Statement::no(
+            &error.reason,
+            format!(
+                "deliveries wait{until}: {}; leads are kept meanwhile",
+                error.message
+            ),
+        ),
+        Some(error) => Statement::no(
+            &error.reason,
+            format!(
+                "{} deliveries wait; the last attempt failed: {}",
+                status.leads.pending, error.message
+            ),
+        ),
+        None => Statement::yes("Delivering", "leads are delivered"),
+    }
+}
+
+fn ready(sink: &CrmSink, outcome: &Outcome, needed: [&Statement; 3], delivering: &Statement) -> Statement {
+    if let Outcome::Failed(reason, message) = outcome {
+        return Statement::no(reason, message.clone());
+    }
+    if let Some(missing) = needed.iter().find(|statement| statement.fails()) {
+        return (*missing).clone();
+    }
+    if sink.spec.suspend {
+        return Statement::yes("Suspended", delivering.message.clone());
+    }
+    if delivering.fails() {
+        return delivering.clone();
+    }
+    // What nobody has tried yet is not wrong: a new sink has to become ready before its first lead.
+    Statement::yes("Ready", "leads are taken")
+}
+
+#[cfg(test)]
+mod tests;

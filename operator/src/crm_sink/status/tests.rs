@@ -1,0 +1,97 @@
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
+use super::*;
+use crate::figures::SinkFigures;
+use crate::lead_webhook::validate::{About, Mistake};
+use crate::receivers::SinkLeads;
+use serde_json::json;
+
+fn sink(suspend: bool) -> CrmSink {
+    serde_json::from_value(json!({"apiVersion": "leadgate.dev/v1alpha1", "kind": "CrmSink",
+        "metadata": {"name": "crm", "namespace": "n", "generation": 1},
+        "spec": {"hubspot": {"tokenSecretRef": {"name": "s", "key": "k"}}, "suspend": suspend}}))
+    .unwrap()
+}
+
+fn facts(pending: i64, delivered: i64, paused: Option<&str>, error: Option<&str>) -> Facts {
+    let figures = SinkFigures {
+        leads: SinkLeads {
+            pending,
+            delivered,
+            oldest_pending_seconds: 90,
+            ..SinkLeads::default()
+        },
+        paused_reason: paused.map(str::to_owned),
+        last_error: error.map(|reason| SinkError {
+            reason: reason.to_owned(),
+            message: "m".to_owned(),
+            time: None,
+        }),
+        ..SinkFigures::default()
+    };
+    Facts {
+        webhooks: 2,
+        figures: vec![figures],
+        ..Facts::default()
+    }
+}
+
+/// Truth of Accepted, CredentialsValid, Reachable, Delivering, Ready, Reconciling, Stalled; reason of Ready; paused.
+fn line(suspend: bool, outcome: &Outcome, facts: &Facts) -> String {
+    let status = status(
+        &sink(suspend),
+        &CrmSinkStatus::default(),
+        outcome,
+        facts,
+        Timestamp::UNIX_EPOCH,
+    );
+    let letters: String = status
+        .conditions
+        .iter()
+        .map(|c| c.status.chars().next().unwrap())
+        .collect();
+    let ready = find(&status.conditions, "Ready").unwrap();
+    let paused = if status.paused { " paused" } else { "" };
+    format!("{letters} {}{paused}", ready.reason)
+}
+
+#[test]
+fn what_the_conditions_say() {
+    let mistake = Outcome::Mistakes(vec![Mistake {
+        about: About::References,
+        reason: "SecretMissing",
+        message: "m".to_owned(),
+    }]);
+    let failed = Outcome::Failed("ApiUnreachable".to_owned(), "m".to_owned());
+    #[rustfmt::skip]
+    let table = [
+        ("new", false, Outcome::Valid, Facts { webhooks: 1, ..Facts::default() }, "TUUUTFF Ready"),
+        ("nobody names it", false, Outcome::Valid, Facts::default(), "TUUUTFF Ready"),
+        ("working", false, Outcome::Valid, facts(0, 9, None, None), "TTTTTFF Ready"),
+        ("an old error is over", false, Outcome::Valid, facts(0, 9, None, Some("Timeout")), "TTTTTFF Ready"),
+        ("a wrong token", false, Outcome::Valid, facts(3, 9, Some("InvalidCredentials"), None), "TFTFFFF InvalidCredentials paused"),
+        ("out of reach", false, Outcome::Valid, facts(3, 9, None, Some("Unreachable")), "TTFFFFF Unreachable"),
+        ("asked to wait", false, Outcome::Valid, facts(3, 9, Some("RateLimited"), None), "TTTFFFF RateLimited paused"),
+        ("suspended", true, Outcome::Valid, facts(3, 9, None, None), "TTTFTFF Suspended paused"),
+        ("a mistake", false, mistake, Facts::default(), "FUUUFFT SecretMissing"),
+        ("the API server does not answer", false, failed, Facts::default(), "UUUUFTF ApiUnreachable"),
+    ];
+    for (case, suspend, outcome, facts, expected) in table {
+        assert_eq!(line(suspend, &outcome, &facts), expected, "{case}");
+    }
+}
+
+#[test]
+fn stores_are_summed() {
+    let mut two = facts(1, 5, None, None);
+    two.figures.extend(facts(2, 7, None, None).figures);
+    let status = status(
+        &sink(false),
+        &CrmSinkStatus::default(),
+        &Outcome::Valid,
+        &two,
+        Timestamp::UNIX_EPOCH,
+    );
+    assert_eq!((status.leads.pending, status.leads.delivered), (3, 12));
+    assert_eq!(status.leads.oldest_pending_seconds, 60, "not written each second");
+}

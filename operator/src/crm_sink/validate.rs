@@ -1,0 +1,32 @@
+//! What a person has to change in a sink. Pure.
+
+use kube::ResourceExt as _;
+use leadgate_crds::CrmSink;
+
+use super::dereference::Facts;
+use crate::lead_webhook::validate::{About, Mistake, missing};
+use crate::secrets;
+
+/// Everything that is wrong.
+pub fn validate(sink: &CrmSink, facts: &Facts) -> Result<(), Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    if sink.spec.crm().is_none() {
+        mistakes.push(Mistake {
+            about: About::Spec,
+            reason: "CrmUnclear",
+            message: "spec: set exactly one of hubspot, salesforce and rest; write one CrmSink for each CRM"
+                .to_owned(),
+        });
+    }
+    let namespace = sink.namespace().unwrap_or_default();
+    mistakes.extend(missing(
+        &namespace,
+        secrets::of_sink(&sink.spec).iter(),
+        &facts.secrets,
+    ));
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(mistakes)
+    }
+}

@@ -1,0 +1,284 @@
+//! Receivers' reports -> the figures of a webhook. Pure.
+//!
+//! What the store counts is the same in each report and is taken from one pod; what a process counts is summed over the
+//! pods and never goes backwards when one of them restarts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use leadgate_crds::common::Time;
+use leadgate_crds::lead_webhook::{Latency, LeadWebhookStatusSink, SinkError};
+
+use crate::conditions::seconds;
+use crate::receivers::{Report, RouteReport, SinkReport};
+
+/// A count that each process keeps from zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessCounts {
+    /// Requests answered 401 or 403.
+    pub unauthorized: i64,
+    /// Requests that made no lead.
+    pub ignored: i64,
+}
+
+/// Sums of what processes count.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// The sums.
+    pub total: ProcessCounts,
+    last: HashMap<String, ProcessCounts>,
+    begun: bool,
+}
+
+impl Counters {
+    /// Goes on from what the status says: after a restart of the operator, what the pods had counted before is in it.
+    pub fn resume(total: ProcessCounts) -> Self {
+        Self {
+            total,
+            last: HashMap::new(),
+            // Nothing was written yet: all that pods have counted is news.
+            begun: total == ProcessCounts::default(),
+        }
+    }
+
+    /// Adds what the pods (by uid) counted since the last time.
+    pub fn add(&mut self, now: &[(String, ProcessCounts)]) {
+        for (pod, count) in now {
+            let before = self.last.get(pod).copied();
+            let baseline = match before {
+                Some(before) => before,
+                None if self.begun => ProcessCounts::default(),
+                None => *count,
+            };
+            self.total.unauthorized += grown(baseline.unauthorized, count.unauthorized);
+            self.total.ignored += grown(baseline.ignored, count.ignored);
+            self.last.insert(pod.clone(), *count);
+        }
+        self.begun |= !now.is_empty();
+        // Pods that did not answer this time are kept: they may answer the next time. There are at most as many as
+        // pods that ever ran; those of earlier rollouts go.
+        if self.last.len() > 1000 {
+            self.last
+                .retain(|pod, _| now.iter().any(|(known, _)| known == pod));
+        }
+    }
+}
+
+/// A container that restarted counts from zero again.
+fn grown(before: i64, now: i64) -> i64 {
+    if now >= before { now - before } else { now }
+}
+
+/// A webhook's figures.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// Leads accepted.
+    pub accepted: i64,
+    /// Resends.
+    pub duplicates: i64,
+    /// Requests answered 4xx because of what they hold.
+    pub rejected: i64,
+    /// What processes count.
+    pub counts: ProcessCounts,
+    /// When the last lead was accepted.
+    pub last_accepted: Option<Time>,
+    /// Each sink's share.
+    pub routes: Vec<LeadWebhookStatusSink>,
+    /// Deliveries that people threw away.
+    pub discarded: i64,
+    /// Each sink over all webhooks that share the store, by name.
+    pub sinks: BTreeMap<String, SinkFigures>,
+    /// Whether every pod that answered refuses new leads.
+    pub suspended: bool,
+    /// Whether the store answers.
+    pub queue_ready: bool,
+    /// Why leads in the store are not safe.
+    pub queue_problems: Vec<String>,
+    /// What the receivers could not make sense of.
+    pub problems: Vec<String>,
+}
+
+impl Figures {
+    /// Deliveries that are still to be made.
+    pub fn pending(&self) -> i64 {
+        self.routes.iter().map(|route| route.pending).sum()
+    }
+}
+
+/// A sink over all webhooks that share a store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SinkFigures {
+    /// Counts.
+    pub leads: crate::receivers::SinkLeads,
+    /// Until when the CRM asked to wait.
+    pub paused_until: Option<Time>,
+    /// Why.
+    pub paused_reason: Option<String>,
+    /// The last failure.
+    pub last_error: Option<SinkError>,
+}
+
+/// The figures of webhook `id` (`namespace/name`). `reports` has the newest pod first: it knows the newest
+/// configuration.
+pub fn merge(id: &str, reports: &[(String, Report)], counters: &mut Counters) -> Option<Figures> {
+    let (_, first) = reports.first()?;
+    let of_webhook = |report: &Report| report.webhooks.iter().find(|w| w.name == id).cloned();
+    let ours: Vec<_> = reports
+        .iter()
+        .filter_map(|(pod, report)| Some((pod, of_webhook(report)?)))
+        .collect();
+    let counts: Vec<(String, ProcessCounts)> = ours
+        .iter()
+        .map(|(pod, webhook)| {
+            let counts = ProcessCounts {
+                unauthorized: webhook.leads.unauthorized,
+                ignored: webhook.leads.ignored,
+            };
+            ((*pod).clone(), counts)
+        })
+        .collect();
+    counters.add(&counts);
+    let newest = ours
+        .first()
+        .map(|(_, webhook)| webhook.clone())
+        .unwrap_or_default();
+    let routes = newest
+        .sinks
+        .iter()
+        .map(|route| {
+            let same: Vec<&RouteReport> = ours
+                .iter()
+                .flat_map(|(_, webhook)| webhook.sinks.iter().filter(|r| r.name == route.name))
+                .collect();
+            merge_route(route, &same)
+        })
+        .collect();
+    let sinks = first
+        .sinks
+        .iter()
+        .map(|sink| {
+            let same: Vec<&SinkReport> = reports
+                .iter()
+                .flat_map(|(_, report)| report.sinks.iter().filter(|s| s.name == sink.name))
+                .collect();
+            let name = sink
+                .name
+                .split_once('/')
+                .map_or(sink.name.as_str(), |(_, name)| name);
+            (name.to_owned(), merge_sink(sink, &same))
+        })
+        .collect();
+    Some(Figures {
+        accepted: newest.leads.accepted,
+        duplicates: newest.leads.duplicates,
+        rejected: newest.leads.rejected,
+        counts: counters.total,
+        last_accepted: newest.leads.last_accepted_time.map(|t| Time(seconds(t))),
+        routes,
+        discarded: newest.sinks.iter().map(|route| route.discarded).sum(),
+        sinks,
+        suspended: !ours.is_empty() && ours.iter().all(|(_, webhook)| webhook.suspended),
+        queue_ready: first.queue.ready,
+        queue_problems: first.queue.problems.clone(),
+        problems: first
+            .problems
+            .iter()
+            .map(|problem| {
+                if problem.object.is_empty() {
+                    problem.message.clone()
+                } else {
+                    format!("{}: {}", problem.object, problem.message)
+                }
+            })
+            .collect(),
+    })
+}
+
+/// Counts are the store's; latencies are the slowest pod's; the last error is the newest one.
+fn merge_route(route: &RouteReport, same: &[&RouteReport]) -> LeadWebhookStatusSink {
+    let slowest = |which: fn(&Latency) -> &Option<String>| {
+        same.iter()
+            .filter_map(|r| which(r.latency.as_ref()?).clone())
+            .max_by(|a, b| milliseconds(a).total_cmp(&milliseconds(b)))
+    };
+    let latency = Latency {
+        p50: slowest(|l| &l.p50),
+        p99: slowest(|l| &l.p99),
+    };
+    LeadWebhookStatusSink {
+        name: route.name.clone(),
+        pending: route.pending,
+        delivered: route.delivered,
+        held: route.held,
+        dead: route.dead,
+        latency: (latency != Latency::default()).then_some(latency),
+        last_delivered_time: route.last_delivered_time.map(|t| Time(seconds(t))),
+        last_error: newest(same.iter().filter_map(|r| r.last_error.as_ref())),
+    }
+}
+
+fn merge_sink(sink: &SinkReport, same: &[&SinkReport]) -> SinkFigures {
+    SinkFigures {
+        leads: sink.leads.clone(),
+        paused_until: sink.paused_until.map(|t| Time(seconds(t))),
+        paused_reason: sink.paused_reason.clone(),
+        last_error: newest(same.iter().filter_map(|s| s.last_error.as_ref())),
+    }
+}
+
+/// The newest of several errors.
+pub fn newest<'a>(errors: impl Iterator<Item = &'a SinkError>) -> Option<SinkError> {
+    let error = errors.max_by(|a, b| a.time.cmp(&b.time))?;
+    Some(SinkError {
+        time: error.time.as_ref().map(|t| Time(seconds(t.0))),
+        ..error.clone()
+    })
+}
+
+/// `12.3ms` -> 12.3. Anything else counts as nothing.
+pub fn milliseconds(text: &str) -> f64 {
+    text.strip_suffix("ms")
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(unauthorized: i64) -> ProcessCounts {
+        ProcessCounts {
+            unauthorized,
+            ignored: 0,
+        }
+    }
+
+    fn pods(list: &[(&str, i64)]) -> Vec<(String, ProcessCounts)> {
+        list.iter()
+            .map(|(pod, n)| ((*pod).to_owned(), counts(*n)))
+            .collect()
+    }
+
+    #[test]
+    fn counts_of_processes_never_go_backwards() {
+        let mut counters = Counters::resume(ProcessCounts::default());
+        for (seen, total) in [
+            (pods(&[("a", 5), ("b", 2)]), 7),
+            (pods(&[("a", 6), ("b", 2)]), 8),
+            (pods(&[("b", 3)]), 9),            // a does not answer
+            (pods(&[("a", 1), ("b", 3)]), 10), // a's container restarted
+            (pods(&[("c", 4)]), 14),           // a new pod
+        ] {
+            counters.add(&seen);
+            assert_eq!(counters.total.unauthorized, total);
+        }
+    }
+
+    #[test]
+    fn after_a_restart_of_the_operator_it_goes_on_from_the_status() {
+        let mut counters = Counters::resume(counts(40));
+        counters.add(&pods(&[("a", 25), ("b", 15)]));
+        assert_eq!(counters.total.unauthorized, 40);
+        counters.add(&pods(&[("a", 26), ("b", 15), ("c", 3)]));
+        assert_eq!(counters.total.unauthorized, 44);
+    }
+}

@@ -1,0 +1,253 @@
+//! The Deployment of the receivers.
+
+use kube::ResourceExt as _;
+use leadgate_crds::lead_webhook::PodTemplate;
+use serde_json::{Map, Value, json};
+
+use super::{base, object};
+use crate::context::Settings;
+use crate::kinds::{Desired, Kind};
+use crate::lead_webhook::validate::Plan;
+use crate::names;
+use crate::receivers::ADMIN_PORT;
+
+/// The user of the receivers' image; it owns nothing.
+const USER: i64 = 65532;
+/// Receivers finish what was begun in at most 20 s.
+const GRACE_SECONDS: i64 = 35;
+/// How many pods there are unless the webhook says otherwise.
+pub(super) const REPLICAS: i32 = 2;
+
+const MANIFESTS: &str = "/etc/leadgate/manifests";
+const SECRETS: &str = "/etc/leadgate/secrets";
+const ADMIN: &str = "/etc/leadgate/admin";
+const TLS: &str = "/etc/leadgate/tls";
+
+/// The port that senders reach: 8443 when the pods terminate TLS, else 8080.
+pub(super) fn port(plan: &Plan) -> (u16, &'static str) {
+    if plan.webhook.spec.receiver.tls.is_some() {
+        (8443, "https")
+    } else {
+        (8080, "http")
+    }
+}
+
+pub(super) fn deployment(plan: &Plan, settings: &Settings, checksum: &str) -> Desired {
+    let webhook = &plan.webhook;
+    let receiver = &webhook.spec.receiver;
+    let name = webhook.name_any();
+    let given = receiver.pod_template.clone().unwrap_or_default();
+    let mut labels = given.labels.clone();
+    labels.extend(names::labels(&name));
+    let mut annotations = given.annotations.clone();
+    annotations.insert(names::CHECKSUM.to_owned(), checksum.to_owned());
+    annotations.insert(names::WEBHOOK.to_owned(), name.clone());
+    let mut spec = json!({
+        "revisionHistoryLimit": 3,
+        "progressDeadlineSeconds": 600,
+        "selector": {"matchLabels": names::selector(&name)},
+        // The new pod first: a rollout takes no capacity away.
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        "template": {
+            "metadata": {"labels": labels, "annotations": annotations},
+            "spec": pod(plan, settings, &given),
+        },
+    });
+    // The autoscaler owns the number of pods; two writers would fight over it.
+    if receiver.autoscaling.is_none() {
+        set(
+            &mut spec,
+            "replicas",
+            json!(receiver.replicas.unwrap_or(REPLICAS)),
+        );
+    }
+    object(plan, Kind::Deployment, base(plan), json!({"spec": spec}))
+}
+
+fn pod(plan: &Plan, settings: &Settings, given: &PodTemplate) -> Value {
+    let mut pod = json!({
+        "serviceAccountName": base(plan),
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container(plan, settings)],
+        "volumes": volumes(plan),
+        "topologySpreadConstraints": spread(plan, given),
+    });
+    if !given.node_selector.is_empty() {
+        set(&mut pod, "nodeSelector", json!(given.node_selector));
+    }
+    if !given.tolerations.is_empty() {
+        set(&mut pod, "tolerations", json!(given.tolerations));
+    }
+    if let Some(affinity) = &given.affinity {
+        set(&mut pod, "affinity", affinity.clone());
+    }
+    if let Some(class) = &given.priority_class_name {
+        set(&mut pod, "priorityClassName", json!(class));
+    }
+    if !given.image_pull_secrets.is_empty() {
+        set(&mut pod, "imagePullSecrets", json!(given.image_pull_secrets));
+    }
+    pod
+}
+
+fn container(plan: &Plan, settings: &Settings) -> Value {
+    let (port, port_name) = port(plan);
+    let probe = |path: &str, period: u32, failures: u32| {
+        json!({
+            "httpGet": {"path": path, "port": "admin"},
+            "periodSeconds": period,
+            "timeoutSeconds": 5,
+            "failureThreshold": failures,
+        })
+    };
+    let default = json!({
+        "requests": {"cpu": "50m", "memory": "96Mi"},
+        "limits": {"memory": "512Mi"},
+    });
+    let resources = plan
+        .webhook
+        .spec
+        .receiver
+        .resources
+        .as_ref()
+        .map_or(default, |resources| json!(resources));
+    json!({
+        "name": "receiver",
+        "image": settings.receiver_image,
+        "command": ["/leadgate-receiver"],
+        "args": arguments(plan),
+        "env": queue(plan),
+        "ports": [
+            {"name": port_name, "containerPort": port, "protocol": "TCP"},
+            {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
+        ],
+        "livenessProbe": probe("/livez", 10, 6),
+        "readinessProbe": probe("/readyz", 3, 3),
+        "resources": resources,
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": mounts(plan),
+    })
+}
+
+fn arguments(plan: &Plan) -> Vec<String> {
+    let (port, _) = port(plan);
+    let mut arguments = vec![
+        format!("--manifests={MANIFESTS}"),
+        format!("--secrets={SECRETS}"),
+        format!("--listen=0.0.0.0:{port}"),
+        format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
+        format!("--admin-token-file={ADMIN}/token"),
+        "--log-format=json".to_owned(),
+    ];
+    if plan.webhook.spec.receiver.tls.is_some() {
+        arguments.push(format!("--tls-cert={TLS}/tls.crt"));
+        arguments.push(format!("--tls-key={TLS}/tls.key"));
+    } else {
+        arguments.push("--behind-tls-proxy".to_owned());
+    }
+    arguments
+}
+
+/// The store's URL holds a password: it comes from a Secret and stands in no argument.
+fn queue(plan: &Plan) -> Value {
+    match &plan.webhook.spec.queue.redis {
+        Some(redis) => json!([{
+            "name": "LEADGATE_QUEUE",
+            "valueFrom": {"secretKeyRef": {"name": redis.url_secret_ref.name, "key": redis.url_secret_ref.key}},
+        }]),
+        None => json!([
+            {
+                "name": "LEADGATE_REDIS_PASSWORD",
+                "valueFrom": {"secretKeyRef": {"name": names::REDIS, "key": "password"}},
+            },
+            {
+                "name": "LEADGATE_QUEUE",
+                "value": format!("redis://:$(LEADGATE_REDIS_PASSWORD)@{}:6379/0", names::REDIS),
+            },
+        ]),
+    }
+}
+
+fn mounts(plan: &Plan) -> Value {
+    let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path, "readOnly": true});
+    let mut mounts = vec![
+        mount("manifests", MANIFESTS),
+        mount("secrets", SECRETS),
+        mount("admin", ADMIN),
+    ];
+    if plan.webhook.spec.receiver.tls.is_some() {
+        mounts.push(mount("tls", TLS));
+    }
+    json!(mounts)
+}
+
+fn volumes(plan: &Plan) -> Value {
+    // One volume for all Secrets: what changes together is swapped together.
+    let sources: Vec<Value> = plan
+        .files
+        .iter()
+        .map(|(secret, keys)| {
+            let items: Vec<Value> = keys
+                .iter()
+                .map(|key| json!({"key": key, "path": format!("{secret}/{key}")}))
+                .collect();
+            json!({"secret": {"name": secret, "items": items}})
+        })
+        .collect();
+    let mut volumes = vec![
+        json!({"name": "manifests", "configMap": {"name": base(plan), "defaultMode": 0o440}}),
+        json!({"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}),
+        json!({"name": "admin", "secret": {
+            "secretName": names::admin(&plan.webhook.name_any()),
+            "defaultMode": 0o440,
+            "items": [{"key": "token", "path": "token"}],
+        }}),
+    ];
+    if let Some(tls) = &plan.webhook.spec.receiver.tls {
+        volumes.push(json!({"name": "tls", "secret": {
+            "secretName": tls.secret_ref.name,
+            "defaultMode": 0o440,
+            "items": [{"key": "tls.crt", "path": "tls.crt"}, {"key": "tls.key", "path": "tls.key"}],
+        }}));
+    }
+    json!(volumes)
+}
+
+/// Over zones and nodes where there are several; never a reason not to start.
+fn spread(plan: &Plan, given: &PodTemplate) -> Value {
+    if !given.topology_spread_constraints.is_empty() {
+        return json!(given.topology_spread_constraints);
+    }
+    let over = |key: &str| {
+        json!({
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": names::selector(&plan.webhook.name_any())},
+        })
+    };
+    json!([
+        over("topology.kubernetes.io/zone"),
+        over("kubernetes.io/hostname")
+    ])
+}
+
+fn set(object: &mut Value, field: &str, value: Value) {
+    if let Value::Object(fields) = object {
+        let fields: &mut Map<String, Value> = fields;
+        fields.insert(field.to_owned(), value);
+    }
+}

@@ -1,0 +1,88 @@
+//! Reads what a webhook refers to. The only step that reads, besides asking receivers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::runtime::reflector::ObjectRef;
+use leadgate_crds::{CrmSink, LeadWebhook};
+
+use super::edges::{self, Site};
+use crate::apply::dynamic;
+use crate::context::{Context, name_of};
+use crate::kinds::Kind;
+use crate::secrets::{self, Found};
+use crate::workloads::RedisState;
+
+/// What the cluster says about everything that a webhook refers to.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The sinks that it names; `None`: there is no such sink.
+    pub sinks: BTreeMap<String, Option<Arc<CrmSink>>>,
+    /// The keys of the Secrets that it and its sinks name.
+    pub secrets: Found,
+    /// The sites of other webhooks with the same path.
+    pub neighbours: Vec<Site>,
+    /// All webhooks of the namespace that use the managed Redis.
+    pub redis_users: Vec<Arc<LeadWebhook>>,
+    /// The managed Redis, if there is one.
+    pub redis: Option<RedisState>,
+    /// Whether the cluster has HTTPRoutes; looked up only when the webhook wants one.
+    pub gateway_api: bool,
+}
+
+/// Reads.
+pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Result<Facts> {
+    let (namespace, _) = name_of(webhook);
+    let sinks: BTreeMap<String, Option<Arc<CrmSink>>> = webhook
+        .spec
+        .sinks
+        .iter()
+        .map(|route| {
+            let found = context.sinks.get(&ObjectRef::new(&route.name).within(&namespace));
+            (route.name.clone(), found)
+        })
+        .collect();
+    let names: BTreeSet<String> = secrets::of_webhook(&webhook.spec)
+        .into_iter()
+        .chain(secrets::beside_webhook(&webhook.spec))
+        .chain(
+            sinks
+                .values()
+                .flatten()
+                .flat_map(|sink| secrets::of_sink(&sink.spec)),
+        )
+        .map(|reference| reference.name)
+        .collect();
+    let secrets = context.secrets.keys(&context.client, &namespace, names).await?;
+    let path = crate::names::path(webhook);
+    let neighbours = context
+        .webhooks
+        .state_filter(|other: &LeadWebhook| crate::names::path(other) == path)
+        .iter()
+        .map(|other| edges::site(other))
+        .collect();
+    Ok(Facts {
+        sinks,
+        secrets,
+        neighbours,
+        redis_users: context.webhooks_of(&namespace, |other| other.spec.queue.redis.is_none()),
+        redis: context.workloads.redis(&namespace),
+        gateway_api: match &webhook.spec.receiver.gateway {
+            Some(_) => has_http_routes(context, &namespace).await?,
+            None => false,
+        },
+    })
+}
+
+/// Whether the API server knows HTTPRoutes: a list of an unknown kind is not found.
+pub async fn has_http_routes(context: &Context, namespace: &str) -> kube::Result<bool> {
+    let api = dynamic(&context.client, namespace, Kind::HttpRoute);
+    match api
+        .list_metadata(&kube::api::ListParams::default().limit(1))
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        Err(error) => Err(error),
+    }
+}

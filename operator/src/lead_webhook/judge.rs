@@ -1,0 +1,322 @@
+//! What each condition of a webhook says. Pure.
+
+use leadgate_crds::{LeadWebhook, LeadWebhookStatus};
+
+use super::status::{Outcome, Sight};
+use super::validate::{About, storage_note};
+use crate::conditions::{Statement, find};
+use crate::figures::{Figures, milliseconds};
+use crate::workloads::PodState;
+
+/// All conditions, in the order in which they are shown.
+pub fn statements(
+    webhook: &LeadWebhook,
+    status: &LeadWebhookStatus,
+    outcome: &Outcome,
+    sight: &Sight,
+) -> Vec<(&'static str, Statement)> {
+    let before = |name: &str| {
+        webhook
+            .status
+            .as_ref()
+            .and_then(|status| find(&status.conditions, name))
+            .map(Statement::of)
+    };
+    let accepted = accepted(outcome, sight, before("Accepted"));
+    let resolved = resolved(outcome, before("ResolvedRefs"));
+    let queue = queue(webhook, sight);
+    let available = available(sight);
+    let delivering = delivering(webhook, status, sight);
+    let ready = ready(
+        webhook,
+        outcome,
+        [&accepted, &resolved, &queue, &available],
+        &delivering,
+    );
+    let stalled = stalled(outcome, sight, &accepted, &resolved);
+    let reconciling = reconciling(outcome, sight, &ready, &stalled);
+    vec![
+        ("Accepted", accepted),
+        ("ResolvedRefs", resolved),
+        ("QueueReady", queue),
+        ("Available", available),
+        ("Delivering", delivering),
+        ("Ready", ready),
+        ("Reconciling", reconciling),
+        ("Stalled", stalled),
+    ]
+}
+
+fn mistakes(outcome: &Outcome, about: About) -> Option<Statement> {
+    let Outcome::Mistakes(all) = outcome else {
+        return None;
+    };
+    let ours: Vec<_> = all.iter().filter(|mistake| mistake.about == about).collect();
+    let first = ours.first()?;
+    let messages: Vec<&str> = ours.iter().map(|mistake| mistake.message.as_str()).collect();
+    Some(Statement::no(first.reason, messages.join("; ")))
+}
+
+fn accepted(outcome: &Outcome, sight: &Sight, before: Option<Statement>) -> Statement {
+    if let Some(statement) = mistakes(outcome, About::Spec) {
+        return statement;
+    }
+    let problems = sight.figures.as_ref().map(|figures| figures.problems.join("; "));
+    match problems.filter(|problems| !problems.is_empty()) {
+        Some(problems) => Statement::no(
+            "InvalidConfiguration",
+            format!("the receivers report: {problems}"),
+        ),
+        None if matches!(outcome, Outcome::Failed(..)) => {
+            before.unwrap_or_else(|| Statement::unknown("NotCheckedYet", "it could not be checked yet"))
+        }
+        None => Statement::yes("Valid", "the specification is valid"),
+    }
+}
+
+fn resolved(outcome: &Outcome, before: Option<Statement>) -> Statement {
+    if let Some(statement) = mistakes(outcome, About::References) {
+        return statement;
+    }
+    match outcome {
+        Outcome::Failed(..) => {
+            before.unwrap_or_else(|| Statement::unknown("NotCheckedYet", "it could not be checked yet"))
+        }
+        _ => Statement::yes("Resolved", "all sinks, Secrets and keys exist"),
+    }
+}
+
+fn queue(webhook: &LeadWebhook, sight: &Sight) -> Statement {
+    let managed = webhook.spec.queue.redis.is_none();
+    if let Some(figures) = &sight.figures
+        && sight.unreachable.is_none()
+    {
+        return match (figures.queue_ready, figures.queue_problems.is_empty()) {
+            (true, true) => {
+                let note = storage_note(webhook, sight.redis.as_ref().filter(|_| managed));
+                Statement::yes("Ready", join("the queue keeps leads", note))
+            }
+            (true, false) => Statement::no("Unsafe", figures.queue_problems.join("; ")),
+            (false, _) => Statement::no("Unavailable", figures.queue_problems.join("; ")),
+        };
+    }
+    if !managed {
+        return match &sight.unreachable {
+            Some(why) => {
+                Statement::unknown("ReceiversSilent", format!("the receivers cannot be asked: {why}"))
+            }
+            None => Statement::unknown("NotCheckedYet", "no receiver is ready to check the queue yet"),
+        };
+    }
+    let trouble = sight.redis_pods.iter().find_map(|pod| pod.trouble.clone());
+    match (&sight.redis, trouble) {
+        (Some(redis), _) if redis.ready => Statement::yes(
+            "Ready",
+            join("the managed Redis is ready", storage_note(webhook, Some(redis))),
+        ),
+        (_, Some((reason, message))) => Statement::no(
+            &reason,
+            format!("the pod of the managed Redis does not start: {message}"),
+        ),
+        (Some(_), None) => Statement::no("Starting", "the managed Redis is starting"),
+        (None, None) => Statement::no("NotCreatedYet", "the managed Redis is not created yet"),
+    }
+}
+
+fn join(text: &str, note: Option<String>) -> String {
+    match note {
+        Some(note) => format!("{text}; {note}"),
+        None => text.to_owned(),
+    }
+}
+
+fn available(sight: &Sight) -> Statement {
+    let Some(rollout) = &sight.rollout else {
+        return Statement::no("NotCreatedYet", "the receivers are not created yet");
+    };
+    if rollout.wanted == 0 {
+        return Statement::yes("ScaledToZero", "no pods are wanted (spec.receiver.replicas is 0)");
+    }
+    let trouble = trouble(&sight.pods);
+    if rollout.ready > 0 {
+        let text = format!("{} of {} pods are ready", rollout.ready, rollout.wanted);
+        return match trouble {
+            Some((_, message)) if rollout.ready < rollout.wanted => {
+                Statement::yes("PodsReady", format!("{text}; another does not start: {message}"))
+            }
+            _ => Statement::yes("PodsReady", text),
+        };
+    }
+    match trouble {
+        Some((reason, message)) => Statement::no(&reason, format!("the pods do not start: {message}")),
+        None => Statement::no("Starting", format!("0 of {} pods are ready", rollout.wanted)),
+    }
+}
+
+/// Of the newest pod that has one.
+fn trouble(pods: &[PodState]) -> Option<(String, String)> {
+    pods.iter().find_map(|pod| {
+        let (reason, message) = pod.trouble.clone()?;
+        let message = if message.is_empty() {
+            reason.clone()
+        } else {
+            message
+        };
+        Some((reason, message))
+    })
+}
+
+fn delivering(webhook: &LeadWebhook, status: &LeadWebhookStatus, sight: &Sight) -> Statement {
+    let Some(figures) = &sight.figures else {
+        return Statement::unknown("NotCheckedYet", "no receiver has reported yet");
+    };
+    if let Some(statement) = paused(figures) {
+        return statement;
+    }
+    for route in figures.routes.iter().filter(|route| route.pending > 0) {
+        if let Some(error) = &route.last_error
+            && error.time.as_ref().map(|t| t.0) > route.last_delivered_time.as_ref().map(|t| t.0)
+        {
+            let text = format!(
+                "CrmSink {}: {} deliveries wait; the last attempt failed: {}: {}",
+                route.name, route.pending, error.reason, error.message
+            );
+            return Statement::no("DeliveryFailing", text);
+        }
+    }
+    if let Some(missed) = missed(webhook, status, figures) {
+        return Statement::no("ObjectiveMissed", missed);
+    }
+    if figures.accepted == 0 {
+        return Statement::unknown("NoLeadsYet", "no lead was accepted yet");
+    }
+    Statement::yes("Delivering", "leads are delivered")
+}
+
+fn paused(figures: &Figures) -> Option<Statement> {
+    figures
+        .sinks
+        .iter()
+        .filter(|(name, _)| figures.routes.iter().any(|route| route.name == **name))
+        .find_map(|(name, sink)| {
+            let reason = sink.paused_reason.as_ref()?;
+            let until = sink
+                .paused_until
+                .as_ref()
+                .map(|until| format!(" until {}", until.0))
+                .unwrap_or_default();
+            Some(Statement::no(
+                "SinkPaused",
+                format!("CrmSink {name} waits{until}: {reason}; leads are kept meanwhile"),
+            ))
+        })
+}
+
+fn missed(webhook: &LeadWebhook, status: &LeadWebhookStatus, figures: &Figures) -> Option<String> {
+    let objectives = &webhook.spec.objectives;
+    if let (Some(wanted), Some(p99)) = (&objectives.speed_to_lead, &status.p99)
+        && milliseconds(p99) > wanted.get().as_secs_f64() * 1000.0
+    {
+        return Some(format!(
+            "objectives.speedToLead is {wanted}, but 99 of 100 leads take up to {p99}"
+        ));
+    }
+    // A queue that does not move has no latencies to show.
+    if let Some(wanted) = &objectives.speed_to_lead {
+        let oldest = figures
+            .routes
+            .iter()
+            .filter(|route| route.pending > 0)
+            .filter_map(|route| figures.sinks.get(&route.name))
+            .map(|sink| sink.leads.oldest_pending_seconds)
+            .max()
+            .unwrap_or_default();
+        if u64::try_from(oldest).unwrap_or_default() > wanted.get().as_secs() {
+            return Some(format!(
+                "objectives.speedToLead is {wanted}, but a lead has waited for more than that"
+            ));
+        }
+    }
+    let wanted: f64 = objectives.success_rate.as_ref()?.parse().ok()?;
+    let rate = status.success_rate.as_ref()?;
+    (rate.parse::<f64>().ok()? < wanted)
+        .then(|| format!("objectives.successRate is {wanted}, but {rate} % of deliveries were confirmed"))
+}
+
+fn ready(
+    webhook: &LeadWebhook,
+    outcome: &Outcome,
+    needed: [&Statement; 4],
+    delivering: &Statement,
+) -> Statement {
+    if let Outcome::Draining(_, message) = outcome {
+        return Statement::no("Draining", message.clone());
+    }
+    if let Outcome::Failed(reason, message) = outcome {
+        return Statement::no(reason, message.clone());
+    }
+    if let Some(missing) = needed.iter().find(|statement| statement.fails()) {
+        return (*missing).clone();
+    }
+    // A missed objective is late, not absent.
+    if delivering.fails() && delivering.reason != "ObjectiveMissed" {
+        return delivering.clone();
+    }
+    if let Some(open) = needed.iter().find(|statement| !statement.holds()) {
+        return Statement::no(&open.reason, open.message.clone());
+    }
+    if webhook.spec.suspend {
+        return Statement::yes(
+            "Suspended",
+            "as asked for, requests are refused with 503 (spec.suspend)",
+        );
+    }
+    Statement::yes("Ready", "leads are accepted")
+}
+
+fn stalled(outcome: &Outcome, sight: &Sight, accepted: &Statement, resolved: &Statement) -> Statement {
+    if let Outcome::Draining(true, message) = outcome {
+        return Statement::yes("DrainTimeout", message.clone());
+    }
+    if matches!(outcome, Outcome::Failed(..) | Outcome::Draining(..)) {
+        return Statement::no("Working", "it is being worked on");
+    }
+    for statement in [accepted, resolved] {
+        if statement.fails() {
+            return Statement::yes(&statement.reason, statement.message.clone());
+        }
+    }
+    if let Some(why) = sight.rollout.as_ref().and_then(|rollout| rollout.failed.clone()) {
+        return Statement::yes(
+            "RolloutFailed",
+            join(&why, trouble(&sight.pods).map(|(_, message)| message)),
+        );
+    }
+    Statement::no("Working", "nothing stands in the way")
+}
+
+fn reconciling(outcome: &Outcome, sight: &Sight, ready: &Statement, stalled: &Statement) -> Statement {
+    if stalled.holds() {
+        return Statement::no("Stalled", "it waits for a change");
+    }
+    match outcome {
+        Outcome::Failed(reason, message) => return Statement::yes(reason, message.clone()),
+        Outcome::Draining(_, message) => return Statement::yes("Draining", message.clone()),
+        _ => {}
+    }
+    let rolled_out = sight
+        .rollout
+        .as_ref()
+        .is_some_and(|rollout| rollout.complete || rollout.wanted == 0);
+    if !rolled_out {
+        return Statement::yes("RollingOut", "the receivers are being brought up to date");
+    }
+    if ready.holds() {
+        Statement::no("Done", "everything is as it is to be")
+    } else {
+        Statement::yes(&ready.reason, ready.message.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

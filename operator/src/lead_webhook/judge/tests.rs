@@ -1,0 +1,136 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use super::*;
+use crate::conditions::Truth;
+use crate::lead_webhook::validate::Mistake;
+use crate::receivers::SinkLeads;
+use crate::workloads::Rollout;
+use serde_json::json;
+
+fn webhook(spec: &serde_json::Value) -> LeadWebhook {
+    let mut object = json!({"apiVersion": "leadgate.dev/v1alpha1", "kind": "LeadWebhook",
+        "metadata": {"name": "web", "namespace": "n", "generation": 1},
+        "spec": {"auth": {"none": {"allowUnauthenticated": true}}, "sinks": [{"name": "crm"}]}});
+    object["spec"]
+        .as_object_mut()
+        .unwrap()
+        .extend(spec.as_object().cloned().unwrap());
+    serde_json::from_value(object).unwrap()
+}
+
+fn running() -> Sight {
+    let route = json!({"name": "crm", "pending": 0, "delivered": 5, "latency": {"p99": "900.0ms"}});
+    Sight {
+        rollout: Some(Rollout {
+            wanted: 2,
+            replicas: 2,
+            ready: 2,
+            complete: true,
+            failed: None,
+        }),
+        pods: vec![PodState {
+            ready: true,
+            ..PodState::default()
+        }],
+        figures: Some(Figures {
+            accepted: 5,
+            queue_ready: true,
+            routes: vec![serde_json::from_value(route).unwrap()],
+            ..Figures::default()
+        }),
+        ..Sight::default()
+    }
+}
+
+fn with(change: impl Fn(&mut Sight)) -> Sight {
+    let mut sight = running();
+    change(&mut sight);
+    sight
+}
+
+fn mistake(about: About) -> Outcome {
+    Outcome::Mistakes(vec![Mistake {
+        about,
+        reason: "Wrong",
+        message: "m".to_owned(),
+    }])
+}
+
+/// Truth of Accepted, ResolvedRefs, QueueReady, Available, Delivering, Ready, Reconciling, Stalled; reason of Ready.
+fn line(spec: &serde_json::Value, outcome: &Outcome, sight: &Sight) -> String {
+    let webhook = webhook(spec);
+    let status = crate::lead_webhook::status::status(
+        &webhook,
+        &LeadWebhookStatus::default(),
+        outcome,
+        sight,
+        jiff::Timestamp::UNIX_EPOCH,
+    );
+    let all = statements(&webhook, &status, outcome, sight);
+    let letters: String = all
+        .iter()
+        .map(|(_, s)| match s.truth {
+            Truth::True => 'T',
+            Truth::False => 'F',
+            Truth::Unknown => '?',
+        })
+        .collect();
+    let ready = all.iter().find(|(name, _)| *name == "Ready").unwrap();
+    format!("{letters} {}", ready.1.reason)
+}
+
+#[test]
+fn what_the_conditions_say() {
+    let none = json!({});
+    let applied = Outcome::Applied;
+    let fast = json!({"objectives": {"speedToLead": "500ms"}});
+    let suspended = json!({"suspend": true});
+    let trouble = |pod: &mut PodState| {
+        pod.ready = false;
+        pod.trouble = Some(("ImagePullBackOff".to_owned(), "m".to_owned()));
+    };
+    #[rustfmt::skip]
+    let table: Vec<(&str, &serde_json::Value, Outcome, Sight, &str)> = vec![
+        ("all is well", &none, applied.clone(), running(), "TTTTTTFF Ready"),
+        ("nothing is there yet", &none, applied.clone(), Sight::default(), "TTFF?FTF NotCreatedYet"),
+        ("a mistake in the spec", &none, mistake(About::Spec), running(), "FTTTTFFT Wrong"),
+        ("a mistake in a reference", &none, mistake(About::References), running(), "TFTTTFFT Wrong"),
+        ("the API server does not answer", &none, Outcome::Failed("ApiUnreachable".into(), "m".into()), running(), "??TTTFTF ApiUnreachable"),
+        ("it drains", &none, Outcome::Draining(false, "m".into()), running(), "TTTTTFTF Draining"),
+        ("it drains for too long", &none, Outcome::Draining(true, "m".into()), running(), "TTTTTFFT Draining"),
+        ("pods do not start", &none, applied.clone(), with(|s| {
+            s.pods.iter_mut().for_each(trouble);
+            s.rollout = Some(Rollout { wanted: 2, ..Rollout::default() });
+        }), "TTTFTFTF ImagePullBackOff"),
+        ("the rollout is given up", &none, applied.clone(), with(|s| {
+            s.rollout = Some(Rollout { wanted: 2, failed: Some("deadline".into()), ..Rollout::default() });
+        }), "TTTFTFFT Starting"),
+        ("a rollout is under way", &none, applied.clone(), with(|s| {
+            s.rollout = Some(Rollout { wanted: 2, ready: 2, ..Rollout::default() });
+        }), "TTTTTTTF Ready"),
+        ("no pods are wanted", &none, applied.clone(), with(|s| s.rollout = Some(Rollout::default())), "TTTTTTFF Ready"),
+        ("the receivers object", &none, applied.clone(), with(|s| {
+            s.figures.as_mut().unwrap().problems = vec!["LeadWebhook n/web: spec.payload: no".into()];
+        }), "FTTTTFFT InvalidConfiguration"),
+        ("the queue is away", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().queue_ready = false), "TTFTTFTF Unavailable"),
+        ("the queue forgets", &none, applied.clone(), with(|s| {
+            s.figures.as_mut().unwrap().queue_problems = vec!["maxmemory-policy".into()];
+        }), "TTFTTFTF Unsafe"),
+        ("the sink waits", &none, applied.clone(), with(|s| {
+            let sink = crate::figures::SinkFigures { paused_reason: Some("InvalidCredentials".into()), ..Default::default() };
+            s.figures.as_mut().unwrap().sinks.insert("crm".into(), sink);
+        }), "TTTTFFTF SinkPaused"),
+        ("too slow is late, not absent", &fast, applied.clone(), running(), "TTTTFTFF Ready"),
+        ("a queue that does not move", &fast, applied.clone(), with(|s| {
+            let figures = s.figures.as_mut().unwrap();
+            figures.routes.iter_mut().for_each(|r| { r.latency = None; r.pending = 1; });
+            let leads = SinkLeads { oldest_pending_seconds: 9, ..SinkLeads::default() };
+            figures.sinks.insert("crm".into(), crate::figures::SinkFigures { leads, ..Default::default() });
+        }), "TTTTFTFF Ready"),
+        ("no lead yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().accepted = 0), "TTTT?TFF Ready"),
+        ("suspended", &suspended, applied, running(), "TTTTTTFF Suspended"),
+    ];
+    for (case, spec, outcome, sight, expected) in table {
+        assert_eq!(line(spec, &outcome, &sight), expected, "{case}");
+    }
+}

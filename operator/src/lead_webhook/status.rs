@@ -1,0 +1,145 @@
+//! What became of a webhook -> its status. Pure.
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use leadgate_crds::lead_webhook::{LeadWebhookStatus, LeadWebhookStatusLeads};
+use leadgate_crds::{LeadWebhook, common::Condition};
+
+use super::edges;
+use super::judge;
+use crate::conditions::conditions;
+use crate::figures::Figures;
+use crate::lead_webhook::validate::Mistake;
+use crate::names;
+use crate::workloads::{PodState, RedisState, Rollout};
+
+/// How a reconciliation ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Everything is as it is to be.
+    Applied,
+    /// A person has to change something.
+    Mistakes(Vec<Mistake>),
+    /// It goes on by itself: reason and message.
+    Failed(String, String),
+    /// It is being deleted: whether it waits for a person, and why it is still there.
+    Draining(bool, String),
+}
+
+/// What is seen of the webhook's parts.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    /// Its Deployment.
+    pub rollout: Option<Rollout>,
+    /// Its pods.
+    pub pods: Vec<PodState>,
+    /// The managed Redis; `None` when it uses its own, or there is none yet.
+    pub redis: Option<RedisState>,
+    /// The pods of the managed Redis.
+    pub redis_pods: Vec<PodState>,
+    /// What its receivers say, now or the last time.
+    pub figures: Option<Figures>,
+    /// Why they could not be asked this time.
+    pub unreachable: Option<String>,
+}
+
+/// The status; `previous` gives what stays.
+pub fn status(
+    webhook: &LeadWebhook,
+    previous: &LeadWebhookStatus,
+    outcome: &Outcome,
+    sight: &Sight,
+    now: Timestamp,
+) -> LeadWebhookStatus {
+    let generation = webhook.metadata.generation.unwrap_or_default();
+    let mut status = LeadWebhookStatus {
+        observed_generation: generation,
+        url: Some(edges::url(webhook)),
+        replicas: sight.rollout.as_ref().map_or(0, |rollout| rollout.replicas),
+        selector: Some(names::selector_text(&webhook.name_any())),
+        conditions: Vec::new(),
+        sink_names: Some(sink_names(webhook)),
+        ..previous.clone()
+    };
+    if let Some(figures) = &sight.figures {
+        count(&mut status, figures);
+    }
+    let statements = judge::statements(webhook, &status, outcome, sight);
+    status.conditions = conditions(statements, &previous.conditions, generation, now);
+    status
+}
+
+fn sink_names(webhook: &LeadWebhook) -> String {
+    let names: Vec<&str> = webhook.spec.sinks.iter().map(|sink| sink.name.as_str()).collect();
+    names.join(",")
+}
+
+fn count(status: &mut LeadWebhookStatus, figures: &Figures) {
+    let sum = |which: fn(&leadgate_crds::lead_webhook::LeadWebhookStatusSink) -> i64| -> i64 {
+        figures.routes.iter().map(which).sum()
+    };
+    status.leads = LeadWebhookStatusLeads {
+        accepted: figures.accepted,
+        duplicates: figures.duplicates,
+        rejected: figures.rejected,
+        unauthorized: figures.counts.unauthorized,
+        ignored: figures.counts.ignored,
+        delivered: sum(|route| route.delivered),
+        pending: sum(|route| route.pending),
+        held: sum(|route| route.held),
+        dead: sum(|route| route.dead),
+        last_accepted_time: figures.last_accepted.clone(),
+    };
+    status.sinks.clone_from(&figures.routes);
+    status.success_rate = success_rate(
+        status.leads.delivered,
+        status.leads.dead.saturating_add(figures.discarded),
+    );
+    status.p99 = figures
+        .routes
+        .iter()
+        .filter_map(|route| route.latency.as_ref()?.p99.clone())
+        .max_by(|a, b| crate::figures::milliseconds(a).total_cmp(&crate::figures::milliseconds(b)));
+}
+
+/// With one decimal, never rounded up: 100 means all.
+pub fn success_rate(delivered: i64, lost: i64) -> Option<String> {
+    let settled = delivered.checked_add(lost).filter(|settled| *settled > 0)?;
+    let per_mille = i128::from(delivered) * 1000 / i128::from(settled);
+    Some(if per_mille % 10 == 0 {
+        (per_mille / 10).to_string()
+    } else {
+        format!("{}.{}", per_mille / 10, per_mille % 10)
+    })
+}
+
+/// The conditions of a status, for events.
+pub fn conditions_of(webhook: &LeadWebhook) -> Vec<Condition> {
+    webhook
+        .status
+        .as_ref()
+        .map(|s| s.conditions.clone())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn success_rates() {
+        for (delivered, lost, rate) in [
+            (0, 0, None),
+            (128, 1, Some("99.2")),
+            (9999, 1, Some("99.9")),
+            (5, 0, Some("100")),
+            (0, 3, Some("0")),
+        ] {
+            assert_eq!(
+                success_rate(delivered, lost).as_deref(),
+                rate,
+                "{delivered} {lost}"
+            );
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Facts -> a plan, or everything that is wrong. Pure: it reads nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+use leadgate_crds::lead_webhook::Durability;
+use leadgate_crds::{CrmSink, LeadWebhook};
+
+use super::dereference::Facts;
+use super::edges::{self, Site};
+use crate::kinds::Kind;
+use crate::names;
+use crate::secrets::{self, Found, Reference};
+use crate::workloads::RedisState;
+
+/// The names of the presets that receivers know.
+pub const PRESETS: &[&str] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
+
+/// A ConfigMap holds at most 1 MiB; some of it is not ours.
+pub const LARGEST_CONFIGURATION: usize = 1_000_000;
+
+/// Which condition a mistake makes false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// What the object says.
+    Spec,
+    /// What it refers to.
+    References,
+}
+
+/// Something that a person has to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Which condition says so.
+    pub about: About,
+    /// Why, in one stable CamelCase word.
+    pub reason: &'static str,
+    /// The field, what is wrong with it, and what to do.
+    pub message: String,
+}
+
+/// An owner of shared objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// The managed Redis, for all webhooks of the namespace that use it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedisPlan {
+    /// `appendfsync`: `Always` if any of the webhooks wants it.
+    pub durability: Durability,
+    /// The volume's size: the largest that any of them wants, or what the volume has.
+    pub size: String,
+    /// The volume's storage class, decided when it was made.
+    pub storage_class: Option<String>,
+    /// The webhooks.
+    pub owners: Vec<Owner>,
+}
+
+/// What to build; nothing in it can be wrong.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The webhook.
+    pub webhook: Arc<LeadWebhook>,
+    /// The sinks that it names.
+    pub sinks: Vec<Arc<CrmSink>>,
+    /// Secret -> the keys that are mounted.
+    pub files: BTreeMap<String, BTreeSet<String>>,
+    /// The managed Redis; absent: the webhook has one of its own.
+    pub redis: Option<RedisPlan>,
+    /// Whether receivers refuse new leads because the webhook is being deleted.
+    pub draining: bool,
+}
+
+/// Looks at everything, so that a person sees all mistakes at once.
+pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts) -> Result<Plan, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    mistakes.extend(preset(webhook));
+    mistakes.extend(clash(webhook, &facts.neighbours));
+    if webhook.spec.receiver.gateway.is_some() && !facts.gateway_api {
+        mistakes.push(Mistake {
+            about: About::References,
+            reason: "GatewayApiMissing",
+            message: format!(
+                "spec.receiver.gateway: this cluster has no {}s; install the Gateway API (gateway.networking.k8s.io/v1), \
+                 or use spec.receiver.ingress",
+                Kind::HttpRoute.name()
+            ),
+        });
+    }
+    let mut sinks = Vec::new();
+    let mut wanted = secrets::of_webhook(&webhook.spec);
+    for (n, route) in webhook.spec.sinks.iter().enumerate() {
+        match facts.sinks.get(&route.name).cloned().flatten() {
+            Some(sink) => {
+                wanted.extend(secrets::of_sink(&sink.spec).into_iter().map(|reference| Reference {
+                    field: format!("CrmSink {}: {}", route.name, reference.field),
+                    ..reference
+                }));
+                sinks.push(sink);
+            }
+            None => mistakes.push(Mistake {
+                about: About::References,
+                reason: "SinkMissing",
+                message: format!(
+                    "spec.sinks[{n}].name: there is no CrmSink {} in namespace {}; create it, or remove it from \
+                     spec.sinks",
+                    route.name,
+                    webhook.namespace().unwrap_or_default()
+                ),
+            }),
+        }
+    }
+    let beside = secrets::beside_webhook(&webhook.spec);
+    let namespace = webhook.namespace().unwrap_or_default();
+    mistakes.extend(missing(&namespace, wanted.iter().chain(&beside), &facts.secrets));
+    let size: usize = super::build::manifests(webhook, &sinks, false)
+        .values()
+        .map(String::len)
+        .sum();
+    if size > LARGEST_CONFIGURATION {
+        mistakes.push(Mistake {
+            about: About::Spec,
+            reason: "ConfigurationTooLarge",
+            message: format!(
+                "spec: with its CrmSinks it has {size} bytes as YAML, a ConfigMap holds {LARGEST_CONFIGURATION}; \
+                 shorten spec.payload.schema or the sinks' expressions"
+            ),
+        });
+    }
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for reference in wanted {
+        files.entry(reference.name).or_default().insert(reference.key);
+    }
+    Ok(Plan {
+        webhook: Arc::clone(webhook),
+        sinks,
+        files,
+        redis: webhook
+            .spec
+            .queue
+            .redis
+            .is_none()
+            .then(|| redis(&facts.redis_users, facts.redis.as_ref())),
+        draining: webhook.metadata.deletion_timestamp.is_some(),
+    })
+}
+
+fn preset(webhook: &LeadWebhook) -> Option<Mistake> {
+    let source = &webhook.spec.source;
+    (!PRESETS.contains(&source.as_str())).then(|| Mistake {
+        about: About::Spec,
+        reason: "PresetUnknown",
+        message: format!(
+            "spec.source: no preset is named `{source}`; known are {}",
+            PRESETS.join(", ")
+        ),
+    })
+}
+
+/// Two webhooks that one edge would have to tell apart by path: the older one keeps it.
+fn clash(webhook: &LeadWebhook, neighbours: &[Site]) -> Option<Mistake> {
+    let ours = edges::site(webhook);
+    let first = neighbours
+        .iter()
+        .find(|other| other.is_older_than(&ours) && other.clashes_with(&ours))?;
+    Some(Mistake {
+        about: About::Spec,
+        reason: "PathTaken",
+        message: format!(
+            "spec.path: {} belongs to LeadWebhook {}/{} already; give each webhook a path of its own",
+            ours.path, first.namespace, first.name
+        ),
+    })
+}
+
+/// Secrets and keys that do not exist, each named once.
+pub fn missing<'a>(
+    namespace: &str,
+    wanted: impl Iterator<Item = &'a Reference>,
+    found: &Found,
+) -> Vec<Mistake> {
+    let mut named = BTreeSet::new();
+    let mut mistakes = Vec::new();
+    for reference in wanted {
+        let Reference { field, name, key } = reference;
+        match found.get(name).and_then(Option::as_ref) {
+            None => {
+                if named.insert((name, None)) {
+                    mistakes.push(Mistake {
+                        about: About::References,
+                        reason: "SecretMissing",
+                        message: format!(
+                            "{field}: there is no Secret {name} in namespace {namespace}; create it with the key {key}"
+                        ),
+                    });
+                }
+            }
+            Some(keys) if !keys.contains(key) => {
+                if named.insert((name, Some(key))) {
+                    mistakes.push(Mistake {
+                        about: About::References,
+                        reason: "SecretKeyMissing",
+                        message: format!(
+                            "{field}: Secret {name} in namespace {namespace} has no key {key}, or it is empty; add it"
+                        ),
+                    });
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    mistakes
+}
+
+/// One Redis for all its users. What a StatefulSet cannot change is kept as it was made.
+pub fn redis(users: &[Arc<LeadWebhook>], live: Option<&RedisState>) -> RedisPlan {
+    let mut users: Vec<&Arc<LeadWebhook>> = users.iter().collect();
+    users.sort_by_key(|user| user.name_any());
+    let always = users
+        .iter()
+        .any(|user| user.spec.queue.durability == Durability::Always);
+    let largest = users
+        .iter()
+        .map(|user| &user.spec.queue.storage)
+        .max_by(|a, b| bytes(&a.size.0).total_cmp(&bytes(&b.size.0)));
+    let wanted_size = largest.map_or_else(|| "1Gi".to_owned(), |storage| storage.size.0.clone());
+    let wanted_class = users
+        .iter()
+        .find_map(|user| user.spec.queue.storage.storage_class_name.clone());
+    let kept = live.and_then(|live| Some((live.size.clone()?.0, live.storage_class.clone())));
+    let (size, storage_class) = kept.unwrap_or((wanted_size, wanted_class));
+    RedisPlan {
+        durability: if always || users.is_empty() {
+            Durability::Always
+        } else {
+            Durability::EverySecond
+        },
+        size,
+        storage_class,
+        owners: users
+            .iter()
+            .map(|user| Owner {
+                name: user.name_any(),
+                uid: user.uid().unwrap_or_default(),
+            })
+            .collect(),
+    }
+}
+
+/// `1Gi` -> bytes, to compare sizes. What is not understood is small.
+pub fn bytes(quantity: &str) -> f64 {
+    let digits = quantity
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(quantity.len());
+    let (number, unit) = quantity.split_at(digits);
+    let factor = match unit {
+        "Ki" => 1024.0,
+        "Mi" => 1024.0_f64.powi(2),
+        "Gi" => 1024.0_f64.powi(3),
+        "Ti" => 1024.0_f64.powi(4),
+        "Pi" => 1024.0_f64.powi(5),
+        "k" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        "P" => 1e15,
+        "m" => 1e-3,
+        _ => 1.0,
+    };
+    number.parse::<f64>().unwrap_or_default() * factor
+}
+
+/// What a person should know although nothing is wrong: the volume is smaller than wanted.
+pub fn storage_note(webhook: &LeadWebhook, redis: Option<&RedisState>) -> Option<String> {
+    let has = redis?.size.as_ref()?;
+    let wants = &webhook.spec.queue.storage.size;
+    (bytes(&has.0) < bytes(&wants.0)).then(|| {
+        format!(
+            "its volume was made with {}, not {}: enlarge the PersistentVolumeClaim data-{}-0 by hand",
+            has.0,
+            wants.0,
+            names::REDIS
+        )
+    })
+}

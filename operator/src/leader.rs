@@ -1,0 +1,235 @@
+//! One leader among several operators, by a Lease.
+//!
+//! Every write is a `replace` with the resource version that was read, so that of two operators that see the same
+//! expired Lease only one wins. How old a Lease is, is measured by this machine's own monotonic clock since it last
+//! changed: clocks of different nodes are not compared. A leader that cannot renew in time ends itself before anybody
+//! else may take over.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::names::MANAGER;
+
+/// The Lease's name.
+pub const LEASE: &str = "leadgate-operator";
+/// How long a leader that says nothing is still believed to lead.
+const DURATION: Duration = Duration::from_secs(15);
+/// A leader that could not renew for so long stops.
+const GIVE_UP: Duration = Duration::from_secs(10);
+/// Between two attempts.
+const RETRY: Duration = Duration::from_secs(2);
+/// Between two renewals.
+const RENEW: Duration = Duration::from_secs(4);
+
+/// A candidate.
+pub struct Candidate {
+    api: Api<Lease>,
+    identity: String,
+    /// The Lease as it was last seen to change, and when.
+    seen: Option<(Holding, Instant)>,
+}
+
+/// What tells one state of a Lease from another.
+#[derive(Clone, Debug, PartialEq)]
+struct Holding {
+    holder: Option<String>,
+    renewed: Option<MicroTime>,
+}
+
+/// What a candidate does about a Lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Move {
+    Renew,
+    Take,
+    Wait,
+}
+
+/// Pure: what to do about a Lease that has not changed for `unchanged`.
+fn decide(holder: Option<&str>, identity: &str, unchanged: Duration) -> Move {
+    match holder {
+        Some(holder) if holder == identity => Move::Renew,
+        None | Some("") => Move::Take,
+        Some(_) if unchanged > DURATION => Move::Take,
+        Some(_) => Move::Wait,
+    }
+}
+
+impl Candidate {
+    /// A candidate with a name that no other has.
+    pub fn new(client: Client, namespace: &str, identity: String) -> Self {
+        Self {
+            api: Api::namespaced(client, namespace),
+            identity,
+            seen: None,
+        }
+    }
+
+    /// Returns when this operator leads; `false` when `stop` came first.
+    pub async fn elected(&mut self, stop: &CancellationToken) -> bool {
+        loop {
+            match self.attempt().await {
+                Ok(true) => {
+                    tracing::info!(identity = self.identity, "this operator leads");
+                    return true;
+                }
+                Ok(false) => tracing::debug!("another operator leads"),
+                Err(error) => tracing::warn!(%error, "the Lease cannot be read or written"),
+            }
+            tokio::select! {
+                () = sleep(RETRY) => {}
+                () = stop.cancelled() => return false,
+            }
+        }
+    }
+
+    /// Renews until it fails; returns when this operator leads no longer. With `stop`, it gives the Lease back.
+    pub async fn lead(&mut self, stop: &CancellationToken) {
+        let mut renewed = Instant::now();
+        loop {
+            tokio::select! {
+                () = sleep(if renewed.elapsed() < RENEW { RENEW } else { RETRY }) => {}
+                () = stop.cancelled() => {
+                    self.release().await;
+                    return;
+                }
+            }
+            let left = GIVE_UP.saturating_sub(renewed.elapsed());
+            let before = Instant::now();
+            match timeout(left, self.attempt()).await {
+                Ok(Ok(true)) => renewed = before,
+                Ok(Ok(false)) => {
+                    tracing::error!("another operator took the Lease");
+                    return;
+                }
+                Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be renewed"),
+                Err(_) => tracing::warn!("the Lease could not be renewed in time"),
+            }
+            if renewed.elapsed() >= GIVE_UP {
+                tracing::error!("the Lease could not be renewed for too long");
+                return;
+            }
+        }
+    }
+
+    /// One look at the Lease, and one write if it is ours to make. Whether this operator leads afterwards.
+    async fn attempt(&mut self) -> kube::Result<bool> {
+        let Some(mut lease) = self.api.get_opt(LEASE).await? else {
+            let lease = Lease {
+                metadata: ObjectMeta {
+                    name: Some(LEASE.to_owned()),
+                    ..ObjectMeta::default()
+                },
+                spec: Some(self.spec(None)),
+            };
+            return won(self.api.create(&params(), &lease).await);
+        };
+        let spec = lease.spec.clone().unwrap_or_default();
+        let holding = Holding {
+            holder: spec.holder_identity.clone(),
+            renewed: spec.renew_time.clone(),
+        };
+        let unchanged = match &self.seen {
+            Some((seen, since)) if *seen == holding => since.elapsed(),
+            _ => {
+                self.seen = Some((holding, Instant::now()));
+                Duration::ZERO
+            }
+        };
+        match decide(spec.holder_identity.as_deref(), &self.identity, unchanged) {
+            Move::Wait => Ok(false),
+            Move::Renew => {
+                lease.spec = Some(LeaseSpec {
+                    renew_time: Some(MicroTime(Timestamp::now())),
+                    ..spec
+                });
+                won(self.api.replace(LEASE, &params(), &lease).await)
+            }
+            Move::Take => {
+                lease.spec = Some(self.spec(Some(&spec)));
+                won(self.api.replace(LEASE, &params(), &lease).await)
+            }
+        }
+    }
+
+    fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
+        let now = MicroTime(Timestamp::now());
+        LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            acquire_time: Some(now.clone()),
+            renew_time: Some(now),
+            lease_transitions: Some(before.and_then(|b| b.lease_transitions).map_or(0, |n| n + 1)),
+            ..LeaseSpec::default()
+        }
+    }
+
+    /// Lets another operator take over at once.
+    async fn release(&self) {
+        let release = async {
+            let mut lease = self.api.get(LEASE).await?;
+            let ours = lease
+                .spec
+                .as_ref()
+                .is_some_and(|s| s.holder_identity.as_ref() == Some(&self.identity));
+            if ours {
+                if let Some(spec) = &mut lease.spec {
+                    spec.holder_identity = None;
+                }
+                self.api.replace(LEASE, &params(), &lease).await?;
+            }
+            Ok::<(), kube::Error>(())
+        };
+        if let Ok(Err(error)) = timeout(RETRY, release).await {
+            tracing::debug!(%error, "the Lease could not be given back; it expires");
+        }
+    }
+}
+
+fn params() -> PostParams {
+    PostParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
+/// A conflict is no failure: somebody else was faster.
+fn won(written: kube::Result<Lease>) -> kube::Result<bool> {
+    match written {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves() {
+        let long = DURATION + Duration::from_secs(1);
+        for (holder, unchanged, expected) in [
+            (None, Duration::ZERO, Move::Take),
+            (Some(""), Duration::ZERO, Move::Take),
+            (Some("me"), Duration::ZERO, Move::Renew),
+            (Some("me"), long, Move::Renew),
+            (Some("you"), Duration::ZERO, Move::Wait),
+            (Some("you"), DURATION, Move::Wait),
+            (Some("you"), long, Move::Take),
+        ] {
+            assert_eq!(
+                decide(holder, "me", unchanged),
+                expected,
+                "{holder:?} {unchanged:?}"
+            );
+        }
+        assert!(GIVE_UP < DURATION);
+    }
+}

@@ -1,0 +1,50 @@
+//! `leadgate-operator`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use leadgate_operator::cli::{Cli, LogFormat};
+use leadgate_operator::run;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = logging(&cli) {
+        eprintln!("leadgate-operator: --log: {error}");
+        return ExitCode::FAILURE;
+    }
+    // It waits for the API server nearly all the time: more threads would only cost memory.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("leadgate-operator: no async runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("leadgate-operator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn logging(cli: &Cli) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&cli.log).map_err(|error| error.to_string())?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match cli.log_format {
+        LogFormat::Text => lines
+            .with_target(false)
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).init(),
+    }
+    Ok(())
+}

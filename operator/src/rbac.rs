@@ -1,0 +1,120 @@
+//! Every right that the operator needs, and none besides. The chart makes Roles or ClusterRoles of this table, and a
+//! test runs the operator with exactly these rights.
+
+/// Verbs on resources of one API group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The API group, empty for the core one.
+    pub group: &'static str,
+    /// The resources.
+    pub resources: &'static [&'static str],
+    /// The verbs.
+    pub verbs: &'static [&'static str],
+    /// What for.
+    pub why: &'static str,
+}
+
+const fn rule(
+    group: &'static str,
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+    why: &'static str,
+) -> Rule {
+    Rule {
+        group,
+        resources,
+        verbs,
+        why,
+    }
+}
+
+/// In every namespace that is watched: a ClusterRole, or with `watchNamespaces` a Role in each.
+pub const WATCHED: &[Rule] = &[
+    rule(
+        "leadgate.dev",
+        &["leadwebhooks"],
+        &["list", "watch", "patch"],
+        "read the webhooks; set and remove the finalizer",
+    ),
+    rule(
+        "leadgate.dev",
+        &["crmsinks"],
+        &["list", "watch"],
+        "read the sinks",
+    ),
+    rule(
+        "leadgate.dev",
+        &["leadwebhooks/status", "crmsinks/status"],
+        &["patch"],
+        "write what became of them",
+    ),
+    rule(
+        "",
+        &["secrets"],
+        &["get", "list", "watch", "create", "patch"],
+        "watch the metadata of Secrets, read which keys those have that resources name, create admin tokens, Redis \
+         passwords and generated keys, keep their owners up to date",
+    ),
+    rule(
+        "",
+        &["configmaps", "services", "serviceaccounts"],
+        &["get", "list", "watch", "create", "patch"],
+        "what receivers and Redis consist of",
+    ),
+    rule(
+        "",
+        &["pods"],
+        &["list", "watch"],
+        "say why pods do not start; ask them for figures",
+    ),
+    rule(
+        "apps",
+        &["deployments", "statefulsets"],
+        &["get", "list", "watch", "create", "patch"],
+        "the receivers and the managed Redis",
+    ),
+    rule(
+        "networking.k8s.io",
+        &["networkpolicies"],
+        &["get", "list", "watch", "create", "patch"],
+        "who may reach them",
+    ),
+    rule(
+        "networking.k8s.io",
+        &["ingresses"],
+        &["get", "list", "watch", "create", "patch", "delete"],
+        "how senders reach them",
+    ),
+    rule(
+        "policy",
+        &["poddisruptionbudgets"],
+        &["get", "list", "watch", "create", "patch", "delete"],
+        "how many pods may be away",
+    ),
+    rule(
+        "autoscaling",
+        &["horizontalpodautoscalers"],
+        &["get", "list", "watch", "create", "patch", "delete"],
+        "the number of pods, by load",
+    ),
+    rule(
+        "gateway.networking.k8s.io",
+        &["httproutes"],
+        &["get", "list", "create", "patch", "delete"],
+        "how senders reach them through a Gateway",
+    ),
+    rule(
+        "events.k8s.io",
+        &["events"],
+        &["create", "patch"],
+        "tell people what changed",
+    ),
+];
+
+/// In the namespace of `--leader-election-namespace`: a Role.
+pub const LEADER_ELECTION: &[Rule] = &[rule(
+    "coordination.k8s.io",
+    &["leases"],
+    &["get", "create", "update"],
+    "one leader among several operators",
+)];

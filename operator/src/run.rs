@@ -1,0 +1,313 @@
+//! Puts the parts together and runs them until told to stop.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use futures::StreamExt as _;
+use futures::channel::mpsc;
+use kube::api::ListParams;
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::{Config, Controller};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector;
+use kube::{Api, Client};
+use leadgate_crds::{CrmSink, LeadWebhook};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Cli, Scope};
+use crate::context::{Context, Settings, api};
+use crate::health::{self, Health, Waiting};
+use crate::leader::Candidate;
+use crate::metrics::Metrics;
+use crate::names::MANAGER;
+use crate::receivers::{Http, Receivers};
+use crate::triggers::{resources, sink_changed, webhook_changed};
+use crate::{crm_sink, lead_webhook, watches};
+
+/// What changes together is reconciled once.
+const DEBOUNCE: Duration = Duration::from_millis(200);
+/// Between two looks for the CRDs.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// How long reconciliations that have begun may take after SIGTERM.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What an operator needs besides its command line. Tests give their own.
+pub struct Parts {
+    /// The API server.
+    pub client: Client,
+    /// Where figures come from.
+    pub receivers: Arc<dyn Receivers>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What the operator waits for.
+    pub waiting: Arc<Waiting>,
+}
+
+impl Parts {
+    /// The real ones.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            receivers: Arc::new(Http::default()),
+            metrics: Arc::new(Metrics::default()),
+            waiting: Arc::new(Waiting::default()),
+        }
+    }
+}
+
+/// Runs the operator until SIGTERM or SIGINT.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    // An error means that a provider is installed already, which is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::try_default()
+        .await
+        .context("no API server: the operator runs in a cluster, or with a kubeconfig")?;
+    let parts = Parts::new(client);
+    let listener = TcpListener::bind(&cli.health_listen)
+        .await
+        .with_context(|| format!("--health-listen {}", cli.health_listen))?;
+    let stop = CancellationToken::new();
+    let health = Health {
+        waiting: Arc::clone(&parts.waiting),
+        metrics: Arc::clone(&parts.metrics),
+    };
+    let stop_health = CancellationToken::new();
+    let server = tokio::spawn(health::serve(listener, health, stop_health.clone()));
+    let told = stop.clone();
+    let signals = tokio::spawn(async move {
+        told_to_stop().await;
+        tracing::info!("stopping: finishing what was begun");
+        told.cancel();
+    });
+    let ended = operate(&cli, parts, stop).await;
+    signals.abort();
+    stop_health.cancel();
+    let _ = server.await;
+    ended
+}
+
+/// Becomes the leader, then reconciles until `stop`. An error when it leads no longer: the process must end, since
+/// another operator may already work.
+pub async fn operate(cli: &Cli, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
+    let scopes = cli.scopes();
+    if !crds_served(&parts, &scopes, &stop).await {
+        return Ok(());
+    }
+    if cli.leader_election_namespace.is_empty() {
+        return lead(cli, &parts, scopes, &stop).await;
+    }
+    let identity = cli.identity.clone().unwrap_or_else(identity);
+    let mut candidate = Candidate::new(parts.client.clone(), &cli.leader_election_namespace, identity);
+    if !candidate.elected(&stop).await {
+        return Ok(());
+    }
+    let working = stop.child_token();
+    // The Lease is given back only after the last write.
+    let worked = CancellationToken::new();
+    let work = async {
+        let ended = lead(cli, &parts, scopes, &working).await;
+        worked.cancel();
+        ended
+    };
+    let lease = async {
+        candidate.lead(&worked).await;
+        worked.is_cancelled()
+    };
+    tokio::pin!(work, lease);
+    tokio::select! {
+        ended = &mut work => {
+            lease.await;
+            ended
+        }
+        gave_back = &mut lease => if gave_back {
+            work.await
+        } else {
+            parts.metrics.leader.set(0);
+            bail!("this operator leads no longer")
+        },
+    }
+}
+
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| MANAGER.to_owned());
+    format!("{host}-{:08x}", rand::random::<u32>())
+}
+
+/// Waits until the API server knows both resources. `false` when `stop` came first.
+async fn crds_served(parts: &Parts, scopes: &[Scope], stop: &CancellationToken) -> bool {
+    loop {
+        match missing(&parts.client, scopes).await {
+            None => {
+                parts.waiting.set(None);
+                return true;
+            }
+            Some(what) => {
+                if parts.waiting.get().as_ref() != Some(&what) {
+                    tracing::warn!("{what}");
+                }
+                parts.waiting.set(Some(what));
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = stop.cancelled() => return false,
+        }
+    }
+}
+
+/// What the operator cannot work without, in words.
+async fn missing(client: &Client, scopes: &[Scope]) -> Option<String> {
+    let one = ListParams::default().limit(1);
+    for scope in scopes {
+        let webhooks: Api<PartialObjectMeta<LeadWebhook>> = api(client, scope);
+        let sinks: Api<PartialObjectMeta<CrmSink>> = api(client, scope);
+        let found = [
+            ("leadwebhooks.leadgate.dev", webhooks.list(&one).await.map(|_| ())),
+            ("crmsinks.leadgate.dev", sinks.list(&one).await.map(|_| ())),
+        ];
+        for (crd, found) in found {
+            match found {
+                Ok(()) => {}
+                Err(kube::Error::Api(status)) if status.code == 404 => {
+                    return Some(format!(
+                        "waiting for the CustomResourceDefinition {crd}: install Leadgate's CRDs"
+                    ));
+                }
+                Err(error) => return Some(format!("{crd} cannot be listed: {error}")),
+            }
+        }
+    }
+    None
+}
+
+/// One set of controllers for each scope.
+async fn lead(cli: &Cli, parts: &Parts, scopes: Vec<Scope>, stop: &CancellationToken) -> anyhow::Result<()> {
+    parts.metrics.leader.set(1);
+    let mut sets = JoinSet::new();
+    for scope in scopes {
+        sets.spawn(control(scope, cli.clone(), parts.clone_shared(), stop.clone()));
+    }
+    while let Some(ended) = sets.join_next().await {
+        ended.context("a controller failed")?;
+        if !stop.is_cancelled() {
+            bail!("a controller stopped by itself");
+        }
+    }
+    parts.metrics.leader.set(0);
+    Ok(())
+}
+
+impl Parts {
+    fn clone_shared(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            receivers: Arc::clone(&self.receivers),
+            metrics: Arc::clone(&self.metrics),
+            waiting: Arc::clone(&self.waiting),
+        }
+    }
+}
+
+/// Both controllers of one scope.
+async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) {
+    let (webhooks, webhook_writer) = reflector::store();
+    let (sinks, sink_writer) = reflector::store();
+    let (wake_webhooks, woken_webhooks) = mpsc::unbounded();
+    let (wake_sinks, woken_sinks) = mpsc::unbounded();
+    let reporter = Reporter {
+        controller: MANAGER.to_owned(),
+        instance: std::env::var("HOSTNAME").ok(),
+    };
+    let context = Arc::new(Context {
+        recorder: Recorder::new(parts.client.clone(), reporter),
+        client: parts.client,
+        settings: Settings {
+            receiver_image: cli.receiver_image,
+            redis_image: cli.redis_image,
+        },
+        webhooks: webhooks.clone(),
+        sinks: sinks.clone(),
+        index: crate::index::Index::default(),
+        workloads: crate::workloads::Workloads::default(),
+        secrets: crate::secrets::Secrets::default(),
+        backoff: crate::backoff::Backoff::default(),
+        receivers: parts.receivers,
+        metrics: parts.metrics,
+        // The watches, and the stores of both resources.
+        unsynced: tokio::sync::watch::Sender::new(watches::COUNT + 2),
+        wake_webhooks,
+        wake_sinks,
+        memory: Mutex::default(),
+        redis_locks: Mutex::default(),
+        scope,
+    });
+    let config = || Config::default().debounce(DEBOUNCE).concurrency(cli.concurrency);
+    let about_webhooks = Arc::clone(&context);
+    let webhook_controller = Controller::for_stream(
+        resources(&context, webhook_writer, move |event| {
+            webhook_changed(&about_webhooks, event);
+        }),
+        webhooks,
+    )
+    .with_config(config())
+    .reconcile_on(woken_webhooks)
+    .graceful_shutdown_on(stop.clone().cancelled_owned())
+    .run(
+        lead_webhook::reconcile,
+        |_, error, _| match *error {},
+        Arc::clone(&context),
+    )
+    .for_each(|_| std::future::ready(()));
+    let about_sinks = Arc::clone(&context);
+    let sink_controller = Controller::for_stream(
+        resources(&context, sink_writer, move |event| {
+            sink_changed(&about_sinks, event);
+        }),
+        sinks,
+    )
+    .with_config(config())
+    .reconcile_on(woken_sinks)
+    .graceful_shutdown_on(stop.clone().cancelled_owned())
+    .run(
+        crm_sink::reconcile,
+        |_, error, _| match *error {},
+        Arc::clone(&context),
+    )
+    .for_each(|_| std::future::ready(()));
+    let mut tasks = JoinSet::new();
+    watches::start(&context, &stop, &mut tasks);
+    let both = async { tokio::join!(webhook_controller, sink_controller) };
+    tokio::pin!(both);
+    tokio::select! {
+        _ = &mut both => {}
+        () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => {
+            tracing::warn!("what was begun is left unfinished; the next leader does it again");
+        }
+    }
+    tasks.shutdown().await;
+}
+
+async fn told_to_stop() {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be handled");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        result = tokio::signal::ctrl_c() => if let Err(error) = result {
+            tracing::warn!(%error, "SIGINT cannot be handled");
+            std::future::pending::<()>().await;
+        },
+    }
+}

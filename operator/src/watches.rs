@@ -1,0 +1,321 @@
+//! Watches: they fill what is known of the cluster and wake the resources that a change concerns.
+//!
+//! Of most objects only the metadata is asked for, and a few words of it are kept.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, pin_mut};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::ObjectMeta;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt as _, watcher as watch};
+use kube::{Api, Resource};
+use leadgate_crds::{CrmSink, LeadWebhook};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::context::{Context, name_of};
+use crate::index::Live;
+use crate::kinds::Kind;
+use crate::names;
+use crate::secrets;
+use crate::workloads::Name;
+
+/// How many watches [`start`] starts.
+pub const COUNT: usize = 12;
+
+/// Starts all watches but those of the two resources themselves.
+pub fn start(context: &Arc<Context>, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
+    children::<ConfigMap>(Kind::ConfigMap, context, stop, tasks);
+    children::<Secret>(Kind::Secret, context, stop, tasks);
+    children::<Service>(Kind::Service, context, stop, tasks);
+    children::<ServiceAccount>(Kind::ServiceAccount, context, stop, tasks);
+    children::<NetworkPolicy>(Kind::NetworkPolicy, context, stop, tasks);
+    children::<PodDisruptionBudget>(Kind::PodDisruptionBudget, context, stop, tasks);
+    children::<HorizontalPodAutoscaler>(Kind::HorizontalPodAutoscaler, context, stop, tasks);
+    children::<Ingress>(Kind::Ingress, context, stop, tasks);
+    follow::<Deployment, _>(Deployments, ours(), context, stop, tasks);
+    follow::<StatefulSet, _>(StatefulSets, ours(), context, stop, tasks);
+    follow::<Pod, _>(Pods, ours(), context, stop, tasks);
+    follow::<PartialObjectMeta<Secret>, _>(AllSecrets, watcher::Config::default(), context, stop, tasks);
+}
+
+fn ours() -> watcher::Config {
+    watcher::Config::default().labels(names::SELECTOR)
+}
+
+/// What a watch does with what it shows.
+trait Follower<K>: Send + 'static {
+    /// An object is there, or has changed.
+    fn seen(&self, context: &Context, object: &K);
+    /// An object is gone.
+    fn gone(&self, context: &Context, object: &K);
+    /// The watch started over, and these are all there are.
+    fn only(&self, context: &Context, seen: &HashSet<Name>);
+}
+
+fn follow<K, F: Follower<K>>(
+    follower: F,
+    config: watcher::Config,
+    context: &Arc<Context>,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) where
+    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let api: Api<K> = context.api();
+    let (context, stop) = (Arc::clone(context), stop.clone());
+    tasks.spawn(async move {
+        let events = watch(api, config)
+            .default_backoff()
+            .take_until(stop.cancelled_owned());
+        pin_mut!(events);
+        let mut listed = HashSet::new();
+        let mut synced = false;
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Init) => listed.clear(),
+                Ok(Event::InitApply(object)) => {
+                    listed.insert(name_of(&object));
+                    follower.seen(&context, &object);
+                }
+                Ok(Event::InitDone) => {
+                    follower.only(&context, &listed);
+                    listed = HashSet::new();
+                    if !synced {
+                        synced = true;
+                        context
+                            .unsynced
+                            .send_modify(|count| *count = count.saturating_sub(1));
+                    }
+                }
+                Ok(Event::Apply(object)) => follower.seen(&context, &object),
+                Ok(Event::Delete(object)) => follower.gone(&context, &object),
+                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch failed; it starts again"),
+            }
+        }
+    });
+}
+
+/// Objects of which only metadata is of interest.
+fn children<K>(kind: Kind, context: &Arc<Context>, stop: &CancellationToken, tasks: &mut JoinSet<()>)
+where
+    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    follow::<PartialObjectMeta<K>, _>(Children(kind), ours(), context, stop, tasks);
+}
+
+struct Children(Kind);
+
+impl<K> Follower<PartialObjectMeta<K>> for Children
+where
+    PartialObjectMeta<K>: Resource<DynamicType = ()>,
+{
+    fn seen(&self, context: &Context, object: &PartialObjectMeta<K>) {
+        child_seen(context, self.0, &object.metadata);
+    }
+
+    fn gone(&self, context: &Context, object: &PartialObjectMeta<K>) {
+        child_gone(context, self.0, &object.metadata);
+    }
+
+    fn only(&self, context: &Context, seen: &HashSet<Name>) {
+        context.index.keep_only(self.0, seen);
+    }
+}
+
+fn key(kind: Kind, meta: &ObjectMeta) -> crate::index::Key {
+    (
+        kind,
+        meta.namespace.clone().unwrap_or_default(),
+        meta.name.clone().unwrap_or_default(),
+    )
+}
+
+/// Its owners are woken if it is not as it was left.
+fn child_seen(context: &Context, kind: Kind, meta: &ObjectMeta) {
+    let key = key(kind, meta);
+    let live = Live::of(kind, meta);
+    let known = context.index.get(&key);
+    let changed = known.is_none_or(|known| known.stamp != live.stamp && known.version < live.version);
+    context.index.seen(key, live);
+    if changed {
+        wake_owners(context, meta);
+    }
+}
+
+fn child_gone(context: &Context, kind: Kind, meta: &ObjectMeta) {
+    context.index.gone(&key(kind, meta));
+    wake_owners(context, meta);
+}
+
+fn wake_owners(context: &Context, meta: &ObjectMeta) {
+    let namespace = meta.namespace.clone().unwrap_or_default();
+    for owner in meta.owner_references.iter().flatten() {
+        if owner.kind == "LeadWebhook" {
+            wake(context, &namespace, &owner.name);
+        }
+    }
+}
+
+fn wake(context: &Context, namespace: &str, webhook: &str) {
+    // The receiver lives as long as the controller.
+    let _ = context
+        .wake_webhooks
+        .unbounded_send(ObjectRef::new(webhook).within(namespace));
+}
+
+struct Deployments;
+
+impl Follower<Deployment> for Deployments {
+    fn seen(&self, context: &Context, object: &Deployment) {
+        let (namespace, name) = name_of(object);
+        let before = context.workloads.rollout(&namespace, &name);
+        context.workloads.deployment_seen(object);
+        let changed = before != context.workloads.rollout(&namespace, &name);
+        child_seen(context, Kind::Deployment, &object.metadata);
+        if changed {
+            wake_owners(context, &object.metadata);
+        }
+    }
+
+    fn gone(&self, context: &Context, object: &Deployment) {
+        context.workloads.deployment_gone(object);
+        child_gone(context, Kind::Deployment, &object.metadata);
+    }
+
+    fn only(&self, context: &Context, seen: &HashSet<Name>) {
+        context.workloads.keep_deployments(seen);
+        context.index.keep_only(Kind::Deployment, seen);
+    }
+}
+
+struct StatefulSets;
+
+impl Follower<StatefulSet> for StatefulSets {
+    fn seen(&self, context: &Context, object: &StatefulSet) {
+        let (namespace, _) = name_of(object);
+        let before = context.workloads.redis(&namespace);
+        context.workloads.redis_seen(object);
+        let changed = before != context.workloads.redis(&namespace);
+        child_seen(context, Kind::StatefulSet, &object.metadata);
+        if changed {
+            wake_owners(context, &object.metadata);
+        }
+    }
+
+    fn gone(&self, context: &Context, object: &StatefulSet) {
+        context.workloads.redis_gone(object);
+        child_gone(context, Kind::StatefulSet, &object.metadata);
+    }
+
+    fn only(&self, context: &Context, seen: &HashSet<Name>) {
+        context.workloads.keep_redis(seen);
+        context.index.keep_only(Kind::StatefulSet, seen);
+    }
+}
+
+struct Pods;
+
+impl Pods {
+    fn changed(context: &Context, object: &Pod, gone: bool) {
+        let Some((namespace, owner)) = context.workloads.pod(object, gone) else {
+            return;
+        };
+        if owner == names::REDIS {
+            for webhook in context.webhooks_of(&namespace, |webhook| webhook.spec.queue.redis.is_none()) {
+                wake(context, &namespace, &name_of(webhook.as_ref()).1);
+            }
+        } else {
+            wake(context, &namespace, &owner);
+        }
+    }
+}
+
+impl Follower<Pod> for Pods {
+    fn seen(&self, context: &Context, object: &Pod) {
+        Self::changed(context, object, false);
+    }
+
+    fn gone(&self, context: &Context, object: &Pod) {
+        Self::changed(context, object, true);
+    }
+
+    fn only(&self, context: &Context, seen: &HashSet<Name>) {
+        context.workloads.keep_pods(seen);
+    }
+}
+
+/// Which Secrets exist, of whomever.
+struct AllSecrets;
+
+impl Follower<PartialObjectMeta<Secret>> for AllSecrets {
+    fn seen(&self, context: &Context, object: &PartialObjectMeta<Secret>) {
+        let (namespace, name) = name_of(object);
+        let version = object.metadata.resource_version.clone().unwrap_or_default();
+        if context.secrets.seen(&namespace, &name, &version) {
+            wake_users(context, &namespace, &name);
+        }
+    }
+
+    fn gone(&self, context: &Context, object: &PartialObjectMeta<Secret>) {
+        let (namespace, name) = name_of(object);
+        context.secrets.gone(&namespace, &name);
+        wake_users(context, &namespace, &name);
+    }
+
+    fn only(&self, context: &Context, seen: &HashSet<Name>) {
+        for (namespace, name) in context.secrets.keep_only(seen) {
+            wake_users(context, &namespace, &name);
+        }
+    }
+}
+
+/// The sinks and webhooks that name a Secret, and the webhooks that name such a sink.
+fn wake_users(context: &Context, namespace: &str, secret: &str) {
+    let names = |references: Vec<secrets::Reference>| references.iter().any(|r| r.name == secret);
+    let sinks = context.sinks.state_filter(|sink: &CrmSink| {
+        sink.metadata.namespace.as_deref() == Some(namespace) && names(secrets::of_sink(&sink.spec))
+    });
+    let mut concerned = HashSet::new();
+    for sink in &sinks {
+        let (_, name) = name_of(sink.as_ref());
+        let _ = context
+            .wake_sinks
+            .unbounded_send(ObjectRef::new(&name).within(namespace));
+        concerned.insert(name);
+    }
+    let webhooks = context.webhooks_of(namespace, |webhook: &LeadWebhook| {
+        names(secrets::of_webhook(&webhook.spec))
+            || names(secrets::beside_webhook(&webhook.spec))
+            || webhook
+                .spec
+                .sinks
+                .iter()
+                .any(|route| concerned.contains(&route.name))
+    });
+    for webhook in webhooks {
+        wake(context, namespace, &name_of(webhook.as_ref()).1);
+    }
+}

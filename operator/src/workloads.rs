@@ -1,0 +1,330 @@
+//! What is kept of Deployments, the managed Redis and pods: enough to say how they are, and why not better.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::ResourceExt as _;
+
+use crate::names;
+
+/// A Deployment's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rollout {
+    /// Pods that are wanted.
+    pub wanted: i32,
+    /// Pods that exist.
+    pub replicas: i32,
+    /// Pods that take requests.
+    pub ready: i32,
+    /// Whether all pods are of the newest configuration, and none of an older one is left.
+    pub complete: bool,
+    /// Why it does not get on, when its deadline has passed.
+    pub failed: Option<String>,
+}
+
+impl Rollout {
+    /// From a Deployment.
+    pub fn of(deployment: &Deployment) -> Self {
+        let wanted = deployment.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1);
+        let Some(status) = &deployment.status else {
+            return Self {
+                wanted,
+                ..Self::default()
+            };
+        };
+        let count = |n: Option<i32>| n.unwrap_or_default();
+        let failed = status
+            .conditions
+            .iter()
+            .flatten()
+            .find(|c| c.type_ == "Progressing" && c.status == "False")
+            .map(|c| c.message.clone().unwrap_or_default());
+        Self {
+            wanted,
+            replicas: count(status.replicas),
+            ready: count(status.ready_replicas),
+            complete: status.observed_generation >= deployment.metadata.generation
+                && count(status.updated_replicas) == wanted
+                && count(status.replicas) == wanted
+                && count(status.ready_replicas) == wanted,
+            failed,
+        }
+    }
+}
+
+/// The managed Redis of a namespace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RedisState {
+    /// Whether its pod is ready.
+    pub ready: bool,
+    /// The volume's size as it was made.
+    pub size: Option<Quantity>,
+    /// The volume's storage class as it was made.
+    pub storage_class: Option<String>,
+}
+
+impl RedisState {
+    /// From the StatefulSet.
+    pub fn of(set: &StatefulSet) -> Self {
+        let claim = set
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.volume_claim_templates.as_ref()?.first()?.spec.as_ref());
+        Self {
+            ready: set
+                .status
+                .as_ref()
+                .and_then(|s| s.ready_replicas)
+                .unwrap_or_default()
+                > 0,
+            size: claim.and_then(|claim| {
+                let requests = claim.resources.as_ref()?.requests.as_ref()?;
+                requests.get("storage").cloned()
+            }),
+            storage_class: claim.and_then(|claim| claim.storage_class_name.clone()),
+        }
+    }
+}
+
+/// A pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodState {
+    /// Its uid.
+    pub uid: String,
+    /// Its address, when it has one.
+    pub address: Option<String>,
+    /// Whether it is ready and not being deleted.
+    pub ready: bool,
+    /// When it was made, in seconds.
+    pub created: i64,
+    /// Why it does not start: reason and message.
+    pub trouble: Option<(String, String)>,
+}
+
+impl PodState {
+    /// From a pod.
+    pub fn of(pod: &Pod) -> Self {
+        let status = pod.status.clone().unwrap_or_default();
+        let condition = |name: &str| status.conditions.iter().flatten().find(|c| c.type_ == name);
+        let ready = pod.metadata.deletion_timestamp.is_none()
+            && condition("Ready").is_some_and(|c| c.status == "True");
+        let unscheduled = condition("PodScheduled")
+            .filter(|c| c.status == "False")
+            .map(|c| {
+                (
+                    c.reason.clone().unwrap_or_else(|| "Unschedulable".to_owned()),
+                    c.message.clone().unwrap_or_default(),
+                )
+            });
+        let mut containers = status
+            .init_container_statuses
+            .iter()
+            .chain(&status.container_statuses)
+            .flatten();
+        Self {
+            uid: pod.uid().unwrap_or_default(),
+            address: status.pod_ip.clone(),
+            ready,
+            created: pod
+                .metadata
+                .creation_timestamp
+                .as_ref()
+                .map(|t| t.0.as_second())
+                .unwrap_or_default(),
+            trouble: if ready {
+                None
+            } else {
+                unscheduled.or_else(|| containers.find_map(waiting))
+            },
+        }
+    }
+}
+
+/// Why a container waits, unless it is only being made.
+fn waiting(container: &ContainerStatus) -> Option<(String, String)> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.clone()?;
+    if matches!(reason.as_str(), "ContainerCreating" | "PodInitializing") {
+        return None;
+    }
+    let mut message = waiting.message.clone().unwrap_or_default();
+    if let Some(last) = container.last_state.as_ref().and_then(|s| s.terminated.as_ref()) {
+        message = format!("{message} (it ended with exit code {})", last.exit_code);
+    }
+    Some((reason, message))
+}
+
+/// Namespace and name.
+pub type Name = (String, String);
+
+#[derive(Debug, Default)]
+struct State {
+    rollouts: HashMap<Name, Rollout>,
+    redis: HashMap<String, RedisState>,
+    /// Pods by namespace and webhook (or `leadgate-redis`), then by name.
+    pods: HashMap<Name, BTreeMap<String, PodState>>,
+}
+
+/// All Deployments, Redis and pods of the operator.
+#[derive(Debug, Default)]
+pub struct Workloads(Mutex<State>);
+
+impl Workloads {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A webhook's Deployment.
+    pub fn rollout(&self, namespace: &str, deployment: &str) -> Option<Rollout> {
+        let key = (namespace.to_owned(), deployment.to_owned());
+        self.state().rollouts.get(&key).cloned()
+    }
+
+    /// A namespace's Redis.
+    pub fn redis(&self, namespace: &str) -> Option<RedisState> {
+        self.state().redis.get(namespace).cloned()
+    }
+
+    /// A webhook's pods, the newest first; or those of the Redis.
+    pub fn pods(&self, namespace: &str, webhook: &str) -> Vec<PodState> {
+        let key = (namespace.to_owned(), webhook.to_owned());
+        let mut pods: Vec<PodState> = self
+            .state()
+            .pods
+            .get(&key)
+            .into_iter()
+            .flat_map(|pods| pods.values().cloned())
+            .collect();
+        pods.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.uid.cmp(&b.uid)));
+        pods
+    }
+
+    /// A watch shows a Deployment.
+    pub fn deployment_seen(&self, deployment: &Deployment) {
+        let key = (deployment.namespace().unwrap_or_default(), deployment.name_any());
+        self.state().rollouts.insert(key, Rollout::of(deployment));
+    }
+
+    /// A Deployment is gone.
+    pub fn deployment_gone(&self, deployment: &Deployment) {
+        let key = (deployment.namespace().unwrap_or_default(), deployment.name_any());
+        self.state().rollouts.remove(&key);
+    }
+
+    /// A watch shows a StatefulSet.
+    pub fn redis_seen(&self, set: &StatefulSet) {
+        if set.name_any() == names::REDIS {
+            let namespace = set.namespace().unwrap_or_default();
+            self.state().redis.insert(namespace, RedisState::of(set));
+        }
+    }
+
+    /// A StatefulSet is gone.
+    pub fn redis_gone(&self, set: &StatefulSet) {
+        if set.name_any() == names::REDIS {
+            self.state().redis.remove(&set.namespace().unwrap_or_default());
+        }
+    }
+
+    /// A watch shows a pod, or that it is gone. Says whether that changes anything, and for which webhook.
+    pub fn pod(&self, pod: &Pod, gone: bool) -> Option<Name> {
+        let owner = owner(pod)?;
+        let mut state = self.state();
+        let pods = state.pods.entry(owner.clone()).or_default();
+        let changed = if gone {
+            pods.remove(&pod.name_any()).is_some()
+        } else {
+            let now = PodState::of(pod);
+            pods.insert(pod.name_any(), now.clone()) != Some(now)
+        };
+        if pods.is_empty() {
+            state.pods.remove(&owner);
+        }
+        changed.then_some(owner)
+    }
+
+    /// The watch of Deployments starts over.
+    pub fn keep_deployments(&self, seen: &HashSet<Name>) {
+        self.state().rollouts.retain(|key, _| seen.contains(key));
+    }
+
+    /// The watch of StatefulSets starts over.
+    pub fn keep_redis(&self, seen: &HashSet<Name>) {
+        self.state()
+            .redis
+            .retain(|key, _| seen.contains(&(key.clone(), names::REDIS.to_owned())));
+    }
+
+    /// The watch of pods starts over.
+    pub fn keep_pods(&self, seen: &HashSet<Name>) {
+        self.state().pods.retain(|owner, pods| {
+            pods.retain(|name, _| seen.contains(&(owner.0.clone(), name.clone())));
+            !pods.is_empty()
+        });
+    }
+}
+
+/// The webhook that a pod works for; `leadgate-redis` for Redis.
+fn owner(pod: &Pod) -> Option<Name> {
+    let name = match pod.labels().get(names::COMPONENT).map(String::as_str) {
+        Some("redis") => names::REDIS.to_owned(),
+        _ => pod.annotations().get(names::WEBHOOK)?.clone(),
+    };
+    Some((pod.namespace().unwrap_or_default(), name))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+
+    use super::*;
+    use serde_json::json;
+
+    fn pod(status: serde_json::Value) -> PodState {
+        PodState::of(&serde_json::from_value(json!({"metadata": {}, "status": status})).unwrap())
+    }
+
+    #[test]
+    fn why_pods_do_not_start() {
+        let waiting = |reason: &str| {
+            pod(
+                json!({"containerStatuses": [{"name": "r", "ready": false, "restartCount": 0, "image": "i", "imageID": "",
+                "state": {"waiting": {"reason": reason, "message": "m"}}}]}),
+            )
+        };
+        assert_eq!(
+            waiting("ImagePullBackOff").trouble,
+            Some(("ImagePullBackOff".to_owned(), "m".to_owned()))
+        );
+        assert_eq!(waiting("ContainerCreating").trouble, None);
+        let unschedulable = pod(json!({"conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}]}));
+        assert_eq!(
+            unschedulable.trouble.unwrap(),
+            ("Unschedulable".to_owned(), "0/1 nodes are available".to_owned())
+        );
+        assert!(pod(json!({"conditions": [{"type": "Ready", "status": "True"}]})).ready);
+    }
+
+    #[test]
+    fn a_rollout_is_complete_when_nothing_old_is_left() {
+        let rollout = |status: serde_json::Value| {
+            let deployment = json!({"metadata": {"generation": 2}, "spec": {"replicas": 2, "selector": {}, "template": {}},
+                "status": status});
+            Rollout::of(&serde_json::from_value(deployment).unwrap())
+        };
+        let done = json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2});
+        assert!(rollout(done).complete);
+        let old = json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2, "readyReplicas": 3});
+        assert!(!rollout(old).complete);
+        let unseen =
+            json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2});
+        assert!(!rollout(unseen).complete);
+        let failed =
+            json!({"conditions": [{"type": "Progressing", "status": "False", "message": "deadline"}]});
+        assert_eq!(rollout(failed).failed.as_deref(), Some("deadline"));
+    }
+}

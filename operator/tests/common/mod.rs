@@ -1,0 +1,62 @@
+//! Objects for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use leadgate_crds::{CrmSink, LeadWebhook};
+use leadgate_operator::lead_webhook::dereference::Facts;
+use serde_json::{Value, json};
+
+/// From YAML.
+pub fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+/// A webhook of namespace `marketing` with the sink `crm`, Secret `web` and `more` fields of its spec.
+pub fn webhook(name: &str, more: &str) -> LeadWebhook {
+    let spec = format!(
+        "{{auth: {{hmac: {{secretRefs: [{{name: web, key: hmac}}]}}}}, sinks: [{{name: crm}}]{more}}}"
+    );
+    serde_json::from_value(json!({
+        "apiVersion": "leadgate.dev/v1alpha1",
+        "kind": "LeadWebhook",
+        "metadata": {"name": name, "namespace": "marketing", "uid": format!("uid-{name}"), "generation": 1,
+            "creationTimestamp": "2026-11-23T09:00:00Z"},
+        "spec": yaml(&spec),
+    }))
+    .unwrap()
+}
+
+/// The sink `crm`.
+pub fn sink() -> CrmSink {
+    serde_json::from_value(json!({
+        "apiVersion": "leadgate.dev/v1alpha1",
+        "kind": "CrmSink",
+        "metadata": {"name": "crm", "namespace": "marketing", "generation": 1},
+        "spec": {"hubspot": {"tokenSecretRef": {"name": "crm-token", "key": "token"}}},
+    }))
+    .unwrap()
+}
+
+/// Everything that a webhook can want exists.
+pub fn facts(webhooks: &[LeadWebhook]) -> Facts {
+    let keys = |keys: &[&str]| Some(keys.iter().map(|k| (*k).to_owned()).collect::<BTreeSet<_>>());
+    Facts {
+        sinks: BTreeMap::from([("crm".to_owned(), Some(Arc::new(sink())))]),
+        secrets: BTreeMap::from([
+            ("web".to_owned(), keys(&["hmac", "previous"])),
+            ("crm-token".to_owned(), keys(&["token"])),
+            ("redis".to_owned(), keys(&["url"])),
+            ("leads-tls".to_owned(), keys(&["tls.crt", "tls.key"])),
+        ]),
+        neighbours: Vec::new(),
+        redis_users: webhooks
+            .iter()
+            .filter(|w| w.spec.queue.redis.is_none())
+            .cloned()
+            .map(Arc::new)
+            .collect(),
+        redis: None,
+        gateway_api: true,
+    }
+}
