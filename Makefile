@@ -8,11 +8,11 @@ DENY = $(TOOLS)/bin/cargo-deny
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench soak generate clean need-rust need-test-tools
+.PHONY: help run test lint bench bench-operator soak generate clean need-rust need-test-tools
 
 help: ## list the targets
 	@echo "Leadgate: webhooks in, CRM records out. Start with: make run"
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-15s %s\n' "$$name" "$$what"; done
 
 run: need-rust ## try it: three leads from three senders into a simulated HubSpot (ONCE=1: and end)
 	@echo "building (the first time takes some minutes)"
@@ -32,7 +32,13 @@ lint: need-rust $(DENY) ## formatting, clippy, licences and sources of dependenc
 
 bench: need-rust ## measure accepting leads against the same server without its queue
 	@command -v redis-server >/dev/null || .ci/need redis-server
+	$(CARGO) run --locked --release --example source_bench
 	$(CARGO) run --locked --release --bin bench
+
+bench-operator: need-rust need-test-tools ## measure the operator on 1,000 LeadWebhooks and a real API server
+	tests/cluster/cluster build control-plane
+	$(CARGO) build --locked --release --package leadgate-operator --package leadgate-tests --bins
+	$(CARGO) run --locked --release --bin bench_operator
 
 soak: need-rust ## kill the receiver and Redis 100 times under load and count every lead
 	@command -v redis-server >/dev/null || .ci/need redis-server
