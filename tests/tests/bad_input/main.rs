@@ -12,6 +12,7 @@ mod proofs;
 mod random;
 mod transport;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use leadgate_tests::manifests::HubSpotSink;
@@ -142,7 +143,9 @@ impl Rig {
 
     /// Afterwards: the receiver lives, takes a good lead, and kept the canaries to itself.
     async fn survived(&self) {
-        let body = lead("after");
+        // Another one each time: the same would be a duplicate.
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let body = lead(&format!("after{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let answer = self.signed(&[JSON], &body).await;
         assert_eq!(
             (answer.status, answer.json()["status"].clone()),

@@ -252,7 +252,11 @@ async fn versions(rig: &Rig) -> BTreeMap<String, String> {
     for resource in resources {
         let api: Api<PartialObjectMeta<DynamicObject>> =
             Api::namespaced_with(rig.client.clone(), &rig.namespace, &resource);
-        for object in api.list_metadata(&Default::default()).await.unwrap() {
+        for object in api
+            .list_metadata(&kube::api::ListParams::default())
+            .await
+            .unwrap()
+        {
             all.insert(
                 format!("{} {}", resource.kind, object.name_any()),
                 object.resource_version().unwrap(),
@@ -295,6 +299,6 @@ async fn nothing_is_written_at_rest_nor_after_a_restart() {
 }
 
 async fn latest(api: &Api<k8s_openapi::api::events::v1::Event>) -> String {
-    let list = api.list(&Default::default()).await.unwrap();
+    let list = api.list(&kube::api::ListParams::default()).await.unwrap();
     list.metadata.resource_version.unwrap()
 }

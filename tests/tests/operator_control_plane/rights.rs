@@ -49,8 +49,7 @@ fn right(request: &Request<Body>) -> Option<Right> {
         _ => return None,
     };
     let rest = match rest {
-        ["namespaces", _, rest @ ..] => rest,
-        rest => rest,
+        ["namespaces", _, rest @ ..] | rest => rest,
     };
     let (resource, named) = match rest {
         [resource] => ((*resource).to_owned(), false),
