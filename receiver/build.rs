@@ -14,14 +14,11 @@ fn main() -> io::Result<()> {
     files.sort();
     let mut list = String::from("&[\n");
     for file in &files {
-        let path = fs::canonicalize(file)?;
+        // The text, not the path: a target folder that several checkouts share must not lead from one into another.
+        let text = fs::read_to_string(file)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         println!("cargo::rerun-if-changed={}", file.display());
-        let _ = writeln!(
-            list,
-            "    ({name:?}, include_str!({:?})),",
-            path.display().to_string()
-        );
+        let _ = writeln!(list, "    ({name:?}, {text:?}),");
     }
     list.push_str("]\n");
     let target = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;
