@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::queue::Queue;
+use crate::queue::{Millis, Queue};
 
 pub use access::Token;
 
@@ -91,4 +91,11 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
             .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// A store's time as RFC 3339.
+fn time(millis: Millis) -> Option<String> {
+    jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?)
+        .ok()
+        .map(|t| t.to_string())
 }

@@ -14,8 +14,8 @@ use problem_details::ProblemDetails;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Admin;
-use crate::queue::{Admission, LeadId, ListFilter, Millis, Parked, ParkedSet, QueueError, SinkId, WebhookId};
+use super::{Admin, time};
+use crate::queue::{Admission, LeadId, ListFilter, Parked, ParkedSet, QueueError, SinkId, WebhookId};
 use crate::source::auth::RawRequest;
 use crate::source::{Refusal, Taken};
 
@@ -206,12 +206,6 @@ fn whole(parked: &Parked) -> Value {
         map.insert("body".to_owned(), body);
     }
     value
-}
-
-fn time(millis: Millis) -> Option<String> {
-    jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?)
-        .ok()
-        .map(|t| t.to_string())
 }
 
 fn not_found() -> Response {

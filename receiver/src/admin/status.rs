@@ -11,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
 use serde_json::{Value, json};
 
-use super::Admin;
+use super::{Admin, time};
 use crate::config::{Config, Sink};
 use crate::metrics::{RequestLabels, SinkLabels};
-use crate::queue::{Millis, QueueError, SinkId, SinkStats, WebhookId, WebhookStats};
+use crate::queue::{QueueError, SinkId, SinkStats, WebhookId, WebhookStats};
 use crate::source::Webhook;
 
 /// `GET /status`.
@@ -166,12 +166,6 @@ fn oldest(stats: &SinkStats) -> Duration {
             .oldest_accepted_at
             .map_or(0, |at| stats.now.saturating_sub(at)),
     )
-}
-
-fn time(millis: Millis) -> Option<String> {
-    jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?)
-        .ok()
-        .map(|t| t.to_string())
 }
 
 fn milliseconds(duration: Duration) -> String {

@@ -1,7 +1,6 @@
 //! A LeadWebhook with its preset and secrets, compiled: what the others run on.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use leadgate_crds::common::Expression;
@@ -272,11 +271,6 @@ impl Webhook {
             Err(error) => Some(Problem::new(rule.field.as_str(), "RuleFailed", error.to_string())),
         };
         self.rules.iter().filter_map(judge).collect()
-    }
-
-    /// The sinks' ids.
-    pub fn sink_ids(&self) -> Arc<[SinkId]> {
-        self.sinks.iter().map(|route| route.sink.clone()).collect()
     }
 
     fn look_for_needs(&self) -> Needs {
