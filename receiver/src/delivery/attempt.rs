@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::hydrate;
 use crate::config::Sink;
-use crate::crm::{Crm, Failure, Gate, Outcome, Upsert};
+use crate::crm::{Crm, Failure, Gate, Known, Outcome, Upsert};
 use crate::queue::{Claim, Queue};
 use crate::source::Webhook;
 
@@ -60,7 +60,10 @@ pub(super) async fn attempt(claim: &Claim, tools: &Tools<'_>) -> Outcome {
     };
     let upsert = Upsert {
         properties,
-        record: claim.record.clone(),
+        webhook: webhook_of(claim),
+        lead: stored.lead,
+        payload: stored.payload,
+        record: claim.record.as_deref().map(Known::from_memory),
         unknown: claim.unknown,
     };
     let no_outcome = || Outcome::Retry {
@@ -77,15 +80,9 @@ pub(super) async fn attempt(claim: &Claim, tools: &Tools<'_>) -> Outcome {
 }
 
 fn properties(claim: &Claim, stored: &Stored, sink: &Sink) -> Result<Vec<(String, Value)>, Failure> {
-    let (namespace, name) = claim
-        .webhook
-        .as_str()
-        .split_once('/')
-        .unwrap_or(("default", claim.webhook.as_str()));
-    let webhook = json!({"name": name, "namespace": namespace});
     let properties = sink
         .mapping
-        .apply(&stored.lead, &stored.payload, &webhook)
+        .apply(&stored.lead, &stored.payload, &webhook_of(claim))
         .map_err(|error| {
             Failure::new(
                 "MappingFailed",
@@ -99,4 +96,13 @@ fn properties(claim: &Claim, stored: &Stored, sink: &Sink) -> Result<Vec<(String
         ));
     }
     Ok(properties)
+}
+
+fn webhook_of(claim: &Claim) -> Value {
+    let (namespace, name) = claim
+        .webhook
+        .as_str()
+        .split_once('/')
+        .unwrap_or(("default", claim.webhook.as_str()));
+    json!({"name": name, "namespace": namespace})
 }

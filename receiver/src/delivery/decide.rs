@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::backoff::backoff;
 use crate::config::DeliverySettings;
 use crate::crm::{self, Failure};
@@ -55,7 +57,14 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             ..plain(queue::Outcome::Release { after: pause }, "paused")
         },
         crm::Outcome::Reject(why) => park(ParkedSet::Dead, "dead", why, lead.keep_dead),
-        crm::Outcome::Hold(why) => park(ParkedSet::Held, "held", why, lead.keep_held),
+        crm::Outcome::Hold { why, candidates } => {
+            let answer = if candidates.is_empty() {
+                why.answer.clone()
+            } else {
+                json!({ "candidates": candidates }).to_string()
+            };
+            park(ParkedSet::Held, "held", why.with_answer(&answer), lead.keep_held)
+        }
         crm::Outcome::Retry { after, why, unknown } => {
             let settings = lead.delivery;
             let wait = backoff(lead.attempt, settings.initial_backoff, settings.max_backoff)
@@ -121,6 +130,8 @@ mod tests {
                 cooldown: Duration::from_secs(30),
             },
             concurrency: 8,
+            batch_size: 100,
+            linger: Duration::from_millis(50),
         }
     }
 
@@ -200,7 +211,14 @@ mod tests {
             }
         ));
         assert!(matches!(
-            after(crm::Outcome::Hold(why), Duration::ZERO).settle,
+            after(
+                crm::Outcome::Hold {
+                    why,
+                    candidates: vec!["51".to_owned()]
+                },
+                Duration::ZERO
+            )
+            .settle,
             queue::Outcome::Park {
                 set: ParkedSet::Held,
                 ..

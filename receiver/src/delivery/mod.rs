@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, CrmSettings, Sink};
-use crate::crm::{Crm, hubspot::HubSpot};
+use crate::crm::{Crm, hubspot::HubSpot, rest::Rest, salesforce::Salesforce};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::queue::{Queue, SinkId};
@@ -114,6 +114,8 @@ impl Supervisor {
 
 fn crm_of(sink: &Sink, client: &reqwest::Client) -> Arc<dyn Crm> {
     match &sink.crm {
-        CrmSettings::HubSpot(settings) => Arc::new(HubSpot::new(settings.clone(), client.clone())),
+        CrmSettings::HubSpot(settings) => Arc::new(HubSpot::new(Arc::clone(settings), client.clone())),
+        CrmSettings::Salesforce(settings) => Arc::new(Salesforce::new(Arc::clone(settings), client.clone())),
+        CrmSettings::Rest(settings) => Arc::new(Rest::new(Arc::clone(settings), client.clone())),
     }
 }

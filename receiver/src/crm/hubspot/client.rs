@@ -1,6 +1,7 @@
 //! The calls to HubSpot, one lead at a time.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderValue;
@@ -8,14 +9,12 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, classify};
-use crate::crm::{Crm, Denied, Failure, Gate, Outcome, Upsert, health};
+use crate::crm::exchange::{NoAnswer, Reply, exchange};
+use crate::crm::{Crm, Failure, Gate, Inspection, Known, Matching, Outcome, Upsert};
 use crate::expression::{percent_encode, plain_text};
-use crate::queue::CrmHealth;
 
 /// A search may not show a record for so long after it was written (reported by users: up to 30 s).
 const SEARCH_LAG: Duration = Duration::from_secs(35);
-/// More of an answer than any documented body has.
-const LONGEST_BODY: usize = 1 << 20;
 
 /// What a HubSpot sink says.
 #[derive(Debug, Clone)]
@@ -28,30 +27,28 @@ pub struct Settings {
     pub object: String,
     /// `email`, or a unique property of the user's own.
     pub unique_property: String,
+    /// One by one, or in batches.
+    pub upsert: leadgate_crds::crm_sink::Upsert,
+    /// Whether missing properties are made.
+    pub ensure_properties: bool,
     /// `Bearer …`; marked sensitive.
     pub authorization: HeaderValue,
     /// For one call.
     pub timeout: Duration,
+    /// How a lead finds its record.
+    pub matching: Matching,
 }
 
 /// A HubSpot account.
 pub struct HubSpot {
-    settings: Settings,
+    settings: Arc<Settings>,
     client: Client,
     objects: String,
 }
 
-/// Why a call gave no answer.
-enum NoAnswer {
-    /// It was not made.
-    Denied(Denied),
-    /// It failed; `true`: HubSpot may have carried it out.
-    Failed(Failure, bool),
-}
-
 impl HubSpot {
     /// An account, over a shared HTTP client.
-    pub fn new(settings: Settings, client: Client) -> Self {
+    pub fn new(settings: Arc<Settings>, client: Client) -> Self {
         let base = settings.base_url.trim_end_matches('/');
         // v3 stands before `objects`, a dated version behind it.
         let objects = if settings.api_version.starts_with('v') {
@@ -81,18 +78,13 @@ impl HubSpot {
         }
         match self.find_or_create(lead, gate).await {
             Ok(answer) => outcome(answer),
-            Err(NoAnswer::Denied(denied)) => Outcome::Denied(denied),
-            Err(NoAnswer::Failed(why, unknown)) => Outcome::Retry {
-                after: None,
-                why,
-                unknown,
-            },
+            Err(no_answer) => no_answer.into(),
         }
     }
 
     async fn find_or_create(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Answer, NoAnswer> {
         let body = json!({"properties": texts(&lead.properties)});
-        if let Some(record) = &lead.record {
+        if let Some(Known::Record(record)) = &lead.record {
             match self.update(record, None, &body, gate).await? {
                 // Deleted or merged since: look again.
                 Answer::NotFound(_) => {}
@@ -173,13 +165,17 @@ impl HubSpot {
             "properties": ["phone"], "limit": 2,
         });
         let url = format!("{}/search", self.objects);
-        let (status, headers, text) = self
+        let reply = self
             .exchange(self.client.request(Method::POST, url).json(&query), gate)
             .await?;
-        if status != 200 {
-            return Ok(Search::Answered(classify(status, &headers, &text)));
+        if reply.status != 200 {
+            return Ok(Search::Answered(classify(
+                reply.status,
+                &reply.headers,
+                &reply.text,
+            )));
         }
-        let found: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let found: Value = serde_json::from_str(&reply.text).unwrap_or(Value::Null);
         let ids: Vec<String> = found
             .get("results")
             .and_then(Value::as_array)
@@ -195,33 +191,13 @@ impl HubSpot {
     }
 
     async fn call(&self, request: RequestBuilder, gate: &dyn Gate) -> Result<Answer, NoAnswer> {
-        let (status, headers, text) = self.exchange(request, gate).await?;
-        Ok(classify(status, &headers, &text))
+        let reply = self.exchange(request, gate).await?;
+        Ok(classify(reply.status, &reply.headers, &reply.text))
     }
 
-    async fn exchange(
-        &self,
-        request: RequestBuilder,
-        gate: &dyn Gate,
-    ) -> Result<(u16, http::HeaderMap, String), NoAnswer> {
-        gate.pass().await.map_err(NoAnswer::Denied)?;
-        let started = Instant::now();
-        let request = request
-            .header(http::header::AUTHORIZATION, self.settings.authorization.clone())
-            .timeout(self.settings.timeout);
-        let result = match request.send().await {
-            Ok(response) => {
-                let (status, headers) = (response.status().as_u16(), response.headers().clone());
-                bounded_text(response).await.map(|text| (status, headers, text))
-            }
-            Err(error) => Err(error),
-        };
-        let state = result
-            .as_ref()
-            .map_or(CrmHealth::Down, |(status, ..)| health(*status));
-        gate.report(state, started.elapsed()).await;
-        result
-            .map_err(|error| NoAnswer::Failed(no_answer(&error), !error.is_connect() && !error.is_builder()))
+    async fn exchange(&self, request: RequestBuilder, gate: &dyn Gate) -> Result<Reply, NoAnswer> {
+        let request = request.header(http::header::AUTHORIZATION, self.settings.authorization.clone());
+        exchange(request, self.settings.timeout, gate, "HubSpot", "hubspot.baseUrl").await
     }
 }
 
@@ -246,6 +222,10 @@ impl Crm for HubSpot {
     fn max_batch(&self) -> usize {
         1
     }
+
+    async fn inspect(&self, _properties: &[&str], _gate: &dyn Gate) -> Inspection {
+        Inspection::default()
+    }
 }
 
 fn outcome(answer: Answer) -> Outcome {
@@ -258,7 +238,14 @@ fn outcome(answer: Answer) -> Outcome {
         },
         Answer::Pause(pause, why) => Outcome::Pause { pause, why },
         Answer::Reject(why) => Outcome::Reject(why),
-        Answer::Conflict(_, why) | Answer::NotFound(why) => Outcome::Hold(why),
+        Answer::Conflict(id, why) => Outcome::Hold {
+            why,
+            candidates: id.into_iter().collect(),
+        },
+        Answer::NotFound(why) => Outcome::Hold {
+            why,
+            candidates: Vec::new(),
+        },
     }
 }
 
@@ -280,34 +267,5 @@ fn text(value: &Value) -> Option<String> {
         Value::Array(items) => Some(items.iter().filter_map(plain_text).collect::<Vec<_>>().join(";")),
         Value::Object(_) => Some(value.to_string()),
         other => plain_text(other),
-    }
-}
-
-async fn bounded_text(mut response: reqwest::Response) -> Result<String, reqwest::Error> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        let room = LONGEST_BODY.saturating_sub(bytes.len());
-        bytes.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
-        if room < chunk.len() {
-            break;
-        }
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Why there is no answer, without the URL: it holds an e-mail address.
-fn no_answer(error: &reqwest::Error) -> Failure {
-    if error.is_timeout() {
-        Failure::new("Timeout", "HubSpot did not answer within delivery.timeout")
-    } else if error.is_connect() {
-        Failure::new(
-            "Unreachable",
-            "no connection to HubSpot; see hubspot.baseUrl and the network's egress rules",
-        )
-    } else {
-        Failure::new(
-            "ConnectionLost",
-            "the connection to HubSpot broke before the answer came",
-        )
     }
 }
