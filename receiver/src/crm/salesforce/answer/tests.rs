@@ -22,7 +22,7 @@ fn shown(answer: Answer) -> String {
         Answer::Reject(why) => ("Reject".to_owned(), why),
         Answer::None(_) => return "None".to_owned(),
     };
-    for value in ["Ada", "@", "secret"] {
+    for value in ["Ada", "@", "00D!secret"] {
         assert!(!why.message.contains(value), "a value leaks: {}", why.message);
     }
     let first = why
@@ -270,17 +270,12 @@ fn items_of_a_collection_mean_the_same() {
         ),
         (
             json!({"success": false}),
-            "Reject Refused: Salesforce refused the lead ();",
+            "Reject Refused: Salesforce refused the lead ()",
         ),
-        (json!(null), "Reject Refused: Salesforce refused the lead ();"),
+        (json!(null), "Reject Refused: Salesforce refused the lead ()"),
     ];
     for (result, expected) in table {
-        let seen = shown(item(&result, "Lead"));
-        assert_eq!(
-            seen.trim_end_matches("();").trim(),
-            expected.trim_end_matches("();").trim(),
-            "{result}"
-        );
+        assert_eq!(shown(item(&result, "Lead")), expected, "{result}");
     }
 }
 

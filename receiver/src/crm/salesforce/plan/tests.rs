@@ -37,7 +37,7 @@ fn settings() -> Settings {
             keys: vec![MatchingKey::Email, MatchingKey::Phone],
             on_partial: PartialMatch::Hold,
             overwrite: Overwrite::Always,
-            overwrite_properties: BTreeMap::from([("Title".to_owned(), Overwrite::IfEmpty)]),
+            overwrite_properties: BTreeMap::from([("title".to_owned(), Overwrite::IfEmpty)]),
         },
     }
 }
