@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Answer, CONCURRENT, DAILY, Error, SEVERAL, record_id, record_ids};
+use super::{Answer, CONCURRENT, DAILY, Error, record_id, record_ids, several_message};
 use crate::crm::Failure;
 
 /// What the first error whose code is known means; `None`: the HTTP status decides.
@@ -82,7 +82,11 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
             "RecordNotFound",
             format!("Salesforce has no such record ({code})"),
         )),
-        "DUPLICATE_EXTERNAL_ID" => Answer::Several(record_ids(error.message), failure("SeveralRecords", SEVERAL.to_owned())),
+        "DUPLICATE_EXTERNAL_ID" => {
+            let ids = record_ids(error.message);
+            let message = several_message(&ids);
+            Answer::Several(ids, failure("SeveralRecords", message))
+        }
         "DUPLICATES_DETECTED" => duplicates(error, object, text),
         "DUPLICATE_VALUE" => taken(error, text),
         _ => Answer::Reject(rejected(code, all)?.with_answer(text)),
@@ -122,9 +126,12 @@ fn duplicates(error: &Error<'_>, object: &str, text: &str) -> Answer {
     } else {
         String::new()
     };
+    let found = match ids.as_slice() {
+        [] => "no record that it names".to_owned(),
+        ids => format!("{object} {}", ids.join(", ")),
+    };
     let message = format!(
-        "a Salesforce duplicate rule found {} records of {object}{other}; decide whether one of them is the lead's, or set salesforce.duplicateRule: AllowSave",
-        ids.len()
+        "a Salesforce duplicate rule objects: it found {found}{other}; decide whether one of them is the lead's, or set salesforce.duplicateRule: AllowSave"
     );
     Answer::Duplicates(ids, Failure::new("DuplicateRule", message).with_answer(text))
 }

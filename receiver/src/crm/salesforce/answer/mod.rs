@@ -106,7 +106,8 @@ pub(super) fn classify(status: u16, headers: &HeaderMap, text: &str, object: &st
         200..=299 => return Answer::Done(body.get("id").and_then(Value::as_str).and_then(record_id)),
         300 => {
             let ids = several(&body);
-            return Answer::Several(ids, failure("SeveralRecords", SEVERAL.to_owned()));
+            let message = several_message(&ids);
+            return Answer::Several(ids, failure("SeveralRecords", message));
         }
         301..=399 => {
             return Answer::settings(
@@ -178,8 +179,13 @@ pub(super) fn item(result: &Value, object: &str) -> Answer {
     })
 }
 
-const SEVERAL: &str =
-    "several Salesforce records have the lead's external id; merge them, or decide which one it is";
+/// Names the records: a person must look at them.
+fn several_message(ids: &[String]) -> String {
+    format!(
+        "Salesforce records {} have the lead's external id; merge them, or decide which one it is",
+        ids.join(", ")
+    )
+}
 
 /// 300: `["/services/data/v62.0/sobjects/Lead/00Q…", …]`.
 fn several(body: &Value) -> Vec<String> {

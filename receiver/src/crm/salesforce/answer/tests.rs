@@ -81,7 +81,7 @@ fn every_documented_answer_has_its_meaning() {
             300,
             none,
             r#"["/services/data/v62.0/sobjects/Lead/00Q5g00000AbCdEEAV","/services/data/v62.0/sobjects/Lead/00Q5g00000AbCdFEAV"]"#,
-            "Several 00Q5g00000AbCdEEAV,00Q5g00000AbCdFEAV SeveralRecords: several Salesforce records have the",
+            "Several 00Q5g00000AbCdEEAV,00Q5g00000AbCdFEAV SeveralRecords: Salesforce records 00Q5g00000AbCdEEAV, 00Q5g00000AbCdFEAV have",
         ),
         (
             302,
@@ -153,7 +153,7 @@ fn every_documented_answer_has_its_meaning() {
             400,
             none,
             DUPLICATE,
-            "Duplicates 00Q5g00000AbCdEEAV DuplicateRule: a Salesforce duplicate rule found",
+            "Duplicates 00Q5g00000AbCdEEAV DuplicateRule: a Salesforce duplicate rule objects:",
         ),
         (
             400,
@@ -258,7 +258,7 @@ fn items_of_a_collection_mean_the_same() {
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "DUPLICATE_EXTERNAL_ID", "message": "Sub__c: more than one record found for external id field: [00Q5g00000AbCdE, 00Q5g00000AbCdF]", "fields": ["Sub__c"]}]}),
-            "Several 00Q5g00000AbCdE,00Q5g00000AbCdF SeveralRecords: several Salesforce records have the",
+            "Several 00Q5g00000AbCdE,00Q5g00000AbCdF SeveralRecords: Salesforce records 00Q5g00000AbCdE, 00Q5g00000AbCdF have",
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "INVALID_CROSS_REFERENCE_KEY", "message": "invalid cross reference id", "fields": []}]}),
