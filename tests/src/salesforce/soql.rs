@@ -140,31 +140,27 @@ impl Parser<'_> {
         })
     }
 
+    /// Conditions joined by AND or by OR: Salesforce refuses a mixture without brackets.
     fn either(&mut self) -> Result<Condition, Fail> {
-        let mut left = self.both()?;
-        while self.keyword("OR") {
-            left = Condition::Or(Box::new(left), Box::new(self.both()?));
-        }
-        // Salesforce refuses a mixture of AND and OR without brackets.
-        if matches!(left, Condition::Or(..))
-            && matches!(self.tokens.peek(), Some(Token::Word(w)) if w.eq_ignore_ascii_case("AND"))
-        {
-            return Err(malformed("unexpected token: AND"));
-        }
-        Ok(left)
-    }
-
-    fn both(&mut self) -> Result<Condition, Fail> {
         let mut left = self.one()?;
-        let mut several = false;
-        while self.keyword("AND") {
-            several = true;
-            left = Condition::And(Box::new(left), Box::new(self.one()?));
+        let mut joined = None;
+        loop {
+            let and = self.keyword("AND");
+            if !and && !self.keyword("OR") {
+                return Ok(left);
+            }
+            if joined.is_some_and(|before| before != and) {
+                let word = if and { "AND" } else { "OR" };
+                return Err(malformed(format!("unexpected token: {word}")));
+            }
+            joined = Some(and);
+            let both = (Box::new(left), Box::new(self.one()?));
+            left = if and {
+                Condition::And(both.0, both.1)
+            } else {
+                Condition::Or(both.0, both.1)
+            };
         }
-        if several && matches!(self.tokens.peek(), Some(Token::Word(w)) if w.eq_ignore_ascii_case("OR")) {
-            return Err(malformed("unexpected token: OR"));
-        }
-        Ok(left)
     }
 
     fn one(&mut self) -> Result<Condition, Fail> {

@@ -233,6 +233,18 @@ async fn lost_answers_and_failures_make_no_second_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lost_race_for_a_new_external_id_is_tried_again() {
+    let rig = Rig::start().await;
+    rig.salesforce
+        .script([Fault::None, Fault::error(400, "DUPLICATE_VALUE")]);
+    rig.lead("race").await;
+    rig.delivered(1).await;
+    let status = rig.sink_status().await;
+    assert_eq!(status["lastError"]["reason"], "CreatedMeanwhile", "{status}");
+    rig.record("race@example.com");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_was_deleted_or_converted_is_looked_for_again() {
     let rig = Rig::start().await;
     for (n, name) in ["deleted", "converted"].into_iter().enumerate() {

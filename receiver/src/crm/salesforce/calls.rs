@@ -9,7 +9,7 @@ use super::answer::{Answer, SETTINGS, classify};
 use super::batch::{self, Kind, Write};
 use super::client::Salesforce;
 use super::soql::{self, Found, Shape};
-use crate::crm::exchange::{Reply, exchange};
+use crate::crm::exchange::{NoAnswer, Reply, exchange};
 use crate::crm::{Failure, Gate};
 use crate::expression::percent_encode;
 
@@ -77,12 +77,12 @@ impl Salesforce {
         query: &str,
         gate: &dyn Gate,
     ) -> Result<(Vec<Found>, bool), Answer> {
-        let reply = self
-            .call(
-                &Call::get(format!("{}/query?q={}", self.data, percent_encode(query))),
-                gate,
-            )
-            .await?;
+        let call = Call::get(format!("{}/query?q={}", self.data, percent_encode(query)));
+        // Nothing is written by a query, so no answer leaves nothing in doubt.
+        let reply = self.call(&call, gate).await.map_err(|answer| match answer {
+            Answer::None(NoAnswer::Failed(why, _)) => Answer::None(NoAnswer::Failed(why, false)),
+            answer => answer,
+        })?;
         match self.classify(&reply) {
             Answer::Done(_) => serde_json::from_str(&reply.text)
                 .ok()
@@ -107,7 +107,6 @@ impl Salesforce {
                     answer: why.answer,
                 },
             )),
-            // Nothing is written by a query.
             Answer::Retry { after, why, .. } => Err(Answer::Retry {
                 after,
                 why,

@@ -224,15 +224,6 @@ impl Salesforce {
         } else {
             (ids, why)
         };
-        let by_id = Shape {
-            email: Some(
-                shape
-                    .email
-                    .clone()
-                    .unwrap_or_else(|| self.settings.key_field("Email")),
-            ),
-            ..shape.clone()
-        };
         let keys: Vec<Keys> = ids
             .iter()
             .map(|id| Keys {
@@ -243,8 +234,8 @@ impl Salesforce {
         if keys.is_empty() {
             return Answer::Duplicates(ids, why);
         }
-        let query = soql::query(&by_id, &keys.iter().collect::<Vec<_>>());
-        let records = match self.query(&by_id, &query, gate).await {
+        let query = soql::query(shape, &keys.iter().collect::<Vec<_>>());
+        let records = match self.query(shape, &query, gate).await {
             Ok((records, _)) => records,
             Err(answer) => return answer,
         };
