@@ -98,8 +98,8 @@ const checks = {
   async 'query'() {
     const found = await conn.query("SELECT Id, Email FROM Lead WHERE Email IN ('ada@example.com') AND IsConverted = false");
     assert.deepEqual([found.totalSize, found.done, found.records[0].Id], [1, true, ids.ada]);
-    const made = await conn.sobject('Lead').create(lead('ohara@example.com', { LastName: "O'Hara \\ Söhne" }));
-    const odd = await conn.sobject('Lead').find({ LastName: "O'Hara \\ Söhne" }, 'Id, LastName');
+    const made = await conn.sobject('Lead').create(lead('ohara@example.com', { LastName: "O'Hara & Söhne" }));
+    const odd = await conn.sobject('Lead').find({ LastName: "O'Hara & Söhne" }, 'Id, LastName');
     assert.deepEqual(odd.map((record) => record.Id), [made.id]);
     const error = await failure(conn.query('SELECT Shoe__c FROM Lead'));
     assert.equal(error.errorCode, 'INVALID_FIELD');

@@ -15,6 +15,7 @@ mod collections;
 mod config;
 mod control;
 mod faults;
+mod incoming;
 mod route;
 mod rows;
 mod schema;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use axum::http::{Method, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::answers::{Answer, Fail};
 use super::collections::{self, Collection};
-use super::rows::{self, Wishes};
+use super::incoming::{Incoming, decode};
+use super::rows;
 use super::server::Connection;
 use super::{Fault, Sim, State, session, soql};
 
@@ -130,62 +131,6 @@ pub(super) async fn handle(sim: Arc<Sim>, connection: Connection, request: Reque
     match answer {
         Some(answer) if fault != Fault::LoseAnswer => response(answer, Some(usage)),
         _ => connection.cut().await,
-    }
-}
-
-struct Incoming<'a> {
-    method: &'a Method,
-    path: &'a str,
-    query: &'a str,
-    headers: &'a HeaderMap,
-    body: &'a [u8],
-    failing: Option<&'a str>,
-}
-
-impl Incoming<'_> {
-    fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    }
-
-    fn parameter(&self, name: &str) -> Option<String> {
-        self.query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| decode(&value.replace('+', " ")))
-    }
-
-    /// The body, which must be a JSON object and say so.
-    fn object(&self) -> Result<Map<String, Value>, Fail> {
-        if !self
-            .header("content-type")
-            .to_ascii_lowercase()
-            .starts_with("application/json")
-        {
-            return Err(Fail::new(
-                415,
-                "UNSUPPORTED_MEDIA_TYPE",
-                "Content type is not supported",
-            ));
-        }
-        match serde_json::from_slice(self.body) {
-            Ok(Value::Object(fields)) => Ok(fields),
-            Ok(_) => Err(Fail::malformed("An object is expected")),
-            Err(error) => Err(Fail::malformed(format!("Unexpected input at [line:1]: {error}"))),
-        }
-    }
-
-    fn wishes(&self) -> Wishes {
-        Wishes {
-            allow_save: self
-                .header("sforce-duplicate-rule-header")
-                .to_ascii_lowercase()
-                .contains("allowsave=true"),
-            assign: !self.header("sforce-auto-assign").eq_ignore_ascii_case("false"),
-        }
     }
 }
 
@@ -392,12 +337,6 @@ fn name(path: &str) -> &'static str {
         ["composite", "sobjects", ..] => "composite/sobjects/{field}",
         _ => "other",
     }
-}
-
-fn decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text)
-        .decode_utf8_lossy()
-        .into_owned()
 }
 
 fn response(answer: Answer, usage: Option<String>) -> Response<Body> {

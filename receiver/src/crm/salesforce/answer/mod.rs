@@ -130,7 +130,7 @@ pub(super) fn classify(status: u16, headers: &HeaderMap, text: &str, object: &st
     }
     let errors = errors(&body);
     if let Some(answer) = codes::answer(&errors, object, text) {
-        return answer;
+        return not_before(answer, after);
     }
     let code = errors.first().map_or("", |error| word(error.code));
     match status {
@@ -157,6 +157,15 @@ pub(super) fn classify(status: u16, headers: &HeaderMap, text: &str, object: &st
             "Refused",
             format!("Salesforce refused the lead ({status} {code}); its answer is in the dead letter"),
         )),
+    }
+}
+
+/// A `Retry-After` is obeyed in full, whatever the error code asks for.
+fn not_before(answer: Answer, after: Option<Duration>) -> Answer {
+    match (answer, after) {
+        (Answer::Pause(pause, why), Some(after)) => Answer::Pause(pause.max(after), why),
+        (Answer::Retry { why, unknown, .. }, after @ Some(_)) => Answer::Retry { after, why, unknown },
+        (answer, _) => answer,
     }
 }
 

@@ -234,6 +234,18 @@ fn every_documented_answer_has_its_meaning() {
             "Retry 7 false Unavailable: Salesforce failed (503)",
         ),
         (
+            400,
+            &[("retry-after", "5")],
+            r#"[{"message":"unable to obtain exclusive access to this record","errorCode":"UNABLE_TO_LOCK_ROW"}]"#,
+            "Retry 5 false Locked: another transaction has locked the",
+        ),
+        (
+            403,
+            &[("retry-after", "7200")],
+            r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#,
+            "Pause 7200 DailyLimit: Salesforce's limit of API requests",
+        ),
+        (
             429,
             &[("retry-after", "9")],
             "",
