@@ -38,7 +38,7 @@ pub(super) struct Fail {
     pub(super) message: String,
     pub(super) fields: Vec<String>,
     /// Of a duplicate rule.
-    pub(super) duplicates: Option<Value>,
+    pub(super) duplicates: Option<Box<Value>>,
     /// Of an external id that several records have.
     pub(super) several: Vec<String>,
 }
@@ -108,7 +108,7 @@ impl Fail {
             error["fields"] = json!(self.fields);
         }
         if let Some(duplicates) = self.duplicates {
-            error["duplicateResult"] = duplicates;
+            error["duplicateResult"] = *duplicates;
         }
         Answer::json(self.status, json!([error]))
     }
@@ -125,7 +125,7 @@ impl Fail {
             json!({"statusCode": self.code, "message": self.message, "fields": self.fields})
         };
         if let Some(duplicates) = self.duplicates.filter(|_| name_duplicates) {
-            error["duplicateResult"] = duplicates;
+            error["duplicateResult"] = *duplicates;
         }
         json!({"success": false, "errors": [error]})
     }

@@ -24,7 +24,7 @@ mod session;
 mod soql;
 mod store;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ struct State {
     /// Requests that count towards the daily limit.
     used: u64,
     /// External ids whose creation's answer is on its way.
-    under_way: HashMap<String, ()>,
+    under_way: HashSet<String>,
     /// Those that the request under the lock has made.
     created_keys: Vec<String>,
 }
@@ -148,7 +148,7 @@ impl Salesforce {
             sessions: session::Sessions::default(),
             stats: Stats::default(),
             used: 0,
-            under_way: HashMap::new(),
+            under_way: HashSet::new(),
             created_keys: Vec::new(),
         };
         let sim = Arc::new(Sim {

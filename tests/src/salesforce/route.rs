@@ -106,7 +106,7 @@ pub(super) async fn handle(sim: Arc<Sim>, connection: Connection, request: Reque
         };
         let keys = std::mem::take(&mut state.created_keys);
         for key in &keys {
-            state.under_way.insert(key.clone(), ());
+            state.under_way.insert(key.clone());
         }
         let under_way = UnderWay {
             sim: Arc::clone(&sim),

@@ -95,7 +95,7 @@ pub(super) fn upsert(
         // The other call's transaction has not ended yet.
         [_] if state
             .under_way
-            .contains_key(&format!("{field} {}", value.to_lowercase())) =>
+            .contains(&format!("{field} {}", value.to_lowercase())) =>
         {
             let message =
                 format!("duplicate value found: {field} duplicates value on record with id: <unknown>");
@@ -179,12 +179,12 @@ fn duplicates(
         return Ok(());
     }
     let mut fail = Fail::new(400, "DUPLICATES_DETECTED", "Use one of these records?");
-    fail.duplicates = Some(json!({
+    fail.duplicates = Some(Box::new(json!({
         "allowSave": rule == DuplicateRule::Alert, "duplicateRule": "Standard_Lead_Duplicate_Rule",
         "duplicateRuleEntityType": "Lead", "errorMessage": "Use one of these records?",
         "matchResults": [{"entityType": "Lead", "errors": [], "matchEngine": "FuzzyMatchEngine", "size": matches.len(),
                           "rule": "Standard_Lead_Match_Rule_v1_0", "success": true, "matchRecords": matches}],
-    }));
+    })));
     Err(fail)
 }
 
@@ -196,25 +196,22 @@ pub(super) fn read(
     version: &str,
 ) -> Result<Answer, Fail> {
     let lead = lead.ok_or_else(Fail::not_found)?;
-    let fields = match fields {
-        Some(fields) => fields
-            .split(',')
-            .map(|name| {
-                let field = state.schema.get(name.trim());
-                field.map(|field| field.name.clone()).ok_or_else(|| {
-                    Fail::new(
-                        400,
-                        "INVALID_FIELD",
-                        format!("No such column '{name}' on sobject of type Lead"),
-                    )
-                })
+    let fields = if let Some(fields) = fields {
+        let named = fields.split(',').map(|name| {
+            let field = state.schema.get(name.trim());
+            field.map(|field| field.name.clone()).ok_or_else(|| {
+                Fail::new(
+                    400,
+                    "INVALID_FIELD",
+                    format!("No such column '{name}' on sobject of type Lead"),
+                )
             })
-            .collect::<Result<Vec<_>, _>>()?,
-        None => {
-            let mut all: Vec<String> = lead.fields.keys().cloned().collect();
-            all.extend(["Id", "IsConverted", "IsDeleted", "Name"].map(str::to_owned));
-            all
-        }
+        });
+        named.collect::<Result<Vec<_>, _>>()?
+    } else {
+        let mut all: Vec<String> = lead.fields.keys().cloned().collect();
+        all.extend(["Id", "IsConverted", "IsDeleted", "Name"].map(str::to_owned));
+        all
     };
     Ok(Answer::json(200, soql::show(lead, &fields, version)))
 }

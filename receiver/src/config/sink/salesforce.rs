@@ -176,8 +176,8 @@ mod tests {
         let external = json!({"field": "Sub__c"});
         assert_eq!(errors(&flow("good", "good"), &external), Vec::<String>::new());
         let found = errors(
-            &&flow("missing", "blank"),
-            &&json!({"field": "Sub__c", "value": "lead."}),
+            &flow("missing", "blank"),
+            &json!({"field": "Sub__c", "value": "lead."}),
         );
         for (error, part) in found.iter().zip([
             "spec.salesforce.auth.clientCredentials.clientId: Secret s has no such key",
