@@ -92,31 +92,6 @@ fn timestamped_hex(secret: &str, body: &[u8], at: u64) -> String {
     format!("t={at},v1={}", hex::encode(mac))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// GitHub's published example.
-    #[test]
-    fn github_signs_as_its_documentation_says() {
-        let headers = github("It's a Secret to Everybody", b"Hello, World!", "1");
-        let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
-        assert_eq!(headers[0].1, expected);
-    }
-
-    /// The example of the Standard Webhooks specification.
-    #[test]
-    fn standard_webhooks_signs_as_its_specification_says() {
-        let headers = standard_webhooks(
-            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            br#"{"test": 2432232314}"#,
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-        );
-        assert_eq!(headers[2].1, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    }
-}
-
 /// An RSA key pair, made by openssl: ring makes none.
 pub struct RsaKey {
     pem: String,
@@ -161,5 +136,30 @@ impl RsaKey {
             )
             .expect("a buffer of the right length");
         signature
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// GitHub's published example.
+    #[test]
+    fn github_signs_as_its_documentation_says() {
+        let headers = github("It's a Secret to Everybody", b"Hello, World!", "1");
+        let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        assert_eq!(headers[0].1, expected);
+    }
+
+    /// The example of the Standard Webhooks specification.
+    #[test]
+    fn standard_webhooks_signs_as_its_specification_says() {
+        let headers = standard_webhooks(
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            br#"{"test": 2432232314}"#,
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+        );
+        assert_eq!(headers[2].1, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 }

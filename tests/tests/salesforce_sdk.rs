@@ -14,9 +14,9 @@ use leadgate_tests::signing::RsaKey;
 
 /// Runs a command; its output is the message if it fails.
 fn run(command: &mut Command) -> String {
-    let program = command.get_program().to_owned();
+    let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().unwrap_or_else(|error| {
-        panic!("{program:?}: {error}. This test needs node 20 or newer with npm: install it, e.g. apt install nodejs npm")
+        panic!("{program}: {error}. This test needs node 20 or newer with npm: install it, e.g. apt install nodejs npm")
     });
     let text = format!(
         "{}{}",
@@ -25,7 +25,7 @@ fn run(command: &mut Command) -> String {
     );
     assert!(
         output.status.success(),
-        "{program:?} ended with {}:\n{text}",
+        "{program} ended with {}:\n{text}",
         output.status
     );
     text

@@ -61,9 +61,7 @@ async fn two_hundred_new_leads_take_a_handful_of_calls_and_their_return_as_few()
 
 #[tokio::test]
 async fn each_lead_of_a_batch_has_its_own_end() {
-    let mut config = Config::default();
-    config.unknown_field_fails_collection = true;
-    let salesforce = Salesforce::start(config).await.unwrap();
+    let salesforce = Salesforce::start(Config::default()).await.unwrap();
     let client = client(&SalesforceSink::new(&salesforce));
     for _ in 0..2 {
         salesforce.put(&json!({"LastName": "x", "Company": "y", "Email": "twice@example.com"}));

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 
 const SECRET: &str = "delivery-s3cret";
 /// Generous, for busy machines.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A receiver that delivers to a simulator; two webhooks feed it.
 struct Rig {

@@ -84,9 +84,8 @@ async fn an_expired_session_is_renewed_once_for_all_callers() {
     assert_eq!(rig.salesforce.stats().sign_ins, 1);
     // Calls take a while, so that many are under way when the session ends.
     rig.salesforce.change_faults(|plan| plan.latency = (30, 60));
-    let posts = (0..30).map(|n| async move { person(&format!("many{n}")) });
-    for (n, body) in futures::future::join_all(posts).await.iter().enumerate() {
-        rig.post_to("web", body).await;
+    for n in 0..30 {
+        rig.lead(&format!("many{n}")).await;
         if n == 15 {
             rig.salesforce.expire_sessions();
         }

@@ -9,8 +9,10 @@ use super::{Rig, person};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_records_of_one_external_id_hold_the_lead() {
-    let mut config = Config::default();
-    config.custom = vec![FieldSpec::text("Webhook_Submission_ID__c").external(false)];
+    let config = Config {
+        custom: vec![FieldSpec::text("Webhook_Submission_ID__c").external(false)],
+        ..Config::default()
+    };
     let rig = Rig::with(config, |_, _| {}).await;
     let ids: Vec<String> = (0..2)
         .map(|_| {

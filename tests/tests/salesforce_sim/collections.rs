@@ -8,7 +8,7 @@ use super::{Sim, code, lead};
 
 const UPSERT: &str = "/composite/sobjects/Lead/Webhook_Submission_ID__c";
 
-fn record(key: &str, more: Value) -> Value {
+fn record(key: &str, more: &Value) -> Value {
     let mut record = lead(&format!("{key}@example.com"));
     record["attributes"] = json!({"type": "Lead"});
     record["Webhook_Submission_ID__c"] = json!(key);
@@ -23,7 +23,7 @@ fn record(key: &str, more: Value) -> Value {
 async fn each_record_of_a_collection_has_its_own_result_in_order() {
     let sim = Sim::new(Config::default()).await;
     let body = json!({"allOrNone": false, "records": [
-        record("a", json!({})), record("b", json!({"Email": "nonsense"})), record("A", json!({})), record("c", json!({})),
+        record("a", &json!({})), record("b", &json!({"Email": "nonsense"})), record("A", &json!({})), record("c", &json!({})),
     ]});
     let (status, results) = sim.send(Method::PATCH, UPSERT, body.clone()).await;
     assert_eq!(status, 200, "{results}");
@@ -64,7 +64,7 @@ async fn each_record_of_a_collection_has_its_own_result_in_order() {
         updated[1]["errors"][0]["statusCode"],
         "INVALID_CROSS_REFERENCE_KEY"
     );
-    let insert = json!({"records": [record("d", json!({}))]});
+    let insert = json!({"records": [record("d", &json!({}))]});
     assert_eq!(
         sim.send(Method::POST, "/composite/sobjects", insert).await.1[0]["success"],
         true
@@ -75,24 +75,24 @@ async fn each_record_of_a_collection_has_its_own_result_in_order() {
 #[tokio::test]
 async fn a_collection_that_is_not_well_formed_is_refused_as_a_whole() {
     let sim = Sim::new(Config::default()).await;
-    let many: Vec<Value> = (0..201).map(|n| record(&n.to_string(), json!({}))).collect();
+    let many: Vec<Value> = (0..201).map(|n| record(&n.to_string(), &json!({}))).collect();
     for (path, records, expected) in [
         (UPSERT, json!(many), (400, "EXCEEDED_ID_LIMIT")),
         (UPSERT, json!([]), (400, "EXCEEDED_ID_LIMIT")),
         (
             UPSERT,
-            json!([record("a", json!({})), record("b", json!({"Shoe__c": "43"}))]),
+            json!([record("a", &json!({})), record("b", &json!({"Shoe__c": "43"}))]),
             (400, "INVALID_FIELD"),
         ),
         (UPSERT, json!([{"LastName": "x"}]), (400, "INVALID_INPUT")),
         (
             "/composite/sobjects/Lead/Title",
-            json!([record("a", json!({}))]),
+            json!([record("a", &json!({}))]),
             (404, "NOT_FOUND"),
         ),
         (
             "/composite/sobjects/Unicorn/Title",
-            json!([record("a", json!({}))]),
+            json!([record("a", &json!({}))]),
             (404, "NOT_FOUND"),
         ),
     ] {
@@ -164,15 +164,15 @@ async fn faults_come_as_scripted_and_a_lost_answer_is_a_write_nonetheless() {
         sim.salesforce.records_per_email().into_keys().collect::<Vec<_>>(),
         ["lost@example.com"]
     );
-    let body = json!({"records": [record("x", json!({})), record("y", json!({}))]});
+    let body = json!({"records": [record("x", &json!({})), record("y", &json!({}))]});
     let (_, results) = sim.send(Method::PATCH, UPSERT, body).await;
     assert_eq!(results[0]["errors"][0]["statusCode"], "UNABLE_TO_LOCK_ROW");
     assert_eq!(results[1]["success"], true);
-    let stats = sim.salesforce.stats();
+    let books = sim.salesforce.stats();
     assert_eq!(
-        (stats.lost_answers, stats.requests["POST sobjects cut"]),
+        (books.lost_answers, books.requests["POST sobjects cut"]),
         (1, 2),
-        "{stats:?}"
+        "{books:?}"
     );
 }
 

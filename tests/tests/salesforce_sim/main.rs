@@ -34,7 +34,7 @@ impl Sim {
         };
         let (status, body) = sim.sign_in(&[("grant_type", "client_credentials")]).await;
         assert_eq!(status, 200, "{body}");
-        sim.token = body["access_token"].as_str().unwrap().to_owned();
+        body["access_token"].as_str().unwrap().clone_into(&mut sim.token);
         sim
     }
 

@@ -21,10 +21,10 @@ async fn a_session_expires_for_everybody_and_a_new_sign_in_replaces_it() {
     assert_eq!((status, code(&body)), (401, "INVALID_SESSION_ID"));
     let (_, new) = sim.sign_in(&[("grant_type", "client_credentials")]).await;
     assert_ne!(new["access_token"], sim.token);
-    sim.token = new["access_token"].as_str().unwrap().to_owned();
+    new["access_token"].as_str().unwrap().clone_into(&mut sim.token);
     assert_eq!(sim.send(Method::GET, "/limits", Value::Null).await.0, 200);
-    let stats = sim.salesforce.stats();
-    assert_eq!((stats.sign_ins, stats.expired, stats.refused_sign_ins), (3, 1, 0));
+    let books = sim.salesforce.stats();
+    assert_eq!((books.sign_ins, books.expired, books.refused_sign_ins), (3, 1, 0));
 }
 
 #[tokio::test]
