@@ -3,6 +3,7 @@
 //! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
 //! * [`rig`] joins a receiver and a HubSpot. [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`fleet`] runs four of them on one CRM that misbehaves.
+//! * [`salesforce`] is a stateful Salesforce; `salesforce-sim` runs it by itself.
 //! * [`soak`] kills it under load and reckons up.
 //! * [`bench`] measures it.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
@@ -22,6 +23,7 @@ pub mod manifests;
 pub mod receiver;
 pub mod redis_server;
 pub mod rig;
+pub mod salesforce;
 pub mod signing;
 pub mod soak;
 pub mod wire;
