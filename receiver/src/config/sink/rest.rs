@@ -99,7 +99,13 @@ fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
                     id: Some(id?),
                 },
                 update: Write {
-                    call: call("update", update.method, update_path?, update_body?, Body::Properties),
+                    call: call(
+                        "update",
+                        update.method,
+                        update_path?,
+                        update_body?,
+                        Body::Properties,
+                    ),
                     id: None,
                 },
             })))
@@ -159,14 +165,16 @@ fn answers(spec: &crm_sink::Answers, errors: &mut Errors) -> Option<Answers> {
 /// What a sink asks for and its calls cannot do.
 fn unsupported(spec: &Rest, matching: &Matching, flow: Option<&Flow>) -> Vec<String> {
     let mut errors = Vec::new();
-    if matching.keys != [MatchingKey::Email, MatchingKey::Phone] || matching.on_partial != PartialMatch::default()
+    if matching.keys != [MatchingKey::Email, MatchingKey::Phone]
+        || matching.on_partial != PartialMatch::default()
     {
         errors.push(
             "spec.matching: keys and onPartialMatch are not for rest, where the CRM itself (rest.upsert) or rest.lookup.match says which record is the lead's; leave them out"
                 .to_owned(),
         );
     }
-    let keeps = matching.keeps("") || matching.keeps_any(matching.overwrite_properties.keys().map(String::as_str));
+    let keeps =
+        matching.keeps("") || matching.keeps_any(matching.overwrite_properties.keys().map(String::as_str));
     if keeps && spec.upsert.is_some() {
         errors.push(
             "spec.matching: overwrite IfEmpty needs to see the record first, which rest.upsert does not; use rest.lookup, rest.create and rest.update, or overwrite Always"
@@ -205,7 +213,8 @@ fn auth(spec: &RestAuth, read_secret: &ReadSecret<'_>) -> Result<Auth, Vec<Strin
     match spec.scheme() {
         Some(RestAuthScheme::Bearer(bearer)) => {
             let at = "spec.rest.auth.bearer.token";
-            let value = secret_header(at, &bearer.token, b"Bearer ", "the token", read_secret).map_err(one)?;
+            let value =
+                secret_header(at, &bearer.token, b"Bearer ", "the token", read_secret).map_err(one)?;
             Ok(Auth::Header(AUTHORIZATION, value))
         }
         Some(RestAuthScheme::Header(header)) => {
@@ -214,7 +223,8 @@ fn auth(spec: &RestAuth, read_secret: &ReadSecret<'_>) -> Result<Auth, Vec<Strin
                 .parse()
                 .map_err(|_| one("spec.rest.auth.header.name: this is no header's name".to_owned()))?;
             let (at, prefix) = ("spec.rest.auth.header.value", header.prefix.as_bytes());
-            let value = secret_header(at, &header.value, prefix, "the header's value", read_secret).map_err(one)?;
+            let value =
+                secret_header(at, &header.value, prefix, "the header's value", read_secret).map_err(one)?;
             Ok(Auth::Header(name, value))
         }
         Some(RestAuthScheme::Basic(basic)) => self::basic(basic, read_secret),
@@ -284,7 +294,11 @@ fn client_credentials(
     if let Some(audience) = &spec.audience {
         form.push(("audience", audience));
     }
-    form.extend(spec.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    form.extend(
+        spec.parameters
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())),
+    );
     let form: Vec<String> = form
         .into_iter()
         .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)))

@@ -173,7 +173,8 @@ fn retry(answers: &Answers, seen: &Seen) -> Answer {
             seen.failure(
                 answers,
                 "RateLimited",
-                "the CRM's request limit is used up (429); lower delivery.rateLimit if this comes often".to_owned(),
+                "the CRM's request limit is used up (429); lower delivery.rateLimit if this comes often"
+                    .to_owned(),
             ),
         );
     }
@@ -196,7 +197,9 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
             seen.wait.unwrap_or(CORRECTION),
             failure(
                 "InvalidCredentials",
-                format!("the CRM refused the credentials ({status}); put valid ones, with the right to write leads, into the Secret of rest.auth"),
+                format!(
+                    "the CRM refused the credentials ({status}); put valid ones, with the right to write leads, into the Secret of rest.auth"
+                ),
             ),
         ),
         429 => retry(answers, seen),
@@ -262,7 +265,12 @@ fn collect<'s>(value: &Value, sent: &[&'s str], found: &mut BTreeSet<&'s str>, l
             }
         }
         Value::Object(fields) => {
-            fields.keys().for_each(|name| note(name));
+            for (name, value) in fields {
+                // `"source": {"pointer": …}` is JSON:API's own word, not a property.
+                if name != "source" || value.get("pointer").is_none() {
+                    note(name);
+                }
+            }
             for value in fields.values() {
                 collect(value, sent, found, left);
             }

@@ -178,7 +178,10 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
     let after = retry_after(&reply.headers);
     match reply.status {
         200..=299 => {
-            let token = body.get("access_token").and_then(Value::as_str).unwrap_or_default();
+            let token = body
+                .get("access_token")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             let header = HeaderValue::from_str(&format!("{scheme} {token}"));
             let (false, Ok(mut header)) = (token.is_empty(), header) else {
                 return Err(refused(error_code(&body), ""));
@@ -202,7 +205,10 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
             pause: CORRECTION,
             why: Failure::new(
                 "Redirected",
-                format!("{TOKEN_URL} answers with a redirect ({}); write the endpoint's own address", reply.status),
+                format!(
+                    "{TOKEN_URL} answers with a redirect ({}); write the endpoint's own address",
+                    reply.status
+                ),
             ),
         }),
         400..=499 => Err(refused(error_code(&body), &reply.text)),

@@ -166,15 +166,18 @@ impl Rest {
                 self.update_found(find, lead, record, gate).await
             }
             (None, Verdict::Several(candidates)) => Ok(several(candidates)),
-            (None, Verdict::None) => Ok(Outcome::Retry {
-                after: Some(find.lookup.lag),
+            // Its search may lag behind; or what the CRM calls a duplicate is not what `match` calls the person.
+            (None, Verdict::None) => Ok(self.wait_for_lookup(find, lead).unwrap_or_else(|| Outcome::Hold {
                 why: Failure::new(
                     "RecordConflict",
-                    format!("{}, but rest.lookup does not show it; trying again", why.message),
+                    format!(
+                        "{}, but rest.lookup finds none; decide which record it is, or whether there is to be another",
+                        why.message
+                    ),
                 )
                 .with_answer(&why.answer),
-                unknown: false,
-            }),
+                candidates: Vec::new(),
+            })),
         }
     }
 
@@ -249,9 +252,7 @@ impl Rest {
         variables: &Variables<'_>,
         gate: &dyn Gate,
     ) -> Called<Answer> {
-        let (answer, _) = self
-            .call(&write.call, Some(write), lead, variables, gate)
-            .await?;
+        let (answer, _) = self.call(&write.call, Some(write), lead, variables, gate).await?;
         Ok(answer)
     }
 

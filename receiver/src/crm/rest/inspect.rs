@@ -47,8 +47,12 @@ fn harmless(rest: &Rest) -> (Method, Request) {
     let variables = Variables::of(&nobody);
     let base = &rest.settings.base_url;
     let made = match &rest.settings.flow {
-        Flow::Find(find) => request(base, &find.lookup.call, &variables).map(|r| (method(&find.lookup.call), r)),
-        Flow::Upsert(upsert) => request(base, &upsert.call, &variables).map(|r| (Method::GET, Request { body: None, ..r })),
+        Flow::Find(find) => {
+            request(base, &find.lookup.call, &variables).map(|r| (method(&find.lookup.call), r))
+        }
+        Flow::Upsert(upsert) => {
+            request(base, &upsert.call, &variables).map(|r| (Method::GET, Request { body: None, ..r }))
+        }
     };
     // A path may need what nobody has: then the address alone must do.
     made.unwrap_or_else(|_| {

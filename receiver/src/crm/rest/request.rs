@@ -76,7 +76,9 @@ pub(super) fn request(base_url: &str, call: &Call, variables: &Variables<'_>) ->
         Body::Properties => Some(variables.properties.clone()),
         Body::Made(part) => {
             let body = part.value(&scope)?.ok_or_else(|| {
-                part.failure("it gives nothing for this lead; write lead.?company for a field that may be absent")
+                part.failure(
+                    "it gives nothing for this lead; write lead.?company for a field that may be absent",
+                )
             })?;
             Some(body)
         }
@@ -97,10 +99,20 @@ fn check(path: &str) -> Result<(), &'static str> {
     if path.starts_with("//") {
         return Err("a path must not start with //, which would name another host");
     }
-    if path.bytes().any(|b| !(0x21..=0x7e).contains(&b) || matches!(b, b'\\' | b'#')) {
-        return Err("a path must not hold blanks, control characters, letters beyond ASCII, \\ or #; use urlencode()");
+    if path
+        .bytes()
+        .any(|b| !(0x21..=0x7e).contains(&b) || matches!(b, b'\\' | b'#'))
+    {
+        return Err(
+            "a path must not hold blanks, control characters, letters beyond ASCII, \\ or #; use urlencode()",
+        );
     }
-    let is_dots = |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    let is_dots = |segment: &str| {
+        matches!(
+            segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
+            "." | ".."
+        )
+    };
     if segments.split('/').any(is_dots) {
         return Err("a path must not hold the segments . and ..");
     }
@@ -150,10 +162,16 @@ mod tests {
             name: "create",
             method: Method::Post,
             path: part("rest.create.path", path),
-            body: body.map_or(Body::Properties, |body| Body::Made(part("rest.create.body", body))),
+            body: body.map_or(Body::Properties, |body| {
+                Body::Made(part("rest.create.body", body))
+            }),
         };
-        request("https://crm.example.com/base", &call, &Variables::for_update(&lead, "7", &lead.properties))
-            .map_err(|failure| format!("{} {}", failure.reason, failure.message))
+        request(
+            "https://crm.example.com/base",
+            &call,
+            &Variables::for_update(&lead, "7", &lead.properties),
+        )
+        .map_err(|failure| format!("{} {}", failure.reason, failure.message))
     }
 
     #[test]
@@ -195,10 +213,20 @@ mod tests {
             "",
         ] {
             let error = made("lead.email", None, json!({"email": evil})).unwrap_err();
-            assert!(error.starts_with("MappingFailed rest.create.path: a path must"), "{evil}: {error}");
+            assert!(
+                error.starts_with("MappingFailed rest.create.path: a path must"),
+                "{evil}: {error}"
+            );
             assert!(!error.contains("evil.example"), "{error}");
             // Encoded, it is one segment.
-            assert!(made("'/c/' + urlencode(lead.email) + '/x'", None, json!({"email": evil})).is_ok());
+            assert!(
+                made(
+                    "'/c/' + urlencode(lead.email) + '/x'",
+                    None,
+                    json!({"email": evil})
+                )
+                .is_ok()
+            );
         }
         assert!(made("'/c/' + urlencode(lead.email)", None, json!({"email": ".."})).is_err());
         assert!(made("'/c?next=../x'", None, json!({})).is_ok());
@@ -207,10 +235,22 @@ mod tests {
     #[test]
     fn what_an_expression_cannot_give_names_its_field() {
         let table = [
-            ("'/x/' + lead.email", None, "MappingFailed rest.create.path: it gives nothing for this lead"),
+            (
+                "'/x/' + lead.email",
+                None,
+                "MappingFailed rest.create.path: it gives nothing for this lead",
+            ),
             ("1", None, "MappingFailed rest.create.path: it must give a text"),
-            ("'/x/' + 1", None, "MappingFailed rest.create.path: `'/x/' + 1` failed:"),
-            ("'/x'", Some("{'a': lead.email}"), "MappingFailed rest.create.body: it gives nothing for this lead"),
+            (
+                "'/x/' + 1",
+                None,
+                "MappingFailed rest.create.path: `'/x/' + 1` failed:",
+            ),
+            (
+                "'/x'",
+                Some("{'a': lead.email}"),
+                "MappingFailed rest.create.body: it gives nothing for this lead",
+            ),
         ];
         for (path, body, expected) in table {
             let error = made(path, body, json!({})).unwrap_err();

@@ -77,6 +77,10 @@ mod tests {
         assert!(settling.left(&lead, lag).is_some());
         settling.end(&lead);
         let long = Duration::from_hours(1);
-        assert!(settling.left(&lead, long).is_some_and(|left| left > Duration::from_mins(59)));
+        assert!(
+            settling
+                .left(&lead, long)
+                .is_some_and(|left| left > Duration::from_mins(59))
+        );
     }
 }
