@@ -1,6 +1,7 @@
 //! Simulated CRMs, real Redis, real Kubernetes, real kills: what the product's tests are made of.
 //!
 //! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
+//! * [`rest_crms`] are stand-ins for the CRMs of `examples/crms`.
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
 //! * [`bench`] measures it.
@@ -19,6 +20,7 @@ pub mod hubspot;
 pub mod manifests;
 pub mod receiver;
 pub mod redis_server;
+pub mod rest_crms;
 pub mod signing;
 pub mod soak;
 pub mod wire;
