@@ -14,7 +14,7 @@ fn problems(manifests: &Path) -> Vec<String> {
     };
     let config = load(&folders, None);
     assert!(
-        config.webhooks().count() > 0 || !config.problems.is_empty(),
+        config.webhooks().count() + config.sinks().count() > 0 || !config.problems.is_empty(),
         "{} is empty",
         manifests.display()
     );
@@ -45,6 +45,7 @@ fn every_manifest_in_the_documents_is_valid() {
         "docs/operations.md",
         "docs/expressions.md",
         "docs/senders.md",
+        "docs/crms/rest.md",
     ] {
         let folder = tempfile::tempdir().unwrap();
         for (n, block) in blocks(&read(file), "yaml").iter().enumerate() {

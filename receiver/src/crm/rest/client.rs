@@ -404,3 +404,7 @@ impl Crm for Rest {
         super::inspect::inspect(self, gate).await
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;
