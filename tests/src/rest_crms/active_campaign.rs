@@ -43,18 +43,14 @@ impl Api for ActiveCampaign {
             .contacts
             .iter_mut()
             .find(|known| text(known, "email").eq_ignore_ascii_case(&email));
-        match known {
-            Some(known) => {
-                change(known, given);
-                Told::json(200, json!({"fieldValues": [], "contact": known}))
-            }
-            None => {
-                let mut new = given.clone();
-                new["id"] = json!((self.contacts.len() + 1).to_string());
-                self.contacts.push(new.clone());
-                Told::json(201, json!({"fieldValues": [], "contact": new}))
-            }
+        if let Some(known) = known {
+            change(known, given);
+            return Told::json(200, json!({"fieldValues": [], "contact": known}));
         }
+        let mut new = given.clone();
+        new["id"] = json!((self.contacts.len() + 1).to_string());
+        self.contacts.push(new.clone());
+        Told::json(201, json!({"fieldValues": [], "contact": new}))
     }
 
     fn records(&self) -> Vec<Kept> {

@@ -64,17 +64,14 @@ impl Zoho {
             .leads
             .iter_mut()
             .find(|known| text(known, "Email").eq_ignore_ascii_case(&email));
-        let (action, words, id) = match known {
-            Some(known) => {
-                change(known, lead);
-                ("update", "record updated", known["id"].clone())
-            }
-            None => {
-                let mut new = lead.clone();
-                new["id"] = json!(format!("5725767000000{:06}", self.leads.len()));
-                self.leads.push(new.clone());
-                ("insert", "record added", new["id"].clone())
-            }
+        let (action, words, id) = if let Some(known) = known {
+            change(known, lead);
+            ("update", "record updated", known["id"].clone())
+        } else {
+            let mut new = lead.clone();
+            new["id"] = json!(format!("5725767000000{:06}", self.leads.len()));
+            self.leads.push(new.clone());
+            ("insert", "record added", new["id"].clone())
         };
         json!({"code": "SUCCESS", "duplicate_field": (action == "update").then_some("Email"), "action": action,
             "details": {"id": id}, "message": words, "status": "success"})

@@ -32,8 +32,8 @@ pub(super) fn settings(
     let flow = flow(spec, &mut errors);
     let answers = answers(&spec.answers, &mut errors);
     errors.0.extend(unsupported(spec, &matching, flow.as_ref()));
-    match (auth, headers, flow, answers) {
-        (Some(auth), Some(headers), Some(flow), Some(answers)) if errors.0.is_empty() => Ok(Settings {
+    match (auth, flow, answers) {
+        (Some(auth), Some(flow), Some(answers)) if errors.0.is_empty() => Ok(Settings {
             base_url: spec.base_url.trim_end_matches('/').to_owned(),
             auth,
             headers,
@@ -65,14 +65,20 @@ impl Errors {
         }
     }
 
-    /// Outside: whether it could be compiled; inside: whether it was given.
-    fn optional(&mut self, field: &'static str, expression: Option<&Expression>) -> Option<Option<Part>> {
-        match expression {
-            None => Some(None),
-            Some(expression) => self.part(field, expression).map(Some),
-        }
+    /// The same for an expression that need not be given.
+    fn optional(
+        &mut self,
+        field: &'static str,
+        expression: Option<&Expression>,
+    ) -> Result<Option<Part>, Invalid> {
+        expression
+            .map(|expression| self.part(field, expression).ok_or(Invalid))
+            .transpose()
     }
 }
+
+/// An expression does not compile; why stands among the errors.
+struct Invalid;
 
 fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
     match (&spec.upsert, &spec.lookup, &spec.create, &spec.update) {
@@ -80,10 +86,10 @@ fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
             let path = errors.part("rest.upsert.path", &upsert.path);
             let body = errors.optional("rest.upsert.body", upsert.body.as_ref());
             let id = errors.optional("rest.upsert.id", upsert.id.as_ref().or(spec.answers.id.as_ref()));
-            Some(Flow::Upsert(Write {
-                call: call("upsert", upsert.method, path?, body?, Body::Properties),
-                id: id?,
-            }))
+            Some(Flow::Upsert(Box::new(Write {
+                call: call("upsert", upsert.method, path?, body.ok()?, Body::Properties),
+                id: id.ok()?,
+            })))
         }
         (None, Some(lookup), Some(create), Some(update)) => {
             let found = self::lookup(lookup, errors);
@@ -95,7 +101,7 @@ fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
             Some(Flow::Find(Box::new(Find {
                 lookup: found?,
                 create: Write {
-                    call: call("create", create.method, path?, body?, Body::Properties),
+                    call: call("create", create.method, path?, body.ok()?, Body::Properties),
                     id: Some(id?),
                 },
                 update: Write {
@@ -103,7 +109,7 @@ fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
                         "update",
                         update.method,
                         update_path?,
-                        update_body?,
+                        update_body.ok()?,
                         Body::Properties,
                     ),
                     id: None,
@@ -126,7 +132,7 @@ fn lookup(spec: &crm_sink::Lookup, errors: &mut Errors) -> Option<Lookup> {
     let matches = errors.part("rest.lookup.match", &spec.matches);
     let id = errors.part("rest.lookup.id", &spec.id);
     Some(Lookup {
-        call: call("lookup", spec.method, path?, body?, Body::Empty),
+        call: call("lookup", spec.method, path?, body.ok()?, Body::Empty),
         records: records?,
         matches: matches?,
         id: id?,
@@ -157,8 +163,8 @@ fn answers(spec: &crm_sink::Answers, errors: &mut Errors) -> Option<Answers> {
         delivered: delivered?,
         conflict: conflict?,
         retry: retry?,
-        message: message?,
-        id: id?,
+        message: message.ok()?,
+        id: id.ok()?,
     })
 }
 
@@ -193,7 +199,7 @@ fn unsupported(spec: &Rest, matching: &Matching, flow: Option<&Flow>) -> Vec<Str
     errors
 }
 
-fn headers(spec: &Rest, errors: &mut Errors) -> Option<HeaderMap> {
+fn headers(spec: &Rest, errors: &mut Errors) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(spec.headers.len());
     for (name, value) in &spec.headers {
         match (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
@@ -205,7 +211,7 @@ fn headers(spec: &Rest, errors: &mut Errors) -> Option<HeaderMap> {
             )),
         }
     }
-    Some(headers)
+    headers
 }
 
 fn auth(spec: &RestAuth, read_secret: &ReadSecret<'_>) -> Result<Auth, Vec<String>> {

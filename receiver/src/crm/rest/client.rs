@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::answer::{Answer, Seen, classify};
 use super::auth::{Credentials, Tokens};
 use super::find::{Record, Verdict, judge, records, writable};
+use super::outcome::{path_missing, several, unfinished};
 use super::request::{Request, Variables, request};
 use super::settings::{Call, Find, Flow, Settings, Write};
 use super::settling::Settling;
@@ -122,7 +123,7 @@ impl Rest {
         let (answer, seen) = self.call(&find.lookup.call, None, lead, &variables, gate).await?;
         match answer {
             Answer::Done(_) => records(&find.lookup, &seen, lead).map_err(Outcome::Reject),
-            Answer::NotFound(why) => Err(path_missing(why, "rest.lookup.path")),
+            Answer::NotFound(why) => Err(path_missing(&why, "rest.lookup.path")),
             Answer::Conflict(_, why) => Err(Outcome::Reject(why)),
             other => Err(unfinished(other, false)),
         }
@@ -138,7 +139,7 @@ impl Rest {
                 candidates: id.into_iter().collect(),
             }),
             Answer::Conflict(id, why) => self.after_conflict(find, lead, id, why, keeps, gate).await,
-            Answer::NotFound(why) => Ok(path_missing(why, "rest.create.path")),
+            Answer::NotFound(why) => Ok(path_missing(&why, "rest.create.path")),
             other => Ok(unfinished(other, true)),
         }
     }
@@ -340,49 +341,6 @@ pub(super) fn method(call: &Call) -> Method {
         Spec::Post => Method::POST,
         Spec::Put => Method::PUT,
         Spec::Patch => Method::PATCH,
-    }
-}
-
-/// What becomes of a lead that the CRM did not take. `creates`: an answer of failure may hide a new record.
-fn unfinished(answer: Answer, creates: bool) -> Outcome {
-    match answer {
-        Answer::Done(record) => Outcome::Delivered { record },
-        Answer::Retry(after, why) => Outcome::Retry {
-            after,
-            unknown: creates && why.reason == "Unavailable",
-            why,
-        },
-        Answer::Pause(pause, why) => Outcome::Pause { pause, why },
-        Answer::Reject(why) | Answer::NotFound(why) => Outcome::Reject(why),
-        Answer::Conflict(id, why) => Outcome::Hold {
-            why,
-            candidates: id.into_iter().collect(),
-        },
-    }
-}
-
-fn several(candidates: Vec<String>) -> Outcome {
-    Outcome::Hold {
-        why: Failure::new(
-            "SeveralRecords",
-            format!(
-                "rest.lookup.match takes records {} for the lead's; merge them in the CRM, or decide which one it is",
-                candidates.join(", ")
-            ),
-        ),
-        candidates,
-    }
-}
-
-/// A path that is not there is a matter of the sink, not of the lead.
-fn path_missing(why: Failure, field: &str) -> Outcome {
-    Outcome::Pause {
-        pause: std::time::Duration::from_mins(1),
-        why: Failure::new(
-            "UnknownPath",
-            format!("{}; see rest.baseUrl and {field}", why.message),
-        )
-        .with_answer(&why.answer),
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub enum Flow {
     /// The CRM finds the record itself.
-    Upsert(Write),
+    Upsert(Box<Write>),
     /// Look it up, then update or create it.
     Find(Box<Find>),
 }
