@@ -12,7 +12,6 @@ mod rig;
 use std::time::{Duration, Instant};
 
 use leadgate_tests::rest_crms::{Mishap, REFUSED};
-use serde_json::json;
 
 use rig::{Rig, SECRET, all, folder};
 
