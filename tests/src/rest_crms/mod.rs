@@ -144,6 +144,8 @@ struct State {
     closed_until: Option<Instant>,
     /// Requests during a limit's time.
     early: usize,
+    /// Every so many requests something goes wrong by itself.
+    fails_every: Option<usize>,
     requests: Vec<String>,
 }
 
@@ -152,6 +154,16 @@ impl State {
         self.requests.push(format!("{} {}", asked.method, asked.path));
         if self.closed_until.is_some_and(|until| Instant::now() < until) {
             self.early += 1;
+        }
+        if let Some(every) = self.fails_every
+            && self.requests.len().is_multiple_of(every)
+        {
+            // In turn: a write whose answer is lost, a failure before anything was done, the rate limit.
+            match (self.requests.len() / every) % 5 {
+                0..=2 => self.mishaps.push_back(Mishap::LostWrite),
+                3 => return Told::json(500, json!({"message": "internal error"})),
+                _ => self.mishaps.push_back(Mishap::Limited(1)),
+            }
         }
         match self.mishaps.front().copied() {
             Some(Mishap::Limited(seconds)) => {
@@ -194,6 +206,7 @@ impl Crm {
             mishaps: VecDeque::new(),
             closed_until: None,
             early: 0,
+            fails_every: None,
             requests: Vec::new(),
         }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -235,6 +248,11 @@ impl Crm {
     /// What goes wrong next.
     pub fn mishap(&self, mishap: Mishap) {
         self.lock().mishaps.push_back(mishap);
+    }
+
+    /// From now on every `n`th request meets a mishap.
+    pub fn fails_every(&self, n: usize) {
+        self.lock().fails_every = Some(n);
     }
 
     /// Whether all that was to go wrong has.

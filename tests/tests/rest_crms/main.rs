@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+mod fleet;
 mod rig;
 
 use std::time::{Duration, Instant};

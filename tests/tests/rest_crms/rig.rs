@@ -125,41 +125,13 @@ impl Rig {
 
     /// A receiver with a queue of its own, for a CRM that is there already.
     pub(crate) async fn join(case: &Case, secret: &str, crm: Crm) -> Self {
-        let mut manifest = std::fs::read_to_string(folder().join(format!("{}.yaml", case.name))).unwrap();
-        for (address, stays) in case.addresses {
-            manifest = replace(&manifest, address, &format!("{stays}{}", crm.url()));
-        }
-        let (sink, _) = manifest.split_once("stringData:").unwrap();
-        let mut manifest = format!(
-            "{sink}stringData: {{{}}}\n",
-            case.secret.replace("SECRET", secret)
-        );
-        if manifest.contains("lag: 30s") {
-            // The stand-ins' searches lag for less than a second.
-            manifest = replace(&manifest, "lag: 30s", "lag: 2s");
-        }
-        let mut options = Options::new(manifest);
-        let webhook = manifests::mapped_webhook("website", HMAC);
-        let webhook = replace(&webhook, "{name: hubspot}", &format!("{{name: {}}}", case.name));
-        options.manifests.push(("website.yaml".into(), webhook));
-        let receiver = Receiver::start(options).await.unwrap();
+        let receiver = Receiver::start(options(case, secret, &crm.url())).await.unwrap();
         Self { crm, receiver }
     }
 
     /// Posts a lead and says what it was answered.
     pub(crate) async fn post(&self, submission: &str, email: &str, last_name: &str) -> String {
-        let body = json!({
-            "submissionId": submission, "email": email, "firstName": "Ada", "lastName": last_name,
-            "phone": "+4930901820123",
-        })
-        .to_string();
-        let headers = signing::generic(HMAC, body.as_bytes());
-        let mut all = vec![("Content-Type", "application/json")];
-        all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
-        let post = request("POST", "/webhooks/default/website", &all, body.as_bytes());
-        let answer = exchange(self.receiver.address(), post).await.unwrap();
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.json()["status"].as_str().unwrap().to_owned()
+        post(&self.receiver, submission, email, last_name).await
     }
 
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Crm) -> bool) {
@@ -215,4 +187,42 @@ impl Rig {
         let answer: Value = serde_json::from_str(&text).unwrap();
         answer["items"].as_array().unwrap().clone()
     }
+}
+
+/// The example's manifest with the CRM's address and secret, and the webhook `website`.
+pub(crate) fn options(case: &Case, secret: &str, url: &str) -> Options {
+    let mut manifest = std::fs::read_to_string(folder().join(format!("{}.yaml", case.name))).unwrap();
+    for (address, stays) in case.addresses {
+        manifest = replace(&manifest, address, &format!("{stays}{url}"));
+    }
+    let (sink, _) = manifest.split_once("stringData:").unwrap();
+    let mut manifest = format!(
+        "{sink}stringData: {{{}}}\n",
+        case.secret.replace("SECRET", secret)
+    );
+    if manifest.contains("lag: 30s") {
+        // The stand-ins' searches lag for less than a second.
+        manifest = replace(&manifest, "lag: 30s", "lag: 2s");
+    }
+    let mut options = Options::new(manifest);
+    let webhook = manifests::mapped_webhook("website", HMAC);
+    let webhook = replace(&webhook, "{name: hubspot}", &format!("{{name: {}}}", case.name));
+    options.manifests.push(("website.yaml".into(), webhook));
+    options
+}
+
+/// Posts a lead to a receiver and says what it was answered.
+pub(crate) async fn post(receiver: &Receiver, submission: &str, email: &str, last_name: &str) -> String {
+    let body = json!({
+        "submissionId": submission, "email": email, "firstName": "Ada", "lastName": last_name,
+        "phone": "+4930901820123",
+    })
+    .to_string();
+    let headers = signing::generic(HMAC, body.as_bytes());
+    let mut all = vec![("Content-Type", "application/json")];
+    all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+    let post = request("POST", "/webhooks/default/website", &all, body.as_bytes());
+    let answer = exchange(receiver.address(), post).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()["status"].as_str().unwrap().to_owned()
 }
