@@ -1,6 +1,10 @@
 //! The full crash test.
 
 use clap::{Parser, ValueEnum};
+use leadgate_tests::fleet::{self, Crm, TOKEN};
+use leadgate_tests::hubspot::{self, HubSpot};
+use leadgate_tests::rest_crms;
+use leadgate_tests::salesforce::{self, Salesforce};
 use leadgate_tests::soak::{Plan, QueueKind, run};
 
 /// Kills the receiver (and Redis) again and again under load, and checks that no lead was lost, doubled or
@@ -22,6 +26,9 @@ struct Arguments {
     /// Test an optimised receiver.
     #[arg(long)]
     release: bool,
+    /// Leads that four receivers deliver to each kind of CRM afterwards; 0: none.
+    #[arg(long, default_value_t = 20_000)]
+    fleet: usize,
     /// Say nothing between start and end.
     #[arg(long)]
     quiet: bool,
@@ -53,6 +60,29 @@ async fn main() -> anyhow::Result<()> {
         println!(
             "soak {queue}, seed {}: every promise kept. {report}",
             arguments.seed
+        );
+    }
+    if arguments.fleet > 0 {
+        fleets(arguments.fleet, arguments.release).await?;
+    }
+    Ok(())
+}
+
+/// Four receivers, one CRM, for each kind of it.
+async fn fleets(leads: usize, release: bool) -> anyhow::Result<()> {
+    let hubspot = HubSpot::start(hubspot::Config::default()).await?;
+    let salesforce = Salesforce::start(salesforce::Config::default()).await?;
+    let rest = rest_crms::Crm::start(Box::new(rest_crms::Pipedrive::new(TOKEN))).await;
+    let crms: [(&str, &dyn Crm); 3] = [
+        ("HubSpot", &hubspot),
+        ("Salesforce", &salesforce),
+        ("REST", &rest),
+    ];
+    for (name, crm) in crms {
+        let report = fleet::run(crm, leads, release).await?;
+        println!(
+            "fleet on {name}: one record a person, the last lead in it. {} leads and {} copies in {:?}; {}",
+            report.leads, report.copies, report.took, report.crm
         );
     }
     Ok(())

@@ -3,6 +3,8 @@
 
 mod hubspot;
 mod people;
+mod rest;
+mod salesforce;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use crate::manifests::mapped_webhook;
 use crate::receiver::{Options, Receiver};
 use crate::redis_server::RedisServer;
+
+pub use rest::TOKEN;
 
 pub use people::{Person, email};
 
