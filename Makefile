@@ -8,7 +8,7 @@ DENY = $(TOOLS)/bin/cargo-deny
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-operator soak generate clean need-rust need-test-tools
+.PHONY: help run test test-crm lint bench bench-operator soak generate clean need-rust need-test-tools
 
 help: ## list the targets
 	@echo "Leadgate: webhooks in, CRM records out. Start with: make run"
@@ -22,6 +22,10 @@ run: need-rust ## try it: three leads from three senders into a simulated HubSpo
 test: need-rust need-test-tools ## run every test (real Redis, real Kubernetes API server, HubSpot's own SDK)
 	tests/cluster/cluster build control-plane
 	$(CARGO) test --locked --workspace
+
+test-crm: need-rust ## deliver leads to a real CRM: django-crm on PostgreSQL, installed and started for the test
+	@.ci/need crm
+	$(CARGO) test --locked --package leadgate-tests --test django_crm -- --ignored
 
 lint: need-rust $(DENY) ## formatting, clippy, licences and sources of dependencies
 	@$(CARGO) fmt --version >/dev/null 2>&1 || .ci/need component rustfmt

@@ -106,6 +106,14 @@ pub enum Outcome {
         /// Whether the CRM may have written it.
         unknown: bool,
     },
+    /// An earlier attempt may have made a record that the CRM's search does not show yet. Nothing was sent; after this
+    /// wait the search can be believed, and nothing is unknown any more.
+    Settle {
+        /// How long a search lags.
+        after: Duration,
+        /// Why.
+        why: Failure,
+    },
     /// Nothing was sent: the sink is paused, its circuit open, or its rate used up.
     Denied(Denied),
     /// Stop all deliveries to this CRM for a while; the lead waits.
@@ -146,6 +154,11 @@ impl Failure {
             message: message.into(),
             answer: String::new(),
         }
+    }
+
+    /// As the reason of a pause, which is one text: the word, then the words.
+    pub fn for_pause(&self) -> String {
+        format!("{}: {}", self.reason, self.message)
     }
 
     /// With the CRM's words, cut to a bearable length.

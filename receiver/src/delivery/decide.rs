@@ -7,7 +7,7 @@ use serde_json::json;
 use super::backoff::backoff;
 use crate::config::DeliverySettings;
 use crate::crm::{self, Failure};
-use crate::queue::{self, ParkReason, ParkedSet};
+use crate::queue::{self, Doubt, ParkReason, ParkedSet};
 
 /// How long a contact's record is remembered: longer than any search lags, short enough that merged records are found
 /// again.
@@ -22,7 +22,7 @@ pub(super) struct Decision {
     pub(super) label: &'static str,
     /// For the log and the status, when it did not arrive.
     pub(super) failure: Option<Failure>,
-    /// The sink is to be paused.
+    /// The sink is to be paused, for this reason.
     pub(super) pause: Option<Duration>,
 }
 
@@ -65,6 +65,16 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             };
             park(ParkedSet::Held, "held", why.with_answer(&answer), lead.keep_held)
         }
+        crm::Outcome::Settle { after, why } => Decision {
+            failure: Some(why),
+            ..plain(
+                queue::Outcome::Retry {
+                    after,
+                    doubt: Doubt::Clear,
+                },
+                "retried",
+            )
+        },
         crm::Outcome::Retry { after, why, unknown } => {
             let settings = lead.delivery;
             let wait = backoff(lead.attempt, settings.initial_backoff, settings.max_backoff)
@@ -82,9 +92,10 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
                     lead.keep_dead,
                 );
             }
+            let doubt = if unknown { Doubt::Add } else { Doubt::Keep };
             Decision {
                 failure: Some(why),
-                ..plain(queue::Outcome::Retry { after: wait, unknown }, "retried")
+                ..plain(queue::Outcome::Retry { after: wait, doubt }, "retried")
             }
         }
     }
@@ -161,7 +172,7 @@ mod tests {
         let decision = after(retry(Some(long)), Duration::ZERO);
         let queue::Outcome::Retry {
             after: wait,
-            unknown: true,
+            doubt: Doubt::Add,
         } = decision.settle
         else {
             panic!("{decision:?}")
