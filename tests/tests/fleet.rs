@@ -4,6 +4,7 @@
 
 use leadgate_tests::fleet::run;
 use leadgate_tests::hubspot::{Config, HubSpot};
+use leadgate_tests::salesforce::{self, Salesforce};
 
 const LEADS: usize = 1500;
 
@@ -16,6 +17,19 @@ async fn hubspot_has_one_record_a_person_and_the_last_lead_in_it() {
     assert_eq!(
         (stats.before_retry_after, stats.concurrent_writes),
         (0, 0),
+        "{report:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn salesforce_has_one_record_a_person_and_the_last_lead_in_it() {
+    let salesforce = Salesforce::start(salesforce::Config::default()).await.unwrap();
+    let report = run(&salesforce, LEADS, false).await.unwrap();
+    assert!(report.copies > LEADS / 40, "{report:?}");
+    let stats = salesforce.stats();
+    assert_eq!(stats.refused_sign_ins, 0, "{report:?}");
+    assert!(
+        stats.duplicate_emails.is_empty() && stats.lost_answers > 0,
         "{report:?}"
     );
 }

@@ -3,6 +3,7 @@
 
 mod hubspot;
 mod people;
+mod salesforce;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
