@@ -147,6 +147,7 @@ impl Script {
         match self.rest.upsert(vec![lead], &Open).await.pop().unwrap() {
             Outcome::Delivered { record } => format!("delivered {}", record.unwrap_or_default()),
             Outcome::Retry { why, unknown, .. } => format!("retry {} unknown={unknown}", why.reason),
+            Outcome::Settle { why, .. } => format!("settle {}", why.reason),
             Outcome::Pause { why, .. } => format!("pause {}", why.reason),
             Outcome::Reject(why) => format!("reject {} {}", why.reason, why.answer),
             Outcome::Hold { why, candidates } => format!("hold {} {}", why.reason, candidates.join(",")),
