@@ -47,10 +47,7 @@ impl Rest {
         match &outcome {
             Outcome::Delivered { .. } | Outcome::Reject(_) | Outcome::Hold { .. } => self.settling.end(lead),
             Outcome::Retry { unknown: true, .. } => self.settling.begin(lead),
-            Outcome::Retry { .. }
-            | Outcome::Settle { .. }
-            | Outcome::Denied(_)
-            | Outcome::Pause { .. } => {}
+            Outcome::Retry { .. } | Outcome::Settle { .. } | Outcome::Denied(_) | Outcome::Pause { .. } => {}
         }
         outcome
     }
