@@ -8,9 +8,9 @@ use crate::salesforce::{Fault, FaultPlan, Odds, Salesforce};
 
 impl Crm for Salesforce {
     fn sink(&self) -> String {
-        SalesforceSink::new(self)
-            .yaml()
-            .replacen("metadata: {name: salesforce,", "metadata: {name: crm,", 1)
+        let mut sink = SalesforceSink::new(self);
+        sink.external_id = "{field: Webhook_Submission_ID__c, value: payload.submissionId}".into();
+        sink.yaml().replacen("name: salesforce,", "name: crm,", 1)
     }
 
     fn misbehave(&self, on: bool) {
@@ -21,21 +21,22 @@ impl Crm for Salesforce {
                 vec![
                     odds(Fault::LoseAnswer, 0.01),
                     odds(Fault::error(500, "UNKNOWN_EXCEPTION"), 0.02),
-                    odds(
-                        Fault::Error {
-                            status: 503,
-                            code: "SERVER_UNAVAILABLE".into(),
-                            retry_after: Some(1),
-                        },
-                        0.005,
-                    ),
+                    odds(Fault::error(400, "UNABLE_TO_LOCK_ROW"), 0.02),
                     odds(
                         Fault::Item {
                             code: "UNABLE_TO_LOCK_ROW".into(),
                         },
                         0.02,
                     ),
-                    odds(Fault::Expire, 0.002),
+                    odds(Fault::Expire, 0.01),
+                    odds(
+                        Fault::Error {
+                            status: 429,
+                            code: String::new(),
+                            retry_after: Some(1),
+                        },
+                        0.005,
+                    ),
                 ]
             } else {
                 Vec::new()
@@ -48,7 +49,7 @@ impl Crm for Salesforce {
         let mut records: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for lead in self.leads() {
             records
-                .entry(lead.get("Email").to_owned())
+                .entry(lead.get("Email").to_lowercase())
                 .or_default()
                 .push(lead.get("LastName").to_owned());
         }
@@ -58,8 +59,11 @@ impl Crm for Salesforce {
     fn summary(&self) -> String {
         let stats = self.stats();
         format!(
-            "{} requests, {} sign-ins, {} answers lost",
-            stats.requests_total, stats.sign_ins, stats.lost_answers
+            "{} requests, {} collections, {} answers lost, {} sign-ins",
+            stats.requests_total,
+            stats.collections.len(),
+            stats.lost_answers,
+            stats.sign_ins
         )
     }
 }

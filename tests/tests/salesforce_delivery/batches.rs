@@ -102,6 +102,28 @@ async fn each_lead_of_a_batch_has_its_own_end() {
 }
 
 #[tokio::test]
+async fn a_wrong_mapping_does_not_cost_requests_by_the_lead() {
+    let salesforce = Salesforce::start(Config::default()).await.unwrap();
+    let client = client(&SalesforceSink::new(&salesforce));
+    let batch = (0..200)
+        .map(|n| {
+            let mut lead = upsert(&format!("wrong{n}"));
+            lead.properties.push(("Shoe__c".to_owned(), json!("43")));
+            lead
+        })
+        .collect();
+    let outcomes = deliver(&client, batch).await;
+    assert!(
+        outcomes
+            .iter()
+            .all(|o| matches!(o, Outcome::Reject(why) if why.reason == "UnknownProperty")),
+        "{outcomes:?}"
+    );
+    let stats = salesforce.stats();
+    assert!(stats.requests_total <= 5 && stats.leads == 0, "{stats:?}");
+}
+
+#[tokio::test]
 async fn leads_of_a_batch_that_mean_one_record_are_written_one_after_the_other() {
     let salesforce = Salesforce::start(Config::default()).await.unwrap();
     let mut sink = SalesforceSink::new(&salesforce);

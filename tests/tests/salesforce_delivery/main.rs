@@ -51,7 +51,14 @@ impl Rig {
             options.manifests.push((format!("{name}.yaml"), webhook));
         }
         let receiver = Receiver::start(options).await.unwrap();
-        Self { salesforce, receiver }
+        let rig = Self { salesforce, receiver };
+        // The look before the first lead is over: what tests script is for their own requests.
+        rig.until("the sink was looked at", || async {
+            let stats = rig.salesforce.stats();
+            stats.requests.contains_key("GET describe 200") || stats.refused_sign_ins > 0
+        })
+        .await;
+        rig
     }
 
     async fn post_to(&self, webhook: &str, body: &Value) -> Answer {

@@ -70,6 +70,21 @@ pub(super) fn next(writes: Vec<Write>) -> (Vec<Write>, Vec<Write>) {
     (now, later)
 }
 
+/// Of a call that was refused as a whole: the writes that are to blame, and the parts that the others are tried in, last
+/// one first. A field that Salesforce does not know blames those that send it: a wrong mapping must not cost two
+/// requests a lead. Otherwise the call is halved, until the culprit is alone.
+pub(super) fn guilty(mut writes: Vec<Write>, unknown: Option<&str>) -> (Vec<Write>, Vec<Vec<Write>>) {
+    let sends = |write: &Write| {
+        unknown.is_some_and(|field| write.fields.keys().any(|name| name.eq_ignore_ascii_case(field)))
+    };
+    if writes.iter().any(sends) {
+        let (guilty, rest) = writes.into_iter().partition(sends);
+        return (guilty, vec![rest]);
+    }
+    let rest = writes.split_off(writes.len() / 2);
+    (Vec::new(), vec![rest, writes])
+}
+
 /// The body of a collection. `external`: the external id field.
 pub(super) fn collection(writes: &[Write], object: &str, external: &str) -> Value {
     let records: Vec<Value> = writes
@@ -155,6 +170,25 @@ mod tests {
         let many = (0..450).map(|n| write(n, Kind::Insert, false)).collect();
         let (now, later) = next(many);
         assert_eq!((now.len(), later.len()), (200, 250));
+    }
+
+    #[test]
+    fn an_unknown_field_blames_those_that_send_it_and_anything_else_half_of_the_call() {
+        let mut writes: Vec<Write> = (0..5).map(|n| write(n, Kind::Insert, false)).collect();
+        writes[1].fields.insert("shoe__c".to_owned(), json!("43"));
+        writes[3].fields.insert("Shoe__c".to_owned(), json!("44"));
+        let (blamed, rest) = guilty(writes.clone(), Some("Shoe__c"));
+        assert_eq!(
+            (leads(&blamed), leads(&rest[0]), rest.len()),
+            (vec![1, 3], vec![0, 2, 4], 1)
+        );
+        for unknown in [None, Some("Hat__c")] {
+            let (blamed, rest) = guilty(writes.clone(), unknown);
+            assert_eq!(
+                (blamed.len(), leads(&rest[1]), leads(&rest[0])),
+                (0, vec![0, 1], vec![2, 3, 4])
+            );
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::Settings;
-use super::answer::{Answer, SETTINGS, classify};
+use super::answer::{Answer, SETTINGS, classify, unknown_field};
 use super::batch::{self, Kind, Write};
 use super::client::Salesforce;
 use super::soql::{self, Found, Shape};
@@ -124,7 +124,7 @@ impl Salesforce {
             let (now, later) = batch::next(rest);
             rest = later;
             let mut parts = vec![now];
-            while let Some(mut part) = parts.pop() {
+            while let Some(part) = parts.pop() {
                 match part.as_slice() {
                     [] => {}
                     [one] => {
@@ -133,11 +133,15 @@ impl Salesforce {
                     }
                     several => match self.write_collection(several, gate).await {
                         Ok(answers) => done.extend(part.into_iter().zip(answers)),
-                        // The call as a whole: one of the leads is to blame, and must not stop the others.
-                        Err(Answer::Reject(_)) => {
-                            let rest = part.split_off(part.len() / 2);
-                            parts.push(rest);
-                            parts.push(part);
+                        // The call as a whole: some of the leads are to blame, and must not stop the others.
+                        Err(Answer::Reject(why)) => {
+                            let (guilty, rest) = batch::guilty(part, unknown_field(&why));
+                            done.extend(
+                                guilty
+                                    .into_iter()
+                                    .map(|write| (write, Answer::Reject(why.clone()))),
+                            );
+                            parts.extend(rest);
                         }
                         Err(answer) => done.extend(part.into_iter().map(|write| (write, answer.clone()))),
                     },

@@ -232,6 +232,12 @@ fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
     ))
 }
 
+/// The field that Salesforce does not know, if that is why it refused a call.
+pub(in super::super) fn unknown_field(why: &Failure) -> Option<&str> {
+    let field = quoted_field(&why.answer);
+    (why.reason == "UnknownProperty" && !field.is_empty()).then_some(field)
+}
+
 /// "No such column 'Foo__c' on sobject of type Lead": the field stands only in the message.
 fn quoted_field(message: &str) -> &str {
     let Some((_, rest)) = message.split_once("No such column '") else {

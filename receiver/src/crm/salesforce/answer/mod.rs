@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde_json::Value;
 
-pub(super) use codes::word;
+pub(super) use codes::{unknown_field, word};
 pub(super) use token::{Token, token};
 
 use crate::crm::exchange::NoAnswer;
