@@ -26,6 +26,10 @@ pub use crm_sink::{CrmSink, CrmSinkSpec, CrmSinkStatus};
 pub use definition::{crm_sink_crd, lead_webhook_crd};
 pub use lead_webhook::{LeadWebhook, LeadWebhookSpec, LeadWebhookStatus};
 
+/// LeadWebhook's definition as YAML: the same as [`lead_webhook_crd`] makes, which a test watches over.
+pub const LEAD_WEBHOOK_YAML: &str = include_str!("../yaml/leadwebhooks.yaml");
+/// CrmSink's definition as YAML: the same as [`crm_sink_crd`] makes.
+pub const CRM_SINK_YAML: &str = include_str!("../yaml/crmsinks.yaml");
 /// The API group of both resources.
 pub const GROUP: &str = "leadgate.dev";
 /// The version of both resources.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Admin, Token};
 use crate::cli::Cli;
 use crate::config::{self, Config, Folders};
-use crate::delivery::{Shared, Supervisor};
+use crate::delivery::{Inspections, Shared, Supervisor};
 use crate::http::{self, App, BodyBudget, Tls};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
@@ -52,11 +52,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let queue = queue::open(&cli.queue, OpenOptions::default()).await?;
     let metrics = Arc::new(Metrics::new());
     let (publish, config) = watch::channel(Arc::new(Config::not_read_yet()));
+    let inspections = Arc::new(Inspections::default());
     let admin = Arc::new(Admin {
         config: config.clone(),
         loaded: AtomicBool::new(false),
         queue: Arc::clone(&queue),
         metrics: Arc::clone(&metrics),
+        inspections: Arc::clone(&inspections),
         token,
     });
     let queue_log = Arc::new(LogLimit::new());
@@ -94,6 +96,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         metrics,
         client,
         config,
+        inspections,
         queue_log,
     };
     let delivery = tokio::spawn(Supervisor::new(shared).run(stop.clone()));

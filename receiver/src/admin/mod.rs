@@ -19,6 +19,7 @@ use axum::{Router, middleware};
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::delivery::Inspections;
 use crate::metrics::Metrics;
 use crate::queue::{Millis, Queue};
 
@@ -34,6 +35,8 @@ pub struct Admin {
     pub queue: Arc<dyn Queue>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What CRMs said when they were asked before the first lead.
+    pub inspections: Arc<Inspections>,
     /// Who may see leads from other machines; `None`: nobody.
     pub token: Option<Token>,
 }

@@ -1,6 +1,7 @@
 //! Leads that wait for a person: list, show, replay, discard.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Admin, time};
+use crate::crm::Known;
 use crate::queue::{Admission, LeadId, ListFilter, Parked, ParkedSet, QueueError, SinkId, WebhookId};
 use crate::source::auth::RawRequest;
 use crate::source::{Refusal, Taken};
@@ -31,6 +33,39 @@ pub(super) struct Which {
     webhook: Option<String>,
     after: Option<String>,
     limit: Option<usize>,
+    /// Of a replay: the CRM record that a person chose.
+    record: Option<String>,
+    /// Of a replay: a person says that no record is the lead's.
+    #[serde(default)]
+    create: bool,
+}
+
+/// How long a person's decision about a contact's record stands: longer than any CRM's outage.
+const DECIDED: Duration = Duration::from_hours(720);
+
+impl Which {
+    /// What a person decided about the record, as the queue remembers it.
+    fn decision(&self) -> Result<Option<String>, &'static str> {
+        match (&self.record, self.create) {
+            (Some(_), true) => Err("either record=ID or create=true, not both"),
+            (None, true) => Ok(Some(Known::New.into_memory())),
+            (None, false) => Ok(None),
+            (Some(id), false) => {
+                let fine = !id.is_empty()
+                    && id.len() <= 128
+                    && id
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'));
+                if fine {
+                    Ok(Some(id.clone()))
+                } else {
+                    Err(
+                        "record is the id of a CRM record: up to 128 letters, digits, hyphens, underscores, dots and colons",
+                    )
+                }
+            }
+        }
+    }
 }
 
 /// `GET /deadletters?set=dead|held|rejected&sink=&webhook=&after=&limit=`: without payloads, which a list need not show.
@@ -38,7 +73,7 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>, Query(which): Query<Wh
     // What a cursor is made of is the store's business, and need not be fit for a URL.
     let decode = |cursor: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok();
     let after = match which.after.as_deref().map(decode) {
-        Some(None) => return unknown_cursor(),
+        Some(None) => return bad_request("after: give what `next` of the page before was"),
         cursor => cursor.flatten(),
     };
     let filter = ListFilter {
@@ -71,22 +106,34 @@ pub(super) async fn show(State(admin): State<Arc<Admin>>, Path(id): Path<String>
 }
 
 /// `POST /deadletters/{id}/replay`: back into its contact's line; a rejected request is read again as the webhook is now.
+/// With `record=ID` the lead, and what its contact sends later, updates that CRM record; with `create=true` it makes a
+/// new one, whatever matching finds.
 pub(super) async fn replay(
     State(admin): State<Arc<Admin>>,
     Path(id): Path<String>,
     Query(which): Query<Which>,
 ) -> Response {
     let id = LeadId::new(id);
+    let decision = match which.decision() {
+        Ok(decision) => decision,
+        Err(why) => return bad_request(why),
+    };
     let found = match select(&admin, &id, &which).await {
         Ok(found) => found,
         Err(response) => return response,
     };
+    if decision.is_some() && found.len() > 1 {
+        return bad_request(
+            "several sinks have set the lead aside; say with sink=NAMESPACE/NAME whose record it is",
+        );
+    }
+    let decided = decision.as_deref().map(|record| (record, DECIDED));
     let mut results = Vec::new();
     for parked in found {
         let result = match &parked.sink {
             Some(sink) => admin
                 .queue
-                .replay(parked.set, sink, &id)
+                .replay(parked.set, sink, &id, decided)
                 .await
                 .map(|done| json!({"sink": sink.as_str(), "replayed": done})),
             None => replay_rejected(&admin, &parked).await,
@@ -190,6 +237,7 @@ fn summary(parked: &Parked) -> Value {
         "sink": parked.sink.as_ref().map(SinkId::as_str),
         "reason": parked.why.reason,
         "message": parked.why.message,
+        "candidates": candidates(parked),
         "attempts": parked.attempts,
         "acceptedAt": time(parked.accepted_at),
         "parkedAt": time(parked.parked_at),
@@ -208,15 +256,21 @@ fn whole(parked: &Parked) -> Value {
     value
 }
 
-fn not_found() -> Response {
-    ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
-        .with_detail("no parked lead has this id (in this set and sink)")
+/// The records that a held lead may be, as they were found.
+fn candidates(parked: &Parked) -> Option<Value> {
+    let answer: Value = serde_json::from_str(&parked.why.answer).ok()?;
+    (parked.set == ParkedSet::Held).then(|| answer.get("candidates").cloned())?
+}
+
+fn bad_request(why: &str) -> Response {
+    ProblemDetails::from_status_code(StatusCode::BAD_REQUEST)
+        .with_detail(why)
         .into_response()
 }
 
-fn unknown_cursor() -> Response {
-    ProblemDetails::from_status_code(StatusCode::BAD_REQUEST)
-        .with_detail("after: give what `next` of the page before was")
+fn not_found() -> Response {
+    ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
+        .with_detail("no parked lead has this id (in this set and sink)")
         .into_response()
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::State;
@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use super::{Admin, time};
 use crate::config::{Config, Sink};
+use crate::crm::Failure;
+use crate::delivery::Inspected;
 use crate::metrics::{RequestLabels, SinkLabels};
 use crate::queue::{QueueError, SinkId, SinkStats, WebhookId, WebhookStats};
 use crate::source::Webhook;
@@ -113,6 +115,10 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
         .iter()
         .filter_map(|w| admin.metrics.last_error(&w.id, &sink.id))
         .max_by(|a, b| a.time.cmp(&b.time));
+    let paused = stats
+        .paused
+        .as_ref()
+        .map(|(_, reason)| reason_and_message(reason));
     json!({
         "name": sink.id.as_str(),
         "suspended": sink.suspended,
@@ -126,9 +132,34 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
             "oldestPendingSeconds": oldest(stats).as_secs(),
         },
         "pausedUntil": stats.paused.as_ref().and_then(|(until, _)| time(*until)),
-        "pausedReason": stats.paused.as_ref().map(|(_, reason)| reason),
+        "pausedReason": paused.map(|(word, _)| word),
+        "pausedMessage": paused.map(|(_, message)| message),
+        "inspection": admin.inspections.of(&sink.id).map(|inspected| inspection(&inspected)),
         "lastError": last_error,
     })
+}
+
+/// What the last check of a CRM found.
+fn inspection(inspected: &Inspected) -> Value {
+    let told = |check: &Option<Result<(), Failure>>| match check {
+        None => Value::Null,
+        Some(Ok(())) => json!({"ok": true}),
+        Some(Err(why)) => json!({"ok": false, "reason": why.reason, "message": why.message}),
+    };
+    let at = inspected.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    json!({
+        "time": time(u64::try_from(at.as_millis()).unwrap_or_default()),
+        "reachable": told(&inspected.found.reachable),
+        "credentials": told(&inspected.found.credentials),
+        "problems": inspected.found.problems,
+    })
+}
+
+/// A pause's reason is one text in the store: a CamelCase word, then the words for a person.
+fn reason_and_message(text: &str) -> (&str, &str) {
+    text.split_once(": ")
+        .filter(|(word, _)| word.bytes().all(|b| b.is_ascii_alphanumeric()))
+        .unwrap_or(("Paused", text))
 }
 
 /// Reads from the store what only it knows. While it is away, the last figures stand.

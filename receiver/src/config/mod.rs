@@ -133,6 +133,7 @@ pub fn load(folders: &Folders, previous: Option<&Config>) -> Config {
     let read = manifests::read(&folders.manifests);
     let secrets = Secrets::new(&read.objects, folders.secrets.as_deref());
     let mut loader = Loader {
+        schemas: schema::Schemas::new(),
         previous,
         secrets,
         config: Config::default(),
@@ -156,6 +157,7 @@ pub fn load(folders: &Folders, previous: Option<&Config>) -> Config {
 }
 
 struct Loader<'a> {
+    schemas: schema::Schemas,
     previous: &'a Config,
     secrets: Secrets,
     config: Config,
@@ -231,12 +233,14 @@ impl Loader<'_> {
         manifest: &Manifest,
         before: Option<&Loaded<Sink>>,
     ) -> Result<Loaded<Sink>, Vec<String>> {
-        let object: CrmSink = schema::parse(&manifest.value, &schema::CRM_SINK)?;
         let read = self.secrets.reader(&manifest.namespace);
         let fingerprint = fingerprint(&manifest.value, &read.all_of(&manifest.value));
         let compiled = match before {
             Some(before) if before.fingerprint == fingerprint => Arc::clone(&before.compiled),
-            _ => Arc::new(Sink::compile(&object, &|name, key| read.get(name, key))?),
+            _ => {
+                let object: CrmSink = schema::parse(&manifest.value, &self.schemas.crm_sink)?;
+                Arc::new(Sink::compile(&object, &|name, key| read.get(name, key))?)
+            }
         };
         Ok(Loaded {
             compiled,
@@ -272,12 +276,14 @@ impl Loader<'_> {
         manifest: &Manifest,
         before: Option<&Loaded<Webhook>>,
     ) -> Result<Loaded<Webhook>, Vec<String>> {
-        let object: LeadWebhook = schema::parse(&manifest.value, &schema::LEAD_WEBHOOK)?;
         let read = self.secrets.reader(&manifest.namespace);
         let fingerprint = fingerprint(&manifest.value, &read.all_of(&manifest.value));
         let compiled = match before {
             Some(before) if before.fingerprint == fingerprint => Arc::clone(&before.compiled),
-            _ => Arc::new(Webhook::compile(&object, &|name, key| read.get(name, key))?),
+            _ => {
+                let object: LeadWebhook = schema::parse(&manifest.value, &self.schemas.lead_webhook)?;
+                Arc::new(Webhook::compile(&object, &|name, key| read.get(name, key))?)
+            }
         };
         let missing: Vec<String> = compiled
             .sinks

@@ -1,8 +1,7 @@
 //! The rules of the CRDs, off-cluster: what `kubectl apply` would refuse is refused here, in the same words.
 
-use std::sync::LazyLock;
+use std::cell::LazyCell;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -14,15 +13,25 @@ pub(super) struct Schema {
     validator: Option<jsonschema::Validator>,
 }
 
-/// LeadWebhook's.
-pub(super) static LEAD_WEBHOOK: LazyLock<Schema> =
-    LazyLock::new(|| Schema::of(&leadgate_crds::lead_webhook_crd()));
-/// CrmSink's.
-pub(super) static CRM_SINK: LazyLock<Schema> = LazyLock::new(|| Schema::of(&leadgate_crds::crm_sink_crd()));
+/// The schemas, compiled when the first object needs them. They are large and needed while manifests are read only, so
+/// they are not kept.
+pub(super) struct Schemas {
+    pub(super) lead_webhook: LazyCell<Schema>,
+    pub(super) crm_sink: LazyCell<Schema>,
+}
+
+impl Schemas {
+    pub(super) fn new() -> Self {
+        Self {
+            lead_webhook: LazyCell::new(|| Schema::of(leadgate_crds::LEAD_WEBHOOK_YAML)),
+            crm_sink: LazyCell::new(|| Schema::of(leadgate_crds::CRM_SINK_YAML)),
+        }
+    }
+}
 
 impl Schema {
-    fn of(crd: &CustomResourceDefinition) -> Self {
-        let crd = serde_json::to_value(crd).unwrap_or(Value::Null);
+    fn of(definition: &str) -> Self {
+        let crd: Value = serde_saphyr::from_str(definition).unwrap_or(Value::Null);
         let spec = crd
             .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
             .cloned()

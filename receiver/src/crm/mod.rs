@@ -5,10 +5,14 @@
 //! * A CRM knows neither queue nor HTTP server. It asks its [`Gate`] before each request, and tells it how the CRM
 //!   fared.
 
+mod exchange;
 mod gate;
 pub mod hubspot;
+mod matching;
 mod properties;
+pub mod rest;
 mod retry_after;
+pub mod salesforce;
 
 use std::time::Duration;
 
@@ -16,6 +20,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 pub use gate::{Denied, Gate};
+pub use matching::{Candidate, Matching, Verdict};
 pub use properties::{Mapping, MappingError};
 pub use retry_after::retry_after;
 
@@ -25,14 +30,63 @@ use crate::queue::CrmHealth;
 const LONGEST_ANSWER: usize = 4096;
 
 /// A lead as a CRM gets it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Upsert {
     /// CRM property -> value; absent ones are not sent.
     pub properties: Vec<(String, Value)>,
-    /// The record an earlier lead of this contact went to, while remembered.
-    pub record: Option<String>,
+    /// The canonical lead, for expressions and for matching.
+    pub lead: Value,
+    /// What the sender posted, for expressions.
+    pub payload: Value,
+    /// `{name, namespace}` of the webhook that took it, for expressions.
+    pub webhook: Value,
+    /// What is known of this contact's record.
+    pub record: Option<Known>,
     /// The CRM may have it already: the last attempt's answer was lost.
     pub unknown: bool,
+}
+
+impl Upsert {
+    /// The lead's normalised e-mail address.
+    pub fn email(&self) -> Option<&str> {
+        self.lead.get("email").and_then(Value::as_str)
+    }
+
+    /// The lead's phone number in the form +4930123456, or as it came where it could not be brought into it.
+    pub fn phone(&self) -> Option<&str> {
+        self.lead.get("phone").and_then(Value::as_str)
+    }
+}
+
+/// What is known of a contact's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// An earlier lead went to this record, or a person said so.
+    Record(String),
+    /// A person said that none of the records that were found is it: make a new one.
+    New,
+}
+
+impl Known {
+    /// How [`Known::New`] is written in the queue's memory of a contact's record; no CRM's id looks like it.
+    const NEW: &str = "+new";
+
+    /// As the queue remembers it.
+    pub fn from_memory(text: &str) -> Self {
+        if text == Self::NEW {
+            Self::New
+        } else {
+            Self::Record(text.to_owned())
+        }
+    }
+
+    /// For the queue to remember.
+    pub fn into_memory(self) -> String {
+        match self {
+            Self::Record(id) => id,
+            Self::New => Self::NEW.to_owned(),
+        }
+    }
 }
 
 /// What became of a lead at the CRM.
@@ -52,6 +106,14 @@ pub enum Outcome {
         /// Whether the CRM may have written it.
         unknown: bool,
     },
+    /// An earlier attempt may have made a record that the CRM's search does not show yet. Nothing was sent; after this
+    /// wait the search can be believed, and nothing is unknown any more.
+    Settle {
+        /// How long a search lags.
+        after: Duration,
+        /// Why.
+        why: Failure,
+    },
     /// Nothing was sent: the sink is paused, its circuit open, or its rate used up.
     Denied(Denied),
     /// Stop all deliveries to this CRM for a while; the lead waits.
@@ -64,7 +126,12 @@ pub enum Outcome {
     /// The CRM will never take it as it is.
     Reject(Failure),
     /// A person must decide which record it is.
-    Hold(Failure),
+    Hold {
+        /// Why.
+        why: Failure,
+        /// Ids of the records that it may be.
+        candidates: Vec<String>,
+    },
 }
 
 /// Why a lead did not arrive. `message` goes to logs and status: it names properties and codes and quotes no value.
@@ -87,6 +154,11 @@ impl Failure {
             message: message.into(),
             answer: String::new(),
         }
+    }
+
+    /// As the reason of a pause, which is one text: the word, then the words.
+    pub fn for_pause(&self) -> String {
+        format!("{}: {}", self.reason, self.message)
     }
 
     /// With the CRM's words, cut to a bearable length.
@@ -115,6 +187,26 @@ pub trait Crm: Send + Sync + 'static {
 
     /// The most leads of one [`Crm::upsert`].
     fn max_batch(&self) -> usize;
+
+    /// From how many waiting leads on they share a call; below, each has its own and none waits for others.
+    fn batch_from(&self) -> usize {
+        2
+    }
+
+    /// Reads what a sink needs to know before the first lead: whether the CRM answers, takes the credentials, and has
+    /// the `properties` that the sink's mapping names. Changes nothing, unless the sink lets it make properties.
+    async fn inspect(&self, properties: &[&str], gate: &dyn Gate) -> Inspection;
+}
+
+/// What [`Crm::inspect`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// Whether the CRM answered; `None`: it was not asked (paused).
+    pub reachable: Option<Result<(), Failure>>,
+    /// Whether it took the credentials; `None`: not found out.
+    pub credentials: Option<Result<(), Failure>>,
+    /// What is wrong with the sink's properties, each with its remedy: unknown ones, read-only ones.
+    pub problems: Vec<String>,
 }
 
 /// What a finished HTTP exchange tells about the CRM itself.

@@ -55,6 +55,11 @@ impl Mapping {
             .map(Self)
     }
 
+    /// The properties' names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The properties of a lead; absent values are left out.
     pub fn apply(
         &self,

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::backoff::backoff;
 use crate::config::DeliverySettings;
 use crate::crm::{self, Failure};
-use crate::queue::{self, ParkReason, ParkedSet};
+use crate::queue::{self, Doubt, ParkReason, ParkedSet};
 
 /// How long a contact's record is remembered: longer than any search lags, short enough that merged records are found
 /// again.
@@ -20,7 +22,7 @@ pub(super) struct Decision {
     pub(super) label: &'static str,
     /// For the log and the status, when it did not arrive.
     pub(super) failure: Option<Failure>,
-    /// The sink is to be paused.
+    /// The sink is to be paused, for this reason.
     pub(super) pause: Option<Duration>,
 }
 
@@ -55,7 +57,24 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             ..plain(queue::Outcome::Release { after: pause }, "paused")
         },
         crm::Outcome::Reject(why) => park(ParkedSet::Dead, "dead", why, lead.keep_dead),
-        crm::Outcome::Hold(why) => park(ParkedSet::Held, "held", why, lead.keep_held),
+        crm::Outcome::Hold { why, candidates } => {
+            let answer = if candidates.is_empty() {
+                why.answer.clone()
+            } else {
+                json!({ "candidates": candidates }).to_string()
+            };
+            park(ParkedSet::Held, "held", why.with_answer(&answer), lead.keep_held)
+        }
+        crm::Outcome::Settle { after, why } => Decision {
+            failure: Some(why),
+            ..plain(
+                queue::Outcome::Retry {
+                    after,
+                    doubt: Doubt::Clear,
+                },
+                "retried",
+            )
+        },
         crm::Outcome::Retry { after, why, unknown } => {
             let settings = lead.delivery;
             let wait = backoff(lead.attempt, settings.initial_backoff, settings.max_backoff)
@@ -73,9 +92,10 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
                     lead.keep_dead,
                 );
             }
+            let doubt = if unknown { Doubt::Add } else { Doubt::Keep };
             Decision {
                 failure: Some(why),
-                ..plain(queue::Outcome::Retry { after: wait, unknown }, "retried")
+                ..plain(queue::Outcome::Retry { after: wait, doubt }, "retried")
             }
         }
     }
@@ -121,6 +141,8 @@ mod tests {
                 cooldown: Duration::from_secs(30),
             },
             concurrency: 8,
+            batch_size: 100,
+            linger: Duration::from_millis(50),
         }
     }
 
@@ -150,7 +172,7 @@ mod tests {
         let decision = after(retry(Some(long)), Duration::ZERO);
         let queue::Outcome::Retry {
             after: wait,
-            unknown: true,
+            doubt: Doubt::Add,
         } = decision.settle
         else {
             panic!("{decision:?}")
@@ -200,7 +222,14 @@ mod tests {
             }
         ));
         assert!(matches!(
-            after(crm::Outcome::Hold(why), Duration::ZERO).settle,
+            after(
+                crm::Outcome::Hold {
+                    why,
+                    candidates: vec!["51".to_owned()]
+                },
+                Duration::ZERO
+            )
+            .settle,
             queue::Outcome::Park {
                 set: ParkedSet::Held,
                 ..

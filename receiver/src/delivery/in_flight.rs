@@ -12,11 +12,9 @@ use crate::queue::{Contact, Token};
 pub(super) struct InFlight(Mutex<HashMap<Contact, (Token, CancellationToken)>>);
 
 impl InFlight {
-    /// Adds a claim; the token is cancelled when the claim is lost.
-    pub(super) fn begin(&self, contact: Contact, token: Token) -> CancellationToken {
-        let lost = CancellationToken::new();
-        self.lock().insert(contact, (token, lost.clone()));
-        lost
+    /// Adds a claim; `lost` is cancelled when the claim is lost.
+    pub(super) fn begin(&self, contact: Contact, token: Token, lost: CancellationToken) {
+        self.lock().insert(contact, (token, lost));
     }
 
     /// Removes a claim.

@@ -2,7 +2,7 @@
 //!
 //! * [`Supervisor`] runs one `worker` per sink and follows the configuration.
 //! * `attempt` makes one attempt; `decide` (pure) says what becomes of the lead; `gate` is the shared limiter, pause and
-//!   circuit breaker; `backoff` how long to wait.
+//!   circuit breaker; `backoff` how long to wait; `preflight` asks the CRM before the first lead.
 
 mod attempt;
 mod backoff;
@@ -10,6 +10,7 @@ mod decide;
 mod gate;
 mod hydrate;
 mod in_flight;
+mod preflight;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -19,8 +20,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use preflight::{Inspected, Inspections};
+
 use crate::config::{Config, CrmSettings, Sink};
-use crate::crm::{Crm, hubspot::HubSpot};
+use crate::crm::{Crm, hubspot::HubSpot, rest::Rest, salesforce::Salesforce};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::queue::{Queue, SinkId};
@@ -36,6 +39,8 @@ pub struct Shared {
     pub client: reqwest::Client,
     /// What runs now.
     pub config: watch::Receiver<Arc<Config>>,
+    /// What CRMs said when they were asked before the first lead.
+    pub inspections: Arc<Inspections>,
     /// At most one line a second about an unavailable queue, from whoever notices.
     pub queue_log: Arc<LogLimit>,
 }
@@ -83,6 +88,7 @@ impl Supervisor {
     fn apply(&mut self, config: &Config) {
         let wanted: BTreeMap<SinkId, &Arc<Sink>> =
             config.sinks().map(|sink| (sink.id.clone(), sink)).collect();
+        let inspections = Arc::clone(&self.shared.inspections);
         self.running.retain(|id, running| {
             let unchanged = wanted
                 .get(id)
@@ -90,6 +96,7 @@ impl Supervisor {
             if !unchanged {
                 // It finishes what it has claimed; its successor claims other contacts meanwhile.
                 running.stop.cancel();
+                inspections.forget(id);
             }
             unchanged
         });
@@ -99,6 +106,9 @@ impl Supervisor {
             }
             let stop = CancellationToken::new();
             let crm = crm_of(sink, &self.shared.client);
+            let (shared, settings) = (self.shared.clone(), Arc::clone(sink));
+            self.tasks
+                .spawn(preflight::run(shared, settings, Arc::clone(&crm), stop.clone()));
             let worker = worker::Worker::new(self.shared.clone(), Arc::clone(sink), crm, stop.clone());
             self.tasks.spawn(worker.run());
             self.running.insert(
@@ -114,6 +124,8 @@ impl Supervisor {
 
 fn crm_of(sink: &Sink, client: &reqwest::Client) -> Arc<dyn Crm> {
     match &sink.crm {
-        CrmSettings::HubSpot(settings) => Arc::new(HubSpot::new(settings.clone(), client.clone())),
+        CrmSettings::HubSpot(settings) => Arc::new(HubSpot::new(Arc::clone(settings), client.clone())),
+        CrmSettings::Salesforce(settings) => Arc::new(Salesforce::new(Arc::clone(settings), client.clone())),
+        CrmSettings::Rest(settings) => Arc::new(Rest::new(Arc::clone(settings), client.clone())),
     }
 }

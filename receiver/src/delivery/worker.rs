@@ -14,9 +14,9 @@ use super::decide::{Circumstances, Decision, decide};
 use super::gate::SinkGate;
 use super::in_flight::InFlight;
 use crate::config::Sink;
-use crate::crm::{self, Crm};
+use crate::crm::{self, Crm, Failure};
 use crate::metrics::{DeliveryLabels, SinkLabels};
-use crate::queue::{Claim, Millis, Outcome, Settled, Settlement};
+use crate::queue::{Claim, Claims, Millis, Outcome, QueueError, Settled, Settlement};
 
 /// How long to sleep when nothing is due: a push wakes earlier.
 const IDLE: Duration = Duration::from_secs(30);
@@ -80,22 +80,17 @@ impl Worker {
                 this.until_stopped(wait).await;
                 continue;
             }
-            match this
-                .shared
-                .queue
-                .claim(&this.sink.id, free, this.sink.delivery.lease())
-                .await
-            {
+            match this.claim(free).await {
                 Ok(claims) => {
                     let next_due = claims.next_due.unwrap_or(IDLE).min(IDLE);
                     let none = claims.claims.is_empty();
-                    for claim in claims.claims {
+                    for call in this.calls(claims.claims) {
                         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
                             break;
                         };
                         let worker = Arc::clone(&this);
                         attempts.spawn(async move {
-                            worker.deliver(claim).await;
+                            worker.deliver(call).await;
                             drop(slot);
                         });
                     }
@@ -113,6 +108,43 @@ impl Worker {
         attempts.close();
         attempts.wait().await;
         keeper.abort();
+    }
+
+    /// Claims leads for `free` calls. Where calls take several leads, one call is filled at a time: what waits meanwhile
+    /// makes the next one fuller.
+    async fn claim(&self, free: usize) -> Result<Claims, QueueError> {
+        let lease = self.sink.delivery.lease();
+        let most = self.batch_size();
+        let mut claims = self
+            .shared
+            .queue
+            .claim(&self.sink.id, if most > 1 { most } else { free }, lease)
+            .await?;
+        let first = claims.claims.len();
+        let linger = self.sink.delivery.linger;
+        if (self.crm.batch_from()..most).contains(&first) && !linger.is_zero() {
+            self.until_stopped(linger).await;
+            let more = self.shared.queue.claim(&self.sink.id, most - first, lease).await;
+            // What is claimed already goes its way, whatever the store says now.
+            if let Ok(more) = more {
+                claims.claims.extend(more.claims);
+            }
+        }
+        Ok(claims)
+    }
+
+    /// The most leads of one call.
+    fn batch_size(&self) -> usize {
+        self.crm.max_batch().min(self.sink.delivery.batch_size).max(1)
+    }
+
+    /// The claims, call by call.
+    fn calls(&self, claims: Vec<Claim>) -> Vec<Vec<Claim>> {
+        if self.batch_size() > 1 && claims.len() >= self.crm.batch_from() {
+            vec![claims]
+        } else {
+            claims.into_iter().map(|claim| vec![claim]).collect()
+        }
     }
 
     /// How many more leads may be under way; waits for one, `None` when stopped.
@@ -161,21 +193,28 @@ impl Worker {
         }
     }
 
-    async fn deliver(&self, claim: Claim) {
-        let lost = self.in_flight.begin(claim.contact.clone(), claim.token);
-        let tools = Tools {
-            sink: &self.sink,
-            crm: self.crm.as_ref(),
-            gate: self.gate.as_ref(),
-            webhook: self.shared.config.borrow().webhook(&claim.webhook).cloned(),
-            queue: self.shared.queue.as_ref(),
-            client: &self.shared.client,
+    async fn deliver(&self, claims: Vec<Claim>) {
+        let lost = CancellationToken::new();
+        for claim in &claims {
+            self.in_flight
+                .begin(claim.contact.clone(), claim.token, lost.clone());
+        }
+        let config = Arc::clone(&self.shared.config.borrow());
+        let tools: Vec<Tools<'_>> = claims
+            .iter()
+            .map(|claim| Tools {
+                sink: &self.sink,
+                webhook: config.webhook(&claim.webhook).cloned(),
+                queue: self.shared.queue.as_ref(),
+                client: &self.shared.client,
+            })
+            .collect();
+        let outcomes = tokio::select! {
+            outcomes = attempt(&claims, self.crm.as_ref(), self.gate.as_ref(), &tools) => outcomes,
+            () = lost.cancelled() => vec![overtaken(); claims.len()],
         };
-        let outcome = tokio::select! {
-            outcome = attempt(&claim, &tools) => Some(outcome),
-            () = lost.cancelled() => None,
-        };
-        if let Some(outcome) = outcome {
+        let mut settlements = Vec::with_capacity(claims.len());
+        for (claim, outcome) in claims.into_iter().zip(outcomes) {
             self.close_gate(&outcome);
             let (keep_dead, keep_held) = self.retention(&claim);
             let circumstances = Circumstances {
@@ -185,12 +224,12 @@ impl Worker {
                 keep_held,
                 delivery: &self.sink.delivery,
             };
-            self.finish(&claim, decide(outcome, circumstances)).await;
-        } else {
-            self.count("lost");
-            tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the claim was lost while the CRM was slow; another worker has the lead");
+            settlements.push((claim, decide(outcome, circumstances)));
         }
-        self.in_flight.end(&claim.contact);
+        self.finish(&settlements).await;
+        for (claim, _) in &settlements {
+            self.in_flight.end(&claim.contact);
+        }
     }
 
     fn retention(&self, claim: &Claim) -> (Duration, Duration) {
@@ -200,71 +239,79 @@ impl Worker {
             .map_or((KEEP, KEEP), |webhook| (webhook.keep_dead, webhook.keep_held))
     }
 
-    async fn finish(&self, claim: &Claim, decision: Decision) {
-        self.count(decision.label);
-        if let Some(failure) = &decision.failure {
-            self.shared
-                .metrics
-                .failed(&claim.webhook, &self.sink.id, failure.reason, &failure.message);
-            tracing::warn!(
-                sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                outcome = decision.label, reason = failure.reason, "{}", failure.message
-            );
-        }
-        if let Some(pause) = decision.pause {
-            let reason = decision
-                .failure
-                .as_ref()
-                .map_or("", |failure| failure.message.as_str());
-            if let Err(error) = self.shared.queue.pause(&self.sink.id, pause, reason).await {
-                tracing::warn!(sink = %self.sink.id, %error, "the pause could not be stored");
+    async fn finish(&self, decided: &[(Claim, Decision)]) {
+        let mut pause: Option<(Duration, String)> = None;
+        for (claim, decision) in decided {
+            self.count(decision.label);
+            if let Some(failure) = &decision.failure {
+                self.shared
+                    .metrics
+                    .failed(&claim.webhook, &self.sink.id, failure.reason, &failure.message);
+                tracing::warn!(
+                    sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
+                    outcome = decision.label, reason = failure.reason, "{}", failure.message
+                );
+            }
+            if let Some(asked) = decision.pause
+                && pause.as_ref().is_none_or(|(longest, _)| asked > *longest)
+            {
+                let why = decision.failure.as_ref().map(Failure::for_pause);
+                pause = Some((asked, why.unwrap_or_default()));
             }
         }
-        let delivered = matches!(decision.settle, Outcome::Delivered { .. });
-        let settled = self.settle(claim, decision.settle).await;
-        if delivered && settled {
-            self.shared
-                .metrics
-                .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));
+        if let Some((pause, reason)) = pause
+            && let Err(error) = self.shared.queue.pause(&self.sink.id, pause, &reason).await
+        {
+            tracing::warn!(sink = %self.sink.id, %error, "the pause could not be stored");
+        }
+        let settled = self.settle(decided).await;
+        for ((claim, decision), settled) in decided.iter().zip(settled) {
+            if settled && matches!(decision.settle, Outcome::Delivered { .. }) {
+                self.shared
+                    .metrics
+                    .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));
+            }
         }
     }
 
-    /// Writes the outcome down. If the store stays away, the lease ends and the lead is tried again: the upsert is
-    /// made so that this makes no second record.
-    async fn settle(&self, claim: &Claim, outcome: Outcome) -> bool {
-        for attempt in 1..=SETTLE_TRIES {
-            let settlement = Settlement {
+    /// Writes the outcomes down; which of them took effect. If the store stays away, the leases end and the leads are
+    /// tried again: the upsert is made so that this makes no second record.
+    async fn settle(&self, decided: &[(Claim, Decision)]) -> Vec<bool> {
+        let settlements: Vec<Settlement> = decided
+            .iter()
+            .map(|(claim, decision)| Settlement {
                 contact: claim.contact.clone(),
                 token: claim.token,
-                outcome: outcome.clone(),
-            };
-            match self
-                .shared
-                .queue
-                .settle(&self.sink.id, vec![settlement])
-                .await
-                .as_deref()
-            {
-                Ok([Settled::Done]) => return true,
-                Ok(_) => {
-                    // After an unknown first try, "stale" may mean that it landed.
-                    if attempt == 1 {
-                        self.count("stale");
-                        tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the claim had ended before the outcome was written; another worker has the lead");
-                    }
-                    return attempt > 1;
+                outcome: decision.settle.clone(),
+            })
+            .collect();
+        for attempt in 1..=SETTLE_TRIES {
+            match self.shared.queue.settle(&self.sink.id, settlements.clone()).await {
+                Ok(settled) => {
+                    return decided
+                        .iter()
+                        .zip(settled)
+                        .map(|((claim, _), settled)| {
+                            // After an unknown first try, "stale" may mean that it landed.
+                            if settled == Settled::Stale && attempt == 1 {
+                                self.count("stale");
+                                tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the claim had ended before the outcome was written; another worker has the lead");
+                            }
+                            settled == Settled::Done || attempt > 1
+                        })
+                        .collect();
                 }
                 Err(error) => {
                     self.shared.metrics.queue_errors.inc();
-                    tracing::debug!(sink = %self.sink.id, lead = %claim.id, %error, "the outcome could not be written yet");
+                    tracing::debug!(sink = %self.sink.id, %error, "outcomes could not be written yet");
                     tokio::time::sleep(Duration::from_millis(200) * attempt).await;
                 }
             }
         }
         if let Some(left_out) = self.shared.queue_log.admit() {
-            tracing::warn!(sink = %self.sink.id, lead = %claim.id, more = left_out, "the outcome could not be written; the lead comes back when its lease ends");
+            tracing::warn!(sink = %self.sink.id, leads = decided.len(), more = left_out, "outcomes could not be written; the leads come back when their leases end");
         }
-        false
+        vec![false; decided.len()]
     }
 
     async fn keep_leases(self: Arc<Self>) {
@@ -300,6 +347,19 @@ impl Worker {
                 outcome,
             })
             .inc();
+    }
+}
+
+/// The outcome of a call that was given up because a claim of it was lost: of that lead another worker decides (its
+/// settlement here is stale), the others are tried again.
+fn overtaken() -> crm::Outcome {
+    crm::Outcome::Retry {
+        after: None,
+        why: Failure::new(
+            "ClaimLost",
+            "a claim was lost while the CRM was slow; its lead is with another worker",
+        ),
+        unknown: true,
     }
 }
 

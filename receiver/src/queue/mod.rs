@@ -90,8 +90,15 @@ pub trait Queue: Send + Sync + 'static {
     async fn show(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError>;
 
     /// Puts a dead or held lead back at the end of its contact's line, due now, with its attempts cleared.
-    /// `false`: no such lead in that set. A rejected request is not replayed here (it never was a lead).
-    async fn replay(&self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError>;
+    /// `record`, if given, is remembered for the contact for so long: what a person decided. `false`: no such lead in
+    /// that set. A rejected request is not replayed here (it never was a lead).
+    async fn replay(
+        &self,
+        set: ParkedSet,
+        sink: &SinkId,
+        id: &LeadId,
+        record: Option<(&str, Duration)>,
+    ) -> Result<bool, QueueError>;
 
     /// Removes a parked lead for good and counts it as discarded. `sink` is `None` for rejected requests.
     async fn discard(&self, set: ParkedSet, sink: Option<&SinkId>, id: &LeadId) -> Result<bool, QueueError>;

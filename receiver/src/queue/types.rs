@@ -182,7 +182,7 @@ pub enum Outcome {
         /// From now.
         after: Duration,
         /// Whether the CRM may have it nonetheless.
-        unknown: bool,
+        doubt: Doubt,
     },
     /// Nothing was attempted (pause, shutdown): due again later, and the attempt is not counted.
     Release {
@@ -198,6 +198,17 @@ pub enum Outcome {
         /// Removed after so long.
         keep: Duration,
     },
+}
+
+/// What an attempt changes about [`Claim::unknown`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nothing: it did not reach the CRM, or was refused.
+    Keep,
+    /// The CRM may have it.
+    Add,
+    /// What an earlier attempt may have done will be visible by then.
+    Clear,
 }
 
 /// Why a lead was set aside.

@@ -57,7 +57,7 @@ pub async fn the_figures_add_up(rig: Rig) {
     }
     let dead = rig.listed(ParkedSet::Dead).await;
     rig.queue
-        .replay(ParkedSet::Dead, &crm(), &dead[0].id)
+        .replay(ParkedSet::Dead, &crm(), &dead[0].id, None)
         .await
         .unwrap();
     rig.queue
@@ -161,7 +161,7 @@ pub async fn a_replayed_lead_counts_from_its_replay(rig: Rig) {
     assert_eq!(rig.stats().await.oldest_accepted_at, None);
     tokio::time::sleep(Duration::from_millis(50)).await;
     rig.queue
-        .replay(ParkedSet::Dead, &crm(), &claim.id)
+        .replay(ParkedSet::Dead, &crm(), &claim.id, None)
         .await
         .unwrap();
     let oldest = rig.stats().await.oldest_accepted_at.unwrap();

@@ -212,7 +212,7 @@ pub async fn the_next_lead_starts_with_a_clean_slate(rig: Rig) {
         &claim,
         Outcome::Retry {
             after: Duration::ZERO,
-            unknown: true,
+            doubt: Doubt::Add,
         },
     )
     .await;
@@ -231,7 +231,7 @@ pub async fn an_unknown_outcome_is_not_forgotten(rig: Rig) {
         &claim,
         Outcome::Retry {
             after: Duration::ZERO,
-            unknown: true,
+            doubt: Doubt::Add,
         },
     )
     .await;
@@ -242,6 +242,24 @@ pub async fn an_unknown_outcome_is_not_forgotten(rig: Rig) {
         rig.claim_soon().await.unknown,
         "a later refusal says nothing about the earlier attempt"
     );
+}
+
+pub async fn an_unknown_outcome_is_cleared_when_it_would_be_visible(rig: Rig) {
+    rig.accept(fresh("ann")).await;
+    for (doubt, unknown) in [
+        (Doubt::Add, true),
+        (Doubt::Keep, true),
+        (Doubt::Clear, false),
+        (Doubt::Keep, false),
+        (Doubt::Add, true),
+    ] {
+        let claim = rig.claim_soon().await;
+        let after = Duration::ZERO;
+        rig.settle(&claim, Outcome::Retry { after, doubt }).await;
+        let claim = rig.claim_soon().await;
+        assert_eq!(claim.unknown, unknown, "{doubt:?}");
+        rig.settle(&claim, retry(Duration::ZERO)).await;
+    }
 }
 
 pub async fn a_retry_waits_its_time(rig: Rig) {

@@ -153,9 +153,13 @@ impl Model {
         let head = self.heads.get_mut(&line).expect("it is held");
         head.token = None;
         match &settlement.outcome {
-            Outcome::Retry { after, unknown } => {
+            Outcome::Retry { after, doubt } => {
                 head.due = after.is_zero();
-                head.unknown |= unknown;
+                match doubt {
+                    Doubt::Keep => {}
+                    Doubt::Add => head.unknown = true,
+                    Doubt::Clear => head.unknown = false,
+                }
             }
             Outcome::Release { after } => {
                 head.due = after.is_zero();

@@ -103,19 +103,30 @@ pub async fn a_replayed_lead_joins_the_end_with_its_attempts_cleared(rig: Rig) {
     rig.accept(waiting.clone()).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert!(
-        !rig.queue.replay(ParkedSet::Held, &crm(), &dead.id).await.unwrap(),
+        !rig.queue
+            .replay(ParkedSet::Held, &crm(), &dead.id, None)
+            .await
+            .unwrap(),
         "not in that set"
     );
     assert!(
         !rig.queue
-            .replay(ParkedSet::Dead, &other_crm(), &dead.id)
+            .replay(ParkedSet::Dead, &other_crm(), &dead.id, None)
             .await
             .unwrap(),
         "not of that sink"
     );
-    assert!(rig.queue.replay(ParkedSet::Dead, &crm(), &dead.id).await.unwrap());
     assert!(
-        !rig.queue.replay(ParkedSet::Dead, &crm(), &dead.id).await.unwrap(),
+        rig.queue
+            .replay(ParkedSet::Dead, &crm(), &dead.id, None)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !rig.queue
+            .replay(ParkedSet::Dead, &crm(), &dead.id, None)
+            .await
+            .unwrap(),
         "once"
     );
     assert!(rig.queue.show(&dead.id).await.unwrap().is_empty());
@@ -137,17 +148,55 @@ pub async fn a_replayed_lead_joins_the_end_with_its_attempts_cleared(rig: Rig) {
     assert_eq!((rig.stats().await.delivered, rig.stats().await.pending), (2, 0));
 }
 
+pub async fn a_replay_can_say_which_record_it_is(rig: Rig) {
+    let held = parked(&rig, "ann", ParkedSet::Held).await;
+    let decided = Some(("crm-7", LONG));
+    assert!(
+        rig.queue
+            .replay(ParkedSet::Held, &crm(), &held.id, decided)
+            .await
+            .unwrap()
+    );
+    let replayed = rig.claim_soon().await;
+    assert_eq!(
+        (&replayed.id, replayed.record.as_deref()),
+        (&held.id, Some("crm-7"))
+    );
+    // Without a decision, what is remembered stays.
+    rig.settle(
+        &replayed,
+        Outcome::Park {
+            set: ParkedSet::Dead,
+            why: why("Refused"),
+            keep: LONG,
+        },
+    )
+    .await;
+    assert!(
+        rig.queue
+            .replay(ParkedSet::Dead, &crm(), &held.id, None)
+            .await
+            .unwrap()
+    );
+    assert_eq!(rig.claim_soon().await.record.as_deref(), Some("crm-7"));
+}
+
 pub async fn a_replay_leaves_a_claim_and_a_retry_in_force(rig: Rig) {
     let dead = parked(&rig, "ann", ParkedSet::Dead).await;
     let also_dead = parked(&rig, "ann", ParkedSet::Dead).await;
     rig.accept(fresh("ann")).await;
     let claim = rig.claim_soon().await;
-    assert!(rig.queue.replay(ParkedSet::Dead, &crm(), &dead.id).await.unwrap());
+    assert!(
+        rig.queue
+            .replay(ParkedSet::Dead, &crm(), &dead.id, None)
+            .await
+            .unwrap()
+    );
     assert!(rig.claim(10).await.is_empty(), "the contact is claimed");
     assert_eq!(rig.settle(&claim, retry(LONG)).await, Settled::Done);
     assert!(
         rig.queue
-            .replay(ParkedSet::Dead, &crm(), &also_dead.id)
+            .replay(ParkedSet::Dead, &crm(), &also_dead.id, None)
             .await
             .unwrap()
     );
@@ -197,7 +246,7 @@ pub async fn a_rejected_request_is_kept_and_counted(rig: Rig) {
     assert_eq!(rig.listed(ParkedSet::Rejected).await.len(), 2);
     assert!(
         !rig.queue
-            .replay(ParkedSet::Rejected, &crm(), &one.id)
+            .replay(ParkedSet::Rejected, &crm(), &one.id, None)
             .await
             .unwrap()
     );
@@ -327,6 +376,11 @@ pub async fn parked_leads_survive_a_crash(mut rig: Rig) {
     rig.crash().await;
     assert_eq!(rig.queue.show(&lead.id).await.unwrap().len(), 1);
     assert_eq!(rig.listed(ParkedSet::Rejected).await.len(), 1);
-    assert!(rig.queue.replay(ParkedSet::Held, &crm(), &lead.id).await.unwrap());
+    assert!(
+        rig.queue
+            .replay(ParkedSet::Held, &crm(), &lead.id, None)
+            .await
+            .unwrap()
+    );
     assert_eq!(rig.claim_soon().await.id, lead.id);
 }

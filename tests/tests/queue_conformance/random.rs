@@ -203,15 +203,15 @@ impl Comparison {
             },
             2 => Outcome::Retry {
                 after: Duration::ZERO,
-                unknown: true,
+                doubt: Doubt::Add,
             },
             3 => Outcome::Retry {
                 after: Duration::ZERO,
-                unknown: false,
+                doubt: Doubt::Keep,
             },
             4 => Outcome::Retry {
                 after: LONG,
-                unknown: false,
+                doubt: Doubt::Clear,
             },
             5 => Outcome::Release {
                 after: Duration::ZERO,
@@ -256,7 +256,7 @@ impl Comparison {
             };
         }
         let expected = self.model.replay(set, &sink, &id);
-        assert_eq!(self.queue.replay(set, &sink, &id).await.unwrap(), expected);
+        assert_eq!(self.queue.replay(set, &sink, &id, None).await.unwrap(), expected);
     }
 
     async fn discard(&mut self, which: &prop::sample::Index) {

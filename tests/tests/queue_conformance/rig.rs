@@ -189,7 +189,7 @@ pub fn form() -> WebhookId {
 pub fn retry(after: Duration) -> Outcome {
     Outcome::Retry {
         after,
-        unknown: false,
+        doubt: Doubt::Keep,
     }
 }
 

@@ -73,7 +73,7 @@ pub async fn a_replay_wakes(rig: Rig) {
     let waiter = tokio::spawn(async move { queue.wait(&crm(), LONG).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
     rig.queue
-        .replay(ParkedSet::Dead, &crm(), &claim.id)
+        .replay(ParkedSet::Dead, &crm(), &claim.id, None)
         .await
         .unwrap();
     tokio::time::timeout(RECOVERY, waiter).await.unwrap().unwrap();

@@ -12,7 +12,7 @@ use super::{
     script,
 };
 use crate::queue::{
-    Claim, Claims, Contact, Outcome, ParkedSet, QueueError, Settled, Settlement, SinkId, Token,
+    Claim, Claims, Contact, Doubt, Outcome, ParkedSet, QueueError, Settled, Settlement, SinkId, Token,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -145,8 +145,13 @@ impl RedisQueue {
                 Outcome::Delivered {
                     remember: Some((record, keep)),
                 } => call.arg("delivered").arg(record).arg(millis(*keep).max(1)),
-                Outcome::Retry { after, unknown } => {
-                    call.arg("retry").arg(millis(*after)).arg(u8::from(*unknown))
+                Outcome::Retry { after, doubt } => {
+                    let unknown = match doubt {
+                        Doubt::Keep => "",
+                        Doubt::Add => "1",
+                        Doubt::Clear => "0",
+                    };
+                    call.arg("retry").arg(millis(*after)).arg(unknown)
                 }
                 Outcome::Release { after } => call.arg("release").arg(millis(*after)).arg(""),
                 Outcome::Park { set, why, keep } => {

@@ -221,8 +221,14 @@ impl Queue for RedisQueue {
         self.show_parked(id).await
     }
 
-    async fn replay(&self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError> {
-        let replayed = self.replay_parked(set, sink, id).await?;
+    async fn replay(
+        &self,
+        set: ParkedSet,
+        sink: &SinkId,
+        id: &LeadId,
+        record: Option<(&str, Duration)>,
+    ) -> Result<bool, QueueError> {
+        let replayed = self.replay_parked(set, sink, id, record).await?;
         if replayed {
             self.wake.push(sink);
         }

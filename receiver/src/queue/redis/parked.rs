@@ -136,6 +136,7 @@ impl RedisQueue {
         set: ParkedSet,
         sink: &SinkId,
         id: &LeadId,
+        record: Option<(&str, Duration)>,
     ) -> Result<bool, QueueError> {
         if set == ParkedSet::Rejected {
             return Ok(false);
@@ -147,11 +148,17 @@ impl RedisQueue {
         let Some(contact) = parked(set, value)?.contact else {
             return Ok(false);
         };
-        let mut call = script::REPLAY.call(7, 512);
+        let mut call = script::REPLAY.call(8, 512);
         call.arg(self.keys.counts()).arg(&self.keys.parked(set));
-        call.arg(self.keys.due(sink)).arg(self.keys.line(sink, &contact));
+        call.arg(self.keys.due(sink))
+            .arg(self.keys.line(sink, &contact))
+            .arg(self.keys.record(sink, &contact));
         call.arg(self.keys.channel()).arg(sink.as_str()).arg(id.as_str());
         call.arg(contact.as_str()).arg(set.as_str());
+        match record {
+            Some((record, keep)) => call.arg(record).arg(millis(keep).max(1)),
+            None => call.arg("").arg(0),
+        };
         Ok(number(&self.link.run(&script::REPLAY, &call).await?) == Some(1))
     }
 

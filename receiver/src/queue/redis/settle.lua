@@ -3,7 +3,7 @@
 -- KEYS: counts, due, state, touched, four of the held set, four of the dead set, then the line and the
 -- remembered record of each contact.
 -- ARGV: channel, sink, then for each claim its contact, token, kind of outcome, and two values:
---   delivered: the CRM record, how long to remember it (0: not);  retry: after, whether unknown;
+--   delivered: the CRM record, how long to remember it (0: not);  retry: after, whether unknown (1, 0, or as before);
 --   release: after;  held, dead: how long to keep it, the reason as fields.
 local now = now_ms()
 local sink = ARGV[2]
@@ -54,7 +54,7 @@ for arg = 3, #ARGV, PER_CLAIM do
     answers[#answers + 1] = 1
     settled[contact] = true
     if kind == 'retry' then
-      put_back(contact, tonumber(value), tonumber(attempts), ARGV[arg + 4] == '1' and '1' or unknown)
+      put_back(contact, tonumber(value), tonumber(attempts), ARGV[arg + 4] ~= '' and ARGV[arg + 4] or unknown)
     elseif kind == 'release' then
       put_back(contact, tonumber(value), math.max(0, tonumber(attempts) - 1), unknown)
     else

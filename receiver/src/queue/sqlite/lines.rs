@@ -7,8 +7,8 @@ use rusqlite::OptionalExtension;
 
 use super::writer::{Failure, Tx, millis, unsigned};
 use crate::queue::{
-    Claim, Claims, Contact, LeadId, Outcome, ParkReason, ParkedSet, Settled, Settlement, SinkId, Token,
-    WebhookId,
+    Claim, Claims, Contact, Doubt, LeadId, Outcome, ParkReason, ParkedSet, Settled, Settlement, SinkId,
+    Token, WebhookId,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -192,21 +192,19 @@ fn settle_one(
         return Ok(Settled::Stale);
     }
     match &settlement.outcome {
-        Outcome::Retry { after, unknown } => {
-            put_back(tx, sink, contact, *after, attempts, *unknown)?;
+        Outcome::Retry { after, doubt } => {
+            put_back(tx, sink, contact, *after, attempts, *doubt)?;
             *waits = true;
         }
         Outcome::Release { after } => {
-            put_back(tx, sink, contact, *after, attempts - 1, false)?;
+            put_back(tx, sink, contact, *after, attempts - 1, Doubt::Keep)?;
             *waits = true;
         }
-        Outcome::Delivered { remember } => {
+        Outcome::Delivered { remember: record } => {
             let webhook = take_first(tx, sink, contact, None)?;
             tx.tally.sink(sink, &webhook).delivered += 1;
-            if let Some((record, keep)) = remember {
-                tx.sql
-                    .prepare_cached("INSERT OR REPLACE INTO record VALUES (?1, ?2, ?3, ?4)")?
-                    .execute((sink.as_str(), contact.as_str(), record, tx.now + millis(*keep)))?;
+            if let Some((record, keep)) = record {
+                remember(tx, sink, contact.as_str(), record, *keep)?;
             }
             *waits |= next_head(tx, sink, contact)?;
         }
@@ -230,17 +228,30 @@ fn settle_one(
     Ok(Settled::Done)
 }
 
+/// Keeps which record a contact's leads go to.
+pub(super) fn remember(
+    tx: &Tx<'_>,
+    sink: &SinkId,
+    contact: &str,
+    record: &str,
+    keep: Duration,
+) -> rusqlite::Result<usize> {
+    tx.sql
+        .prepare_cached("INSERT OR REPLACE INTO record VALUES (?1, ?2, ?3, ?4)")?
+        .execute((sink.as_str(), contact, record, tx.now + millis(keep)))
+}
+
 fn put_back(
     tx: &Tx<'_>,
     sink: &SinkId,
     contact: &Contact,
     after: Duration,
     attempts: i64,
-    unknown: bool,
+    doubt: Doubt,
 ) -> rusqlite::Result<usize> {
     tx.sql
         .prepare_cached(
-            "UPDATE head SET due = ?3, token = 0, attempts = max(?4, 0), unknown = unknown OR ?5 \
+            "UPDATE head SET due = ?3, token = 0, attempts = max(?4, 0), unknown = coalesce(?5, unknown) \
              WHERE sink = ?1 AND contact = ?2",
         )?
         .execute((
@@ -248,7 +259,11 @@ fn put_back(
             contact.as_str(),
             tx.now + millis(after),
             attempts,
-            unknown,
+            match doubt {
+                Doubt::Keep => None,
+                Doubt::Add => Some(true),
+                Doubt::Clear => Some(false),
+            },
         ))
 }
 

@@ -199,9 +199,21 @@ impl Queue for SqliteQueue {
         self.call(move |tx| parked::show(tx, &id)).await
     }
 
-    async fn replay(&self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError> {
+    async fn replay(
+        &self,
+        set: ParkedSet,
+        sink: &SinkId,
+        id: &LeadId,
+        record: Option<(&str, Duration)>,
+    ) -> Result<bool, QueueError> {
+        let record = record.map(|(record, keep)| (record.to_owned(), keep));
         let (name, id) = (sink.clone(), id.clone());
-        let replayed = self.call(move |tx| parked::replay(tx, set, &name, &id)).await?;
+        let replayed = self
+            .call(move |tx| {
+                let record = record.as_ref().map(|(record, keep)| (record.as_str(), *keep));
+                parked::replay(tx, set, &name, &id, record)
+            })
+            .await?;
         if replayed {
             self.wake.push(sink);
         }

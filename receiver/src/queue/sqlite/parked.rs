@@ -1,10 +1,13 @@
 //! What waits for a person: list, show, replay, discard, erase.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row};
 
 use super::{
     accept::{Enqueued, enqueue},
+    lines::remember,
     writer::{Failure, Tx, unsigned},
 };
 use crate::queue::{
@@ -124,7 +127,13 @@ pub(super) fn show(tx: &mut Tx<'_>, id: &LeadId) -> Result<Vec<Parked>, Failure>
 }
 
 /// Puts a held or dead lead back at the end of its contact's line.
-pub(super) fn replay(tx: &mut Tx<'_>, set: ParkedSet, sink: &SinkId, id: &LeadId) -> Result<bool, Failure> {
+pub(super) fn replay(
+    tx: &mut Tx<'_>,
+    set: ParkedSet,
+    sink: &SinkId,
+    id: &LeadId,
+    record: Option<(&str, Duration)>,
+) -> Result<bool, Failure> {
     if set == ParkedSet::Rejected {
         return Ok(false);
     }
@@ -150,6 +159,9 @@ pub(super) fn replay(tx: &mut Tx<'_>, set: ParkedSet, sink: &SinkId, id: &LeadId
         body: &body,
     };
     enqueue(tx, &lead)?;
+    if let Some((record, keep)) = record {
+        remember(tx, sink, &contact, record, keep)?;
+    }
     tx.tally.sink(sink, &WebhookId::new(webhook)).parked(set, -1);
     Ok(true)
 }

@@ -1,12 +1,18 @@
-//! A CrmSink with its Secrets, compiled.
+//! A CrmSink with its Secrets, compiled: what all CRMs share here, each CRM's own settings in a file of its name.
 
+mod hubspot;
+mod rest;
+mod salesforce;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
 use leadgate_crds::CrmSink;
-use leadgate_crds::crm_sink::{Crm, Delivery, HubSpot};
+use leadgate_crds::common::SecretKeyRef;
+use leadgate_crds::crm_sink::{Crm, Delivery};
 
-use crate::crm::{Mapping, hubspot};
+use crate::crm::{self, Mapping, Matching};
 use crate::queue::{Breaker, RateLimit, SinkId};
 use crate::source::ReadSecret;
 
@@ -19,6 +25,8 @@ pub struct Sink {
     pub crm: CrmSettings,
     /// Lead -> properties.
     pub mapping: Mapping,
+    /// How a lead finds its record.
+    pub matching: Matching,
     /// How fast and how patiently.
     pub delivery: DeliverySettings,
     /// Queue, do not deliver.
@@ -29,7 +37,11 @@ pub struct Sink {
 #[derive(Debug)]
 pub enum CrmSettings {
     /// HubSpot.
-    HubSpot(hubspot::Settings),
+    HubSpot(Arc<crm::hubspot::Settings>),
+    /// Salesforce.
+    Salesforce(Arc<crm::salesforce::Settings>),
+    /// Any CRM with a REST API.
+    Rest(Arc<crm::rest::Settings>),
 }
 
 /// How fast, how often and how patiently leads are delivered.
@@ -47,8 +59,12 @@ pub struct DeliverySettings {
     pub limit: RateLimit,
     /// Over all replicas.
     pub breaker: Breaker,
-    /// Leads under way at once, in this process.
+    /// Calls under way at once, in this process.
     pub concurrency: usize,
+    /// The most leads of one call, where the CRM takes several.
+    pub batch_size: usize,
+    /// How long a lead may wait for others to share its call.
+    pub linger: Duration,
 }
 
 impl DeliverySettings {
@@ -75,6 +91,8 @@ impl From<&Delivery> for DeliverySettings {
                 cooldown: spec.circuit_breaker.cooldown.get(),
             },
             concurrency: usize::try_from(spec.concurrency).unwrap_or(1).max(1),
+            batch_size: usize::try_from(spec.batch.max_size).unwrap_or(1).max(1),
+            linger: spec.batch.linger.get(),
         }
     }
 }
@@ -86,16 +104,23 @@ impl Sink {
         let namespace = object.metadata.namespace.as_deref().unwrap_or("default");
         let spec = &object.spec;
         let delivery = DeliverySettings::from(&spec.delivery);
+        let matching = Matching::from(&spec.matching);
         let (crm, standard) = match spec.crm() {
             Some(Crm::HubSpot(settings)) => (
-                hubspot_settings(settings, delivery.timeout, read_secret).map(CrmSettings::HubSpot),
-                hubspot::STANDARD_PROPERTIES,
+                hubspot::settings(settings, delivery.timeout, matching.clone(), read_secret)
+                    .map(|settings| CrmSettings::HubSpot(Arc::new(settings))),
+                crm::hubspot::STANDARD_PROPERTIES,
             ),
-            Some(Crm::Salesforce(_) | Crm::Rest(_)) => {
-                return Err(vec![
-                    "spec: this version delivers to HubSpot only; salesforce and rest sinks come with a later one".to_owned(),
-                ]);
-            }
+            Some(Crm::Salesforce(settings)) => (
+                salesforce::settings(settings, delivery.timeout, matching.clone(), read_secret)
+                    .map(|settings| CrmSettings::Salesforce(Arc::new(settings))),
+                crm::salesforce::STANDARD_PROPERTIES,
+            ),
+            Some(Crm::Rest(settings)) => (
+                rest::settings(settings, delivery.timeout, matching.clone(), read_secret)
+                    .map(|settings| CrmSettings::Rest(Arc::new(settings))),
+                crm::rest::STANDARD_PROPERTIES,
+            ),
             None => {
                 return Err(vec![
                     "spec: set exactly one of hubspot, salesforce and rest".to_owned(),
@@ -112,11 +137,12 @@ impl Sink {
                 id: SinkId::new(format!("{namespace}/{name}")),
                 crm,
                 mapping,
+                matching,
                 delivery,
                 suspended: spec.suspend,
             }),
             (crm, mapping) => {
-                let mut errors: Vec<String> = crm.err().into_iter().collect();
+                let mut errors: Vec<String> = crm.err().unwrap_or_default();
                 errors.extend(mapping.err().unwrap_or_default());
                 Err(errors)
             }
@@ -124,34 +150,39 @@ impl Sink {
     }
 }
 
-fn hubspot_settings(
-    spec: &HubSpot,
-    timeout: Duration,
+/// A Secret's value without blanks around it; empty ones are an error. `what` says what belongs there.
+fn secret_text(
+    at: &str,
+    reference: &SecretKeyRef,
+    what: &str,
     read_secret: &ReadSecret<'_>,
-) -> Result<hubspot::Settings, String> {
-    let at = "spec.hubspot.tokenSecretRef";
-    let secret = &spec.token_secret_ref;
-    let token = read_secret(&secret.name, &secret.key).map_err(|e| format!("{at}: {e}"))?;
-    let token = token.trim_ascii();
-    if token.is_empty() {
+) -> Result<Vec<u8>, String> {
+    let value = read_secret(&reference.name, &reference.key).map_err(|e| format!("{at}: {e}"))?;
+    let value = value.trim_ascii();
+    if value.is_empty() {
         return Err(format!(
-            "{at}: Secret {} key {} is empty; put the private-app token there",
-            secret.name, secret.key
+            "{at}: Secret {} key {} is empty; put {what} there",
+            reference.name, reference.key
         ));
     }
-    let mut authorization = HeaderValue::from_bytes(&[b"Bearer ", token].concat()).map_err(|_| {
+    Ok(value.to_vec())
+}
+
+/// A header's value made of a prefix and a Secret's value; marked sensitive, so that it shows in no log.
+fn secret_header(
+    at: &str,
+    reference: &SecretKeyRef,
+    prefix: &[u8],
+    what: &str,
+    read_secret: &ReadSecret<'_>,
+) -> Result<HeaderValue, String> {
+    let value = secret_text(at, reference, what, read_secret)?;
+    let mut header = HeaderValue::from_bytes(&[prefix, &value].concat()).map_err(|_| {
         format!(
-            "{at}: Secret {} key {} holds characters that no token has",
-            secret.name, secret.key
+            "{at}: Secret {} key {} holds characters that no header can have; put {what} there",
+            reference.name, reference.key
         )
     })?;
-    authorization.set_sensitive(true);
-    Ok(hubspot::Settings {
-        base_url: spec.base_url.clone(),
-        api_version: spec.api_version.clone(),
-        object: spec.object.clone(),
-        unique_property: spec.unique_property.clone(),
-        authorization,
-        timeout,
-    })
+    header.set_sensitive(true);
+    Ok(header)
 }

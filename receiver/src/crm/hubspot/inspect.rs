@@ -1,0 +1,173 @@
+//! What to know before the first lead: whether HubSpot answers, takes the token, and has the properties.
+
+use serde_json::{Value, json};
+
+use super::HubSpot;
+use super::answer::Answer;
+use crate::crm::exchange::{NoAnswer, Reply};
+use crate::crm::{Failure, Gate, Inspection};
+
+impl HubSpot {
+    pub(super) async fn inspect_account(&self, properties: &[&str], gate: &dyn Gate) -> Inspection {
+        let schema = match self.api.schema(gate).await {
+            Ok(reply) => reply,
+            Err(no_answer) => return unreached(no_answer),
+        };
+        match schema.answer() {
+            Answer::Done(_) => {
+                let missing = judge(&schema.json(), properties, &self.settings.unique_property);
+                let problems = self.mend(missing, gate).await;
+                Inspection {
+                    reachable: Some(Ok(())),
+                    credentials: Some(Ok(())),
+                    problems,
+                }
+            }
+            // The token may lack crm.schemas.contacts.read and be good enough for leads.
+            Answer::Pause(_, why) if why.reason == "MissingScopes" => match self.api.any_record(gate).await {
+                Ok(reply) => of_answer(&reply),
+                Err(no_answer) => unreached(no_answer),
+            },
+            _ => of_answer(&schema),
+        }
+    }
+
+    /// Makes what is missing, if the sink says so; what remains is told.
+    async fn mend(&self, found: Vec<Problem>, gate: &dyn Gate) -> Vec<String> {
+        let mut problems = Vec::new();
+        for problem in found {
+            match problem {
+                Problem::Missing(name) if self.settings.ensure_properties => {
+                    match self.api.create_property(&definition(&name), gate).await {
+                        // 409: another replica was quicker.
+                        Ok(reply) if matches!(reply.status, 200..=299 | 409) => {
+                            tracing::info!(property = %name, "made a HubSpot property (hubspot.ensureProperties)");
+                        }
+                        Ok(reply) => problems.push(format!(
+                            "property `{name}` is missing, and HubSpot did not let it be made ({}); give the token crm.schemas.contacts.write or make it in HubSpot",
+                            reply.status
+                        )),
+                        Err(_) => problems.push(format!("property `{name}` is missing and could not be made yet")),
+                    }
+                }
+                Problem::Missing(name) => problems.push(format!(
+                    "HubSpot has no property `{name}`: make it there, set hubspot.ensureProperties, or take it out of properties"
+                )),
+                Problem::ReadOnly(name) => problems.push(format!(
+                    "HubSpot sets property `{name}` itself: take it out of properties"
+                )),
+                Problem::NotUnique(name) => problems.push(format!(
+                    "HubSpot's property `{name}` does not require unique values: hubspot.uniqueProperty needs one that does"
+                )),
+            }
+        }
+        problems
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Problem {
+    Missing(String),
+    ReadOnly(String),
+    NotUnique(String),
+}
+
+/// Holds the mapping against HubSpot's properties. Pure.
+fn judge(schema: &Value, properties: &[&str], unique: &str) -> Vec<Problem> {
+    let known = schema
+        .get("results")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    let find = |name: &str| {
+        known
+            .iter()
+            .find(|property| property.get("name").and_then(Value::as_str) == Some(name))
+    };
+    let mut problems: Vec<Problem> = properties
+        .iter()
+        .filter_map(|name| match find(name) {
+            None => Some(Problem::Missing((*name).to_owned())),
+            Some(property) => {
+                let read_only = property
+                    .pointer("/modificationMetadata/readOnlyValue")
+                    .and_then(Value::as_bool);
+                (read_only == Some(true)).then(|| Problem::ReadOnly((*name).to_owned()))
+            }
+        })
+        .collect();
+    if unique != "email"
+        && let Some(property) = find(unique)
+        && property.get("hasUniqueValue").and_then(Value::as_bool) == Some(false)
+    {
+        problems.push(Problem::NotUnique(unique.to_owned()));
+    }
+    problems
+}
+
+/// A property of texts, in the group that every account has.
+fn definition(name: &str) -> Value {
+    json!({
+        "name": name, "label": name.replace('_', " "), "type": "string", "fieldType": "text",
+        "groupName": "contactinformation", "description": "Made by Leadgate (hubspot.ensureProperties)",
+    })
+}
+
+fn of_answer(reply: &Reply) -> Inspection {
+    let (reachable, credentials) = match reply.answer() {
+        Answer::Done(_) => (Some(Ok(())), Some(Ok(()))),
+        Answer::Pause(_, why) if matches!(why.reason, "InvalidCredentials" | "MissingScopes") => {
+            (Some(Ok(())), Some(Err(why)))
+        }
+        Answer::Retry(_, why) if why.reason == "Unavailable" => (Some(Err(why)), None),
+        Answer::NotFound(why) => (
+            Some(Err(Failure::new(
+                "UnknownObject",
+                "the address answers 404; see hubspot.baseUrl, hubspot.apiVersion and hubspot.object",
+            )
+            .with_answer(&why.answer))),
+            None,
+        ),
+        Answer::Pause(_, why) if why.reason == "Redirected" => (Some(Err(why)), None),
+        _ => (Some(Ok(())), None),
+    };
+    Inspection {
+        reachable,
+        credentials,
+        problems: Vec::new(),
+    }
+}
+
+fn unreached(no_answer: NoAnswer) -> Inspection {
+    Inspection {
+        reachable: match no_answer {
+            NoAnswer::Denied(_) => None,
+            NoAnswer::Failed(why, _) => Some(Err(why)),
+        },
+        ..Inspection::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_read_only_and_not_unique_properties_are_found_before_a_lead_fails() {
+        let schema = json!({"results": [
+            {"name": "email", "modificationMetadata": {"readOnlyValue": false}, "hasUniqueValue": false},
+            {"name": "createdate", "modificationMetadata": {"readOnlyValue": true}},
+            {"name": "external_id", "hasUniqueValue": false},
+            {"name": "submission", "hasUniqueValue": true},
+        ]});
+        assert_eq!(
+            judge(&schema, &["email", "createdate", "budget"], "external_id"),
+            [
+                Problem::ReadOnly("createdate".to_owned()),
+                Problem::Missing("budget".to_owned()),
+                Problem::NotUnique("external_id".to_owned()),
+            ]
+        );
+        assert_eq!(judge(&schema, &["email", "submission"], "submission"), []);
+        assert_eq!(judge(&schema, &["email"], "email"), []);
+    }
+}

@@ -1,0 +1,211 @@
+//! One lead: its record, found and updated or made.
+
+use std::time::Duration;
+
+use leadgate_crds::crm_sink::MatchingKey;
+use serde_json::Value;
+
+use super::answer::Answer;
+use super::{HubSpot, property, texts};
+use crate::crm::exchange::NoAnswer;
+use crate::crm::{Failure, Gate, Known, Outcome, Upsert, Verdict};
+
+/// A search may not show a record for so long after it was written (reported by users: up to 30 s).
+const SEARCH_LAG: Duration = Duration::from_secs(35);
+
+/// What matching found.
+enum Found {
+    Update(String),
+    Nothing,
+    Ended(Outcome),
+}
+
+impl HubSpot {
+    pub(super) async fn upsert_one(&self, lead: &Upsert, gate: &dyn Gate) -> Outcome {
+        match self.find_or_create(lead, gate).await {
+            Ok(outcome) => outcome,
+            Err(no_answer) => no_answer.into(),
+        }
+    }
+
+    async fn find_or_create(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Outcome, NoAnswer> {
+        let key = self.key(lead);
+        // Without a unique value only the search can tell whether a write whose answer was lost made a record, and it
+        // lags behind.
+        if lead.unknown && key.is_none() && lead.record.is_none() {
+            return Ok(Outcome::Settle {
+                after: SEARCH_LAG,
+                why: Failure::new(
+                    "Settling",
+                    "the last attempt's answer was lost; waiting until HubSpot's search would show its record",
+                ),
+            });
+        }
+        if let Some(Known::Record(record)) = &lead.record
+            && let Some(outcome) = done(self.write(record, None, lead, gate).await?)
+        {
+            return Ok(outcome);
+        }
+        if self.phone_first()
+            && let Some(outcome) = self.by_matching(lead, gate).await?
+        {
+            return Ok(outcome);
+        }
+        if let Some(key) = &key
+            && let Some(outcome) = done(
+                self.write(key, Some(&self.settings.unique_property), lead, gate)
+                    .await?,
+            )
+        {
+            return Ok(outcome);
+        }
+        if !self.phone_first()
+            && let Some(outcome) = self.by_matching(lead, gate).await?
+        {
+            return Ok(outcome);
+        }
+        self.create(lead, gate).await
+    }
+
+    /// Updates the record that `matching` names. `None`: there is none.
+    async fn by_matching(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Option<Outcome>, NoAnswer> {
+        if lead.record == Some(Known::New) {
+            return Ok(None);
+        }
+        match self.find(lead, gate).await? {
+            Found::Update(id) => Ok(done(self.write(&id, None, lead, gate).await?)),
+            Found::Nothing => Ok(None),
+            Found::Ended(outcome) => Ok(Some(outcome)),
+        }
+    }
+
+    async fn find(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Found, NoAnswer> {
+        let mut candidates = Vec::new();
+        let email = property(lead, "email");
+        // By the unique property itself the record is looked for anyway.
+        let by_email = self.settings.matching.compares(MatchingKey::Email)
+            && (self.settings.unique_property != "email" || self.phone_first())
+            && self.settings.object == "contacts";
+        if by_email && let Some(email) = &email {
+            match self.api.read(email, Some("email"), &[], gate).await? {
+                Ok(record) => candidates.push(record.candidate()),
+                Err(Answer::NotFound(_)) => {}
+                Err(answer) => return Ok(Found::Ended(outcome(answer))),
+            }
+        }
+        let phone = self.phone(lead);
+        if let Some(phone) = &phone {
+            match self
+                .api
+                .search("phone", std::slice::from_ref(phone), gate)
+                .await?
+            {
+                Ok(records) => candidates.extend(records.iter().map(super::api::Record::candidate)),
+                Err(answer) => return Ok(Found::Ended(outcome(answer))),
+            }
+        }
+        let verdict = self
+            .settings
+            .matching
+            .judge(email.as_deref(), phone.as_deref(), &candidates);
+        Ok(match verdict {
+            Verdict::Update(id) => Found::Update(id),
+            Verdict::Create => Found::Nothing,
+            Verdict::Hold { why, candidates } => Found::Ended(Outcome::Hold { why, candidates }),
+        })
+    }
+
+    /// Updates a record; values that stand and are to be kept are left out.
+    async fn write(
+        &self,
+        key: &str,
+        id_property: Option<&str>,
+        lead: &Upsert,
+        gate: &dyn Gate,
+    ) -> Result<Answer, NoAnswer> {
+        if !self.reads_first(lead) {
+            return self
+                .api
+                .update(key, id_property, &texts(&lead.properties), gate)
+                .await;
+        }
+        let names: Vec<&str> = lead.properties.iter().map(|(name, _)| name.as_str()).collect();
+        let record = match self.api.read(key, id_property, &names, gate).await? {
+            Ok(record) => record,
+            Err(answer) => return Ok(answer),
+        };
+        let properties = self.to_write(lead, &record.properties);
+        if properties.is_empty() {
+            return Ok(Answer::Done(Some(record.id)));
+        }
+        self.api.update(&record.id, None, &properties, gate).await
+    }
+
+    async fn create(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Outcome, NoAnswer> {
+        let answer = match self.api.create(&texts(&lead.properties), gate).await? {
+            Answer::Conflict(Some(id), _) => self.write(&id, None, lead, gate).await?,
+            // A path that is not there is a matter of the sink's settings, not of the lead.
+            Answer::NotFound(why) => Answer::Pause(
+                Duration::from_mins(1),
+                Failure::new(
+                    "UnknownObject",
+                    format!(
+                        "HubSpot knows no object `{}`; see hubspot.object and hubspot.apiVersion",
+                        self.settings.object
+                    ),
+                )
+                .with_answer(&why.answer),
+            ),
+            Answer::Reject(why) => Answer::Reject(self.explain(lead, why)),
+            answer => answer,
+        };
+        Ok(outcome(answer))
+    }
+
+    /// HubSpot's own message for a contact without any name does not say what it lacks.
+    fn explain(&self, lead: &Upsert, why: Failure) -> Failure {
+        let named = ["email", "firstname", "lastname"]
+            .into_iter()
+            .any(|name| property(lead, name).is_some());
+        if self.settings.object != "contacts" || named || why.reason != "InvalidLead" {
+            return why;
+        }
+        let message = "HubSpot makes no contact without email, firstname or lastname; map one of them in spec.properties and replay the lead";
+        Failure::new("RequiredPropertyMissing", message).with_answer(&why.answer)
+    }
+}
+
+/// What an answer means, unless it is that there is no such record.
+fn done(answer: Answer) -> Option<Outcome> {
+    match answer {
+        Answer::NotFound(_) => None,
+        answer => Some(outcome(answer)),
+    }
+}
+
+/// What an answer means for the lead.
+pub(super) fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Done(record) => Outcome::Delivered { record },
+        Answer::Retry(after, why) => Outcome::Retry {
+            after,
+            unknown: why.reason == "Unavailable",
+            why,
+        },
+        Answer::Pause(pause, why) => Outcome::Pause { pause, why },
+        Answer::Reject(why) => Outcome::Reject(why),
+        Answer::Conflict(id, why) => Outcome::Hold {
+            why,
+            candidates: id.into_iter().collect(),
+        },
+        Answer::NotFound(why) => Outcome::Hold {
+            why,
+            candidates: Vec::new(),
+        },
+    }
+}
+
+/// The same text, whatever its case.
+pub(super) fn folded(value: Option<&Value>) -> Option<String> {
+    Some(value?.as_str()?.to_lowercase())
+}
