@@ -25,7 +25,7 @@ test: need-rust need-test-tools ## run the tests (real Redis, a real Kubernetes 
 
 e2e: need-rust need-test-tools ## every promise on a real Kubernetes node, with figures (needs root, or KUBECONFIG)
 	tests/cluster/cluster build
-	$(CARGO) test --locked --workspace --test node -- --include-ignored --nocapture --test-threads=1
+	LEADGATE_TEST_PROFILE=release $(CARGO) test --locked --workspace --test node -- --include-ignored --nocapture --test-threads=1
 
 image: need-rust ## the container image: with buildah or docker, else an OCI archive (NAME=leadgate:dev)
 	image/build

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use super::certificates::Certificates;
-use crate::cluster;
+use crate::{cluster, receiver};
 
 const LEADGATE: &str = "localhost/leadgate:test";
 const REDIS: &str = "localhost/redis:test";
@@ -31,14 +31,24 @@ impl Images {
     /// Makes both and loads them into the node.
     pub(super) fn load(folder: &Path, certificates: &Certificates, own: bool) -> anyhow::Result<Self> {
         let root = folder.join("leadgate");
-        // The release build is the one that ships; a build for development takes a quarter of the time.
-        let profile = env::var("LEADGATE_TEST_PROFILE").unwrap_or_else(|_| "dev".to_owned());
-        let mut build = builder();
-        build
-            .args(["rootfs".as_ref(), root.as_os_str()])
-            .env("PROFILE", profile)
-            .env("CA_BUNDLE", &certificates.authority);
-        done(build, "the image cannot be built")?;
+        match env::var("LEADGATE_TEST_PROFILE") {
+            // The image as it ships, but for the certificates.
+            Ok(profile) => {
+                let mut build = builder();
+                build
+                    .args(["rootfs".as_ref(), root.as_os_str()])
+                    .env("PROFILE", profile)
+                    .env("CA_BUNDLE", &certificates.authority);
+                done(build, "the image cannot be built")?;
+            }
+            // The programs that are there already: nothing is compiled again.
+            Err(_) => {
+                for program in ["leadgate-operator", "leadgate-receiver"] {
+                    with_libraries(&receiver::program(program, false)?, &root, program)?;
+                }
+                copy(&certificates.authority, &root.join("etc/ssl/certs/ca-certificates.crt"))?;
+            }
+        }
         load(folder, &root, LEADGATE, own)?;
         let root = folder.join("redis");
         redis(&root)?;
@@ -108,21 +118,23 @@ fn load(folder: &Path, root: &Path, name: &str, own: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-/// This machine's redis-server with the libraries that it needs, where the loader looks for them.
+/// This machine's redis-server.
 fn redis(root: &Path) -> anyhow::Result<()> {
     let server = on_path("redis-server").context("redis-server is missing")?;
-    let server = fs::canonicalize(server)?;
-    let listed = Command::new("ldd").arg(&server).output().context("ldd")?;
-    let mut files: Vec<PathBuf> = String::from_utf8_lossy(&listed.stdout)
-        .lines()
-        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from))
-        .collect();
-    files.sort();
-    files.dedup();
-    copy(&server, &root.join("usr/bin/redis-server"))?;
-    for file in files {
-        let inside = root.join(file.strip_prefix("/")?);
-        copy(&file, &inside)?;
+    with_libraries(&fs::canonicalize(server)?, root, "usr/bin/redis-server")
+}
+
+/// A program with the libraries that it needs, where the loader looks for them.
+fn with_libraries(program: &Path, root: &Path, inside: &str) -> anyhow::Result<()> {
+    let listed = Command::new("ldd").arg(program).output().context("ldd")?;
+    copy(program, &root.join(inside))?;
+    for line in String::from_utf8_lossy(&listed.stdout).lines() {
+        if let Some(file) = line.split_whitespace().find(|word| word.starts_with('/')) {
+            let to = root.join(file.trim_start_matches('/'));
+            if !to.exists() {
+                copy(Path::new(file), &to)?;
+            }
+        }
     }
     Ok(())
 }
