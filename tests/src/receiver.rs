@@ -324,14 +324,7 @@ fn build(name: &str, release: bool) -> Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // Of the workspace, not of the package: else dependencies are built again with fewer features.
     cargo
-        .args([
-            "build",
-            "--quiet",
-            "--workspace",
-            "--bin",
-            name,
-            "--target-dir",
-        ])
+        .args(["build", "--quiet", "--workspace", "--bin", name, "--target-dir"])
         .arg(target);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     // What cargo tells about this package is no business of the other: build scripts (ring's) would run again.
@@ -356,7 +349,5 @@ fn build(name: &str, release: bool) -> Result<PathBuf> {
         .with_context(|| format!("cargo is needed to build {name}"))?;
     let text = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.success(), "cannot build {name}:\n{text}");
-    Ok(target
-        .join(if release { "release" } else { "debug" })
-        .join(name))
+    Ok(target.join(if release { "release" } else { "debug" }).join(name))
 }

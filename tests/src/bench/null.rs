@@ -70,7 +70,13 @@ impl Queue for NullQueue {
     async fn show(&self, _: &LeadId) -> Result<Vec<Parked>, QueueError> {
         nothing()
     }
-    async fn replay(&self, _: ParkedSet, _: &SinkId, _: &LeadId) -> Result<bool, QueueError> {
+    async fn replay(
+        &self,
+        _: ParkedSet,
+        _: &SinkId,
+        _: &LeadId,
+        _: Option<(&str, Duration)>,
+    ) -> Result<bool, QueueError> {
         nothing()
     }
     async fn discard(&self, _: ParkedSet, _: Option<&SinkId>, _: &LeadId) -> Result<bool, QueueError> {

@@ -27,13 +27,32 @@ impl Certificates {
             file("crm.crt"),
             file("crm.ext"),
         );
-        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+        let curve = [
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+        ];
         openssl(
-            &["req", "-x509", "-subj", "/CN=Leadgate tests", "-days", "30", "-keyout", &ca_key, "-out", &ca],
+            &[
+                "req",
+                "-x509",
+                "-subj",
+                "/CN=Leadgate tests",
+                "-days",
+                "30",
+                "-keyout",
+                &ca_key,
+                "-out",
+                &ca,
+            ],
             &curve,
         )?;
         openssl(
-            &["req", "-new", "-subj", "/CN=crm", "-keyout", &key, "-out", &request],
+            &[
+                "req", "-new", "-subj", "/CN=crm", "-keyout", &key, "-out", &request,
+            ],
             &curve,
         )?;
         std::fs::write(
@@ -41,7 +60,9 @@ impl Certificates {
             format!("subjectAltName=IP:{address}\nextendedKeyUsage=serverAuth\n"),
         )?;
         openssl(
-            &["x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key, "-days", "30"],
+            &[
+                "x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key, "-days", "30",
+            ],
             &["-CAcreateserial", "-out", &certificate, "-extfile", &extensions],
         )?;
         let chain = CertificateDer::pem_file_iter(&certificate)?.collect::<Result<Vec<_>, _>>()?;
@@ -66,7 +87,11 @@ fn openssl(arguments: &[&str], more: &[&str]) -> anyhow::Result<()> {
         .output()
         .context("openssl is missing")?;
     if !output.status.success() {
-        bail!("openssl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "openssl {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(())
 }

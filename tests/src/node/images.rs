@@ -46,7 +46,10 @@ impl Images {
                 for program in ["leadgate-operator", "leadgate-receiver"] {
                     with_libraries(&receiver::program(program, false)?, &root, program)?;
                 }
-                copy(&certificates.authority, &root.join("etc/ssl/certs/ca-certificates.crt"))?;
+                copy(
+                    &certificates.authority,
+                    &root.join("etc/ssl/certs/ca-certificates.crt"),
+                )?;
             }
         }
         load(folder, &root, LEADGATE, own)?;
@@ -61,10 +64,7 @@ impl Images {
     pub(super) fn values(&self) -> Vec<String> {
         let named = |key: &str, image: &str| {
             let (repository, tag) = image.split_once(':').unwrap_or((image, "latest"));
-            [
-                format!("{key}repository={repository}"),
-                format!("{key}tag={tag}"),
-            ]
+            [format!("{key}repository={repository}"), format!("{key}tag={tag}")]
         };
         [named("image.", LEADGATE), named("redis.image.", REDIS)].concat()
     }
@@ -75,7 +75,9 @@ fn builder() -> Command {
     // What cargo tells about this package is no business of the others: build scripts would run again.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("CARGO_") && !["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE"].contains(&&*text) {
+        if text.starts_with("CARGO_")
+            && !["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE"].contains(&&*text)
+        {
             command.env_remove(name);
         }
     }
@@ -97,12 +99,17 @@ fn done(mut command: Command, what: &str) -> anyhow::Result<()> {
 fn load(folder: &Path, root: &Path, name: &str, own: bool) -> anyhow::Result<()> {
     let archive = folder.join("image.tar");
     let mut pack = builder();
-    pack.args(["archive".as_ref(), root.as_os_str(), archive.as_os_str(), name.as_ref()]);
+    pack.args([
+        "archive".as_ref(),
+        root.as_os_str(),
+        archive.as_os_str(),
+        name.as_ref(),
+    ]);
     done(pack, "the image cannot be packed")?;
     let mut load;
     if own {
         load = Command::new(cluster::script());
-        load.arg("load").env("STATE", folder.join("cluster"));
+        load.arg("load").env("STATE", folder);
     } else {
         let words = env::var("LEADGATE_TEST_LOAD").context(
             "set LEADGATE_TEST_LOAD to the command that loads an image archive into the cluster of KUBECONFIG, such as \
@@ -115,6 +122,7 @@ fn load(folder: &Path, root: &Path, name: &str, own: bool) -> anyhow::Result<()>
     load.arg(&archive);
     done(load, "the image cannot be loaded")?;
     fs::remove_file(&archive)?;
+    fs::remove_dir_all(root)?;
     Ok(())
 }
 

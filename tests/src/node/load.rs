@@ -54,7 +54,9 @@ impl Load {
                             let mut ledger = ledger.lock().unwrap();
                             match outcome {
                                 Ok((200, _)) => ledger.acknowledged.push(email),
-                                Ok((status, text)) => ledger.failures.push(format!("{email}: {status} {text}")),
+                                Ok((status, text)) => {
+                                    ledger.failures.push(format!("{email}: {status} {text}"))
+                                }
                                 Err(error) => ledger.failures.push(format!("{email}: {error:?}")),
                             }
                         }

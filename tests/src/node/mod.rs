@@ -11,7 +11,6 @@ mod tools;
 
 use std::{
     env,
-    fs::File,
     net::IpAddr,
     path::{Path, PathBuf},
     process,
@@ -43,14 +42,12 @@ pub struct Node {
     /// This machine as pods see it.
     address: IpAddr,
     certificates: certificates::Certificates,
-    /// For volumes and charts; goes with the process.
+    /// For volumes and charts. That of an own node goes with it.
     folder: PathBuf,
     images: images::Images,
     /// How long the installation took.
     pub installed_in: Duration,
     turn: Mutex<()>,
-    /// Held as long as the node is there.
-    _machine: Option<File>,
 }
 
 /// The node; the first call starts it and installs Leadgate.
@@ -72,17 +69,18 @@ impl Node {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let given = env::var_os("KUBECONFIG").filter(|path| !path.is_empty());
         tools::check(given.is_some())?;
-        let folder = tempfile::Builder::new().prefix("leadgate-node-").tempdir()?.keep();
-        let (kubeconfig, address, machine) = match given {
-            Some(path) => (PathBuf::from(path), images::given_address()?, None),
-            None => {
-                let machine = take_the_machine()?;
-                (up(&folder)?, ADDRESS.parse()?, Some(machine))
-            }
+        let folder = tempfile::Builder::new()
+            .prefix("leadgate-node-")
+            .tempdir()?
+            .keep();
+        let own = given.is_none();
+        let (kubeconfig, address) = match given {
+            Some(path) => (PathBuf::from(path), images::given_address()?),
+            None => (up(&folder)?, ADDRESS.parse()?),
         };
         tools::use_kubeconfig(&kubeconfig);
         let certificates = certificates::Certificates::make(&folder, address)?;
-        let images = images::Images::load(&folder, &certificates, machine.is_some())?;
+        let images = images::Images::load(&folder, &certificates, own)?;
         let mut node = Self {
             kubeconfig,
             address,
@@ -91,9 +89,7 @@ impl Node {
             images,
             installed_in: Duration::ZERO,
             turn: Mutex::default(),
-            _machine: machine,
         };
-        // What an earlier run on a cluster of somebody's own left.
         let began = Instant::now();
         node.install(&chart(), &[])?;
         node.installed_in = began.elapsed();
@@ -149,18 +145,7 @@ impl Node {
     }
 }
 
-/// Bridges, firewall rules and the kubelet are the machine's: another node of ours must be gone first.
-fn take_the_machine() -> anyhow::Result<File> {
-    let path = env::temp_dir().join("leadgate-node.lock");
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .with_context(|| path.display().to_string())?;
-    file.lock().with_context(|| path.display().to_string())?;
-    Ok(file)
-}
-
+/// One node fits on a machine: bridges, firewall rules and the kubelet are the machine's. The script waits for another.
 fn up(folder: &Path) -> anyhow::Result<PathBuf> {
     let script = cluster::script();
     let built = process::Command::new(&script).arg("build").output()?;
@@ -170,11 +155,10 @@ fn up(folder: &Path) -> anyhow::Result<PathBuf> {
             String::from_utf8_lossy(&built.stderr)
         );
     }
-    let state = folder.join("cluster");
     let [port, etcd, peer] = cluster::free_ports()?;
     let output = process::Command::new(&script)
         .arg("up")
-        .env("STATE", &state)
+        .env("STATE", folder)
         .env("PORT", port.to_string())
         .env("ETCD_PORT", etcd.to_string())
         .env("ETCD_PEER_PORT", peer.to_string())
@@ -183,9 +167,9 @@ fn up(folder: &Path) -> anyhow::Result<PathBuf> {
     if !output.status.success() {
         bail!(
             "the node does not start; its logs are in {}/log: {}",
-            state.display(),
+            folder.display(),
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    Ok(state.join("admin.kubeconfig"))
+    Ok(folder.join("admin.kubeconfig"))
 }

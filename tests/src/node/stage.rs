@@ -42,7 +42,12 @@ impl Stage {
         run("kubectl", &["create", "namespace", &namespace])?;
         run(
             "kubectl",
-            &["label", "namespace", &namespace, "pod-security.kubernetes.io/enforce=restricted"],
+            &[
+                "label",
+                "namespace",
+                &namespace,
+                "pod-security.kubernetes.io/enforce=restricted",
+            ],
         )?;
         let config = hubspot::Config {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
@@ -83,7 +88,10 @@ impl Stage {
 
     /// Runs kubectl in the namespace.
     pub fn kubectl(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        run("kubectl", &[&["--namespace", &self.namespace], arguments].concat())
+        run(
+            "kubectl",
+            &[&["--namespace", &self.namespace], arguments].concat(),
+        )
     }
 
     /// An object, or a list of them, as JSON.
@@ -102,7 +110,11 @@ impl Stage {
 
     /// The key of senders and the CRM's token.
     pub fn secrets(&self) -> anyhow::Result<String> {
-        self.apply(&format!("{}---\n{}", self.key_secret(KEY, KEY), self.token_secret()))
+        self.apply(&format!(
+            "{}---\n{}",
+            self.key_secret(KEY, KEY),
+            self.token_secret()
+        ))
     }
 
     /// The Secret of the senders' keys.
@@ -144,23 +156,43 @@ impl Stage {
     }
 
     /// A webhook with all that it needs, ready.
-    pub fn working(&self) -> anyhow::Result<()> {
+    pub async fn working(&self) -> anyhow::Result<()> {
         self.secrets()?;
         self.apply(&format!("{}---\n{}", self.sink()?, self.webhook("")))?;
-        self.ready()
+        self.ready()?;
+        self.reachable().await
     }
 
     /// Waits until the webhook is ready, as a person does.
     pub fn ready(&self) -> anyhow::Result<()> {
-        let wait = ["wait", "--for=condition=Ready", "leadwebhook/website", "--timeout=90s"];
-        self.kubectl(&wait)
-            .with_context(|| self.explain())
-            .map(|_| ())
+        let wait = [
+            "wait",
+            "--for=condition=Ready",
+            "leadwebhook/website",
+            "--timeout=90s",
+        ];
+        self.kubectl(&wait).with_context(|| self.explain()).map(|_| ())
+    }
+
+    /// Waits until this machine has heard where the Service's pods are: nodes hear of it after the API server.
+    pub async fn reachable(&self) -> anyhow::Result<()> {
+        eventually("the Service leads to pods", 30, || {
+            self.post("no key", "nobody@example.com")
+        })
+        .await
+        .with_context(|| self.explain())
+        .map(|_| ())
     }
 
     /// The address of the webhook's Service.
     pub fn service(&self) -> anyhow::Result<String> {
-        let address = self.kubectl(&["get", "service", "leadgate-website", "-o", "jsonpath={.spec.clusterIP}"])?;
+        let address = self.kubectl(&[
+            "get",
+            "service",
+            "leadgate-website",
+            "-o",
+            "jsonpath={.spec.clusterIP}",
+        ])?;
         Ok(format!("http://{address}/webhooks/{}/website", self.namespace))
     }
 
@@ -222,9 +254,17 @@ impl Stage {
     pub async fn delivered(&self, emails: &[String], seconds: u64) -> anyhow::Result<()> {
         eventually("every acknowledged lead is in the CRM", seconds, || async {
             let records = self.hubspot.records_per_email();
-            let missing: Vec<_> = emails.iter().filter(|email| !records.contains_key(*email)).collect();
+            let missing: Vec<_> = emails
+                .iter()
+                .filter(|email| !records.contains_key(*email))
+                .collect();
             if !missing.is_empty() {
-                bail!("{} of {} are missing: {:?}", missing.len(), emails.len(), missing.first());
+                bail!(
+                    "{} of {} are missing: {:?}",
+                    missing.len(),
+                    emails.len(),
+                    missing.first()
+                );
             }
             Ok(())
         })
@@ -238,13 +278,33 @@ impl Stage {
 
     /// What a person would look at first.
     pub fn explain(&self) -> String {
-        let show = |arguments: &[&str]| self.kubectl(arguments).unwrap_or_else(|error| format!("{error:#}\n"));
-        let operator = ["logs", "deployment/leadgate-operator", "--tail=15", "--namespace", SYSTEM];
+        let show = |arguments: &[&str]| {
+            self.kubectl(arguments)
+                .unwrap_or_else(|error| format!("{error:#}\n"))
+        };
+        let operator = [
+            "logs",
+            "deployment/leadgate-operator",
+            "--tail=15",
+            "--namespace",
+            SYSTEM,
+        ];
         [
             show(&["get", "leadwebhooks,crmsinks,pods,pvc", "-o", "wide"]),
-            show(&["get", "leadwebhooks,crmsinks", "-o", "jsonpath={range .items[*]}{.metadata.name}{\" \"}{.status.conditions}{\"\\n\"}{end}"]),
+            show(&[
+                "get",
+                "leadwebhooks,crmsinks",
+                "-o",
+                "jsonpath={range .items[*]}{.metadata.name}{\" \"}{.status.conditions}{\"\\n\"}{end}",
+            ]),
             show(&["get", "events", "--sort-by=.lastTimestamp"]),
-            show(&["logs", "-l", "app.kubernetes.io/part-of=leadgate", "--tail=10", "--prefix"]),
+            show(&[
+                "logs",
+                "-l",
+                "app.kubernetes.io/part-of=leadgate",
+                "--tail=10",
+                "--prefix",
+            ]),
             run("kubectl", &operator).unwrap_or_else(|error| format!("{error:#}")),
         ]
         .join("\n")
@@ -252,10 +312,19 @@ impl Stage {
 
     /// Leaves nothing on the node. A scenario that fails leaves everything, to be looked at.
     pub fn end(self) -> anyhow::Result<()> {
-        let allow = ["annotate", "leadwebhooks", "--all", "--overwrite", "leadgate.dev/allow-loss=true"];
+        let allow = [
+            "annotate",
+            "leadwebhooks",
+            "--all",
+            "--overwrite",
+            "leadgate.dev/allow-loss=true",
+        ];
         self.kubectl(&allow)?;
         self.kubectl(&["delete", "leadwebhooks", "--all", "--timeout=60s"])?;
-        run("kubectl", &["delete", "namespace", &self.namespace, "--wait=false"])?;
+        run(
+            "kubectl",
+            &["delete", "namespace", &self.namespace, "--wait=false"],
+        )?;
         Ok(())
     }
 }

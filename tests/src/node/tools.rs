@@ -24,8 +24,10 @@ pub fn chart() -> PathBuf {
 pub fn program(name: &str) -> PathBuf {
     let folder = env::var_os("BIN").map_or_else(
         || {
-            let cache = env::var_os("XDG_CACHE_HOME")
-                .map_or_else(|| Path::new(&env::var_os("HOME").unwrap_or_default()).join(".cache"), PathBuf::from);
+            let cache = env::var_os("XDG_CACHE_HOME").map_or_else(
+                || Path::new(&env::var_os("HOME").unwrap_or_default()).join(".cache"),
+                PathBuf::from,
+            );
             cache.join("leadgate/cluster-bin")
         },
         PathBuf::from,
@@ -74,9 +76,18 @@ pub(super) fn check(has_cluster: bool) -> anyhow::Result<()> {
         let folders = env::var_os("PATH").unwrap_or_default();
         !env::split_paths(&folders).any(|folder| folder.join(program).exists())
     };
-    let mut missing: Vec<&str> = NEEDED.iter().filter(absent).map(|(_, package)| *package).collect();
+    let mut missing: Vec<&str> = NEEDED
+        .iter()
+        .filter(absent)
+        .map(|(_, package)| *package)
+        .collect();
     if !has_cluster {
-        missing.extend(NEEDED_BY_A_NODE.iter().filter(absent).map(|(_, package)| *package));
+        missing.extend(
+            NEEDED_BY_A_NODE
+                .iter()
+                .filter(absent)
+                .map(|(_, package)| *package),
+        );
         if !Path::new("/usr/lib/cni/bridge").exists() {
             missing.push("containernetworking-plugins");
         }

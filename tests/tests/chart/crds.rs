@@ -6,7 +6,10 @@ use crate::render::{of_kind, template};
 
 fn crds_of(values: &[&str]) -> Vec<Value> {
     let objects = template(values).unwrap();
-    of_kind(&objects, "CustomResourceDefinition").into_iter().cloned().collect()
+    of_kind(&objects, "CustomResourceDefinition")
+        .into_iter()
+        .cloned()
+        .collect()
 }
 
 #[test]
@@ -17,7 +20,10 @@ fn they_are_those_of_the_types() {
     assert_eq!(rendered.len(), 2);
     for (crd, expected) in rendered.iter_mut().zip(&mut expected) {
         let metadata = crd["metadata"].as_object_mut().unwrap();
-        assert_eq!(metadata.remove("labels").unwrap()["app.kubernetes.io/part-of"], "leadgate");
+        assert_eq!(
+            metadata.remove("labels").unwrap()["app.kubernetes.io/part-of"],
+            "leadgate"
+        );
         metadata.remove("annotations");
         assert_eq!(crd, expected);
     }
@@ -32,9 +38,16 @@ fn keep() {
         (&[r#"crds.annotations={"a":"b"}"#][..], Some("keep")),
     ] {
         for crd in crds_of(values) {
-            assert_eq!(crd["metadata"]["annotations"][keep].as_str(), expected, "{values:?}");
+            assert_eq!(
+                crd["metadata"]["annotations"][keep].as_str(),
+                expected,
+                "{values:?}"
+            );
         }
     }
-    assert_eq!(crds_of(&[r#"crds.annotations={"a":"b"}"#])[0]["metadata"]["annotations"]["a"], "b");
+    assert_eq!(
+        crds_of(&[r#"crds.annotations={"a":"b"}"#])[0]["metadata"]["annotations"]["a"],
+        "b"
+    );
     assert!(crds_of(&["crds.enabled=false"]).is_empty());
 }

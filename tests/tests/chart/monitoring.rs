@@ -24,7 +24,11 @@ fn nothing_is_monitored_unless_asked_for() {
 
 #[test]
 fn alerts_name_metrics_that_exist() {
-    let objects = template(&["metrics.prometheusRule.enabled=true", "metrics.prometheusRule.oldestLeadSeconds=1234567"]).unwrap();
+    let objects = template(&[
+        "metrics.prometheusRule.enabled=true",
+        "metrics.prometheusRule.oldestLeadSeconds=1234567",
+    ])
+    .unwrap();
     let rule = named(&objects, "PrometheusRule", "leadgate-operator");
     let rules = rule["spec"]["groups"][0]["rules"].as_array().unwrap();
     assert!(rules.len() >= 7);
@@ -32,7 +36,10 @@ fn alerts_name_metrics_that_exist() {
     let operations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
     let mut known = metrics_in(&std::fs::read_to_string(operations).unwrap());
     let metrics = Metrics::default();
-    metrics.reconciliations.get_or_create(&KindLabel { kind: "LeadWebhook" }).inc();
+    metrics
+        .reconciliations
+        .get_or_create(&KindLabel { kind: "LeadWebhook" })
+        .inc();
     metrics.wrote("ConfigMap", "apply");
     metrics.failed("LeadWebhook", "Reason");
     known.extend(metrics_in(&metrics.encode().unwrap()));
@@ -43,15 +50,27 @@ fn alerts_name_metrics_that_exist() {
         assert!(unknown.is_empty(), "{unknown:?} of {rule}");
         assert!(rule["annotations"]["summary"].is_string() && rule["labels"]["severity"].is_string());
     }
-    assert!(rules[0]["expr"].as_str().unwrap().ends_with("> 1234567"), "{}", rules[0]);
-    let more = template(&["metrics.prometheusRule.enabled=true", r#"metrics.prometheusRule.additionalRules=[{"alert":"Mine"}]"#]).unwrap();
+    assert!(
+        rules[0]["expr"].as_str().unwrap().ends_with("> 1234567"),
+        "{}",
+        rules[0]
+    );
+    let more = template(&[
+        "metrics.prometheusRule.enabled=true",
+        r#"metrics.prometheusRule.additionalRules=[{"alert":"Mine"}]"#,
+    ])
+    .unwrap();
     let more = &named(&more, "PrometheusRule", "leadgate-operator")["spec"]["groups"][0]["rules"];
     assert_eq!(more.as_array().unwrap().last().unwrap()["alert"], "Mine");
 }
 
 #[test]
 fn monitors_select_the_operator_and_the_receivers() {
-    let everywhere = template(&["metrics.podMonitor.enabled=true", r#"metrics.podMonitor.labels={"release":"prometheus"}"#]).unwrap();
+    let everywhere = template(&[
+        "metrics.podMonitor.enabled=true",
+        r#"metrics.podMonitor.labels={"release":"prometheus"}"#,
+    ])
+    .unwrap();
     let monitors = of_kind(&everywhere, "PodMonitor");
     assert_eq!(monitors.len(), 2);
     for monitor in &monitors {
@@ -66,5 +85,8 @@ fn monitors_select_the_operator_and_the_receivers() {
     assert_eq!(receivers["spec"]["podMetricsEndpoints"][0]["port"], "admin");
     let some = template(&["metrics.podMonitor.enabled=true", r#"watchNamespaces=["sales"]"#]).unwrap();
     let receivers = named(&some, "PodMonitor", "leadgate-operator-receivers");
-    assert_eq!(receivers["spec"]["namespaceSelector"]["matchNames"], Value::from(vec!["sales"]));
+    assert_eq!(
+        receivers["spec"]["namespaceSelector"]["matchNames"],
+        Value::from(vec!["sales"])
+    );
 }

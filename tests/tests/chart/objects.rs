@@ -37,7 +37,10 @@ fn defaults() {
     assert_eq!(cli.redis_image, "docker.io/library/redis:8.2");
     assert_eq!(cli.scopes(), [Scope::All]);
     assert_eq!(cli.leader_election_namespace, "leadgate-system");
-    assert_eq!((cli.log_format, cli.log.as_str(), cli.concurrency), (LogFormat::Json, "info", 8));
+    assert_eq!(
+        (cli.log_format, cli.log.as_str(), cli.concurrency),
+        (LogFormat::Json, "info", 8)
+    );
 }
 
 #[test]
@@ -62,9 +65,17 @@ fn the_pod_is_as_the_restricted_standard_asks() {
 /// Labels of the Service and the budget find the pod.
 #[test]
 fn selectors_select() {
-    let objects = template(&["podDisruptionBudget.enabled=true", r#"commonLabels={"team":"growth"}"#, r#"podLabels={"mesh":"off"}"#]).unwrap();
+    let objects = template(&[
+        "podDisruptionBudget.enabled=true",
+        r#"commonLabels={"team":"growth"}"#,
+        r#"podLabels={"mesh":"off"}"#,
+    ])
+    .unwrap();
     let labels = &operator(&objects)["spec"]["template"]["metadata"]["labels"];
-    assert_eq!((&labels["team"], &labels["mesh"]), (&json!("growth"), &json!("off")));
+    assert_eq!(
+        (&labels["team"], &labels["mesh"]),
+        (&json!("growth"), &json!("off"))
+    );
     let selectors = [
         &operator(&objects)["spec"]["selector"]["matchLabels"],
         &named(&objects, "Service", "leadgate-operator-metrics")["spec"]["selector"],
@@ -72,10 +83,18 @@ fn selectors_select() {
     ];
     for selector in selectors {
         let selector = selector.as_object().unwrap();
-        assert_eq!(selector.len(), 2, "the selector of a Deployment never changes: {selector:?}");
+        assert_eq!(
+            selector.len(),
+            2,
+            "the selector of a Deployment never changes: {selector:?}"
+        );
         assert!(selector.iter().all(|(name, value)| labels[name] == *value));
     }
-    assert!(objects.iter().all(|object| object["metadata"]["labels"]["team"] == "growth"));
+    assert!(
+        objects
+            .iter()
+            .all(|object| object["metadata"]["labels"]["team"] == "growth")
+    );
 }
 
 #[test]
@@ -100,7 +119,11 @@ fn images() {
     }
     let redis = template(&[r#"redis.image={"repository":"r.example/valkey","tag":"8"}"#]).unwrap();
     assert_eq!(cli(&redis).redis_image, "r.example/valkey:8");
-    let pulled = template(&[r#"image.pullSecrets=[{"name":"registry"}]"#, r#"image.pullPolicy="Always""#]).unwrap();
+    let pulled = template(&[
+        r#"image.pullSecrets=[{"name":"registry"}]"#,
+        r#"image.pullPolicy="Always""#,
+    ])
+    .unwrap();
     assert_eq!(pod(&pulled)["imagePullSecrets"][0]["name"], "registry");
     assert_eq!(pod(&pulled)["containers"][0]["imagePullPolicy"], "Always");
 }
@@ -115,9 +138,15 @@ fn arguments_follow_the_values() {
     ])
     .unwrap();
     let cli = cli(&objects);
-    assert_eq!(cli.scopes(), ["a", "b"].map(|name| Scope::Namespace(name.to_owned())));
+    assert_eq!(
+        cli.scopes(),
+        ["a", "b"].map(|name| Scope::Namespace(name.to_owned()))
+    );
     assert_eq!(cli.leader_election_namespace, "");
-    assert_eq!((cli.concurrency, cli.log_format, cli.log.as_str()), (3, LogFormat::Text, "leadgate_operator=debug,info"));
+    assert_eq!(
+        (cli.concurrency, cli.log_format, cli.log.as_str()),
+        (3, LogFormat::Text, "leadgate_operator=debug,info")
+    );
     // Without a Lease a rollout must not have two operators at work.
     assert_eq!(operator(&objects)["spec"]["strategy"]["type"], "Recreate");
 }
@@ -143,13 +172,28 @@ fn what_is_passed_through() {
         assert_eq!(pod(&objects).pointer(place), Some(&given), "{value}");
         assert_ne!(pod(&none).pointer(place), Some(&given), "{value}");
     }
-    let objects = template(&[r#"podAnnotations={"a":"b"}"#, r#"deploymentAnnotations={"c":"d"}"#, r#"commonAnnotations={"e":"f"}"#]).unwrap();
+    let objects = template(&[
+        r#"podAnnotations={"a":"b"}"#,
+        r#"deploymentAnnotations={"c":"d"}"#,
+        r#"commonAnnotations={"e":"f"}"#,
+    ])
+    .unwrap();
     let deployment = operator(&objects);
     assert_eq!(deployment["metadata"]["annotations"], json!({"c": "d", "e": "f"}));
-    assert_eq!(deployment["spec"]["template"]["metadata"]["annotations"], json!({"a": "b", "e": "f"}));
-    let service = template(&[r#"metrics.service={"enabled":true,"port":9000,"annotations":{"g":"h"}}"#]).unwrap();
+    assert_eq!(
+        deployment["spec"]["template"]["metadata"]["annotations"],
+        json!({"a": "b", "e": "f"})
+    );
+    let service =
+        template(&[r#"metrics.service={"enabled":true,"port":9000,"annotations":{"g":"h"}}"#]).unwrap();
     let service = named(&service, "Service", "leadgate-operator-metrics");
-    assert_eq!((&service["spec"]["ports"][0]["port"], &service["metadata"]["annotations"]["g"]), (&json!(9000), &json!("h")));
+    assert_eq!(
+        (
+            &service["spec"]["ports"][0]["port"],
+            &service["metadata"]["annotations"]["g"]
+        ),
+        (&json!(9000), &json!("h"))
+    );
     assert!(of_kind(&template(&["metrics.service.enabled=false"]).unwrap(), "Service").is_empty());
 }
 

@@ -31,7 +31,8 @@ pub(crate) fn template_of(chart: &Path, release: &str, values: &[&str]) -> Resul
         arguments.extend(["--set-json", value]);
     }
     let text = helm(&arguments)?;
-    let objects: Vec<Value> = serde_saphyr::from_multiple(&text).map_err(|error| format!("{error}\n{text}"))?;
+    let objects: Vec<Value> =
+        serde_saphyr::from_multiple(&text).map_err(|error| format!("{error}\n{text}"))?;
     Ok(objects.into_iter().filter(|object| !object.is_null()).collect())
 }
 
@@ -71,5 +72,8 @@ pub(crate) fn pod(objects: &[Value]) -> &Value {
 
 pub(crate) fn arguments(objects: &[Value]) -> Vec<String> {
     let arguments = pod(objects)["containers"][0]["args"].as_array().unwrap();
-    arguments.iter().map(|argument| argument.as_str().unwrap().to_owned()).collect()
+    arguments
+        .iter()
+        .map(|argument| argument.as_str().unwrap().to_owned())
+        .collect()
 }

@@ -22,7 +22,9 @@ fn table(rules: &[Rule]) -> BTreeSet<String> {
 fn granted(role: &Value) -> BTreeSet<String> {
     let words = |value: &Value| -> Vec<String> {
         let list = value.as_array().unwrap_or_else(|| panic!("not a list: {value}"));
-        list.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+        list.iter()
+            .map(|word| word.as_str().unwrap().to_owned())
+            .collect()
     };
     let mut all = BTreeSet::new();
     for rule in role["rules"].as_array().unwrap() {
@@ -31,7 +33,10 @@ fn granted(role: &Value) -> BTreeSet<String> {
         for group in words(&rule["apiGroups"]) {
             for resource in words(&rule["resources"]) {
                 for verb in words(&rule["verbs"]) {
-                    assert!(all.insert(format!("{verb} {resource} {group}")), "twice: {verb} {resource}");
+                    assert!(
+                        all.insert(format!("{verb} {resource} {group}")),
+                        "twice: {verb} {resource}"
+                    );
                 }
             }
         }
@@ -42,14 +47,20 @@ fn granted(role: &Value) -> BTreeSet<String> {
 #[test]
 fn the_whole_cluster() {
     let objects = template(&[]).unwrap();
-    assert_eq!(granted(named(&objects, "ClusterRole", "leadgate-operator")), table(WATCHED));
+    assert_eq!(
+        granted(named(&objects, "ClusterRole", "leadgate-operator")),
+        table(WATCHED)
+    );
     let leader = named(&objects, "Role", "leadgate-operator-leader");
     assert_eq!(leader["metadata"]["namespace"], "leadgate-system");
     assert_eq!(granted(leader), table(LEADER_ELECTION));
     assert_eq!(of_kind(&objects, "Role").len(), 1);
     let bindings = of_kind(&objects, "ClusterRoleBinding");
     assert_eq!(bindings.len(), 1);
-    for binding in [bindings[0], named(&objects, "RoleBinding", "leadgate-operator-leader")] {
+    for binding in [
+        bindings[0],
+        named(&objects, "RoleBinding", "leadgate-operator-leader"),
+    ] {
         assert_eq!(binding["roleRef"]["name"], binding["metadata"]["name"]);
         assert_eq!(binding["subjects"][0]["name"], "leadgate-operator");
         assert_eq!(binding["subjects"][0]["namespace"], "leadgate-system");
@@ -69,7 +80,10 @@ fn named_namespaces_only() {
             assert_eq!(granted(role), table(WATCHED), "{namespace}");
             found.push(namespace);
         } else {
-            assert_eq!((granted(role), namespace), (table(LEADER_ELECTION), "leadgate-system"));
+            assert_eq!(
+                (granted(role), namespace),
+                (table(LEADER_ELECTION), "leadgate-system")
+            );
         }
     }
     found.sort_unstable();
@@ -86,7 +100,10 @@ fn named_namespaces_only() {
 fn without_election_there_is_no_right_to_leases() {
     let objects = template(&["leaderElection.enabled=false"]).unwrap();
     assert!(of_kind(&objects, "Role").is_empty());
-    assert_eq!(granted(named(&objects, "ClusterRole", "leadgate-operator")), table(WATCHED));
+    assert_eq!(
+        granted(named(&objects, "ClusterRole", "leadgate-operator")),
+        table(WATCHED)
+    );
 }
 
 #[test]
@@ -94,11 +111,25 @@ fn people_who_may_edit_may_edit_webhooks() {
     let objects = template(&[]).unwrap();
     let view = named(&objects, "ClusterRole", "leadgate-operator-view");
     let edit = named(&objects, "ClusterRole", "leadgate-operator-edit");
-    assert_eq!(view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"], "true");
-    assert_eq!(edit["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"], "true");
-    assert!(edit["metadata"]["labels"].get("rbac.authorization.k8s.io/aggregate-to-view").is_none());
+    assert_eq!(
+        view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"],
+        "true"
+    );
+    assert_eq!(
+        edit["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"],
+        "true"
+    );
+    assert!(
+        edit["metadata"]["labels"]
+            .get("rbac.authorization.k8s.io/aggregate-to-view")
+            .is_none()
+    );
     // Status is the operator's.
     assert!(granted(edit).iter().all(|right| !right.contains("/status")));
     let none = template(&["rbac.create=false"]).unwrap();
-    assert!(["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"].iter().all(|kind| of_kind(&none, kind).is_empty()));
+    assert!(
+        ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"]
+            .iter()
+            .all(|kind| of_kind(&none, kind).is_empty())
+    );
 }

@@ -30,17 +30,27 @@ async fn every_manifest_is_accepted() {
     let namespace = "default";
     let mut objects = Vec::new();
     for (path, documents) in files(&examples()) {
-        objects.extend(documents.into_iter().map(|object| (path.display().to_string(), object)));
+        objects.extend(
+            documents
+                .into_iter()
+                .map(|object| (path.display().to_string(), object)),
+        );
     }
     for folder in ["kustomize/base", "kustomize/production"] {
-        objects.extend(kustomized(folder).into_iter().map(|object| (folder.to_owned(), object)));
+        objects.extend(
+            kustomized(folder)
+                .into_iter()
+                .map(|object| (folder.to_owned(), object)),
+        );
     }
     let mut ours = 0;
     for (file, mut object) in objects {
         let Some(path) = path_of(&object, namespace) else {
             let group = object["apiVersion"].as_str().unwrap();
             assert!(
-                ["argoproj.io/", "kustomize.config.k8s.io/", ".toolkit.fluxcd.io/"].iter().any(|known| group.contains(known)),
+                ["argoproj.io/", "kustomize.config.k8s.io/", ".toolkit.fluxcd.io/"]
+                    .iter()
+                    .any(|known| group.contains(known)),
                 "{file}: nothing tries this {}",
                 object["kind"]
             );
@@ -69,8 +79,14 @@ async fn every_manifest_is_accepted() {
 #[test]
 fn a_receiver_runs_on_what_kustomize_makes() {
     let objects = kustomized("kustomize/production");
-    let kinds: BTreeSet<_> = objects.iter().map(|object| object["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["CrmSink", "LeadWebhook", "Namespace", "Secret"]);
+    let kinds: BTreeSet<_> = objects
+        .iter()
+        .map(|object| object["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        ["CrmSink", "LeadWebhook", "Namespace", "Secret"]
+    );
     let folder = tempfile::tempdir().unwrap();
     for (number, object) in objects.iter().enumerate() {
         if object["kind"] != "Namespace" {

@@ -29,7 +29,17 @@ fn rendered(values: &Value) -> String {
     let file = folder.path().join("values.json");
     fs::write(&file, values.to_string()).unwrap();
     let chart = chart().display().to_string();
-    run("helm", &["template", "leadgate", &chart, "--values", &file.display().to_string()]).unwrap()
+    run(
+        "helm",
+        &[
+            "template",
+            "leadgate",
+            &chart,
+            "--values",
+            &file.display().to_string(),
+        ],
+    )
+    .unwrap()
 }
 
 #[test]
@@ -39,12 +49,18 @@ fn argo_cd() {
         if application["metadata"]["name"] == "leadgate" {
             exists(&source["path"], "Chart.yaml");
             let text = rendered(&source["helm"]["valuesObject"]);
-            assert_eq!(text.matches("argocd.argoproj.io/sync-options: Prune=false,Delete=false").count(), 2);
+            assert_eq!(
+                text.matches("argocd.argoproj.io/sync-options: Prune=false,Delete=false")
+                    .count(),
+                2
+            );
         } else {
             exists(&source["path"], "kustomization.yaml");
         }
         // The definitions are larger than what client-side apply can note.
-        let options = application["spec"]["syncPolicy"]["syncOptions"].as_array().unwrap();
+        let options = application["spec"]["syncPolicy"]["syncOptions"]
+            .as_array()
+            .unwrap();
         assert!(options.iter().any(|option| option == "ServerSideApply=true"));
     }
 }
@@ -70,5 +86,10 @@ fn flux() {
             "{check}"
         );
     }
-    assert_eq!(checks.len(), made.iter().filter(|object| object["apiVersion"] == "leadgate.dev/v1alpha1").count());
+    assert_eq!(
+        checks.len(),
+        made.iter()
+            .filter(|object| object["apiVersion"] == "leadgate.dev/v1alpha1")
+            .count()
+    );
 }

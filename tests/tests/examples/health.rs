@@ -14,7 +14,10 @@ fn scripts() -> Vec<String> {
         .iter()
         .map(|kind| {
             let key = format!("resource.customizations.health.leadgate.dev_{kind}");
-            map[&key].as_str().unwrap_or_else(|| panic!("no {key}")).to_owned()
+            map[&key]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {key}"))
+                .to_owned()
         })
         .collect()
 }
@@ -22,9 +25,7 @@ fn scripts() -> Vec<String> {
 /// What Argo CD would show: it sets `obj` and takes what the script returns.
 fn health(script: &str, object: &Value) -> (String, String) {
     let lua = Lua::new();
-    // Absent, not null: so does Argo CD.
-    let options = mlua::SerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
-    lua.globals().set("obj", lua.to_value_with(object, options).unwrap()).unwrap();
+    lua.globals().set("obj", lua.to_value(object).unwrap()).unwrap();
     let answer: Value = lua.from_value(lua.load(script).eval().unwrap()).unwrap();
     let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
     (text("status"), text("message"))
@@ -41,14 +42,25 @@ fn object(spec: Value, observed: i64, conditions: &[(&str, &str, &str, &str)]) -
 
 #[test]
 fn health_follows_the_conditions() {
-    let ready = [("Ready", "True", "Ready", "leads are accepted and delivered"), ("Stalled", "False", "Working", "")];
-    let starting = [("Ready", "False", "Starting", "0 of 2 pods are ready"), ("Reconciling", "True", "RollingOut", ""), ("Stalled", "False", "Working", "")];
-    let stalled = [("Ready", "False", "SinkMissing", "no CrmSink hubspot"), ("Stalled", "True", "SinkMissing", "there is no CrmSink hubspot")];
+    let ready = [
+        ("Ready", "True", "Ready", "leads are accepted and delivered"),
+        ("Stalled", "False", "Working", ""),
+    ];
+    let starting = [
+        ("Ready", "False", "Starting", "0 of 2 pods are ready"),
+        ("Reconciling", "True", "RollingOut", ""),
+        ("Stalled", "False", "Working", ""),
+    ];
+    let stalled = [
+        ("Ready", "False", "SinkMissing", "no CrmSink hubspot"),
+        ("Stalled", "True", "SinkMissing", "there is no CrmSink hubspot"),
+    ];
     let deleted = |mut object: Value| {
         object["metadata"]["deletionTimestamp"] = json!("2026-11-23T10:00:00Z");
         object
     };
-    let fresh = json!({"metadata": {"name": "x", "generation": 1}, "spec": {}, "status": {"observedGeneration": -1}});
+    let fresh =
+        json!({"metadata": {"name": "x", "generation": 1}, "spec": {}, "status": {"observedGeneration": -1}});
     let bare = json!({"metadata": {"name": "x", "generation": 1}, "spec": {}});
     let suspended = json!({"suspend": true});
     #[rustfmt::skip]
@@ -70,7 +82,11 @@ fn health_follows_the_conditions() {
     assert_eq!(scripts.len(), 2);
     for script in scripts {
         for (case, object, status, message) in &table {
-            assert_eq!(health(&script, object), ((*status).to_owned(), (*message).to_owned()), "{case}");
+            assert_eq!(
+                health(&script, object),
+                ((*status).to_owned(), (*message).to_owned()),
+                "{case}"
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use leadgate_tests::node::{KEY, chart, eventually, node, run};
 #[ignore = "run by make e2e"]
 async fn an_upgrade_changes_the_definitions() {
     let stage = node().await.unwrap().stage("upgrade").await.unwrap();
-    stage.working().unwrap();
+    stage.working().await.unwrap();
     let pods = stage.pods().unwrap();
     // The next version has one field more.
     let next = stage.node.folder().join("next");
@@ -21,7 +21,10 @@ async fn an_upgrade_changes_the_definitions() {
     let field = "              nextVersion:\n                type: string\n";
     let changed = text.replace(place, &format!("{place}{field}"));
     fs::write(&file, changed).unwrap();
-    let with = stage.sink().unwrap().replace("spec:\n", "spec:\n  nextVersion: known\n");
+    let with = stage
+        .sink()
+        .unwrap()
+        .replace("spec:\n", "spec:\n  nextVersion: known\n");
     let refused = stage.apply(&with).unwrap_err().to_string();
     assert!(refused.contains("nextVersion"), "{refused}");
     stage.node.install(&next, &[]).unwrap();
@@ -36,7 +39,10 @@ async fn an_upgrade_changes_the_definitions() {
     stage.ready().unwrap();
     let (status, answer) = stage.post(KEY, "ada@example.com").await.unwrap();
     assert_eq!(status, 200, "{answer}");
-    stage.delivered(&["ada@example.com".to_owned()], 20).await.unwrap();
+    stage
+        .delivered(&["ada@example.com".to_owned()], 20)
+        .await
+        .unwrap();
     // A field that the operator does not know yet rolls nothing.
     assert_eq!(stage.pods().unwrap(), pods);
     stage.node.install(&chart(), &[]).unwrap();
@@ -47,16 +53,21 @@ async fn an_upgrade_changes_the_definitions() {
 #[ignore = "run by make e2e"]
 async fn uninstalling_keeps_data() {
     let stage = node().await.unwrap().stage("uninstall").await.unwrap();
-    stage.working().unwrap();
+    stage.working().await.unwrap();
     let pods = stage.pods().unwrap();
     let notes = stage.node.uninstall().unwrap();
     assert!(notes.contains("CustomResourceDefinition"), "{notes}");
-    let kept = stage.kubectl(&["get", "leadwebhooks,crmsinks", "-o", "name"]).unwrap();
+    let kept = stage
+        .kubectl(&["get", "leadwebhooks,crmsinks", "-o", "name"])
+        .unwrap();
     assert_eq!(kept.lines().count(), 2, "{kept}");
     // Receivers need no operator.
     let (status, answer) = stage.post(KEY, "ada@example.com").await.unwrap();
     assert_eq!(status, 200, "{answer}");
-    stage.delivered(&["ada@example.com".to_owned()], 20).await.unwrap();
+    stage
+        .delivered(&["ada@example.com".to_owned()], 20)
+        .await
+        .unwrap();
     assert_eq!(stage.pods().unwrap(), pods);
     // Installed again, it takes over what is there.
     stage.node.install(&chart(), &[]).unwrap();
@@ -68,7 +79,11 @@ async fn uninstalling_keeps_data() {
     .await
     .unwrap();
     assert_eq!(stage.pods().unwrap(), pods);
-    let rights = run("kubectl", &["get", "clusterrole", "leadgate-operator", "-o", "name"]).unwrap();
+    let rights = run(
+        "kubectl",
+        &["get", "clusterrole", "leadgate-operator", "-o", "name"],
+    )
+    .unwrap();
     assert!(rights.contains("leadgate-operator"));
     stage.end().unwrap();
 }

@@ -11,7 +11,15 @@ async fn helm_installs_it() {
     println!("installed in {:.1} s", node.installed_in.as_secs_f64());
     let deployment = run(
         "kubectl",
-        &["get", "deployment", OPERATOR, "--namespace", SYSTEM, "-o", "jsonpath={.status.readyReplicas}"],
+        &[
+            "get",
+            "deployment",
+            OPERATOR,
+            "--namespace",
+            SYSTEM,
+            "-o",
+            "jsonpath={.status.readyReplicas}",
+        ],
     );
     assert_eq!(deployment.unwrap(), "1");
     for crd in ["leadwebhooks.leadgate.dev", "crmsinks.leadgate.dev"] {
@@ -19,7 +27,10 @@ async fn helm_installs_it() {
         run("kubectl", &wait).unwrap();
     }
     // The schema's defaults and rules are the API server's: a mistake is refused on the spot.
-    let refused = stage.apply(&stage.webhook(", path: no-slash")).unwrap_err().to_string();
+    let refused = stage
+        .apply(&stage.webhook(", path: no-slash"))
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("spec.path"), "{refused}");
     stage.end().unwrap();
 }
@@ -34,14 +45,21 @@ async fn the_first_lead_arrives_and_can_be_seen() {
         .unwrap();
     stage.ready().unwrap();
     let ready = began.elapsed();
-    println!("kubectl apply to Ready: {:.1} s, target < 20", ready.as_secs_f64());
+    println!(
+        "kubectl apply to Ready: {:.1} s, target < 20",
+        ready.as_secs_f64()
+    );
     assert!(ready < Duration::from_secs(20), "{ready:?}");
 
+    stage.reachable().await.unwrap();
     let (status, answer) = stage.post("a wrong key", "eve@example.com").await.unwrap();
     assert_eq!(status, 401, "{answer}");
     let (status, answer) = stage.post(KEY, "ada@example.com").await.unwrap();
     assert_eq!(status, 200, "{answer}");
-    stage.delivered(&["ada@example.com".to_owned()], 20).await.unwrap();
+    stage
+        .delivered(&["ada@example.com".to_owned()], 20)
+        .await
+        .unwrap();
     assert!(stage.hubspot.contact("eve@example.com").is_none());
 
     let delivered = Instant::now();
@@ -53,7 +71,10 @@ async fn the_first_lead_arrives_and_can_be_seen() {
     .await
     .unwrap();
     let shown = delivered.elapsed();
-    println!("delivered to shown in the status: {:.1} s, target <= 30", shown.as_secs_f64());
+    println!(
+        "delivered to shown in the status: {:.1} s, target <= 30",
+        shown.as_secs_f64()
+    );
 
     let webhooks = stage.kubectl(&["get", "leadwebhooks"]).unwrap();
     println!("$ kubectl get leadwebhooks\n{webhooks}");
@@ -61,10 +82,16 @@ async fn the_first_lead_arrives_and_can_be_seen() {
     let expected = "NAME READY SINKS ACCEPTED DELIVERED PENDING DEAD SUCCESS LAST-LEAD AGE";
     assert_eq!(columns, expected.split(' ').collect::<Vec<_>>());
     let row: Vec<&str> = webhooks.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!(row[..8], ["website", "True", "hubspot", "1", "1", "0", "0", "100"]);
+    assert_eq!(
+        row[..8],
+        ["website", "True", "hubspot", "1", "1", "0", "0", "100"]
+    );
     let sinks = stage.kubectl(&["get", "crmsinks"]).unwrap();
     println!("$ kubectl get crmsinks\n{sinks}");
     assert!(sinks.contains("hubspot"), "{sinks}");
-    println!("$ kubectl get leadwebhooks -o wide\n{}", stage.kubectl(&["get", "leadwebhooks", "-o", "wide"]).unwrap());
+    println!(
+        "$ kubectl get leadwebhooks -o wide\n{}",
+        stage.kubectl(&["get", "leadwebhooks", "-o", "wide"]).unwrap()
+    );
     stage.end().unwrap();
 }

@@ -18,7 +18,15 @@ fn operators() -> Vec<String> {
 }
 
 fn leader() -> String {
-    let lease = ["get", "lease", OPERATOR, "--namespace", SYSTEM, "-o", "jsonpath={.spec.holderIdentity}"];
+    let lease = [
+        "get",
+        "lease",
+        OPERATOR,
+        "--namespace",
+        SYSTEM,
+        "-o",
+        "jsonpath={.spec.holderIdentity}",
+    ];
     run("kubectl", &lease).unwrap()
 }
 
@@ -45,7 +53,7 @@ fn versions(stage: &Stage) -> BTreeMap<String, String> {
 #[ignore = "run by make e2e"]
 async fn a_restarted_operator_changes_nothing() {
     let stage = node().await.unwrap().stage("restart").await.unwrap();
-    stage.working().unwrap();
+    stage.working().await.unwrap();
     let (status, answer) = stage.post(KEY, "ada@example.com").await.unwrap();
     assert_eq!(status, 200, "{answer}");
     eventually("the status shows the lead", 40, || async {
@@ -60,12 +68,21 @@ async fn a_restarted_operator_changes_nothing() {
     let before = versions(&stage);
     assert!(before.len() >= 15, "{before:?}");
     let old = operators();
-    let kill = ["delete", "pod", &old[0], "--namespace", SYSTEM, "--grace-period=0", "--force"];
+    let kill = [
+        "delete",
+        "pod",
+        &old[0],
+        "--namespace",
+        SYSTEM,
+        "--grace-period=0",
+        "--force",
+    ];
     run("kubectl", &kill).unwrap();
     eventually("another operator leads", 90, || async {
         let (pods, leader) = (operators(), leader());
         anyhow::ensure!(
-            pods.iter().any(|pod| leader.starts_with(pod.as_str()) && !old.contains(pod)),
+            pods.iter()
+                .any(|pod| leader.starts_with(pod.as_str()) && !old.contains(pod)),
             "{leader} of {pods:?}"
         );
         Ok(())
@@ -105,17 +122,24 @@ async fn of_two_operators_one_leads() {
             .collect()
     };
     assert_eq!(leading().iter().filter(|leads| **leads).count(), 1);
-    stage.working().unwrap();
+    stage.working().await.unwrap();
     let first = leader();
     let (killed, other) = if first.starts_with(&pods[0]) {
         (&pods[0], &pods[1])
     } else {
         (&pods[1], &pods[0])
     };
-    run("kubectl", &["delete", "pod", killed, "--namespace", SYSTEM, "--wait=false"]).unwrap();
+    run(
+        "kubectl",
+        &["delete", "pod", killed, "--namespace", SYSTEM, "--wait=false"],
+    )
+    .unwrap();
     eventually("the other one leads", 60, || async {
         let now = leader();
-        anyhow::ensure!(now.starts_with(other.as_str()) || (now != first && !now.is_empty()), "{now}");
+        anyhow::ensure!(
+            now.starts_with(other.as_str()) || (now != first && !now.is_empty()),
+            "{now}"
+        );
         Ok(())
     })
     .await

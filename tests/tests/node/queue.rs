@@ -8,7 +8,7 @@ use leadgate_tests::node::{KEY, eventually, node};
 #[ignore = "run by make e2e"]
 async fn a_deleted_redis_pod_loses_nothing() {
     let stage = node().await.unwrap().stage("redis").await.unwrap();
-    stage.working().unwrap();
+    stage.working().await.unwrap();
     // Leads wait in Redis when it goes.
     stage.hubspot.down_for(Duration::from_secs(600));
     let load = stage.load().unwrap();
@@ -32,7 +32,11 @@ async fn a_deleted_redis_pod_loses_nothing() {
     stage.hubspot.up();
     stage.delivered(&ledger.acknowledged, 90).await.unwrap();
     // Whoever was not told 200 was told to come back, never something else.
-    let odd: Vec<_> = ledger.failures.iter().filter(|failure| !failure.contains(": 503 ")).collect();
+    let odd: Vec<_> = ledger
+        .failures
+        .iter()
+        .filter(|failure| !failure.contains(": 503 "))
+        .collect();
     assert!(odd.is_empty(), "{odd:?}");
     println!(
         "{} leads acknowledged, {} told to try again, none lost",
@@ -47,7 +51,7 @@ async fn a_deleted_redis_pod_loses_nothing() {
 #[ignore = "run by make e2e"]
 async fn a_deleted_webhook_drains_first() {
     let stage = node().await.unwrap().stage("drain").await.unwrap();
-    stage.working().unwrap();
+    stage.working().await.unwrap();
     stage.hubspot.down_for(Duration::from_secs(600));
     let mut emails = Vec::new();
     for number in 0..20 {

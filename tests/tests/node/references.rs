@@ -15,9 +15,13 @@ async fn a_missing_sink_is_named_and_may_come_later() {
     assert!(message.contains("hubspot"), "{message}");
     stage.apply(&stage.sink().unwrap()).unwrap();
     stage.ready().unwrap();
+    stage.reachable().await.unwrap();
     let (status, answer) = stage.post(KEY, "ada@example.com").await.unwrap();
     assert_eq!(status, 200, "{answer}");
-    stage.delivered(&["ada@example.com".to_owned()], 20).await.unwrap();
+    stage
+        .delivered(&["ada@example.com".to_owned()], 20)
+        .await
+        .unwrap();
     stage.end().unwrap();
 }
 
@@ -45,8 +49,12 @@ async fn a_missing_secret_is_named_and_may_come_later() {
     assert!(message.contains("hmac-previous"), "{message}");
     stage.secrets().unwrap();
     stage.ready().unwrap();
+    stage.reachable().await.unwrap();
     let (status, answer) = stage.post(KEY, "ada@example.com").await.unwrap();
     assert_eq!(status, 200, "{answer}");
-    stage.delivered(&["ada@example.com".to_owned()], 20).await.unwrap();
+    stage
+        .delivered(&["ada@example.com".to_owned()], 20)
+        .await
+        .unwrap();
     stage.end().unwrap();
 }

@@ -6,7 +6,7 @@ use leadgate_tests::node::{eventually, node};
 #[ignore = "run by make e2e"]
 async fn a_changed_configuration_fails_no_request() {
     let stage = node().await.unwrap().stage("rollout").await.unwrap();
-    stage.working().unwrap();
+    stage.working().await.unwrap();
     let before = stage.pods().unwrap();
     let load = stage.load().unwrap();
     stage
@@ -27,6 +27,9 @@ async fn a_changed_configuration_fails_no_request() {
     assert!(ledger.failures.is_empty(), "{:?}", ledger.failures);
     assert!(ledger.acknowledged.len() > 50, "{}", ledger.acknowledged.len());
     stage.delivered(&ledger.acknowledged, 60).await.unwrap();
-    println!("{} leads during the rollout, none failed", ledger.acknowledged.len());
+    println!(
+        "{} leads during the rollout, none failed",
+        ledger.acknowledged.len()
+    );
     stage.end().unwrap();
 }

@@ -23,7 +23,7 @@ async fn answers(stage: &Stage, key: &str, expected: u16) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotated_secret_drops_no_request_and_restarts_nothing() {
     let stage = node().await.unwrap().stage("rotation").await.unwrap();
-    stage.working().unwrap();
+    stage.working().await.unwrap();
     let pods = stage.pods().unwrap();
     assert_eq!(pods.len(), 2, "{pods:?}");
     let load = stage.load().unwrap();
@@ -33,13 +33,18 @@ async fn a_rotated_secret_drops_no_request_and_restarts_nothing() {
     load.sign_with("second-key");
     // What was signed with the old key is answered before that goes.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    stage.apply(&stage.key_secret("second-key", "second-key")).unwrap();
+    stage
+        .apply(&stage.key_secret("second-key", "second-key"))
+        .unwrap();
     answers(&stage, KEY, 401).await;
     let ledger = load.stop().await;
     assert!(ledger.failures.is_empty(), "{:?}", ledger.failures);
     assert!(ledger.acknowledged.len() > 50, "{}", ledger.acknowledged.len());
     assert_eq!(stage.pods().unwrap(), pods);
     stage.delivered(&ledger.acknowledged, 60).await.unwrap();
-    println!("{} leads during the rotation, none refused", ledger.acknowledged.len());
+    println!(
+        "{} leads during the rotation, none refused",
+        ledger.acknowledged.len()
+    );
     stage.end().unwrap();
 }
