@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 pub use load::{Ledger, Load};
