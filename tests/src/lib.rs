@@ -1,7 +1,7 @@
 //! Simulated CRMs, real Redis, real Kubernetes, real kills: what the product's tests are made of.
 //!
 //! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
-//! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
+//! * [`rig`] joins a receiver and a HubSpot. [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
 //! * [`bench`] measures it.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
@@ -21,6 +21,7 @@ pub mod manifests;
 pub mod node;
 pub mod receiver;
 pub mod redis_server;
+pub mod rig;
 pub mod signing;
 pub mod soak;
 pub mod wire;

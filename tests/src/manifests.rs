@@ -11,6 +11,10 @@ pub struct HubSpotSink {
     pub properties: String,
     /// YAML of `spec.delivery`, in flow style.
     pub delivery: String,
+    /// YAML of more fields of `spec.hubspot`, in flow style, each with a comma before it.
+    pub hubspot: String,
+    /// YAML of more fields of `spec`, in flow style: `matching: {…}`.
+    pub more: String,
     /// Stops deliveries.
     pub suspend: bool,
 }
@@ -25,6 +29,8 @@ impl HubSpotSink {
             delivery: "{timeout: 1s, retry: {maxAge: 72h, initialBackoff: 100ms, maxBackoff: 2s}, rateLimit: {requests: \
                        10000, per: 10s}, circuitBreaker: {failures: 5, cooldown: 1s}, concurrency: 8}"
                 .into(),
+            hubspot: String::new(),
+            more: String::new(),
             suspend: false,
         }
     }
@@ -36,8 +42,15 @@ impl HubSpotSink {
             token,
             properties,
             delivery,
+            hubspot,
+            more,
             suspend,
         } = self;
+        let more = if more.is_empty() {
+            String::new()
+        } else {
+            format!("  {more}\n")
+        };
         let properties = if properties.is_empty() {
             String::new()
         } else {
@@ -48,8 +61,8 @@ impl HubSpotSink {
 kind: CrmSink
 metadata: {{name: hubspot, namespace: default}}
 spec:
-  hubspot: {{tokenSecretRef: {{name: hubspot-token, key: token}}, baseUrl: \"{base_url}\"}}
-{properties}  delivery: {delivery}
+  hubspot: {{tokenSecretRef: {{name: hubspot-token, key: token}}, baseUrl: \"{base_url}\"{hubspot}}}
+{properties}{more}  delivery: {delivery}
   suspend: {suspend}
 ---
 {}",

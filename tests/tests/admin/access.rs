@@ -8,7 +8,9 @@ use std::time::Instant;
 use leadgate_tests::receiver::binary;
 use leadgate_tests::wire::{Answer, exchange};
 
-use super::{PATIENCE, Rig};
+use leadgate_tests::rig::PATIENCE;
+
+use super::Rig;
 
 const OPEN: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 const GUARDED: [(&str, &str); 5] = [

@@ -1,0 +1,153 @@
+//! Which record is the lead's, and who decides when that is not clear.
+
+use std::time::Duration;
+
+use leadgate_tests::hubspot::Config;
+use leadgate_tests::rig::Rig;
+use serde_json::{Value, json};
+
+use crate::drained;
+
+const PHONE: &str = "+4930123456";
+
+/// A CRM that knows Ada by e-mail address and phone number.
+async fn with_ada(more: &str) -> Rig {
+    let more = more.to_owned();
+    let rig = Rig::with(move |sink| sink.more = more).await;
+    let ada = json!({"email": "ada@example.com", "phone": PHONE, "firstName": "Ada", "submissionId": "ada"});
+    assert_eq!(rig.post(&ada).await.status, 200);
+    rig.arrived("ada").await;
+    rig
+}
+
+fn bob() -> Value {
+    json!({"email": "bob@example.com", "phone": PHONE, "firstName": "Bob", "submissionId": "bob"})
+}
+
+async fn hold_bob(rig: &Rig) -> (String, String) {
+    assert_eq!(rig.post(&bob()).await.status, 200);
+    rig.parked_count("held", 1).await;
+    let held = rig.parked("held").await.remove(0);
+    let ada = rig.hubspot.contact("ada@example.com").unwrap();
+    assert_eq!(held["reason"], "PartialMatch", "{held}");
+    assert_eq!(held["candidates"], json!([ada.id.to_string()]), "{held}");
+    assert_eq!(rig.hubspot.contacts().len(), 1);
+    (held["id"].as_str().unwrap().to_owned(), ada.id.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partial_match_waits_for_a_person_who_names_the_record() {
+    let rig = with_ada("matching: {onPartialMatch: Hold}").await;
+    let (id, record) = hold_bob(&rig).await;
+    let nonsense = rig
+        .call("POST", &format!("/deadletters/{id}/replay?record=../x"))
+        .await;
+    assert_eq!(nonsense.status, 400, "{}", nonsense.text());
+    let both = rig
+        .call(
+            "POST",
+            &format!("/deadletters/{id}/replay?record={record}&create=true"),
+        )
+        .await;
+    assert_eq!(both.status, 400, "{}", both.text());
+    let resolved = rig
+        .call("POST", &format!("/deadletters/{id}/replay?record={record}"))
+        .await;
+    assert_eq!(resolved.status, 200, "{}", resolved.text());
+    rig.arrived("bob").await;
+    assert_eq!(rig.hubspot.contacts().len(), 1, "the record that was named");
+    assert_eq!(
+        rig.hubspot.contact("bob@example.com").unwrap().id.to_string(),
+        record
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_may_say_that_it_is_somebody_new_or_throw_it_away() {
+    let rig = with_ada("matching: {onPartialMatch: Hold}").await;
+    let (id, record) = hold_bob(&rig).await;
+    let resolved = rig
+        .call("POST", &format!("/deadletters/{id}/replay?create=true"))
+        .await;
+    assert_eq!(resolved.status, 200, "{}", resolved.text());
+    rig.arrived("bob").await;
+    let bob = rig.hubspot.contact("bob@example.com").unwrap();
+    assert_ne!(bob.id.to_string(), record);
+    assert_eq!(
+        rig.hubspot.contact("ada@example.com").unwrap().get("firstname"),
+        "Ada"
+    );
+
+    let eve = json!({"email": "eve@example.com", "phone": PHONE, "submissionId": "eve"});
+    assert_eq!(rig.post(&eve).await.status, 200);
+    rig.parked_count("held", 1).await;
+    let held = rig.parked("held").await.remove(0);
+    assert_eq!(held["reason"], "SeveralRecords", "{held}");
+    let id = held["id"].as_str().unwrap();
+    assert_eq!(
+        rig.call("DELETE", &format!("/deadletters/{id}")).await.status,
+        204
+    );
+    assert!(rig.hubspot.contact("eve@example.com").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partial_match_updates_or_creates_where_the_sink_says_so() {
+    let rig = with_ada("matching: {onPartialMatch: Update}").await;
+    assert_eq!(rig.post(&bob()).await.status, 200);
+    rig.arrived("bob").await;
+    assert_eq!(rig.hubspot.contacts().len(), 1);
+
+    let rig = with_ada("matching: {onPartialMatch: Create}").await;
+    assert_eq!(rig.post(&bob()).await.status, 200);
+    rig.arrived("bob").await;
+    assert_eq!(rig.hubspot.contacts().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sales_typed_stands_and_what_is_empty_is_filled() {
+    for mode in ["Single", "Batch"] {
+        let rig = Rig::with(|sink| {
+            sink.more = "matching: {overwrite: IfEmpty, overwriteProperties: {lastname: Always}}".into();
+            sink.hubspot = format!(", upsert: {mode}");
+        })
+        .await;
+        let first =
+            json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "Old", "submissionId": "1"});
+        rig.post(&first).await;
+        rig.arrived("ada").await;
+        let second = json!({"email": "ada@example.com", "firstName": "Adelheid", "lastName": "New", "phone": PHONE, "submissionId": "2"});
+        rig.post(&second).await;
+        drained(&rig).await;
+        let ada = rig.hubspot.contact("ada@example.com").unwrap();
+        assert_eq!(
+            (ada.get("firstname"), ada.get("lastname"), ada.get("phone")),
+            ("Ada", "New", PHONE),
+            "{mode}"
+        );
+        // Nothing to fill: nothing is written.
+        let writes = rig.hubspot.write_count();
+        rig.post(&json!({"email": "ada@example.com", "firstName": "Eva", "submissionId": "3"}))
+            .await;
+        drained(&rig).await;
+        assert_eq!(rig.hubspot.write_count(), writes, "{mode}");
+    }
+}
+
+/// HubSpot's search shows a new record after up to 30 s: until then the queue knows where the contact's leads went.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_search_lags_and_yet_a_person_has_one_record() {
+    let crm = Config {
+        search_lag: Duration::from_secs(30),
+        ..Config::default()
+    };
+    let rig = Rig::on(crm, |_| {}).await;
+    for n in 0..5 {
+        let lead = json!({"phone": PHONE, "firstName": format!("Ada {n}"), "submissionId": format!("{n}")});
+        assert_eq!(rig.post(&lead).await.status, 200);
+    }
+    drained(&rig).await;
+    let contacts = rig.hubspot.contacts();
+    assert_eq!(contacts.len(), 1);
+    assert_eq!(contacts[0].get("firstname"), "Ada 4");
+}
