@@ -28,7 +28,7 @@ e2e: need-rust need-test-tools ## every promise on a real Kubernetes node, with 
 	LEADGATE_TEST_PROFILE=release $(CARGO) test --locked --workspace --test node -- --include-ignored --nocapture --test-threads=1
 
 image: need-rust ## the container image: with buildah or docker, else an OCI archive (NAME=leadgate:dev)
-	image/build
+	NAME="$(or $(NAME),leadgate:dev)" image/build
 
 lint: need-rust $(DENY) ## formatting, clippy, licences and sources of dependencies
 	@$(CARGO) fmt --version >/dev/null 2>&1 || .ci/need component rustfmt

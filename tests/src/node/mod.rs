@@ -69,15 +69,17 @@ impl Node {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let given = env::var_os("KUBECONFIG").filter(|path| !path.is_empty());
         tools::check(given.is_some())?;
+        let own = given.is_none();
+        let address = if own {
+            ADDRESS.parse()?
+        } else {
+            images::given_address()?
+        };
         let folder = tempfile::Builder::new()
             .prefix("leadgate-node-")
             .tempdir()?
             .keep();
-        let own = given.is_none();
-        let (kubeconfig, address) = match given {
-            Some(path) => (PathBuf::from(path), images::given_address()?),
-            None => (up(&folder)?, ADDRESS.parse()?),
-        };
+        let kubeconfig = given.map_or_else(|| up(&folder), |path| Ok(path.into()))?;
         tools::use_kubeconfig(&kubeconfig);
         let certificates = certificates::Certificates::make(&folder, address)?;
         let images = images::Images::load(&folder, &certificates, own)?;
