@@ -303,7 +303,8 @@ pub fn binary(release: bool) -> Result<PathBuf> {
 /// A binary of the workspace, built once a process, which costs little when nothing changed: cargo tells only a package's own
 /// tests where its binary is.
 pub fn program(name: &'static str, release: bool) -> Result<PathBuf> {
-    static BUILT: Mutex<BTreeMap<(&str, bool), Result<PathBuf, String>>> = Mutex::new(BTreeMap::new());
+    type Built = BTreeMap<(&'static str, bool), Result<PathBuf, String>>;
+    static BUILT: Mutex<Built> = Mutex::new(BTreeMap::new());
     let release = release || !cfg!(debug_assertions);
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     built

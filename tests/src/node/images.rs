@@ -31,26 +31,23 @@ impl Images {
     /// Makes both and loads them into the node.
     pub(super) fn load(folder: &Path, certificates: &Certificates, own: bool) -> anyhow::Result<Self> {
         let root = folder.join("leadgate");
-        match env::var("LEADGATE_TEST_PROFILE") {
+        if let Ok(profile) = env::var("LEADGATE_TEST_PROFILE") {
             // The image as it ships, but for the certificates.
-            Ok(profile) => {
-                let mut build = builder();
-                build
-                    .args(["rootfs".as_ref(), root.as_os_str()])
-                    .env("PROFILE", profile)
-                    .env("CA_BUNDLE", &certificates.authority);
-                done(build, "the image cannot be built")?;
-            }
+            let mut build = builder();
+            build
+                .args(["rootfs".as_ref(), root.as_os_str()])
+                .env("PROFILE", profile)
+                .env("CA_BUNDLE", &certificates.authority);
+            done(build, "the image cannot be built")?;
+        } else {
             // The programs that are there already: nothing is compiled again.
-            Err(_) => {
-                for program in ["leadgate-operator", "leadgate-receiver"] {
-                    with_libraries(&receiver::program(program, false)?, &root, program)?;
-                }
-                copy(
-                    &certificates.authority,
-                    &root.join("etc/ssl/certs/ca-certificates.crt"),
-                )?;
+            for program in ["leadgate-operator", "leadgate-receiver"] {
+                with_libraries(&receiver::program(program, false)?, &root, program)?;
             }
+            copy(
+                &certificates.authority,
+                &root.join("etc/ssl/certs/ca-certificates.crt"),
+            )?;
         }
         load(folder, &root, LEADGATE, own)?;
         let root = folder.join("redis");

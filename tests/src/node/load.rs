@@ -26,6 +26,16 @@ pub struct Ledger {
     pub failures: Vec<String>,
 }
 
+impl Ledger {
+    fn note(&mut self, email: String, outcome: anyhow::Result<(u16, String)>) {
+        match outcome {
+            Ok((200, _)) => self.acknowledged.push(email),
+            Ok((status, text)) => self.failures.push(format!("{email}: {status} {text}")),
+            Err(error) => self.failures.push(format!("{email}: {error:#}")),
+        }
+    }
+}
+
 /// Senders at work.
 pub struct Load {
     key: Arc<Mutex<String>>,
@@ -35,13 +45,13 @@ pub struct Load {
 }
 
 impl Load {
-    pub(super) fn start(client: reqwest::Client, url: String, key: &str) -> Self {
+    pub(super) fn start(client: &reqwest::Client, url: &str, key: &str) -> Self {
         let key = Arc::new(Mutex::new(key.to_owned()));
         let stop = Arc::new(AtomicBool::new(false));
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let senders = (0..SENDERS)
             .map(|sender| {
-                let (client, url) = (client.clone(), url.clone());
+                let (client, url) = (client.clone(), url.to_owned());
                 let (key, stop, ledger) = (Arc::clone(&key), Arc::clone(&stop), Arc::clone(&ledger));
                 tokio::spawn(async move {
                     let mut number = 0;
@@ -50,16 +60,7 @@ impl Load {
                         let email = format!("person-{sender}-{number}@example.com");
                         let with = key.lock().unwrap().clone();
                         let outcome = post(&client, &url, &with, &email).await;
-                        {
-                            let mut ledger = ledger.lock().unwrap();
-                            match outcome {
-                                Ok((200, _)) => ledger.acknowledged.push(email),
-                                Ok((status, text)) => {
-                                    ledger.failures.push(format!("{email}: {status} {text}"))
-                                }
-                                Err(error) => ledger.failures.push(format!("{email}: {error:?}")),
-                            }
-                        }
+                        ledger.lock().unwrap().note(email, outcome);
                         tokio::time::sleep(PAUSE).await;
                     }
                 })

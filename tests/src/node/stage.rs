@@ -203,7 +203,7 @@ impl Stage {
 
     /// Senders that post all the time.
     pub fn load(&self) -> anyhow::Result<Load> {
-        Ok(Load::start(self.client.clone(), self.service()?, KEY))
+        Ok(Load::start(&self.client, &self.service()?, KEY))
     }
 
     /// A condition of an object: `status reason`, and its message.

@@ -81,7 +81,10 @@ async fn a_deleted_webhook_drains_first() {
     // It waits as long as the CRM is away.
     tokio::time::sleep(Duration::from_secs(20)).await;
     let (_, message) = stage.condition("leadwebhook/website", "Reconciling").unwrap();
-    assert!(message.contains(&format!("{} deliveries are left", emails.len())), "{message}");
+    assert!(
+        message.contains(&format!("{} deliveries are left", emails.len())),
+        "{message}"
+    );
     assert!(stage.hubspot.contacts().is_empty());
     stage.hubspot.up();
     stage
