@@ -7,13 +7,9 @@ use crate::render::{helm, template};
 #[test]
 fn mistakes_are_refused_with_their_place() {
     for (value, place, reason) in [
-        (
-            r#"replica=2"#,
-            "''",
-            "additional properties 'replica' not allowed",
-        ),
+        ("replica=2", "''", "additional properties 'replica' not allowed"),
         (r#"replicas="2""#, "'/replicas'", "got string, want integer"),
-        (r#"replicas=50"#, "'/replicas'", "maximum: got 50, want 10"),
+        ("replicas=50", "'/replicas'", "maximum: got 50, want 10"),
         (
             r#"image={"repository":"","tag":"","digest":"","pullPolicy":"Always","pullSecrets":[]}"#,
             "'/image/repository'",
@@ -52,7 +48,7 @@ fn mistakes_are_refused_with_their_place() {
             "items at 0 and 1 are equal",
         ),
         (r#"log.format="xml""#, "'/log/format'", "'json', 'text'"),
-        (r#"concurrency=0"#, "'/concurrency'", "minimum: got 0, want 1"),
+        ("concurrency=0", "'/concurrency'", "minimum: got 0, want 1"),
         (r#"crds.keep="yes""#, "'/crds/keep'", "got string, want boolean"),
         (
             r#"commonLabels={"team":1}"#,
@@ -69,8 +65,8 @@ fn mistakes_are_refused_with_their_place() {
             "'/metrics/podMonitor/interval'",
             "does not match pattern",
         ),
-        (r#"metrics.service.port=0"#, "'/metrics/service/port'", "minimum"),
-        (r#"resources.limit={}"#, "'/resources'", "'limit' not allowed"),
+        ("metrics.service.port=0", "'/metrics/service/port'", "minimum"),
+        ("resources.limit={}", "'/resources'", "'limit' not allowed"),
     ] {
         let error = template(&[value]).expect_err(value);
         assert!(

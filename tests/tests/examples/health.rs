@@ -31,7 +31,7 @@ fn health(script: &str, object: &Value) -> (String, String) {
     (text("status"), text("message"))
 }
 
-fn object(spec: Value, observed: i64, conditions: &[(&str, &str, &str, &str)]) -> Value {
+fn object(spec: &Value, observed: i64, conditions: &[(&str, &str, &str, &str)]) -> Value {
     let conditions: Vec<Value> = conditions
         .iter()
         .map(|(kind, status, reason, message)| json!({"type": kind, "status": status, "reason": reason, "message": message}))
@@ -67,16 +67,16 @@ fn health_follows_the_conditions() {
     let table = [
         ("not seen yet", bare, "Progressing", "waiting for the operator"),
         ("the status of a new object", fresh, "Progressing", "waiting for the operator"),
-        ("ready", object(json!({}), 2, &ready), "Healthy", "leads are accepted and delivered"),
-        ("ready before the last change", object(json!({}), 1, &ready), "Progressing", "waiting for the operator"),
-        ("starting", object(json!({}), 2, &starting), "Progressing", "Starting: 0 of 2 pods are ready"),
-        ("stalled", object(json!({}), 2, &stalled), "Degraded", "SinkMissing: there is no CrmSink hubspot"),
-        ("suspended", object(suspended.clone(), 2, &starting), "Suspended", "spec.suspend is true"),
-        ("suspended and stalled", object(suspended, 2, &stalled), "Degraded", "SinkMissing: there is no CrmSink hubspot"),
-        ("not suspended", object(json!({"suspend": false}), 2, &ready), "Healthy", "leads are accepted and delivered"),
-        ("draining", deleted(object(json!({}), 2, &ready)), "Progressing", "waiting for leads to be delivered"),
-        ("drains for too long", deleted(object(json!({}), 2, &stalled)), "Degraded", "SinkMissing: there is no CrmSink hubspot"),
-        ("no conditions", object(json!({}), 2, &[]), "Progressing", "waiting for the operator"),
+        ("ready", object(&json!({}), 2, &ready), "Healthy", "leads are accepted and delivered"),
+        ("ready before the last change", object(&json!({}), 1, &ready), "Progressing", "waiting for the operator"),
+        ("starting", object(&json!({}), 2, &starting), "Progressing", "Starting: 0 of 2 pods are ready"),
+        ("stalled", object(&json!({}), 2, &stalled), "Degraded", "SinkMissing: there is no CrmSink hubspot"),
+        ("suspended", object(&suspended, 2, &starting), "Suspended", "spec.suspend is true"),
+        ("suspended and stalled", object(&suspended, 2, &stalled), "Degraded", "SinkMissing: there is no CrmSink hubspot"),
+        ("not suspended", object(&json!({"suspend": false}), 2, &ready), "Healthy", "leads are accepted and delivered"),
+        ("draining", deleted(object(&json!({}), 2, &ready)), "Progressing", "waiting for leads to be delivered"),
+        ("drains for too long", deleted(object(&json!({}), 2, &stalled)), "Degraded", "SinkMissing: there is no CrmSink hubspot"),
+        ("no conditions", object(&json!({}), 2, &[]), "Progressing", "waiting for the operator"),
     ];
     let scripts = scripts();
     assert_eq!(scripts.len(), 2);
