@@ -10,7 +10,7 @@ async fn a_deleted_redis_pod_loses_nothing() {
     let stage = node().await.unwrap().stage("redis").await.unwrap();
     stage.working().await.unwrap();
     // Leads wait in Redis when it goes.
-    stage.hubspot.down_for(Duration::from_secs(600));
+    stage.hubspot.down_for(Duration::from_mins(10));
     let load = stage.load().unwrap();
     eventually("leads are accepted", 30, || async {
         anyhow::ensure!(load.acknowledged() > 40, "{}", load.acknowledged());
@@ -52,7 +52,7 @@ async fn a_deleted_redis_pod_loses_nothing() {
 async fn a_deleted_webhook_drains_first() {
     let stage = node().await.unwrap().stage("drain").await.unwrap();
     stage.working().await.unwrap();
-    stage.hubspot.down_for(Duration::from_secs(600));
+    stage.hubspot.down_for(Duration::from_mins(10));
     let mut emails = Vec::new();
     for number in 0..20 {
         let email = format!("pending-{number}@example.com");
