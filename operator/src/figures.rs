@@ -9,7 +9,7 @@ use leadgate_crds::common::Time;
 use leadgate_crds::lead_webhook::{Latency, LeadWebhookStatusSink, SinkError};
 
 use crate::conditions::seconds;
-use crate::receivers::{Report, RouteReport, SinkReport};
+use crate::receivers::{Inspection, Report, RouteReport, SinkReport};
 
 /// A count that each process keeps from zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,8 +111,12 @@ pub struct SinkFigures {
     pub leads: crate::receivers::SinkLeads,
     /// Until when the CRM asked to wait.
     pub paused_until: Option<Time>,
-    /// Why.
+    /// Why, as a CamelCase word.
     pub paused_reason: Option<String>,
+    /// Why, in words.
+    pub paused_message: Option<String>,
+    /// What a receiver found when it asked the CRM itself, the newest.
+    pub inspection: Option<Inspection>,
     /// The last failure.
     pub last_error: Option<SinkError>,
 }
@@ -221,6 +225,11 @@ fn merge_sink(sink: &SinkReport, same: &[&SinkReport]) -> SinkFigures {
         leads: sink.leads.clone(),
         paused_until: sink.paused_until.map(|t| Time(seconds(t))),
         paused_reason: sink.paused_reason.clone(),
+        paused_message: sink.paused_message.clone(),
+        inspection: same
+            .iter()
+            .filter_map(|s| s.inspection.clone())
+            .max_by_key(|inspection| inspection.time),
         last_error: newest(same.iter().filter_map(|s| s.last_error.as_ref())),
     }
 }

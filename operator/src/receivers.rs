@@ -117,10 +117,40 @@ pub struct SinkReport {
     pub leads: SinkLeads,
     /// Until when the CRM asked to wait.
     pub paused_until: Option<jiff::Timestamp>,
-    /// Why.
+    /// Why, as a CamelCase word.
     pub paused_reason: Option<String>,
+    /// Why, in words.
+    pub paused_message: Option<String>,
+    /// What the receiver found when it asked the CRM itself.
+    pub inspection: Option<Inspection>,
     /// The last failure in this process.
     pub last_error: Option<SinkError>,
+}
+
+/// What a receiver found when it asked a CRM, before the first lead and every ten minutes.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Inspection {
+    /// When it asked last.
+    pub time: Option<jiff::Timestamp>,
+    /// Whether the CRM answered.
+    pub reachable: Option<Check>,
+    /// Whether it took the credentials.
+    pub credentials: Option<Check>,
+    /// What is wrong with the sink's properties, each with its remedy.
+    pub problems: Vec<String>,
+}
+
+/// One of the questions.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Check {
+    /// Yes or no.
+    pub ok: bool,
+    /// Why not, as a CamelCase word.
+    pub reason: String,
+    /// Why not, in words.
+    pub message: String,
 }
 
 /// Counts of deliveries.

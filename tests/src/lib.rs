@@ -2,6 +2,7 @@
 //!
 //! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
 //! * [`rig`] joins a receiver and a HubSpot. [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
+//! * [`fleet`] runs four of them on one CRM that misbehaves.
 //! * [`soak`] kills it under load and reckons up.
 //! * [`bench`] measures it.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
@@ -16,6 +17,7 @@
 
 pub mod bench;
 pub mod cluster;
+pub mod fleet;
 pub mod hubspot;
 pub mod manifests;
 pub mod node;

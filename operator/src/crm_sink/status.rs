@@ -9,6 +9,7 @@ use super::dereference::Facts;
 use crate::conditions::{Statement, conditions, find};
 use crate::figures::newest;
 use crate::lead_webhook::validate::Mistake;
+use crate::receivers::{Check, Inspection};
 
 /// How the check ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,25 +114,57 @@ enum Failure {
     Other,
 }
 
+/// The words of receivers (`receiver/src/crm`) and of the operator.
 fn classify(reason: &str) -> Failure {
     match reason {
         "InvalidCredentials" | "MissingScopes" | "Unauthorized" | "Forbidden" => Failure::Credentials,
-        "Unreachable" | "Timeout" | "CircuitOpen" | "ServerError" => Failure::Connection,
+        "Unreachable" | "Timeout" | "CircuitOpen" | "Unavailable" | "ConnectionLost" | "Redirected"
+        | "UnknownObject" => Failure::Connection,
         _ => Failure::Other,
     }
 }
 
-/// What stands in the way now: why deliveries wait, else the last error while leads are waiting.
+/// What stands in the way now: why deliveries wait, else what a receiver found when it asked the CRM, else the last
+/// error while leads are waiting.
 fn current_failure(status: &CrmSinkStatus, facts: &Facts) -> Option<SinkError> {
     if let Some(reason) = reason(facts) {
+        let said = facts
+            .figures
+            .iter()
+            .find_map(|figures| figures.paused_message.clone());
         let detail = status.last_error.as_ref().filter(|error| error.reason == reason);
         return Some(SinkError {
             reason: reason.to_owned(),
-            message: detail.map_or_else(|| reason.to_owned(), |error| error.message.clone()),
+            message: said
+                .or_else(|| detail.map(|error| error.message.clone()))
+                .unwrap_or_else(|| reason.to_owned()),
             time: None,
         });
     }
-    status.last_error.clone().filter(|_| status.leads.pending > 0)
+    refused(inspection(facts)).or_else(|| status.last_error.clone().filter(|_| status.leads.pending > 0))
+}
+
+/// The newest look at the CRM.
+fn inspection(facts: &Facts) -> Option<&Inspection> {
+    facts
+        .figures
+        .iter()
+        .filter_map(|figures| figures.inspection.as_ref())
+        .max_by_key(|inspection| inspection.time)
+}
+
+/// What the CRM refused when it was asked.
+fn refused(inspection: Option<&Inspection>) -> Option<SinkError> {
+    let inspection = inspection?;
+    let check = [&inspection.credentials, &inspection.reachable]
+        .into_iter()
+        .flatten()
+        .find(|check| !check.ok)?;
+    Some(SinkError {
+        reason: check.reason.clone(),
+        message: check.message.clone(),
+        time: None,
+    })
 }
 
 fn statements(
@@ -155,8 +188,9 @@ fn statements(
     };
     let failure = current_failure(status, facts);
     let heard = !facts.figures.is_empty();
-    let (mut credentials, mut reachable) = connection(failure.as_ref(), status, heard);
-    let mut delivering = delivering(sink, status, failure.as_ref(), heard);
+    let asked = inspection(facts);
+    let (mut credentials, mut reachable) = connection(failure.as_ref(), status, heard, asked);
+    let mut delivering = delivering(sink, status, failure.as_ref(), heard, asked);
     if silent(status, facts) {
         // What was seen last still holds: an operator that has just started must not take it back.
         let last = |name: &str, now: Statement| seen(previous, name).unwrap_or(now);
@@ -188,11 +222,19 @@ fn statements(
 }
 
 /// CredentialsValid and Reachable. A CRM that refuses the credentials was reached.
-fn connection(failure: Option<&SinkError>, status: &CrmSinkStatus, heard: bool) -> (Statement, Statement) {
-    let proved = heard && status.leads.delivered > 0;
+fn connection(
+    failure: Option<&SinkError>,
+    status: &CrmSinkStatus,
+    heard: bool,
+    asked: Option<&Inspection>,
+) -> (Statement, Statement) {
+    let delivered = heard && status.leads.delivered > 0;
+    let said = |check: fn(&Inspection) -> &Option<Check>| {
+        asked.is_some_and(|asked| check(asked).as_ref().is_some_and(|check| check.ok))
+    };
     let unknown = || Statement::unknown("NotTriedYet", "no receiver has called the CRM yet");
-    let usual = |yes: &str, text: &str| {
-        if proved {
+    let usual = |check: fn(&Inspection) -> &Option<Check>, yes: &str, text: &str| {
+        if delivered || said(check) {
             Statement::yes(yes, text)
         } else {
             unknown()
@@ -210,20 +252,34 @@ fn connection(failure: Option<&SinkError>, status: &CrmSinkStatus, heard: bool) 
             Statement::yes("Reached", "the CRM answers"),
         ),
         Some((Failure::Connection, error)) => (
-            usual("Accepted", "the CRM accepts the credentials"),
+            usual(
+                |asked| &asked.credentials,
+                "Accepted",
+                "the CRM accepts the credentials",
+            ),
             Statement::no(
                 &error.reason,
                 format!("the CRM cannot be reached: {}", error.message),
             ),
         ),
         Some((Failure::Other, _)) | None => (
-            usual("Accepted", "the CRM accepts the credentials"),
-            usual("Reached", "the CRM answers"),
+            usual(
+                |asked| &asked.credentials,
+                "Accepted",
+                "the CRM accepts the credentials",
+            ),
+            usual(|asked| &asked.reachable, "Reached", "the CRM answers"),
         ),
     }
 }
 
-fn delivering(sink: &CrmSink, status: &CrmSinkStatus, failure: Option<&SinkError>, heard: bool) -> Statement {
+fn delivering(
+    sink: &CrmSink,
+    status: &CrmSinkStatus,
+    failure: Option<&SinkError>,
+    heard: bool,
+    asked: Option<&Inspection>,
+) -> Statement {
     if sink.spec.suspend {
         return Statement::no(
             "Suspended",
@@ -256,7 +312,11 @@ fn delivering(sink: &CrmSink, status: &CrmSinkStatus, failure: Option<&SinkError
                 status.leads.pending, error.message
             ),
         ),
-        None => Statement::yes("Delivering", "leads are delivered"),
+        // Leads that carry such a property will be dead: better to know before the first one.
+        None => match asked.map(|asked| asked.problems.join("; ")) {
+            Some(problems) if !problems.is_empty() => Statement::no("PropertyProblem", problems),
+            _ => Statement::yes("Delivering", "leads are delivered"),
+        },
     }
 }
 

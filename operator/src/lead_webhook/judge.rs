@@ -200,6 +200,7 @@ fn paused(figures: &Figures) -> Option<Statement> {
         .filter(|(name, _)| figures.routes.iter().any(|route| route.name == **name))
         .find_map(|(name, sink)| {
             let reason = sink.paused_reason.as_ref()?;
+            let reason = sink.paused_message.as_ref().unwrap_or(reason);
             let until = sink
                 .paused_until
                 .as_ref()

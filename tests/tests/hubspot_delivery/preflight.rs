@@ -46,8 +46,7 @@ async fn a_property_that_need_not_be_unique_cannot_address_records() {
         ],
         ..Config::default()
     };
-    let properties =
-        "    email: lead.email\n    submission: lead.submissionId\n    unique_submission: lead.submissionId";
+    let properties = "    email: lead.email\n    firstname: lead.firstName\n    submission: lead.submissionId\n    unique_submission: lead.submissionId";
     let mut rig = Rig::on(crm, |sink| {
         sink.properties = properties.into();
         sink.hubspot = ", uniqueProperty: submission".into();

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::indexing_slicing)]
 
 use super::*;
 use crate::figures::SinkFigures;
@@ -34,6 +34,25 @@ fn facts(pending: i64, delivered: i64, paused: Option<&str>, error: Option<&str>
         figures: vec![figures],
         ..Facts::default()
     }
+}
+
+/// What a receiver found when it asked the CRM, with no lead yet.
+fn asked(problems: &[&str], credentials: Option<&str>, reachable: Option<&str>) -> Facts {
+    let check = |reason: Option<&str>| {
+        Some(Check {
+            ok: reason.is_none(),
+            reason: reason.unwrap_or_default().to_owned(),
+            message: "m".to_owned(),
+        })
+    };
+    let mut facts = facts(0, 0, None, None);
+    facts.figures[0].inspection = Some(Inspection {
+        time: None,
+        reachable: check(reachable),
+        credentials: check(credentials),
+        problems: problems.iter().map(|p| (*p).to_owned()).collect(),
+    });
+    facts
 }
 
 /// Truth of Accepted, CredentialsValid, Reachable, Delivering, Ready, Reconciling, Stalled; reason of Ready; paused.
@@ -73,6 +92,10 @@ fn what_the_conditions_say() {
         ("out of reach", false, Outcome::Valid, facts(3, 9, None, Some("Unreachable")), "TTFFFFF Unreachable"),
         ("asked to wait", false, Outcome::Valid, facts(3, 9, Some("RateLimited"), None), "TTTFFFF RateLimited paused"),
         ("suspended", true, Outcome::Valid, facts(3, 9, None, None), "TTTFTFF Suspended paused"),
+        ("nothing tried, the CRM was asked", false, Outcome::Valid, asked(&[], None, None), "TTTTTFF Ready"),
+        ("a wrong token before the first lead", false, Outcome::Valid, asked(&[], Some("InvalidCredentials"), None), "TFTFFFF InvalidCredentials"),
+        ("out of reach before the first lead", false, Outcome::Valid, asked(&[], None, Some("Unreachable")), "TTFFFFF Unreachable"),
+        ("a property that the CRM lacks", false, Outcome::Valid, asked(&["no property `x`"], None, None), "TTTFFFF PropertyProblem"),
         ("a mistake", false, mistake, Facts::default(), "FUUUFFT SecretMissing"),
         ("the API server does not answer", false, failed, Facts::default(), "UUUUFTF ApiUnreachable"),
     ];

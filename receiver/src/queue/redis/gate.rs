@@ -6,7 +6,7 @@ use super::{RedisQueue, answer::Items, answer::strange, millis, script};
 use crate::queue::{Breaker, CrmHealth, Grant, QueueError, RateLimit, SinkId};
 
 /// The reason told for an open circuit.
-pub(super) const CIRCUIT_OPEN: &str = "the CRM fails: waiting before the next try";
+pub(super) const CIRCUIT_OPEN: &str = "CircuitOpen: the CRM fails; waiting before the next try";
 
 impl RedisQueue {
     pub(super) async fn grant(
