@@ -8,7 +8,7 @@ DENY = $(TOOLS)/bin/cargo-deny
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test e2e image lint bench bench-operator soak generate clean need-rust need-test-tools
+.PHONY: help run test test-crm e2e image lint bench bench-operator soak generate clean need-rust need-test-tools
 
 help: ## list the targets
 	@echo "Leadgate: webhooks in, CRM records out. Start with: make run"
@@ -29,6 +29,10 @@ e2e: need-rust need-test-tools ## every promise on a real Kubernetes node, with 
 
 image: need-rust ## the container image: with buildah or docker, else an OCI archive (NAME=leadgate:dev)
 	NAME="$(or $(NAME),leadgate:dev)" image/build
+
+test-crm: need-rust ## deliver leads to a real CRM: django-crm on PostgreSQL, installed and started for the test
+	@.ci/need crm
+	$(CARGO) test --locked --package leadgate-tests --test django_crm -- --ignored
 
 lint: need-rust $(DENY) ## formatting, clippy, licences and sources of dependencies
 	@$(CARGO) fmt --version >/dev/null 2>&1 || .ci/need component rustfmt

@@ -1,8 +1,10 @@
 //! Simulated CRMs, real Redis, real Kubernetes, real kills: what the product's tests are made of.
 //!
 //! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
-//! * [`rig`] joins a receiver and a HubSpot. [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
-//! * [`fleet`] runs four of them on one CRM that misbehaves.
+//! * [`rig`] joins a receiver and a HubSpot; [`fleet`] four receivers and a CRM that misbehaves.
+//! * [`salesforce`] is a stateful Salesforce; `salesforce-sim` runs it by itself.
+//! * [`rest_crms`] are stand-ins for the CRMs of `examples/crms`.
+//! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
 //! * [`bench`] measures it.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
@@ -23,7 +25,9 @@ pub mod manifests;
 pub mod node;
 pub mod receiver;
 pub mod redis_server;
+pub mod rest_crms;
 pub mod rig;
+pub mod salesforce;
 pub mod signing;
 pub mod soak;
 pub mod wire;

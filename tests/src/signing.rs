@@ -92,6 +92,53 @@ fn timestamped_hex(secret: &str, body: &[u8], at: u64) -> String {
     format!("t={at},v1={}", hex::encode(mac))
 }
 
+/// An RSA key pair, made by openssl: ring makes none.
+pub struct RsaKey {
+    pem: String,
+    key: ring::signature::RsaKeyPair,
+}
+
+impl RsaKey {
+    /// A new one of 2048 bits.
+    pub fn generate() -> Self {
+        let output = std::process::Command::new("openssl")
+            .args(["genrsa", "2048"])
+            .output()
+            .expect("openssl is missing: apt-get install openssl");
+        let pem = String::from_utf8(output.stdout).expect("PEM is ASCII");
+        let lines: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let der = STANDARD.decode(lines).expect("PEM holds base64");
+        let key = ring::signature::RsaKeyPair::from_pkcs8(&der)
+            .or_else(|_| ring::signature::RsaKeyPair::from_der(&der))
+            .expect("openssl makes PKCS#8 or PKCS#1");
+        Self { pem, key }
+    }
+
+    /// The private key in PEM.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The public key (PKCS#1, DER).
+    pub fn public(&self) -> Vec<u8> {
+        ring::signature::KeyPair::public_key(&self.key).as_ref().to_vec()
+    }
+
+    /// RS256.
+    pub fn sign(&self, data: &[u8]) -> Vec<u8> {
+        let mut signature = vec![0; self.key.public().modulus_len()];
+        self.key
+            .sign(
+                &ring::signature::RSA_PKCS1_SHA256,
+                &ring::rand::SystemRandom::new(),
+                data,
+                &mut signature,
+            )
+            .expect("a buffer of the right length");
+        signature
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

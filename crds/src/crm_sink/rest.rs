@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{
-    BasicSecretRef, Expression, HEADER_PATTERN, SecretKeyRef, exactly_one, https_url, is_default,
+    BasicSecretRef, Duration, Expression, HEADER_PATTERN, SecretKeyRef, between, exactly_one, https_url,
+    is_default,
 };
 
 /// Any CRM with a REST API: one `upsert` call, or `lookup`, `create` and `update`.
@@ -103,7 +104,7 @@ pub struct UpsertCall {
 }
 
 /// The call that finds the records of a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Lookup {
     /// `GET`, `POST`, `PUT` or `PATCH`. Default: `GET`.
@@ -122,6 +123,12 @@ pub struct Lookup {
     pub matches: Expression,
     /// CEL over `record` that gives its id as a string, for example `string(record.id)`.
     pub id: Expression,
+    /// How long a new record may be missing from this call's answer, for CRMs whose search lags behind
+    /// what was written. When it is not known whether a record was made, so long is waited before
+    /// the lookup is believed. From `0s` to `1h`; default `30s`.
+    #[serde(default = "default_lag")]
+    #[x_kube(validation = between("rest.lookup.lag", "0s", "1h"))]
+    pub lag: Duration,
 }
 
 /// The call that makes a record.
@@ -157,8 +164,10 @@ pub struct Update {
     pub body: Option<Expression>,
 }
 
-/// What the CRM's answers mean: CEL over `status` (a number), `headers` and `body`. The first that
-/// gives true decides: delivered, conflict, retry. Other answers make the lead dead.
+/// What the CRM's answers mean: CEL over `status` (a number), `headers` (by lower-case name), `body`
+/// (null when it is no JSON) and `call` (`upsert`, `lookup`, `create` or `update`). The first that gives
+/// true decides: delivered, conflict, retry. Of other answers 401 and 403 pause the sink, 404 and 410 to
+/// an update make a new lookup, and the rest make the lead dead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Answers {
@@ -302,6 +311,19 @@ pub struct OAuth2ClientCredentials {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub audience: Option<String>,
+    /// What else the token endpoint asks for, up to 16 parameters, for example `soid` for Zoho. Secrets
+    /// belong into `clientSecret`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 16))]
+    #[x_kube(
+        validation = Rule::new("self.all(k, k.matches('^[A-Za-z0-9_.-]{1,128}$') && !(k in ['grant_type', 'client_id', 'client_secret', 'scope', 'audience']))")
+            .message("oauth2ClientCredentials.parameters has names of further parameters as keys, not grant_type, client_id, client_secret, scope or audience: these have fields of their own")
+    )]
+    pub parameters: BTreeMap<String, String>,
+    /// What stands before the token in the `Authorization` header. Default: `Bearer`.
+    #[serde(default = "bearer")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._~-]+$"))]
+    pub scheme: String,
 }
 
 fn get() -> Method {
@@ -318,6 +340,14 @@ fn put() -> Method {
 
 fn patch() -> Method {
     Method::Patch
+}
+
+fn default_lag() -> Duration {
+    Duration::seconds(30)
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
 }
 
 fn body_id() -> Expression {

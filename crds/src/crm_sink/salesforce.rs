@@ -49,7 +49,9 @@ pub struct ExternalId {
     /// A field that is marked "External ID" and "Unique", for example `Webhook_Submission_ID__c`.
     #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*$"))]
     pub field: String,
-    /// CEL over `lead`, `webhook` and `payload` that gives its value. Default: `lead.submissionId`.
+    /// CEL over `lead`, `webhook` and `payload` that gives its value. Where several senders feed the
+    /// sink, make their values differ: `webhook.name + '-' + lead.submissionId`. What is not up to 64
+    /// lower-case letters, digits, `-` and `_` is stored as its SHA-256. Default: `lead.submissionId`.
     #[serde(default = "default_external_id_value")]
     pub value: Expression,
 }

@@ -14,7 +14,7 @@ fn problems(manifests: &Path) -> Vec<String> {
     };
     let config = load(&folders, None);
     assert!(
-        config.webhooks().count() > 0 || !config.problems.is_empty(),
+        config.webhooks().count() + config.sinks().count() > 0 || !config.problems.is_empty(),
         "{} is empty",
         manifests.display()
     );
@@ -24,7 +24,7 @@ fn problems(manifests: &Path) -> Vec<String> {
 /// Those that a receiver reads as they are. `tests/tests/examples` tries all of them on an API server.
 #[test]
 fn every_example_is_valid() {
-    for name in ["quickstart", "kubernetes"] {
+    for name in ["quickstart", "kubernetes", "crms"] {
         let folder = root().join("examples").join(name);
         assert_eq!(problems(&folder), Vec::<String>::new(), "{name}");
     }
@@ -43,6 +43,7 @@ fn every_manifest_in_the_documents_is_valid() {
         "docs/operations.md",
         "docs/expressions.md",
         "docs/senders.md",
+        "docs/crms/rest.md",
     ] {
         let folder = tempfile::tempdir().unwrap();
         for (n, block) in blocks(&read(file), "yaml").iter().enumerate() {
@@ -64,4 +65,20 @@ fn every_manifest_in_the_documents_is_valid() {
         assert_eq!(found, Vec::<String>::new(), "{file}");
     }
     assert!(tried >= 3, "{tried} manifests were tried");
+}
+
+#[test]
+fn every_crm_of_the_examples_is_listed_with_its_documents() {
+    let list = read("docs/crms/README.md");
+    let mut tried = 0;
+    for entry in fs::read_dir(root().join("examples/crms")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let row = list
+            .lines()
+            .find(|line| line.contains(&format!("(../../examples/crms/{name})")));
+        let row = row.unwrap_or_else(|| panic!("docs/crms/README.md does not list {name}"));
+        assert!(row.contains("](https://") && row.contains("| 20"), "{row}");
+        tried += 1;
+    }
+    assert!(tried > 0);
 }

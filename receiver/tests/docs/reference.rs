@@ -15,9 +15,8 @@ Group `leadgate.dev`, version `v1alpha1`. The same manifests serve `kubectl appl
 [CEL](expressions.md); *duration* is a text such as `30s`, `15m` or `72h`. A field in **bold** is required.
 
 What the receiver of this version does not use yet: `spec.queue`, `spec.receiver`, `spec.objectives` and
-`spec.drainTimeout` of a LeadWebhook are the operator's; of a CrmSink, `salesforce` and `rest` are refused, and
-`hubspot.upsert`, `hubspot.ensureProperties`, `matching` and `delivery.batch` have no effect. `status`, and
-`auth.hmac.generateSecret`, wait for the operator.
+`spec.drainTimeout` of a LeadWebhook are the operator's. `status`, and `auth.hmac.generateSecret`, wait for the operator.
+[How to describe a CRM](crms/rest.md) says what `rest` does.
 ";
 
 #[test]

@@ -68,8 +68,8 @@ fn what_the_api_server_refuses_is_refused_without_it_and_in_our_own_words() {
             Taken if found.is_empty() => taken += 1,
             Taken => {
                 let expected = match base {
-                    Salesforce | Rest => found.iter().all(|p| p.contains("delivers to HubSpot only")),
-                    Webhook | HubSpot => found
+                    Rest => found.iter().all(|p| p.contains("does not deliver to it yet")),
+                    Webhook | HubSpot | Salesforce => found
                         .iter()
                         .all(|p| NOT_HERE.iter().any(|known| p.contains(known))),
                 };

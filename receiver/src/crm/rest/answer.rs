@@ -1,0 +1,284 @@
+//! What a CRM's answers mean: the sink's `answers` first, then what HTTP itself says. Pure.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+use super::settings::{Answers, Part};
+use crate::crm::exchange::Reply;
+use crate::crm::{Failure, retry_after};
+use crate::expression::Scope;
+
+/// For 429 without Retry-After: the window of most APIs' limits is shorter.
+const LIMITED: Duration = Duration::from_secs(10);
+/// How often wrong credentials and wrong addresses are tried again, so that a correction is noticed.
+const CORRECTION: Duration = Duration::from_mins(1);
+/// The longest id that is taken for one.
+const LONGEST_ID: usize = 255;
+/// How much of an answer is searched for the names of properties.
+const LOOKED_AT: usize = 2000;
+
+/// One answer, as expressions see it.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) status: u16,
+    status_value: Value,
+    headers: Value,
+    /// Null when it is no JSON.
+    pub(super) body: Value,
+    /// As it came.
+    pub(super) text: String,
+    /// How long the CRM asks to wait.
+    wait: Option<Duration>,
+    /// Which call was answered.
+    call: Value,
+}
+
+impl Seen {
+    pub(super) fn new(reply: Reply, call: &str) -> Self {
+        let headers: Map<String, Value> = reply
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), Value::from(value.to_str().ok()?))))
+            .collect();
+        Self {
+            status: reply.status,
+            status_value: Value::from(reply.status),
+            headers: Value::Object(headers),
+            body: serde_json::from_str(&reply.text).unwrap_or(Value::Null),
+            text: reply.text,
+            wait: retry_after(&reply.headers).or_else(|| limit_reset(&reply.headers)),
+            call: Value::from(call),
+        }
+    }
+
+    pub(super) fn scope(&self) -> Scope<'_> {
+        Scope::new()
+            .with("status", &self.status_value)
+            .with("headers", &self.headers)
+            .with("body", &self.body)
+            .with("call", &self.call)
+    }
+
+    /// A failure with the CRM's words: those that `answers.message` finds, else the whole answer.
+    fn failure(&self, answers: &Answers, reason: &'static str, message: String) -> Failure {
+        let words = answers
+            .message
+            .as_ref()
+            // An expression that fails on this answer does not hide it.
+            .and_then(|part| part.value(&self.scope()).ok().flatten())
+            .map(|words| match words {
+                Value::String(words) => words,
+                other => other.to_string(),
+            })
+            .filter(|words| !words.trim().is_empty());
+        Failure::new(reason, message).with_answer(words.as_deref().unwrap_or(&self.text))
+    }
+}
+
+/// When a rate limit is over, for APIs without Retry-After: `RateLimit: limit=100, remaining=0, reset=5` (drafts of the
+/// IETF's RateLimit header up to 07; Close) or `RateLimit-Reset: 5`, in seconds.
+fn limit_reset(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let seconds = text("ratelimit-reset").or_else(|| {
+        text("ratelimit")?
+            .split([',', ';'])
+            .find_map(|item| item.trim().strip_prefix("reset="))
+    })?;
+    Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()
+}
+
+/// What an answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The CRM took it; the record's id, if the answer tells.
+    Done(Option<String>),
+    /// There is no such record, or no such path.
+    NotFound(Failure),
+    /// The record exists already; its id, if the answer tells.
+    Conflict(Option<String>, Failure),
+    /// Temporary; not before this, if the CRM said so.
+    Retry(Option<Duration>, Failure),
+    /// Nothing will be accepted for so long.
+    Pause(Duration, Failure),
+    /// Never acceptable as it is.
+    Reject(Failure),
+}
+
+/// Judges an answer. `id` gives the record's id where the CRM took the lead; `sent` are the names of the properties.
+pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: &[&str]) -> Answer {
+    // Before `delivered`, which may accept 404 for lookups: an update of nothing is no delivery.
+    if matches!(seen.status, 404 | 410) && seen.call == "update" {
+        return Answer::NotFound(seen.failure(
+            answers,
+            "RecordNotFound",
+            format!("the CRM has no record with this id ({})", seen.status),
+        ));
+    }
+    let scope = seen.scope();
+    let judged = by_sink(answers, seen, &scope, id, sent);
+    match judged {
+        Ok(Some(answer)) => answer,
+        Ok(None) => by_status(answers, seen, sent),
+        // The answer is not what the sink expects: an error page, say. HTTP's own words come before that.
+        Err(_) if seen.status == 429 || seen.status >= 500 => retry(answers, seen),
+        Err(_) if (300..=399).contains(&seen.status) || matches!(seen.status, 401 | 403) => {
+            by_status(answers, seen, sent)
+        }
+        Err(failure) => Answer::Reject(seen.failure(
+            answers,
+            "AnswerNotUnderstood",
+            format!(
+                "the CRM answered ({}), and {}; the CRM may have taken the lead",
+                seen.status, failure.message
+            ),
+        )),
+    }
+}
+
+fn by_sink(
+    answers: &Answers,
+    seen: &Seen,
+    scope: &Scope<'_>,
+    id: Option<&Part>,
+    sent: &[&str],
+) -> Result<Option<Answer>, Failure> {
+    if answers.delivered.test(scope)? {
+        return Ok(Some(Answer::Done(record_id(id, scope)?)));
+    }
+    if answers.conflict.test(scope)? {
+        let failure = seen.failure(
+            answers,
+            "RecordConflict",
+            format!(
+                "the CRM has another record with one of the lead's unique values ({}{})",
+                seen.status,
+                named(&seen.body, sent)
+            ),
+        );
+        return Ok(Some(Answer::Conflict(
+            record_id(answers.id.as_ref(), scope)?,
+            failure,
+        )));
+    }
+    Ok(answers.retry.test(scope)?.then(|| retry(answers, seen)))
+}
+
+fn retry(answers: &Answers, seen: &Seen) -> Answer {
+    if seen.status == 429 {
+        return Answer::Pause(
+            seen.wait.unwrap_or(LIMITED),
+            seen.failure(
+                answers,
+                "RateLimited",
+                "the CRM's request limit is used up (429); lower delivery.rateLimit if this comes often"
+                    .to_owned(),
+            ),
+        );
+    }
+    let (reason, words) = if seen.status >= 500 {
+        ("Unavailable", "the CRM failed")
+    } else {
+        ("TryLater", "the CRM asked to try again later")
+    };
+    Answer::Retry(
+        seen.wait,
+        seen.failure(answers, reason, format!("{words} ({})", seen.status)),
+    )
+}
+
+fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
+    let status = seen.status;
+    let failure = |reason, message| seen.failure(answers, reason, message);
+    match status {
+        401 | 403 => Answer::Pause(
+            seen.wait.unwrap_or(CORRECTION),
+            failure(
+                "InvalidCredentials",
+                format!(
+                    "the CRM refused the credentials ({status}); put valid ones, with the right to write leads, into the Secret of rest.auth"
+                ),
+            ),
+        ),
+        429 => retry(answers, seen),
+        300..=399 => Answer::Pause(
+            CORRECTION,
+            failure(
+                "Redirected",
+                format!("rest.baseUrl answers with a redirect ({status}); write the API's own address"),
+            ),
+        ),
+        404 | 410 => Answer::NotFound(failure(
+            "UnknownPath",
+            format!("the CRM has nothing at the path of this call ({status})"),
+        )),
+        _ => Answer::Reject(failure(
+            "Refused",
+            format!("the CRM refused the lead ({status}{})", named(&seen.body, sent)),
+        )),
+    }
+}
+
+/// The id that an expression finds in an answer.
+fn record_id(part: Option<&Part>, scope: &Scope<'_>) -> Result<Option<String>, Failure> {
+    let Some(part) = part else { return Ok(None) };
+    Ok(part
+        .text(scope)?
+        .map(|id| id.trim().to_owned())
+        .filter(|id| usable_id(id)))
+}
+
+/// Whether a text can be a record's id, in a path and in the queue's memory.
+pub(super) fn usable_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control)
+}
+
+/// Which of the sent properties an error body names, as keys or as texts (`"field": "Email"`, a JSON pointer's end).
+/// Only names that the sink itself uses are repeated: an answer may quote the lead.
+fn named(body: &Value, sent: &[&str]) -> String {
+    let mut found = BTreeSet::new();
+    let mut left = LOOKED_AT;
+    collect(body, sent, &mut found, &mut left);
+    if found.is_empty() {
+        String::new()
+    } else {
+        format!("; it names {}", found.into_iter().collect::<Vec<_>>().join(", "))
+    }
+}
+
+fn collect<'s>(value: &Value, sent: &[&'s str], found: &mut BTreeSet<&'s str>, left: &mut usize) {
+    *left = left.saturating_sub(1);
+    if *left == 0 {
+        return;
+    }
+    let mut note = |text: &str| {
+        let end = text.rsplit(['/', '.']).next().unwrap_or(text);
+        found.extend(sent.iter().filter(|name| **name == text || **name == end));
+    };
+    match value {
+        Value::String(text) => note(text),
+        Value::Array(items) => {
+            for item in items {
+                collect(item, sent, found, left);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                // `"source": {"pointer": …}` is JSON:API's own word, not a property.
+                if name != "source" || value.get("pointer").is_none() {
+                    note(name);
+                }
+            }
+            for value in fields.values() {
+                collect(value, sent, found, left);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

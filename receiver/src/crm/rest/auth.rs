@@ -1,0 +1,245 @@
+//! How the receiver signs in: a fixed header, or a token of the OAuth 2.0 client credentials flow (RFC 6749, 4.4) that
+//! all callers share.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue};
+use reqwest::Client;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::crm::exchange::{NoAnswer, Reply, exchange};
+use crate::crm::{Failure, Gate, Outcome, retry_after};
+
+/// A token is renewed this long before its end, but not before half of its life.
+const MARGIN: Duration = Duration::from_mins(1);
+/// How often refused credentials are tried again, so that a correction is noticed.
+const CORRECTION: Duration = Duration::from_mins(1);
+/// For a token endpoint's 429 without Retry-After.
+const LIMITED: Duration = Duration::from_secs(10);
+/// Where the token endpoint's address stands.
+const TOKEN_URL: &str = "rest.auth.oauth2ClientCredentials.tokenUrl";
+
+/// How to sign in.
+#[derive(Debug)]
+pub enum Auth {
+    /// The same header in every call; its value is marked sensitive.
+    Header(HeaderName, HeaderValue),
+    /// A token that expires.
+    ClientCredentials(ClientCredentials),
+}
+
+/// The client credentials flow.
+pub struct ClientCredentials {
+    /// Where tokens are asked for.
+    pub token_url: String,
+    /// The encoded form, with the client's secret.
+    pub form: String,
+    /// What stands before the token: `Bearer`.
+    pub scheme: String,
+}
+
+impl fmt::Debug for ClientCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCredentials")
+            .field("token_url", &self.token_url)
+            .field("scheme", &self.scheme)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A header to sign in with.
+#[derive(Debug, Clone)]
+pub(super) struct Credentials {
+    pub(super) name: HeaderName,
+    pub(super) value: HeaderValue,
+    /// Which token it is; `None`: there will be no other.
+    generation: Option<u64>,
+}
+
+impl Credentials {
+    /// Whether a refusal may only mean that the token has ended.
+    pub(super) fn renewable(&self) -> bool {
+        self.generation.is_some()
+    }
+}
+
+/// The token that all callers share.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    generation: u64,
+    token: Option<(HeaderValue, Option<Instant>)>,
+    /// The last call's failure and its time: those who waited for that call share it, instead of asking again one by one.
+    failed: Option<(Instant, Outcome)>,
+}
+
+impl Tokens {
+    /// The header of a call; asks for a token if there is none. An outcome instead is what becomes of the lead.
+    pub(super) async fn credentials(
+        &self,
+        auth: &Auth,
+        client: &Client,
+        timeout: Duration,
+        gate: &dyn Gate,
+    ) -> Result<Credentials, Outcome> {
+        let flow = match auth {
+            Auth::Header(name, value) => {
+                return Ok(Credentials {
+                    name: name.clone(),
+                    value: value.clone(),
+                    generation: None,
+                });
+            }
+            Auth::ClientCredentials(flow) => flow,
+        };
+        let asked = Instant::now();
+        // Held while the token is fetched: one call for all who need it.
+        let mut state = self.state.lock().await;
+        if let Some((_, until)) = &state.token
+            && until.is_some_and(|until| until <= Instant::now())
+        {
+            state.token = None;
+        }
+        if state.token.is_none() {
+            if let Some((when, failure)) = &state.failed
+                && *when >= asked
+            {
+                return Err(failure.clone());
+            }
+            match fetch(flow, client, timeout, gate).await {
+                Ok((value, life)) => {
+                    state.generation += 1;
+                    state.failed = None;
+                    state.token = Some((value, life.map(|life| Instant::now() + usable(life))));
+                }
+                Err(failure) => {
+                    state.failed = Some((Instant::now(), failure.clone()));
+                    return Err(failure);
+                }
+            }
+        }
+        match &state.token {
+            Some((value, _)) => Ok(Credentials {
+                name: AUTHORIZATION,
+                value: value.clone(),
+                generation: Some(state.generation),
+            }),
+            None => Err(refused("no token was given", "")),
+        }
+    }
+
+    /// The CRM refused these credentials: the next caller asks for a new token, unless another has already.
+    pub(super) async fn refused(&self, credentials: &Credentials) {
+        let mut state = self.state.lock().await;
+        if credentials.generation == Some(state.generation) {
+            state.token = None;
+        }
+    }
+}
+
+/// How long a token of this life is used.
+fn usable(life: Duration) -> Duration {
+    life.saturating_sub(MARGIN).max(life / 2)
+}
+
+async fn fetch(
+    flow: &ClientCredentials,
+    client: &Client,
+    timeout: Duration,
+    gate: &dyn Gate,
+) -> Result<(HeaderValue, Option<Duration>), Outcome> {
+    let request = client
+        .post(&flow.token_url)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(http::header::ACCEPT, "application/json")
+        .body(flow.form.clone());
+    match exchange(request, timeout, gate, "the token endpoint", TOKEN_URL).await {
+        Ok(reply) => read(&reply, &flow.scheme),
+        Err(NoAnswer::Denied(denied)) => Err(Outcome::Denied(denied)),
+        // Whatever happened there, the CRM did not get the lead.
+        Err(NoAnswer::Failed(why, _)) => Err(Outcome::Retry {
+            after: None,
+            why,
+            unknown: false,
+        }),
+    }
+}
+
+/// What the token endpoint's answer means (RFC 6749, 5.1 and 5.2). Zoho answers errors with 200.
+fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), Outcome> {
+    let body: Value = serde_json::from_str(&reply.text).unwrap_or(Value::Null);
+    let after = retry_after(&reply.headers);
+    match reply.status {
+        200..=299 => {
+            let token = body
+                .get("access_token")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let header = HeaderValue::from_str(&format!("{scheme} {token}"));
+            let (false, Ok(mut header)) = (token.is_empty(), header) else {
+                return Err(refused(error_code(&body), ""));
+            };
+            header.set_sensitive(true);
+            // Some write the number as a text.
+            let life = body.get("expires_in").and_then(|life| match life {
+                Value::String(text) => text.trim().parse().ok(),
+                other => other.as_u64(),
+            });
+            Ok((header, life.map(Duration::from_secs)))
+        }
+        429 => Err(Outcome::Pause {
+            pause: after.unwrap_or(LIMITED),
+            why: Failure::new(
+                "RateLimited",
+                "the token endpoint's request limit is used up (429)",
+            ),
+        }),
+        300..=399 => Err(Outcome::Pause {
+            pause: CORRECTION,
+            why: Failure::new(
+                "Redirected",
+                format!(
+                    "{TOKEN_URL} answers with a redirect ({}); write the endpoint's own address",
+                    reply.status
+                ),
+            ),
+        }),
+        400..=499 => Err(refused(error_code(&body), &reply.text)),
+        status => Err(Outcome::Retry {
+            after,
+            why: Failure::new("Unavailable", format!("the token endpoint failed ({status})")),
+            unknown: false,
+        }),
+    }
+}
+
+/// An OAuth error: a lower-case word, never a value.
+fn error_code(body: &Value) -> &str {
+    let code = body.get("error").and_then(Value::as_str).unwrap_or_default();
+    let is_word = (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if is_word { code } else { "no token was given" }
+}
+
+fn refused(code: &str, answer: &str) -> Outcome {
+    Outcome::Pause {
+        pause: CORRECTION,
+        why: Failure::new(
+            "InvalidCredentials",
+            format!(
+                "the token endpoint refused the client ({code}); check clientId, clientSecret, scopes and tokenUrl of rest.auth.oauth2ClientCredentials"
+            ),
+        )
+        .with_answer(answer),
+    }
+}
+
+#[cfg(test)]
+#[path = "auth_tests.rs"]
+mod tests;

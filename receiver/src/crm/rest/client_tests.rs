@@ -1,0 +1,323 @@
+//! The calls in their order, against a CRM that plays a script.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
+
+#[path = "script.rs"]
+mod script;
+
+use std::time::Duration;
+
+use leadgate_crds::crm_sink::Overwrite;
+use serde_json::json;
+
+use super::*;
+use script::{Open, Script, Step, ada, known, lead};
+
+#[tokio::test]
+async fn each_way_through_the_calls_ends_as_it_must() {
+    let table: Vec<(&str, Option<Known>, bool, Vec<Step>, &str)> = vec![
+        (
+            "nobody is found",
+            None,
+            false,
+            vec![
+                ("GET /find", 200, json!([])),
+                ("POST /new", 201, json!({"id": 7})),
+            ],
+            "delivered 7",
+        ),
+        (
+            "somebody is found",
+            None,
+            false,
+            vec![("GET /find", 200, json!([ada(5)])), ("PATCH /5", 200, json!({}))],
+            "delivered 5",
+        ),
+        (
+            "two are found",
+            None,
+            false,
+            vec![("GET /find", 200, json!([ada(5), ada(6)]))],
+            "hold SeveralRecords 5,6",
+        ),
+        (
+            "the record is known",
+            Some(known("3")),
+            false,
+            vec![("PATCH /3", 200, json!({}))],
+            "delivered 3",
+        ),
+        (
+            "the known record is gone",
+            Some(known("3")),
+            false,
+            vec![
+                ("PATCH /3", 404, json!({})),
+                ("GET /find", 200, json!([])),
+                ("POST /new", 200, json!({"id": 8})),
+            ],
+            "delivered 8",
+        ),
+        (
+            "a person wants a new one",
+            Some(Known::New),
+            false,
+            vec![("POST /new", 200, json!({"id": 9}))],
+            "delivered 9",
+        ),
+        (
+            "a person wants a new one, the CRM does not",
+            Some(Known::New),
+            false,
+            vec![("POST /new", 409, json!({"existing": 5}))],
+            "hold RecordConflict 5",
+        ),
+        (
+            "a person wants a new one, which may be there",
+            Some(Known::New),
+            true,
+            vec![],
+            "hold AnswerLost ",
+        ),
+        (
+            "a conflict names the record",
+            None,
+            false,
+            vec![
+                ("GET /find", 200, json!([])),
+                ("POST /new", 409, json!({"existing": 5})),
+                ("PATCH /5", 200, json!({})),
+            ],
+            "delivered 5",
+        ),
+        (
+            "a conflict names none, the lookup does",
+            None,
+            false,
+            vec![
+                ("GET /find", 200, json!([])),
+                ("POST /new", 409, json!({})),
+                ("GET /find", 200, json!([ada(5)])),
+                ("PATCH /5", 200, json!({})),
+            ],
+            "delivered 5",
+        ),
+        (
+            "a conflict that the lookup does not show yet",
+            None,
+            false,
+            vec![
+                ("GET /find", 200, json!([])),
+                ("POST /new", 409, json!({})),
+                ("GET /find", 200, json!([])),
+            ],
+            "retry Settling unknown=false",
+        ),
+        (
+            "an update meets another record's value",
+            Some(known("3")),
+            false,
+            vec![("PATCH /3", 409, json!({"existing": 4}))],
+            "hold RecordConflict 3,4",
+        ),
+        (
+            "a failed create may have created",
+            None,
+            false,
+            vec![("GET /find", 200, json!([])), ("POST /new", 502, json!({}))],
+            "retry Unavailable unknown=true",
+        ),
+        (
+            "a failed lookup created nothing",
+            None,
+            false,
+            vec![("GET /find", 502, json!({}))],
+            "retry Unavailable unknown=false",
+        ),
+        (
+            "a failed update created nothing",
+            Some(known("3")),
+            false,
+            vec![("PATCH /3", 500, json!({}))],
+            "retry Unavailable unknown=false",
+        ),
+        (
+            "after a lost answer the lookup is not believed at once",
+            None,
+            true,
+            vec![],
+            "retry Settling unknown=false",
+        ),
+        (
+            "a lookup that is not there is no empty one",
+            None,
+            false,
+            vec![("GET /find", 404, json!({}))],
+            "pause UnknownPath",
+        ),
+        (
+            "nor is a create that is not there",
+            None,
+            false,
+            vec![("GET /find", 200, json!([])), ("POST /new", 404, json!({}))],
+            "pause UnknownPath",
+        ),
+        (
+            "found, then gone",
+            None,
+            false,
+            vec![("GET /find", 200, json!([ada(5)])), ("PATCH /5", 410, json!({}))],
+            "retry RecordGone unknown=false",
+        ),
+        (
+            "refused",
+            None,
+            false,
+            vec![("GET /find", 200, json!([])), ("POST /new", 400, json!("no"))],
+            "reject Refused \"no\"",
+        ),
+    ];
+    for (case, record, unknown, steps, expected) in table {
+        let script = Script::new(steps, Duration::from_mins(1), Overwrite::Always, false).await;
+        assert_eq!(
+            script.deliver(lead(record, unknown)).await,
+            expected,
+            "{case}: {:?}",
+            script.bodies()
+        );
+        assert!(
+            script.left.lock().unwrap().is_empty(),
+            "{case}: {:?}",
+            script.bodies()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_waits_out_the_searchs_lag_and_no_longer() {
+    let lag = Duration::from_millis(200);
+    let steps = vec![
+        ("GET /find", 200, json!([])),
+        ("POST /new", 502, json!({})),
+        ("GET /find", 200, json!([ada(7)])),
+        ("PATCH /7", 200, json!({})),
+    ];
+    let script = Script::new(steps, lag, Overwrite::Always, false).await;
+    assert_eq!(
+        script.deliver(lead(None, false)).await,
+        "retry Unavailable unknown=true"
+    );
+    assert_eq!(
+        script.deliver(lead(None, true)).await,
+        "retry Settling unknown=false"
+    );
+    tokio::time::sleep(lag).await;
+    // The queue still says that it is unknown: it waits once, not for ever.
+    assert_eq!(script.deliver(lead(None, true)).await, "delivered 7");
+    // Where the lookup never lags, it is believed at once.
+    let steps = vec![("GET /find", 200, json!([ada(7)])), ("PATCH /7", 200, json!({}))];
+    let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
+    assert_eq!(script.deliver(lead(None, true)).await, "delivered 7");
+}
+
+#[tokio::test]
+async fn what_stands_in_the_record_is_not_replaced() {
+    // The record is read first, even when its id is known.
+    let half = json!([{"id": 5, "email": "ada@example.com", "city": ""}]);
+    let steps = vec![("GET /find", 200, half), ("PATCH /5", 200, json!({}))];
+    let script = Script::new(steps, Duration::from_mins(1), Overwrite::IfEmpty, false).await;
+    assert_eq!(script.deliver(lead(Some(known("5")), false)).await, "delivered 5");
+    assert_eq!(script.bodies().last().unwrap(), "PATCH /5 {\"city\":\"Ulm\"}");
+    // Nothing to write is nothing to send.
+    let script = Script::new(
+        vec![("GET /find", 200, json!([ada(5)]))],
+        Duration::ZERO,
+        Overwrite::IfEmpty,
+        false,
+    )
+    .await;
+    assert_eq!(script.deliver(lead(None, false)).await, "delivered 5");
+    // A known record that the lookup does not show yet is waited for, not written blindly, and not made again.
+    let script = Script::new(
+        vec![("GET /find", 200, json!([]))],
+        Duration::from_mins(1),
+        Overwrite::IfEmpty,
+        false,
+    )
+    .await;
+    assert_eq!(
+        script.deliver(lead(Some(known("5")), false)).await,
+        "retry Settling unknown=false"
+    );
+}
+
+#[tokio::test]
+async fn one_call_does_it_all_where_the_crm_can() {
+    let put = "PUT /c/ada%40example.com";
+    for (status, body, expected) in [
+        (200, json!({"id": "x1"}), "delivered x1"),
+        (409, json!({"existing": 4}), "hold RecordConflict 4"),
+        (404, json!({}), "reject UnknownPath {}"),
+        (503, json!({}), "retry Unavailable unknown=false"),
+        (401, json!({}), "pause InvalidCredentials"),
+    ] {
+        let script = Script::new(vec![(put, status, body)], Duration::ZERO, Overwrite::Always, true).await;
+        assert_eq!(
+            script.deliver(lead(Some(known("ignored")), false)).await,
+            expected
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_inspection_asks_for_nobody_and_writes_nothing() {
+    let nobody = "GET /c/leadgate-check%40leadgate.invalid";
+    let table = [
+        (false, "GET /find", 200, json!([]), "reachable, credentials good"),
+        (
+            false,
+            "GET /find",
+            401,
+            json!({}),
+            "reachable, credentials InvalidCredentials",
+        ),
+        (
+            false,
+            "GET /find",
+            500,
+            json!({}),
+            "reachable, credentials unknown",
+        ),
+        (true, nobody, 404, json!({}), "reachable, credentials good"),
+        (true, nobody, 405, json!({}), "reachable, credentials good"),
+        (
+            true,
+            nobody,
+            403,
+            json!({}),
+            "reachable, credentials InvalidCredentials",
+        ),
+        (true, nobody, 429, json!({}), "reachable, credentials unknown"),
+    ];
+    for (upsert, line, status, body, expected) in table {
+        let script = Script::new(
+            vec![(line, status, body)],
+            Duration::ZERO,
+            Overwrite::Always,
+            upsert,
+        )
+        .await;
+        let found = script.rest.inspect(&[], &Open).await;
+        assert_eq!((found.reachable, found.problems.len()), (Some(Ok(())), 0));
+        let credentials = match found.credentials {
+            None => "unknown",
+            Some(Ok(())) => "good",
+            Some(Err(why)) => why.reason,
+        };
+        assert_eq!(
+            format!("reachable, credentials {credentials}"),
+            expected,
+            "{line} {status}"
+        );
+        assert!(script.left.lock().unwrap().is_empty());
+    }
+}

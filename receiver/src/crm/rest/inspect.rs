@@ -1,0 +1,87 @@
+//! Whether the CRM answers and takes the credentials, found out without writing anything: the lookup for a person who
+//! does not exist, or a GET of the upsert's path for that person.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::answer::{Answer, Seen, classify};
+use super::client::{Rest, method};
+use super::request::{Request, Variables, request};
+use super::settings::Flow;
+use crate::crm::{Failure, Gate, Inspection, Outcome, Upsert};
+
+/// Nobody has this address (RFC 2606) or this number (the range of fiction in North America).
+fn nobody() -> Upsert {
+    let lead = json!({
+        "email": "leadgate-check@leadgate.invalid", "phone": "+12025550100", "firstName": "Leadgate", "lastName": "Check",
+        "company": "Leadgate", "submissionId": "leadgate-check", "custom": {},
+    });
+    Upsert {
+        properties: Vec::new(),
+        lead,
+        payload: json!({}),
+        webhook: json!({"name": "check", "namespace": "check"}),
+        record: None,
+        unknown: false,
+    }
+}
+
+pub(super) async fn inspect(rest: &Rest, gate: &dyn Gate) -> Inspection {
+    let (method, request) = harmless(rest);
+    match rest.send(&method, &request, gate).await {
+        Ok(reply) => {
+            let seen = Seen::new(reply, "lookup");
+            Inspection {
+                reachable: Some(Ok(())),
+                credentials: credentials(&classify(&rest.settings.answers, &seen, None, &[]), seen.status),
+                problems: Vec::new(),
+            }
+        }
+        Err(outcome) => without_answer(outcome),
+    }
+}
+
+/// A request that changes nothing.
+fn harmless(rest: &Rest) -> (Method, Request) {
+    let nobody = nobody();
+    let variables = Variables::of(&nobody);
+    let base = &rest.settings.base_url;
+    let made = match &rest.settings.flow {
+        Flow::Find(find) => {
+            request(base, &find.lookup.call, &variables).map(|r| (method(&find.lookup.call), r))
+        }
+        Flow::Upsert(upsert) => {
+            request(base, &upsert.call, &variables).map(|r| (Method::GET, Request { body: None, ..r }))
+        }
+    };
+    // A path may need what nobody has: then the address alone must do.
+    made.unwrap_or_else(|_| {
+        let url = format!("{base}/");
+        (Method::GET, Request { url, body: None })
+    })
+}
+
+fn credentials(answer: &Answer, status: u16) -> Option<Result<(), Failure>> {
+    match answer {
+        Answer::Pause(_, why) if why.reason == "InvalidCredentials" => Some(Err(why.clone())),
+        // Neither says whether the credentials were looked at.
+        Answer::Pause(..) | Answer::Retry(..) => None,
+        _ if status >= 500 => None,
+        _ => Some(Ok(())),
+    }
+}
+
+fn without_answer(outcome: Outcome) -> Inspection {
+    match outcome {
+        Outcome::Pause { why, .. } if why.reason == "InvalidCredentials" => Inspection {
+            reachable: Some(Ok(())),
+            credentials: Some(Err(why)),
+            problems: Vec::new(),
+        },
+        Outcome::Retry { why, .. } => Inspection {
+            reachable: Some(Err(why)),
+            ..Inspection::default()
+        },
+        _ => Inspection::default(),
+    }
+}

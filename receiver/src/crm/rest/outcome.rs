@@ -1,0 +1,50 @@
+//! What becomes of a lead, where more than one call ends alike. Pure.
+
+use std::time::Duration;
+
+use super::answer::Answer;
+use crate::crm::{Failure, Outcome};
+
+/// What becomes of a lead that the CRM did not take. `creates`: an answer of failure may hide a new record.
+pub(super) fn unfinished(answer: Answer, creates: bool) -> Outcome {
+    match answer {
+        Answer::Done(record) => Outcome::Delivered { record },
+        Answer::Retry(after, why) => Outcome::Retry {
+            after,
+            unknown: creates && why.reason == "Unavailable",
+            why,
+        },
+        Answer::Pause(pause, why) => Outcome::Pause { pause, why },
+        Answer::Reject(why) | Answer::NotFound(why) => Outcome::Reject(why),
+        Answer::Conflict(id, why) => Outcome::Hold {
+            why,
+            candidates: id.into_iter().collect(),
+        },
+    }
+}
+
+/// A person must say which of these it is.
+pub(super) fn several(candidates: Vec<String>) -> Outcome {
+    Outcome::Hold {
+        why: Failure::new(
+            "SeveralRecords",
+            format!(
+                "rest.lookup.match takes records {} for the lead's; merge them in the CRM, or decide which one it is",
+                candidates.join(", ")
+            ),
+        ),
+        candidates,
+    }
+}
+
+/// A path that is not there is a matter of the sink, not of the lead.
+pub(super) fn path_missing(why: &Failure, field: &str) -> Outcome {
+    Outcome::Pause {
+        pause: Duration::from_mins(1),
+        why: Failure::new(
+            "UnknownPath",
+            format!("{}; see rest.baseUrl and {field}", why.message),
+        )
+        .with_answer(&why.answer),
+    }
+}

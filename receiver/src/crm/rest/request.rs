@@ -1,0 +1,260 @@
+//! A lead -> one request. Pure. Whatever a sender posted, the request goes to `baseUrl` and below.
+
+use serde_json::{Map, Value};
+
+use super::settings::{Body, Call};
+use crate::crm::{Failure, Upsert};
+use crate::expression::Scope;
+
+/// What the expressions of a call see.
+#[derive(Debug)]
+pub(super) struct Variables<'l> {
+    pub(super) lead: &'l Upsert,
+    /// `properties`, without those that are left alone.
+    pub(super) properties: Value,
+    /// The record to be updated.
+    pub(super) id: Value,
+}
+
+impl<'l> Variables<'l> {
+    /// A lead with all of its properties.
+    pub(super) fn of(lead: &'l Upsert) -> Self {
+        Self {
+            lead,
+            properties: object(&lead.properties),
+            id: Value::Null,
+        }
+    }
+
+    /// For an update of `id` with these properties.
+    pub(super) fn for_update(lead: &'l Upsert, id: &str, properties: &[(String, Value)]) -> Self {
+        Self {
+            lead,
+            properties: object(properties),
+            id: Value::String(id.to_owned()),
+        }
+    }
+
+    pub(super) fn scope(&self) -> Scope<'_> {
+        Scope::new()
+            .with("lead", &self.lead.lead)
+            .with("payload", &self.lead.payload)
+            .with("webhook", &self.lead.webhook)
+            .with("properties", &self.properties)
+            .with("id", &self.id)
+    }
+}
+
+fn object(properties: &[(String, Value)]) -> Value {
+    Value::Object(properties.iter().cloned().collect::<Map<_, _>>())
+}
+
+/// A request's changing parts.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Request {
+    /// The whole address.
+    pub(super) url: String,
+    /// JSON.
+    pub(super) body: Option<Value>,
+}
+
+/// Makes the request of a call.
+pub(super) fn request(base_url: &str, call: &Call, variables: &Variables<'_>) -> Result<Request, Failure> {
+    let scope = variables.scope();
+    let path = match call.path.value(&scope)? {
+        Some(Value::String(path)) => path,
+        Some(_) => return Err(call.path.failure("it must give a text")),
+        None => {
+            return Err(call
+                .path
+                .failure("it gives nothing for this lead, which lacks a field that the path needs"));
+        }
+    };
+    check(&path).map_err(|reason| call.path.failure(reason))?;
+    let body = match &call.body {
+        Body::Empty => None,
+        Body::Properties => Some(variables.properties.clone()),
+        Body::Made(part) => {
+            let body = part.value(&scope)?.ok_or_else(|| {
+                part.failure(
+                    "it gives nothing for this lead; write lead.?company for a field that may be absent",
+                )
+            })?;
+            Some(body)
+        }
+    };
+    Ok(Request {
+        url: format!("{base_url}{path}"),
+        body: body.map(without_nulls),
+    })
+}
+
+/// Whether a path stays below the base address. URL parsers drop tabs and line breaks, read `\` as `/`, and resolve
+/// `..` even when it is written `%2e%2e`.
+fn check(path: &str) -> Result<(), &'static str> {
+    let (segments, _) = path.split_once('?').unwrap_or((path, ""));
+    if !path.starts_with('/') {
+        return Err("a path must start with /");
+    }
+    if path.starts_with("//") {
+        return Err("a path must not start with //, which would name another host");
+    }
+    if path
+        .bytes()
+        .any(|b| !(0x21..=0x7e).contains(&b) || matches!(b, b'\\' | b'#'))
+    {
+        return Err(
+            "a path must not hold blanks, control characters, letters beyond ASCII, \\ or #; use urlencode()",
+        );
+    }
+    let is_dots = |segment: &str| {
+        matches!(
+            segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
+            "." | ".."
+        )
+    };
+    if segments.split('/').any(is_dots) {
+        return Err("a path must not hold the segments . and ..");
+    }
+    Ok(())
+}
+
+/// Absent values are not sent: most APIs read null as "clear this field".
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(
+            fields
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name, without_nulls(value)))
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use leadgate_crds::crm_sink::Method;
+    use serde_json::json;
+
+    use super::*;
+    use crate::crm::rest::Part;
+    use crate::expression::Program;
+
+    fn part(field: &'static str, source: &str) -> Part {
+        Part {
+            field,
+            program: Program::compile(source).unwrap(),
+        }
+    }
+
+    fn made(path: &str, body: Option<&str>, lead: Value) -> Result<Request, String> {
+        let lead = Upsert {
+            properties: vec![("Email".to_owned(), json!("ada@example.com"))],
+            lead,
+            webhook: json!({"name": "website", "namespace": "marketing"}),
+            ..Upsert::default()
+        };
+        let call = Call {
+            name: "create",
+            method: Method::Post,
+            path: part("rest.create.path", path),
+            body: body.map_or(Body::Properties, |body| {
+                Body::Made(part("rest.create.body", body))
+            }),
+        };
+        request(
+            "https://crm.example.com/base",
+            &call,
+            &Variables::for_update(&lead, "7", &lead.properties),
+        )
+        .map_err(|failure| format!("{} {}", failure.reason, failure.message))
+    }
+
+    #[test]
+    fn a_request_is_made_of_lead_properties_webhook_and_id() {
+        let lead = json!({"email": "ada+x@example.com"});
+        let request = made(
+            "'/leads/' + id + '?by=' + webhook.name + '&email=' + urlencode(lead.email)",
+            None,
+            lead.clone(),
+        )
+        .unwrap();
+        assert_eq!(
+            request.url,
+            "https://crm.example.com/base/leads/7?by=website&email=ada%2Bx%40example.com"
+        );
+        assert_eq!(request.body, Some(json!({"Email": "ada@example.com"})));
+        let body = "{'data': [properties], 'lead': {'name': lead.?lastName, 'tags': [{'a': null}]}}";
+        assert_eq!(
+            made("'/x'", Some(body), lead).unwrap().body,
+            Some(json!({"data": [{"Email": "ada@example.com"}], "lead": {"tags": [{}]}}))
+        );
+    }
+
+    #[test]
+    fn a_lead_cannot_lead_the_request_elsewhere() {
+        for evil in [
+            "x@evil.example/",
+            "//evil.example/x",
+            "/a/../../admin",
+            "/a/%2e%2E/admin",
+            "/a/.%2e/admin",
+            "/./x",
+            "/\\evil.example",
+            "/a\tb",
+            "/a\r\nHost: evil.example",
+            "/a b",
+            "/a#b",
+            "/ä",
+            "",
+        ] {
+            let error = made("lead.email", None, json!({"email": evil})).unwrap_err();
+            assert!(
+                error.starts_with("MappingFailed rest.create.path: a path must"),
+                "{evil}: {error}"
+            );
+            assert!(!error.contains("evil.example"), "{error}");
+            // Encoded, it is one segment.
+            assert!(
+                made(
+                    "'/c/' + urlencode(lead.email) + '/x'",
+                    None,
+                    json!({"email": evil})
+                )
+                .is_ok()
+            );
+        }
+        assert!(made("'/c/' + urlencode(lead.email)", None, json!({"email": ".."})).is_err());
+        assert!(made("'/c?next=../x'", None, json!({})).is_ok());
+    }
+
+    #[test]
+    fn what_an_expression_cannot_give_names_its_field() {
+        let table = [
+            (
+                "'/x/' + lead.email",
+                None,
+                "MappingFailed rest.create.path: it gives nothing for this lead",
+            ),
+            ("1", None, "MappingFailed rest.create.path: it must give a text"),
+            (
+                "'/x/' + 1",
+                None,
+                "MappingFailed rest.create.path: `'/x/' + 1` failed:",
+            ),
+            (
+                "'/x'",
+                Some("{'a': lead.email}"),
+                "MappingFailed rest.create.body: it gives nothing for this lead",
+            ),
+        ];
+        for (path, body, expected) in table {
+            let error = made(path, body, json!({})).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

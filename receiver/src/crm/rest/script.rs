@@ -1,0 +1,182 @@
+//! A CRM that plays a script.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body as HttpBody;
+use axum::http::Request as HttpRequest;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+use leadgate_crds::crm_sink::{MatchingKey, Method as Spec, Overwrite, PartialMatch};
+use serde_json::json;
+
+use super::super::*;
+use crate::crm::rest::{Answers, Auth, Body, Lookup, Part};
+use crate::crm::{Denied, Matching};
+use crate::expression::Program;
+use crate::queue::CrmHealth;
+
+pub(super) struct Open;
+
+#[async_trait]
+impl Gate for Open {
+    async fn pass(&self) -> Result<(), Denied> {
+        Ok(())
+    }
+    async fn report(&self, _health: CrmHealth, _elapsed: Duration) {}
+}
+
+pub(super) fn part(field: &'static str, source: &str) -> Part {
+    Part {
+        field,
+        program: Program::compile(source).unwrap(),
+    }
+}
+
+pub(super) fn call(name: &'static str, method: Spec, path: &str, body: Body) -> Call {
+    Call {
+        name,
+        method,
+        path: part("rest.x.path", path),
+        body,
+    }
+}
+
+/// `METHOD /path`, and what it answers.
+pub(super) type Step = (&'static str, u16, Value);
+
+pub(super) struct Script {
+    pub(super) rest: Rest,
+    /// Requests that were made, with their bodies.
+    asked: Arc<Mutex<Vec<String>>>,
+    pub(super) left: Arc<Mutex<VecDeque<Step>>>,
+}
+
+impl Script {
+    pub(super) async fn new(steps: Vec<Step>, lag: Duration, overwrite: Overwrite, upsert: bool) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let left = Arc::new(Mutex::new(VecDeque::from(steps)));
+        let (noted, script) = (Arc::clone(&asked), Arc::clone(&left));
+        let router = Router::new().fallback(move |request: HttpRequest<HttpBody>| {
+            let (noted, script) = (Arc::clone(&noted), Arc::clone(&script));
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, 65536).await.unwrap();
+                let line = format!("{} {}", parts.method, parts.uri);
+                noted
+                    .lock()
+                    .unwrap()
+                    .push(format!("{line} {}", String::from_utf8_lossy(&body)));
+                match script.lock().unwrap().pop_front() {
+                    Some((expected, status, body)) if expected == line => (
+                        axum::http::StatusCode::from_u16(status).unwrap(),
+                        axum::Json(body),
+                    ),
+                    // A request that the script does not have shows in the outcome.
+                    other => (
+                        axum::http::StatusCode::IM_A_TEAPOT,
+                        axum::Json(json!(format!("{other:?}"))),
+                    ),
+                }
+            }
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let flow = if upsert {
+            Flow::Upsert(Box::new(Write {
+                call: call(
+                    "upsert",
+                    Spec::Put,
+                    "'/c/' + urlencode(lead.email)",
+                    Body::Properties,
+                ),
+                id: Some(part("rest.upsert.id", "body.id")),
+            }))
+        } else {
+            Flow::Find(Box::new(Find {
+                lookup: Lookup {
+                    call: call("lookup", Spec::Get, "'/find'", Body::Empty),
+                    records: part("rest.lookup.records", "body"),
+                    matches: part("rest.lookup.match", "record.email == lead.email"),
+                    id: part("rest.lookup.id", "text(record.id)"),
+                    lag,
+                },
+                create: Write {
+                    call: call("create", Spec::Post, "'/new'", Body::Properties),
+                    id: Some(part("rest.create.id", "text(body.id)")),
+                },
+                update: Write {
+                    call: call("update", Spec::Patch, "'/' + id", Body::Properties),
+                    id: None,
+                },
+            }))
+        };
+        let settings = Settings {
+            base_url,
+            auth: Auth::Header(AUTHORIZATION, HeaderValue::from_static("Bearer t")),
+            headers: HeaderMap::new(),
+            flow,
+            answers: Answers {
+                delivered: part("rest.answers.delivered", "status < 300"),
+                conflict: part("rest.answers.conflict", "status == 409"),
+                retry: part("rest.answers.retry", "status == 429 || status >= 500"),
+                message: None,
+                id: Some(part("rest.answers.id", "text(body.existing)")),
+            },
+            timeout: Duration::from_secs(5),
+            matching: Matching {
+                keys: vec![MatchingKey::Email, MatchingKey::Phone],
+                on_partial: PartialMatch::Hold,
+                overwrite,
+                overwrite_properties: BTreeMap::new(),
+            },
+        };
+        Self {
+            rest: Rest::new(Arc::new(settings), Client::new()),
+            asked,
+            left,
+        }
+    }
+
+    /// The outcome in words: `delivered 7`, `retry Settling unknown=false`, …
+    pub(super) async fn deliver(&self, lead: Upsert) -> String {
+        match self.rest.upsert(vec![lead], &Open).await.pop().unwrap() {
+            Outcome::Delivered { record } => format!("delivered {}", record.unwrap_or_default()),
+            Outcome::Retry { why, unknown, .. } => format!("retry {} unknown={unknown}", why.reason),
+            Outcome::Settle { why, .. } => format!("settle {}", why.reason),
+            Outcome::Pause { why, .. } => format!("pause {}", why.reason),
+            Outcome::Reject(why) => format!("reject {} {}", why.reason, why.answer),
+            Outcome::Hold { why, candidates } => format!("hold {} {}", why.reason, candidates.join(",")),
+            Outcome::Denied(denied) => format!("{denied:?}"),
+        }
+    }
+
+    pub(super) fn bodies(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+pub(super) fn lead(record: Option<Known>, unknown: bool) -> Upsert {
+    Upsert {
+        properties: vec![
+            ("email".to_owned(), json!("ada@example.com")),
+            ("city".to_owned(), json!("Ulm")),
+        ],
+        lead: json!({"email": "ada@example.com"}),
+        record,
+        unknown,
+        ..Upsert::default()
+    }
+}
+
+pub(super) fn known(id: &str) -> Known {
+    Known::Record(id.to_owned())
+}
+
+pub(super) fn ada(id: u64) -> Value {
+    json!({"id": id, "email": "ada@example.com", "city": "Bonn"})
+}

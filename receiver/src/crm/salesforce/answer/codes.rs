@@ -1,0 +1,250 @@
+//! Salesforce's error codes, as a table.
+
+use serde_json::Value;
+
+use super::{Answer, CONCURRENT, DAILY, Error, record_id, record_ids, several_message};
+use crate::crm::Failure;
+
+/// What the first error whose code is known means; `None`: the HTTP status decides.
+pub(super) fn answer(errors: &[Error<'_>], object: &str, text: &str) -> Option<Answer> {
+    errors.iter().find_map(|error| one(error, errors, object, text))
+}
+
+fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option<Answer> {
+    let failure = |reason: &'static str, message: String| Failure::new(reason, message).with_answer(text);
+    let retry = |reason: &'static str, message: &str, unknown: bool| Answer::Retry {
+        after: None,
+        why: failure(reason, message.to_owned()),
+        unknown,
+    };
+    let code = error.code;
+    Some(match code {
+        "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => Answer::Expired(failure(
+            "InvalidCredentials",
+            format!("Salesforce refused the access token ({code})"),
+        )),
+        "REQUEST_LIMIT_EXCEEDED" if error.message.contains("Concurrent") => Answer::Pause(
+            CONCURRENT,
+            failure(
+                "RateLimited",
+                "too many long calls to Salesforce at once; lower delivery.concurrency if other apps share the organisation".to_owned(),
+            ),
+        ),
+        "REQUEST_LIMIT_EXCEEDED" | "LIMIT_EXCEEDED" => Answer::Pause(
+            DAILY,
+            failure("DailyLimit", "Salesforce's limit of API requests in 24 hours is used up".to_owned()),
+        ),
+        "STORAGE_LIMIT_EXCEEDED" => Answer::Pause(
+            DAILY,
+            failure(
+                "StorageLimit",
+                "the Salesforce organisation's data storage is full; free some, or buy more".to_owned(),
+            ),
+        ),
+        "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" => Answer::settings(
+            "ApiDisabled",
+            format!("Salesforce's API is not open to this user or organisation ({code}); give the user's permission set API Enabled"),
+            text,
+        ),
+        "INSUFFICIENT_ACCESS" => Answer::settings(
+            "MissingPermission",
+            format!("Salesforce's integration user may not do this ({code}); give its permission set create, read and edit on {object}"),
+            text,
+        ),
+        "INVALID_TYPE" => Answer::settings(
+            "UnknownObject",
+            format!("Salesforce has no object {object} that the integration user can see; see salesforce.object and the user's permission set"),
+            text,
+        ),
+        "UNSUPPORTED_API_VERSION" => Answer::settings(
+            "UnknownApiVersion",
+            "Salesforce does not know salesforce.apiVersion; write one that the organisation has".to_owned(),
+            text,
+        ),
+        "UNABLE_TO_LOCK_ROW" => retry("Locked", "another transaction has locked the Salesforce record", false),
+        "ENTITY_IS_LOCKED" => retry("Locked", "the Salesforce record is locked for approval", false),
+        "SERVER_UNAVAILABLE" => retry("Unavailable", "Salesforce is unavailable", false),
+        "REQUEST_RUNNING_TOO_LONG" | "QUERY_TIMEOUT" | "UNKNOWN_EXCEPTION" | "CANNOT_EXECUTE_FLOW_TRIGGER_TIMEOUT" => {
+            retry("Unavailable", "Salesforce took too long, or failed", true)
+        }
+        // In an all-or-none collection; it says nothing about this record.
+        "ALL_OR_NONE_OPERATION_ROLLED_BACK" => retry("RolledBack", "another record of the call failed", false),
+        "NOT_FOUND" | "ENTITY_IS_DELETED" | "MALFORMED_ID" => Answer::Gone(failure(
+            "RecordNotFound",
+            format!("Salesforce has no such record ({code})"),
+        )),
+        "CANNOT_UPDATE_CONVERTED_LEAD" => Answer::Gone(failure(
+            "ConvertedLead",
+            "the Salesforce lead was converted and cannot be changed any more".to_owned(),
+        )),
+        // An update by an id that no record has; with fields it is about what the lead refers to.
+        "INVALID_CROSS_REFERENCE_KEY" if error.fields.is_empty() => Answer::Gone(failure(
+            "RecordNotFound",
+            format!("Salesforce has no such record ({code})"),
+        )),
+        "DUPLICATE_EXTERNAL_ID" => {
+            let ids = record_ids(error.message);
+            let message = several_message(&ids);
+            Answer::Several(ids, failure("SeveralRecords", message))
+        }
+        "DUPLICATES_DETECTED" => duplicates(error, object, text),
+        "DUPLICATE_VALUE" => taken(error, text),
+        _ => Answer::Reject(rejected(code, all)?.with_answer(text)),
+    })
+}
+
+/// `duplicateResult.matchResults[].matchRecords[].record`, of which the ones of the sink's object count.
+fn duplicates(error: &Error<'_>, object: &str, text: &str) -> Answer {
+    let result = error.body.get("duplicateResult").unwrap_or(&Value::Null);
+    let list = |value: &Value, name: &str| -> Vec<Value> {
+        value
+            .get(name)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let (mut ids, mut others) = (Vec::new(), 0_usize);
+    for record in list(result, "matchResults")
+        .iter()
+        .flat_map(|m| list(m, "matchRecords"))
+    {
+        let record = record.get("record").unwrap_or(&Value::Null);
+        let kind = record
+            .pointer("/attributes/type")
+            .and_then(Value::as_str)
+            .unwrap_or(object);
+        let id = record.get("Id").and_then(Value::as_str).and_then(record_id);
+        match id {
+            Some(id) if kind.eq_ignore_ascii_case(object) => ids.push(id),
+            _ => others += 1,
+        }
+    }
+    ids.sort();
+    ids.dedup();
+    let other = if others > 0 {
+        format!(" and {others} of other objects")
+    } else {
+        String::new()
+    };
+    let found = match ids.as_slice() {
+        [] => "no record that it names".to_owned(),
+        ids => format!("{object} {}", ids.join(", ")),
+    };
+    let message = format!(
+        "a Salesforce duplicate rule objects: it found {found}{other}; decide whether one of them is the lead's, or set salesforce.duplicateRule: AllowSave"
+    );
+    Answer::Duplicates(ids, Failure::new("DuplicateRule", message).with_answer(text))
+}
+
+/// "duplicate value found: Field__c duplicates value on record with id: 00Q…"; either may be `<unknown>`.
+fn taken(error: &Error<'_>, text: &str) -> Answer {
+    let after = |marker: &str| {
+        error
+            .message
+            .split_once(marker)
+            .map_or("", |(_, rest)| rest.trim())
+    };
+    let field = after("duplicate value found:")
+        .split_whitespace()
+        .next()
+        .unwrap_or_default();
+    let holder = after("record with id:")
+        .split_whitespace()
+        .next()
+        .unwrap_or_default();
+    let field = word(field).to_owned();
+    let why = Failure::new(
+        "UniqueValueTaken",
+        if field.is_empty() {
+            "another Salesforce record has one of the lead's unique values".to_owned()
+        } else {
+            format!("another Salesforce record has the lead's value of the unique field {field}")
+        },
+    );
+    Answer::Taken {
+        field,
+        holder: record_id(holder),
+        why: why.with_answer(text),
+    }
+}
+
+/// What will never be accepted: the field names of all errors, and no value.
+fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
+    let reason = match code {
+        "REQUIRED_FIELD_MISSING" => "RequiredFieldMissing",
+        "INVALID_EMAIL_ADDRESS" => "InvalidEmail",
+        "STRING_TOO_LONG" => "ValueTooLong",
+        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" | "BAD_VALUE_FOR_RESTRICTED_PICKLIST" => "InvalidOption",
+        "INVALID_FIELD" | "INVALID_FIELD_TYPE" => "UnknownProperty",
+        "INVALID_FIELD_FOR_INSERT_UPDATE" | "INVALID_FIELD_WHEN_USING_TEMPLATE" => "ReadOnlyProperty",
+        "FIELD_CUSTOM_VALIDATION_EXCEPTION" => "ValidationRule",
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" | "CANNOT_EXECUTE_FLOW_TRIGGER" | "APEX_ERROR" => {
+            "AutomationFailed"
+        }
+        "INSUFFICIENT_ACCESS_OR_READONLY" => "RecordReadOnly",
+        "FIELD_INTEGRITY_EXCEPTION"
+        | "FIELD_FILTER_VALIDATION_EXCEPTION"
+        | "FIELD_NOT_UPDATABLE"
+        | "NUMBER_OUTSIDE_VALID_RANGE"
+        | "INVALID_TYPE_ON_FIELD_IN_RECORD"
+        | "INVALID_CROSS_REFERENCE_KEY"
+        | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"
+        | "JSON_PARSER_ERROR" => "InvalidProperty",
+        _ => return None,
+    };
+    let mut listed: Vec<String> = Vec::new();
+    for error in all {
+        let mut fields: Vec<&str> = error.fields.iter().map(|field| word(field)).collect();
+        if fields.is_empty() {
+            fields.push(quoted_field(error.message));
+        }
+        for field in fields.into_iter().filter(|field| !field.is_empty()) {
+            listed.push(format!("{field} ({})", word(error.code)));
+        }
+    }
+    listed.dedup();
+    let remedy = match reason {
+        "RequiredFieldMissing" => {
+            "; map them in properties, or give salesforce.fallbacks for LastName and Company"
+        }
+        "UnknownProperty" | "ReadOnlyProperty" => {
+            "; correct the sink's properties, or the user's field permissions"
+        }
+        "ValidationRule" => {
+            "; a validation rule of the organisation refused the lead, its words are in the dead letter"
+        }
+        "AutomationFailed" => {
+            "; a flow or trigger of the organisation refused the lead, its words are in the dead letter"
+        }
+        "RecordReadOnly" => "; share the record with the integration user for editing",
+        _ => "",
+    };
+    Some(Failure::new(
+        reason,
+        if listed.is_empty() {
+            format!("Salesforce did not accept the lead ({code}){remedy}")
+        } else {
+            format!(
+                "Salesforce did not accept these fields: {}{remedy}",
+                listed.join(", ")
+            )
+        },
+    ))
+}
+
+/// "No such column 'Foo__c' on sobject of type Lead": the field stands only in the message.
+fn quoted_field(message: &str) -> &str {
+    let Some((_, rest)) = message.split_once("No such column '") else {
+        return "";
+    };
+    rest.split_once('\'').map_or("", |(field, _)| word(field))
+}
+
+/// A field's name or a code: short and without blanks, so never a person's value.
+pub(in super::super) fn word(text: &str) -> &str {
+    let is_word = text.len() <= 80
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
+    if is_word { text } else { "" }
+}

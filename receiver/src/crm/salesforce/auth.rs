@@ -1,0 +1,327 @@
+//! Signing in: one access token for all callers of a process, fetched once per expiry.
+
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderValue;
+use reqwest::Client;
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use super::answer::{Answer, Token, token};
+use crate::crm::exchange::{NoAnswer, send};
+use crate::crm::{Failure, Gate};
+use crate::queue::CrmHealth;
+
+/// Salesforce takes assertions that end within three minutes; the rest is for clocks that differ.
+const ASSERTION: Duration = Duration::from_mins(2);
+/// After a sign-in that got no answer, the next one waits so long: all callers would try at once.
+const BREATH: Duration = Duration::from_secs(2);
+
+/// How a sink signs in.
+pub enum SignIn {
+    /// OAuth 2.0 client credentials.
+    ClientCredentials {
+        /// The organisation's address.
+        url: String,
+        /// The consumer key.
+        client_id: String,
+        /// The consumer secret.
+        client_secret: String,
+    },
+    /// OAuth 2.0 JWT bearer.
+    JwtBearer {
+        /// The login server.
+        url: String,
+        /// The consumer key.
+        client_id: String,
+        /// Whose certificate the connected app has.
+        key: Box<RsaKeyPair>,
+        /// In whose name.
+        username: String,
+        /// For whom the assertion is.
+        audience: String,
+    },
+    /// OAuth 2.0 refresh token.
+    RefreshToken {
+        /// The login server.
+        url: String,
+        /// The consumer key.
+        client_id: String,
+        /// The consumer secret, if the app needs one.
+        client_secret: Option<String>,
+        /// The refresh token.
+        refresh_token: String,
+    },
+}
+
+/// Names the flow and shows no secret.
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ClientCredentials { .. } => "ClientCredentials",
+            Self::JwtBearer { .. } => "JwtBearer",
+            Self::RefreshToken { .. } => "RefreshToken",
+        })
+    }
+}
+
+/// Reads an RSA private key in PEM (PKCS#8 or PKCS#1); the error says what is wrong, without the key.
+pub fn rsa_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
+    let text = String::from_utf8_lossy(pem);
+    if text.contains("ENCRYPTED") {
+        return Err(
+            "the key is encrypted; write it without a passphrase, e.g. with `openssl rsa -in key.pem`"
+                .to_owned(),
+        );
+    }
+    let key = match PrivateKeyDer::from_pem_slice(pem) {
+        Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
+        Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
+        Ok(_) => return Err("it is no RSA key; make one with `openssl genrsa 2048`".to_owned()),
+        Err(_) => {
+            return Err("there is no private key in PEM (-----BEGIN PRIVATE KEY-----); make one with `openssl genrsa 2048`".to_owned());
+        }
+    };
+    key.map_err(|error| format!("the key cannot be used ({error}); an RSA key of 2048 to 4096 bits is needed: `openssl genrsa 2048`"))
+}
+
+impl SignIn {
+    fn token_url(&self) -> String {
+        let (Self::ClientCredentials { url, .. }
+        | Self::JwtBearer { url, .. }
+        | Self::RefreshToken { url, .. }) = self;
+        format!("{}/services/oauth2/token", url.trim_end_matches('/'))
+    }
+
+    /// The field whose address is asked, for messages.
+    fn address(&self) -> &'static str {
+        match self {
+            Self::ClientCredentials { .. } => "salesforce.instanceUrl",
+            Self::JwtBearer { .. } => "salesforce.auth.jwtBearer.loginUrl",
+            Self::RefreshToken { .. } => "salesforce.auth.refreshToken.loginUrl",
+        }
+    }
+
+    /// What is posted; `now` in seconds since 1970.
+    fn form(&self, now: u64) -> Result<Vec<(&'static str, String)>, Failure> {
+        Ok(match self {
+            Self::ClientCredentials {
+                client_id,
+                client_secret,
+                ..
+            } => vec![
+                ("grant_type", "client_credentials".to_owned()),
+                ("client_id", client_id.clone()),
+                ("client_secret", client_secret.clone()),
+            ],
+            Self::JwtBearer {
+                client_id,
+                key,
+                username,
+                audience,
+                ..
+            } => vec![
+                (
+                    "grant_type",
+                    "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned(),
+                ),
+                ("assertion", assertion(key, client_id, username, audience, now)?),
+            ],
+            Self::RefreshToken {
+                client_id,
+                client_secret,
+                refresh_token,
+                ..
+            } => {
+                let mut form = vec![
+                    ("grant_type", "refresh_token".to_owned()),
+                    ("refresh_token", refresh_token.clone()),
+                    ("client_id", client_id.clone()),
+                ];
+                form.extend(
+                    client_secret
+                        .iter()
+                        .map(|secret| ("client_secret", secret.clone())),
+                );
+                form
+            }
+        })
+    }
+}
+
+/// A signed JWT (RFC 7523).
+fn assertion(
+    key: &RsaKeyPair,
+    issuer: &str,
+    subject: &str,
+    audience: &str,
+    now: u64,
+) -> Result<String, Failure> {
+    let header = json!({"alg": "RS256", "typ": "JWT"}).to_string();
+    let claims =
+        json!({"iss": issuer, "sub": subject, "aud": audience, "exp": now + ASSERTION.as_secs()}).to_string();
+    let signed = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(claims)
+    );
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        signed.as_bytes(),
+        &mut signature,
+    )
+    .map_err(|_| {
+        Failure::new(
+            "InvalidCredentials",
+            "the sign-in could not be signed with salesforce.auth.jwtBearer.privateKey",
+        )
+    })?;
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// An access token, and which of this process's sign-ins gave it.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub(super) header: HeaderValue,
+    generation: u64,
+}
+
+/// The sign-in that all callers share.
+pub(super) struct Auth {
+    client: Client,
+    timeout: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    generation: u64,
+    session: Option<Session>,
+    /// What the last sign-in was refused with, and until when none is tried.
+    refused: Option<(Instant, Answer)>,
+}
+
+impl Auth {
+    pub(super) fn new(client: Client, timeout: Duration) -> Self {
+        Self {
+            client,
+            timeout,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The session; the first caller signs in, the others wait for it.
+    pub(super) async fn session(&self, sign_in: &SignIn, gate: &dyn Gate) -> Result<Session, Answer> {
+        let mut state = self.state.lock().await;
+        if let Some(session) = &state.session {
+            return Ok(session.clone());
+        }
+        if let Some((until, answer)) = &state.refused
+            && let Some(left) = until.checked_duration_since(Instant::now())
+        {
+            return Err(with_wait(answer.clone(), left));
+        }
+        match self.sign_in(sign_in, gate).await {
+            Ok(header) => {
+                state.generation += 1;
+                state.refused = None;
+                let session = Session {
+                    header,
+                    generation: state.generation,
+                };
+                state.session = Some(session.clone());
+                Ok(session)
+            }
+            Err(answer) => {
+                let wait = match &answer {
+                    Answer::Pause(pause, _) => *pause,
+                    Answer::Retry {
+                        after: Some(after), ..
+                    } => *after,
+                    _ => BREATH,
+                };
+                state.refused = Some((Instant::now() + wait, answer.clone()));
+                Err(answer)
+            }
+        }
+    }
+
+    /// Forgets a session that was refused, unless another caller has renewed it already.
+    pub(super) async fn expired(&self, session: &Session) {
+        let mut state = self.state.lock().await;
+        if state
+            .session
+            .as_ref()
+            .is_some_and(|known| known.generation == session.generation)
+        {
+            state.session = None;
+        }
+    }
+
+    async fn sign_in(&self, sign_in: &SignIn, gate: &dyn Gate) -> Result<HeaderValue, Answer> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let form = sign_in
+            .form(now.as_secs())
+            .map_err(|why| Answer::Pause(super::answer::SETTINGS, why))?;
+        let started = Instant::now();
+        let request = self.client.post(sign_in.token_url()).form(&form);
+        let reply = match send(request, self.timeout, "Salesforce's sign-in", sign_in.address()).await {
+            Ok(reply) => reply,
+            Err(why) => {
+                gate.report(CrmHealth::Down, started.elapsed()).await;
+                // Nothing was written by it, whatever became of it.
+                return Err(match why {
+                    NoAnswer::Failed(why, _) => Answer::Retry {
+                        after: None,
+                        why,
+                        unknown: false,
+                    },
+                    denied @ NoAnswer::Denied(_) => Answer::None(denied),
+                });
+            }
+        };
+        if reply.status >= 500 {
+            gate.report(CrmHealth::Down, started.elapsed()).await;
+        }
+        match token(reply.status, &reply.headers, &reply.text) {
+            Token::Refused(answer) => Err(answer),
+            Token::Given(token) => {
+                let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+                    Answer::Pause(
+                        super::answer::SETTINGS,
+                        Failure::new(
+                            "InvalidCredentials",
+                            "Salesforce's sign-in gave a token that no header can have",
+                        ),
+                    )
+                })?;
+                header.set_sensitive(true);
+                Ok(header)
+            }
+        }
+    }
+}
+
+fn with_wait(answer: Answer, left: Duration) -> Answer {
+    match answer {
+        Answer::Pause(_, why) => Answer::Pause(left, why),
+        Answer::Retry { why, unknown, .. } => Answer::Retry {
+            after: Some(left),
+            why,
+            unknown,
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

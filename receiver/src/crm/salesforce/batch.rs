@@ -1,0 +1,182 @@
+//! Which writes share a call, and what a collection's answer says about each. Pure.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
+
+use super::answer::{Answer, item};
+use crate::crm::Failure;
+
+/// Records of one collection (REST API Developer Guide, "sObject Collections").
+pub(super) const MOST: usize = 200;
+
+/// How a record is addressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// By its id.
+    Update(String),
+    /// By its external id, which may create it.
+    Upsert(String),
+    /// Not at all: a new one.
+    Insert,
+}
+
+/// One lead's write.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    /// Its place in the batch.
+    pub(super) lead: usize,
+    pub(super) kind: Kind,
+    pub(super) fields: Map<String, Value>,
+    /// Save where a duplicate rule allows it.
+    pub(super) allow_save: bool,
+}
+
+impl Write {
+    /// Which record it means; nothing for a new one.
+    fn key(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Update(id) => Some(id.clone()),
+            // External ids are compared without regard to case.
+            Kind::Upsert(value) => Some(value.to_lowercase()),
+            Kind::Insert => None,
+        }
+    }
+
+    fn goes_with(&self, other: &Self) -> bool {
+        std::mem::discriminant(&self.kind) == std::mem::discriminant(&other.kind)
+            && self.allow_save == other.allow_save
+    }
+
+    /// Whether a new record may come of it.
+    pub(super) fn may_create(&self) -> bool {
+        !matches!(self.kind, Kind::Update(_))
+    }
+}
+
+/// The next writes that share a call, and the others. No record is twice in a call: Salesforce would refuse one of the
+/// two, or the order would be lost.
+pub(super) fn next(writes: Vec<Write>) -> (Vec<Write>, Vec<Write>) {
+    let (mut now, mut later): (Vec<Write>, Vec<Write>) = (Vec::new(), Vec::new());
+    let mut keys = HashSet::new();
+    for write in writes {
+        let fits = now.first().is_none_or(|first| first.goes_with(&write));
+        if fits && now.len() < MOST && write.key().is_none_or(|key| keys.insert(key)) {
+            now.push(write);
+        } else {
+            later.push(write);
+        }
+    }
+    (now, later)
+}
+
+/// The body of a collection. `external`: the external id field.
+pub(super) fn collection(writes: &[Write], object: &str, external: &str) -> Value {
+    let records: Vec<Value> = writes
+        .iter()
+        .map(|write| {
+            let mut record = write.fields.clone();
+            record.insert("attributes".to_owned(), json!({"type": object}));
+            match &write.kind {
+                Kind::Update(id) => record.insert("id".to_owned(), json!(id)),
+                Kind::Upsert(value) => record.insert(external.to_owned(), json!(value)),
+                Kind::Insert => None,
+            };
+            Value::Object(record)
+        })
+        .collect();
+    // One lead's fault is not the others'.
+    json!({"allOrNone": false, "records": records})
+}
+
+/// One answer for each write; a body that is no list of as many results tells nothing about any.
+pub(super) fn items(body: &Value, writes: &[Write], object: &str) -> Vec<Answer> {
+    match body.as_array() {
+        Some(results) if results.len() == writes.len() => results
+            .iter()
+            .zip(writes)
+            .map(|(result, write)| match (item(result, object), &write.kind) {
+                (Answer::Done(None), Kind::Update(id)) => Answer::Done(Some(id.clone())),
+                (answer, _) => answer,
+            })
+            .collect(),
+        _ => vec![
+            Answer::Retry {
+                after: None,
+                why: Failure::new(
+                    "UnreadableAnswer",
+                    "Salesforce's answer to a collection is not one result a record"
+                ),
+                unknown: true,
+            };
+            writes.len()
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    fn write(lead: usize, kind: Kind, allow_save: bool) -> Write {
+        Write {
+            lead,
+            kind,
+            fields: Map::new(),
+            allow_save,
+        }
+    }
+
+    fn leads(writes: &[Write]) -> Vec<usize> {
+        writes.iter().map(|write| write.lead).collect()
+    }
+
+    #[test]
+    fn a_call_has_one_kind_of_write_and_no_record_twice() {
+        let upsert = |value: &str| Kind::Upsert(value.to_owned());
+        let writes = vec![
+            write(0, upsert("a"), false),
+            write(1, Kind::Update("x".to_owned()), false),
+            write(2, upsert("A"), false),
+            write(3, upsert("b"), false),
+            write(4, upsert("c"), true),
+            write(5, Kind::Insert, false),
+            write(6, Kind::Insert, false),
+        ];
+        let mut calls = Vec::new();
+        let mut rest = writes;
+        while !rest.is_empty() {
+            let (now, later) = next(rest);
+            calls.push(leads(&now));
+            rest = later;
+        }
+        assert_eq!(calls, [vec![0, 3], vec![1], vec![2], vec![4], vec![5, 6]]);
+        let many = (0..450).map(|n| write(n, Kind::Insert, false)).collect();
+        let (now, later) = next(many);
+        assert_eq!((now.len(), later.len()), (200, 250));
+    }
+
+    #[test]
+    fn a_collection_has_types_and_keys_and_each_result_its_lead() {
+        let writes = [
+            write(0, Kind::Upsert("k".to_owned()), false),
+            write(1, Kind::Update("00Q5g00000AbCdEEAV".to_owned()), false),
+        ];
+        assert_eq!(
+            collection(&writes, "Lead", "Sub__c"),
+            json!({"allOrNone": false, "records": [
+                {"attributes": {"type": "Lead"}, "Sub__c": "k"},
+                {"attributes": {"type": "Lead"}, "id": "00Q5g00000AbCdEEAV"},
+            ]})
+        );
+        let body = json!([{"id": "00Q5g00000AbCdFEAV", "success": true}, {"success": true}]);
+        let answers = items(&body, &writes, "Lead");
+        assert!(matches!(&answers[0], Answer::Done(Some(id)) if id.ends_with("FEAV")));
+        assert!(matches!(&answers[1], Answer::Done(Some(id)) if id.ends_with("EEAV")));
+        for odd in [json!([]), json!({}), Value::Null] {
+            let answers = items(&odd, &writes, "Lead");
+            assert!(answers.len() == 2 && matches!(answers[0], Answer::Retry { unknown: true, .. }));
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The calls to Salesforce: with a token that is replaced once when it is refused; each answer classified.
+
+use http::HeaderValue;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::Settings;
+use super::answer::{Answer, SETTINGS, classify};
+use super::batch::{self, Kind, Write};
+use super::client::Salesforce;
+use super::soql::{self, Found, Shape};
+use crate::crm::exchange::{NoAnswer, Reply, exchange};
+use crate::crm::{Failure, Gate};
+use crate::expression::percent_encode;
+
+/// One request, to be made again with another token if need be.
+pub(super) struct Call {
+    method: Method,
+    url: String,
+    headers: Vec<(&'static str, &'static str)>,
+    body: Option<Value>,
+}
+
+impl Call {
+    pub(super) fn get(url: String) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+}
+
+impl Salesforce {
+    /// Sends; a token that was refused is replaced once.
+    pub(super) async fn call(&self, call: &Call, gate: &dyn Gate) -> Result<Reply, Answer> {
+        let mut refused = None;
+        for _ in 0..2 {
+            let session = self.auth.session(&self.settings.sign_in, gate).await?;
+            let mut request = self
+                .client
+                .request(call.method.clone(), &call.url)
+                .header(http::header::AUTHORIZATION, session.header.clone());
+            for (name, value) in &call.headers {
+                request = request.header(*name, HeaderValue::from_static(value));
+            }
+            if let Some(body) = &call.body {
+                request = request.json(body);
+            }
+            let timeout = self.settings.timeout;
+            let reply = exchange(request, timeout, gate, "Salesforce", "salesforce.instanceUrl")
+                .await
+                .map_err(Answer::None)?;
+            self.limits.observe(&reply.headers);
+            if reply.status != 401 {
+                return Ok(reply);
+            }
+            self.auth.expired(&session).await;
+            refused = Some(reply);
+        }
+        let text = refused.map(|reply| reply.text).unwrap_or_default();
+        Err(Answer::settings(
+            "InvalidCredentials",
+            "Salesforce refused an access token that it had just given; check salesforce.instanceUrl, the connected app's scope `api` and its IP rules".to_owned(),
+            &text,
+        ))
+    }
+
+    pub(super) fn classify(&self, reply: &Reply) -> Answer {
+        classify(reply.status, &reply.headers, &reply.text, &self.settings.object)
+    }
+
+    pub(super) async fn query(
+        &self,
+        shape: &Shape,
+        query: &str,
+        gate: &dyn Gate,
+    ) -> Result<(Vec<Found>, bool), Answer> {
+        let call = Call::get(format!("{}/query?q={}", self.data, percent_encode(query)));
+        // Nothing is written by a query, so no answer leaves nothing in doubt.
+        let reply = self.call(&call, gate).await.map_err(|answer| match answer {
+            Answer::None(NoAnswer::Failed(why, _)) => Answer::None(NoAnswer::Failed(why, false)),
+            answer => answer,
+        })?;
+        match self.classify(&reply) {
+            Answer::Done(_) => serde_json::from_str(&reply.text)
+                .ok()
+                .and_then(|body: Value| soql::results(shape, &body))
+                .ok_or_else(|| Answer::Retry {
+                    after: None,
+                    why: Failure::new(
+                        "UnreadableAnswer",
+                        "Salesforce's answer to a query cannot be read",
+                    ),
+                    unknown: false,
+                }),
+            // A query asks for the sink's own fields: what is wrong with it is wrong for every lead.
+            Answer::Reject(why) | Answer::Gone(why) => Err(Answer::Pause(
+                SETTINGS,
+                Failure {
+                    reason: "QueryRefused",
+                    message: format!(
+                        "Salesforce refused the query for matching.keys, salesforce.externalId.field and overwrite: IfEmpty: {}",
+                        why.message
+                    ),
+                    answer: why.answer,
+                },
+            )),
+            Answer::Retry { after, why, .. } => Err(Answer::Retry {
+                after,
+                why,
+                unknown: false,
+            }),
+            answer => Err(answer),
+        }
+    }
+
+    /// Writes in as few calls as possible.
+    pub(super) async fn write(&self, writes: Vec<Write>, gate: &dyn Gate) -> Vec<(Write, Answer)> {
+        let mut done = Vec::with_capacity(writes.len());
+        let mut rest = writes;
+        while !rest.is_empty() {
+            let (now, later) = batch::next(rest);
+            rest = later;
+            let mut parts = vec![now];
+            while let Some(mut part) = parts.pop() {
+                match part.as_slice() {
+                    [] => {}
+                    [one] => {
+                        let answer = self.write_one(one, gate).await;
+                        done.extend(part.into_iter().map(|write| (write, answer.clone())));
+                    }
+                    several => match self.write_collection(several, gate).await {
+                        Ok(answers) => done.extend(part.into_iter().zip(answers)),
+                        // The call as a whole: one of the leads is to blame, and must not stop the others.
+                        Err(Answer::Reject(_)) => {
+                            let rest = part.split_off(part.len() / 2);
+                            parts.push(rest);
+                            parts.push(part);
+                        }
+                        Err(answer) => done.extend(part.into_iter().map(|write| (write, answer.clone()))),
+                    },
+                }
+            }
+        }
+        done
+    }
+
+    pub(super) async fn write_one(&self, write: &Write, gate: &dyn Gate) -> Answer {
+        let sobject = format!("{}/sobjects/{}", self.data, self.settings.object);
+        let (method, url) = match &write.kind {
+            Kind::Update(id) => (Method::PATCH, format!("{sobject}/{id}")),
+            Kind::Upsert(value) => (
+                Method::PATCH,
+                format!("{sobject}/{}/{}", self.external(), percent_encode(value)),
+            ),
+            Kind::Insert => (Method::POST, sobject),
+        };
+        let call = Call {
+            method,
+            url,
+            headers: self.headers(write),
+            body: Some(Value::Object(write.fields.clone())),
+        };
+        let reply = match self.call(&call, gate).await {
+            Ok(reply) => reply,
+            Err(answer) => return answer,
+        };
+        match (self.classify(&reply), &write.kind) {
+            (Answer::Done(None), Kind::Update(id)) => Answer::Done(Some(id.clone())),
+            (answer, _) => self.judged(answer, write),
+        }
+    }
+
+    /// One answer each, or one to the call as a whole.
+    async fn write_collection(&self, writes: &[Write], gate: &dyn Gate) -> Result<Vec<Answer>, Answer> {
+        let Some(first) = writes.first() else {
+            return Ok(Vec::new());
+        };
+        let sobjects = format!("{}/composite/sobjects", self.data);
+        let (method, url) = match &first.kind {
+            Kind::Update(_) => (Method::PATCH, sobjects),
+            Kind::Upsert(_) => (
+                Method::PATCH,
+                format!("{sobjects}/{}/{}", self.settings.object, self.external()),
+            ),
+            Kind::Insert => (Method::POST, sobjects),
+        };
+        let call = Call {
+            method,
+            url,
+            headers: self.headers(first),
+            body: Some(batch::collection(writes, &self.settings.object, self.external())),
+        };
+        let reply = self.call(&call, gate).await?;
+        match self.classify(&reply) {
+            Answer::Done(_) => {
+                let body = serde_json::from_str(&reply.text).unwrap_or(Value::Null);
+                let answers = batch::items(&body, writes, &self.settings.object);
+                let judged = answers
+                    .into_iter()
+                    .zip(writes)
+                    .map(|(answer, write)| self.judged(answer, write));
+                Ok(judged.collect())
+            }
+            Answer::Gone(why) => Err(self.no_such_path(&why)),
+            answer => Err(answer),
+        }
+    }
+
+    /// What an answer means for this kind of write.
+    fn judged(&self, answer: Answer, write: &Write) -> Answer {
+        match answer {
+            Answer::Gone(why) if write.may_create() => {
+                if why.reason == "ConvertedLead" {
+                    Answer::Several(Vec::new(), why)
+                } else {
+                    self.no_such_path(&why)
+                }
+            }
+            // Two calls with one new external id at once: the other has made the record, so it will be found.
+            Answer::Taken { field, why, .. }
+                if field.is_empty() || field.eq_ignore_ascii_case(self.external()) =>
+            {
+                Answer::Retry {
+                    after: None,
+                    why: Failure {
+                        reason: "CreatedMeanwhile",
+                        message: "another call has just created the record; it will be found".to_owned(),
+                        answer: why.answer,
+                    },
+                    unknown: false,
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    /// 404 where no record is looked for: a matter of the sink's settings, not of the lead.
+    fn no_such_path(&self, why: &Failure) -> Answer {
+        let Settings {
+            object, api_version, ..
+        } = self.settings.as_ref();
+        Answer::settings(
+            "UnknownObject",
+            format!(
+                "Salesforce knows no object {object}, or no external id field {}, in version {api_version} ({}); see salesforce.object, salesforce.externalId.field and salesforce.apiVersion",
+                self.external(),
+                why.reason
+            ),
+            &why.answer,
+        )
+    }
+
+    pub(super) fn external(&self) -> &str {
+        self.settings
+            .external_id
+            .as_ref()
+            .map_or("", |external| external.field.as_str())
+    }
+
+    fn headers(&self, write: &Write) -> Vec<(&'static str, &'static str)> {
+        // Left out, assignment rules would run also for changes, and take leads from who works on them.
+        let assign = self.settings.assignment_rule && write.may_create();
+        let mut headers = vec![("sforce-auto-assign", if assign { "TRUE" } else { "FALSE" })];
+        if write.allow_save {
+            headers.push(("sforce-duplicate-rule-header", "allowSave=true"));
+        }
+        headers
+    }
+}

@@ -1,0 +1,385 @@
+//! A batch of leads: found by one query, written by as few calls as possible.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use leadgate_crds::crm_sink::MatchingKey;
+use reqwest::Client;
+use serde_json::Value;
+
+use super::Settings;
+use super::answer::{Answer, SETTINGS};
+use super::auth::Auth;
+use super::batch::{self, Kind, Write};
+use super::calls::Call;
+use super::inspect;
+use super::limits::Limits;
+use super::plan::{self, Lead, Target};
+use super::soql::{self, Found, Keys, Shape};
+use crate::crm::exchange::NoAnswer;
+use crate::crm::{Candidate, Crm, Failure, Gate, Inspection, Outcome, Upsert, Verdict};
+
+/// A Salesforce organisation.
+pub struct Salesforce {
+    pub(super) settings: Arc<Settings>,
+    pub(super) client: Client,
+    pub(super) auth: Auth,
+    pub(super) limits: Limits,
+    /// `https://example.my.salesforce.com/services/data/v62.0`.
+    pub(super) data: String,
+}
+
+impl Salesforce {
+    /// An organisation, over a shared HTTP client.
+    pub fn new(settings: Arc<Settings>, client: Client) -> Self {
+        let data = format!(
+            "{}/services/data/v{}",
+            settings.instance_url.trim_end_matches('/'),
+            settings.api_version
+        );
+        let auth = Auth::new(client.clone(), settings.timeout);
+        Self {
+            settings,
+            client,
+            auth,
+            limits: Limits::default(),
+            data,
+        }
+    }
+
+    /// What queries compare and read; `leads` decide which fields must be read.
+    fn shape<'a>(&self, properties: impl Iterator<Item = &'a str>) -> Shape {
+        let settings = &self.settings;
+        let key = |key, standard| {
+            settings
+                .matching
+                .compares(key)
+                .then(|| settings.key_field(standard))
+        };
+        let mut also: Vec<String> = properties
+            .filter(|name| settings.matching.keeps(name) && is_field(name))
+            .map(str::to_owned)
+            .collect();
+        also.sort();
+        also.dedup();
+        Shape {
+            object: settings.object.clone(),
+            email: key(MatchingKey::Email, "Email"),
+            phone: key(MatchingKey::Phone, "Phone"),
+            external: settings
+                .external_id
+                .as_ref()
+                .map(|external| external.field.clone()),
+            converts: settings.converts(),
+            also,
+        }
+    }
+
+    /// Delivers leads no two of which may mean one record.
+    async fn deliver(
+        &self,
+        leads: &[(usize, Lead)],
+        now: Vec<usize>,
+        gate: &dyn Gate,
+    ) -> Vec<(usize, Outcome)> {
+        let lead = |index: usize| leads.get(index).map(|(_, lead)| lead);
+        let names = now
+            .iter()
+            .filter_map(|i| lead(*i))
+            .flat_map(|l| &l.upsert.properties)
+            .map(|(name, _)| name.as_str());
+        let shape = self.shape(names);
+        let mut ended = Vec::new();
+        // Records known from earlier leads need no query, unless values that stand are left alone.
+        let (mut writes, mut asked) = (Vec::new(), Vec::new());
+        for index in now {
+            let Some(lead) = lead(index) else { continue };
+            match lead.known() {
+                Some(id) if shape.also.is_empty() => writes.push(self.update(index, lead, id, None)),
+                _ => asked.push((index, false)),
+            }
+        }
+        for (write, answer) in self.write(writes, gate).await {
+            match answer {
+                // Deleted, merged or converted since: look again.
+                Answer::Gone(_) => asked.push((write.lead, true)),
+                answer => ended.push((write.lead, outcome(answer))),
+            }
+        }
+        let mut writes = Vec::new();
+        let keys: Vec<(usize, Keys)> = asked
+            .iter()
+            .filter_map(|(index, forget)| Some((*index, lead(*index)?.keys(&shape, *forget))))
+            .collect();
+        for (index, found) in self.find(&shape, &keys, gate).await {
+            let Some(lead) = lead(index) else { continue };
+            let forget = asked.contains(&(index, true));
+            match found {
+                Err(answer) => ended.push((index, outcome(answer))),
+                Ok(found) => match plan::target(lead, &found, &self.settings.matching, forget) {
+                    Target::Hold { why, candidates } => {
+                        ended.push((index, Outcome::Hold { why, candidates }));
+                    }
+                    Target::Create { external, allow_save } => {
+                        writes.push(self.create(index, lead, external, allow_save));
+                    }
+                    Target::Update(id) => {
+                        let record = found.iter().find(|record| record.candidate.id == id);
+                        let write = self.update(index, lead, &id, record);
+                        if write.fields.is_empty() {
+                            // All that the lead has stands there already, or is left alone.
+                            ended.push((index, Outcome::Delivered { record: Some(id) }));
+                        } else {
+                            writes.push(write);
+                        }
+                    }
+                },
+            }
+        }
+        for (write, answer) in self.write(writes, gate).await {
+            let index = write.lead;
+            let answer = match (answer, lead(index)) {
+                (Answer::Duplicates(ids, why), Some(lead)) if write.may_create() => {
+                    self.duplicates(lead, write, ids, why, &shape, gate).await
+                }
+                (answer, _) => answer,
+            };
+            ended.push((index, outcome(answer)));
+        }
+        ended
+    }
+
+    fn update(&self, index: usize, lead: &Lead, id: &str, record: Option<&Found>) -> Write {
+        Write {
+            lead: index,
+            kind: Kind::Update(id.to_owned()),
+            fields: plan::update_body(lead, &self.settings, record),
+            // A change of a record that is there already makes no duplicate.
+            allow_save: true,
+        }
+    }
+
+    fn create(&self, index: usize, lead: &Lead, external: bool, allow_save: bool) -> Write {
+        let kind = match &lead.external {
+            Some(value) if external => Kind::Upsert(value.clone()),
+            _ => Kind::Insert,
+        };
+        Write {
+            lead: index,
+            kind,
+            fields: plan::create_body(lead, &self.settings),
+            allow_save: allow_save || self.settings.allow_save,
+        }
+    }
+
+    /// The records that some leads may be about: for each lead, what its query found.
+    async fn find(
+        &self,
+        shape: &Shape,
+        keys: &[(usize, Keys)],
+        gate: &dyn Gate,
+    ) -> Vec<(usize, Result<Arc<Vec<Found>>, Answer>)> {
+        let (nameless, named): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(|(_, keys)| keys.is_empty());
+        let mut found: Vec<_> = nameless
+            .into_iter()
+            .map(|(lead, _)| (lead, Ok(Arc::default())))
+            .collect();
+        let mut parts = soql::chunks(shape, &named);
+        parts.reverse();
+        while let Some(mut part) = parts.pop() {
+            let asked: Vec<&Keys> = part.iter().map(|(_, keys)| keys).collect();
+            match self.query(shape, &soql::query(shape, &asked), gate).await {
+                // Some key stands in so many records that others were cut off: ask in smaller parts.
+                Ok((_, false)) if part.len() > 1 => {
+                    let rest = part.split_off(part.len() / 2);
+                    parts.push(rest);
+                    parts.push(part);
+                }
+                Ok((records, _)) => {
+                    let records = Arc::new(records);
+                    found.extend(part.into_iter().map(|(lead, _)| (lead, Ok(Arc::clone(&records)))));
+                }
+                Err(answer) => found.extend(part.into_iter().map(|(lead, _)| (lead, Err(answer.clone())))),
+            }
+        }
+        found
+    }
+
+    /// A duplicate rule found records that the query did not: the same person in another spelling, or made meanwhile.
+    async fn duplicates(
+        &self,
+        lead: &Lead,
+        write: Write,
+        ids: Vec<String>,
+        why: Failure,
+        shape: &Shape,
+        gate: &dyn Gate,
+    ) -> Answer {
+        // A collection's result may not name them; a single call's does.
+        let (ids, why) = if ids.is_empty() {
+            match self.write_one(&write, gate).await {
+                Answer::Duplicates(ids, why) => (ids, why),
+                answer => return answer,
+            }
+        } else {
+            (ids, why)
+        };
+        let keys: Vec<Keys> = ids
+            .iter()
+            .map(|id| Keys {
+                id: Some(id.clone()),
+                ..Keys::default()
+            })
+            .collect();
+        if keys.is_empty() {
+            return Answer::Duplicates(ids, why);
+        }
+        let query = soql::query(shape, &keys.iter().collect::<Vec<_>>());
+        let records = match self.query(shape, &query, gate).await {
+            Ok((records, _)) => records,
+            Err(answer) => return answer,
+        };
+        let candidates: Vec<Candidate> = records.iter().map(|record| record.candidate.clone()).collect();
+        let (email, phone) = (lead.upsert.email(), lead.upsert.phone());
+        match self.settings.matching.judge(email, phone, &candidates) {
+            Verdict::Update(id) => {
+                let record = records.iter().find(|record| record.candidate.id == id);
+                let update = self.update(write.lead, lead, &id, record);
+                if update.fields.is_empty() {
+                    Answer::Done(Some(id))
+                } else {
+                    self.write_one(&update, gate).await
+                }
+            }
+            Verdict::Create | Verdict::Hold { .. } => Answer::Duplicates(ids, why),
+        }
+    }
+}
+
+/// A field's API name: nothing else is put into a query.
+fn is_field(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Done(record) => Outcome::Delivered { record },
+        Answer::Retry { after, why, unknown } => Outcome::Retry { after, why, unknown },
+        Answer::Pause(pause, why) => Outcome::Pause { pause, why },
+        Answer::Expired(why) => Outcome::Pause { pause: SETTINGS, why },
+        Answer::Reject(why) => Outcome::Reject(why),
+        Answer::Several(candidates, why) | Answer::Duplicates(candidates, why) => {
+            Outcome::Hold { why, candidates }
+        }
+        Answer::Taken { holder, why, .. } => Outcome::Hold {
+            why,
+            candidates: holder.into_iter().collect(),
+        },
+        // It was there a moment ago.
+        Answer::Gone(why) => Outcome::Retry {
+            after: None,
+            why,
+            unknown: false,
+        },
+        Answer::None(no_answer) => no_answer.into(),
+    }
+}
+
+#[async_trait]
+impl Crm for Salesforce {
+    async fn upsert(&self, batch: Vec<Upsert>, gate: &dyn Gate) -> Vec<Outcome> {
+        if let Some(pause) = self.limits.pause() {
+            return vec![pause; batch.len()];
+        }
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
+        let mut leads = Vec::with_capacity(batch.len());
+        for (place, (upsert, outcome)) in batch.into_iter().zip(&mut outcomes).enumerate() {
+            match Lead::new(upsert, &self.settings) {
+                Ok(lead) => leads.push((place, lead)),
+                Err(why) => *outcome = Some(Outcome::Reject(why)),
+            }
+        }
+        let mut waiting: Vec<usize> = (0..leads.len()).collect();
+        while !waiting.is_empty() {
+            let (now, later) = plan::pass(&leads, &waiting);
+            for (index, outcome) in self.deliver(&leads, now, gate).await {
+                if let Some((place, _)) = leads.get(index)
+                    && let Some(slot) = outcomes.get_mut(*place)
+                {
+                    *slot = Some(outcome);
+                }
+            }
+            waiting = later;
+        }
+        outcomes
+            .into_iter()
+            .map(|outcome| {
+                outcome.unwrap_or_else(|| Outcome::Retry {
+                    after: None,
+                    why: Failure::new("NoOutcome", "Salesforce's client gave no outcome for the lead"),
+                    unknown: true,
+                })
+            })
+            .collect()
+    }
+
+    fn max_batch(&self) -> usize {
+        batch::MOST
+    }
+
+    async fn inspect(&self, properties: &[&str], gate: &dyn Gate) -> Inspection {
+        let settings = &self.settings;
+        let describe = Call::get(format!("{}/sobjects/{}/describe", self.data, settings.object));
+        let answer = match self.call(&describe, gate).await {
+            Ok(reply) => match self.classify(&reply) {
+                Answer::Done(_) => {
+                    let body = serde_json::from_str(&reply.text).unwrap_or(Value::Null);
+                    let shape = self.shape(properties.iter().copied());
+                    return Inspection {
+                        reachable: Some(Ok(())),
+                        credentials: Some(Ok(())),
+                        problems: inspect::problems(&body, properties, settings, &shape),
+                    };
+                }
+                answer => answer,
+            },
+            Err(answer) => answer,
+        };
+        not_described(answer, &settings.object)
+    }
+}
+
+/// What it means for the sink that there is no description.
+fn not_described(answer: Answer, object: &str) -> Inspection {
+    let reached = |credentials, problems| Inspection {
+        reachable: Some(Ok(())),
+        credentials,
+        problems,
+    };
+    match answer {
+        Answer::None(NoAnswer::Denied(_)) => Inspection::default(),
+        Answer::None(NoAnswer::Failed(why, _)) | Answer::Retry { why, .. } => Inspection {
+            reachable: Some(Err(why)),
+            ..Inspection::default()
+        },
+        Answer::Gone(_) => reached(
+            Some(Ok(())),
+            vec![format!(
+                "salesforce.object: Salesforce has no object {object} that the integration user can see; correct the name or salesforce.apiVersion, or give the user's permission set read access"
+            )],
+        ),
+        Answer::Expired(why) => reached(Some(Err(why)), Vec::new()),
+        Answer::Pause(_, why)
+            if matches!(
+                why.reason,
+                "InvalidCredentials" | "MissingPermission" | "ApiDisabled"
+            ) =>
+        {
+            reached(Some(Err(why)), Vec::new())
+        }
+        // A limit that is used up was told to somebody who had signed in.
+        Answer::Pause(_, why) => reached(Some(Ok(())), vec![why.message]),
+        _ => reached(Some(Ok(())), Vec::new()),
+    }
+}

@@ -1,0 +1,281 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use leadgate_crds::crm_sink::{Overwrite, PartialMatch};
+use serde_json::json;
+
+use super::super::{ExternalId, SignIn};
+use super::*;
+use crate::expression::Program;
+
+const A: &str = "00Q5g00000AbCdAEAV";
+const B: &str = "00Q5g00000AbCdBEAV";
+
+fn settings() -> Settings {
+    Settings {
+        instance_url: "https://x.my.salesforce.com".to_owned(),
+        api_version: "62.0".to_owned(),
+        object: "Lead".to_owned(),
+        external_id: Some(ExternalId {
+            field: "Sub__c".to_owned(),
+            value: Program::compile("lead.submissionId").unwrap(),
+        }),
+        sign_in: SignIn::ClientCredentials {
+            url: String::new(),
+            client_id: String::new(),
+            client_secret: String::new(),
+        },
+        allow_save: false,
+        assignment_rule: false,
+        fallbacks: Fallbacks {
+            last_name: Some("[unknown]".to_owned()),
+            company: None,
+        },
+        timeout: Duration::from_secs(1),
+        matching: Matching {
+            keys: vec![MatchingKey::Email, MatchingKey::Phone],
+            on_partial: PartialMatch::Hold,
+            overwrite: Overwrite::Always,
+            overwrite_properties: BTreeMap::from([("title".to_owned(), Overwrite::IfEmpty)]),
+        },
+    }
+}
+
+fn upsert(lead: Value) -> Upsert {
+    Upsert {
+        properties: vec![
+            ("Email".to_owned(), json!("a@x.de")),
+            ("title".to_owned(), json!("CEO")),
+            ("SUB__C".to_owned(), json!("mapped")),
+            ("id".to_owned(), json!("evil")),
+            ("Topics__c".to_owned(), json!(["a", "b"])),
+            ("lastname".to_owned(), json!(" ")),
+        ],
+        lead,
+        ..Upsert::default()
+    }
+}
+
+fn lead(lead: Value) -> Lead {
+    Lead::new(upsert(lead), &settings()).unwrap()
+}
+
+fn found(id: &str, email: &str, phone: &str, external: &str) -> Found {
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Found {
+        candidate: Candidate {
+            id: id.to_owned(),
+            email: given(email),
+            phone: given(phone),
+        },
+        external: given(external),
+        ..Found::default()
+    }
+}
+
+fn shown(lead: &Lead, found: &[Found], forget: bool) -> String {
+    match target(lead, found, &settings().matching, forget) {
+        Target::Update(id) => format!("update {}", if id == A { "A" } else { "B" }),
+        Target::Create { external, allow_save } => format!("create {external} {allow_save}"),
+        Target::Hold { why, candidates } => {
+            assert!(!why.message.contains('@'), "{}", why.message);
+            format!("hold {} {}", why.reason, candidates.len())
+        }
+    }
+}
+
+#[test]
+fn the_record_is_found_by_memory_then_external_id_then_keys() {
+    let by = |record, unknown, value: Value| {
+        let mut lead = lead(value);
+        lead.upsert.record = record;
+        lead.upsert.unknown = unknown;
+        lead
+    };
+    let person = || json!({"email": "a@x.de", "phone": "+491", "submissionId": "s1"});
+    let nobody = || json!({"submissionId": "s1"});
+    let known = || Some(Known::Record(A.to_owned()));
+    let mut converted = found(A, "a@x.de", "", "s1");
+    converted.converted = true;
+
+    assert_eq!(
+        shown(
+            &by(known(), false, person()),
+            &[found(A, "", "", ""), found(B, "a@x.de", "", "s1")],
+            false
+        ),
+        "update A"
+    );
+    assert_eq!(
+        shown(
+            &by(known(), false, person()),
+            &[found(B, "a@x.de", "", "")],
+            false
+        ),
+        "update B"
+    );
+    assert_eq!(
+        shown(&by(known(), false, person()), &[found(A, "", "", "")], true),
+        "create true false"
+    );
+    assert_eq!(shown(&by(None, false, person()), &[], false), "create true false");
+    assert_eq!(
+        shown(&by(None, false, person()), &[found(A, "A@X.de", "", "")], false),
+        "update A"
+    );
+    assert_eq!(
+        shown(
+            &by(None, false, person()),
+            &[found(A, "", "", "S1"), found(B, "a@x.de", "", "")],
+            false
+        ),
+        "update A"
+    );
+    assert_eq!(
+        shown(
+            &by(None, false, person()),
+            &[found(A, "b@x.de", "+491", "")],
+            false
+        ),
+        "hold PartialMatch 1"
+    );
+    assert_eq!(
+        shown(
+            &by(None, false, person()),
+            &[found(A, "a@x.de", "", ""), found(B, "a@x.de", "", "")],
+            false
+        ),
+        "hold SeveralRecords 2"
+    );
+    assert_eq!(
+        shown(
+            &by(None, false, nobody()),
+            &[found(A, "", "", "s1"), found(B, "", "", "s1")],
+            false
+        ),
+        "hold SeveralRecords 2"
+    );
+    assert_eq!(
+        shown(&by(None, false, person()), &[converted.clone()], false),
+        "hold ConvertedLead 0"
+    );
+    // Another sender counts its submissions from 1 as well.
+    assert_eq!(
+        shown(&by(None, false, person()), &[found(A, "b@x.de", "", "s1")], false),
+        "hold ExternalIdTaken 1"
+    );
+    assert_eq!(
+        shown(
+            &by(None, false, person()),
+            &[found(A, "b@x.de", "", "s1"), found(B, "a@x.de", "", "")],
+            false
+        ),
+        "update B"
+    );
+
+    let new = || Some(Known::New);
+    assert_eq!(
+        shown(&by(new(), false, person()), &[found(A, "a@x.de", "", "")], false),
+        "create true true"
+    );
+    assert_eq!(
+        shown(&by(new(), true, person()), &[found(A, "a@x.de", "", "s1")], false),
+        "update A",
+        "it was made already"
+    );
+    assert_eq!(
+        shown(
+            &by(new(), false, person()),
+            &[found(A, "b@x.de", "", "s1")],
+            false
+        ),
+        "create false true"
+    );
+    assert_eq!(
+        shown(&by(new(), true, person()), &[found(A, "b@x.de", "", "s1")], false),
+        "hold LostAnswer 0"
+    );
+}
+
+#[test]
+fn a_lost_answer_never_leads_to_a_second_record() {
+    let unknown = |value: Value| {
+        let mut lead = lead(value);
+        lead.upsert.unknown = true;
+        lead
+    };
+    assert_eq!(
+        shown(&unknown(json!({"submissionId": "s1"})), &[], false),
+        "create true false"
+    );
+    assert_eq!(
+        shown(&unknown(json!({"email": "a@x.de"})), &[], false),
+        "create false false",
+        "the query would have found it"
+    );
+    assert_eq!(
+        shown(&unknown(json!({"company": "x"})), &[], false),
+        "hold LostAnswer 0"
+    );
+}
+
+#[test]
+fn what_stands_is_left_alone_and_ids_are_never_sent() {
+    let lead = lead(json!({"email": "a@x.de"}));
+    let mut record = found(A, "a@x.de", "", "");
+    let updated = |record: &Found| Value::Object(update_body(&lead, &settings(), Some(record)));
+    let all = json!({"Email": "a@x.de", "title": "CEO", "Topics__c": "a;b", "lastname": " "});
+    assert_eq!(updated(&record), all);
+    record.fields = json!({"Title": null}).as_object().unwrap().clone();
+    assert_eq!(updated(&record), all);
+    record.fields = json!({"Title": "Boss"}).as_object().unwrap().clone();
+    assert_eq!(
+        updated(&record),
+        json!({"Email": "a@x.de", "Topics__c": "a;b", "lastname": " "})
+    );
+    assert_eq!(
+        Value::Object(create_body(&lead, &settings())),
+        json!({"Email": "a@x.de", "title": "CEO", "Topics__c": "a;b", "LastName": "[unknown]"})
+    );
+}
+
+#[test]
+fn leads_that_may_mean_one_record_wait_for_each_other() {
+    let leads: Vec<(usize, Lead)> = [
+        json!({"email": "a@x.de", "phone": "+491"}),
+        json!({"email": "b@x.de", "phone": "+491"}),
+        json!({"email": "c@x.de"}),
+        json!({"email": "B@x.de", "submissionId": "s"}),
+        json!({"email": "d@x.de", "submissionId": "s"}),
+        json!({}),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(n, value)| (n, lead(value)))
+    .collect();
+    let (now, later) = pass(&leads, &[0, 1, 2, 3, 4, 5]);
+    assert_eq!((now, later.clone()), (vec![0, 2, 5], vec![1, 3, 4]));
+    let (now, later) = pass(&leads, &later);
+    assert_eq!((now, later), (vec![1], vec![3, 4]));
+}
+
+#[test]
+fn the_external_id_is_an_expression_over_lead_webhook_and_payload() {
+    let mut settings = settings();
+    settings.external_id.as_mut().unwrap().value =
+        Program::compile("webhook.name + '-' + string(payload.id)").unwrap();
+    let mut upsert = upsert(json!({}));
+    upsert.webhook = json!({"name": "web"});
+    upsert.payload = json!({"id": 7});
+    assert_eq!(
+        Lead::new(upsert.clone(), &settings).unwrap().external.as_deref(),
+        Some("web-7")
+    );
+    upsert.payload = json!({"id": []});
+    let why = Lead::new(upsert, &settings).map(|_| ()).unwrap_err();
+    assert!(
+        why.reason == "MappingFailed" && why.message.contains("salesforce.externalId.value"),
+        "{why:?}"
+    );
+}

@@ -1,0 +1,109 @@
+//! EspoCRM: leads; creating answers 200, and 409 with the duplicates when somebody has the address or the name.
+//! Sources: docs.espocrm.com/development/api/crud, …/duplicate-check.
+
+use serde_json::{Value, json};
+
+use super::{Api, Asked, Kept, Told, change, is_address, text};
+
+/// Leads, oldest first.
+pub struct EspoCrm {
+    key: String,
+    leads: Vec<Value>,
+}
+
+impl EspoCrm {
+    /// One that takes this API key.
+    pub fn new(key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            leads: Vec::new(),
+        }
+    }
+
+    fn duplicates(&self, lead: &Value) -> Vec<Value> {
+        let name = |lead: &Value| (text(lead, "firstName"), text(lead, "lastName"));
+        let email = |lead: &Value| text(lead, "emailAddress").to_lowercase();
+        self.leads
+            .iter()
+            .filter(|known| {
+                email(known) == email(lead) || (name(known) == name(lead) && !name(lead).0.is_empty())
+            })
+            .cloned()
+            .collect()
+    }
+}
+
+impl Api for EspoCrm {
+    fn answer(&mut self, asked: &Asked) -> Told {
+        if asked.header("x-api-key") != self.key {
+            return Told::empty(401);
+        }
+        let email = text(&asked.body, "emailAddress");
+        if !email.is_empty() && !is_address(&email) {
+            let body = json!({"messageTranslation": {"label": "validationFailure", "scope": null,
+                "data": {"field": "emailAddress", "type": "emailAddress"}}});
+            return Told::json(400, body).with(
+                "x-status-reason",
+                "Field validation failure; entityType: Lead, field: emailAddress, type: emailAddress.",
+            );
+        }
+        match asked.line() {
+            ("GET", "/api/v1/Lead") => {
+                assert_eq!(asked.parameter("where[0][type]"), "equals");
+                assert_eq!(asked.parameter("where[0][attribute]"), "emailAddress");
+                let email = asked.parameter("where[0][value]");
+                let list: Vec<&Value> = self
+                    .leads
+                    .iter()
+                    .filter(|lead| text(lead, "emailAddress").eq_ignore_ascii_case(email))
+                    .collect();
+                Told::json(200, json!({"total": list.len(), "list": list}))
+            }
+            ("POST", "/api/v1/Lead") => {
+                let duplicates = self.duplicates(&asked.body);
+                if !duplicates.is_empty() && asked.header("x-skip-duplicate-check") != "true" {
+                    return Told::json(409, json!(duplicates)).with("x-status-reason", "duplicate");
+                }
+                let mut lead = asked.body.clone();
+                lead["id"] = json!(format!("67{:015x}", self.leads.len()));
+                self.leads.push(lead.clone());
+                Told::json(200, lead)
+            }
+            ("PUT", path) => {
+                let id = path.trim_start_matches("/api/v1/Lead/").to_owned();
+                match self.leads.iter_mut().find(|lead| lead["id"] == id.as_str()) {
+                    Some(lead) => {
+                        change(lead, &asked.body);
+                        Told::json(200, lead.clone())
+                    }
+                    None => Told::empty(404),
+                }
+            }
+            _ => Told::empty(404),
+        }
+    }
+
+    fn records(&self) -> Vec<Kept> {
+        self.leads
+            .iter()
+            .map(|lead| Kept {
+                id: text(lead, "id"),
+                email: text(lead, "emailAddress"),
+                name: text(lead, "lastName"),
+            })
+            .collect()
+    }
+
+    fn limited(&self, seconds: u64) -> Told {
+        // EspoCRM has no limit of its own; a proxy before it may.
+        Told::empty(429).with("retry-after", seconds.to_string())
+    }
+
+    fn writes(&self, asked: &Asked) -> bool {
+        asked.method != "GET"
+    }
+
+    fn nothing_found(&self) -> Option<Told> {
+        Some(Told::json(200, json!({"total": 0, "list": []})))
+    }
+}

@@ -1,0 +1,222 @@
+//! The manifests of `examples/crms`, run by the real receiver against stand-ins for their CRMs. Only addresses, Secrets
+//! and the search lag are replaced.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod fleet;
+mod rig;
+
+use std::time::{Duration, Instant};
+
+use leadgate_tests::rest_crms::{Mishap, REFUSED};
+
+use rig::{Rig, SECRET, all, folder};
+
+/// The whole life of a sink: create, resend, update, a lookalike, bad data, a rate limit, a lost answer.
+async fn lives(name: &str) {
+    let case = all(name);
+    let (words, named) = (case.words, case.named);
+    let rig = Rig::start(case, SECRET).await;
+    let crm = &rig.crm;
+
+    assert_eq!(rig.post("1", "ada+web@example.com", "Lovelace").await, "accepted");
+    rig.until("the first lead is created", |crm| {
+        crm.of("ada+web@example.com").len() == 1
+    })
+    .await;
+    rig.settled().await;
+    let calls = crm.requests().len();
+    assert_eq!(
+        rig.post("1", "ada+web@example.com", "Lovelace").await,
+        "duplicate"
+    );
+
+    // The same person, written differently: her record is updated.
+    assert_eq!(rig.post("2", "ADA+Web@Example.COM", "King").await, "accepted");
+    rig.until("the second lead updates", |crm| {
+        crm.of("ada+web@example.com")[0].name.contains("King")
+    })
+    .await;
+    assert!(crm.requests().len() > calls);
+
+    // Another person whose address is a part of hers.
+    rig.post("3", "web@example.com", "Webb").await;
+    rig.post("4", "da+web@example.com", "Dalton").await;
+    rig.until("lookalikes get records of their own", |crm| {
+        crm.records().len() == 3
+    })
+    .await;
+
+    // What the CRM will never take is dead at once, with its words; the message has no personal data.
+    rig.post("5", &format!("eve{REFUSED}"), "Eve").await;
+    rig.settled().await;
+    let dead = rig.parked("dead").await;
+    assert_eq!(dead.len(), 1, "{dead:?}");
+    let (message, answer) = (
+        dead[0]["message"].as_str().unwrap(),
+        dead[0]["answer"].as_str().unwrap(),
+    );
+    assert_eq!(dead[0]["reason"], "Refused", "{dead:?}");
+    assert!(answer.contains(words), "{answer}");
+    assert!(message.contains(named) && !message.contains("eve@"), "{message}");
+
+    // A limit is kept in full, and the lead arrives after it.
+    crm.mishap(Mishap::Limited(2));
+    let began = Instant::now();
+    rig.post("6", "lim@example.com", "Limited").await;
+    rig.until("the limited lead arrives", |crm| {
+        crm.of("lim@example.com").len() == 1
+    })
+    .await;
+    assert!(began.elapsed() >= Duration::from_secs(2));
+    assert_eq!(crm.early(), 0, "requests came before the limit was over");
+
+    // An answer lost after the write makes no second record, and neither does what follows.
+    crm.mishap(Mishap::LostWrite);
+    rig.post("7", "lost@example.com", "Lost").await;
+    rig.post("8", "Lost@example.com", "Found").await;
+    rig.until("the lost lead is there", |crm| {
+        crm.calm()
+            && crm
+                .of("lost@example.com")
+                .iter()
+                .any(|record| record.name.contains("Found"))
+    })
+    .await;
+    rig.settled().await;
+
+    for email in ["ada+web", "web", "da+web", "lim", "lost"] {
+        let email = format!("{email}@example.com");
+        assert_eq!(crm.of(&email).len(), 1, "{email}: {:?}", crm.records());
+    }
+    assert_eq!(crm.records().len(), 5);
+    assert_eq!(
+        (rig.parked("dead").await.len(), rig.parked("held").await.len()),
+        (1, 0)
+    );
+    let log = rig.receiver.log();
+    assert!(!log.contains("@example.com") && !log.contains(SECRET), "{log}");
+}
+
+/// Wrong credentials stop the sink; no lead dies of them.
+async fn stops(name: &str) {
+    let rig = Rig::start(all(name), "a-wrong-secret").await;
+    for n in 0..3 {
+        rig.post(&n.to_string(), &format!("p{n}@example.com"), "Patient")
+            .await;
+    }
+    rig.until("the CRM was asked", |crm| !crm.requests().is_empty())
+        .await;
+    let began = Instant::now();
+    let paused = loop {
+        let status = rig.receiver.status().await.unwrap();
+        if !status["sinks"][0]["pausedUntil"].is_null() {
+            break status;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{name}: never paused: {status}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(rig.pending().await, 3, "{name}: {paused}");
+    assert_eq!(rig.crm.records(), [], "{name}");
+    assert!(rig.parked("dead").await.is_empty() && rig.parked("held").await.is_empty());
+    let log = rig.receiver.log();
+    assert!(
+        log.contains("InvalidCredentials") && !log.contains("a-wrong-secret"),
+        "{name}: {log}"
+    );
+    // Those that were under way when it was found out, and no more.
+    assert!(rig.crm.requests().len() <= 6, "{name}: {:?}", rig.crm.requests());
+}
+
+macro_rules! examples {
+    ($($test:ident: $name:literal,)*) => {
+        $(
+            mod $test {
+                #[tokio::test(flavor = "multi_thread")]
+                async fn takes_leads() {
+                    super::lives($name).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread")]
+                async fn stops_at_wrong_credentials() {
+                    super::stops($name).await;
+                }
+            }
+        )*
+        /// What has a test.
+        const TESTED: &[&str] = &[$($name),*];
+    };
+}
+
+examples! {
+    activecampaign: "activecampaign",
+    close: "close",
+    django_crm: "django-crm",
+    dynamics_365: "dynamics-365",
+    espocrm: "espocrm",
+    odoo: "odoo",
+    pipedrive: "pipedrive",
+    zoho: "zoho",
+}
+
+#[test]
+fn every_example_has_a_test() {
+    let mut found: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    found.sort();
+    assert_eq!(found, TESTED);
+}
+
+/// A search that lags: the CRM refuses the second record, and the first is found and updated.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_leads_to_the_record_that_is_there() {
+    for name in ["espocrm", "django-crm"] {
+        let rig = Rig::start(all(name), SECRET).await;
+        rig.post("1", "ada@example.com", "Lovelace").await;
+        rig.until("created", |crm| crm.records().len() == 1).await;
+        rig.settled().await;
+        // Forget the record that the queue remembers: another receiver with a queue of its own feeds the same CRM.
+        let other = Rig::join(&all(name), SECRET, rig.crm).await;
+        other.crm.mishap(Mishap::BlindLookup);
+        other.post("2", "ada@example.com", "King").await;
+        other
+            .until("updated", |crm| crm.records()[0].name == "King")
+            .await;
+        assert_eq!(other.crm.records().len(), 1, "{name}");
+        assert!(other.crm.calm());
+        assert_eq!(
+            other.parked("dead").await.len() + other.parked("held").await.len(),
+            0
+        );
+    }
+}
+
+/// EspoCRM takes people of the same name for duplicates: that is for a person to decide.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namesake_is_held_and_not_overwritten() {
+    let rig = Rig::start(all("espocrm"), SECRET).await;
+    rig.post("1", "ada@example.com", "Lovelace").await;
+    rig.until("created", |crm| crm.records().len() == 1).await;
+    rig.post("2", "ada.lovelace@example.org", "Lovelace").await;
+    rig.settled().await;
+    let held = rig.parked("held").await;
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert_eq!(held[0]["reason"], "RecordConflict");
+    assert!(
+        held[0]["answer"].as_str().unwrap().contains("duplicate"),
+        "{held:?}"
+    );
+    assert_eq!(rig.crm.records()[0].email, "ada@example.com");
+}
