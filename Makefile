@@ -8,20 +8,27 @@ DENY = $(TOOLS)/bin/cargo-deny
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-crm lint bench bench-operator soak generate clean need-rust need-test-tools
+.PHONY: help run test test-crm e2e image lint bench bench-operator soak generate clean need-rust need-test-tools
 
 help: ## list the targets
 	@echo "Leadgate: webhooks in, CRM records out. Start with: make run"
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-15s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-15s %s\n' "$$name" "$$what"; done
 
 run: need-rust ## try it: three leads from three senders into a simulated HubSpot (ONCE=1: and end)
 	@echo "building (the first time takes some minutes)"
 	@$(CARGO) build --locked --quiet --bin leadgate-receiver --bin quickstart
 	@$(CARGO) run --locked --quiet --bin quickstart
 
-test: need-rust need-test-tools ## run every test (real Redis, real Kubernetes API server, HubSpot's own SDK)
-	tests/cluster/cluster build control-plane
+test: need-rust need-test-tools ## run the tests (real Redis, a real Kubernetes node, HubSpot's own SDK)
+	tests/cluster/cluster build
 	$(CARGO) test --locked --workspace
+
+e2e: need-rust need-test-tools ## every promise on a real Kubernetes node, with figures (needs root, or KUBECONFIG)
+	tests/cluster/cluster build
+	LEADGATE_TEST_PROFILE=release $(CARGO) test --locked --workspace --test node -- --include-ignored --nocapture --test-threads=1
+
+image: need-rust ## the container image: with buildah or docker, else an OCI archive (NAME=leadgate:dev)
+	NAME="$(or $(NAME),leadgate:dev)" image/build
 
 test-crm: need-rust ## deliver leads to a real CRM: django-crm on PostgreSQL, installed and started for the test
 	@.ci/need crm

@@ -1,4 +1,4 @@
-//! The files in `yaml/` are what the types say.
+//! The files in `yaml/` and in the chart are what the types say.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,13 +18,16 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 
 #[test]
 fn the_files_are_in_step_with_the_types() {
-    for (name, content) in render::files().unwrap() {
-        let path = Path::new(render::FOLDER).join(name);
-        let written = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            written == content,
-            "crds/yaml/{name} is out of step with the types; run: cargo run -p leadgate-crds --example generate"
-        );
+    for folder in [render::FOLDER, render::CHART] {
+        for (name, content) in render::files().unwrap() {
+            let path = Path::new(folder).join(name);
+            let written = fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                written == content,
+                "{} is out of step with the types; run: make generate",
+                path.display()
+            );
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Memory {
     pub figures: Option<Figures>,
     /// Why the last attempt to ask them failed.
     pub unreachable: Option<String>,
+    /// How many times in a row they said that they do not work yet, or nothing.
+    pub unwell: u32,
     /// Sums of what processes count.
     pub counters: Option<Counters>,
     /// The status that was written last, with its resource version: the watch may lag behind.

@@ -47,7 +47,7 @@ pub fn kubeconfig() -> anyhow::Result<PathBuf> {
         .map_err(|e| anyhow!(e))
 }
 
-fn script() -> PathBuf {
+pub(crate) fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster/cluster")
 }
 
@@ -96,7 +96,7 @@ fn start_once() -> anyhow::Result<PathBuf> {
     )
 }
 
-fn free_ports() -> anyhow::Result<[u16; 3]> {
+pub(crate) fn free_ports() -> anyhow::Result<[u16; 3]> {
     let open = || TcpListener::bind("127.0.0.1:0");
     let listeners = [open()?, open()?, open()?];
     let [a, b, c] = &listeners;

@@ -9,6 +9,7 @@
 //! * [`bench`] measures it.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
 //! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
+//! * [`node`] is a real Kubernetes node with Leadgate installed by its chart.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,6 +22,7 @@ pub mod cluster;
 pub mod fleet;
 pub mod hubspot;
 pub mod manifests;
+pub mod node;
 pub mod receiver;
 pub mod redis_server;
 pub mod rest_crms;

@@ -1,12 +1,13 @@
 //! The real `leadgate-receiver` as a process: started on manifests in a folder of its own, killed and restarted.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::OnceLock,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -291,21 +292,29 @@ fn free_ports() -> Result<Vec<SocketAddr>> {
         .collect()
 }
 
-/// The receiver's binary: `LEADGATE_RECEIVER` if set, else built (once a process, which costs little when
-/// nothing changed): cargo tells only a package's own tests where its binary is.
+/// The receiver's binary: `LEADGATE_RECEIVER` if set, else built.
 pub fn binary(release: bool) -> Result<PathBuf> {
-    static BUILT: [OnceLock<Result<PathBuf, String>>; 2] = [const { OnceLock::new() }; 2];
     if let Some(path) = std::env::var_os("LEADGATE_RECEIVER") {
         return Ok(path.into());
     }
+    program("leadgate-receiver", release)
+}
+
+/// A binary of the workspace, built once a process, which costs little when nothing changed: cargo tells only a package's own
+/// tests where its binary is.
+pub fn program(name: &'static str, release: bool) -> Result<PathBuf> {
+    type Built = BTreeMap<(&'static str, bool), Result<PathBuf, String>>;
+    static BUILT: Mutex<Built> = Mutex::new(BTreeMap::new());
     let release = release || !cfg!(debug_assertions);
-    BUILT[usize::from(release)]
-        .get_or_init(|| build(release).map_err(|error| format!("{error:#}")))
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    built
+        .entry((name, release))
+        .or_insert_with(|| build(name, release).map_err(|error| format!("{error:#}")))
         .clone()
         .map_err(|error| anyhow!(error))
 }
 
-fn build(release: bool) -> Result<PathBuf> {
+fn build(name: &str, release: bool) -> Result<PathBuf> {
     // .../target/debug/deps/<test> or .../target/debug/<binary>
     let own = std::env::current_exe()?;
     let mut profile = own.parent().context("this process has no folder")?;
@@ -316,14 +325,7 @@ fn build(release: bool) -> Result<PathBuf> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // Of the workspace, not of the package: else dependencies are built again with fewer features.
     cargo
-        .args([
-            "build",
-            "--quiet",
-            "--workspace",
-            "--bin",
-            "leadgate-receiver",
-            "--target-dir",
-        ])
+        .args(["build", "--quiet", "--workspace", "--bin", name, "--target-dir"])
         .arg(target);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     // What cargo tells about this package is no business of the other: build scripts (ring's) would run again.
@@ -345,10 +347,8 @@ fn build(release: bool) -> Result<PathBuf> {
     }
     let output = cargo
         .output()
-        .context("cargo is needed to build leadgate-receiver; or set LEADGATE_RECEIVER")?;
+        .with_context(|| format!("cargo is needed to build {name}"))?;
     let text = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(output.status.success(), "cannot build leadgate-receiver:\n{text}");
-    Ok(target
-        .join(if release { "release" } else { "debug" })
-        .join("leadgate-receiver"))
+    anyhow::ensure!(output.status.success(), "cannot build {name}:\n{text}");
+    Ok(target.join(if release { "release" } else { "debug" }).join(name))
 }

@@ -1,13 +1,15 @@
-//! Writes the two CustomResourceDefinitions into `crds/yaml`.
+//! Writes the two CustomResourceDefinitions into `crds/yaml`, and into the chart, which cannot reach outside itself.
 
 mod render;
 
 use std::{error::Error, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    fs::create_dir_all(render::FOLDER)?;
-    for (name, content) in render::files()? {
-        fs::write(Path::new(render::FOLDER).join(name), content)?;
+    for folder in [render::FOLDER, render::CHART] {
+        fs::create_dir_all(folder)?;
+        for (name, content) in render::files()? {
+            fs::write(Path::new(folder).join(name), content)?;
+        }
     }
     Ok(())
 }

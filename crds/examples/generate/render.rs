@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 /// The folder of the files.
 pub(crate) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/yaml");
+/// The chart's copy.
+pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/leadgate/files/crds");
 
 const HEADER: &str = "# Made from the types in crds/src by: cargo run -p leadgate-crds --example generate\n";
 

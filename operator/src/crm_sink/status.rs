@@ -41,6 +41,9 @@ pub fn status(
         count(&mut status, facts);
     }
     status.paused = sink.spec.suspend || status.paused_until.is_some() || reason(facts).is_some();
+    if silent(&status, facts) {
+        status.paused |= previous.paused && seen(&previous.conditions, "Delivering").is_some();
+    }
     let statements = statements(sink, &status, outcome, facts, &previous.conditions);
     status.conditions = conditions(statements, &previous.conditions, generation, now);
     status
@@ -76,6 +79,18 @@ fn count(status: &mut CrmSinkStatus, facts: &Facts) {
             .filter_map(|figures| figures.last_error.as_ref()),
     )
     .or_else(|| status.last_error.clone());
+}
+
+/// Its webhooks' receivers have not said anything yet to this operator.
+fn silent(status: &CrmSinkStatus, facts: &Facts) -> bool {
+    status.webhooks > 0 && facts.figures.is_empty()
+}
+
+/// What a condition said last, if receivers said it and not the specification.
+fn seen(previous: &[leadgate_crds::common::Condition], name: &str) -> Option<Statement> {
+    find(previous, name)
+        .map(Statement::of)
+        .filter(|last| !["NoWebhooks", "Suspended"].contains(&last.reason.as_str()))
 }
 
 /// To minutes above one: an age that changes each second would be written each time.
@@ -174,8 +189,17 @@ fn statements(
     let failure = current_failure(status, facts);
     let heard = !facts.figures.is_empty();
     let asked = inspection(facts);
-    let (credentials, reachable) = connection(failure.as_ref(), status, heard, asked);
-    let delivering = delivering(sink, status, failure.as_ref(), heard, asked);
+    let (mut credentials, mut reachable) = connection(failure.as_ref(), status, heard, asked);
+    let mut delivering = delivering(sink, status, failure.as_ref(), heard, asked);
+    if silent(status, facts) {
+        // What was seen last still holds: an operator that has just started must not take it back.
+        let last = |name: &str, now: Statement| seen(previous, name).unwrap_or(now);
+        credentials = last("CredentialsValid", credentials);
+        reachable = last("Reachable", reachable);
+        if !sink.spec.suspend {
+            delivering = last("Delivering", delivering);
+        }
+    }
     let ready = ready(sink, outcome, [&accepted, &credentials, &reachable], &delivering);
     let stalled = if accepted.fails() && !matches!(outcome, Outcome::Failed(..)) {
         Statement::yes(&accepted.reason, accepted.message.clone())

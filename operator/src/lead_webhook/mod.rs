@@ -144,7 +144,11 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
     }
     let asked = sight.pods.iter().any(|pod| pod.ready);
     // Nothing to ask: a change wakes it, and this catches what no watch tells.
-    Action::requeue(if asked { observe::PERIOD } else { jitter(SLOW) })
+    Action::requeue(if asked {
+        observe::period(&name_of(webhook.as_ref()), context)
+    } else {
+        jitter(SLOW)
+    })
 }
 
 /// A webhook that is being deleted: its receivers refuse new leads, and when no lead is left, it goes.

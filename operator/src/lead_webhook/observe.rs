@@ -14,10 +14,12 @@ use crate::context::{Context, name_of};
 use crate::figures::{Counters, Figures, ProcessCounts, merge};
 use crate::names;
 use crate::receivers::Report;
-use crate::workloads::PodState;
+use crate::workloads::{Name, PodState};
 
 /// Between two times that a webhook's receivers are asked.
-pub const PERIOD: Duration = Duration::from_secs(15);
+const PERIOD: Duration = Duration::from_secs(15);
+/// After the first time that they do not work yet; then twice as long each time. Somebody waits for a new webhook.
+const SOON: Duration = Duration::from_secs(1);
 /// Between two times while it drains.
 const DRAIN_PERIOD: Duration = Duration::from_secs(3);
 /// How many pods are asked at once.
@@ -29,7 +31,11 @@ pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, drain
     let (namespace, webhook_name) = &name;
     let pods = context.workloads.pods(namespace, webhook_name);
     let managed = webhook.spec.queue.redis.is_none();
-    let period = if draining { DRAIN_PERIOD } else { PERIOD };
+    let period = if draining {
+        DRAIN_PERIOD
+    } else {
+        period(&name, context)
+    };
     let ready: Vec<&PodState> = pods.iter().filter(|pod| pod.ready).collect();
     let due = context.remember(&name, |memory| {
         // A little early counts: timers are not exact, and a whole period would be lost.
@@ -61,13 +67,25 @@ pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, drain
     }
 }
 
+/// How long after the last time a webhook's receivers are asked again.
+pub(super) fn period(name: &Name, context: &Context) -> Duration {
+    let unwell = context.remember(name, |memory| memory.unwell);
+    match unwell.checked_sub(1) {
+        None => PERIOD,
+        Some(times) => SOON.saturating_mul(1 << times.min(4)).min(PERIOD),
+    }
+}
+
 /// Asks all pods that are ready, and remembers what they say.
 async fn ask(webhook: &Arc<LeadWebhook>, context: &Context, pods: &[&PodState]) {
     let name = name_of(webhook.as_ref());
     let token = match token(context, &name.0, &name.1).await {
         Ok(token) => token,
         Err(why) => {
-            context.remember(&name, |memory| memory.unreachable = Some(why));
+            context.remember(&name, |memory| {
+                memory.unreachable = Some(why);
+                memory.unwell = memory.unwell.saturating_add(1);
+            });
             return;
         }
     };
@@ -96,7 +114,10 @@ async fn ask(webhook: &Arc<LeadWebhook>, context: &Context, pods: &[&PodState]) 
         let counters = memory
             .counters
             .get_or_insert_with(|| Counters::resume(written_counts(webhook)));
-        if let Some(figures) = merge(&id, &reports, counters) {
+        let merged = merge(&id, &reports, counters);
+        let well = merged.as_ref().is_some_and(|figures| figures.queue_ready);
+        memory.unwell = if well { 0 } else { memory.unwell.saturating_add(1) };
+        if let Some(figures) = merged {
             memory.unreachable = None;
             let changed = memory.figures.as_ref() != Some(&figures);
             memory.figures = Some(figures);

@@ -21,15 +21,13 @@ fn problems(manifests: &Path) -> Vec<String> {
     config.problems.iter().map(ToString::to_string).collect()
 }
 
+/// Those that a receiver reads as they are. `tests/tests/examples` tries all of them on an API server.
 #[test]
 fn every_example_is_valid() {
-    let mut tried = 0;
-    for entry in fs::read_dir(root().join("examples")).unwrap() {
-        let folder = entry.unwrap().path();
-        assert_eq!(problems(&folder), Vec::<String>::new(), "{}", folder.display());
-        tried += 1;
+    for name in ["quickstart", "kubernetes", "crms"] {
+        let folder = root().join("examples").join(name);
+        assert_eq!(problems(&folder), Vec::<String>::new(), "{name}");
     }
-    assert!(tried > 0);
 }
 
 /// A document may leave out what the quickstart's folder has: its Secrets and its CrmSink.

@@ -1,6 +1,6 @@
 //! How a simulator is set up.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{FaultPlan, PropertySpec};
 
@@ -9,6 +9,8 @@ use super::{FaultPlan, PropertySpec};
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// To be reached from other machines and pods: receivers call those with TLS only.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The token that may read and write.
     pub token: String,
     /// A token that lacks `crm.objects.contacts.write`.
@@ -37,6 +39,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls: None,
             token: "pat-sim-token".into(),
             read_only_token: None,
             expired_token: None,

@@ -113,7 +113,8 @@ impl HubSpot {
 
     /// Where it listens, as a sink's `baseUrl`.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = self.sim.config.tls.as_ref().map_or("http", |_| "https");
+        format!("{scheme}://{}", self.address)
     }
 
     /// The token that may read and write.

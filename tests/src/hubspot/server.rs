@@ -12,6 +12,8 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{net::TcpListener, sync::Notify};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::either::Either;
 
 use super::{Sim, control, route};
 
@@ -30,6 +32,7 @@ impl Connection {
 pub(super) async fn serve(sim: Arc<Sim>, listener: TcpListener) {
     // Their end is the end of the server: a set aborts its tasks when it is dropped.
     let mut connections = tokio::task::JoinSet::new();
+    let tls = sim.config.tls.clone().map(TlsAcceptor::from);
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -37,8 +40,16 @@ pub(super) async fn serve(sim: Arc<Sim>, listener: TcpListener) {
         };
         while connections.try_join_next().is_some() {}
         let _ = stream.set_nodelay(true);
-        let sim = Arc::clone(&sim);
+        let (sim, tls) = (Arc::clone(&sim), tls.clone());
         connections.spawn(async move {
+            let stream = match tls {
+                None => Either::Left(stream),
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => Either::Right(stream),
+                    // Who does not trust the certificate is told by TLS itself.
+                    Err(_) => return,
+                },
+            };
             let end = Arc::new(Notify::new());
             let connection = Connection(Arc::clone(&end));
             let mut cuts = sim.cut.subscribe();

@@ -105,6 +105,39 @@ fn what_the_conditions_say() {
 }
 
 #[test]
+fn a_restarted_operator_takes_nothing_back() {
+    let silent = Facts {
+        webhooks: 2,
+        ..Facts::default()
+    };
+    let of = |previous: &CrmSinkStatus, facts: &Facts, suspend| {
+        status(
+            &sink(suspend),
+            previous,
+            &Outcome::Valid,
+            facts,
+            Timestamp::UNIX_EPOCH,
+        )
+    };
+    for heard in [
+        facts(0, 9, None, None),
+        facts(3, 9, Some("InvalidCredentials"), None),
+        facts(3, 9, None, Some("Unreachable")),
+    ] {
+        let before = of(&CrmSinkStatus::default(), &heard, false);
+        assert_eq!(of(&before, &silent, false), before);
+    }
+    // What the specification said is not what was seen.
+    let suspended = of(&CrmSinkStatus::default(), &facts(3, 9, None, None), true);
+    let resumed = of(&suspended, &silent, false);
+    assert_eq!(
+        find(&resumed.conditions, "Delivering").unwrap().reason,
+        "NotCheckedYet"
+    );
+    assert!(suspended.paused && !resumed.paused);
+}
+
+#[test]
 fn stores_are_summed() {
     let mut two = facts(1, 5, None, None);
     two.figures.extend(facts(2, 7, None, None).figures);

@@ -13,8 +13,10 @@ use crate::receivers::ADMIN_PORT;
 
 /// The user of the receivers' image; it owns nothing.
 const USER: i64 = 65532;
-/// Receivers finish what was begun in at most 20 s.
-const GRACE_SECONDS: i64 = 35;
+/// Receivers finish what was begun in at most 20 s, after the edge was given time.
+const GRACE_SECONDS: i64 = 40;
+/// A pod that is to stop is still sent requests until every node and edge has heard of it.
+const EDGE_SECONDS: i64 = 5;
 /// How many pods there are unless the webhook says otherwise.
 pub(super) const REPLICAS: i32 = 2;
 
@@ -132,6 +134,7 @@ fn container(plan: &Plan, settings: &Settings) -> Value {
         ],
         "livenessProbe": probe("/livez", 10, 6),
         "readinessProbe": probe("/readyz", 3, 3),
+        "lifecycle": {"preStop": {"sleep": {"seconds": EDGE_SECONDS}}},
         "resources": resources,
         "securityContext": {
             "allowPrivilegeEscalation": false,

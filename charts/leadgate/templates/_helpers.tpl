@@ -1,0 +1,79 @@
+{{- define "leadgate.name" -}}
+{{- default "leadgate-operator" .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "leadgate.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if eq .Release.Name "leadgate" -}}
+{{- include "leadgate.name" . -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "leadgate.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "leadgate.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "leadgate.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* They never change: a Deployment's selector is immutable. */}}
+{{- define "leadgate.selector" -}}
+app.kubernetes.io/name: {{ include "leadgate.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "leadgate.labels" -}}
+{{- with .Values.commonLabels }}
+{{- toYaml . }}
+{{ end -}}
+{{ include "leadgate.selector" . }}
+app.kubernetes.io/component: operator
+app.kubernetes.io/part-of: leadgate
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* Name, labels and annotations of an object: (list . <suffix of the name> <annotations> <namespace>). */}}
+{{- define "leadgate.metadata" -}}
+{{- $root := index . 0 -}}
+name: {{ include "leadgate.fullname" $root }}{{ index . 1 }}
+{{- with index . 3 }}
+namespace: {{ . }}
+{{- end }}
+labels:
+  {{- include "leadgate.labels" $root | nindent 2 }}
+{{- with merge (dict) (index . 2) $root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* repository:tag or repository@digest: (list <image> <tag without one>). */}}
+{{- define "leadgate.imageOf" -}}
+{{- $image := index . 0 -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $image.repository $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image.repository (default (index . 1) $image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "leadgate.image" -}}
+{{- include "leadgate.imageOf" (list .Values.image .Chart.AppVersion) -}}
+{{- end -}}
+
+{{/* What is not said of the receivers' image is as for the operator's. */}}
+{{- define "leadgate.receiverImage" -}}
+{{- $given := .Values.receiver.image -}}
+{{- if or $given.repository $given.tag $given.digest -}}
+{{- $own := dict "repository" (default .Values.image.repository $given.repository) "tag" $given.tag "digest" $given.digest -}}
+{{- include "leadgate.imageOf" (list $own (default .Chart.AppVersion .Values.image.tag)) -}}
+{{- else -}}
+{{- include "leadgate.image" . -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,62 @@
+{{/* The rights that the operator needs, as in operator/src/rbac.rs; a test compares. */}}
+{{- define "leadgate.rules.watched" -}}
+# Read the webhooks; set and remove the finalizer.
+- apiGroups: [leadgate.dev]
+  resources: [leadwebhooks]
+  verbs: [list, watch, patch]
+- apiGroups: [leadgate.dev]
+  resources: [crmsinks]
+  verbs: [list, watch]
+# Write what became of them.
+- apiGroups: [leadgate.dev]
+  resources: [leadwebhooks/status, crmsinks/status]
+  verbs: [patch]
+# Watch the metadata of Secrets, read which keys those have that resources name, create admin tokens, Redis passwords and
+# generated keys, keep their owners up to date.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch]
+# What receivers and Redis consist of.
+- apiGroups: [""]
+  resources: [configmaps, services, serviceaccounts]
+  verbs: [get, list, watch, create, patch]
+# Say why pods do not start; ask them for figures.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+# The receivers and the managed Redis.
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [get, list, watch, create, patch]
+# Who may reach them.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch]
+# How senders reach them.
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [get, list, watch, create, patch, delete]
+# How many pods may be away.
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+# The number of pods, by load.
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+# How senders reach them through a Gateway.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, create, patch, delete]
+# Tell people what changed.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
+
+{{- define "leadgate.rules.leaderElection" -}}
+# One leader among several operators.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, create, update]
+{{- end -}}

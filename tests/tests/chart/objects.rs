@@ -1,0 +1,211 @@
+//! What the operator's pod and its surroundings become of the values.
+
+use clap::Parser as _;
+use leadgate_operator::cli::{Cli, LogFormat, Scope};
+use leadgate_tests::node::chart;
+use serde_json::{Value, json};
+
+use crate::render::{arguments, inventory, named, of_kind, operator, pod, template, template_of};
+
+fn cli(objects: &[Value]) -> Cli {
+    let words = arguments(objects);
+    Cli::try_parse_from(std::iter::once("leadgate-operator".to_owned()).chain(words)).unwrap()
+}
+
+#[test]
+fn defaults() {
+    let objects = template(&[]).unwrap();
+    assert_eq!(
+        inventory(&objects),
+        [
+            "ClusterRole leadgate-operator",
+            "ClusterRole leadgate-operator-edit",
+            "ClusterRole leadgate-operator-view",
+            "ClusterRoleBinding leadgate-operator",
+            "CustomResourceDefinition crmsinks.leadgate.dev",
+            "CustomResourceDefinition leadwebhooks.leadgate.dev",
+            "Deployment leadgate-operator",
+            "Role leadgate-operator-leader",
+            "RoleBinding leadgate-operator-leader",
+            "Service leadgate-operator-metrics",
+            "ServiceAccount leadgate-operator",
+        ]
+    );
+    // The operator itself understands its command line.
+    let cli = cli(&objects);
+    assert_eq!(cli.receiver_image, "ghcr.io/leadgate/leadgate:0.1.0");
+    assert_eq!(cli.redis_image, "docker.io/library/redis:8.2");
+    assert_eq!(cli.scopes(), [Scope::All]);
+    assert_eq!(cli.leader_election_namespace, "leadgate-system");
+    assert_eq!(
+        (cli.log_format, cli.log.as_str(), cli.concurrency),
+        (LogFormat::Json, "info", 8)
+    );
+}
+
+#[test]
+fn the_pod_is_as_the_restricted_standard_asks() {
+    let objects = template(&[]).unwrap();
+    let pod = pod(&objects);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+    let container = &pod["containers"][0];
+    assert_eq!(
+        container["securityContext"],
+        json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}})
+    );
+    assert_eq!(container["livenessProbe"]["httpGet"]["path"], "/livez");
+    assert_eq!(container["readinessProbe"]["httpGet"]["path"], "/readyz");
+    assert!(container["resources"]["requests"]["memory"].is_string());
+    let account = named(&objects, "ServiceAccount", "leadgate-operator");
+    assert_eq!(account["automountServiceAccountToken"], false);
+    assert_eq!(pod["automountServiceAccountToken"], true);
+}
+
+/// Labels of the Service and the budget find the pod.
+#[test]
+fn selectors_select() {
+    let objects = template(&[
+        "podDisruptionBudget.enabled=true",
+        r#"commonLabels={"team":"growth"}"#,
+        r#"podLabels={"mesh":"off"}"#,
+    ])
+    .unwrap();
+    let labels = &operator(&objects)["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(
+        (&labels["team"], &labels["mesh"]),
+        (&json!("growth"), &json!("off"))
+    );
+    let selectors = [
+        &operator(&objects)["spec"]["selector"]["matchLabels"],
+        &named(&objects, "Service", "leadgate-operator-metrics")["spec"]["selector"],
+        &named(&objects, "PodDisruptionBudget", "leadgate-operator")["spec"]["selector"]["matchLabels"],
+    ];
+    for selector in selectors {
+        let selector = selector.as_object().unwrap();
+        assert_eq!(
+            selector.len(),
+            2,
+            "the selector of a Deployment never changes: {selector:?}"
+        );
+        assert!(selector.iter().all(|(name, value)| labels[name] == *value));
+    }
+    assert!(
+        objects
+            .iter()
+            .all(|object| object["metadata"]["labels"]["team"] == "growth")
+    );
+}
+
+#[test]
+fn images() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let with_digest = format!(r#"image.digest="{digest}""#);
+    let receiver_digest = format!(r#"receiver.image.digest="{digest}""#);
+    let at = format!("ghcr.io/leadgate/leadgate@{digest}");
+    #[rustfmt::skip]
+    let table: [(&[&str], &str, &str); 6] = [
+        (&[r#"image.tag="1.2""#], "ghcr.io/leadgate/leadgate:1.2", "ghcr.io/leadgate/leadgate:1.2"),
+        (&[r#"image.tag="1.2""#, &with_digest], &at, &at),
+        (&[r#"image.repository="r.example/x""#], "r.example/x:0.1.0", "r.example/x:0.1.0"),
+        (&[r#"receiver.image.tag="1.1""#], "ghcr.io/leadgate/leadgate:0.1.0", "ghcr.io/leadgate/leadgate:1.1"),
+        (&[r#"receiver.image.repository="r.example/y""#, r#"image.tag="1.2""#], "ghcr.io/leadgate/leadgate:1.2", "r.example/y:1.2"),
+        (&[&receiver_digest], "ghcr.io/leadgate/leadgate:0.1.0", &at),
+    ];
+    for (values, operator, receiver) in table {
+        let objects = template(values).unwrap();
+        assert_eq!(pod(&objects)["containers"][0]["image"], operator, "{values:?}");
+        assert_eq!(cli(&objects).receiver_image, receiver, "{values:?}");
+    }
+    let redis = template(&[r#"redis.image={"repository":"r.example/valkey","tag":"8"}"#]).unwrap();
+    assert_eq!(cli(&redis).redis_image, "r.example/valkey:8");
+    let pulled = template(&[
+        r#"image.pullSecrets=[{"name":"registry"}]"#,
+        r#"image.pullPolicy="Always""#,
+    ])
+    .unwrap();
+    assert_eq!(pod(&pulled)["imagePullSecrets"][0]["name"], "registry");
+    assert_eq!(pod(&pulled)["containers"][0]["imagePullPolicy"], "Always");
+}
+
+#[test]
+fn arguments_follow_the_values() {
+    let objects = template(&[
+        r#"watchNamespaces=["a","b"]"#,
+        "leaderElection.enabled=false",
+        "concurrency=3",
+        r#"log={"level":"leadgate_operator=debug,info","format":"text"}"#,
+    ])
+    .unwrap();
+    let cli = cli(&objects);
+    assert_eq!(
+        cli.scopes(),
+        ["a", "b"].map(|name| Scope::Namespace(name.to_owned()))
+    );
+    assert_eq!(cli.leader_election_namespace, "");
+    assert_eq!(
+        (cli.concurrency, cli.log_format, cli.log.as_str()),
+        (3, LogFormat::Text, "leadgate_operator=debug,info")
+    );
+    // Without a Lease a rollout must not have two operators at work.
+    assert_eq!(operator(&objects)["spec"]["strategy"]["type"], "Recreate");
+}
+
+/// What is given arrives at its place, unchanged.
+#[test]
+fn what_is_passed_through() {
+    #[rustfmt::skip]
+    let table = [
+        ("resources", r#"{"limits":{"memory":"1Gi"},"requests":{"cpu":"1","memory":"64Mi"}}"#, "/containers/0/resources"),
+        ("nodeSelector", r#"{"disk":"ssd"}"#, "/nodeSelector"),
+        ("tolerations", r#"[{"key":"infra","operator":"Exists"}]"#, "/tolerations"),
+        ("affinity", r#"{"podAntiAffinity":{"a":[1]}}"#, "/affinity"),
+        ("topologySpreadConstraints", r#"[{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"ScheduleAnyway"}]"#, "/topologySpreadConstraints"),
+        ("priorityClassName", r#""high""#, "/priorityClassName"),
+        ("extraEnv", r#"[{"name":"HTTPS_PROXY","value":"http://proxy:3128"}]"#, "/containers/0/env"),
+        ("serviceAccount.name", r#""mine""#, "/serviceAccountName"),
+    ];
+    let none = template(&[]).unwrap();
+    for (value, given, place) in table {
+        let given: Value = serde_json::from_str(given).unwrap();
+        let objects = template(&[&format!("{value}={given}")]).unwrap();
+        assert_eq!(pod(&objects).pointer(place), Some(&given), "{value}");
+        assert_ne!(pod(&none).pointer(place), Some(&given), "{value}");
+    }
+    let objects = template(&[
+        r#"podAnnotations={"a":"b"}"#,
+        r#"deploymentAnnotations={"c":"d"}"#,
+        r#"commonAnnotations={"e":"f"}"#,
+    ])
+    .unwrap();
+    let deployment = operator(&objects);
+    assert_eq!(deployment["metadata"]["annotations"], json!({"c": "d", "e": "f"}));
+    assert_eq!(
+        deployment["spec"]["template"]["metadata"]["annotations"],
+        json!({"a": "b", "e": "f"})
+    );
+    let service =
+        template(&[r#"metrics.service={"enabled":true,"port":9000,"annotations":{"g":"h"}}"#]).unwrap();
+    let service = named(&service, "Service", "leadgate-operator-metrics");
+    assert_eq!(
+        (
+            &service["spec"]["ports"][0]["port"],
+            &service["metadata"]["annotations"]["g"]
+        ),
+        (&json!(9000), &json!("h"))
+    );
+    assert!(of_kind(&template(&["metrics.service.enabled=false"]).unwrap(), "Service").is_empty());
+}
+
+#[test]
+fn names() {
+    let other = template_of(&chart(), "crm", &[]).unwrap();
+    named(&other, "Deployment", "crm-leadgate-operator");
+    let own = template(&[r#"fullnameOverride="hooks""#]).unwrap();
+    named(&own, "Deployment", "hooks");
+    named(&own, "Role", "hooks-leader");
+    let account = template(&["serviceAccount.create=false", r#"serviceAccount.name="mine""#]).unwrap();
+    assert!(of_kind(&account, "ServiceAccount").is_empty());
+    let subjects = &named(&account, "ClusterRoleBinding", "leadgate-operator")["subjects"];
+    assert_eq!(subjects[0]["name"], "mine");
+}

@@ -1,0 +1,18 @@
+//! Promises of Leadgate on a real Kubernetes node: installed by its chart, from its image, with a simulated CRM.
+//!
+//! `make test` runs the first ones, `make e2e` all of them. They take turns: there is one Leadgate on the node.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod chart;
+mod first_lead;
+mod operator;
+mod queue;
+mod references;
+mod rollout;
+mod rotation;
