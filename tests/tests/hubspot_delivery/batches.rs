@@ -163,13 +163,13 @@ async fn a_large_backlog_uses_the_allowed_rate_and_few_requests() {
     })
     .await;
     let name = |n: usize| json!({"email": format!("b{n}@example.com"), "submissionId": format!("b{n}")});
-    let leads: Vec<Value> = (0..2000).map(name).collect();
+    let leads: Vec<Value> = (0..10_000).map(name).collect();
     backlog(&mut rig, &leads).await;
     drained(&rig).await;
     let stats = rig.hubspot.stats();
-    assert_eq!(stats.contacts, 2000);
+    assert_eq!(stats.contacts, 10_000);
     assert!(
-        requests(&rig, "POST contacts/batch/upsert") <= 2000 / 50,
+        requests(&rig, "POST contacts/batch/upsert") <= 10_000 / 50,
         "{:?}",
         stats.requests
     );
