@@ -10,10 +10,6 @@ use leadgate_receiver::run;
 use leadgate_receiver::source::preset;
 use tracing_subscriber::EnvFilter;
 
-// Gives back what reading manifests took: with the C library's allocator three times as much stays resident.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
