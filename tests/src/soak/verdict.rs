@@ -155,9 +155,9 @@ pub(super) async fn reckon(
     }
 
     let stats = hubspot.stats();
-    // A repeat needs a reason: a lost answer, or a kill while the lead was with the CRM (8 at a time; a failed
-    // settlement hands it out once more, hence twice).
-    let reasons = stats.lost_answers + u64::from(kills.receiver + kills.redis) * 16;
+    // A repeat needs a reason: a lost answer, or a kill while the lead was with the CRM (a failed settlement hands it
+    // out once more, hence twice). Each concerns at most one lead of each contact: calls are batches.
+    let reasons = (stats.lost_answers + u64::from(kills.receiver + kills.redis) * 2) * plan.contacts as u64;
     if u64::try_from(repeats).unwrap_or(u64::MAX) > reasons {
         broken.push(format!(
             "{repeats} repeated writes, but at most {reasons} reasons for one"
