@@ -5,6 +5,7 @@
 //! * [`fleet`] runs four of them on one CRM that misbehaves.
 //! * [`soak`] kills it under load and reckons up.
 //! * [`bench`] measures it.
+//! * [`authority`] signs certificates.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
 //! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
 #![allow(
@@ -14,6 +15,7 @@
     clippy::indexing_slicing
 )] // a test stops at the first broken assumption
 
+pub mod authority;
 pub mod bench;
 pub mod cluster;
 pub mod fleet;

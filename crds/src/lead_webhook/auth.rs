@@ -4,16 +4,25 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Challenge, ClientCertificate};
 use crate::common::{BasicSecretRef, HEADER_PATTERN, SecretKeyRef, at_most_one, exactly_one, is_false};
 
 /// Who may post.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = exactly_one(
+    validation = at_most_one(
         &["hmac", "token", "basic", "none"],
-        "auth needs exactly one of hmac, token, basic and none; to accept requests without any proof, write none: {allowUnauthenticated: true}",
-    )
+        "auth needs exactly one of hmac, token, basic and none (or clientCertificate alone): keep the one by which the sender proves itself",
+    ),
+    validation = Rule::new("has(self.hmac) || has(self.token) || has(self.basic) || has(self.none) || has(self.clientCertificate)")
+        .message("auth needs exactly one of hmac, token, basic and none, or clientCertificate alone; to accept requests without any proof, write none: {allowUnauthenticated: true}"),
+    validation = Rule::new("!has(self.none) || !has(self.clientCertificate)")
+        .message("auth.clientCertificate is a proof: remove none"),
+    validation = Rule::new("!has(self.challenges) || !self.challenges.exists(c, c.answer == 'Hmac') || has(self.hmac)")
+        .message("a challenge that answers Hmac is signed with the key of auth.hmac: set hmac, or answer Echo or Ok"),
+    validation = Rule::new("!has(self.challenges) || !self.challenges.exists(c, has(c.token)) || has(self.challengeTokenSecretRef)")
+        .message("a challenge with a token needs auth.challengeTokenSecretRef: the Secret that holds the right one")
 )]
 pub struct Auth {
     /// The sender signs each request.
@@ -28,6 +37,14 @@ pub struct Auth {
     /// The sender can prove nothing; this must be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub none: Option<NoAuth>,
+    /// The client certificate that the sender must show (mutual TLS), in addition to the proof above, or as the only
+    /// proof where none of them is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ClientCertificate>,
+    /// Handshakes of the sender, up to 4, in place of the preset's. Default: the preset's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub challenges: Vec<Challenge>,
     /// The token that you chose for the sender's handshake (Meta's "verify token"). Needed only by senders whose
     /// handshake carries one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +66,7 @@ pub struct Auth {
     pub trusted_proxies: i32,
 }
 
-/// The one scheme of an [`Auth`].
+/// The one scheme of an [`Auth`]; a client certificate may be demanded besides.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AuthScheme<'a> {
     /// Signed requests.
@@ -58,6 +75,8 @@ pub enum AuthScheme<'a> {
     Token(&'a Token),
     /// User name and password.
     Basic(&'a Basic),
+    /// Nothing but the client certificate.
+    ClientCertificate(&'a ClientCertificate),
     /// Nothing.
     None(&'a NoAuth),
 }
@@ -70,6 +89,10 @@ impl Auth {
             (None, Some(x), None, None) => Some(AuthScheme::Token(x)),
             (None, None, Some(x), None) => Some(AuthScheme::Basic(x)),
             (None, None, None, Some(x)) => Some(AuthScheme::None(x)),
+            (None, None, None, None) => self
+                .client_certificate
+                .as_ref()
+                .map(AuthScheme::ClientCertificate),
             _ => None,
         }
     }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use leadgate_crds::common::{Duration, Expression};
-use leadgate_crds::lead_webhook::{Format, LeadMapping, TokenEncoding};
+use leadgate_crds::lead_webhook::{Challenge, Format, LeadMapping, TokenEncoding};
 use serde::Deserialize;
 
 use super::auth::HmacScheme;
-use super::challenge::ChallengeData;
 
 /// What is known of a sender.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,7 +28,7 @@ pub struct Preset {
     pub auth: Option<PresetAuth>,
     /// What it asks before it sends leads.
     #[serde(default)]
-    pub challenges: Vec<ChallengeData>,
+    pub challenges: Vec<Challenge>,
     /// How its body becomes leads.
     #[serde(default)]
     pub payload: PresetPayload,
