@@ -17,7 +17,7 @@ mod proof;
 mod take;
 mod webhook;
 
-pub use challenge::{Challenge, ChallengeAnswer};
+pub use challenge::{Challenge, ChallengeAnswer, Key as ChallengeKey};
 pub use hydrate::Hydrator;
 pub use idempotency::Key;
 pub use take::{Draft, Refusal, Seen, Taken};

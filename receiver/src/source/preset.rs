@@ -24,6 +24,9 @@ pub struct Preset {
     /// What that rests on, and what a user should know.
     #[serde(default)]
     pub notes: String,
+    /// What a person has to click and type in the sender's interface.
+    #[serde(default)]
+    pub setup: String,
     /// How the sender proves itself. Absent: it cannot; the webhook must say what else to do.
     pub auth: Option<PresetAuth>,
     /// What it asks before it sends leads.
