@@ -290,16 +290,17 @@ fn differs_from_challenges(template: &str) -> bool {
 }
 
 fn text_pattern(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(&format!("^(?:{pattern})$"))
-        .size_limit(PATTERN)
-        .build()
+    // By itself first: `a)|(b` is no expression, but would be one between the brackets.
+    let build = |text: &str| RegexBuilder::new(text).size_limit(PATTERN).build();
+    build(pattern)
+        .and_then(|_| build(&format!("^(?:{pattern})$")))
         .map_err(|error| format!("pattern: it is not a regular expression, or too large a one: {error}"))
 }
 
 fn body_pattern(pattern: &str) -> Result<BytesRegex, String> {
-    BytesRegexBuilder::new(&format!("^(?:{pattern})$"))
-        .size_limit(PATTERN)
-        .build()
+    let build = |text: &str| BytesRegexBuilder::new(text).size_limit(PATTERN).build();
+    build(pattern)
+        .and_then(|_| build(&format!("^(?:{pattern})$")))
         .map_err(|error| format!("when.body: it is not a regular expression, or too large a one: {error}"))
 }
 
