@@ -114,16 +114,15 @@ impl<'a> Choices<'a> {
         for _ in 0..self.below(6) {
             let mut part = &mut value;
             for _ in 0..self.below(6) {
+                let size = part.as_array().map_or(0, Vec::len) + part.as_object().map_or(0, Map::len);
+                if size == 0 {
+                    break;
+                }
+                let n = self.below(size);
                 part = match part {
-                    Value::Array(items) if !items.is_empty() => {
-                        let n = self.below(items.len());
-                        &mut items[n]
-                    }
-                    Value::Object(map) if !map.is_empty() => {
-                        let n = self.below(map.len());
-                        map.values_mut().nth(n).unwrap()
-                    }
-                    other => other,
+                    Value::Array(items) => &mut items[n],
+                    Value::Object(map) => map.values_mut().nth(n).unwrap(),
+                    _ => unreachable!("it has parts"),
                 };
             }
             *part = self.json();
