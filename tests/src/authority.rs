@@ -39,12 +39,12 @@ impl Authority {
     pub fn server(&self, name: &str) -> Result<Leaf> {
         let mut params = CertificateParams::new(vec![name.to_owned()])?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(params)
+        self.sign(&params)
     }
 
     /// A client's certificate with these alternative names.
     pub fn client(&self, common_name: &str, names: &[SanType]) -> Result<Leaf> {
-        self.sign(client(common_name, names)?)
+        self.sign(&client(common_name, names)?)
     }
 
     /// The same, out of date since 2021.
@@ -52,10 +52,10 @@ impl Authority {
         let mut params = client(common_name, names)?;
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
-        self.sign(params)
+        self.sign(&params)
     }
 
-    fn sign(&self, params: CertificateParams) -> Result<Leaf> {
+    fn sign(&self, params: &CertificateParams) -> Result<Leaf> {
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.0)?;
         Ok(Leaf {

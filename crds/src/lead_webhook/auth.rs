@@ -115,7 +115,8 @@ pub struct Hmac {
     /// Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub generate_secret: bool,
-    /// `sha1`, `sha256`, `sha512` (HMAC) or `ed25519`. Default: the preset's, else `sha256`.
+    /// `sha1`, `sha256`, `sha512` (HMAC), `ed25519`, or `keyed-sha256` (SHA-256 of key and text, as HubSpot's retired
+    /// v1 signs). Default: the preset's, else `sha256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<HmacAlgorithm>,
     /// How the Secret's value becomes key bytes. Default: the preset's, else its text.
@@ -159,6 +160,10 @@ pub enum HmacAlgorithm {
     Sha512,
     /// Ed25519; the secret is the sender's public key.
     Ed25519,
+    /// SHA-256 of the key followed by the text, without HMAC, as HubSpot's v1 signs. Only for senders that have nothing
+    /// else.
+    #[serde(rename = "keyed-sha256")]
+    KeyedSha256,
 }
 
 /// How a Secret's value becomes key bytes.

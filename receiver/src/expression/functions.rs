@@ -293,16 +293,14 @@ fn parse_time<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
 fn in_format(text: &str, format: &str) -> Option<String> {
     let format = format.get(..format.len().min(LONGEST_TIME))?;
     let parts = BrokenDownTime::parse(format, text).ok()?;
-    let time = match parts.to_timestamp() {
-        Ok(time) => time,
-        Err(_) => {
-            let civil = parts
-                .to_datetime()
-                .or_else(|_| parts.to_date().map(jiff::civil::DateTime::from));
-            civil.ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp()
-        }
-    };
-    Some(time.to_string())
+    if let Ok(time) = parts.to_timestamp() {
+        return Some(time.to_string());
+    }
+    let civil = parts
+        .to_datetime()
+        .or_else(|_| parts.to_date().map(jiff::civil::DateTime::from));
+    let zoned = civil.ok()?.to_zoned(TimeZone::UTC).ok()?;
+    Some(zoned.timestamp().to_string())
 }
 
 /// A scalar as text, without losing digits; `None` for null, lists and maps.

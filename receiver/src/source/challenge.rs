@@ -235,7 +235,7 @@ fn check_shape(data: &ChallengeData) -> Result<(), String> {
     if get && (probe || !data.when.json.is_empty() || is_in_body(data.take.as_ref())) {
         return Err("when: a GET has no body; use when.query and take.query".to_owned());
     }
-    if !get && probe == !data.when.json.is_empty() {
+    if !get && probe != data.when.json.is_empty() {
         return Err(
             "when: a POST must be told from a lead; set exactly one of when.json and when.body".to_owned(),
         );

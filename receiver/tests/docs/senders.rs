@@ -112,13 +112,13 @@ fn page(name: &str, preset: &Preset) -> String {
     mapping(
         &mut page,
         "Fields",
-        serde_json::to_value(&preset.payload.lead).unwrap(),
+        &serde_json::to_value(&preset.payload.lead).unwrap(),
     );
     if let Some(hydrate) = &preset.payload.hydrate {
         mapping(
             &mut page,
             "Fields of what is fetched",
-            serde_json::to_value(&hydrate.lead).unwrap(),
+            &serde_json::to_value(&hydrate.lead).unwrap(),
         );
     }
     page.push_str(
@@ -193,11 +193,11 @@ fn example(name: &str, preset: &Preset) -> String {
     yaml
 }
 
-fn mapping(page: &mut String, title: &str, lead: Value) {
-    let fields = lead.as_object().cloned().unwrap_or_default();
+fn mapping(page: &mut String, title: &str, lead: &Value) {
+    let fields = lead.as_object().unwrap();
     let texts: Vec<(String, String)> = fields
         .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
         .collect();
     if texts.is_empty() {
         return;

@@ -1,6 +1,7 @@
 //! Body parsing: every format, compressed or not.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -10,6 +11,8 @@ use leadgate_receiver::source::body::{decompress, parse};
 
 use super::choices::Choices;
 use super::{in_time, payloads};
+
+static READ: AtomicUsize = AtomicUsize::new(0);
 
 const KINDS: &[&str] = &[
     "",
@@ -76,6 +79,7 @@ fn bodies_are_read_or_refused() {
                 plain.len()
             );
             if let Ok(payload) = parse(format, &headers, plain.clone()) {
+                READ.fetch_add(1, Ordering::Relaxed);
                 // What is kept as it came must mean what expressions saw.
                 if let Some(json) = &payload.json {
                     let again: serde_json::Value = serde_json::from_slice(json).unwrap();
@@ -85,4 +89,5 @@ fn bodies_are_read_or_refused() {
             }
         });
     });
+    assert!(READ.load(Ordering::Relaxed) > 0, "no body was read");
 }

@@ -1,6 +1,7 @@
 //! Handshakes, the senders' own and any that a user may write: no answer is a valid signature of anything.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -94,6 +95,8 @@ fn party(scheme: &HmacScheme, data: &[ChallengeData]) -> Result<Party, String> {
     })
 }
 
+/// How often a stranger got a digest to try.
+static ATTACKS: AtomicUsize = AtomicUsize::new(0);
 static KNOWN: LazyLock<Vec<Party>> = LazyLock::new(known);
 
 /// The senders' own.
@@ -135,6 +138,7 @@ fn own(choices: &mut Choices<'_>) -> Option<Party> {
 
 /// Requests for which a stranger got an answer that holds a digest: try it as a lead's signature in every way.
 fn attack(party: &Party, challenge: &str, digest: &str) {
+    ATTACKS.fetch_add(1, Ordering::Relaxed);
     let bytes = hex::decode(digest).unwrap();
     let signature = match party.encoding {
         SignatureEncoding::Hex => digest.to_owned(),
@@ -226,6 +230,7 @@ fn no_answer_to_a_stranger_signs_a_lead() {
             }
         }
     });
+    assert!(ATTACKS.load(Ordering::Relaxed) > 0, "no handshake was answered");
 }
 
 fn judge(party: &Party, wish: &str, kind: &str, answer: &str) {
@@ -236,9 +241,9 @@ fn judge(party: &Party, wish: &str, kind: &str, answer: &str) {
             let text = value.as_str().unwrap();
             // The digest is the one that the wish is not.
             if text == wish {
-                challenge = text
+                challenge = text;
             } else {
-                digest = text
+                digest = text;
             }
         }
         assert_eq!((challenge, digest.len()), (wish, 64), "{answer}");

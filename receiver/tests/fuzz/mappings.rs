@@ -1,6 +1,7 @@
 //! Every preset's mapping over any JSON, and any expression over anything.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{HeaderMap, Method};
 use leadgate_crds::LeadWebhook;
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 use super::choices::Choices;
 use super::{in_time, payloads};
 
+static LEADS: AtomicUsize = AtomicUsize::new(0);
+static EVALUATED: AtomicUsize = AtomicUsize::new(0);
 static WEBHOOKS: LazyLock<Vec<Webhook>> = LazyLock::new(|| {
     let compile = |name: &str| {
         let object: LeadWebhook = serde_json::from_value(json!({
@@ -60,6 +63,7 @@ fn any_payload_becomes_a_lead_with_a_contact_or_none() {
         };
         in_time(&format!("{} on {} bytes", webhook.id, body.len()), || {
             let _ = webhook.read(&request, |draft, payload| {
+                LEADS.fetch_add(1, Ordering::Relaxed);
                 let reachable = draft.lead.get(Field::Email).or(draft.lead.get(Field::Phone));
                 assert!(reachable.is_some() || draft.hydrate.is_some(), "{}", webhook.id);
                 assert!(serde_json::from_slice::<Value>(payload).is_ok());
@@ -67,6 +71,7 @@ fn any_payload_becomes_a_lead_with_a_contact_or_none() {
             });
         });
     });
+    assert!(LEADS.load(Ordering::Relaxed) > 0, "nothing became a lead");
 }
 
 /// What expressions are made of.
@@ -172,7 +177,7 @@ fn any_expression_is_refused_or_evaluated_in_time() {
             let n = choices.below(presets.len());
             String::from_utf8_lossy(&choices.changed(presets[n].as_bytes())).into_owned()
         } else {
-            (0..1 + choices.below(40)).map(|_| *choices.of(WORDS)).collect()
+            (0..=choices.below(40)).map(|_| *choices.of(WORDS)).collect()
         };
         let (payload, item) = (choices.of(&values), choices.of(&values));
         let program = in_time(&format!("compiling {source}"), || Program::compile(&source));
@@ -182,7 +187,12 @@ fn any_expression_is_refused_or_evaluated_in_time() {
                 .with("item", item)
                 .with("lead", payload)
                 .with_null("headers");
-            let _ = in_time(&format!("evaluating {source}"), || program.evaluate(&scope));
+            let answer = in_time(&format!("evaluating {source}"), || program.evaluate(&scope));
+            EVALUATED.fetch_add(usize::from(answer.is_ok()), Ordering::Relaxed);
         }
     });
+    assert!(
+        EVALUATED.load(Ordering::Relaxed) > 0,
+        "no expression gave anything"
+    );
 }

@@ -20,9 +20,8 @@ const RENAMED: [(&str, &str); 3] = [
 ];
 
 /// Schemes that are no presets: judged elsewhere, or not supported.
-const ELSEWHERE: [&str; 7] = [
-    // Not a sender's: RFC 9421 and HubSpot's retired v1 are refused by design, as unknown presets.
-    "hubspot-v1",
+const ELSEWHERE: [&str; 6] = [
+    // Not a sender's: none that we know signs so.
     "rfc9421",
     // `allowedCidrs`: see the test of addresses.
     "ip-allow",
@@ -188,4 +187,28 @@ fn shipped_presets_agree_with_the_sdks_when_only_the_secret_is_named() {
         with_vectors
     );
     assert!(judged.values().all(|n| *n >= 4), "{judged:?}");
+}
+
+/// SHA-256 with the key before the text can be continued by anybody who saw one signature. What comes between is no text.
+#[test]
+fn a_lengthened_body_is_refused_where_the_scheme_is_no_hmac() {
+    use sha2::{Digest as _, Sha256};
+    let auth = json!({"hmac": {"algorithm": "keyed-sha256", "signature": {"header": "x-s"},
+        "secretRefs": [{"name": "s", "key": "k0"}]}});
+    let judge = |body: &[u8]| {
+        let signature = Sha256::new_with_prefix(b"key").chain_update(body).finalize();
+        let vector = json!({"url": "https://a.example.com/in", "method": "POST", "secret": "key", "now": 0,
+            "headers": {"x-s": hex::encode(signature)}, "body_b64": STANDARD.encode(body)});
+        verdict(&vector, "generic", &auth)
+    };
+    let text = r#"{"email":"ada@example.com"}"#.as_bytes();
+    assert_eq!(judge(text), Ok(()));
+    // The padding that SHA-256 put after key and text, then the attacker's own.
+    let mut longer = text.to_vec();
+    longer.push(0x80);
+    longer.resize(64 - 3 - 8, 0);
+    longer.extend((u64::try_from(3 + text.len()).unwrap() * 8).to_be_bytes());
+    longer.extend(br#","email":"eve@example.com"}"#);
+    let answer = judge(&longer).unwrap_err();
+    assert!(answer.contains("body"), "{answer}");
 }

@@ -108,6 +108,7 @@ pub(crate) const TABLE: &[(Base, &str, Verdict)] = &[
     (Webhook, "{auth: {hmac: {secretRefs: [{name: Not_A_Name, key: k}]}}}", Refused("spec.auth.hmac.secretRefs[0].name in body should match")),
     (Webhook, "{auth: {hmac: {secretRefs: [{name: s, key: 'a/b'}]}}}", Refused("spec.auth.hmac.secretRefs[0].key in body should match")),
     (Webhook, "{auth: {hmac: {algorithm: md5}}}", Refused(r#"Unsupported value: "md5": supported values: "sha1", "sha256", "sha512", "ed25519""#)),
+    (Webhook, "{auth: {hmac: {algorithm: keyed-sha256}}}", Taken),
     (Webhook, "{auth: {hmac: {algorithm: ed25519, secret: {prefix: whpk_, encoding: base64}}}}", Taken),
     (Webhook, "{auth: {hmac: {algorithm: ed25519, generateSecret: true}}}", Refused("hmac.generateSecret cannot be used with algorithm ed25519")),
     (Webhook, "{auth: {hmac: {algorithm: sha256, generateSecret: true}}}", Taken),

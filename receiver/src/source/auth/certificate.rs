@@ -101,14 +101,12 @@ impl CertificateRule {
 
     /// Accepts or refuses what came over a connection.
     pub fn verify(&self, connection: Connection<'_>, headers: &HeaderMap) -> Result<(), AuthError> {
-        let identity = match &self.forwarded {
-            Some(forwarded) => forwarded.identity(connection.peer, headers)?,
-            None => {
-                let der = connection
-                    .certificate
-                    .ok_or(AuthError::Missing("client certificate"))?;
-                Identity::of(der).ok_or(AuthError::Malformed("client certificate"))?
-            }
+        let identity = if let Some(forwarded) = &self.forwarded {
+            forwarded.identity(connection.peer, headers)?
+        } else {
+            let what = "client certificate";
+            let der = connection.certificate.ok_or(AuthError::Missing(what))?;
+            Identity::of(der).ok_or(AuthError::Malformed(what))?
         };
         if self.allows(&identity) {
             Ok(())
@@ -251,7 +249,7 @@ impl Identity {
                 match name {
                     GeneralName::DnsName(name) => identity.dns_names.push(name.as_str().to_owned()),
                     GeneralName::UniformResourceIdentifier(uri) => {
-                        identity.uris.push(uri.as_str().to_owned())
+                        identity.uris.push(uri.as_str().to_owned());
                     }
                     _ => {}
                 }
