@@ -101,6 +101,37 @@ fn errors_name_the_expression_and_quote_no_value() {
     }
 }
 
+/// A thread for each field of each lead would cost more than the mapping.
+#[test]
+fn no_preset_needs_a_stack_of_its_own() {
+    use crate::source::preset;
+    let mut tried = 0;
+    for name in preset::names() {
+        let known = preset::find(name).unwrap();
+        let lead = serde_json::to_value(&known.payload.lead).unwrap();
+        let mapping = lead
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, e)| e.as_str());
+        let others = [
+            &known.payload.accept,
+            &known.payload.items,
+            &known.idempotency.key,
+        ];
+        let others = others
+            .into_iter()
+            .flatten()
+            .map(leadgate_crds::common::Expression::as_str);
+        for source in mapping.chain(others) {
+            let depth = Program::compile(source).unwrap().depth;
+            assert!(depth <= super::guard::SHALLOW, "{name}: {source}: {depth}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 200, "{tried}");
+}
+
 /// Found by fuzzing: what the bounds admit must not overflow the stack of the thread that evaluates it.
 #[test]
 fn the_deepest_expressions_fit_into_half_of_a_workers_stack() {
