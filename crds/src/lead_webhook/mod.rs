@@ -3,6 +3,7 @@
 mod auth;
 mod certificate;
 mod challenge;
+mod extract;
 mod payload;
 mod receiver;
 mod status;
@@ -12,11 +13,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use auth::{
-    Auth, AuthScheme, Basic, Encoding, Extractor, Hmac, HmacAlgorithm, NoAuth, SecretFormat, Signature,
-    SignatureEncoding, TimeUnit, Timestamp, Token, TokenEncoding,
+    Auth, AuthScheme, Basic, Encoding, Hmac, HmacAlgorithm, NoAuth, SecretFormat, Token, TokenEncoding,
 };
 pub use certificate::{ClientCertificate, ForwardedCertificate, ForwardedFormat, VerifiedHeader};
 pub use challenge::{AnswerKind, Challenge, ChallengeMethod, ChallengeWhen};
+pub use extract::{Extractor, Signature, SignatureEncoding, TimeUnit, Timestamp};
 pub use payload::{Format, Hydrate, Idempotency, LEAD_FIELDS, LeadMapping, Payload, ValidationRule};
 pub use receiver::{
     Autoscaling, Durability, Gateway, Ingress, ParentRef, PodTemplate, Queue, Receiver, Redis, Storage, Tls,
