@@ -8,7 +8,7 @@ DENY = $(TOOLS)/bin/cargo-deny
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-crm e2e image lint bench bench-operator soak generate clean need-rust need-test-tools
+.PHONY: help run test test-crm e2e image lint bench bench-operator soak fuzz nightly generate clean need-rust need-test-tools
 
 help: ## list the targets
 	@echo "Leadgate: webhooks in, CRM records out. Start with: make run"
@@ -54,6 +54,14 @@ bench-operator: need-rust need-test-tools ## measure the operator on 1,000 LeadW
 soak: need-rust ## kill the receiver and Redis 100 times under load and count every lead
 	@command -v redis-server >/dev/null || .ci/need redis-server
 	$(CARGO) run --locked --release --bin soak
+
+# Seconds for each fuzz target.
+FUZZ_SECONDS ?= 60
+
+fuzz: need-rust ## feed the receiver what nobody would write, FUZZ_SECONDS for each target
+	BOLERO_RANDOM_TEST_TIME_MS=$(FUZZ_SECONDS)000 $(CARGO) test --locked --workspace --test fuzz -- --test-threads 1 --nocapture
+
+nightly: soak fuzz bench bench-operator ## what takes long: for CI, each night
 
 generate: need-rust ## write what is made from the types: CRD YAML and the generated parts of docs/
 	$(CARGO) run --locked --quiet --example generate

@@ -54,6 +54,15 @@ pub struct Cli {
     /// Key of the certificate (PEM).
     #[arg(long, env = "LEADGATE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// Certificates (PEM) of those who sign senders' client certificates: they are then asked for, and checked where
+    /// a webhook has auth.clientCertificate.
+    #[arg(
+        long,
+        env = "LEADGATE_TLS_CLIENT_CA",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_client_ca: Option<PathBuf>,
     /// A proxy in front terminates TLS: requests must carry X-Forwarded-Proto: https.
     #[arg(long, env = "LEADGATE_BEHIND_TLS_PROXY")]
     pub behind_tls_proxy: bool,

@@ -119,6 +119,12 @@ pub fn report(config: &Config, webhook: &Webhook, request: &RawRequest<'_>) -> (
         let _ = writeln!(out, "{label:<16}{text}");
     };
     line("webhook", &format!("{} at {}", webhook.id, webhook.path));
+    if webhook.certificate.is_some() {
+        line(
+            "certificate",
+            "one is demanded (auth.clientCertificate); not judged here",
+        );
+    }
     let verified = webhook.verifier.verify(request);
     match &verified {
         Ok(()) => line("authentication", "accepted"),

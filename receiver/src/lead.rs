@@ -7,7 +7,7 @@ mod validate;
 use serde_json::{Map, Value};
 
 pub use contact::{contact, digest};
-pub use normalise::{email, normalise, phone, warm_up};
+pub use normalise::{email, instant, normalise, phone, warm_up};
 pub use validate::{Limits, Problem, validate};
 
 macro_rules! fields {

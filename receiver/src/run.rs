@@ -18,6 +18,7 @@ use crate::http::{self, App, BodyBudget, Tls};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::queue::{self, OpenOptions, Queue};
+use crate::source::auth::CertificateRule;
 
 /// How often what has outlived its retention is removed.
 const PRUNE: Duration = Duration::from_mins(1);
@@ -75,7 +76,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         .tls_cert
         .clone()
         .zip(cli.tls_key.clone())
-        .map(|(certificate, key)| Tls { certificate, key });
+        .map(|(certificate, key)| Tls {
+            certificate,
+            key,
+            client_ca: cli.tls_client_ca.clone(),
+        });
 
     let stop = CancellationToken::new();
     let stop_admin = CancellationToken::new();
@@ -89,6 +94,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         folders(&cli),
         publish,
         Arc::clone(&admin),
+        cli.tls_client_ca.is_some(),
         stop.clone(),
     ));
     let shared = Shared {
@@ -153,6 +159,7 @@ async fn follow_manifests(
     folders: Folders,
     publish: watch::Sender<Arc<Config>>,
     admin: Arc<Admin>,
+    asks_for_certificates: bool,
     stop: CancellationToken,
 ) {
     let mut reloads = config::watch(&folders);
@@ -168,6 +175,9 @@ async fn follow_manifests(
         match read {
             Ok(config) => {
                 announce(&config, previous.as_deref());
+                if !asks_for_certificates {
+                    warn_of_certificates(&config, previous.as_deref());
+                }
                 admin.metrics.reloads.inc();
                 admin
                     .metrics
@@ -204,6 +214,26 @@ fn announce(config: &Config, previous: Option<&Config>) {
         tracing::info!(webhooks, sinks, problems, "the manifests are loaded");
     } else {
         tracing::debug!(webhooks, sinks, problems, "the manifests were read again");
+    }
+}
+
+/// Says which webhooks wait for client certificates that this process does not ask for.
+fn warn_of_certificates(config: &Config, previous: Option<&Config>) {
+    let waits = |config: &Config| -> Vec<String> {
+        let rules = config.webhooks().filter(|webhook| {
+            webhook
+                .certificate
+                .as_ref()
+                .is_some_and(CertificateRule::needs_own_tls)
+        });
+        rules.map(|webhook| webhook.id.to_string()).collect()
+    };
+    let known = previous.map(waits).unwrap_or_default();
+    for webhook in waits(config).into_iter().filter(|id| !known.contains(id)) {
+        tracing::error!(
+            webhook,
+            "auth.clientCertificate refuses every request: start the receiver with --tls-client-ca, or set forwarded"
+        );
     }
 }
 

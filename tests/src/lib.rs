@@ -7,6 +7,7 @@
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
 //! * [`bench`] measures it.
+//! * [`authority`] signs certificates.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
 //! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
 //! * [`node`] is a real Kubernetes node with Leadgate installed by its chart.
@@ -17,6 +18,7 @@
     clippy::indexing_slicing
 )] // a test stops at the first broken assumption
 
+pub mod authority;
 pub mod bench;
 pub mod cluster;
 pub mod fleet;

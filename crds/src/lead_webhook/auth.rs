@@ -4,16 +4,25 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::{BasicSecretRef, HEADER_PATTERN, SecretKeyRef, at_most_one, exactly_one, is_false};
+use super::{Challenge, ClientCertificate, Extractor, Signature, Timestamp};
+use crate::common::{BasicSecretRef, HEADER_PATTERN, SecretKeyRef, at_most_one, is_false};
 
 /// Who may post.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = exactly_one(
+    validation = at_most_one(
         &["hmac", "token", "basic", "none"],
-        "auth needs exactly one of hmac, token, basic and none; to accept requests without any proof, write none: {allowUnauthenticated: true}",
-    )
+        "auth needs exactly one of hmac, token, basic and none (or clientCertificate alone): keep the one by which the sender proves itself",
+    ),
+    validation = Rule::new("has(self.hmac) || has(self.token) || has(self.basic) || has(self.none) || has(self.clientCertificate)")
+        .message("auth needs exactly one of hmac, token, basic and none, or clientCertificate alone; to accept requests without any proof, write none: {allowUnauthenticated: true}"),
+    validation = Rule::new("!has(self.none) || !has(self.clientCertificate)")
+        .message("auth.clientCertificate is a proof: remove none"),
+    validation = Rule::new("!has(self.challenges) || !self.challenges.exists(c, c.answer == 'Hmac') || has(self.hmac)")
+        .message("a challenge that answers Hmac is signed with the key of auth.hmac: set hmac, or answer Echo or Ok"),
+    validation = Rule::new("!has(self.challenges) || !self.challenges.exists(c, has(c.token)) || has(self.challengeTokenSecretRef)")
+        .message("a challenge with a token needs auth.challengeTokenSecretRef: the Secret that holds the right one")
 )]
 pub struct Auth {
     /// The sender signs each request.
@@ -28,6 +37,14 @@ pub struct Auth {
     /// The sender can prove nothing; this must be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub none: Option<NoAuth>,
+    /// The client certificate that the sender must show (mutual TLS), in addition to the proof above, or as the only
+    /// proof where none of them is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ClientCertificate>,
+    /// Handshakes of the sender, up to 4, in place of the preset's. Default: the preset's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub challenges: Vec<Challenge>,
     /// The token that you chose for the sender's handshake (Meta's "verify token"). Needed only by senders whose
     /// handshake carries one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +66,7 @@ pub struct Auth {
     pub trusted_proxies: i32,
 }
 
-/// The one scheme of an [`Auth`].
+/// The one scheme of an [`Auth`]; a client certificate may be demanded besides.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AuthScheme<'a> {
     /// Signed requests.
@@ -58,6 +75,8 @@ pub enum AuthScheme<'a> {
     Token(&'a Token),
     /// User name and password.
     Basic(&'a Basic),
+    /// Nothing but the client certificate.
+    ClientCertificate(&'a ClientCertificate),
     /// Nothing.
     None(&'a NoAuth),
 }
@@ -70,6 +89,10 @@ impl Auth {
             (None, Some(x), None, None) => Some(AuthScheme::Token(x)),
             (None, None, Some(x), None) => Some(AuthScheme::Basic(x)),
             (None, None, None, Some(x)) => Some(AuthScheme::None(x)),
+            (None, None, None, None) => self
+                .client_certificate
+                .as_ref()
+                .map(AuthScheme::ClientCertificate),
             _ => None,
         }
     }
@@ -92,7 +115,8 @@ pub struct Hmac {
     /// Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub generate_secret: bool,
-    /// `sha1`, `sha256`, `sha512` (HMAC) or `ed25519`. Default: the preset's, else `sha256`.
+    /// `sha1`, `sha256`, `sha512` (HMAC), `ed25519`, or `keyed-sha256` (SHA-256 of key and text, as HubSpot's retired
+    /// v1 signs). Default: the preset's, else `sha256`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<HmacAlgorithm>,
     /// How the Secret's value becomes key bytes. Default: the preset's, else its text.
@@ -136,6 +160,10 @@ pub enum HmacAlgorithm {
     Sha512,
     /// Ed25519; the secret is the sender's public key.
     Ed25519,
+    /// SHA-256 of the key followed by the text, without HMAC, as HubSpot's v1 signs. Only for senders that have nothing
+    /// else.
+    #[serde(rename = "keyed-sha256")]
+    KeyedSha256,
 }
 
 /// How a Secret's value becomes key bytes.
@@ -162,161 +190,6 @@ pub enum Encoding {
     Hex,
     /// Base64 with padding.
     Base64,
-}
-
-/// How a signature is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SignatureEncoding {
-    /// Hexadecimal digits of either case.
-    #[default]
-    Hex,
-    /// Base64 with padding.
-    Base64,
-}
-
-const ONE_PLACE: &str = "set exactly one of header, query and json: where in the request the value is, for example header: X-Webhook-Signature";
-
-/// Where in a request a value is: exactly one of `header`, `query` and `json`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = exactly_one(&["header", "query", "json"], ONE_PLACE))]
-pub struct Extractor {
-    /// A header's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
-    pub header: Option<String>,
-    /// A query parameter's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
-    pub query: Option<String>,
-    /// A JSON pointer into the body, for example `/google_key`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^/"))]
-    pub json: Option<String>,
-    /// What separates several values, for example a comma. Absent: there is one value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 8))]
-    pub split: Option<String>,
-    /// What stands before the value, for example `sha256=`. Values without it are not looked at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub prefix: Option<String>,
-    /// Whether values without the prefix are accepted too. Default: false.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub prefix_optional: bool,
-}
-
-/// Where the signature is, and how it is written.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = exactly_one(&["header", "query", "json"], ONE_PLACE))]
-pub struct Signature {
-    /// A header's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
-    pub header: Option<String>,
-    /// A query parameter's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
-    pub query: Option<String>,
-    /// A JSON pointer into the body.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^/"))]
-    pub json: Option<String>,
-    /// What separates several signatures, for example a comma. Absent: there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 8))]
-    pub split: Option<String>,
-    /// What stands before the signature, for example `sha256=`. Values without it are not looked
-    /// at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub prefix: Option<String>,
-    /// Whether values without the prefix are accepted too. Default: false.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub prefix_optional: bool,
-    /// `hex` or `base64`. Default: the preset's, else `hex`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub encoding: Option<SignatureEncoding>,
-}
-
-impl Signature {
-    /// Where the signature is.
-    pub fn extractor(&self) -> Extractor {
-        Extractor {
-            header: self.header.clone(),
-            query: self.query.clone(),
-            json: self.json.clone(),
-            split: self.split.clone(),
-            prefix: self.prefix.clone(),
-            prefix_optional: self.prefix_optional,
-        }
-    }
-}
-
-/// Where the time of signing is, and how it is written.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = exactly_one(&["header", "query", "json"], ONE_PLACE))]
-pub struct Timestamp {
-    /// A header's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
-    pub header: Option<String>,
-    /// A query parameter's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
-    pub query: Option<String>,
-    /// A JSON pointer into the body.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^/"))]
-    pub json: Option<String>,
-    /// What separates several values, for example a comma. Absent: there is one value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 8))]
-    pub split: Option<String>,
-    /// What stands before the time, for example `t=`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub prefix: Option<String>,
-    /// Whether values without the prefix are accepted too. Default: false.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub prefix_optional: bool,
-    /// Whether the time counts `seconds` or `milliseconds` since 1970. Default: the preset's, else
-    /// `seconds`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unit: Option<TimeUnit>,
-    /// How far the time may lie in the past or in the future, in seconds, 1 to 86400. Default: the
-    /// preset's, else 300.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 86_400))]
-    pub tolerance_seconds: Option<i32>,
-}
-
-impl Timestamp {
-    /// Where the time is.
-    pub fn extractor(&self) -> Extractor {
-        Extractor {
-            header: self.header.clone(),
-            query: self.query.clone(),
-            json: self.json.clone(),
-            split: self.split.clone(),
-            prefix: self.prefix.clone(),
-            prefix_optional: self.prefix_optional,
-        }
-    }
-}
-
-/// What a time counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum TimeUnit {
-    /// Seconds since 1970.
-    #[default]
-    Seconds,
-    /// Milliseconds since 1970.
-    Milliseconds,
 }
 
 /// A fixed secret that comes with each request.

@@ -1,6 +1,9 @@
 //! LeadWebhook: who may post, and how a payload becomes a lead.
 
 mod auth;
+mod certificate;
+mod challenge;
+mod extract;
 mod payload;
 mod receiver;
 mod status;
@@ -10,9 +13,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use auth::{
-    Auth, AuthScheme, Basic, Encoding, Extractor, Hmac, HmacAlgorithm, NoAuth, SecretFormat, Signature,
-    SignatureEncoding, TimeUnit, Timestamp, Token, TokenEncoding,
+    Auth, AuthScheme, Basic, Encoding, Hmac, HmacAlgorithm, NoAuth, SecretFormat, Token, TokenEncoding,
 };
+pub use certificate::{ClientCertificate, ForwardedCertificate, ForwardedFormat, VerifiedHeader};
+pub use challenge::{AnswerKind, Challenge, ChallengeMethod, ChallengeWhen};
+pub use extract::{Extractor, Signature, SignatureEncoding, TimeUnit, Timestamp};
 pub use payload::{Format, Hydrate, Idempotency, LEAD_FIELDS, LeadMapping, Payload, ValidationRule};
 pub use receiver::{
     Autoscaling, Durability, Gateway, Ingress, ParentRef, PodTemplate, Queue, Receiver, Redis, Storage, Tls,
@@ -153,7 +158,7 @@ pub struct LeadWebhookSpec {
     #[x_kube(validation = crate::common::https_url("publicUrl"))]
     pub public_url: Option<String>,
 
-    /// Who may post: exactly one of `hmac`, `token`, `basic` and `none`.
+    /// Who may post: exactly one of `hmac`, `token`, `basic` and `none`, or `clientCertificate` alone.
     pub auth: Auth,
 
     /// How a request's body becomes leads.

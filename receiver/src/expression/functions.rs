@@ -9,6 +9,8 @@
 //! | `urlencode(string)` | percent-encoding for a path segment or query value |
 //! | `parseJson(string)` | JSON text as a value, else null |
 //! | `isCIDR(string)` | whether it is an address range, as in Kubernetes |
+//! | `parseTime(any)` | a time in any usual form as RFC 3339 in UTC, else null |
+//! | `parseTime(string, format)` | the same for a form of one's own (`%d.%m.%Y %H:%M`), without an offset taken as UTC |
 //! | `text(any)` | a string as it is, a number without loss, a list's first element; null stays null |
 
 #![allow(
@@ -23,12 +25,16 @@ use cel::common::types::{
 };
 use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
+use jiff::fmt::strtime::BrokenDownTime;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::json;
 
 /// Longest text a function may make.
 const LONGEST: usize = 1 << 20;
+/// Longest text that is looked at as a time, and longest format, in bytes.
+const LONGEST_TIME: usize = 100;
 
 /// Registers the functions.
 pub(super) fn register(env: &mut Env) -> Result<(), DeclarationError> {
@@ -58,6 +64,13 @@ pub(super) fn register(env: &mut Env) -> Result<(), DeclarationError> {
     env.add_overload("urlencode", "urlencode(string)", vec![STRING_TYPE], urlencode)?;
     env.add_overload("parseJson", "parseJson(string)", vec![STRING_TYPE], parse_json)?;
     env.add_overload("isCIDR", "isCIDR(string)", vec![STRING_TYPE], is_cidr)?;
+    env.add_overload("parseTime", "parseTime(dyn)", vec![DYN_TYPE], parse_time)?;
+    env.add_overload(
+        "parseTime",
+        "parseTime(dyn,string)",
+        vec![DYN_TYPE, STRING_TYPE],
+        parse_time,
+    )?;
     env.add_overload("text", "text(dyn)", vec![DYN_TYPE], text)?;
     Ok(())
 }
@@ -255,6 +268,39 @@ fn text<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
         other => plain_text(&other),
     }
     .map_or_else(null, |text| CowVal::owned(CelString::from(text))))
+}
+
+/// One argument: any usual form. Two: that of the second. What cannot be read is null, as an empty answer is.
+fn parse_time<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let Some(value) = args.first() else {
+        return Ok(null());
+    };
+    let Some(text) = plain_text(&json::unwrap(value.as_ref())?) else {
+        return Ok(null());
+    };
+    let text = text.trim();
+    if text.len() > LONGEST_TIME {
+        return Ok(null());
+    }
+    let time = match args.get(1) {
+        None => crate::lead::instant(text),
+        Some(_) => in_format(text, string_arg(&args, 1, "parseTime")?),
+    };
+    Ok(time.map_or_else(null, |text| CowVal::owned(CelString::from(text))))
+}
+
+/// A time in a format of strftime's letters.
+fn in_format(text: &str, format: &str) -> Option<String> {
+    let format = format.get(..format.len().min(LONGEST_TIME))?;
+    let parts = BrokenDownTime::parse(format, text).ok()?;
+    if let Ok(time) = parts.to_timestamp() {
+        return Some(time.to_string());
+    }
+    let civil = parts
+        .to_datetime()
+        .or_else(|_| parts.to_date().map(jiff::civil::DateTime::from));
+    let zoned = civil.ok()?.to_zoned(TimeZone::UTC).ok()?;
+    Some(zoned.timestamp().to_string())
 }
 
 /// A scalar as text, without losing digits; `None` for null, lists and maps.

@@ -1,5 +1,7 @@
 //! What may be compiled at all: the parser and the interpreter recurse, so length and depth are bounded.
 
+use std::cell::Cell;
+
 use cel::common::ast::{EntryExpr, Expr};
 use cel::{Env, IdedExpr, Program};
 
@@ -9,13 +11,17 @@ const LONGEST: usize = 2048;
 const BRACKETS: usize = 32;
 /// Deepest expression tree (a chain of operators or calls is a deep tree).
 const DEPTH: usize = 256;
+/// A tree up to this depth is evaluated where it is asked for. The interpreter needs up to 45 KiB of stack a level (see
+/// the test); a worker thread has 2 MiB, half of which must do.
+pub(super) const SHALLOW: usize = 16;
 /// Deepest nesting of comprehensions (`map` in `exists`, …).
 const COMPREHENSIONS: usize = 2;
-/// Enough for the parser at [`LONGEST`], in debug builds too.
+/// Enough for the parser at [`LONGEST`] and the interpreter at [`DEPTH`], in debug builds too.
 const STACK: usize = 64 << 20;
 
 /// Compiles on a thread with a large stack, within the bounds.
-pub(super) fn compile(env: &Env, source: &str) -> Result<Program, String> {
+/// Gives the depth of its tree too.
+pub(super) fn compile(env: &Env, source: &str) -> Result<(Program, usize), String> {
     if source.trim().is_empty() {
         return Err("it is empty".to_owned());
     }
@@ -25,19 +31,22 @@ pub(super) fn compile(env: &Env, source: &str) -> Result<Program, String> {
     if bracket_depth(source) > BRACKETS {
         return Err(format!("brackets are nested more than {BRACKETS} deep"));
     }
+    let compiled = with_stack(|| {
+        let program = env
+            .compile(source)
+            .map_err(|errors| first_line(&errors.to_string()))?;
+        let deepest = Cell::new(0);
+        check(program.expression(), 0, 0, &deepest)?;
+        Ok((program, deepest.get()))
+    });
+    compiled.unwrap_or_else(|| Err("the parser cannot read it".to_owned()))
+}
+
+/// Runs it on a thread with a large stack. `None`: there is no such thread, or it panicked.
+pub(super) fn with_stack<T: Send>(run: impl FnOnce() -> T + Send) -> Option<T> {
     std::thread::scope(|threads| {
-        std::thread::Builder::new()
-            .stack_size(STACK)
-            .spawn_scoped(threads, || {
-                let program = env
-                    .compile(source)
-                    .map_err(|errors| first_line(&errors.to_string()))?;
-                check(program.expression(), 0, 0)?;
-                Ok(program)
-            })
-            .map_err(|error| format!("no thread to compile it on: {error}"))?
-            .join()
-            .unwrap_or_else(|_| Err("the parser cannot read it".to_owned()))
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        thread.spawn_scoped(threads, run).ok()?.join().ok()
     })
 }
 
@@ -65,13 +74,19 @@ fn bracket_depth(source: &str) -> usize {
     deepest
 }
 
-fn check(expression: &IdedExpr, depth: usize, comprehensions: usize) -> Result<(), String> {
+fn check(
+    expression: &IdedExpr,
+    depth: usize,
+    comprehensions: usize,
+    deepest: &Cell<usize>,
+) -> Result<(), String> {
+    deepest.set(deepest.get().max(depth));
     if depth > DEPTH {
         return Err(format!(
             "it is a chain of more than {DEPTH} operators or calls; split it up"
         ));
     }
-    let below = |e: &IdedExpr| check(e, depth + 1, comprehensions);
+    let below = |e: &IdedExpr| check(e, depth + 1, comprehensions, deepest);
     match &expression.expr {
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Ok(()),
         Expr::Call(call) => {
@@ -102,7 +117,7 @@ fn check(expression: &IdedExpr, depth: usize, comprehensions: usize) -> Result<(
                 &comprehension.result,
             ]
             .into_iter()
-            .try_for_each(|e| check(e, depth + 1, comprehensions + 1))
+            .try_for_each(|e| check(e, depth + 1, comprehensions + 1, deepest))
         }
     }
 }

@@ -55,6 +55,8 @@ fn shown(source: &str) -> String {
 pub struct Program {
     source: Box<str>,
     compiled: cel::Program,
+    /// How deep its tree is.
+    depth: usize,
     fast: Option<Fast>,
 }
 
@@ -77,11 +79,12 @@ impl Program {
             source_text: source.to_owned(),
             reason,
         };
-        let program = guard::compile(&ENVIRONMENT, source).map_err(invalid)?;
+        let (program, depth) = guard::compile(&ENVIRONMENT, source).map_err(invalid)?;
         let fast = Fast::of(program.expression());
         Ok(Self {
             source: source.into(),
             compiled: program,
+            depth,
             fast,
         })
     }
@@ -111,8 +114,19 @@ impl Program {
 
     /// [`Self::evaluate`] without the short cut.
     fn interpret(&self, scope: &Scope<'_>) -> Result<Option<Value>, ExpressionError> {
+        if self.depth <= guard::SHALLOW {
+            return self.interpret_here(scope.context());
+        }
+        // The budget is counted a thread, and a context stays on its own.
+        let variables = scope.variables.as_slice();
+        guard::with_stack(|| self.interpret_here(&context(variables))).unwrap_or_else(|| {
+            Err(self.failed("there is no thread with a stack large enough for it".to_owned()))
+        })
+    }
+
+    fn interpret_here(&self, context: &Context<'_, '_>) -> Result<Option<Value>, ExpressionError> {
         budget::reset();
-        let result = cel::Value::resolve_val(self.compiled.expression(), scope.context())
+        let result = cel::Value::resolve_val(self.compiled.expression(), context)
             .and_then(|value| json::unwrap(value.as_ref()));
         if budget::exhausted() {
             return Err(self.exhausted());
@@ -186,14 +200,16 @@ impl<'v> Scope<'v> {
     }
 
     fn context(&self) -> &Context<'v, 'v> {
-        self.context.get_or_init(|| {
-            let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-            for (name, value) in &self.variables {
-                context.add_variable_as_val(*name, json::wrap(value));
-            }
-            context
-        })
+        self.context.get_or_init(|| context(&self.variables))
     }
+}
+
+fn context<'v>(variables: &[(&'v str, &'v Value)]) -> Context<'v, 'v> {
+    let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
+    for (name, value) in variables {
+        context.add_variable_as_val(*name, json::wrap(value));
+    }
+    context
 }
 
 impl Default for Scope<'_> {

@@ -101,6 +101,97 @@ fn errors_name_the_expression_and_quote_no_value() {
     }
 }
 
+/// A thread for each field of each lead would cost more than the mapping.
+#[test]
+fn no_preset_needs_a_stack_of_its_own() {
+    use crate::source::preset;
+    let mut tried = 0;
+    for name in preset::names() {
+        let known = preset::find(name).unwrap();
+        let lead = serde_json::to_value(&known.payload.lead).unwrap();
+        let mapping = lead
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, e)| e.as_str());
+        let others = [
+            &known.payload.accept,
+            &known.payload.items,
+            &known.idempotency.key,
+        ];
+        let others = others
+            .into_iter()
+            .flatten()
+            .map(leadgate_crds::common::Expression::as_str);
+        for source in mapping.chain(others) {
+            let depth = Program::compile(source).unwrap().depth;
+            assert!(depth <= super::guard::SHALLOW, "{name}: {source}: {depth}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 200, "{tried}");
+}
+
+/// Found by fuzzing: what the bounds admit must not overflow the stack of the thread that evaluates it.
+#[test]
+fn the_deepest_expressions_fit_into_half_of_a_workers_stack() {
+    let payload = json!({"a": {"a": 1}, "l": [[1]]});
+    let shapes: &[(&str, &str)] = &[
+        ("1", "+1"),
+        ("1", "-1"),
+        ("payload.a.a", "%7"),
+        ("'a'", "+'b'"),
+        ("payload", ".a"),
+        ("payload", ".?a"),
+        ("payload.l", "[0]"),
+        ("payload.l", "[?0]"),
+        ("'a'", ".trim()"),
+        ("'a'", ".lower()"),
+        ("'a'", ".replace('a','b')"),
+        ("payload.a.a == 1", "&&payload.a.a==1"),
+        ("payload.a.a == 2", "||payload.a.a==2"),
+        ("payload.a.a == 2 ? 1 ", ": payload.a.a == 2 ? 1"),
+        ("payload.l", ".flatten()"),
+        ("payload", ".a.orValue(1)"),
+    ];
+    let run = move || {
+        let scope = Scope::new().with("payload", &payload);
+        for (start, link) in shapes {
+            let end = if link.starts_with(':') { ": 1" } else { "" };
+            let admitted: Vec<Program> = (1..20)
+                .chain([50, 84, 120, 126, 250, 254])
+                .filter_map(|n| Program::compile(&format!("{start}{}{end}", link.repeat(n))).ok())
+                .collect();
+            // The deepest that is evaluated on this thread, and the deepest at all.
+            let here = admitted
+                .iter()
+                .rfind(|program| program.depth <= super::guard::SHALLOW);
+            for program in here.into_iter().chain(admitted.last()) {
+                let _ = program.evaluate(&scope);
+                let _ = program.interpret(&scope);
+            }
+            assert!(here.is_some(), "{link}");
+        }
+        let chain = format!("1{}", "+1".repeat(200));
+        assert_eq!(
+            Program::compile(&chain).unwrap().evaluate(&scope),
+            Ok(Some(json!(201)))
+        );
+        // Loops and brackets count as levels too.
+        for chain in (0..240).step_by(3).map(|n| "+1".repeat(n)) {
+            let source = format!("[[payload.l.map(x, payload.l.map(y, 1{chain}))]]");
+            let Ok(program) = Program::compile(&source) else {
+                break;
+            };
+            if program.depth <= super::guard::SHALLOW || chain.len() > 400 {
+                assert!(program.interpret(&scope).is_ok(), "{source}");
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20);
+    thread.spawn(run).unwrap().join().unwrap();
+}
+
 #[test]
 fn what_could_overflow_a_stack_or_never_end_is_refused() {
     let deep = format!("{}1{}", "(".repeat(40), ")".repeat(40));

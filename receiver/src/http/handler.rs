@@ -1,6 +1,6 @@
 //! A request's way, in the design's order: route, read, verify, parse, map, validate, store, answer.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
+use axum_server::tls::TlsInfo;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use super::answer;
 use super::body::NoBody;
 use crate::metrics::{ReasonLabels, RequestLabels, WebhookLabels};
 use crate::queue::{Admission, LeadId, NewLead, NewRejected, ParkReason, QueueError};
-use crate::source::auth::{AuthError, RawRequest, client_address};
+use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
 use crate::source::{ChallengeAnswer, Refusal, Taken, Webhook};
 
 /// A body this large is mapped off the async threads: it takes milliseconds.
@@ -42,6 +43,7 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|info| info.0.ip());
+    let tls = request.extensions().get::<Arc<TlsInfo>>().cloned();
     let (parts, body) = request.into_parts();
     let config = Arc::clone(&app.config.borrow());
     let Some(webhook) = config.route(parts.uri.path()) else {
@@ -60,7 +62,14 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
         count(&app, "", outcome);
         return response;
     };
-    let (outcome, response) = receive(&app, webhook, &parts, body, peer).await;
+    let connection = Connection {
+        peer,
+        certificate: tls
+            .as_ref()
+            .and_then(|tls| tls.peer_certificates.first())
+            .map(Vec::as_slice),
+    };
+    let (outcome, response) = receive(&app, webhook, &parts, body, connection).await;
     count(&app, webhook.id.as_str(), outcome);
     if matches!(outcome, "accepted" | "duplicate") {
         let labels = WebhookLabels {
@@ -89,7 +98,7 @@ async fn receive(
     webhook: &Arc<Webhook>,
     parts: &Parts,
     body: Body,
-    peer: Option<IpAddr>,
+    connection: Connection<'_>,
 ) -> (&'static str, Response) {
     if app.behind_tls_proxy && !forwarded_over_tls(&parts.headers) {
         let detail = "leads do not travel in clear: the proxy must say X-Forwarded-Proto: https";
@@ -102,10 +111,15 @@ async fn receive(
         );
     }
     if !webhook.addresses.allows_all() {
-        let address = client_address(peer, &parts.headers, webhook.trusted_proxies);
+        let address = client_address(connection.peer, &parts.headers, webhook.trusted_proxies);
         if let Err(error) = webhook.addresses.verify(address) {
             return refuse_sender(app, webhook, error);
         }
+    }
+    if let Some(rule) = &webhook.certificate
+        && let Err(error) = rule.verify(connection, &parts.headers)
+    {
+        return refuse_sender(app, webhook, error);
     }
     if parts.method == Method::GET {
         return probe(app, webhook, parts);
@@ -118,14 +132,14 @@ async fn receive(
         Err(reason) => return no_body(reason, webhook.max_bytes),
     };
     let raw = raw(parts, &body);
-    if let Some(answer) = webhook
-        .challenges
-        .iter()
-        .find_map(|challenge| challenge.before_verification(&raw))
+    let verified = webhook.verifier.verify(&raw);
+    // What carries the proof of a lead is no probe, whatever it looks like: a careless pattern must not swallow leads.
+    if (verified.is_err() || !webhook.verifier.tells_leads_from_probes())
+        && let Some(answer) = handshake(webhook, &raw)
     {
         return ("challenge", answer::challenge(answer));
     }
-    if let Err(error) = webhook.verifier.verify(&raw) {
+    if let Err(error) = verified {
         return refuse_sender(app, webhook, error);
     }
     match take(webhook, parts, &body).await {
@@ -139,14 +153,16 @@ async fn receive(
     }
 }
 
+/// The answer to a handshake that comes without a body, or without a proof.
+fn handshake(webhook: &Webhook, raw: &RawRequest<'_>) -> Option<ChallengeAnswer> {
+    let mut handshakes = webhook.challenges.iter();
+    handshakes.find_map(|challenge| challenge.before_verification(raw))
+}
+
 /// A GET: a handshake of the sender, or a mistake.
 fn probe(app: &App, webhook: &Webhook, parts: &Parts) -> (&'static str, Response) {
     let raw = raw(parts, &[]);
-    match webhook
-        .challenges
-        .iter()
-        .find_map(|challenge| challenge.before_verification(&raw))
-    {
+    match handshake(webhook, &raw) {
         None => ("method_not_allowed", answer::method_not_allowed()),
         Some(answer @ ChallengeAnswer::AfterVerification(..)) => match webhook.verifier.verify(&raw) {
             Ok(()) => ("challenge", answer::challenge(answer)),

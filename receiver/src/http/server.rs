@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +12,10 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_util::sync::CancellationToken;
 
 /// A sender that needs longer than this for its headers is cut off.
@@ -34,6 +39,8 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// Its key.
     pub key: PathBuf,
+    /// Who signs client certificates; `None`: none are asked for.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// Binds a socket; the error says which address, and why not.
@@ -91,32 +98,77 @@ fn limits(builder: &mut Builder<TokioExecutor>) {
 }
 
 async fn certificate(tls: &Tls) -> io::Result<RustlsConfig> {
-    RustlsConfig::from_pem_file(&tls.certificate, &tls.key)
-        .await
-        .map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!(
-                    "the certificate {} or its key {} cannot be used: {error}",
-                    tls.certificate.display(),
-                    tls.key.display()
-                ),
-            )
-        })
+    Ok(RustlsConfig::from_config(read(tls.clone()).await?))
 }
 
-/// Takes a renewed certificate into use without a restart.
+/// Reads the files off the async threads.
+async fn read(tls: Tls) -> io::Result<Arc<ServerConfig>> {
+    tokio::task::spawn_blocking(move || server_config(&tls))
+        .await
+        .map_err(io::Error::other)?
+}
+
+/// What a handshake needs. A client certificate is asked for, not demanded: which webhook needs one is known only when
+/// the path is. One that is shown must be valid.
+fn server_config(tls: &Tls) -> io::Result<Arc<ServerConfig>> {
+    let unusable = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("the {what} {} cannot be used: {error}", path.display()),
+        )
+    };
+    let chain = certificates(&tls.certificate).map_err(|e| unusable("certificate", &tls.certificate, &e))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|e| unusable("key", &tls.key, &e))?;
+    let builder = ServerConfig::builder();
+    let builder = match &tls.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let explain = |e: &dyn std::fmt::Display| unusable("client CA (--tls-client-ca)", path, e);
+            let mut roots = RootCertStore::empty();
+            for authority in certificates(path).map_err(|e| explain(&e))? {
+                roots.add(authority).map_err(|e| explain(&e))?;
+            }
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots))
+                .allow_unauthenticated()
+                .build()
+                .map_err(|e| explain(&e))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(|e| {
+        let pair = format!("certificate {} with the key", tls.certificate.display());
+        unusable(&pair, &tls.key, &e)
+    })?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The certificates of a PEM file; at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    let all = CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()?;
+    if all.is_empty() {
+        return Err(pem::Error::NoItemsFound);
+    }
+    Ok(all)
+}
+
+/// Takes renewed certificates into use without a restart.
 async fn reload(tls: Tls, config: RustlsConfig) {
     let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-    let mut known = (modified(&tls.certificate), modified(&tls.key));
+    let files = |tls: &Tls| {
+        let ca = tls.client_ca.as_deref().map(modified);
+        (modified(&tls.certificate), modified(&tls.key), ca)
+    };
+    let mut known = files(&tls);
     loop {
         tokio::time::sleep(CERTIFICATE).await;
-        let now = (modified(&tls.certificate), modified(&tls.key));
+        let now = files(&tls);
         if now == known {
             continue;
         }
-        match config.reload_from_pem_file(&tls.certificate, &tls.key).await {
-            Ok(()) => {
+        match read(tls.clone()).await {
+            Ok(renewed) => {
+                config.reload_from_config(renewed);
                 known = now;
                 tracing::info!("the renewed certificate is in use");
             }

@@ -56,7 +56,7 @@ pub fn warm_up(region: &str) {
 
 /// A time as RFC 3339 in UTC, from RFC 3339, a zoned or plain date-time (taken as UTC), a date, or a number of
 /// seconds or milliseconds since 1970. `None`: it cannot be read.
-pub(super) fn instant(text: &str) -> Option<String> {
+pub fn instant(text: &str) -> Option<String> {
     let text = text.trim();
     if let Ok(number) = text.parse::<i64>() {
         // From 1973 on, milliseconds have more than 11 digits; seconds reach 11 digits in the year 5138.

@@ -3,14 +3,13 @@
 //! An answer is given only for text of a narrow shape, after the proof that the sender can give. LinkedIn signs leads
 //! with the key of its handshake, so a receiver that signs whatever it is asked would sign leads for anybody.
 
-use std::collections::BTreeMap;
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::Method;
-use leadgate_crds::lead_webhook::Extractor;
-use regex::Regex;
-use regex::bytes::Regex as BytesRegex;
-use serde::Deserialize;
+use leadgate_crds::lead_webhook::{
+    AnswerKind, Challenge as ChallengeData, ChallengeMethod, Extractor, HmacAlgorithm,
+};
+use regex::bytes::{Regex as BytesRegex, RegexBuilder as BytesRegexBuilder};
+use regex::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
@@ -18,71 +17,21 @@ use subtle::ConstantTimeEq as _;
 use super::auth::{AuthError, Place, RawRequest};
 use crate::expression::plain_text;
 
-/// A handshake as data, as presets write it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ChallengeData {
-    /// `GET` or `POST`.
-    pub method: ChallengeMethod,
-    /// Which requests are one.
-    #[serde(default)]
-    pub when: When,
-    /// Whether the request must pass the webhook's own verification first.
-    #[serde(default)]
-    pub verified: bool,
-    /// Where the sender puts the challenge token, which must equal `auth.challengeTokenSecretRef`.
-    pub token: Option<Extractor>,
-    /// Where the challenge is.
-    pub take: Option<Extractor>,
-    /// What it must look like, as a whole.
-    pub pattern: Option<String>,
-    /// How it is answered.
-    pub answer: AnswerKind,
-    /// For `Hmac`: the names of challenge and answer in the JSON that is sent back.
-    #[serde(default)]
-    pub fields: Vec<String>,
-    /// The status for a request that lacks challenge or token.
-    #[serde(default = "bad_request")]
-    pub otherwise: u16,
-}
+/// A challenge longer than this, in characters, is not one.
+const LONGEST: usize = 200;
+/// A probe longer than this, in bytes, is not one.
+const LONGEST_PROBE: usize = 256;
+/// Memory that a pattern may compile to, in bytes: a manifest is not a way to exhaust a receiver.
+const PATTERN: usize = 256 << 10;
 
-fn bad_request() -> u16 {
-    400
-}
-
-/// A handshake's method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum ChallengeMethod {
-    /// Before any body.
-    Get,
-    /// In place of a lead.
-    Post,
-}
-
-/// What all must hold.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct When {
-    /// Query parameter -> value.
-    #[serde(default)]
-    pub query: BTreeMap<String, String>,
-    /// JSON pointer -> text.
-    #[serde(default)]
-    pub json: BTreeMap<String, String>,
-    /// What the whole body looks like: for probes that carry no proof, so that nothing is parsed.
-    pub body: Option<String>,
-}
-
-/// How a handshake is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum AnswerKind {
-    /// The challenge itself, as text/plain.
-    Echo,
-    /// The challenge and its HMAC-SHA256 in hex, as JSON.
-    Hmac,
-    /// 200 and nothing else.
-    Ok,
+/// The key that answers a handshake, and how leads are signed with it.
+pub struct Key {
+    /// The Secret's value.
+    pub bytes: Vec<u8>,
+    /// How leads are signed.
+    pub algorithm: HmacAlgorithm,
+    /// The template of a lead's signed text.
+    pub signed: String,
 }
 
 /// A handshake with its secrets.
@@ -116,9 +65,10 @@ pub enum ChallengeAnswer {
 }
 
 impl Challenge {
-    /// Compiles. `token` is the webhook's challenge token, `key` its first HMAC key.
-    pub fn compile(data: &ChallengeData, token: Option<Vec<u8>>, key: Option<&[u8]>) -> Result<Self, String> {
-        let whole = |pattern: &str| format!("^(?:{pattern})$");
+    /// Compiles. `token` is the webhook's challenge token, `key` its first HMAC key. The error starts with the field
+    /// of the challenge.
+    pub fn compile(data: &ChallengeData, token: Option<Vec<u8>>, key: Option<&Key>) -> Result<Self, String> {
+        check_shape(data)?;
         let query = data
             .when
             .query
@@ -129,38 +79,26 @@ impl Challenge {
             (Some(extractor), Some(token)) => {
                 let token = token.trim_ascii().to_vec();
                 if token.is_empty() {
-                    return Err("challengeTokenSecretRef: the token is empty".to_owned());
+                    return Err("token: the Secret in auth.challengeTokenSecretRef is empty".to_owned());
                 }
-                Some((Place::compile(extractor)?, token))
+                Some((
+                    Place::compile(extractor).map_err(|e| format!("token: {e}"))?,
+                    token,
+                ))
             }
             _ => None,
         };
-        let key = match (data.answer, key) {
-            (AnswerKind::Hmac, Some(key)) => {
-                Some(Hmac::<Sha256>::new_from_slice(key).map_err(|_| "the key cannot be used".to_owned())?)
-            }
-            (AnswerKind::Hmac, None) => {
-                return Err("hmac: this sender's handshake needs the signing secret".to_owned());
-            }
-            _ => None,
+        let key = match data.answer {
+            AnswerKind::Hmac => Some(signer(data, key)?),
+            AnswerKind::Echo | AnswerKind::Ok => None,
         };
+        let take = data.take.as_ref().map(Place::compile).transpose();
         Ok(Self {
             query,
-            body: data
-                .when
-                .body
-                .as_deref()
-                .map(|p| BytesRegex::new(&whole(p)))
-                .transpose()
-                .map_err(|e| e.to_string())?,
+            body: data.when.body.as_deref().map(body_pattern).transpose()?,
             token,
-            take: data.take.as_ref().map(Place::compile).transpose()?,
-            pattern: data
-                .pattern
-                .as_deref()
-                .map(|p| Regex::new(&whole(p)))
-                .transpose()
-                .map_err(|e| e.to_string())?,
+            take: take.map_err(|e| format!("take: {e}"))?,
+            pattern: data.pattern.as_deref().map(text_pattern).transpose()?,
             key,
             data: data.clone(),
         })
@@ -170,6 +108,9 @@ impl Challenge {
     pub fn before_verification(&self, request: &RawRequest<'_>) -> Option<ChallengeAnswer> {
         let (get, probe) = (self.data.method == ChallengeMethod::Get, self.body.is_some());
         if get != (request.method == Method::GET) || !(get || probe) {
+            return None;
+        }
+        if probe && request.body.len() > LONGEST_PROBE {
             return None;
         }
         if self
@@ -214,7 +155,7 @@ impl Challenge {
         if let Some((place, token)) = &self.token {
             let given = place.value(request, "challenge token");
             if !given.is_ok_and(|given| given.as_bytes().ct_eq(token).into()) {
-                return refuse(self.data.otherwise, "the challenge token does not match");
+                return refuse(self.otherwise(), "the challenge token does not match");
             }
         }
         let challenge = match &self.take {
@@ -222,16 +163,16 @@ impl Challenge {
             Some(place) => match place.value(request, "challenge") {
                 Ok(text) => text.into_owned(),
                 Err(AuthError::Missing(_)) => {
-                    return refuse(self.data.otherwise, "the request carries no challenge");
+                    return refuse(self.otherwise(), "the request carries no challenge");
                 }
                 Err(_) => return refuse(400, "the challenge is not written as this sender writes it"),
             },
         };
-        if self
+        let as_documented = self
             .pattern
             .as_ref()
-            .is_some_and(|pattern| !pattern.is_match(&challenge))
-        {
+            .is_none_or(|pattern| pattern.is_match(&challenge));
+        if !as_documented || !is_harmless(self.data.answer, &challenge) {
             return refuse(400, "the challenge is not written as this sender writes it");
         }
         let (kind, body) = match (self.data.answer, &self.key) {
@@ -244,6 +185,10 @@ impl Challenge {
         } else {
             ChallengeAnswer::Answer(kind, body)
         }
+    }
+
+    fn otherwise(&self) -> u16 {
+        u16::try_from(self.data.otherwise).unwrap_or(400)
     }
 
     fn signed(&self, challenge: &str, key: Option<&Hmac<Sha256>>) -> String {
@@ -263,6 +208,100 @@ impl Challenge {
             json!(digest)
         )
     }
+}
+
+/// Whether a text may be sent back (`Echo`) or signed (`Hmac`), whatever the pattern says.
+fn is_harmless(answer: AnswerKind, text: &str) -> bool {
+    let safe = |byte: u8| match answer {
+        AnswerKind::Hmac => is_plain(byte),
+        AnswerKind::Echo | AnswerKind::Ok => is_plain(byte) || b".~+/=".contains(&byte),
+    };
+    text.len() <= LONGEST && text.bytes().all(safe)
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+/// What the schema's rules say too, for presets and for manifests that no API server has seen.
+fn check_shape(data: &ChallengeData) -> Result<(), String> {
+    let (get, probe) = (data.method == ChallengeMethod::Get, data.when.body.is_some());
+    if data.answer != AnswerKind::Ok && (data.take.is_none() || data.pattern.is_none()) {
+        return Err("take: say where the challenge is (take) and what it looks like (pattern)".to_owned());
+    }
+    if data.answer == AnswerKind::Hmac && data.fields.len() != 2 {
+        return Err("fields: name two, for challenge and answer in the JSON that is sent back".to_owned());
+    }
+    if get && (probe || !data.when.json.is_empty() || is_in_body(data.take.as_ref())) {
+        return Err("when: a GET has no body; use when.query and take.query".to_owned());
+    }
+    if !get && probe != data.when.json.is_empty() {
+        return Err(
+            "when: a POST must be told from a lead; set exactly one of when.json and when.body".to_owned(),
+        );
+    }
+    if probe && data.answer != AnswerKind::Ok {
+        return Err("answer: a probe without proof (when.body) gets no other answer than Ok".to_owned());
+    }
+    Ok(())
+}
+
+fn is_in_body(place: Option<&Extractor>) -> bool {
+    place.is_some_and(|place| place.json.is_some())
+}
+
+/// The key for an answer, where signing it helps nobody to forge a lead: the asker has the key already (a POST, or
+/// `verified`), or the text signed for a lead holds a character that no challenge does.
+fn signer(data: &ChallengeData, key: Option<&Key>) -> Result<Hmac<Sha256>, String> {
+    let Some(key) = key else {
+        return Err("answer: Hmac is made with the key of auth.hmac; set auth.hmac".to_owned());
+    };
+    if key.algorithm == HmacAlgorithm::Ed25519 {
+        return Err(
+            "answer: Hmac needs a shared secret; the key of auth.hmac is a public one (ed25519)".to_owned(),
+        );
+    }
+    let proven = data.verified || data.method == ChallengeMethod::Post;
+    if !proven && !differs_from_challenges(&key.signed) {
+        return Err(
+            "answer: this would sign for anybody what the webhook accepts as a lead's signature, since auth.hmac.signed may give the same text as a challenge; set verified: true, or answer Echo"
+                .to_owned(),
+        );
+    }
+    Hmac::<Sha256>::new_from_slice(key.bytes.trim_ascii_end())
+        .map_err(|_| "answer: the key of auth.hmac cannot be used".to_owned())
+}
+
+/// Whether every text that a template gives holds a character that no challenge for `Hmac` may hold: one that stands in
+/// the template itself, or the `:` of a URL.
+fn differs_from_challenges(template: &str) -> bool {
+    if template.contains("{url}") {
+        return true;
+    }
+    let mut outside = true;
+    template.bytes().any(|byte| {
+        match byte {
+            b'{' => outside = false,
+            b'}' => outside = true,
+            _ => return outside && !is_plain(byte),
+        }
+        false
+    })
+}
+
+fn text_pattern(pattern: &str) -> Result<Regex, String> {
+    // By itself first: `a)|(b` is no expression, but would be one between the brackets.
+    let build = |text: &str| RegexBuilder::new(text).size_limit(PATTERN).build();
+    build(pattern)
+        .and_then(|_| build(&format!("^(?:{pattern})$")))
+        .map_err(|error| format!("pattern: it is not a regular expression, or too large a one: {error}"))
+}
+
+fn body_pattern(pattern: &str) -> Result<BytesRegex, String> {
+    let build = |text: &str| BytesRegexBuilder::new(text).size_limit(PATTERN).build();
+    build(pattern)
+        .and_then(|_| build(&format!("^(?:{pattern})$")))
+        .map_err(|error| format!("when.body: it is not a regular expression, or too large a one: {error}"))
 }
 
 fn query_place(name: &str) -> Result<Place, String> {

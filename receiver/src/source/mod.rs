@@ -2,8 +2,8 @@
 //!
 //! * `auth`: proof over the raw bytes. `challenge`: handshakes. `hydrate`: what thin
 //!   payloads lack. `body`: bytes to payload. `take`: payload to leads. `idempotency`: which
-//!   submission. `webhook`: a LeadWebhook compiled with its preset and secrets. `presets/*.yaml`: known senders, as
-//!   data.
+//!   submission. `webhook`: a LeadWebhook compiled with its preset and secrets; `proof`: that of its `auth`.
+//!   `presets/*.yaml`: known senders, as data.
 //! * Everything here is pure; the source does not know the queue's stores, nor HTTP's sockets.
 
 pub mod auth;
@@ -13,10 +13,11 @@ mod fields;
 mod hydrate;
 mod idempotency;
 pub mod preset;
+mod proof;
 mod take;
 mod webhook;
 
-pub use challenge::{Challenge, ChallengeAnswer, ChallengeData};
+pub use challenge::{Challenge, ChallengeAnswer, Key as ChallengeKey};
 pub use hydrate::Hydrator;
 pub use idempotency::Key;
 pub use take::{Draft, Refusal, Seen, Taken};

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use leadgate_crds::common::{Duration, Expression};
-use leadgate_crds::lead_webhook::{Format, LeadMapping, TokenEncoding};
+use leadgate_crds::lead_webhook::{Challenge, Format, LeadMapping, TokenEncoding};
 use serde::Deserialize;
 
 use super::auth::HmacScheme;
-use super::challenge::ChallengeData;
 
 /// What is known of a sender.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,11 +24,14 @@ pub struct Preset {
     /// What that rests on, and what a user should know.
     #[serde(default)]
     pub notes: String,
+    /// What a person has to click and type in the sender's interface.
+    #[serde(default)]
+    pub setup: String,
     /// How the sender proves itself. Absent: it cannot; the webhook must say what else to do.
     pub auth: Option<PresetAuth>,
     /// What it asks before it sends leads.
     #[serde(default)]
-    pub challenges: Vec<ChallengeData>,
+    pub challenges: Vec<Challenge>,
     /// How its body becomes leads.
     #[serde(default)]
     pub payload: PresetPayload,

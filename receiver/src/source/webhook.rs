@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use leadgate_crds::LeadWebhook;
 use leadgate_crds::common::Expression;
-use leadgate_crds::lead_webhook::{Auth, AuthScheme, Extractor, Format, Hmac, TokenEncoding};
-use leadgate_crds::{LeadWebhook, LeadWebhookSpec};
+use leadgate_crds::lead_webhook::Format;
 use serde_json::{Value, json};
 
-use super::auth::{AddressRule, HmacScheme, HmacVerifier, Place, TokenVerifier, Verifier};
+use super::auth::{AddressRule, CertificateRule, Verifier};
 use super::challenge::Challenge;
 use super::fields::Fields;
 use super::hydrate::Hydrator;
-use super::preset::{self, Preset, PresetToken};
+use super::preset;
+use super::proof::{challenges, verifier};
 use crate::expression::{Program, Scope};
 use crate::lead::{Lead, Limits, Problem, warm_up};
 use crate::queue::{SinkId, WebhookId};
@@ -40,6 +41,8 @@ pub struct Webhook {
     pub challenges: Vec<Challenge>,
     /// From where.
     pub addresses: AddressRule,
+    /// With whose client certificate; `None`: none is asked for.
+    pub certificate: Option<CertificateRule>,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: usize,
     /// Answer 503.
@@ -120,6 +123,11 @@ impl Webhook {
             .take("spec.auth", challenges(spec, preset, read_secret))
             .unwrap_or_default();
         let addresses = errors.take("spec", AddressRule::compile(&spec.auth.allowed_cidrs));
+        let certificate = spec
+            .auth
+            .client_certificate
+            .as_ref()
+            .and_then(|own| errors.take("spec.auth", CertificateRule::compile(own)));
         let payload = &spec.payload;
         let from_preset = preset.map(|p| p.payload.clone()).unwrap_or_default();
 
@@ -209,6 +217,7 @@ impl Webhook {
             verifier,
             challenges,
             addresses,
+            certificate,
             trusted_proxies: usize::try_from(spec.auth.trusted_proxies).unwrap_or(0),
             suspended: spec.suspend,
             keep_rejected: spec.retention.rejected.get(),
@@ -305,145 +314,5 @@ impl Errors {
         Program::compile(expression?.as_str())
             .map_err(|error| self.0.push(format!("{field}: {error}")))
             .ok()
-    }
-}
-
-/// Builds the verifier. Errors start with the field below `spec.auth`.
-fn verifier(
-    spec: &LeadWebhookSpec,
-    preset: Option<&Preset>,
-    read_secret: &ReadSecret<'_>,
-) -> Result<Verifier, String> {
-    let auth: &Auth = &spec.auth;
-    let read_all = |refs: &[leadgate_crds::common::SecretKeyRef], field: &str| {
-        refs.iter()
-            .map(|r| {
-                let value = read_secret(&r.name, &r.key).map_err(|e| format!("{field}: {e}"))?;
-                Ok((format!("{}/{}", r.name, r.key), value))
-            })
-            .collect::<Result<Vec<_>, String>>()
-    };
-    match auth.scheme() {
-        Some(AuthScheme::Hmac(hmac)) => {
-            let scheme = overlay(
-                hmac,
-                preset.and_then(|p| p.auth.as_ref()).and_then(|a| a.hmac.as_ref()),
-            );
-            let secrets = read_all(&hmac.secret_refs, "hmac.secretRefs")?;
-            HmacVerifier::compile(&scheme, &secrets, spec.public_url.as_deref())
-                .map(|v| Verifier::Hmac(Box::new(v)))
-        }
-        Some(AuthScheme::Token(token)) => {
-            let known = preset
-                .and_then(|p| p.auth.as_ref())
-                .and_then(|a| a.token.clone())
-                .unwrap_or_default();
-            let own = PresetToken {
-                header: token.header.clone(),
-                query: token.query.clone(),
-                json: token.json.clone(),
-                ..PresetToken::default()
-            };
-            let place = token_place(
-                if token.header.is_some() || token.query.is_some() || token.json.is_some() {
-                    &own
-                } else {
-                    &known
-                },
-            )?;
-            let scheme = token
-                .scheme
-                .as_deref()
-                .or(known.scheme.as_deref())
-                .unwrap_or_default();
-            let encoding = token.encoding.or(known.encoding).unwrap_or_default();
-            let secrets = read_all(&token.secret_refs, "token.secretRefs")?;
-            TokenVerifier::compile(place, scheme, encoding, &secrets).map(Verifier::Token)
-        }
-        Some(AuthScheme::Basic(basic)) => {
-            let r = &basic.secret_ref;
-            let user = read_secret(&r.name, &r.username_key).map_err(|e| format!("basic.secretRef: {e}"))?;
-            let password =
-                read_secret(&r.name, &r.password_key).map_err(|e| format!("basic.secretRef: {e}"))?;
-            let (user, password) = (user.trim_ascii_end(), password.trim_ascii_end());
-            if user.is_empty() || password.is_empty() {
-                return Err(format!(
-                    "basic.secretRef: Secret {}: user name and password must not be empty",
-                    r.name
-                ));
-            }
-            let credentials = [user, b":", password].concat();
-            let place = Place::header("authorization")?;
-            TokenVerifier::compile(
-                place,
-                "Basic",
-                TokenEncoding::Base64,
-                &[(r.name.clone(), credentials)],
-            )
-            .map(Verifier::Token)
-        }
-        Some(AuthScheme::None(none)) if none.allow_unauthenticated => Ok(Verifier::Anyone),
-        Some(AuthScheme::None(_)) => Err(
-            "none.allowUnauthenticated: it must be true: anybody who knows the URL can then post".to_owned(),
-        ),
-        None => Err("hmac: set exactly one of hmac, token, basic and none".to_owned()),
-    }
-}
-
-/// The sender's handshakes. Errors start with the field below `spec.auth`.
-fn challenges(
-    spec: &LeadWebhookSpec,
-    preset: Option<&Preset>,
-    read_secret: &ReadSecret<'_>,
-) -> Result<Vec<Challenge>, String> {
-    let Some(preset) = preset else {
-        return Ok(Vec::new());
-    };
-    // A webhook that replaced the sender's own proof has no key to answer its handshake with.
-    if preset.auth.as_ref().is_some_and(|auth| auth.hmac.is_some()) && spec.auth.hmac.is_none() {
-        return Ok(Vec::new());
-    }
-    let token = spec
-        .auth
-        .challenge_token_secret_ref
-        .as_ref()
-        .map(|r| read_secret(&r.name, &r.key).map_err(|e| format!("challengeTokenSecretRef: {e}")));
-    let token = token.transpose()?;
-    let first = spec.auth.hmac.as_ref().and_then(|hmac| hmac.secret_refs.first());
-    let key = first
-        .map(|r| read_secret(&r.name, &r.key).map_err(|e| format!("hmac.secretRefs: {e}")))
-        .transpose()?;
-    let key = key.as_deref().map(<[u8]>::trim_ascii_end);
-    preset
-        .challenges
-        .iter()
-        .map(|data| Challenge::compile(data, token.clone(), key))
-        .collect()
-}
-
-fn token_place(token: &PresetToken) -> Result<Place, String> {
-    let mut extractor = Extractor {
-        header: token.header.clone(),
-        query: token.query.clone(),
-        json: token.json.clone(),
-        ..Extractor::default()
-    };
-    if extractor.header.is_none() && extractor.query.is_none() && extractor.json.is_none() {
-        extractor.header = Some("X-API-Key".to_owned());
-    }
-    Place::compile(&extractor).map_err(|e| format!("token: {e}"))
-}
-
-/// The webhook's own words over the preset's.
-fn overlay(own: &Hmac, preset: Option<&HmacScheme>) -> HmacScheme {
-    let known = preset.cloned().unwrap_or_default();
-    HmacScheme {
-        algorithm: own.algorithm.or(known.algorithm),
-        secret: own.secret.clone().or(known.secret),
-        signature: own.signature.clone().or(known.signature),
-        timestamp: own.timestamp.clone().or(known.timestamp),
-        id: own.id.clone().or(known.id),
-        signed: own.signed.clone().or(known.signed),
-        body_digest: own.body_digest.clone().or(known.body_digest),
     }
 }

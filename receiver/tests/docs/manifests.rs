@@ -82,3 +82,35 @@ fn every_crm_of_the_examples_is_listed_with_its_documents() {
     }
     assert!(tried > 0);
 }
+
+/// Each page's manifest, with the Secret that it names; all at once, as one namespace would have them.
+#[test]
+fn every_manifest_in_the_senders_pages_is_valid() {
+    if std::env::var_os("UPDATE").is_some() {
+        return; // They are being written.
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut tried = 0;
+    for file in fs::read_dir(root().join("docs/senders")).unwrap() {
+        let file = file.unwrap().path();
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let found = blocks(&fs::read_to_string(&file).unwrap(), "yaml");
+        assert_eq!(found.len(), 1, "{name}");
+        let secret = format!(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\n\
+             stringData: {{secret: MDEyMzQ1Njc4OWFiY2RlZg==, verify-token: v, api-token: a}}\n"
+        );
+        fs::write(
+            folder.path().join(format!("{name}.yaml")),
+            format!("{}{secret}", found[0]),
+        )
+        .unwrap();
+        tried += 1;
+    }
+    for name in ["secrets.yaml", "crmsink.yaml"] {
+        let from = root().join("examples/quickstart").join(name);
+        fs::copy(from, folder.path().join(format!("z-{name}"))).unwrap();
+    }
+    assert_eq!(problems(folder.path()), Vec::<String>::new());
+    assert!(tried >= 37, "{tried} manifests were tried");
+}

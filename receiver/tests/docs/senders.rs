@@ -1,73 +1,270 @@
-//! `docs/senders.md` from the presets.
+//! `docs/senders/`: a page for each preset, and the table in `docs/senders.md`.
 
 use std::fmt::Write as _;
+use std::fs;
 
-use leadgate_crds::lead_webhook::{Extractor, SignatureEncoding};
+use leadgate_crds::lead_webhook::{
+    AnswerKind, Challenge, ChallengeMethod, Extractor, Format, SignatureEncoding,
+};
 use leadgate_receiver::source::auth::HmacScheme;
-use leadgate_receiver::source::preset::{self, Preset};
+use leadgate_receiver::source::preset::{self, Preset, PresetToken};
+use serde_json::Value;
 
-use super::{cell, in_step};
+use super::{cell, in_step, part_in_step, root};
 
-const HEAD: &str = "<!-- Made from receiver/src/source/presets by `make generate`. -->
-# Senders
-
-`spec.source` names a preset: how the sender signs, what its payload means, and how its resends are recognised. Any field
-that a LeadWebhook sets itself wins over the preset's. You add the secret and a sink:
-
-```yaml
-apiVersion: leadgate.dev/v1alpha1
-kind: LeadWebhook
-metadata: {name: demo-requests}
-spec:
-  source: typeform
-  auth: {hmac: {secretRefs: [{name: senders, key: typeform}]}}
-  sinks: [{name: hubspot}]
-```
-
-Several `secretRefs` are all accepted, so that a secret can be changed without losing a request. A sender that is not
-listed works without a preset: describe its scheme in [`spec.auth`](reference.md#leadwebhook-specauth) and its fields in
-[`spec.payload.lead`](reference.md#leadwebhook-specpayloadlead).
-
-A preset is a file in `receiver/src/source/presets`; adding one takes no Rust.
-
-| `source` | Sender | Proof | Resends known for | Confidence | Checked |
-|---|---|---|---|---|---|
-";
+fn all() -> Vec<(&'static str, &'static Preset)> {
+    preset::names()
+        .map(|name| (name, preset::find(name).unwrap()))
+        .collect()
+}
 
 #[test]
 fn senders_are_listed_as_their_presets_are() {
-    let all: Vec<(&str, &Preset)> = preset::names()
-        .map(|name| (name, preset::find(name).unwrap()))
-        .collect();
-    let mut page = HEAD.to_owned();
-    for (name, preset) in &all {
-        let window = preset
-            .idempotency
-            .window
-            .as_ref()
-            .map_or("24h".to_owned(), ToString::to_string);
+    let mut table = String::from(
+        "| `source` | Sender | Proof | Resends known for | Confidence | Checked |\n|---|---|---|---|---|---|\n",
+    );
+    for (name, preset) in all() {
         writeln!(
-            page,
-            "| [`{name}`](#{name}) | {} | {} | {window} | {:?} | {} |",
+            table,
+            "| [`{name}`](senders/{name}.md) | {} | {} | {} | {:?} | {} |",
             cell(&preset.title),
             proof(preset),
+            window(preset),
             preset.confidence,
             preset.checked
         )
         .unwrap();
     }
-    page.push_str(
-        "\nConfidence: *High* was checked against the sender's own SDK or source, *Medium* against its documentation, \
-         *Low* against a secondary source.\n",
-    );
-    for (name, preset) in &all {
-        write!(page, "\n## {name}\n\n{}.", preset.title).unwrap();
-        if let Some(url) = &preset.documentation {
-            write!(page, " [Documentation]({url}).").unwrap();
-        }
-        write!(page, " {}\n\n```yaml\n{}```\n", preset.notes.trim(), body(name)).unwrap();
+    part_in_step("docs/senders.md", "senders", &table);
+}
+
+#[test]
+fn every_sender_has_a_page() {
+    for (name, preset) in all() {
+        assert!(preset.setup.len() > 80, "{name}: say under setup what to click");
+        in_step(&format!("docs/senders/{name}.md"), &page(name, preset));
     }
-    in_step("docs/senders.md", &page);
+    for file in fs::read_dir(root().join("docs/senders")).unwrap() {
+        let file = file.unwrap().path();
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(
+            preset::find(&name).is_some(),
+            "docs/senders/{name}.md has no preset"
+        );
+    }
+}
+
+fn page(name: &str, preset: &Preset) -> String {
+    let mut page = format!(
+        "<!-- Made from receiver/src/source/presets/{name}.yaml by `make generate`. -->\n# {}\n\n{}\n\n",
+        preset.title,
+        preset.notes.trim()
+    );
+    write!(
+        page,
+        "```yaml\n{}```\n\n## In the sender\n\n{}\n",
+        example(name, preset),
+        preset.setup.trim()
+    )
+    .unwrap();
+    page.push_str(
+        "\nMenus move; where this differs from what you see, the sender's documentation is right.\n",
+    );
+    page.push_str("\n## What the preset knows\n\n| | |\n|---|---|\n");
+    let mut row = |label: &str, text: &str| writeln!(page, "| {label} | {text} |").unwrap();
+    row("Proof", &proof(preset));
+    if let Some(scheme) = scheme(preset) {
+        scheme_rows(scheme, &mut row);
+    }
+    for challenge in &preset.challenges {
+        row("Handshake", &handshake(challenge));
+    }
+    row("Body", body(preset.payload.format));
+    if let Some(accept) = &preset.payload.accept {
+        row("A lead, if", &code(accept.as_str()));
+    }
+    if let Some(items) = &preset.payload.items {
+        row("One lead each of", &code(items.as_str()));
+    }
+    match &preset.idempotency.key {
+        Some(key) => row("A resend is known by", &code(key.as_str())),
+        None => row(
+            "A resend is known by",
+            "`X-Idempotency-Key`, `submissionId`, `eventId`, e-mail and time, else a digest of the body",
+        ),
+    }
+    row("for", &window(preset));
+    if let Some(hydrate) = &preset.payload.hydrate {
+        let from = format!(
+            "{} with the path {}",
+            hydrate.base_url,
+            code(hydrate.path.as_str())
+        );
+        row("The rest is fetched from", &from);
+    }
+    if let Some(url) = &preset.documentation {
+        row("Documentation", &format!("<{url}>"));
+    }
+    row(
+        "Checked",
+        &format!("{}, confidence {:?}", preset.checked, preset.confidence),
+    );
+    mapping(
+        &mut page,
+        "Fields",
+        &serde_json::to_value(&preset.payload.lead).unwrap(),
+    );
+    if let Some(hydrate) = &preset.payload.hydrate {
+        mapping(
+            &mut page,
+            "Fields of what is fetched",
+            &serde_json::to_value(&hydrate.lead).unwrap(),
+        );
+    }
+    page.push_str(
+        "\nAny of this can be replaced in the LeadWebhook: see [expressions](../expressions.md) and \
+         [reference](../reference.md). All senders: [senders](../senders.md).\n",
+    );
+    page
+}
+
+fn scheme_rows(scheme: &HmacScheme, row: &mut dyn FnMut(&str, &str)) {
+    if let Some(time) = &scheme.timestamp {
+        let seconds = time.tolerance_seconds.unwrap_or(300);
+        let unit = time
+            .unit
+            .map_or("seconds".to_owned(), |unit| format!("{unit:?}").to_lowercase());
+        let text = format!("{}, in {unit}; {seconds} s either way", place(&time.extractor()));
+        row("Signed at", &text);
+    }
+    if let Some(id) = &scheme.id {
+        row("Message id", &place(id));
+    }
+    if let Some(format) = &scheme.secret {
+        let mut text = format
+            .encoding
+            .map_or(String::new(), |e| format!("{e:?}").to_lowercase());
+        if let Some(prefix) = &format.prefix {
+            write!(text, " after `{prefix}`").unwrap();
+        }
+        row("Secret", text.trim());
+    }
+    if let Some(digest) = &scheme.body_digest {
+        row("Digest of the body", &place(digest));
+    }
+}
+
+/// What a person starts from; every Secret is named as the sender.
+fn example(name: &str, preset: &Preset) -> String {
+    let mut yaml = format!(
+        "apiVersion: leadgate.dev/v1alpha1\nkind: LeadWebhook\nmetadata: {{name: {name}}}\nspec:\n  source: {name}\n"
+    );
+    let signs_url = scheme(preset)
+        .and_then(|s| s.signed.as_deref())
+        .is_some_and(|s| s.contains("{url}"));
+    if signs_url {
+        writeln!(
+            yaml,
+            "  publicUrl: https://leads.example.com/webhooks/default/{name} # as the sender knows it"
+        )
+        .unwrap();
+    }
+    let kind = if scheme(preset).is_some() { "hmac" } else { "token" };
+    writeln!(
+        yaml,
+        "  auth:\n    {kind}: {{secretRefs: [{{name: {name}, key: secret}}]}}"
+    )
+    .unwrap();
+    if preset.challenges.iter().any(|c| c.token.is_some()) {
+        writeln!(
+            yaml,
+            "    challengeTokenSecretRef: {{name: {name}, key: verify-token}}"
+        )
+        .unwrap();
+    }
+    if preset.payload.hydrate.is_some() {
+        writeln!(
+            yaml,
+            "  payload:\n    hydrate: {{tokenSecretRef: {{name: {name}, key: api-token}}}}"
+        )
+        .unwrap();
+    }
+    yaml.push_str("  sinks: [{name: hubspot}]\n");
+    yaml
+}
+
+fn mapping(page: &mut String, title: &str, lead: &Value) {
+    let fields = lead.as_object().unwrap();
+    let texts: Vec<(String, String)> = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect();
+    if texts.is_empty() {
+        return;
+    }
+    write!(page, "\n## {title}\n\n| Field | From |\n|---|---|\n").unwrap();
+    for (name, expression) in texts {
+        writeln!(page, "| `{name}` | {} |", code(&expression)).unwrap();
+    }
+}
+
+fn handshake(challenge: &Challenge) -> String {
+    let method = match challenge.method {
+        ChallengeMethod::Get => "GET",
+        ChallengeMethod::Post => "POST",
+    };
+    let mut text = method.to_owned();
+    let pairs = challenge.when.query.iter().chain(&challenge.when.json);
+    for (n, (name, value)) in pairs.enumerate() {
+        let word = if n == 0 { "with" } else { "and" };
+        write!(text, " {word} `{name}` = `{value}`").unwrap();
+    }
+    if let Some(body) = &challenge.when.body {
+        write!(text, " whose body is {}", code(body)).unwrap();
+    }
+    if let Some(token) = &challenge.token {
+        write!(text, ", with your token in {}", place(token)).unwrap();
+    }
+    if challenge.verified || (challenge.method == ChallengeMethod::Post && challenge.when.body.is_none()) {
+        text.push_str(", with the proof above");
+    }
+    text.push_str(match challenge.answer {
+        AnswerKind::Echo => ": the challenge is sent back",
+        AnswerKind::Hmac => ": the challenge is sent back with its HMAC-SHA256",
+        AnswerKind::Ok => ": 200",
+    });
+    if let (Some(take), Some(pattern)) = (&challenge.take, &challenge.pattern) {
+        write!(
+            text,
+            "; it is in {} and looks like {}",
+            place(take),
+            code(pattern)
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn body(format: Option<Format>) -> &'static str {
+    match format.unwrap_or_default() {
+        Format::Auto => "JSON, form or multipart, as its Content-Type says",
+        Format::Json => "JSON",
+        Format::Form => "form",
+        Format::Multipart => "multipart",
+    }
+}
+
+fn window(preset: &Preset) -> String {
+    preset
+        .idempotency
+        .window
+        .as_ref()
+        .map_or("24h".to_owned(), ToString::to_string)
+}
+
+/// Code in a cell of a table.
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('|', "\\|").replace('\n', " "))
 }
 
 fn scheme(preset: &Preset) -> Option<&HmacScheme> {
@@ -75,20 +272,37 @@ fn scheme(preset: &Preset) -> Option<&HmacScheme> {
 }
 
 fn proof(preset: &Preset) -> String {
-    if let Some(scheme) = scheme(preset) {
-        return signature(scheme);
+    match scheme(preset) {
+        Some(scheme) => signature(scheme),
+        None => token(preset.auth.as_ref().and_then(|auth| auth.token.as_ref())),
     }
-    let token = preset
-        .auth
-        .as_ref()
-        .and_then(|auth| auth.token.clone())
-        .unwrap_or_default();
-    match (token.header, token.query, token.json) {
-        (Some(header), ..) => format!("token in the header `{header}`"),
-        (_, Some(query), _) => format!("token in the query parameter `{query}`"),
-        (.., Some(pointer)) => format!("token at `{pointer}` of the body"),
-        _ => "none of its own: say in `auth` what to demand".to_owned(),
+}
+
+fn token(token: Option<&PresetToken>) -> String {
+    let Some(token) = token else {
+        return "none of its own: say in `auth` what to demand".to_owned();
+    };
+    let extractor = Extractor {
+        header: token.header.clone(),
+        query: token.query.clone(),
+        json: token.json.clone(),
+        ..Extractor::default()
+    };
+    format!("token in {}", place(&extractor))
+}
+
+/// Where a value stands, in words.
+fn place(extractor: &Extractor) -> String {
+    let mut text = match (&extractor.header, &extractor.query, &extractor.json) {
+        (Some(header), ..) => format!("the header `{header}`"),
+        (_, Some(query), _) => format!("the query parameter `{query}`"),
+        (.., Some(pointer)) => format!("`{pointer}` of the body"),
+        _ => "no place".to_owned(),
+    };
+    if let Some(prefix) = &extractor.prefix {
+        write!(text, " after `{prefix}`").unwrap();
     }
+    text
 }
 
 fn signature(scheme: &HmacScheme) -> String {
@@ -106,14 +320,4 @@ fn signature(scheme: &HmacScheme) -> String {
         scheme.signed.as_deref().unwrap_or("{body}"),
         extractor.header.or(extractor.query).or(extractor.json).unwrap()
     )
-}
-
-/// What works: the preset without what the text above says already.
-fn body(name: &str) -> String {
-    let source = preset::source(name).unwrap();
-    let start = source
-        .find("\nauth:")
-        .or_else(|| source.find("\npayload:"))
-        .unwrap();
-    source[start + 1..].to_owned()
 }

@@ -1,10 +1,12 @@
 //! Who sent it: proof over the raw bytes, before anything is parsed or stored.
 //!
 //! * [`Verifier`]: a scheme with its secrets, ready to judge requests. `hmac`: signatures; `token`: fixed secrets;
-//!   `extract`: where in a request a value stands; `address`: which addresses may post.
+//!   `extract`: where in a request a value stands; `address`: which addresses may post; `certificate`: whose client
+//!   certificates may.
 //! * Every listed signature is tried against every secret, in constant time. Empty secrets are refused.
 
 mod address;
+mod certificate;
 mod extract;
 mod hmac;
 mod token;
@@ -12,6 +14,7 @@ mod token;
 use http::{HeaderMap, Method};
 
 pub use address::{AddressRule, client_address};
+pub use certificate::{CertificateRule, Connection};
 pub use extract::Place;
 pub use hmac::{HmacScheme, HmacVerifier};
 pub use token::TokenVerifier;
@@ -52,6 +55,17 @@ pub enum AuthError {
     /// The sender's address may not post here.
     #[error("the sender's address is not in allowedCidrs")]
     Address,
+    /// The sender's client certificate may not post here.
+    #[error("the client certificate is not one that auth.clientCertificate names")]
+    Certificate,
+    /// The client certificate was passed on by an address that is not an edge of ours.
+    #[error(
+        "what is passed on about a client certificate is believed only from the addresses in auth.clientCertificate.forwarded.proxies"
+    )]
+    Proxy,
+    /// The edge passed on a certificate that it could not verify.
+    #[error("the edge could not verify the client certificate")]
+    Unverified,
 }
 
 impl AuthError {
@@ -64,6 +78,9 @@ impl AuthError {
             Self::Stale(_) => "Stale",
             Self::Mismatch(_) => "Mismatch",
             Self::Address => "Address",
+            Self::Certificate => "Certificate",
+            Self::Proxy => "Proxy",
+            Self::Unverified => "Unverified",
         }
     }
 }
@@ -75,6 +92,8 @@ pub enum Verifier {
     Hmac(Box<HmacVerifier>),
     /// The sender sends a fixed secret.
     Token(TokenVerifier),
+    /// The client certificate is the proof: see [`CertificateRule`], which is asked before any verifier.
+    Certificate,
     /// Anybody may post; the webhook said so.
     Anyone,
 }
@@ -85,15 +104,20 @@ impl Verifier {
         match self {
             Self::Hmac(scheme) => scheme.verify(request),
             Self::Token(scheme) => scheme.verify(request),
-            Self::Anyone => Ok(()),
+            Self::Certificate | Self::Anyone => Ok(()),
         }
+    }
+
+    /// Whether each request carries a proof of its own, so that one without cannot be a lead.
+    pub fn tells_leads_from_probes(&self) -> bool {
+        matches!(self, Self::Hmac(_) | Self::Token(_))
     }
 
     /// Where a secret stands in the JSON payload, to be removed before the payload is stored.
     pub fn secret_in_payload(&self) -> Option<&str> {
         match self {
             Self::Token(token) => token.json_pointer(),
-            Self::Hmac(_) | Self::Anyone => None,
+            Self::Hmac(_) | Self::Certificate | Self::Anyone => None,
         }
     }
 }

@@ -1,0 +1,214 @@
+//! Requests that the senders' SDKs signed, and what was made of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use leadgate_crds::LeadWebhook;
+use leadgate_receiver::source::Webhook;
+use leadgate_receiver::source::auth::RawRequest;
+use serde_json::{Value, json};
+
+use super::{data, text};
+
+/// Preset name by the scheme's name in the vectors, where they differ.
+const RENAMED: [(&str, &str); 3] = [
+    ("standard-webhooks", "standardwebhooks"),
+    ("google-ads", "googleads"),
+    ("hubspot-v3", "hubspot"),
+];
+
+/// Schemes that are no presets: judged elsewhere, or not supported.
+const ELSEWHERE: [&str; 6] = [
+    // Not a sender's: none that we know signs so.
+    "rfc9421",
+    // `allowedCidrs`: see the test of addresses.
+    "ip-allow",
+    // See the test of handshakes.
+    "linkedin-handshake",
+    "meta-handshake",
+    "slack-handshake",
+    "zoom-handshake",
+];
+
+/// The vector's request, judged by a webhook that has this `auth` and `source`.
+fn verdict(vector: &Value, source: &str, auth: &Value) -> Result<(), String> {
+    let url = text(vector, "url");
+    let (base, query) = url
+        .split_once('?')
+        .map_or((url, None), |(base, query)| (base, Some(query)));
+    let object: LeadWebhook = serde_json::from_value(json!({
+        "apiVersion": "leadgate.dev/v1alpha1", "kind": "LeadWebhook", "metadata": {"name": "v", "namespace": "d"},
+        "spec": {"source": source, "publicUrl": base, "auth": auth, "sinks": [{"name": "crm"}]}
+    }))
+    .map_err(|e| format!("{e}"))?;
+    let mut secrets: BTreeMap<String, String> =
+        BTreeMap::from([("k0".to_owned(), text(vector, "secret").to_owned())]);
+    for (n, also) in vector["also_secrets"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        secrets.insert(format!("k{}", n + 1), also.as_str().unwrap().to_owned());
+    }
+    let read = |_: &str, key: &str| {
+        secrets
+            .get(key)
+            .map(|s| s.as_bytes().to_vec())
+            .ok_or_else(|| format!("no key {key}"))
+    };
+    let webhook = Webhook::compile(&object, &read).map_err(|e| e.join("; "))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in vector["headers"].as_object().unwrap() {
+        headers.append(
+            HeaderName::from_bytes(name.as_bytes()).unwrap(),
+            HeaderValue::from_bytes(value.as_str().unwrap().as_bytes()).map_err(|e| e.to_string())?,
+        );
+    }
+    let body = match vector["body_b64"].as_str() {
+        Some(encoded) => STANDARD.decode(encoded).unwrap(),
+        None => text(vector, "body").as_bytes().to_vec(),
+    };
+    let request = RawRequest {
+        method: &Method::from_bytes(text(vector, "method").as_bytes()).unwrap(),
+        query,
+        headers: &headers,
+        body: &body,
+        now: vector["now"].as_u64().unwrap_or(0) * 1000,
+    };
+    webhook.verifier.verify(&request).map_err(|e| e.to_string())
+}
+
+fn secret_refs(vector: &Value) -> Vec<Value> {
+    let more = vector["also_secrets"].as_array().map_or(0, Vec::len);
+    (0..=more)
+        .map(|n| json!({"name": "s", "key": format!("k{n}")}))
+        .collect()
+}
+
+/// Hex digits are decoded and compared as bytes, so their case does not matter (SavvyCal sends capitals).
+fn expected(vector: &Value) -> bool {
+    vector["valid"].as_bool().unwrap() || vector["policy"] == "hex-case"
+}
+
+#[test]
+fn what_the_sdks_sign_is_accepted_and_what_was_changed_is_refused_by_the_general_model() {
+    let model: Value = serde_json::from_str(&data("presets.json")).unwrap();
+    let (mut judged, mut elsewhere) = (0, BTreeSet::new());
+    for line in data("vectors.jsonl").lines() {
+        let vector: Value = serde_json::from_str(line).unwrap();
+        let scheme = text(&vector, "scheme");
+        if ELSEWHERE.contains(&scheme) {
+            elsewhere.insert(scheme.to_owned());
+            continue;
+        }
+        let mut auth = model
+            .get(scheme)
+            .unwrap_or_else(|| panic!("no scheme {scheme}"))
+            .clone();
+        let kind = auth.as_object().unwrap().keys().next().unwrap().clone();
+        auth[&kind]["secretRefs"] = secret_refs(&vector).into();
+        let answer = verdict(&vector, "generic", &auth);
+        let name = format!(
+            "{scheme}/{}: {} -> {answer:?}",
+            text(&vector, "name"),
+            text(&vector, "why")
+        );
+        assert_eq!(answer.is_ok(), expected(&vector), "{name}");
+        judged += 1;
+    }
+    assert_eq!(elsewhere, ELSEWHERE.iter().map(|s| (*s).to_owned()).collect());
+    assert!(judged > 250, "{judged} vectors were judged");
+}
+
+#[test]
+fn shipped_presets_agree_with_the_sdks_when_only_the_secret_is_named() {
+    let mut judged = BTreeMap::new();
+    for line in data("vectors.jsonl").lines() {
+        let vector: Value = serde_json::from_str(line).unwrap();
+        let scheme = text(&vector, "scheme");
+        let preset = RENAMED
+            .iter()
+            .find(|(from, _)| *from == scheme)
+            .map_or(scheme, |(_, to)| *to);
+        let Some(known) = leadgate_receiver::source::preset::find(preset) else {
+            continue;
+        };
+        let kind = if known.auth.as_ref().is_some_and(|auth| auth.hmac.is_some()) {
+            "hmac"
+        } else {
+            "token"
+        };
+        let auth = json!({kind: {"secretRefs": secret_refs(&vector)}});
+        let answer = verdict(&vector, preset, &auth);
+        assert_eq!(
+            answer.is_ok(),
+            expected(&vector),
+            "{preset}/{} -> {answer:?}",
+            text(&vector, "name")
+        );
+        *judged.entry(preset.to_owned()).or_insert(0) += 1;
+    }
+    let with_vectors = [
+        "acuity",
+        "calcom",
+        "calendly",
+        "customerio",
+        "cvent",
+        "formstack",
+        "generic",
+        "github",
+        "googleads",
+        "hubspot",
+        "intercom",
+        "linkedin",
+        "mandrill",
+        "mautic",
+        "meta",
+        "segment",
+        "shopify",
+        "slack",
+        "standardwebhooks",
+        "stripe",
+        "svix",
+        "tally",
+        "tiktok",
+        "twilio",
+        "typeform",
+        "webflow",
+        "woocommerce",
+        "wpforms",
+        "zoom",
+    ];
+    assert_eq!(
+        judged.keys().map(String::as_str).collect::<Vec<_>>(),
+        with_vectors
+    );
+    assert!(judged.values().all(|n| *n >= 4), "{judged:?}");
+}
+
+/// SHA-256 with the key before the text can be continued by anybody who saw one signature. What comes between is no text.
+#[test]
+fn a_lengthened_body_is_refused_where_the_scheme_is_no_hmac() {
+    use sha2::{Digest as _, Sha256};
+    let auth = json!({"hmac": {"algorithm": "keyed-sha256", "signature": {"header": "x-s"},
+        "secretRefs": [{"name": "s", "key": "k0"}]}});
+    let judge = |body: &[u8]| {
+        let signature = Sha256::new_with_prefix(b"key").chain_update(body).finalize();
+        let vector = json!({"url": "https://a.example.com/in", "method": "POST", "secret": "key", "now": 0,
+            "headers": {"x-s": hex::encode(signature)}, "body_b64": STANDARD.encode(body)});
+        verdict(&vector, "generic", &auth)
+    };
+    let text = r#"{"email":"ada@example.com"}"#.as_bytes();
+    assert_eq!(judge(text), Ok(()));
+    // The padding that SHA-256 put after key and text, then the attacker's own.
+    let mut longer = text.to_vec();
+    longer.push(0x80);
+    longer.resize(64 - 3 - 8, 0);
+    longer.extend((u64::try_from(3 + text.len()).unwrap() * 8).to_be_bytes());
+    longer.extend(br#","email":"eve@example.com"}"#);
+    let answer = judge(&longer).unwrap_err();
+    assert!(answer.contains("body"), "{answer}");
+}
