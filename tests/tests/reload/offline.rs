@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use leadgate_receiver::config::{Folders, load};
 
-use super::admission_table::Base::{HubSpot, Rest, Salesforce, Webhook};
 use super::admission_table::Verdict::{Refused, Taken};
 use super::admission_table::{TABLE, object};
 
