@@ -173,6 +173,8 @@ fn every_example_has_a_test() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        // Salesforce has a client and tests of its own.
+        .filter(|path| std::fs::read_to_string(path).unwrap().contains("\n  rest:\n"))
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     found.sort();
