@@ -16,7 +16,7 @@ use super::in_flight::InFlight;
 use crate::config::Sink;
 use crate::crm::{self, Crm, Failure};
 use crate::metrics::{DeliveryLabels, SinkLabels};
-use crate::queue::{Claim, Claims, Millis, Outcome, QueueError, Settled, Settlement};
+use crate::queue::{Claim, Millis, Outcome, QueueError, Settled, Settlement};
 
 /// How long to sleep when nothing is due: a push wakes earlier.
 const IDLE: Duration = Duration::from_secs(30);
@@ -41,6 +41,13 @@ pub(super) struct Worker {
     /// No lead is claimed before this: the gate was found closed.
     closed_until: Mutex<Option<Instant>>,
     stop: CancellationToken,
+}
+
+/// Leads that go to the CRM in one call.
+struct Call {
+    claims: Vec<Claim>,
+    /// Cancelled when the claim of one of them is lost.
+    lost: CancellationToken,
 }
 
 impl Worker {
@@ -81,10 +88,10 @@ impl Worker {
                 continue;
             }
             match this.claim(free).await {
-                Ok(claims) => {
-                    let next_due = claims.next_due.unwrap_or(IDLE).min(IDLE);
-                    let none = claims.claims.is_empty();
-                    for call in this.calls(claims.claims) {
+                Ok((calls, next_due)) => {
+                    let next_due = next_due.unwrap_or(IDLE).min(IDLE);
+                    let none = calls.is_empty();
+                    for call in calls {
                         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
                             break;
                         };
@@ -110,41 +117,51 @@ impl Worker {
         keeper.abort();
     }
 
-    /// Claims leads for `free` calls. Where calls take several leads, one call is filled at a time: what waits meanwhile
-    /// makes the next one fuller.
-    async fn claim(&self, free: usize) -> Result<Claims, QueueError> {
-        let lease = self.sink.delivery.lease();
-        let most = self.batch_size();
-        let mut claims = self
-            .shared
-            .queue
+    /// Claims leads for at most `free` calls. Where calls take several leads, one call is filled at a time: what waits
+    /// meanwhile makes the next one fuller.
+    async fn claim(&self, free: usize) -> Result<(Vec<Call>, Option<Duration>), QueueError> {
+        let (lease, most) = (self.sink.delivery.lease(), self.batch_size());
+        let queue = &self.shared.queue;
+        let found = queue
             .claim(&self.sink.id, if most > 1 { most } else { free }, lease)
             .await?;
-        let first = claims.claims.len();
+        let count = found.claims.len();
+        // No lead waits for a slot of its own while others could share this one's call.
+        let together = most > 1 && (count >= self.crm.batch_from() || count > free);
+        if !together {
+            let calls = found.claims.into_iter().map(|claim| self.call(vec![claim]));
+            return Ok((calls.collect(), found.next_due));
+        }
+        let mut call = self.call(found.claims);
         let linger = self.sink.delivery.linger;
-        if (self.crm.batch_from()..most).contains(&first) && !linger.is_zero() {
+        if count < most && !linger.is_zero() {
             self.until_stopped(linger).await;
-            let more = self.shared.queue.claim(&self.sink.id, most - first, lease).await;
             // What is claimed already goes its way, whatever the store says now.
-            if let Ok(more) = more {
-                claims.claims.extend(more.claims);
+            if let Ok(more) = queue.claim(&self.sink.id, most - count, lease).await {
+                self.keep(&more.claims, &call.lost);
+                call.claims.extend(more.claims);
             }
         }
-        Ok(claims)
+        Ok((vec![call], found.next_due))
+    }
+
+    /// Leads that go together. From here on their leases are kept, however long they wait for company.
+    fn call(&self, claims: Vec<Claim>) -> Call {
+        let lost = CancellationToken::new();
+        self.keep(&claims, &lost);
+        Call { claims, lost }
+    }
+
+    fn keep(&self, claims: &[Claim], lost: &CancellationToken) {
+        for claim in claims {
+            self.in_flight
+                .begin(claim.contact.clone(), claim.token, lost.clone());
+        }
     }
 
     /// The most leads of one call.
     fn batch_size(&self) -> usize {
         self.crm.max_batch().min(self.sink.delivery.batch_size).max(1)
-    }
-
-    /// The claims, call by call.
-    fn calls(&self, claims: Vec<Claim>) -> Vec<Vec<Claim>> {
-        if self.batch_size() > 1 && claims.len() >= self.crm.batch_from() {
-            vec![claims]
-        } else {
-            claims.into_iter().map(|claim| vec![claim]).collect()
-        }
     }
 
     /// How many more leads may be under way; waits for one, `None` when stopped.
@@ -193,12 +210,7 @@ impl Worker {
         }
     }
 
-    async fn deliver(&self, claims: Vec<Claim>) {
-        let lost = CancellationToken::new();
-        for claim in &claims {
-            self.in_flight
-                .begin(claim.contact.clone(), claim.token, lost.clone());
-        }
+    async fn deliver(&self, Call { claims, lost }: Call) {
         let config = Arc::clone(&self.shared.config.borrow());
         let tools: Vec<Tools<'_>> = claims
             .iter()
@@ -210,8 +222,9 @@ impl Worker {
             })
             .collect();
         let outcomes = tokio::select! {
-            outcomes = attempt(&claims, self.crm.as_ref(), self.gate.as_ref(), &tools) => outcomes,
+            biased;
             () = lost.cancelled() => vec![overtaken(); claims.len()],
+            outcomes = attempt(&claims, self.crm.as_ref(), self.gate.as_ref(), &tools) => outcomes,
         };
         let mut settlements = Vec::with_capacity(claims.len());
         for (claim, outcome) in claims.into_iter().zip(outcomes) {

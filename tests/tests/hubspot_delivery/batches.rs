@@ -198,3 +198,25 @@ async fn a_large_backlog_uses_the_allowed_rate_and_few_requests() {
     assert!(too_many * 100 < stats.total, "{:?}", stats.requests);
     assert_eq!(stats.before_retry_after, 0);
 }
+
+/// A lease of 1.75 s, and a wait for company of 4 s: the leads must not come back to be claimed a second time meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn leads_that_wait_for_company_are_still_held() {
+    let mut rig = Rig::with(|sink| {
+        sink.suspend = true;
+        sink.hubspot = ", upsert: Batch".into();
+        sink.delivery =
+            "{timeout: 500ms, batch: {linger: 4s}, rateLimit: {requests: 10000, per: 10s}}".into();
+    })
+    .await;
+    backlog(&mut rig, &crowd(8)).await;
+    drained(&rig).await;
+    assert_eq!(rig.hubspot.contacts().len(), 8);
+    let stale = rig
+        .receiver
+        .metric("leadgate_deliveries_total", &["outcome=\"stale\""])
+        .await
+        .unwrap();
+    assert!(stale < 0.5, "{stale} claims had ended before they were used");
+    assert_eq!(rig.hubspot.write_count(), 8, "each lead once");
+}
