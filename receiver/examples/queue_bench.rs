@@ -85,9 +85,11 @@ async fn accept_all(queue: Arc<dyn Queue>, callers: usize) -> Vec<Duration> {
                 let mut latencies = Vec::with_capacity(LEADS / callers);
                 for _ in 0..LEADS / callers {
                     let id = LeadId::generate();
+                    // Hashes in life: in no order.
+                    let hash: String = id.as_str().chars().rev().take(21).collect();
                     let lead = NewLead {
-                        dedupe: DedupeKey::new(format!("{id}dedupedededupedededupededupe")),
-                        contact: Contact::new(format!("{id}contactcontactcontactcontact")),
+                        dedupe: DedupeKey::new(format!("{hash}d")),
+                        contact: Contact::new(format!("{hash}c")),
                         id: id.clone(),
                         webhook: webhook.clone(),
                         window: Duration::from_mins(1),

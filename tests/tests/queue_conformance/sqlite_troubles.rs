@@ -1,6 +1,9 @@
 //! What may happen to a file, and what must not follow from it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use leadgate_receiver::queue::*;
@@ -66,6 +69,189 @@ async fn what_was_acknowledged_is_in_the_files_at_that_moment() {
         let queue = open(&url, OpenOptions::default()).await.unwrap();
         assert_eq!(queue.claim(&crm(), 100, LONG).await.unwrap().claims.len(), n + 1);
     }
+}
+
+/// More leads than are filed at once, for people of whom many come again.
+fn a_crowd(round: usize) -> Vec<NewLead> {
+    (0..1000)
+        .map(|n| fresh(&format!("person {}", (n * 7 + round) % 1600)))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_power_cut_at_any_moment_of_the_filing_loses_nothing_and_keeps_the_order() {
+    // Given leads that come in faster than they go out, and what a power cut would leave at many moments.
+    let rig = Rig::sqlite().await;
+    let mut offered = Vec::new();
+    let mut copies = Vec::new();
+    for round in 0..12 {
+        for group in a_crowd(round).chunks(125) {
+            offered.extend(group.iter().map(|lead| (lead.contact.clone(), lead.id.clone())));
+            rig.queue.accept(group.to_vec()).await.unwrap();
+        }
+        // Some leads leave in between, which files the others.
+        if round == 8 {
+            rig.claim(50).await;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["queue.db", "queue.db-wal"] {
+            std::fs::copy(rig.path().with_file_name(name), directory.path().join(name)).unwrap();
+        }
+        copies.push((directory, offered.len()));
+    }
+
+    for (copy, acknowledged) in copies {
+        // When the copy is opened,
+        let url = format!("sqlite:{}", copy.path().join("queue.db").display());
+        let queue = open(&url, OpenOptions::default()).await.unwrap();
+        let known = offered.get(..acknowledged).unwrap();
+
+        // Then each lead waits,
+        assert_eq!(
+            queue.sink_stats(&[crm()]).await.unwrap()[0].pending,
+            acknowledged as u64
+        );
+
+        // and comes once, in its contact's order.
+        let mut expected: BTreeMap<&Contact, Vec<&LeadId>> = BTreeMap::new();
+        for (contact, id) in known {
+            expected.entry(contact).or_default().push(id);
+        }
+        let mut delivered: BTreeMap<Contact, Vec<LeadId>> = BTreeMap::new();
+        loop {
+            let claims = queue.claim(&crm(), 200, LONG).await.unwrap().claims;
+            if claims.is_empty() {
+                break;
+            }
+            let settlements = claims.iter().map(|claim| Settlement {
+                contact: claim.contact.clone(),
+                token: claim.token,
+                outcome: Outcome::Delivered { remember: None },
+            });
+            queue.settle(&crm(), settlements.collect()).await.unwrap();
+            for claim in claims {
+                delivered.entry(claim.contact).or_default().push(claim.id);
+            }
+        }
+        // The 50 that were claimed before the copy are leased.
+        for (contact, ids) in &delivered {
+            let expected: Vec<LeadId> = expected[contact].iter().map(|&id| id.clone()).collect();
+            assert_eq!(ids, &expected);
+        }
+        let leased = if acknowledged > 8_000 { 50 } else { 0 };
+        assert_eq!(delivered.len(), expected.len() - leased);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resend_is_recognised_before_and_after_its_lead_is_filed() {
+    let mut rig = Rig::sqlite().await;
+    let first = fresh("ann");
+    rig.accept(first.clone()).await;
+    let resend = || NewLead {
+        id: LeadId::generate(),
+        ..first.clone()
+    };
+    let known = Admission::Duplicate(first.id.clone());
+    assert_eq!(rig.accept(resend()).await, known, "still in memory");
+    rig.crash().await;
+    assert_eq!(rig.accept(resend()).await, known, "read again after a crash");
+    for round in 0..6 {
+        rig.queue.accept(a_crowd(round)).await.unwrap();
+    }
+    assert_eq!(rig.accept(resend()).await, known, "while filed");
+    rig.claim(1).await;
+    assert_eq!(rig.accept(resend()).await, known, "filed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_the_first_version_is_taken_over() {
+    // Given a file as the first version wrote it: two leads of ann, the first tried twice, and one of bob.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("queue.db");
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(include_str!(
+        "../../../receiver/src/queue/sqlite/migrations/1.sql"
+    ))
+    .unwrap();
+    old.execute_batch(
+        "PRAGMA application_id = 0x4C646751; PRAGMA user_version = 1;
+         INSERT INTO line VALUES (3, 'shop/crm', 'ann', 'a1', 'shop/form', 1000, 1000, x'01'),
+             (4, 'shop/crm', 'bob', 'b1', 'shop/form', 1000, 1000, x'02'),
+             (7, 'shop/crm', 'ann', 'a2', 'shop/form', 2000, 2000, x'03');
+         INSERT INTO head VALUES ('shop/crm', 'ann', 1500, 1000, 0, 2, 1, 1), ('shop/crm', 'bob', 1000, 1000, 0, 0, 0, 0);
+         INSERT INTO dedupe VALUES ('key', 'a1', 99999999999999);
+         INSERT INTO sink_count VALUES ('shop/crm', 'shop/form', 3, 0, 0, 0, 0, 0);",
+    )
+    .unwrap();
+    drop(old);
+
+    // When this version opens it,
+    let queue = open(&format!("sqlite:{}", path.display()), OpenOptions::default())
+        .await
+        .unwrap();
+
+    // Then everything goes on where it stood.
+    let sink = SinkId::from("shop/crm");
+    let resend = NewLead {
+        dedupe: DedupeKey::from("key"),
+        ..fresh("ann")
+    };
+    assert_eq!(
+        queue.accept(vec![resend]).await.unwrap(),
+        [Admission::Duplicate(LeadId::from("a1"))]
+    );
+    let mut late = fresh("ann");
+    (late.contact, late.sinks) = (Contact::from("ann"), [sink.clone()].into());
+    queue.accept(vec![late.clone()]).await.unwrap();
+    let mut order = Vec::new();
+    loop {
+        let claims = queue.claim(&sink, 10, LONG).await.unwrap().claims;
+        if claims.is_empty() {
+            break;
+        }
+        for claim in claims {
+            order.push((claim.id.to_string(), claim.attempt, claim.unknown));
+            let delivered = Settlement {
+                contact: claim.contact,
+                token: claim.token,
+                outcome: Outcome::Delivered { remember: None },
+            };
+            queue.settle(&sink, vec![delivered]).await.unwrap();
+        }
+    }
+    let expected = [
+        ("b1", 1, false),
+        ("a1", 3, true),
+        ("a2", 1, false),
+        (late.id.as_str(), 1, false),
+    ];
+    assert_eq!(
+        order,
+        expected.map(|(id, attempt, unknown)| (id.to_owned(), attempt, unknown))
+    );
+    assert_eq!(queue.sink_stats(&[sink]).await.unwrap()[0].delivered, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_full_file_has_not_filed_leaves_it_all_the_same() {
+    let limited = OpenOptions {
+        max_file_bytes: Some(1 << 20),
+        ..OpenOptions::default()
+    };
+    let rig = Rig::sqlite_with(limited).await;
+    let mut accepted = 0;
+    while rig
+        .queue
+        .accept(vec![fresh(&format!("person {accepted}"))])
+        .await
+        .is_ok()
+    {
+        accepted += 1;
+        assert!(accepted < 20_000);
+    }
+    assert_eq!(rig.deliver_all().await.len(), accepted);
+    rig.accept(fresh("ann")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,10 +7,11 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::filing::Unfiled;
 use crate::queue::{OpenError, QueueError};
 
 /// Each schema after the one before it; a file's `user_version` says how many it has seen.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
 
 /// Marks a file as a Leadgate queue ("LdgQ"), so that another program's database is refused, not altered.
 const APPLICATION_ID: i32 = 0x4C64_6751;
@@ -24,6 +25,14 @@ const CHECKED_AT_OPEN: u64 = 64 << 20;
 /// Pages in the WAL before it is copied to the file: large enough to be rare, small enough not to be felt.
 const CHECKPOINT_PAGES: u32 = 4000;
 
+/// An open queue file.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) unfiled: Unfiled,
+    /// How large the file may become.
+    pub(super) max_pages: Option<i64>,
+}
+
 /// Where the queue lives.
 #[derive(Debug, Clone)]
 pub(super) struct QueueFile {
@@ -33,7 +42,7 @@ pub(super) struct QueueFile {
 
 impl QueueFile {
     /// Opens the file at the start, waiting a little for a predecessor to let go of it.
-    pub(super) fn open_first(&self) -> Result<Connection, OpenError> {
+    pub(super) fn open_first(&self) -> Result<Opened, OpenError> {
         let began = Instant::now();
         loop {
             match self.open() {
@@ -46,20 +55,27 @@ impl QueueFile {
     }
 
     /// Opens the file, takes it for this process alone, and brings its schema up to date.
-    pub(super) fn open(&self) -> Result<Connection, OpenError> {
+    pub(super) fn open(&self) -> Result<Opened, OpenError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection =
             Connection::open_with_flags(&self.path, flags).map_err(|error| self.open_error(&error))?;
-        self.configure(&connection)
+        let max_pages = self
+            .configure(&connection)
             .map_err(|error| self.open_error(&error))?;
         self.migrate(&mut connection)?;
         self.quick_check(&connection)?;
-        Ok(connection)
+        let unfiled = Unfiled::load(&connection).map_err(|error| self.open_error(&error))?;
+        Ok(Opened {
+            connection,
+            unfiled,
+            max_pages,
+        })
     }
 
-    fn configure(&self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Tells how large the file may become.
+    fn configure(&self, connection: &Connection) -> rusqlite::Result<Option<i64>> {
         connection.busy_timeout(Duration::ZERO)?;
         connection.set_prepared_statement_cache_capacity(64);
         // Exclusive before the first access in WAL mode: then no shared memory is used, and none can be shared.
@@ -71,12 +87,12 @@ impl QueueFile {
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
         connection.pragma_update(None, "cache_size", -8192)?;
-        if let Some(max_bytes) = self.max_bytes {
-            let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-            let pages = i64::try_from(max_bytes).unwrap_or(i64::MAX) / page.max(1);
-            connection.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))?;
-        }
-        Ok(())
+        let Some(max_bytes) = self.max_bytes else {
+            return Ok(None);
+        };
+        let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = (i64::try_from(max_bytes).unwrap_or(i64::MAX) / page.max(1)).max(1);
+        Ok(Some(pages))
     }
 
     fn migrate(&self, connection: &mut Connection) -> Result<(), OpenError> {

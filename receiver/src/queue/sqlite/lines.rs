@@ -17,6 +17,7 @@ pub(super) const CLAIM_BYTES: usize = 8 << 20;
 /// A contact whose first lead is due.
 struct DueHead {
     contact: String,
+    first: i64,
     token: i64,
     attempts: i64,
     unknown: bool,
@@ -24,6 +25,7 @@ struct DueHead {
 
 /// Hands out the first lead of up to `max` contacts that are due.
 pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, Failure> {
+    tx.file()?;
     let mut claims = Vec::new();
     let mut bytes = 0;
     let heads = due_heads(tx, sink, max)?;
@@ -49,7 +51,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration)
 fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<DueHead>> {
     tx.sql
         .prepare_cached(
-            "SELECT contact, token, attempts, unknown FROM head WHERE sink = ?1 AND due <= ?2 \
+            "SELECT contact, first, token, attempts, unknown FROM head WHERE sink = ?1 AND due <= ?2 \
              ORDER BY due LIMIT ?3",
         )?
         .query_map(
@@ -57,9 +59,10 @@ fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<Due
             |row| {
                 Ok(DueHead {
                     contact: row.get(0)?,
-                    token: row.get(1)?,
-                    attempts: row.get(2)?,
-                    unknown: row.get(3)?,
+                    first: row.get(1)?,
+                    token: row.get(2)?,
+                    attempts: row.get(3)?,
+                    unknown: row.get(4)?,
                 })
             },
         )?
@@ -81,9 +84,9 @@ fn claim_head(
         .prepare_cached(
             "SELECT id, webhook, accepted_at, queued_at, body, \
              (SELECT record FROM record WHERE sink = ?1 AND contact = ?2 AND expires_at > ?3) \
-             FROM line WHERE sink = ?1 AND contact = ?2 ORDER BY seq LIMIT 1",
+             FROM line WHERE seq = ?4",
         )?
-        .query_row((sink.as_str(), &head.contact, tx.now), |row| {
+        .query_row((sink.as_str(), &head.contact, tx.now, head.first), |row| {
             Ok(Claim {
                 contact: Contact::new(head.contact.as_str()),
                 token: unsigned(token),
@@ -178,14 +181,14 @@ fn settle_one(
     waits: &mut bool,
 ) -> Result<Settled, Failure> {
     let contact = &settlement.contact;
-    let held: Option<(i64, i64)> = tx
+    let held: Option<(i64, i64, i64)> = tx
         .sql
-        .prepare_cached("SELECT token, attempts FROM head WHERE sink = ?1 AND contact = ?2")?
+        .prepare_cached("SELECT token, attempts, first FROM head WHERE sink = ?1 AND contact = ?2")?
         .query_row((sink.as_str(), contact.as_str()), |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
-    let Some((token, attempts)) = held else {
+    let Some((token, attempts, first)) = held else {
         return Ok(Settled::Stale);
     };
     if token == 0 || token != signed(settlement.token) {
@@ -201,12 +204,12 @@ fn settle_one(
             *waits = true;
         }
         Outcome::Delivered { remember: record } => {
-            let webhook = take_first(tx, sink, contact, None)?;
+            let (webhook, next) = take(tx, first, None)?;
             tx.tally.sink(sink, &webhook).delivered += 1;
             if let Some((record, keep)) = record {
                 remember(tx, sink, contact.as_str(), record, *keep)?;
             }
-            *waits |= next_head(tx, sink, contact)?;
+            *waits |= next_head(tx, sink, contact, next)?;
         }
         Outcome::Park { set, why, keep } => {
             let set = if *set == ParkedSet::Held {
@@ -220,9 +223,9 @@ fn settle_one(
                 expires_at: tx.now + millis(*keep),
                 attempts,
             };
-            let webhook = take_first(tx, sink, contact, Some(&park))?;
+            let (webhook, next) = take(tx, first, Some(&park))?;
             tx.tally.sink(sink, &webhook).parked(set, 1);
-            *waits |= next_head(tx, sink, contact)?;
+            *waits |= next_head(tx, sink, contact, next)?;
         }
     }
     Ok(Settled::Done)
@@ -267,28 +270,19 @@ fn put_back(
         ))
 }
 
-struct Parking<'a> {
+pub(super) struct Parking<'a> {
     set: ParkedSet,
     why: &'a ParkReason,
     expires_at: i64,
     attempts: i64,
 }
 
-/// Takes the first lead out of its line (into a parked set, if one is given) and tells its webhook.
-fn take_first(
+/// Takes a lead out of its line (into a parked set, if one is given); tells its webhook and the contact's next lead.
+pub(super) fn take(
     tx: &Tx<'_>,
-    sink: &SinkId,
-    contact: &Contact,
+    seq: i64,
     park: Option<&Parking<'_>>,
-) -> Result<WebhookId, Failure> {
-    let (seq, webhook): (i64, String) = tx
-        .sql
-        .prepare_cached(
-            "SELECT seq, webhook FROM line WHERE sink = ?1 AND contact = ?2 ORDER BY seq LIMIT 1",
-        )?
-        .query_row((sink.as_str(), contact.as_str()), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+) -> rusqlite::Result<(WebhookId, Option<i64>)> {
     if let Some(park) = park {
         tx.sql
             .prepare_cached(
@@ -306,29 +300,31 @@ fn take_first(
                 &park.why.answer,
             ))?;
     }
-    tx.sql
-        .prepare_cached("DELETE FROM line WHERE seq = ?1")?
-        .execute([seq])?;
-    Ok(WebhookId::new(webhook))
+    let taken = tx
+        .sql
+        .prepare_cached("DELETE FROM line WHERE seq = ?1 RETURNING webhook, next")?
+        .query_row([seq], |row| {
+            Ok((WebhookId::new(row.get::<_, String>(0)?), row.get(1)?))
+        })?;
+    Ok(taken)
 }
 
 /// Makes the contact's next lead due since it came, or forgets the contact. `true`: there is one.
-fn next_head(tx: &Tx<'_>, sink: &SinkId, contact: &Contact) -> rusqlite::Result<bool> {
-    let next: Option<i64> = tx
-        .sql
-        .prepare_cached("SELECT queued_at FROM line WHERE sink = ?1 AND contact = ?2 ORDER BY seq LIMIT 1")?
-        .query_row((sink.as_str(), contact.as_str()), |row| row.get(0))
-        .optional()?;
-    let Some(queued_at) = next else {
+fn next_head(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, next: Option<i64>) -> rusqlite::Result<bool> {
+    let Some(next) = next else {
         drop_head(tx, sink, contact.as_str())?;
         return Ok(false);
     };
+    let queued_at: i64 = tx
+        .sql
+        .prepare_cached("SELECT queued_at FROM line WHERE seq = ?1")?
+        .query_row([next], |row| row.get(0))?;
     tx.sql
         .prepare_cached(
-            "UPDATE head SET due = ?3, queued_at = ?3, token = 0, attempts = 0, unknown = 0, touched = 0 \
-             WHERE sink = ?1 AND contact = ?2",
+            "UPDATE head SET first = ?3, due = ?4, queued_at = ?4, token = 0, attempts = 0, unknown = 0, \
+             touched = 0 WHERE sink = ?1 AND contact = ?2",
         )?
-        .execute((sink.as_str(), contact.as_str(), queued_at))?;
+        .execute((sink.as_str(), contact.as_str(), next, queued_at))?;
     Ok(true)
 }
 

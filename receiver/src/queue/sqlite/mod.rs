@@ -3,10 +3,12 @@
 //! * [`writer`]: one thread owns the file and commits whatever waits in one transaction, with the disk synced,
 //!   before anybody is answered.
 //! * [`accept`], [`lines`], [`parked`], [`gate`], [`stats`]: the operations, each a function on a transaction.
+//! * [`filing`]: a lead is written in the order it came, and found by contact and key once it is filed.
 //! * [`file`]: opening, schema, what errors mean.
 
 mod accept;
 mod file;
+mod filing;
 mod gate;
 mod lines;
 mod parked;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row};
 
 use super::{
-    accept::{Enqueued, enqueue},
-    lines::remember,
+    filing::NewLine,
+    lines::{remember, take},
     writer::{Failure, Tx, unsigned},
 };
 use crate::queue::{
@@ -150,17 +150,18 @@ pub(super) fn replay(
     let Some((contact, webhook, accepted_at, body)) = found else {
         return Ok(false);
     };
-    let lead = Enqueued {
-        sink: sink.as_str(),
+    let contact = Contact::new(contact);
+    tx.append(&NewLine {
+        sink,
         contact: &contact,
-        id: id.as_str(),
+        id,
         webhook: &webhook,
         accepted_at,
+        key: None,
         body: &body,
-    };
-    enqueue(tx, &lead)?;
+    })?;
     if let Some((record, keep)) = record {
-        remember(tx, sink, &contact, record, keep)?;
+        remember(tx, sink, contact.as_str(), record, keep)?;
     }
     tx.tally.sink(sink, &WebhookId::new(webhook)).parked(set, -1);
     Ok(true)
@@ -225,6 +226,7 @@ fn count_gone(tx: &mut Tx<'_>, gone: &[(String, String, String)]) {
 
 /// Erases a contact: its lines, what is parked of it, and the records remembered for it.
 pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact) -> Result<u64, Failure> {
+    tx.file()?;
     let contact = contact.as_str();
     let parked: Vec<(String, String, String)> = tx
         .sql
@@ -251,16 +253,17 @@ pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact) -> Result<u64, Failure> 
 }
 
 fn erase_line(tx: &mut Tx<'_>, sink: &SinkId, contact: &str) -> rusqlite::Result<usize> {
-    let webhooks: Vec<String> = tx
+    let mut next: Option<i64> = tx
         .sql
-        .prepare_cached("DELETE FROM line WHERE sink = ?1 AND contact = ?2 RETURNING webhook")?
-        .query_map((sink.as_str(), contact), |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    tx.sql
-        .prepare_cached("DELETE FROM head WHERE sink = ?1 AND contact = ?2")?
-        .execute((sink.as_str(), contact))?;
-    for webhook in &webhooks {
-        tx.tally.sink(sink, &WebhookId::from(webhook.as_str())).discarded += 1;
+        .prepare_cached("DELETE FROM head WHERE sink = ?1 AND contact = ?2 RETURNING first")?
+        .query_row((sink.as_str(), contact), |row| row.get(0))
+        .optional()?;
+    let mut erased = 0;
+    while let Some(seq) = next {
+        let (webhook, behind) = take(tx, seq, None)?;
+        tx.tally.sink(sink, &webhook).discarded += 1;
+        erased += 1;
+        next = behind;
     }
-    Ok(webhooks.len())
+    Ok(erased)
 }

@@ -16,6 +16,7 @@ const PAGES_RETURNED: i64 = 2000;
 
 /// Figures of sinks.
 pub(super) fn sinks(tx: &mut Tx<'_>, sinks: &[SinkId]) -> Result<Vec<SinkStats>, Failure> {
+    tx.file()?;
     tx.flush_tally()?;
     sinks.iter().map(|sink| Ok(sink_stats(tx, sink)?)).collect()
 }

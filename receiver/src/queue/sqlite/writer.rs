@@ -9,7 +9,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    file::{QueueFile, file_number, is_the_stores_fault, needs_reopening},
+    file::{Opened, QueueFile, is_the_stores_fault, needs_reopening},
+    filing::Unfiled,
     tally::Tally,
 };
 use crate::queue::{Millis, OpenError, QueueError, intake::Ticket};
@@ -22,6 +23,9 @@ const ANSWER: Duration = Duration::from_millis(950);
 
 /// How often a file that failed is opened anew.
 const REOPEN_EVERY: Duration = Duration::from_millis(200);
+
+/// More pages than a file can have.
+const NO_LIMIT: i64 = 4_294_967_294;
 
 /// Why an operation failed.
 pub(super) enum Failure {
@@ -43,6 +47,29 @@ pub(super) struct Tx<'c> {
     /// The store's time, the same for the whole transaction.
     pub(super) now: i64,
     pub(super) tally: Tally,
+    pub(super) unfiled: &'c mut Unfiled,
+    /// How large the file may become.
+    pub(super) max_pages: Option<i64>,
+}
+
+impl Tx<'_> {
+    /// Writes what comes in. Only that is limited: a full file must not keep leads from leaving it.
+    pub(super) fn limited<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let Some(limit) = self.max_pages else {
+            return work(self);
+        };
+        limit_pages(self.sql, limit)?;
+        let done = work(self);
+        limit_pages(self.sql, NO_LIMIT)?;
+        done
+    }
+}
+
+fn limit_pages(sql: &Connection, pages: i64) -> rusqlite::Result<()> {
+    sql.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
 }
 
 /// An operation that waits. It may run twice, so it must not consume what it works on.
@@ -99,15 +126,13 @@ pub(super) struct Writer {
 impl Writer {
     /// Opens the file and starts its thread. The receiver of the pair resolves once the file is closed.
     pub(super) fn start(file: QueueFile) -> Result<(Self, oneshot::Receiver<()>), OpenError> {
-        let connection = file.open_first()?;
+        let opened = file.open_first()?;
         let (jobs, waiting) = mpsc::unbounded_channel();
         let (ended, end) = oneshot::channel();
         let path = file.path.clone();
-        let opened = file_number(&path);
         let store = Store {
             file,
-            connection: Some(connection),
-            opened,
+            opened: Some(opened),
             broken: None,
             clock: 0,
         };
@@ -161,8 +186,7 @@ pub(super) fn closed() -> QueueError {
 
 struct Store {
     file: QueueFile,
-    connection: Option<Connection>,
-    opened: Option<u64>,
+    opened: Option<Opened>,
     broken: Option<(Instant, QueueError)>,
     clock: i64,
 }
@@ -198,15 +222,18 @@ impl Store {
     fn transact(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Fault> {
         self.ensure_open().map_err(Fault::Store)?;
         let now = self.now();
-        let Some(connection) = self.connection.as_mut() else {
+        let Some(opened) = self.opened.as_mut() else {
             return Err(Fault::Store(closed()));
         };
-        let Err(error) = transact(connection, now, group) else {
+        opened.unfiled.begin();
+        let Err(error) = transact(opened, now, group) else {
+            opened.unfiled.committed();
             return Ok(());
         };
+        opened.unfiled.rolled_back();
         let told = self.file.queue_error(&error);
         if needs_reopening(&error) {
-            self.connection = None;
+            self.opened = None;
             self.broken = Some((Instant::now(), told.clone()));
         }
         Err(if is_the_stores_fault(&error) {
@@ -217,7 +244,7 @@ impl Store {
     }
 
     fn ensure_open(&mut self) -> Result<(), QueueError> {
-        if self.connection.is_some() {
+        if self.opened.is_some() {
             return Ok(());
         }
         if let Some((since, error)) = &self.broken
@@ -226,9 +253,8 @@ impl Store {
             return Err(error.clone());
         }
         match self.file.open() {
-            Ok(connection) => {
-                self.opened = file_number(&self.file.path);
-                self.connection = Some(connection);
+            Ok(opened) => {
+                self.opened = Some(opened);
                 self.broken = None;
                 Ok(())
             }
@@ -254,17 +280,22 @@ enum Fault {
     Store(QueueError),
 }
 
-fn transact(connection: &mut Connection, now: i64, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+fn transact(opened: &mut Opened, now: i64, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     // Dropped without a commit it is rolled back.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = opened
+        .connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut tx = Tx {
         sql: &transaction,
         now,
         tally: Tally::default(),
+        unfiled: &mut opened.unfiled,
+        max_pages: opened.max_pages,
     };
     for job in group {
         job.run(&mut tx)?;
     }
+    tx.file_some()?;
     tx.flush_tally()?;
     transaction.commit()
 }

@@ -1,0 +1,299 @@
+//! A lead is written at the end of the file, next to those that came with it. Where its contact and its dedupe key
+//! belong is elsewhere for each lead, and would cost a page of the disk each: so they are filed later, in rounds of
+//! many leads, sorted, so that leads share pages; and a round is spread over transactions, so that nobody waits for
+//! the whole of it. What is not filed is kept in memory; after a crash it is read from the leads' rows.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::writer::Tx;
+use crate::queue::{Contact, DedupeKey, LeadId, SinkId};
+
+/// So many leads make a round, if nothing asks for them earlier.
+const ROUND: usize = 4096;
+
+/// At least so many leads of a round are filed in a transaction.
+const STEP: usize = 16;
+
+/// What is in the file, and not yet filed.
+pub(super) struct Unfiled {
+    lines: Vec<Line>,
+    keys: HashMap<DedupeKey, Holder>,
+    next_seq: i64,
+    /// So many of `lines` the running transaction has filed.
+    filed: usize,
+    /// The lines after those, on their way to where they belong.
+    round: Round,
+    /// What a rollback goes back to.
+    before: Before,
+}
+
+/// Places in `lines`, counted from the first that is not filed.
+#[derive(Default)]
+struct Round {
+    by_key: Vec<usize>,
+    by_contact: Vec<usize>,
+    /// How many of each are where they belong.
+    done: usize,
+}
+
+/// How things stood when the transaction began.
+#[derive(Default)]
+struct Before {
+    lines: usize,
+    round: usize,
+    done: usize,
+}
+
+/// A lead that joins its contact's line.
+struct Line {
+    seq: i64,
+    sink: SinkId,
+    contact: Contact,
+    queued_at: i64,
+    key: Option<(DedupeKey, Holder)>,
+}
+
+/// Who holds a dedupe key, and until when.
+#[derive(Clone)]
+pub(super) struct Holder {
+    pub(super) id: LeadId,
+    pub(super) until: i64,
+}
+
+/// A lead for one sink, as it is written.
+pub(super) struct NewLine<'a> {
+    pub(super) sink: &'a SinkId,
+    pub(super) contact: &'a Contact,
+    pub(super) id: &'a LeadId,
+    pub(super) webhook: &'a str,
+    pub(super) accepted_at: i64,
+    /// The key to be filed with it, and until when it is held.
+    pub(super) key: Option<(&'a DedupeKey, i64)>,
+    pub(super) body: &'a [u8],
+}
+
+impl Unfiled {
+    /// Reads what a predecessor left.
+    pub(super) fn load(sql: &Connection) -> rusqlite::Result<Self> {
+        let filed: i64 = sql.query_row("SELECT seq FROM filed", [], |row| row.get(0))?;
+        let lines = sql
+            .prepare(
+                "SELECT seq, sink, contact, queued_at, dedupe, id, remembered_until FROM line \
+                 WHERE seq > ?1 ORDER BY seq",
+            )?
+            .query_map([filed], |row| {
+                let key = match (row.get::<_, Option<String>>(4)?, row.get(6)?) {
+                    (Some(key), Some(until)) => {
+                        let id = LeadId::new(row.get::<_, String>(5)?);
+                        Some((DedupeKey::new(key), Holder { id, until }))
+                    }
+                    _ => None,
+                };
+                Ok(Line {
+                    seq: row.get(0)?,
+                    sink: SinkId::new(row.get::<_, String>(1)?),
+                    contact: Contact::new(row.get::<_, String>(2)?),
+                    queued_at: row.get(3)?,
+                    key,
+                })
+            })?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut unfiled = Self {
+            next_seq: lines.last().map_or(filed, |line| line.seq) + 1,
+            lines,
+            keys: HashMap::new(),
+            filed: 0,
+            round: Round::default(),
+            before: Before::default(),
+        };
+        unfiled.index();
+        Ok(unfiled)
+    }
+
+    /// A transaction begins.
+    pub(super) fn begin(&mut self) {
+        self.before = Before {
+            lines: self.lines.len(),
+            round: self.round.by_key.len(),
+            done: self.round.done,
+        };
+    }
+
+    /// It is on disk.
+    pub(super) fn committed(&mut self) {
+        if self.filed > 0 {
+            self.lines.drain(..self.filed);
+            self.filed = 0;
+            self.index();
+        }
+    }
+
+    /// It never happened.
+    pub(super) fn rolled_back(&mut self) {
+        if self.lines.len() > self.before.lines {
+            self.lines.truncate(self.before.lines);
+            self.index();
+        }
+        self.filed = 0;
+        self.round = Round::over(self.lines.get(..self.before.round).unwrap_or_default());
+        self.round.done = self.before.done;
+    }
+
+    fn waiting(&self) -> &[Line] {
+        self.lines.get(self.filed..).unwrap_or_default()
+    }
+
+    fn index(&mut self) {
+        self.keys.clear();
+        self.keys
+            .extend(self.lines.iter().filter_map(|line| line.key.clone()));
+    }
+}
+
+impl Tx<'_> {
+    /// Who holds a dedupe key.
+    pub(super) fn holder(&self, key: &DedupeKey) -> rusqlite::Result<Option<LeadId>> {
+        if let Some(holder) = self.unfiled.keys.get(key) {
+            return Ok((holder.until > self.now).then(|| holder.id.clone()));
+        }
+        self.sql
+            .prepare_cached("SELECT id FROM dedupe WHERE key = ?1 AND expires_at > ?2")?
+            .query_row((key.as_str(), self.now), |row| row.get::<_, String>(0))
+            .optional()
+            .map(|id| id.map(LeadId::new))
+    }
+
+    /// Writes a lead behind all others.
+    pub(super) fn append(&mut self, line: &NewLine<'_>) -> rusqlite::Result<()> {
+        let seq = self.unfiled.next_seq;
+        self.sql
+            .prepare_cached("INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10)")?
+            .execute((
+                seq,
+                line.sink.as_str(),
+                line.contact.as_str(),
+                line.id.as_str(),
+                line.webhook,
+                line.accepted_at,
+                self.now,
+                line.key.map(|(key, _)| key.as_str()),
+                line.key.map(|(_, until)| until),
+                line.body,
+            ))?;
+        let key = line.key.map(|(key, until)| {
+            let id = line.id.clone();
+            (key.clone(), Holder { id, until })
+        });
+        self.unfiled.next_seq += 1;
+        self.unfiled.keys.extend(key.clone());
+        self.unfiled.lines.push(Line {
+            seq,
+            sink: line.sink.clone(),
+            contact: line.contact.clone(),
+            queued_at: self.now,
+            key,
+        });
+        Ok(())
+    }
+
+    /// At the end of a transaction: files a part of what waits, if it is enough for a round.
+    pub(super) fn file_some(&mut self) -> rusqlite::Result<()> {
+        if self.unfiled.round.by_key.is_empty() && self.unfiled.waiting().len() < ROUND {
+            return Ok(());
+        }
+        let came_in = self.unfiled.lines.len().saturating_sub(self.unfiled.before.lines);
+        // A little more than came in: the next round is not much larger than this one.
+        self.step(STEP.max(came_in + came_in / 8))
+    }
+
+    /// Files all that waits, so that every lead can be found by its contact.
+    pub(super) fn file(&mut self) -> rusqlite::Result<()> {
+        while !self.unfiled.waiting().is_empty() {
+            self.step(usize::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Files so many more of the round; begins one if there is none.
+    fn step(&mut self, leads: usize) -> rusqlite::Result<()> {
+        if self.unfiled.round.by_key.is_empty() {
+            self.unfiled.round = Round::over(self.unfiled.waiting());
+        }
+        let (waiting, round) = (self.unfiled.waiting(), &self.unfiled.round);
+        let end = round.done.saturating_add(leads).min(round.by_key.len());
+        let part = |order: &'_ [usize]| -> Vec<&Line> {
+            let places = order.get(round.done..end).unwrap_or_default();
+            places.iter().filter_map(|&place| waiting.get(place)).collect()
+        };
+        for line in part(&round.by_key) {
+            if let Some((key, holder)) = &line.key {
+                hold(self.sql, key, holder)?;
+            }
+        }
+        for line in part(&round.by_contact) {
+            join(self.sql, line)?;
+        }
+        if end < round.by_key.len() {
+            self.unfiled.round.done = end;
+            return Ok(());
+        }
+        if let Some(last) = end.checked_sub(1).and_then(|last| waiting.get(last)) {
+            self.sql
+                .prepare_cached("UPDATE filed SET seq = ?1")?
+                .execute([last.seq])?;
+        }
+        self.unfiled.filed += end;
+        self.unfiled.round = Round::default();
+        Ok(())
+    }
+}
+
+impl Round {
+    /// Sorted, and stable: one contact's leads stay in their order.
+    fn over(lines: &[Line]) -> Self {
+        let mut by_key: Vec<usize> = (0..lines.len()).collect();
+        let mut by_contact = by_key.clone();
+        let line = |&place: &usize| lines.get(place);
+        by_key.sort_by_key(|place| line(place).and_then(|line| line.key.as_ref()).map(|(key, _)| key));
+        by_contact.sort_by_key(|place| line(place).map(|line| (&line.sink, &line.contact)));
+        Self {
+            by_key,
+            by_contact,
+            done: 0,
+        }
+    }
+}
+
+/// Files a dedupe key.
+pub(super) fn hold(sql: &Connection, key: &DedupeKey, holder: &Holder) -> rusqlite::Result<usize> {
+    sql.prepare_cached("INSERT OR REPLACE INTO dedupe VALUES (?1, ?2, ?3)")?
+        .execute((key.as_str(), holder.id.as_str(), holder.until))
+}
+
+/// Puts a lead at the end of its contact's line, and the contact among those that are due if it was not. Does nothing
+/// if that was done before a crash.
+fn join(sql: &Connection, line: &Line) -> rusqlite::Result<()> {
+    let (sink, contact) = (line.sink.as_str(), line.contact.as_str());
+    let alone = sql
+        .prepare_cached(
+            "INSERT INTO head (sink, contact, first, last, due, queued_at) VALUES (?1, ?2, ?3, ?3, ?4, ?4) \
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute((sink, contact, line.seq, line.queued_at))?;
+    if alone > 0 {
+        return Ok(());
+    }
+    let linked = sql
+        .prepare_cached(
+            "UPDATE line SET next = ?3 WHERE seq = \
+             (SELECT last FROM head WHERE sink = ?1 AND contact = ?2 AND last < ?3)",
+        )?
+        .execute((sink, contact, line.seq))?;
+    if linked > 0 {
+        sql.prepare_cached("UPDATE head SET last = ?3 WHERE sink = ?1 AND contact = ?2")?
+            .execute((sink, contact, line.seq))?;
+    }
+    Ok(())
+}
