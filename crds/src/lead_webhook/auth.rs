@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Challenge, ClientCertificate, Extractor, Signature, Timestamp};
+use super::{Challenge, ClientCertificate, Extractor, MessageSignature, Signature, Timestamp};
 use crate::common::{BasicSecretRef, HEADER_PATTERN, SecretKeyRef, at_most_one, is_false};
 
 /// Who may post.
@@ -104,7 +104,11 @@ impl Auth {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
     validation = Rule::new("!(has(self.generateSecret) && self.generateSecret && has(self.algorithm) && self.algorithm == 'ed25519')")
-        .message("hmac.generateSecret cannot be used with algorithm ed25519: the secret is the sender's public key; store it in the Secret and remove generateSecret")
+        .message("hmac.generateSecret cannot be used with algorithm ed25519: the secret is the sender's public key; store it in the Secret and remove generateSecret"),
+    validation = Rule::new("!has(self.messageSignature) || (!has(self.signature) && !has(self.timestamp) && !has(self.id) && !has(self.signed) && !has(self.bodyDigest))")
+        .message("hmac.messageSignature says itself where the signature is and what is signed: remove signature, timestamp, id, signed and bodyDigest"),
+    validation = Rule::new("!has(self.messageSignature) || !has(self.algorithm) || self.algorithm in ['sha256', 'ed25519']")
+        .message("hmac.messageSignature is made with sha256 (hmac-sha256) or ed25519: set algorithm to one of them, or remove it")
 )]
 pub struct Hmac {
     /// The keys, 1 to 8. A signature under any of them is accepted, so that a key can be rotated
@@ -145,6 +149,11 @@ pub struct Hmac {
     /// body. Default: the preset's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_digest: Option<Extractor>,
+    /// The sender signs with HTTP Message Signatures (RFC 9421), in place of `signature`, `timestamp`, `id`, `signed`
+    /// and `bodyDigest`, and with nothing from the preset; `algorithm` is `sha256` (the default) or `ed25519`. Write
+    /// `{}` for the usual. Default: the preset's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_signature: Option<MessageSignature>,
 }
 
 /// How a signature is made.

@@ -4,6 +4,7 @@ mod auth;
 mod certificate;
 mod challenge;
 mod extract;
+mod message_signature;
 mod payload;
 mod receiver;
 mod status;
@@ -18,6 +19,7 @@ pub use auth::{
 pub use certificate::{ClientCertificate, ForwardedCertificate, ForwardedFormat, VerifiedHeader};
 pub use challenge::{AnswerKind, Challenge, ChallengeMethod, ChallengeWhen};
 pub use extract::{Extractor, Signature, SignatureEncoding, TimeUnit, Timestamp};
+pub use message_signature::MessageSignature;
 pub use payload::{Format, Hydrate, Idempotency, LEAD_FIELDS, LeadMapping, Payload, ValidationRule};
 pub use receiver::{
     Autoscaling, Durability, Gateway, Ingress, ParentRef, PodTemplate, Queue, Receiver, Redis, Storage, Tls,
@@ -129,7 +131,11 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
         "!has(self.publicUrl) || !has(self.path) || self.publicUrl.endsWith(self.path)"
     )
     .message("publicUrl must end with path: it is the URL that the sender calls, for example https://leads.example.com followed by the path")
-    .field_path(".publicUrl")
+    .field_path(".publicUrl"),
+    validation = Rule::new(
+        "!has(self.auth.hmac) || !has(self.auth.hmac.messageSignature) || has(self.publicUrl) || !self.auth.hmac.messageSignature.components.exists(c, c in ['@target-uri', '@authority', '@scheme', '@path', '@request-target'])"
+    )
+    .message("publicUrl is missing: auth.hmac.messageSignature.components names a part of the URL that the sender calls; write it as the sender knows it, for example https://leads.example.com/webhooks/leads")
 )]
 pub struct LeadWebhookSpec {
     /// The preset of a known sender, which gives the authentication scheme, handshake, mapping and
@@ -152,7 +158,7 @@ pub struct LeadWebhookSpec {
     pub path: Option<String>,
 
     /// The URL under which senders reach the path, as they write it. Needed only by senders that
-    /// sign the URL (HubSpot, Twilio, Mandrill).
+    /// sign the URL (HubSpot, Twilio, Mandrill, `messageSignature`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = crate::common::https_url("publicUrl"))]

@@ -3,7 +3,9 @@
 use leadgate_crds::LeadWebhookSpec;
 use leadgate_crds::lead_webhook::{Auth, AuthScheme, Extractor, Hmac, TokenEncoding};
 
-use super::auth::{HmacScheme, HmacVerifier, Place, TokenVerifier, Verifier};
+use super::auth::{
+    HmacScheme, HmacVerifier, MESSAGE_SIGNED, MessageVerifier, Place, TokenVerifier, Verifier,
+};
 use super::challenge::{Challenge, Key};
 use super::preset::{Preset, PresetToken};
 use super::webhook::ReadSecret;
@@ -30,8 +32,12 @@ pub(super) fn verifier(
                 preset.and_then(|p| p.auth.as_ref()).and_then(|a| a.hmac.as_ref()),
             );
             let secrets = read_all(&hmac.secret_refs, "hmac.secretRefs")?;
-            HmacVerifier::compile(&scheme, &secrets, spec.public_url.as_deref())
-                .map(|v| Verifier::Hmac(Box::new(v)))
+            let url = spec.public_url.as_deref();
+            if scheme.message_signature.is_some() {
+                MessageVerifier::compile(&scheme, &secrets, url).map(|v| Verifier::Message(Box::new(v)))
+            } else {
+                HmacVerifier::compile(&scheme, &secrets, url).map(|v| Verifier::Hmac(Box::new(v)))
+            }
         }
         Some(AuthScheme::Token(token)) => {
             let known = preset
@@ -127,7 +133,10 @@ pub(super) fn challenges(
                 .map(|bytes| Key {
                     bytes,
                     algorithm: scheme.algorithm.unwrap_or_default(),
-                    signed: scheme.signed.unwrap_or_else(|| "{body}".to_owned()),
+                    signed: match scheme.message_signature {
+                        Some(_) => MESSAGE_SIGNED.to_owned(),
+                        None => scheme.signed.unwrap_or_else(|| "{body}".to_owned()),
+                    },
                 })
         }
     };
@@ -154,6 +163,15 @@ fn token_place(token: &PresetToken) -> Result<Place, String> {
 
 /// The webhook's own words over the preset's.
 fn overlay(own: &Hmac, preset: Option<&HmacScheme>) -> HmacScheme {
+    if own.message_signature.is_some() {
+        // A scheme of its own: nothing that a preset knows of another belongs to it.
+        return HmacScheme {
+            algorithm: own.algorithm,
+            secret: own.secret.clone(),
+            message_signature: own.message_signature.clone(),
+            ..HmacScheme::default()
+        };
+    }
     let known = preset.cloned().unwrap_or_default();
     HmacScheme {
         algorithm: own.algorithm.or(known.algorithm),
@@ -163,5 +181,6 @@ fn overlay(own: &Hmac, preset: Option<&HmacScheme>) -> HmacScheme {
         id: own.id.clone().or(known.id),
         signed: own.signed.clone().or(known.signed),
         body_digest: own.body_digest.clone().or(known.body_digest),
+        message_signature: known.message_signature.filter(|_| own.signature.is_none()),
     }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod handshakes;
+mod messages;
 mod payloads;
 mod vectors;
 

@@ -19,10 +19,8 @@ const RENAMED: [(&str, &str); 3] = [
     ("hubspot-v3", "hubspot"),
 ];
 
-/// Schemes that are no presets: judged elsewhere, or not supported.
-const ELSEWHERE: [&str; 6] = [
-    // Not a sender's: none that we know signs so.
-    "rfc9421",
+/// Schemes that are judged elsewhere.
+const ELSEWHERE: [&str; 5] = [
     // `allowedCidrs`: see the test of addresses.
     "ip-allow",
     // See the test of handshakes.

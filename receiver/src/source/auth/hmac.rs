@@ -4,15 +4,14 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use leadgate_crds::lead_webhook::{
-    Encoding, Extractor, HmacAlgorithm, SecretFormat, Signature, SignatureEncoding, TimeUnit, Timestamp,
+    Extractor, HmacAlgorithm, MessageSignature, SecretFormat, Signature, SignatureEncoding, TimeUnit,
+    Timestamp,
 };
 use serde::Deserialize;
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
-use subtle::ConstantTimeEq as _;
+use sha2::{Digest as _, Sha256};
 
+use super::key::{Keys, same};
 use super::{AuthError, Place, RawRequest};
 use crate::source::body;
 
@@ -34,12 +33,13 @@ pub struct HmacScheme {
     pub id: Option<Extractor>,
     pub signed: Option<String>,
     pub body_digest: Option<Extractor>,
+    pub message_signature: Option<MessageSignature>,
 }
 
 /// A scheme with its keys.
 #[derive(Debug)]
 pub struct HmacVerifier {
-    keys: Vec<Key>,
+    keys: Keys,
     signature: Place,
     encoding: SignatureEncoding,
     timestamp: Option<(Place, TimeUnit, u32)>,
@@ -61,21 +61,6 @@ enum Segment {
     Params,
 }
 
-enum Key {
-    Sha1(Hmac<Sha1>),
-    Sha256(Hmac<Sha256>),
-    Sha512(Hmac<Sha512>),
-    Ed25519(ring::signature::UnparsedPublicKey<Vec<u8>>),
-    /// The state after the key.
-    KeyedSha256(Sha256),
-}
-
-impl std::fmt::Debug for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("<key>")
-    }
-}
-
 impl HmacVerifier {
     /// Compiles a scheme with its secrets (each with a name for errors). `public_url` is what `{url}` means.
     pub fn compile(
@@ -86,17 +71,11 @@ impl HmacVerifier {
         let signature = scheme.signature.as_ref().ok_or(
             "hmac.signature: say where the signature is, for example {header: X-Webhook-Signature}, or name a preset in source",
         )?;
-        let algorithm = scheme.algorithm.unwrap_or_default();
-        let keys = secrets
-            .iter()
-            .map(|(name, value)| {
-                key(algorithm, scheme.secret.as_ref(), value)
-                    .map_err(|reason| format!("hmac.secretRefs: Secret {name}: {reason}"))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        if keys.is_empty() {
-            return Err("hmac.secretRefs: at least one secret is needed".to_owned());
-        }
+        let keys = Keys::compile(
+            scheme.algorithm.unwrap_or_default(),
+            scheme.secret.as_ref(),
+            secrets,
+        )?;
         let signed = segments(scheme.signed.as_deref().unwrap_or("{body}"))?;
         let timestamp = match &scheme.timestamp {
             Some(timestamp) => Some((
@@ -168,18 +147,11 @@ impl HmacVerifier {
         }
         // Without HMAC, who sees a signed body can sign one that goes on after it. Between the two stands SHA-256's
         // padding, whose first byte, 0x80, follows no whole character.
-        let lengthens = self.keys.iter().any(|key| matches!(key, Key::KeyedSha256(_)));
-        if lengthens && std::str::from_utf8(request.body).is_err() {
+        if self.keys.lengthen() && std::str::from_utf8(request.body).is_err() {
             return Err(AuthError::Malformed("body"));
         }
         let pieces = self.pieces(request, timestamp.as_deref(), id.as_deref())?;
-        // No early exit: how long it takes tells nothing about which key or signature came close.
-        let matched = self.keys.iter().fold(false, |found, key| {
-            signatures
-                .iter()
-                .fold(found, |found, s| key.verifies(&pieces, s) | found)
-        });
-        if matched {
+        if self.keys.verify(&pieces, &signatures) {
             Ok(())
         } else {
             Err(AuthError::Mismatch("signature"))
@@ -223,71 +195,6 @@ impl HmacVerifier {
         }
         url
     }
-}
-
-impl Key {
-    fn verifies(&self, pieces: &[Cow<'_, [u8]>], signature: &[u8]) -> bool {
-        macro_rules! mac {
-            ($mac:expr) => {{
-                let mut mac = $mac.clone();
-                for piece in pieces {
-                    mac.update(piece);
-                }
-                same(&mac.finalize().into_bytes(), signature)
-            }};
-        }
-        match self {
-            Self::Sha1(mac) => mac!(mac),
-            Self::Sha256(mac) => mac!(mac),
-            Self::Sha512(mac) => mac!(mac),
-            Self::Ed25519(key) => key.verify(&pieces.concat(), signature).is_ok(),
-            Self::KeyedSha256(state) => {
-                let mut hash = state.clone();
-                for piece in pieces {
-                    hash.update(piece);
-                }
-                same(&hash.finalize(), signature)
-            }
-        }
-    }
-}
-
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.ct_eq(b).into()
-}
-
-fn key(algorithm: HmacAlgorithm, format: Option<&SecretFormat>, value: &[u8]) -> Result<Key, String> {
-    let value = value.trim_ascii_end();
-    let prefix = format.and_then(|f| f.prefix.as_deref()).unwrap_or_default();
-    let value = value.strip_prefix(prefix.as_bytes()).unwrap_or(value);
-    let bytes = match format.and_then(|f| f.encoding).unwrap_or_default() {
-        Encoding::Text => value.to_vec(),
-        Encoding::Hex => {
-            hex::decode(value).map_err(|_| "its value is not hexadecimal, as the scheme demands")?
-        }
-        Encoding::Base64 => STANDARD
-            .decode(value)
-            .map_err(|_| "its value is not base64, as the scheme demands")?,
-    };
-    if bytes.is_empty() {
-        return Err("it is empty; an empty secret would let anybody sign".to_owned());
-    }
-    let unusable = |_| "it cannot be used as a key".to_owned();
-    Ok(match algorithm {
-        HmacAlgorithm::Sha1 => Key::Sha1(Hmac::new_from_slice(&bytes).map_err(unusable)?),
-        HmacAlgorithm::Sha256 => Key::Sha256(Hmac::new_from_slice(&bytes).map_err(unusable)?),
-        HmacAlgorithm::Sha512 => Key::Sha512(Hmac::new_from_slice(&bytes).map_err(unusable)?),
-        HmacAlgorithm::KeyedSha256 => Key::KeyedSha256(Sha256::new_with_prefix(&bytes)),
-        HmacAlgorithm::Ed25519 => {
-            if bytes.len() != 32 {
-                return Err("an ed25519 public key has 32 bytes".to_owned());
-            }
-            Key::Ed25519(ring::signature::UnparsedPublicKey::new(
-                &ring::signature::ED25519,
-                bytes,
-            ))
-        }
-    })
 }
 
 fn check_time(text: &str, unit: TimeUnit, tolerance: u32, now: u64) -> Result<(), AuthError> {

@@ -1,7 +1,7 @@
 //! Who sent it: proof over the raw bytes, before anything is parsed or stored.
 //!
-//! * [`Verifier`]: a scheme with its secrets, ready to judge requests. `hmac`: signatures; `token`: fixed secrets;
-//!   `extract`: where in a request a value stands; `address`: which addresses may post; `certificate`: whose client
+//! * [`Verifier`]: a scheme with its secrets, ready to judge requests. `hmac`: signatures; `message`: HTTP Message
+//!   Signatures; `key`: what both are made with; `token`: fixed secrets; `extract`: where in a request a value stands; `address`: which addresses may post; `certificate`: whose client
 //!   certificates may.
 //! * Every listed signature is tried against every secret, in constant time. Empty secrets are refused.
 
@@ -9,6 +9,8 @@ mod address;
 mod certificate;
 mod extract;
 mod hmac;
+mod key;
+mod message;
 mod token;
 
 use http::{HeaderMap, Method};
@@ -17,6 +19,7 @@ pub use address::{AddressRule, client_address};
 pub use certificate::{CertificateRule, Connection};
 pub use extract::Place;
 pub use hmac::{HmacScheme, HmacVerifier};
+pub use message::{MessageVerifier, SIGNED as MESSAGE_SIGNED};
 pub use token::TokenVerifier;
 
 /// A request as verification sees it: raw.
@@ -49,6 +52,18 @@ pub enum AuthError {
     /// The time of signing is too far from now.
     #[error("the request was signed more than {0} seconds away from the receiver's clock; check both clocks")]
     Stale(u32),
+    /// The signer let it expire.
+    #[error("the signature has expired, says its parameter expires; check both clocks")]
+    Expired,
+    /// It leaves out what must be signed.
+    #[error("the signature does not cover all that auth.hmac.messageSignature.components names")]
+    Uncovered,
+    /// It is made with a key of another name.
+    #[error("no signature bears a keyid that auth.hmac.messageSignature.keyIds names")]
+    UnknownKey,
+    /// It uses what this receiver does not know.
+    #[error("the signature uses {0}, which is not supported here")]
+    Unsupported(&'static str),
     /// It is not the right one.
     #[error("the {0} does not match; check that both sides hold the same secret and sign the raw body")]
     Mismatch(&'static str),
@@ -76,6 +91,10 @@ impl AuthError {
             Self::Repeated(_) => "Repeated",
             Self::Malformed(_) => "Malformed",
             Self::Stale(_) => "Stale",
+            Self::Expired => "Expired",
+            Self::Uncovered => "Uncovered",
+            Self::UnknownKey => "UnknownKey",
+            Self::Unsupported(_) => "Unsupported",
             Self::Mismatch(_) => "Mismatch",
             Self::Address => "Address",
             Self::Certificate => "Certificate",
@@ -90,6 +109,8 @@ impl AuthError {
 pub enum Verifier {
     /// The sender signs each request.
     Hmac(Box<HmacVerifier>),
+    /// The sender signs each request with HTTP Message Signatures.
+    Message(Box<MessageVerifier>),
     /// The sender sends a fixed secret.
     Token(TokenVerifier),
     /// The client certificate is the proof: see [`CertificateRule`], which is asked before any verifier.
@@ -103,6 +124,7 @@ impl Verifier {
     pub fn verify(&self, request: &RawRequest<'_>) -> Result<(), AuthError> {
         match self {
             Self::Hmac(scheme) => scheme.verify(request),
+            Self::Message(scheme) => scheme.verify(request),
             Self::Token(scheme) => scheme.verify(request),
             Self::Certificate | Self::Anyone => Ok(()),
         }
@@ -110,14 +132,14 @@ impl Verifier {
 
     /// Whether each request carries a proof of its own, so that one without cannot be a lead.
     pub fn tells_leads_from_probes(&self) -> bool {
-        matches!(self, Self::Hmac(_) | Self::Token(_))
+        matches!(self, Self::Hmac(_) | Self::Message(_) | Self::Token(_))
     }
 
     /// Where a secret stands in the JSON payload, to be removed before the payload is stored.
     pub fn secret_in_payload(&self) -> Option<&str> {
         match self {
             Self::Token(token) => token.json_pointer(),
-            Self::Hmac(_) | Self::Certificate | Self::Anyone => None,
+            Self::Hmac(_) | Self::Message(_) | Self::Certificate | Self::Anyone => None,
         }
     }
 }

@@ -1,0 +1,132 @@
+//! The keys of a signing scheme.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use leadgate_crds::lead_webhook::{Encoding, HmacAlgorithm, SecretFormat};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
+use subtle::ConstantTimeEq as _;
+
+/// All keys of a webhook, at least one.
+#[derive(Debug)]
+pub(super) struct Keys(Vec<Key>);
+
+enum Key {
+    Sha1(Hmac<Sha1>),
+    Sha256(Hmac<Sha256>),
+    Sha512(Hmac<Sha512>),
+    Ed25519(ring::signature::UnparsedPublicKey<Vec<u8>>),
+    /// The state after the key.
+    KeyedSha256(Sha256),
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<key>")
+    }
+}
+
+impl Keys {
+    /// From secrets, each with a name for errors.
+    pub(super) fn compile(
+        algorithm: HmacAlgorithm,
+        format: Option<&SecretFormat>,
+        secrets: &[(String, Vec<u8>)],
+    ) -> Result<Self, String> {
+        let keys = secrets
+            .iter()
+            .map(|(name, value)| {
+                key(algorithm, format, value)
+                    .map_err(|reason| format!("hmac.secretRefs: Secret {name}: {reason}"))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Err("hmac.secretRefs: at least one secret is needed".to_owned());
+        }
+        Ok(Self(keys))
+    }
+
+    /// Whether any key made any of the signatures over the text, which is given in pieces.
+    pub(super) fn verify(&self, pieces: &[Cow<'_, [u8]>], signatures: &[Vec<u8>]) -> bool {
+        // No early exit: how long it takes tells nothing about which key or signature came close.
+        self.0.iter().fold(false, |found, key| {
+            signatures
+                .iter()
+                .fold(found, |found, s| key.verifies(pieces, s) | found)
+        })
+    }
+
+    /// Whether who sees a signed text could sign one that goes on after it.
+    pub(super) fn lengthen(&self) -> bool {
+        self.0.iter().any(|key| matches!(key, Key::KeyedSha256(_)))
+    }
+}
+
+impl Key {
+    fn verifies(&self, pieces: &[Cow<'_, [u8]>], signature: &[u8]) -> bool {
+        macro_rules! mac {
+            ($mac:expr) => {{
+                let mut mac = $mac.clone();
+                for piece in pieces {
+                    mac.update(piece);
+                }
+                same(&mac.finalize().into_bytes(), signature)
+            }};
+        }
+        match self {
+            Self::Sha1(mac) => mac!(mac),
+            Self::Sha256(mac) => mac!(mac),
+            Self::Sha512(mac) => mac!(mac),
+            Self::Ed25519(key) => key.verify(&pieces.concat(), signature).is_ok(),
+            Self::KeyedSha256(state) => {
+                let mut hash = state.clone();
+                for piece in pieces {
+                    hash.update(piece);
+                }
+                same(&hash.finalize(), signature)
+            }
+        }
+    }
+}
+
+/// In constant time.
+pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
+    a.ct_eq(b).into()
+}
+
+fn key(algorithm: HmacAlgorithm, format: Option<&SecretFormat>, value: &[u8]) -> Result<Key, String> {
+    let value = value.trim_ascii_end();
+    let prefix = format.and_then(|f| f.prefix.as_deref()).unwrap_or_default();
+    let value = value.strip_prefix(prefix.as_bytes()).unwrap_or(value);
+    let bytes = match format.and_then(|f| f.encoding).unwrap_or_default() {
+        Encoding::Text => value.to_vec(),
+        Encoding::Hex => {
+            hex::decode(value).map_err(|_| "its value is not hexadecimal, as the scheme demands")?
+        }
+        Encoding::Base64 => STANDARD
+            .decode(value)
+            .map_err(|_| "its value is not base64, as the scheme demands")?,
+    };
+    if bytes.is_empty() {
+        return Err("it is empty; an empty secret would let anybody sign".to_owned());
+    }
+    let unusable = |_| "it cannot be used as a key".to_owned();
+    Ok(match algorithm {
+        HmacAlgorithm::Sha1 => Key::Sha1(Hmac::new_from_slice(&bytes).map_err(unusable)?),
+        HmacAlgorithm::Sha256 => Key::Sha256(Hmac::new_from_slice(&bytes).map_err(unusable)?),
+        HmacAlgorithm::Sha512 => Key::Sha512(Hmac::new_from_slice(&bytes).map_err(unusable)?),
+        HmacAlgorithm::KeyedSha256 => Key::KeyedSha256(Sha256::new_with_prefix(&bytes)),
+        HmacAlgorithm::Ed25519 => {
+            if bytes.len() != 32 {
+                return Err("an ed25519 public key has 32 bytes".to_owned());
+            }
+            Key::Ed25519(ring::signature::UnparsedPublicKey::new(
+                &ring::signature::ED25519,
+                bytes,
+            ))
+        }
+    })
+}
