@@ -14,6 +14,7 @@ mod bodies;
 mod choices;
 mod handshakes;
 mod mappings;
+mod messages;
 mod signatures;
 
 use std::path::PathBuf;

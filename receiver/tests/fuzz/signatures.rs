@@ -26,17 +26,26 @@ fn webhooks() -> BTreeMap<&'static str, Webhook> {
         let known = preset::find(name).unwrap();
         let signed = known.auth.as_ref().is_some_and(|auth| auth.hmac.is_some());
         let kind = if signed { "hmac" } else { "token" };
-        let object: LeadWebhook = serde_json::from_value(json!({
-            "apiVersion": "leadgate.dev/v1alpha1", "kind": "LeadWebhook", "metadata": {"name": "w"},
-            "spec": {
-                "source": name, "publicUrl": "https://leads.example.com/in", "sinks": [{"name": "crm"}],
-                "auth": {kind: {"secretRefs": [{"name": "s", "key": "k"}]}, "challengeTokenSecretRef": {"name": "s", "key": "k"}}
-            }
-        }))
-        .unwrap();
-        Webhook::compile(&object, &|_, _| Ok(OURS.into())).unwrap_or_else(|e| panic!("{name}: {e:?}"))
+        webhook(name, &json!({kind: {"secretRefs": [{"name": "s", "key": "k"}]}}))
     };
-    preset::names().map(|name| (name, compile(name))).collect()
+    let messages = json!({"hmac": {"secretRefs": [{"name": "s", "key": "k"}], "messageSignature": {}}});
+    preset::names()
+        .map(|name| (name, compile(name)))
+        .chain([("rfc9421", webhook("generic", &messages))])
+        .collect()
+}
+
+fn webhook(source: &str, auth: &Value) -> Webhook {
+    let mut auth = auth.clone();
+    auth["challengeTokenSecretRef"] = json!({"name": "s", "key": "k"});
+    let object: LeadWebhook = serde_json::from_value(json!({
+        "apiVersion": "leadgate.dev/v1alpha1", "kind": "LeadWebhook", "metadata": {"name": "w"},
+        "spec": {
+            "source": source, "publicUrl": "https://leads.example.com/in", "sinks": [{"name": "crm"}], "auth": auth
+        }
+    }))
+    .unwrap();
+    Webhook::compile(&object, &|_, _| Ok(OURS.into())).unwrap_or_else(|e| panic!("{source}: {e:?}"))
 }
 
 fn headers_of(vector: &Value, choices: &mut Choices<'_>) -> HeaderMap {
