@@ -67,6 +67,21 @@ fn complete_lead_webhooks_survive() {
     assert!(matches!(webhook.spec.auth.scheme(), Some(AuthScheme::Token(_))));
     assert_eq!(webhook.spec.queue.durability, Durability::EverySecond);
     assert_eq!(webhook.spec.receiver.autoscaling.unwrap().target_cpu, 60);
+
+    let webhook: LeadWebhook = survives(object!("leadwebhook-messages"));
+    let rules = webhook.spec.auth.hmac.unwrap().message_signature.unwrap();
+    assert_eq!((rules.tolerance_seconds, rules.skew_seconds), (60, 2));
+    assert_eq!(
+        webhook
+            .spec
+            .receiver
+            .tls
+            .unwrap()
+            .client_ca_secret_ref
+            .unwrap()
+            .key,
+        "bundle.pem"
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub fn of_webhook(spec: &LeadWebhookSpec) -> Vec<Reference> {
     found
 }
 
-/// What a webhook needs besides: the Redis URL and the certificate.
+/// What a webhook needs besides: the Redis URL, the certificate and the authorities of client certificates.
 pub fn beside_webhook(spec: &LeadWebhookSpec) -> Vec<Reference> {
     let mut found = Vec::new();
     if let Some(redis) = &spec.queue.redis {
@@ -56,6 +56,13 @@ pub fn beside_webhook(spec: &LeadWebhookSpec) -> Vec<Reference> {
                 field: "spec.receiver.tls.secretRef".to_owned(),
                 name: tls.secret_ref.name.clone(),
                 key: key.to_owned(),
+            });
+        }
+        if let Some(ca) = &tls.client_ca_secret_ref {
+            found.push(Reference {
+                field: "spec.receiver.tls.clientCaSecretRef".to_owned(),
+                name: ca.name.clone(),
+                key: ca.key.clone(),
             });
         }
     }

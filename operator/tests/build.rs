@@ -75,7 +75,7 @@ fn snapshots() {
             "everything",
             ", publicUrl: 'https://leads.example.com/leads', path: /leads, queue: {redis: {urlSecretRef: {name: redis, key: url}}}, \
              receiver: {autoscaling: {minReplicas: 3, maxReplicas: 9, targetCPU: 60}, resources: {requests: {cpu: 1}}, \
-             tls: {secretRef: {name: leads-tls}}, ingress: {host: leads.example.com, className: nginx, tlsSecretName: leads-tls, \
+             tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}, ingress: {host: leads.example.com, className: nginx, tlsSecretName: leads-tls, \
              annotations: {a.example.com/b: c}}, podTemplate: {labels: {team: web, app.kubernetes.io/name: mine}, \
              annotations: {a: b}, nodeSelector: {disk: ssd}, tolerations: [{key: k, operator: Exists}], \
              affinity: {nodeAffinity: {}}, priorityClassName: high, imagePullSecrets: [{name: pull}]}}",

@@ -20,6 +20,7 @@ use leadgate_operator::lead_webhook::dereference::Facts;
 use leadgate_operator::lead_webhook::edges::site;
 use leadgate_operator::lead_webhook::validate::{About, redis, validate};
 use leadgate_operator::workloads::RedisState;
+use serde_json::{Value, json};
 
 fn mistakes(webhook: LeadWebhook, change: impl Fn(&mut Facts)) -> Vec<(About, &'static str, String)> {
     let mut facts = facts(std::slice::from_ref(&webhook));
@@ -52,6 +53,10 @@ fn each_mistake_names_field_and_remedy() {
             &["spec.queue.redis.urlSecretRef", "no Secret gone"]),
         (", receiver: {tls: {secretRef: {name: gone}}}", nothing, About::References, "SecretMissing",
             &["spec.receiver.tls.secretRef", "no Secret gone", "tls.crt"]),
+        (", receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: gone}}}", nothing, About::References, "SecretMissing",
+            &["spec.receiver.tls.clientCaSecretRef", "no Secret gone", "with the key ca.crt"]),
+        (", receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca, key: bundle.pem}}}", nothing, About::References, "SecretKeyMissing",
+            &["spec.receiver.tls.clientCaSecretRef", "Secret senders-ca", "has no key bundle.pem"]),
         (", receiver: {gateway: {parentRefs: [{name: edge}]}}", |f| f.gateway_api = false, About::References, "GatewayApiMissing",
             &["spec.receiver.gateway", "install the Gateway API"]),
     ];
@@ -65,6 +70,33 @@ fn each_mistake_names_field_and_remedy() {
         }
     }
     assert!(mistakes(webhook("website", ""), |_| {}).is_empty());
+}
+
+#[test]
+fn a_client_certificate_needs_somebody_who_checks_it() {
+    let found = |receiver: &str, forwarded: Value| {
+        let mut webhook = webhook("website", receiver);
+        let certificate = json!({"dnsNames": ["client.example.com"], "forwarded": forwarded});
+        webhook.spec.auth.client_certificate = Some(serde_json::from_value(certificate).unwrap());
+        mistakes(webhook, |_| {})
+    };
+    let tls = ", receiver: {tls: {secretRef: {name: leads-tls}}}";
+    for receiver in ["", tls] {
+        let found = found(receiver, Value::Null);
+        assert_eq!(found.len(), 1, "{receiver}: {found:?}");
+        let (about, reason, message) = &found[0];
+        assert_eq!((*about, *reason), (About::Spec, "ClientCaMissing"), "{message}");
+        for word in [
+            "spec.receiver.tls.clientCaSecretRef",
+            "spec.auth.clientCertificate.forwarded",
+        ] {
+            assert!(message.contains(word), "{word} is not in: {message}");
+        }
+    }
+    let own = ", receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}}";
+    assert!(found(own, Value::Null).is_empty());
+    let edge = json!({"header": "X-Forwarded-Client-Cert", "format": "Envoy", "proxies": ["10.0.0.0/8"]});
+    assert!(found("", edge).is_empty());
 }
 
 #[test]

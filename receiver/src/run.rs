@@ -80,6 +80,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             certificate,
             key,
             client_ca: cli.tls_client_ca.clone(),
+            look_every: http::LOOK_EVERY,
         });
 
     let stop = CancellationToken::new();

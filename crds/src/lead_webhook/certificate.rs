@@ -45,7 +45,8 @@ pub struct ClientCertificate {
     #[schemars(length(max = 16), inner(length(min = 1, max = 512)))]
     pub subjects: Vec<String>,
     /// The edge that terminates TLS and passes on what the certificate says. Absent: the receiver terminates TLS
-    /// (`receiver.tls`) and checks the certificate itself against `--tls-client-ca`.
+    /// (`receiver.tls`) and checks the certificate itself against `receiver.tls.clientCaSecretRef` (without the operator:
+    /// `--tls-client-ca`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forwarded: Option<ForwardedCertificate>,
 }

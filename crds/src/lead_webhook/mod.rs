@@ -22,7 +22,8 @@ pub use extract::{Extractor, Signature, SignatureEncoding, TimeUnit, Timestamp};
 pub use message_signature::MessageSignature;
 pub use payload::{Format, Hydrate, Idempotency, LEAD_FIELDS, LeadMapping, Payload, ValidationRule};
 pub use receiver::{
-    Autoscaling, Durability, Gateway, Ingress, ParentRef, PodTemplate, Queue, Receiver, Redis, Storage, Tls,
+    Autoscaling, CaSecretRef, Durability, Gateway, Ingress, ParentRef, PodTemplate, Queue, Receiver, Redis,
+    Storage, Tls,
 };
 pub use status::{Latency, LeadWebhookStatus, LeadWebhookStatusLeads, LeadWebhookStatusSink, SinkError};
 

@@ -10,7 +10,7 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::common::{LABEL_PATTERN, NAME_PATTERN, SecretKeyRef, SecretRef, at_most_one};
+use crate::common::{KEY_PATTERN, LABEL_PATTERN, NAME_PATTERN, SecretKeyRef, SecretRef, at_most_one};
 
 /// Where accepted leads are kept until they are delivered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -142,6 +142,23 @@ pub struct Autoscaling {
 pub struct Tls {
     /// A Secret of type `kubernetes.io/tls`. It is read again when it changes.
     pub secret_ref: SecretRef,
+    /// The certificates (PEM) of those who sign senders' client certificates, for `auth.clientCertificate` without
+    /// `forwarded`. They are read again when they change. Absent: no client certificate is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ca_secret_ref: Option<CaSecretRef>,
+}
+
+/// A Secret in the same namespace that holds certificates of authorities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CaSecretRef {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
+    pub name: String,
+    /// The key that holds them; default `ca.crt`, as cert-manager writes it.
+    #[serde(default = "default_ca_key")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = KEY_PATTERN))]
+    pub key: String,
 }
 
 /// An Ingress that the operator makes.
@@ -244,6 +261,10 @@ fn objects(_: &mut SchemaGenerator) -> Schema {
         "maxItems": 16,
         "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}
     })
+}
+
+fn default_ca_key() -> String {
+    "ca.crt".to_owned()
 }
 
 fn default_size() -> Quantity {

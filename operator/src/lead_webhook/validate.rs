@@ -82,6 +82,7 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts) -> Result<Plan, Vec<M
     let mut mistakes = Vec::new();
     mistakes.extend(preset(webhook));
     mistakes.extend(clash(webhook, &facts.neighbours));
+    mistakes.extend(client_ca(webhook));
     if webhook.spec.receiver.gateway.is_some() && !facts.gateway_api {
         mistakes.push(Mistake {
             about: About::References,
@@ -163,6 +164,23 @@ fn preset(webhook: &LeadWebhook) -> Option<Mistake> {
             "spec.source: no preset is named `{source}`; known are {}",
             PRESETS.join(", ")
         ),
+    })
+}
+
+/// A client certificate that nobody looks at: receivers would refuse every request.
+fn client_ca(webhook: &LeadWebhook) -> Option<Mistake> {
+    let certificate = webhook.spec.auth.client_certificate.as_ref()?;
+    let tls = webhook.spec.receiver.tls.as_ref();
+    let is_checked =
+        certificate.forwarded.is_some() || tls.is_some_and(|tls| tls.client_ca_secret_ref.is_some());
+    (!is_checked).then(|| Mistake {
+        about: About::Spec,
+        reason: "ClientCaMissing",
+        message:
+            "spec.auth.clientCertificate: nobody would check it; where the receivers terminate TLS, name the \
+                  authority's certificates in spec.receiver.tls.clientCaSecretRef; where an edge does, set \
+                  spec.auth.clientCertificate.forwarded"
+                .to_owned(),
     })
 }
 

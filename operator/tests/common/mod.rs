@@ -48,6 +48,7 @@ pub fn facts(webhooks: &[LeadWebhook]) -> Facts {
             ("crm-token".to_owned(), keys(&["token"])),
             ("redis".to_owned(), keys(&["url"])),
             ("leads-tls".to_owned(), keys(&["tls.crt", "tls.key"])),
+            ("senders-ca".to_owned(), keys(&["ca.crt", "tls.crt", "tls.key"])),
         ]),
         neighbours: Vec::new(),
         redis_users: webhooks

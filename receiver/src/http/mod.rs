@@ -19,7 +19,7 @@ use crate::queue::Queue;
 
 pub use body::BodyBudget;
 pub use handler::router;
-pub use server::{Listening, Tls, bind, serve};
+pub use server::{LOOK_EVERY, Listening, Tls, bind, serve};
 
 /// What every request needs.
 pub struct App {

@@ -23,7 +23,7 @@ const HEADERS: Duration = Duration::from_secs(10);
 /// How long requests under way may take at shutdown.
 const FINISH: Duration = Duration::from_secs(20);
 /// How often certificate files are looked at.
-const CERTIFICATE: Duration = Duration::from_secs(30);
+pub const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// A bound socket.
 pub struct Listening {
@@ -41,6 +41,8 @@ pub struct Tls {
     pub key: PathBuf,
     /// Who signs client certificates; `None`: none are asked for.
     pub client_ca: Option<PathBuf>,
+    /// How often the files are looked at.
+    pub look_every: Duration,
 }
 
 /// Binds a socket; the error says which address, and why not.
@@ -152,7 +154,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error>
     Ok(all)
 }
 
-/// Takes renewed certificates into use without a restart.
+/// Takes changed certificates, keys and authorities into use for new connections, without a restart.
 async fn reload(tls: Tls, config: RustlsConfig) {
     let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
     let files = |tls: &Tls| {
@@ -161,7 +163,7 @@ async fn reload(tls: Tls, config: RustlsConfig) {
     };
     let mut known = files(&tls);
     loop {
-        tokio::time::sleep(CERTIFICATE).await;
+        tokio::time::sleep(tls.look_every).await;
         let now = files(&tls);
         if now == known {
             continue;
@@ -170,9 +172,11 @@ async fn reload(tls: Tls, config: RustlsConfig) {
             Ok(renewed) => {
                 config.reload_from_config(renewed);
                 known = now;
-                tracing::info!("the renewed certificate is in use");
+                tracing::info!("the changed certificate files are in use");
             }
-            Err(error) => tracing::warn!(%error, "the changed certificate cannot be used; the old one stays"),
+            Err(error) => {
+                tracing::warn!(%error, "the changed certificate files cannot be used; the old ones stay")
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod edge;
 mod own_tls;
+mod reload;
 
 use rcgen::SanType;
 

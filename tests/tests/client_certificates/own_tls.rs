@@ -92,7 +92,7 @@ impl Rig {
 
 const TOKEN: (&str, &str) = ("x-api-key", "right");
 
-fn dns(name: &str) -> SanType {
+pub(crate) fn dns(name: &str) -> SanType {
     SanType::DnsName(name.try_into().unwrap())
 }
 

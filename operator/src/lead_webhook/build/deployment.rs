@@ -24,6 +24,7 @@ const MANIFESTS: &str = "/etc/leadgate/manifests";
 const SECRETS: &str = "/etc/leadgate/secrets";
 const ADMIN: &str = "/etc/leadgate/admin";
 const TLS: &str = "/etc/leadgate/tls";
+const CLIENT_CA: &str = "/etc/leadgate/client-ca";
 
 /// The port that senders reach: 8443 when the pods terminate TLS, else 8080.
 pub(super) fn port(plan: &Plan) -> (u16, &'static str) {
@@ -155,9 +156,12 @@ fn arguments(plan: &Plan) -> Vec<String> {
         format!("--admin-token-file={ADMIN}/token"),
         "--log-format=json".to_owned(),
     ];
-    if plan.webhook.spec.receiver.tls.is_some() {
+    if let Some(tls) = &plan.webhook.spec.receiver.tls {
         arguments.push(format!("--tls-cert={TLS}/tls.crt"));
         arguments.push(format!("--tls-key={TLS}/tls.key"));
+        if tls.client_ca_secret_ref.is_some() {
+            arguments.push(format!("--tls-client-ca={CLIENT_CA}/ca.crt"));
+        }
     } else {
         arguments.push("--behind-tls-proxy".to_owned());
     }
@@ -191,8 +195,11 @@ fn mounts(plan: &Plan) -> Value {
         mount("secrets", SECRETS),
         mount("admin", ADMIN),
     ];
-    if plan.webhook.spec.receiver.tls.is_some() {
+    if let Some(tls) = &plan.webhook.spec.receiver.tls {
         mounts.push(mount("tls", TLS));
+        if tls.client_ca_secret_ref.is_some() {
+            mounts.push(mount("client-ca", CLIENT_CA));
+        }
     }
     json!(mounts)
 }
@@ -225,6 +232,14 @@ fn volumes(plan: &Plan) -> Value {
             "defaultMode": 0o440,
             "items": [{"key": "tls.crt", "path": "tls.crt"}, {"key": "tls.key", "path": "tls.key"}],
         }}));
+        if let Some(ca) = &tls.client_ca_secret_ref {
+            // The one key: beside it cert-manager keeps the authority's private one.
+            volumes.push(json!({"name": "client-ca", "secret": {
+                "secretName": ca.name,
+                "defaultMode": 0o440,
+                "items": [{"key": ca.key, "path": "ca.crt"}],
+            }}));
+        }
     }
     json!(volumes)
 }
