@@ -38,6 +38,15 @@ pub fn of_webhook(spec: &LeadWebhookSpec) -> Vec<Reference> {
     if let Some(basic) = &spec.auth.basic {
         found.extend(pair("spec.auth.basic.secretRef", &basic.secret_ref));
     }
+    if let Some(token) = &spec.auth.challenge_token_secret_ref {
+        found.push(one("spec.auth.challengeTokenSecretRef".to_owned(), token));
+    }
+    if let Some(hydrate) = &spec.payload.hydrate {
+        found.push(one(
+            "spec.payload.hydrate.tokenSecretRef".to_owned(),
+            &hydrate.token_secret_ref,
+        ));
+    }
     found
 }
 

@@ -19,6 +19,7 @@ use leadgate_operator::context::Settings;
 use leadgate_operator::kinds::Kind;
 use leadgate_operator::lead_webhook::build;
 use leadgate_operator::lead_webhook::validate::{Plan, validate};
+use serde_json::{Value, json};
 
 fn settings() -> Settings {
     Settings {
@@ -134,6 +135,49 @@ fn while_it_drains_receivers_refuse_leads() {
     let plan = plan(gone);
     let files = build::manifests(&plan.webhook, &plan.sinks, plan.draining);
     assert!(files["leadwebhook.yaml"].contains("suspend: true"));
+}
+
+/// A Secret that a resource names and a pod does not see is a receiver that cannot read its configuration.
+#[test]
+fn every_secret_that_a_webhook_names_is_seen_by_its_pods() {
+    fn named(value: &Value, found: &mut Vec<(String, String)>) {
+        match value {
+            Value::Object(fields) => {
+                if let (Some(name), Some(key)) = (fields.get("name"), fields.get("key")) {
+                    found.push((
+                        name.as_str().unwrap().to_owned(),
+                        key.as_str().unwrap().to_owned(),
+                    ));
+                }
+                fields.values().for_each(|value| named(value, found));
+            }
+            Value::Array(values) => values.iter().for_each(|value| named(value, found)),
+            _ => {}
+        }
+    }
+    let mut webhook = webhook(
+        "website",
+        ", source: meta, payload: {hydrate: {tokenSecretRef: {name: web, key: api}}}, \
+         queue: {redis: {urlSecretRef: {name: redis, key: url}}}, \
+         receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}}",
+    );
+    webhook.spec.auth.challenge_token_secret_ref =
+        Some(serde_json::from_value(json!({"name": "web", "key": "verify"})).unwrap());
+    let mut wanted = Vec::new();
+    named(&json!(webhook.spec), &mut wanted);
+    assert_eq!(wanted.len(), 5, "{wanted:?}");
+    let pods = deployment(&plan(webhook)).to_string();
+    for (name, key) in wanted {
+        let seen = [
+            format!(r#"{{"key":"{key}","path":"{name}/{key}"}}"#),
+            format!(r#""items":[{{"key":"{key}","path":"ca.crt"}}],"secretName":"{name}""#),
+            format!(r#"{{"key":"{key}","name":"{name}"}}"#),
+        ];
+        assert!(
+            seen.iter().any(|text| pods.contains(text)),
+            "{name}/{key}: {pods}"
+        );
+    }
 }
 
 #[test]

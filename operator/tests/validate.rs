@@ -49,6 +49,8 @@ fn each_mistake_names_field_and_remedy() {
             &["spec.auth.hmac.secretRefs[0]", "has no key hmac", "add it"]),
         ("", |f| { f.secrets.insert("crm-token".into(), None); }, About::References, "SecretMissing",
             &["CrmSink crm: spec.hubspot.tokenSecretRef", "no Secret crm-token"]),
+        (", payload: {hydrate: {tokenSecretRef: {name: gone, key: api}}}", nothing, About::References, "SecretMissing",
+            &["spec.payload.hydrate.tokenSecretRef", "no Secret gone", "with the key api"]),
         (", queue: {redis: {urlSecretRef: {name: gone, key: url}}}", nothing, About::References, "SecretMissing",
             &["spec.queue.redis.urlSecretRef", "no Secret gone"]),
         (", receiver: {tls: {secretRef: {name: gone}}}", nothing, About::References, "SecretMissing",

@@ -44,7 +44,7 @@ pub fn facts(webhooks: &[LeadWebhook]) -> Facts {
     Facts {
         sinks: BTreeMap::from([("crm".to_owned(), Some(Arc::new(sink())))]),
         secrets: BTreeMap::from([
-            ("web".to_owned(), keys(&["hmac", "previous"])),
+            ("web".to_owned(), keys(&["hmac", "previous", "api", "verify"])),
             ("crm-token".to_owned(), keys(&["token"])),
             ("redis".to_owned(), keys(&["url"])),
             ("leads-tls".to_owned(), keys(&["tls.crt", "tls.key"])),
