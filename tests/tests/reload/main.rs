@@ -9,6 +9,7 @@
 #[path = "../admission/table.rs"]
 mod admission_table;
 mod check;
+mod messages;
 mod offline;
 mod rotation;
 
