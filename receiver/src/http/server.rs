@@ -175,7 +175,7 @@ async fn reload(tls: Tls, config: RustlsConfig) {
                 tracing::info!("the changed certificate files are in use");
             }
             Err(error) => {
-                tracing::warn!(%error, "the changed certificate files cannot be used; the old ones stay")
+                tracing::warn!(%error, "the changed certificate files cannot be used; the old ones stay");
             }
         }
     }

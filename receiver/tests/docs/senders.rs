@@ -306,6 +306,13 @@ fn place(extractor: &Extractor) -> String {
 }
 
 fn signature(scheme: &HmacScheme) -> String {
+    if let Some(rules) = &scheme.message_signature {
+        let components = rules.components.iter().map(|name| code(name));
+        return format!(
+            "HTTP Message Signature over {}",
+            components.collect::<Vec<_>>().join(", ")
+        );
+    }
     let place = scheme.signature.as_ref().unwrap();
     let encoding = match place.encoding.unwrap_or_default() {
         SignatureEncoding::Hex => "hex",

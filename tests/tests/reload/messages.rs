@@ -100,14 +100,14 @@ fn try_out(folder: &Path, body: &str) -> (bool, String) {
 #[test]
 fn check_and_try_know_message_signatures() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("all.yaml");
+    let manifest = folder.path().join("all.yaml");
     let check = || run(&["--check", "--manifests", folder.path().to_str().unwrap()]);
 
-    std::fs::write(&file, manifests("source: generic")).unwrap();
+    std::fs::write(&manifest, manifests("source: generic")).unwrap();
     let (fine, text) = check();
     assert!(!fine && text.contains("publicUrl is missing"), "{text}");
 
-    std::fs::write(&file, manifests(&format!("publicUrl: {URL}"))).unwrap();
+    std::fs::write(&manifest, manifests(&format!("publicUrl: {URL}"))).unwrap();
     let (fine, text) = check();
     assert!(fine, "{text}");
     let (fine, text) = try_out(folder.path(), BODY);

@@ -113,9 +113,9 @@ fn header<'r>(name: &str, request: &RawRequest<'r>) -> Result<Cow<'r, [u8]>, Aut
         .get_all(name)
         .iter()
         .map(|line| line.as_bytes().trim_ascii());
-    let first = lines
-        .next()
-        .ok_or(AuthError::Missing("header that its signature covers"))?;
+    let first = lines.next().ok_or(AuthError::Missing(
+        "value for one of the headers that its signature covers",
+    ))?;
     let rest: Vec<&[u8]> = lines.collect();
     if rest.is_empty() {
         return Ok(Cow::Borrowed(first));
