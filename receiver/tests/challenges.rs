@@ -153,6 +153,37 @@ fn a_stranger_gets_a_signature_of_nothing_that_a_lead_could_be() {
     }
 }
 
+/// What is signed of a message holds quotation marks and blanks, which no challenge does.
+#[test]
+fn a_stranger_gets_no_signature_of_a_message() {
+    let webhook = compile(
+        "generic",
+        json!({
+            "hmac": {"secretRefs": [{"name": "s", "key": "k"}], "messageSignature": {"components": ["content-digest"]}},
+            "challenges": [{"method": "GET", "take": {"query": "c"}, "pattern": "(?s).*", "answer": "Hmac",
+                "fields": ["plain", "signed"]}],
+        }),
+    )
+    .unwrap();
+    let answer = ChallengeAnswer::Answer(
+        "application/json",
+        format!(r#"{{"plain":"abc-123","signed":"{}"}}"#, sign("abc-123")),
+    );
+    assert_eq!(asked(&webhook, "c=abc-123"), Some(answer));
+    for base in [
+        "%22content-digest%22%3A+sha-256%3D%3AAA%3D%3D%3A%0A%22%40signature-params%22%3A+%28%22content-digest%22%29",
+        "%22%40signature-params%22%3A+%28%29",
+        "%22",
+        "a%0Ab",
+    ] {
+        let answer = asked(&webhook, &format!("c={base}"));
+        assert!(
+            matches!(answer, Some(ChallengeAnswer::Refuse(400, _))),
+            "{base}: {answer:?}"
+        );
+    }
+}
+
 #[test]
 fn who_has_the_key_may_be_answered_whatever_is_signed() {
     let webhook = with(

@@ -178,8 +178,8 @@ fn client_ca(webhook: &LeadWebhook) -> Option<Mistake> {
         reason: "ClientCaMissing",
         message:
             "spec.auth.clientCertificate: nobody would check it; where the receivers terminate TLS, name the \
-                  authority's certificates in spec.receiver.tls.clientCaSecretRef; where an edge does, set \
-                  spec.auth.clientCertificate.forwarded"
+             authority's certificates in spec.receiver.tls.clientCaSecretRef; where an edge does, set \
+             spec.auth.clientCertificate.forwarded"
                 .to_owned(),
     })
 }

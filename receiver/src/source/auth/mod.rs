@@ -1,8 +1,8 @@
 //! Who sent it: proof over the raw bytes, before anything is parsed or stored.
 //!
 //! * [`Verifier`]: a scheme with its secrets, ready to judge requests. `hmac`: signatures; `message`: HTTP Message
-//!   Signatures; `key`: what both are made with; `token`: fixed secrets; `extract`: where in a request a value stands; `address`: which addresses may post; `certificate`: whose client
-//!   certificates may.
+//!   Signatures; `key`: what both are made with; `token`: fixed secrets; `extract`: where in a request a value stands;
+//!   `address`: which addresses may post; `certificate`: whose client certificates may.
 //! * Every listed signature is tried against every secret, in constant time. Empty secrets are refused.
 
 mod address;
