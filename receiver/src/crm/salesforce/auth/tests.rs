@@ -140,7 +140,7 @@ async fn all_callers_share_one_sign_in_for_each_expiry() {
     let (auth, sign_in) = rig(url);
     let first = futures::future::join_all((0..20).map(|_| auth.session(&sign_in, &Open))).await;
     assert_eq!(count.load(Ordering::SeqCst), 1);
-    let first: Vec<Session> = first.into_iter().map(Result::unwrap).collect();
+    let first: Vec<AccessToken> = first.into_iter().map(Result::unwrap).collect();
     assert!(first.iter().all(|session| session.header == "Bearer token1"));
     // All twenty are told that it expired, some of them after the renewal.
     let second = futures::future::join_all(first.iter().map(|session| async {
