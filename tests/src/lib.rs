@@ -4,7 +4,7 @@
 //! * [`rig`] joins a receiver and a HubSpot; [`fleet`] four receivers and a CRM that misbehaves.
 //! * [`salesforce`] is a stateful Salesforce; `salesforce-sim` runs it by itself.
 //! * [`sdk`] runs the vendors' SDKs against the simulators.
-//! * [`simulator`] is what these two share.
+//! * [`simulator`] is what the two simulators share.
 //! * [`rest_crms`] are stand-ins for the CRMs of `examples/crms`.
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
