@@ -1,6 +1,7 @@
 //! What is counted: by kind and reason, never by object name.
 
 use std::fmt::Error;
+use std::time::Instant;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::{
@@ -93,6 +94,18 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Counts a reconciliation; the answer is for [`Metrics::ended`].
+    pub fn begun(&self, kind: &'static str) -> Instant {
+        self.reconciliations.get_or_create(&KindLabel { kind }).inc();
+        Instant::now()
+    }
+
+    /// How long a reconciliation took.
+    pub fn ended(&self, kind: &'static str, begun: Instant) {
+        let seconds = begun.elapsed().as_secs_f64();
+        self.duration.get_or_create(&KindLabel { kind }).observe(seconds);
+    }
+
     /// Counts a write.
     pub fn wrote(&self, kind: &'static str, verb: &'static str) {
         self.writes.get_or_create(&WriteLabels { kind, verb }).inc();

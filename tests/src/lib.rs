@@ -3,6 +3,8 @@
 //! * [`hubspot`] is a stateful HubSpot; `hubspot-sim` runs it by itself.
 //! * [`rig`] joins a receiver and a HubSpot; [`fleet`] four receivers and a CRM that misbehaves.
 //! * [`salesforce`] is a stateful Salesforce; `salesforce-sim` runs it by itself.
+//! * [`sdk`] runs the vendors' SDKs against the simulators.
+//! * [`simulator`] is what the two simulators share.
 //! * [`rest_crms`] are stand-ins for the CRMs of `examples/crms`.
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
@@ -30,6 +32,8 @@ pub mod redis_server;
 pub mod rest_crms;
 pub mod rig;
 pub mod salesforce;
+pub mod sdk;
 pub mod signing;
+pub mod simulator;
 pub mod soak;
 pub mod wire;

@@ -257,6 +257,18 @@ impl Receiver {
             .sum())
     }
 
+    /// Waits until something holds, `patience` at most; says what, if it never does.
+    pub async fn until<F>(&self, what: &str, patience: Duration, mut holds: impl FnMut() -> F)
+    where
+        F: Future<Output = bool>,
+    {
+        let began = Instant::now();
+        while !holds().await {
+            assert!(began.elapsed() < patience, "never: {what}\n{}", self.log_tail(20));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// What it logged, over all its starts.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()

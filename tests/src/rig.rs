@@ -8,7 +8,7 @@
 )] // a test stops at the first broken assumption
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -102,16 +102,8 @@ impl Rig {
     }
 
     /// Waits until something holds.
-    pub async fn until<F: Future<Output = bool>>(&self, what: &str, mut holds: impl FnMut() -> F) {
-        let began = Instant::now();
-        while !holds().await {
-            assert!(
-                began.elapsed() < PATIENCE,
-                "never: {what}\n{}",
-                self.receiver.log_tail(20)
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    pub async fn until<F: Future<Output = bool>>(&self, what: &str, holds: impl FnMut() -> F) {
+        self.receiver.until(what, PATIENCE, holds).await;
     }
 
     /// Waits until `name@example.com` is in the CRM.

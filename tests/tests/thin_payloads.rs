@@ -128,15 +128,9 @@ spec:
     }
 
     async fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let began = Instant::now();
-        while !holds() {
-            assert!(
-                began.elapsed() < Duration::from_mins(1),
-                "never: {what}\n{}",
-                self.receiver.log_tail(20)
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.receiver
+            .until(what, Duration::from_mins(1), || std::future::ready(holds()))
+            .await;
     }
 
     async fn dead(&self) -> Vec<Value> {

@@ -7,7 +7,7 @@ pub mod validate;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -20,7 +20,6 @@ use crate::apply::reason_of;
 use crate::backoff::jitter;
 use crate::context::{Context, name_of};
 use crate::events;
-use crate::metrics::KindLabel;
 use crate::names::MANAGER;
 use status::Outcome;
 
@@ -30,19 +29,13 @@ const SLOW: Duration = Duration::from_mins(10);
 /// Checks a sink, and writes what became of it. It cannot fail: failures are written, too.
 pub async fn reconcile(sink: Arc<CrmSink>, context: Arc<Context>) -> Result<Action, Infallible> {
     context.synced().await;
-    let begun = Instant::now();
-    let kind = KindLabel { kind: KIND };
-    context.metrics.reconciliations.get_or_create(&kind).inc();
+    let begun = context.metrics.begun(KIND);
     let action = if sink.metadata.deletion_timestamp.is_some() {
         Action::await_change()
     } else {
         check(&sink, &context).await
     };
-    context
-        .metrics
-        .duration
-        .get_or_create(&kind)
-        .observe(begun.elapsed().as_secs_f64());
+    context.metrics.ended(KIND, begun);
     Ok(action)
 }
 

@@ -17,7 +17,7 @@ pub mod validate;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -31,7 +31,6 @@ use crate::backoff::jitter;
 use crate::context::{Context, name_of};
 use crate::events;
 use crate::index::version;
-use crate::metrics::KindLabel;
 use crate::names::{self, ALLOW_LOSS, FINALIZER, MANAGER};
 use crate::workloads::Name;
 use status::Outcome;
@@ -46,20 +45,14 @@ const DRAINING: Duration = Duration::from_secs(5);
 /// Makes a webhook as it is to be, and writes what became of it. It cannot fail: failures are written, too.
 pub async fn reconcile(webhook: Arc<LeadWebhook>, context: Arc<Context>) -> Result<Action, Infallible> {
     context.synced().await;
-    let begun = Instant::now();
-    let kind = KindLabel { kind: KIND };
-    context.metrics.reconciliations.get_or_create(&kind).inc();
+    let begun = context.metrics.begun(KIND);
     let action = if webhook.metadata.deletion_timestamp.is_some() {
         delete(&webhook, &context).await
     } else {
         let outcome = make(&webhook, &context).await;
         report(&webhook, &outcome, &context).await
     };
-    context
-        .metrics
-        .duration
-        .get_or_create(&kind)
-        .observe(begun.elapsed().as_secs_f64());
+    context.metrics.ended(KIND, begun);
     Ok(action)
 }
 

@@ -24,3 +24,17 @@ pub struct Denied {
     /// Why: a pause, an open circuit, the rate limit, or an unavailable queue.
     pub reason: String,
 }
+
+/// Lets everything pass.
+#[cfg(test)]
+pub(super) struct Open;
+
+#[cfg(test)]
+#[async_trait]
+impl Gate for Open {
+    async fn pass(&self) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn report(&self, _health: CrmHealth, _elapsed: Duration) {}
+}

@@ -13,6 +13,7 @@ mod properties;
 pub mod rest;
 mod retry_after;
 pub mod salesforce;
+mod token;
 
 use std::time::Duration;
 

@@ -9,11 +9,11 @@ use prometheus_client::metrics::histogram::Histogram;
 
 use crate::config::Sink;
 use crate::crm::{Denied, Gate};
-use crate::queue::{CrmHealth, Queue};
+use crate::queue::{CrmHealth, Grant, Queue};
 
 /// A wait this short is waited here, with the lead in hand; for longer ones the lead goes back.
 const SHORT: Duration = Duration::from_millis(1500);
-/// How long a lead goes back when the store cannot be asked.
+/// How long a lead or a check goes back when the store cannot be asked.
 const STORE_DOWN: Duration = Duration::from_secs(1);
 
 /// The gate of one sink.
@@ -39,17 +39,9 @@ impl SinkGate {
 #[async_trait]
 impl Gate for SinkGate {
     async fn pass(&self) -> Result<(), Denied> {
-        let delivery = &self.sink.delivery;
         let mut waited = Duration::ZERO;
         loop {
-            let grant = self
-                .queue
-                .permits(&self.sink.id, 1, Some(delivery.limit), delivery.breaker)
-                .await
-                .map_err(|error| Denied {
-                    wait: STORE_DOWN,
-                    reason: error.to_string(),
-                })?;
+            let grant = permit(self.queue.as_ref(), &self.sink).await?;
             self.failures.store(grant.failures, Ordering::Relaxed);
             if grant.granted > 0 {
                 return Ok(());
@@ -73,12 +65,25 @@ impl Gate for SinkGate {
         if health == CrmHealth::Up && self.failures.load(Ordering::Relaxed) == 0 {
             return;
         }
-        if let Err(error) = self
-            .queue
-            .report(&self.sink.id, health, self.sink.delivery.breaker)
-            .await
-        {
-            tracing::debug!(sink = %self.sink.id, %error, "the circuit breaker could not be told");
-        }
+        report(self.queue.as_ref(), &self.sink, health).await;
+    }
+}
+
+/// Asks for one permit of the sink's.
+pub(super) async fn permit(queue: &dyn Queue, sink: &Sink) -> Result<Grant, Denied> {
+    let delivery = &sink.delivery;
+    queue
+        .permits(&sink.id, 1, Some(delivery.limit), delivery.breaker)
+        .await
+        .map_err(|error| Denied {
+            wait: STORE_DOWN,
+            reason: error.to_string(),
+        })
+}
+
+/// Tells the sink's circuit breaker how the CRM fared.
+pub(super) async fn report(queue: &dyn Queue, sink: &Sink, health: CrmHealth) {
+    if let Err(error) = queue.report(&sink.id, health, sink.delivery.breaker).await {
+        tracing::debug!(sink = %sink.id, %error, "the circuit breaker could not be told");
     }
 }

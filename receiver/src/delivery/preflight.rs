@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::gate::{permit, report};
 use crate::config::Sink;
 use crate::crm::{Crm, Denied, Gate, Inspection};
 use crate::queue::{CrmHealth, SinkId};
@@ -17,8 +18,6 @@ use crate::queue::{CrmHealth, SinkId};
 const EVERY: Duration = Duration::from_mins(10);
 /// After a check that did not get through.
 const AGAIN: Duration = Duration::from_secs(30);
-/// How long a check goes back when the store cannot be asked.
-const STORE_DOWN: Duration = Duration::from_secs(1);
 
 /// What the last check of each sink found.
 #[derive(Debug, Default)]
@@ -132,16 +131,7 @@ struct CheckGate<'a> {
 #[async_trait]
 impl Gate for CheckGate<'_> {
     async fn pass(&self) -> Result<(), Denied> {
-        let delivery = &self.sink.delivery;
-        let grant = self
-            .shared
-            .queue
-            .permits(&self.sink.id, 1, Some(delivery.limit), delivery.breaker)
-            .await
-            .map_err(|error| Denied {
-                wait: STORE_DOWN,
-                reason: error.to_string(),
-            })?;
+        let grant = permit(self.shared.queue.as_ref(), self.sink).await?;
         let reason = grant.paused.unwrap_or_default();
         if ["InvalidCredentials", "MissingScopes"]
             .iter()
@@ -163,13 +153,6 @@ impl Gate for CheckGate<'_> {
     }
 
     async fn report(&self, health: CrmHealth, _elapsed: Duration) {
-        if let Err(error) = self
-            .shared
-            .queue
-            .report(&self.sink.id, health, self.sink.delivery.breaker)
-            .await
-        {
-            tracing::debug!(sink = %self.sink.id, %error, "the circuit breaker could not be told");
-        }
+        report(self.shared.queue.as_ref(), self.sink, health).await;
     }
 }

@@ -1,7 +1,7 @@
 //! Request -> lead: who sent it, what it says, which submission it is.
 //!
 //! * `auth`: proof over the raw bytes. `challenge`: handshakes. `hydrate`: what thin
-//!   payloads lack. `body`: bytes to payload. `take`: payload to leads. `idempotency`: which
+//!   payloads lack. `body`: bytes to payload. `take`: payload to leads; `draft`: one of them. `idempotency`: which
 //!   submission. `webhook`: a LeadWebhook compiled with its preset and secrets; `proof`: that of its `auth`.
 //!   `presets/*.yaml`: known senders, as data.
 //! * Everything here is pure; the source does not know the queue's stores, nor HTTP's sockets.
@@ -9,6 +9,7 @@
 pub mod auth;
 pub mod body;
 mod challenge;
+mod draft;
 mod fields;
 mod hydrate;
 mod idempotency;
@@ -18,7 +19,8 @@ mod take;
 mod webhook;
 
 pub use challenge::{Challenge, ChallengeAnswer, Key as ChallengeKey};
+pub use draft::Draft;
 pub use hydrate::Hydrator;
 pub use idempotency::Key;
-pub use take::{Draft, Refusal, Seen, Taken};
+pub use take::{Refusal, Seen, Taken};
 pub use webhook::{ReadSecret, Route, Webhook};

@@ -11,7 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{FaultPlan, Sim, server};
+use super::{FaultPlan, Sim};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,7 +39,7 @@ async fn faults(State(sim): State<Arc<Sim>>) -> Json<Faults> {
     let plan = sim.lock().faults.plan.clone();
     Json(Faults {
         plan,
-        down: server::is_down(&sim),
+        down: sim.is_down(),
     })
 }
 
@@ -47,7 +47,7 @@ async fn faults(State(sim): State<Arc<Sim>>) -> Json<Faults> {
 async fn set_faults(State(sim): State<Arc<Sim>>, Json(mut new): Json<Value>) -> (StatusCode, Json<Value>) {
     let down = new.as_object_mut().and_then(|fields| fields.remove("downMillis"));
     match serde_json::from_value::<FaultPlan>(new) {
-        Ok(plan) => sim.lock().faults.set(plan),
+        Ok(plan) => sim.lock().faults.plan = plan,
         Err(error) => {
             return (
                 StatusCode::BAD_REQUEST,

@@ -1,12 +1,11 @@
 //! Faults on demand: what goes wrong with which request.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Duration};
 
-use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
+use rand::{Rng, RngExt, rngs::StdRng};
 use serde::{Deserialize, Serialize};
+
+use crate::simulator::{self, Faults, next_fault};
 
 /// What happens to one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,15 +68,8 @@ impl Millis {
     }
 }
 
-/// A fault and how often it happens (0 to 1).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Odds {
-    /// The fault.
-    pub fault: Fault,
-    /// Its probability.
-    pub probability: f64,
-}
+/// A fault and how often it happens.
+pub type Odds = simulator::Odds<Fault>;
 
 impl Odds {
     /// A fault that happens to this share of the requests.
@@ -112,55 +104,19 @@ pub struct FaultPlan {
     pub next: VecDeque<Fault>,
 }
 
-/// The plan, and what was made of it.
-pub(super) struct Faults {
-    seed: u64,
-    drawn: u64,
-    pub(super) plan: FaultPlan,
-    pub(super) down_until: Option<Instant>,
-}
-
-impl Faults {
-    pub(super) fn new(seed: u64, plan: FaultPlan) -> Self {
-        Self {
-            seed,
-            drawn: 0,
-            plan,
-            down_until: None,
-        }
-    }
-
-    pub(super) fn set(&mut self, plan: FaultPlan) {
-        self.plan = plan;
-    }
-
-    pub(super) fn is_down(&self, now: Instant) -> bool {
-        self.down_until.is_some_and(|until| now < until)
-    }
-
+impl Faults<FaultPlan> {
     /// The fault and the latency of the next request.
     pub(super) fn draw(&mut self, search: bool) -> (Fault, Duration) {
-        // A generator of its own for each request: what the n-th meets doesn't depend on the plan before it.
-        let mut rng = StdRng::seed_from_u64(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.drawn);
-        self.drawn += 1;
+        let mut rng = self.chance();
         let _ = rng.next_u64();
-        let roll: f64 = rng.random();
-        let latency = self
-            .plan
+        let roll = rng.random();
+        let plan = &mut self.plan;
+        let latency = plan
             .search_latency
             .filter(|_| search)
-            .unwrap_or(self.plan.latency)
+            .unwrap_or(plan.latency)
             .pick(&mut rng);
-        if let Some(fault) = self.plan.next.pop_front() {
-            return (fault, latency);
-        }
-        let mut reached = 0.0;
-        for odds in &self.plan.odds {
-            reached += odds.probability;
-            if roll < reached {
-                return (odds.fault.clone(), latency);
-            }
-        }
-        (Fault::None, latency)
+        let fault = next_fault(&mut plan.next, &plan.odds, roll);
+        (fault.unwrap_or(Fault::None), latency)
     }
 }

@@ -20,18 +20,16 @@ mod paths;
 mod route;
 mod schema;
 mod search;
-mod server;
 mod single;
 mod store;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
-use tokio::{net::TcpListener, sync::watch};
+use crate::simulator::{Cuts, Faults, Server};
 
 pub use books::Stats;
 pub use config::{Config, Limits};
@@ -44,7 +42,7 @@ struct State {
     schema: schema::Schema,
     store: store::Store,
     books: books::Books,
-    faults: faults::Faults,
+    faults: Faults<FaultPlan>,
     limiter: limiter::Limiter,
 }
 
@@ -53,8 +51,7 @@ struct Sim {
     config: Config,
     started: Instant,
     state: Mutex<State>,
-    /// Counts the cuts: a change closes every open connection.
-    cut: watch::Sender<u64>,
+    cuts: Cuts,
 }
 
 impl Sim {
@@ -63,14 +60,14 @@ impl Sim {
             schema: schema::Schema::new(&config.custom),
             store: store::Store::default(),
             books: books::Books::new(config.retry_after_grace),
-            faults: faults::Faults::new(config.seed, config.faults.clone()),
+            faults: Faults::new(config.seed, config.faults.clone()),
             limiter: limiter::Limiter::new(config.limits),
         };
         Arc::new(Self {
             config,
             started: Instant::now(),
             state: Mutex::new(state),
-            cut: watch::Sender::new(0),
+            cuts: Cuts::default(),
         })
     }
 
@@ -82,39 +79,42 @@ impl Sim {
     }
 
     fn down_for(&self, period: Duration) {
-        self.lock().faults.down_until = Some(Instant::now() + period);
-        self.cut.send_modify(|cuts| *cuts += 1);
+        self.lock().faults.down_for(period);
+        self.cuts.cut_all();
+    }
+
+    /// Whether the simulator plays dead now.
+    fn is_down(&self) -> bool {
+        self.lock().faults.is_down(Instant::now())
     }
 }
 
 /// A running simulator; dropping it closes it.
 pub struct HubSpot {
     sim: Arc<Sim>,
-    address: SocketAddr,
-    server: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for HubSpot {
-    fn drop(&mut self) {
-        self.server.abort();
-        self.sim.cut.send_modify(|cuts| *cuts += 1);
-    }
+    server: Server,
 }
 
 impl HubSpot {
     /// Starts a simulator inside this process, on the current runtime.
     pub async fn start(config: Config) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(config.listen).await?;
-        let address = listener.local_addr()?;
         let sim = Sim::new(config);
-        let server = tokio::spawn(server::serve(Arc::clone(&sim), listener));
-        Ok(Self { sim, address, server })
+        let shared = Arc::clone(&sim);
+        let server = Server::start(
+            sim.config.listen,
+            sim.config.tls.clone(),
+            sim.cuts.clone(),
+            control::router(Arc::clone(&sim)),
+            move |connection, request| route::handle(Arc::clone(&shared), connection, request),
+        )
+        .await?;
+        Ok(Self { sim, server })
     }
 
     /// Where it listens, as a sink's `baseUrl`.
     pub fn base_url(&self) -> String {
         let scheme = self.sim.config.tls.as_ref().map_or("http", |_| "https");
-        format!("{scheme}://{}", self.address)
+        format!("{scheme}://{}", self.server.address())
     }
 
     /// The token that may read and write.
@@ -124,7 +124,7 @@ impl HubSpot {
 
     /// Replaces the fault plan.
     pub fn set_faults(&self, plan: FaultPlan) {
-        self.sim.lock().faults.set(plan);
+        self.sim.lock().faults.plan = plan;
     }
 
     /// Changes the fault plan in place.
@@ -144,7 +144,7 @@ impl HubSpot {
 
     /// Ends a [`HubSpot::down_for`] early.
     pub fn up(&self) {
-        self.sim.lock().faults.down_until = None;
+        self.sim.lock().faults.up();
     }
 
     /// Every contact, oldest first.
@@ -179,7 +179,7 @@ impl HubSpot {
     }
 
     /// Serves until the task is aborted; for a process that is nothing but the simulator.
-    pub async fn serve_forever(mut self) {
-        let _ = (&mut self.server).await;
+    pub async fn serve_forever(self) {
+        self.server.forever().await;
     }
 }

@@ -14,10 +14,9 @@ use super::{
     answers::{Answer, Handled},
     batch::{self, Batch},
     paths::{Call, Query, query, route},
-    search,
-    server::Connection,
-    single,
+    search, single,
 };
+use crate::simulator::Connection;
 
 /// Ends a write in the books, also when the client hangs up in the middle.
 struct Writing {

@@ -276,6 +276,13 @@ impl Stage {
         Ok(())
     }
 
+    /// Posts a lead, which is taken, and waits until it is in the CRM.
+    pub async fn lead(&self, email: &str) -> anyhow::Result<()> {
+        let (status, answer) = self.post(KEY, email).await?;
+        anyhow::ensure!(status == 200, "{email} is answered {status}: {answer}");
+        self.delivered(&[email.to_owned()], 20).await
+    }
+
     /// What a person would look at first.
     pub fn explain(&self) -> String {
         let show = |arguments: &[&str]| {

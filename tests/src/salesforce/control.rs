@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{FaultPlan, Sim, server};
+use super::{FaultPlan, Sim};
 
 #[derive(Deserialize)]
 struct Wanted {
@@ -28,7 +28,7 @@ pub(super) fn router(sim: Arc<Sim>) -> Router {
 
 async fn faults(State(sim): State<Arc<Sim>>) -> Json<Value> {
     let plan = sim.lock().faults.plan.clone();
-    Json(json!({"plan": plan, "down": server::is_down(&sim)}))
+    Json(json!({"plan": plan, "down": sim.is_down()}))
 }
 
 /// Replaces the plan; `downMillis` beside it closes all connections for so long. A misspelt fault is an error.

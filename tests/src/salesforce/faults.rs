@@ -1,10 +1,12 @@
 //! Faults on demand: what goes wrong with which request.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
+
+use crate::simulator::{self, Faults, next_fault};
 
 /// What happens to one request for data (sign-ins have no faults).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,15 +58,8 @@ impl Fault {
     }
 }
 
-/// A fault and how often it happens (0 to 1).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Odds {
-    /// The fault.
-    pub fault: Fault,
-    /// Its probability.
-    pub probability: f64,
-}
+/// A fault and how often it happens.
+pub type Odds = simulator::Odds<Fault>;
 
 /// What goes wrong, until it is changed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -78,45 +73,15 @@ pub struct FaultPlan {
     pub next: VecDeque<Fault>,
 }
 
-/// The plan, and what was made of it.
-pub(super) struct Faults {
-    seed: u64,
-    drawn: u64,
-    pub(super) plan: FaultPlan,
-    pub(super) down_until: Option<Instant>,
-}
-
-impl Faults {
-    pub(super) fn new(seed: u64, plan: FaultPlan) -> Self {
-        Self {
-            seed,
-            drawn: 0,
-            plan,
-            down_until: None,
-        }
-    }
-
-    pub(super) fn is_down(&self, now: Instant) -> bool {
-        self.down_until.is_some_and(|until| now < until)
-    }
-
+impl Faults<FaultPlan> {
     /// The fault and the latency of the next request: they depend on the seed, its number and the plan alone.
     pub(super) fn draw(&mut self) -> (Fault, Duration) {
-        let mut rng = StdRng::seed_from_u64(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.drawn);
-        self.drawn += 1;
-        let roll: f64 = rng.random();
-        let (least, most) = self.plan.latency;
+        let mut rng = self.chance();
+        let roll = rng.random();
+        let plan = &mut self.plan;
+        let (least, most) = plan.latency;
         let latency = Duration::from_millis(rng.random_range(least..=most.max(least)));
-        if let Some(fault) = self.plan.next.pop_front() {
-            return (fault, latency);
-        }
-        let mut reached = 0.0;
-        for odds in &self.plan.odds {
-            reached += odds.probability;
-            if roll < reached {
-                return (odds.fault.clone(), latency);
-            }
-        }
-        (Fault::None, latency)
+        let fault = next_fault(&mut plan.next, &plan.odds, roll);
+        (fault.unwrap_or(Fault::None), latency)
     }
 }

@@ -19,20 +19,18 @@ mod incoming;
 mod route;
 mod rows;
 mod schema;
-mod server;
 mod session;
 mod soql;
 mod store;
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+
+use crate::simulator::{Cuts, Faults, Server};
 
 pub use config::{Config, DuplicateRule, FieldSpec};
 pub use faults::{Fault, FaultPlan, Odds};
@@ -68,7 +66,7 @@ pub struct Stats {
 struct State {
     schema: schema::Schema,
     store: store::Store,
-    faults: faults::Faults,
+    faults: Faults<FaultPlan>,
     sessions: session::Sessions,
     stats: Stats,
     /// Requests that count towards the daily limit.
@@ -90,8 +88,7 @@ struct Sim {
     config: Config,
     started: Instant,
     state: Mutex<State>,
-    /// Counts the cuts: a change closes every open connection.
-    cut: watch::Sender<u64>,
+    cuts: Cuts,
 }
 
 impl Sim {
@@ -103,8 +100,13 @@ impl Sim {
     }
 
     fn down_for(&self, period: Duration) {
-        self.lock().faults.down_until = Some(Instant::now() + period);
-        self.cut.send_modify(|cuts| *cuts += 1);
+        self.lock().faults.down_for(period);
+        self.cuts.cut_all();
+    }
+
+    /// Whether the simulator plays dead now.
+    fn is_down(&self) -> bool {
+        self.lock().faults.is_down(Instant::now())
     }
 
     fn stats(&self) -> Stats {
@@ -125,26 +127,16 @@ impl Sim {
 /// A running simulator; dropping it closes it.
 pub struct Salesforce {
     sim: Arc<Sim>,
-    address: SocketAddr,
-    server: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Salesforce {
-    fn drop(&mut self) {
-        self.server.abort();
-        self.sim.cut.send_modify(|cuts| *cuts += 1);
-    }
+    server: Server,
 }
 
 impl Salesforce {
     /// Starts a simulator inside this process, on the current runtime.
     pub async fn start(config: Config) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(config.listen).await?;
-        let address = listener.local_addr()?;
         let state = State {
             schema: schema::Schema::new(&config),
             store: store::Store::default(),
-            faults: faults::Faults::new(config.seed, config.faults.clone()),
+            faults: Faults::new(config.seed, config.faults.clone()),
             sessions: session::Sessions::default(),
             stats: Stats::default(),
             used: 0,
@@ -155,15 +147,23 @@ impl Salesforce {
             config,
             started: Instant::now(),
             state: Mutex::new(state),
-            cut: watch::Sender::new(0),
+            cuts: Cuts::default(),
         });
-        let server = tokio::spawn(server::serve(Arc::clone(&sim), listener));
-        Ok(Self { sim, address, server })
+        let shared = Arc::clone(&sim);
+        let server = Server::start(
+            sim.config.listen,
+            None,
+            sim.cuts.clone(),
+            control::router(Arc::clone(&sim)),
+            move |connection, request| route::handle(Arc::clone(&shared), connection, request),
+        )
+        .await?;
+        Ok(Self { sim, server })
     }
 
     /// Where it listens, as a sink's `instanceUrl` and `loginUrl`.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.server.address())
     }
 
     /// How it was set up.
@@ -203,7 +203,7 @@ impl Salesforce {
 
     /// Ends a [`Salesforce::down_for`] early.
     pub fn up(&self) {
-        self.sim.lock().faults.down_until = None;
+        self.sim.lock().faults.up();
     }
 
     /// Makes a record as somebody in the office would, past all rules; returns its id.
@@ -256,7 +256,7 @@ impl Salesforce {
     }
 
     /// Serves until the task is aborted; for a process that is nothing but the simulator.
-    pub async fn serve_forever(mut self) {
-        let _ = (&mut self.server).await;
+    pub async fn serve_forever(self) {
+        self.server.forever().await;
     }
 }

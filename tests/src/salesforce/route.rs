@@ -12,8 +12,8 @@ use super::answers::{Answer, Fail};
 use super::collections::{self, Collection};
 use super::incoming::{Incoming, decode};
 use super::rows;
-use super::server::Connection;
 use super::{Fault, Sim, State, session, soql};
+use crate::simulator::Connection;
 
 /// Ends what a request began, also when the client hangs up in the middle.
 struct UnderWay {

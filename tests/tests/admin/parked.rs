@@ -13,6 +13,15 @@ use super::{Rig, SECRET};
 const BROKEN: &str =
     "    email: lead.email\n    firstname: lead.firstName\n    no_such_property: lead.firstName";
 
+/// Waits until the receiver has read its changed manifests.
+async fn reloaded(rig: &Rig) {
+    rig.until("the manifests are read again", || async {
+        let reloads = rig.receiver.metric("leadgate_config_reloads_total", &[]);
+        reloads.await.unwrap() > 1.0
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_crm_refuses_is_dead_with_its_reason_and_arrives_once_the_mapping_is_repaired() {
     let mut rig = Rig::with(|sink| sink.properties = BROKEN.into()).await;
@@ -95,14 +104,7 @@ async fn what_the_crm_refuses_is_dead_with_its_reason_and_arrives_once_the_mappi
 
     // Repaired, replayed, arrived.
     rig.change_sink(|sink| sink.properties = String::new());
-    rig.until("the sink is read again", || async {
-        rig.receiver
-            .metric("leadgate_config_reloads_total", &[])
-            .await
-            .unwrap()
-            > 1.0
-    })
-    .await;
+    reloaded(&rig).await;
     let replayed = rig.call("POST", &format!("/deadletters/{}/replay", ids[0])).await;
     assert_eq!(
         replayed.json()["items"][0]["replayed"],
@@ -198,14 +200,7 @@ async fn what_was_rejected_is_read_again_once_the_webhook_is_repaired() {
 
     let repaired = mapped_webhook("web", SECRET).replace("payload.email", "payload.mail");
     rig.receiver.write_manifest("web.yaml", &repaired).unwrap();
-    rig.until("the webhook is read again", || async {
-        rig.receiver
-            .metric("leadgate_config_reloads_total", &[])
-            .await
-            .unwrap()
-            > 1.0
-    })
-    .await;
+    reloaded(&rig).await;
     for (id, name) in [(plain, "plain"), (zipped, "zipped")] {
         let replayed = rig
             .call("POST", &format!("/deadletters/{id}/replay"))

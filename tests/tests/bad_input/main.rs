@@ -10,7 +10,9 @@
 mod bodies;
 mod proofs;
 mod random;
+mod secrets;
 mod transport;
+mod values;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

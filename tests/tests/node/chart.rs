@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use leadgate_tests::node::{KEY, chart, eventually, node, run};
+use leadgate_tests::node::{chart, eventually, node, run};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by make e2e"]
@@ -37,12 +37,7 @@ async fn an_upgrade_changes_the_definitions() {
     .await
     .unwrap();
     stage.ready().unwrap();
-    let (status, answer) = stage.post(KEY, "ada@example.com").await.unwrap();
-    assert_eq!(status, 200, "{answer}");
-    stage
-        .delivered(&["ada@example.com".to_owned()], 20)
-        .await
-        .unwrap();
+    stage.lead("ada@example.com").await.unwrap();
     // A field that the operator does not know yet rolls nothing.
     assert_eq!(stage.pods().unwrap(), pods);
     stage.node.install(&chart(), &[]).unwrap();
@@ -62,12 +57,7 @@ async fn uninstalling_keeps_data() {
         .unwrap();
     assert_eq!(kept.lines().count(), 2, "{kept}");
     // Receivers need no operator.
-    let (status, answer) = stage.post(KEY, "ada@example.com").await.unwrap();
-    assert_eq!(status, 200, "{answer}");
-    stage
-        .delivered(&["ada@example.com".to_owned()], 20)
-        .await
-        .unwrap();
+    stage.lead("ada@example.com").await.unwrap();
     assert_eq!(stage.pods().unwrap(), pods);
     // Installed again, it takes over what is there.
     stage.node.install(&chart(), &[]).unwrap();

@@ -14,6 +14,7 @@ mod gating;
 mod lines;
 mod listing;
 mod model;
+mod operations;
 mod parking;
 mod random;
 mod redis_troubles;

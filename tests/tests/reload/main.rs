@@ -14,7 +14,7 @@ mod offline;
 mod rotation;
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use leadgate_tests::hubspot::{Config, HubSpot};
 use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
@@ -28,16 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SECRET: &str = "reload-s3cret";
 
 /// Waits for something to become true; says what, if it does not.
-async fn until<F: Future<Output = bool>>(what: &str, receiver: &Receiver, mut holds: impl FnMut() -> F) {
-    let began = Instant::now();
-    while !holds().await {
-        assert!(
-            began.elapsed() < PATIENCE,
-            "never: {what}\n{}",
-            receiver.log_tail(20)
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+async fn until<F: Future<Output = bool>>(what: &str, receiver: &Receiver, holds: impl FnMut() -> F) {
+    receiver.until(what, PATIENCE, holds).await;
 }
 
 async fn post(receiver: &Receiver, webhook: &str, secret: &str, body: &Value) -> Answer {

@@ -12,7 +12,7 @@ mod receiver;
 mod trouble;
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use leadgate_crds::CrmSink;
@@ -84,16 +84,8 @@ impl Rig {
         self.post_to("web", &person(name)).await;
     }
 
-    async fn until<F: Future<Output = bool>>(&self, what: &str, mut holds: impl FnMut() -> F) {
-        let began = Instant::now();
-        while !holds().await {
-            assert!(
-                began.elapsed() < PATIENCE,
-                "never: {what}\n{}",
-                self.receiver.log_tail(20)
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    async fn until<F: Future<Output = bool>>(&self, what: &str, holds: impl FnMut() -> F) {
+        self.receiver.until(what, PATIENCE, holds).await;
     }
 
     async fn get(&self, path: &str) -> Value {

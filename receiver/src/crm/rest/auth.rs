@@ -2,19 +2,17 @@
 //! all callers share.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
 use reqwest::Client;
 use serde_json::Value;
-use tokio::sync::Mutex;
 
 use crate::crm::exchange::{NoAnswer, Reply, exchange};
+use crate::crm::token::TokenCache;
 use crate::crm::{Failure, Gate, Outcome, retry_after};
 
-/// A token is renewed this long before its end, but not before half of its life.
-const MARGIN: Duration = Duration::from_mins(1);
 /// How often refused credentials are tried again, so that a correction is noticed.
 const CORRECTION: Duration = Duration::from_mins(1);
 /// For a token endpoint's 429 without Retry-After.
@@ -66,18 +64,14 @@ impl Credentials {
     }
 }
 
-/// The token that all callers share.
-#[derive(Debug, Default)]
-pub(super) struct Tokens {
-    state: Mutex<State>,
-}
+/// The token that all callers share. A failure is shared only by those who waited for it.
+#[derive(Debug)]
+pub(super) struct Tokens(TokenCache<Outcome>);
 
-#[derive(Debug, Default)]
-struct State {
-    generation: u64,
-    token: Option<(HeaderValue, Option<Instant>)>,
-    /// The last call's failure and its time: those who waited for that call share it, instead of asking again one by one.
-    failed: Option<(Instant, Outcome)>,
+impl Default for Tokens {
+    fn default() -> Self {
+        Self(TokenCache::new(|_| Duration::ZERO))
+    }
 }
 
 impl Tokens {
@@ -89,64 +83,30 @@ impl Tokens {
         timeout: Duration,
         gate: &dyn Gate,
     ) -> Result<Credentials, Outcome> {
-        let flow = match auth {
-            Auth::Header(name, value) => {
-                return Ok(Credentials {
-                    name: name.clone(),
-                    value: value.clone(),
-                    generation: None,
-                });
-            }
-            Auth::ClientCredentials(flow) => flow,
-        };
-        let asked = Instant::now();
-        // Held while the token is fetched: one call for all who need it.
-        let mut state = self.state.lock().await;
-        if let Some((_, until)) = &state.token
-            && until.is_some_and(|until| until <= Instant::now())
-        {
-            state.token = None;
-        }
-        if state.token.is_none() {
-            if let Some((when, failure)) = &state.failed
-                && *when >= asked
-            {
-                return Err(failure.clone());
-            }
-            match fetch(flow, client, timeout, gate).await {
-                Ok((value, life)) => {
-                    state.generation += 1;
-                    state.failed = None;
-                    state.token = Some((value, life.map(|life| Instant::now() + usable(life))));
-                }
-                Err(failure) => {
-                    state.failed = Some((Instant::now(), failure.clone()));
-                    return Err(failure);
-                }
-            }
-        }
-        match &state.token {
-            Some((value, _)) => Ok(Credentials {
-                name: AUTHORIZATION,
+        match auth {
+            Auth::Header(name, value) => Ok(Credentials {
+                name: name.clone(),
                 value: value.clone(),
-                generation: Some(state.generation),
+                generation: None,
             }),
-            None => Err(refused("no token was given", "")),
+            Auth::ClientCredentials(flow) => {
+                let token = self.0.get(fetch(flow, client, timeout, gate)).await;
+                let token = token.map_err(|failed| failed.why)?;
+                Ok(Credentials {
+                    name: AUTHORIZATION,
+                    value: token.header,
+                    generation: Some(token.generation),
+                })
+            }
         }
     }
 
     /// The CRM refused these credentials: the next caller asks for a new token, unless another has already.
     pub(super) async fn refused(&self, credentials: &Credentials) {
-        let mut state = self.state.lock().await;
-        if credentials.generation == Some(state.generation) {
-            state.token = None;
+        if let Some(generation) = credentials.generation {
+            self.0.invalidate(generation).await;
         }
     }
-}
-
-/// How long a token of this life is used.
-fn usable(life: Duration) -> Duration {
-    life.saturating_sub(MARGIN).max(life / 2)
 }
 
 async fn fetch(

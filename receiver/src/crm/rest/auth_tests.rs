@@ -3,25 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
 use axum::routing::post;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::json;
 
 use super::*;
-use crate::crm::Denied;
-use crate::queue::CrmHealth;
-
-struct Open;
-
-#[async_trait]
-impl Gate for Open {
-    async fn pass(&self) -> Result<(), Denied> {
-        Ok(())
-    }
-    async fn report(&self, _health: CrmHealth, _elapsed: Duration) {}
-}
+use crate::crm::gate::Open;
 
 /// A token endpoint that takes a moment, and counts.
 async fn endpoint(status: StatusCode, expires_in: Value) -> (Auth, Arc<AtomicU64>) {

@@ -10,7 +10,8 @@ use leadgate_crds::crm_sink::Overwrite;
 use serde_json::json;
 
 use super::*;
-use script::{Open, Script, Step, ada, known, lead};
+use crate::crm::gate::Open;
+use script::{Script, Step, ada, known, lead};
 
 #[tokio::test]
 async fn each_way_through_the_calls_ends_as_it_must() {

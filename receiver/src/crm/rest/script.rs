@@ -13,20 +13,10 @@ use leadgate_crds::crm_sink::{MatchingKey, Method as Spec, Overwrite, PartialMat
 use serde_json::json;
 
 use super::super::*;
+use crate::crm::Matching;
+use crate::crm::gate::Open;
 use crate::crm::rest::{Answers, Auth, Body, Lookup, Part};
-use crate::crm::{Denied, Matching};
 use crate::expression::Program;
-use crate::queue::CrmHealth;
-
-pub(super) struct Open;
-
-#[async_trait]
-impl Gate for Open {
-    async fn pass(&self) -> Result<(), Denied> {
-        Ok(())
-    }
-    async fn report(&self, _health: CrmHealth, _elapsed: Duration) {}
-}
 
 pub(super) fn part(field: &'static str, source: &str) -> Part {
     Part {

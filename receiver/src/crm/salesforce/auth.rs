@@ -12,10 +12,10 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
-use tokio::sync::Mutex;
 
 use super::answer::{Answer, Token, token};
 use crate::crm::exchange::{NoAnswer, send};
+use crate::crm::token::{AccessToken, TokenCache};
 use crate::crm::{Failure, Gate};
 use crate::queue::CrmHealth;
 
@@ -188,26 +188,11 @@ fn assertion(
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// An access token, and which of this process's sign-ins gave it.
-#[derive(Debug, Clone)]
-pub(super) struct Session {
-    pub(super) header: HeaderValue,
-    generation: u64,
-}
-
-/// The sign-in that all callers share.
+/// The sign-in that all callers share. While a refusal holds, none is tried.
 pub(super) struct Auth {
     client: Client,
     timeout: Duration,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    generation: u64,
-    session: Option<Session>,
-    /// What the last sign-in was refused with, and until when none is tried.
-    refused: Option<(Instant, Answer)>,
+    tokens: TokenCache<Answer>,
 }
 
 impl Auth {
@@ -215,59 +200,30 @@ impl Auth {
         Self {
             client,
             timeout,
-            state: Mutex::default(),
+            tokens: TokenCache::new(hold),
         }
     }
 
-    /// The session; the first caller signs in, the others wait for it.
-    pub(super) async fn session(&self, sign_in: &SignIn, gate: &dyn Gate) -> Result<Session, Answer> {
-        let mut state = self.state.lock().await;
-        if let Some(session) = &state.session {
-            return Ok(session.clone());
-        }
-        if let Some((until, answer)) = &state.refused
-            && let Some(left) = until.checked_duration_since(Instant::now())
-        {
-            return Err(with_wait(answer.clone(), left));
-        }
-        match self.sign_in(sign_in, gate).await {
-            Ok(header) => {
-                state.generation += 1;
-                state.refused = None;
-                let session = Session {
-                    header,
-                    generation: state.generation,
-                };
-                state.session = Some(session.clone());
-                Ok(session)
-            }
-            Err(answer) => {
-                let wait = match &answer {
-                    Answer::Pause(pause, _) => *pause,
-                    Answer::Retry {
-                        after: Some(after), ..
-                    } => *after,
-                    _ => BREATH,
-                };
-                state.refused = Some((Instant::now() + wait, answer.clone()));
-                Err(answer)
-            }
-        }
+    /// The session's token; the first caller signs in, the others wait for it.
+    pub(super) async fn session(&self, sign_in: &SignIn, gate: &dyn Gate) -> Result<AccessToken, Answer> {
+        let token = self.tokens.get(self.sign_in(sign_in, gate)).await;
+        token.map_err(|failed| match failed.left {
+            Some(left) => with_wait(failed.why, left),
+            None => failed.why,
+        })
     }
 
     /// Forgets a session that was refused, unless another caller has renewed it already.
-    pub(super) async fn expired(&self, session: &Session) {
-        let mut state = self.state.lock().await;
-        if state
-            .session
-            .as_ref()
-            .is_some_and(|known| known.generation == session.generation)
-        {
-            state.session = None;
-        }
+    pub(super) async fn expired(&self, session: &AccessToken) {
+        self.tokens.invalidate(session.generation).await;
     }
 
-    async fn sign_in(&self, sign_in: &SignIn, gate: &dyn Gate) -> Result<HeaderValue, Answer> {
+    /// A session lasts until it is refused: no answer says when it ends.
+    async fn sign_in(
+        &self,
+        sign_in: &SignIn,
+        gate: &dyn Gate,
+    ) -> Result<(HeaderValue, Option<Duration>), Answer> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let form = sign_in
             .form(now.as_secs())
@@ -305,9 +261,20 @@ impl Auth {
                     )
                 })?;
                 header.set_sensitive(true);
-                Ok(header)
+                Ok((header, None))
             }
         }
+    }
+}
+
+/// After a sign-in that gave this answer, the next one waits so long.
+fn hold(answer: &Answer) -> Duration {
+    match answer {
+        Answer::Pause(pause, _) => *pause,
+        Answer::Retry {
+            after: Some(after), ..
+        } => *after,
+        _ => BREATH,
     }
 }
 

@@ -13,18 +13,7 @@ use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKe
 use serde_json::Value;
 
 use super::*;
-use crate::crm::Denied;
-
-struct Open;
-
-#[async_trait::async_trait]
-impl Gate for Open {
-    async fn pass(&self) -> Result<(), Denied> {
-        Ok(())
-    }
-
-    async fn report(&self, _: CrmHealth, _: Duration) {}
-}
+use crate::crm::gate::Open;
 
 fn openssl(words: &[&str]) -> Vec<u8> {
     let output = std::process::Command::new("openssl")
@@ -140,7 +129,7 @@ async fn all_callers_share_one_sign_in_for_each_expiry() {
     let (auth, sign_in) = rig(url);
     let first = futures::future::join_all((0..20).map(|_| auth.session(&sign_in, &Open))).await;
     assert_eq!(count.load(Ordering::SeqCst), 1);
-    let first: Vec<Session> = first.into_iter().map(Result::unwrap).collect();
+    let first: Vec<AccessToken> = first.into_iter().map(Result::unwrap).collect();
     assert!(first.iter().all(|session| session.header == "Bearer token1"));
     // All twenty are told that it expired, some of them after the renewal.
     let second = futures::future::join_all(first.iter().map(|session| async {

@@ -1,0 +1,184 @@
+//! A payload, or an item of it -> a normalised, valid lead with its key and its sinks.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use super::hydrate::lacks_only_contact;
+use super::idempotency::{self, Key};
+use super::webhook::Webhook;
+use crate::expression::Scope;
+use crate::lead::{self, Field, Lead, Problem};
+use crate::queue::{LeadId, SinkId};
+
+/// More leads than one request may carry: they are accepted in one atomic call.
+const MOST_LEADS: usize = 1000;
+
+/// A lead on its way into the queue, before it is bytes.
+#[derive(Debug)]
+pub struct Draft {
+    /// Normalised and valid.
+    pub lead: Lead,
+    /// What recognises its resends.
+    pub key: Key,
+    /// Where it goes.
+    pub sinks: Arc<[SinkId]>,
+    /// The id it gets if it is new.
+    pub id: LeadId,
+    /// Where the rest of its fields is fetched, for a thin payload.
+    pub hydrate: Option<String>,
+}
+
+/// What a request's expressions see.
+pub(super) struct Context<'a> {
+    pub(super) webhook: &'a Webhook,
+    pub(super) payload: &'a Value,
+    pub(super) headers: &'a Value,
+    pub(super) query: &'a Value,
+}
+
+/// What a lead is made of.
+pub(super) enum Item {
+    /// The whole payload.
+    Whole,
+    /// One of `payload.items`.
+    Part(Value),
+}
+
+impl Context<'_> {
+    pub(super) fn scope<'s>(&'s self, item: Option<&'s Value>) -> Scope<'s> {
+        let scope = Scope::new()
+            .with("payload", self.payload)
+            .with("headers", self.headers)
+            .with("query", self.query)
+            .with("webhook", &self.webhook.value);
+        match item {
+            Some(item) => scope.with("item", item),
+            None => scope.with("item", self.payload),
+        }
+    }
+
+    pub(super) fn items(&self) -> Result<Vec<Item>, Problem> {
+        let Some(program) = &self.webhook.items else {
+            return Ok(vec![Item::Whole]);
+        };
+        match program.evaluate(&self.scope(None)) {
+            Ok(Some(Value::Array(items))) if items.len() > MOST_LEADS => Err(Problem::new(
+                "",
+                "TooManyLeads",
+                format!("one request carries at most {MOST_LEADS} leads; send several requests"),
+            )),
+            Ok(Some(Value::Array(items))) => Ok(items.into_iter().map(Item::Part).collect()),
+            Ok(None) => Ok(Vec::new()),
+            Ok(Some(_)) => Err(Problem::new("", "NoList", "payload.items must give a list")),
+            Err(error) => Err(Problem::new("", "ItemsFailed", error.to_string())),
+        }
+    }
+
+    pub(super) fn draft(
+        &self,
+        item: Option<&Value>,
+        position: usize,
+        body: &[u8],
+        headers: &HeaderMap,
+    ) -> Result<Draft, Vec<Problem>> {
+        let webhook = self.webhook;
+        let scope = self.scope(item);
+        let mut lead = Lead::new();
+        let mut problems = webhook.fields.fill(&mut lead, &scope);
+        let captured_by_sender = lead.get(Field::CapturedAt).is_some();
+        lead::normalise(&mut lead, webhook.region.as_deref());
+        for problem in lead::validate(&lead, &webhook.limits) {
+            if !problems.iter().any(|known| known.field == problem.field) {
+                problems.push(problem);
+            }
+        }
+        let thin = webhook
+            .hydrate
+            .as_ref()
+            .filter(|_| !problems.is_empty() && problems.iter().all(lacks_only_contact));
+        let hydrate = match thin.map(|hydrate| hydrate.url(&scope)) {
+            Some(Ok(url)) => {
+                problems.clear();
+                Some(url)
+            }
+            Some(Err(problem)) => {
+                problems.push(problem);
+                None
+            }
+            None => None,
+        };
+        let source = idempotency::Source {
+            webhook,
+            payload: self.payload,
+            item,
+            position,
+            body,
+            headers,
+            time: captured_by_sender.then(|| lead.get(Field::CapturedAt)).flatten(),
+            email: lead.get(Field::Email),
+        };
+        let key = match idempotency::key(&source, &scope) {
+            Ok(key) => key,
+            Err(problem) => {
+                problems.push(problem);
+                return Err(problems);
+            }
+        };
+        let id = LeadId::generate();
+        complete(&mut lead, webhook, &key, &id);
+        let lead_value = lead.into_value();
+        let scope = scope.with("lead", &lead_value);
+        // A thin lead is judged when it is complete.
+        if hydrate.is_none() {
+            problems.extend(webhook.broken_rules(&scope));
+        }
+        let sinks = route(webhook, &scope, &mut problems);
+        drop(scope);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let lead = Lead::from_value(lead_value).unwrap_or_default();
+        Ok(Draft {
+            lead,
+            key,
+            sinks,
+            id,
+            hydrate,
+        })
+    }
+}
+
+/// What a sender need not say.
+fn complete(lead: &mut Lead, webhook: &Webhook, key: &Key, id: &LeadId) {
+    if lead.get(Field::Source).is_none() {
+        let name = webhook
+            .value
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        lead.set(Field::Source, name);
+    }
+    if lead.get(Field::SubmissionId).is_none() {
+        lead.set(
+            Field::SubmissionId,
+            key.submission.as_deref().unwrap_or(id.as_str()),
+        );
+    }
+    if lead.get(Field::CapturedAt).is_none() {
+        lead.set(Field::CapturedAt, jiff::Timestamp::now().to_string());
+    }
+}
+
+fn route(webhook: &Webhook, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Arc<[SinkId]> {
+    let mut sinks = Vec::with_capacity(webhook.sinks.len());
+    for route in &webhook.sinks {
+        match route.when.as_ref().map_or(Ok(true), |when| when.test(scope)) {
+            Ok(true) => sinks.push(route.sink.clone()),
+            Ok(false) => {}
+            Err(error) => problems.push(Problem::new("", "RoutingFailed", error.to_string())),
+        }
+    }
+    sinks.into()
+}
