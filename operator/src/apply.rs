@@ -155,6 +155,12 @@ async fn look(context: &Context, key: &Key) -> Result<Option<Live>, ApplyError> 
     Ok(found.map(|object| Live::of(*kind, &object.metadata)))
 }
 
+/// Whether an object is as it was left, so that applying it would write nothing.
+pub fn is_settled(context: &Context, namespace: &str, desired: &Desired) -> bool {
+    let key = (desired.kind, namespace.to_owned(), desired.name.clone());
+    context.index.is_settled(&key, digest(&desired.manifest))
+}
+
 /// Applies an object unless it is as it was left. Says whether anything was written.
 pub async fn ensure(
     context: &Context,
@@ -292,7 +298,8 @@ fn digest(manifest: &serde_json::Value) -> u64 {
     hash.finish()
 }
 
-fn failed(kind: Kind, name: &str, error: kube::Error) -> ApplyError {
+/// A failed call on an object.
+pub fn failed(kind: Kind, name: &str, error: kube::Error) -> ApplyError {
     let name = name.to_owned();
     match error {
         kube::Error::Api(status) if matches!(status.code, 400 | 422) => ApplyError::Refused {

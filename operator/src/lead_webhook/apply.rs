@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::build::{self, Built};
 use super::dereference::Facts;
+use super::replicas::hand_over;
 use super::validate::{Owner, Plan, RedisPlan};
 use crate::apply::{ApplyError, Belongs, create_secret, ensure, random_key, remove, secret};
 use crate::context::{Context, name_of};
@@ -30,6 +31,9 @@ pub async fn apply(plan: &Plan, context: &Context) -> Result<(), ApplyError> {
     admin_token(&plan.webhook, context, belongs).await?;
     let Built { objects, absent } = build::build(plan, &context.settings);
     for object in &objects {
+        if object.kind == Kind::Deployment {
+            hand_over(context, &namespace, object).await?;
+        }
         ensure(context, &namespace, object, belongs).await?;
     }
     for (kind, name) in &absent {

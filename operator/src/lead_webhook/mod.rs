@@ -12,6 +12,7 @@ pub mod drain;
 pub mod edges;
 pub mod judge;
 pub mod observe;
+pub mod replicas;
 pub mod status;
 pub mod validate;
 

@@ -149,6 +149,39 @@ async fn what_is_no_longer_asked_for_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_autoscaler_takes_over_the_number_of_pods_as_it_is() {
+    let rig = Rig::new().await;
+    let operator = rig.operator(&[]);
+    rig.working("web").await;
+    let replicas = async || {
+        let deployment = rig.present(Kind::Deployment, "leadgate-web").await;
+        deployment.data["spec"]["replicas"].clone()
+    };
+    rig.webhook("web", ", receiver: {replicas: 4}").await;
+    eventually("four pods are asked for", async || {
+        let now = replicas().await;
+        (now == 4).then_some(()).ok_or(now.to_string())
+    })
+    .await;
+    rig.webhook(
+        "web",
+        ", receiver: {autoscaling: {minReplicas: 2, maxReplicas: 5}}",
+    )
+    .await;
+    rig.present(Kind::HorizontalPodAutoscaler, "leadgate-web").await;
+    assert_eq!(replicas().await, 4, "no pod goes before the autoscaler says so");
+
+    rig.webhook("web", ", receiver: {replicas: 1}").await;
+    eventually("the operator has the number again", async || {
+        let now = replicas().await;
+        (now == 1).then_some(()).ok_or(now.to_string())
+    })
+    .await;
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_others_made_is_left_alone_and_what_they_change_is_repaired() {
     let rig = Rig::new().await;
     rig.apply("{apiVersion: v1, kind: Service, metadata: {name: leadgate-web}, spec: {ports: [{port: 9}]}}")
