@@ -290,6 +290,51 @@ async fn a_full_disk_refuses_leads_and_takes_them_again_once_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leads_leave_a_full_file_while_senders_keep_offering_more() {
+    // Given a full file, and senders that do not give up,
+    let limited = OpenOptions {
+        max_file_bytes: Some(600_000),
+        ..OpenOptions::default()
+    };
+    let rig = Rig::sqlite_with(limited).await;
+    let big = |person: &str| {
+        let mut lead = fresh(person);
+        lead.body = Bytes::from(vec![b'x'; 20_000]);
+        lead
+    };
+    let mut accepted = 0;
+    while rig
+        .queue
+        .accept(vec![big(&format!("person {accepted}"))])
+        .await
+        .is_ok()
+    {
+        accepted += 1;
+    }
+    let senders: Vec<_> = (0..8)
+        .map(|_| {
+            let queue = rig.queue.clone();
+            tokio::spawn(async move {
+                loop {
+                    let _ = queue.accept(vec![big("somebody")]).await;
+                }
+            })
+        })
+        .collect();
+
+    // When leads are claimed and delivered in the same transactions, then none of that fails.
+    let mut delivered = 0;
+    while delivered < accepted {
+        let claims = rig.queue.claim(&crm(), 5, LONG).await.unwrap().claims;
+        for claim in claims {
+            rig.settle(&claim, Outcome::Delivered { remember: None }).await;
+            delivered += 1;
+        }
+    }
+    senders.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_than_may_wait_is_refused() {
     let narrow = OpenOptions {
         max_waiting_bytes: 10_000,

@@ -196,17 +196,18 @@ pub(super) fn file_number(path: &Path) -> Option<u64> {
     return Some(u64::from(metadata.is_file()));
 }
 
-/// Whether the disk or the file is at fault: then every operation of the group would fail alike.
+/// Whether the disk or the file is at fault: then every operation of the group would fail alike, and the file should be
+/// opened anew. Not when it is full: what makes room, such as a delivered lead, may still pass.
 pub(super) fn is_the_stores_fault(error: &rusqlite::Error) -> bool {
     !matches!(
         error.sqlite_error_code(),
-        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) | None
+        Some(
+            ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::TooBig
+                | ErrorCode::DiskFull
+        ) | None
     )
-}
-
-/// Whether the connection should be given up and the file opened anew.
-pub(super) fn needs_reopening(error: &rusqlite::Error) -> bool {
-    !matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull)) && is_the_stores_fault(error)
 }
 
 fn in_words(error: &rusqlite::Error) -> String {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    file::{Opened, QueueFile, is_the_stores_fault, needs_reopening},
+    file::{Opened, QueueFile, is_the_stores_fault},
     filing::Unfiled,
     tally::Tally,
 };
@@ -232,15 +232,12 @@ impl Store {
         };
         opened.unfiled.rolled_back();
         let told = self.file.queue_error(&error);
-        if needs_reopening(&error) {
-            self.opened = None;
-            self.broken = Some((Instant::now(), told.clone()));
+        if !is_the_stores_fault(&error) {
+            return Err(Fault::Operation(told));
         }
-        Err(if is_the_stores_fault(&error) {
-            Fault::Store(told)
-        } else {
-            Fault::Operation(told)
-        })
+        self.opened = None;
+        self.broken = Some((Instant::now(), told.clone()));
+        Err(Fault::Store(told))
     }
 
     fn ensure_open(&mut self) -> Result<(), QueueError> {
