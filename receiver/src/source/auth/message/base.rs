@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::{HeaderName, Uri};
 
+use super::SIGNED;
 use super::fields::{INPUT, Input};
 use crate::source::auth::{AuthError, RawRequest};
 
@@ -65,7 +66,7 @@ pub(super) fn signature_base(
         base.extend_from_slice(&value(component, request, target)?);
         base.push(b'\n');
     }
-    base.extend_from_slice(b"\"@signature-params\": ");
+    base.extend_from_slice(SIGNED.as_bytes());
     base.extend_from_slice(input.signature_params().as_bytes());
     Ok(base)
 }
