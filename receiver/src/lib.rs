@@ -16,4 +16,5 @@ pub mod log_limit;
 pub mod metrics;
 pub mod queue;
 pub mod run;
+pub mod runtime;
 pub mod source;

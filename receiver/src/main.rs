@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use leadgate_receiver::cli::{Cli, LogFormat};
 use leadgate_receiver::dry_run::{self, Try};
-use leadgate_receiver::run;
 use leadgate_receiver::source::preset;
+use leadgate_receiver::{run, runtime};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         eprintln!("leadgate-receiver: --log: {error}");
         return ExitCode::FAILURE;
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime::build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("leadgate-receiver: no async runtime: {error}");

@@ -10,6 +10,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
+use leadgate_receiver::runtime;
 use leadgate_tests::bench::{Line, TARGETS, Target, accept, end_to_end, idle, prepare, serve_without_queue};
 
 /// Measures the receiver on this machine, in about two minutes. Load goes to loopback only.
@@ -32,12 +33,18 @@ struct Arguments {
     listen: String,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    if let Some(manifests) = arguments.serve_without_queue {
-        return serve_without_queue(manifests, &arguments.listen).await;
+    match &arguments.serve_without_queue {
+        // With as many threads as a receiver has.
+        Some(manifests) => {
+            runtime::build()?.block_on(serve_without_queue(manifests.clone(), &arguments.listen))
+        }
+        None => tokio::runtime::Runtime::new()?.block_on(measure(&arguments)),
     }
+}
+
+async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     prepare()?;
     println!(
         "The whole accept of a lead; `ratio` is to the same server without a queue (ceiling). Rates on a shared\n\
