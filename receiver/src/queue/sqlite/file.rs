@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const CHECKED_AT_OPEN: u64 = 64 << 20;
 
 /// Pages in the WAL before it is copied to the file: large enough to be rare, small enough not to be felt.
-const CHECKPOINT_PAGES: u32 = 4000;
+const CHECKPOINT_PAGES: u32 = 2000;
 
 /// An open queue file.
 pub(super) struct Opened {

@@ -11,10 +11,11 @@ use super::writer::Tx;
 use crate::queue::{Contact, DedupeKey, LeadId, SinkId};
 
 /// So many leads make a round, if nothing asks for them earlier.
-const ROUND: usize = 4096;
+const ROUND: usize = 8192;
 
-/// At least so many leads of a round are filed in a transaction.
-const STEP: usize = 16;
+/// So many leads of a round, at least, are filed in one transaction: the indices that follow time are the same few
+/// pages for all of them. More would make the others of the transaction wait longer.
+const STEP: usize = 512;
 
 /// What is in the file, and not yet filed.
 pub(super) struct Unfiled {
@@ -25,6 +26,8 @@ pub(super) struct Unfiled {
     filed: usize,
     /// The lines after those, on their way to where they belong.
     round: Round,
+    /// So many more of the round should be filed by now.
+    owed: usize,
     /// What a rollback goes back to.
     before: Before,
 }
@@ -44,6 +47,7 @@ struct Before {
     lines: usize,
     round: usize,
     done: usize,
+    owed: usize,
 }
 
 /// A lead that joins its contact's line.
@@ -106,6 +110,7 @@ impl Unfiled {
             keys: HashMap::new(),
             filed: 0,
             round: Round::default(),
+            owed: 0,
             before: Before::default(),
         };
         unfiled.index();
@@ -118,6 +123,7 @@ impl Unfiled {
             lines: self.lines.len(),
             round: self.round.by_key.len(),
             done: self.round.done,
+            owed: self.owed,
         };
     }
 
@@ -139,6 +145,7 @@ impl Unfiled {
         self.filed = 0;
         self.round = Round::over(self.lines.get(..self.before.round).unwrap_or_default());
         self.round.done = self.before.done;
+        self.owed = self.before.owed;
     }
 
     fn waiting(&self) -> &[Line] {
@@ -205,7 +212,12 @@ impl Tx<'_> {
         }
         let came_in = self.unfiled.lines.len().saturating_sub(self.unfiled.before.lines);
         // A little more than came in: the next round is not much larger than this one.
-        self.step(STEP.max(came_in + came_in / 8))
+        self.unfiled.owed += came_in + came_in / 8;
+        if self.unfiled.owed < STEP {
+            return Ok(());
+        }
+        let owed = std::mem::take(&mut self.unfiled.owed);
+        self.step(owed)
     }
 
     /// Files all that waits, so that every lead can be found by its contact.
