@@ -90,8 +90,7 @@ fn limits(builder: &mut Builder<TokioExecutor>) {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
-        .max_headers(128);
+        .header_read_timeout(HEADERS);
     builder
         .http2()
         .timer(TokioTimer::new())

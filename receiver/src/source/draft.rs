@@ -48,15 +48,13 @@ pub(super) enum Item {
 
 impl Context<'_> {
     pub(super) fn scope<'s>(&'s self, item: Option<&'s Value>) -> Scope<'s> {
-        let scope = Scope::new()
-            .with("payload", self.payload)
+        // Names are looked for from the last on: what most expressions look at comes last.
+        Scope::new()
             .with("headers", self.headers)
             .with("query", self.query)
-            .with("webhook", &self.webhook.value);
-        match item {
-            Some(item) => scope.with("item", item),
-            None => scope.with("item", self.payload),
-        }
+            .with("webhook", &self.webhook.value)
+            .with("item", item.unwrap_or(self.payload))
+            .with("payload", self.payload)
     }
 
     pub(super) fn items(&self) -> Result<Vec<Item>, Problem> {

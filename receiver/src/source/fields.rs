@@ -61,6 +61,7 @@ impl Fields {
         for (field, program) in &self.fields {
             match program.evaluate(scope) {
                 Ok(None) => {}
+                Ok(Some(Value::String(text))) => lead.set(*field, text),
                 Ok(Some(value)) => match first_text(&value) {
                     Some(text) => lead.set(*field, text),
                     None if is_blank(&value) => {}

@@ -171,12 +171,12 @@ impl Webhook {
         // The payload's own JSON text goes in as it came: nothing is serialised twice.
         let mut body = Vec::with_capacity(payload.len() + 512);
         body.extend_from_slice(b"{\"lead\":");
-        body.extend_from_slice(draft.lead.into_value().to_string().as_bytes());
+        append(&mut body, &draft.lead.into_value());
         body.extend_from_slice(b",\"payload\":");
         body.extend_from_slice(payload);
         if let Some(url) = &draft.hydrate {
             body.extend_from_slice(b",\"hydrate\":");
-            body.extend_from_slice(Value::from(url.as_str()).to_string().as_bytes());
+            append(&mut body, &Value::from(url.as_str()));
         }
         body.push(b'}');
         NewLead {
@@ -188,6 +188,16 @@ impl Webhook {
             sinks: draft.sinks,
             body: Bytes::from(body),
         }
+    }
+}
+
+/// Writes a value's JSON behind what is there.
+fn append(body: &mut Vec<u8>, value: &Value) {
+    let end = body.len();
+    // Neither memory nor a value with text for names has a reason to fail; half a value must not stay in any case.
+    if serde_json::to_writer(&mut *body, value).is_err() {
+        body.truncate(end);
+        body.extend_from_slice(b"null");
     }
 }
 
