@@ -2,7 +2,7 @@
 -- Deduplicates, stores and enqueues a batch of leads.
 -- KEYS: counts, webhooks, due of each sink, then for each lead its dedupe key and its line in each sink.
 -- ARGV: channel, number of sinks, their names, number of kinds; for each kind of lead its webhook, window,
--- number of sinks and their numbers; then for each lead its kind, id, contact and entry without times.
+-- number of sinks and their numbers; then for each lead its kind, id, contact and what it waits as.
 -- Each argument costs a string here, so what leads have in common is told once.
 local KEYS, ARGV = KEYS, ARGV
 local now = text(now_ms())
@@ -32,9 +32,9 @@ for lead = arg, #ARGV, 4 do
   local holder = call('SET', KEYS[key], id, 'NX', 'GET', 'PX', kind.window)
   answered = answered + 1
   if not holder then
-    local contact, entry = ARGV[lead + 2], times .. ARGV[lead + 3]
+    local contact = ARGV[lead + 2]
     for target, sink in ipairs(kind.sinks) do
-      call('RPUSH', KEYS[key + target], entry)
+      call('RPUSH', KEYS[key + target], times, ARGV[lead + 3])
       local contacts = due[sink]
       local last = #contacts
       contacts[last + 1], contacts[last + 2] = now, contact

@@ -3,7 +3,7 @@
 -- KEYS: due, state, touched, gate, then the line and the remembered record of each contact.
 -- ARGV: lease, how many bytes, then the contacts.
 -- Answers the milliseconds until the next is due (-1: none waits), then for each lead its contact, token,
--- attempt, whether an outcome is unknown, record and entry.
+-- attempt, whether an outcome is unknown, record, times and lead.
 local now = now_ms()
 local lease, room = tonumber(ARGV[1]), tonumber(ARGV[2])
 local contacts = { unpack(ARGV, 3) }
@@ -18,9 +18,9 @@ local due, state = { key = KEYS[1] }, { key = KEYS[2] }
 local touched = { key = KEYS[3] }
 for i, contact in ipairs(contacts) do
   local is_due = scores[i] and tonumber(scores[i]) <= now
-  local entry = is_due and room > 0 and call('LINDEX', KEYS[3 + 2 * i], 0)
-  if entry then
-    room = room - #entry
+  local times, lead = unpack(is_due and room > 0 and call('LRANGE', KEYS[3 + 2 * i], 0, 1) or {})
+  if lead then
+    room = room - #lead
     local token, attempts, unknown = '0', '0', '0'
     if states[i] then
       token, attempts, unknown = string.match(states[i], '^(%d+) (%d+) (%d+)$')
@@ -36,9 +36,9 @@ for i, contact in ipairs(contacts) do
     state[#state + 1] = token .. ' ' .. attempt .. ' ' .. unknown
     due[#due + 1] = text(now + lease)
     due[#due + 1] = contact
-    touched[#touched + 1] = take(entry, 1) or text(now)
+    touched[#touched + 1] = take(times, 1) or text(now)
     touched[#touched + 1] = contact
-    answer[#answer + 1] = { contact, token, attempt, unknown, record, entry }
+    answer[#answer + 1] = { contact, token, attempt, unknown, record, times, lead }
   elseif is_due and room > 0 then
     -- No line behind this contact: nothing to hand out, and nothing to come back to.
     call('ZREM', KEYS[1], contact)

@@ -1,7 +1,8 @@
 -- What the scripts share; put behind each one's first line.
--- Binary-safe fields: "<length>:<bytes>". A waiting lead is queued_at, accepted_at, id, webhook, then the
--- body; a parked one is sink, contact, parked_at, expires_at, attempts, reason, message, answer, then the
--- lead as it waited.
+-- Binary-safe fields: "<length>:<bytes>". A waiting lead is two elements of its line, because to join them would
+-- cost more than the rest of an accept (Lua hashes each byte of a new string): its times (queued_at, accepted_at),
+-- and the lead (id, webhook, then the body). A parked one is sink, contact, parked_at, expires_at, attempts,
+-- reason, message, answer, then the two as they waited.
 local call = redis.call
 
 local function now_ms()
@@ -35,8 +36,8 @@ local function skip(packed, at, fields)
   return at
 end
 
-local function webhook_of(entry)
-  return (take(entry, skip(entry, 1, 3))) or '?'
+local function webhook_of(lead)
+  return (take(lead, skip(lead, 1, 1))) or '?'
 end
 
 -- Calls a variadic command with as many arguments as fit on Lua's stack at a time (an even number).
@@ -63,27 +64,29 @@ local function park(at, id_sink, webhook, contact, value, now, expires_at)
   end
 end
 
--- Takes a lead out of a parked set: its contact, and the lead as it waited; nil when it is not there.
+-- Takes a lead out of a parked set: its contact, the lead and its times as it waited; nil when it is not there.
 local function unpark(at, id_sink)
   local value = call('HGET', KEYS[at], id_sink)
   if not value then
     return nil
   end
   local contact = take(value, skip(value, 1, 1)) or ''
-  local entry = string.sub(value, skip(value, 1, 8))
-  local member = id_sink .. '|' .. webhook_of(entry)
+  local times = skip(value, 1, 8)
+  local behind = skip(value, times, 2)
+  local lead = string.sub(value, behind)
+  local member = id_sink .. '|' .. webhook_of(lead)
   call('HDEL', KEYS[at], id_sink)
   call('ZREM', KEYS[at + 1], member)
   call('ZREM', KEYS[at + 2], member)
   call('ZREM', KEYS[at + 3], contact .. '|' .. id_sink)
-  return contact, entry
+  return contact, lead, string.sub(value, times, behind - 1)
 end
 
 -- Counts a parked lead as discarded; rejected requests (no sink) have no such count.
-local function count_discarded(counts, kind, id_sink, entry)
+local function count_discarded(counts, kind, id_sink, lead)
   local sink = string.match(id_sink, '|(.*)$')
   if sink ~= '' then
-    local of = sink .. '|' .. webhook_of(entry)
+    local of = sink .. '|' .. webhook_of(lead)
     call('HINCRBY', counts, of .. '|' .. kind, -1)
     call('HINCRBY', counts, of .. '|discarded', 1)
   end

@@ -7,9 +7,9 @@ for at, kind in pairs({ [2] = 'held', [6] = 'dead' }) do
   local prefix = contact .. '|'
   for _, member in ipairs(call('ZRANGE', KEYS[at + 3], '[' .. prefix, '[' .. prefix .. '\255', 'BYLEX')) do
     local id_sink = string.sub(member, #prefix + 1)
-    local found, entry = unpark(at, id_sink)
+    local found, lead = unpark(at, id_sink)
     if found then
-      count_discarded(KEYS[1], kind, id_sink, entry)
+      count_discarded(KEYS[1], kind, id_sink, lead)
       erased = erased + 1
     else
       call('ZREM', KEYS[at + 3], member)
@@ -21,15 +21,16 @@ for i = 2, #ARGV do
   local line, counted = KEYS[at + 3], {}
   local length = call('LLEN', line)
   for from = 0, length - 1, 100 do
-    for _, entry in ipairs(call('LRANGE', line, from, from + 99)) do
-      local webhook = webhook_of(entry)
+    local part = call('LRANGE', line, from, from + 99)
+    for lead = 2, #part, 2 do
+      local webhook = webhook_of(part[lead])
       counted[webhook] = (counted[webhook] or 0) + 1
     end
   end
   for webhook, leads in pairs(counted) do
     call('HINCRBY', KEYS[1], ARGV[i] .. '|' .. webhook .. '|discarded', leads)
   end
-  erased = erased + length
+  erased = erased + length / 2
   call('ZREM', KEYS[at], contact)
   call('HDEL', KEYS[at + 1], contact)
   call('ZREM', KEYS[at + 2], contact)

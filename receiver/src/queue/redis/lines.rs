@@ -173,7 +173,7 @@ fn read_claim(lead: Value) -> Option<Claim> {
     let attempt = u32::try_from(fields.unsigned()?).unwrap_or(u32::MAX);
     let unknown = fields.number()? == 1;
     let record = fields.next().and_then(text);
-    let entry = Entry::read(bytes(fields.next()?)?)?;
+    let entry = Entry::read(bytes(fields.next()?)?, bytes(fields.next()?)?)?;
     Some(Claim {
         contact,
         token,

@@ -80,14 +80,18 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn read(packed: Bytes) -> Option<Self> {
-        let mut fields = Fields::of(packed);
+    pub(super) fn read(times: Bytes, lead: Bytes) -> Option<Self> {
+        let mut times = Fields::of(times);
+        Self::with_times(times.number()?, times.number()?, Fields::of(lead))
+    }
+
+    fn with_times(queued_at: Millis, accepted_at: Millis, mut lead: Fields) -> Option<Self> {
         Some(Self {
-            queued_at: fields.number()?,
-            accepted_at: fields.number()?,
-            id: LeadId::new(fields.text()?),
-            webhook: WebhookId::new(fields.text()?),
-            body: fields.rest(),
+            queued_at,
+            accepted_at,
+            id: LeadId::new(lead.text()?),
+            webhook: WebhookId::new(lead.text()?),
+            body: lead.rest(),
         })
     }
 }
@@ -110,7 +114,7 @@ fn read_parked(set: ParkedSet, packed: Bytes) -> Option<Parked> {
         message: fields.text()?,
         answer: fields.text()?,
     };
-    let entry = Entry::read(fields.rest())?;
+    let entry = Entry::with_times(fields.number()?, fields.number()?, fields)?;
     Some(Parked {
         set,
         id: entry.id,

@@ -3,9 +3,9 @@
 local over = call('ZRANGE', KEYS[4], '-inf', text(now_ms()), 'BYSCORE', 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(over) do
   local id_sink = string.match(member, '^([^|]*|[^|]*)|')
-  local contact, entry = unpark(2, id_sink)
+  local contact, lead = unpark(2, id_sink)
   if contact then
-    count_discarded(KEYS[1], ARGV[1], id_sink, entry)
+    count_discarded(KEYS[1], ARGV[1], id_sink, lead)
   else
     call('ZREM', KEYS[4], member)
   end

@@ -58,9 +58,9 @@ for arg = 3, #ARGV, PER_CLAIM do
     elseif kind == 'release' then
       put_back(contact, tonumber(value), math.max(0, tonumber(attempts) - 1), unknown)
     else
-      local entry = call('LPOP', line)
-      if entry then
-        local webhook = webhook_of(entry)
+      local times, lead = unpack(call('LPOP', line, 2) or {})
+      if lead then
+        local webhook = webhook_of(lead)
         count(webhook, kind)
         if kind == 'delivered' then
           delivered[webhook] = true
@@ -68,10 +68,10 @@ for arg = 3, #ARGV, PER_CLAIM do
             call('SET', record, value, 'PX', ARGV[arg + 4])
           end
         else
-          local id = take(entry, skip(entry, 1, 2)) or '?'
+          local id = take(lead, 1) or '?'
           local expires_at = now + value
           local parked = field(sink) .. field(contact) .. field(text(now)) .. field(text(expires_at))
-            .. field(attempts) .. ARGV[arg + 4] .. entry
+            .. field(attempts) .. ARGV[arg + 4] .. times .. lead
           park(kind == 'held' and HELD or DEAD, id .. '|' .. sink, webhook, contact, parked, now, expires_at)
         end
       end
