@@ -36,7 +36,8 @@ impl Schema {
             .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
             .cloned()
             .unwrap_or_else(|| json!({"type": "object"}));
-        let validator = jsonschema::draft202012::new(&spec).ok();
+        // As Kubernetes reads them. (What checks schemas of the later drafts is large, and stays in memory.)
+        let validator = jsonschema::draft4::new(&spec).ok();
         Self { spec, validator }
     }
 }

@@ -1,7 +1,6 @@
 //! Known senders, as data: `presets/*.yaml`. A preset costs no Rust.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use leadgate_crds::common::{Duration, Expression};
 use leadgate_crds::lead_webhook::{Challenge, Format, LeadMapping, TokenEncoding};
@@ -124,13 +123,8 @@ pub struct PresetIdempotency {
 /// Name and source of each preset.
 const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
 
-static PRESETS: LazyLock<BTreeMap<&'static str, Preset>> = LazyLock::new(|| {
-    // A preset that does not parse is left out here and fails the test below: it cannot be released.
-    SOURCES
-        .iter()
-        .filter_map(|(name, text)| read(text).ok().map(|preset| (*name, preset)))
-        .collect()
-});
+/// Each is read when it is first asked for: a receiver needs few of them.
+static PRESETS: [OnceLock<Option<Preset>>; SOURCES.len()] = [const { OnceLock::new() }; SOURCES.len()];
 
 /// Reads a preset's YAML.
 pub fn read(text: &str) -> Result<Preset, String> {
@@ -139,12 +133,17 @@ pub fn read(text: &str) -> Result<Preset, String> {
 
 /// A preset by name.
 pub fn find(name: &str) -> Option<&'static Preset> {
-    PRESETS.get(name)
+    let (place, (_, text)) = SOURCES
+        .iter()
+        .enumerate()
+        .find(|(_, (known, _))| *known == name)?;
+    // One that does not parse is none here and fails the test below: it cannot be released.
+    PRESETS.get(place)?.get_or_init(|| read(text).ok()).as_ref()
 }
 
 /// The names of all presets.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    PRESETS.keys().copied()
+    SOURCES.iter().map(|(name, _)| *name)
 }
 
 /// A preset's YAML as it is shipped.
