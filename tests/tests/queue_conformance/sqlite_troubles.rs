@@ -413,6 +413,50 @@ async fn an_emptied_file_is_used_again_and_shrinks() {
     assert!(size < 12_000_000, "{size} bytes remain of 16 million");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expired_keys_are_removed_wherever_they_stand_and_the_others_stay() {
+    // Given more keys than are looked at in one go, of which each fourth has expired.
+    let rig = Rig::sqlite().await;
+    let leads: Vec<_> = (0..12_000)
+        .map(|n| {
+            let mut lead = fresh(&format!("person {n}"));
+            lead.window = if n % 4 == 0 {
+                Duration::from_millis(1)
+            } else {
+                LONG
+            };
+            lead
+        })
+        .collect();
+    for group in leads.chunks(1000) {
+        rig.queue.accept(group.to_vec()).await.unwrap();
+    }
+    rig.claim(1).await; // files them
+    tokio::time::sleep(Duration::from_millis(5)).await;
+
+    // When prune has gone round,
+    for _ in 0..3 {
+        assert!(
+            !rig.queue.prune().await.unwrap(),
+            "a fourth is not worth hurrying"
+        );
+    }
+
+    // Then those keys are gone, and a resend of another lead is still known.
+    let resend = NewLead {
+        id: LeadId::generate(),
+        ..leads[1].clone()
+    };
+    let known = Admission::Duplicate(leads[1].id.clone());
+    assert_eq!(rig.accept(resend).await, known);
+    rig.queue.close().await;
+    let file = rusqlite::Connection::open(rig.path()).unwrap();
+    let keys: i64 = file
+        .query_row("SELECT count(*) FROM dedupe", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(keys, 9_000);
+}
+
 #[tokio::test]
 async fn a_url_that_cannot_be_used_is_told_without_its_secrets() {
     let cases = [

@@ -11,7 +11,11 @@ use super::filing::Unfiled;
 use crate::queue::{OpenError, QueueError};
 
 /// Each schema after the one before it; a file's `user_version` says how many it has seen.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+];
 
 /// Marks a file as a Leadgate queue ("LdgQ"), so that another program's database is refused, not altered.
 const APPLICATION_ID: i32 = 0x4C64_6751;
@@ -22,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Checking every page takes about a second per 256 MB; larger files are checked as they are read.
 const CHECKED_AT_OPEN: u64 = 64 << 20;
 
-/// Pages in the WAL before it is copied to the file: large enough to be rare, small enough not to be felt.
-const CHECKPOINT_PAGES: u32 = 2000;
+/// Pages in the WAL before it is copied to the file: large enough to be rare, small enough (some 40 ms) not to be felt.
+const CHECKPOINT_PAGES: u32 = 8000;
 
 /// An open queue file.
 pub(super) struct Opened {

@@ -15,7 +15,7 @@ const ROUND: usize = 8192;
 
 /// So many leads of a round, at least, are filed in one transaction: the indices that follow time are the same few
 /// pages for all of them. More would make the others of the transaction wait longer.
-const STEP: usize = 512;
+const STEP: usize = 1024;
 
 /// What is in the file, and not yet filed.
 pub(super) struct Unfiled {

@@ -47,6 +47,8 @@ pub(super) struct SqliteQueue {
     intake: Intake,
     work: Intake,
     wake: Wake,
+    /// Dedupe keys up to this one were looked at of late: have they expired?
+    pruned_to: Mutex<String>,
 }
 
 impl SqliteQueue {
@@ -71,6 +73,7 @@ impl SqliteQueue {
             intake: Intake::new(options.max_waiting, options.max_waiting_bytes),
             work: Intake::new(MAX_WORK, options.max_waiting_bytes),
             wake: Wake::default(),
+            pruned_to: Mutex::new(String::new()),
         })
     }
 
@@ -244,7 +247,14 @@ impl Queue for SqliteQueue {
     }
 
     async fn prune(&self) -> Result<bool, QueueError> {
-        self.call(stats::prune).await
+        let from = self
+            .pruned_to
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let pruned = self.call(move |tx| stats::prune(tx, &from)).await?;
+        *self.pruned_to.lock().unwrap_or_else(PoisonError::into_inner) = pruned.key;
+        Ok(pruned.more)
     }
 
     async fn check(&self) -> Result<StoreReport, QueueError> {

@@ -11,6 +11,9 @@ use crate::queue::{SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 /// Rows of one kind removed in one call of prune.
 const PRUNED: i64 = 500;
 
+/// Dedupe keys looked at in one call of prune.
+const LOOKED_AT: u32 = 5000;
+
 /// Free pages given back to the disk in one call of prune.
 const PAGES_RETURNED: i64 = 2000;
 
@@ -94,21 +97,47 @@ pub(super) fn webhooks(tx: &mut Tx<'_>, webhooks: &[WebhookId]) -> Result<Vec<We
     Ok(stats)
 }
 
-/// Removes a bounded number of rows whose time is over. `true`: there may be more.
-pub(super) fn prune(tx: &mut Tx<'_>) -> Result<bool, Failure> {
+/// What [`prune`] did.
+pub(super) struct Pruned {
+    /// There may be more to remove.
+    pub(super) more: bool,
+    /// The dedupe key that it came to; empty when it came round.
+    pub(super) key: String,
+}
+
+/// Removes a bounded number of rows whose time is over; of the dedupe keys, among those behind `key`.
+pub(super) fn prune(tx: &mut Tx<'_>, key: &str) -> Result<Pruned, Failure> {
     let parked = parked::expire(tx, PRUNED)?;
-    let keys = expire(
-        tx,
-        "DELETE FROM dedupe WHERE key IN \
-         (SELECT key FROM dedupe WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-    )?;
+    let (keys, end) = forget_keys(tx, key)?;
     let records = expire(
         tx,
         "DELETE FROM record WHERE (sink, contact) IN \
          (SELECT sink, contact FROM record WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
     )?;
     let full = usize::try_from(PRUNED).unwrap_or(usize::MAX);
-    Ok(give_pages_back(tx)? || parked.max(keys).max(records) >= full)
+    let worth_it = usize::try_from(LOOKED_AT / 2).unwrap_or(usize::MAX);
+    Ok(Pruned {
+        // As long as half of them have expired, it is worth to go on.
+        more: give_pages_back(tx)? || parked.max(records) >= full || keys >= worth_it,
+        key: end,
+    })
+}
+
+/// Looks at some dedupe keys behind `key` and removes those that have expired. Tells how many these were, and how far it
+/// came: to the empty key at the end.
+fn forget_keys(tx: &Tx<'_>, key: &str) -> rusqlite::Result<(usize, String)> {
+    let end: Option<String> = tx
+        .sql
+        .prepare_cached("SELECT key FROM dedupe WHERE key > ?1 ORDER BY key LIMIT 1 OFFSET ?2")?
+        .query_row((key, LOOKED_AT), |row| row.get(0))
+        .optional()?;
+    let forgotten = tx
+        .sql
+        .prepare_cached(
+            "DELETE FROM dedupe WHERE key > ?1 AND (?2 IS NULL OR key <= ?2) AND expires_at <= ?3",
+        )?
+        .execute((key, &end, tx.now))?;
+    Ok((forgotten, end.unwrap_or_default()))
 }
 
 fn expire(tx: &Tx<'_>, sql: &str) -> rusqlite::Result<usize> {
