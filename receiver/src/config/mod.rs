@@ -133,7 +133,7 @@ pub fn load(folders: &Folders, previous: Option<&Config>) -> Config {
     let read = manifests::read(&folders.manifests);
     let secrets = Secrets::new(&read.objects, folders.secrets.as_deref());
     let mut loader = Loader {
-        schemas: schema::Schemas::new(),
+        schema: schema::crm_sink(),
         previous,
         secrets,
         config: Config::default(),
@@ -148,6 +148,8 @@ pub fn load(folders: &Folders, previous: Option<&Config>) -> Config {
             loader.sink(manifest);
         }
     }
+    // One at a time: each is megabytes while it is compiled.
+    loader.schema = schema::lead_webhook();
     for manifest in &read.objects {
         if manifest.kind == Kind::LeadWebhook {
             loader.webhook(manifest);
@@ -157,7 +159,8 @@ pub fn load(folders: &Folders, previous: Option<&Config>) -> Config {
 }
 
 struct Loader<'a> {
-    schemas: schema::Schemas,
+    /// Of the kind that is being loaded.
+    schema: schema::LazySchema,
     previous: &'a Config,
     secrets: Secrets,
     config: Config,
@@ -238,7 +241,7 @@ impl Loader<'_> {
         let compiled = match before {
             Some(before) if before.fingerprint == fingerprint => Arc::clone(&before.compiled),
             _ => {
-                let object: CrmSink = schema::parse(&manifest.value, &self.schemas.crm_sink)?;
+                let object: CrmSink = schema::parse(&manifest.value, &self.schema)?;
                 Arc::new(Sink::compile(&object, &|name, key| read.get(name, key))?)
             }
         };
@@ -281,7 +284,7 @@ impl Loader<'_> {
         let compiled = match before {
             Some(before) if before.fingerprint == fingerprint => Arc::clone(&before.compiled),
             _ => {
-                let object: LeadWebhook = schema::parse(&manifest.value, &self.schemas.lead_webhook)?;
+                let object: LeadWebhook = schema::parse(&manifest.value, &self.schema)?;
                 Arc::new(Webhook::compile(&object, &|name, key| read.get(name, key))?)
             }
         };

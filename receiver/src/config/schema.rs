@@ -13,29 +13,27 @@ pub(super) struct Schema {
     validator: Option<jsonschema::Validator>,
 }
 
-/// The schemas, compiled when the first object needs them. They are large and needed while manifests are read only, so
-/// they are not kept.
-pub(super) struct Schemas {
-    pub(super) lead_webhook: LazyCell<Schema>,
-    pub(super) crm_sink: LazyCell<Schema>,
+/// A schema, compiled when the first object needs it. It is large and needed while manifests are read only, so it is not
+/// kept.
+pub(super) type LazySchema = LazyCell<Schema>;
+
+/// The schema of a CrmSink.
+pub(super) fn crm_sink() -> LazySchema {
+    LazyCell::new(|| Schema::of(leadgate_crds::CRM_SINK_YAML))
 }
 
-impl Schemas {
-    pub(super) fn new() -> Self {
-        Self {
-            lead_webhook: LazyCell::new(|| Schema::of(leadgate_crds::LEAD_WEBHOOK_YAML)),
-            crm_sink: LazyCell::new(|| Schema::of(leadgate_crds::CRM_SINK_YAML)),
-        }
-    }
+/// The schema of a LeadWebhook.
+pub(super) fn lead_webhook() -> LazySchema {
+    LazyCell::new(|| Schema::of(leadgate_crds::LEAD_WEBHOOK_YAML))
 }
 
 impl Schema {
     fn of(definition: &str) -> Self {
-        let crd: Value = serde_saphyr::from_str(definition).unwrap_or(Value::Null);
+        let mut crd: Value = serde_saphyr::from_str(definition).unwrap_or(Value::Null);
         let spec = crd
-            .pointer("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
-            .cloned()
-            .unwrap_or_else(|| json!({"type": "object"}));
+            .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+            .map_or_else(|| json!({"type": "object"}), Value::take);
+        drop(crd);
         // As Kubernetes reads them. (What checks schemas of the later drafts is large, and stays in memory.)
         let validator = jsonschema::draft4::new(&spec).ok();
         Self { spec, validator }
