@@ -135,6 +135,7 @@ impl Scene {
             assert!(back.elapsed() < RECOVERED, "not back after {:?}", back.elapsed());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        println!("takes leads again after {:?}", back.elapsed());
         self.receiver.ready(PATIENCE).await.unwrap();
     }
 
