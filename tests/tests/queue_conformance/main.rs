@@ -19,6 +19,8 @@ mod parking;
 mod random;
 mod redis_troubles;
 mod rig;
+mod sqlite_filing;
+mod sqlite_full;
 mod sqlite_troubles;
 mod waking;
 

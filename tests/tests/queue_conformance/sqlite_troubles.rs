@@ -1,9 +1,6 @@
 //! What may happen to a file, and what must not follow from it.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use bytes::Bytes;
 use leadgate_receiver::queue::*;
@@ -69,103 +66,6 @@ async fn what_was_acknowledged_is_in_the_files_at_that_moment() {
         let queue = open(&url, OpenOptions::default()).await.unwrap();
         assert_eq!(queue.claim(&crm(), 100, LONG).await.unwrap().claims.len(), n + 1);
     }
-}
-
-/// More leads than are filed at once, for people of whom many come again.
-fn a_crowd(round: usize) -> Vec<NewLead> {
-    (0..1000)
-        .map(|n| fresh(&format!("person {}", (n * 7 + round) % 1600)))
-        .collect()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_power_cut_at_any_moment_of_the_filing_loses_nothing_and_keeps_the_order() {
-    // Given leads that come in faster than they go out, and what a power cut would leave at many moments.
-    let rig = Rig::sqlite().await;
-    let mut offered = Vec::new();
-    let mut copies = Vec::new();
-    for round in 0..16 {
-        for group in a_crowd(round).chunks(125) {
-            offered.extend(group.iter().map(|lead| (lead.contact.clone(), lead.id.clone())));
-            rig.queue.accept(group.to_vec()).await.unwrap();
-        }
-        // Some leads leave in between, which files the others.
-        if round == 12 {
-            rig.claim(50).await;
-        }
-        // The first 8,192 are filed from the ninth round on.
-        if (1..8).contains(&round) {
-            continue;
-        }
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["queue.db", "queue.db-wal"] {
-            std::fs::copy(rig.path().with_file_name(name), directory.path().join(name)).unwrap();
-        }
-        copies.push((directory, offered.len()));
-    }
-
-    for (copy, acknowledged) in copies {
-        // When the copy is opened,
-        let url = format!("sqlite:{}", copy.path().join("queue.db").display());
-        let queue = open(&url, OpenOptions::default()).await.unwrap();
-        let known = offered.get(..acknowledged).unwrap();
-
-        // Then each lead waits,
-        assert_eq!(
-            queue.sink_stats(&[crm()]).await.unwrap()[0].pending,
-            acknowledged as u64
-        );
-
-        // and comes once, in its contact's order.
-        let mut expected: BTreeMap<&Contact, Vec<&LeadId>> = BTreeMap::new();
-        for (contact, id) in known {
-            expected.entry(contact).or_default().push(id);
-        }
-        let mut delivered: BTreeMap<Contact, Vec<LeadId>> = BTreeMap::new();
-        loop {
-            let claims = queue.claim(&crm(), 200, LONG).await.unwrap().claims;
-            if claims.is_empty() {
-                break;
-            }
-            let settlements = claims.iter().map(|claim| Settlement {
-                contact: claim.contact.clone(),
-                token: claim.token,
-                outcome: Outcome::Delivered { remember: None },
-            });
-            queue.settle(&crm(), settlements.collect()).await.unwrap();
-            for claim in claims {
-                delivered.entry(claim.contact).or_default().push(claim.id);
-            }
-        }
-        // The 50 that were claimed before the copy are leased.
-        for (contact, ids) in &delivered {
-            let expected: Vec<LeadId> = expected[contact].iter().map(|&id| id.clone()).collect();
-            assert_eq!(ids, &expected);
-        }
-        let leased = if acknowledged > 12_000 { 50 } else { 0 };
-        assert_eq!(delivered.len(), expected.len() - leased);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_resend_is_recognised_before_and_after_its_lead_is_filed() {
-    let mut rig = Rig::sqlite().await;
-    let first = fresh("ann");
-    rig.accept(first.clone()).await;
-    let resend = || NewLead {
-        id: LeadId::generate(),
-        ..first.clone()
-    };
-    let known = Admission::Duplicate(first.id.clone());
-    assert_eq!(rig.accept(resend()).await, known, "still in memory");
-    rig.crash().await;
-    assert_eq!(rig.accept(resend()).await, known, "read again after a crash");
-    for round in 0..10 {
-        rig.queue.accept(a_crowd(round)).await.unwrap();
-    }
-    assert_eq!(rig.accept(resend()).await, known, "while filed");
-    rig.claim(1).await;
-    assert_eq!(rig.accept(resend()).await, known, "filed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -235,107 +135,6 @@ async fn a_file_of_the_first_version_is_taken_over() {
         expected.map(|(id, attempt, unknown)| (id.to_owned(), attempt, unknown))
     );
     assert_eq!(queue.sink_stats(&[sink]).await.unwrap()[0].delivered, 4);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_full_file_has_not_filed_leaves_it_all_the_same() {
-    let limited = OpenOptions {
-        max_file_bytes: Some(1 << 20),
-        ..OpenOptions::default()
-    };
-    let rig = Rig::sqlite_with(limited).await;
-    let mut accepted = 0;
-    while rig
-        .queue
-        .accept(vec![fresh(&format!("person {accepted}"))])
-        .await
-        .is_ok()
-    {
-        accepted += 1;
-        assert!(accepted < 20_000);
-    }
-    assert_eq!(rig.deliver_all().await.len(), accepted);
-    rig.accept(fresh("ann")).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_refuses_leads_and_takes_them_again_once_there_is_room() {
-    let limited = OpenOptions {
-        max_file_bytes: Some(600_000),
-        ..OpenOptions::default()
-    };
-    let rig = Rig::sqlite_with(limited).await;
-    let big = || {
-        let mut lead = fresh("ann");
-        lead.body = Bytes::from(vec![b'x'; 20_000]);
-        lead
-    };
-    let mut accepted = 0;
-    let error = loop {
-        match rig.queue.accept(vec![big()]).await {
-            Ok(_) => accepted += 1,
-            Err(error) => break error,
-        }
-        assert!(accepted < 1000);
-    };
-    assert!(
-        matches!(&error, QueueError::Unavailable(why) if why.contains("full")),
-        "{error}"
-    );
-    // Leads go out, which makes room.
-    assert_eq!(rig.deliver_all().await.len(), accepted);
-    let began = Instant::now();
-    eventually("there is room", || async {
-        rig.queue.accept(vec![big()]).await.is_ok()
-    })
-    .await;
-    assert!(began.elapsed() < RECOVERY);
-    assert_eq!(rig.stats().await.pending, 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn leads_leave_a_full_file_while_senders_keep_offering_more() {
-    // Given a full file, and senders that do not give up,
-    let limited = OpenOptions {
-        max_file_bytes: Some(600_000),
-        ..OpenOptions::default()
-    };
-    let rig = Rig::sqlite_with(limited).await;
-    let big = |person: &str| {
-        let mut lead = fresh(person);
-        lead.body = Bytes::from(vec![b'x'; 20_000]);
-        lead
-    };
-    let mut accepted = 0;
-    while rig
-        .queue
-        .accept(vec![big(&format!("person {accepted}"))])
-        .await
-        .is_ok()
-    {
-        accepted += 1;
-    }
-    let senders: Vec<_> = (0..8)
-        .map(|_| {
-            let queue = rig.queue.clone();
-            tokio::spawn(async move {
-                loop {
-                    let _ = queue.accept(vec![big("somebody")]).await;
-                }
-            })
-        })
-        .collect();
-
-    // When leads are claimed and delivered in the same transactions, then none of that fails.
-    let mut delivered = 0;
-    while delivered < accepted {
-        let claims = rig.queue.claim(&crm(), 5, LONG).await.unwrap().claims;
-        for claim in claims {
-            rig.settle(&claim, Outcome::Delivered { remember: None }).await;
-            delivered += 1;
-        }
-    }
-    senders.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -411,50 +210,6 @@ async fn an_emptied_file_is_used_again_and_shrinks() {
     rig.queue.close().await;
     let size = std::fs::metadata(rig.path()).unwrap().len();
     assert!(size < 12_000_000, "{size} bytes remain of 16 million");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn expired_keys_are_removed_wherever_they_stand_and_the_others_stay() {
-    // Given more keys than are looked at in one go, of which each fourth has expired.
-    let rig = Rig::sqlite().await;
-    let leads: Vec<_> = (0..12_000)
-        .map(|n| {
-            let mut lead = fresh(&format!("person {n}"));
-            lead.window = if n % 4 == 0 {
-                Duration::from_millis(1)
-            } else {
-                LONG
-            };
-            lead
-        })
-        .collect();
-    for group in leads.chunks(1000) {
-        rig.queue.accept(group.to_vec()).await.unwrap();
-    }
-    rig.claim(1).await; // files them
-    tokio::time::sleep(Duration::from_millis(5)).await;
-
-    // When prune has gone round,
-    for _ in 0..3 {
-        assert!(
-            !rig.queue.prune().await.unwrap(),
-            "a fourth is not worth hurrying"
-        );
-    }
-
-    // Then those keys are gone, and a resend of another lead is still known.
-    let resend = NewLead {
-        id: LeadId::generate(),
-        ..leads[1].clone()
-    };
-    let known = Admission::Duplicate(leads[1].id.clone());
-    assert_eq!(rig.accept(resend).await, known);
-    rig.queue.close().await;
-    let file = rusqlite::Connection::open(rig.path()).unwrap();
-    let keys: i64 = file
-        .query_row("SELECT count(*) FROM dedupe", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(keys, 9_000);
 }
 
 #[tokio::test]
