@@ -133,10 +133,7 @@ pub fn read(text: &str) -> Result<Preset, String> {
 
 /// A preset by name.
 pub fn find(name: &str) -> Option<&'static Preset> {
-    let (place, (_, text)) = SOURCES
-        .iter()
-        .enumerate()
-        .find(|(_, (known, _))| *known == name)?;
+    let (place, text) = shipped(name)?;
     // One that does not parse is none here and fails the test below: it cannot be released.
     PRESETS.get(place)?.get_or_init(|| read(text).ok()).as_ref()
 }
@@ -148,10 +145,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// A preset's YAML as it is shipped.
 pub fn source(name: &str) -> Option<&'static str> {
-    SOURCES
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, text)| *text)
+    shipped(name).map(|(_, text)| text)
+}
+
+/// A preset's place among all, and its YAML.
+fn shipped(name: &str) -> Option<(usize, &'static str)> {
+    let mut all = SOURCES.iter().enumerate();
+    all.find_map(|(place, (known, text))| (*known == name).then_some((place, *text)))
 }
 
 #[cfg(test)]
