@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use crate::config::Folders;
+
 /// Shown below the flags: these take flags of their own.
 const COMMANDS: &str = "Commands:
   leadgate-receiver try --manifests DIR --webhook NAME --payload FILE   show what a request would become, sending nothing
@@ -66,9 +68,12 @@ pub struct Cli {
     /// A proxy in front terminates TLS: requests must carry X-Forwarded-Proto: https.
     #[arg(long, env = "LEADGATE_BEHIND_TLS_PROXY")]
     pub behind_tls_proxy: bool,
-    /// Check the manifests, print every problem, and exit: 0 when there is none.
+    /// Check the manifests, print every problem, and exit: 0 when there is no error.
     #[arg(long)]
     pub check: bool,
+    /// How --check prints what it found: text, or json for editors and pipelines.
+    #[arg(short, long, default_value = "text", requires = "check")]
+    pub output: OutputFormat,
     /// How log lines are written.
     #[arg(long, env = "LEADGATE_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
@@ -89,7 +94,24 @@ pub enum LogFormat {
     Json,
 }
 
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// A line for each problem.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
 impl Cli {
+    /// Where manifests and Secrets are.
+    pub fn folders(&self) -> Folders {
+        Folders {
+            manifests: self.manifests.clone(),
+            secrets: self.secrets.clone(),
+        }
+    }
+
     /// What clap cannot see: leads must not travel in clear.
     pub fn validate(&self) -> Result<(), String> {
         if self.tls_cert.is_none() && !self.behind_tls_proxy && !is_loopback(&self.listen) {

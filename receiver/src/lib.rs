@@ -4,6 +4,7 @@
 //! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`.
 
 pub mod admin;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod crm;
@@ -14,6 +15,7 @@ pub mod http;
 pub mod lead;
 pub mod log_limit;
 pub mod metrics;
+mod nearest;
 pub mod queue;
 pub mod run;
 pub mod runtime;

@@ -7,7 +7,7 @@ use clap::Parser as _;
 use leadgate_receiver::cli::{Cli, LogFormat};
 use leadgate_receiver::dry_run::{self, Try};
 use leadgate_receiver::source::preset;
-use leadgate_receiver::{run, runtime};
+use leadgate_receiver::{check, config, run, runtime};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -21,7 +21,9 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     if cli.check {
-        return if run::check(&cli) {
+        let (report, fine) = check::report(&config::load(&cli.folders(), None), cli.output);
+        print!("{report}");
+        return if fine {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, Token};
 use crate::cli::Cli;
-use crate::config::{self, Config, Folders};
+use crate::config::{self, Changes, Config, Folders, Problem, Severity};
 use crate::delivery::{Inspections, Shared, Supervisor};
 use crate::http::{self, App, BodyBudget, Tls};
 use crate::log_limit::LogLimit;
@@ -25,24 +25,10 @@ const PRUNE: Duration = Duration::from_mins(1);
 /// Between two steps of a removal that is not finished.
 const PRUNE_STEP: Duration = Duration::from_millis(50);
 
-/// Checks the manifests and prints every problem. `true`: there is none.
-pub fn check(cli: &Cli) -> bool {
-    let config = config::load(&folders(cli), None);
-    for problem in &config.problems {
-        eprintln!("{problem}");
-    }
-    let (webhooks, sinks) = (config.webhooks().count(), config.sinks().count());
-    match config.problems.len() {
-        0 => println!("{webhooks} LeadWebhooks and {sinks} CrmSinks are valid"),
-        1 => println!("1 problem"),
-        n => println!("{n} problems"),
-    }
-    config.problems.is_empty()
-}
-
 /// Runs the receiver until SIGTERM or SIGINT, then finishes what was begun.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     cli.validate().map_err(anyhow::Error::msg)?;
+    folders_exist(&cli.folders())?;
     // An error means that a provider is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = crm_client()?;
@@ -92,7 +78,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         stop_admin.clone(),
     ));
     let reader = tokio::spawn(follow_manifests(
-        folders(&cli),
+        cli.folders(),
         publish,
         Arc::clone(&admin),
         cli.tls_client_ca.is_some(),
@@ -133,11 +119,20 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-fn folders(cli: &Cli) -> Folders {
-    Folders {
-        manifests: cli.manifests.clone(),
-        secrets: cli.secrets.clone(),
+/// A folder that is not there at the start is a typing error, not a configuration that is still to come.
+fn folders_exist(folders: &Folders) -> anyhow::Result<()> {
+    let given = [
+        ("--manifests", Some(&folders.manifests)),
+        ("--secrets", folders.secrets.as_ref()),
+    ];
+    for (flag, folder) in given {
+        if let Some(folder) = folder
+            && !folder.is_dir()
+        {
+            bail!("{flag} {}: there is no such folder", folder.display());
+        }
     }
+    Ok(())
 }
 
 fn crm_client() -> anyhow::Result<reqwest::Client> {
@@ -198,23 +193,44 @@ async fn follow_manifests(
     }
 }
 
-/// Each new problem is logged once.
+/// Says once what a load brought: new problems, and which objects run now in another form than before.
 fn announce(config: &Config, previous: Option<&Config>) {
     let known = previous.map(|p| p.problems.as_slice()).unwrap_or_default();
-    for problem in config.problems.iter().filter(|problem| !known.contains(problem)) {
-        tracing::error!(
-            file = problem.file,
-            object = problem.object,
-            "{}",
-            problem.message
-        );
+    for problem in &config.problems {
+        if known.iter().any(|known| known.is_like(problem)) {
+            continue;
+        }
+        let Problem {
+            file,
+            line,
+            object,
+            message,
+            ..
+        } = problem;
+        match problem.severity {
+            Severity::Error => tracing::error!(file, line, object, "{message}"),
+            Severity::Warning => tracing::warn!(file, line, object, "{message}"),
+        }
     }
     let (webhooks, sinks) = (config.webhooks().count(), config.sinks().count());
     let problems = config.problems.len();
-    if previous.is_none() {
-        tracing::info!(webhooks, sinks, problems, "the manifests are loaded");
-    } else {
-        tracing::debug!(webhooks, sinks, problems, "the manifests were read again");
+    let changes = previous.map(|previous| config.changes_since(previous));
+    match changes {
+        None => tracing::info!(webhooks, sinks, problems, "the manifests are loaded"),
+        Some(changes) if changes.is_empty() && problems == known.len() => {}
+        Some(Changes {
+            added,
+            changed,
+            removed,
+        }) => tracing::info!(
+            webhooks,
+            sinks,
+            problems,
+            added = added.join(", "),
+            changed = changed.join(", "),
+            removed = removed.join(", "),
+            "the manifests are loaded again"
+        ),
     }
 }
 

@@ -2,12 +2,16 @@
 //!
 //! * [`load`] reads a folder of manifests and compiles it. An object that no longer compiles keeps its previous form
 //!   running; the [`Problem`] says why.
-//! * `manifests`: YAML files to objects. `secrets`: Secrets from manifests or mounted folders. `schema`: the rules of
-//!   the CRDs, off-cluster. `sink`: a CrmSink compiled. `watch`: when to load again.
+//! * `manifests`: YAML files to objects. `secrets`: Secrets from manifests or mounted folders. `schema` and `shape`: the
+//!   rules of the CRDs, off-cluster. `sink`: a CrmSink compiled. `problem` and `locate`: what is wrong, and on which line.
+//!   `watch`: when to load again.
 
+mod locate;
 mod manifests;
+mod problem;
 mod schema;
 mod secrets;
+mod shape;
 mod sink;
 mod watch;
 
@@ -16,14 +20,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use leadgate_crds::{CrmSink, LeadWebhook};
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::nearest::did_you_mean;
 use crate::queue::{SinkId, WebhookId};
 use crate::source::Webhook;
+use locate::Place;
 use manifests::{Kind, Manifest};
 use secrets::Secrets;
 
+pub use problem::{Problem, Severity};
 pub use sink::{CrmSettings, DeliverySettings, Sink};
 pub use watch::{Reloads, watch};
 
@@ -36,41 +42,13 @@ pub struct Folders {
     pub secrets: Option<PathBuf>,
 }
 
-/// Something in the manifests that cannot run as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Problem {
-    /// The file, relative to the manifests' folder.
-    pub file: String,
-    /// `LeadWebhook default/website`; empty when the file cannot be read at all.
-    pub object: String,
-    /// What is wrong, with the field and the remedy.
-    pub message: String,
-    /// Whether an earlier form of the object keeps running.
-    pub previous_kept: bool,
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: ", self.file)?;
-        if !self.object.is_empty() {
-            write!(f, "{}: ", self.object)?;
-        }
-        f.write_str(&self.message)?;
-        if self.previous_kept {
-            f.write_str(" (the previous version keeps running)")
-        } else {
-            Ok(())
-        }
-    }
-}
-
 /// A compiled object with what it was compiled from.
 #[derive(Debug)]
 struct Loaded<T> {
     compiled: Arc<T>,
     fingerprint: [u8; 32],
     file: String,
+    place: Place,
 }
 
 impl<T> Clone for Loaded<T> {
@@ -79,6 +57,7 @@ impl<T> Clone for Loaded<T> {
             compiled: Arc::clone(&self.compiled),
             fingerprint: self.fingerprint,
             file: self.file.clone(),
+            place: self.place.clone(),
         }
     }
 }
@@ -91,6 +70,8 @@ pub struct Config {
     paths: HashMap<String, Arc<Webhook>>,
     /// Everything that does not run as it is written.
     pub problems: Vec<Problem>,
+    /// What runs, and that a person should look at.
+    pub warnings: Vec<Problem>,
     /// Whether a webhook is missing because of a problem, so that an unknown path may be its.
     pub incomplete: bool,
 }
@@ -119,9 +100,54 @@ impl Config {
         self.sinks.values().map(|loaded| &loaded.compiled)
     }
 
+    /// What runs otherwise than in `previous`.
+    pub fn changes_since(&self, previous: &Self) -> Changes {
+        let mut changes = Changes::default();
+        changes.between("LeadWebhook", &previous.webhooks, &self.webhooks);
+        changes.between("CrmSink", &previous.sinks, &self.sinks);
+        changes
+    }
+
     /// A webhook by id.
     pub fn webhook(&self, id: &WebhookId) -> Option<&Arc<Webhook>> {
         self.webhooks.get(id).map(|loaded| &loaded.compiled)
+    }
+}
+
+/// What a load changed: objects by kind and name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// They did not run before.
+    pub added: Vec<String>,
+    /// They run in another form than before, or with another Secret.
+    pub changed: Vec<String>,
+    /// They do not run any more.
+    pub removed: Vec<String>,
+}
+
+impl Changes {
+    /// Whether everything runs as it did.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn between<K: Ord + std::fmt::Display, T>(
+        &mut self,
+        kind: &str,
+        before: &BTreeMap<K, Loaded<T>>,
+        now: &BTreeMap<K, Loaded<T>>,
+    ) {
+        for (id, loaded) in now {
+            match before.get(id) {
+                None => self.added.push(format!("{kind} {id}")),
+                Some(old) if old.fingerprint != loaded.fingerprint => {
+                    self.changed.push(format!("{kind} {id}"));
+                }
+                Some(_) => {}
+            }
+        }
+        let gone = before.keys().filter(|id| !now.contains_key(id));
+        self.removed.extend(gone.map(|id| format!("{kind} {id}")));
     }
 }
 
@@ -139,9 +165,9 @@ pub fn load(folders: &Folders, previous: Option<&Config>) -> Config {
         config: Config::default(),
         seen: BTreeSet::new(),
     };
-    for (file, message) in read.unreadable {
-        loader.keep_all_of(&file);
-        loader.problem(&file, String::new(), message, false);
+    for problem in read.unreadable {
+        loader.keep_all_of(&problem.file);
+        loader.config.problems.push(problem);
     }
     for manifest in &read.objects {
         if manifest.kind == Kind::CrmSink {
@@ -155,7 +181,10 @@ pub fn load(folders: &Folders, previous: Option<&Config>) -> Config {
             loader.webhook(manifest);
         }
     }
-    loader.finish()
+    let mut config = loader.finish();
+    problem::locate(&mut config.problems, &folders.manifests);
+    problem::locate(&mut config.warnings, &folders.manifests);
+    config
 }
 
 struct Loader<'a> {
@@ -168,15 +197,6 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn problem(&mut self, file: &str, object: String, message: String, previous_kept: bool) {
-        self.config.problems.push(Problem {
-            file: file.to_owned(),
-            object,
-            message,
-            previous_kept,
-        });
-    }
-
     /// A file or folder that cannot be read takes nothing away that ran.
     fn keep_all_of(&mut self, file: &str) {
         let sinks = self
@@ -202,12 +222,8 @@ impl Loader<'_> {
     fn first_of_its_name(&mut self, manifest: &Manifest) -> bool {
         let is_first = self.seen.insert((manifest.kind, manifest.id()));
         if !is_first {
-            self.problem(
-                &manifest.file,
-                manifest.title(),
-                "it is defined twice; the first one counts".to_owned(),
-                false,
-            );
+            let message = "it is defined twice; the first one counts".to_owned();
+            self.config.problems.push(Problem::of_object(manifest, message));
         }
         is_first
     }
@@ -241,14 +257,15 @@ impl Loader<'_> {
         let compiled = match before {
             Some(before) if before.fingerprint == fingerprint => Arc::clone(&before.compiled),
             _ => {
-                let object: CrmSink = schema::parse(&manifest.value, &self.schema)?;
-                Arc::new(Sink::compile(&object, &|name, key| read.get(name, key))?)
+                let object = schema::parse::<CrmSink>(&manifest.value, &self.schema);
+                Arc::new(object.compile(|object| Sink::compile(object, &|name, key| read.get(name, key)))?)
             }
         };
         Ok(Loaded {
             compiled,
             fingerprint,
             file: manifest.file.clone(),
+            place: manifest.place.clone(),
         })
     }
 
@@ -282,38 +299,74 @@ impl Loader<'_> {
         let read = self.secrets.reader(&manifest.namespace);
         let fingerprint = fingerprint(&manifest.value, &read.all_of(&manifest.value));
         let compiled = match before {
-            Some(before) if before.fingerprint == fingerprint => Arc::clone(&before.compiled),
+            Some(before) if before.fingerprint == fingerprint => {
+                let compiled = Arc::clone(&before.compiled);
+                let missing = self.missing_sinks(
+                    &manifest.namespace,
+                    compiled.sinks.iter().map(|route| &route.sink),
+                );
+                if !missing.is_empty() {
+                    return Err(missing);
+                }
+                compiled
+            }
             _ => {
-                let object: LeadWebhook = schema::parse(&manifest.value, &self.schema)?;
-                Arc::new(Webhook::compile(&object, &|name, key| read.get(name, key))?)
+                let object = schema::parse::<LeadWebhook>(&manifest.value, &self.schema);
+                Arc::new(object.compile(|object| self.webhook_of(object, &manifest.namespace, &read))?)
             }
         };
-        let missing: Vec<String> = compiled
+        Ok(Loaded {
+            compiled,
+            fingerprint,
+            file: manifest.file.clone(),
+            place: manifest.place.clone(),
+        })
+    }
+
+    /// Compiles a webhook and looks for its sinks; the errors of both are told.
+    fn webhook_of(
+        &self,
+        object: &LeadWebhook,
+        namespace: &str,
+        read: &secrets::Reader<'_>,
+    ) -> Result<Webhook, Vec<String>> {
+        let named: Vec<SinkId> = object
+            .spec
             .sinks
             .iter()
-            .filter(|route| !self.config.sinks.contains_key(&route.sink))
-            .map(|route| {
-                format!(
-                    "spec.sinks: there is no CrmSink {} (or it has a problem of its own); add its manifest",
-                    route.sink
-                )
-            })
+            .map(|sink| SinkId::new(format!("{namespace}/{}", sink.name)))
             .collect();
-        if missing.is_empty() {
-            Ok(Loaded {
-                compiled,
-                fingerprint,
-                file: manifest.file.clone(),
-            })
-        } else {
-            Err(missing)
+        let missing = self.missing_sinks(namespace, named.iter());
+        match Webhook::compile(object, &|name, key| read.get(name, key)) {
+            Ok(webhook) if missing.is_empty() => Ok(webhook),
+            Ok(_) => Err(missing),
+            Err(errors) => Err(errors.into_iter().chain(missing).collect()),
         }
     }
 
-    fn report(&mut self, manifest: &Manifest, errors: Vec<String>, previous_kept: bool) {
-        for message in errors {
-            self.problem(&manifest.file, manifest.title(), message, previous_kept);
+    /// Named sinks that do not run. One that has a problem of its own is told of there, so it is not told again.
+    fn missing_sinks<'s>(&self, namespace: &str, named: impl Iterator<Item = &'s SinkId>) -> Vec<String> {
+        let mut missing = Vec::new();
+        for (n, sink) in named.enumerate() {
+            let is_there = self.config.sinks.contains_key(sink)
+                || self.seen.contains(&(Kind::CrmSink, sink.to_string()));
+            if !is_there {
+                let sinks = self.seen.iter().filter(|(kind, _)| *kind == Kind::CrmSink);
+                let here = sinks.filter_map(|(_, id)| id.strip_prefix(namespace)?.strip_prefix('/'));
+                let own = sink.as_str().rsplit_once('/').map_or("", |(_, name)| name);
+                let hint = did_you_mean(own, here).unwrap_or_else(|| "; add its manifest".to_owned());
+                missing.push(format!("spec.sinks[{n}].name: there is no CrmSink {sink}{hint}"));
+            }
         }
+        missing
+    }
+
+    fn report(&mut self, manifest: &Manifest, errors: Vec<String>, previous_kept: bool) {
+        let problems = errors.into_iter().map(|message| Problem {
+            previous_kept,
+            ..Problem::of_object(manifest, message)
+        });
+        self.config.problems.extend(problems);
     }
 
     fn finish(mut self) -> Config {
@@ -327,19 +380,22 @@ impl Loader<'_> {
         for (id, loaded) in webhooks {
             let webhook = &loaded.compiled;
             if let Some(first) = self.config.paths.get(&webhook.path) {
-                clashes.push((loaded.file.clone(), format!("LeadWebhook {id}"), format!(
+                let message = format!(
                     "spec.path: {} belongs to LeadWebhook {} already; give each webhook a path of its own",
                     webhook.path, first.id
-                )));
+                );
+                clashes.push(Problem {
+                    object: format!("LeadWebhook {id}"),
+                    place: Some(loaded.place.clone()),
+                    ..Problem::of_file(&loaded.file, message)
+                });
             } else {
                 self.config
                     .paths
                     .insert(webhook.path.clone(), Arc::clone(webhook));
             }
         }
-        for (file, object, message) in clashes {
-            self.problem(&file, object, message, false);
-        }
+        self.config.problems.extend(clashes);
         self.config
     }
 }

@@ -5,6 +5,7 @@ use std::cell::LazyCell;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::shape;
 use crate::expression::{Program, Scope};
 
 /// A resource's schema, compiled.
@@ -40,37 +41,86 @@ impl Schema {
     }
 }
 
-/// Reads an object; every error names the field, and what to write instead.
-pub(super) fn parse<T: DeserializeOwned>(value: &Value, schema: &Schema) -> Result<T, Vec<String>> {
+/// An object as far as it can be read, with everything that is wrong with its form.
+pub(super) struct Parsed<T> {
+    object: Option<T>,
+    errors: Vec<String>,
+    /// Fields that were made up or taken out so that the rest could be read: what is said about them later is no news.
+    void: Vec<String>,
+}
+
+impl<T> Parsed<T> {
+    /// Compiles the object, also one of which parts could not be read: every error of every kind is told at once.
+    pub(super) fn compile<C>(
+        self,
+        compile: impl FnOnce(&T) -> Result<C, Vec<String>>,
+    ) -> Result<C, Vec<String>> {
+        let mut errors = self.errors;
+        match self.object.as_ref().map(compile) {
+            Some(Ok(compiled)) if errors.is_empty() => return Ok(compiled),
+            Some(Err(found)) => {
+                let is_news = |error: &String| !self.void.iter().any(|void| concerns(void, field_of(error)));
+                errors.extend(found.into_iter().filter(is_news));
+            }
+            Some(Ok(_)) | None => {}
+        }
+        Err(errors)
+    }
+}
+
+/// Whether an error about `field` may come from the loss of `void`: it is about the same, a part of it, or the object
+/// that holds it.
+fn concerns(void: &str, field: &str) -> bool {
+    let within = |outer: &str, inner: &str| {
+        inner
+            .strip_prefix(outer)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let parent = void.rfind(['.', '[']).and_then(|end| void.get(..end));
+    within(void, field) || parent == Some(field)
+}
+
+/// The field that a message begins with; empty where it names none.
+pub(super) fn field_of(message: &str) -> &str {
+    let field = message.split_once(": ").map_or("", |(field, _)| field);
+    if field.contains(' ') { "" } else { field }
+}
+
+/// Reads an object; every error names the field, and what to write instead. Unknown fields come first: what is missing
+/// is often only misspelt.
+pub(super) fn parse<T: DeserializeOwned>(value: &Value, schema: &Schema) -> Parsed<T> {
     let mut value = value.clone();
     if let Value::Object(map) = &mut value {
         map.remove("status");
     }
     drop_nulls(&mut value);
-    if let Some(spec) = value.get_mut("spec") {
-        set_defaults(spec, &schema.spec);
-    }
-    let empty = json!({});
-    let spec = value.get("spec").unwrap_or(&empty);
     let mut errors = Vec::new();
+    let mut void = Vec::new();
+    shape::outside_spec(&mut value, &schema.spec, &mut errors);
+    let mut spec = value.get_mut("spec").map_or_else(|| json!({}), Value::take);
+    shape::unknown_fields(&mut spec, &schema.spec, "/spec", &mut errors, &mut void);
+    set_defaults(&mut spec, &schema.spec);
     if let Some(validator) = &schema.validator {
-        // Values are masked: a key put in the wrong place must not reach a log.
-        errors.extend(validator.iter_errors(spec).take(20).map(|error| {
-            format!(
-                "{}: {}",
-                field(&format!("/spec{}", error.instance_path())),
-                error.masked_with("the value")
-            )
-        }));
+        shape::check(&mut spec, &schema.spec, validator, &mut errors, &mut void);
     }
-    if errors.is_empty() {
-        rules(spec, &schema.spec, "/spec", &mut errors);
+    let mut broken = Vec::new();
+    rules(&spec, &schema.spec, "/spec", &mut broken);
+    errors.extend(
+        broken
+            .into_iter()
+            .filter(|error| !void.iter().any(|void| concerns(void, field_of(error)))),
+    );
+    if let Value::Object(map) = &mut value {
+        map.insert("spec".to_owned(), spec);
     }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    serde_path_to_error::deserialize(value)
-        .map_err(|error| vec![format!("{}: {}", error.path(), error.inner())])
+    let object = serde_path_to_error::deserialize(value)
+        .map_err(|error| {
+            if errors.is_empty() {
+                errors.push(format!("{}: {}", error.path(), error.inner()));
+            }
+        })
+        .ok();
+    Parsed { object, errors, void }
 }
 
 /// A null field is an absent one, as for the API server.
@@ -113,7 +163,7 @@ fn set_defaults(value: &mut Value, schema: &Value) {
 }
 
 /// The schema of a member.
-fn below<'s>(schema: &'s Value, name: &str) -> Option<&'s Value> {
+pub(super) fn below<'s>(schema: &'s Value, name: &str) -> Option<&'s Value> {
     schema
         .get("properties")
         .and_then(|properties| properties.get(name))
@@ -193,7 +243,7 @@ fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
 }
 
 /// A JSON pointer as people write fields: `/spec/sinks/0/name` -> `spec.sinks[0].name`.
-fn field(pointer: &str) -> String {
+pub(super) fn field(pointer: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::new();
     for part in pointer.split('/').filter(|part| !part.is_empty()) {

@@ -34,6 +34,10 @@ impl Secrets {
                 );
             };
             for (key, value) in entries(&manifest.value, "data") {
+                let Some(value) = value.as_str() else {
+                    add(key, Err(no_text(&manifest.name, "data", key)));
+                    continue;
+                };
                 // Kubernetes allows line breaks in base64.
                 let compact: String = value.split_ascii_whitespace().collect();
                 let bytes = STANDARD.decode(compact).map_err(|_| {
@@ -46,7 +50,11 @@ impl Secrets {
             }
             // stringData wins over data, as in Kubernetes.
             for (key, value) in entries(&manifest.value, "stringData") {
-                add(key, Ok(value.as_bytes().to_vec()));
+                let text = value.as_str().map(|text| text.as_bytes().to_vec());
+                add(
+                    key,
+                    text.ok_or_else(|| no_text(&manifest.name, "stringData", key)),
+                );
             }
         }
         Self {
@@ -99,13 +107,18 @@ impl Reader<'_> {
     }
 }
 
-fn entries<'a>(secret: &'a Value, part: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+fn entries<'a>(secret: &'a Value, part: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     secret
         .get(part)
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+        .map(|(key, value)| (key.as_str(), value))
+}
+
+/// YAML reads `12345` and `true` as a number and a boolean.
+fn no_text(secret: &str, part: &str, key: &str) -> String {
+    format!("Secret {secret}: {part}.{key} is not a text; put it in quotes")
 }
 
 /// Every `{name, key}` and `{name, usernameKey, passwordKey}` of an object.

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::nearest::did_you_mean;
 use leadgate_crds::common::{Duration, Expression};
 use leadgate_crds::lead_webhook::{Challenge, Format, LeadMapping, TokenEncoding};
 use serde::Deserialize;
@@ -141,6 +142,15 @@ pub fn find(name: &str) -> Option<&'static Preset> {
 /// The names of all presets.
 pub fn names() -> impl Iterator<Item = &'static str> {
     SOURCES.iter().map(|(name, _)| *name)
+}
+
+/// What to say of a name that no preset has.
+pub fn unknown(name: &str) -> String {
+    let hint = did_you_mean(name, names()).unwrap_or_else(|| {
+        let known: Vec<_> = names().collect();
+        format!("; known are {}", known.join(", "))
+    });
+    format!("no preset is named {name}{hint}")
 }
 
 /// A preset's YAML as it is shipped.

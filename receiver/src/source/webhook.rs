@@ -111,12 +111,9 @@ impl Webhook {
 
         let preset = preset::find(&spec.source);
         if preset.is_none() {
-            let known: Vec<_> = preset::names().collect();
-            errors.0.push(format!(
-                "spec.source: no preset is named `{}`; known are {}",
-                spec.source,
-                known.join(", ")
-            ));
+            errors
+                .0
+                .push(format!("spec.source: {}", preset::unknown(&spec.source)));
         }
         let verifier = errors.take("spec.auth", verifier(spec, preset, read_secret));
         let challenges = errors

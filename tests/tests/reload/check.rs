@@ -1,88 +1,277 @@
-//! `--check`: every problem at once, before anything runs.
+//! `--check`: every problem at once, with its line, before anything runs.
 
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
 use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
 use leadgate_tests::receiver::binary;
+use serde_json::Value;
 
-/// Exit status, standard output, standard error.
-fn check(folder: &Path) -> (i32, String, String) {
+/// Exit status and standard output; nothing is printed elsewhere.
+fn check_with(folder: &Path, more: &[&str]) -> (i32, String) {
     let output = Command::new(binary(false).unwrap())
         .args(["--check", "--manifests"])
         .arg(folder)
+        .args(more)
         .output()
         .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     (
         output.status.code().unwrap(),
-        text(&output.stdout),
-        text(&output.stderr),
+        String::from_utf8(output.stdout).unwrap(),
     )
 }
 
+fn check(folder: &Path) -> (i32, String) {
+    check_with(folder, &[])
+}
+
+/// A folder with a sink and a webhook that run, and one more file.
+fn beside_good_ones(file: &str, text: &[u8]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = HubSpotSink::new("http://127.0.0.1:9", "token-of-hubspot").yaml();
+    std::fs::write(folder.path().join("a.yaml"), sink).unwrap();
+    let webhook = mapped_webhook("web", "a-secret-of-sixteen");
+    std::fs::write(folder.path().join("b.yml"), webhook).unwrap();
+    std::fs::write(folder.path().join(file), text).unwrap();
+    folder
+}
+
+const GOOD: &str = "1 LeadWebhook and 1 CrmSink are valid\n";
+
 #[test]
 fn a_good_folder_is_said_to_be_good() {
-    let folder = tempfile::tempdir().unwrap();
-    let sink = HubSpotSink::new("http://127.0.0.1:9", "t").yaml();
-    std::fs::write(folder.path().join("a.yaml"), sink).unwrap();
-    std::fs::write(folder.path().join("b.yml"), mapped_webhook("web", "s")).unwrap();
-    std::fs::write(folder.path().join("c.yaml"), "# only a comment\n---\n").unwrap();
-    std::fs::write(
-        folder.path().join("d.yaml"),
-        "{apiVersion: apps/v1, kind: Deployment}",
-    )
-    .unwrap();
+    let other = b"# only a comment\n---\n{apiVersion: apps/v1, kind: Deployment}";
+    let folder = beside_good_ones("c.yaml", other);
     std::fs::write(folder.path().join("notes.txt"), "{").unwrap();
+    assert_eq!(check(folder.path()), (0, GOOD.into()));
+}
+
+#[test]
+fn a_list_is_read_as_its_items_are() {
+    let item = "{apiVersion: leadgate.dev/v1alpha1, kind: CrmSink, metadata: {name: two}, spec: {hubspot: {tokenSecretRef: \
+                {name: hubspot-token, key: token}}}}";
+    let folder = beside_good_ones(
+        "list.yaml",
+        format!("apiVersion: v1\nkind: List\nitems:\n- {item}\n").as_bytes(),
+    );
     assert_eq!(
         check(folder.path()),
-        (
-            0,
-            "1 LeadWebhooks and 1 CrmSinks are valid\n".into(),
-            String::new()
-        )
+        (0, "1 LeadWebhook and 2 CrmSinks are valid\n".into())
+    );
+    let folder = beside_good_ones(
+        "list.yaml",
+        format!("apiVersion: v1\nkind: List\nitems:\n- {item}\n- {item}\n").as_bytes(),
+    );
+    let (status, out) = check(folder.path());
+    assert_eq!(status, 1);
+    assert!(
+        out.contains("list.yaml:5: CrmSink default/two: it is defined twice"),
+        "{out}"
     );
 }
 
 #[test]
-fn every_problem_is_printed_with_file_object_field_and_remedy() {
+fn every_problem_is_printed_with_file_line_object_field_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write("broken.yaml", "a: [");
+    write("broken.yaml", "a:\n  b: [");
     write(
         "sink.yaml",
         &HubSpotSink::new("http://crm.example.com", "t").yaml(),
     );
     write(
         "three.yaml",
-        "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: three}, spec: {source: nobody, auth: {hmac: \
-         {secretRefs: [{name: gone, key: hmac}]}}, payload: {accept: 'payload.(', lead: {email: '1 +'}}, sinks: [{name: x, \
-         when: ')'}]}}",
+        "apiVersion: leadgate.dev/v1alpha1
+kind: LeadWebhook
+metadata: {name: three}
+suspend: true
+spec:
+  source: typefrom
+  auth:
+    hmac: {secretRefs: [{name: gone, key: hmac}], algorithm: SHA512}
+    token: {secretRefs: [{name: gone, key: token}]}
+  payload:
+    sinks: [{name: hubspot}]
+    accept: 'payload.('
+    maxBytes: '10'
+    lead:
+      email: '1 +'
+  sinks:
+    - name: hubspot
+      when: ')'
+    - name: hubspott
+",
     );
     std::fs::create_dir(folder.path().join("below")).unwrap();
     write("below/again.yaml", &mapped_webhook("web", "s"));
     write("web.yaml", &mapped_webhook("web", "s"));
-    let (status, out, err) = check(folder.path());
+    let (status, out) = check(folder.path());
     assert_eq!(status, 1);
-    for said in [
-        "broken.yaml: it is not valid YAML",
-        "sink.yaml: CrmSink default/hubspot: spec.hubspot.baseUrl: hubspot.baseUrl must be an https:// URL",
-        "three.yaml: LeadWebhook default/three: spec.source: no preset is named `nobody`; known are acuity, ",
-        "three.yaml: LeadWebhook default/three: spec.auth.hmac.secretRefs: there is no Secret gone with the key hmac",
-        "three.yaml: LeadWebhook default/three: spec.payload.accept: ",
-        "three.yaml: LeadWebhook default/three: spec.payload.lead.email: ",
-        "three.yaml: LeadWebhook default/three: spec.sinks[0].when: ",
-        "web.yaml: LeadWebhook default/web: it is defined twice",
-        "below/again.yaml: LeadWebhook default/web: spec.sinks: there is no CrmSink default/hubspot (or it has a problem",
-    ] {
-        assert!(err.contains(said), "{said}\nis not in\n{err}");
+    let said = [
+        "broken.yaml:2: it is not valid YAML",
+        "sink.yaml:",
+        "three.yaml:4: LeadWebhook default/three: suspend: unknown field; it belongs under spec",
+        "three.yaml:6: LeadWebhook default/three: spec.source: no preset is named typefrom; did you mean typeform?",
+        "three.yaml:7: LeadWebhook default/three: spec.auth: auth needs exactly one of hmac, token, basic and none",
+        "three.yaml:8: LeadWebhook default/three: spec.auth.hmac.algorithm: write one of sha1, sha256, sha512, ed25519, \
+         keyed-sha256; did you mean sha512?",
+        "three.yaml:11: LeadWebhook default/three: spec.payload.sinks: unknown field",
+        "three.yaml:12: LeadWebhook default/three: spec.payload.accept: ",
+        "three.yaml:13: LeadWebhook default/three: spec.payload.maxBytes: this must be a whole number, and is a text: write \
+         it without quotes",
+        "three.yaml:15: LeadWebhook default/three: spec.payload.lead.email: ",
+        "three.yaml:18: LeadWebhook default/three: spec.sinks[0].when: ",
+        "three.yaml:19: LeadWebhook default/three: spec.sinks[1].name: there is no CrmSink default/hubspott; did you mean hubspot?",
+        "web.yaml:1: LeadWebhook default/web: it is defined twice",
+    ];
+    let mut rest = out.as_str();
+    for said in said {
+        let Some(at) = rest.find(said) else {
+            panic!("{said}\nis not in, or not in order in\n{out}");
+        };
+        rest = &rest[at..];
     }
-    assert_eq!(out, format!("{} problems\n", err.lines().count()));
+    // The sink has its own problem; the webhooks that name it do not repeat it.
+    assert!(!out.contains("below/again.yaml"), "{out}");
+    assert!(
+        out.ends_with(&format!("{} errors\n", out.lines().count() - 1)),
+        "{out}"
+    );
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named() {
-    let (status, _, err) = check(Path::new("/nonexistent/leadgate"));
+fn what_holds_nothing_that_runs_is_a_problem() {
+    let empty = tempfile::tempdir().unwrap();
+    let text_only = tempfile::tempdir().unwrap();
+    std::fs::write(text_only.path().join("a.txt"), mapped_webhook("web", "s")).unwrap();
+    for folder in [&empty, &text_only] {
+        let (status, out) = check(folder.path());
+        assert_eq!(status, 1);
+        assert!(
+            out.contains("no LeadWebhook and no CrmSink was found in /"),
+            "{out}"
+        );
+    }
+    let (status, out) = check(Path::new("/nonexistent/leadgate"));
     assert_eq!(status, 1);
-    assert!(err.contains("/nonexistent/leadgate"), "{err}");
+    assert!(out.contains("/nonexistent/leadgate cannot be read"), "{out}");
+}
+
+#[test]
+fn a_receiver_does_not_start_without_its_folder() {
+    let output = Command::new(binary(false).unwrap())
+        .args(["--manifests", "/nonexistent/leadgate"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("--manifests /nonexistent/leadgate: there is no such folder"),
+        "{said}"
+    );
+}
+
+/// A document beside good ones, and what is said of it.
+const MISTAKES: &[(&str, &str)] = &[
+    (
+        "{apiVersion: leadgate.dev/v1alpha1, kind: Leadwebhook, metadata: {name: x}}",
+        "kind: leadgate.dev has no kind of this name; did you mean LeadWebhook?",
+    ),
+    (
+        "{apiVersion: leadgate.dev/v1alpha1, kind: Form, metadata: {name: x}}",
+        "kind: leadgate.dev has no kind of this name; known are LeadWebhook, CrmSink",
+    ),
+    (
+        "{apiVersion: leadgate.dev/v1, kind: LeadWebhook, metadata: {name: x}}",
+        "apiVersion: this one is not known; write leadgate.dev/v1alpha1",
+    ),
+    (
+        "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: Contact_Form}}",
+        "LeadWebhook: metadata.name: Kubernetes refuses this name",
+    ),
+    (
+        "{apiVersion: leadgate.dev/v1alpha1, kind: CrmSink, metadata: {name: x, namespace: a.b}}",
+        "CrmSink x: metadata.namespace: Kubernetes refuses this name",
+    ),
+    (
+        "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: x}, spec: {auth: {secretRefs: [{name: s, key: \
+         k}]}, sinks: [{name: hubspot}]}}",
+        "spec.auth.secretRefs: unknown field; it belongs under hmac",
+    ),
+    (
+        "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: x}, spec: {auth: {hmac: {secretRef: {name: s, \
+         key: k}}}, sinks: [{name: hubspot}]}}",
+        "spec.auth.hmac.secretRef: unknown field; did you mean secretRefs?",
+    ),
+    (
+        "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: x}, spec: {source: Typeform, auth: {none: \
+         {allowUnauthenticated: true}}, sinks: [{name: hubspot}]}}",
+        "spec.source: no preset is named Typeform; did you mean typeform?",
+    ),
+    (
+        "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: x}, spec: {auth: {none: {allowUnauthenticated: \
+         true}}, sinks: [hubspot]}}",
+        "spec.sinks[0]: this must be an object, and is a text: write {name: …}",
+    ),
+    (
+        "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: x}, spec: {auth: {none: {allowUnauthenticated: \
+         true}}, sinks: {name: hubspot}}}",
+        "spec.sinks: this must be a list, and is an object: write a list, as in [a, b]",
+    ),
+    (
+        "{apiVersion: v1, kind: Secret, metadata: {name: form}, stringData: {secret: 12345}}
+---
+{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: x}, spec: {auth: {hmac: {secretRefs: [{name: form, key: \
+         secret}]}}, sinks: [{name: hubspot}]}}",
+        "Secret form: stringData.secret is not a text; put it in quotes",
+    ),
+];
+
+#[test]
+fn a_mistake_is_told_once_in_words_that_say_what_to_write() {
+    for (document, said) in MISTAKES {
+        let folder = beside_good_ones("c.yaml", document.as_bytes());
+        let (status, out) = check(folder.path());
+        assert_eq!(status, 1, "{document}");
+        assert!(out.contains(said), "{document}\n{said}\nis not in\n{out}");
+        assert!(out.ends_with("\n1 error\n"), "{document}\n{out}");
+    }
+}
+
+#[test]
+fn files_that_are_none_are_told_and_never_waited_for() {
+    let folder = beside_good_ones("utf16.yaml", &[0xff, 0xfe, b'a', 0]);
+    let pipe = folder.path().join("pipe.yaml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // A link to the folder itself brings nothing new, and is no problem.
+    symlink(folder.path(), folder.path().join("self")).unwrap();
+    let (status, out) = check(folder.path());
+    assert_eq!(status, 1);
+    let said = "pipe.yaml: it is neither a file nor a folder; remove it, or give it another ending
+utf16.yaml: it is written in UTF-16; save it as UTF-8
+2 errors
+";
+    assert_eq!(out, said);
+}
+
+#[test]
+fn editors_and_pipelines_get_the_same_as_json() {
+    let folder = beside_good_ones("c.yaml", MISTAKES[0].0.as_bytes());
+    let (status, out) = check_with(folder.path(), &["-o", "json"]);
+    assert_eq!(status, 1);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["valid"], false);
+    assert_eq!(report["leadWebhooks"], 1);
+    let problem = &report["problems"][0];
+    assert_eq!(problem["severity"], "error");
+    assert_eq!(
+        (&problem["file"], &problem["line"]),
+        (&"c.yaml".into(), &1.into())
+    );
+    assert!(
+        problem["message"].as_str().unwrap().starts_with("kind: "),
+        "{problem}"
+    );
 }

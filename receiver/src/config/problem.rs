@@ -1,0 +1,106 @@
+//! What is wrong with the manifests, and where.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::locate::{Lines, Place};
+use super::manifests::{self, Manifest};
+use super::schema::field_of;
+
+/// Something in the manifests that cannot run as it is, or that will surprise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// Whether the object runs nonetheless.
+    pub severity: Severity,
+    /// The file, relative to the manifests' folder; empty for the folder itself.
+    pub file: String,
+    /// The line in the file, from 1 on, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// `LeadWebhook default/website`; empty when the file cannot be read at all.
+    pub object: String,
+    /// What is wrong, with the field and the remedy.
+    pub message: String,
+    /// Whether an earlier form of the object keeps running.
+    pub previous_kept: bool,
+    #[serde(skip)]
+    pub(super) place: Option<Place>,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It does not run as it is written.
+    Error,
+    /// It runs, and a person should look at it.
+    Warning,
+}
+
+impl Problem {
+    pub(super) fn of_file(file: &str, message: String) -> Self {
+        Self {
+            severity: Severity::Error,
+            file: file.to_owned(),
+            line: None,
+            object: String::new(),
+            message,
+            previous_kept: false,
+            place: None,
+        }
+    }
+
+    pub(super) fn of_object(manifest: &Manifest, message: String) -> Self {
+        Self {
+            object: manifest.title(),
+            place: Some(manifest.place.clone()),
+            ..Self::of_file(&manifest.file, message)
+        }
+    }
+
+    /// Whether it says the same, on whatever line.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.file, &self.object, &self.message) == (&other.file, &other.object, &other.message)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.file.is_empty() {
+            f.write_str(&self.file)?;
+            if let Some(line) = self.line {
+                write!(f, ":{line}")?;
+            }
+            f.write_str(": ")?;
+        }
+        if self.severity == Severity::Warning {
+            f.write_str("warning: ")?;
+        }
+        if !self.object.is_empty() {
+            write!(f, "{}: ", self.object)?;
+        }
+        f.write_str(&self.message)?;
+        if self.previous_kept {
+            f.write_str(" (the previous version keeps running)")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Finds the lines, and sorts the problems as their files are read: unreadable ones first, then from top to bottom.
+pub(super) fn locate(problems: &mut [Problem], folder: &Path) {
+    let mut files: HashMap<String, Lines> = HashMap::new();
+    for problem in problems.iter_mut() {
+        let Some(place) = &problem.place else { continue };
+        let lines = files.entry(problem.file.clone()).or_insert_with(|| {
+            Lines::of(&manifests::text_of(&folder.join(&problem.file)).unwrap_or_default())
+        });
+        problem.line = lines.find(place, field_of(&problem.message));
+    }
+    problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+}
