@@ -309,6 +309,42 @@ fn what_cannot_work_is_refused_with_its_field_and_the_remedy() {
     }
 }
 
+/// Mandrill asks with HEAD, and posts an empty list under a key that everybody knows, before it saves the URL.
+#[test]
+fn mandrills_set_up_is_answered_and_its_test_key_signs_nothing() {
+    let object: LeadWebhook = serde_json::from_value(json!({
+        "apiVersion": "leadgate.dev/v1alpha1", "kind": "LeadWebhook", "metadata": {"name": "w"},
+        "spec": {"source": "mandrill", "publicUrl": "https://leads.example.com/in", "sinks": [{"name": "crm"}],
+            "auth": {"hmac": {"secretRefs": [{"name": "s", "key": "k"}]}}}
+    }))
+    .unwrap();
+    let webhook = Webhook::compile(&object, &|_, _| Ok(KEY.into())).unwrap();
+    let headers = HeaderMap::new();
+    let answer = |method: &Method, body: &str| {
+        let request = RawRequest {
+            method,
+            query: None,
+            body: body.as_bytes(),
+            ..get("", &headers)
+        };
+        let mut challenges = webhook.challenges.iter();
+        challenges.find_map(|challenge| challenge.before_verification(&request))
+    };
+    let ok = Some(ChallengeAnswer::Answer("text/plain", String::new()));
+    assert_eq!(answer(&Method::HEAD, ""), ok);
+    assert_eq!(answer(&Method::GET, ""), ok);
+    assert_eq!(answer(&Method::POST, "mandrill_events=%5B%5D"), ok);
+    assert_eq!(answer(&Method::POST, "mandrill_events=[]"), ok);
+    for lead in [
+        "",
+        "mandrill_events=%5B%7B%7D%5D",
+        "mandrill_events=[]&mandrill_events=[{}]",
+        "x=1&mandrill_events=[]",
+    ] {
+        assert_eq!(answer(&Method::POST, lead), None, "{lead}");
+    }
+}
+
 #[test]
 fn own_handshakes_take_the_place_of_the_presets() {
     let own = json!({"method": "GET", "take": {"query": "mine"}, "pattern": "[a-z]+", "answer": "Echo"});

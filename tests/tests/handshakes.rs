@@ -76,6 +76,15 @@ async fn own_handshakes_are_answered_and_sign_nothing_for_strangers() {
     assert_eq!(get("mode=subscribe&challenge=abcDEF123").await, echoed);
     assert_eq!(get("mode=subscribe&challenge=%3Cb%3Eabcdefgh").await.0, 400);
     assert_eq!(get("challenge=abcDEF123").await.0, 405);
+    // HEAD is GET without the answer's body (RFC 9110).
+    for (query, status) in [
+        ("mode=subscribe&challenge=abcDEF123", 200),
+        ("challenge=abcDEF123", 405),
+    ] {
+        let answer = client.head(format!("{url}?{query}")).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{query}");
+        assert!(answer.bytes().await.unwrap().is_empty());
+    }
 
     let ping = r#"{"type":"ping","nonce":"0123abcd"}"#;
     let (status, answer) = post(ping, Some(sign(ping))).await;

@@ -108,11 +108,13 @@ impl Auth {
     validation = Rule::new("!has(self.messageSignature) || (!has(self.signature) && !has(self.timestamp) && !has(self.id) && !has(self.signed) && !has(self.bodyDigest))")
         .message("hmac.messageSignature says itself where the signature is and what is signed: remove signature, timestamp, id, signed and bodyDigest"),
     validation = Rule::new("!has(self.messageSignature) || !has(self.algorithm) || self.algorithm in ['sha256', 'ed25519']")
-        .message("hmac.messageSignature is made with sha256 (hmac-sha256) or ed25519: set algorithm to one of them, or remove it")
+        .message("hmac.messageSignature is made with sha256 (hmac-sha256) or ed25519: set algorithm to one of them, or remove it"),
+    validation = Rule::new("!has(self.signed) || self.signed.contains('{body}') || self.signed.contains('{params}') || has(self.bodyDigest)")
+        .message("hmac.signed must hold {body} (or {params}, where the sender signs the fields of a form), or bodyDigest must be set: else one signature would fit every lead")
 )]
 pub struct Hmac {
     /// The keys, 1 to 8. A signature under any of them is accepted, so that a key can be rotated
-    /// without a gap.
+    /// without a gap. One line break at the end of a text is not part of it; a binary key is taken as it is.
     #[schemars(length(min = 1, max = 8))]
     pub secret_refs: Vec<SecretKeyRef>,
     /// Whether the operator creates the first named Secret with a random key if it is absent.
@@ -136,8 +138,9 @@ pub struct Hmac {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Extractor>,
     /// The signed text: a template over `{body}`, `{timestamp}`, `{id}`, `{method}`, `{url}` and
-    /// `{params}`, for example `{timestamp}.{body}`. `{url}` is `publicUrl`, `{params}` the form
-    /// fields sorted by name. Default: the preset's, else `{body}`.
+    /// `{params}`, for example `{timestamp}.{body}`. It must hold `{body}` or `{params}`, or `bodyDigest` must be set.
+    /// `{url}` is `publicUrl` with the query, with or without the default port; `{params}` the form
+    /// fields sorted by name, and any other body is refused. Default: the preset's, else `{body}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(
@@ -146,7 +149,7 @@ pub struct Hmac {
     )]
     pub signed: Option<String>,
     /// Where a sha256 digest of the body is, in hex, for schemes that sign the digest instead of the
-    /// body. Default: the preset's.
+    /// body: a query parameter, signed by `{url}`, or the header of `id`, signed by `{id}`. Default: the preset's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_digest: Option<Extractor>,
     /// The sender signs with HTTP Message Signatures (RFC 9421), in place of `signature`, `timestamp`, `id`, `signed`
@@ -197,7 +200,7 @@ pub enum Encoding {
     Text,
     /// Hexadecimal digits of either case.
     Hex,
-    /// Base64 with padding.
+    /// Base64, padded or not.
     Base64,
 }
 
@@ -218,11 +221,11 @@ pub struct Token {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
     pub header: Option<String>,
-    /// The query parameter that holds the token.
+    /// The query parameter that holds the token. A `+` in it may mean itself or a blank.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub query: Option<String>,
-    /// A JSON pointer to the token in the body, for example `/google_key`. The token is removed
+    /// A JSON pointer to the token, a text, in the body, for example `/google_key`. The token is removed
     /// before the payload is stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^/"))]

@@ -66,7 +66,7 @@ pub struct Signature {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^/"))]
     pub json: Option<String>,
-    /// What separates several signatures, for example a comma. Absent: there is one.
+    /// What separates several signatures, for example a comma; the first 16 are looked at. Absent: there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 8))]
     pub split: Option<String>,

@@ -278,8 +278,9 @@ pub struct Hydrate {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Idempotency {
     /// CEL over `payload`, `item`, `headers` and `query` that is the same for every resend of one
-    /// submission. Default: the preset's, else the header `X-Idempotency-Key`, else
-    /// `payload.submissionId`, else `payload.eventId`, else e-mail and time, else a digest of the body.
+    /// submission; of a list no part may be missing. Default: the header `X-Idempotency-Key` or `Idempotency-Key`, else the
+    /// preset's together with the e-mail address or phone number, else `payload.submissionId`, else `payload.eventId`,
+    /// else e-mail and time, else a digest of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Expression>,
     /// How long a key is remembered. From `1s` to `720h`. Default: the preset's, else `24h`, or `10m` for

@@ -6,7 +6,8 @@ use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue, operators};
 use serde_json::Value;
 
-use super::budget;
+use super::{budget, find_field};
+use crate::lead::Field;
 
 /// An expression that needs no interpreter.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) enum Fast {
     Path(Path),
     /// `[payload.?a, payload.?b].firstNonEmpty()`.
     First(Vec<Path>),
+    /// `findField(payload, 'email')`.
+    Field(Path, Field),
 }
 
 /// What a short cut gives.
@@ -72,6 +75,13 @@ impl Fast {
                 .all(Path::ends_optional)
                 .then_some(Self::First(paths));
         }
+        if let Expr::Call(call) = &expression.expr
+            && call.func_name == "findField"
+            && call.target.is_none()
+            && let [form, name] = call.args.as_slice()
+        {
+            return Some(Self::Field(Path::of(form)?, find_field::named(&text(name)?)?));
+        }
         Path::of(expression).map(Self::Path)
     }
 
@@ -81,6 +91,11 @@ impl Fast {
             Self::Path(path) => match path.walk(variables) {
                 Found::Value(value) if value.is_null() => Answer::Absent,
                 Found::Value(value) => Answer::Value(value.clone()),
+                Found::Nothing => Answer::Absent,
+                Found::Unclear => Answer::AskInterpreter,
+            },
+            Self::Field(path, field) => match path.walk(variables) {
+                Found::Value(form) => find_field::find(form, *field).map_or(Answer::Absent, Answer::Value),
                 Found::Nothing => Answer::Absent,
                 Found::Unclear => Answer::AskInterpreter,
             },

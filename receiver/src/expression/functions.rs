@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `list.find(path, value)` | the first element whose field at the dotted `path` equals `value`, else null |
 //! | `map.findKey(text)` | the value of the (alphabetically first) key that contains `text` in any case, else null |
+//! | `findField(form, name)` | the answer that is this field of a lead, by label, type or id, else null |
 //! | `list.firstNonEmpty()` | the first element that is neither null, missing, nor blank, else null |
 //! | `string.lower()`, `string.upper()` | Unicode case, unlike `lowerAscii` |
 //! | `urlencode(string)` | percent-encoding for a path segment or query value |
@@ -29,7 +30,7 @@ use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::json;
+use super::{find_field, json};
 
 /// Longest text a function may make.
 const LONGEST: usize = 1 << 20;
@@ -61,6 +62,12 @@ pub(super) fn register(env: &mut Env) -> Result<(), DeclarationError> {
     )?;
     env.add_member_overload("lower", "string.lower()", STRING_TYPE, vec![], lower)?;
     env.add_member_overload("upper", "string.upper()", STRING_TYPE, vec![], upper)?;
+    env.add_overload(
+        "findField",
+        "findField(dyn,string)",
+        vec![DYN_TYPE, STRING_TYPE],
+        find_form_field,
+    )?;
     env.add_overload("urlencode", "urlencode(string)", vec![STRING_TYPE], urlencode)?;
     env.add_overload("parseJson", "parseJson(string)", vec![STRING_TYPE], parse_json)?;
     env.add_overload("isCIDR", "isCIDR(string)", vec![STRING_TYPE], is_cidr)?;
@@ -161,6 +168,20 @@ fn find_key<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
         )),
         None => Ok(null()),
     }
+}
+
+fn find_form_field<'b, 'v>(args: Args<'b, 'v>) -> Answer<'b, 'v> {
+    let field = find_field::named(string_arg(&args, 1, "findField")?).ok_or_else(|| {
+        ExecutionError::function_error(
+            "findField",
+            "the second argument must be a field of a lead, such as 'email'",
+        )
+    })?;
+    let Some(form) = args.first() else {
+        return Ok(null());
+    };
+    let found = find_field::find(&json::unwrap(form.as_ref())?, field);
+    Ok(found.map_or_else(null, |value| CowVal::Owned(own(value))))
 }
 
 fn is_empty(value: &dyn Val) -> bool {

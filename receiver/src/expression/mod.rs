@@ -1,7 +1,7 @@
 //! CEL: how a payload becomes a lead, and a lead a CRM record.
 //!
 //! * [`Program`]: compiled once, evaluated over borrowed JSON in a [`Scope`].
-//! * `json`: the zero-copy view of JSON; `functions`: what CEL lacks; `fast`: plain paths without the
+//! * `json`: the zero-copy view of JSON; `functions`: what CEL lacks; `find_field`: fields by any label; `fast`: plain paths without the
 //!   interpreter; `budget`: what an evaluation may cost.
 //!
 //! No expression and no payload may hang or crash a receiver: source length, nesting and the number of visited
@@ -9,6 +9,7 @@
 
 mod budget;
 mod fast;
+mod find_field;
 mod functions;
 mod guard;
 mod json;

@@ -28,6 +28,8 @@ struct Taken<'a> {
 struct More {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Problem>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
 }
@@ -111,8 +113,8 @@ pub(super) fn unauthorized(error: AuthError) -> Response {
     problem(status, error.to_string())
 }
 
-/// 400, 413 or 415: verified, and not a valid lead. `id` names the kept copy.
-pub(super) fn refused(refusal: Refusal, id: Option<String>) -> Response {
+/// 400, 413 or 415: verified, and not a valid lead. `id` names the kept copy, `keys` what the payload holds.
+pub(super) fn refused(refusal: Refusal, id: Option<String>, keys: Vec<String>) -> Response {
     match refusal {
         Refusal::Body(error) => {
             let status = match error {
@@ -124,6 +126,7 @@ pub(super) fn refused(refusal: Refusal, id: Option<String>) -> Response {
                 .with_detail(error.to_string())
                 .with_extensions(More {
                     errors: Vec::new(),
+                    keys,
                     id,
                 })
                 .into_response()
@@ -140,7 +143,7 @@ pub(super) fn refused(refusal: Refusal, id: Option<String>) -> Response {
             };
             ProblemDetails::from_status_code(StatusCode::BAD_REQUEST)
                 .with_detail(detail)
-                .with_extensions(More { errors, id })
+                .with_extensions(More { errors, keys, id })
                 .into_response()
         }
     }

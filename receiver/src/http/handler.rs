@@ -121,7 +121,7 @@ async fn receive(
     {
         return refuse_sender(app, webhook, error);
     }
-    if parts.method == Method::GET {
+    if parts.method == Method::GET || parts.method == Method::HEAD {
         return probe(app, webhook, parts);
     }
     if parts.method != Method::POST {
@@ -148,7 +148,11 @@ async fn receive(
         Ok(Taken::Leads(leads)) => accept(app, leads).await,
         Err(refusal) => {
             let id = keep(app, webhook, parts, &body, &refusal).await;
-            ("rejected", answer::refused(refusal, id))
+            let keys = match refusal {
+                Refusal::Invalid(_) => webhook.keys(&raw),
+                Refusal::Body(_) => Vec::new(),
+            };
+            ("rejected", answer::refused(refusal, id, keys))
         }
     }
 }
@@ -159,7 +163,7 @@ fn handshake(webhook: &Webhook, raw: &RawRequest<'_>) -> Option<ChallengeAnswer>
     handshakes.find_map(|challenge| challenge.before_verification(raw))
 }
 
-/// A GET: a handshake of the sender, or a mistake.
+/// A GET or HEAD: a handshake of the sender, or a mistake.
 fn probe(app: &App, webhook: &Webhook, parts: &Parts) -> (&'static str, Response) {
     let raw = raw(parts, &[]);
     match handshake(webhook, &raw) {

@@ -3,16 +3,13 @@
 use std::borrow::Cow;
 use std::io::Read as _;
 
-use futures::FutureExt as _;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use leadgate_crds::lead_webhook::Format;
-use percent_encoding::percent_decode_str;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// More fields than any form has; each is an allocation.
-const MOST_FIELDS: usize = 2000;
+use super::form::{charset, form, in_utf8, multipart};
 
 /// Why a body cannot be read. Told to the sender; quotes nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,58 +75,101 @@ pub fn decompress<'a>(
     }
 }
 
+/// What a body is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// JSON.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `multipart/form-data`.
+    Multipart,
+    /// No Content-Type, and no JSON: a form, for a proof over the fields of one. It is not read without `format: Form`.
+    Unnamed,
+    /// A Content-Type that is not read here.
+    Other,
+}
+
+/// What a body is read as: as the webhook demands, else as its Content-Type says, in capitals or not. Both the proof
+/// over the fields of a form and the parser ask here, so that nothing is read as a form that was not verified as one.
+pub fn kind(format: Format, headers: &HeaderMap, body: &[u8]) -> Kind {
+    match format {
+        Format::Json => return Kind::Json,
+        Format::Form => return Kind::Form,
+        Format::Multipart => return Kind::Multipart,
+        Format::Auto => {}
+    }
+    let content_type = content_type(headers);
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    let is = |known: &str| media_type.eq_ignore_ascii_case(known);
+    let ends_json = || {
+        let at = media_type.len().saturating_sub(5);
+        media_type
+            .get(at..)
+            .is_some_and(|end| end.eq_ignore_ascii_case("+json"))
+    };
+    if is("application/json") || is("text/json") || ends_json() {
+        Kind::Json
+    } else if is("application/x-www-form-urlencoded") {
+        Kind::Form
+    } else if is("multipart/form-data") {
+        Kind::Multipart
+    } else if !media_type.is_empty() {
+        Kind::Other
+    } else if begins_as_json(body) {
+        Kind::Json
+    } else {
+        Kind::Unnamed
+    }
+}
+
+pub(super) fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    value.unwrap_or_default()
+}
+
+/// Whether a body that is read as a form is JSON.
+pub(super) fn says_json(body: &[u8]) -> bool {
+    begins_as_json(body) && parse_json(body).is_ok()
+}
+
+fn begins_as_json(body: &[u8]) -> bool {
+    matches!(without_bom(body).trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
 /// Reads a decompressed body in the format that the webhook demands, or that its Content-Type names.
 pub fn parse<'a>(format: Format, headers: &HeaderMap, body: Cow<'a, [u8]>) -> Result<Payload<'a>, BodyError> {
     if body.trim_ascii().is_empty() {
         return Err(BodyError::Empty);
     }
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
-    let media_type = media_type.trim().to_ascii_lowercase();
-    require_utf8(parameters)?;
-    match format {
-        Format::Json => json(body),
-        Format::Form => form(&body),
-        Format::Multipart => multipart(content_type, &body),
-        Format::Auto => match media_type.as_str() {
-            "application/json" | "text/json" => json(body),
-            other if other.ends_with("+json") => json(body),
-            "application/x-www-form-urlencoded" => form(&body),
-            "multipart/form-data" => multipart(content_type, &body),
-            "" if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) => json(body),
-            "" => Err(BodyError::Unsupported("the request has no Content-Type; send application/json".to_owned())),
-            _ => Err(BodyError::Unsupported(
-                "this Content-Type is not supported; send application/json, application/x-www-form-urlencoded or \
-                 multipart/form-data"
-                    .to_owned(),
-            )),
-        },
+    let charset = charset(headers)?;
+    match kind(format, headers, &body) {
+        Kind::Json => json(in_utf8(body, charset)?),
+        Kind::Form => form(&body, charset),
+        Kind::Multipart => multipart(content_type(headers), &body, charset),
+        Kind::Unnamed => Err(BodyError::Unsupported(
+            "the request has no Content-Type; send application/json".to_owned(),
+        )),
+        Kind::Other => Err(BodyError::Unsupported(
+            "this Content-Type is not supported; send application/json, application/x-www-form-urlencoded or \
+             multipart/form-data"
+                .to_owned(),
+        )),
     }
-}
-
-fn require_utf8(parameters: &str) -> Result<(), BodyError> {
-    for parameter in parameters.split(';') {
-        let Some((name, value)) = parameter.split_once('=') else {
-            continue;
-        };
-        let value = value.trim().trim_matches('"');
-        let is_utf8 = ["utf-8", "utf8", "us-ascii"]
-            .iter()
-            .any(|known| value.eq_ignore_ascii_case(known));
-        if name.trim().eq_ignore_ascii_case("charset") && !is_utf8 {
-            return Err(BodyError::Unsupported(
-                "this charset is not supported; send UTF-8".to_owned(),
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn json(body: Cow<'_, [u8]>) -> Result<Payload<'_>, BodyError> {
-    let value = parse_json(&body)?;
+    let value = match parse_json(&body) {
+        Ok(value) => value,
+        Err(_) if looks_like_a_form(&body) => {
+            return Err(BodyError::Malformed(
+                "the body is a form, but it is read as JSON; send Content-Type: application/x-www-form-urlencoded, or \
+                 set payload.format"
+                    .to_owned(),
+            ));
+        }
+        Err(error) => return Err(error),
+    };
     if !value.is_object() && !value.is_array() {
         return Err(BodyError::Malformed(
             "the JSON body must be an object (or a list, for senders that batch)".to_owned(),
@@ -146,6 +186,16 @@ fn json(body: Cow<'_, [u8]>) -> Result<Payload<'_>, BodyError> {
     })
 }
 
+/// `name=value`, with what a form's name is made of.
+fn looks_like_a_form(body: &[u8]) -> bool {
+    let name = body.split(|byte| *byte == b'=').next().unwrap_or_default();
+    name.len() < body.len()
+        && !name.is_empty()
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.+%[]*~".contains(byte))
+}
+
 fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
@@ -153,7 +203,7 @@ fn without_bom(bytes: &[u8]) -> &[u8] {
 /// JSON with unique member names, at most 128 levels deep. The error has a position and no content.
 pub fn parse_json(body: &[u8]) -> Result<Value, BodyError> {
     let text = std::str::from_utf8(without_bom(body))
-        .map_err(|_| BodyError::Malformed("the JSON body is not valid UTF-8".to_owned()))?;
+        .map_err(|_| BodyError::Malformed("the JSON body is not valid UTF-8; send it in UTF-8".to_owned()))?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     Unique
         .deserialize(&mut deserializer)
@@ -231,121 +281,4 @@ impl<'de> Visitor<'de> for Unique {
         }
         Ok(Value::Object(map))
     }
-}
-
-fn form<'a>(body: &[u8]) -> Result<Payload<'a>, BodyError> {
-    let text = std::str::from_utf8(body)
-        .map_err(|_| BodyError::Malformed("the form body is not valid UTF-8".to_owned()))?;
-    let pairs = form_pairs(text.trim_ascii())?;
-    let mut map = Map::new();
-    for (name, value) in pairs {
-        add_field(&mut map, name.into_owned(), value.into_owned());
-    }
-    Ok(Payload {
-        value: Value::Object(map),
-        json: None,
-        files: Vec::new(),
-    })
-}
-
-/// A name that comes again makes a list: forms repeat names for choices.
-fn add_field(map: &mut Map<String, Value>, name: String, value: String) {
-    match map.get_mut(&name) {
-        None => {
-            map.insert(name, Value::String(value));
-        }
-        Some(Value::Array(values)) => values.push(Value::String(value)),
-        Some(single) => {
-            let first = single.take();
-            *single = Value::Array(vec![first, Value::String(value)]);
-        }
-    }
-}
-
-/// A decoded name and value.
-pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
-
-/// The pairs of a form body, decoded, blanks kept.
-pub fn form_pairs(text: &str) -> Result<Vec<Pair<'_>>, BodyError> {
-    let pairs = text
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .take(MOST_FIELDS + 1)
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((percent_decode(name)?, percent_decode(value)?))
-        })
-        .collect::<Result<Vec<_>, BodyError>>()?;
-    if pairs.len() > MOST_FIELDS {
-        return Err(BodyError::Malformed(format!(
-            "the form has more than {MOST_FIELDS} fields"
-        )));
-    }
-    Ok(pairs)
-}
-
-/// `application/x-www-form-urlencoded` decoding: `+` is a blank; what decodes to no UTF-8 is refused.
-pub fn percent_decode(text: &str) -> Result<Cow<'_, str>, BodyError> {
-    let invalid = |_| BodyError::Malformed("the form body does not decode to valid UTF-8".to_owned());
-    if text.contains('+') {
-        let spaced = text.replace('+', " ");
-        return percent_decode_str(&spaced)
-            .decode_utf8()
-            .map(|s| Cow::Owned(s.into_owned()))
-            .map_err(invalid);
-    }
-    percent_decode_str(text).decode_utf8().map_err(invalid)
-}
-
-fn multipart<'a>(content_type: &str, body: &[u8]) -> Result<Payload<'a>, BodyError> {
-    // The whole body is at hand, so the reader never waits.
-    multipart_fields(content_type, body)
-        .now_or_never()
-        .unwrap_or_else(|| {
-            Err(BodyError::Malformed(
-                "the multipart body ends too early".to_owned(),
-            ))
-        })
-}
-
-async fn multipart_fields<'a>(content_type: &str, body: &[u8]) -> Result<Payload<'a>, BodyError> {
-    let malformed = |_| BodyError::Malformed("the multipart body is not well-formed".to_owned());
-    let boundary = multer::parse_boundary(content_type).map_err(|_| {
-        BodyError::Unsupported("send multipart/form-data with its boundary in Content-Type".to_owned())
-    })?;
-    let copy = bytes::Bytes::copy_from_slice(body);
-    let stream = futures::stream::once(async move { Ok::<_, std::convert::Infallible>(copy) });
-    let mut parts = multer::Multipart::new(stream, boundary);
-    let mut map = Map::new();
-    let mut files = Vec::new();
-    let mut count = 0;
-    while let Some(part) = parts.next_field().await.map_err(malformed)? {
-        count += 1;
-        if count > MOST_FIELDS {
-            return Err(BodyError::Malformed(format!(
-                "the form has more than {MOST_FIELDS} fields"
-            )));
-        }
-        let Some(name) = part.name().map(str::to_owned) else {
-            continue;
-        };
-        if part.file_name().is_some() {
-            files.push(name);
-            continue;
-        }
-        let bytes = part.bytes().await.map_err(malformed)?;
-        let text = String::from_utf8(bytes.into())
-            .map_err(|_| BodyError::Malformed("a part of the form is not valid UTF-8".to_owned()))?;
-        add_field(&mut map, name, text);
-    }
-    if map.is_empty() && files.is_empty() {
-        return Err(BodyError::Malformed(
-            "the multipart body has no fields".to_owned(),
-        ));
-    }
-    Ok(Payload {
-        value: Value::Object(map),
-        json: None,
-        files,
-    })
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::auth::{AuthError, Place, RawRequest};
+use super::auth::{AuthError, Place, RawRequest, without_line_break};
 use crate::expression::plain_text;
 
 /// A challenge longer than this, in characters, is not one.
@@ -77,7 +77,7 @@ impl Challenge {
             .collect::<Result<_, String>>()?;
         let token = match (&data.token, token) {
             (Some(extractor), Some(token)) => {
-                let token = token.trim_ascii().to_vec();
+                let token = without_line_break(&token).to_vec();
                 if token.is_empty() {
                     return Err("token: the Secret in auth.challengeTokenSecretRef is empty".to_owned());
                 }
@@ -104,10 +104,12 @@ impl Challenge {
         })
     }
 
-    /// The answer to a GET, or to a POST that carries no proof; `None`: it is not this handshake.
+    /// The answer to a GET (or HEAD, which is one without the answer's body), or to a POST that carries no proof; `None`:
+    /// it is not this handshake.
     pub fn before_verification(&self, request: &RawRequest<'_>) -> Option<ChallengeAnswer> {
         let (get, probe) = (self.data.method == ChallengeMethod::Get, self.body.is_some());
-        if get != (request.method == Method::GET) || !(get || probe) {
+        let asked = request.method == Method::GET || request.method == Method::HEAD;
+        if get != asked || !(get || probe) {
             return None;
         }
         if probe && request.body.len() > LONGEST_PROBE {
@@ -268,7 +270,7 @@ fn signer(data: &ChallengeData, key: Option<&Key>) -> Result<Hmac<Sha256>, Strin
                 .to_owned(),
         );
     }
-    Hmac::<Sha256>::new_from_slice(key.bytes.trim_ascii_end())
+    Hmac::<Sha256>::new_from_slice(without_line_break(&key.bytes))
         .map_err(|_| "answer: the key of auth.hmac cannot be used".to_owned())
 }
 

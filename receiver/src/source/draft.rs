@@ -116,6 +116,7 @@ impl Context<'_> {
             headers,
             time: captured_by_sender.then(|| lead.get(Field::CapturedAt)).flatten(),
             email: lead.get(Field::Email),
+            phone: lead.get(Field::Phone),
         };
         let key = match idempotency::key(&source, &scope) {
             Ok(key) => key,

@@ -9,10 +9,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::webhook::Webhook;
-use crate::expression::{Scope, plain_text};
+use crate::expression::{Program, Scope, plain_text};
 use crate::lead::{Problem, digest};
 
-/// The longest X-Idempotency-Key.
+/// Headers in which a sender says it itself; the second is the IETF draft's.
+const HEADERS: [&str; 2] = ["x-idempotency-key", "idempotency-key"];
+/// The longest of their values.
 const LONGEST_HEADER: usize = 512;
 
 /// The identity of a submission.
@@ -38,28 +40,31 @@ pub(super) struct Source<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) time: Option<&'a str>,
     pub(super) email: Option<&'a str>,
+    pub(super) phone: Option<&'a str>,
 }
 
-/// The key: the webhook's or preset's expression, else X-Idempotency-Key, else submissionId or eventId, else
-/// e-mail and time, else a digest of the body with a short window.
+/// The key: what somebody said on purpose, the webhook's expression or the sender's header; else what is known of the
+/// sender, the preset's expression; else submissionId or eventId, e-mail and time, a digest of the body with a short
+/// window.
 pub(super) fn key(source: &Source<'_>, scope: &Scope<'_>) -> Result<Key, Problem> {
     if let Some(program) = &source.webhook.key {
-        let value = program
-            .evaluate(scope)
-            .map_err(|e| Problem::new("submissionId", "IdempotencyFailed", e.to_string()))?;
-        let parts = value.map(|value| parts(&value)).unwrap_or_default();
+        let parts = evaluate(program, scope)?;
         if !parts.is_empty() {
             return Ok(of_parts(source, "expression", &parts, Reach::Item));
         }
     }
-    let header = source
-        .headers
-        .get("x-idempotency-key")
-        .and_then(|value| value.to_str().ok())
-        .map(str::trim)
-        .filter(|text| !text.is_empty() && text.len() <= LONGEST_HEADER);
-    if let Some(text) = header {
+    let mut headers = HEADERS.iter().filter_map(|name| {
+        let value = source.headers.get(*name)?.to_str().ok()?.trim();
+        (!value.is_empty() && value.len() <= LONGEST_HEADER).then_some(value)
+    });
+    if let Some(text) = headers.next() {
         return Ok(of_parts(source, "header", &[text.to_owned()], Reach::Request));
+    }
+    if let Some(program) = &source.webhook.preset_key {
+        let parts = evaluate(program, scope)?;
+        if !parts.is_empty() {
+            return Ok(of_parts(source, "preset", &parts, Reach::Item));
+        }
     }
     for name in ["submissionId", "eventId"] {
         let at = |value: &Value| {
@@ -94,6 +99,13 @@ pub(super) fn key(source: &Source<'_>, scope: &Scope<'_>) -> Result<Key, Problem
     })
 }
 
+fn evaluate(program: &Program, scope: &Scope<'_>) -> Result<Vec<String>, Problem> {
+    let value = program
+        .evaluate(scope)
+        .map_err(|e| Problem::new("submissionId", "IdempotencyFailed", e.to_string()))?;
+    Ok(value.map(|value| parts(&value)).unwrap_or_default())
+}
+
 /// Whether a key names one lead, or the request that carries it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
@@ -106,9 +118,12 @@ fn of_parts(source: &Source<'_>, from: &'static str, parts: &[String], reach: Re
         (Reach::Request, Some(_)) => Some(source.position.to_string()),
         _ => None,
     };
+    // Many senders count from 1, on each site anew: the id of a preset names a submission together with whom it is about.
+    let contact = source.email.or(source.phone).filter(|_| from == "preset");
     let all = [source.webhook.id.as_str(), from]
         .into_iter()
         .chain(parts.iter().map(String::as_str))
+        .chain(contact)
         .chain(position.as_deref());
     Key {
         digest: digest(all),
@@ -118,19 +133,16 @@ fn of_parts(source: &Source<'_>, from: &'static str, parts: &[String], reach: Re
     }
 }
 
+/// The parts of a key; none if it names nothing. Of several none may be missing: the rest (the form without the entry)
+/// would be the same for all submissions. A lone 0 is what a sender writes that keeps no entries.
 fn parts(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(items) => {
-            let parts: Vec<String> = items.iter().filter_map(plain_text).collect();
-            if parts.iter().all(|part| part.trim().is_empty()) {
-                Vec::new()
-            } else {
-                parts
-            }
-        }
+    let parts: Option<Vec<String>> = match value {
+        Value::Array(items) => items.iter().map(plain_text).collect(),
         other => plain_text(other)
-            .filter(|text| !text.trim().is_empty())
-            .into_iter()
-            .collect(),
-    }
+            .filter(|text| text != "0")
+            .map(|text| vec![text]),
+    };
+    parts
+        .filter(|parts| parts.iter().any(|part| !part.trim().is_empty()))
+        .unwrap_or_default()
 }

@@ -1,8 +1,8 @@
 //! Request -> lead: who sent it, what it says, which submission it is.
 //!
 //! * `auth`: proof over the raw bytes. `challenge`: handshakes. `hydrate`: what thin
-//!   payloads lack. `body`: bytes to payload. `take`: payload to leads; `draft`: one of them. `idempotency`: which
-//!   submission. `webhook`: a LeadWebhook compiled with its preset and secrets; `proof`: that of its `auth`.
+//!   payloads lack. `body`: bytes to payload; `form`: those of a form. `take`: payload to leads; `draft`: one of them. `idempotency`: which
+//!   submission; `keys`: what a refused one holds. `webhook`: a LeadWebhook compiled with its preset and secrets; `proof`: that of its `auth`.
 //!   `presets/*.yaml`: known senders, as data.
 //! * Everything here is pure; the source does not know the queue's stores, nor HTTP's sockets.
 
@@ -11,8 +11,10 @@ pub mod body;
 mod challenge;
 mod draft;
 mod fields;
+pub mod form;
 mod hydrate;
 mod idempotency;
+mod keys;
 pub mod preset;
 mod proof;
 mod take;

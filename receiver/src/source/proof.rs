@@ -1,19 +1,21 @@
 //! How a webhook's sender proves itself and what it asks first: the webhook's own words over its preset's.
 
 use leadgate_crds::LeadWebhookSpec;
-use leadgate_crds::lead_webhook::{Auth, AuthScheme, Extractor, Hmac, TokenEncoding};
+use leadgate_crds::lead_webhook::{Auth, AuthScheme, Extractor, Format, Hmac, TokenEncoding};
 
 use super::auth::{
     HmacScheme, HmacVerifier, MESSAGE_SIGNED, MessageVerifier, Place, TokenVerifier, Verifier,
+    without_line_break,
 };
 use super::challenge::{Challenge, Key};
 use super::preset::{Preset, PresetToken};
 use super::webhook::ReadSecret;
 
-/// Builds the verifier. Errors start with the field below `spec.auth`.
+/// Builds the verifier for bodies of this format. Errors start with the field below `spec.auth`.
 pub(super) fn verifier(
     spec: &LeadWebhookSpec,
     preset: Option<&Preset>,
+    format: Format,
     read_secret: &ReadSecret<'_>,
 ) -> Result<Verifier, String> {
     let auth: &Auth = &spec.auth;
@@ -36,7 +38,7 @@ pub(super) fn verifier(
             if scheme.message_signature.is_some() {
                 MessageVerifier::compile(&scheme, &secrets, url).map(|v| Verifier::Message(Box::new(v)))
             } else {
-                HmacVerifier::compile(&scheme, &secrets, url).map(|v| Verifier::Hmac(Box::new(v)))
+                HmacVerifier::compile(&scheme, &secrets, url, format).map(|v| Verifier::Hmac(Box::new(v)))
             }
         }
         Some(AuthScheme::Token(token)) => {
@@ -71,7 +73,7 @@ pub(super) fn verifier(
             let user = read_secret(&r.name, &r.username_key).map_err(|e| format!("basic.secretRef: {e}"))?;
             let password =
                 read_secret(&r.name, &r.password_key).map_err(|e| format!("basic.secretRef: {e}"))?;
-            let (user, password) = (user.trim_ascii_end(), password.trim_ascii_end());
+            let (user, password) = (without_line_break(&user), without_line_break(&password));
             if user.is_empty() || password.is_empty() {
                 return Err(format!(
                     "basic.secretRef: Secret {}: user name and password must not be empty",
@@ -181,6 +183,7 @@ fn overlay(own: &Hmac, preset: Option<&HmacScheme>) -> HmacScheme {
         id: own.id.clone().or(known.id),
         signed: own.signed.clone().or(known.signed),
         body_digest: own.body_digest.clone().or(known.body_digest),
+        other_headers: known.other_headers,
         message_signature: known.message_signature.filter(|_| own.signature.is_none()),
     }
 }

@@ -8,6 +8,7 @@ use super::auth::RawRequest;
 use super::body::{self, BodyError};
 use super::challenge::ChallengeAnswer;
 use super::draft::{Context, Draft, Item};
+use super::form;
 use super::webhook::Webhook;
 use crate::lead::{self, Problem};
 use crate::queue::{DedupeKey, NewLead};
@@ -112,6 +113,7 @@ impl Webhook {
             .items()
             .map_err(|problem| Refusal::Invalid(vec![problem]))?;
         let mut drafts = Vec::with_capacity(1);
+        let mut none = "the payload holds no lead (payload.items is empty)";
         for (position, item) in items.iter().enumerate() {
             let item = match item {
                 Item::Whole => None,
@@ -124,6 +126,9 @@ impl Webhook {
             };
             match context.draft(item, position, &digest_of, request.headers) {
                 Ok(draft) => drafts.push((draft, item)),
+                Err(found) if self.ignore_without_contact && lacks_contact(&found) => {
+                    none = "an event without e-mail address and phone number is no lead";
+                }
                 Err(found) => problems.extend(found.into_iter().map(|p| Problem {
                     field: format!("{at}{}", p.field),
                     ..p
@@ -133,7 +138,7 @@ impl Webhook {
         if !problems.is_empty() {
             return Err(Refusal::Invalid(problems));
         }
-        let mut reason = Some("the payload holds no lead (payload.items is empty)");
+        let mut reason = Some(none);
         for (draft, item) in drafts {
             if draft.sinks.is_empty() {
                 reason = Some("no sink takes this lead (sinks[].when)");
@@ -191,6 +196,11 @@ impl Webhook {
     }
 }
 
+/// Whether that is all that is wrong.
+fn lacks_contact(problems: &[Problem]) -> bool {
+    problems.iter().all(|problem| problem.reason == "ContactMissing")
+}
+
 /// Writes a value's JSON behind what is there.
 fn append(body: &mut Vec<u8>, value: &Value) {
     let end = body.len();
@@ -233,7 +243,7 @@ fn headers_value(headers: &HeaderMap) -> Value {
 
 fn query_value(query: Option<&str>) -> Value {
     let mut map = Map::new();
-    for (name, value) in body::form_pairs(query.unwrap_or_default()).unwrap_or_default() {
+    for (name, value) in form::query_pairs(query.unwrap_or_default()).unwrap_or_default() {
         map.entry(name)
             .or_insert_with(|| Value::String(value.into_owned()));
     }

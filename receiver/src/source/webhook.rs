@@ -65,7 +65,11 @@ pub struct Webhook {
     pub(super) limits: Limits,
     pub(super) rules: Vec<Rule>,
     pub(super) schema: Option<jsonschema::Validator>,
+    /// The webhook's own, which takes the place of the preset's.
     pub(super) key: Option<Program>,
+    pub(super) preset_key: Option<Program>,
+    /// Whether an event without e-mail address and phone number is no lead rather than a bad one.
+    pub(super) ignore_without_contact: bool,
     pub(super) window: Duration,
     pub(super) digest_window: Duration,
     /// `{name, namespace}` for expressions.
@@ -115,7 +119,9 @@ impl Webhook {
                 .0
                 .push(format!("spec.source: {}", preset::unknown(&spec.source)));
         }
-        let verifier = errors.take("spec.auth", verifier(spec, preset, read_secret));
+        let from_preset = preset.map(|p| p.payload.clone()).unwrap_or_default();
+        let format = spec.payload.format.or(from_preset.format).unwrap_or_default();
+        let verifier = errors.take("spec.auth", verifier(spec, preset, format, read_secret));
         let challenges = errors
             .take("spec.auth", challenges(spec, preset, read_secret))
             .unwrap_or_default();
@@ -126,7 +132,6 @@ impl Webhook {
             .as_ref()
             .and_then(|own| errors.take("spec.auth", CertificateRule::compile(own)));
         let payload = &spec.payload;
-        let from_preset = preset.map(|p| p.payload.clone()).unwrap_or_default();
 
         let accept = errors.program(
             "spec.payload.accept",
@@ -167,12 +172,10 @@ impl Webhook {
             let compiled = jsonschema::draft202012::new(schema).map_err(|e| e.to_string());
             errors.take("spec.payload.schema", compiled)
         });
-        let key = spec
-            .idempotency
-            .key
-            .as_ref()
-            .or(preset.and_then(|p| p.idempotency.key.as_ref()));
-        let key = errors.program("spec.idempotency.key", key);
+        let key = errors.program("spec.idempotency.key", spec.idempotency.key.as_ref());
+        let of_preset = preset.and_then(|p| p.idempotency.key.as_ref());
+        let of_preset = of_preset.filter(|_| spec.idempotency.key.is_none());
+        let preset_key = errors.program("spec.idempotency.key", of_preset);
         let own_window = spec.idempotency.window.as_ref().map(Duration::from);
         let preset_window = preset
             .and_then(|p| p.idempotency.window.as_ref())
@@ -221,7 +224,7 @@ impl Webhook {
             keep_dead: spec.retention.dead.get(),
             keep_held: spec.retention.held.get(),
             sinks,
-            format: payload.format.or(from_preset.format).unwrap_or_default(),
+            format,
             accept,
             items,
             fields,
@@ -231,6 +234,11 @@ impl Webhook {
             rules,
             schema,
             key,
+            preset_key,
+            // A mapping of one's own that finds nobody is a mistake in it.
+            ignore_without_contact: from_preset.ignore_without_contact
+                && payload.lead.email.is_none()
+                && payload.lead.phone.is_none(),
             window: own_window.or(preset_window).unwrap_or(WINDOW),
             digest_window: own_window.unwrap_or(DIGEST_WINDOW),
             value: json!({"name": name, "namespace": namespace}),
@@ -285,7 +293,11 @@ impl Webhook {
             .programs()
             .chain(self.rules.iter().map(|rule| &rule.program))
             .chain(self.sinks.iter().filter_map(|route| route.when.as_ref()))
-            .chain([&self.accept, &self.items, &self.key].into_iter().flatten())
+            .chain(
+                [&self.accept, &self.items, &self.key, &self.preset_key]
+                    .into_iter()
+                    .flatten(),
+            )
             .chain(self.hydrate.iter().map(Hydrator::path));
         programs.fold(Needs::default(), |needs, program| Needs {
             headers: needs.headers || program.refers_to("headers"),

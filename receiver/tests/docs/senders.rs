@@ -86,11 +86,20 @@ fn page(name: &str, preset: &Preset) -> String {
     if let Some(items) = &preset.payload.items {
         row("One lead each of", &code(items.as_str()));
     }
+    if preset.payload.ignore_without_contact {
+        row(
+            "Without e-mail address and phone number",
+            "no lead: 200 `ignored`, and counted",
+        );
+    }
     match &preset.idempotency.key {
-        Some(key) => row("A resend is known by", &code(key.as_str())),
+        Some(key) => row(
+            "A resend is known by",
+            &format!("{}, with the e-mail address or phone number", code(key.as_str())),
+        ),
         None => row(
             "A resend is known by",
-            "`X-Idempotency-Key`, `submissionId`, `eventId`, e-mail and time, else a digest of the body",
+            "`X-Idempotency-Key` or `Idempotency-Key`, `submissionId`, `eventId`, e-mail and time, else a digest of the body",
         ),
     }
     row("for", &window(preset));
@@ -139,6 +148,12 @@ fn scheme_rows(scheme: &HmacScheme, row: &mut dyn FnMut(&str, &str)) {
     }
     if let Some(id) = &scheme.id {
         row("Message id", &place(id));
+    }
+    for (name, other) in &scheme.other_headers {
+        row(
+            &format!("Where there is no `{name}`"),
+            &format!("`{other}` is read"),
+        );
     }
     if let Some(format) = &scheme.secret {
         let mut text = format

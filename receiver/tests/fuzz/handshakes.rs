@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, Method};
-use leadgate_crds::lead_webhook::{Challenge as ChallengeData, HmacAlgorithm, SignatureEncoding};
+use leadgate_crds::lead_webhook::{Challenge as ChallengeData, Format, HmacAlgorithm, SignatureEncoding};
 use leadgate_receiver::source::auth::{HmacScheme, HmacVerifier, RawRequest, Verifier};
 use leadgate_receiver::source::preset;
 use leadgate_receiver::source::{Challenge, ChallengeAnswer, ChallengeKey};
@@ -78,7 +78,12 @@ fn party(scheme: &HmacScheme, data: &[ChallengeData]) -> Result<Party, String> {
     };
     let compile = |data| Challenge::compile(data, Some(b"verify".to_vec()), Some(&key));
     let secrets = [("s".to_owned(), KEY.to_vec())];
-    let verifier = HmacVerifier::compile(scheme, &secrets, Some("https://leads.example.com/in"))?;
+    let verifier = HmacVerifier::compile(
+        scheme,
+        &secrets,
+        Some("https://leads.example.com/in"),
+        Format::Auto,
+    )?;
     Ok(Party {
         verifier: Verifier::Hmac(Box::new(verifier)),
         challenges: data.iter().map(compile).collect::<Result<_, _>>()?,

@@ -34,7 +34,7 @@ fn examples() -> Vec<Value> {
     let read = |bytes: Vec<u8>| {
         serde_json::from_slice(&bytes).unwrap_or_else(|_| {
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            let pairs = leadgate_receiver::source::body::form_pairs(&text).unwrap_or_default();
+            let pairs = leadgate_receiver::source::form::query_pairs(&text).unwrap_or_default();
             let pairs = pairs
                 .into_iter()
                 .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));

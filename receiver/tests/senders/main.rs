@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+mod events;
 mod handshakes;
 mod messages;
 mod payloads;

@@ -187,6 +187,151 @@ fn shipped_presets_agree_with_the_sdks_when_only_the_secret_is_named() {
     assert!(judged.values().all(|n| *n >= 4), "{judged:?}");
 }
 
+/// Shopify's and Svix' newer requests carry the same under other names.
+#[test]
+fn the_newer_names_of_headers_are_known_and_the_older_ones_go_first() {
+    let mut judged = 0;
+    for line in data("vectors.jsonl").lines() {
+        let vector: Value = serde_json::from_str(line).unwrap();
+        let (scheme, old, new) = match text(&vector, "scheme") {
+            "shopify" => ("shopify", "x-shopify-", "shopify-"),
+            "svix" => ("svix", "svix-", "webhook-"),
+            _ => continue,
+        };
+        let auth = json!({"hmac": {"secretRefs": secret_refs(&vector)}});
+        let mut renamed = vector.clone();
+        renamed["headers"] = vector["headers"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| (name.to_lowercase().replace(old, new), value.clone()))
+            .collect();
+        let answer = verdict(&renamed, scheme, &auth);
+        assert_eq!(
+            answer.is_ok(),
+            expected(&vector),
+            "{scheme}/{}: {answer:?}",
+            text(&vector, "name")
+        );
+        // A good signature under the newer name does not help a bad one under the older.
+        if vector["valid"] == true {
+            for (name, _) in vector["headers"].as_object().unwrap() {
+                let is_signature =
+                    name.to_lowercase().contains("hmac") || name.to_lowercase().contains("signature");
+                if is_signature {
+                    renamed["headers"][name] = json!("v1,AAAA");
+                }
+            }
+            assert!(
+                verdict(&renamed, scheme, &auth).is_err(),
+                "{scheme}/{}",
+                text(&vector, "name")
+            );
+        }
+        judged += 1;
+    }
+    assert!(judged > 15, "{judged}");
+}
+
+#[test]
+fn a_scheme_whose_signature_leaves_the_body_out_is_refused_when_it_is_loaded() {
+    let compile = |scheme: Value| {
+        let mut hmac = json!({"secretRefs": [{"name": "s", "key": "k0"}], "signature": {"header": "x-s"},
+            "timestamp": {"header": "x-t"}, "id": {"header": "x-id"}});
+        hmac.as_object_mut()
+            .unwrap()
+            .extend(scheme.as_object().unwrap().clone());
+        let vector = json!({"url": "https://a.example.com/in", "method": "POST", "secret": "key", "now": 0,
+            "headers": {}, "body": ""});
+        verdict(&vector, "generic", &json!({"hmac": hmac})).unwrap_err()
+    };
+    let covered = [
+        json!({"signed": "{timestamp}.{body}"}),
+        json!({"signed": "{url}{params}"}),
+        json!({"signed": "{url}", "bodyDigest": {"query": "sha"}}),
+        json!({"signed": "{timestamp}.{id}", "bodyDigest": {"header": "x-id"}}),
+        json!({}),
+    ];
+    for scheme in covered {
+        assert!(
+            compile(scheme.clone()).starts_with("the request carries no"),
+            "{scheme}"
+        );
+    }
+    for scheme in [
+        json!({"signed": "t.body"}),
+        json!({"signed": "{timestamp}.{id}"}),
+        json!({"signed": "{url}"}),
+    ] {
+        assert!(
+            compile(scheme.clone()).contains("one signature would fit every lead"),
+            "{scheme}"
+        );
+    }
+    for scheme in [
+        json!({"signed": "{timestamp}", "bodyDigest": {"header": "x-digest"}}),
+        json!({"signed": "{timestamp}", "bodyDigest": {"query": "sha"}}),
+    ] {
+        assert!(
+            compile(scheme.clone()).contains("hmac.bodyDigest: the digest itself must be signed"),
+            "{scheme}"
+        );
+    }
+}
+
+#[test]
+fn what_does_not_match_is_called_by_its_name() {
+    let answer = |auth: Value, headers: Value, url: &str| {
+        let vector = json!({"url": url, "method": "POST", "secret": "key", "now": 0, "headers": headers,
+            "body_b64": STANDARD.encode(r#"{"k":"other"}"#)});
+        verdict(&vector, "generic", &auth).unwrap_err()
+    };
+    let refs = json!([{"name": "s", "key": "k0"}]);
+    let url = "https://a.example.com/in";
+    for (auth, headers, url, expected) in [
+        (
+            json!({"token": {"secretRefs": refs}}),
+            json!({"x-api-key": "other"}),
+            url,
+            "the token in the header",
+        ),
+        (
+            json!({"token": {"secretRefs": refs, "query": "t"}}),
+            json!({}),
+            "https://a.example.com/in?t=o",
+            "the token in the query",
+        ),
+        (
+            json!({"token": {"secretRefs": refs, "json": "/k"}}),
+            json!({}),
+            url,
+            "the token in the body",
+        ),
+        (
+            json!({"hmac": {"secretRefs": refs, "signature": {"header": "x-s"}}}),
+            json!({"x-s": "00"}),
+            url,
+            "sign the raw body",
+        ),
+        (
+            json!({"hmac": {"secretRefs": refs, "signature": {"header": "x-s"}, "signed": "{url}{body}"}}),
+            json!({"x-s": "00"}),
+            url,
+            "publicUrl is the URL as the sender calls it",
+        ),
+        (
+            json!({"hmac": {"secretRefs": refs, "signature": {"header": "x-s"}, "signed": "{url}{params}"}}),
+            json!({"x-s": "00", "content-type": "application/json"}),
+            url,
+            "this body is no form",
+        ),
+    ] {
+        let given = answer(auth, headers, url);
+        assert!(given.contains(expected), "{expected}: {given}");
+        assert_eq!(given.contains("sign"), !expected.contains("token"), "{given}");
+    }
+}
+
 /// SHA-256 with the key before the text can be continued by anybody who saw one signature. What comes between is no text.
 #[test]
 fn a_lengthened_body_is_refused_where_the_scheme_is_no_hmac() {

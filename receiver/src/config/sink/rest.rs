@@ -18,6 +18,7 @@ use crate::crm::rest::{
 };
 use crate::expression::{Program, percent_encode};
 use crate::source::ReadSecret;
+use crate::source::auth::without_line_break;
 
 /// Compiles; every error names its field and the remedy.
 pub(super) fn settings(
@@ -261,7 +262,7 @@ fn basic(spec: &RestBasic, read_secret: &ReadSecret<'_>) -> Result<Auth, Vec<Str
             pair.name, pair.username_key
         )]);
     }
-    let encoded = STANDARD.encode([user.as_slice(), b":", password.trim_ascii()].concat());
+    let encoded = STANDARD.encode([user.as_slice(), b":", without_line_break(&password)].concat());
     let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
         .map_err(|_| vec![format!("{at}: the user name and password make no header")])?;
     value.set_sensitive(true);

@@ -1,12 +1,14 @@
 //! Where in a request a value stands: a header, a query parameter, or a JSON member.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use http::HeaderName;
 use leadgate_crds::lead_webhook::Extractor;
+use serde_json::Value;
 
 use super::{AuthError, RawRequest};
-use crate::source::body;
+use crate::source::{body, form};
 
 /// A compiled [`Extractor`].
 #[derive(Debug, Clone)]
@@ -19,7 +21,8 @@ pub struct Place {
 
 #[derive(Debug, Clone)]
 enum At {
-    Header(HeaderName),
+    /// One name, or the other where the first is not sent.
+    Header(HeaderName, Option<HeaderName>),
     Query(String),
     Json(String),
 }
@@ -27,8 +30,16 @@ enum At {
 impl Place {
     /// Compiles; the error names what is missing.
     pub fn compile(extractor: &Extractor) -> Result<Self, String> {
+        Self::compile_with(extractor, &BTreeMap::new())
+    }
+
+    /// Compiles, where headers have other names too.
+    pub fn compile_with(extractor: &Extractor, others: &BTreeMap<String, String>) -> Result<Self, String> {
         let at = match (&extractor.header, &extractor.query, &extractor.json) {
-            (Some(name), None, None) => At::Header(header_name(name)?),
+            (Some(name), None, None) => {
+                let other = others.get(name).map(|other| header_name(other)).transpose()?;
+                At::Header(header_name(name)?, other)
+            }
             (None, Some(name), None) => At::Query(name.clone()),
             (None, None, Some(pointer)) => At::Json(pointer.clone()),
             _ => return Err("set exactly one of header, query and json".to_owned()),
@@ -44,7 +55,7 @@ impl Place {
     /// A header.
     pub fn header(name: &str) -> Result<Self, String> {
         Ok(Self {
-            at: At::Header(header_name(name)?),
+            at: At::Header(header_name(name)?, None),
             split: None,
             prefix: None,
             prefix_optional: false,
@@ -55,18 +66,37 @@ impl Place {
     pub fn json_pointer(&self) -> Option<&str> {
         match &self.at {
             At::Json(pointer) => Some(pointer),
-            At::Header(_) | At::Query(_) => None,
+            At::Header(..) | At::Query(_) => None,
         }
     }
 
-    /// All values that stand there, without their prefix; values without it are passed over. `what` names the
-    /// value in errors. At most [`MOST_VALUES`] are looked at.
-    pub fn values<'r>(
+    /// The part of a request that it is in.
+    pub fn part(&self) -> &'static str {
+        match self.at {
+            At::Header(..) => "header",
+            At::Query(_) => "query",
+            At::Json(_) => "body",
+        }
+    }
+
+    /// All proofs that stand there, without their prefix; values without it are passed over. `what` names the
+    /// value in errors. At most [`MOST_VALUES`] are looked at. A `+` in a query is a blank for forms and itself for
+    /// URLs: both readings are given. In JSON a proof is a text.
+    pub fn proofs<'r>(
         &self,
         request: &RawRequest<'r>,
         what: &'static str,
     ) -> Result<Vec<Cow<'r, str>>, AuthError> {
-        let raw = self.raw(request, what)?;
+        self.read(request, what, Reading::Proof)
+    }
+
+    fn read<'r>(
+        &self,
+        request: &RawRequest<'r>,
+        what: &'static str,
+        reading: Reading,
+    ) -> Result<Vec<Cow<'r, str>>, AuthError> {
+        let raw = self.raw(request, what, reading)?;
         if raw.is_empty() {
             return Err(AuthError::Missing(what));
         }
@@ -92,17 +122,23 @@ impl Place {
 
     /// The one value that stands there.
     pub fn value<'r>(&self, request: &RawRequest<'r>, what: &'static str) -> Result<Cow<'r, str>, AuthError> {
-        let mut values = self.values(request, what)?;
+        let mut values = self.read(request, what, Reading::Value)?;
         match values.len() {
             1 => Ok(values.remove(0)),
             _ => Err(AuthError::Repeated(what)),
         }
     }
 
-    fn raw<'r>(&self, request: &RawRequest<'r>, what: &'static str) -> Result<Vec<Cow<'r, str>>, AuthError> {
+    fn raw<'r>(
+        &self,
+        request: &RawRequest<'r>,
+        what: &'static str,
+        reading: Reading,
+    ) -> Result<Vec<Cow<'r, str>>, AuthError> {
         match &self.at {
-            At::Header(name) => {
-                let lines = request.headers.get_all(name);
+            At::Header(name, other) => {
+                let other = other.as_ref().filter(|_| !request.headers.contains_key(name));
+                let lines = request.headers.get_all(other.unwrap_or(name));
                 let mut values = Vec::with_capacity(1);
                 for line in lines {
                     let text =
@@ -118,20 +154,31 @@ impl Place {
                 let mut found = Vec::with_capacity(1);
                 for pair in request.query.unwrap_or_default().split('&') {
                     let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                    if body::percent_decode(key).is_ok_and(|key| key == name.as_str()) {
-                        found.push(body::percent_decode(value).map_err(|_| AuthError::Malformed(what))?);
+                    if form::percent_decode(key).is_some_and(|key| key == name.as_str()) {
+                        found.push(value);
                     }
                 }
-                if found.len() > 1 {
-                    Err(AuthError::Repeated(what))
-                } else {
-                    Ok(found)
+                let Some(value) = found.pop() else {
+                    return Ok(Vec::new());
+                };
+                if !found.is_empty() {
+                    return Err(AuthError::Repeated(what));
                 }
+                let mut readings = vec![form::percent_decode(value).ok_or(AuthError::Malformed(what))?];
+                if reading == Reading::Proof && value.contains('+') {
+                    readings.extend(percent_encoding::percent_decode_str(value).decode_utf8());
+                }
+                Ok(readings)
             }
             // The only place for which an unverified body is parsed: the scheme puts the proof there.
             At::Json(pointer) => {
                 let payload = body::parse_json(request.body).map_err(|_| AuthError::Malformed(what))?;
-                let text = payload.pointer(pointer).and_then(crate::expression::plain_text);
+                let text = match (payload.pointer(pointer), reading) {
+                    (None | Some(Value::Null), _) => None,
+                    (Some(Value::String(text)), _) => Some(text.clone()),
+                    (Some(_), Reading::Proof) => return Err(AuthError::Malformed(what)),
+                    (Some(value), Reading::Value) => crate::expression::plain_text(value),
+                };
                 Ok(text.map(Cow::Owned).into_iter().collect())
             }
         }
@@ -147,6 +194,15 @@ impl Place {
             (None, _) => self.prefix_optional.then_some(value),
         }
     }
+}
+
+/// What a value is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// A signature or a token: any of what it may mean can be the right one.
+    Proof,
+    /// What is signed, or asked: it means one thing.
+    Value,
 }
 
 /// More signatures than any sender lists; each costs a comparison per secret.

@@ -1,11 +1,12 @@
 //! Signed requests: one model for all senders (algorithm, places, template, tolerance), as data.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use leadgate_crds::lead_webhook::{
-    Extractor, HmacAlgorithm, MessageSignature, SecretFormat, Signature, SignatureEncoding, TimeUnit,
+    Extractor, Format, HmacAlgorithm, MessageSignature, SecretFormat, Signature, SignatureEncoding, TimeUnit,
     Timestamp,
 };
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::key::{Keys, same};
 use super::{AuthError, Place, RawRequest};
-use crate::source::body;
+use crate::source::{body, form};
 
 /// How far a time of signing may lie from now when neither preset nor webhook says.
 const TOLERANCE_SECONDS: u32 = 300;
@@ -34,6 +35,9 @@ pub struct HmacScheme {
     pub signed: Option<String>,
     pub body_digest: Option<Extractor>,
     pub message_signature: Option<MessageSignature>,
+    /// Of a preset: other names of headers that are named above, read where those are not sent.
+    #[serde(default)]
+    pub other_headers: BTreeMap<String, String>,
 }
 
 /// A scheme with its keys.
@@ -46,7 +50,9 @@ pub struct HmacVerifier {
     id: Option<Place>,
     signed: Vec<Segment>,
     body_digest: Option<Place>,
-    public_url: Option<String>,
+    /// What `{url}` may mean.
+    urls: Vec<String>,
+    format: Format,
 }
 
 /// A piece of the signed text.
@@ -62,11 +68,13 @@ enum Segment {
 }
 
 impl HmacVerifier {
-    /// Compiles a scheme with its secrets (each with a name for errors). `public_url` is what `{url}` means.
+    /// Compiles a scheme with its secrets (each with a name for errors). `public_url` is what `{url}` means, `format`
+    /// how the body is read.
     pub fn compile(
         scheme: &HmacScheme,
         secrets: &[(String, Vec<u8>)],
         public_url: Option<&str>,
+        format: Format,
     ) -> Result<Self, String> {
         let signature = scheme.signature.as_ref().ok_or(
             "hmac.signature: say where the signature is, for example {header: X-Webhook-Signature}, or name a preset in source",
@@ -77,9 +85,13 @@ impl HmacVerifier {
             secrets,
         )?;
         let signed = segments(scheme.signed.as_deref().unwrap_or("{body}"))?;
+        check_cover(scheme, &signed)?;
+        let at = |extractor: &Extractor, field: &str| {
+            Place::compile_with(extractor, &scheme.other_headers).map_err(|e| format!("hmac.{field}: {e}"))
+        };
         let timestamp = match &scheme.timestamp {
             Some(timestamp) => Some((
-                Place::compile(&timestamp.extractor()).map_err(|e| format!("hmac.timestamp: {e}"))?,
+                at(&timestamp.extractor(), "timestamp")?,
                 timestamp.unit.unwrap_or_default(),
                 timestamp
                     .tolerance_seconds
@@ -100,27 +112,30 @@ impl HmacVerifier {
                     .to_owned(),
             );
         }
-        let place = |extractor: &Option<Extractor>, field: &str| {
-            extractor
-                .as_ref()
-                .map(Place::compile)
-                .transpose()
-                .map_err(|e| format!("hmac.{field}: {e}"))
-        };
+        let own = public_url.unwrap_or_default();
         Ok(Self {
             keys,
-            signature: Place::compile(&signature.extractor()).map_err(|e| format!("hmac.signature: {e}"))?,
+            signature: at(&signature.extractor(), "signature")?,
             encoding: signature.encoding.unwrap_or_default(),
             timestamp,
-            id: place(&scheme.id, "id")?,
+            id: scheme.id.as_ref().map(|id| at(id, "id")).transpose()?,
+            body_digest: scheme
+                .body_digest
+                .as_ref()
+                .map(|digest| at(digest, "bodyDigest"))
+                .transpose()?,
+            urls: if signed.contains(&Segment::Url) {
+                [own.to_owned()].into_iter().chain(with_other_port(own)).collect()
+            } else {
+                vec![own.to_owned()]
+            },
             signed,
-            body_digest: place(&scheme.body_digest, "bodyDigest")?,
-            public_url: public_url.map(str::to_owned),
+            format,
         })
     }
 
     pub(super) fn verify(&self, request: &RawRequest<'_>) -> Result<(), AuthError> {
-        let signatures = self.signature.values(request, "signature")?;
+        let signatures = self.signature.proofs(request, "signature")?;
         let timestamp = match &self.timestamp {
             Some((place, unit, tolerance)) => {
                 let text = place.value(request, "timestamp")?;
@@ -150,11 +165,21 @@ impl HmacVerifier {
         if self.keys.lengthen() && std::str::from_utf8(request.body).is_err() {
             return Err(AuthError::Malformed("body"));
         }
-        let pieces = self.pieces(request, timestamp.as_deref(), id.as_deref())?;
-        if self.keys.verify(&pieces, &signatures) {
-            Ok(())
+        let params = if self.signed.contains(&Segment::Params) {
+            self.params(request)?
         } else {
-            Err(AuthError::Mismatch("signature"))
+            Vec::new()
+        };
+        let (timestamp, id) = (timestamp.as_deref(), id.as_deref());
+        // No early exit, as among keys.
+        let matched = self.urls.iter().fold(false, |found, url| {
+            let pieces = self.pieces(request, url, &params, timestamp, id);
+            self.keys.verify(&pieces, &signatures) | found
+        });
+        match matched {
+            true => Ok(()),
+            false if self.signed.contains(&Segment::Url) => Err(AuthError::UrlMismatch),
+            false => Err(AuthError::Mismatch("signature")),
         }
     }
 
@@ -168,33 +193,96 @@ impl HmacVerifier {
     fn pieces<'r>(
         &'r self,
         request: &RawRequest<'r>,
+        url: &str,
+        params: &'r [u8],
         timestamp: Option<&'r str>,
         id: Option<&'r str>,
-    ) -> Result<Vec<Cow<'r, [u8]>>, AuthError> {
-        let mut pieces = Vec::with_capacity(self.signed.len());
-        for segment in &self.signed {
-            pieces.push(match segment {
-                Segment::Literal(text) => Cow::Borrowed(text.as_bytes()),
-                Segment::Body => Cow::Borrowed(request.body),
-                Segment::Timestamp => Cow::Borrowed(timestamp.unwrap_or_default().as_bytes()),
-                Segment::Id => Cow::Borrowed(id.unwrap_or_default().as_bytes()),
-                Segment::Method => Cow::Borrowed(request.method.as_str().as_bytes()),
-                Segment::Url => Cow::Owned(self.url(request).into_bytes()),
-                Segment::Params => Cow::Owned(params(request)?),
-            });
-        }
-        Ok(pieces)
+    ) -> Vec<Cow<'r, [u8]>> {
+        let piece = |segment: &'r Segment| match segment {
+            Segment::Literal(text) => Cow::Borrowed(text.as_bytes()),
+            Segment::Body => Cow::Borrowed(request.body),
+            Segment::Timestamp => Cow::Borrowed(timestamp.unwrap_or_default().as_bytes()),
+            Segment::Id => Cow::Borrowed(id.unwrap_or_default().as_bytes()),
+            Segment::Method => Cow::Borrowed(request.method.as_str().as_bytes()),
+            Segment::Url => Cow::Owned(with_query(url, request.query).into_bytes()),
+            Segment::Params => Cow::Borrowed(params),
+        };
+        self.signed.iter().map(piece).collect()
     }
 
-    /// The URL as the sender wrote it: never from Host or X-Forwarded-*, which anybody can set.
-    fn url(&self, request: &RawRequest<'_>) -> String {
-        let mut url = self.public_url.clone().unwrap_or_default();
-        if let Some(query) = request.query {
-            url.push('?');
-            url.push_str(query);
+    /// Form fields sorted by name, each name followed by its values (sorted, without repeats), as Twilio and Mandrill
+    /// sign them. A body that is not read as a form has none, so the signature must cover it in another way.
+    fn params(&self, request: &RawRequest<'_>) -> Result<Vec<u8>, AuthError> {
+        let kind = body::kind(self.format, request.headers, request.body);
+        let encoding = request.headers.get(http::header::CONTENT_ENCODING);
+        let compressed = encoding.is_some_and(|encoding| encoding != "identity");
+        if compressed || !matches!(kind, body::Kind::Form | body::Kind::Unnamed) {
+            let covered = self.signed.contains(&Segment::Body) || self.body_digest.is_some();
+            return if covered || request.body.is_empty() {
+                Ok(Vec::new())
+            } else {
+                Err(AuthError::BodyUncovered)
+            };
         }
-        url
+        let fields = form::form_fields(request.headers, request.body);
+        let mut pairs = fields.map_err(|_| AuthError::Malformed("form body"))?;
+        pairs.sort();
+        pairs.dedup();
+        let mut signed = Vec::with_capacity(request.body.len());
+        for (name, value) in pairs {
+            signed.extend_from_slice(name.as_bytes());
+            signed.extend_from_slice(value.as_bytes());
+        }
+        Ok(signed)
     }
+}
+
+/// A signature must depend on the body, or one would do for every lead.
+fn check_cover(scheme: &HmacScheme, signed: &[Segment]) -> Result<(), String> {
+    let digest_is_signed = scheme.body_digest.as_ref().is_some_and(|digest| {
+        digest.query.is_some() && signed.contains(&Segment::Url)
+            || scheme.id.as_ref() == Some(digest) && signed.contains(&Segment::Id)
+    });
+    if signed.contains(&Segment::Body) || signed.contains(&Segment::Params) || digest_is_signed {
+        return Ok(());
+    }
+    Err(match &scheme.body_digest {
+        Some(_) => {
+            "hmac.bodyDigest: the digest itself must be signed: a query parameter by {url} in hmac.signed, a header by \
+             {id} with the same hmac.id; else anybody could replace both"
+        }
+        None => {
+            "hmac.signed: write {body} in it (or {params}, where the sender signs the fields of a form), or set \
+             hmac.bodyDigest; else one signature would fit every lead"
+        }
+    }
+    .to_owned())
+}
+
+/// The URL as the sender wrote it: never from Host or X-Forwarded-*, which anybody can set.
+fn with_query(url: &str, query: Option<&str>) -> String {
+    match query {
+        Some(query) => format!("{url}?{query}"),
+        None => url.to_owned(),
+    }
+}
+
+/// The URL with its default port where it has none, and without it where it has: senders sign either
+/// (Twilio's SDKs try both).
+fn with_other_port(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let port = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return None,
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    if let Some(bare) = authority.strip_suffix(port) {
+        return Some(format!("{scheme}://{bare}{path}"));
+    }
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let has_port = host.contains(':') && !host.ends_with(']');
+    (!has_port).then(|| format!("{scheme}://{authority}{port}{path}"))
 }
 
 fn check_time(text: &str, unit: TimeUnit, tolerance: u32, now: u64) -> Result<(), AuthError> {
@@ -242,26 +330,4 @@ fn segments(template: &str) -> Result<Vec<Segment>, String> {
         segments.push(Segment::Literal(rest.to_owned()));
     }
     Ok(segments)
-}
-
-/// Form fields sorted by name, each name followed by its values (sorted, without repeats), as Twilio and Mandrill
-/// sign them. A body without Content-Type is taken as a form; other kinds have no params.
-fn params(request: &RawRequest<'_>) -> Result<Vec<u8>, AuthError> {
-    let is_form = request
-        .headers
-        .get(http::header::CONTENT_TYPE)
-        .is_none_or(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-    if !is_form {
-        return Ok(Vec::new());
-    }
-    let text = std::str::from_utf8(request.body).map_err(|_| AuthError::Malformed("form body"))?;
-    let mut pairs = body::form_pairs(text).map_err(|_| AuthError::Malformed("form body"))?;
-    pairs.sort();
-    pairs.dedup();
-    let mut signed = Vec::with_capacity(request.body.len());
-    for (name, value) in pairs {
-        signed.extend_from_slice(name.as_bytes());
-        signed.extend_from_slice(value.as_bytes());
-    }
-    Ok(signed)
 }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use leadgate_crds::lead_webhook::{Encoding, HmacAlgorithm, SecretFormat};
 use sha1::Sha1;
@@ -97,8 +98,28 @@ pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
 
+/// Base64 with or without padding: some senders show their keys without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A Secret's text without the line break that editors and `echo` leave behind it; nothing else is taken away. A binary
+/// key stays whole: its last byte may look like one.
+pub fn without_line_break(value: &[u8]) -> &[u8] {
+    let Some(text) = value.strip_suffix(b"\n") else {
+        return value;
+    };
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let is_binary = |c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n');
+    match std::str::from_utf8(text) {
+        Ok(characters) if !characters.contains(is_binary) => text,
+        _ => value,
+    }
+}
+
 fn key(algorithm: HmacAlgorithm, format: Option<&SecretFormat>, value: &[u8]) -> Result<Key, String> {
-    let value = value.trim_ascii_end();
+    let value = without_line_break(value);
     let prefix = format.and_then(|f| f.prefix.as_deref()).unwrap_or_default();
     let value = value.strip_prefix(prefix.as_bytes()).unwrap_or(value);
     let bytes = match format.and_then(|f| f.encoding).unwrap_or_default() {
@@ -106,7 +127,7 @@ fn key(algorithm: HmacAlgorithm, format: Option<&SecretFormat>, value: &[u8]) ->
         Encoding::Hex => {
             hex::decode(value).map_err(|_| "its value is not hexadecimal, as the scheme demands")?
         }
-        Encoding::Base64 => STANDARD
+        Encoding::Base64 => BASE64
             .decode(value)
             .map_err(|_| "its value is not base64, as the scheme demands")?,
     };

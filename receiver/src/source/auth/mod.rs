@@ -19,6 +19,7 @@ pub use address::{AddressRule, client_address};
 pub use certificate::{CertificateRule, Connection};
 pub use extract::Place;
 pub use hmac::{HmacScheme, HmacVerifier};
+pub use key::without_line_break;
 pub use message::{MessageVerifier, SIGNED as MESSAGE_SIGNED};
 pub use token::TokenVerifier;
 
@@ -67,6 +68,25 @@ pub enum AuthError {
     /// It is not the right one.
     #[error("the {0} does not match; check that both sides hold the same secret and sign the raw body")]
     Mismatch(&'static str),
+    /// It is not the right one, and may be right for another URL.
+    #[error(
+        "the signature does not match; check that both sides hold the same secret, that publicUrl is the URL as the \
+         sender calls it, and that nothing on the way changes the body"
+    )]
+    UrlMismatch,
+    /// The signature leaves the body out.
+    #[error(
+        "the signature covers the URL and the fields of a form, and this body is no form; sign the body, too"
+    )]
+    BodyUncovered,
+    /// The token is not the right one.
+    #[error("the token in the {0} is not the right one; check that the sender sends the token of the Secret")]
+    WrongToken(&'static str),
+    /// User name or password are not the right ones.
+    #[error(
+        "the user name or the password is not the right one; check that the sender has those of the Secret"
+    )]
+    WrongPassword,
     /// The sender's address may not post here.
     #[error("the sender's address is not in allowedCidrs")]
     Address,
@@ -92,10 +112,10 @@ impl AuthError {
             Self::Malformed(_) => "Malformed",
             Self::Stale(_) => "Stale",
             Self::Expired => "Expired",
-            Self::Uncovered => "Uncovered",
+            Self::Uncovered | Self::BodyUncovered => "Uncovered",
             Self::UnknownKey => "UnknownKey",
             Self::Unsupported(_) => "Unsupported",
-            Self::Mismatch(_) => "Mismatch",
+            Self::Mismatch(_) | Self::UrlMismatch | Self::WrongToken(_) | Self::WrongPassword => "Mismatch",
             Self::Address => "Address",
             Self::Certificate => "Certificate",
             Self::Proxy => "Proxy",

@@ -6,6 +6,7 @@ use leadgate_crds::lead_webhook::TokenEncoding;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::key::without_line_break;
 use super::{AuthError, Place, RawRequest};
 
 /// Where a fixed secret stands, and which are right.
@@ -40,7 +41,7 @@ impl TokenVerifier {
         let expected = secrets
             .iter()
             .map(|(name, value)| {
-                let value = value.trim_ascii_end();
+                let value = without_line_break(value);
                 if value.is_empty() {
                     return Err(format!(
                         "token.secretRefs: Secret {name}: it is empty; an empty token would let anybody in"
@@ -60,24 +61,29 @@ impl TokenVerifier {
     }
 
     pub(super) fn verify(&self, request: &RawRequest<'_>) -> Result<(), AuthError> {
-        let value = self.place.value(request, "token")?;
-        let token = if self.scheme.is_empty() {
-            value.as_ref()
-        } else {
-            let (word, token) = value.split_once(' ').ok_or(AuthError::Malformed("token"))?;
-            if !word.eq_ignore_ascii_case(&self.scheme) {
-                return Err(AuthError::Malformed("token"));
-            }
-            token.trim_start()
-        };
-        let given: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let matched = self.expected.iter().fold(false, |found, expected| {
-            bool::from(expected.ct_eq(&given)) | found
-        });
+        let mut matched = false;
+        for value in self.place.proofs(request, "token")? {
+            let given: [u8; 32] = Sha256::digest(self.after_scheme(&value)?.as_bytes()).into();
+            matched |= self.expected.iter().fold(false, |found, expected| {
+                bool::from(expected.ct_eq(&given)) | found
+            });
+        }
         if matched {
             Ok(())
+        } else if self.scheme.eq_ignore_ascii_case("Basic") {
+            Err(AuthError::WrongPassword)
         } else {
-            Err(AuthError::Mismatch("token"))
+            Err(AuthError::WrongToken(self.place.part()))
+        }
+    }
+
+    fn after_scheme<'t>(&self, value: &'t str) -> Result<&'t str, AuthError> {
+        if self.scheme.is_empty() {
+            return Ok(value);
+        }
+        match value.split_once(' ') {
+            Some((word, token)) if word.eq_ignore_ascii_case(&self.scheme) => Ok(token.trim_start()),
+            _ => Err(AuthError::Malformed("token")),
         }
     }
 

@@ -1,0 +1,178 @@
+//! What stands in a form: questions, as form builders call them, and their answers.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::labels::CONTAINERS;
+use super::{folded, words};
+use crate::expression::budget;
+
+/// Members that say how an answer's question is called, in the order of their worth.
+const NAMES: &[&str] = &[
+    "label",
+    "title",
+    "question",
+    "name",
+    "column_name",
+    "column_id",
+    "field",
+    "key",
+    "id",
+    "ref",
+];
+/// Members that hold an answer.
+const VALUES: &[&str] = &["value", "string_value", "values", "answer", "raw_value"];
+
+/// A question and its answer.
+pub(super) struct Answer<'f> {
+    /// Label and id, in words.
+    pub(super) names: Vec<Vec<String>>,
+    pub(super) kind: String,
+    pub(super) value: &'f Value,
+    /// Which comes first.
+    pub(super) place: usize,
+}
+
+/// The titles of questions by their id, where a form brings its definition along (Typeform).
+pub(super) fn titles(form: &Value) -> BTreeMap<&str, &str> {
+    let fields = form.pointer("/definition/fields").and_then(Value::as_array);
+    fields.into_iter().flatten().filter_map(title).collect()
+}
+
+fn title(field: &Value) -> Option<(&str, &str)> {
+    Some((field.get("id")?.as_str()?, field.get("title")?.as_str()?))
+}
+
+pub(super) fn collect<'f>(
+    form: &'f Value,
+    titles: &BTreeMap<&'f str, &'f str>,
+    depth: usize,
+    answers: &mut Vec<Answer<'f>>,
+) {
+    match form {
+        Value::Array(items) => {
+            for item in items {
+                if budget::spend()
+                    && let Value::Object(record) = item
+                {
+                    answers.extend(of_record(record, "", titles, answers.len()));
+                }
+            }
+        }
+        Value::Object(map) => {
+            let mut grouped: BTreeMap<&str, Group<'f>> = BTreeMap::new();
+            for (key, value) in map {
+                if !budget::spend() {
+                    return;
+                }
+                let inner = matches!(value, Value::Array(items) if items.iter().any(Value::is_object))
+                    || matches!(value, Value::Object(_));
+                if inner && depth > 0 && CONTAINERS.contains(&key.as_str()) {
+                    collect(value, titles, depth - 1, answers);
+                }
+                match (in_brackets(key), value) {
+                    (Some((id, member)), _) => grouped.entry(id).or_default().add(member, value),
+                    (None, Value::Object(record)) if is_record(record) => {
+                        answers.extend(of_record(record, key, titles, answers.len()));
+                    }
+                    (None, _) => answers.push(Answer {
+                        names: vec![words(key)],
+                        kind: String::new(),
+                        value,
+                        place: place(key, answers.len()),
+                    }),
+                }
+            }
+            for (id, group) in grouped {
+                answers.extend(group.answer(id, answers.len()));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Where builders number their questions (`q10_`), their order is not that of the alphabet.
+fn place(key: &str, otherwise: usize) -> usize {
+    let number = key.strip_prefix('q').and_then(|rest| rest.split('_').next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(otherwise)
+}
+
+fn is_record(record: &Map<String, Value>) -> bool {
+    VALUES.iter().any(|name| record.contains_key(*name))
+}
+
+fn of_record<'f>(
+    record: &'f Map<String, Value>,
+    key: &str,
+    titles: &BTreeMap<&'f str, &'f str>,
+    place: usize,
+) -> Option<Answer<'f>> {
+    // `field` is a name at some, an object with id and type at others.
+    let field = record.get("field").and_then(Value::as_object);
+    let text = |of: Option<&'f Map<String, Value>>, name: &str| {
+        of.and_then(|of| of.get(name)).and_then(Value::as_str)
+    };
+    let own = text(Some(record), "type");
+    let kind = own
+        .or_else(|| text(Some(record), "fieldType"))
+        .or_else(|| text(field, "type"));
+    let by_type = own
+        .and_then(|own| record.get(own))
+        .filter(|value| !value.is_null());
+    let value = VALUES.iter().find_map(|name| record.get(*name)).or(by_type)?;
+    let names = NAMES
+        .iter()
+        .filter_map(|name| text(Some(record), name).or_else(|| text(field, name)));
+    let title = text(field, "id").and_then(|id| titles.get(id).copied());
+    Some(Answer {
+        names: [key].into_iter().chain(title).chain(names).map(words).collect(),
+        kind: folded(kind.unwrap_or_default()),
+        value,
+        place,
+    })
+}
+
+/// `fields[email][value]` is the member `value` of the field `email`; `data[email]` is the field itself.
+fn in_brackets(key: &str) -> Option<(&str, &str)> {
+    let (container, rest) = key.split_once('[')?;
+    if !CONTAINERS.contains(&container) {
+        return None;
+    }
+    let rest = rest.strip_suffix(']')?;
+    match rest.split_once("][") {
+        Some((outer, id)) if CONTAINERS.contains(&outer) => Some((id, "value")),
+        Some(parts) => Some(parts),
+        None => Some((rest, "value")),
+    }
+}
+
+/// The members of a field that came one by one.
+#[derive(Default)]
+struct Group<'f> {
+    names: Vec<&'f str>,
+    kind: &'f str,
+    value: Option<&'f Value>,
+}
+
+impl<'f> Group<'f> {
+    fn add(&mut self, member: &str, value: &'f Value) {
+        let text = value.as_str().unwrap_or_default();
+        match member {
+            "value" => self.value = Some(value),
+            "raw_value" => self.value = self.value.or(Some(value)),
+            "type" => self.kind = text,
+            "title" | "label" | "id" | "name" => self.names.push(text),
+            _ => {}
+        }
+    }
+
+    fn answer(self, id: &str, place: usize) -> Option<Answer<'f>> {
+        Some(Answer {
+            names: [id].into_iter().chain(self.names).map(words).collect(),
+            kind: folded(self.kind),
+            value: self.value?,
+            place,
+        })
+    }
+}
