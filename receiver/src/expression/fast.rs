@@ -16,8 +16,8 @@ pub(super) enum Fast {
     Path(Path),
     /// `[payload.?a, payload.?b].firstNonEmpty()`.
     First(Vec<Path>),
-    /// `findField(payload, 'email')`.
-    Field(Path, Field),
+    /// `findField(payload, 'email')`. In a box, so that it does not make every program larger.
+    Field(Box<(Path, Field)>),
 }
 
 /// What a short cut gives.
@@ -80,7 +80,10 @@ impl Fast {
             && call.target.is_none()
             && let [form, name] = call.args.as_slice()
         {
-            return Some(Self::Field(Path::of(form)?, find_field::named(&text(name)?)?));
+            return Some(Self::Field(Box::new((
+                Path::of(form)?,
+                find_field::named(&text(name)?)?,
+            ))));
         }
         Path::of(expression).map(Self::Path)
     }
@@ -94,11 +97,16 @@ impl Fast {
                 Found::Nothing => Answer::Absent,
                 Found::Unclear => Answer::AskInterpreter,
             },
-            Self::Field(path, field) => match path.walk(variables) {
-                Found::Value(form) => find_field::find(form, *field).map_or(Answer::Absent, Answer::Value),
-                Found::Nothing => Answer::Absent,
-                Found::Unclear => Answer::AskInterpreter,
-            },
+            Self::Field(form) => {
+                let (path, field) = form.as_ref();
+                match path.walk(variables) {
+                    Found::Value(form) => {
+                        find_field::find(form, *field).map_or(Answer::Absent, Answer::Value)
+                    }
+                    Found::Nothing => Answer::Absent,
+                    Found::Unclear => Answer::AskInterpreter,
+                }
+            }
             Self::First(paths) => {
                 for path in paths {
                     match path.walk(variables) {
