@@ -17,6 +17,7 @@
     reason = "it takes the types of two printer columns for one attribute"
 )]
 
+pub mod addresses;
 pub mod common;
 pub mod crm_sink;
 mod definition;

@@ -49,6 +49,8 @@ fn each_mistake_names_field_and_remedy() {
             &["spec.auth.hmac.secretRefs[0]", "has no key hmac", "add it"]),
         ("", |f| { f.secrets.insert("crm-token".into(), None); }, About::References, "SecretMissing",
             &["CrmSink crm: spec.hubspot.tokenSecretRef", "no Secret crm-token"]),
+        (", payload: {hydrate: {baseUrl: 'http://127.0.0.1:9090', path: 'payload.path', tokenSecretRef: {name: web, key: hmac}}}",
+            nothing, About::Spec, "LocalAddress", &["spec.payload.hydrate.baseUrl", "local", "write the address"]),
         (", payload: {hydrate: {tokenSecretRef: {name: gone, key: api}}}", nothing, About::References, "SecretMissing",
             &["spec.payload.hydrate.tokenSecretRef", "no Secret gone", "with the key api"]),
         (", queue: {redis: {urlSecretRef: {name: gone, key: url}}}", nothing, About::References, "SecretMissing",

@@ -38,7 +38,7 @@ pub struct Cli {
         default_value = "127.0.0.1:9090"
     )]
     pub admin_listen: String,
-    /// File with the bearer token for status and dead letters from other machines.
+    /// File with the bearer token for status and dead letters. Without it, only this machine may see them.
     #[arg(long, env = "LEADGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
     /// Where accepted leads wait: sqlite:FILE, redis:// or rediss://.
@@ -68,6 +68,10 @@ pub struct Cli {
     /// A proxy in front terminates TLS: requests must carry X-Forwarded-Proto: https.
     #[arg(long, env = "LEADGATE_BEHIND_TLS_PROXY")]
     pub behind_tls_proxy: bool,
+    /// Let manifests name this machine's own and link-local addresses, where simulators are. Needless while only this
+    /// machine can post: plain HTTP on loopback, with no proxy in front.
+    #[arg(long, env = "LEADGATE_ALLOW_LOCAL_ADDRESSES")]
+    pub allow_local_addresses: bool,
     /// Check the manifests, print every problem, and exit: 0 when there is no error.
     #[arg(long)]
     pub check: bool,
@@ -109,7 +113,14 @@ impl Cli {
         Folders {
             manifests: self.manifests.clone(),
             secrets: self.secrets.clone(),
+            local_addresses: self.may_call_this_machine(),
         }
+    }
+
+    /// Whether CRMs may have addresses of this machine: for simulators, where only this machine can post anyway.
+    pub fn may_call_this_machine(&self) -> bool {
+        // `validate` sees to it that plain HTTP without a proxy is served on loopback only.
+        self.allow_local_addresses || (self.tls_cert.is_none() && !self.behind_tls_proxy)
     }
 
     /// What clap cannot see: leads must not travel in clear.

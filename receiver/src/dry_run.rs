@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::config::{self, Config, Folders};
 use crate::lead::Problem;
+use crate::shown;
 use crate::source::auth::RawRequest;
 use crate::source::{ChallengeAnswer, Draft, Refusal, Seen, Webhook};
 
@@ -45,6 +46,8 @@ pub fn run(cli: &Try) -> anyhow::Result<bool> {
         &Folders {
             manifests: cli.manifests.clone(),
             secrets: cli.secrets.clone(),
+            // Nothing is called.
+            local_addresses: true,
         },
         None,
     );
@@ -60,7 +63,7 @@ pub fn run(cli: &Try) -> anyhow::Result<bool> {
         now: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
     };
     let (report, accepted) = report(&config, webhook, &request);
-    print!("{report}");
+    shown::print(&report)?;
     Ok(accepted)
 }
 
@@ -116,7 +119,7 @@ pub fn report(config: &Config, webhook: &Webhook, request: &RawRequest<'_>) -> (
     let mut out = String::new();
     let mut line = |label: &str, text: &str| {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "{label:<16}{text}");
+        let _ = writeln!(out, "{label:<16}{}", shown::line(text));
     };
     line("webhook", &format!("{} at {}", webhook.id, webhook.path));
     if webhook.certificate.is_some() {
@@ -175,7 +178,7 @@ pub fn report(config: &Config, webhook: &Webhook, request: &RawRequest<'_>) -> (
 fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, payload: &[u8]) -> String {
     let mut out = String::new();
     let mut line = |label: &str, text: &str| {
-        let _ = writeln!(out, "{label:<16}{text}");
+        let _ = writeln!(out, "{label:<16}{}", shown::line(text));
     };
     line(&format!("lead {number}"), "valid");
     let parts = draft
@@ -195,7 +198,7 @@ fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, pay
     }
     let lead = draft.lead.into_value();
     for (name, value) in lead.as_object().into_iter().flatten() {
-        line("", &format!("{name} = {}", shown(value)));
+        line("", &format!("{name} = {}", text(value)));
     }
     let payload: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
     for id in draft.sinks.iter() {
@@ -206,7 +209,7 @@ fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, pay
         match sink.mapping.apply(&lead, &payload, webhook.value()) {
             Ok(properties) => {
                 for (name, value) in properties {
-                    line("", &format!("{name} = {}", shown(&value)));
+                    line("", &format!("{name} = {}", text(&value)));
                 }
             }
             Err(error) => line("", &format!("{error}")),
@@ -215,6 +218,6 @@ fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, pay
     out
 }
 
-fn shown(value: &Value) -> String {
+fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

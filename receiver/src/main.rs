@@ -3,84 +3,73 @@
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 use leadgate_receiver::cli::{Cli, LogFormat};
 use leadgate_receiver::dry_run::{self, Try};
 use leadgate_receiver::source::preset;
-use leadgate_receiver::{check, config, run, runtime};
+use leadgate_receiver::{check, config, run, runtime, shown};
 use tracing_subscriber::EnvFilter;
+
+/// What strangers do wrong is at most a warning of the HTTP/2 library, which knows no limit. `--log` may say otherwise.
+const QUIET: &str = "h2=error";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
     let command = arguments.next();
-    match command.as_deref().and_then(OsStr::to_str) {
-        Some("try") => return try_out(&Try::parse_from(std::iter::once(program).chain(arguments))),
-        Some("presets") => return presets(arguments.next().as_deref().and_then(OsStr::to_str)),
-        _ => {}
-    }
-    let cli = Cli::parse();
-    if cli.check {
-        let (report, fine) = check::report(&config::load(&cli.folders(), None), cli.output);
-        print!("{report}");
-        return if fine {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        };
-    }
-    if let Err(error) = logging(&cli) {
-        eprintln!("leadgate-receiver: --log: {error}");
-        return ExitCode::FAILURE;
-    }
-    let runtime = match runtime::build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("leadgate-receiver: no async runtime: {error}");
-            return ExitCode::FAILURE;
+    let (command, result) = match command.as_deref().and_then(OsStr::to_str) {
+        Some("try") => {
+            let cli = Try::parse_from(std::iter::once(program).chain(arguments));
+            (" try", dry_run::run(&cli))
         }
+        Some("presets") => {
+            let name = arguments.next();
+            (" presets", presets(name.as_deref().and_then(OsStr::to_str)))
+        }
+        _ => ("", receive(Cli::parse())),
     };
-    match runtime.block_on(run::run(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("leadgate-receiver: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn try_out(cli: &Try) -> ExitCode {
-    match dry_run::run(cli) {
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("leadgate-receiver try: {error:#}");
+            shown::complain(&format!("leadgate-receiver{command}: {error:#}\n"));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Lists the presets, or prints one as it is shipped.
-fn presets(name: Option<&str>) -> ExitCode {
-    let Some(name) = name else {
-        for name in preset::names() {
-            let title = preset::find(name).map_or("", |preset| preset.title.as_str());
-            println!("{name:<18}{title}");
-        }
-        return ExitCode::SUCCESS;
-    };
-    let Some(text) = preset::source(name) else {
-        eprintln!(
-            "leadgate-receiver presets: no preset is named {name}; `leadgate-receiver presets` lists them"
-        );
-        return ExitCode::FAILURE;
-    };
-    print!("{text}");
-    ExitCode::SUCCESS
+fn receive(cli: Cli) -> anyhow::Result<bool> {
+    if cli.check {
+        let (report, fine) = check::report(&config::load(&cli.folders(), None), cli.output);
+        shown::print(&report)?;
+        return Ok(fine);
+    }
+    logging(&cli).context("--log")?;
+    let runtime = runtime::build().context("no async runtime")?;
+    runtime.block_on(run::run(cli))?;
+    Ok(true)
 }
 
-fn logging(cli: &Cli) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&cli.log).map_err(|error| error.to_string())?;
+/// Lists the presets, or prints one as it is shipped.
+fn presets(name: Option<&str>) -> anyhow::Result<bool> {
+    let text = match name {
+        Some(name) => preset::source(name)
+            .with_context(|| format!("no preset is named {name}; `leadgate-receiver presets` lists them"))?
+            .to_owned(),
+        None => preset::names()
+            .map(|name| {
+                let title = preset::find(name).map_or("", |preset| preset.title.as_str());
+                format!("{name:<18}{title}\n")
+            })
+            .collect(),
+    };
+    shown::print(&text)?;
+    Ok(true)
+}
+
+fn logging(cli: &Cli) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", cli.log))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

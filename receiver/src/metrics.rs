@@ -30,6 +30,13 @@ pub struct RequestLabels {
     pub outcome: &'static str,
 }
 
+/// Labels of a connection's end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ConnectionLabels {
+    /// A fixed word.
+    pub reason: &'static str,
+}
+
 /// Labels of what belongs to a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct WebhookLabels {
@@ -106,6 +113,8 @@ pub struct Metrics {
     pub accept_latency: Family<WebhookLabels, Histogram, fn() -> Histogram>,
     /// Refused proofs by reason.
     pub unauthorized: Family<ReasonLabels, Counter>,
+    /// Connections that were ended or refused, by reason.
+    pub connections_ended: Family<ConnectionLabels, Counter>,
     /// Deliveries by sink and outcome.
     pub deliveries: Family<DeliveryLabels, Counter>,
     /// One call to a CRM.
@@ -161,6 +170,12 @@ impl Metrics {
             unauthorized: register!(
                 "unauthorized",
                 "Refused proofs by webhook and reason",
+                Family::default()
+            ),
+            connections_ended: register!(
+                "connections_ended",
+                "Connections ended by reason: silent (no request came), slow (a request or its answer took too long), crowded \
+                 (another one needed its seat), refused (the operating system had no room)",
                 Family::default()
             ),
             deliveries: register!("deliveries", "Deliveries by sink and outcome", Family::default()),

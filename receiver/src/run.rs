@@ -14,9 +14,11 @@ use crate::admin::{self, Admin, Token};
 use crate::cli::Cli;
 use crate::config::{self, Changes, Config, Folders, Problem, Severity};
 use crate::delivery::{Inspections, Shared, Supervisor};
-use crate::http::{self, App, BodyBudget, Tls};
+use crate::descriptors;
+use crate::http::{self, App, BodyBudget, Limits, Tls};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
+use crate::outgoing;
 use crate::queue::{self, OpenOptions, Queue};
 use crate::source::auth::CertificateRule;
 
@@ -31,11 +33,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     folders_exist(&cli.folders())?;
     // An error means that a provider is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = crm_client()?;
+    let client = outgoing::client(cli.may_call_this_machine())?;
     let token = cli.admin_token_file.as_deref().map(admin_token).transpose()?;
     // Bind first: a taken port should not open, and lock, the queue.
     let public = http::bind(&cli.listen)?;
     let private = http::bind(&cli.admin_listen)?;
+    let seats = descriptors::connections(descriptors::raise());
     let queue = queue::open(&cli.queue, OpenOptions::default()).await?;
     let metrics = Arc::new(Metrics::new());
     let (publish, config) = watch::channel(Arc::new(Config::not_read_yet()));
@@ -75,6 +78,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         private,
         None,
         admin::router(Arc::clone(&admin)),
+        Limits::admin(),
+        Arc::clone(&metrics),
         stop_admin.clone(),
     ));
     let reader = tokio::spawn(follow_manifests(
@@ -82,6 +87,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         publish,
         Arc::clone(&admin),
         cli.tls_client_ca.is_some(),
+        stop.clone(),
+    ));
+    let server = tokio::spawn(http::serve(
+        public,
+        tls,
+        http::router(app),
+        Limits::senders(seats),
+        Arc::clone(&metrics),
         stop.clone(),
     ));
     let shared = Shared {
@@ -94,7 +107,6 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     let delivery = tokio::spawn(Supervisor::new(shared).run(stop.clone()));
     let pruner = tokio::spawn(prune(Arc::clone(&queue), stop.clone()));
-    let server = tokio::spawn(http::serve(public, tls, http::router(app), stop.clone()));
     report_store(queue.as_ref()).await;
     tracing::info!(%listen, %admin_listen, "ready to take leads");
 
@@ -133,16 +145,6 @@ fn folders_exist(folders: &Folders) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn crm_client() -> anyhow::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .user_agent(concat!("leadgate/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(10))
-        .pool_idle_timeout(Duration::from_secs(50))
-        .build()
-        .context("no HTTPS client for CRMs can be made; install CA certificates (package ca-certificates, or SSL_CERT_FILE)")
 }
 
 fn admin_token(path: &Path) -> anyhow::Result<Token> {

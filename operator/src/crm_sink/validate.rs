@@ -4,7 +4,7 @@ use kube::ResourceExt as _;
 use leadgate_crds::CrmSink;
 
 use super::dereference::Facts;
-use crate::lead_webhook::validate::{About, Mistake, missing};
+use crate::lead_webhook::validate::{About, Mistake, local_addresses, missing};
 use crate::secrets;
 
 /// Everything that is wrong.
@@ -18,6 +18,7 @@ pub fn validate(sink: &CrmSink, facts: &Facts) -> Result<(), Vec<Mistake>> {
                 .to_owned(),
         });
     }
+    mistakes.extend(local_addresses(&sink.spec));
     let namespace = sink.namespace().unwrap_or_default();
     mistakes.extend(missing(
         &namespace,

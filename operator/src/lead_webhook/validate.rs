@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
+use leadgate_crds::addresses::local_urls;
 use leadgate_crds::lead_webhook::Durability;
 use leadgate_crds::{CrmSink, LeadWebhook};
+use serde::Serialize;
 
 use super::dereference::Facts;
 use super::edges::{self, Site};
@@ -83,6 +85,7 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts) -> Result<Plan, Vec<M
     mistakes.extend(preset(webhook));
     mistakes.extend(clash(webhook, &facts.neighbours));
     mistakes.extend(client_ca(webhook));
+    mistakes.extend(local_addresses(&webhook.spec));
     if webhook.spec.receiver.gateway.is_some() && !facts.gateway_api {
         mistakes.push(Mistake {
             about: About::References,
@@ -163,6 +166,19 @@ fn preset(webhook: &LeadWebhook) -> Option<Mistake> {
         message: format!(
             "spec.source: no preset is named `{source}`; known are {}",
             PRESETS.join(", ")
+        ),
+    })
+}
+
+/// A URL whose host is the pod itself, its neighbours in the pod, or the cloud's metadata server.
+pub fn local_addresses(spec: &impl Serialize) -> impl Iterator<Item = Mistake> {
+    // What came from the API server can be written again.
+    let spec = serde_json::to_value(spec).unwrap_or_default();
+    local_urls(&spec).into_iter().map(|field| Mistake {
+        about: About::Spec,
+        reason: "LocalAddress",
+        message: format!(
+            "{field}: its host is local to the receiver's pod or node, where no CRM is; write the address of the CRM"
         ),
     })
 }

@@ -1,11 +1,12 @@
 //! Who may see leads.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{AUTHORIZATION, HOST};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
@@ -13,6 +14,10 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::Admin;
+use crate::http::Peer;
+
+/// Of a refusal's own words.
+const LONGEST_REFUSAL: usize = 1024;
 
 /// The digest of the bearer token.
 pub struct Token([u8; 32]);
@@ -32,22 +37,89 @@ impl Token {
     }
 }
 
-/// Lets a request pass that comes from this machine, or that carries the token.
+/// Lets a request pass that carries the token; where there is none, one that comes from this machine.
+///
+/// A token counts for the machine's own requests too: what else runs on it, the receiver's own calls to addresses in
+/// manifests included, is not the person who holds the token.
 pub(super) async fn require(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let local = peer.is_some_and(|info| info.0.ip().to_canonical().is_loopback())
-        && names_this_machine(request.headers());
-    if local
-        || admin
-            .token
-            .as_ref()
-            .is_some_and(|token| token.matches(request.headers()))
-    {
-        return next.run(request).await;
+    let headers = request.headers();
+    let refused = match &admin.token {
+        Some(token) if token.matches(headers) => None,
+        Some(_) => Some((
+            StatusCode::UNAUTHORIZED,
+            "send the admin token as Authorization: Bearer …",
+        )),
+        None if is_local(&request) && names_this_machine(headers) => None,
+        None => Some((
+            StatusCode::UNAUTHORIZED,
+            "ask from the machine itself, or start the receiver with --admin-token-file",
+        )),
+    };
+    let refused = refused.or_else(|| {
+        (!request.method().is_safe() && is_of_a_web_page(headers)).then_some((
+            StatusCode::FORBIDDEN,
+            "web pages of other origins may change nothing here; send the request without Origin, from a command line",
+        ))
+    });
+    let mut response = match refused {
+        Some((status, why)) => ProblemDetails::from_status_code(status)
+            .with_detail(why)
+            .into_response(),
+        None => problem(next.run(request).await).await,
+    };
+    let headers = response.headers_mut();
+    // Leads are shown here: not for caches, and nothing for a browser to guess at.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// What the framework refuses in plain text (a query, a path, a method) is a problem like all others.
+async fn problem(response: Response) -> Response {
+    let is_text = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_none_or(|kind| kind.as_bytes().starts_with(b"text/"));
+    if !response.status().is_client_error() || !is_text {
+        return response;
     }
-    ProblemDetails::from_status_code(StatusCode::UNAUTHORIZED)
-        .with_detail("send the admin token as Authorization: Bearer …, or ask from the machine itself")
-        .into_response()
+    let (parts, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, LONGEST_REFUSAL)
+        .await
+        .unwrap_or_default();
+    let mut told = ProblemDetails::from_status_code(parts.status);
+    if !text.is_empty() {
+        told = told.with_detail(String::from_utf8_lossy(&text));
+    }
+    let mut response = told.into_response();
+    if let Some(methods) = parts.headers.get(ALLOW) {
+        response.headers_mut().insert(ALLOW, methods.clone());
+    }
+    response
+}
+
+fn is_local(request: &Request) -> bool {
+    request
+        .extensions()
+        .get::<Peer>()
+        .is_some_and(|peer| peer.address.to_canonical().is_loopback())
+}
+
+/// Whether a browser sends this for a page that does not come from here: a form needs no permission to do so. Browsers
+/// say so by themselves, and pages cannot forge it (Fetch standard, forbidden request-headers).
+fn is_of_a_web_page(headers: &HeaderMap) -> bool {
+    let is_foreign_site = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| !matches!(site.as_bytes(), b"none" | b"same-origin"));
+    let host = headers.get(HOST).map(HeaderValue::as_bytes);
+    let is_foreign_origin = headers.get(ORIGIN).is_some_and(|origin| {
+        let own = [&b"http://"[..], b"https://"];
+        let named = own
+            .iter()
+            .find_map(|scheme| origin.as_bytes().strip_prefix(*scheme));
+        named.is_none() || named != host
+    });
+    is_foreign_site || is_foreign_origin
 }
 
 /// A web page that rebinds its name to 127.0.0.1 still sends its own name as Host.

@@ -1,7 +1,7 @@
 //! The inside: health, metrics, status, and the leads that wait for a person.
 //!
-//! `/livez`, `/readyz` and `/metrics` hold nothing personal and are open; everything else needs a loopback peer or the
-//! bearer token.
+//! `/livez`, `/readyz` and `/metrics` hold nothing personal and are open; everything else needs the bearer token, or,
+//! where no token is set, a loopback peer.
 
 mod access;
 mod parked;
@@ -37,7 +37,7 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// What CRMs said when they were asked before the first lead.
     pub inspections: Arc<Inspections>,
-    /// Who may see leads from other machines; `None`: nobody.
+    /// What must be shown to see leads; `None`: only this machine may.
     pub token: Option<Token>,
 }
 

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use leadgate_crds::addresses::local_urls;
 use leadgate_crds::{CrmSink, LeadWebhook};
 use sha2::{Digest as _, Sha256};
 
@@ -40,6 +41,8 @@ pub struct Folders {
     pub manifests: PathBuf,
     /// `<secret>/<key>` files, as Kubernetes mounts them.
     pub secrets: Option<PathBuf>,
+    /// Whether manifests may name this machine's own and link-local addresses.
+    pub local_addresses: bool,
 }
 
 /// A compiled object with what it was compiled from.
@@ -162,6 +165,7 @@ pub fn load(folders: &Folders, previous: Option<&Config>) -> Config {
         schema: schema::crm_sink(),
         previous,
         secrets,
+        local_addresses: folders.local_addresses,
         config: Config::default(),
         seen: BTreeSet::new(),
     };
@@ -192,6 +196,7 @@ struct Loader<'a> {
     schema: schema::LazySchema,
     previous: &'a Config,
     secrets: Secrets,
+    local_addresses: bool,
     config: Config,
     seen: BTreeSet<(Kind, String)>,
 }
@@ -258,7 +263,10 @@ impl Loader<'_> {
             Some(before) if before.fingerprint == fingerprint => Arc::clone(&before.compiled),
             _ => {
                 let object = schema::parse::<CrmSink>(&manifest.value, &self.schema);
-                Arc::new(object.compile(|object| Sink::compile(object, &|name, key| read.get(name, key)))?)
+                Arc::new(object.compile(|object| {
+                    let sink = Sink::compile(object, &|name, key| read.get(name, key));
+                    and_also(self.local_addresses_of(manifest), sink)
+                })?)
             }
         };
         Ok(Loaded {
@@ -312,7 +320,10 @@ impl Loader<'_> {
             }
             _ => {
                 let object = schema::parse::<LeadWebhook>(&manifest.value, &self.schema);
-                Arc::new(object.compile(|object| self.webhook_of(object, &manifest.namespace, &read))?)
+                Arc::new(object.compile(|object| {
+                    let webhook = self.webhook_of(object, &manifest.namespace, &read);
+                    and_also(self.local_addresses_of(manifest), webhook)
+                })?)
             }
         };
         Ok(Loaded {
@@ -337,11 +348,22 @@ impl Loader<'_> {
             .map(|sink| SinkId::new(format!("{namespace}/{}", sink.name)))
             .collect();
         let missing = self.missing_sinks(namespace, named.iter());
-        match Webhook::compile(object, &|name, key| read.get(name, key)) {
-            Ok(webhook) if missing.is_empty() => Ok(webhook),
-            Ok(_) => Err(missing),
-            Err(errors) => Err(errors.into_iter().chain(missing).collect()),
+        and_also(missing, Webhook::compile(object, &|name, key| read.get(name, key)))
+    }
+
+    /// A manifest must not make the receiver call itself or its neighbours, unless that was allowed.
+    fn local_addresses_of(&self, manifest: &Manifest) -> Vec<String> {
+        if self.local_addresses {
+            return Vec::new();
         }
+        let mut fields = manifest.value.get("spec").map_or_else(Vec::new, local_urls);
+        for field in &mut fields {
+            field.push_str(
+                ": the host is this machine or link-local, which no CRM is; write the CRM's address, or start the receiver \
+                 with --allow-local-addresses for a simulator",
+            );
+        }
+        fields
     }
 
     /// Named sinks that do not run. One that has a problem of its own is told of there, so it is not told again.
@@ -397,6 +419,15 @@ impl Loader<'_> {
         }
         self.config.problems.extend(clashes);
         self.config
+    }
+}
+
+/// A result, with errors found elsewhere.
+fn and_also<T>(errors: Vec<String>, result: Result<T, Vec<String>>) -> Result<T, Vec<String>> {
+    match result {
+        Ok(value) if errors.is_empty() => Ok(value),
+        Ok(_) => Err(errors),
+        Err(own) => Err(own.into_iter().chain(errors).collect()),
     }
 }
 

@@ -6,6 +6,7 @@ use http::HeaderMap;
 use reqwest::RequestBuilder;
 
 use super::{Denied, Failure, Gate, Outcome, health};
+use crate::outgoing;
 use crate::queue::CrmHealth;
 
 /// More of an answer than any documented body of a batch of 200 has.
@@ -101,6 +102,14 @@ async fn bounded_text(mut response: reqwest::Response) -> Result<String, reqwest
 fn no_answer(error: &reqwest::Error, crm: &str, address: &str) -> Failure {
     if error.is_timeout() {
         Failure::new("Timeout", format!("{crm} did not answer within delivery.timeout"))
+    } else if outgoing::is_refused(error) {
+        Failure::new(
+            "LocalAddress",
+            format!(
+                "{crm} is not called: the host of {address} resolves to this machine or a link-local address; correct its \
+                 DNS entry, or start the receiver with --allow-local-addresses for a simulator"
+            ),
+        )
     } else if error.is_connect() {
         Failure::new(
             "Unreachable",

@@ -26,6 +26,7 @@ pub use properties::{Mapping, MappingError};
 pub use retry_after::retry_after;
 
 use crate::queue::CrmHealth;
+use crate::shown;
 
 /// The longest part of a CRM's answer that is kept with a dead lead.
 const LONGEST_ANSWER: usize = 4096;
@@ -152,7 +153,7 @@ impl Failure {
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             reason,
-            message: message.into(),
+            message: shown::message(message),
             answer: String::new(),
         }
     }

@@ -7,6 +7,7 @@ use problem_details::ProblemDetails;
 use serde::Serialize;
 
 use crate::lead::Problem;
+use crate::shown;
 use crate::source::auth::AuthError;
 use crate::source::body::BodyError;
 use crate::source::{ChallengeAnswer, Refusal};
@@ -139,7 +140,7 @@ pub(super) fn refused(refusal: Refusal, id: Option<String>, keys: Vec<String>) -
                 .collect();
             let detail = match fields.as_slice() {
                 [] => "the lead is not valid".to_owned(),
-                fields => format!("the lead is not valid: see {}", fields.join(", ")),
+                fields => shown::message(format!("the lead is not valid: see {}", fields.join(", "))),
             };
             ProblemDetails::from_status_code(StatusCode::BAD_REQUEST)
                 .with_detail(detail)

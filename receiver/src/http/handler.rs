@@ -1,27 +1,25 @@
 //! A request's way, in the design's order: route, read, verify, parse, map, validate, store, answer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
-use axum_server::tls::TlsInfo;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
-use super::App;
-use super::answer;
 use super::body::NoBody;
+use super::{App, Peer, answer};
 use crate::metrics::{ReasonLabels, RequestLabels, WebhookLabels};
 use crate::queue::{Admission, LeadId, NewLead, NewRejected, ParkReason, QueueError};
+use crate::shown;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
 use crate::source::{ChallengeAnswer, Refusal, Taken, Webhook};
 
@@ -39,12 +37,16 @@ pub fn router(app: Arc<App>) -> Router {
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     let started = Instant::now();
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
-    let tls = request.extensions().get::<Arc<TlsInfo>>().cloned();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let peer = parts.extensions.remove::<Peer>();
+    if parts.headers.get_all(HOST).iter().nth(1).is_some() {
+        // RFC 9112, section 3.2: whoever is in front may have read the other one.
+        count(&app, "", "broken");
+        return answer::problem(
+            StatusCode::BAD_REQUEST,
+            "the request has more than one Host header",
+        );
+    }
     let config = Arc::clone(&app.config.borrow());
     let Some(webhook) = config.route(parts.uri.path()) else {
         // A path whose webhook is broken must not answer 404: some senders then give up for good.
@@ -63,11 +65,8 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
         return response;
     };
     let connection = Connection {
-        peer,
-        certificate: tls
-            .as_ref()
-            .and_then(|tls| tls.peer_certificates.first())
-            .map(Vec::as_slice),
+        peer: peer.as_ref().map(|peer| peer.address),
+        certificate: peer.as_ref().and_then(|peer| peer.certificate.as_deref()),
     };
     let (outcome, response) = receive(&app, webhook, &parts, body, connection).await;
     count(&app, webhook.id.as_str(), outcome);
@@ -304,7 +303,7 @@ async fn keep(app: &App, webhook: &Webhook, parts: &Parts, body: &[u8], refusal:
                 .iter()
                 .map(|p| format!("{} ({}): {}", p.field, p.reason, p.message))
                 .collect();
-            ("InvalidLead", all.join("; "))
+            ("InvalidLead", shown::message(all.join("; ")))
         }
     };
     tracing::info!(webhook = %webhook.id, lead = %id, reason, "{message}");

@@ -1,12 +1,15 @@
 //! The outside: sockets, TLS, routes, answers.
 //!
 //! `handler`: a request's way in the design's order. `answer`: what senders are told. `body`: reading within limits.
-//! `server`: listening, with or without TLS, until told to stop. The admin server lives in `crate::admin`.
+//! `server`: listening, until told to stop. `seats`: how many connections there are, and for how long. `tls`:
+//! certificates. The admin server lives in `crate::admin`.
 
 mod answer;
 mod body;
 mod handler;
+mod seats;
 mod server;
+mod tls;
 
 use std::sync::Arc;
 
@@ -19,7 +22,9 @@ use crate::queue::Queue;
 
 pub use body::BodyBudget;
 pub use handler::router;
-pub use server::{LOOK_EVERY, Listening, Tls, bind, serve};
+pub use seats::{ADMIN_CONNECTIONS, Limits};
+pub use server::{Listening, Peer, bind, serve};
+pub use tls::{LOOK_EVERY, Tls};
 
 /// What every request needs.
 pub struct App {

@@ -1,54 +1,60 @@
 //! Listening, with or without TLS, until told to stop; then what was begun is finished.
 
+use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use axum_server::{Handle, Server};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use axum::body::Body;
+use http::Request;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service as _;
 
-/// A sender that needs longer than this for its headers is cut off.
-const HEADERS: Duration = Duration::from_secs(10);
+use super::seats::{End, Limits, Seat, Seats, UnderWay};
+use super::tls::{self, Tls};
+use crate::metrics::Metrics;
+
 /// How long requests under way may take at shutdown.
 const FINISH: Duration = Duration::from_secs(20);
-/// How often certificate files are looked at.
-pub const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How long a peer may take to notice that its connection is to end.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// A peer that takes none of what was sent for so long has gone, or does not read.
+const UNTAKEN: Duration = Duration::from_secs(20);
+/// Before the next attempt when the operating system accepts no connection.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// A bound socket.
 pub struct Listening {
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     /// Where it listens.
     pub address: SocketAddr,
 }
 
-/// Certificate and key files (PEM); read again when they change.
+/// Who is at the other end of a request's connection; an extension of each request.
 #[derive(Debug, Clone)]
-pub struct Tls {
-    /// The certificate chain.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-    /// Who signs client certificates; `None`: none are asked for.
-    pub client_ca: Option<PathBuf>,
-    /// How often the files are looked at.
-    pub look_every: Duration,
+pub struct Peer {
+    /// The connection's own address.
+    pub address: IpAddr,
+    /// The verified client certificate (DER), if one was shown.
+    pub certificate: Option<Arc<[u8]>>,
 }
 
 /// Binds a socket; the error says which address, and why not.
 pub fn bind(address: &str) -> io::Result<Listening> {
     let explain = |e: io::Error| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}"));
-    let listener = TcpListener::bind(address).map_err(explain)?;
+    let listener = std::net::TcpListener::bind(address).map_err(explain)?;
     listener.set_nonblocking(true).map_err(explain)?;
     let address = listener.local_addr().map_err(explain)?;
     Ok(Listening { listener, address })
@@ -59,123 +65,181 @@ pub async fn serve(
     listening: Listening,
     tls: Option<Tls>,
     router: Router,
+    limits: Limits,
+    metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let handle = Handle::new();
-    let stop = handle.clone();
-    tokio::spawn(async move {
-        shutdown.cancelled().await;
-        stop.graceful_shutdown(Some(FINISH));
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum_server::from_tcp(listening.listener)?.handle(handle);
-    match tls {
-        None => {
-            let mut server = server.acceptor(NoDelayAcceptor::new());
-            limits(server.http_builder());
-            server.serve(service).await
+    let tls = match tls {
+        Some(tls) => Some(tls::follow(tls, shutdown.clone()).await?),
+        None => None,
+    };
+    let listener = TcpListener::from_std(listening.listener)?;
+    let seats = Seats::new(limits, metrics);
+    let connections = TaskTracker::new();
+    while let Some((stream, address, seat)) = next(&listener, &seats, &shutdown).await {
+        let handshake = tls.as_ref().map(|tls| TlsAcceptor::from(tls.load_full()));
+        let connection = Connection {
+            router: router.clone(),
+            seat,
+            shutdown: shutdown.clone(),
+        };
+        connections.spawn(connection.run(stream, address.ip(), handshake));
+    }
+    // What waits to be accepted is refused at once instead of left hanging.
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(FINISH, connections.wait()).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests are cut off: they took too long to finish"
+        );
+    }
+    Ok(())
+}
+
+/// The next connection, with a seat for it; `None` at shutdown.
+async fn next(
+    listener: &TcpListener,
+    seats: &Arc<Seats>,
+    shutdown: &CancellationToken,
+) -> Option<(TcpStream, SocketAddr, Seat)> {
+    let accept = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, address)) => break Some((stream, address, seats.take().await?)),
+                // The peer has gone again already.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    seats.refused(&error);
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
         }
-        Some(tls) => {
-            let config = certificate(&tls).await?;
-            tokio::spawn(reload(tls, config.clone()));
-            let mut server: Server<_, _> =
-                server.acceptor(RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new()));
-            limits(server.http_builder());
-            server.serve(service).await
-        }
+    };
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => None,
+        accepted = accept => accepted,
     }
 }
 
-fn limits(builder: &mut Builder<TokioExecutor>) {
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(128)
-        .keep_alive_interval(Some(HEADERS));
+/// One connection, from the handshake to its end.
+struct Connection {
+    router: Router,
+    seat: Seat,
+    shutdown: CancellationToken,
 }
 
-async fn certificate(tls: &Tls) -> io::Result<RustlsConfig> {
-    Ok(RustlsConfig::from_config(read(tls.clone()).await?))
-}
-
-/// Reads the files off the async threads.
-async fn read(tls: Tls) -> io::Result<Arc<ServerConfig>> {
-    tokio::task::spawn_blocking(move || server_config(&tls))
-        .await
-        .map_err(io::Error::other)?
-}
-
-/// What a handshake needs. A client certificate is asked for, not demanded: which webhook needs one is known only when
-/// the path is. One that is shown must be valid.
-fn server_config(tls: &Tls) -> io::Result<Arc<ServerConfig>> {
-    let unusable = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("the {what} {} cannot be used: {error}", path.display()),
-        )
-    };
-    let chain = certificates(&tls.certificate).map_err(|e| unusable("certificate", &tls.certificate, &e))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|e| unusable("key", &tls.key, &e))?;
-    let builder = ServerConfig::builder();
-    let builder = match &tls.client_ca {
-        None => builder.with_no_client_auth(),
-        Some(path) => {
-            let explain = |e: &dyn std::fmt::Display| unusable("client CA (--tls-client-ca)", path, e);
-            let mut roots = RootCertStore::empty();
-            for authority in certificates(path).map_err(|e| explain(&e))? {
-                roots.add(authority).map_err(|e| explain(&e))?;
-            }
-            let verifier = WebPkiClientVerifier::builder(Arc::new(roots))
-                .allow_unauthenticated()
-                .build()
-                .map_err(|e| explain(&e))?;
-            builder.with_client_cert_verifier(verifier)
+impl Connection {
+    async fn run(self, stream: TcpStream, address: IpAddr, handshake: Option<TlsAcceptor>) {
+        if let Err(error) = prepare(&stream) {
+            tracing::debug!(%error, "a connection ended before it began");
+            return;
         }
-    };
-    let mut config = builder.with_single_cert(chain, key).map_err(|e| {
-        let pair = format!("certificate {} with the key", tls.certificate.display());
-        unusable(&pair, &tls.key, &e)
-    })?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-/// The certificates of a PEM file; at least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
-    let all = CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()?;
-    if all.is_empty() {
-        return Err(pem::Error::NoItemsFound);
+        let Some(acceptor) = handshake else {
+            let peer = Peer {
+                address,
+                certificate: None,
+            };
+            return self.answer(stream, peer).await;
+        };
+        let stream = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => return,
+            end = self.seat.must_end() => return self.seat.ended(end),
+            shaken = acceptor.accept(stream) => match shaken {
+                Ok(stream) => stream,
+                // Anybody can cause these: no trouble of ours.
+                Err(error) => return tracing::debug!(%error, "a TLS handshake failed"),
+            },
+        };
+        let certificates = stream.get_ref().1.peer_certificates();
+        let certificate = certificates
+            .and_then(<[_]>::first)
+            .map(|der| Arc::from(der.as_ref()));
+        self.answer(stream, Peer { address, certificate }).await;
     }
-    Ok(all)
+
+    /// Answers requests, until either side has enough.
+    async fn answer<I>(self, io: I, peer: Peer)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let requests = self.seat.requests();
+        let router = self.router;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let under_way = requests.begin();
+            request.extensions_mut().insert(peer.clone());
+            let answer = router.clone().call(request);
+            async move {
+                let answer = answer.await?;
+                Ok::<_, Infallible>(answer.map(|body| Answer {
+                    body,
+                    _under_way: under_way,
+                }))
+            }
+        });
+        let http = protocols();
+        let mut connection = pin!(http.serve_connection(TokioIo::new(io), service));
+        let end = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => None,
+            end = self.seat.must_end() => Some(end),
+            // What goes wrong here is the peer's doing; a request's own trouble is told where it is handled.
+            _ = connection.as_mut() => return,
+        };
+        let patience = match end {
+            None => FINISH,
+            Some(end) => {
+                self.seat.ended(end);
+                if end != End::Idle {
+                    return;
+                }
+                FAREWELL
+            }
+        };
+        connection.as_mut().graceful_shutdown();
+        // A peer that does not go by itself is cut off.
+        let _ = tokio::time::timeout(patience, connection).await;
+    }
 }
 
-/// Takes changed certificates, keys and authorities into use for new connections, without a restart.
-async fn reload(tls: Tls, config: RustlsConfig) {
-    let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-    let files = |tls: &Tls| {
-        let ca = tls.client_ca.as_deref().map(modified);
-        (modified(&tls.certificate), modified(&tls.key), ca)
-    };
-    let mut known = files(&tls);
-    loop {
-        tokio::time::sleep(tls.look_every).await;
-        let now = files(&tls);
-        if now == known {
-            continue;
-        }
-        match read(tls.clone()).await {
-            Ok(renewed) => {
-                config.reload_from_config(renewed);
-                known = now;
-                tracing::info!("the changed certificate files are in use");
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the changed certificate files cannot be used; the old ones stay");
-            }
-        }
+/// The time limits are those of the seat: hyper's own begin only once it knows which protocol is spoken.
+fn protocols() -> Builder<TokioExecutor> {
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http2().timer(TokioTimer::new()).max_concurrent_streams(128);
+    http
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(UNTAKEN))?;
+    Ok(())
+}
+
+/// An answer's body; until it is finished, its request is under way.
+struct Answer {
+    body: Body,
+    _under_way: UnderWay,
+}
+
+impl hyper::body::Body for Answer {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

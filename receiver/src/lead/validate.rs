@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Field, Lead, normalise};
+use crate::shown;
 
 /// The largest custom value, written as JSON.
 const LONGEST_CUSTOM: usize = 10_000;
@@ -28,7 +29,7 @@ impl Problem {
         Self {
             field: field.into(),
             reason,
-            message: message.into(),
+            message: shown::message(message),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::preset::PresetHydrate;
 use super::webhook::ReadSecret;
 use crate::expression::{Program, Scope};
 use crate::lead::{self, Field, Lead, Limits, Problem};
+use crate::outgoing;
 
 /// A compiled `payload.hydrate`.
 #[derive(Debug)]
@@ -88,13 +89,9 @@ impl Hydrator {
         let problem = |message: String| Problem::new("", "HydrateFailed", message);
         match self.path.evaluate(scope) {
             Ok(Some(Value::String(path))) if path.starts_with('/') && path.len() <= 2048 => {
-                let plain = path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#');
-                let upward = path.split(['/', '?']).any(|part| part == "..");
-                if plain && !upward {
-                    Ok(format!("{}{path}", self.base_url))
-                } else {
-                    Err(problem("payload.hydrate.path gives characters that no path has; use urlencode()".to_owned()))
-                }
+                outgoing::stays_below(&path)
+                    .map_err(|reason| problem(format!("payload.hydrate.path: {reason}")))?;
+                Ok(format!("{}{path}", self.base_url))
             }
             Ok(_) => Err(problem("payload.hydrate.path gives no path that starts with '/': the notification is not of the expected form".to_owned())),
             Err(error) => Err(problem(error.to_string())),

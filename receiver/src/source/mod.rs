@@ -17,6 +17,7 @@ mod idempotency;
 mod keys;
 pub mod preset;
 mod proof;
+mod schema;
 mod take;
 mod webhook;
 

@@ -108,7 +108,8 @@ impl Webhook {
                 Err(error) => return Err(invalid("", "AcceptFailed", error.to_string())),
             }
         }
-        let mut problems = self.check_schema(&payload.value);
+        let schema = self.schema.as_ref();
+        let mut problems = schema.map_or_else(Vec::new, |schema| schema.problems(&payload.value));
         let items = context
             .items()
             .map_err(|problem| Refusal::Invalid(vec![problem]))?;
@@ -152,23 +153,6 @@ impl Webhook {
             }
         }
         Ok(reason.map_or(Seen::Leads, Seen::Ignored))
-    }
-
-    fn check_schema(&self, payload: &Value) -> Vec<Problem> {
-        let Some(schema) = &self.schema else {
-            return Vec::new();
-        };
-        schema
-            .iter_errors(payload)
-            .take(32)
-            .map(|error| {
-                Problem::new(
-                    error.instance_path().to_string(),
-                    "Schema",
-                    error.masked_with("the value").to_string(),
-                )
-            })
-            .collect()
     }
 
     fn new_lead(&self, draft: Draft, payload: &[u8]) -> NewLead {

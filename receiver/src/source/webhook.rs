@@ -14,6 +14,7 @@ use super::fields::Fields;
 use super::hydrate::Hydrator;
 use super::preset;
 use super::proof::{challenges, verifier};
+use super::schema::PayloadSchema;
 use crate::expression::{Program, Scope};
 use crate::lead::{Lead, Limits, Problem, warm_up};
 use crate::queue::{SinkId, WebhookId};
@@ -64,7 +65,7 @@ pub struct Webhook {
     pub(super) region: Option<String>,
     pub(super) limits: Limits,
     pub(super) rules: Vec<Rule>,
-    pub(super) schema: Option<jsonschema::Validator>,
+    pub(super) schema: Option<PayloadSchema>,
     /// The webhook's own, which takes the place of the preset's.
     pub(super) key: Option<Program>,
     pub(super) preset_key: Option<Program>,
@@ -168,10 +169,10 @@ impl Webhook {
                 })
             })
             .collect();
-        let schema = payload.schema.as_ref().and_then(|schema| {
-            let compiled = jsonschema::draft202012::new(schema).map_err(|e| e.to_string());
-            errors.take("spec.payload.schema", compiled)
-        });
+        let schema = payload
+            .schema
+            .as_ref()
+            .and_then(|schema| errors.take("spec.payload.schema", PayloadSchema::compile(schema)));
         let key = errors.program("spec.idempotency.key", spec.idempotency.key.as_ref());
         let of_preset = preset.and_then(|p| p.idempotency.key.as_ref());
         let of_preset = of_preset.filter(|_| spec.idempotency.key.is_none());

@@ -11,6 +11,7 @@ fn problems(manifests: &Path) -> Vec<String> {
     let folders = Folders {
         manifests: manifests.to_owned(),
         secrets: None,
+        local_addresses: true,
     };
     let config = load(&folders, None);
     assert!(

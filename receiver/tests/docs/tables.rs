@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use clap::CommandFactory as _;
 use leadgate_receiver::cli::Cli;
 use leadgate_receiver::metrics::{
-    DeliveryLabels, Metrics, ReasonLabels, RequestLabels, RouteLabels, SinkLabels, WebhookLabels,
+    ConnectionLabels, DeliveryLabels, Metrics, ReasonLabels, RequestLabels, RouteLabels, SinkLabels,
+    WebhookLabels,
 };
 
 use super::{cell, part_in_step};
@@ -74,6 +75,9 @@ fn sampled() -> String {
     let _ = metrics.requests.get_or_create(&request);
     let _ = metrics.accept_latency.get_or_create(&of_webhook);
     let _ = metrics.unauthorized.get_or_create(&reason);
+    let _ = metrics
+        .connections_ended
+        .get_or_create(&ConnectionLabels { reason: "" });
     let _ = metrics.deliveries.get_or_create(&delivery);
     let _ = metrics.speed_to_lead.get_or_create(&route);
     let _ = metrics.crm_latency.get_or_create(&of_sink);

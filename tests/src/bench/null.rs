@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use leadgate_receiver::{
     config::{Folders, load},
-    http::{App, BodyBudget, bind, router, serve},
+    http::{App, BodyBudget, Limits, bind, router, serve},
     log_limit::LogLimit,
     metrics::Metrics,
     queue::{
@@ -106,22 +106,31 @@ pub async fn serve_without_queue(manifests: PathBuf, listen: &str) -> Result<()>
         &Folders {
             manifests,
             secrets: None,
+            local_addresses: true,
         },
         None,
     );
     ensure!(config.problems.is_empty(), "{:?}", config.problems);
     let (_keep, config) = watch::channel(Arc::new(config));
+    let metrics = Arc::new(Metrics::new());
     let app = App {
         config,
         queue: Arc::new(NullQueue),
-        metrics: Arc::new(Metrics::new()),
+        metrics: Arc::clone(&metrics),
         bodies: BodyBudget::new(64 << 20),
         behind_tls_proxy: false,
         queue_log: Arc::new(LogLimit::new()),
     };
     let listening = bind(listen)?;
     println!("ready");
-    serve(listening, None, router(Arc::new(app)), CancellationToken::new())
-        .await
-        .context("the server ended")
+    serve(
+        listening,
+        None,
+        router(Arc::new(app)),
+        Limits::senders(4096),
+        metrics,
+        CancellationToken::new(),
+    )
+    .await
+    .context("the server ended")
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use leadgate_tests::receiver::binary;
+use leadgate_tests::receiver::{Options, Receiver, binary};
 use leadgate_tests::wire::{Answer, exchange};
 
 use leadgate_tests::rig::PATIENCE;
@@ -48,6 +48,114 @@ async fn on_the_machine_itself_no_token_is_needed_unless_a_strange_name_was_aske
             let answer = call(admin, method, path, host).await;
             assert_eq!(answer.status != 401, let_in, "{method} {path} {host}: {answer:?}");
         }
+    }
+}
+
+/// Whoever else calls from this machine, the receiver itself included, is not who holds the token.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_token_is_set_the_machine_itself_needs_it_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "right-token\n").unwrap();
+    let mut options = Options::new("");
+    options.arguments = vec!["--admin-token-file".into(), token.display().to_string()];
+    let receiver = Receiver::start(options).await.unwrap();
+    let admin = receiver.admin_address();
+    for path in OPEN {
+        assert_eq!(call(admin, "GET", path, "").await.status, 200, "{path}");
+    }
+    for (headers, let_in) in [
+        ("", false),
+        ("Host: localhost:9090\r\n", false),
+        ("Authorization: Bearer wrong\r\n", false),
+        ("Authorization: Bearer right-token\r\n", true),
+        ("Host: localhost\r\nAuthorization: Bearer right-token\r\n", true),
+    ] {
+        for (method, path) in GUARDED {
+            let answer = call(admin, method, path, headers).await;
+            assert_eq!(
+                answer.status != 401,
+                let_in,
+                "{method} {path} {headers} {answer:?}"
+            );
+        }
+    }
+}
+
+/// Browsers send a form of any page anywhere, and say where it comes from.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_page_changes_nothing() {
+    let rig = Rig::start().await;
+    let admin = rig.receiver.admin_address();
+    let host = format!("Host: {admin}\r\n");
+    for (headers, is_foreign) in [
+        ("", false),
+        ("Sec-Fetch-Site: none\r\n", false),
+        ("Sec-Fetch-Site: same-origin\r\n", false),
+        ("Sec-Fetch-Site: same-site\r\n", true),
+        ("Sec-Fetch-Site: cross-site\r\n", true),
+        ("Sec-Fetch-Site: Cross-Site\r\n", true),
+        ("Origin: https://evil.example\r\n", true),
+        ("Origin: null\r\n", true),
+        ("Origin: \r\n", true),
+        ("Origin: http://127.0.0.1\r\n", true),
+        ("Origin: http://127.0.0.1:1\r\n", true),
+        (
+            "Origin: https://evil.example\r\nSec-Fetch-Site: same-origin\r\n",
+            true,
+        ),
+        (
+            "Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\nContent-Type: text/plain\r\n",
+            true,
+        ),
+        (&format!("Origin: http://{admin}\r\n"), false),
+        (
+            &format!("Origin: http://{admin}\r\nSec-Fetch-Site: same-origin\r\n"),
+            false,
+        ),
+    ] {
+        for (method, path) in GUARDED {
+            let answer = call(admin, method, path, &format!("{host}{headers}")).await;
+            let expected = is_foreign && method != "GET";
+            assert_eq!(
+                answer.status == 403,
+                expected,
+                "{method} {path} {headers}: {answer:?}"
+            );
+            assert!(!expected || answer.is_problem(), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_holds_leads_is_for_no_cache_and_every_refusal_is_a_problem() {
+    let rig = Rig::start().await;
+    let admin = rig.receiver.admin_address();
+    for (method, path, status) in [
+        ("GET", "/status", 200),
+        ("GET", "/deadletters", 200),
+        ("GET", "/deadletters/x", 404),
+        ("GET", "/deadletters/%ff", 400),
+        ("GET", "/deadletters?set=nothing", 400),
+        ("GET", "/deadletters?limit=-1", 400),
+        ("GET", "/deadletters?unknown=1", 400),
+        ("POST", "/deadletters/x/replay?create=perhaps", 400),
+        ("PUT", "/deadletters/x", 405),
+    ] {
+        let answer = call(admin, method, path, "").await;
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        assert_eq!(
+            answer.header("cache-control"),
+            Some("no-store"),
+            "{method} {path}"
+        );
+        assert_eq!(
+            answer.header("x-content-type-options"),
+            Some("nosniff"),
+            "{method} {path}"
+        );
+        let is_problem = answer.header("content-type") == Some("application/problem+json");
+        assert_eq!(is_problem, status >= 400, "{method} {path}: {answer:?}");
     }
 }
 

@@ -8,6 +8,7 @@
 )] // a test stops at the first broken assumption
 
 mod bodies;
+mod names;
 mod proofs;
 mod random;
 mod secrets;

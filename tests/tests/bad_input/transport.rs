@@ -30,6 +30,14 @@ async fn only_post_is_taken_and_unknown_paths_are_404() {
         "/webhooks/default/../default/generic",
         "/webhooks/default/%67eneric",
         "//webhooks/default/generic",
+        "/webhooks//default/generic",
+        "/webhooks/default/./generic",
+        "/webhooks/default/%2e/generic",
+        "/Webhooks/default/generic",
+        "/webhooks/default/generic%00",
+        "/webhooks/default/generic;a=b",
+        "/webhooks\\default\\generic",
+        "/webhooks/default/generic%20",
         "/status",
         "/metrics",
         "/deadletters",
@@ -163,6 +171,65 @@ async fn what_is_hardly_http_is_refused_or_cut_off() {
             &[400],
         ),
         (
+            "two hosts",
+            format!("{post}Host: b\r\nContent-Length: 2\r\n\r\n{{}}"),
+            &[400],
+        ),
+        (
+            "the same host twice",
+            format!("{post}Host: a\r\nContent-Length: 2\r\n\r\n{{}}"),
+            &[400],
+        ),
+        (
+            "a list of lengths",
+            format!("{post}Content-Length: 2, 3\r\n\r\n{{}}"),
+            &[400],
+        ),
+        (
+            "a length in hex",
+            format!("{post}Content-Length: 0x2\r\n\r\n{{}}"),
+            &[400],
+        ),
+        (
+            "an encoding behind chunked",
+            format!("{post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
+            &[400],
+        ),
+        (
+            "chunks of HTTP/1.0",
+            format!(
+                "POST {} HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                path("generic")
+            ),
+            &[400],
+        ),
+        (
+            "a bare CR in a header",
+            format!("{post}X: a\rContent-Length: 0\r\n\r\n"),
+            &[400],
+        ),
+        (
+            "chunks ended by bare line feeds",
+            format!("{post}Transfer-Encoding: chunked\r\n\r\n2\n{{}}\n0\n\n"),
+            &[400],
+        ),
+        (
+            "a chunk with an extension of 1 MB",
+            format!(
+                "{post}Transfer-Encoding: chunked\r\n\r\n1;{}\r\nx\r\n0\r\n\r\n",
+                "a".repeat(1 << 20)
+            ),
+            &[400],
+        ),
+        (
+            "trailers of 1 MB",
+            format!(
+                "{post}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: {}\r\n\r\n",
+                "a".repeat(1 << 20)
+            ),
+            &[400],
+        ),
+        (
             "an unknown transfer encoding",
             format!("{post}Transfer-Encoding: gzip\r\n\r\n"),
             &[400],
@@ -219,6 +286,59 @@ async fn what_is_hardly_http_is_refused_or_cut_off() {
                 "{what}: {answer:?}"
             );
         }
+    }
+    rig.survived().await;
+}
+
+/// A second request in a body is a body, whatever the framing says: proxies and receivers must not read it differently.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_smuggled_in_a_body() {
+    let rig = Rig::start().await;
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+    let chunks = format!("{:x}\r\n{hidden}\r\n0\r\n\r\n", hidden.len());
+    let post = format!("POST {} HTTP/1.1\r\nHost: a\r\n", path("generic"));
+    for (what, bytes) in [
+        (
+            "a length and chunks",
+            format!("{post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"),
+        ),
+        (
+            "chunks and a length",
+            format!("{post}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n{chunks}"),
+        ),
+        (
+            "the same length twice",
+            format!(
+                "{post}Content-Length: {0}\r\nContent-Length: {0}\r\n\r\n{hidden}",
+                hidden.len()
+            ),
+        ),
+        (
+            "a body of a GET",
+            format!(
+                "GET {} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{hidden}",
+                path("generic"),
+                hidden.len()
+            ),
+        ),
+        (
+            "an upgrade to HTTP/2",
+            format!(
+                "{post}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\
+                 Content-Length: {}\r\n\r\n{hidden}",
+                hidden.len()
+            ),
+        ),
+    ] {
+        let mut wire = rig.wire().await;
+        wire.send(bytes + "GET /last HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut statuses = Vec::new();
+        while let Some(answer) = wire.answer().await.unwrap() {
+            statuses.push(answer.status);
+        }
+        // Of the hidden one there is no answer; the last is answered unless the connection was ended before it.
+        assert!(statuses.len() <= 2, "{what}: {statuses:?}");
+        assert!(!statuses.contains(&200), "{what}: {statuses:?}");
     }
     rig.survived().await;
 }

@@ -76,7 +76,7 @@ async fn what_an_edge_passes_on_is_believed_only_from_the_edge() {
         .client("x", &[uri("spiffe://example.com/other")])
         .unwrap();
     let mut options = Options::new(behind_an_edge(&forms));
-    options.arguments = vec!["--behind-tls-proxy".into()];
+    options.arguments = vec!["--behind-tls-proxy".into(), "--allow-local-addresses".into()];
     let receiver = Receiver::start(options).await.unwrap();
     let client = Client::new();
     let (pem, other_pem) = (percent(&forms.certificate), percent(&other.certificate));

@@ -42,6 +42,7 @@ impl Rig {
         };
         let mut options = Options::new(manifests);
         options.arguments = vec![
+            "--allow-local-addresses".into(),
             "--tls-cert".into(),
             file("tls.crt", &server.certificate),
             "--tls-key".into(),

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, os::unix::fs::symlink};
 
 use axum::Router;
 use axum::routing::get;
-use leadgate_receiver::http::{Tls, bind, serve};
+use leadgate_receiver::http::{Limits, Tls, bind, serve};
 use leadgate_tests::authority::{Authority, Leaf};
 use reqwest::{Certificate, Client, Identity};
 use rustls::crypto::ring::default_provider;
@@ -92,7 +93,14 @@ async fn a_changed_authority_is_in_use_without_a_restart_and_a_broken_one_change
     };
     let stop = CancellationToken::new();
     let router = Router::new().route("/", get(async || "here"));
-    let server = tokio::spawn(serve(listening, Some(tls), router, stop.clone()));
+    let server = tokio::spawn(serve(
+        listening,
+        Some(tls),
+        router,
+        Limits::senders(64),
+        Arc::default(),
+        stop.clone(),
+    ));
 
     // Given the old authority, only its certificates get a connection.
     until("the server starts", async || {

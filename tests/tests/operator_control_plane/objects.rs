@@ -71,6 +71,7 @@ async fn the_receiver_understands_its_configuration() {
     let folders = leadgate_receiver::config::Folders {
         manifests: folder.path().into(),
         secrets: Some(secrets.path().into()),
+        local_addresses: false,
     };
     let config = leadgate_receiver::config::load(&folders, None);
     assert!(config.problems.is_empty(), "{:?}", config.problems);

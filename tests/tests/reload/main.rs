@@ -295,6 +295,7 @@ async fn the_queues_own_files_cause_no_reload() {
     let mut reloads = leadgate_receiver::config::watch(&leadgate_receiver::config::Folders {
         manifests: folder.path().to_owned(),
         secrets: None,
+        local_addresses: true,
     });
     for name in ["leadgate.db", "leadgate.db-wal", "leadgate.db-shm"] {
         std::fs::write(folder.path().join(name), "x").unwrap();

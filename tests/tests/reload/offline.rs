@@ -22,6 +22,7 @@ fn problems(folder: &std::path::Path, text: &str) -> Vec<String> {
     let folders = Folders {
         manifests: folder.to_owned(),
         secrets: None,
+        local_addresses: true,
     };
     load(&folders, None)
         .problems

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::settings::{Body, Call};
 use crate::crm::{Failure, Upsert};
 use crate::expression::Scope;
+use crate::outgoing;
 
 /// What the expressions of a call see.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ pub(super) fn request(base_url: &str, call: &Call, variables: &Variables<'_>) ->
                 .failure("it gives nothing for this lead, which lacks a field that the path needs"));
         }
     };
-    check(&path).map_err(|reason| call.path.failure(reason))?;
+    outgoing::stays_below(&path).map_err(|reason| call.path.failure(reason))?;
     let body = match &call.body {
         Body::Empty => None,
         Body::Properties => Some(variables.properties.clone()),
@@ -87,36 +88,6 @@ pub(super) fn request(base_url: &str, call: &Call, variables: &Variables<'_>) ->
         url: format!("{base_url}{path}"),
         body: body.map(without_nulls),
     })
-}
-
-/// Whether a path stays below the base address. URL parsers drop tabs and line breaks, read `\` as `/`, and resolve
-/// `..` even when it is written `%2e%2e`.
-fn check(path: &str) -> Result<(), &'static str> {
-    let (segments, _) = path.split_once('?').unwrap_or((path, ""));
-    if !path.starts_with('/') {
-        return Err("a path must start with /");
-    }
-    if path.starts_with("//") {
-        return Err("a path must not start with //, which would name another host");
-    }
-    if path
-        .bytes()
-        .any(|b| !(0x21..=0x7e).contains(&b) || matches!(b, b'\\' | b'#'))
-    {
-        return Err(
-            "a path must not hold blanks, control characters, letters beyond ASCII, \\ or #; use urlencode()",
-        );
-    }
-    let is_dots = |segment: &str| {
-        matches!(
-            segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
-            "." | ".."
-        )
-    };
-    if segments.split('/').any(is_dots) {
-        return Err("a path must not hold the segments . and ..");
-    }
-    Ok(())
 }
 
 /// Absent values are not sent: most APIs read null as "clear this field".

@@ -13,10 +13,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use leadgate_receiver::shown;
 use leadgate_tests::hubspot::{Contact, HubSpot};
 use samples::Sample;
 use serde_json::Value;
 use setup::{Manifests, Ports, Receiver};
+use table::say;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -31,14 +33,13 @@ async fn main() -> ExitCode {
     let outcome = tokio::select! {
         outcome = run() => outcome,
         () = told_to_stop() => {
-            println!();
-            Ok(())
+            say("").map_err(Into::into)
         }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("quickstart: {error:#}");
+            shown::complain(&format!("quickstart: {error:#}\n"));
             ExitCode::FAILURE
         }
     }
@@ -61,14 +62,14 @@ async fn run() -> Result<()> {
         .timeout(Duration::from_secs(10))
         .build()?;
     receiver.ready(&client).await?;
-    println!("\nThe receiver runs on examples/quickstart/*.yaml, beside a simulated HubSpot.\n");
+    say("\nThe receiver runs on examples/quickstart/*.yaml, beside a simulated HubSpot.\n")?;
 
     let outcome = deliver(&manifests, ports, &hubspot, &client).await;
     if outcome.is_err() {
-        eprintln!(
+        shown::complain(&format!(
             "The receiver's last words (.quickstart/receiver.log):\n{}\n",
             receiver.last_words()
-        );
+        ));
     }
     outcome?;
     if !input.ended().await {
@@ -106,8 +107,8 @@ async fn deliver(
     arrived(hubspot, &samples).await?;
     let took = began.elapsed();
 
-    println!("Sent, each signed as its sender signs:");
-    table::print(&["request", "answer", "id"], &rows);
+    say("Sent, each signed as its sender signs:")?;
+    table::print(&["request", "answer", "id"], &rows)?;
     // A resend must not become a second contact, and a forged request must not become one at all.
     let [again, _, mut forged] = samples;
     let (status, answer) = post(client, ports, &again).await?;
@@ -123,14 +124,14 @@ async fn deliver(
         status.to_string(),
         text(&answer, "detail").to_owned(),
     ];
-    println!("\nAnd what is no new lead:");
-    table::print(&["request", "answer", ""], &[resent, refused]);
+    say("\nAnd what is no new lead:")?;
+    table::print(&["request", "answer", ""], &[resent, refused])?;
 
-    println!(
+    say(&format!(
         "\nIn the CRM, {} ms after the first request was sent:",
         took.as_millis()
-    );
-    show(&hubspot.contacts());
+    ))?;
+    show(&hubspot.contacts())?;
     Ok(())
 }
 
@@ -178,8 +179,9 @@ fn invite(manifests: &Manifests, ports: Ports, hubspot: &HubSpot) -> Result<()> 
     let (admin, crm) = (ports.admin, hubspot.base_url());
     let url = format!("http://{}{}", ports.listen, path_of("website"));
     let curl = samples::curl(&url, manifests.secret("senders", "website")?, &fresh_id());
-    println!("\nSend one yourself, from another terminal:\n\n{curl}\n");
-    println!("Look inside:");
+    say(&format!(
+        "\nSend one yourself, from another terminal:\n\n{curl}\n\nLook inside:"
+    ))?;
     table::print_plain(&[
         [
             "what runs, and its figures",
@@ -192,8 +194,8 @@ fn invite(manifests: &Manifests, ports: Ports, hubspot: &HubSpot) -> Result<()> 
         ],
         ["contacts in the CRM", &format!("curl {crm}/_sim/contacts")],
         ["the receiver's log", ".quickstart/receiver.log"],
-    ]);
-    println!("\nEdit examples/quickstart/*.yaml: changes apply at once. Ctrl-C stops everything.");
+    ])?;
+    say("\nEdit examples/quickstart/*.yaml: changes apply at once. Ctrl-C stops everything.")?;
     Ok(())
 }
 
@@ -210,15 +212,15 @@ async fn stay(hubspot: &HubSpot, receiver: &mut Receiver, mut input: InputEnd) -
         let writes = hubspot.writes();
         let new = writes.get(known..).unwrap_or_default();
         if !new.is_empty() {
-            println!("\nIn the CRM:");
+            say("\nIn the CRM:")?;
             let changed = |contact: &Contact| new.iter().any(|write| write.id == contact.id);
-            show(&hubspot.contacts().into_iter().filter(changed).collect::<Vec<_>>());
+            show(&hubspot.contacts().into_iter().filter(changed).collect::<Vec<_>>())?;
         }
         known = writes.len();
     }
 }
 
-fn show(contacts: &[Contact]) {
+fn show(contacts: &[Contact]) -> std::io::Result<()> {
     let rows: Vec<[String; 6]> = contacts
         .iter()
         .map(|contact| {
@@ -228,7 +230,7 @@ fn show(contacts: &[Contact]) {
             })
         })
         .collect();
-    table::print(&COLUMNS, &rows);
+    table::print(&COLUMNS, &rows)
 }
 
 fn path(sample: &Sample) -> String {

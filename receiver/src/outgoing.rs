@@ -1,0 +1,191 @@
+//! The HTTPS client for CRMs and senders' APIs.
+//!
+//! It follows no redirect, and it calls no local address ([`is_local`]), whatever a name resolves to: a manifest's
+//! author must not reach through the receiver what only the receiver can reach. Addresses written as such in manifests
+//! are refused when those are read (`config`).
+
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use leadgate_crds::addresses::is_local;
+use reqwest::Client;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+
+/// A name has local addresses only.
+#[derive(Debug)]
+struct Local;
+
+impl fmt::Display for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name resolves to an address of this machine or its network segment only")
+    }
+}
+
+impl Error for Local {}
+
+/// Leaves local addresses out.
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let all = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            Ok(not_local(all)?)
+        })
+    }
+}
+
+fn not_local(all: impl Iterator<Item = SocketAddr>) -> Result<Addrs, Local> {
+    let (local, others): (Vec<_>, Vec<_>) = all.partition(|address| is_local(address.ip()));
+    if others.is_empty() && !local.is_empty() {
+        return Err(Local);
+    }
+    Ok(Box::new(others.into_iter()))
+}
+
+/// Makes the client; `allow_local`: it may call local addresses too.
+pub fn client(allow_local: bool) -> anyhow::Result<Client> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("leadgate/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .pool_idle_timeout(Duration::from_secs(50));
+    if !allow_local {
+        builder = builder.dns_resolver(Arc::new(Resolver));
+    }
+    builder.build().context(
+        "no HTTPS client for CRMs can be made; install CA certificates (package ca-certificates, or SSL_CERT_FILE)",
+    )
+}
+
+/// Whether a call was not made because its host is local.
+pub(crate) fn is_refused(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = cause {
+        if error.is::<Local>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Whether a path that an expression made of a sender's words stays below the base address. URL parsers drop tabs and line breaks, read `\` as `/`, and resolve
+/// `..` even when it is written `%2e%2e`.
+pub(crate) fn stays_below(path: &str) -> Result<(), &'static str> {
+    let (segments, _) = path.split_once('?').unwrap_or((path, ""));
+    if !path.starts_with('/') {
+        return Err("a path must start with /");
+    }
+    if path.starts_with("//") {
+        return Err("a path must not start with //, which would name another host");
+    }
+    if path
+        .bytes()
+        .any(|b| !(0x21..=0x7e).contains(&b) || matches!(b, b'\\' | b'#'))
+    {
+        return Err(
+            "a path must not hold blanks, control characters, letters beyond ASCII, \\ or #; use urlencode()",
+        );
+    }
+    let is_dots = |segment: &str| {
+        matches!(
+            segment.to_ascii_lowercase().replace("%2e", ".").as_str(),
+            "." | ".."
+        )
+    };
+    if segments.split('/').any(is_dots) {
+        return Err("a path must not hold the segments . and ..");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+        list.iter()
+            .map(|ip| SocketAddr::new(ip.parse().unwrap(), 0))
+            .collect()
+    }
+
+    #[test]
+    fn local_addresses_of_a_name_are_left_out() {
+        let mixed = addresses(&["127.0.0.1", "203.0.113.7", "::1", "10.0.0.1"]);
+        let left: Vec<_> = not_local(mixed.into_iter()).unwrap().collect();
+        assert_eq!(left, addresses(&["203.0.113.7", "10.0.0.1"]));
+        for local in [&["127.0.0.1", "::1"][..], &["169.254.169.254"]] {
+            assert!(not_local(addresses(local).into_iter()).is_err(), "{local:?}");
+        }
+        assert_eq!(not_local(std::iter::empty()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_path_stays_below_its_base_address() {
+        for path in [
+            "/",
+            "/a/b",
+            "/a?x=../y",
+            "/a/..b/c.",
+            "/%2e%2e%2fx",
+            "/a//b",
+            "/...",
+            "/a?b=c%2e%2e/&d",
+        ] {
+            assert_eq!(stays_below(path), Ok(()), "{path}");
+            let url = reqwest::Url::parse(&format!("https://api.example.com/v1{path}")).unwrap();
+            assert_eq!(url.host_str(), Some("api.example.com"), "{path}");
+            assert!(url.path().starts_with("/v1/"), "{path}: {url}");
+        }
+        for path in [
+            "",
+            "a",
+            "@evil.example/",
+            "//evil.example/x",
+            "/..",
+            "/../x",
+            "/a/../../x",
+            "/a/%2e%2e/x",
+            "/a/%2E%2e/x",
+            "/a/.%2e/x",
+            "/a/%2E./x",
+            "/./x",
+            "/a/%2e",
+            "/a/..?x",
+            "/\\evil.example",
+            "/a\\..\\..\\x",
+            "/a\tb",
+            "/.\t./x",
+            "/a\r\nHost: evil.example",
+            "/a b",
+            "/a#b",
+            "/a/..#",
+            "/ä",
+        ] {
+            assert!(stays_below(path).is_err(), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_of_this_machine_is_called_only_where_that_is_allowed() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new()).await });
+        let url = format!("http://localhost:{}", address.port());
+        let error = client(false).unwrap().get(&url).send().await.unwrap_err();
+        assert!(error.is_connect() && is_refused(&error), "{error:?}");
+        assert_eq!(
+            client(true).unwrap().get(&url).send().await.unwrap().status(),
+            404
+        );
+    }
+}

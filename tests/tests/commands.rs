@@ -1,0 +1,210 @@
+//! The commands, as somebody runs them at a terminal.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // a test stops at the first broken assumption
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
+use leadgate_tests::receiver::binary;
+
+/// A folder with a sink, a webhook, and a lead.
+fn folder(webhook: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let manifests = folder.path().join("manifests");
+    std::fs::create_dir(&manifests).unwrap();
+    let mut sink = HubSpotSink::new("http://127.0.0.1:9", "t");
+    sink.properties =
+        "    email: lead.email\n    firstname: payload.firstName\n    note: payload.note".into();
+    std::fs::write(manifests.join("a.yaml"), sink.yaml()).unwrap();
+    std::fs::write(manifests.join("b.yaml"), webhook).unwrap();
+    let lead = r#"{"email": "ada@example.com", "firstName": "Ada \u001b]0;title\u0007\u202e", "note": "two\nlines"}"#;
+    std::fs::write(folder.path().join("lead.json"), lead).unwrap();
+    folder
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary(false).unwrap());
+    command.current_dir(folder).args(arguments).stdin(Stdio::null());
+    command
+}
+
+const TRY: &[&str] = &[
+    "try",
+    "--manifests",
+    "manifests",
+    "--webhook",
+    "web",
+    "--payload",
+    "lead.json",
+];
+const COMMANDS: &[&[&str]] = &[
+    &["presets"],
+    &["presets", "typeform"],
+    &["presets", "nobody"],
+    &["--check", "--manifests", "manifests"],
+    &["--help"],
+    &["--version"],
+    &["--log", "nonsense=", "--manifests", "manifests"],
+    TRY,
+];
+
+/// As with `| head -1`, or in a terminal that was closed.
+#[test]
+fn a_reader_that_has_gone_is_no_reason_to_panic() {
+    for webhook in [mapped_webhook("web", "s"), "kind: [".to_owned()] {
+        let folder = folder(&webhook);
+        for arguments in COMMANDS {
+            let expected = command(folder.path(), arguments).output().unwrap();
+            let (read, write) = std::io::pipe().unwrap();
+            drop(read);
+            let Output { status, stderr, .. } = command(folder.path(), arguments)
+                .stdout(write.try_clone().unwrap())
+                .output()
+                .unwrap();
+            assert_eq!(status.code(), expected.status.code(), "{arguments:?}");
+            let told = String::from_utf8_lossy(&stderr);
+            assert!(!told.contains("panicked"), "{arguments:?}: {told}");
+            // Nor when there is nobody at all.
+            let status = command(folder.path(), arguments)
+                .stdout(write.try_clone().unwrap())
+                .stderr(write)
+                .status()
+                .unwrap();
+            assert_eq!(status.code(), expected.status.code(), "{arguments:?}");
+        }
+    }
+}
+
+/// What cannot be written for another reason is not passed over.
+#[test]
+fn a_full_disk_is_told() {
+    let folder = folder(&mapped_webhook("web", "s"));
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for arguments in [&["presets"][..], &["--check", "--manifests", "manifests"], TRY] {
+        let output = command(folder.path(), arguments).stdout(full()).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && told.contains("space"),
+            "{arguments:?}: {told}"
+        );
+    }
+}
+
+/// A lead must not move the cursor, set the title, or turn the text of whoever looks at it.
+#[test]
+fn terminal_escapes_are_shown_not_sent() {
+    let folder = folder(&mapped_webhook("web", "s"));
+    let output = command(folder.path(), TRY).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        told.contains(r"firstname = Ada \u{1b}]0;title\u{7}\u{202e}"),
+        "{told}"
+    );
+    assert!(told.contains(r"note = two\u{a}lines"), "{told}");
+    assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
+    // Nor what stands in a manifest.
+    let folder = self::folder(
+        "kind: \"\\e[31mred\"\napiVersion: leadgate.dev/v1alpha1\nmetadata: {name: \"\\e[1m\"}\n",
+    );
+    let output = command(folder.path(), &["--check", "--manifests", "manifests"])
+        .output()
+        .unwrap();
+    for stream in [output.stdout, output.stderr] {
+        assert!(!stream.contains(&0x1b), "{}", String::from_utf8_lossy(&stream));
+    }
+}
+
+/// The log is lost then, the leads are not.
+#[test]
+fn the_receiver_runs_on_when_nobody_reads_its_log() {
+    let folder = folder(&mapped_webhook("web", "s"));
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let admin = port.to_string();
+    let arguments = [
+        "--manifests",
+        "manifests",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        &admin,
+        "--log",
+        "trace",
+    ];
+    let mut receiver = command(folder.path(), &arguments)
+        .stdout(write.try_clone().unwrap())
+        .stderr(write)
+        .spawn()
+        .unwrap();
+    let mut ready = || {
+        use std::io::Write as _;
+        let mut stream = std::net::TcpStream::connect(port).ok()?;
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        text.contains("200 OK").then_some(())
+    };
+    for _ in 0..1500 {
+        if ready().is_some() {
+            break;
+        }
+        assert!(receiver.try_wait().unwrap().is_none(), "it has ended");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let answer = ready();
+    receiver.kill().unwrap();
+    receiver.wait().unwrap();
+    answer.expect("it is ready");
+}
+
+/// A manifest's author must not reach through the receiver what only the receiver's machine can reach. On a machine that nobody
+/// else can post to, simulators are welcome.
+#[test]
+fn local_addresses_are_refused_where_others_can_post() {
+    let webhook = mapped_webhook("web", "s").replace(
+        "  payload:\n",
+        "  payload:\n    hydrate: {baseUrl: 'https://169.254.169.254', path: payload.path, tokenSecretRef: {name: hubspot-token, key: token}}\n",
+    );
+    let folder = folder(&webhook);
+    let check = |more: &[&str]| {
+        let arguments = [&["--check", "--manifests", "manifests"], more].concat();
+        let output = command(folder.path(), &arguments).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let refused = check(&["--behind-tls-proxy"]);
+    for words in [
+        "CrmSink default/hubspot: spec.hubspot.baseUrl: the host is this machine or link-local",
+        "--allow-local-addresses",
+    ] {
+        assert!(refused.contains(words), "{refused}");
+    }
+    for flags in [
+        &[][..],
+        &["--allow-local-addresses"],
+        &["--behind-tls-proxy", "--allow-local-addresses"],
+    ] {
+        let told = check(flags);
+        assert!(!told.contains("link-local"), "{flags:?}: {told}");
+    }
+    let sink = folder.path().join("manifests/a.yaml");
+    let public = std::fs::read_to_string(&sink)
+        .unwrap()
+        .replace("http://127.0.0.1:9", "https://10.1.2.3");
+    std::fs::write(&sink, public).unwrap();
+    let refused = check(&["--behind-tls-proxy"]);
+    assert!(
+        refused.contains("LeadWebhook default/web: spec.payload.hydrate.baseUrl: the host is this machine"),
+        "{refused}"
+    );
+    assert!(!refused.contains("hubspot.baseUrl"), "{refused}");
+}
