@@ -146,7 +146,7 @@ fn the_receiver_runs_on_when_nobody_reads_its_log() {
         .stderr(write)
         .spawn()
         .unwrap();
-    let mut ready = || {
+    let ready = || {
         use std::io::Write as _;
         let mut stream = std::net::TcpStream::connect(port).ok()?;
         stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").ok()?;

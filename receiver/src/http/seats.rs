@@ -215,8 +215,9 @@ impl Seat {
             if deadline <= now {
                 return end;
             }
-            // A request that begins meanwhile may bring the deadline nearer.
-            tokio::time::sleep((deadline - now).min(self.limits().request)).await;
+            // A request that begins or ends meanwhile may bring the deadline nearer, but not nearer than this.
+            let nearest = self.limits().request.min(self.limits().idle);
+            tokio::time::sleep((deadline - now).min(nearest)).await;
         }
     }
 
