@@ -65,7 +65,7 @@ fn words(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::PropertyNames { .. } => {
             "a member's name is none that the schema allows (propertyNames)".to_owned()
         }
-        ValidationErrorKind::FalseSchema => "the schema allows no value here".to_owned(),
+        ValidationErrorKind::FalseSchema => "the schema allows no value or member here".to_owned(),
         _ => error.masked_with("the value").to_string(),
     }
 }
@@ -102,6 +102,12 @@ mod tests {
                 json!({"additionalProperties": false}),
                 &named,
                 "",
+                "no value or member",
+            ),
+            (
+                json!({"properties": {"a": {}}, "additionalProperties": false}),
+                &named,
+                "",
                 "a member that the schema does not name",
             ),
             (
@@ -126,7 +132,7 @@ mod tests {
                 json!({"patternProperties": {".": false}}),
                 &named,
                 "/*",
-                "no value",
+                "no value or member",
             ),
             (
                 json!({"patternProperties": {".": {"type": "string"}}}),
