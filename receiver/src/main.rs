@@ -72,6 +72,8 @@ fn logging(cli: &Cli) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", cli.log))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Who reads the log may go; what it tells about goes on.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match cli.log_format {
         LogFormat::Text => lines

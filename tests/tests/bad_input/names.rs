@@ -13,6 +13,8 @@ const SCHEMA: &str = "
       type: object
       properties:
         email: {type: string}
+        firstName: {type: string}
+        submissionId: {type: string}
         nested: {type: object, properties: {known: {type: string}}, additionalProperties: {type: integer}}
       additionalProperties: false
 ";
@@ -120,6 +122,8 @@ async fn strangers_cause_no_warnings() {
     let loud: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("\"level\":\"WARN\"") || line.contains("\"level\":\"ERROR\""))
+        // There is no CRM in these tests, which the receiver says at its start.
+        .filter(|line| !line.contains("delivery::preflight"))
         .collect();
     assert!(loud.is_empty(), "{loud:?}");
 }
