@@ -50,7 +50,7 @@ const COMMANDS: &[&[&str]] = &[
     &["--check", "--manifests", "manifests"],
     &["--help"],
     &["--version"],
-    &["--log", "nonsense=", "--manifests", "manifests"],
+    &["--log", "leadgate_receiver=loud", "--manifests", "manifests"],
     TRY,
 ];
 
