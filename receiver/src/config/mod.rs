@@ -348,7 +348,10 @@ impl Loader<'_> {
             .map(|sink| SinkId::new(format!("{namespace}/{}", sink.name)))
             .collect();
         let missing = self.missing_sinks(namespace, named.iter());
-        and_also(missing, Webhook::compile(object, &|name, key| read.get(name, key)))
+        and_also(
+            missing,
+            Webhook::compile(object, &|name, key| read.get(name, key)),
+        )
     }
 
     /// A manifest must not make the receiver call itself or its neighbours, unless that was allowed.
