@@ -20,10 +20,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
 
 /// A message as one line of at most [`LONGEST_MESSAGE`] bytes.
 pub fn message(text: impl Into<String>) -> String {
-    let mut text = match line(&text.into()) {
-        Cow::Borrowed(text) => text.to_owned(),
-        Cow::Owned(text) => text,
-    };
+    let mut text = line(&text.into()).into_owned();
     if text.len() > LONGEST_MESSAGE {
         let mark = '…';
         text.truncate(text.floor_char_boundary(LONGEST_MESSAGE - mark.len_utf8()));
