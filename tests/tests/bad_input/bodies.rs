@@ -213,7 +213,12 @@ async fn forms_that_cannot_be_read_are_400() {
                 "2000",
             ),
             row("separators alone", APPLICATION_FORM, b"&&&".to_vec(), "email"),
-            row("JSON called a form", APPLICATION_FORM, lead("form"), "the body is JSON"),
+            row(
+                "JSON called a form",
+                APPLICATION_FORM,
+                lead("form"),
+                "the body is JSON",
+            ),
             row("no parts", multipart, b"--b--\r\n".to_vec(), "no fields"),
             row(
                 "never ends",
