@@ -16,8 +16,8 @@ use std::{
 
 use bytes::Bytes;
 use leadgate_receiver::queue::{
-    Claim, Contact, DedupeKey, LeadId, NewLead, OpenOptions, Outcome, Queue, Settlement, SinkId, WebhookId,
-    open,
+    Claim, Contact, Content, DedupeKey, LeadId, NewLead, OpenOptions, Outcome, Queue, Settlement, SinkId,
+    WebhookId, open,
 };
 use redis::Commands;
 
@@ -92,8 +92,13 @@ async fn accept_all(queue: Arc<dyn Queue>, callers: usize) -> Vec<Duration> {
                         contact: Contact::new(format!("{hash}c")),
                         id: id.clone(),
                         webhook: webhook.clone(),
+                        content: Content {
+                            posted: [0; 8],
+                            mapped: [0; 8],
+                        },
                         window: Duration::from_mins(1),
                         sinks: sinks.clone(),
+                        keep: Duration::from_mins(1),
                         body: body(&id),
                     };
                     let began = Instant::now();

@@ -201,6 +201,12 @@ fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, pay
         line("", &format!("{name} = {}", text(value)));
     }
     let payload: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
+    if draft.sinks.is_empty() {
+        line(
+            "sink",
+            "none takes it (sinks[].when): it would be kept as unrouted",
+        );
+    }
     for id in draft.sinks.iter() {
         line("sink", id.as_str());
         let Some(sink) = config.sinks().find(|sink| sink.id == *id) else {

@@ -6,7 +6,7 @@ mod validate;
 
 use serde_json::{Map, Value};
 
-pub use contact::{contact, digest};
+pub use contact::{contact, digest, mapped, posted};
 pub use normalise::{email, instant, normalise, phone, warm_up};
 pub use validate::{Limits, Problem, validate};
 

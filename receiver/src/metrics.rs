@@ -91,6 +91,11 @@ fn seconds() -> Histogram {
     Histogram::new(SECONDS)
 }
 
+/// What key conflicts mean, and the remedy.
+pub const KEY_CONFLICT: &str = "leads came with the idempotency key of another lead and were accepted, because they say \
+    something else: the key is too coarse; give idempotency.key parts that tell one submission from another, such as \
+    the site and the form beside the entry's number";
+
 /// The last failure of a route, for `/status`. Holds no personal data.
 #[derive(Debug, Clone, Serialize)]
 pub struct LastError {
@@ -111,6 +116,8 @@ pub struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
     /// From the first byte to the answer, for accepted leads.
     pub accept_latency: Family<WebhookLabels, Histogram, fn() -> Histogram>,
+    /// Leads that were accepted although another lead had their idempotency key.
+    pub key_conflicts: Family<WebhookLabels, Counter>,
     /// Refused proofs by reason.
     pub unauthorized: Family<ReasonLabels, Counter>,
     /// Connections that were ended or refused, by reason.
@@ -131,6 +138,8 @@ pub struct Metrics {
     pub dead: Family<SinkLabels, Gauge>,
     /// Held leads, by sink.
     pub held: Family<SinkLabels, Gauge>,
+    /// Leads that no sink takes, by webhook.
+    pub unrouted: Family<WebhookLabels, Gauge>,
     /// Whether a sink is paused.
     pub paused: Family<SinkLabels, Gauge>,
     /// One durable write to the store, in seconds.
@@ -166,6 +175,11 @@ impl Metrics {
                 "Time to accept a lead",
                 Unit::Seconds,
                 Seconds::new_with_constructor(seconds as fn() -> Histogram)
+            ),
+            key_conflicts: register!(
+                "key_conflicts",
+                "Leads that were accepted although another lead had their idempotency key",
+                Family::default()
             ),
             unauthorized: register!(
                 "unauthorized",
@@ -207,6 +221,11 @@ impl Metrics {
             held: register!(
                 "held_leads",
                 "Leads that wait for a person's decision",
+                Family::default()
+            ),
+            unrouted: register!(
+                "unrouted_leads",
+                "Leads that no sink of their webhook takes",
                 Family::default()
             ),
             paused: register!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, Token};
@@ -103,6 +103,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         client,
         config,
         inspections,
+        suspects: Arc::new(Semaphore::new(1)),
         queue_log,
     };
     let delivery = tokio::spawn(Supervisor::new(shared).run(stop.clone()));

@@ -178,7 +178,13 @@ pub struct LeadWebhookSpec {
 
     /// Which CRMs receive the leads: 1 to 16 CrmSinks of the same namespace.
     #[schemars(length(min = 1, max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["name".into()]),
+        validation = Rule::new("self.all(s, !has(s.otherwise) || !s.otherwise || !has(s.when))")
+            .message("a sink has either when or otherwise: otherwise receives what no when of the others holds for"),
+        validation = Rule::new("!self.exists(s, has(s.otherwise) && s.otherwise) || self.all(s, has(s.when) || (has(s.otherwise) && s.otherwise))")
+            .message("otherwise receives nothing while another sink receives every lead: give each other sink a when")
+    )]
     pub sinks: Vec<SinkRef>,
 
     /// Where accepted leads are kept until they are delivered.
@@ -218,16 +224,20 @@ pub struct SinkRef {
     #[schemars(length(min = 1, max = 63), regex(pattern = LABEL_PATTERN))]
     pub name: String,
     /// CEL over `lead` and `webhook` that gives true or false: whether this sink receives the lead. Absent: it
-    /// receives every lead.
+    /// receives every lead, unless `otherwise` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<Expression>,
+    /// Whether this sink receives the leads that no other sink of the webhook receives. Without such a sink they are
+    /// kept as unrouted. Default: false.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub otherwise: bool,
 }
 
 /// How long leads that need a person are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retention {
-    /// Deliveries that failed for good. From `1h` to `8760h`; default `720h`.
+    /// Deliveries that failed for good, and leads that no sink receives. From `1h` to `8760h`; default `720h`.
     #[serde(default = "default_retention")]
     #[x_kube(validation = between("retention.dead", "1h", "8760h"))]
     pub dead: Duration,
@@ -236,7 +246,7 @@ pub struct Retention {
     #[x_kube(validation = between("retention.held", "1h", "8760h"))]
     pub held: Duration,
     /// Payloads that were answered with 400, for debugging and replay. From `0s` (keep none) to
-    /// `720h`; default `24h`.
+    /// `720h`; default `168h`.
     #[serde(default = "default_retention_rejected")]
     #[x_kube(validation = between("retention.rejected", "0s", "720h"))]
     pub rejected: Duration,
@@ -285,5 +295,5 @@ fn default_retention() -> Duration {
 }
 
 fn default_retention_rejected() -> Duration {
-    Duration::hours(24)
+    Duration::hours(168)
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{Admin, time};
 use crate::crm::Known;
-use crate::queue::{Admission, LeadId, ListFilter, Parked, ParkedSet, QueueError, SinkId, WebhookId};
+use crate::queue::{LeadId, ListFilter, Parked, ParkedSet, QueueError, SinkId, WebhookId};
 use crate::source::auth::RawRequest;
 use crate::source::{Refusal, Taken};
 
@@ -210,7 +210,7 @@ async fn replay_rejected(admin: &Admin, parked: &Parked) -> Result<Value, QueueE
         Ok(Taken::Leads(leads)) => {
             let admissions = admin.queue.accept(leads).await?;
             admin.queue.discard(ParkedSet::Rejected, None, &parked.id).await?;
-            let known = admissions.iter().filter(|a| **a != Admission::Accepted).count();
+            let known = admissions.iter().filter(|a| !a.is_new()).count();
             Ok(json!({"replayed": true, "leads": admissions.len(), "duplicates": known}))
         }
         Ok(Taken::Challenge(_)) => Ok(json!({"replayed": false, "reason": "it is a handshake, not a lead"})),

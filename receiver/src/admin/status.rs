@@ -15,7 +15,7 @@ use super::{Admin, time};
 use crate::config::{Config, Sink};
 use crate::crm::Failure;
 use crate::delivery::Inspected;
-use crate::metrics::{RequestLabels, SinkLabels};
+use crate::metrics::{KEY_CONFLICT, RequestLabels, SinkLabels, WebhookLabels};
 use crate::queue::{QueueError, SinkId, SinkStats, WebhookId, WebhookStats};
 use crate::source::Webhook;
 
@@ -97,13 +97,33 @@ fn webhook(admin: &Admin, webhook: &Webhook, stats: &WebhookStats, sinks: &[(Sin
         "leads": {
             "accepted": stats.accepted,
             "duplicates": stats.duplicates,
+            "keyConflicts": stats.key_conflicts,
             "rejected": stats.rejected,
+            "unrouted": stats.unrouted,
+            "discarded": stats.discarded,
             "unauthorized": count("unauthorized"),
             "ignored": count("ignored"),
             "lastAcceptedTime": stats.last_accepted_at.and_then(time),
         },
+        "hints": hints(stats),
         "sinks": routes,
     })
+}
+
+/// What a person should look at, in words.
+fn hints(stats: &WebhookStats) -> Vec<String> {
+    let mut hints = Vec::new();
+    if stats.key_conflicts > 0 {
+        hints.push(format!("{} {}", stats.key_conflicts, KEY_CONFLICT));
+    }
+    if stats.unrouted > 0 {
+        hints.push(format!(
+            "{} leads are kept because no sink takes them (sinks[].when): see /deadletters?set=unrouted; correct the \
+             conditions or give one sink otherwise: true, then replay them",
+            stats.unrouted
+        ));
+    }
+    hints
 }
 
 fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value {
@@ -166,11 +186,22 @@ fn reason_and_message(text: &str) -> (&str, &str) {
 pub(super) async fn refresh_gauges(admin: &Admin) {
     let config = Arc::clone(&admin.config.borrow());
     let sinks: Vec<SinkId> = config.sinks().map(|sink| sink.id.clone()).collect();
-    let Ok(stats) = admin.queue.sink_stats(&sinks).await else {
+    let webhooks: Vec<WebhookId> = config.webhooks().map(|webhook| webhook.id.clone()).collect();
+    let (Ok(stats), Ok(counts)) = (
+        admin.queue.sink_stats(&sinks).await,
+        admin.queue.webhook_stats(&webhooks).await,
+    ) else {
         admin.metrics.queue_errors.inc();
         return;
     };
     let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    for (id, stats) in webhooks.iter().zip(&counts) {
+        let labels = WebhookLabels {
+            webhook: id.to_string(),
+        };
+        let unrouted = admin.metrics.unrouted.get_or_create(&labels);
+        unrouted.set(gauge(stats.unrouted));
+    }
     for (id, stats) in sinks.iter().zip(&stats) {
         let labels = SinkLabels { sink: id.to_string() };
         let metrics = &admin.metrics;

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::backoff::backoff;
 use crate::config::DeliverySettings;
 use crate::crm::{self, Failure};
-use crate::queue::{self, Doubt, ParkReason, ParkedSet};
+use crate::queue::{self, Doubt, LastError, ParkReason, ParkedSet};
 
 /// How long a contact's record is remembered: longer than any search lags, short enough that merged records are found
 /// again.
@@ -50,12 +50,24 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             },
             "delivered",
         ),
-        crm::Outcome::Denied(denied) => plain(queue::Outcome::Release { after: denied.wait }, "deferred"),
+        crm::Outcome::Denied(denied) => plain(
+            queue::Outcome::Release {
+                after: denied.wait,
+                why: None,
+            },
+            "deferred",
+        ),
         crm::Outcome::Pause { pause, why } => Decision {
             pause: Some(pause),
-            failure: Some(why),
-            ..plain(queue::Outcome::Release { after: pause }, "paused")
-        },
+            ..plain(
+                queue::Outcome::Release {
+                    after: pause,
+                    why: Some(last_error(&why)),
+                },
+                "paused",
+            )
+        }
+        .because(why),
         crm::Outcome::Reject(why) => park(ParkedSet::Dead, "dead", why, lead.keep_dead),
         crm::Outcome::Hold { why, candidates } => {
             let answer = if candidates.is_empty() {
@@ -65,16 +77,15 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             };
             park(ParkedSet::Held, "held", why.with_answer(&answer), lead.keep_held)
         }
-        crm::Outcome::Settle { after, why } => Decision {
-            failure: Some(why),
-            ..plain(
-                queue::Outcome::Retry {
-                    after,
-                    doubt: Doubt::Clear,
-                },
-                "retried",
-            )
-        },
+        crm::Outcome::Settle { after, why } => plain(
+            queue::Outcome::Retry {
+                after,
+                doubt: Doubt::Clear,
+                why: last_error(&why),
+            },
+            "retried",
+        )
+        .because(why),
         crm::Outcome::Retry { after, why, unknown } => {
             let settings = lead.delivery;
             let wait = backoff(lead.attempt, settings.initial_backoff, settings.max_backoff)
@@ -93,11 +104,71 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
                 );
             }
             let doubt = if unknown { Doubt::Add } else { Doubt::Keep };
-            Decision {
-                failure: Some(why),
-                ..plain(queue::Outcome::Retry { after: wait, doubt }, "retried")
-            }
+            plain(
+                queue::Outcome::Retry {
+                    after: wait,
+                    doubt,
+                    why: last_error(&why),
+                },
+                "retried",
+            )
+            .because(why)
         }
+    }
+}
+
+impl Decision {
+    fn because(self, failure: Failure) -> Self {
+        Self {
+            failure: Some(failure),
+            ..self
+        }
+    }
+}
+
+/// As it is kept with a lead that waits.
+fn last_error(why: &Failure) -> LastError {
+    LastError::new(why.reason, &why.message)
+}
+
+/// What is done with a lead before it is tried, when earlier claims of it ended without an outcome.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Caution {
+    /// Nothing: it may be tried together with others.
+    Together,
+    /// It may be what kills workers: it is tried while no other such lead is.
+    Alone,
+    /// It is not tried again.
+    Crashed,
+}
+
+/// A kill hits all leads that are under way, so one lost claim means nothing.
+pub(super) fn caution(lost: u32) -> Caution {
+    match lost {
+        0..=1 => Caution::Together,
+        2 => Caution::Alone,
+        _ => Caution::Crashed,
+    }
+}
+
+/// Of a lead that is not tried again.
+pub(super) fn crashed(keep: Duration) -> Decision {
+    let why = Failure::new(
+        "DeliveryCrashed",
+        "three attempts in a row ended without an outcome: the receiver crashed, was killed (out of memory?) or hung \
+         while it delivered this lead; see its log, look at what the lead's expressions and payload ask for, then \
+         replay it",
+    );
+    park(ParkedSet::Dead, "dead", why, keep)
+}
+
+/// Of a lead that waits until another one that was not to be tried together with it has an outcome.
+pub(super) fn step_aside(after: Duration) -> Decision {
+    Decision {
+        settle: queue::Outcome::Release { after, why: None },
+        label: "deferred",
+        failure: None,
+        pause: None,
     }
 }
 
@@ -173,11 +244,13 @@ mod tests {
         let queue::Outcome::Retry {
             after: wait,
             doubt: Doubt::Add,
+            why,
         } = decision.settle
         else {
             panic!("{decision:?}")
         };
         assert!(wait >= long);
+        assert_eq!(why, LastError::new("Unavailable", "HubSpot failed"));
         let old = after(retry(None), Duration::from_hours(72));
         let queue::Outcome::Park {
             set: ParkedSet::Dead,
@@ -207,8 +280,26 @@ mod tests {
             reason: "full".to_owned(),
         });
         assert!(
-            matches!(after(denied, Duration::ZERO).settle, queue::Outcome::Release { after } if after.as_secs() == 3)
+            matches!(after(denied, Duration::ZERO).settle, queue::Outcome::Release { after, .. } if after.as_secs() == 3)
         );
+    }
+
+    #[test]
+    fn after_three_lost_claims_a_lead_is_dead_and_before_the_third_it_is_tried_alone() {
+        let expected = [
+            Caution::Together,
+            Caution::Together,
+            Caution::Alone,
+            Caution::Crashed,
+            Caution::Crashed,
+        ];
+        for (lost, expected) in (0..).zip(expected) {
+            assert_eq!(caution(lost), expected, "{lost}");
+        }
+        let queue::Outcome::Park { set, why, .. } = crashed(Duration::from_hours(1)).settle else {
+            panic!("it is not tried again")
+        };
+        assert_eq!((set, why.reason.as_str()), (ParkedSet::Dead, "DeliveryCrashed"));
     }
 
     #[test]

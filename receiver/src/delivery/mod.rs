@@ -16,7 +16,7 @@ mod worker;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +41,8 @@ pub struct Shared {
     pub config: watch::Receiver<Arc<Config>>,
     /// What CRMs said when they were asked before the first lead.
     pub inspections: Arc<Inspections>,
+    /// One permit: leads that may have killed this process before are tried one at a time.
+    pub suspects: Arc<Semaphore>,
     /// At most one line a second about an unavailable queue, from whoever notices.
     pub queue_log: Arc<LogLimit>,
 }

@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::metrics::histogram::Histogram;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::attempt::{Tools, attempt};
-use super::decide::{Circumstances, Decision, decide};
+use super::decide::{Caution, Circumstances, Decision, caution, crashed, decide, step_aside};
 use super::gate::SinkGate;
 use super::in_flight::InFlight;
 use crate::config::Sink;
@@ -28,6 +28,8 @@ const STORE_DOWN: Duration = Duration::from_secs(1);
 const BREATH: Duration = Duration::from_millis(5);
 /// While the gate is closed, one lead in so long asks whether it is open again: a pause may be lifted early.
 const KNOCK: Duration = Duration::from_secs(5);
+/// How long a lead steps aside while another that may kill the worker is tried.
+const ASIDE: Duration = Duration::from_secs(1);
 /// How often a settlement is tried before it is left to the lease.
 const SETTLE_TRIES: u32 = 5;
 
@@ -48,6 +50,8 @@ struct Call {
     claims: Vec<Claim>,
     /// Cancelled when the claim of one of them is lost.
     lost: CancellationToken,
+    /// Of a lead that is tried alone.
+    _alone: Option<OwnedSemaphorePermit>,
 }
 
 impl Worker {
@@ -122,9 +126,16 @@ impl Worker {
     async fn claim(&self, free: usize) -> Result<(Vec<Call>, Option<Duration>), QueueError> {
         let (lease, most) = (self.sink.delivery.lease(), self.batch_size());
         let queue = &self.shared.queue;
-        let found = queue
+        let mut found = queue
             .claim(&self.sink.id, if most > 1 { most } else { free }, lease)
             .await?;
+        let (claims, suspect) = self.set_suspects_apart(found.claims).await;
+        if let Some(suspect) = suspect {
+            // The others, too, are better off in calls of their own.
+            let calls = claims.into_iter().map(|claim| self.call(vec![claim]));
+            return Ok((calls.chain([suspect]).collect(), found.next_due));
+        }
+        found.claims = claims;
         let count = found.claims.len();
         // No lead waits for a slot of its own while others could share this one's call.
         let together = most > 1 && (count >= self.crm.batch_from() || count > free);
@@ -138,18 +149,57 @@ impl Worker {
             self.until_stopped(linger).await;
             // What is claimed already goes its way, whatever the store says now.
             if let Ok(more) = queue.claim(&self.sink.id, most - count, lease).await {
-                self.keep(&more.claims, &call.lost);
-                call.claims.extend(more.claims);
+                let (more, suspect) = self.set_suspects_apart(more.claims).await;
+                self.keep(&more, &call.lost);
+                call.claims.extend(more);
+                return Ok(([call].into_iter().chain(suspect).collect(), found.next_due));
             }
         }
         Ok((vec![call], found.next_due))
+    }
+
+    /// Takes out of `claims` the leads of which earlier claims ended without an outcome. One that has no more chances is
+    /// settled; of the others at most one is returned, as a call of its own, and only if no other is under way in this
+    /// process: if it kills the process, it alone is to blame. The rest steps aside.
+    async fn set_suspects_apart(&self, claims: Vec<Claim>) -> (Vec<Claim>, Option<Call>) {
+        if claims
+            .iter()
+            .all(|claim| caution(claim.lost) == Caution::Together)
+        {
+            return (claims, None);
+        }
+        let (mut ordinary, mut suspect, mut settled) = (Vec::new(), None, Vec::new());
+        for claim in claims {
+            match caution(claim.lost) {
+                Caution::Together => ordinary.push(claim),
+                Caution::Crashed => {
+                    let (keep, _) = self.retention(&claim);
+                    settled.push((claim, crashed(keep)));
+                }
+                Caution::Alone => match Arc::clone(&self.shared.suspects).try_acquire_owned() {
+                    Ok(alone) => suspect = Some((claim, alone)),
+                    Err(_) => settled.push((claim, step_aside(ASIDE))),
+                },
+            }
+        }
+        // Before the suspect is tried: what steps aside must not be lost with it.
+        self.finish(&settled).await;
+        let suspect = suspect.map(|(claim, alone)| Call {
+            _alone: Some(alone),
+            ..self.call(vec![claim])
+        });
+        (ordinary, suspect)
     }
 
     /// Leads that go together. From here on their leases are kept, however long they wait for company.
     fn call(&self, claims: Vec<Claim>) -> Call {
         let lost = CancellationToken::new();
         self.keep(&claims, &lost);
-        Call { claims, lost }
+        Call {
+            claims,
+            lost,
+            _alone: None,
+        }
     }
 
     fn keep(&self, claims: &[Claim], lost: &CancellationToken) {
@@ -210,7 +260,7 @@ impl Worker {
         }
     }
 
-    async fn deliver(&self, Call { claims, lost }: Call) {
+    async fn deliver(&self, Call { claims, lost, _alone }: Call) {
         let config = Arc::clone(&self.shared.config.borrow());
         let tools: Vec<Tools<'_>> = claims
             .iter()

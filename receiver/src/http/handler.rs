@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::body::NoBody;
 use super::{App, Peer, answer};
-use crate::metrics::{ReasonLabels, RequestLabels, WebhookLabels};
+use crate::metrics::{self, ReasonLabels, RequestLabels, WebhookLabels};
 use crate::queue::{Admission, LeadId, NewLead, NewRejected, ParkReason, QueueError};
 use crate::shown;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
@@ -144,7 +144,7 @@ async fn receive(
     match take(webhook, parts, &body).await {
         Ok(Taken::Challenge(answer)) => ("challenge", answer::challenge(answer)),
         Ok(Taken::Ignored(reason)) => ("ignored", answer::ignored(reason)),
-        Ok(Taken::Leads(leads)) => accept(app, leads).await,
+        Ok(Taken::Leads(leads)) => accept(app, webhook, leads).await,
         Err(refusal) => {
             let id = keep(app, webhook, parts, &body, &refusal).await;
             let keys = match refusal {
@@ -202,7 +202,7 @@ async fn take(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Tak
     }
 }
 
-async fn accept(app: &App, leads: Vec<NewLead>) -> (&'static str, Response) {
+async fn accept(app: &App, webhook: &Webhook, leads: Vec<NewLead>) -> (&'static str, Response) {
     let offered: Vec<LeadId> = leads.iter().map(|lead| lead.id.clone()).collect();
     match app.queue.accept(leads).await {
         Ok(admissions) => {
@@ -210,11 +210,13 @@ async fn accept(app: &App, leads: Vec<NewLead>) -> (&'static str, Response) {
                 .iter()
                 .zip(&admissions)
                 .map(|(id, admission)| match admission {
-                    Admission::Accepted => id.as_str(),
+                    Admission::Accepted | Admission::KeyConflict => id.as_str(),
                     Admission::Duplicate(first) => first.as_str(),
                 })
                 .collect();
-            let any_new = admissions.contains(&Admission::Accepted);
+            let conflicts = admissions.iter().filter(|a| **a == Admission::KeyConflict);
+            report_conflicts(app, webhook, conflicts.count());
+            let any_new = admissions.iter().any(Admission::is_new);
             let status = if any_new { "accepted" } else { "duplicate" };
             (status, answer::stored(status, &ids))
         }
@@ -225,6 +227,24 @@ async fn accept(app: &App, leads: Vec<NewLead>) -> (&'static str, Response) {
                 answer::unavailable(SOON, "the lead could not be stored; send it again"),
             )
         }
+    }
+}
+
+/// Counts leads whose key another lead had; the log says it once for each webhook, `/status` as long as it is so.
+fn report_conflicts(app: &App, webhook: &Webhook, conflicts: usize) {
+    if conflicts == 0 {
+        return;
+    }
+    let labels = WebhookLabels {
+        webhook: webhook.id.to_string(),
+    };
+    let before = app
+        .metrics
+        .key_conflicts
+        .get_or_create(&labels)
+        .inc_by(conflicts as u64);
+    if before == 0 {
+        tracing::warn!(webhook = %webhook.id, "{}", metrics::KEY_CONFLICT);
     }
 }
 

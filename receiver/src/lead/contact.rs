@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{Field, Lead};
@@ -15,6 +16,41 @@ pub fn contact(lead: &Lead, submission: &str) -> Contact {
         (None, None) => ["submission", submission],
     };
     Contact::new(digest(parts))
+}
+
+/// Digest of what a sender posted.
+pub fn posted(payload: &[u8]) -> [u8; 8] {
+    start_of(Sha256::digest(payload).as_slice())
+}
+
+/// Digest of what a webhook made of it, before anything is filled in; of a thin payload, also of where the rest is. The
+/// time is left out: many senders tell that of the attempt.
+pub fn mapped(lead: &Lead, hydrate: Option<&str>) -> [u8; 8] {
+    let mut hash = Sha256::new();
+    let mut add = |part: &str| {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    };
+    for (name, value) in &lead.0 {
+        if name == Field::CapturedAt.name() {
+            continue;
+        }
+        add(name);
+        match value {
+            Value::String(text) => add(text),
+            other => add(&other.to_string()),
+        }
+    }
+    add(hydrate.unwrap_or_default());
+    start_of(hash.finalize().as_slice())
+}
+
+fn start_of(hash: &[u8]) -> [u8; 8] {
+    let mut start = [0; 8];
+    for (to, from) in start.iter_mut().zip(hash) {
+        *to = *from;
+    }
+    start
 }
 
 /// 128 bits of SHA-256 over the parts, each with its length before it, so that `ab`+`c` differs from `a`+`bc`.

@@ -80,6 +80,13 @@ text_id! {
     DedupeKey
 }
 
+impl DedupeKey {
+    /// The key of a lead whose key another lead has taken over.
+    pub(super) fn of(&self, content: &Content) -> Self {
+        Self::new(format!("{self}:{:016x}", u64::from_be_bytes(content.mapped)))
+    }
+}
+
 impl LeadId {
     /// A new id, from now.
     pub fn generate() -> Self {
@@ -102,14 +109,57 @@ pub struct NewLead {
     pub webhook: WebhookId,
     /// Identity of the submission.
     pub dedupe: DedupeKey,
+    /// What it says, to tell a resend from another submission with the same key.
+    pub content: Content,
     /// How long a resend is recognised.
     pub window: Duration,
     /// Identity of the person.
     pub contact: Contact,
-    /// Where it goes; at least one.
+    /// Where it goes. None: it is kept as [`ParkedSet::Unrouted`].
     pub sinks: Arc<[SinkId]>,
+    /// How long it is kept if it goes nowhere.
+    pub keep: Duration,
     /// What the CRM worker needs.
     pub body: Bytes,
+}
+
+/// What a lead says, as two digests: of what the sender posted, and of what the webhook made of it. Senders that stamp
+/// each attempt change the first, a corrected mapping changes the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// Of the payload, or the item of it.
+    pub posted: [u8; 8],
+    /// Of the mapped lead, without what the receiver filled in.
+    pub mapped: [u8; 8],
+}
+
+impl Content {
+    /// Its length as bytes.
+    pub(super) const LENGTH: usize = 16;
+
+    /// Whether two leads with one key are the same submission: what was posted is the same, or what it means is.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.posted == other.posted || self.mapped == other.mapped
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; Self::LENGTH] {
+        let mut bytes = [0; Self::LENGTH];
+        let (posted, mapped) = bytes.split_at_mut(8);
+        posted.copy_from_slice(&self.posted);
+        mapped.copy_from_slice(&self.mapped);
+        bytes
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+        let mut content = Self {
+            posted: [0; 8],
+            mapped: [0; 8],
+        };
+        let (posted, mapped) = bytes.split_at(8);
+        content.posted.copy_from_slice(posted);
+        content.mapped.copy_from_slice(mapped);
+        content
+    }
 }
 
 /// What became of a lead that was offered.
@@ -117,8 +167,17 @@ pub struct NewLead {
 pub enum Admission {
     /// It is on disk and will be delivered.
     Accepted,
+    /// The same, although another lead had its dedupe key: their contents differ, so the key is too coarse.
+    KeyConflict,
     /// The same submission is known under this id.
     Duplicate(LeadId),
+}
+
+impl Admission {
+    /// Whether the lead is new.
+    pub fn is_new(&self) -> bool {
+        !matches!(self, Self::Duplicate(_))
+    }
 }
 
 /// A lead in the hands of a worker.
@@ -138,6 +197,8 @@ pub struct Claim {
     /// CRM may have the lead already. Stays set until the lead is settled for good or replayed: a later
     /// refusal says nothing about the earlier attempt.
     pub unknown: bool,
+    /// Claims in a row that ended without an outcome: their workers were killed, crashed or hung.
+    pub lost: u32,
     /// When it was accepted.
     pub accepted_at: Millis,
     /// When it joined the line: accepted, or replayed. What limits how long to retry counts from here, else a
@@ -183,11 +244,16 @@ pub enum Outcome {
         after: Duration,
         /// Whether the CRM may have it nonetheless.
         doubt: Doubt,
+        /// Why it did not arrive.
+        why: LastError,
     },
-    /// Nothing was attempted (pause, shutdown): due again later, and the attempt is not counted.
+    /// Nothing was attempted (pause, shutdown): due again later, and the attempt is not counted. It is no outcome:
+    /// [`Claim::lost`] stays as it was.
     Release {
         /// From now.
         after: Duration,
+        /// Why, if that is news: `None` leaves the reason of the last attempt.
+        why: Option<LastError>,
     },
     /// Set aside for a person; the contact's next lead is due.
     Park {
@@ -222,6 +288,47 @@ pub struct ParkReason {
     pub answer: String,
 }
 
+impl ParkReason {
+    /// Why a lead is in [`ParkedSet::Unrouted`].
+    pub(super) fn unrouted() -> Self {
+        Self {
+            reason: "NoSink".to_owned(),
+            message: "no sink of the webhook takes this lead (sinks[].when); correct the conditions, or give one sink \
+                      otherwise: true, and replay it"
+                .to_owned(),
+            answer: String::new(),
+        }
+    }
+}
+
+/// Why a lead that waits was not delivered by its last attempt. Names properties and codes, quotes no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastError {
+    /// A stable CamelCase word.
+    pub reason: String,
+    /// In words for a person.
+    pub message: String,
+}
+
+impl LastError {
+    /// The longest message in bytes: each lead that waits may have one in the store.
+    const LONGEST: usize = 1024;
+
+    /// With a message that is cut, with a mark, where it is longer than the store should hold.
+    pub fn new(reason: &str, message: &str) -> Self {
+        let message = if message.len() <= Self::LONGEST {
+            message.to_owned()
+        } else {
+            let cut = message.get(..message.floor_char_boundary(Self::LONGEST));
+            format!("{}…", cut.unwrap_or_default())
+        };
+        Self {
+            reason: reason.to_owned(),
+            message,
+        }
+    }
+}
+
 /// Whether a settlement took effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
@@ -239,6 +346,8 @@ pub enum ParkedSet {
     Held,
     /// The CRM refused it for good, or retries ran out.
     Dead,
+    /// No sink of its webhook takes it. It has a contact, and no sink.
+    Unrouted,
     /// Verified, but not a valid lead.
     Rejected,
 }
@@ -249,6 +358,7 @@ impl ParkedSet {
         match self {
             Self::Held => "held",
             Self::Dead => "dead",
+            Self::Unrouted => "unrouted",
             Self::Rejected => "rejected",
         }
     }
@@ -404,8 +514,14 @@ pub struct WebhookStats {
     pub accepted: u64,
     /// Recognised as resends, ever.
     pub duplicates: u64,
+    /// Accepted although another lead had their dedupe key, ever.
+    pub key_conflicts: u64,
     /// Rejected after verification, ever.
     pub rejected: u64,
+    /// Leads in the unrouted set now.
+    pub unrouted: u64,
+    /// Unrouted leads that were discarded, erased or removed at the end of their retention, ever.
+    pub discarded: u64,
     /// When the last lead was accepted.
     pub last_accepted_at: Option<Millis>,
 }

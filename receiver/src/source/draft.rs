@@ -22,7 +22,9 @@ pub struct Draft {
     pub lead: Lead,
     /// What recognises its resends.
     pub key: Key,
-    /// Where it goes.
+    /// What tells a resend from another submission with the same key.
+    pub mapped: [u8; 8],
+    /// Where it goes; empty: no sink takes it.
     pub sinks: Arc<[SinkId]>,
     /// The id it gets if it is new.
     pub id: LeadId,
@@ -126,6 +128,7 @@ impl Context<'_> {
             }
         };
         let id = LeadId::generate();
+        let mapped = lead::mapped(&lead, hydrate.as_deref());
         complete(&mut lead, webhook, &key, &id);
         let lead_value = lead.into_value();
         let scope = scope.with("lead", &lead_value);
@@ -142,6 +145,7 @@ impl Context<'_> {
         Ok(Draft {
             lead,
             key,
+            mapped,
             sinks,
             id,
             hydrate,
@@ -173,11 +177,19 @@ fn complete(lead: &mut Lead, webhook: &Webhook, key: &Key, id: &LeadId) {
 fn route(webhook: &Webhook, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Arc<[SinkId]> {
     let mut sinks = Vec::with_capacity(webhook.sinks.len());
     for route in &webhook.sinks {
-        match route.when.as_ref().map_or(Ok(true), |when| when.test(scope)) {
+        let takes = route
+            .when
+            .as_ref()
+            .map_or(Ok(!route.otherwise), |when| when.test(scope));
+        match takes {
             Ok(true) => sinks.push(route.sink.clone()),
             Ok(false) => {}
             Err(error) => problems.push(Problem::new("", "RoutingFailed", error.to_string())),
         }
+    }
+    if sinks.is_empty() {
+        let otherwise = webhook.sinks.iter().filter(|route| route.otherwise);
+        sinks.extend(otherwise.map(|route| route.sink.clone()));
     }
     sinks.into()
 }

@@ -11,7 +11,7 @@ use super::draft::{Context, Draft, Item};
 use super::form;
 use super::webhook::Webhook;
 use crate::lead::{self, Problem};
-use crate::queue::{DedupeKey, NewLead};
+use crate::queue::{Content, DedupeKey, NewLead};
 
 /// What a verified request is.
 #[derive(Debug)]
@@ -141,10 +141,6 @@ impl Webhook {
         }
         let mut reason = Some(none);
         for (draft, item) in drafts {
-            if draft.sinks.is_empty() {
-                reason = Some("no sink takes this lead (sinks[].when)");
-                continue;
-            }
             reason = None;
             match (item, &payload.json) {
                 (None, Some(json)) => each(draft, json),
@@ -172,9 +168,14 @@ impl Webhook {
             id: draft.id,
             webhook: self.id.clone(),
             dedupe: DedupeKey::new(draft.key.digest),
+            content: Content {
+                posted: lead::posted(payload),
+                mapped: draft.mapped,
+            },
             window: draft.key.window,
             contact,
             sinks: draft.sinks,
+            keep: self.keep_dead,
             body: Bytes::from(body),
         }
     }

@@ -83,8 +83,10 @@ pub struct Webhook {
 pub struct Route {
     /// The sink.
     pub sink: SinkId,
-    /// Which leads; absent: all.
+    /// Which leads; absent: all, unless `otherwise`.
     pub when: Option<Program>,
+    /// The leads that no other sink takes.
+    pub otherwise: bool,
 }
 
 /// A rule of the webhook's own.
@@ -188,6 +190,7 @@ impl Webhook {
             .map(|(n, sink)| Route {
                 sink: SinkId::new(format!("{namespace}/{}", sink.name)),
                 when: errors.program(&format!("spec.sinks[{n}].when"), sink.when.as_ref()),
+                otherwise: sink.otherwise,
             })
             .collect::<Vec<_>>();
         if sinks.is_empty() {

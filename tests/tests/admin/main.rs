@@ -7,6 +7,7 @@
 )] // a test stops at the first broken assumption
 
 mod access;
+mod crashes;
 mod crm;
 mod figures;
 mod parked;

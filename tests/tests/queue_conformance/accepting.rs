@@ -129,6 +129,133 @@ pub async fn a_duplicate_inside_a_group_is_found(rig: Rig) {
     assert_eq!(rig.deliver_all().await.len(), 2);
 }
 
+/// A lead of `person` that says something of its own under the key `key`.
+fn saying(person: &str, key: &str, number: u8) -> NewLead {
+    NewLead {
+        content: content(number),
+        ..lead(person, key)
+    }
+}
+
+pub async fn a_key_whose_lead_says_something_else_does_not_swallow(mut rig: Rig) {
+    // Given a form whose entries count from 1 on each of three sites,
+    let entries: Vec<_> = (0..3).map(|n| saying(&format!("person {n}"), "12", n)).collect();
+    assert_eq!(rig.accept(entries[0].clone()).await, Admission::Accepted);
+    for entry in &entries[1..] {
+        assert_eq!(rig.accept(entry.clone()).await, Admission::KeyConflict);
+    }
+    for crash in [false, true] {
+        if crash {
+            rig.crash().await;
+        }
+        for (n, entry) in (0..).zip(&entries) {
+            // Then the resend of each is known, under its own id,
+            assert_eq!(
+                rig.accept(saying("whoever", "12", n)).await,
+                Admission::Duplicate(entry.id.clone())
+            );
+            // and the same call repeated is no resend.
+            assert!(rig.accept(entry.clone()).await.is_new());
+        }
+    }
+    let mut delivered = rig.deliver_all().await;
+    delivered.sort();
+    let mut expected: Vec<_> = entries.into_iter().map(|entry| entry.id).collect();
+    expected.sort();
+    assert_eq!(delivered, expected);
+    let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);
+    assert_eq!(
+        (counted.accepted, counted.key_conflicts, counted.duplicates),
+        (3, 2, 6)
+    );
+}
+
+pub async fn a_resend_is_recognised_by_what_was_posted_or_by_what_it_means(rig: Rig) {
+    let first = saying("ann", "key", 1);
+    rig.accept(first.clone()).await;
+    let known = Admission::Duplicate(first.id.clone());
+    // The mapping was changed meanwhile.
+    let mut remapped = saying("ann", "key", 1);
+    remapped.content.mapped = [9; 8];
+    assert_eq!(rig.accept(remapped).await, known);
+    // The sender stamps its attempts.
+    let mut stamped = saying("ann", "key", 1);
+    stamped.content.posted = [9; 8];
+    assert_eq!(rig.accept(stamped).await, known);
+    // In one group, too.
+    let group = vec![
+        saying("ann", "k", 1),
+        saying("ann", "k", 1),
+        saying("bob", "k", 2),
+    ];
+    let first = group[0].id.clone();
+    let expected = [
+        Admission::Accepted,
+        Admission::Duplicate(first),
+        Admission::KeyConflict,
+    ];
+    assert_eq!(rig.queue.accept(group).await.unwrap(), expected);
+}
+
+pub async fn a_key_belongs_to_its_newest_lead(rig: Rig) {
+    // Given a lead under another one's key, accepted when that one's time was nearly over,
+    let mut first = saying("ann", "key", 1);
+    first.window = Duration::from_millis(400);
+    rig.accept(first).await;
+    let second = saying("bob", "key", 2);
+    assert_eq!(rig.accept(second.clone()).await, Admission::KeyConflict);
+    // when that time is over, then the later one is known still.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(
+        rig.accept(saying("bob", "key", 2)).await,
+        Admission::Duplicate(second.id)
+    );
+    assert_eq!(
+        rig.accept(saying("ann", "key", 1)).await,
+        Admission::KeyConflict,
+        "the first is forgotten"
+    );
+}
+
+pub async fn a_lead_that_goes_nowhere_is_kept_as_unrouted(mut rig: Rig) {
+    let nowhere = |key| NewLead {
+        sinks: Vec::new().into(),
+        ..lead("ann", key)
+    };
+    let first = nowhere("a");
+    let group = vec![first.clone(), lead("bob", "b"), nowhere("a")];
+    let expected = [
+        Admission::Accepted,
+        Admission::Accepted,
+        Admission::Duplicate(first.id.clone()),
+    ];
+    assert_eq!(rig.queue.accept(group).await.unwrap(), expected);
+    assert_eq!(
+        rig.accept(first.clone()).await,
+        Admission::Accepted,
+        "a repeated call"
+    );
+    rig.crash().await;
+    let kept = rig.listed(ParkedSet::Unrouted).await;
+    assert_eq!(rig.queue.show(&first.id).await.unwrap(), kept);
+    assert_eq!(kept.len(), 1);
+    assert_eq!((&kept[0].id, &kept[0].body), (&first.id, &first.body));
+    assert_eq!(
+        (&kept[0].sink, &kept[0].contact),
+        (&None, &Some(first.contact.clone()))
+    );
+    assert_eq!((kept[0].why.reason.as_str(), kept[0].attempts), ("NoSink", 0));
+    assert_eq!(
+        u128::from(kept[0].expires_at - kept[0].parked_at),
+        first.keep.as_millis()
+    );
+    let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);
+    assert_eq!(
+        (counted.accepted, counted.unrouted, counted.duplicates),
+        (2, 1, 1)
+    );
+}
+
 pub async fn a_large_group_is_one(rig: Rig) {
     // More than one script's worth: it must not be split.
     let group: Vec<_> = (0..600).map(|n| fresh(&format!("person {n}"))).collect();

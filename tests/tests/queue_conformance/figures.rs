@@ -50,6 +50,7 @@ pub async fn the_figures_add_up(rig: Rig) {
                 },
                 _ => Outcome::Release {
                     after: Duration::ZERO,
+                    why: None,
                 },
             };
             rig.settle(&claim, outcome).await;
@@ -146,6 +147,7 @@ pub async fn the_oldest_is_exact_whatever_its_state(rig: Rig) {
         &claims[2],
         Outcome::Release {
             after: Duration::ZERO,
+            why: None,
         },
     )
     .await;

@@ -198,11 +198,43 @@ pub async fn attempts_count_up_and_a_release_does_not_count(rig: Rig) {
             &claim,
             Outcome::Release {
                 after: Duration::ZERO,
+                why: None,
             },
         )
         .await;
     }
     assert_eq!(rig.claim_soon().await.attempt, 4);
+}
+
+pub async fn claims_without_an_outcome_are_counted_until_there_is_one(mut rig: Rig) {
+    // A worker that dies of its lead: the lease ends, and the lead is claimed again.
+    rig.accept(fresh("ann")).await;
+    for lost in 0..3 {
+        let claim = rig.claim_for(Duration::ZERO).await.remove(0);
+        assert_eq!((claim.lost, claim.attempt), (lost, lost + 1));
+    }
+    rig.crash().await;
+    // A worker that did not try has no outcome to tell: nothing is counted, and nothing forgotten.
+    for _ in 0..2 {
+        let claim = rig.claim_for(Duration::ZERO).await.remove(0);
+        assert_eq!(claim.lost, 3);
+        let release = Outcome::Release {
+            after: Duration::ZERO,
+            why: None,
+        };
+        assert_eq!(rig.settle(&claim, release).await, Settled::Done);
+    }
+    // An outcome, however late, clears the count,
+    let claim = rig.claim_for(Duration::ZERO).await.remove(0);
+    assert_eq!(rig.settle(&claim, retry(Duration::ZERO)).await, Settled::Done);
+    let claim = rig.claim_for(Duration::ZERO).await.remove(0);
+    assert_eq!((claim.lost, claim.unknown), (0, true));
+    // and so does the next lead.
+    let claim = rig.claim_for(Duration::ZERO).await.remove(0);
+    assert_eq!(claim.lost, 1);
+    rig.accept(fresh("ann")).await;
+    rig.park(&claim, ParkedSet::Dead).await;
+    assert_eq!(rig.claim_soon().await.lost, 0);
 }
 
 pub async fn the_next_lead_starts_with_a_clean_slate(rig: Rig) {
@@ -213,6 +245,7 @@ pub async fn the_next_lead_starts_with_a_clean_slate(rig: Rig) {
         Outcome::Retry {
             after: Duration::ZERO,
             doubt: Doubt::Add,
+            why: not_yet(),
         },
     )
     .await;
@@ -232,6 +265,7 @@ pub async fn an_unknown_outcome_is_not_forgotten(rig: Rig) {
         Outcome::Retry {
             after: Duration::ZERO,
             doubt: Doubt::Add,
+            why: not_yet(),
         },
     )
     .await;
@@ -255,7 +289,15 @@ pub async fn an_unknown_outcome_is_cleared_when_it_would_be_visible(rig: Rig) {
     ] {
         let claim = rig.claim_soon().await;
         let after = Duration::ZERO;
-        rig.settle(&claim, Outcome::Retry { after, doubt }).await;
+        rig.settle(
+            &claim,
+            Outcome::Retry {
+                after,
+                doubt,
+                why: not_yet(),
+            },
+        )
+        .await;
         let claim = rig.claim_soon().await;
         assert_eq!(claim.unknown, unknown, "{doubt:?}");
         rig.settle(&claim, retry(Duration::ZERO)).await;

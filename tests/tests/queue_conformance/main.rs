@@ -55,6 +55,10 @@ on_both_queues! {
         of_racing_copies_one_is_accepted,
         the_same_call_repeated_is_accepted_once,
         a_duplicate_inside_a_group_is_found,
+        a_key_whose_lead_says_something_else_does_not_swallow,
+        a_resend_is_recognised_by_what_was_posted_or_by_what_it_means,
+        a_key_belongs_to_its_newest_lead,
+        a_lead_that_goes_nowhere_is_kept_as_unrouted,
         a_large_group_is_one,
         groups_in_parallel_keep_their_answers,
         a_lead_for_two_sinks_waits_in_both,
@@ -70,6 +74,7 @@ on_both_queues! {
         a_renewed_lease_holds,
         settlements_stand_each_on_its_own,
         attempts_count_up_and_a_release_does_not_count,
+        claims_without_an_outcome_are_counted_until_there_is_one,
         the_next_lead_starts_with_a_clean_slate,
         an_unknown_outcome_is_not_forgotten,
         an_unknown_outcome_is_cleared_when_it_would_be_visible,
@@ -88,6 +93,7 @@ on_both_queues! {
         a_rejected_request_is_kept_and_counted,
         an_erased_contact_is_gone_everywhere,
         what_outlives_its_retention_is_pruned_and_counted,
+        unrouted_leads_are_discarded_erased_and_pruned_and_counted,
         parked_leads_survive_a_crash;
     listing:
         lists_are_newest_first_and_paged,

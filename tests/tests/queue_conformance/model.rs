@@ -11,19 +11,21 @@ type Line = (SinkId, Contact);
 /// A queue of the simplest kind.
 #[derive(Default)]
 pub struct Model {
-    dedupe: BTreeMap<DedupeKey, LeadId>,
+    /// The newest lead of each key, and those whose key it took over.
+    dedupe: BTreeMap<DedupeKey, Vec<(LeadId, Content)>>,
     lines: BTreeMap<Line, VecDeque<Waiting>>,
     heads: BTreeMap<Line, Head>,
     records: BTreeMap<Line, String>,
     pub parked: Vec<ModelParked>,
+    pub unrouted: Vec<(Contact, Waiting)>,
     shares: BTreeMap<(SinkId, WebhookId), SinkShare>,
     webhooks: BTreeMap<WebhookId, WebhookStats>,
     gates: BTreeMap<SinkId, Gate>,
 }
 
 #[derive(Clone)]
-struct Waiting {
-    id: LeadId,
+pub struct Waiting {
+    pub id: LeadId,
     webhook: WebhookId,
     body: bytes::Bytes,
 }
@@ -34,6 +36,7 @@ struct Head {
     token: Option<Token>,
     attempts: u32,
     unknown: bool,
+    lost: u32,
 }
 
 const FRESH: Head = Head {
@@ -41,6 +44,7 @@ const FRESH: Head = Head {
     token: None,
     attempts: 0,
     unknown: false,
+    lost: 0,
 };
 
 /// A lead that waits for a person.
@@ -72,15 +76,28 @@ impl Model {
     }
 
     fn accept_one(&mut self, lead: &NewLead) -> Admission {
-        if let Some(holder) = self.dedupe.get(&lead.dedupe) {
-            if *holder == lead.id {
+        let holders = self.dedupe.entry(lead.dedupe.clone()).or_default();
+        let counted = self.webhooks.entry(lead.webhook.clone()).or_default();
+        if let Some((id, _)) = holders.iter().find(|(_, content)| content.is_like(&lead.content)) {
+            if *id == lead.id {
                 return Admission::Accepted;
             }
-            self.webhooks.entry(lead.webhook.clone()).or_default().duplicates += 1;
-            return Admission::Duplicate(holder.clone());
+            counted.duplicates += 1;
+            return Admission::Duplicate(id.clone());
         }
-        self.dedupe.insert(lead.dedupe.clone(), lead.id.clone());
-        self.webhooks.entry(lead.webhook.clone()).or_default().accepted += 1;
+        let conflict = !holders.is_empty();
+        holders.push((lead.id.clone(), lead.content));
+        counted.accepted += 1;
+        counted.key_conflicts += u64::from(conflict);
+        if lead.sinks.is_empty() {
+            counted.unrouted += 1;
+            let waiting = Waiting {
+                id: lead.id.clone(),
+                webhook: lead.webhook.clone(),
+                body: lead.body.clone(),
+            };
+            self.unrouted.push((lead.contact.clone(), waiting));
+        }
         for sink in lead.sinks.iter() {
             let waiting = Waiting {
                 id: lead.id.clone(),
@@ -90,7 +107,11 @@ impl Model {
             self.share(sink, &lead.webhook).pending += 1;
             self.enqueue((sink.clone(), lead.contact.clone()), waiting);
         }
-        Admission::Accepted
+        if conflict {
+            Admission::KeyConflict
+        } else {
+            Admission::Accepted
+        }
     }
 
     fn enqueue(&mut self, line: Line, waiting: Waiting) {
@@ -121,13 +142,17 @@ impl Model {
         assert!(head.due, "claimed, but not due");
         head.attempts += 1;
         head.unknown |= head.token.is_some();
+        head.lost += u32::from(head.token.is_some());
         head.token = Some(claim.token);
         head.due = comes_back;
         assert_eq!(
             (&claim.id, &claim.webhook, &claim.body),
             (&first.id, &first.webhook, &first.body)
         );
-        assert_eq!((claim.attempt, claim.unknown), (head.attempts, head.unknown));
+        assert_eq!(
+            (claim.attempt, claim.unknown, claim.lost),
+            (head.attempts, head.unknown, head.lost)
+        );
         assert_eq!(claim.record.as_ref(), self.records.get(&line));
     }
 
@@ -153,15 +178,16 @@ impl Model {
         let head = self.heads.get_mut(&line).expect("it is held");
         head.token = None;
         match &settlement.outcome {
-            Outcome::Retry { after, doubt } => {
+            Outcome::Retry { after, doubt, .. } => {
                 head.due = after.is_zero();
+                head.lost = 0;
                 match doubt {
                     Doubt::Keep => {}
                     Doubt::Add => head.unknown = true,
                     Doubt::Clear => head.unknown = false,
                 }
             }
-            Outcome::Release { after } => {
+            Outcome::Release { after, .. } => {
                 head.due = after.is_zero();
                 head.attempts -= 1;
             }
@@ -242,6 +268,17 @@ impl Model {
             .collect();
         for (set, sink, id) in theirs {
             erased += u64::from(self.discard(set, &sink, &id));
+        }
+        let unrouted = std::mem::take(&mut self.unrouted);
+        for (of, lead) in unrouted {
+            if of == *contact {
+                let counted = self.webhooks.entry(lead.webhook).or_default();
+                counted.unrouted -= 1;
+                counted.discarded += 1;
+                erased += 1;
+            } else {
+                self.unrouted.push((of, lead));
+            }
         }
         let lines: Vec<Line> = self
             .lines

@@ -46,7 +46,7 @@ pub enum Operation {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let lead = (0..3_u8, 0..24_u8, 0..3_u8, 0..2_u8);
+    let lead = (0..3_u8, 0..24_u8, 0..4_u8, 0..2_u8);
     let which = any::<prop::sample::Index>;
     prop_oneof![
         8 => prop::collection::vec(lead, 1..5).prop_map(Operation::Accept),
@@ -84,11 +84,13 @@ pub fn new_lead((who, key, sinks, from): (u8, u8, u8, u8)) -> NewLead {
     let sinks = match sinks {
         0 => vec![crm()],
         1 => vec![other_crm()],
+        2 => Vec::new(),
         _ => vec![crm(), other_crm()],
     };
     NewLead {
         webhook: webhook(from),
         contact: person(who),
+        content: content(who % 2),
         sinks: sinks.into(),
         body: Bytes::from(format!("{who}:{key}")),
         ..lead("", &format!("key {key}"))

@@ -333,6 +333,7 @@ async fn parked_others(rig: &Rig) {
                 &claim,
                 Outcome::Release {
                     after: Duration::ZERO,
+                    why: None,
                 },
             )
             .await;
@@ -368,6 +369,44 @@ pub async fn what_outlives_its_retention_is_pruned_and_counted(rig: Rig) {
     assert!(rig.listed(ParkedSet::Rejected).await.is_empty());
     let stats = rig.stats().await;
     assert_eq!((stats.dead, stats.discarded, stats.pending), (1, 1, 0));
+}
+
+pub async fn unrouted_leads_are_discarded_erased_and_pruned_and_counted(rig: Rig) {
+    for (person, keep) in [
+        ("ann", LONG),
+        ("bob", LONG),
+        ("cid", Duration::from_millis(50)),
+        ("dan", LONG),
+    ] {
+        let lead = NewLead {
+            sinks: Vec::new().into(),
+            keep,
+            ..fresh(person)
+        };
+        rig.accept(lead.clone()).await;
+        if person == "ann" {
+            assert!(
+                rig.queue
+                    .discard(ParkedSet::Unrouted, None, &lead.id)
+                    .await
+                    .unwrap()
+            );
+            assert!(
+                !rig.queue
+                    .discard(ParkedSet::Unrouted, None, &lead.id)
+                    .await
+                    .unwrap()
+            );
+        }
+    }
+    assert_eq!(rig.queue.erase(&Contact::from("bob")).await.unwrap(), 1);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    while rig.queue.prune().await.unwrap() {}
+    let left = rig.listed(ParkedSet::Unrouted).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].contact, Some(Contact::from("dan")));
+    let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);
+    assert_eq!((counted.accepted, counted.unrouted, counted.discarded), (4, 1, 3));
 }
 
 pub async fn parked_leads_survive_a_crash(mut rig: Rig) {

@@ -131,17 +131,21 @@ impl Comparison {
             2 => Outcome::Retry {
                 after: Duration::ZERO,
                 doubt: Doubt::Add,
+                why: not_yet(),
             },
             3 => Outcome::Retry {
                 after: Duration::ZERO,
                 doubt: Doubt::Keep,
+                why: not_yet(),
             },
             4 => Outcome::Retry {
                 after: LONG,
                 doubt: Doubt::Clear,
+                why: not_yet(),
             },
             5 => Outcome::Release {
                 after: Duration::ZERO,
+                why: None,
             },
             6 => park(ParkedSet::Held),
             _ => park(ParkedSet::Dead),
@@ -216,6 +220,15 @@ impl Comparison {
         assert_eq!(grant.wait > Duration::ZERO, granted < want);
     }
 
+    async fn rig_listed(&self, set: ParkedSet) -> Vec<LeadId> {
+        let filter = ListFilter {
+            limit: 1000,
+            ..ListFilter::default()
+        };
+        let page = self.queue.list(set, &filter).await.unwrap();
+        page.items.into_iter().map(|item| item.id).collect()
+    }
+
     /// Everything that can be read agrees.
     async fn compare(&self) {
         for sink in [crm(), other_crm()] {
@@ -255,6 +268,16 @@ impl Comparison {
                 self.model.webhook(&webhook(number))
             );
         }
+        let mut unrouted: Vec<_> = self.rig_listed(ParkedSet::Unrouted).await;
+        unrouted.sort();
+        let mut expected: Vec<_> = self
+            .model
+            .unrouted
+            .iter()
+            .map(|(_, lead)| lead.id.clone())
+            .collect();
+        expected.sort();
+        assert_eq!(unrouted, expected);
         let mut parked = Vec::new();
         for set in [ParkedSet::Held, ParkedSet::Dead] {
             let mut filter = ListFilter {

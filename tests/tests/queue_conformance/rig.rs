@@ -190,7 +190,13 @@ pub fn retry(after: Duration) -> Outcome {
     Outcome::Retry {
         after,
         doubt: Doubt::Keep,
+        why: not_yet(),
     }
+}
+
+/// Why a lead is tried again.
+pub fn not_yet() -> LastError {
+    LastError::new("Unavailable", "in words: ä|:\n")
 }
 
 pub fn why(reason: &str) -> ParkReason {
@@ -201,15 +207,25 @@ pub fn why(reason: &str) -> ParkReason {
     }
 }
 
+/// What a lead says; those of different numbers have nothing in common.
+pub fn content(number: u8) -> Content {
+    Content {
+        posted: [number; 8],
+        mapped: [number; 8],
+    }
+}
+
 /// A lead of `person` whose submission is `key`.
 pub fn lead(person: &str, key: &str) -> NewLead {
     NewLead {
         id: LeadId::generate(),
         webhook: form(),
         dedupe: DedupeKey::from(key),
+        content: content(0),
         window: Duration::from_hours(1),
         contact: Contact::from(person),
         sinks: vec![crm()].into(),
+        keep: LONG,
         body: Bytes::from(format!("body of {key}")),
     }
 }

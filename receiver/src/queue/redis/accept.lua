@@ -1,36 +1,69 @@
 #!lua
 -- Deduplicates, stores and enqueues a batch of leads.
--- KEYS: counts, webhooks, due of each sink, then for each lead its dedupe key and its line in each sink.
--- ARGV: channel, number of sinks, their names, number of kinds; for each kind of lead its webhook, window,
--- number of sinks and their numbers; then for each lead its kind, id, contact and what it waits as.
+-- KEYS: counts, webhooks, the unrouted set's four, due of each sink, then for each lead its dedupe key and its line in
+-- each sink.
+-- ARGV: channel, the reason of unrouted leads as fields, number of sinks, their names, number of kinds; for each kind
+-- of lead its webhook, window, how long to keep it unrouted, number of sinks and their numbers; then for each lead its
+-- kind, what holds its dedupe key (16 bytes of its content, then its id), contact and what it waits as.
 -- Each argument costs a string here, so what leads have in common is told once.
 local KEYS, ARGV = KEYS, ARGV
 local now = text(now_ms())
-local times = field(now) .. field(now)
+local times = field(now) .. field(now) .. field('0')
+local UNROUTED, CONTENT = 3, 16
 
 local due = {}
-for sink = 1, tonumber(ARGV[2]) do
-  due[sink] = { key = KEYS[2 + sink] }
+for sink = 1, tonumber(ARGV[3]) do
+  due[sink] = { key = KEYS[6 + sink] }
 end
-local key, arg = 3 + #due, 4 + #due
+local key, arg = 7 + #due, 5 + #due
 local kinds = {}
-for number = 1, tonumber(ARGV[3 + #due]) do
+for number = 1, tonumber(ARGV[4 + #due]) do
   local sinks = {}
-  for i = 1, tonumber(ARGV[arg + 2]) do
-    sinks[i] = tonumber(ARGV[arg + 2 + i])
+  for i = 1, tonumber(ARGV[arg + 3]) do
+    sinks[i] = tonumber(ARGV[arg + 3 + i])
   end
   -- By the text that leads name it with: cheaper than to make a number of each.
   kinds[tostring(number)] = {
-    webhook = ARGV[arg], window = ARGV[arg + 1], sinks = sinks, accepted = 0, duplicates = 0,
+    webhook = ARGV[arg], window = ARGV[arg + 1], keep = ARGV[arg + 2], sinks = sinks,
+    accepted = 0, duplicates = 0, conflicts = 0,
   }
-  arg = arg + 3 + #sinks
+  arg = arg + 4 + #sinks
+end
+
+-- The two digests of a content.
+local function posted(holder)
+  return string.sub(holder, 1, CONTENT / 2)
+end
+local function mapped(holder)
+  return string.sub(holder, CONTENT / 2 + 1, CONTENT)
+end
+
+-- Whose submission a lead is whose key is held: the holder that says the same, or nil if none does. Then the newest
+-- lead has the key, since it is remembered longest; the one before keeps a key of its own, in the same hash slot.
+local function whose(dedupe, own, first, window)
+  if posted(first) == posted(own) or mapped(first) == mapped(own) then
+    return first
+  end
+  local known = call('GET', dedupe .. ':' .. mapped(own))
+  if not known then
+    call('SET', dedupe .. ':' .. mapped(first), first, 'PX', math.max(1, call('PTTL', dedupe)))
+    call('SET', dedupe, own, 'PX', window)
+  end
+  return known
 end
 
 local answers, answered = {}, 0
 for lead = arg, #ARGV, 4 do
-  local kind, id = kinds[ARGV[lead]], ARGV[lead + 1]
-  local holder = call('SET', KEYS[key], id, 'NX', 'GET', 'PX', kind.window)
-  answered = answered + 1
+  local kind, own = kinds[ARGV[lead]], ARGV[lead + 1]
+  local holder = call('SET', KEYS[key], own, 'NX', 'GET', 'PX', kind.window)
+  local answer = 1
+  if holder and holder ~= own then
+    holder = whose(KEYS[key], own, holder, kind.window)
+    if not holder then
+      answer = 2
+      kind.conflicts = kind.conflicts + 1
+    end
+  end
   if not holder then
     local contact = ARGV[lead + 2]
     for target, sink in ipairs(kind.sinks) do
@@ -39,15 +72,21 @@ for lead = arg, #ARGV, 4 do
       local last = #contacts
       contacts[last + 1], contacts[last + 2] = now, contact
     end
+    if #kind.sinks == 0 then
+      local expires_at = text(now + kind.keep)
+      local value = field('') .. field(contact) .. field(now) .. field(expires_at) .. field('0') .. ARGV[2]
+        .. times .. ARGV[lead + 3]
+      park(UNROUTED, string.sub(own, CONTENT + 1) .. '|', kind.webhook, contact, value, now, expires_at)
+      call('HINCRBY', KEYS[2], kind.webhook .. '|unrouted', 1)
+    end
     kind.accepted = kind.accepted + 1
-    answers[answered] = 1
-  elseif holder == id then
-    -- A repeated call: the lead landed the first time.
-    answers[answered] = 1
-  else
+  elseif holder ~= own then
     kind.duplicates = kind.duplicates + 1
-    answers[answered] = holder
+    answer = string.sub(holder, CONTENT + 1)
   end
+  -- Else it is a repeated call: the lead landed the first time.
+  answered = answered + 1
+  answers[answered] = answer
   key = key + 1 + #kind.sinks
 end
 
@@ -56,17 +95,20 @@ for _, kind in pairs(kinds) do
     call('HINCRBY', KEYS[2], kind.webhook .. '|accepted', kind.accepted)
     call('HSET', KEYS[2], kind.webhook .. '|last', now)
     for _, sink in ipairs(kind.sinks) do
-      call('HINCRBY', KEYS[1], ARGV[2 + sink] .. '|' .. kind.webhook .. '|queued', kind.accepted)
+      call('HINCRBY', KEYS[1], ARGV[3 + sink] .. '|' .. kind.webhook .. '|queued', kind.accepted)
     end
   end
   if kind.duplicates > 0 then
     call('HINCRBY', KEYS[2], kind.webhook .. '|duplicates', kind.duplicates)
   end
+  if kind.conflicts > 0 then
+    call('HINCRBY', KEYS[2], kind.webhook .. '|conflicts', kind.conflicts)
+  end
 end
 for sink, contacts in ipairs(due) do
   if #contacts > 0 then
     in_chunks('ZADD', 'NX', contacts)
-    call('PUBLISH', ARGV[1], ARGV[2 + sink])
+    call('PUBLISH', ARGV[1], ARGV[3 + sink])
   end
 end
 return answers

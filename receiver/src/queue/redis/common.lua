@@ -1,8 +1,9 @@
 -- What the scripts share; put behind each one's first line.
 -- Binary-safe fields: "<length>:<bytes>". A waiting lead is two elements of its line, because to join them would
--- cost more than the rest of an accept (Lua hashes each byte of a new string): its times (queued_at, accepted_at),
--- and the lead (id, webhook, then the body). A parked one is sink, contact, parked_at, expires_at, attempts,
--- reason, message, answer, then the two as they waited.
+-- cost more than the rest of an accept (Lua hashes each byte of a new string): its times (queued_at, accepted_at,
+-- and when the newest delivered lead of its contact was accepted, 0 if that is not of interest), and the lead (id,
+-- webhook, then the body). A parked one is sink, contact, parked_at, expires_at, attempts, reason, message, answer,
+-- then the two as they waited.
 local call = redis.call
 
 local function now_ms()
@@ -40,6 +41,16 @@ local function webhook_of(lead)
   return (take(lead, skip(lead, 1, 1))) or '?'
 end
 
+-- The state of a contact's first lead: token, attempts, whether an outcome is unknown, claims without an outcome, and
+-- behind these why it was not delivered (reason and message as fields).
+local function read_state(state)
+  return string.match(state, '^(%d+) (%d+) (%d+) (%d+) ?(.*)$')
+end
+
+local function put_state(token, attempts, unknown, lost, why)
+  return token .. ' ' .. attempts .. ' ' .. unknown .. ' ' .. lost .. ' ' .. why
+end
+
 -- Calls a variadic command with as many arguments as fit on Lua's stack at a time (an even number).
 local function in_chunks(command, option, arguments)
   for from = 1, #arguments, 2000 do
@@ -52,13 +63,13 @@ local function in_chunks(command, option, arguments)
   end
 end
 
--- A parked set is four keys from KEYS[at] on: values by id|sink, members id|sink|webhook by time, the same
+-- A parked set is four keys from KEYS[at] on (times are texts): values by id|sink, members id|sink|webhook by time, the same
 -- by expiry, and contact|id|sink to find a person's.
 local function park(at, id_sink, webhook, contact, value, now, expires_at)
   local member = id_sink .. '|' .. webhook
   call('HSET', KEYS[at], id_sink, value)
-  call('ZADD', KEYS[at + 1], text(now), member)
-  call('ZADD', KEYS[at + 2], text(expires_at), member)
+  call('ZADD', KEYS[at + 1], now, member)
+  call('ZADD', KEYS[at + 2], expires_at, member)
   if contact ~= '' then
     call('ZADD', KEYS[at + 3], 0, contact .. '|' .. id_sink)
   end
@@ -72,7 +83,7 @@ local function unpark(at, id_sink)
   end
   local contact = take(value, skip(value, 1, 1)) or ''
   local times = skip(value, 1, 8)
-  local behind = skip(value, times, 2)
+  local behind = skip(value, times, 3)
   local lead = string.sub(value, behind)
   local member = id_sink .. '|' .. webhook_of(lead)
   call('HDEL', KEYS[at], id_sink)
@@ -82,13 +93,17 @@ local function unpark(at, id_sink)
   return contact, lead, string.sub(value, times, behind - 1)
 end
 
--- Counts a parked lead as discarded; rejected requests (no sink) have no such count.
-local function count_discarded(counts, kind, id_sink, lead)
-  local sink = string.match(id_sink, '|(.*)$')
-  if sink ~= '' then
-    local of = sink .. '|' .. webhook_of(lead)
-    call('HINCRBY', counts, of .. '|' .. kind, -1)
-    call('HINCRBY', counts, of .. '|discarded', 1)
+-- Counts a parked lead as discarded: for its sink, or for its webhook if it is unrouted. Rejected requests are only
+-- ever counted as such.
+local function count_discarded(counts, webhooks, kind, id_sink, lead)
+  local sink, webhook = string.match(id_sink, '|(.*)$'), webhook_of(lead)
+  local hash, of = counts, sink .. '|' .. webhook
+  if kind == 'unrouted' then
+    hash, of = webhooks, webhook
+  end
+  if kind ~= 'rejected' then
+    call('HINCRBY', hash, of .. '|' .. kind, -1)
+    call('HINCRBY', hash, of .. '|discarded', 1)
   end
 end
 

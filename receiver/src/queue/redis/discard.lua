@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Removes a parked lead. KEYS: counts, the set's four. ARGV: the set's name, id|sink.
-local contact, lead = unpark(2, ARGV[2])
+-- Removes a parked lead. KEYS: counts, webhooks, the set's four. ARGV: the set's name, id|sink.
+local contact, lead = unpark(3, ARGV[2])
 if not contact then
   return 0
 end
-count_discarded(KEYS[1], ARGV[1], ARGV[2], lead)
+count_discarded(KEYS[1], KEYS[2], ARGV[1], ARGV[2], lead)
 return 1

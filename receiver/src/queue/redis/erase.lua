@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- Erases a contact. KEYS: counts, four of the held set, four of the dead set, then due, state, touched, the
--- line and the remembered record of each sink. ARGV: contact, then the sinks.
+-- Erases a contact. KEYS: counts, webhooks, four of the held set, four of the dead set, four of the unrouted set, then
+-- due, state, touched, the line and the remembered record of each sink. ARGV: contact, then the sinks.
 local contact = ARGV[1]
 local erased = 0
-for at, kind in pairs({ [2] = 'held', [6] = 'dead' }) do
+for at, kind in pairs({ [3] = 'held', [7] = 'dead', [11] = 'unrouted' }) do
   local prefix = contact .. '|'
   for _, member in ipairs(call('ZRANGE', KEYS[at + 3], '[' .. prefix, '[' .. prefix .. '\255', 'BYLEX')) do
     local id_sink = string.sub(member, #prefix + 1)
     local found, lead = unpark(at, id_sink)
     if found then
-      count_discarded(KEYS[1], kind, id_sink, lead)
+      count_discarded(KEYS[1], KEYS[2], kind, id_sink, lead)
       erased = erased + 1
     else
       call('ZREM', KEYS[at + 3], member)
@@ -17,7 +17,7 @@ for at, kind in pairs({ [2] = 'held', [6] = 'dead' }) do
   end
 end
 for i = 2, #ARGV do
-  local at = 10 + (i - 2) * 5
+  local at = 15 + (i - 2) * 5
   local line, counted = KEYS[at + 3], {}
   local length = call('LLEN', line)
   for from = 0, length - 1, 100 do

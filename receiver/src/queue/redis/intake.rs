@@ -5,8 +5,17 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{answer::items, keys::Keys, link::Link, millis, packed::put, script};
-use crate::queue::{Admission, LeadId, NewLead, QueueError, SinkId, WebhookId, intake::Ticket};
+use super::{
+    answer::items,
+    keys::Keys,
+    link::Link,
+    millis,
+    packed::{put, put_reason},
+    script,
+};
+use crate::queue::{
+    Admission, LeadId, NewLead, ParkReason, ParkedSet, QueueError, SinkId, WebhookId, intake::Ticket,
+};
 
 /// A script takes at most so many leads and bytes, unless one request alone holds more.
 const BATCH_LEADS: usize = 256;
@@ -74,7 +83,8 @@ async fn send(link: &Link, keys: &Keys, batch: Vec<Offer>) {
 
 fn admission(answer: Option<Value>) -> Result<Admission, QueueError> {
     match answer {
-        Some(Value::Int(_)) => Ok(Admission::Accepted),
+        Some(Value::Int(1)) => Ok(Admission::Accepted),
+        Some(Value::Int(2)) => Ok(Admission::KeyConflict),
         Some(Value::BulkString(id)) => Ok(Admission::Duplicate(LeadId::new(
             String::from_utf8_lossy(&id).as_ref(),
         ))),
@@ -83,7 +93,7 @@ fn admission(answer: Option<Value>) -> Result<Admission, QueueError> {
 }
 
 /// What leads of a batch have in common: told once, and then named by a number.
-type Kind<'b> = (&'b WebhookId, Duration, &'b [SinkId]);
+type Kind<'b> = (&'b WebhookId, Duration, Duration, &'b [SinkId]);
 
 /// The sinks and kinds of leads of a batch, numbered from 1.
 #[derive(Default)]
@@ -109,7 +119,7 @@ impl<'b> Layout<'b> {
                 layout.number_sinks(&lead.sinks);
             }
         }
-        layout.keys += 2 + layout.sinks.len();
+        layout.keys += 6 + layout.sinks.len();
         layout
     }
 
@@ -129,7 +139,9 @@ impl<'b> Layout<'b> {
     fn call(&self, keys: &Keys, batch: &[Offer]) -> Cmd {
         let leads = || batch.iter().flat_map(|offer| offer.leads.iter());
         let mut call = script::ACCEPT.call(self.keys, self.bytes);
-        call.arg(keys.counts()).arg(keys.webhooks());
+        call.arg(keys.counts())
+            .arg(keys.webhooks())
+            .arg(&keys.parked(ParkedSet::Unrouted));
         for sink in &self.sinks {
             call.arg(keys.due(sink));
         }
@@ -140,29 +152,35 @@ impl<'b> Layout<'b> {
             }
         }
         self.put_kinds(keys, &mut call);
-        let mut entry = Vec::new();
+        let (mut entry, mut holder) = (Vec::new(), Vec::new());
         for lead in leads() {
             entry.clear();
             put(&mut entry, lead.id.as_str().as_bytes());
             put(&mut entry, lead.webhook.as_str().as_bytes());
             entry.extend_from_slice(&lead.body);
             call.arg(self.kind_numbers.get(&kind(lead)).copied().unwrap_or_default());
-            call.arg(lead.id.as_str())
-                .arg(lead.contact.as_str())
-                .arg(&entry[..]);
+            holder.clear();
+            holder.extend_from_slice(&lead.content.to_bytes());
+            holder.extend_from_slice(lead.id.as_str().as_bytes());
+            call.arg(&holder[..]).arg(lead.contact.as_str()).arg(&entry[..]);
         }
         call
     }
 
     fn put_kinds(&self, keys: &Keys, call: &mut Cmd) {
-        call.arg(keys.channel()).arg(self.sinks.len());
+        let mut reason = Vec::new();
+        if self.kinds.iter().any(|(.., sinks)| sinks.is_empty()) {
+            put_reason(&mut reason, &ParkReason::unrouted());
+        }
+        call.arg(keys.channel()).arg(reason).arg(self.sinks.len());
         for sink in &self.sinks {
             call.arg(sink.as_str());
         }
         call.arg(self.kinds.len());
-        for (webhook, window, sinks) in &self.kinds {
+        for (webhook, window, keep, sinks) in &self.kinds {
             call.arg(webhook.as_str())
                 .arg(millis(*window).max(1))
+                .arg(millis(*keep))
                 .arg(sinks.len());
             for sink in *sinks {
                 call.arg(self.sink_numbers.get(sink).copied().unwrap_or_default());
@@ -172,5 +190,5 @@ impl<'b> Layout<'b> {
 }
 
 fn kind(lead: &NewLead) -> Kind<'_> {
-    (&lead.webhook, lead.window, &lead.sinks)
+    (&lead.webhook, lead.window, lead.keep, &lead.sinks)
 }

@@ -35,7 +35,8 @@ impl Keys {
         self.key(&["webhooks"])
     }
 
-    /// String: the id of the lead that holds a dedupe key.
+    /// String: what the lead that holds a dedupe key says (16 bytes), and its id. With `:` and 8 bytes behind it, the
+    /// same of a lead whose key another one has taken over.
     pub(super) fn dedupe(&self, key: &DedupeKey) -> String {
         self.key(&["dedupe:", key.as_str()])
     }
@@ -55,7 +56,7 @@ impl Keys {
         self.key(&["due:", sink.as_str()])
     }
 
-    /// Hash: contact -> `token attempts unknown` of its first lead, once that was claimed.
+    /// Hash: contact -> `token attempts unknown lost why` of its first lead, once that was claimed.
     pub(super) fn state(&self, sink: &SinkId) -> String {
         self.key(&["state:", sink.as_str()])
     }

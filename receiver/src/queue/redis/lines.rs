@@ -8,11 +8,12 @@ use super::{
     RedisQueue,
     answer::{Items, bytes, items, number, strange, text},
     millis,
-    packed::{Entry, put_reason},
+    packed::{Entry, put_error, put_reason},
     script,
 };
 use crate::queue::{
-    Claim, Claims, Contact, Doubt, Outcome, ParkedSet, QueueError, Settled, Settlement, SinkId, Token,
+    Claim, Claims, Contact, Doubt, LastError, Outcome, ParkedSet, QueueError, Settled, Settlement, SinkId,
+    Token,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -141,29 +142,48 @@ impl RedisQueue {
         for settlement in settlements {
             call.arg(settlement.contact.as_str()).arg(settlement.token);
             match &settlement.outcome {
-                Outcome::Delivered { remember: None } => call.arg("delivered").arg("").arg(0),
+                Outcome::Delivered { remember: None } => call.arg("delivered").arg("").arg(0).arg(""),
                 Outcome::Delivered {
                     remember: Some((record, keep)),
-                } => call.arg("delivered").arg(record).arg(millis(*keep).max(1)),
-                Outcome::Retry { after, doubt } => {
+                } => call
+                    .arg("delivered")
+                    .arg(record)
+                    .arg(millis(*keep).max(1))
+                    .arg(""),
+                Outcome::Retry { after, doubt, why } => {
                     let unknown = match doubt {
                         Doubt::Keep => "",
                         Doubt::Add => "1",
                         Doubt::Clear => "0",
                     };
-                    call.arg("retry").arg(millis(*after)).arg(unknown)
+                    call.arg("retry")
+                        .arg(millis(*after))
+                        .arg(packed_error(Some(why)))
+                        .arg(unknown)
                 }
-                Outcome::Release { after } => call.arg("release").arg(millis(*after)).arg(""),
+                Outcome::Release { after, why } => call
+                    .arg("release")
+                    .arg(millis(*after))
+                    .arg(packed_error(why.as_ref()))
+                    .arg(""),
                 Outcome::Park { set, why, keep } => {
                     let mut reason = Vec::new();
                     put_reason(&mut reason, why);
                     let set = if *set == ParkedSet::Held { "held" } else { "dead" };
-                    call.arg(set).arg(millis(*keep)).arg(reason)
+                    call.arg(set).arg(millis(*keep)).arg(reason).arg("")
                 }
             };
         }
         self.link.run(&script::SETTLE, &call).await
     }
+}
+
+fn packed_error(why: Option<&LastError>) -> Vec<u8> {
+    let mut packed = Vec::new();
+    if let Some(why) = why {
+        put_error(&mut packed, why);
+    }
+    packed
 }
 
 fn read_claim(lead: Value) -> Option<Claim> {
@@ -172,6 +192,7 @@ fn read_claim(lead: Value) -> Option<Claim> {
     let token = fields.unsigned()?;
     let attempt = u32::try_from(fields.unsigned()?).unwrap_or(u32::MAX);
     let unknown = fields.number()? == 1;
+    let lost = u32::try_from(fields.unsigned()?).unwrap_or(u32::MAX);
     let record = fields.next().and_then(text);
     let entry = Entry::read(bytes(fields.next()?)?, bytes(fields.next()?)?)?;
     Some(Claim {
@@ -181,6 +202,7 @@ fn read_claim(lead: Value) -> Option<Claim> {
         webhook: entry.webhook,
         attempt,
         unknown,
+        lost,
         accepted_at: entry.accepted_at,
         queued_at: entry.queued_at,
         record,

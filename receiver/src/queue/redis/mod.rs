@@ -150,7 +150,7 @@ impl Queue for RedisQueue {
             Err(_) => return Err(QueueError::Unavailable("Redis did not answer in time".into())),
         };
         for (lead, admission) in leads.iter().zip(&admissions) {
-            if *admission == Admission::Accepted {
+            if admission.is_new() {
                 lead.sinks.iter().for_each(|sink| self.wake.push(sink));
             }
         }

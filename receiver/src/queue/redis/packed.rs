@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::queue::{Contact, LeadId, Millis, ParkReason, Parked, ParkedSet, QueueError, SinkId, WebhookId};
+use crate::queue::{
+    Contact, LastError, LeadId, Millis, ParkReason, Parked, ParkedSet, QueueError, SinkId, WebhookId,
+};
 
 /// Appends a field.
 pub(super) fn put(packed: &mut Vec<u8>, field: &[u8]) {
@@ -25,6 +27,12 @@ pub(super) fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
         }
     }
     digits.get(at..).unwrap_or_default()
+}
+
+/// The two texts of a last error as fields.
+pub(super) fn put_error(packed: &mut Vec<u8>, why: &LastError) {
+    put(packed, why.reason.as_bytes());
+    put(packed, why.message.as_bytes());
 }
 
 /// The three texts of a reason as fields.
@@ -74,6 +82,8 @@ impl Fields {
 pub(super) struct Entry {
     pub(super) queued_at: Millis,
     pub(super) accepted_at: Millis,
+    /// When the newest delivered lead of its contact was accepted; 0: not of interest.
+    pub(super) newest: Millis,
     pub(super) id: LeadId,
     pub(super) webhook: WebhookId,
     pub(super) body: Bytes,
@@ -82,13 +92,21 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn read(times: Bytes, lead: Bytes) -> Option<Self> {
         let mut times = Fields::of(times);
-        Self::with_times(times.number()?, times.number()?, Fields::of(lead))
+        let times = [times.number()?, times.number()?, times.number()?];
+        Self::with_times(times, Fields::of(lead))
     }
 
-    fn with_times(queued_at: Millis, accepted_at: Millis, mut lead: Fields) -> Option<Self> {
+    /// The rest of a parked lead.
+    fn behind(mut fields: Fields) -> Option<Self> {
+        let times = [fields.number()?, fields.number()?, fields.number()?];
+        Self::with_times(times, fields)
+    }
+
+    fn with_times([queued_at, accepted_at, newest]: [Millis; 3], mut lead: Fields) -> Option<Self> {
         Some(Self {
             queued_at,
             accepted_at,
+            newest,
             id: LeadId::new(lead.text()?),
             webhook: WebhookId::new(lead.text()?),
             body: lead.rest(),
@@ -114,7 +132,7 @@ fn read_parked(set: ParkedSet, packed: Bytes) -> Option<Parked> {
         message: fields.text()?,
         answer: fields.text()?,
     };
-    let entry = Entry::with_times(fields.number()?, fields.number()?, fields)?;
+    let entry = Entry::behind(fields)?;
     Some(Parked {
         set,
         id: entry.id,

@@ -97,7 +97,12 @@ impl RedisQueue {
     pub(super) async fn show_parked(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError> {
         let sinks = self.known_sinks().await?;
         let mut found = Vec::new();
-        for set in [ParkedSet::Dead, ParkedSet::Held, ParkedSet::Rejected] {
+        for set in [
+            ParkedSet::Dead,
+            ParkedSet::Held,
+            ParkedSet::Unrouted,
+            ParkedSet::Rejected,
+        ] {
             let [values, ..] = self.keys.parked(set);
             let mut get = cmd("HMGET");
             get.arg(values).arg(id_sink(id, None));
@@ -138,7 +143,7 @@ impl RedisQueue {
         id: &LeadId,
         record: Option<(&str, Duration)>,
     ) -> Result<bool, QueueError> {
-        if set == ParkedSet::Rejected {
+        if matches!(set, ParkedSet::Rejected | ParkedSet::Unrouted) {
             return Ok(false);
         }
         // The contact names the line, and a script must name its keys: so it is looked up first.
@@ -168,18 +173,21 @@ impl RedisQueue {
         sink: Option<&SinkId>,
         id: &LeadId,
     ) -> Result<bool, QueueError> {
-        let mut call = script::DISCARD.call(5, 256);
-        call.arg(self.keys.counts()).arg(&self.keys.parked(set));
+        let mut call = script::DISCARD.call(6, 256);
+        call.arg(self.keys.counts())
+            .arg(self.keys.webhooks())
+            .arg(&self.keys.parked(set));
         call.arg(set.as_str()).arg(id_sink(id, sink));
         Ok(number(&self.link.run(&script::DISCARD, &call).await?) == Some(1))
     }
 
     pub(super) async fn erase_contact(&self, contact: &Contact) -> Result<u64, QueueError> {
         let sinks = self.known_sinks().await?;
-        let mut call = script::ERASE.call(9 + 5 * sinks.len(), 512 * sinks.len() + 512);
-        call.arg(self.keys.counts());
-        call.arg(&self.keys.parked(ParkedSet::Held))
-            .arg(&self.keys.parked(ParkedSet::Dead));
+        let mut call = script::ERASE.call(14 + 5 * sinks.len(), 512 * sinks.len() + 512);
+        call.arg(self.keys.counts()).arg(self.keys.webhooks());
+        for set in [ParkedSet::Held, ParkedSet::Dead, ParkedSet::Unrouted] {
+            call.arg(&self.keys.parked(set));
+        }
         for sink in &sinks {
             call.arg(self.keys.due(sink))
                 .arg(self.keys.state(sink))
@@ -197,9 +205,16 @@ impl RedisQueue {
 
     pub(super) async fn prune_parked(&self) -> Result<bool, QueueError> {
         let mut more = false;
-        for set in [ParkedSet::Held, ParkedSet::Dead, ParkedSet::Rejected] {
-            let mut call = script::PRUNE.call(5, 256);
-            call.arg(self.keys.counts()).arg(&self.keys.parked(set));
+        for set in [
+            ParkedSet::Held,
+            ParkedSet::Dead,
+            ParkedSet::Unrouted,
+            ParkedSet::Rejected,
+        ] {
+            let mut call = script::PRUNE.call(6, 256);
+            call.arg(self.keys.counts())
+                .arg(self.keys.webhooks())
+                .arg(&self.keys.parked(set));
             call.arg(set.as_str()).arg(PRUNED);
             let removed: Value = self.link.run_repeatable(&script::PRUNE, &call).await?;
             more |= number(&removed) >= i64::try_from(PRUNED).ok();

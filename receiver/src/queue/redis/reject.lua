@@ -6,10 +6,10 @@ local id_sink = ARGV[1] .. '|'
 if call('HEXISTS', KEYS[2], id_sink) == 1 then
   return 0
 end
-local expires_at = now + ARGV[3]
-local at = field(text(now))
-local entry = at .. at .. field(ARGV[1]) .. field(ARGV[2]) .. ARGV[5]
-local value = field('') .. field('') .. at .. field(text(expires_at)) .. field('0') .. ARGV[4] .. entry
+local now, expires_at = text(now), text(now + ARGV[3])
+local at = field(now)
+local entry = at .. at .. field('0') .. field(ARGV[1]) .. field(ARGV[2]) .. ARGV[5]
+local value = field('') .. field('') .. at .. field(expires_at) .. field('0') .. ARGV[4] .. entry
 park(2, id_sink, ARGV[2], '', value, now, expires_at)
 call('HINCRBY', KEYS[1], ARGV[2] .. '|rejected', 1)
 return 1

@@ -8,7 +8,7 @@ if not contact then
   return 0
 end
 local now = text(now_ms())
-local _, accepted_at = take(times, 1)
+local accepted_at = skip(times, 1, 1)
 call('RPUSH', KEYS[7], field(now) .. string.sub(times, accepted_at), lead)
 if ARGV[7] ~= '0' then
   call('SET', KEYS[8], ARGV[6], 'PX', ARGV[7])

@@ -2,12 +2,12 @@
 -- Ends claims, each on its own.
 -- KEYS: counts, due, state, touched, four of the held set, four of the dead set, then the line and the
 -- remembered record of each contact.
--- ARGV: channel, sink, then for each claim its contact, token, kind of outcome, and two values:
---   delivered: the CRM record, how long to remember it (0: not);  retry: after, whether unknown (1, 0, or as before);
---   release: after;  held, dead: how long to keep it, the reason as fields.
+-- ARGV: channel, sink, then for each claim its contact, token, kind of outcome, and three values:
+--   delivered: the CRM record, how long to remember it (0: not);  retry: after, why, whether unknown (1, 0, or as
+--   before);  release: after, why ('': as before);  held, dead: how long to keep it, the reason as fields.
 local now = now_ms()
 local sink = ARGV[2]
-local HELD, DEAD, PER_CLAIM = 5, 9, 5
+local HELD, DEAD, PER_CLAIM = 5, 9, 6
 
 local due, state, touched = { key = KEYS[2] }, { key = KEYS[3] }, { key = KEYS[4] }
 local gone = { due = { key = KEYS[2] }, state = { key = KEYS[3] }, touched = { key = KEYS[4] } }
@@ -18,9 +18,9 @@ local function count(webhook, what)
   counted[name] = (counted[name] or 0) + 1
 end
 
-local function put_back(contact, after, attempts, unknown)
+local function put_back(contact, after, attempts, unknown, lost, why)
   state[#state + 1] = contact
-  state[#state + 1] = '0 ' .. text(attempts) .. ' ' .. unknown
+  state[#state + 1] = put_state('0', text(attempts), unknown, lost, why)
   due[#due + 1] = text(now + after)
   due[#due + 1] = contact
 end
@@ -40,13 +40,13 @@ end
 
 local answers = {}
 for arg = 3, #ARGV, PER_CLAIM do
-  local contact, kind, value = ARGV[arg], ARGV[arg + 2], ARGV[arg + 3]
+  local contact, kind, value, second = ARGV[arg], ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4]
   local line = KEYS[13 + (arg - 3) / PER_CLAIM * 2]
   local record = KEYS[14 + (arg - 3) / PER_CLAIM * 2]
   local held = not settled[contact] and call('HGET', KEYS[3], contact)
-  local token, attempts, unknown
+  local token, attempts, unknown, lost, why
   if held then
-    token, attempts, unknown = string.match(held, '^(%d+) (%d+) (%d+)$')
+    token, attempts, unknown, lost, why = read_state(held)
   end
   if not token or token == '0' or token ~= ARGV[arg + 1] then
     answers[#answers + 1] = 0
@@ -54,9 +54,11 @@ for arg = 3, #ARGV, PER_CLAIM do
     answers[#answers + 1] = 1
     settled[contact] = true
     if kind == 'retry' then
-      put_back(contact, tonumber(value), tonumber(attempts), ARGV[arg + 4] ~= '' and ARGV[arg + 4] or unknown)
+      local doubt = ARGV[arg + 5]
+      put_back(contact, tonumber(value), tonumber(attempts), doubt ~= '' and doubt or unknown, '0', second)
     elseif kind == 'release' then
-      put_back(contact, tonumber(value), math.max(0, tonumber(attempts) - 1), unknown)
+      why = second ~= '' and second or why
+      put_back(contact, tonumber(value), math.max(0, tonumber(attempts) - 1), unknown, lost, why)
     else
       local times, lead = unpack(call('LPOP', line, 2) or {})
       if lead then
@@ -64,15 +66,15 @@ for arg = 3, #ARGV, PER_CLAIM do
         count(webhook, kind)
         if kind == 'delivered' then
           delivered[webhook] = true
-          if ARGV[arg + 4] ~= '0' then
-            call('SET', record, value, 'PX', ARGV[arg + 4])
+          if second ~= '0' then
+            call('SET', record, value, 'PX', second)
           end
         else
           local id = take(lead, 1) or '?'
-          local expires_at = now + value
-          local parked = field(sink) .. field(contact) .. field(text(now)) .. field(text(expires_at))
-            .. field(attempts) .. ARGV[arg + 4] .. times .. lead
-          park(kind == 'held' and HELD or DEAD, id .. '|' .. sink, webhook, contact, parked, now, expires_at)
+          local parked_at, expires_at = text(now), text(now + value)
+          local parked = field(sink) .. field(contact) .. field(parked_at) .. field(expires_at)
+            .. field(attempts) .. second .. times .. lead
+          park(kind == 'held' and HELD or DEAD, id .. '|' .. sink, webhook, contact, parked, parked_at, expires_at)
         end
       end
       next_head(contact, line)

@@ -29,7 +29,15 @@ impl RedisQueue {
         &self,
         webhooks: &[WebhookId],
     ) -> Result<Vec<WebhookStats>, QueueError> {
-        const FIGURES: [&str; 4] = ["accepted", "duplicates", "rejected", "last"];
+        const FIGURES: [&str; 7] = [
+            "accepted",
+            "duplicates",
+            "conflicts",
+            "rejected",
+            "unrouted",
+            "discarded",
+            "last",
+        ];
         if webhooks.is_empty() {
             return Ok(Vec::new());
         }
@@ -47,7 +55,10 @@ impl RedisQueue {
             .map(|_| WebhookStats {
                 accepted: next().unwrap_or(0),
                 duplicates: next().unwrap_or(0),
+                key_conflicts: next().unwrap_or(0),
                 rejected: next().unwrap_or(0),
+                unrouted: next().unwrap_or(0),
+                discarded: next().unwrap_or(0),
                 last_accepted_at: next(),
             })
             .collect())

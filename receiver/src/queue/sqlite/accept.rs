@@ -6,7 +6,7 @@ use super::{
     filing::{Holder, NewLine, hold},
     writer::{Failure, Tx, millis},
 };
-use crate::queue::{Admission, NewLead, NewRejected, ParkedSet};
+use crate::queue::{Admission, NewLead, NewRejected, ParkReason, ParkedSet};
 
 /// Deduplicates, stores and enqueues the leads of one request.
 pub(super) fn accept(tx: &mut Tx<'_>, leads: &[NewLead]) -> Result<Vec<Admission>, Failure> {
@@ -14,20 +14,38 @@ pub(super) fn accept(tx: &mut Tx<'_>, leads: &[NewLead]) -> Result<Vec<Admission
 }
 
 fn accept_one(tx: &mut Tx<'_>, lead: &NewLead) -> Result<Admission, Failure> {
-    if let Some(holder) = tx.holder(&lead.dedupe)? {
-        if holder == lead.id {
+    let mut admission = Admission::Accepted;
+    if let Some(first) = tx.holder(&lead.dedupe)? {
+        let own = lead.dedupe.of(&lead.content);
+        let known = if first.content.is_like(&lead.content) {
+            Some(first.id)
+        } else if let Some(holder) = tx.holder(&own)? {
+            Some(holder.id)
+        } else {
+            // The newest lead has the key, since it is remembered longest; the one before keeps a key of its own.
+            hold(tx.sql, &lead.dedupe.of(&first.content), &first)?;
+            None
+        };
+        match known {
             // A repeated call: the lead landed the first time.
-            return Ok(Admission::Accepted);
+            Some(id) if id == lead.id => return Ok(admission),
+            Some(id) => {
+                tx.tally.webhook(&lead.webhook).duplicates += 1;
+                return Ok(Admission::Duplicate(id));
+            }
+            None => {
+                tx.tally.webhook(&lead.webhook).key_conflicts += 1;
+                admission = Admission::KeyConflict;
+            }
         }
-        tx.tally.webhook(&lead.webhook).duplicates += 1;
-        return Ok(Admission::Duplicate(holder));
     }
     let until = tx.now + millis(lead.window).max(1);
     if lead.sinks.is_empty() {
-        let id = lead.id.clone();
-        hold(tx.sql, &lead.dedupe, &Holder { id, until })?;
+        let (id, content) = (lead.id.clone(), lead.content);
+        hold(tx.sql, &lead.dedupe, &Holder { id, content, until })?;
+        keep_unrouted(tx, lead)?;
     }
-    let mut key = Some((&lead.dedupe, until));
+    let mut key = Some((&lead.dedupe, lead.content, until));
     for sink in lead.sinks.iter() {
         tx.append(&NewLine {
             sink,
@@ -35,13 +53,34 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead) -> Result<Admission, Failure> {
             id: &lead.id,
             webhook: lead.webhook.as_str(),
             accepted_at: tx.now,
+            newest: 0,
             key: key.take(),
             body: &lead.body,
         })?;
         tx.tally.sink(sink, &lead.webhook).queued += 1;
     }
     tx.tally.webhook(&lead.webhook).accepted += 1;
-    Ok(Admission::Accepted)
+    Ok(admission)
+}
+
+/// Sets a lead aside that goes nowhere.
+fn keep_unrouted(tx: &mut Tx<'_>, lead: &NewLead) -> rusqlite::Result<()> {
+    let why = ParkReason::unrouted();
+    tx.sql
+        .prepare_cached("INSERT INTO parked VALUES (?1, ?2, ?3, '', ?4, ?5, ?2, ?6, 0, 0, ?7, ?8, '', ?9)")?
+        .execute((
+            ParkedSet::Unrouted.as_str(),
+            tx.now,
+            lead.id.as_str(),
+            lead.contact.as_str(),
+            lead.webhook.as_str(),
+            tx.now + millis(lead.keep),
+            &why.reason,
+            &why.message,
+            &lead.body[..],
+        ))?;
+    tx.tally.webhook(&lead.webhook).unrouted += 1;
+    Ok(())
 }
 
 /// Keeps a request that could not become a lead.
@@ -51,7 +90,7 @@ pub(super) fn reject(tx: &mut Tx<'_>, rejected: &NewRejected, keep: Duration) ->
         Ok(tx
             .sql
             .prepare_cached(
-                "INSERT INTO parked VALUES (?1, ?2, ?3, '', '', ?4, ?2, ?5, 0, ?6, ?7, ?8, ?9) \
+                "INSERT INTO parked VALUES (?1, ?2, ?3, '', '', ?4, ?2, ?5, 0, 0, ?6, ?7, ?8, ?9) \
              ON CONFLICT DO NOTHING",
             )?
             .execute((

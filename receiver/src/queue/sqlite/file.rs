@@ -10,12 +10,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use super::filing::Unfiled;
 use crate::queue::{OpenError, QueueError};
 
-/// Each schema after the one before it; a file's `user_version` says how many it has seen.
-const MIGRATIONS: [&str; 3] = [
-    include_str!("migrations/1.sql"),
-    include_str!("migrations/2.sql"),
-    include_str!("migrations/3.sql"),
-];
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// What a file's `user_version` says when its schema is this one.
+const VERSION: i64 = 4;
 
 /// Marks a file as a Leadgate queue ("LdgQ"), so that another program's database is refused, not altered.
 const APPLICATION_ID: i32 = 0x4C64_6751;
@@ -58,7 +56,7 @@ impl QueueFile {
         }
     }
 
-    /// Opens the file, takes it for this process alone, and brings its schema up to date.
+    /// Opens the file, takes it for this process alone, and gives a new one its schema.
     pub(super) fn open(&self) -> Result<Opened, OpenError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -68,7 +66,7 @@ impl QueueFile {
         let max_pages = self
             .configure(&connection)
             .map_err(|error| self.open_error(&error))?;
-        self.migrate(&mut connection)?;
+        self.prepare(&mut connection)?;
         self.quick_check(&connection)?;
         let unfiled = Unfiled::load(&connection).map_err(|error| self.open_error(&error))?;
         Ok(Opened {
@@ -99,9 +97,9 @@ impl QueueFile {
         Ok(Some(pages))
     }
 
-    fn migrate(&self, connection: &mut Connection) -> Result<(), OpenError> {
+    fn prepare(&self, connection: &mut Connection) -> Result<(), OpenError> {
         let failed = |error: &rusqlite::Error| self.open_error(error);
-        // A write transaction, even when there is nothing to migrate: from here on the file is ours.
+        // A write transaction, even when the file has its schema: from here on it is ours.
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| failed(&error))?;
@@ -116,22 +114,18 @@ impl QueueFile {
         if tables > 0 && application != i64::from(APPLICATION_ID) {
             return Err(self.unusable("it is another program's database"));
         }
-        let done = usize::try_from(version).unwrap_or(usize::MAX);
-        let Some(missing) = MIGRATIONS.get(done..) else {
+        if tables > 0 && version != VERSION {
             return Err(self.unusable(&format!(
-                "it was written by a newer version (schema {version}, this one knows {})",
-                MIGRATIONS.len()
+                "it was written by another version (schema {version}, this one knows {VERSION})"
             )));
-        };
-        for migration in missing {
-            transaction
-                .execute_batch(migration)
-                .map_err(|error| failed(&error))?;
         }
-        let latest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        transaction
-            .pragma_update(None, "application_id", APPLICATION_ID)
-            .and_then(|()| transaction.pragma_update(None, "user_version", latest))
+        let made = if tables == 0 {
+            transaction.execute_batch(SCHEMA)
+        } else {
+            Ok(())
+        };
+        made.and_then(|()| transaction.pragma_update(None, "application_id", APPLICATION_ID))
+            .and_then(|()| transaction.pragma_update(None, "user_version", VERSION))
             .and_then(|()| transaction.commit())
             .map_err(|error| failed(&error))
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::writer::Tx;
-use crate::queue::{Contact, DedupeKey, LeadId, SinkId};
+use crate::queue::{Contact, Content, DedupeKey, LeadId, SinkId};
 
 /// So many leads make a round, if nothing asks for them earlier.
 const ROUND: usize = 8192;
@@ -59,10 +59,11 @@ struct Line {
     key: Option<(DedupeKey, Holder)>,
 }
 
-/// Who holds a dedupe key, and until when.
+/// Who holds a dedupe key, what that lead says, and until when.
 #[derive(Clone)]
 pub(super) struct Holder {
     pub(super) id: LeadId,
+    pub(super) content: Content,
     pub(super) until: i64,
 }
 
@@ -73,8 +74,9 @@ pub(super) struct NewLine<'a> {
     pub(super) id: &'a LeadId,
     pub(super) webhook: &'a str,
     pub(super) accepted_at: i64,
-    /// The key to be filed with it, and until when it is held.
-    pub(super) key: Option<(&'a DedupeKey, i64)>,
+    pub(super) newest: i64,
+    /// The key to be filed with it, what the lead says, and until when the key is held.
+    pub(super) key: Option<(&'a DedupeKey, Content, i64)>,
     pub(super) body: &'a [u8],
 }
 
@@ -84,16 +86,20 @@ impl Unfiled {
         let filed: i64 = sql.query_row("SELECT seq FROM filed", [], |row| row.get(0))?;
         let lines = sql
             .prepare(
-                "SELECT seq, sink, contact, queued_at, dedupe, id, remembered_until FROM line \
+                "SELECT seq, sink, contact, queued_at, dedupe, id, content, remembered_until FROM line \
                  WHERE seq > ?1 ORDER BY seq",
             )?
             .query_map([filed], |row| {
-                let key = match (row.get::<_, Option<String>>(4)?, row.get(6)?) {
-                    (Some(key), Some(until)) => {
-                        let id = LeadId::new(row.get::<_, String>(5)?);
-                        Some((DedupeKey::new(key), Holder { id, until }))
+                let key = match row.get::<_, Option<String>>(4)? {
+                    Some(key) => {
+                        let holder = Holder {
+                            id: LeadId::new(row.get::<_, String>(5)?),
+                            content: Content::from_bytes(row.get(6)?),
+                            until: row.get(7)?,
+                        };
+                        Some((DedupeKey::new(key), holder))
                     }
-                    _ => None,
+                    None => None,
                 };
                 Ok(Line {
                     seq: row.get(0)?,
@@ -161,22 +167,29 @@ impl Unfiled {
 
 impl Tx<'_> {
     /// Who holds a dedupe key.
-    pub(super) fn holder(&self, key: &DedupeKey) -> rusqlite::Result<Option<LeadId>> {
+    pub(super) fn holder(&self, key: &DedupeKey) -> rusqlite::Result<Option<Holder>> {
         if let Some(holder) = self.unfiled.keys.get(key) {
-            return Ok((holder.until > self.now).then(|| holder.id.clone()));
+            return Ok((holder.until > self.now).then(|| holder.clone()));
         }
         self.sql
-            .prepare_cached("SELECT id FROM dedupe WHERE key = ?1 AND expires_at > ?2")?
-            .query_row((key.as_str(), self.now), |row| row.get::<_, String>(0))
+            .prepare_cached("SELECT id, content, expires_at FROM dedupe WHERE key = ?1 AND expires_at > ?2")?
+            .query_row((key.as_str(), self.now), |row| {
+                Ok(Holder {
+                    id: LeadId::new(row.get::<_, String>(0)?),
+                    content: Content::from_bytes(row.get(1)?),
+                    until: row.get(2)?,
+                })
+            })
             .optional()
-            .map(|id| id.map(LeadId::new))
     }
 
     /// Writes a lead behind all others.
     pub(super) fn append(&mut self, line: &NewLine<'_>) -> rusqlite::Result<()> {
         let seq = self.unfiled.next_seq;
         self.sql
-            .prepare_cached("INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10)")?
+            .prepare_cached(
+                "INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, ?9, ?10, ?11, ?12)",
+            )?
             .execute((
                 seq,
                 line.sink.as_str(),
@@ -185,13 +198,15 @@ impl Tx<'_> {
                 line.webhook,
                 line.accepted_at,
                 self.now,
-                line.key.map(|(key, _)| key.as_str()),
-                line.key.map(|(_, until)| until),
+                line.newest,
+                line.key.map(|(key, ..)| key.as_str()),
+                line.key.map(|(_, content, _)| content.to_bytes()),
+                line.key.map(|(.., until)| until),
                 line.body,
             ))?;
-        let key = line.key.map(|(key, until)| {
+        let key = line.key.map(|(key, content, until)| {
             let id = line.id.clone();
-            (key.clone(), Holder { id, until })
+            (key.clone(), Holder { id, content, until })
         });
         self.unfiled.next_seq += 1;
         self.unfiled.keys.extend(key.clone());
@@ -280,8 +295,13 @@ impl Round {
 
 /// Files a dedupe key.
 pub(super) fn hold(sql: &Connection, key: &DedupeKey, holder: &Holder) -> rusqlite::Result<usize> {
-    sql.prepare_cached("INSERT OR REPLACE INTO dedupe VALUES (?1, ?2, ?3)")?
-        .execute((key.as_str(), holder.id.as_str(), holder.until))
+    sql.prepare_cached("INSERT OR REPLACE INTO dedupe VALUES (?1, ?2, ?3, ?4)")?
+        .execute((
+            key.as_str(),
+            holder.id.as_str(),
+            holder.content.to_bytes(),
+            holder.until,
+        ))
 }
 
 /// Puts a lead at the end of its contact's line, and the contact among those that are due if it was not. Does nothing

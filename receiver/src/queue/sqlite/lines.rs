@@ -7,8 +7,8 @@ use rusqlite::OptionalExtension;
 
 use super::writer::{Failure, Tx, millis, unsigned};
 use crate::queue::{
-    Claim, Claims, Contact, Doubt, LeadId, Outcome, ParkReason, ParkedSet, Settled, Settlement, SinkId,
-    Token, WebhookId,
+    Claim, Claims, Contact, Doubt, LastError, LeadId, Outcome, ParkReason, ParkedSet, Settled, Settlement,
+    SinkId, Token, WebhookId,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -21,6 +21,7 @@ struct DueHead {
     token: i64,
     attempts: i64,
     unknown: bool,
+    lost: i64,
 }
 
 /// Hands out the first lead of up to `max` contacts that are due.
@@ -51,7 +52,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration)
 fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<DueHead>> {
     tx.sql
         .prepare_cached(
-            "SELECT contact, first, token, attempts, unknown FROM head WHERE sink = ?1 AND due <= ?2 \
+            "SELECT contact, first, token, attempts, unknown, lost FROM head WHERE sink = ?1 AND due <= ?2 \
              ORDER BY due LIMIT ?3",
         )?
         .query_map(
@@ -63,6 +64,7 @@ fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<Due
                     token: row.get(2)?,
                     attempts: row.get(3)?,
                     unknown: row.get(4)?,
+                    lost: row.get(5)?,
                 })
             },
         )?
@@ -78,7 +80,9 @@ fn claim_head(
 ) -> rusqlite::Result<Option<Claim>> {
     let attempt = head.attempts + 1;
     // A claim whose lease ran out: its worker died or hangs, and may have reached the CRM.
-    let unknown = head.unknown || head.token != 0;
+    let ran_out = head.token != 0;
+    let unknown = head.unknown || ran_out;
+    let lost = head.lost + i64::from(ran_out);
     let claim = tx
         .sql
         .prepare_cached(
@@ -94,6 +98,7 @@ fn claim_head(
                 webhook: WebhookId::new(row.get::<_, String>(1)?),
                 attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
                 unknown,
+                lost: u32::try_from(lost).unwrap_or(u32::MAX),
                 accepted_at: unsigned(row.get(2)?),
                 queued_at: unsigned(row.get(3)?),
                 body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
@@ -108,7 +113,7 @@ fn claim_head(
     }
     tx.sql
         .prepare_cached(
-            "UPDATE head SET due = ?3, token = ?4, attempts = ?5, unknown = ?6, touched = 1 \
+            "UPDATE head SET due = ?3, token = ?4, attempts = ?5, unknown = ?6, lost = ?7, touched = 1 \
              WHERE sink = ?1 AND contact = ?2",
         )?
         .execute((
@@ -118,6 +123,7 @@ fn claim_head(
             token,
             attempt,
             unknown,
+            lost,
         ))?;
     Ok(claim)
 }
@@ -195,12 +201,26 @@ fn settle_one(
         return Ok(Settled::Stale);
     }
     match &settlement.outcome {
-        Outcome::Retry { after, doubt } => {
-            put_back(tx, sink, contact, *after, attempts, *doubt)?;
+        Outcome::Retry { after, doubt, why } => {
+            let back = Back {
+                after: *after,
+                attempts,
+                doubt: *doubt,
+                an_outcome: true,
+                why: Some(why),
+            };
+            put_back(tx, sink, contact, &back)?;
             *waits = true;
         }
-        Outcome::Release { after } => {
-            put_back(tx, sink, contact, *after, attempts - 1, Doubt::Keep)?;
+        Outcome::Release { after, why } => {
+            let back = Back {
+                after: *after,
+                attempts: attempts - 1,
+                doubt: Doubt::Keep,
+                an_outcome: false,
+                why: why.as_ref(),
+            };
+            put_back(tx, sink, contact, &back)?;
             *waits = true;
         }
         Outcome::Delivered { remember: record } => {
@@ -244,29 +264,36 @@ pub(super) fn remember(
         .execute((sink.as_str(), contact, record, tx.now + millis(keep)))
 }
 
-fn put_back(
-    tx: &Tx<'_>,
-    sink: &SinkId,
-    contact: &Contact,
+/// A lead that goes back to the head of its line.
+struct Back<'a> {
     after: Duration,
     attempts: i64,
     doubt: Doubt,
-) -> rusqlite::Result<usize> {
+    /// Whether the claim had one.
+    an_outcome: bool,
+    why: Option<&'a LastError>,
+}
+
+fn put_back(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, back: &Back<'_>) -> rusqlite::Result<usize> {
     tx.sql
         .prepare_cached(
-            "UPDATE head SET due = ?3, token = 0, attempts = max(?4, 0), unknown = coalesce(?5, unknown) \
+            "UPDATE head SET due = ?3, token = 0, attempts = max(?4, 0), unknown = coalesce(?5, unknown), \
+             lost = iif(?6, 0, lost), reason = coalesce(?7, reason), message = coalesce(?8, message) \
              WHERE sink = ?1 AND contact = ?2",
         )?
         .execute((
             sink.as_str(),
             contact.as_str(),
-            tx.now + millis(after),
-            attempts,
-            match doubt {
+            tx.now + millis(back.after),
+            back.attempts,
+            match back.doubt {
                 Doubt::Keep => None,
                 Doubt::Add => Some(true),
                 Doubt::Clear => Some(false),
             },
+            back.an_outcome,
+            back.why.map(|why| &why.reason),
+            back.why.map(|why| &why.message),
         ))
 }
 
@@ -287,7 +314,7 @@ pub(super) fn take(
         tx.sql
             .prepare_cached(
                 "INSERT OR REPLACE INTO parked SELECT ?2, ?3, id, sink, contact, webhook, accepted_at, ?4, \
-                 ?5, ?6, ?7, ?8, body FROM line WHERE seq = ?1",
+                 ?5, newest, ?6, ?7, ?8, body FROM line WHERE seq = ?1",
             )?
             .execute((
                 seq,
@@ -322,7 +349,7 @@ fn next_head(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, next: Option<i64>) -
     tx.sql
         .prepare_cached(
             "UPDATE head SET first = ?3, due = ?4, queued_at = ?4, token = 0, attempts = 0, unknown = 0, \
-             touched = 0 WHERE sink = ?1 AND contact = ?2",
+             lost = 0, touched = 0, reason = '', message = '' WHERE sink = ?1 AND contact = ?2",
         )?
         .execute((sink.as_str(), contact.as_str(), next, queued_at))?;
     Ok(true)

@@ -116,7 +116,7 @@ impl Queue for SqliteQueue {
             .call(room, false, move |tx| accept::accept(tx, &offered))
             .await?;
         for (lead, admission) in leads.iter().zip(&admissions) {
-            if *admission == Admission::Accepted {
+            if admission.is_new() {
                 lead.sinks.iter().for_each(|sink| self.wake.push(sink));
             }
         }

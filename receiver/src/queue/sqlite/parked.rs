@@ -109,9 +109,14 @@ fn parked(row: &Row<'_>) -> Result<Parked, Failure> {
 }
 
 fn set_named(name: &str) -> Option<ParkedSet> {
-    [ParkedSet::Held, ParkedSet::Dead, ParkedSet::Rejected]
-        .into_iter()
-        .find(|set| set.as_str() == name)
+    [
+        ParkedSet::Held,
+        ParkedSet::Dead,
+        ParkedSet::Unrouted,
+        ParkedSet::Rejected,
+    ]
+    .into_iter()
+    .find(|set| set.as_str() == name)
 }
 
 /// Everything parked under an id.
@@ -134,7 +139,7 @@ pub(super) fn replay(
     id: &LeadId,
     record: Option<(&str, Duration)>,
 ) -> Result<bool, Failure> {
-    if set == ParkedSet::Rejected {
+    if matches!(set, ParkedSet::Rejected | ParkedSet::Unrouted) {
         return Ok(false);
     }
     let found: Option<(String, String, i64, Vec<u8>)> = tx
@@ -157,6 +162,7 @@ pub(super) fn replay(
         id,
         webhook: &webhook,
         accepted_at,
+        newest: 0,
         key: None,
         body: &body,
     })?;
@@ -183,17 +189,27 @@ pub(super) fn discard(
         )
         .optional()?;
     let Some(webhook) = webhook else { return Ok(false) };
-    if let Some(sink) = sink {
-        count_discarded(tx, set, sink, &WebhookId::new(webhook));
-    }
+    let sink = sink.map_or("", SinkId::as_str);
+    count_discarded(tx, set, sink, &WebhookId::new(webhook));
     Ok(true)
 }
 
 /// Moves one lead from a parked set's count to the discarded ones.
-fn count_discarded(tx: &mut Tx<'_>, set: ParkedSet, sink: &SinkId, webhook: &WebhookId) {
-    let delta = tx.tally.sink(sink, webhook);
-    delta.parked(set, -1);
-    delta.discarded += 1;
+fn count_discarded(tx: &mut Tx<'_>, set: ParkedSet, sink: &str, webhook: &WebhookId) {
+    match set {
+        ParkedSet::Held | ParkedSet::Dead => {
+            let delta = tx.tally.sink(&SinkId::from(sink), webhook);
+            delta.parked(set, -1);
+            delta.discarded += 1;
+        }
+        ParkedSet::Unrouted => {
+            let delta = tx.tally.webhook(webhook);
+            delta.unrouted -= 1;
+            delta.discarded += 1;
+        }
+        // Only ever counted as rejected.
+        ParkedSet::Rejected => {}
+    }
 }
 
 /// Removes parked leads that have outlived their retention, at most `limit`.
@@ -213,13 +229,8 @@ pub(super) fn expire(tx: &mut Tx<'_>, limit: i64) -> rusqlite::Result<usize> {
 
 fn count_gone(tx: &mut Tx<'_>, gone: &[(String, String, String)]) {
     for (kind, sink, webhook) in gone {
-        if let Some(set) = set_named(kind).filter(|set| *set != ParkedSet::Rejected) {
-            count_discarded(
-                tx,
-                set,
-                &SinkId::from(sink.as_str()),
-                &WebhookId::from(webhook.as_str()),
-            );
+        if let Some(set) = set_named(kind) {
+            count_discarded(tx, set, sink, &WebhookId::from(webhook.as_str()));
         }
     }
 }

@@ -77,17 +77,21 @@ fn oldest(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Option<i64>> {
 pub(super) fn webhooks(tx: &mut Tx<'_>, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, Failure> {
     tx.flush_tally()?;
     let mut select = tx.sql.prepare_cached(
-        "SELECT accepted, duplicates, rejected, last_accepted_at FROM webhook_count WHERE webhook = ?1",
+        "SELECT accepted, duplicates, key_conflicts, rejected, unrouted, discarded, last_accepted_at \
+         FROM webhook_count WHERE webhook = ?1",
     )?;
     let mut stats = Vec::with_capacity(webhooks.len());
     for webhook in webhooks {
         let found = select
             .query_row([webhook.as_str()], |row| {
-                let at: i64 = row.get(3)?;
+                let at: i64 = row.get(6)?;
                 Ok(WebhookStats {
                     accepted: unsigned(row.get(0)?),
                     duplicates: unsigned(row.get(1)?),
-                    rejected: unsigned(row.get(2)?),
+                    key_conflicts: unsigned(row.get(2)?),
+                    rejected: unsigned(row.get(3)?),
+                    unrouted: unsigned(row.get(4)?),
+                    discarded: unsigned(row.get(5)?),
                     last_accepted_at: (at > 0).then_some(unsigned(at)),
                 })
             })

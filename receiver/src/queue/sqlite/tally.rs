@@ -27,7 +27,10 @@ pub(super) struct SinkDelta {
 pub(super) struct WebhookDelta {
     pub(super) accepted: i64,
     pub(super) duplicates: i64,
+    pub(super) key_conflicts: i64,
     pub(super) rejected: i64,
+    pub(super) unrouted: i64,
+    pub(super) discarded: i64,
 }
 
 impl SinkDelta {
@@ -35,7 +38,7 @@ impl SinkDelta {
     pub(super) fn parked(&mut self, set: ParkedSet, by: i64) {
         match set {
             ParkedSet::Held => self.held += by,
-            ParkedSet::Dead | ParkedSet::Rejected => self.dead += by,
+            ParkedSet::Dead | ParkedSet::Rejected | ParkedSet::Unrouted => self.dead += by,
         }
     }
 }
@@ -75,16 +78,20 @@ impl Tx<'_> {
             sinks.execute(params)?;
         }
         let mut webhooks = self.sql.prepare_cached(
-            "INSERT INTO webhook_count VALUES (?1, ?2, ?3, ?4, iif(?2 > 0, ?5, 0)) \
+            "INSERT INTO webhook_count VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?2 > 0, ?8, 0)) \
              ON CONFLICT DO UPDATE SET accepted = accepted + ?2, duplicates = duplicates + ?3, \
-             rejected = rejected + ?4, last_accepted_at = max(last_accepted_at, excluded.last_accepted_at)",
+             key_conflicts = key_conflicts + ?4, rejected = rejected + ?5, unrouted = unrouted + ?6, \
+             discarded = discarded + ?7, last_accepted_at = max(last_accepted_at, excluded.last_accepted_at)",
         )?;
         for (webhook, by) in &tally.webhooks {
             webhooks.execute((
                 webhook.as_str(),
                 by.accepted,
                 by.duplicates,
+                by.key_conflicts,
                 by.rejected,
+                by.unrouted,
+                by.discarded,
                 self.now,
             ))?;
         }

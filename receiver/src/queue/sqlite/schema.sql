@@ -1,36 +1,48 @@
--- Version 1. Times are milliseconds since the Unix epoch.
+-- Times are milliseconds since the Unix epoch.
 
--- One submission, one lead: which id holds a key, and until when.
+-- One submission, one lead: which id holds a key, what that lead says, and until when.
 CREATE TABLE dedupe (
-    key TEXT PRIMARY KEY, id TEXT NOT NULL, expires_at INTEGER NOT NULL
+    key TEXT PRIMARY KEY, id TEXT NOT NULL, content BLOB NOT NULL, expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX dedupe_expiry ON dedupe (expires_at);
 
--- What waits: a row per lead and sink; a contact's line is its rows by seq.
+-- What waits: a row per lead and sink, written where it came in. A contact's head and the dedupe key are filed later,
+-- many at once.
 CREATE TABLE line (
     seq INTEGER PRIMARY KEY, sink TEXT NOT NULL, contact TEXT NOT NULL, id TEXT NOT NULL,
-    webhook TEXT NOT NULL, accepted_at INTEGER NOT NULL, queued_at INTEGER NOT NULL, body BLOB NOT NULL
+    webhook TEXT NOT NULL, accepted_at INTEGER NOT NULL, queued_at INTEGER NOT NULL,
+    -- When the newest lead of the contact that this sink has delivered was accepted; 0: not known to be of interest.
+    newest INTEGER NOT NULL,
+    -- The contact's next lead. Null: there is none, or it is not filed yet.
+    next INTEGER,
+    -- Which submission it is, what it says, and until when that is remembered. Null: it needs no filing.
+    dedupe TEXT, content BLOB, remembered_until INTEGER,
+    body BLOB NOT NULL
 ) STRICT;
-CREATE INDEX line_contact ON line (sink, contact);
 
--- A row per contact that waits: when its first lead is due (while claimed: when the lease ends), and how
--- often that lead was tried. token 0: not claimed. touched 0: never claimed, then due equals queued_at.
+-- A row per contact that waits: the ends of its line, when its first lead is due (while claimed: when the lease ends),
+-- how often that lead was tried, how many of these claims in a row had no outcome, and why it was not delivered.
+-- token 0: not claimed. touched 0: never claimed, then due equals queued_at.
 CREATE TABLE head (
-    sink TEXT NOT NULL, contact TEXT NOT NULL, due INTEGER NOT NULL, queued_at INTEGER NOT NULL,
-    token INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
-    unknown INTEGER NOT NULL DEFAULT 0, touched INTEGER NOT NULL DEFAULT 0,
+    sink TEXT NOT NULL, contact TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    due INTEGER NOT NULL, queued_at INTEGER NOT NULL, token INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,
+    touched INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (sink, contact)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX head_due ON head (sink, due);
 -- With head_due it tells the oldest lead without a scan, and costs nothing on the way in.
 CREATE INDEX head_touched ON head (sink, queued_at) WHERE touched = 1;
 
--- What a person must look at. sink and contact are '' for rejected requests.
+-- Lines up to this seq are filed.
+CREATE TABLE filed (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT;
+INSERT INTO filed VALUES (1, 0);
+
+-- What a person must look at. sink is '' for unrouted leads, sink and contact are for rejected requests.
 CREATE TABLE parked (
     kind TEXT NOT NULL, parked_at INTEGER NOT NULL, id TEXT NOT NULL, sink TEXT NOT NULL,
     contact TEXT NOT NULL, webhook TEXT NOT NULL, accepted_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
-    answer TEXT NOT NULL, body BLOB NOT NULL
+    expires_at INTEGER NOT NULL, attempts INTEGER NOT NULL, newest INTEGER NOT NULL, reason TEXT NOT NULL,
+    message TEXT NOT NULL, answer TEXT NOT NULL, body BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX parked_id ON parked (id, kind, sink);
 CREATE INDEX parked_age ON parked (kind, parked_at, id, sink);
@@ -65,9 +77,10 @@ CREATE TABLE sink_count (
     discarded INTEGER NOT NULL, held INTEGER NOT NULL, dead INTEGER NOT NULL,
     last_delivered_at INTEGER NOT NULL, PRIMARY KEY (sink, webhook)
 ) STRICT, WITHOUT ROWID;
+-- unrouted and discarded are of leads that no sink takes.
 CREATE TABLE webhook_count (
-    webhook TEXT PRIMARY KEY, accepted INTEGER NOT NULL, duplicates INTEGER NOT NULL,
-    rejected INTEGER NOT NULL, last_accepted_at INTEGER NOT NULL
+    webhook TEXT PRIMARY KEY, accepted INTEGER NOT NULL, duplicates INTEGER NOT NULL, key_conflicts INTEGER NOT NULL,
+    rejected INTEGER NOT NULL, unrouted INTEGER NOT NULL, discarded INTEGER NOT NULL, last_accepted_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Written by the check of the store.
