@@ -4,20 +4,91 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use reqwest::RequestBuilder;
+use serde_json::Value;
 
-use super::{Denied, Failure, Gate, Outcome, health};
+use super::{Denied, Failure, Gate, Outcome};
 use crate::outgoing;
 use crate::queue::CrmHealth;
 
 /// More of an answer than any documented body of a batch of 200 has.
 const LONGEST_BODY: usize = 4 << 20;
 
-/// What a CRM answered.
+/// Longer answers are parsed off the serving threads.
+const PARSED_HERE: usize = 64 << 10;
+
+/// What a CRM answered, or something in between (a firewall, a proxy, a maintenance page).
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
+    pub(crate) body: Body,
+}
+
+/// What a body is.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Body {
+    /// What APIs write.
+    Json(Value),
+    /// Nothing.
+    Empty,
+    /// A page for people.
+    Html,
+    /// Some other text.
+    Other,
+}
+
+impl Body {
+    fn of(text: &str) -> Self {
+        let plain = text.trim_start_matches('\u{feff}').trim();
+        if plain.is_empty() {
+            Self::Empty
+        } else if let Ok(value) = serde_json::from_str(plain) {
+            Self::Json(value)
+        } else if plain.starts_with('<') {
+            Self::Html
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, headers: HeaderMap, text: String) -> Self {
+        let body = Body::of(&text);
+        Self {
+            status,
+            headers,
+            text,
+            body,
+        }
+    }
+
+    /// The body, if it is JSON; else null.
+    pub(crate) fn json(&self) -> &Value {
+        match &self.body {
+            Body::Json(value) => value,
+            Body::Empty | Body::Html | Body::Other => &Value::Null,
+        }
+    }
+
+    /// Says that this answer is not `crm`'s own.
+    pub(crate) fn foreign(&self, crm: &str) -> Failure {
+        let what = match self.body {
+            Body::Json(_) => "JSON of another kind",
+            Body::Empty => "an empty body",
+            Body::Html => "an HTML page",
+            Body::Other => "a text",
+        };
+        Failure::new(
+            "ForeignAnswer",
+            format!(
+                "not {crm} but something between it and Leadgate (a firewall, a proxy, a maintenance page) answered {} with {what}",
+                self.status
+            ),
+        )
+        .with_answer(&self.text)
+    }
 }
 
 /// Why a call gave no answer.
@@ -53,9 +124,7 @@ pub(crate) async fn exchange(
     gate.pass().await.map_err(NoAnswer::Denied)?;
     let started = Instant::now();
     let result = send(request, timeout, crm, address).await;
-    let state = result
-        .as_ref()
-        .map_or(CrmHealth::Down, |reply| health(reply.status));
+    let state = result.as_ref().map_or(CrmHealth::Down, health);
     gate.report(state, started.elapsed()).await;
     result
 }
@@ -70,20 +139,37 @@ pub(crate) async fn send(
     let result = match request.timeout(timeout).send().await {
         Ok(response) => {
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            bounded_text(response).await.map(|text| Reply {
-                status,
-                headers,
-                text,
-            })
+            bounded_text(response).await.map(|text| (status, headers, text))
         }
         Err(error) => Err(error),
     };
-    result.map_err(|error| {
+    let (status, headers, text) = result.map_err(|error| {
         NoAnswer::Failed(
             no_answer(&error, crm, address),
             !error.is_connect() && !error.is_builder(),
         )
-    })
+    })?;
+    if text.len() <= PARSED_HERE {
+        return Ok(Reply::new(status, headers, text));
+    }
+    tokio::task::spawn_blocking(move || Reply::new(status, headers, text))
+        .await
+        .map_err(|_| {
+            NoAnswer::Failed(
+                Failure::new("UnreadableAnswer", format!("{crm}'s answer could not be read")),
+                true,
+            )
+        })
+}
+
+/// What an answer tells about the CRM itself: it fails, or a page stands in its place.
+fn health(reply: &Reply) -> CrmHealth {
+    let page = reply.status < 300 && reply.body == Body::Html;
+    if reply.status >= 500 || page {
+        CrmHealth::Down
+    } else {
+        CrmHealth::Up
+    }
 }
 
 async fn bounded_text(mut response: reqwest::Response) -> Result<String, reqwest::Error> {
@@ -125,5 +211,59 @@ fn no_answer(error: &reqwest::Error, crm: &str, address: &str) -> Failure {
             "ConnectionLost",
             format!("the connection to {crm} broke before the answer came"),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_answer_that_is_no_api_s_is_told_from_one_that_is() {
+        let table = [
+            (r#"{"id": "1"}"#, Body::Json(json!({"id": "1"}))),
+            ("\u{feff}\r\n[]", Body::Json(json!([]))),
+            ("", Body::Empty),
+            (" \n", Body::Empty),
+            ("<!DOCTYPE html><title>Blocked</title>", Body::Html),
+            ("<?xml version=\"1.0\"?><Error/>", Body::Html),
+            ("upstream connect error", Body::Other),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Body::of(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_in_place_of_a_result_means_that_the_crm_is_down_and_a_refusal_does_not() {
+        let table = [
+            (200, "{}", CrmHealth::Up),
+            (204, "", CrmHealth::Up),
+            (200, "<html>maintenance</html>", CrmHealth::Down),
+            (403, "<html>blocked</html>", CrmHealth::Up),
+            (503, "{}", CrmHealth::Down),
+        ];
+        for (status, text, expected) in table {
+            let reply = Reply::new(status, HeaderMap::new(), text.to_owned());
+            assert_eq!(health(&reply), expected, "{status} {text}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_answer_is_named_as_one_and_quotes_nothing_but_in_the_dead_letter() {
+        let reply = Reply::new(
+            403,
+            HeaderMap::new(),
+            "<html>ada@example.com\u{1b}[2J</html>".to_owned(),
+        );
+        let failure = reply.foreign("HubSpot");
+        assert!(
+            failure.message.contains("403 with an HTML page"),
+            "{}",
+            failure.message
+        );
+        assert!(!failure.message.contains("ada"));
+        assert!(failure.answer.contains("ada") && !failure.answer.contains('\u{1b}'));
     }
 }

@@ -9,6 +9,7 @@ mod exchange;
 mod gate;
 pub mod hubspot;
 mod matching;
+pub mod phone_forms;
 mod properties;
 pub mod rest;
 mod retry_after;
@@ -25,7 +26,6 @@ pub use matching::{Candidate, Matching, Verdict};
 pub use properties::{Mapping, MappingError};
 pub use retry_after::retry_after;
 
-use crate::queue::CrmHealth;
 use crate::shown;
 
 /// The longest part of a CRM's answer that is kept with a dead lead.
@@ -125,8 +125,28 @@ pub enum Outcome {
         /// Why.
         why: Failure,
     },
+    /// It did not arrive, and it is not plain whether the lead is to blame or the account: a firewall in between refused
+    /// it, say, or a permission is lacking for one of its properties. Delivery judges by whether other leads pass and by
+    /// what [`Crm::inspect`] says at that moment; in doubt the lead steps back alone.
+    Suspect {
+        /// Why.
+        why: Failure,
+        /// Whether the CRM may have written it.
+        unknown: bool,
+        /// Whether the refusal is in the CRM's own words, not in those of something in between.
+        own: bool,
+    },
     /// The CRM will never take it as it is.
     Reject(Failure),
+    /// The CRM takes it without these properties, which are never the one that identifies the record (then:
+    /// [`Outcome::Reject`]). Nothing was written; delivery tries again without them, or gives the lead up, as
+    /// `delivery.onRefusedProperty` says.
+    Refused {
+        /// Why, should the lead be given up.
+        why: Failure,
+        /// At least one, each of them sent.
+        properties: Vec<RefusedProperty>,
+    },
     /// A person must decide which record it is.
     Hold {
         /// Why.
@@ -134,6 +154,15 @@ pub enum Outcome {
         /// Ids of the records that it may be.
         candidates: Vec<String>,
     },
+}
+
+/// A property that a CRM does not take, while it would take the rest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefusedProperty {
+    /// The CRM's name of it, as the sink's mapping has it.
+    pub property: String,
+    /// A CamelCase word: `InvalidOption`, `TooLong`, `ReadOnlyProperty`, `UnknownProperty` or `InvalidProperty`.
+    pub reason: &'static str,
 }
 
 /// Why a lead did not arrive. `message` goes to logs and status: it names properties and codes and quotes no value.
@@ -163,20 +192,22 @@ impl Failure {
         format!("{}: {}", self.reason, self.message)
     }
 
-    /// With the CRM's words, cut to a bearable length.
+    /// With the CRM's words, cut to a bearable length; control characters, which a terminal would obey, are replaced.
     #[must_use]
     pub fn with_answer(mut self, answer: &str) -> Self {
-        let end = answer
-            .char_indices()
-            .map(|(at, _)| at)
-            .take_while(|at| *at <= LONGEST_ANSWER)
-            .last()
-            .unwrap_or(0);
-        self.answer = if answer.len() <= LONGEST_ANSWER {
-            answer.to_owned()
-        } else {
-            answer.get(..end).unwrap_or_default().to_owned()
-        };
+        let end = answer.floor_char_boundary(LONGEST_ANSWER);
+        self.answer = answer
+            .get(..end)
+            .unwrap_or_default()
+            .chars()
+            .map(|c| {
+                if c.is_control() && c != '\n' && c != '\t' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect();
         self
     }
 }
@@ -209,13 +240,4 @@ pub struct Inspection {
     pub credentials: Option<Result<(), Failure>>,
     /// What is wrong with the sink's properties, each with its remedy: unknown ones, read-only ones.
     pub problems: Vec<String>,
-}
-
-/// What a finished HTTP exchange tells about the CRM itself.
-pub(crate) fn health(status: u16) -> CrmHealth {
-    if status >= 500 {
-        CrmHealth::Down
-    } else {
-        CrmHealth::Up
-    }
 }

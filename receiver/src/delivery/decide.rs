@@ -68,7 +68,18 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             )
         }
         .because(why),
-        crm::Outcome::Reject(why) => park(ParkedSet::Dead, "dead", why, lead.keep_dead),
+        // Judged before, by what others fared: the lead is to blame, or nobody knows.
+        crm::Outcome::Suspect { why, unknown, .. } => decide(
+            crm::Outcome::Retry {
+                after: None,
+                why,
+                unknown,
+            },
+            lead,
+        ),
+        crm::Outcome::Reject(why) | crm::Outcome::Refused { why, .. } => {
+            park(ParkedSet::Dead, "dead", why, lead.keep_dead)
+        }
         crm::Outcome::Hold { why, candidates } => {
             let answer = if candidates.is_empty() {
                 why.answer.clone()

@@ -118,8 +118,7 @@ impl Api {
         all.extend(names);
         url.push_str(&percent_encode(&all.join(",")));
         let reply = self.exchange(self.client.request(Method::GET, url), gate).await?;
-        let body = reply.json();
-        Ok(match (reply.status, Record::of(&body)) {
+        Ok(match (reply.status, Record::of(reply.json())) {
             (200, Some(record)) => Ok(record),
             _ => Err(reply.answer()),
         })
@@ -227,10 +226,6 @@ impl Api {
 impl Reply {
     pub(super) fn answer(&self) -> Answer {
         classify(self.status, &self.headers, &self.text)
-    }
-
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or(Value::Null)
     }
 
     fn records(&self) -> Vec<Record> {

@@ -277,7 +277,7 @@ impl HubSpot {
                 Err(failed) => return Err(stop_of(&items, failed.into(), progress)),
             };
             match reply.answer() {
-                Answer::Done(_) => self.read(kind, &items, &reply.json(), progress),
+                Answer::Done(_) => self.read(kind, &items, reply.json(), progress),
                 Answer::Reject(_) if kind == Kind::Upsert && reply.text.contains("idProperty") => {
                     // The account takes no upsert by this property, whatever the leads.
                     self.no_upsert.store(true, Ordering::Relaxed);

@@ -15,7 +15,7 @@ impl HubSpot {
         };
         match schema.answer() {
             Answer::Done(_) => {
-                let missing = judge(&schema.json(), properties, &self.settings.unique_property);
+                let missing = judge(schema.json(), properties, &self.settings.unique_property);
                 let problems = self.mend(missing, gate).await;
                 Inspection {
                     reachable: Some(Ok(())),

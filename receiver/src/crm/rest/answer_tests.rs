@@ -37,14 +37,7 @@ fn seen(call: &str, status: u16, headers: &[(&'static str, &str)], body: &str) -
             )
         })
         .collect();
-    Seen::new(
-        Reply {
-            status,
-            headers,
-            text: body.to_owned(),
-        },
-        call,
-    )
+    Seen::new(Reply::new(status, headers, body.to_owned()), call)
 }
 
 /// `Done 7`, or the answer, its wait in seconds, its reason and message.

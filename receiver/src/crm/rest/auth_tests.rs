@@ -110,13 +110,12 @@ async fn a_refused_client_pauses_the_sink_and_is_asked_once_for_all_who_wait() {
 
 #[tokio::test]
 async fn what_token_endpoints_answer() {
-    let reply = |status, headers: &[(HeaderName, &'static str)], text: &str| Reply {
-        status,
-        headers: headers
+    let reply = |status, headers: &[(HeaderName, &'static str)], text: &str| {
+        let headers = headers
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
-            .collect(),
-        text: text.to_owned(),
+            .collect();
+        Reply::new(status, headers, text.to_owned())
     };
     let told = |reply: Reply| match read(&reply, "Bearer") {
         Ok((value, life)) => format!("{} {life:?}", value.to_str().unwrap()),

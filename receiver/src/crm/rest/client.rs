@@ -45,9 +45,18 @@ impl Rest {
         };
         let outcome = delivered.unwrap_or_else(|outcome| outcome);
         match &outcome {
-            Outcome::Delivered { .. } | Outcome::Reject(_) | Outcome::Hold { .. } => self.settling.end(lead),
-            Outcome::Retry { unknown: true, .. } => self.settling.begin(lead),
-            Outcome::Retry { .. } | Outcome::Settle { .. } | Outcome::Denied(_) | Outcome::Pause { .. } => {}
+            Outcome::Delivered { .. }
+            | Outcome::Reject(_)
+            | Outcome::Refused { .. }
+            | Outcome::Hold { .. } => self.settling.end(lead),
+            Outcome::Retry { unknown: true, .. } | Outcome::Suspect { unknown: true, .. } => {
+                self.settling.begin(lead)
+            }
+            Outcome::Retry { .. }
+            | Outcome::Suspect { .. }
+            | Outcome::Settle { .. }
+            | Outcome::Denied(_)
+            | Outcome::Pause { .. } => {}
         }
         outcome
     }

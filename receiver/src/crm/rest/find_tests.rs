@@ -38,11 +38,7 @@ fn found(body: &str, status: u16) -> Result<Vec<Record>, String> {
         lead: json!({"email": "ada@example.com"}),
         ..Upsert::default()
     };
-    let reply = Reply {
-        status,
-        headers: http::HeaderMap::new(),
-        text: body.to_owned(),
-    };
+    let reply = Reply::new(status, http::HeaderMap::new(), body.to_owned());
     records(&lookup, &Seen::new(reply, "lookup"), &lead).map_err(|failure| failure.message)
 }
 

@@ -139,6 +139,8 @@ impl Script {
             Outcome::Retry { why, unknown, .. } => format!("retry {} unknown={unknown}", why.reason),
             Outcome::Settle { why, .. } => format!("settle {}", why.reason),
             Outcome::Pause { why, .. } => format!("pause {}", why.reason),
+            Outcome::Suspect { why, own, .. } => format!("suspect {} own={own}", why.reason),
+            Outcome::Refused { why, properties } => format!("refused {} {properties:?}", why.reason),
             Outcome::Reject(why) => format!("reject {} {}", why.reason, why.answer),
             Outcome::Hold { why, candidates } => format!("hold {} {}", why.reason, candidates.join(",")),
             Outcome::Denied(denied) => format!("{denied:?}"),
