@@ -216,7 +216,7 @@ impl Failure {
 #[async_trait]
 pub trait Crm: Send + Sync + 'static {
     /// Upserts leads of different contacts; one outcome per lead, in their order.
-    async fn upsert(&self, batch: Vec<Upsert>, gate: &dyn Gate) -> Vec<Outcome>;
+    async fn upsert(&self, batch: &[Upsert], gate: &dyn Gate) -> Vec<Outcome>;
 
     /// The most leads of one [`Crm::upsert`].
     fn max_batch(&self) -> usize;

@@ -81,7 +81,7 @@ pub(super) async fn attempt(
     let mut made = if upserts.is_empty() {
         Vec::new().into_iter()
     } else {
-        crm.upsert(upserts, gate).await.into_iter()
+        crm.upsert(&upserts, gate).await.into_iter()
     };
     let no_outcome = || Outcome::Retry {
         after: None,

@@ -130,8 +130,8 @@ impl HubSpot {
 
 #[async_trait]
 impl Crm for HubSpot {
-    async fn upsert(&self, batch: Vec<Upsert>, gate: &dyn Gate) -> Vec<Outcome> {
-        match batch.as_slice() {
+    async fn upsert(&self, batch: &[Upsert], gate: &dyn Gate) -> Vec<Outcome> {
+        match batch {
             [lead] if self.settings.upsert != crm_sink::Upsert::Batch => {
                 vec![self.upsert_one(lead, gate).await]
             }

@@ -355,9 +355,9 @@ pub(super) fn method(call: &Call) -> Method {
 
 #[async_trait]
 impl Crm for Rest {
-    async fn upsert(&self, batch: Vec<Upsert>, gate: &dyn Gate) -> Vec<Outcome> {
+    async fn upsert(&self, batch: &[Upsert], gate: &dyn Gate) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(batch.len());
-        for lead in &batch {
+        for lead in batch {
             outcomes.push(self.deliver(lead, gate).await);
         }
         outcomes

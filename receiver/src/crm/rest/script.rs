@@ -134,7 +134,7 @@ impl Script {
 
     /// The outcome in words: `delivered 7`, `retry Settling unknown=false`, …
     pub(super) async fn deliver(&self, lead: Upsert) -> String {
-        match self.rest.upsert(vec![lead], &Open).await.pop().unwrap() {
+        match self.rest.upsert(&[lead], &Open).await.pop().unwrap() {
             Outcome::Delivered { record } => format!("delivered {}", record.unwrap_or_default()),
             Outcome::Retry { why, unknown, .. } => format!("retry {} unknown={unknown}", why.reason),
             Outcome::Settle { why, .. } => format!("settle {}", why.reason),

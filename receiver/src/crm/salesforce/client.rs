@@ -288,14 +288,14 @@ fn outcome(answer: Answer) -> Outcome {
 
 #[async_trait]
 impl Crm for Salesforce {
-    async fn upsert(&self, batch: Vec<Upsert>, gate: &dyn Gate) -> Vec<Outcome> {
+    async fn upsert(&self, batch: &[Upsert], gate: &dyn Gate) -> Vec<Outcome> {
         if let Some(pause) = self.limits.pause() {
             return vec![pause; batch.len()];
         }
         let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
         let mut leads = Vec::with_capacity(batch.len());
-        for (place, (upsert, outcome)) in batch.into_iter().zip(&mut outcomes).enumerate() {
-            match Lead::new(upsert, &self.settings) {
+        for (place, (upsert, outcome)) in batch.iter().zip(&mut outcomes).enumerate() {
+            match Lead::new(upsert.clone(), &self.settings) {
                 Ok(lead) => leads.push((place, lead)),
                 Err(why) => *outcome = Some(Outcome::Reject(why)),
             }
