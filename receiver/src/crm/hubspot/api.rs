@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Settings;
 use super::answer::{Answer, classify};
-use crate::crm::exchange::{NoAnswer, Reply, exchange};
+use crate::crm::exchange::{Body, NoAnswer, Reply, exchange};
 use crate::crm::{Candidate, Gate};
 use crate::expression::{percent_encode, plain_text};
 
@@ -225,6 +225,10 @@ impl Api {
 
 impl Reply {
     pub(super) fn answer(&self) -> Answer {
+        // A page in place of a record proves nothing.
+        if self.status < 300 && !matches!(self.body, Body::Json(_) | Body::Empty) {
+            return Answer::Retry(None, self.foreign("HubSpot"));
+        }
         classify(self.status, &self.headers, &self.text)
     }
 

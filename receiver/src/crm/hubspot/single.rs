@@ -189,7 +189,7 @@ pub(super) fn outcome(answer: Answer) -> Outcome {
         Answer::Done(record) => Outcome::Delivered { record },
         Answer::Retry(after, why) => Outcome::Retry {
             after,
-            unknown: why.reason == "Unavailable",
+            unknown: matches!(why.reason, "Unavailable" | "ForeignAnswer"),
             why,
         },
         Answer::Pause(pause, why) => Outcome::Pause { pause, why },

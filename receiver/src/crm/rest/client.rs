@@ -50,7 +50,7 @@ impl Rest {
             | Outcome::Refused { .. }
             | Outcome::Hold { .. } => self.settling.end(lead),
             Outcome::Retry { unknown: true, .. } | Outcome::Suspect { unknown: true, .. } => {
-                self.settling.begin(lead)
+                self.settling.begin(lead);
             }
             Outcome::Retry { .. }
             | Outcome::Suspect { .. }
