@@ -28,6 +28,9 @@ pub use retry_after::retry_after;
 
 use crate::shown;
 
+/// A CRM may ask to be left alone for this long at most: a wrong `Retry-After` would else stop a sink for years.
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+
 /// The longest part of a CRM's answer that is kept with a dead lead.
 const LONGEST_ANSWER: usize = 4096;
 
@@ -44,6 +47,8 @@ pub struct Upsert {
     pub webhook: Value,
     /// What is known of this contact's record.
     pub record: Option<Known>,
+    /// A person said that the record is this one, or that there is none.
+    pub chosen: bool,
     /// The CRM may have it already: the last attempt's answer was lost.
     pub unknown: bool,
 }
@@ -63,7 +68,7 @@ impl Upsert {
 /// What is known of a contact's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// An earlier lead went to this record, or a person said so.
+    /// An earlier lead went to this record, or a person said that it is this one.
     Record(String),
     /// A person said that none of the records that were found is it: make a new one.
     New,
@@ -72,14 +77,21 @@ pub enum Known {
 impl Known {
     /// How [`Known::New`] is written in the queue's memory of a contact's record; no CRM's id looks like it.
     const NEW: &str = "+new";
+    /// Stands before the id of a record that an earlier lead went to; a person's choice is the bare id.
+    const REACHED: char = '~';
 
-    /// As the queue remembers it.
-    pub fn from_memory(text: &str) -> Self {
-        if text == Self::NEW {
-            Self::New
-        } else {
-            Self::Record(text.to_owned())
+    /// As the queue remembers it, and whether a person said so.
+    pub fn from_memory(text: &str) -> (Self, bool) {
+        match text.strip_prefix(Self::REACHED) {
+            Some(id) => (Self::Record(id.to_owned()), false),
+            None if text == Self::NEW => (Self::New, true),
+            None => (Self::Record(text.to_owned()), true),
         }
+    }
+
+    /// The record that a lead went to, for the queue to remember.
+    pub fn reached(id: &str) -> String {
+        format!("{}{id}", Self::REACHED)
     }
 
     /// For the queue to remember.
@@ -220,6 +232,12 @@ pub trait Crm: Send + Sync + 'static {
 
     /// The most leads of one [`Crm::upsert`].
     fn max_batch(&self) -> usize;
+
+    /// What makes deliveries slower without stopping them, for the sink's status: a batch call that the CRM does not take,
+    /// say.
+    fn notice(&self) -> Option<Failure> {
+        None
+    }
 
     /// From how many waiting leads on they share a call; below, each has its own and none waits for others.
     fn batch_from(&self) -> usize {

@@ -1,18 +1,24 @@
 //! The calls to HubSpot, each one HTTP exchange.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
 use super::Settings;
 use super::answer::{Answer, classify};
-use crate::crm::exchange::{Body, NoAnswer, Reply, exchange};
+use super::phone_search::{self, Query};
+use crate::crm::exchange::{NoAnswer, Reply, exchange};
 use crate::crm::{Candidate, Gate};
 use crate::expression::{percent_encode, plain_text};
 
 /// HubSpot's bound on the results of a page of a search.
-const PAGE: usize = 200;
+pub(super) const PAGE: usize = 200;
+/// A wait this short is waited at once, so often; a longer one is the sink's.
+const SHORT: Duration = Duration::from_millis(1500);
+const SHORT_WAITS: u32 = 3;
 
 /// HubSpot's API, as a sink addresses it.
 pub(super) struct Api {
@@ -20,6 +26,8 @@ pub(super) struct Api {
     client: Client,
     objects: String,
     properties: String,
+    /// The account has no property with phone numbers as digits.
+    no_digits: AtomicBool,
 }
 
 /// A record that was read.
@@ -78,6 +86,7 @@ impl Api {
             client,
             objects,
             properties,
+            no_digits: AtomicBool::new(false),
         }
     }
 
@@ -120,34 +129,53 @@ impl Api {
         let reply = self.exchange(self.client.request(Method::GET, url), gate).await?;
         Ok(match (reply.status, Record::of(reply.json())) {
             (200, Some(record)) => Ok(record),
-            _ => Err(reply.answer()),
+            _ => Err(reply.unread()),
         })
     }
 
-    /// Records whose `property` has one of the values; what was just written may be missing for half a minute.
-    pub(super) async fn search(
-        &self,
-        property: &str,
-        values: &[String],
-        gate: &dyn Gate,
-    ) -> Read<Vec<Record>> {
-        let filter = match values {
-            [value] => json!({"propertyName": property, "operator": "EQ", "value": value}),
-            values => json!({"propertyName": property, "operator": "IN", "values": values}),
-        };
-        let query = json!({
-            "filterGroups": [{"filters": [filter]}],
-            "properties": ["email", "phone"], "limit": PAGE,
-        });
+    /// Records that may have one of the phone numbers, however they hold it; what was just written may be missing for half
+    /// a minute.
+    pub(super) async fn search_phones(&self, phones: &[String], gate: &dyn Gate) -> Read<Vec<Record>> {
+        let mut found: Vec<Record> = Vec::new();
+        for query in phone_search::queries(phones) {
+            match self.search(&query, gate).await? {
+                Ok(records) => {
+                    for record in records {
+                        if found.iter().all(|known| known.id != record.id) {
+                            found.push(record);
+                        }
+                    }
+                }
+                Err(answer) => return Ok(Err(answer)),
+            }
+        }
+        Ok(Ok(found))
+    }
+
+    async fn search(&self, query: &Query, gate: &dyn Gate) -> Read<Vec<Record>> {
         let url = format!("{}/search", self.objects);
-        let reply = self
-            .exchange(self.client.request(Method::POST, url).json(&query), gate)
-            .await?;
-        Ok(if reply.status == 200 {
-            Ok(reply.records())
-        } else {
-            Err(reply.answer())
-        })
+        let mut waits = SHORT_WAITS;
+        loop {
+            let by_digits = self.settings.object == "contacts" && !self.no_digits.load(Ordering::Relaxed);
+            let request = self
+                .client
+                .request(Method::POST, &url)
+                .json(&query.body(by_digits, PAGE));
+            let reply = self.exchange(request, gate).await?;
+            if let (200, Some(records)) = (reply.status, reply.records()) {
+                return Ok(Ok(records));
+            }
+            match reply.unread() {
+                // An account (or a stand-in for one) without the property that holds numbers as digits.
+                Answer::Refused(..) if by_digits => self.no_digits.store(true, Ordering::Relaxed),
+                // Searches have a limit of their own, five a second.
+                Answer::Pause(wait, _) if wait <= SHORT && waits > 0 => {
+                    waits -= 1;
+                    tokio::time::sleep(wait).await;
+                }
+                answer => return Ok(Err(answer)),
+            }
+        }
     }
 
     /// Records by id or by a unique property; those that do not exist are not among them.
@@ -169,9 +197,9 @@ impl Api {
             fields.insert("idProperty".to_owned(), json!(property));
         }
         let reply = self.batch("read", &body, gate).await?;
-        Ok(match reply.status {
-            200 | 207 => Ok(reply.records()),
-            _ => Err(reply.answer()),
+        Ok(match (reply.status, reply.records()) {
+            (200 | 207, Some(records)) => Ok(records),
+            _ => Err(reply.unread()),
         })
     }
 
@@ -214,7 +242,7 @@ impl Api {
     }
 
     async fn call(&self, request: RequestBuilder, gate: &dyn Gate) -> Result<Answer, NoAnswer> {
-        Ok(self.exchange(request, gate).await?.answer())
+        Ok(self.exchange(request, gate).await?.written())
     }
 
     async fn exchange(&self, request: RequestBuilder, gate: &dyn Gate) -> Result<Reply, NoAnswer> {
@@ -225,20 +253,36 @@ impl Api {
 
 impl Reply {
     pub(super) fn answer(&self) -> Answer {
-        // A page in place of a record proves nothing.
-        if self.status < 300 && !matches!(self.body, Body::Json(_) | Body::Empty) {
-            return Answer::Retry(None, self.foreign("HubSpot"));
-        }
-        classify(self.status, &self.headers, &self.text)
+        classify(self)
     }
 
-    fn records(&self) -> Vec<Record> {
-        self.json()
-            .get("results")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Record::of)
-            .collect()
+    /// What an answer to a write of one record means: HubSpot always shows the record.
+    fn written(&self) -> Answer {
+        match self.answer() {
+            Answer::Done(None) => Answer::Suspect {
+                why: self.foreign("HubSpot"),
+                unknown: true,
+                own: false,
+            },
+            answer => answer,
+        }
+    }
+
+    /// Why a read gave nothing that can be read.
+    fn unread(&self) -> Answer {
+        match self.answer().of_a_read() {
+            Answer::Done(_) => Answer::Suspect {
+                why: self.foreign("HubSpot"),
+                unknown: false,
+                own: false,
+            },
+            answer => answer,
+        }
+    }
+
+    /// The records of a list; `None`: it is no list.
+    fn records(&self) -> Option<Vec<Record>> {
+        let results = self.json().get("results").and_then(Value::as_array)?;
+        Some(results.iter().filter_map(Record::of).collect())
     }
 }

@@ -3,28 +3,23 @@
 //! A batch writes what is plain: records whose id is known, and leads with a value of the unique property. All else (a
 //! phone number that stands in another record, a refused or unmentioned input, a second lead of one record) goes alone
 //! afterwards, in the order of the batch: `single` knows every case, and finds again what the batch has written.
+//!
+//! A call that is refused or fails as a whole is halved, until the culprit is alone and the others are through. Where no
+//! half passes, the calls are not to blame on a lead: a refused batch call is left for single ones, a failing HubSpot is
+//! left alone.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::batch_answer::{Arrival, Input, arrivals};
+use super::batch_answer::{Arrival, Input, arrivals, lacks_address};
+use super::progress::{FAILURES, Item, Progress, finish, halve, named, split, stop_of, stops};
 use super::single::outcome;
-use super::{HubSpot, property, texts};
+use super::{HubSpot, property, texts, without_email};
 use crate::crm::exchange::NoAnswer;
-use crate::crm::{Denied, Gate, Known, Outcome, Upsert};
-
-/// One lead's place in a batch call.
-#[derive(Debug, Clone)]
-struct Item {
-    /// Which lead.
-    at: usize,
-    /// A record's id, or a value of the unique property.
-    key: String,
-    properties: Map<String, Value>,
-}
+use crate::crm::{Denied, Gate, Known, Outcome, Upsert, phone_forms};
 
 /// The batch calls that write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,17 +32,6 @@ enum Kind {
     Create,
 }
 
-/// What the leads of a batch have come to.
-struct Progress {
-    outcomes: Vec<Option<Outcome>>,
-    /// To be tried by `batch/create`: update has not found them.
-    missing: Vec<Item>,
-    /// A `batch/upsert` of one input was refused.
-    refused_alone: bool,
-    /// A `batch/upsert` was taken.
-    upsert_taken: bool,
-}
-
 /// How the leads of a batch are to be written.
 #[derive(Default)]
 struct Plan {
@@ -58,31 +42,33 @@ struct Plan {
 
 impl HubSpot {
     pub(super) async fn upsert_batch(&self, leads: &[Upsert], gate: &dyn Gate) -> Vec<Outcome> {
-        let mut progress = Progress {
-            outcomes: vec![None; leads.len()],
-            missing: Vec::new(),
-            refused_alone: false,
-            upsert_taken: false,
-        };
+        let mut progress = Progress::new(leads.len());
         if let Err(stop) = self.write_batches(leads, &mut progress, gate).await {
             return finish(progress, &stop);
         }
-        let mut all_fine = true;
+        let (mut all_fine, mut any, mut in_row) = (true, false, 0);
         for (at, lead) in leads.iter().enumerate() {
-            if progress.outcomes.get(at).is_none_or(Option::is_some) {
+            if progress.ended(at) {
                 continue;
             }
             let outcome = self.upsert_one(lead, gate).await;
-            all_fine &= matches!(outcome, Outcome::Delivered { .. });
-            let stop = stops(&outcome).then(|| outcome.clone());
+            let delivered = matches!(outcome, Outcome::Delivered { .. });
+            (all_fine, any) = (all_fine && delivered, true);
+            let fails = matches!(outcome, Outcome::Retry { .. } | Outcome::Suspect { .. });
+            in_row = if fails { in_row + 1 } else { 0 };
+            let stop = (stops(&outcome) || in_row >= FAILURES).then(|| outcome.clone());
             progress.settle(at, outcome);
             if let Some(stop) = stop {
                 return finish(progress, &stop);
             }
         }
         // Refused in every batch and taken alone: it is the call that HubSpot does not take, not the leads.
-        if progress.refused_alone && !progress.upsert_taken && all_fine {
-            self.no_upsert.store(true, Ordering::Relaxed);
+        if any && all_fine {
+            if let Some(why) = &progress.refused {
+                self.refuse_batches(why);
+            } else if progress.refused_alone && !progress.upsert_taken {
+                self.no_upsert.store(true, Ordering::Relaxed);
+            }
         }
         let nothing = Outcome::Denied(Denied {
             wait: std::time::Duration::ZERO,
@@ -108,6 +94,8 @@ impl HubSpot {
             Kind::Upsert
         };
         self.send(upsert, plan.upsert, progress, gate).await?;
+        let lacking = std::mem::take(&mut progress.lacking);
+        self.send(Kind::Update, lacking, progress, gate).await?;
         let mut create = plan.create;
         create.append(&mut progress.missing);
         self.send(Kind::Create, create, progress, gate).await
@@ -127,13 +115,17 @@ impl HubSpot {
         let mut phones: Vec<String> = asked.iter().map(|(_, phone)| phone.clone()).collect();
         phones.sort();
         phones.dedup();
-        let records = match self.api.search("phone", &phones, gate).await {
+        let records = match self.api.search_phones(&phones, gate).await {
             Ok(Ok(records)) => records,
-            Ok(Err(answer)) => return Err(outcome(answer)),
+            Ok(Err(answer)) => match outcome(answer) {
+                stop @ (Outcome::Pause { .. } | Outcome::Retry { .. }) => return Err(stop),
+                // One number of many may be what is refused.
+                _ => return Ok(asked.into_iter().map(|(at, _)| at).collect()),
+            },
             Err(no_answer) => return Err(no_answer.into()),
         };
         // More than a page: which numbers the rest has is not known.
-        let all = records.len() >= 200;
+        let all = records.len() >= super::api::PAGE;
         let by_key = self.settings.unique_property == "email" && !self.phone_first();
         Ok(asked
             .into_iter()
@@ -142,7 +134,11 @@ impl HubSpot {
                 all || records.iter().map(super::api::Record::candidate).any(|c| {
                     let theirs = by_key
                         && c.email.map(|e| e.to_lowercase()) == email.as_ref().map(|e| e.to_lowercase());
-                    c.phone.as_deref() == Some(phone) && !theirs
+                    let same = c
+                        .phone
+                        .as_deref()
+                        .is_some_and(|known| phone_forms::same(phone, known));
+                    same && !theirs
                 })
             })
             .map(|(at, _)| at)
@@ -179,20 +175,30 @@ impl HubSpot {
             };
             let free = names.iter().all(|name| !taken.contains(name));
             taken.extend(names);
+            // A record that is found by its e-mail address has it: see `single`.
+            let has_address = match lead.record {
+                Some(_) => !lead.chosen,
+                None => self.by_email(),
+            };
             if let Some((list, key)) = target
                 && free
             {
                 list.push(Item {
                     at,
                     key,
-                    properties: texts(&lead.properties),
+                    properties: if has_address {
+                        without_email(lead)
+                    } else {
+                        texts(&lead.properties)
+                    },
                 });
             }
         }
         plan
     }
 
-    /// Reads the records of leads that must not replace all values, and leaves out what stands.
+    /// Reads the records of leads that must not replace all values, or have nothing but their key to write, and leaves out
+    /// what stands.
     async fn keep_what_stands(
         &self,
         leads: &[Upsert],
@@ -208,19 +214,27 @@ impl HubSpot {
             .collect();
         names.sort_unstable();
         names.dedup();
-        if names.is_empty() {
-            return Ok(plan);
-        }
-        let mut kept = Plan::default();
+        let reads = |item: &Item| !names.is_empty() || item.properties.is_empty();
+        let (look_update, update): (Vec<_>, Vec<_>) = plan.update.into_iter().partition(reads);
+        let (look_upsert, upsert): (Vec<_>, Vec<_>) = plan.upsert.into_iter().partition(reads);
+        let mut kept = Plan {
+            update,
+            upsert,
+            create: plan.create,
+        };
         let unique = self.settings.unique_property.as_str();
-        for (items, property) in [(plan.update, None), (plan.upsert, Some(unique))] {
+        for (items, property) in [(look_update, None), (look_upsert, Some(unique))] {
             if items.is_empty() {
                 continue;
             }
             let keys: Vec<String> = items.iter().map(|item| item.key.clone()).collect();
             let records = match self.api.read_batch(&keys, property, &names, gate).await {
                 Ok(Ok(records)) => records,
-                Ok(Err(answer)) => return Err(outcome(answer)),
+                Ok(Err(answer)) => match outcome(answer) {
+                    stop @ (Outcome::Pause { .. } | Outcome::Retry { .. }) => return Err(stop),
+                    // Each is read alone, which tells what is wrong.
+                    _ => continue,
+                },
                 Err(no_answer) => return Err(no_answer.into()),
             };
             for item in items {
@@ -230,21 +244,22 @@ impl HubSpot {
                         super::single::folded(record.properties.get(name)) == Some(item.key.to_lowercase())
                     }
                 });
-                let Some((record, lead)) = record.zip(leads.get(item.at)) else {
-                    // By id: deleted since, for `single` to find out. By key: new.
-                    if property.is_some() {
-                        kept.create.push(item);
+                let lead = leads.get(item.at);
+                let Some((record, lead)) = record.zip(lead) else {
+                    // By id: deleted since, for `single` to find out. By key: new, with its address.
+                    if let (Some(_), Some(lead)) = (property, lead) {
+                        kept.create.push(Item {
+                            properties: texts(&lead.properties),
+                            ..item
+                        });
                     }
                     continue;
                 };
-                let properties = self.to_write(lead, &record.properties);
+                let mut properties = self.to_write(lead, &record.properties);
+                properties.retain(|name, _| item.properties.contains_key(name));
                 if properties.is_empty() {
-                    progress.settle(
-                        item.at,
-                        Outcome::Delivered {
-                            record: Some(record.id.clone()),
-                        },
-                    );
+                    let record = Some(record.id.clone());
+                    progress.settle(item.at, Outcome::Delivered { record });
                 } else {
                     kept.update.push(Item {
                         key: record.id.clone(),
@@ -257,7 +272,7 @@ impl HubSpot {
         Ok(kept)
     }
 
-    /// One call, and smaller ones if HubSpot refuses it as a whole, until the culprit is alone.
+    /// One call, and smaller ones if it is refused or fails as a whole, until the culprit is alone.
     async fn send(
         &self,
         mut kind: Kind,
@@ -265,8 +280,10 @@ impl HubSpot {
         progress: &mut Progress,
         gate: &dyn Gate,
     ) -> Result<(), Outcome> {
-        let mut waiting = vec![items];
-        while let Some(items) = waiting.pop() {
+        // Halves of halves come after both halves, so that what passes is seen early.
+        let mut waiting = VecDeque::from([items]);
+        let mut failed = 0;
+        while let Some(items) = waiting.pop_front() {
             if items.is_empty() {
                 continue;
             }
@@ -274,26 +291,58 @@ impl HubSpot {
             let reply = match self.api.batch(name, &body, gate).await {
                 Ok(reply) => reply,
                 Err(NoAnswer::Denied(denied)) => return Err(Outcome::Denied(denied)),
-                Err(failed) => return Err(stop_of(&items, failed.into(), progress)),
+                Err(no_answer) => {
+                    failed += 1;
+                    halve(items, no_answer.into(), failed, &mut waiting, progress)?;
+                    continue;
+                }
             };
             match reply.answer() {
-                Answer::Done(_) => self.read(kind, &items, reply.json(), progress),
-                Answer::Reject(_) if kind == Kind::Upsert && reply.text.contains("idProperty") => {
+                Answer::Done(_) if reply.json().get("results").is_some_and(Value::is_array) => {
+                    failed = 0;
+                    progress.refused = None;
+                    self.read(kind, &items, reply.json(), progress);
+                }
+                Answer::Refused(..) if kind == Kind::Upsert && reply.text.contains("idProperty") => {
                     // The account takes no upsert by this property, whatever the leads.
                     self.no_upsert.store(true, Ordering::Relaxed);
                     kind = Kind::UpdateByKey;
-                    waiting.push(items);
+                    waiting.push_front(items);
                 }
-                Answer::Reject(_) | Answer::Conflict(..) | Answer::NotFound(_) => {
+                // The call itself is not there: all are left to `single`.
+                Answer::NotFound(why) | Answer::Suspect { why, .. } | Answer::Reject(why)
+                    if matches!(reply.status, 404 | 405) =>
+                {
+                    progress.refused = Some(named(why, reply.status));
+                    return Ok(());
+                }
+                Answer::Suspect { why, .. } => {
+                    failed += 1;
+                    progress.refused = Some(named(why, reply.status));
+                    if failed >= FAILURES {
+                        return Ok(());
+                    }
+                    split(items, &mut waiting);
+                }
+                Answer::Refused(..) | Answer::Reject(_) | Answer::Conflict(..) | Answer::NotFound(_) => {
                     progress.refused_alone |= kind == Kind::Upsert && items.len() == 1;
                     // One alone is left to `single`, whose answer names what is wrong.
-                    if items.len() > 1 {
-                        let (first, second) = items.split_at(items.len() / 2);
-                        waiting.push(second.to_vec());
-                        waiting.push(first.to_vec());
-                    }
+                    split(items, &mut waiting);
                 }
-                answer => return Err(stop_of(&items, outcome(answer), progress)),
+                Answer::Done(_) => {
+                    failed += 1;
+                    let why = Outcome::Retry {
+                        after: None,
+                        why: reply.foreign("HubSpot"),
+                        unknown: true,
+                    };
+                    halve(items, why, failed, &mut waiting, progress)?;
+                }
+                answer @ Answer::Retry { .. } => {
+                    failed += 1;
+                    halve(items, outcome(answer), failed, &mut waiting, progress)?;
+                }
+                answer @ Answer::Pause(..) => return Err(stop_of(&items, outcome(answer), progress)),
             }
         }
         Ok(())
@@ -339,6 +388,18 @@ impl HubSpot {
         let key_property = (!by_id).then_some(self.settings.unique_property.as_str());
         for (item, arrival) in items.iter().zip(arrivals(body, &inputs, key_property)) {
             match arrival {
+                // Made by its address, and yet without it: it is written after all.
+                Arrival::Written(id)
+                    if kind == Kind::Upsert && self.by_email() && lacks_address(body, &id) =>
+                {
+                    let mut properties = Map::new();
+                    properties.insert("email".to_owned(), Value::from(item.key.as_str()));
+                    progress.lacking.push(Item {
+                        at: item.at,
+                        key: id,
+                        properties,
+                    });
+                }
                 Arrival::Written(id) => progress.settle(item.at, Outcome::Delivered { record: Some(id) }),
                 Arrival::Missing if kind == Kind::UpdateByKey => progress.missing.push(item.clone()),
                 Arrival::Missing | Arrival::Unsettled => {}
@@ -348,49 +409,13 @@ impl HubSpot {
 }
 
 impl Progress {
+    fn ended(&self, at: usize) -> bool {
+        self.outcomes.get(at).is_none_or(Option::is_some)
+    }
+
     fn settle(&mut self, at: usize, outcome: Outcome) {
         if let Some(slot) = self.outcomes.get_mut(at) {
             *slot = Some(outcome);
         }
     }
-}
-
-/// Settles the items of a call that failed, and says what that means for the leads that were not sent.
-fn stop_of(items: &[Item], outcome: Outcome, progress: &mut Progress) -> Outcome {
-    for item in items {
-        progress.settle(item.at, outcome.clone());
-    }
-    outcome
-}
-
-/// Whether an outcome speaks of HubSpot rather than of the lead, so that the others need not be tried.
-fn stops(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Denied(_) | Outcome::Pause { .. } | Outcome::Retry { unknown: true, .. }
-    )
-}
-
-/// Gives every lead an outcome; those not sent go back as they are.
-fn finish(progress: Progress, stop: &Outcome) -> Vec<Outcome> {
-    let unsent = match stop {
-        Outcome::Denied(denied) => denied.clone(),
-        Outcome::Pause { pause, why } => Denied {
-            wait: *pause,
-            reason: why.message.clone(),
-        },
-        Outcome::Retry { after, why, .. } => Denied {
-            wait: after.unwrap_or(std::time::Duration::from_secs(1)),
-            reason: why.message.clone(),
-        },
-        _ => Denied {
-            wait: std::time::Duration::from_secs(1),
-            reason: "not reached".to_owned(),
-        },
-    };
-    progress
-        .outcomes
-        .into_iter()
-        .map(|outcome| outcome.unwrap_or_else(|| Outcome::Denied(unsent.clone())))
-        .collect()
 }

@@ -70,6 +70,17 @@ pub(super) fn arrivals(body: &Value, inputs: &[Input], key_property: Option<&str
     arrivals
 }
 
+/// Whether `batch/upsert` made the record `id` without an e-mail address.
+pub(super) fn lacks_address(body: &Value, id: &str) -> bool {
+    let results = body.get("results").and_then(Value::as_array);
+    results.into_iter().flatten().any(|result| {
+        let address = result.pointer("/properties/email").and_then(Value::as_str);
+        result.get("id").and_then(plain_text).as_deref() == Some(id)
+            && result.get("new").and_then(Value::as_bool) == Some(true)
+            && address.is_none_or(str::is_empty)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +111,20 @@ mod tests {
             arrivals(&body, &inputs(&["a@x.de", "b@x.de", "c@x.de"]), Some("email")),
             [written("10"), written("11"), written("12")]
         );
+    }
+
+    #[test]
+    fn a_record_made_without_its_address_is_seen() {
+        let body = json!({"results": [
+            {"id": "1", "new": true, "properties": {}},
+            {"id": "2", "new": true, "properties": {"email": "b@x.de"}},
+            {"id": "3", "new": false, "properties": {}},
+        ]});
+        let lacking: Vec<&str> = ["1", "2", "3"]
+            .into_iter()
+            .filter(|id| lacks_address(&body, id))
+            .collect();
+        assert_eq!(lacking, ["1"]);
     }
 
     #[test]

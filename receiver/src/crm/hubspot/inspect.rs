@@ -14,7 +14,7 @@ impl HubSpot {
             Err(no_answer) => return unreached(no_answer),
         };
         match schema.answer() {
-            Answer::Done(_) => {
+            Answer::Done(_) if schema.json().get("results").is_some_and(Value::is_array) => {
                 let missing = judge(schema.json(), properties, &self.settings.unique_property);
                 let problems = self.mend(missing, gate).await;
                 Inspection {
@@ -23,8 +23,12 @@ impl HubSpot {
                     problems,
                 }
             }
+            Answer::Done(_) => Inspection {
+                reachable: Some(Err(schema.foreign("HubSpot"))),
+                ..Inspection::default()
+            },
             // The token may lack crm.schemas.contacts.read and be good enough for leads.
-            Answer::Pause(_, why) if why.reason == "MissingScopes" => match self.api.any_record(gate).await {
+            Answer::Suspect { own: true, .. } => match self.api.any_record(gate).await {
                 Ok(reply) => of_answer(&reply),
                 Err(no_answer) => unreached(no_answer),
             },
@@ -115,10 +119,10 @@ fn definition(name: &str) -> Value {
 fn of_answer(reply: &Reply) -> Inspection {
     let (reachable, credentials) = match reply.answer() {
         Answer::Done(_) => (Some(Ok(())), Some(Ok(()))),
-        Answer::Pause(_, why) if matches!(why.reason, "InvalidCredentials" | "MissingScopes") => {
-            (Some(Ok(())), Some(Err(why)))
-        }
-        Answer::Retry(_, why) if why.reason == "Unavailable" => (Some(Err(why)), None),
+        Answer::Pause(_, why) if why.reason == "InvalidCredentials" => (Some(Ok(())), Some(Err(why))),
+        Answer::Suspect { why, own: true, .. } => (Some(Ok(())), Some(Err(why))),
+        Answer::Suspect { why, .. } => (Some(Err(why)), None),
+        Answer::Retry { why, .. } if why.reason == "Unavailable" => (Some(Err(why)), None),
         Answer::NotFound(why) => (
             Some(Err(Failure::new(
                 "UnknownObject",
@@ -127,7 +131,6 @@ fn of_answer(reply: &Reply) -> Inspection {
             .with_answer(&why.answer))),
             None,
         ),
-        Answer::Pause(_, why) if why.reason == "Redirected" => (Some(Err(why)), None),
         _ => (Some(Ok(())), None),
     };
     Inspection {

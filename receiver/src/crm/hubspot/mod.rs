@@ -1,28 +1,28 @@
 //! HubSpot: find by a unique property, else by `matching`, else create, else update what the conflict names.
 //!
 //! `answer`: what HubSpot's answers mean, as a table; `api`: the calls; `single`: one lead; `batch`: up to 100 in one
-//! call, `batch_answer` (pure): which of them arrived; `inspect`: what to know before the first lead.
+//! call, `progress` and `batch_answer` (pure): what has become of them; `phone_search` (pure): how phone numbers are looked for; `inspect`: what to know before the first lead.
 
 mod answer;
 mod api;
 mod batch;
 mod batch_answer;
 mod inspect;
+mod phone_search;
+mod progress;
 mod single;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::HeaderValue;
 use leadgate_crds::crm_sink::{self, MatchingKey};
 use serde_json::{Map, Value};
 
-pub use answer::{Answer, classify};
-
 use self::api::Api;
-use super::{Crm, Gate, Inspection, Matching, Outcome, Upsert};
+use super::{Crm, Failure, Gate, Inspection, Matching, Outcome, Upsert};
 use crate::expression::plain_text;
 
 /// HubSpot's own contact properties, for sinks without `properties`.
@@ -46,6 +46,8 @@ pub const STANDARD_PROPERTIES: &[(&str, &str)] = &[
 const MOST: usize = 100;
 /// `Auto`: so many waiting leads share a call; fewer go one by one, at the same time, and answer sooner.
 const LOAD: usize = 5;
+/// After so long, batches are tried again.
+const BATCH_AGAIN: Duration = Duration::from_hours(1);
 
 /// What a HubSpot sink says.
 #[derive(Debug, Clone)]
@@ -76,6 +78,8 @@ pub struct HubSpot {
     api: Api,
     /// The account refused `batch/upsert` by this property: update and create, each in a batch, do instead.
     no_upsert: AtomicBool,
+    /// Batch calls are refused as a whole, whatever the leads; since when, and how.
+    no_batch: Mutex<Option<(Instant, Failure)>>,
 }
 
 impl HubSpot {
@@ -85,7 +89,31 @@ impl HubSpot {
             api: Api::new(Arc::clone(&settings), client),
             settings,
             no_upsert: AtomicBool::new(false),
+            no_batch: Mutex::new(None),
         }
+    }
+
+    /// Why leads go one by one although batches are wanted.
+    fn no_batch(&self) -> Option<Failure> {
+        let mut refused = self.no_batch.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused
+            .as_ref()
+            .is_some_and(|(since, _)| since.elapsed() > BATCH_AGAIN)
+        {
+            *refused = None;
+        }
+        refused.as_ref().map(|(_, why)| why.clone())
+    }
+
+    fn refuse_batches(&self, answered: &Failure) {
+        let why = Failure::new(
+            "BatchRefused",
+            format!(
+                "HubSpot takes no batch call ({}); leads go one by one, which needs more of the rate limit",
+                answered.message
+            ),
+        );
+        *self.no_batch.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
     }
 
     /// The lead's value of the unique property.
@@ -114,6 +142,19 @@ impl HubSpot {
             .keeps_any(lead.properties.iter().map(|(name, _)| name.as_str()))
     }
 
+    /// Whether a record found by its e-mail address is found by this property: it has the address then, be it as one of
+    /// its further addresses. Written again, such a one would become the primary address.
+    fn by_email(&self) -> bool {
+        self.settings.unique_property == "email"
+    }
+
+    /// Whether `property` tells whose record it is, so that a lead is not written without it.
+    fn identifies(&self, lead: &Upsert, name: &str) -> bool {
+        name == self.settings.unique_property
+            || name == "email"
+            || (name == "phone" && self.key(lead).is_none())
+    }
+
     /// What to write to a record in which `standing` stands.
     fn to_write(&self, lead: &Upsert, standing: &Value) -> Map<String, Value> {
         let stands = |name: &str| {
@@ -132,7 +173,7 @@ impl HubSpot {
 impl Crm for HubSpot {
     async fn upsert(&self, batch: &[Upsert], gate: &dyn Gate) -> Vec<Outcome> {
         match batch {
-            [lead] if self.settings.upsert != crm_sink::Upsert::Batch => {
+            [lead] if self.settings.upsert != crm_sink::Upsert::Batch || self.no_batch().is_some() => {
                 vec![self.upsert_one(lead, gate).await]
             }
             leads => self.upsert_batch(leads, gate).await,
@@ -142,6 +183,7 @@ impl Crm for HubSpot {
     fn max_batch(&self) -> usize {
         match self.settings.upsert {
             crm_sink::Upsert::Single => 1,
+            _ if self.no_batch().is_some() => 1,
             crm_sink::Upsert::Auto | crm_sink::Upsert::Batch => MOST,
         }
     }
@@ -153,6 +195,10 @@ impl Crm for HubSpot {
         }
     }
 
+    fn notice(&self) -> Option<Failure> {
+        self.no_batch()
+    }
+
     async fn inspect(&self, properties: &[&str], gate: &dyn Gate) -> Inspection {
         self.inspect_account(properties, gate).await
     }
@@ -161,6 +207,13 @@ impl Crm for HubSpot {
 fn property(lead: &Upsert, name: &str) -> Option<String> {
     let (_, value) = lead.properties.iter().find(|(known, _)| known == name)?;
     text(value).filter(|text| !text.is_empty())
+}
+
+/// The properties for a record that has the lead's e-mail address already.
+fn without_email(lead: &Upsert) -> Map<String, Value> {
+    let mut properties = texts(&lead.properties);
+    properties.remove("email");
+    properties
 }
 
 /// HubSpot takes texts only: numbers and booleans as written, lists joined with `;` as for multiple checkboxes.

@@ -3,15 +3,26 @@
 use std::time::Duration;
 
 use leadgate_crds::crm_sink::MatchingKey;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::answer::Answer;
-use super::{HubSpot, property, texts};
+use super::{HubSpot, property, texts, without_email};
 use crate::crm::exchange::NoAnswer;
-use crate::crm::{Failure, Gate, Known, Outcome, Upsert, Verdict};
+use crate::crm::{Failure, Gate, Known, Outcome, RefusedProperty, Upsert, Verdict};
 
 /// A search may not show a record for so long after it was written (reported by users: up to 30 s).
 const SEARCH_LAG: Duration = Duration::from_secs(35);
+
+/// What becomes of the e-mail address when a record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Address {
+    /// It is written like every property.
+    Write,
+    /// The record has it, perhaps as one of its further addresses: written again it would become the primary one.
+    Leave,
+    /// It is written if the record has none.
+    Fill,
+}
 
 /// What matching found.
 enum Found {
@@ -41,23 +52,33 @@ impl HubSpot {
                 ),
             });
         }
-        if let Some(Known::Record(record)) = &lead.record
-            && let Some(outcome) = done(self.write(record, None, lead, gate).await?)
-        {
-            return Ok(outcome);
+        if let Some(Known::Record(record)) = &lead.record {
+            let address = if lead.chosen {
+                Address::Write
+            } else {
+                Address::Leave
+            };
+            let answer = self.write(record, None, address, lead, gate).await?;
+            if let Some(outcome) = self.done(lead, answer) {
+                return Ok(outcome);
+            }
         }
         if self.phone_first()
             && let Some(outcome) = self.by_matching(lead, gate).await?
         {
             return Ok(outcome);
         }
-        if let Some(key) = &key
-            && let Some(outcome) = done(
-                self.write(key, Some(&self.settings.unique_property), lead, gate)
-                    .await?,
-            )
-        {
-            return Ok(outcome);
+        if let Some(key) = &key {
+            let address = if self.by_email() {
+                Address::Leave
+            } else {
+                Address::Write
+            };
+            let unique = Some(self.settings.unique_property.as_str());
+            let answer = self.write(key, unique, address, lead, gate).await?;
+            if let Some(outcome) = self.done(lead, answer) {
+                return Ok(outcome);
+            }
         }
         if !self.phone_first()
             && let Some(outcome) = self.by_matching(lead, gate).await?
@@ -73,7 +94,10 @@ impl HubSpot {
             return Ok(None);
         }
         match self.find(lead, gate).await? {
-            Found::Update(id) => Ok(done(self.write(&id, None, lead, gate).await?)),
+            Found::Update(id) => {
+                let answer = self.write(&id, None, Address::Write, lead, gate).await?;
+                Ok(self.done(lead, answer))
+            }
             Found::Nothing => Ok(None),
             Found::Ended(outcome) => Ok(Some(outcome)),
         }
@@ -90,18 +114,14 @@ impl HubSpot {
             match self.api.read(email, Some("email"), &[], gate).await? {
                 Ok(record) => candidates.push(record.candidate()),
                 Err(Answer::NotFound(_)) => {}
-                Err(answer) => return Ok(Found::Ended(outcome(answer))),
+                Err(answer) => return Ok(Found::Ended(self.outcome(lead, answer))),
             }
         }
         let phone = self.phone(lead);
         if let Some(phone) = &phone {
-            match self
-                .api
-                .search("phone", std::slice::from_ref(phone), gate)
-                .await?
-            {
+            match self.api.search_phones(std::slice::from_ref(phone), gate).await? {
                 Ok(records) => candidates.extend(records.iter().map(super::api::Record::candidate)),
-                Err(answer) => return Ok(Found::Ended(outcome(answer))),
+                Err(answer) => return Ok(Found::Ended(self.outcome(lead, answer))),
             }
         }
         let verdict = self
@@ -120,21 +140,28 @@ impl HubSpot {
         &self,
         key: &str,
         id_property: Option<&str>,
+        address: Address,
         lead: &Upsert,
         gate: &dyn Gate,
     ) -> Result<Answer, NoAnswer> {
-        if !self.reads_first(lead) {
-            return self
-                .api
-                .update(key, id_property, &texts(&lead.properties), gate)
-                .await;
+        let plain = match address {
+            Address::Write => texts(&lead.properties),
+            Address::Leave => without_email(lead),
+            Address::Fill => Map::new(),
+        };
+        if !plain.is_empty() && !self.reads_first(lead) {
+            return self.api.update(key, id_property, &plain, gate).await;
         }
         let names: Vec<&str> = lead.properties.iter().map(|(name, _)| name.as_str()).collect();
         let record = match self.api.read(key, id_property, &names, gate).await? {
             Ok(record) => record,
             Err(answer) => return Ok(answer),
         };
-        let properties = self.to_write(lead, &record.properties);
+        let mut properties = self.to_write(lead, &record.properties);
+        let has_one = record.candidate().email.is_some();
+        if address == Address::Leave || (address == Address::Fill && has_one) {
+            properties.remove("email");
+        }
         if properties.is_empty() {
             return Ok(Answer::Done(Some(record.id)));
         }
@@ -143,7 +170,7 @@ impl HubSpot {
 
     async fn create(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Outcome, NoAnswer> {
         let answer = match self.api.create(&texts(&lead.properties), gate).await? {
-            Answer::Conflict(Some(id), _) => self.write(&id, None, lead, gate).await?,
+            Answer::Conflict(Some(id), _) => self.write(&id, None, Address::Fill, lead, gate).await?,
             // A path that is not there is a matter of the sink's settings, not of the lead.
             Answer::NotFound(why) => Answer::Pause(
                 Duration::from_mins(1),
@@ -156,10 +183,34 @@ impl HubSpot {
                 )
                 .with_answer(&why.answer),
             ),
-            Answer::Reject(why) => Answer::Reject(self.explain(lead, why)),
             answer => answer,
         };
-        Ok(outcome(answer))
+        Ok(self.outcome(lead, answer))
+    }
+
+    /// What an answer means for the lead, unless it is that there is no such record.
+    fn done(&self, lead: &Upsert, answer: Answer) -> Option<Outcome> {
+        match answer {
+            Answer::NotFound(_) => None,
+            answer => Some(self.outcome(lead, answer)),
+        }
+    }
+
+    /// What an answer means for the lead.
+    fn outcome(&self, lead: &Upsert, answer: Answer) -> Outcome {
+        match answer {
+            Answer::Refused(why, properties) => {
+                let optional = |refused: &RefusedProperty| {
+                    property(lead, &refused.property).is_some() && !self.identifies(lead, &refused.property)
+                };
+                if !properties.is_empty() && properties.iter().all(optional) {
+                    Outcome::Refused { why, properties }
+                } else {
+                    Outcome::Reject(self.explain(lead, why))
+                }
+            }
+            answer => outcome(answer),
+        }
     }
 
     /// HubSpot's own message for a contact without any name does not say what it lacks.
@@ -175,25 +226,14 @@ impl HubSpot {
     }
 }
 
-/// What an answer means, unless it is that there is no such record.
-fn done(answer: Answer) -> Option<Outcome> {
-    match answer {
-        Answer::NotFound(_) => None,
-        answer => Some(outcome(answer)),
-    }
-}
-
-/// What an answer means for the lead.
+/// What an answer means where no lead is to blame.
 pub(super) fn outcome(answer: Answer) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
-        Answer::Retry(after, why) => Outcome::Retry {
-            after,
-            unknown: matches!(why.reason, "Unavailable" | "ForeignAnswer"),
-            why,
-        },
+        Answer::Retry { after, why, unknown } => Outcome::Retry { after, why, unknown },
         Answer::Pause(pause, why) => Outcome::Pause { pause, why },
-        Answer::Reject(why) => Outcome::Reject(why),
+        Answer::Suspect { why, unknown, own } => Outcome::Suspect { why, unknown, own },
+        Answer::Refused(why, _) | Answer::Reject(why) => Outcome::Reject(why),
         Answer::Conflict(id, why) => Outcome::Hold {
             why,
             candidates: id.into_iter().collect(),
