@@ -5,7 +5,7 @@
 
 mod latency;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -109,6 +109,29 @@ pub struct LastError {
 
 type RouteKey = (WebhookId, SinkId);
 
+/// A property that a CRM did not take, for `/status`: leads were delivered without it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusals {
+    /// The CRM's name of it.
+    pub property: String,
+    /// A CamelCase word, of the last time.
+    pub reason: &'static str,
+    /// How often, since the start of this process.
+    pub count: u64,
+    /// RFC 3339.
+    pub last_time: String,
+}
+
+/// Labels of a CRM property; only those that the sink's mapping names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PropertyLabels {
+    /// `namespace/name`.
+    pub sink: String,
+    /// The CRM's name of it.
+    pub property: String,
+}
+
 /// Every metric of the process.
 pub struct Metrics {
     registry: Registry,
@@ -124,6 +147,8 @@ pub struct Metrics {
     pub connections_ended: Family<ConnectionLabels, Counter>,
     /// Deliveries by sink and outcome.
     pub deliveries: Family<DeliveryLabels, Counter>,
+    /// Leads that were delivered without a property, by sink and property.
+    pub refused_properties: Family<PropertyLabels, Counter>,
     /// One call to a CRM.
     pub crm_latency: Family<SinkLabels, Histogram, fn() -> Histogram>,
     /// From acceptance to the CRM's confirmation.
@@ -150,6 +175,7 @@ pub struct Metrics {
     pub reloads: Counter,
     latencies: Mutex<HashMap<RouteKey, Latency>>,
     last_errors: Mutex<HashMap<RouteKey, LastError>>,
+    refusals: Mutex<BTreeMap<(SinkId, String), Refusals>>,
 }
 
 impl Metrics {
@@ -193,6 +219,11 @@ impl Metrics {
                 Family::default()
             ),
             deliveries: register!("deliveries", "Deliveries by sink and outcome", Family::default()),
+            refused_properties: register!(
+                "refused_properties",
+                "Leads that were delivered without a property that the CRM does not take",
+                Family::default()
+            ),
             crm_latency: register!(
                 "crm_request_duration",
                 "Time of one call to a CRM",
@@ -247,6 +278,7 @@ impl Metrics {
             ),
             latencies: Mutex::default(),
             last_errors: Mutex::default(),
+            refusals: Mutex::default(),
             registry,
         }
     }
@@ -272,6 +304,38 @@ impl Metrics {
             .entry((webhook.clone(), sink.clone()))
             .or_default()
             .add(took);
+    }
+
+    /// A lead was delivered without a property that the CRM did not take.
+    pub fn refused(&self, sink: &SinkId, property: &str, reason: &'static str) {
+        self.refused_properties
+            .get_or_create(&PropertyLabels {
+                sink: sink.to_string(),
+                property: property.to_owned(),
+            })
+            .inc();
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = refusals
+            .entry((sink.clone(), property.to_owned()))
+            .or_insert_with(|| Refusals {
+                property: property.to_owned(),
+                reason,
+                count: 0,
+                last_time: String::new(),
+            });
+        known.reason = reason;
+        known.count += 1;
+        known.last_time = jiff::Timestamp::now().to_string();
+    }
+
+    /// What leads of a sink were delivered without.
+    pub fn refusals(&self, sink: &SinkId) -> Vec<Refusals> {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals
+            .iter()
+            .filter(|((known, _), _)| known == sink)
+            .map(|(_, refusals)| refusals.clone())
+            .collect()
     }
 
     /// A delivery failed.

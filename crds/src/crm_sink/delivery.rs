@@ -1,6 +1,7 @@
 //! How fast, how often and how patiently leads are delivered.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Duration, between};
@@ -29,6 +30,21 @@ pub struct Delivery {
     #[serde(default = "default_concurrency")]
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: i32,
+    /// What happens when the CRM does not take one of a lead's properties (an unknown option, a text that is too long, a
+    /// property that is read-only or missing) and would take the rest: `Drop` the property and report it, or let the lead
+    /// be `Dead`. A lead whose identifying property is refused is dead in any case. Default: `Drop`.
+    #[serde(default)]
+    pub on_refused_property: OnRefusedProperty,
+}
+
+/// What happens when the CRM does not take one of a lead's properties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnRefusedProperty {
+    /// The lead is delivered without it.
+    #[default]
+    Drop,
+    /// The lead becomes dead.
+    Dead,
 }
 
 impl Default for Delivery {
@@ -40,6 +56,7 @@ impl Default for Delivery {
             batch: Batch::default(),
             circuit_breaker: CircuitBreaker::default(),
             concurrency: default_concurrency(),
+            on_refused_property: OnRefusedProperty::default(),
         }
     }
 }

@@ -12,7 +12,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use delivery::{Batch, CircuitBreaker, Delivery, RateLimit, Retry};
+pub use delivery::{Batch, CircuitBreaker, Delivery, OnRefusedProperty, RateLimit, Retry};
 pub use hubspot::{HubSpot, Upsert};
 pub use rest::{
     Answers, Create, Lookup, Method, OAuth2ClientCredentials, Rest, RestAuth, RestAuthScheme, RestBasic,

@@ -139,6 +139,7 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
         .paused
         .as_ref()
         .map(|(_, reason)| reason_and_message(reason));
+    let inspected = admin.inspections.of(&sink.id);
     json!({
         "name": sink.id.as_str(),
         "suspended": sink.suspended,
@@ -154,7 +155,11 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
         "pausedUntil": stats.paused.as_ref().and_then(|(until, _)| time(*until)),
         "pausedReason": paused.map(|(word, _)| word),
         "pausedMessage": paused.map(|(_, message)| message),
-        "inspection": admin.inspections.of(&sink.id).map(|inspected| inspection(&inspected)),
+        "inspection": inspected.as_ref().map(inspection),
+        "notice": inspected.as_ref().and_then(|inspected| inspected.notice.as_ref()).map(|notice| json!({
+            "reason": notice.reason, "message": notice.message,
+        })),
+        "deliveredWithoutProperties": admin.metrics.refusals(&sink.id),
         "lastError": last_error,
     })
 }

@@ -25,6 +25,17 @@ pub struct Denied {
     pub reason: String,
 }
 
+impl Denied {
+    /// The reason of a pause or an open circuit: a CamelCase word, and words for a person. `None`: it is not one of these,
+    /// but the rate limit or the store.
+    pub fn paused(&self) -> Option<(&str, &str)> {
+        self.reason
+            .split_once(": ")
+            .filter(|(word, _)| word.bytes().all(|b| b.is_ascii_alphanumeric()))
+            .filter(|(word, _)| word.starts_with(|c: char| c.is_ascii_uppercase()))
+    }
+}
+
 /// Lets everything pass.
 #[cfg(test)]
 pub(super) struct Open;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use leadgate_crds::crm_sink::OnRefusedProperty;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::hydrate;
 use crate::config::Sink;
-use crate::crm::{Crm, Failure, Gate, Known, Outcome, Upsert};
+use crate::crm::{Crm, Failure, Gate, Known, Outcome, RefusedProperty, Upsert};
 use crate::queue::{Claim, Queue};
 use crate::source::Webhook;
 
@@ -50,48 +51,101 @@ pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, 
         }
     };
     let properties = properties(claim, &stored, tools.sink).map_err(Outcome::Reject)?;
+    let known = claim.record.as_deref().map(Known::from_memory);
+    let chosen = known.as_ref().is_some_and(|(_, chosen)| *chosen);
     Ok(Upsert {
         properties,
         webhook: webhook_of(claim),
         lead: stored.lead,
         payload: stored.payload,
-        record: claim.record.as_deref().map(Known::from_memory),
+        record: known.map(|(record, _)| record),
+        chosen,
         unknown: claim.unknown,
     })
 }
 
-/// Makes one attempt at each of several leads; one outcome per claim, in their order.
+/// What became of a lead.
+#[derive(Debug, Clone)]
+pub(super) struct Attempted {
+    pub(super) outcome: Outcome,
+    /// What the CRM did not take while it took the rest.
+    pub(super) without: Vec<RefusedProperty>,
+    /// It never came to the CRM: whatever is in its way is its own, and the sink's other leads go on.
+    pub(super) before_crm: bool,
+}
+
+/// How often a lead is offered in one attempt, each time without what was refused: CRMs may name one property at a time.
+const OFFERS: usize = 8;
+
+/// Makes one attempt at each of several leads; one result per claim, in their order.
 pub(super) async fn attempt(
     claims: &[Claim],
     crm: &dyn Crm,
     gate: &dyn Gate,
     tools: &[Tools<'_>],
-) -> Vec<Outcome> {
-    let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(claims.len());
-    let mut upserts = Vec::with_capacity(claims.len());
-    for (claim, tools) in claims.iter().zip(tools) {
-        match prepare(claim, tools).await {
-            Ok(upsert) => {
+) -> Vec<Attempted> {
+    let mut attempted = Vec::with_capacity(claims.len());
+    let (mut places, mut upserts) = (Vec::new(), Vec::new());
+    for (place, (claim, tools)) in claims.iter().zip(tools).enumerate() {
+        let prepared = prepare(claim, tools).await;
+        attempted.push(Attempted {
+            before_crm: prepared.is_err(),
+            outcome: no_outcome(),
+            without: Vec::new(),
+        });
+        match (prepared, attempted.last_mut()) {
+            (Ok(upsert), _) => {
+                places.push(place);
                 upserts.push(upsert);
-                outcomes.push(None);
             }
-            Err(outcome) => outcomes.push(Some(outcome)),
+            (Err(outcome), Some(last)) => last.outcome = outcome,
+            (Err(_), None) => {}
         }
     }
-    let mut made = if upserts.is_empty() {
-        Vec::new().into_iter()
-    } else {
-        crm.upsert(&upserts, gate).await.into_iter()
-    };
-    let no_outcome = || Outcome::Retry {
+    let drops = tools
+        .first()
+        .is_some_and(|tools| tools.sink.delivery.on_refused_property == OnRefusedProperty::Drop);
+    for _ in 0..OFFERS {
+        if upserts.is_empty() {
+            break;
+        }
+        let outcomes = crm.upsert(&upserts, gate).await;
+        let offered = places.into_iter().zip(upserts).zip(outcomes);
+        (places, upserts) = (Vec::new(), Vec::new());
+        for ((place, upsert), outcome) in offered {
+            let Some(this) = attempted.get_mut(place) else {
+                continue;
+            };
+            if let Outcome::Refused { properties, .. } = &outcome
+                && drops
+                && let Some(rest) = without(upsert, properties)
+            {
+                this.without.extend(properties.iter().cloned());
+                places.push(place);
+                upserts.push(rest);
+            }
+            this.outcome = outcome;
+        }
+    }
+    attempted
+}
+
+/// The lead without these properties; `None` if that changes nothing, or leaves nothing.
+fn without(mut upsert: Upsert, refused: &[RefusedProperty]) -> Option<Upsert> {
+    let before = upsert.properties.len();
+    upsert
+        .properties
+        .retain(|(name, _)| !refused.iter().any(|refused| refused.property == *name));
+    let after = upsert.properties.len();
+    (after > 0 && after < before).then_some(upsert)
+}
+
+fn no_outcome() -> Outcome {
+    Outcome::Retry {
         after: None,
         why: Failure::new("NoOutcome", "the CRM's client gave no outcome for the lead"),
         unknown: true,
-    };
-    outcomes
-        .into_iter()
-        .map(|outcome| outcome.or_else(|| made.next()).unwrap_or_else(no_outcome))
-        .collect()
+    }
 }
 
 fn properties(claim: &Claim, stored: &Stored, sink: &Sink) -> Result<Vec<(String, Value)>, Failure> {

@@ -5,13 +5,20 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::backoff::backoff;
+use super::judge::CORRECTION;
 use crate::config::DeliverySettings;
-use crate::crm::{self, Failure};
+use crate::crm::{self, Failure, Known, LONGEST_PAUSE};
 use crate::queue::{self, Doubt, LastError, ParkReason, ParkedSet};
 
 /// How long a contact's record is remembered: longer than any search lags, short enough that merged records are found
 /// again.
 const REMEMBER: Duration = Duration::from_hours(24);
+
+/// How soon a lead that was not sent is due again: it is not claimed while the gate is closed, and at once when it opens.
+const SOON: Duration = Duration::from_secs(1);
+
+/// By how much the lead that caused a pause comes later than the others.
+const BEHIND: Duration = Duration::from_secs(5);
 
 /// What the worker does with an outcome.
 #[derive(Debug)]
@@ -31,6 +38,8 @@ pub(super) struct Decision {
 pub(super) struct Circumstances<'a> {
     pub(super) attempt: u32,
     pub(super) age: Duration,
+    /// It never came to the CRM: what it waits for is not the sink's gate.
+    pub(super) before_crm: bool,
     pub(super) keep_dead: Duration,
     pub(super) keep_held: Duration,
     pub(super) delivery: &'a DeliverySettings,
@@ -46,37 +55,32 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
     match outcome {
         crm::Outcome::Delivered { record } => plain(
             queue::Outcome::Delivered {
-                remember: record.map(|id| (id, REMEMBER)),
+                remember: record.map(|id| (Known::reached(&id), REMEMBER)),
             },
             "delivered",
         ),
         crm::Outcome::Denied(denied) => plain(
             queue::Outcome::Release {
-                after: denied.wait,
-                why: None,
+                // While the gate is closed nothing is claimed; once it is open, nothing may be late.
+                after: if lead.before_crm {
+                    denied.wait
+                } else {
+                    denied.wait.min(SOON)
+                },
+                why: denied
+                    .paused()
+                    .filter(|_| lead.attempt <= 1)
+                    .map(|(reason, message)| LastError::new(reason, message)),
             },
             "deferred",
         ),
-        crm::Outcome::Pause { pause, why } => Decision {
-            pause: Some(pause),
-            ..plain(
-                queue::Outcome::Release {
-                    after: pause,
-                    why: Some(last_error(&why)),
-                },
-                "paused",
-            )
-        }
-        .because(why),
-        // Judged before, by what others fared: the lead is to blame, or nobody knows.
-        crm::Outcome::Suspect { why, unknown, .. } => decide(
-            crm::Outcome::Retry {
-                after: None,
-                why,
-                unknown,
-            },
-            lead,
-        ),
+        crm::Outcome::Pause { pause, why } => paused(pause.min(LONGEST_PAUSE), why),
+        // A refusal in the CRM's own words, and no lead that passes: perhaps the account, perhaps this lead.
+        crm::Outcome::Suspect { why, .. } if lead.age >= lead.delivery.max_age => Decision {
+            pause: Some(CORRECTION),
+            ..given_up(&why, lead)
+        },
+        crm::Outcome::Suspect { why, .. } => paused(CORRECTION, why),
         crm::Outcome::Reject(why) | crm::Outcome::Refused { why, .. } => {
             park(ParkedSet::Dead, "dead", why, lead.keep_dead)
         }
@@ -99,21 +103,14 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
         .because(why),
         crm::Outcome::Retry { after, why, unknown } => {
             let settings = lead.delivery;
-            let wait = backoff(lead.attempt, settings.initial_backoff, settings.max_backoff)
-                .max(after.unwrap_or_default());
-            if lead.age + wait > settings.max_age {
-                let message = format!(
-                    "given up after {} attempts (delivery.retry.maxAge); the last one: {}",
-                    lead.attempt, why.message
-                );
-                let answer = why.answer.clone();
-                return park(
-                    ParkedSet::Dead,
-                    "dead",
-                    Failure::new("RetriesExhausted", message).with_answer(&answer),
-                    lead.keep_dead,
-                );
+            let left = settings.max_age.saturating_sub(lead.age);
+            if left.is_zero() {
+                return given_up(&why, lead);
             }
+            // However long the CRM asks to wait, there is one more attempt before the lead is given up.
+            let wait = backoff(lead.attempt, settings.initial_backoff, settings.max_backoff)
+                .max(after.unwrap_or_default())
+                .min(left);
             let doubt = if unknown { Doubt::Add } else { Doubt::Keep };
             plain(
                 queue::Outcome::Retry {
@@ -126,6 +123,29 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             .because(why)
         }
     }
+}
+
+/// The sink pauses. The lead that was answered so goes behind the others: if it is to blame after all, they pass.
+fn paused(pause: Duration, why: Failure) -> Decision {
+    Decision {
+        settle: queue::Outcome::Release {
+            after: pause + BEHIND,
+            why: Some(last_error(&why)),
+        },
+        label: "paused",
+        failure: None,
+        pause: Some(pause),
+    }
+    .because(why)
+}
+
+fn given_up(last: &Failure, lead: Circumstances<'_>) -> Decision {
+    let message = format!(
+        "given up after {} attempts (delivery.retry.maxAge); the last one: {}",
+        lead.attempt, last.message
+    );
+    let why = Failure::new("RetriesExhausted", message).with_answer(&last.answer);
+    park(ParkedSet::Dead, "dead", why, lead.keep_dead)
 }
 
 impl Decision {
@@ -224,6 +244,7 @@ mod tests {
             },
             concurrency: 8,
             batch_size: 100,
+            on_refused_property: leadgate_crds::crm_sink::OnRefusedProperty::Drop,
             linger: Duration::from_millis(50),
         }
     }
@@ -236,6 +257,7 @@ mod tests {
             Circumstances {
                 attempt: 2,
                 age,
+                before_crm: false,
                 keep_dead: hour,
                 keep_held: hour,
                 delivery: &delivery,
@@ -261,6 +283,14 @@ mod tests {
             panic!("{decision:?}")
         };
         assert!(wait >= long);
+        let for_ever = after(
+            retry(Some(Duration::from_secs(99_999_999_999))),
+            Duration::from_hours(70),
+        );
+        assert!(
+            matches!(for_ever.settle, queue::Outcome::Retry { after, .. } if after == Duration::from_hours(2)),
+            "{for_ever:?}"
+        );
         assert_eq!(why, LastError::new("Unavailable", "HubSpot failed"));
         let old = after(retry(None), Duration::from_hours(72));
         let queue::Outcome::Park {
@@ -285,13 +315,24 @@ mod tests {
             Duration::from_hours(100),
         );
         assert_eq!(paused.pause, Some(Duration::from_secs(9)));
-        assert!(matches!(paused.settle, queue::Outcome::Release { .. }));
+        assert!(
+            matches!(paused.settle, queue::Outcome::Release { after, .. } if after > Duration::from_secs(9)),
+            "it goes behind the leads that wait for the end of the pause"
+        );
+        let year = after(
+            crm::Outcome::Pause {
+                pause: Duration::from_hours(24 * 365),
+                why: Failure::new("RateLimited", "wait"),
+            },
+            Duration::ZERO,
+        );
+        assert_eq!(year.pause, Some(LONGEST_PAUSE));
         let denied = crm::Outcome::Denied(Denied {
             wait: Duration::from_secs(3),
-            reason: "full".to_owned(),
+            reason: "CircuitOpen: the CRM fails".to_owned(),
         });
         assert!(
-            matches!(after(denied, Duration::ZERO).settle, queue::Outcome::Release { after, .. } if after.as_secs() == 3)
+            matches!(after(denied, Duration::ZERO).settle, queue::Outcome::Release { after, why: None } if after == SOON)
         );
     }
 
@@ -311,6 +352,24 @@ mod tests {
             panic!("it is not tried again")
         };
         assert_eq!((set, why.reason.as_str()), (ParkedSet::Dead, "DeliveryCrashed"));
+    }
+
+    #[test]
+    fn a_lead_that_may_be_to_blame_for_a_pause_grows_old_meanwhile() {
+        let suspect = || crm::Outcome::Suspect {
+            why: Failure::new("MissingScopes", "a permission"),
+            unknown: false,
+            own: true,
+        };
+        let young = after(suspect(), Duration::from_hours(1));
+        assert_eq!(young.pause, Some(CORRECTION));
+        assert!(matches!(young.settle, queue::Outcome::Release { .. }));
+        let old = after(suspect(), Duration::from_hours(72));
+        let queue::Outcome::Park { set, why, .. } = old.settle else {
+            panic!("{old:?}")
+        };
+        assert_eq!((set, why.reason.as_str()), (ParkedSet::Dead, "RetriesExhausted"));
+        assert!(why.message.contains("a permission"), "{}", why.message);
     }
 
     #[test]

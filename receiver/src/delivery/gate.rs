@@ -1,7 +1,8 @@
 //! The shared limiter, pause and circuit breaker, as a CRM's client sees them.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,10 +10,12 @@ use prometheus_client::metrics::histogram::Histogram;
 
 use crate::config::Sink;
 use crate::crm::{Denied, Gate};
-use crate::queue::{CrmHealth, Grant, Queue};
+use crate::queue::{CrmHealth, Grant, LeadId, Queue};
 
 /// A wait this short is waited here, with the lead in hand; for longer ones the lead goes back.
 const SHORT: Duration = Duration::from_millis(1500);
+/// More failing leads are not told apart: that a CRM fails does not hang on one of so many.
+const MOST_FAILING: usize = 64;
 /// How long a lead or a check goes back when the store cannot be asked.
 const STORE_DOWN: Duration = Duration::from_secs(1);
 
@@ -23,6 +26,14 @@ pub(super) struct SinkGate {
     latency: Histogram,
     /// Failures in a row as last heard: a success needs reporting only if there were some.
     failures: AtomicU32,
+    /// Leads whose calls failed since the last call that did not.
+    failing: Mutex<HashSet<LeadId>>,
+}
+
+/// The gate for one call: it knows whose failures it reports.
+pub(super) struct CallGate<'a> {
+    gate: &'a SinkGate,
+    leads: Vec<LeadId>,
 }
 
 impl SinkGate {
@@ -32,6 +43,40 @@ impl SinkGate {
             sink,
             latency,
             failures: AtomicU32::new(0),
+            failing: Mutex::default(),
+        }
+    }
+
+    /// For a call about these leads.
+    pub(super) fn for_leads(&self, leads: Vec<LeadId>) -> CallGate<'_> {
+        CallGate { gate: self, leads }
+    }
+
+    /// Whether failures of these leads' calls speak against the CRM: one lead alone does so once, since it may be what
+    /// the CRM fails at.
+    fn speaks(&self, leads: &[LeadId]) -> bool {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut news = false;
+        for lead in leads {
+            if failing.len() < MOST_FAILING {
+                news |= failing.insert(lead.clone());
+            }
+        }
+        news || failing.len() > 1
+    }
+}
+
+#[async_trait]
+impl Gate for CallGate<'_> {
+    async fn pass(&self) -> Result<(), Denied> {
+        self.gate.pass().await
+    }
+
+    async fn report(&self, health: CrmHealth, elapsed: Duration) {
+        if health == CrmHealth::Up || self.gate.speaks(&self.leads) {
+            self.gate.report(health, elapsed).await;
+        } else {
+            self.gate.latency.observe(elapsed.as_secs_f64());
         }
     }
 }
@@ -62,6 +107,12 @@ impl Gate for SinkGate {
 
     async fn report(&self, health: CrmHealth, elapsed: Duration) {
         self.latency.observe(elapsed.as_secs_f64());
+        if health == CrmHealth::Up {
+            self.failing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+        }
         if health == CrmHealth::Up && self.failures.load(Ordering::Relaxed) == 0 {
             return;
         }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::attempt::Tools;
-use crate::crm::{Denied, Failure, Outcome, retry_after};
+use super::judge::CORRECTION;
+use super::settle::since;
+use crate::crm::{Denied, Failure, LONGEST_PAUSE, Outcome, retry_after};
 use crate::lead::{Lead, Problem};
-use crate::queue::{Breaker, Claim, CrmHealth, QueueError, RateLimit, SinkId};
-use crate::source::{Hydrator, Webhook};
+use crate::queue::{Breaker, Claim, CrmHealth, QueueError, RateLimit, SinkId, WebhookId};
+use crate::source::{Fetched, Hydrator, Webhook, judge};
 
 /// For one call.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,8 +24,13 @@ const BREAKER: Breaker = Breaker {
     failures: 5,
     cooldown: Duration::from_secs(30),
 };
-/// How often a refused token is tried again, so that a corrected one is noticed.
-const CREDENTIALS: Duration = Duration::from_mins(1);
+/// How long to leave an API alone that asked for fewer calls without saying for how long.
+const THROTTLED: Duration = Duration::from_mins(1);
+/// How often a lead looks whether the API may be asked again: a new one, and one of a day.
+const YOUNG: Duration = Duration::from_secs(1);
+const OLD: Duration = Duration::from_mins(1);
+/// Why a lead waits when no pause is the reason.
+const WAITS: &str = "HydrateWaits: the sender's API takes no more calls now";
 /// How long to wait when the store cannot be asked.
 const STORE_DOWN: Duration = Duration::from_secs(1);
 /// More than any lead has.
@@ -46,14 +53,19 @@ pub(super) async fn fetch(
         return Err(Outcome::Reject(Failure::new("HydrateFailed", gone)));
     };
     // Shared by all replicas, and apart from the CRM's own limiter.
-    let api = SinkId::new(format!("{}#hydrate", claim.webhook));
-    permit(&api, tools).await?;
+    let api = api(&claim.webhook);
+    permit(&api, since(claim.queued_at), tools).await?;
     let answer = get(url, hydrate, &api, tools).await?;
     let lead = complete(webhook, &answer, notification, known)?;
     Ok((lead, answer))
 }
 
-async fn permit(api: &SinkId, tools: &Tools<'_>) -> Result<(), Outcome> {
+/// Under which name the sender's API has its limiter, pause and circuit in the store.
+pub(super) fn api(webhook: &WebhookId) -> SinkId {
+    SinkId::new(format!("{webhook}#hydrate"))
+}
+
+async fn permit(api: &SinkId, age: Duration, tools: &Tools<'_>) -> Result<(), Outcome> {
     let down = |error: QueueError| {
         Outcome::Denied(Denied {
             wait: STORE_DOWN,
@@ -68,18 +80,14 @@ async fn permit(api: &SinkId, tools: &Tools<'_>) -> Result<(), Outcome> {
     if grant.granted > 0 {
         return Ok(());
     }
-    // The lead waits; the sink and its other webhooks go on.
-    let why = Failure::new(
-        "HydrateWaits",
-        grant
-            .paused
-            .unwrap_or_else(|| "the sender's API takes no more calls now".to_owned()),
-    );
-    Err(Outcome::Retry {
-        after: Some(grant.wait),
-        why,
-        unknown: false,
-    })
+    // The lead waits; the sink and its other webhooks go on. A young lead looks again soon, so that a new token is
+    // noticed; a backlog of old ones does not keep the store busy.
+    let pace = (age / 10).clamp(YOUNG, OLD);
+    let reason = grant.paused.unwrap_or_else(|| WAITS.to_owned());
+    Err(Outcome::Denied(Denied {
+        wait: grant.wait.min(pace),
+        reason,
+    }))
 }
 
 async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> Result<Value, Outcome> {
@@ -124,44 +132,34 @@ async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> 
     }
     let text = String::from_utf8_lossy(&bytes);
     let failure = |reason, message: String| Failure::new(reason, message).with_answer(&text);
-    match status {
-        200..=299 => serde_json::from_slice(&bytes).map_err(|_| {
-            retry(
-                None,
-                failure(
-                    "HydrateFailed",
-                    "the answer of the sender's API is not JSON".to_owned(),
-                ),
-            )
-        }),
-        401 | 403 => Err(retry(
-            Some(after.unwrap_or(CREDENTIALS)),
-            failure(
-                "HydrateCredentials",
-                format!("the sender's API refused the token of payload.hydrate ({status})"),
-            ),
-        )),
-        408 | 423 | 429 | 500..=599 => {
-            if let Some(pause) = after
-                && let Err(error) = tools
-                    .queue
-                    .pause(api, pause, "the sender's API asked to wait")
-                    .await
-            {
-                tracing::debug!(%error, "the pause of payload.hydrate could not be stored");
-            }
-            Err(retry(
-                after,
-                failure(
-                    "HydrateUnavailable",
-                    format!("the sender's API (payload.hydrate) answered {status}"),
-                ),
-            ))
+    match judge(status, &bytes) {
+        Fetched::Lead(lead) => Ok(lead),
+        Fetched::Credentials(message) => {
+            let why = failure("HydrateCredentials", message);
+            pause(api, CORRECTION, &why, tools).await;
+            Err(retry(None, why))
         }
-        _ => Err(Outcome::Reject(failure(
-            "HydrateRefused",
-            format!("the sender's API has no such lead ({status})"),
-        ))),
+        Fetched::Throttled(message) => {
+            let why = failure("HydrateThrottled", message);
+            pause(api, after.unwrap_or(THROTTLED), &why, tools).await;
+            Err(retry(None, why))
+        }
+        Fetched::Unavailable(message) => {
+            let why = failure("HydrateUnavailable", message);
+            if let Some(after) = after {
+                pause(api, after, &why, tools).await;
+            }
+            Err(retry(after, why))
+        }
+        Fetched::Unclear(message) => Err(retry(None, failure("HydrateUnclear", message))),
+        Fetched::Refused(message) => Err(Outcome::Reject(failure("HydrateRefused", message))),
+    }
+}
+
+async fn pause(api: &SinkId, pause: Duration, why: &Failure, tools: &Tools<'_>) {
+    let pause = pause.min(LONGEST_PAUSE);
+    if let Err(error) = tools.queue.pause(api, pause, &why.for_pause()).await {
+        tracing::debug!(%error, "the pause of payload.hydrate could not be stored");
     }
 }
 

@@ -1,21 +1,28 @@
 //! Queue -> CRM: claim, ask the gate, upsert, settle.
 //!
 //! * [`Supervisor`] runs one `worker` per sink and follows the configuration.
-//! * `attempt` makes one attempt; `decide` (pure) says what becomes of the lead; `gate` is the shared limiter, pause and
-//!   circuit breaker; `backoff` how long to wait; `preflight` asks the CRM before the first lead.
+//! * `groups` (pure) says which leads share a call; `attempt` makes one attempt; `judge` (pure) whom a refusal concerns;
+//!   `decide` (pure) what becomes of the lead; `settle` writes that down and tells it.
+//! * `gate` is the shared limiter, pause and circuit breaker; `closed` what the worker knows of it; `backoff` how long to
+//!   wait; `preflight` asks the CRM before the first lead, and when a lead is suspect.
 
 mod attempt;
 mod backoff;
+mod closed;
 mod decide;
 mod gate;
+mod groups;
 mod hydrate;
 mod in_flight;
+mod judge;
 mod preflight;
+mod settle;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::HeaderValue;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,7 +33,7 @@ use crate::config::{Config, CrmSettings, Sink};
 use crate::crm::{Crm, hubspot::HubSpot, rest::Rest, salesforce::Salesforce};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
-use crate::queue::{Queue, SinkId};
+use crate::queue::{Queue, SinkId, WebhookId};
 
 /// What every worker shares.
 #[derive(Clone)]
@@ -51,6 +58,8 @@ pub struct Shared {
 pub struct Supervisor {
     shared: Shared,
     running: BTreeMap<SinkId, Running>,
+    /// The tokens with which leads are fetched: a pause because of one ends when it is replaced.
+    tokens: BTreeMap<WebhookId, HeaderValue>,
     tasks: TaskTracker,
 }
 
@@ -65,6 +74,7 @@ impl Supervisor {
         Self {
             shared,
             running: BTreeMap::new(),
+            tokens: BTreeMap::new(),
             tasks: TaskTracker::new(),
         }
     }
@@ -87,7 +97,27 @@ impl Supervisor {
         self.tasks.wait().await;
     }
 
+    /// Ends the pause of each sender's API whose token is another one now.
+    fn apply_tokens(&mut self, config: &Config) {
+        let tokens: BTreeMap<WebhookId, HeaderValue> = config
+            .webhooks()
+            .filter_map(|webhook| Some((webhook.id.clone(), webhook.hydrate.as_ref()?.token.clone())))
+            .collect();
+        for (webhook, token) in &tokens {
+            if self.tokens.get(webhook).is_some_and(|known| known != token) {
+                let (queue, api) = (Arc::clone(&self.shared.queue), hydrate::api(webhook));
+                self.tasks.spawn(async move {
+                    if let Err(error) = queue.resume(&api).await {
+                        tracing::debug!(%error, "the pause of payload.hydrate could not be lifted");
+                    }
+                });
+            }
+        }
+        self.tokens = tokens;
+    }
+
     fn apply(&mut self, config: &Config) {
+        self.apply_tokens(config);
         let wanted: BTreeMap<SinkId, &Arc<Sink>> =
             config.sinks().map(|sink| (sink.id.clone(), sink)).collect();
         let inspections = Arc::clone(&self.shared.inspections);

@@ -1,7 +1,7 @@
 //! The loop of one sink.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -9,39 +9,43 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Shared;
-use super::attempt::{Tools, attempt};
-use super::decide::{Caution, Circumstances, Decision, caution, crashed, decide, step_aside};
+use super::attempt::{Attempted, Tools, attempt};
+use super::closed::{Closed, Wait};
+use super::decide::{Caution, Circumstances, caution, crashed, decide, step_aside};
 use super::gate::SinkGate;
+use super::groups::groups;
 use super::in_flight::InFlight;
+use super::judge::{Evidence, judge};
+use super::preflight::ask;
+use super::settle::since;
 use crate::config::Sink;
 use crate::crm::{self, Crm, Failure};
-use crate::metrics::{DeliveryLabels, SinkLabels};
-use crate::queue::{Claim, Millis, Outcome, QueueError, Settled, Settlement};
+use crate::metrics::SinkLabels;
+use crate::queue::{Claim, QueueError};
 
 /// How long to sleep when nothing is due: a push wakes earlier.
 const IDLE: Duration = Duration::from_secs(30);
-/// Kept when a webhook is gone: what its leads' retention was is not known any more.
-const KEEP: Duration = Duration::from_hours(720);
 /// How long to wait when the store does not answer.
 const STORE_DOWN: Duration = Duration::from_secs(1);
 /// The least wait when nothing could be claimed.
 const BREATH: Duration = Duration::from_millis(5);
-/// While the gate is closed, one lead in so long asks whether it is open again: a pause may be lifted early.
+/// While the gate is closed, it is asked again after so long at the latest: a pause may be lifted early.
 const KNOCK: Duration = Duration::from_secs(5);
 /// How long a lead steps aside while another that may kill the worker is tried.
 const ASIDE: Duration = Duration::from_secs(1);
-/// How often a settlement is tried before it is left to the lease.
-const SETTLE_TRIES: u32 = 5;
+/// What arrived so lately speaks for the account when another lead is refused.
+const LATELY: Duration = Duration::from_mins(1);
 
 /// Delivers the leads of one sink.
 pub(super) struct Worker {
-    shared: Shared,
-    sink: Arc<Sink>,
-    crm: Arc<dyn Crm>,
+    pub(super) shared: Shared,
+    pub(super) sink: Arc<Sink>,
+    pub(super) crm: Arc<dyn Crm>,
     gate: Arc<SinkGate>,
     in_flight: Arc<InFlight>,
-    /// No lead is claimed before this: the gate was found closed.
-    closed_until: Mutex<Option<Instant>>,
+    pub(super) closed: Closed,
+    /// When a lead arrived last.
+    passed: Mutex<Option<Instant>>,
     stop: CancellationToken,
 }
 
@@ -71,7 +75,8 @@ impl Worker {
             crm,
             gate,
             in_flight: Arc::default(),
-            closed_until: Mutex::new(None),
+            closed: Closed::default(),
+            passed: Mutex::new(None),
             stop,
         }
     }
@@ -87,9 +92,17 @@ impl Worker {
         let slots = Arc::new(Semaphore::new(this.sink.delivery.concurrency));
         let keeper = tokio::spawn(Arc::clone(&this).keep_leases());
         while let Some(free) = this.free_slots(&slots).await {
-            if let Some(wait) = this.gate_closed() {
-                this.until_stopped(wait).await;
-                continue;
+            match this.closed.wait() {
+                Wait::No => {}
+                Wait::Limited(wait) => {
+                    this.until_stopped(wait).await;
+                    continue;
+                }
+                Wait::Paused(wait) => {
+                    this.until_stopped(wait).await;
+                    this.look().await;
+                    continue;
+                }
             }
             match this.claim(free).await {
                 Ok((calls, next_due)) => {
@@ -143,19 +156,40 @@ impl Worker {
             let calls = found.claims.into_iter().map(|claim| self.call(vec![claim]));
             return Ok((calls.collect(), found.next_due));
         }
-        let mut call = self.call(found.claims);
+        let mut groups = grouped(found.claims, most).into_iter();
+        let Some(first) = groups.next() else {
+            return Ok((Vec::new(), found.next_due));
+        };
+        let mut calls = vec![self.call(first)];
+        calls.extend(groups.map(|claims| self.call(claims)));
         let linger = self.sink.delivery.linger;
         if count < most && !linger.is_zero() {
             self.until_stopped(linger).await;
             // What is claimed already goes its way, whatever the store says now.
             if let Ok(more) = queue.claim(&self.sink.id, most - count, lease).await {
                 let (more, suspect) = self.set_suspects_apart(more.claims).await;
-                self.keep(&more, &call.lost);
-                call.claims.extend(more);
-                return Ok(([call].into_iter().chain(suspect).collect(), found.next_due));
+                for claims in grouped(more, most) {
+                    self.join(&mut calls, claims, most);
+                }
+                calls.extend(suspect);
             }
         }
-        Ok((vec![call], found.next_due))
+        Ok((calls, found.next_due))
+    }
+
+    /// Lets leads that have not failed yet join a call of such; others have calls of their own.
+    fn join(&self, calls: &mut Vec<Call>, claims: Vec<Claim>, most: usize) {
+        let fresh = |claims: &[Claim]| claims.iter().all(|claim| claim.attempt <= 1);
+        let found = calls
+            .iter_mut()
+            .find(|call| fresh(&call.claims) && fresh(&claims) && call.claims.len() + claims.len() <= most);
+        match found {
+            Some(call) => {
+                self.keep(&claims, &call.lost);
+                call.claims.extend(claims);
+            }
+            None => calls.push(self.call(claims)),
+        }
     }
 
     /// Takes out of `claims` the leads of which earlier claims ended without an outcome. One that has no more chances is
@@ -226,24 +260,32 @@ impl Worker {
         }
     }
 
-    /// How long to leave all leads where they are.
-    fn gate_closed(&self) -> Option<Duration> {
-        let closed_until = *self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
-        closed_until?
-            .checked_duration_since(Instant::now())
-            .filter(|wait| !wait.is_zero())
+    /// Remembers that nothing may be sent, so that a backlog is not claimed only to be put back.
+    async fn close_gate(&self, outcome: &crm::Outcome) {
+        match outcome {
+            crm::Outcome::Denied(denied) => {
+                self.closed
+                    .close(denied.wait.min(KNOCK), denied.paused().is_some());
+                if let Some((reason, message)) = denied.paused() {
+                    self.tell_paused(reason, message).await;
+                }
+            }
+            crm::Outcome::Pause { why, .. } | crm::Outcome::Suspect { why, .. } => {
+                self.closed.close(KNOCK, true);
+                self.tell_paused(why.reason, &why.message).await;
+            }
+            _ => {}
+        }
     }
 
-    /// Remembers that nothing may be sent, so that a backlog is not claimed only to be put back.
-    fn close_gate(&self, outcome: &crm::Outcome) {
-        let wait = match outcome {
-            crm::Outcome::Denied(denied) => denied.wait,
-            crm::Outcome::Pause { pause, .. } => *pause,
-            _ => return,
+    /// Asks whether a pause is over; it may have been lifted early.
+    async fn look(&self) {
+        let breaker = self.sink.delivery.breaker;
+        let left = match self.shared.queue.permits(&self.sink.id, 0, None, breaker).await {
+            Ok(grant) => grant.paused.map(|_| grant.wait),
+            Err(_) => Some(STORE_DOWN),
         };
-        let until = Instant::now() + wait.min(KNOCK);
-        let mut closed_until = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *closed_until = Some(closed_until.map_or(until, |known| known.max(until)));
+        self.closed.seen(left);
     }
 
     async fn until_woken(&self, at_most: Duration) {
@@ -271,18 +313,30 @@ impl Worker {
                 client: &self.shared.client,
             })
             .collect();
-        let outcomes = tokio::select! {
+        let gate = self
+            .gate
+            .for_leads(claims.iter().map(|claim| claim.id.clone()).collect());
+        let attempted = tokio::select! {
             biased;
             () = lost.cancelled() => vec![overtaken(); claims.len()],
-            outcomes = attempt(&claims, self.crm.as_ref(), self.gate.as_ref(), &tools) => outcomes,
+            attempted = attempt(&claims, self.crm.as_ref(), &gate, &tools) => attempted,
         };
+        self.tell_notice();
+        let evidence = self.evidence(&attempted).await;
         let mut settlements = Vec::with_capacity(claims.len());
-        for (claim, outcome) in claims.into_iter().zip(outcomes) {
-            self.close_gate(&outcome);
+        for (claim, attempted) in claims.into_iter().zip(attempted) {
+            let outcome = judge(attempted.outcome, &evidence);
+            if !attempted.before_crm {
+                self.close_gate(&outcome).await;
+            }
+            if matches!(outcome, crm::Outcome::Delivered { .. }) {
+                self.tell_refused(&claim, &attempted.without);
+            }
             let (keep_dead, keep_held) = self.retention(&claim);
             let circumstances = Circumstances {
                 attempt: claim.attempt,
                 age: since(claim.queued_at),
+                before_crm: attempted.before_crm,
                 keep_dead,
                 keep_held,
                 delivery: &self.sink.delivery,
@@ -295,86 +349,26 @@ impl Worker {
         }
     }
 
-    fn retention(&self, claim: &Claim) -> (Duration, Duration) {
-        let config = self.shared.config.borrow();
-        config
-            .webhook(&claim.webhook)
-            .map_or((KEEP, KEEP), |webhook| (webhook.keep_dead, webhook.keep_held))
-    }
-
-    async fn finish(&self, decided: &[(Claim, Decision)]) {
-        let mut pause: Option<(Duration, String)> = None;
-        for (claim, decision) in decided {
-            self.count(decision.label);
-            if let Some(failure) = &decision.failure {
-                self.shared
-                    .metrics
-                    .failed(&claim.webhook, &self.sink.id, failure.reason, &failure.message);
-                tracing::warn!(
-                    sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                    outcome = decision.label, reason = failure.reason, "{}", failure.message
-                );
-            }
-            if let Some(asked) = decision.pause
-                && pause.as_ref().is_none_or(|(longest, _)| asked > *longest)
-            {
-                let why = decision.failure.as_ref().map(Failure::for_pause);
-                pause = Some((asked, why.unwrap_or_default()));
-            }
+    /// What speaks for or against the leads of a call that are suspect; empty if none is.
+    async fn evidence(&self, attempted: &[Attempted]) -> Evidence {
+        let any = |holds: fn(&crm::Outcome) -> bool| attempted.iter().any(|one| holds(&one.outcome));
+        if any(|outcome| matches!(outcome, crm::Outcome::Delivered { .. })) {
+            *self.passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
-        if let Some((pause, reason)) = pause
-            && let Err(error) = self.shared.queue.pause(&self.sink.id, pause, &reason).await
-        {
-            tracing::warn!(sink = %self.sink.id, %error, "the pause could not be stored");
+        if !any(|outcome| matches!(outcome, crm::Outcome::Suspect { unknown: false, .. })) {
+            return Evidence::default();
         }
-        let settled = self.settle(decided).await;
-        for ((claim, decision), settled) in decided.iter().zip(settled) {
-            if settled && matches!(decision.settle, Outcome::Delivered { .. }) {
-                self.shared
-                    .metrics
-                    .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));
-            }
+        let passed = *self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        if passed.is_some_and(|at| at.elapsed() < LATELY) {
+            return Evidence {
+                others_pass: true,
+                inspection: None,
+            };
         }
-    }
-
-    /// Writes the outcomes down; which of them took effect. If the store stays away, the leases end and the leads are
-    /// tried again: the upsert is made so that this makes no second record.
-    async fn settle(&self, decided: &[(Claim, Decision)]) -> Vec<bool> {
-        let settlements: Vec<Settlement> = decided
-            .iter()
-            .map(|(claim, decision)| Settlement {
-                contact: claim.contact.clone(),
-                token: claim.token,
-                outcome: decision.settle.clone(),
-            })
-            .collect();
-        for attempt in 1..=SETTLE_TRIES {
-            match self.shared.queue.settle(&self.sink.id, settlements.clone()).await {
-                Ok(settled) => {
-                    return decided
-                        .iter()
-                        .zip(settled)
-                        .map(|((claim, _), settled)| {
-                            // After an unknown first try, "stale" may mean that it landed.
-                            if settled == Settled::Stale && attempt == 1 {
-                                self.count("stale");
-                                tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the claim had ended before the outcome was written; another worker has the lead");
-                            }
-                            settled == Settled::Done || attempt > 1
-                        })
-                        .collect();
-                }
-                Err(error) => {
-                    self.shared.metrics.queue_errors.inc();
-                    tracing::debug!(sink = %self.sink.id, %error, "outcomes could not be written yet");
-                    tokio::time::sleep(Duration::from_millis(200) * attempt).await;
-                }
-            }
+        Evidence {
+            others_pass: false,
+            inspection: Some(ask(&self.shared, &self.sink, self.crm.as_ref()).await),
         }
-        if let Some(left_out) = self.shared.queue_log.admit() {
-            tracing::warn!(sink = %self.sink.id, leads = decided.len(), more = left_out, "outcomes could not be written; the leads come back when their leases end");
-        }
-        vec![false; decided.len()]
     }
 
     async fn keep_leases(self: Arc<Self>) {
@@ -400,34 +394,25 @@ impl Worker {
             }
         }
     }
+}
 
-    fn count(&self, outcome: &'static str) {
-        self.shared
-            .metrics
-            .deliveries
-            .get_or_create(&DeliveryLabels {
-                sink: self.sink.id.to_string(),
-                outcome,
-            })
-            .inc();
-    }
+fn grouped(claims: Vec<Claim>, most: usize) -> Vec<Vec<Claim>> {
+    groups(claims, |claim| claim.attempt, most)
 }
 
 /// The outcome of a call that was given up because a claim of it was lost: of that lead another worker decides (its
 /// settlement here is stale), the others are tried again.
-fn overtaken() -> crm::Outcome {
-    crm::Outcome::Retry {
-        after: None,
-        why: Failure::new(
-            "ClaimLost",
-            "a claim was lost while the CRM was slow; its lead is with another worker",
-        ),
-        unknown: true,
+fn overtaken() -> Attempted {
+    Attempted {
+        outcome: crm::Outcome::Retry {
+            after: None,
+            why: Failure::new(
+                "ClaimLost",
+                "a claim was lost while the CRM was slow; its lead is with another worker",
+            ),
+            unknown: true,
+        },
+        without: Vec::new(),
+        before_crm: false,
     }
-}
-
-/// By this machine's clock; a little skew does not matter to hours of patience.
-fn since(time: Millis) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(time))
 }

@@ -1,8 +1,9 @@
 //! Request -> lead: who sent it, what it says, which submission it is.
 //!
 //! * `auth`: proof over the raw bytes. `challenge`: handshakes. `hydrate`: what thin
-//!   payloads lack. `body`: bytes to payload; `form`: those of a form. `take`: payload to leads; `draft`: one of them. `idempotency`: which
-//!   submission; `keys`: what a refused one holds. `webhook`: a LeadWebhook compiled with its preset and secrets; `proof`: that of its `auth`.
+//!   payloads lack; `fetched`: what the answers of senders' APIs mean. `body`: bytes to payload; `form`: those of a form.
+//!   `take`: payload to leads; `draft`: one of them. `idempotency`: which submission; `keys`: what a refused one holds.
+//!   `webhook`: a LeadWebhook compiled with its preset and secrets; `proof`: that of its `auth`.
 //!   `presets/*.yaml`: known senders, as data.
 //! * Everything here is pure; the source does not know the queue's stores, nor HTTP's sockets.
 
@@ -10,6 +11,7 @@ pub mod auth;
 pub mod body;
 mod challenge;
 mod draft;
+mod fetched;
 mod fields;
 pub mod form;
 mod hydrate;
@@ -23,6 +25,7 @@ mod webhook;
 
 pub use challenge::{Challenge, ChallengeAnswer, Key as ChallengeKey};
 pub use draft::Draft;
+pub use fetched::{Fetched, judge};
 pub use hydrate::Hydrator;
 pub use idempotency::Key;
 pub use take::{Refusal, Seen, Taken};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use leadgate_crds::CrmSink;
 use leadgate_crds::common::SecretKeyRef;
-use leadgate_crds::crm_sink::{Crm, Delivery};
+use leadgate_crds::crm_sink::{Crm, Delivery, OnRefusedProperty};
 
 use crate::crm::{self, Mapping, Matching};
 use crate::queue::{Breaker, RateLimit, SinkId};
@@ -65,6 +65,8 @@ pub struct DeliverySettings {
     pub batch_size: usize,
     /// How long a lead may wait for others to share its call.
     pub linger: Duration,
+    /// Whether a lead goes without a property that the CRM refuses.
+    pub on_refused_property: OnRefusedProperty,
 }
 
 impl DeliverySettings {
@@ -93,6 +95,7 @@ impl From<&Delivery> for DeliverySettings {
             concurrency: usize::try_from(spec.concurrency).unwrap_or(1).max(1),
             batch_size: usize::try_from(spec.batch.max_size).unwrap_or(1).max(1),
             linger: spec.batch.linger.get(),
+            on_refused_property: spec.on_refused_property,
         }
     }
 }
