@@ -131,11 +131,12 @@ pub(super) async fn replay(
     let mut results = Vec::new();
     for parked in found {
         let result = match &parked.sink {
-            Some(sink) => admin
-                .queue
-                .replay(parked.set, sink, &id, decided)
-                .await
-                .map(|done| json!({"sink": sink.as_str(), "replayed": done})),
+            Some(sink) => {
+                // Who replays has put something right.
+                admin.inspections.ask_again(sink);
+                let replayed = admin.queue.replay(parked.set, sink, &id, decided).await;
+                replayed.map(|done| json!({"sink": sink.as_str(), "replayed": done}))
+            }
             None => replay_rejected(&admin, &parked).await,
         };
         match result {
