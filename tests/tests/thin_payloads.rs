@@ -30,16 +30,22 @@ const PAGE_TOKEN: &str = "page-t0ken";
 #[derive(Default)]
 struct Graph {
     calls: AtomicUsize,
+    /// The token that it takes now, if that is another one.
+    token: Mutex<Option<&'static str>>,
     paths: Mutex<Vec<String>>,
 }
 
 async fn lead(State(graph): State<Arc<Graph>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     graph.paths.lock().unwrap().push(id.clone());
+    let token = graph.token.lock().unwrap().unwrap_or(PAGE_TOKEN);
     if headers
         .get("authorization")
-        .is_none_or(|value| value != &format!("Bearer {PAGE_TOKEN}"))
+        .is_none_or(|value| value != &format!("Bearer {token}"))
     {
-        return StatusCode::UNAUTHORIZED.into_response();
+        // As Meta says that a token is over.
+        let error = json!({"message": "Error validating access token: Session has expired", "type": "OAuthException",
+            "code": 190, "error_subcode": 463, "fbtrace_id": "A"});
+        return (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
     }
     match (graph.calls.fetch_add(1, Ordering::SeqCst), id.as_str()) {
         (0, _) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -60,6 +66,27 @@ struct Rig {
     hubspot: HubSpot,
     receiver: Receiver,
     graph: Arc<Graph>,
+    api: String,
+}
+
+/// A webhook of Meta's that fetches leads from `api`.
+fn manifest(api: &str, token: &str) -> String {
+    format!(
+        r"apiVersion: leadgate.dev/v1alpha1
+kind: LeadWebhook
+metadata: {{name: meta, namespace: default}}
+spec:
+  source: meta
+  auth:
+    hmac: {{secretRefs: [{{name: meta, key: appSecret}}]}}
+    challengeTokenSecretRef: {{name: meta, key: verifyToken}}
+  payload:
+    hydrate: {{baseUrl: '{api}', tokenSecretRef: {{name: meta, key: pageToken}}}}
+  sinks: [{{name: hubspot}}]
+---
+{{apiVersion: v1, kind: Secret, metadata: {{name: meta, namespace: default}}, stringData: {{appSecret: {APP_SECRET}, verifyToken: choose-me, pageToken: {token}}}}}
+"
+    )
 }
 
 impl Rig {
@@ -75,30 +102,16 @@ impl Rig {
         let hubspot = HubSpot::start(Config::default()).await.unwrap();
         let sink = HubSpotSink::new(hubspot.base_url(), hubspot.token());
         let mut options = Options::new(sink.yaml());
-        options.manifests.push((
-            "meta.yaml".into(),
-            format!(
-                r"apiVersion: leadgate.dev/v1alpha1
-kind: LeadWebhook
-metadata: {{name: meta, namespace: default}}
-spec:
-  source: meta
-  auth:
-    hmac: {{secretRefs: [{{name: meta, key: appSecret}}]}}
-    challengeTokenSecretRef: {{name: meta, key: verifyToken}}
-  payload:
-    hydrate: {{baseUrl: 'http://{address}', tokenSecretRef: {{name: meta, key: pageToken}}}}
-  sinks: [{{name: hubspot}}]
----
-{{apiVersion: v1, kind: Secret, metadata: {{name: meta, namespace: default}}, stringData: {{appSecret: {APP_SECRET}, verifyToken: choose-me, pageToken: {PAGE_TOKEN}}}}}
-"
-            ),
-        ));
+        let api = format!("http://{address}");
+        options
+            .manifests
+            .push(("meta.yaml".into(), manifest(&api, PAGE_TOKEN)));
         let receiver = Receiver::start(options).await.unwrap();
         Self {
             hubspot,
             receiver,
             graph,
+            api,
         }
     }
 
@@ -199,6 +212,31 @@ async fn what_the_api_does_not_have_or_cannot_complete_is_dead_with_its_reason()
         .collect();
     reasons.sort();
     assert_eq!(reasons, ["HydrateRefused", "InvalidLead"]);
+}
+
+#[tokio::test]
+async fn a_token_that_is_over_costs_no_lead_and_a_new_one_is_used_at_once() {
+    let rig = Rig::start().await;
+    *rig.graph.token.lock().unwrap() = Some("n3w-t0ken");
+    assert_eq!(rig.notify(&["11", "12"]).await.status, 200);
+    let waits = || async {
+        let (_, text) = rig.receiver.admin("/status").await.unwrap();
+        let status: Value = serde_json::from_str(&text).unwrap();
+        status["sinks"][0]["lastError"]["reason"] == "HydrateCredentials"
+    };
+    rig.receiver
+        .until("the reason is told", Duration::from_mins(1), waits)
+        .await;
+    assert_eq!(rig.dead().await, Vec::<Value>::new());
+    rig.receiver
+        .write_manifest("meta.yaml", &manifest(&rig.api, "n3w-t0ken"))
+        .unwrap();
+    rig.until("both leads are in the CRM", || {
+        rig.hubspot.contact("lead-11@example.com").is_some()
+            && rig.hubspot.contact("lead-12@example.com").is_some()
+    })
+    .await;
+    assert_eq!(rig.dead().await, Vec::<Value>::new());
 }
 
 #[tokio::test]

@@ -38,6 +38,14 @@ impl Answer {
         }
     }
 
+    /// What something between the client and HubSpot answers.
+    pub(super) fn page(status: u16) -> Self {
+        Self {
+            html: true,
+            ..Self::empty(status)
+        }
+    }
+
     /// An error with a category.
     pub(super) fn error(status: u16, category: &str, message: &str) -> Self {
         Self::json(
@@ -135,10 +143,7 @@ impl Answer {
                 "This account is being migrated between data centres.",
             ),
             // What answers these is a proxy in front, which doesn't speak JSON.
-            502 | 504 | 524 => Self {
-                html: true,
-                ..Self::empty(code)
-            },
+            502 | 504 | 524 => Self::page(code),
             503 => Self::error(
                 503,
                 "SERVICE_UNAVAILABLE",

@@ -183,7 +183,7 @@ fn targets(sim: &Sim, state: &State, batch: Batch, inputs: &[Input]) -> Result<V
             ));
         }
         let target = match &input.id {
-            Some(id) => resolve(state, id, property)?,
+            Some(id) => resolve(sim, state, id, property)?,
             None => None,
         };
         let mut names = Vec::new();

@@ -25,6 +25,10 @@ pub struct Config {
     pub search_lag: Duration,
     /// Whether `batch/upsert` takes `email` as its `idProperty`; HubSpot's own pages disagree.
     pub upsert_by_email: bool,
+    /// Whether a contact is found by its further e-mail addresses too (`idProperty=email`); no document says.
+    pub found_by_further_address: bool,
+    /// Whether the account has `hs_searchable_calculated_phone_number`.
+    pub calculated_phone: bool,
     /// Whether one invalid input refuses its whole batch with 400, instead of 207 for the others' sake.
     pub invalid_input_fails_batch: bool,
     /// Seed of everything left to chance.
@@ -47,6 +51,8 @@ impl Default for Config {
             limits: Limits::NONE,
             search_lag: Duration::ZERO,
             upsert_by_email: true,
+            found_by_further_address: true,
+            calculated_phone: true,
             invalid_input_fails_batch: false,
             seed: 1,
             faults: FaultPlan::default(),

@@ -28,6 +28,11 @@ pub enum Fault {
         #[serde(default)]
         policy: Option<String>,
     },
+    /// Something in between answers with a page for people: a firewall, a proxy, a maintenance page. HubSpot sees nothing.
+    Page {
+        /// The status; 200 too.
+        code: u16,
+    },
     /// The connection is closed before the request is looked at.
     Close,
     /// The request is carried out, then the connection is closed without an answer.
@@ -90,6 +95,20 @@ impl Odds {
     }
 }
 
+/// A fault of all requests of a kind: what a firewall blocks by its content, a call that a gateway does not know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// What the request's path contains.
+    #[serde(default)]
+    pub path: String,
+    /// What its body contains.
+    #[serde(default)]
+    pub body: String,
+    /// What happens to it.
+    pub fault: Fault,
+}
+
 /// What goes wrong, until it is changed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -100,13 +119,15 @@ pub struct FaultPlan {
     pub search_latency: Option<Millis>,
     /// At most one of these happens to a request; the probabilities add up to 1 at most.
     pub odds: Vec<Odds>,
+    /// What happens to requests of a kind, before anything else; the first that fits.
+    pub rules: Vec<Rule>,
     /// One for each of the next requests, before anything left to chance.
     pub next: VecDeque<Fault>,
 }
 
 impl Faults<FaultPlan> {
     /// The fault and the latency of the next request.
-    pub(super) fn draw(&mut self, search: bool) -> (Fault, Duration) {
+    pub(super) fn draw(&mut self, search: bool, path: &str, body: &[u8]) -> (Fault, Duration) {
         let mut rng = self.chance();
         let _ = rng.next_u64();
         let roll = rng.random();
@@ -116,7 +137,13 @@ impl Faults<FaultPlan> {
             .filter(|_| search)
             .unwrap_or(plan.latency)
             .pick(&mut rng);
-        let fault = next_fault(&mut plan.next, &plan.odds, roll);
+        let text = String::from_utf8_lossy(body);
+        let rule = plan
+            .rules
+            .iter()
+            .find(|rule| path.contains(&rule.path) && text.contains(&rule.body))
+            .map(|rule| rule.fault.clone());
+        let fault = rule.or_else(|| next_fault(&mut plan.next, &plan.odds, roll));
         (fault.unwrap_or(Fault::None), latency)
     }
 }

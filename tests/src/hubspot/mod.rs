@@ -33,7 +33,7 @@ use crate::simulator::{Cuts, Faults, Server};
 
 pub use books::Stats;
 pub use config::{Config, Limits};
-pub use faults::{Fault, FaultPlan, Millis, Odds};
+pub use faults::{Fault, FaultPlan, Millis, Odds, Rule};
 pub use schema::{Kind, PropertySpec};
 pub use store::{Contact, Verb, Write};
 
@@ -135,6 +135,22 @@ impl HubSpot {
     /// Queues faults for the next requests, one each; they come before anything left to chance.
     pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.sim.lock().faults.plan.next.extend(faults);
+    }
+
+    /// Makes a contact, as sales do.
+    pub fn add(&self, properties: &[(&str, &str)]) -> u64 {
+        let mut state = self.sim.lock();
+        let properties = properties
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let State { store, schema, .. } = &mut *state;
+        store.create(properties, schema.unique(), self.sim.started)
+    }
+
+    /// Gives a contact a further e-mail address.
+    pub fn add_address(&self, contact: u64, address: &str) {
+        self.sim.lock().store.add_address(contact, address);
     }
 
     /// Closes all connections and takes none for a while.

@@ -45,7 +45,7 @@ pub(super) async fn handle(sim: Arc<Sim>, connection: Connection, request: Reque
         let mut state = sim.lock();
         let now = Instant::now();
         state.books.arrived(now);
-        let (mut fault, latency) = state.faults.draw(search);
+        let (mut fault, latency) = state.faults.draw(search, head.uri.path(), &body);
         if state.faults.is_down(now) {
             fault = Fault::Close;
         }
@@ -57,12 +57,13 @@ pub(super) async fn handle(sim: Arc<Sim>, connection: Connection, request: Reque
                 retry_after,
                 policy,
             } => Some(Answer::fault(*code, *retry_after, policy.as_deref())),
+            Fault::Page { code } => Some(Answer::page(*code)),
             Fault::None | Fault::LoseAnswer | Fault::DelayAnswer { .. } => {
                 let query = query(head.uri.query().unwrap_or_default());
                 let handled = route.call.and_then(|call| {
                     admit(&sim, &mut state, &head.headers, &call, now)?;
                     let body = parse(&head.headers, &head.method, &body)?;
-                    let contacts = written_by(&state, &call, &query, &body);
+                    let contacts = written_by(&sim, &state, &call, &query, &body);
                     state.books.writes(&contacts);
                     writing = Some(Writing {
                         sim: Arc::clone(&sim),
@@ -99,7 +100,7 @@ pub(super) async fn handle(sim: Arc<Sim>, connection: Connection, request: Reque
     match fault {
         Fault::Close | Fault::LoseAnswer => answer = None,
         Fault::DelayAnswer { millis } => tokio::time::sleep(std::time::Duration::from_millis(millis)).await,
-        Fault::None | Fault::Status { .. } => {}
+        Fault::None | Fault::Status { .. } | Fault::Page { .. } => {}
     }
     drop(writing);
     match answer {
@@ -202,7 +203,7 @@ fn run(sim: &Sim, state: &mut State, call: Call, query: &Query, body: Value, new
     let key = query.id_property.as_deref();
     match call {
         Call::Create => single::create(sim, state, &body, newer),
-        Call::Read(id) => single::read(state, &id, key, &query.properties),
+        Call::Read(id) => single::read(sim, state, &id, key, &query.properties),
         Call::Update(id) => single::update(sim, state, &id, key, &body, newer),
         Call::Archive(id) => Ok(single::archive(sim, state, &id)),
         Call::Search => search::search(sim, state, body),
@@ -221,10 +222,10 @@ fn run(sim: &Sim, state: &mut State, call: Call, query: &Query, body: Value, new
 }
 
 /// The contacts that a call writes to, by e-mail where they have one: two calls that share one here race.
-fn written_by(state: &State, call: &Call, query: &Query, body: &Value) -> Vec<String> {
+fn written_by(sim: &Sim, state: &State, call: &Call, query: &Query, body: &Value) -> Vec<String> {
     let name = |id: Option<&str>, key: Option<&str>, body: &Value| {
         let record = id
-            .and_then(|id| single::resolve(state, id, key).ok().flatten())
+            .and_then(|id| single::resolve(sim, state, id, key).ok().flatten())
             .and_then(|id| state.store.get(id));
         let known = record
             .map(|record| record.email().to_owned())

@@ -51,9 +51,13 @@ struct Filter {
 impl Filter {
     /// Texts compare without regard to case, as HubSpot's index does.
     fn takes(&self, properties: &Properties) -> bool {
-        let held = properties
-            .get(&self.property_name)
-            .map(|value| value.to_lowercase());
+        let held = if self.property_name == DIGITS {
+            properties.get("phone").map(|phone| area_and_local(phone))
+        } else {
+            properties
+                .get(&self.property_name)
+                .map(|value| value.to_lowercase())
+        };
         let wanted = self.value.as_deref().unwrap_or_default().to_lowercase();
         match self.operator.as_str() {
             "EQ" => held == Some(wanted),
@@ -69,6 +73,20 @@ impl Filter {
     }
 }
 
+/// Area code and local number of a contact's phone number, which HubSpot keeps for searches.
+const DIGITS: &str = "hs_searchable_calculated_phone_number";
+
+/// Good enough for the countries that scenarios use.
+fn area_and_local(phone: &str) -> String {
+    let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+    let international = phone.trim_start().starts_with('+');
+    let local = ["1", "49", "44"]
+        .iter()
+        .find_map(|code| digits.strip_prefix(code).filter(|_| international))
+        .unwrap_or(&digits);
+    local.trim_start_matches('0').to_owned()
+}
+
 const OPERATORS: [&str; 6] = [
     "EQ",
     "NEQ",
@@ -78,8 +96,19 @@ const OPERATORS: [&str; 6] = [
     "CONTAINS_TOKEN",
 ];
 
+/// How many values each filter has.
+fn filters_of(body: &Value) -> impl Iterator<Item = usize> {
+    let groups = body["filterGroups"].as_array().into_iter().flatten();
+    groups
+        .flat_map(|group| group["filters"].as_array().into_iter().flatten())
+        .map(|filter| filter["values"].as_array().map_or(1, Vec::len))
+}
+
 /// Groups are joined by OR, their filters by AND.
 pub(super) fn search(sim: &Sim, state: &State, body: Value) -> Handled {
+    if body.to_string().len() > 3_000 || filters_of(&body).any(|values| values > 100) {
+        return Err(Answer::validation("the query is too long"));
+    }
     let query: Query = serde_json::from_value(body)
         .map_err(|error| Answer::validation(&format!("Invalid input JSON on line 1, column 1: {error}")))?;
     for filter in query.filter_groups.iter().flat_map(|group| &group.filters) {
@@ -89,7 +118,8 @@ pub(super) fn search(sim: &Sim, state: &State, body: Value) -> Handled {
                 filter.operator
             )));
         }
-        if state.schema.get(&filter.property_name).is_none() {
+        let calculated = filter.property_name == DIGITS && sim.config.calculated_phone;
+        if state.schema.get(&filter.property_name).is_none() && !calculated {
             return Err(Answer::validation(&format!(
                 "There is no property {}",
                 filter.property_name

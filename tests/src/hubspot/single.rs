@@ -57,10 +57,21 @@ pub(super) fn properties(body: &Value) -> Result<Properties, Answer> {
 }
 
 /// Which record `id` means: its own id, or its value of a unique property.
-pub(super) fn resolve(state: &State, id: &str, id_property: Option<&str>) -> Result<Option<u64>, Answer> {
+pub(super) fn resolve(
+    sim: &Sim,
+    state: &State,
+    id: &str,
+    id_property: Option<&str>,
+) -> Result<Option<u64>, Answer> {
     match id_property {
         None | Some("hs_object_id") => Ok(id.parse().ok().filter(|id| state.store.get(*id).is_some())),
-        Some(property) if state.schema.is_key(property) => Ok(state.store.find(property, id)),
+        Some(property) if state.schema.is_key(property) => {
+            let further = || {
+                let address = property == "email" && sim.config.found_by_further_address;
+                address.then(|| state.store.by_further_address(id)).flatten()
+            };
+            Ok(state.store.find(property, id).or_else(further))
+        }
         Some(property) => Err(Answer::validation(&format!(
             "The property {property} does not have unique values and cannot be used as idProperty"
         ))),
@@ -128,7 +139,7 @@ pub(super) fn update(
     newer: bool,
 ) -> Handled {
     let properties = properties(body)?;
-    let Some(id) = resolve(state, id, id_property)? else {
+    let Some(id) = resolve(sim, state, id, id_property)? else {
         return Err(Answer::not_found());
     };
     change(sim, state, id, properties, newer)?;
@@ -162,8 +173,14 @@ fn answer(state: &State, id: u64, status: u16) -> Handled {
 }
 
 /// GET: 200 or 404.
-pub(super) fn read(state: &State, id: &str, id_property: Option<&str>, wanted: &[String]) -> Handled {
-    let found = resolve(state, id, id_property)?.and_then(|id| state.store.get(id));
+pub(super) fn read(
+    sim: &Sim,
+    state: &State,
+    id: &str,
+    id_property: Option<&str>,
+    wanted: &[String],
+) -> Handled {
+    let found = resolve(sim, state, id, id_property)?.and_then(|id| state.store.get(id));
     let record = found.ok_or_else(Answer::not_found)?;
     Ok(Answer::json(200, show(record, &record.properties, Some(wanted))))
 }
@@ -187,7 +204,7 @@ struct Erase {
 pub(super) fn erase(sim: &Sim, state: &mut State, body: Value) -> Handled {
     let erase: Erase = serde_json::from_value(body)
         .map_err(|error| Answer::validation(&format!("Invalid input JSON: {error}")))?;
-    let found = resolve(state, &erase.object_id, erase.id_property.as_deref())?;
+    let found = resolve(sim, state, &erase.object_id, erase.id_property.as_deref())?;
     match found {
         Some(id) => {
             state.store.delete(id, sim.started);

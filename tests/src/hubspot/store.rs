@@ -88,6 +88,8 @@ pub(super) struct Store {
     records: BTreeMap<u64, Record>,
     /// Unique property -> value -> record.
     keys: HashMap<String, HashMap<String, u64>>,
+    /// Further e-mail address -> record: unique together with the primary ones.
+    further: HashMap<String, u64>,
     log: Vec<Write>,
     created: u64,
 }
@@ -106,6 +108,15 @@ impl Store {
         self.keys.get(property)?.get(&normal(property, value)).copied()
     }
 
+    /// The record that has this as one of its further e-mail addresses.
+    pub(super) fn by_further_address(&self, address: &str) -> Option<u64> {
+        self.further.get(&normal("email", address)).copied()
+    }
+
+    pub(super) fn add_address(&mut self, id: u64, address: &str) {
+        self.further.insert(normal("email", address), id);
+    }
+
     /// The first value in `properties` that a record other than `own` holds.
     pub(super) fn clash<'a>(
         &self,
@@ -115,7 +126,9 @@ impl Store {
     ) -> Option<Clash> {
         unique.find_map(|property| {
             let value = properties.get(property).filter(|value| !value.is_empty())?;
-            let holder = self.find(property, value).filter(|holder| Some(*holder) != own)?;
+            let further = || self.by_further_address(value).filter(|_| property == "email");
+            let holder = self.find(property, value).or_else(further);
+            let holder = holder.filter(|holder| Some(*holder) != own)?;
             Some(Clash {
                 property: property.to_owned(),
                 value: value.clone(),
@@ -179,6 +192,13 @@ impl Store {
             if !value.is_empty() {
                 keys.insert(normal(property, value), id);
             }
+            // A further address that is written becomes the primary one, and the old one a further address.
+            if property == "email"
+                && self.further.remove(&normal(property, value)).is_some()
+                && let Some(old) = record.properties.get(property)
+            {
+                self.further.insert(normal(property, old), id);
+            }
         }
         apply(&mut record.properties, &properties);
         record.updated_at = jiff::Timestamp::now();
@@ -207,6 +227,7 @@ impl Store {
         for keys in self.keys.values_mut() {
             keys.retain(|_, holder| *holder != id);
         }
+        self.further.retain(|_, holder| *holder != id);
         self.push(
             id,
             Verb::Delete,

@@ -10,7 +10,9 @@
 mod batches;
 mod matching;
 mod outages;
+mod poison;
 mod preflight;
+mod refused;
 
 use futures::stream::{self, StreamExt as _};
 use leadgate_tests::rig::Rig;

@@ -151,3 +151,90 @@ async fn the_search_lags_and_yet_a_person_has_one_record() {
     assert_eq!(contacts.len(), 1);
     assert_eq!(contacts[0].get("firstname"), "Ada 4");
 }
+
+/// Whether HubSpot finds a contact by its further addresses no document says; written again, such a one becomes the
+/// primary address.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lead_from_a_further_address_leaves_the_primary_one_alone() {
+    for found_by_further_address in [true, false] {
+        for mode in ["Single", "Batch"] {
+            let crm = Config {
+                found_by_further_address,
+                ..Config::default()
+            };
+            let rig = Rig::on(crm, |sink| sink.hubspot = format!(", upsert: {mode}")).await;
+            let ada = rig
+                .hubspot
+                .add(&[("email", "ada.work@example.com"), ("firstname", "A.")]);
+            rig.hubspot.add_address(ada, "ada.private@example.com");
+            // The second lead knows the record that the first went to.
+            for name in ["Ada", "Adelheid"] {
+                let lead =
+                    json!({"email": "ada.private@example.com", "firstName": name, "submissionId": name});
+                assert_eq!(rig.post(&lead).await.status, 200);
+                rig.until(&format!("{name} is written"), || async {
+                    let contacts = rig.hubspot.contacts();
+                    contacts.iter().any(|contact| contact.get("firstname") == name)
+                })
+                .await;
+            }
+            let contacts = rig.hubspot.contacts();
+            let what = format!("found {found_by_further_address}, {mode}: {contacts:?}");
+            assert_eq!(contacts.len(), 1, "{what}");
+            assert_eq!(contacts[0].get("email"), "ada.work@example.com", "{what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_found_however_sales_typed_it() {
+    for (calculated_phone, typed) in [
+        (true, "(650) 253-0000"),
+        (true, "650.253.0000"),
+        (true, "+1 650 253 0000"),
+        (false, "(650) 253-0000"),
+        (false, "6502530000"),
+        (false, "+1 650-253-0000"),
+    ] {
+        let crm = Config {
+            calculated_phone,
+            ..Config::default()
+        };
+        let rig = Rig::on(crm, |_| {}).await;
+        let contact = rig.hubspot.add(&[("firstname", "A."), ("phone", typed)]);
+        let lead = json!({"phone": "+16502530000", "firstName": "Ada", "submissionId": "1"});
+        assert_eq!(rig.post(&lead).await.status, 200);
+        drained(&rig).await;
+        let contacts = rig.hubspot.contacts();
+        assert_eq!(contacts.len(), 1, "{typed}: {contacts:?}");
+        assert_eq!(
+            (contacts[0].id, contacts[0].get("firstname")),
+            (contact, "Ada"),
+            "{typed}"
+        );
+    }
+}
+
+/// In a batch too a number is compared as a number: whose it is, is for a person to say.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_typed_number_of_another_contact_is_seen_in_a_batch() {
+    let mut rig = Rig::with(|sink| {
+        sink.suspend = true;
+        sink.hubspot = ", upsert: Batch".into();
+    })
+    .await;
+    rig.hubspot
+        .add(&[("email", "ada@example.com"), ("phone", "(650) 253-0000")]);
+    let leads: Vec<Value> = (0..40)
+        .map(|n| {
+            let phone = format!("+1650253{n:04}");
+            json!({"email": format!("p{n}@example.com"), "phone": phone, "submissionId": format!("{n}")})
+        })
+        .collect();
+    crate::backlog(&mut rig, &leads).await;
+    drained(&rig).await;
+    let held = rig.parked("held").await;
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert_eq!(held[0]["reason"], "PartialMatch", "{held:?}");
+    assert_eq!(rig.hubspot.contacts().len(), 40);
+}
