@@ -87,20 +87,19 @@ pub(super) async fn attempt(
     let mut attempted = Vec::with_capacity(claims.len());
     let (mut places, mut upserts) = (Vec::new(), Vec::new());
     for (place, (claim, tools)) in claims.iter().zip(tools).enumerate() {
-        let prepared = prepare(claim, tools).await;
-        attempted.push(Attempted {
-            before_crm: prepared.is_err(),
-            outcome: no_outcome(),
-            without: Vec::new(),
-        });
-        match (prepared, attempted.last_mut()) {
-            (Ok(upsert), _) => {
+        let (outcome, before_crm) = match prepare(claim, tools).await {
+            Ok(upsert) => {
                 places.push(place);
                 upserts.push(upsert);
+                (no_outcome(), false)
             }
-            (Err(outcome), Some(last)) => last.outcome = outcome,
-            (Err(_), None) => {}
-        }
+            Err(outcome) => (outcome, true),
+        };
+        attempted.push(Attempted {
+            outcome,
+            without: Vec::new(),
+            before_crm,
+        });
     }
     let drops = tools
         .first()

@@ -64,7 +64,7 @@ impl HubSpot {
         }
         // Refused in every batch and taken alone: it is the call that HubSpot does not take, not the leads.
         if any && all_fine {
-            if let Some(why) = &progress.refused {
+            if let (Some(why), false) = (&progress.refused, progress.taken) {
                 self.refuse_batches(why);
             } else if progress.refused_alone && !progress.upsert_taken {
                 self.no_upsert.store(true, Ordering::Relaxed);
@@ -293,14 +293,14 @@ impl HubSpot {
                 Err(NoAnswer::Denied(denied)) => return Err(Outcome::Denied(denied)),
                 Err(no_answer) => {
                     failed += 1;
-                    halve(items, no_answer.into(), failed, &mut waiting, progress)?;
+                    halve(&items, no_answer.into(), failed, &mut waiting, progress)?;
                     continue;
                 }
             };
             match reply.answer() {
                 Answer::Done(_) if reply.json().get("results").is_some_and(Value::is_array) => {
                     failed = 0;
-                    progress.refused = None;
+                    progress.taken = true;
                     self.read(kind, &items, reply.json(), progress);
                 }
                 Answer::Refused(..) if kind == Kind::Upsert && reply.text.contains("idProperty") => {
@@ -316,31 +316,33 @@ impl HubSpot {
                     progress.refused = Some(named(why, reply.status));
                     return Ok(());
                 }
-                Answer::Suspect { why, .. } => {
+                Answer::Suspect {
+                    why, unknown: false, ..
+                } => {
                     failed += 1;
                     progress.refused = Some(named(why, reply.status));
                     if failed >= FAILURES {
                         return Ok(());
                     }
-                    split(items, &mut waiting);
+                    split(&items, &mut waiting);
                 }
                 Answer::Refused(..) | Answer::Reject(_) | Answer::Conflict(..) | Answer::NotFound(_) => {
                     progress.refused_alone |= kind == Kind::Upsert && items.len() == 1;
                     // One alone is left to `single`, whose answer names what is wrong.
-                    split(items, &mut waiting);
+                    split(&items, &mut waiting);
                 }
-                Answer::Done(_) => {
+                Answer::Done(_) | Answer::Suspect { .. } => {
                     failed += 1;
-                    let why = Outcome::Retry {
+                    let lost = Outcome::Retry {
                         after: None,
                         why: reply.foreign("HubSpot"),
                         unknown: true,
                     };
-                    halve(items, why, failed, &mut waiting, progress)?;
+                    halve(&items, lost, failed, &mut waiting, progress)?;
                 }
                 answer @ Answer::Retry { .. } => {
                     failed += 1;
-                    halve(items, outcome(answer), failed, &mut waiting, progress)?;
+                    halve(&items, outcome(answer), failed, &mut waiting, progress)?;
                 }
                 answer @ Answer::Pause(..) => return Err(stop_of(&items, outcome(answer), progress)),
             }
@@ -404,18 +406,6 @@ impl HubSpot {
                 Arrival::Missing if kind == Kind::UpdateByKey => progress.missing.push(item.clone()),
                 Arrival::Missing | Arrival::Unsettled => {}
             }
-        }
-    }
-}
-
-impl Progress {
-    fn ended(&self, at: usize) -> bool {
-        self.outcomes.get(at).is_none_or(Option::is_some)
-    }
-
-    fn settle(&mut self, at: usize, outcome: Outcome) {
-        if let Some(slot) = self.outcomes.get_mut(at) {
-            *slot = Some(outcome);
         }
     }
 }

@@ -65,6 +65,7 @@ pub(super) fn queries(phones: &[String]) -> Vec<Query> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic)]
     use super::*;
 
     #[test]

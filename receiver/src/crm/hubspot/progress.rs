@@ -34,12 +34,39 @@ pub(super) struct Progress {
     pub(super) failed: Vec<Option<Outcome>>,
     /// Records that were made without the address that they were asked for by.
     pub(super) lacking: Vec<Item>,
-    /// How a batch call was refused as a whole, and none was taken since.
+    /// How a batch call was refused as a whole.
     pub(super) refused: Option<Failure>,
+    /// A batch call was taken.
+    pub(super) taken: bool,
+}
+
+impl Progress {
+    pub(super) fn new(leads: usize) -> Self {
+        Self {
+            outcomes: vec![None; leads],
+            missing: Vec::new(),
+            refused_alone: false,
+            upsert_taken: false,
+            failed: vec![None; leads],
+            lacking: Vec::new(),
+            refused: None,
+            taken: false,
+        }
+    }
+
+    pub(super) fn ended(&self, at: usize) -> bool {
+        self.outcomes.get(at).is_none_or(Option::is_some)
+    }
+
+    pub(super) fn settle(&mut self, at: usize, outcome: Outcome) {
+        if let Some(slot) = self.outcomes.get_mut(at) {
+            *slot = Some(outcome);
+        }
+    }
 }
 
 /// Two smaller calls for one of several leads; one alone is left to `single`.
-pub(super) fn split(items: Vec<Item>, waiting: &mut VecDeque<Vec<Item>>) {
+pub(super) fn split(items: &[Item], waiting: &mut VecDeque<Vec<Item>>) {
     if items.len() > 1 {
         let (first, second) = items.split_at(items.len() / 2);
         waiting.extend([first.to_vec(), second.to_vec()]);
@@ -48,13 +75,13 @@ pub(super) fn split(items: Vec<Item>, waiting: &mut VecDeque<Vec<Item>>) {
 
 /// The same for a call that failed: what became of its leads is not known, and if all calls fail HubSpot is left alone.
 pub(super) fn halve(
-    items: Vec<Item>,
+    items: &[Item],
     outcome: Outcome,
     failed: usize,
     waiting: &mut VecDeque<Vec<Item>>,
     progress: &mut Progress,
 ) -> Result<(), Outcome> {
-    for item in &items {
+    for item in items {
         if let Some(slot) = progress.failed.get_mut(item.at) {
             *slot = Some(outcome.clone());
         }
@@ -62,7 +89,7 @@ pub(super) fn halve(
     if failed >= FAILURES {
         return Err(outcome);
     }
-    match items.as_slice() {
+    match items {
         [alone] => progress.settle(alone.at, outcome),
         _ => split(items, waiting),
     }
