@@ -76,10 +76,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
         ),
         crm::Outcome::Pause { pause, why } => paused(pause.min(LONGEST_PAUSE), why),
         // A refusal in the CRM's own words, and no lead that passes: perhaps the account, perhaps this lead.
-        crm::Outcome::Suspect { why, .. } if lead.age >= lead.delivery.max_age => Decision {
-            pause: Some(CORRECTION),
-            ..given_up(&why, lead)
-        },
+        crm::Outcome::Suspect { why, .. } if lead.age >= lead.delivery.max_age => given_up(&why, lead),
         crm::Outcome::Suspect { why, .. } => paused(CORRECTION, why),
         crm::Outcome::Reject(why) | crm::Outcome::Refused { why, .. } => {
             park(ParkedSet::Dead, "dead", why, lead.keep_dead)

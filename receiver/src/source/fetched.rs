@@ -88,8 +88,9 @@ fn meta(status: u16, body: &Value) -> Option<Fetched> {
         102 | 190 | 463 | 467 | 3 | 10 | 200..=299 => credentials(&told),
         // Calls of the app, the user, the page; 613 and 80000 to 80014: of one kind, leads among them; 368: for a while.
         4 | 17 | 32 | 341 | 368 | 613 | 80_000..=80_014 => throttled(&told),
-        _ if transient => Fetched::Unavailable(format!("the sender's API failed for a while ({told})")),
-        1 | 2 => Fetched::Unavailable(format!("the sender's API failed for a while ({told})")),
+        _ if transient || matches!(code, 1 | 2) => {
+            Fetched::Unavailable(format!("the sender's API failed for a while ({told})"))
+        }
         // "does not exist, cannot be loaded due to missing permissions, or does not support this operation"
         100 if subcode == Some(33) => unclear(&told),
         803 => Fetched::Refused(format!("the sender's API has no such lead ({told})")),
