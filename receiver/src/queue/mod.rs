@@ -61,7 +61,7 @@ pub trait Queue: Send + Sync + 'static {
     async fn wait(&self, sink: &SinkId, at_most: Duration);
 
     /// Asks for `want` requests to the CRM of `sink`, under the rolling `limit`, the pause and the circuit
-    /// breaker that all replicas share.
+    /// breaker that all replicas share. With `want` 0 it only tells whether a pause or an open circuit is in force.
     async fn permits(
         &self,
         sink: &SinkId,

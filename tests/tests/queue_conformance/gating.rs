@@ -147,8 +147,13 @@ pub async fn an_open_circuit_grants_one_probe_at_a_time(rig: Rig) {
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
+    // Who only looks takes no probe.
+    let look = async || rig.queue.permits(&crm(), 0, None, breaker).await.unwrap().paused;
+    assert_eq!(look().await, None);
+    assert_eq!(look().await, None);
     assert_eq!(ask().await, 1, "a probe");
     assert_eq!(ask().await, 0, "only one");
+    assert!(look().await.is_some());
     // Its holder dies: after a while another may probe.
     tokio::time::sleep(breaker.cooldown + Duration::from_millis(100)).await;
     assert_eq!(ask().await, 1);
