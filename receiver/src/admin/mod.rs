@@ -5,6 +5,7 @@
 
 mod access;
 mod parked;
+mod sinks;
 mod status;
 
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/deadletters", get(parked::list))
         .route("/deadletters/{id}", get(parked::show).delete(parked::discard))
         .route("/deadletters/{id}/replay", post(parked::replay))
+        .route("/sinks/{namespace}/{name}/resume", post(sinks::resume))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&admin),
             access::require,

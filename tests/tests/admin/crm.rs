@@ -69,6 +69,34 @@ async fn nothing_is_sent_before_a_retry_after_has_passed() {
     assert_eq!(stats.before_retry_after, 0, "{stats:?}");
 }
 
+/// A CRM that asks for three thousand years is obeyed for an hour, and a person need not wait even for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_has_an_end_and_a_person_can_end_it() {
+    let rig = Rig::start().await;
+    rig.hubspot.script([status(429, Some(99_999_999_999))]);
+    rig.lead("ada").await;
+    rig.until("the sink is paused", || async {
+        rig.sink_status().await["pausedReason"] == "RateLimited"
+    })
+    .await;
+    let until = rig.sink_status().await["pausedUntil"].clone();
+    let until: jiff::Timestamp = until.as_str().unwrap().parse().unwrap();
+    let left = until.duration_since(jiff::Timestamp::now());
+    assert!(left.as_secs() <= 3600, "{left:?}");
+    let nobody = rig.call("POST", "/sinks/default/nobody/resume").await;
+    assert_eq!(nobody.status, 404, "{}", nobody.text());
+    let resumed = rig.call("POST", "/sinks/default/hubspot/resume").await;
+    assert_eq!(resumed.status, 200, "{}", resumed.text());
+    rig.arrived("ada").await;
+    assert!(rig.parked("dead").await.is_empty());
+    let log = rig.receiver.log();
+    assert!(
+        log.contains("deliveries pause") && log.contains("deliveries go on"),
+        "{log}"
+    );
+    assert!(!log.contains("ada@"), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_crm_opens_the_circuit_and_gets_everything_when_it_is_back() {
     let rig = Rig::start().await;

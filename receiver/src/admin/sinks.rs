@@ -1,0 +1,33 @@
+//! What a person does to a sink as a whole.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use problem_details::ProblemDetails;
+use serde_json::json;
+
+use super::Admin;
+use crate::queue::SinkId;
+
+/// `POST /sinks/{namespace}/{name}/resume`: ends a pause, closes the circuit, and has the CRM inspected.
+pub(super) async fn resume(
+    State(admin): State<Arc<Admin>>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Response {
+    let id = SinkId::new(format!("{namespace}/{name}"));
+    if !admin.config.borrow().sinks().any(|sink| sink.id == id) {
+        return ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
+            .with_detail("no sink has this name; /status lists them")
+            .into_response();
+    }
+    admin.inspections.ask_again(&id);
+    match admin.queue.resume(&id).await {
+        Ok(()) => Json(json!({"sink": id.as_str(), "resumed": true})).into_response(),
+        Err(error) => ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
+            .with_detail(error.to_string())
+            .into_response(),
+    }
+}
