@@ -17,7 +17,7 @@ const REMEMBER: Duration = Duration::from_hours(24);
 /// How soon a lead that was not sent is due again: it is not claimed while the gate is closed, and at once when it opens.
 const SOON: Duration = Duration::from_secs(1);
 
-/// By how much the lead that caused a pause comes later than the others.
+/// By how much a lead that may be to blame for a pause comes later than the others: if it is, they pass.
 const BEHIND: Duration = Duration::from_secs(5);
 
 /// What the worker does with an outcome.
@@ -74,10 +74,10 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             },
             "deferred",
         ),
-        crm::Outcome::Pause { pause, why } => paused(pause.min(LONGEST_PAUSE), why),
+        crm::Outcome::Pause { pause, why } => paused(pause.min(LONGEST_PAUSE), SOON, why),
         // A refusal in the CRM's own words, and no lead that passes: perhaps the account, perhaps this lead.
         crm::Outcome::Suspect { why, .. } if lead.age >= lead.delivery.max_age => given_up(&why, lead),
-        crm::Outcome::Suspect { why, .. } => paused(CORRECTION, why),
+        crm::Outcome::Suspect { why, .. } => paused(CORRECTION, CORRECTION + BEHIND, why),
         crm::Outcome::Reject(why) | crm::Outcome::Refused { why, .. } => {
             park(ParkedSet::Dead, "dead", why, lead.keep_dead)
         }
@@ -122,11 +122,11 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
     }
 }
 
-/// The sink pauses. The lead that was answered so goes behind the others: if it is to blame after all, they pass.
-fn paused(pause: Duration, why: Failure) -> Decision {
+/// The sink pauses.
+fn paused(pause: Duration, after: Duration, why: Failure) -> Decision {
     Decision {
         settle: queue::Outcome::Release {
-            after: pause + BEHIND,
+            after,
             why: Some(last_error(&why)),
         },
         label: "paused",
@@ -313,8 +313,8 @@ mod tests {
         );
         assert_eq!(paused.pause, Some(Duration::from_secs(9)));
         assert!(
-            matches!(paused.settle, queue::Outcome::Release { after, .. } if after > Duration::from_secs(9)),
-            "it goes behind the leads that wait for the end of the pause"
+            matches!(paused.settle, queue::Outcome::Release { after, .. } if after == SOON),
+            "however early the pause ends, it is due"
         );
         let year = after(
             crm::Outcome::Pause {
@@ -360,7 +360,10 @@ mod tests {
         };
         let young = after(suspect(), Duration::from_hours(1));
         assert_eq!(young.pause, Some(CORRECTION));
-        assert!(matches!(young.settle, queue::Outcome::Release { .. }));
+        assert!(
+            matches!(young.settle, queue::Outcome::Release { after, .. } if after > CORRECTION),
+            "it goes behind the leads that wait for the end of the pause"
+        );
         let old = after(suspect(), Duration::from_hours(72));
         let queue::Outcome::Park { set, why, .. } = old.settle else {
             panic!("{old:?}")
