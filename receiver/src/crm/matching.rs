@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use leadgate_crds::crm_sink::{self, MatchingKey, Overwrite, PartialMatch};
 
-use super::Failure;
+use super::{Failure, phone_forms};
 
 /// A sink's `matching`.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,14 +152,9 @@ fn same_email(lead: Option<&str>, record: Option<&str>) -> bool {
     matches!((lead, record), (Some(a), Some(b)) if !a.is_empty() && a.trim().to_lowercase() == b.trim().to_lowercase())
 }
 
-/// Records hold numbers as people typed them: blanks, hyphens, brackets, slashes and dots do not count.
+/// Records hold numbers as people typed them.
 fn same_phone(lead: Option<&str>, record: Option<&str>) -> bool {
-    let plain = |text: &str| -> String {
-        text.chars()
-            .filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '/' | '.' | '\u{a0}'))
-            .collect()
-    };
-    matches!((lead, record), (Some(a), Some(b)) if !plain(a).is_empty() && plain(a) == plain(b))
+    matches!((lead, record), (Some(a), Some(b)) if phone_forms::same(a, b))
 }
 
 #[cfg(test)]
@@ -210,7 +205,7 @@ mod tests {
                 "phone, record without e-mail",
                 &[Email, Phone],
                 Hold,
-                &[record("2", "", "+49 30 / 123-456")],
+                &[record("2", "", "030 / 123-456")],
                 "update 2",
             ),
             (

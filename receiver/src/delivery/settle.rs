@@ -164,10 +164,10 @@ impl Worker {
         if self.shared.inspections.note(&self.sink.id, notice.as_ref()) {
             match notice {
                 Some(notice) => {
-                    tracing::warn!(sink = %self.sink.id, reason = notice.reason, "{}", notice.message)
+                    tracing::warn!(sink = %self.sink.id, reason = notice.reason, "{}", notice.message);
                 }
                 None => {
-                    tracing::info!(sink = %self.sink.id, "deliveries are as fast as they should be again")
+                    tracing::info!(sink = %self.sink.id, "deliveries are as fast as they should be again");
                 }
             }
         }
