@@ -22,6 +22,7 @@ fn nobody() -> Upsert {
         payload: json!({}),
         webhook: json!({"name": "check", "namespace": "check"}),
         record: None,
+        chosen: false,
         unknown: false,
     }
 }
