@@ -212,13 +212,18 @@ fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, pay
         let Some(sink) = config.sinks().find(|sink| sink.id == *id) else {
             continue;
         };
-        match sink.mapping.apply(&lead, &payload, webhook.value()) {
-            Ok(properties) => {
-                for (name, value) in properties {
-                    line("", &format!("{name} = {}", text(&value)));
+        for (field, mapping, when) in [
+            ("properties", &sink.mapping, ""),
+            ("createOnly", &sink.create_only, " (new record only)"),
+        ] {
+            match mapping.apply(&lead, &payload, webhook.value()) {
+                Ok(properties) => {
+                    for (name, value) in properties {
+                        line("", &format!("{name} = {}{when}", text(&value)));
+                    }
                 }
+                Err(error) => line("", &format!("{field}.{error}")),
             }
-            Err(error) => line("", &format!("{error}")),
         }
     }
     out

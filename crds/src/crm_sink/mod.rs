@@ -127,6 +127,17 @@ pub struct CrmSinkSpec {
     )]
     pub properties: BTreeMap<String, Expression>,
 
+    /// CRM property -> CEL, up to 128: values for new records only, where `properties` gives none. A
+    /// record that is there already keeps what it has, so this is the place for fallbacks and for what
+    /// is said once, such as a lead source.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 128))]
+    #[x_kube(
+        validation = Rule::new("self.all(k, size(k) > 0 && size(k) <= 255)")
+            .message("createOnly has the CRM's property names as keys, 1 to 255 characters each")
+    )]
+    pub create_only: BTreeMap<String, Expression>,
+
     /// How a lead is matched with records that the CRM has already.
     #[serde(default)]
     pub matching: Matching,
@@ -187,6 +198,11 @@ pub struct Matching {
     /// it, `Create` a new one, or `Hold` the lead for a person. Default: `Hold`.
     #[serde(default)]
     pub on_partial_match: PartialMatch,
+    /// For Salesforce's leads: what happens when a contact, such as a customer or a lead that was
+    /// converted, has the lead's e-mail address or phone number. `Create` a lead all the same, without
+    /// looking; `Update` the contact; or `Hold` the lead for a person. Default: `Create`.
+    #[serde(default)]
+    pub contacts: ContactMatch,
     /// Whether a record's values are replaced: `Always`, or `IfEmpty`, which never replaces what
     /// sales typed. Default: `Always`.
     #[serde(default)]
@@ -202,6 +218,7 @@ impl Default for Matching {
         Self {
             keys: default_keys(),
             on_partial_match: PartialMatch::default(),
+            contacts: ContactMatch::default(),
             overwrite: Overwrite::default(),
             overwrite_properties: BTreeMap::new(),
         }
@@ -226,6 +243,18 @@ pub enum PartialMatch {
     Create,
     /// The lead waits for a person.
     #[default]
+    Hold,
+}
+
+/// What happens when somebody is a contact already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ContactMatch {
+    /// Contacts are not looked at.
+    #[default]
+    Create,
+    /// The contact is updated.
+    Update,
+    /// The lead waits for a person.
     Hold,
 }
 

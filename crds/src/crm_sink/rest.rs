@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::KubeSchema;
+use kube::core::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,10 +32,7 @@ pub struct Rest {
     /// Further headers of every call, up to 32, as fixed texts. Secrets belong into `auth`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 32))]
-    #[x_kube(
-        validation = Rule::new(r"self.all(k, k.matches('^[A-Za-z0-9_-]{1,128}$') && !(k.lowerAscii() in ['authorization', 'cookie', 'host', 'content-length', 'transfer-encoding', 'connection']))")
-            .message("rest.headers has names of headers as keys, but not Authorization, Cookie, Host, Content-Length, Transfer-Encoding or Connection: credentials belong into rest.auth")
-    )]
+    #[x_kube(validation = header_names("rest.headers"))]
     pub headers: BTreeMap<String, String>,
     /// The one call that creates or updates a record.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +49,12 @@ pub struct Rest {
     /// What the CRM's answers mean.
     #[serde(default)]
     pub answers: Answers,
+}
+
+/// That a map's keys are names of headers that a sink may set.
+fn header_names(field: &str) -> Rule {
+    Rule::new(r"self.all(k, k.matches('^[A-Za-z0-9_-]{1,128}$') && !(k.lowerAscii() in ['authorization', 'cookie', 'host', 'content-length', 'transfer-encoding', 'connection']))")
+        .message(format!("{field} has names of headers as keys, but not Authorization, Cookie, Host, Content-Length, Transfer-Encoding or Connection: credentials belong into rest.auth").as_str())
 }
 
 /// The schema of a header's value.
@@ -150,7 +154,7 @@ pub struct Create {
 }
 
 /// The call that changes a record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Update {
     /// `GET`, `POST`, `PUT` or `PATCH`. Default: `PATCH`.
@@ -162,16 +166,27 @@ pub struct Update {
     /// CEL that gives the body, which is sent as JSON. Default: `properties`, the mapped properties.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Expression>,
+    /// Further headers of this call, up to 32, such as `If-Match: "*"` where a PATCH would make a
+    /// record that is gone anew.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 32))]
+    #[x_kube(validation = header_names("rest.update.headers"))]
+    pub headers: BTreeMap<String, String>,
 }
 
 /// What the CRM's answers mean: CEL over `status` (a number), `headers` (by lower-case name), `body`
 /// (null when it is no JSON) and `call` (`upsert`, `lookup`, `create` or `update`). The first that gives
-/// true decides: delivered, conflict, retry. Of other answers 401 and 403 pause the sink, 404 and 410 to
-/// an update make a new lookup, and the rest make the lead dead.
+/// true decides: gone, delivered, conflict, retry. Of other answers 401 and 403 pause the sink, those
+/// of 200 to 299 without JSON are tried again, and the rest make the lead dead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Answers {
-    /// Whether the CRM took the lead. Default: `status < 300`.
+    /// Whether the record of an `update` is gone, so that it is looked up again. Default: `status in
+    /// [404, 410]`.
+    #[serde(default = "gone")]
+    pub gone: Expression,
+    /// Whether the CRM took the lead. A `create` is delivered only if its answer has the record's id too.
+    /// Default: `status == 204 || (status < 300 && body != null)`.
     #[serde(default = "delivered")]
     pub delivered: Expression,
     /// Whether the record exists already, so that it is looked up and updated. Default:
@@ -181,6 +196,10 @@ pub struct Answers {
     /// Whether to try again later. Default: `status == 429 || status >= 500`.
     #[serde(default = "retry")]
     pub retry: Expression,
+    /// The properties that the CRM does not take, as a text or a list, for example `body.errors.map(name,
+    /// name)`. The lead is then written without them, see `delivery.onRefusedProperty`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Expression>,
     /// The CRM's own words, for people, for example `body.error`. Default: the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<Expression>,
@@ -192,9 +211,11 @@ pub struct Answers {
 impl Default for Answers {
     fn default() -> Self {
         Self {
+            gone: gone(),
             delivered: delivered(),
             conflict: conflict(),
             retry: retry(),
+            refused: None,
             message: None,
             id: None,
         }
@@ -354,8 +375,12 @@ fn body_id() -> Expression {
     Expression::literal("body.id")
 }
 
+fn gone() -> Expression {
+    Expression::literal("status in [404, 410]")
+}
+
 fn delivered() -> Expression {
-    Expression::literal("status < 300")
+    Expression::literal("status == 204 || (status < 300 && body != null)")
 }
 
 fn conflict() -> Expression {

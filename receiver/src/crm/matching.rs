@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use leadgate_crds::crm_sink::{self, MatchingKey, Overwrite, PartialMatch};
+use leadgate_crds::crm_sink::{self, ContactMatch, MatchingKey, Overwrite, PartialMatch};
 
 use super::{Failure, phone_forms};
 
@@ -13,6 +13,8 @@ pub struct Matching {
     pub keys: Vec<MatchingKey>,
     /// The phone matches, the e-mail address does not.
     pub on_partial: PartialMatch,
+    /// Somebody is a contact already, where leads and contacts are two things.
+    pub contacts: ContactMatch,
     /// Whether values that stand are replaced.
     pub overwrite: Overwrite,
     /// The same for single properties.
@@ -24,6 +26,7 @@ impl From<&crm_sink::Matching> for Matching {
         Self {
             keys: spec.keys.clone(),
             on_partial: spec.on_partial_match,
+            contacts: spec.contacts,
             overwrite: spec.overwrite,
             overwrite_properties: spec.overwrite_properties.clone(),
         }
@@ -166,6 +169,7 @@ mod tests {
         Matching {
             keys: keys.to_vec(),
             on_partial,
+            contacts: ContactMatch::Create,
             overwrite: Overwrite::Always,
             overwrite_properties: BTreeMap::new(),
         }

@@ -5,6 +5,7 @@
 //! * A CRM knows neither queue nor HTTP server. It asks its [`Gate`] before each request, and tells it how the CRM
 //!   fared.
 
+mod batching;
 mod exchange;
 mod gate;
 pub mod hubspot;
@@ -39,6 +40,8 @@ const LONGEST_ANSWER: usize = 4096;
 pub struct Upsert {
     /// CRM property -> value; absent ones are not sent.
     pub properties: Vec<(String, Value)>,
+    /// The same for a new record, where `properties` has none: a record that is there keeps what it has.
+    pub create_only: Vec<(String, Value)>,
     /// The canonical lead, for expressions and for matching.
     pub lead: Value,
     /// What the sender posted, for expressions.
@@ -57,6 +60,20 @@ impl Upsert {
     /// The lead's normalised e-mail address.
     pub fn email(&self) -> Option<&str> {
         self.lead.get("email").and_then(Value::as_str)
+    }
+
+    /// The properties of a new record.
+    pub fn for_create(&self) -> impl Iterator<Item = &(String, Value)> {
+        self.properties.iter().chain(&self.create_only)
+    }
+
+    /// Whether a property holds what the person is known by: without it there is no telling whose record it is.
+    pub fn identifies(&self, property: &str) -> bool {
+        let Some(key) = self.email().or(self.phone()) else {
+            return false;
+        };
+        self.for_create()
+            .any(|(name, value)| name == property && value.to_string().to_lowercase().contains(key))
     }
 
     /// The lead's phone number in the form +4930123456, or as it came where it could not be brought into it.
@@ -245,8 +262,9 @@ pub trait Crm: Send + Sync + 'static {
     }
 
     /// Reads what a sink needs to know before the first lead: whether the CRM answers, takes the credentials, and has
-    /// the `properties` that the sink's mapping names. Changes nothing, unless the sink lets it make properties.
-    async fn inspect(&self, properties: &[&str], gate: &dyn Gate) -> Inspection;
+    /// the properties that the sink names in `properties` and `createOnly`. Changes nothing, unless the sink lets it
+    /// make properties.
+    async fn inspect(&self, properties: &[&str], create_only: &[&str], gate: &dyn Gate) -> Inspection;
 }
 
 /// What [`Crm::inspect`] found.

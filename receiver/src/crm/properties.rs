@@ -13,7 +13,7 @@ pub struct Mapping(Vec<(String, Program)>);
 
 /// A property's expression failed on this lead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("properties.{property}: {reason}")]
+#[error("{property}: {reason}")]
 pub struct MappingError {
     /// The property.
     pub property: String,
@@ -22,15 +22,15 @@ pub struct MappingError {
 }
 
 impl Mapping {
-    /// Compiles; every error names its property.
-    pub fn compile(properties: &BTreeMap<String, Expression>) -> Result<Self, Vec<String>> {
+    /// Compiles `spec.<field>`; every error names its property.
+    pub fn compile(field: &str, properties: &BTreeMap<String, Expression>) -> Result<Self, Vec<String>> {
         let mut errors = Vec::new();
         let compiled = properties
             .iter()
             .filter_map(|(name, expression)| match Program::compile(expression.as_str()) {
                 Ok(program) => Some((name.clone(), program)),
                 Err(error) => {
-                    errors.push(format!("spec.properties.{name}: {error}"));
+                    errors.push(format!("spec.{field}.{name}: {error}"));
                     None
                 }
             })

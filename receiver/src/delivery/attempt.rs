@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::hydrate;
 use crate::config::Sink;
-use crate::crm::{Crm, Failure, Gate, Known, Outcome, RefusedProperty, Upsert};
+use crate::crm::{Crm, Failure, Gate, Known, Mapping, Outcome, RefusedProperty, Upsert};
 use crate::queue::{Claim, Queue};
 use crate::source::Webhook;
 
@@ -50,11 +50,12 @@ pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, 
             }
         }
     };
-    let properties = properties(claim, &stored, tools.sink).map_err(Outcome::Reject)?;
+    let (properties, create_only) = properties(claim, &stored, tools.sink).map_err(Outcome::Reject)?;
     let known = claim.record.as_deref().map(Known::from_memory);
     let chosen = known.as_ref().is_some_and(|(_, chosen)| *chosen);
     Ok(Upsert {
         properties,
+        create_only,
         webhook: webhook_of(claim),
         lead: stored.lead,
         payload: stored.payload,
@@ -131,11 +132,11 @@ pub(super) async fn attempt(
 
 /// The lead without these properties; `None` if that changes nothing, or leaves nothing.
 fn without(mut upsert: Upsert, refused: &[RefusedProperty]) -> Option<Upsert> {
-    let before = upsert.properties.len();
-    upsert
-        .properties
-        .retain(|(name, _)| !refused.iter().any(|refused| refused.property == *name));
-    let after = upsert.properties.len();
+    let before = upsert.for_create().count();
+    let taken = |(name, _): &(String, Value)| !refused.iter().any(|refused| refused.property == *name);
+    upsert.properties.retain(taken);
+    upsert.create_only.retain(taken);
+    let after = upsert.for_create().count();
     (after > 0 && after < before).then_some(upsert)
 }
 
@@ -147,23 +148,35 @@ fn no_outcome() -> Outcome {
     }
 }
 
-fn properties(claim: &Claim, stored: &Stored, sink: &Sink) -> Result<Vec<(String, Value)>, Failure> {
-    let properties = sink
-        .mapping
-        .apply(&stored.lead, &stored.payload, &webhook_of(claim))
-        .map_err(|error| {
-            Failure::new(
-                "MappingFailed",
-                format!("{error}; correct the sink's properties and replay the lead"),
-            )
-        })?;
-    if properties.is_empty() {
+type Properties = Vec<(String, Value)>;
+
+/// `properties`, and what `createOnly` adds to them.
+fn properties(claim: &Claim, stored: &Stored, sink: &Sink) -> Result<(Properties, Properties), Failure> {
+    let webhook = webhook_of(claim);
+    let apply = |field: &str, mapping: &Mapping| {
+        mapping
+            .apply(&stored.lead, &stored.payload, &webhook)
+            .map_err(|error| {
+                Failure::new(
+                    "MappingFailed",
+                    format!("{field}.{error}; correct the sink's {field} and replay the lead"),
+                )
+            })
+    };
+    let properties = apply("properties", &sink.mapping)?;
+    let mut create_only = apply("createOnly", &sink.create_only)?;
+    create_only.retain(|(name, _)| {
+        !properties
+            .iter()
+            .any(|(given, _)| given.eq_ignore_ascii_case(name))
+    });
+    if properties.is_empty() && create_only.is_empty() {
         return Err(Failure::new(
             "NothingToSend",
             "the sink's properties give no value for this lead",
         ));
     }
-    Ok(properties)
+    Ok((properties, create_only))
 }
 
 fn webhook_of(claim: &Claim) -> Value {

@@ -157,7 +157,8 @@ async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> Inspection {
         correctable_pause: AtomicBool::new(false),
     };
     let properties: Vec<&str> = sink.mapping.names().collect();
-    let found = crm.inspect(&properties, &gate).await;
+    let create_only: Vec<&str> = sink.create_only.names().collect();
+    let found = crm.inspect(&properties, &create_only, &gate).await;
     if found.reachable.is_none() {
         return found;
     }

@@ -60,6 +60,7 @@ impl Api for ActiveCampaign {
                 id: text(contact, "id"),
                 email: text(contact, "email"),
                 name: text(contact, "lastName"),
+                fields: contact.clone(),
             })
             .collect()
     }

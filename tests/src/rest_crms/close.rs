@@ -98,6 +98,7 @@ impl Api for Close {
                 id: text(contact, "id"),
                 email: first_email(contact),
                 name: text(contact, "name"),
+                fields: contact.clone(),
             })
             .collect()
     }

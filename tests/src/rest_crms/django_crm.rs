@@ -115,6 +115,7 @@ impl Api for DjangoCrm {
                 id: text(lead, "id"),
                 email: text(lead, "email"),
                 name: text(lead, "last_name"),
+                fields: lead.clone(),
             })
             .collect()
     }

@@ -1,17 +1,17 @@
-//! Dynamics 365 (Dataverse Web API 9.2): PATCH by an alternate key creates or updates, 204 either way.
+//! Dynamics 365 (Dataverse Web API 9.2): queries, POST, and PATCH, which makes a record that is not there unless told
+//! otherwise by If-Match. An alternate key is unique.
 //! Source: learn.microsoft.com/power-apps/developer/data-platform/webapi/update-delete-entities-using-web-api, and for
-//! the characters that break a key's value …/developer/data-platform/use-alternate-key-reference-record.
-
-use std::collections::BTreeMap;
+//! the characters that break a key's value …/developer/data-platform/use-alternate-key-reference-record; for
+//! If-Match …/developer/data-platform/webapi/perform-conditional-operations-using-web-api.
 
 use serde_json::{Value, json};
 
 use super::{Api, Asked, Kept, Told, change, is_address, pairs, text};
 
-/// Leads by key.
+/// Leads, oldest first.
 pub struct Dynamics {
     secret: String,
-    leads: BTreeMap<String, Value>,
+    leads: Vec<Value>,
 }
 
 impl Dynamics {
@@ -19,7 +19,7 @@ impl Dynamics {
     pub fn new(secret: &str) -> Self {
         Self {
             secret: secret.to_owned(),
-            leads: BTreeMap::new(),
+            leads: Vec::new(),
         }
     }
 
@@ -39,6 +39,52 @@ impl Dynamics {
             json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "eyJ.fake.token"}),
         )
     }
+
+    fn query(&self, filter: &str) -> Told {
+        let key = filter
+            .strip_prefix("new_leadgatekey eq '")
+            .and_then(|rest| rest.strip_suffix('\''))
+            .unwrap();
+        // Texts are compared without regard to case.
+        let found: Vec<Value> = self
+            .leads
+            .iter()
+            .filter(|lead| text(lead, "new_leadgatekey").eq_ignore_ascii_case(key))
+            .map(|lead| json!({"leadid": lead["leadid"], "new_leadgatekey": lead["new_leadgatekey"]}))
+            .collect();
+        Told::json(200, json!({"value": found}))
+    }
+
+    fn create(&mut self, given: &Value) -> Told {
+        let key = text(given, "new_leadgatekey");
+        assert!(
+            !key.is_empty() && !key.chars().any(|c| "/<>*%&:\\?+'".contains(c)),
+            "a key that nothing can find"
+        );
+        if self
+            .leads
+            .iter()
+            .any(|lead| text(lead, "new_leadgatekey").eq_ignore_ascii_case(&key))
+        {
+            let words = "A record that has the attribute values Leadgate key already exists.";
+            return refused(412, "0x80060892", words);
+        }
+        assert!(
+            !text(given, "subject").is_empty() && !text(given, "lastname").is_empty(),
+            "a lead has a subject and a name"
+        );
+        let mut lead = given.clone();
+        lead["leadid"] = json!(format!("11111111-2222-3333-4444-{:012}", self.leads.len()));
+        self.leads.push(lead.clone());
+        written(&lead)
+    }
+}
+
+/// 204, and the record's address in a header.
+fn written(lead: &Value) -> Told {
+    let id = text(lead, "leadid");
+    let entity = format!("https://example.crm.dynamics.com/api/data/v9.2/leads({id})");
+    Told::empty(204).with("odata-entityid", entity)
 }
 
 fn refused(status: u16, code: &str, words: &str) -> Told {
@@ -54,51 +100,48 @@ impl Api for Dynamics {
             return Told::empty(401);
         }
         assert_eq!(asked.header("odata-version"), "4.0");
-        let key = asked
-            .path
-            .strip_prefix("/api/data/v9.2/leads(new_leadgatekey='")
-            .and_then(|rest| rest.strip_suffix("')"));
-        let Some(key) = key else {
-            return refused(404, "0x80060888", "Resource not found for the segment 'leads'.");
-        };
-        if key.chars().any(|c| "/<>*%&:\\?+'".contains(c)) {
-            return refused(400, "0x80060888", "Bad Request - Error in query syntax.");
+        if asked.method != "GET" {
+            let email = text(&asked.body, "emailaddress1");
+            if !email.is_empty() && !is_address(&email) {
+                return refused(
+                    400,
+                    "0x80044330",
+                    "A validation error occurred. The value of 'emailaddress1' is not valid.",
+                );
+            }
         }
-        if asked.method == "GET" {
-            return refused(
-                404,
-                "0x80040217",
-                "A record with the specified key values does not exist in lead entity",
-            );
+        match asked.line() {
+            ("GET", "/api/data/v9.2/leads") => self.query(asked.parameter("$filter")),
+            ("POST", "/api/data/v9.2/leads") => self.create(&asked.body),
+            ("PATCH", path) => {
+                let id = path
+                    .trim_start_matches("/api/data/v9.2/leads(")
+                    .trim_end_matches(')');
+                assert_eq!(
+                    asked.header("if-match"),
+                    "*",
+                    "a PATCH of a lead that is gone would make one"
+                );
+                match self.leads.iter_mut().find(|lead| lead["leadid"] == id) {
+                    Some(lead) => {
+                        change(lead, &asked.body);
+                        written(lead)
+                    }
+                    None => refused(404, "0x80040217", "Entity 'Lead' With Id Does Not Exist"),
+                }
+            }
+            _ => refused(404, "0x80060888", "Resource not found for the segment."),
         }
-        assert_eq!(asked.method, "PATCH");
-        if !is_address(&text(&asked.body, "emailaddress1")) {
-            return refused(
-                400,
-                "0x80044330",
-                "A validation error occurred. The value of 'emailaddress1' is not valid.",
-            );
-        }
-        let id = format!("11111111-2222-3333-4444-{:012}", self.leads.len());
-        let lead = self
-            .leads
-            .entry(key.to_owned())
-            .or_insert_with(|| json!({"leadid": id}));
-        change(lead, &asked.body);
-        let entity = format!(
-            "https://example.crm.dynamics.com/api/data/v9.2/leads({})",
-            text(lead, "leadid")
-        );
-        Told::empty(204).with("odata-entityid", entity)
     }
 
     fn records(&self) -> Vec<Kept> {
         self.leads
-            .values()
+            .iter()
             .map(|lead| Kept {
                 id: text(lead, "leadid"),
                 email: text(lead, "emailaddress1"),
                 name: text(lead, "lastname"),
+                fields: lead.clone(),
             })
             .collect()
     }
@@ -109,10 +152,10 @@ impl Api for Dynamics {
     }
 
     fn writes(&self, asked: &Asked) -> bool {
-        asked.method == "PATCH"
+        asked.path.starts_with("/api/") && asked.method != "GET"
     }
 
     fn nothing_found(&self) -> Option<Told> {
-        None
+        Some(Told::json(200, json!({"value": []})))
     }
 }

@@ -60,6 +60,10 @@ impl Api for EspoCrm {
                 Told::json(200, json!({"total": list.len(), "list": list}))
             }
             ("POST", "/api/v1/Lead") => {
+                let named = ["firstName", "lastName"]
+                    .map(|field| text(&asked.body, field))
+                    .concat();
+                assert!(!named.is_empty(), "EspoCRM wants a name");
                 let duplicates = self.duplicates(&asked.body);
                 if !duplicates.is_empty() && asked.header("x-skip-duplicate-check") != "true" {
                     return Told::json(409, json!(duplicates)).with("x-status-reason", "duplicate");
@@ -90,6 +94,7 @@ impl Api for EspoCrm {
                 id: text(lead, "id"),
                 email: text(lead, "emailAddress"),
                 name: text(lead, "lastName"),
+                fields: lead.clone(),
             })
             .collect()
     }

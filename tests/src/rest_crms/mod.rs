@@ -111,6 +111,8 @@ pub struct Kept {
     pub email: String,
     /// Last name, or the whole name where the CRM has but one.
     pub name: String,
+    /// All of it.
+    pub fields: Value,
 }
 
 /// A CRM's API.

@@ -100,6 +100,7 @@ impl Api for Odoo {
                 id: lead["id"].to_string(),
                 email: text(lead, "email_from"),
                 name: text(lead, "contact_name"),
+                fields: lead.clone(),
             })
             .collect()
     }

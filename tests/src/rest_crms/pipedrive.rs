@@ -103,6 +103,7 @@ impl Api for Pipedrive {
                 id: person["id"].to_string(),
                 email: first_email(person),
                 name: text(person, "name"),
+                fields: person.clone(),
             })
             .collect()
     }

@@ -1,6 +1,9 @@
-//! Zoho CRM v8: upsert by e-mail with a result for each record inside the answer, and access tokens that end.
-//! Sources: zoho.com/crm/developer/docs/api/v8/upsert-records.html and
+//! Zoho CRM v8: a search that lags, upsert by e-mail and update with a result for each record inside the answer, and
+//! access tokens that end.
+//! Sources: zoho.com/crm/developer/docs/api/v8/upsert-records.html, …/search-records.html, …/update-records.html and
 //! zoho.com/accounts/protocol/oauth/self-client/client-credentials-flow.html.
+
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -8,11 +11,13 @@ use super::{Api, Asked, Kept, Told, change, is_address, pairs, text};
 
 /// A token is good for so many calls here, so that its end is met.
 const CALLS: usize = 4;
+/// How long the search lags here.
+const LAG: Duration = Duration::from_millis(800);
 
 /// Leads, oldest first.
 pub struct Zoho {
     secret: String,
-    leads: Vec<Value>,
+    leads: Vec<(Instant, Value)>,
     tokens: usize,
     calls: usize,
 }
@@ -48,34 +53,68 @@ impl Zoho {
         )
     }
 
+    fn search(&self, email: &str) -> Told {
+        let found: Vec<Value> = self
+            .leads
+            .iter()
+            .filter(|(made, lead)| made.elapsed() > LAG && text(lead, "Email").eq_ignore_ascii_case(email))
+            .map(|(_, lead)| json!({"id": lead["id"], "Email": lead["Email"]}))
+            .collect();
+        if found.is_empty() {
+            return Told::empty(204);
+        }
+        let info = json!({"per_page": 200, "count": found.len(), "page": 1, "more_records": false});
+        Told::json(200, json!({"data": found, "info": info}))
+    }
+
     fn upsert(&mut self, lead: &Value) -> Value {
-        let refused = |code: &str, field: &str, words: &str| {
-            json!({"code": code, "details": {"api_name": field, "json_path": format!("$.data[0].{field}")},
-                "message": words, "status": "error"})
-        };
         let email = text(lead, "Email");
-        if text(lead, "Last_Name").is_empty() {
-            return refused("MANDATORY_NOT_FOUND", "Last_Name", "required field not found");
-        }
-        if !is_address(&email) {
-            return refused("INVALID_DATA", "Email", "invalid data");
-        }
         let known = self
             .leads
             .iter_mut()
-            .find(|known| text(known, "Email").eq_ignore_ascii_case(&email));
-        let (action, words, id) = if let Some(known) = known {
-            change(known, lead);
-            ("update", "record updated", known["id"].clone())
-        } else {
-            let mut new = lead.clone();
-            new["id"] = json!(format!("5725767000000{:06}", self.leads.len()));
-            self.leads.push(new.clone());
-            ("insert", "record added", new["id"].clone())
-        };
-        json!({"code": "SUCCESS", "duplicate_field": (action == "update").then_some("Email"), "action": action,
-            "details": {"id": id}, "message": words, "status": "success"})
+            .find(|(_, known)| text(known, "Email").eq_ignore_ascii_case(&email));
+        if let Some((_, known)) = known {
+            return write(known, lead, "update", "record updated");
+        }
+        if text(lead, "Last_Name").is_empty() {
+            return refused("MANDATORY_NOT_FOUND", "Last_Name", "required field not found");
+        }
+        let mut new = json!({"id": format!("5725767000000{:06}", self.leads.len())});
+        let result = write(&mut new, lead, "insert", "record added");
+        if result["status"] == "success" {
+            self.leads.push((Instant::now(), new));
+        }
+        result
     }
+
+    fn update(&mut self, id: &str, changes: &Value) -> Told {
+        match self.leads.iter_mut().find(|(_, lead)| lead["id"] == id) {
+            Some((_, lead)) => Told::json(
+                200,
+                json!({"data": [write(lead, changes, "update", "record updated")]}),
+            ),
+            None => Told::json(
+                400,
+                json!({"data": [refused("INVALID_DATA", "id", "the id given seems to be invalid")]}),
+            ),
+        }
+    }
+}
+
+fn refused(code: &str, field: &str, words: &str) -> Value {
+    json!({"code": code, "details": {"api_name": field, "json_path": format!("$.data[0].{field}")},
+        "message": words, "status": "error"})
+}
+
+/// Writes into a record, and says so.
+fn write(record: &mut Value, changes: &Value, action: &str, words: &str) -> Value {
+    let email = text(changes, "Email");
+    if !email.is_empty() && !is_address(&email) {
+        return refused("INVALID_DATA", "Email", "invalid data");
+    }
+    change(record, changes);
+    json!({"code": "SUCCESS", "duplicate_field": (action == "update").then_some("Email"), "action": action,
+        "details": {"id": record["id"]}, "message": words, "status": "success"})
 }
 
 impl Api for Zoho {
@@ -89,27 +128,29 @@ impl Api for Zoho {
             return Told::json(401, body);
         }
         self.calls += 1;
-        if asked.line() != ("POST", "/crm/v8/Leads/upsert") {
-            return Told::json(404, json!({"code": "INVALID_URL_PATTERN", "status": "error"}));
+        let first = &asked.body["data"][0];
+        match asked.line() {
+            ("GET", "/crm/v8/Leads/search") => self.search(asked.parameter("email")),
+            ("POST", "/crm/v8/Leads/upsert") => {
+                assert_eq!(asked.body["duplicate_check_fields"], json!(["Email"]));
+                Told::json(200, json!({"data": [self.upsert(first)]}))
+            }
+            ("PUT", path) => {
+                let id = path.trim_start_matches("/crm/v8/Leads/").to_owned();
+                self.update(&id, first)
+            }
+            _ => Told::json(404, json!({"code": "INVALID_URL_PATTERN", "status": "error"})),
         }
-        assert_eq!(asked.body["duplicate_check_fields"], json!(["Email"]));
-        let results: Vec<Value> = asked.body["data"]
-            .as_array()
-            .unwrap()
-            .clone()
-            .iter()
-            .map(|lead| self.upsert(lead))
-            .collect();
-        Told::json(200, json!({"data": results}))
     }
 
     fn records(&self) -> Vec<Kept> {
         self.leads
             .iter()
-            .map(|lead| Kept {
+            .map(|(_, lead)| Kept {
                 id: text(lead, "id"),
                 email: text(lead, "Email"),
                 name: text(lead, "Last_Name"),
+                fields: lead.clone(),
             })
             .collect()
     }
@@ -120,10 +161,10 @@ impl Api for Zoho {
     }
 
     fn writes(&self, asked: &Asked) -> bool {
-        asked.path.ends_with("/upsert")
+        matches!(asked.method.as_str(), "POST" | "PUT") && asked.path.starts_with("/crm/")
     }
 
     fn nothing_found(&self) -> Option<Told> {
-        None
+        Some(Told::empty(204))
     }
 }

@@ -21,6 +21,11 @@ impl Answer {
         }
     }
 
+    /// A page for people, by something between client and Salesforce.
+    pub(super) fn page(status: u16) -> Self {
+        Self::json(status, json!(PAGE))
+    }
+
     pub(super) fn empty(status: u16) -> Self {
         Self {
             status,
@@ -29,6 +34,10 @@ impl Answer {
         }
     }
 }
+
+/// What is no JSON.
+pub(super) const PAGE: &str =
+    "<!DOCTYPE html><html><title>Blocked</title><body>Reference 18.2f1</body></html>";
 
 /// An error of the API.
 #[derive(Debug, Clone)]

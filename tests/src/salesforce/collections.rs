@@ -43,17 +43,24 @@ pub(super) fn run(
     }
     if sim.config.unknown_field_fails_collection {
         for record in &records {
-            if let Some(name) = record.keys().find(|name| state.schema.get(name).is_none()) {
-                let message = format!("No such column '{name}' on sobject of type Lead");
+            let schema = state.schema_of(record.get("id").and_then(Value::as_str).unwrap_or_default());
+            if let Some(name) = record.keys().find(|name| schema.get(name).is_none()) {
+                let message = format!("No such column '{name}' on sobject of type {}", schema.object);
                 return Err(Fail::new(400, "INVALID_FIELD", message));
             }
         }
     }
     state.stats.collections.push(records.len());
+    let too_many = sim.config.trigger_limit.is_some_and(|most| records.len() > most);
     let mut seen = Vec::new();
     let mut results = Vec::with_capacity(records.len());
     for (place, record) in records.into_iter().enumerate() {
         let result = match failing {
+            _ if too_many => Err(Fail::new(
+                400,
+                "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+                "LeadTrigger: System.LimitException: Too many SOQL queries: 101",
+            )),
             Some(code) if place == 0 => Err(Fail::scripted(400, code)),
             _ => one(sim, state, collection, record, wishes, &mut seen),
         };
@@ -82,6 +89,7 @@ fn record(record: &Value) -> Result<Map<String, Value>, Fail> {
         .and_then(|a| a.get("type").and_then(Value::as_str).map(str::to_owned))
     {
         Some(kind) if kind.eq_ignore_ascii_case("Lead") => Ok(fields),
+        Some(kind) if kind.eq_ignore_ascii_case("Contact") && fields.contains_key("id") => Ok(fields),
         Some(kind) => Err(Fail::new(
             400,
             "INVALID_TYPE",

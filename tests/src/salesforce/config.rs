@@ -32,6 +32,12 @@ pub struct Config {
     pub daily_limit: u64,
     /// Whether a field that does not exist refuses a whole collection instead of its record.
     pub unknown_field_fails_collection: bool,
+    /// Records of a collection from which on a trigger exceeds its limits: then each of them fails. `None`: none do.
+    pub trigger_limit: Option<usize>,
+    /// Whether there are collections; some gateways before Salesforce know no such path.
+    pub collections: bool,
+    /// What a firewall between client and Salesforce blocks, with a page, when a request's body contains it.
+    pub blocks: Option<String>,
     /// Whether a collection's result names the duplicates, as a single call's does.
     pub duplicates_named_in_collections: bool,
     /// Seed of everything left to chance.
@@ -58,6 +64,9 @@ impl Default for Config {
             company_required: true,
             daily_limit: 10_000_000,
             unknown_field_fails_collection: true,
+            trigger_limit: None,
+            collections: true,
+            blocks: None,
             duplicates_named_in_collections: false,
             seed: 1,
             faults: FaultPlan::default(),

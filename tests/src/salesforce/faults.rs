@@ -29,6 +29,11 @@ pub enum Fault {
         #[serde(default)]
         retry_after: Option<u64>,
     },
+    /// Something in between answers with a page for people; Salesforce sees nothing.
+    Page {
+        /// The status.
+        status: u16,
+    },
     /// The first record of a collection fails with this code; other requests go through.
     Item {
         /// The error code.

@@ -65,6 +65,7 @@ pub struct Stats {
 /// What the requests share. Locked for the time of one decision, never across an await.
 struct State {
     schema: schema::Schema,
+    contacts: schema::Schema,
     store: store::Store,
     faults: Faults<FaultPlan>,
     sessions: session::Sessions,
@@ -78,6 +79,15 @@ struct State {
 }
 
 impl State {
+    /// The fields of a record.
+    fn schema_of(&self, id: &str) -> &schema::Schema {
+        if store::is_contact(id) {
+            &self.contacts
+        } else {
+            &self.schema
+        }
+    }
+
     fn books_write(&mut self) {
         self.stats.writes += 1;
     }
@@ -133,8 +143,10 @@ pub struct Salesforce {
 impl Salesforce {
     /// Starts a simulator inside this process, on the current runtime.
     pub async fn start(config: Config) -> std::io::Result<Self> {
+        let schema = schema::Schema::new(&config);
         let state = State {
-            schema: schema::Schema::new(&config),
+            contacts: schema::Schema::contact(&schema),
+            schema,
             store: store::Store::default(),
             faults: Faults::new(config.seed, config.faults.clone()),
             sessions: session::Sessions::default(),
@@ -211,7 +223,20 @@ impl Salesforce {
         let fields: Map<String, Value> = fields.as_object().cloned().unwrap_or_default();
         let mut state = self.sim.lock();
         let State { store, schema, .. } = &mut *state;
-        store.create(fields, schema, self.sim.started, false)
+        store.create("00Q", fields, schema, self.sim.started, false)
+    }
+
+    /// Makes a contact as somebody in the office would; returns its id.
+    pub fn put_contact(&self, fields: &Value) -> String {
+        let fields: Map<String, Value> = fields.as_object().cloned().unwrap_or_default();
+        let mut state = self.sim.lock();
+        let State { store, contacts, .. } = &mut *state;
+        store.create("003", fields, contacts, self.sim.started, false)
+    }
+
+    /// Every contact, oldest first.
+    pub fn contacts(&self) -> Vec<Lead> {
+        self.sim.lock().store.contacts().cloned().collect()
     }
 
     /// Deletes a record; whether it was there.
@@ -219,9 +244,11 @@ impl Salesforce {
         self.sim.lock().store.delete(id, self.sim.started)
     }
 
-    /// Converts a lead, as sales does; whether it was there.
+    /// Converts a lead into a contact, as sales does; whether it was there.
     pub fn convert(&self, id: &str) -> bool {
-        self.sim.lock().store.convert(id)
+        let mut state = self.sim.lock();
+        let State { store, contacts, .. } = &mut *state;
+        store.convert(id, contacts, self.sim.started)
     }
 
     /// Every lead, oldest first.
@@ -236,6 +263,7 @@ impl Salesforce {
             .store
             .with("Email", email)
             .into_iter()
+            .filter(|lead| !store::is_contact(&lead.id))
             .cloned()
             .collect()
     }

@@ -8,11 +8,11 @@ use axum::http::{Method, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::json;
 
-use super::answers::{Answer, Fail};
+use super::answers::{Answer, Fail, PAGE};
 use super::collections::{self, Collection};
 use super::incoming::{Incoming, decode};
 use super::rows;
-use super::{Fault, Sim, State, session, soql};
+use super::{Fault, Sim, State, session, soql, store};
 use crate::simulator::Connection;
 
 /// Ends what a request began, also when the client hangs up in the middle.
@@ -76,8 +76,13 @@ pub(super) async fn handle(sim: Arc<Sim>, connection: Connection, request: Reque
         if fault == Fault::Expire {
             state.sessions.expire();
         }
+        let blocked = sim.config.blocks.as_ref();
         let answer = match &fault {
             Fault::Close => None,
+            _ if blocked.is_some_and(|word| String::from_utf8_lossy(&body).contains(word)) => {
+                Some(Answer::page(403))
+            }
+            Fault::Page { status } => Some(Answer::page(*status)),
             Fault::Error {
                 status,
                 code,
@@ -168,7 +173,16 @@ fn run(sim: &Sim, state: &mut State, call: &Incoming<'_>) -> Result<Answer, Fail
             Err(Fail::not_found())
         }
     };
+    // A contact is made in the office only.
+    let changes = |object: &str, id: &str| {
+        if object.eq_ignore_ascii_case("Contact") == store::is_contact(id) {
+            Ok(())
+        } else {
+            Err(Fail::not_found())
+        }
+    };
     match rest {
+        ["composite", ..] if !sim.config.collections => Err(Fail::not_found()),
         ["query"] if get => {
             let query = call
                 .parameter("q")
@@ -191,7 +205,7 @@ fn run(sim: &Sim, state: &mut State, call: &Incoming<'_>) -> Result<Answer, Fail
             ))
         }
         ["sobjects", object, id] if patch => {
-            lead(object)?;
+            changes(object, id)?;
             rows::change(sim, state, id, &call.object()?, call.wishes()).map(|_| Answer::empty(204))
         }
         ["sobjects", object, id] if get => {
@@ -348,6 +362,10 @@ fn response(answer: Answer, usage: Option<String>) -> Response<Body> {
         response = response.header(header::RETRY_AFTER, seconds);
     }
     let body = match answer.body {
+        Some(body) if body == PAGE => {
+            response = response.header(header::CONTENT_TYPE, "text/html");
+            Body::from(PAGE)
+        }
         Some(body) => {
             response = response.header(header::CONTENT_TYPE, "application/json;charset=UTF-8");
             Body::from(body.to_string())

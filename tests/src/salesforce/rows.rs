@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::answers::{Answer, Fail};
 use super::store::Lead;
-use super::{DuplicateRule, Sim, State, soql};
+use super::{DuplicateRule, Sim, State, soql, store};
 
 /// What the headers of a write say.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub(super) fn insert(
     state.books_write();
     Ok(state
         .store
-        .create(values, &state.schema, sim.started, wishes.assign))
+        .create("00Q", values, &state.schema, sim.started, wishes.assign))
 }
 
 /// Changes a record, or says why not.
@@ -58,16 +58,24 @@ pub(super) fn change(
             "cannot reference converted lead",
         ));
     }
-    let values = state.schema.check(sent)?;
+    let schema = state.schema_of(&id);
+    let values = schema.check(sent)?;
     let mut after = lead.fields.clone();
     after.extend(values.clone());
-    state.schema.required(&after)?;
-    unique(state, Some(&id), &values)?;
-    duplicates(sim, state, Some(&id), &values, wishes)?;
+    schema.required(&after)?;
+    if !store::is_contact(&id) {
+        unique(state, Some(&id), &values)?;
+        duplicates(sim, state, Some(&id), &values, wishes)?;
+    }
     state.books_write();
-    state
-        .store
-        .update(&id, values, &state.schema, sim.started, wishes.assign);
+    let State {
+        store,
+        schema,
+        contacts,
+        ..
+    } = state;
+    let schema = if store::is_contact(&id) { contacts } else { schema };
+    store.update(&id, values, schema, sim.started, wishes.assign);
     Ok(id)
 }
 

@@ -5,10 +5,35 @@ use serde_json::{Map, Value, json};
 use super::answers::Fail;
 use super::{Config, FieldSpec};
 
-/// The fields of Lead.
-pub(super) struct Schema(Vec<FieldSpec>);
+/// The fields of an object.
+pub(super) struct Schema {
+    pub(super) object: &'static str,
+    fields: Vec<FieldSpec>,
+}
 
 impl Schema {
+    /// Of Contact: the person's part of a Lead, an address under other names, and nothing of the company.
+    pub(super) fn contact(lead: &Self) -> Self {
+        const ADDRESS: [&str; 5] = ["Street", "City", "State", "PostalCode", "Country"];
+        let fields = lead
+            .fields
+            .iter()
+            .filter(|field| !matches!(field.name.as_str(), "IsConverted" | "Company" | "Website"))
+            .filter(|field| !field.external)
+            .cloned()
+            .map(|mut field| {
+                if ADDRESS.contains(&field.name.as_str()) {
+                    field.name = format!("Mailing{}", field.name);
+                }
+                field
+            })
+            .collect();
+        Self {
+            object: "Contact",
+            fields,
+        }
+    }
+
     pub(super) fn new(config: &Config) -> Self {
         let kind = |name: &str, kind, length| FieldSpec {
             kind,
@@ -50,12 +75,17 @@ impl Schema {
             FieldSpec::text("LeadSource").picklist(&["Web", "Phone Inquiry", "Partner Referral", "Other"]),
         ];
         fields.extend(config.custom.iter().cloned());
-        Self(fields)
+        Self {
+            object: "Lead",
+            fields,
+        }
     }
 
     /// A field, whatever the case of its name.
     pub(super) fn get(&self, name: &str) -> Option<&FieldSpec> {
-        self.0.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+        self.fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name))
     }
 
     pub(super) fn external(&self, name: &str) -> Option<&FieldSpec> {
@@ -63,7 +93,7 @@ impl Schema {
     }
 
     pub(super) fn unique(&self) -> impl Iterator<Item = &FieldSpec> {
-        self.0.iter().filter(|field| field.unique)
+        self.fields.iter().filter(|field| field.unique)
     }
 
     /// Fields that have an index: what is asked for often.
@@ -85,7 +115,7 @@ impl Schema {
                 Fail::new(
                     400,
                     "INVALID_FIELD",
-                    format!("No such column '{name}' on sobject of type Lead"),
+                    format!("No such column '{name}' on sobject of type {}", self.object),
                 )
             })?;
             if !field.writable {
@@ -108,7 +138,7 @@ impl Schema {
     /// A record without one of these is refused.
     pub(super) fn required(&self, record: &Map<String, Value>) -> Result<(), Fail> {
         let missing: Vec<String> = self
-            .0
+            .fields
             .iter()
             .filter(|field| field.writable && !field.nillable)
             .filter(|field| record.get(&field.name).is_none_or(Value::is_null))
@@ -124,7 +154,7 @@ impl Schema {
     /// GET describe.
     pub(super) fn describe(&self) -> Value {
         let fields: Vec<Value> = self
-            .0
+            .fields
             .iter()
             .map(|field| {
                 json!({

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::State;
 use super::answers::Fail;
-use super::store::{Lead, Store};
+use super::store::{Lead, Store, is_contact};
 use parse::{Condition, Query, parse};
 
 /// Records of one page.
@@ -93,6 +93,7 @@ fn like(text: &str, parts: &[String]) -> bool {
 /// Runs a query: its first page.
 pub(super) fn run(state: &State, query: &str, version: &str) -> Result<Value, Fail> {
     let Query {
+        contacts,
         fields,
         condition,
         order,
@@ -102,9 +103,12 @@ pub(super) fn run(state: &State, query: &str, version: &str) -> Result<Value, Fa
     let candidates = condition
         .as_ref()
         .and_then(|condition| condition.candidates(store, state));
-    let holds = |lead: &&Lead| condition.as_ref().is_none_or(|condition| condition.holds(lead));
+    let holds = |lead: &&Lead| {
+        is_contact(&lead.id) == contacts && condition.as_ref().is_none_or(|condition| condition.holds(lead))
+    };
     let mut found: Vec<&Lead> = match &candidates {
         Some(ids) => ids.iter().filter_map(|id| store.get(id)).filter(holds).collect(),
+        None if contacts => store.contacts().filter(holds).collect(),
         None => store.leads().filter(holds).collect(),
     };
     if let Some((field, down)) = order {
@@ -129,9 +133,10 @@ pub(super) fn run(state: &State, query: &str, version: &str) -> Result<Value, Fa
 /// A lead as the API shows it, with these fields.
 pub(super) fn show(lead: &Lead, fields: &[String], version: &str) -> Value {
     let mut shown = Map::new();
+    let object = if is_contact(&lead.id) { "Contact" } else { "Lead" };
     shown.insert(
         "attributes".to_owned(),
-        json!({"type": "Lead", "url": format!("/services/data/{version}/sobjects/Lead/{}", lead.id)}),
+        json!({"type": object, "url": format!("/services/data/{version}/sobjects/{object}/{}", lead.id)}),
     );
     for field in fields {
         let value = match field.as_str() {

@@ -40,7 +40,12 @@ pub struct Write {
     pub assigned: bool,
 }
 
-/// A lead as it stands.
+/// Whether a record is a contact.
+pub(super) fn is_contact(id: &str) -> bool {
+    id.starts_with("003")
+}
+
+/// A lead as it stands, or a contact.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Lead {
@@ -83,7 +88,11 @@ impl Store {
     }
 
     pub(super) fn leads(&self) -> impl Iterator<Item = &Lead> {
-        self.leads.values()
+        self.leads.values().filter(|lead| !is_contact(&lead.id))
+    }
+
+    pub(super) fn contacts(&self) -> impl Iterator<Item = &Lead> {
+        self.leads.values().filter(|lead| is_contact(&lead.id))
     }
 
     /// The records with this value of an indexed field, whatever its case.
@@ -98,15 +107,17 @@ impl Store {
             .collect()
     }
 
+    /// `prefix`: what the ids of its object begin with.
     pub(super) fn create(
         &mut self,
+        prefix: &str,
         values: Map<String, Value>,
         schema: &Schema,
         since: Instant,
         assigned: bool,
     ) -> String {
         // Like real ones: digits and letters of both cases, 15 and a suffix that tells the cases.
-        let id = format!("00QSim{:09}AAA", self.created);
+        let id = format!("{prefix}Sim{:09}AAA", self.created);
         self.created += 1;
         let lead = Lead {
             id: id.clone(),
@@ -210,9 +221,19 @@ impl Store {
         true
     }
 
-    pub(super) fn convert(&mut self, id: &str) -> bool {
-        let lead = self.leads.get_mut(id);
-        lead.map(|lead| lead.converted = true).is_some()
+    pub(super) fn convert(&mut self, id: &str, contacts: &Schema, since: Instant) -> bool {
+        let Some(lead) = self.leads.get_mut(id) else {
+            return false;
+        };
+        lead.converted = true;
+        let person = lead
+            .fields
+            .iter()
+            .filter(|(name, _)| contacts.get(name).is_some_and(|field| field.writable))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        self.create("003", person, contacts, since, false);
+        true
     }
 
     pub(super) fn log(&self) -> &[Write] {
@@ -222,7 +243,7 @@ impl Store {
     /// Counted from the records themselves, not from the index.
     pub(super) fn records_per_email(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
-        for lead in self.leads.values().filter(|lead| !lead.get("Email").is_empty()) {
+        for lead in self.leads().filter(|lead| !lead.get("Email").is_empty()) {
             *counts.entry(lead.get("Email").to_lowercase()).or_default() += 1;
         }
         counts

@@ -332,6 +332,8 @@ pub(crate) const TABLE: &[(Base, &str, Verdict)] = &[
     (Rest, "{rest: {baseUrl: 'https://crm.example.com/?a=b'}}", Refused("rest.baseUrl must be an https:// URL")),
     (Rest, "{rest: {headers: {Accept: application/json, X-Skip: 'true'}}}", Taken),
     (Rest, "{rest: {headers: {authorization: secret}}}", Refused("credentials belong into rest.auth")),
+    (Rest, "{rest: {upsert: null, lookup: {path: a, records: b, match: 'true', id: c}, create: {path: a}, update: {path: a, headers: {If-Match: '*'}}}}", Taken),
+    (Rest, "{rest: {upsert: null, lookup: {path: a, records: b, match: 'true', id: c}, create: {path: a}, update: {path: a, headers: {Cookie: a}}}}", Refused("rest.update.headers has names of headers as keys")),
     (Rest, "{rest: {headers: {X-A: \"a\\nb\"}}}", Refused("spec.rest.headers.X-A in body should match")),
     // CrmSink: matching, delivery, properties
     (HubSpot, "{matching: {keys: [Phone]}}", Taken),
@@ -354,6 +356,10 @@ pub(crate) const TABLE: &[(Base, &str, Verdict)] = &[
     (HubSpot, "{delivery: {concurrency: 257}}", Refused("spec.delivery.concurrency in body should be less than or equal to 256")),
     (HubSpot, "{delivery: {concurency: 8}}", Refused(r#"unknown field "spec.delivery.concurency""#)),
     (HubSpot, "{properties: {email: ''}}", Refused("spec.properties.email in body should be at least 1 chars long")),
+    (HubSpot, "{createOnly: {lifecyclestage: \"'lead'\"}}", Taken),
+    (HubSpot, "{createOnly: {'': lead.email}}", Refused("createOnly has the CRM's property names as keys")),
+    (HubSpot, "{matching: {contacts: Update}}", Taken),
+    (HubSpot, "{matching: {contacts: Merge}}", Refused(r#"supported values: "Create", "Update", "Hold""#)),
     (HubSpot, "{properties: {'': lead.email}}", Refused("properties has the CRM's property names as keys")),
 ];
 

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use leadgate_tests::rest_crms::{Mishap, REFUSED};
 
+use serde_json::json;
+
 use rig::{Rig, SECRET, all, folder};
 
 /// The whole life of a sink: create, resend, update, a lookalike, bad data, a rate limit, a lost answer.
@@ -102,6 +104,53 @@ async fn lives(name: &str) {
     assert!(!log.contains("@example.com") && !log.contains(SECRET), "{log}");
 }
 
+/// A name that stands is not replaced by half of one, or by an address; where none stands, what there is will do.
+async fn leaves_names(name: &str) {
+    let rig = Rig::start(all(name), SECRET).await;
+    rig.post("1", "ada@example.com", "Lovelace").await;
+    rig.settled().await;
+    let before = rig.crm.records();
+    let mut leads = vec![json!({"submissionId": "2", "email": "ada@example.com"})];
+    // Where first and last name are fields of their own, each has its value.
+    leads.push(json!({"submissionId": "3", "email": "ada@example.com", "firstName": "Ada"}));
+    for lead in &leads {
+        rig.post_lead(lead).await;
+        rig.settled().await;
+    }
+    assert_eq!(rig.crm.records(), before, "{name}");
+
+    rig.post_lead(&json!({"submissionId": "4", "email": "nameless@example.com"}))
+        .await;
+    rig.post_lead(&json!({"submissionId": "5", "email": "first@example.com", "firstName": "Grace"}))
+        .await;
+    rig.post("6", "last@example.com", "Hopper").await;
+    rig.settled().await;
+    let only = |email: &str| {
+        let found = rig.crm.of(email);
+        assert_eq!(found.len(), 1, "{name}: {:?}", rig.crm.records());
+        found[0].fields.to_string()
+    };
+    only("nameless@example.com");
+    assert!(
+        only("first@example.com").contains("Grace"),
+        "{name}: a first name is dropped"
+    );
+    // The name comes later: it stands where there was none.
+    let whole = only("last@example.com");
+    assert!(
+        whole.contains("Ada") && whole.contains("Hopper"),
+        "{name}: {whole}"
+    );
+    rig.post("7", "nameless@example.com", "Lovelace").await;
+    rig.settled().await;
+    assert!(only("nameless@example.com").contains("Lovelace"), "{name}");
+    assert_eq!(
+        (rig.parked("dead").await.len(), rig.parked("held").await.len()),
+        (0, 0),
+        "{name}"
+    );
+}
+
 /// Wrong credentials stop the sink; no lead dies of them.
 async fn stops(name: &str) {
     let rig = Rig::start(all(name), "a-wrong-secret").await;
@@ -143,6 +192,11 @@ macro_rules! examples {
                 #[tokio::test(flavor = "multi_thread")]
                 async fn takes_leads() {
                     super::lives($name).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread")]
+                async fn leaves_names_that_stand() {
+                    super::leaves_names($name).await;
                 }
 
                 #[tokio::test(flavor = "multi_thread")]

@@ -87,14 +87,14 @@ async fn each_lead_of_a_batch_has_its_own_end() {
         record(&outcomes[n]);
     }
     assert!(
-        matches!(&outcomes[1], Outcome::Reject(why) if why.reason == "InvalidOption"),
+        matches!(&outcomes[1], Outcome::Refused { why, properties } if why.reason == "InvalidOption" && properties[0].property == "LeadSource"),
         "{outcomes:?}"
     );
     assert!(
         matches!(&outcomes[2], Outcome::Hold { why, candidates } if why.reason == "SeveralRecords" && candidates.len() == 2)
     );
     assert!(
-        matches!(&outcomes[3], Outcome::Reject(why) if why.reason == "UnknownProperty" && why.message.contains("Shoe__c")),
+        matches!(&outcomes[3], Outcome::Refused { why, .. } if why.reason == "UnknownProperty" && why.message.contains("Shoe__c")),
         "{outcomes:?}"
     );
     assert_eq!(record(&outcomes[4]), known);
@@ -116,7 +116,7 @@ async fn a_wrong_mapping_does_not_cost_requests_by_the_lead() {
     assert!(
         outcomes
             .iter()
-            .all(|o| matches!(o, Outcome::Reject(why) if why.reason == "UnknownProperty")),
+            .all(|o| matches!(o, Outcome::Refused { why, .. } if why.reason == "UnknownProperty")),
         "{outcomes:?}"
     );
     let stats = salesforce.stats();
@@ -186,7 +186,7 @@ async fn a_duplicate_that_a_collection_does_not_name_is_asked_for_by_a_single_ca
     .await
     .unwrap();
     let id = salesforce
-        .put(&json!({"LastName": "x", "Company": "y", "Email": "o@example.com", "Phone": "+49 30 901820"}));
+        .put(&json!({"LastName": "x", "Company": "y", "Email": "o@example.com", "Phone": "+49/30/90 18 20"}));
     let client = client(&SalesforceSink::new(&salesforce));
     let mut same = upsert("same");
     same.properties.push(("Phone".to_owned(), json!("+4930901820")));

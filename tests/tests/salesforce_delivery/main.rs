@@ -7,6 +7,8 @@
 )] // a test stops at the first broken assumption
 
 mod batches;
+mod contacts;
+mod limits;
 mod preflight;
 mod receiver;
 mod trouble;
@@ -184,7 +186,7 @@ fn upsert(name: &str) -> Upsert {
 
 async fn deliver(client: &crm::salesforce::Salesforce, batch: Vec<Upsert>) -> Vec<crm::Outcome> {
     let count = batch.len();
-    let outcomes = client.upsert(batch, &Open).await;
+    let outcomes = client.upsert(&batch, &Open).await;
     assert_eq!(outcomes.len(), count);
     outcomes
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use leadgate_crds::CrmSink;
 use leadgate_crds::common::SecretKeyRef;
-use leadgate_crds::crm_sink::{Crm, Delivery, OnRefusedProperty};
+use leadgate_crds::crm_sink::{ContactMatch, Crm, Delivery, OnRefusedProperty};
 
 use crate::crm::{self, Mapping, Matching};
 use crate::queue::{Breaker, RateLimit, SinkId};
@@ -25,6 +25,8 @@ pub struct Sink {
     pub crm: CrmSettings,
     /// Lead -> properties.
     pub mapping: Mapping,
+    /// Lead -> further properties of a new record.
+    pub create_only: Mapping,
     /// How a lead finds its record.
     pub matching: Matching,
     /// How fast and how patiently.
@@ -108,6 +110,16 @@ impl Sink {
         let spec = &object.spec;
         let delivery = DeliverySettings::from(&spec.delivery);
         let matching = Matching::from(&spec.matching);
+        let leads_of_salesforce = spec
+            .salesforce
+            .as_ref()
+            .is_some_and(|salesforce| salesforce.object.eq_ignore_ascii_case("Lead"));
+        if matching.contacts != ContactMatch::Create && !leads_of_salesforce {
+            return Err(vec![
+                "spec.matching.contacts: only Salesforce's object Lead has contacts beside it; leave it out"
+                    .to_owned(),
+            ]);
+        }
         let (crm, standard) = match spec.crm() {
             Some(Crm::HubSpot(settings)) => (
                 hubspot::settings(settings, delivery.timeout, matching.clone(), read_secret)
@@ -120,8 +132,14 @@ impl Sink {
                 crm::salesforce::STANDARD_PROPERTIES,
             ),
             Some(Crm::Rest(settings)) => (
-                rest::settings(settings, delivery.timeout, matching.clone(), read_secret)
-                    .map(|settings| CrmSettings::Rest(Arc::new(settings))),
+                rest::settings(
+                    settings,
+                    &spec.create_only,
+                    delivery.timeout,
+                    matching.clone(),
+                    read_secret,
+                )
+                .map(|settings| CrmSettings::Rest(Arc::new(settings))),
                 crm::rest::STANDARD_PROPERTIES,
             ),
             None => {
@@ -133,21 +151,22 @@ impl Sink {
         let mapping = if spec.properties.is_empty() {
             Mapping::standard(standard)
         } else {
-            Mapping::compile(&spec.properties)
+            Mapping::compile("properties", &spec.properties)
         };
-        match (crm, mapping) {
-            (Ok(crm), Ok(mapping)) => Ok(Self {
+        let create_only = Mapping::compile("createOnly", &spec.create_only);
+        match (crm, mapping, create_only) {
+            (Ok(crm), Ok(mapping), Ok(create_only)) => Ok(Self {
                 id: SinkId::new(format!("{namespace}/{name}")),
                 crm,
                 mapping,
+                create_only,
                 matching,
                 delivery,
                 suspended: spec.suspend,
             }),
-            (crm, mapping) => {
-                let mut errors: Vec<String> = crm.err().unwrap_or_default();
-                errors.extend(mapping.err().unwrap_or_default());
-                Err(errors)
+            (crm, mapping, create_only) => {
+                let failed = [crm.err(), mapping.err(), create_only.err()];
+                Err(failed.into_iter().flatten().flatten().collect())
             }
         }
     }

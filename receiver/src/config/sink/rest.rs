@@ -1,5 +1,6 @@
 //! `spec.rest`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,16 +24,20 @@ use crate::source::auth::without_line_break;
 /// Compiles; every error names its field and the remedy.
 pub(super) fn settings(
     spec: &Rest,
+    create_only: &BTreeMap<String, Expression>,
     timeout: Duration,
     matching: Matching,
     read_secret: &ReadSecret<'_>,
 ) -> Result<Settings, Vec<String>> {
     let mut errors = Errors::default();
     let auth = errors.take(auth(&spec.auth, read_secret));
-    let headers = headers(spec, &mut errors);
+    let headers = headers("spec.rest.headers", &spec.headers, &mut errors);
     let flow = flow(spec, &mut errors);
     let answers = answers(&spec.answers, &mut errors);
     errors.0.extend(unsupported(spec, &matching, flow.as_ref()));
+    if !create_only.is_empty() {
+        errors.0.extend(without_create(flow.as_ref()));
+    }
     match (auth, flow, answers) {
         (Some(auth), Some(flow), Some(answers)) if errors.0.is_empty() => Ok(Settings {
             base_url: spec.base_url.trim_end_matches('/').to_owned(),
@@ -99,6 +104,7 @@ fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
             let id = errors.part("rest.create.id", &create.id);
             let update_path = errors.part("rest.update.path", &update.path);
             let update_body = errors.optional("rest.update.body", update.body.as_ref());
+            let update_headers = headers("spec.rest.update.headers", &update.headers, errors);
             Some(Flow::Find(Box::new(Find {
                 lookup: found?,
                 create: Write {
@@ -106,13 +112,16 @@ fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
                     id: Some(id?),
                 },
                 update: Write {
-                    call: call(
-                        "update",
-                        update.method,
-                        update_path?,
-                        update_body.ok()?,
-                        Body::Properties,
-                    ),
+                    call: Call {
+                        headers: update_headers,
+                        ..call(
+                            "update",
+                            update.method,
+                            update_path?,
+                            update_body.ok()?,
+                            Body::Properties,
+                        )
+                    },
                     id: None,
                 },
             })))
@@ -151,22 +160,44 @@ fn call(name: &'static str, method: crm_sink::Method, path: Part, body: Option<P
             None if method == crm_sink::Method::Get => Body::Empty,
             None => default,
         },
+        headers: HeaderMap::new(),
     }
 }
 
 fn answers(spec: &crm_sink::Answers, errors: &mut Errors) -> Option<Answers> {
+    let gone = errors.part("rest.answers.gone", &spec.gone);
     let delivered = errors.part("rest.answers.delivered", &spec.delivered);
     let conflict = errors.part("rest.answers.conflict", &spec.conflict);
     let retry = errors.part("rest.answers.retry", &spec.retry);
+    let refused = errors.optional("rest.answers.refused", spec.refused.as_ref());
     let message = errors.optional("rest.answers.message", spec.message.as_ref());
     let id = errors.optional("rest.answers.id", spec.id.as_ref());
     Some(Answers {
+        gone: gone?,
         delivered: delivered?,
         conflict: conflict?,
         retry: retry?,
+        refused: refused.ok()?,
         message: message.ok()?,
         id: id.ok()?,
     })
+}
+
+/// Why the calls cannot write `createOnly`, if they cannot.
+fn without_create(flow: Option<&Flow>) -> Option<String> {
+    match flow? {
+        Flow::Upsert(_) => Some(
+            "spec.createOnly: rest.upsert does not tell a new record from one that is there; use rest.lookup, rest.create and rest.update"
+                .to_owned(),
+        ),
+        Flow::Find(find) => match &find.create.call.body {
+            Body::Made(body) if !body.program.refers_to("properties") => Some(
+                "spec.rest.create.body: it must be made of `properties`, which has the values of createOnly too; else they are never sent"
+                    .to_owned(),
+            ),
+            _ => None,
+        },
+    }
 }
 
 /// What a sink asks for and its calls cannot do.
@@ -200,15 +231,15 @@ fn unsupported(spec: &Rest, matching: &Matching, flow: Option<&Flow>) -> Vec<Str
     errors
 }
 
-fn headers(spec: &Rest, errors: &mut Errors) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(spec.headers.len());
-    for (name, value) in &spec.headers {
+fn headers(field: &str, spec: &BTreeMap<String, String>, errors: &mut Errors) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(spec.len());
+    for (name, value) in spec {
         match (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
             (Ok(name), Ok(value)) => {
                 headers.insert(name, value);
             }
             _ => errors.0.push(format!(
-                "spec.rest.headers.{name}: this is no header; write a name of letters, digits and hyphens, and a value of visible characters"
+                "{field}.{name}: this is no header; write a name of letters, digits and hyphens, and a value of visible characters"
             )),
         }
     }

@@ -16,6 +16,7 @@ fn compiled(yaml: &str) -> Result<Settings, Vec<String>> {
     let matching = Matching::from(&spec.matching);
     settings(
         spec.rest.as_ref().unwrap(),
+        &spec.create_only,
         Duration::from_secs(1),
         matching,
         &read,
@@ -120,6 +121,16 @@ fn what_calls_cannot_do_is_refused() {
         )
         .is_ok()
     );
+    assert!(
+        refused(BEARER, upsert, ", createOnly: {name: lead.email}").contains("rest.upsert does not tell")
+    );
+    assert!(with(BEARER, FIND, ", createOnly: {name: lead.email}").is_ok());
+    let own_body = FIND.replace(
+        "create: {path: \"'/'\"}",
+        "create: {path: \"'/'\", body: \"{'a': lead.email}\"}",
+    );
+    assert!(with(BEARER, &own_body, "").is_ok());
+    assert!(refused(BEARER, &own_body, ", createOnly: {name: lead.email}").contains("rest.create.body"));
     for key in ["empty", "lines", "missing"] {
         let bearer = BEARER.replace("key: token", &format!("key: {key}"));
         assert!(

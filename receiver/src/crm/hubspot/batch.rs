@@ -88,7 +88,9 @@ impl HubSpot {
         let plan = self.plan(leads, &doubtful);
         let plan = self.keep_what_stands(leads, plan, progress, gate).await?;
         self.send(Kind::Update, plan.update, progress, gate).await?;
-        let upsert = if self.no_upsert.load(Ordering::Relaxed) {
+        // An upsert does not tell whether the record is new.
+        let creates_more = leads.iter().any(|lead| !lead.create_only.is_empty());
+        let upsert = if creates_more || self.no_upsert.load(Ordering::Relaxed) {
             Kind::UpdateByKey
         } else {
             Kind::Upsert
@@ -98,6 +100,10 @@ impl HubSpot {
         self.send(Kind::Update, lacking, progress, gate).await?;
         let mut create = plan.create;
         create.append(&mut progress.missing);
+        for item in &mut create {
+            let lead = leads.get(item.at).map(|lead| texts(&lead.create_only));
+            item.properties.extend(lead.unwrap_or_default());
+        }
         self.send(Kind::Create, create, progress, gate).await
     }
 

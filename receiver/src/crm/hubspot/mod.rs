@@ -199,8 +199,9 @@ impl Crm for HubSpot {
         self.no_batch()
     }
 
-    async fn inspect(&self, properties: &[&str], gate: &dyn Gate) -> Inspection {
-        self.inspect_account(properties, gate).await
+    async fn inspect(&self, properties: &[&str], create_only: &[&str], gate: &dyn Gate) -> Inspection {
+        self.inspect_account(&[properties, create_only].concat(), gate)
+            .await
     }
 }
 
@@ -217,9 +218,9 @@ fn without_email(lead: &Upsert) -> Map<String, Value> {
 }
 
 /// HubSpot takes texts only: numbers and booleans as written, lists joined with `;` as for multiple checkboxes.
-fn texts(properties: &[(String, Value)]) -> Map<String, Value> {
+fn texts<'a>(properties: impl IntoIterator<Item = &'a (String, Value)>) -> Map<String, Value> {
     properties
-        .iter()
+        .into_iter()
         .filter_map(|(name, value)| Some((name.clone(), Value::String(text(value)?))))
         .collect()
 }

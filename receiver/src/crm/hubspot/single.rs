@@ -169,7 +169,7 @@ impl HubSpot {
     }
 
     async fn create(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Outcome, NoAnswer> {
-        let answer = match self.api.create(&texts(&lead.properties), gate).await? {
+        let answer = match self.api.create(&texts(lead.for_create()), gate).await? {
             Answer::Conflict(Some(id), _) => self.write(&id, None, Address::Fill, lead, gate).await?,
             // A path that is not there is a matter of the sink's settings, not of the lead.
             Answer::NotFound(why) => Answer::Pause(

@@ -7,8 +7,8 @@ use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::settings::{Answers, Part};
-use crate::crm::exchange::Reply;
-use crate::crm::{Failure, retry_after};
+use crate::crm::exchange::{Body, Reply};
+use crate::crm::{Failure, RefusedProperty, retry_after};
 use crate::expression::Scope;
 
 /// For 429 without Retry-After: the window of most APIs' limits is shorter.
@@ -21,15 +21,11 @@ const LONGEST_ID: usize = 255;
 const LOOKED_AT: usize = 2000;
 
 /// One answer, as expressions see it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Seen {
-    pub(super) status: u16,
+    reply: Reply,
     status_value: Value,
     headers: Value,
-    /// Null when it is no JSON.
-    pub(super) body: Value,
-    /// As it came.
-    pub(super) text: String,
     /// How long the CRM asks to wait.
     wait: Option<Duration>,
     /// Which call was answered.
@@ -44,13 +40,29 @@ impl Seen {
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), Value::from(value.to_str().ok()?))))
             .collect();
         Self {
-            status: reply.status,
             status_value: Value::from(reply.status),
             headers: Value::Object(headers),
-            body: serde_json::from_str(&reply.text).unwrap_or(Value::Null),
-            text: reply.text,
             wait: retry_after(&reply.headers).or_else(|| limit_reset(&reply.headers)),
             call: Value::from(call),
+            reply,
+        }
+    }
+
+    pub(super) fn status(&self) -> u16 {
+        self.reply.status
+    }
+
+    /// As it came.
+    pub(super) fn text(&self) -> &str {
+        &self.reply.text
+    }
+
+    /// Whether something between here and the CRM wrote it: a page for people, or a success without the JSON of an API.
+    fn is_foreign(&self) -> bool {
+        match self.reply.body {
+            Body::Html => true,
+            Body::Json(Value::Null) | Body::Empty | Body::Other => (200..=299).contains(&self.status()),
+            Body::Json(_) => false,
         }
     }
 
@@ -58,7 +70,7 @@ impl Seen {
         Scope::new()
             .with("status", &self.status_value)
             .with("headers", &self.headers)
-            .with("body", &self.body)
+            .with("body", self.reply.json())
             .with("call", &self.call)
     }
 
@@ -74,7 +86,7 @@ impl Seen {
                 other => other.to_string(),
             })
             .filter(|words| !words.trim().is_empty());
-        Failure::new(reason, message).with_answer(words.as_deref().unwrap_or(&self.text))
+        Failure::new(reason, message).with_answer(words.as_deref().unwrap_or(self.text()))
     }
 }
 
@@ -95,36 +107,48 @@ fn limit_reset(headers: &HeaderMap) -> Option<Duration> {
 pub(super) enum Answer {
     /// The CRM took it; the record's id, if the answer tells.
     Done(Option<String>),
+    /// The CRM says that it took it and names no record, though a new one has an id.
+    Nameless(Failure),
+    /// Success, but not in the CRM's words: a page of something in between, say. It may have taken the lead.
+    Unproven(Failure),
     /// There is no such record, or no such path.
     NotFound(Failure),
     /// The record exists already; its id, if the answer tells.
     Conflict(Option<String>, Failure),
     /// Temporary; not before this, if the CRM said so.
     Retry(Option<Duration>, Failure),
+    /// Refused, and it is not plain whether because of the lead or of the account.
+    Suspect {
+        why: Failure,
+        /// By the CRM, not by something in between.
+        own: bool,
+    },
+    /// The CRM would take the lead without these properties.
+    Refused(Failure, Vec<RefusedProperty>),
     /// Nothing will be accepted for so long.
     Pause(Duration, Failure),
     /// Never acceptable as it is.
     Reject(Failure),
 }
 
-/// Judges an answer. `id` gives the record's id where the CRM took the lead; `sent` are the names of the properties.
+/// Judges an answer; what it cannot prove to be a delivery is none. `id` gives the record's id where the CRM took the lead; `sent` are the names of the properties.
 pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: &[&str]) -> Answer {
-    // Before `delivered`, which may accept 404 for lookups: an update of nothing is no delivery.
-    if matches!(seen.status, 404 | 410) && seen.call == "update" {
-        return Answer::NotFound(seen.failure(
-            answers,
-            "RecordNotFound",
-            format!("the CRM has no record with this id ({})", seen.status),
-        ));
-    }
-    let scope = seen.scope();
-    let judged = by_sink(answers, seen, &scope, id, sent);
+    let judged = by_sink(answers, seen, &seen.scope(), id, sent);
     match judged {
         Ok(Some(answer)) => answer,
+        // HTTP's own words come before what an expression makes of an error page.
+        Err(_) if seen.status() == 429 || seen.status() >= 500 => retry(answers, seen),
+        // The pages of a redirect and of a sign-in are the server's own.
+        Ok(None) | Err(_) if seen.is_foreign() && !matches!(seen.status(), 300..=399 | 401) => {
+            let why = seen.reply.foreign("the CRM");
+            if (200..=299).contains(&seen.status()) {
+                Answer::Unproven(why)
+            } else {
+                Answer::Suspect { why, own: false }
+            }
+        }
         Ok(None) => by_status(answers, seen, sent),
-        // The answer is not what the sink expects: an error page, say. HTTP's own words come before that.
-        Err(_) if seen.status == 429 || seen.status >= 500 => retry(answers, seen),
-        Err(_) if (300..=399).contains(&seen.status) || matches!(seen.status, 401 | 403) => {
+        Err(_) if (300..=399).contains(&seen.status()) || matches!(seen.status(), 401 | 403) => {
             by_status(answers, seen, sent)
         }
         Err(failure) => Answer::Reject(seen.failure(
@@ -132,7 +156,8 @@ pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: 
             "AnswerNotUnderstood",
             format!(
                 "the CRM answered ({}), and {}; the CRM may have taken the lead",
-                seen.status, failure.message
+                seen.status(),
+                failure.message
             ),
         )),
     }
@@ -145,8 +170,27 @@ fn by_sink(
     id: Option<&Part>,
     sent: &[&str],
 ) -> Result<Option<Answer>, Failure> {
+    // Before `delivered`, which may accept 404 for lookups: an update of nothing is no delivery.
+    if seen.call == "update" && answers.gone.test(scope)? {
+        return Ok(Some(Answer::NotFound(seen.failure(
+            answers,
+            "RecordNotFound",
+            format!("the CRM has no record with this id ({})", seen.status()),
+        ))));
+    }
     if answers.delivered.test(scope)? {
-        return Ok(Some(Answer::Done(record_id(id, scope)?)));
+        return Ok(Some(match (id, record_id(id, scope)) {
+            (Some(part), Ok(None) | Err(_)) if seen.call == "create" => Answer::Nameless(seen.failure(
+                answers,
+                "RecordIdMissing",
+                format!(
+                    "the CRM answered ({}), but {} finds no id of a new record in its answer",
+                    seen.status(),
+                    part.field
+                ),
+            )),
+            (_, record) => Answer::Done(record?),
+        }));
     }
     if answers.conflict.test(scope)? {
         let failure = seen.failure(
@@ -154,8 +198,8 @@ fn by_sink(
             "RecordConflict",
             format!(
                 "the CRM has another record with one of the lead's unique values ({}{})",
-                seen.status,
-                named(&seen.body, sent)
+                seen.status(),
+                named(seen.reply.json(), sent)
             ),
         );
         return Ok(Some(Answer::Conflict(
@@ -167,7 +211,7 @@ fn by_sink(
 }
 
 fn retry(answers: &Answers, seen: &Seen) -> Answer {
-    if seen.status == 429 {
+    if seen.status() == 429 {
         return Answer::Pause(
             seen.wait.unwrap_or(LIMITED),
             seen.failure(
@@ -178,30 +222,37 @@ fn retry(answers: &Answers, seen: &Seen) -> Answer {
             ),
         );
     }
-    let (reason, words) = if seen.status >= 500 {
+    let (reason, words) = if seen.status() >= 500 {
         ("Unavailable", "the CRM failed")
     } else {
         ("TryLater", "the CRM asked to try again later")
     };
     Answer::Retry(
         seen.wait,
-        seen.failure(answers, reason, format!("{words} ({})", seen.status)),
+        seen.failure(answers, reason, format!("{words} ({})", seen.status())),
     )
 }
 
 fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
-    let status = seen.status;
+    let status = seen.status();
     let failure = |reason, message| seen.failure(answers, reason, message);
     match status {
-        401 | 403 => Answer::Pause(
+        401 => Answer::Pause(
             seen.wait.unwrap_or(CORRECTION),
             failure(
                 "InvalidCredentials",
-                format!(
-                    "the CRM refused the credentials ({status}); put valid ones, with the right to write leads, into the Secret of rest.auth"
-                ),
+                "the CRM refused the credentials (401); put valid ones, with the right to write leads, into the Secret of rest.auth"
+                    .to_owned(),
             ),
         ),
+        403 => Answer::Suspect {
+            why: failure(
+                "Forbidden",
+                "the CRM forbids this (403): the credentials of rest.auth may lack the right to write leads, or this lead may hold what they may not write"
+                    .to_owned(),
+            ),
+            own: true,
+        },
         429 => retry(answers, seen),
         300..=399 => Answer::Pause(
             CORRECTION,
@@ -214,11 +265,41 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
             "UnknownPath",
             format!("the CRM has nothing at the path of this call ({status})"),
         )),
-        _ => Answer::Reject(failure(
-            "Refused",
-            format!("the CRM refused the lead ({status}{})", named(&seen.body, sent)),
-        )),
+        _ => {
+            let why = failure(
+                "Refused",
+                format!("the CRM refused the lead ({status}{})", named(seen.reply.json(), sent)),
+            );
+            match refused(answers, seen, sent) {
+                properties if properties.is_empty() => Answer::Reject(why),
+                properties => Answer::Refused(why, properties),
+            }
+        }
     }
+}
+
+/// The properties that the CRM does not take, in its own words; none if it names one that was not sent.
+fn refused(answers: &Answers, seen: &Seen, sent: &[&str]) -> Vec<RefusedProperty> {
+    // An expression that fails on this answer makes it no other one.
+    let found = answers
+        .refused
+        .as_ref()
+        .and_then(|part| part.value(&seen.scope()).ok().flatten());
+    let names = match found {
+        Some(Value::Array(names)) => names,
+        Some(name) => vec![name],
+        None => Vec::new(),
+    };
+    let known = |name: &Value| sent.iter().find(|known| name.as_str() == Some(**known)).copied();
+    let properties: Option<BTreeSet<&str>> = names.iter().map(known).collect();
+    properties
+        .unwrap_or_default()
+        .into_iter()
+        .map(|name| RefusedProperty {
+            property: name.to_owned(),
+            reason: "InvalidProperty",
+        })
+        .collect()
 }
 
 /// The id that an expression finds in an answer.

@@ -15,16 +15,23 @@ fn part(field: &'static str, source: &str) -> Part {
 
 fn answers(delivered: &str, conflict: &str, message: Option<&str>, id: Option<&str>) -> Answers {
     Answers {
+        gone: part("rest.answers.gone", "status in [404, 410]"),
         delivered: part("rest.answers.delivered", delivered),
         conflict: part("rest.answers.conflict", conflict),
         retry: part("rest.answers.retry", "status == 429 || status >= 500"),
+        refused: None,
         message: message.map(|source| part("rest.answers.message", source)),
         id: id.map(|source| part("rest.answers.id", source)),
     }
 }
 
 fn standard() -> Answers {
-    answers("status < 300", "status == 409", None, None)
+    answers(
+        "status == 204 || (status < 300 && body != null)",
+        "status == 409",
+        None,
+        None,
+    )
 }
 
 fn seen(call: &str, status: u16, headers: &[(&'static str, &str)], body: &str) -> Seen {
@@ -46,10 +53,17 @@ fn told(answers: &Answers, seen: &Seen) -> String {
     let reason = |why: &Failure| format!("{}: {}", why.reason, why.message);
     match classify(answers, seen, Some(&id), &["email", "source", "Email"]) {
         Answer::Done(id) => format!("Done {}", id.unwrap_or_default()),
+        Answer::Nameless(why) => format!("Nameless {}", reason(&why)),
+        Answer::Unproven(why) => format!("Unproven {}", why.reason),
         Answer::NotFound(why) => format!("NotFound {}", reason(&why)),
         Answer::Conflict(id, why) => format!("Conflict {} {}", id.unwrap_or_default(), reason(&why)),
         Answer::Retry(after, why) => {
             format!("Retry {:?} {}", after.map(|after| after.as_secs()), reason(&why))
+        }
+        Answer::Suspect { why, own } => format!("Suspect {own} {}", why.reason),
+        Answer::Refused(why, properties) => {
+            let names: Vec<&str> = properties.iter().map(|p| p.property.as_str()).collect();
+            format!("Refused {} {}", names.join(","), why.reason)
         }
         Answer::Pause(pause, why) => format!("Pause {} {}", pause.as_secs(), reason(&why)),
         Answer::Reject(why) => format!("Reject {}", reason(&why)),
@@ -63,8 +77,9 @@ fn the_usual_answers_mean_what_http_says() {
     let table: &[(&str, u16, &[(&'static str, &str)], &str, &str)] = &[
         ("create", 201, &[], r#"{"id": 7}"#, "Done 7"),
         ("create", 200, &[], r#"{"id": "a-b"}"#, "Done a-b"),
-        ("create", 204, &[], "", "Done "),
-        ("create", 200, &[], r#"{"id": "a\nb"}"#, "Done "),
+        ("update", 204, &[], "", "Done "),
+        ("update", 200, &[], "{}", "Done "),
+        ("upsert", 200, &[], "{}", "Done "),
         (
             "create",
             409,
@@ -175,6 +190,92 @@ fn the_usual_answers_mean_what_http_says() {
 }
 
 #[test]
+fn success_without_proof_is_no_delivery() {
+    let page = "<html><body>We are down for maintenance.</body></html>";
+    let nameless = |status: u16| {
+        format!(
+            "Nameless RecordIdMissing: the CRM answered ({status}), but rest.create.id finds no id of a new record in its answer"
+        )
+    };
+    let table: &[(&str, u16, &str, &str)] = &[
+        ("create", 200, page, "Unproven ForeignAnswer"),
+        ("update", 200, page, "Unproven ForeignAnswer"),
+        ("upsert", 202, page, "Unproven ForeignAnswer"),
+        ("lookup", 200, page, "Unproven ForeignAnswer"),
+        ("update", 200, "", "Unproven ForeignAnswer"),
+        ("update", 200, "OK", "Unproven ForeignAnswer"),
+        ("update", 200, "null", "Unproven ForeignAnswer"),
+        ("create", 204, "", &nameless(204)),
+        ("create", 200, "{}", &nameless(200)),
+        ("create", 201, r#"{"message": "come back later"}"#, &nameless(201)),
+        ("create", 200, r#"{"id": "a\nb"}"#, &nameless(200)),
+        ("create", 200, r#"{"id": null}"#, &nameless(200)),
+    ];
+    for (call, status, body, expected) in table {
+        assert_eq!(
+            told(&standard(), &seen(call, *status, &[], body)),
+            *expected,
+            "{call} {body}"
+        );
+    }
+    // Nor where the sink looks into a body that is not there.
+    let zoho = answers(
+        "status < 300 && body.data[0].status == 'success'",
+        "false",
+        None,
+        None,
+    );
+    assert_eq!(
+        told(&zoho, &seen("upsert", 200, &[], page)),
+        "Unproven ForeignAnswer"
+    );
+    // A sink can say that its CRM answers so.
+    let plain = answers("status < 300", "false", None, None);
+    assert_eq!(told(&plain, &seen("update", 200, &[], "OK")), "Done ");
+}
+
+#[test]
+fn a_page_in_between_blames_neither_the_credentials_nor_the_lead() {
+    let page = "<html><title>Blocked</title></html>";
+    let json = r#"{"error": "forbidden"}"#;
+    let table: &[(&str, u16, &str, &str)] = &[
+        ("create", 403, page, "Suspect false ForeignAnswer"),
+        ("upsert", 403, page, "Suspect false ForeignAnswer"),
+        ("lookup", 406, page, "Suspect false ForeignAnswer"),
+        ("create", 400, page, "Suspect false ForeignAnswer"),
+        ("lookup", 404, page, "Suspect false ForeignAnswer"),
+        ("create", 403, json, "Suspect true Forbidden"),
+        ("create", 403, "", "Suspect true Forbidden"),
+    ];
+    for (call, status, body, expected) in table {
+        assert_eq!(
+            told(&standard(), &seen(call, *status, &[], body)),
+            *expected,
+            "{call} {status} {body}"
+        );
+    }
+    assert!(told(&standard(), &seen("create", 401, &[], page)).starts_with("Pause 60 InvalidCredentials"));
+    assert!(told(&standard(), &seen("create", 503, &[], page)).starts_with("Retry None Unavailable"));
+}
+
+#[test]
+fn an_api_that_names_the_properties_it_does_not_take_gets_the_rest() {
+    let answers = Answers {
+        refused: Some(part("rest.answers.refused", "body.errors.map(name, name)")),
+        ..standard()
+    };
+    let told = |body: &str| told(&answers, &seen("create", 400, &[], body));
+    assert_eq!(told(r#"{"errors": {"source": ["?"]}}"#), "Refused source Refused");
+    assert_eq!(
+        told(r#"{"errors": {"source": [], "email": []}}"#),
+        "Refused email,source Refused"
+    );
+    // What was not sent cannot be left out.
+    assert!(told(r#"{"errors": {"source": [], "non_field_errors": []}}"#).starts_with("Reject Refused"));
+    assert!(told(r#"{"error": "no"}"#).starts_with("Reject Refused"));
+}
+
+#[test]
 fn a_sink_can_read_success_and_failure_from_the_body() {
     // Zoho CRM: the result of each record stands inside 200 or 202.
     let zoho = answers(
@@ -202,6 +303,14 @@ fn a_sink_can_read_success_and_failure_from_the_body() {
         None,
     );
     assert_eq!(told(&lookup, &seen("lookup", 404, &[], "")), "Done ");
+    // An API may say in its own way that a record is gone.
+    let gone = Answers {
+        gone: part("rest.answers.gone", "body.data[0].message.contains('id given')"),
+        ..standard()
+    };
+    let no_such_id = r#"{"data":[{"message":"the id given seems to be invalid"}]}"#;
+    assert!(told(&gone, &seen("update", 400, &[], no_such_id)).starts_with("NotFound RecordNotFound"));
+    assert!(told(&gone, &seen("create", 400, &[], no_such_id)).starts_with("Reject Refused"));
     assert!(told(&lookup, &seen("create", 404, &[], "")).starts_with("NotFound"));
 }
 
@@ -216,7 +325,7 @@ fn the_crms_words_are_kept_apart_from_the_message() {
     assert_eq!(refused.answer, "ada@example.com is no address");
     assert!(!refused.message.contains('@'), "{}", refused.message);
     // Without them, or where the expression fails, the whole answer.
-    assert_eq!(why("<html>").answer, "<html>");
+    assert_eq!(why("sorry").answer, "sorry");
     assert_eq!(why(r#"{"error": {"a": 1}}"#).answer, r#"{"a":1}"#);
     assert!(why(&"x".repeat(10_000)).answer.len() <= 4096);
 }

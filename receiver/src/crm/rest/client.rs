@@ -71,15 +71,18 @@ impl Rest {
                 candidates: id.into_iter().collect(),
             },
             Answer::NotFound(why) => Outcome::Reject(why),
-            other => unfinished(other, false),
+            other => unfinished(other, false, lead),
         })
     }
 
     async fn find_and_write(&self, find: &Find, lead: &Upsert, gate: &dyn Gate) -> Called<Outcome> {
-        let keeps = self
-            .settings
-            .matching
-            .keeps_any(lead.properties.iter().map(|(name, _)| name.as_str()));
+        // What stands can be left alone only if it is seen; nor does a lead that changes nothing prove that its record is
+        // still there.
+        let reads = lead.properties.is_empty()
+            || self
+                .settings
+                .matching
+                .keeps_any(lead.properties.iter().map(|(name, _)| name.as_str()));
         let known = match &lead.record {
             Some(Known::New) if lead.unknown => {
                 return Ok(Outcome::Hold {
@@ -90,7 +93,7 @@ impl Rest {
                     candidates: Vec::new(),
                 });
             }
-            Some(Known::New) => return self.create(find, lead, keeps, gate).await,
+            Some(Known::New) => return self.create(find, lead, reads, gate).await,
             Some(Known::Record(id)) => Some(id),
             None => None,
         };
@@ -100,15 +103,14 @@ impl Rest {
             return Ok(outcome);
         }
         if let Some(id) = known
-            && !keeps
+            && !reads
             && let Some(outcome) = self.update(find, lead, id, &lead.properties, gate).await?
         {
             return Ok(outcome);
         }
         let found = self.look_up(find, lead, gate).await?;
-        // Only what stands in the record can be left alone, so the record must be seen.
         if let Some(id) = known
-            && keeps
+            && reads
         {
             match found.iter().find(|record| record.id == *id) {
                 Some(record) => return self.update_found(find, lead, record, gate).await,
@@ -122,7 +124,7 @@ impl Rest {
         match judge(&found) {
             Verdict::One(record) => self.update_found(find, lead, record, gate).await,
             Verdict::Several(candidates) => Ok(several(candidates)),
-            Verdict::None => self.create(find, lead, keeps, gate).await,
+            Verdict::None => self.create(find, lead, reads, gate).await,
         }
     }
 
@@ -131,15 +133,15 @@ impl Rest {
         let variables = Variables::of(lead);
         let (answer, seen) = self.call(&find.lookup.call, None, lead, &variables, gate).await?;
         match answer {
-            Answer::Done(_) => records(&find.lookup, &seen, lead).map_err(Outcome::Reject),
+            Answer::Done(_) => records(&find.lookup, &seen, lead),
             Answer::NotFound(why) => Err(path_missing(&why, "rest.lookup.path")),
             Answer::Conflict(_, why) => Err(Outcome::Reject(why)),
-            other => Err(unfinished(other, false)),
+            other => Err(unfinished(other, false, lead)),
         }
     }
 
-    async fn create(&self, find: &Find, lead: &Upsert, keeps: bool, gate: &dyn Gate) -> Called<Outcome> {
-        let variables = Variables::of(lead);
+    async fn create(&self, find: &Find, lead: &Upsert, reads: bool, gate: &dyn Gate) -> Called<Outcome> {
+        let variables = Variables::for_create(lead);
         match self.write(&find.create, lead, &variables, gate).await? {
             Answer::Done(record) => Ok(Outcome::Delivered { record }),
             // Somebody decided that it is none of the records that the CRM has.
@@ -147,9 +149,14 @@ impl Rest {
                 why,
                 candidates: id.into_iter().collect(),
             }),
-            Answer::Conflict(id, why) => self.after_conflict(find, lead, id, why, keeps, gate).await,
+            Answer::Conflict(id, why) => self.after_conflict(find, lead, id, why, reads, gate).await,
             Answer::NotFound(why) => Ok(path_missing(&why, "rest.create.path")),
-            other => Ok(unfinished(other, true)),
+            // The second time: neither the answer nor the lookup shows what was made. No third one.
+            Answer::Nameless(why) if lead.unknown => Ok(Outcome::Hold {
+                why,
+                candidates: Vec::new(),
+            }),
+            other => Ok(unfinished(other, true, lead)),
         }
     }
 
@@ -160,11 +167,11 @@ impl Rest {
         lead: &Upsert,
         id: Option<String>,
         why: Failure,
-        keeps: bool,
+        reads: bool,
         gate: &dyn Gate,
     ) -> Called<Outcome> {
         if let Some(id) = &id
-            && !keeps
+            && !reads
             && let Some(outcome) = self.update(find, lead, id, &lead.properties, gate).await?
         {
             return Ok(outcome);
@@ -238,7 +245,7 @@ impl Rest {
                 why,
                 candidates: [Some(id.to_owned()), other].into_iter().flatten().collect(),
             }),
-            other => Some(unfinished(other, false)),
+            other => Some(unfinished(other, false, lead)),
         })
     }
 
@@ -290,7 +297,7 @@ impl Rest {
                 other => other,
             })?;
         let seen = Seen::new(reply, call.name);
-        let sent: Vec<&str> = lead.properties.iter().map(|(name, _)| name.as_str()).collect();
+        let sent: Vec<&str> = lead.for_create().map(|(name, _)| name.as_str()).collect();
         let id = write.and_then(|write| write.id.as_ref());
         Ok((classify(&self.settings.answers, &seen, id, &sent), seen))
     }
@@ -337,6 +344,7 @@ impl Rest {
         // The sink's own headers replace these.
         builder = builder
             .headers(settings.headers.clone())
+            .headers(request.headers.clone())
             .header(&credentials.name, credentials.value.clone());
         exchange(builder, settings.timeout, gate, "the CRM", "rest.baseUrl").await
     }
@@ -367,7 +375,7 @@ impl Crm for Rest {
         1
     }
 
-    async fn inspect(&self, _properties: &[&str], gate: &dyn Gate) -> Inspection {
+    async fn inspect(&self, _properties: &[&str], _create_only: &[&str], gate: &dyn Gate) -> Inspection {
         super::inspect::inspect(self, gate).await
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::*;
 use crate::crm::gate::Open;
-use script::{Script, Step, ada, known, lead};
+use script::{PAGE, Script, Step, ada, known, lead};
 
 #[tokio::test]
 async fn each_way_through_the_calls_ends_as_it_must() {
@@ -170,6 +170,78 @@ async fn each_way_through_the_calls_ends_as_it_must() {
             "retry RecordGone unknown=false",
         ),
         (
+            "a page instead of the list",
+            None,
+            false,
+            vec![("GET /find", 200, json!(PAGE))],
+            "retry ForeignAnswer unknown=false",
+        ),
+        (
+            "JSON instead of the list",
+            None,
+            false,
+            vec![("GET /find", 200, json!({"message": "maintenance"}))],
+            "retry AnswerNotUnderstood unknown=false",
+        ),
+        (
+            "a page instead of the new record",
+            None,
+            false,
+            vec![("GET /find", 200, json!([])), ("POST /new", 200, json!(PAGE))],
+            "retry ForeignAnswer unknown=true",
+        ),
+        (
+            "a page instead of the update's answer",
+            Some(known("3")),
+            false,
+            vec![("PATCH /3", 200, json!(PAGE))],
+            "retry ForeignAnswer unknown=false",
+        ),
+        (
+            "a new record without an id",
+            None,
+            false,
+            vec![
+                ("GET /find", 200, json!([])),
+                ("POST /new", 201, json!({"ok": true})),
+            ],
+            "retry RecordIdMissing unknown=true",
+        ),
+        (
+            "a firewall dislikes the lead",
+            None,
+            false,
+            vec![("GET /find", 200, json!([])), ("POST /new", 403, json!(PAGE))],
+            "suspect ForeignAnswer own=false",
+        ),
+        (
+            "the CRM forbids it",
+            Some(known("3")),
+            false,
+            vec![("PATCH /3", 403, json!({"error": "no"}))],
+            "suspect Forbidden own=true",
+        ),
+        (
+            "one property is refused",
+            None,
+            false,
+            vec![
+                ("GET /find", 200, json!([])),
+                ("POST /new", 422, json!({"errors": ["city"]})),
+            ],
+            "refused Refused [RefusedProperty { property: \"city\", reason: \"InvalidProperty\" }]",
+        ),
+        (
+            "the one that says who it is is refused",
+            None,
+            false,
+            vec![
+                ("GET /find", 200, json!([])),
+                ("POST /new", 422, json!({"errors": ["city", "email"]})),
+            ],
+            "reject Refused {\"errors\":[\"city\",\"email\"]}",
+        ),
+        (
             "refused",
             None,
             false,
@@ -221,6 +293,89 @@ async fn a_lost_answer_waits_out_the_searchs_lag_and_no_longer() {
 }
 
 #[tokio::test]
+async fn what_the_crm_does_not_name_is_looked_for_and_made_no_third_time() {
+    let nameless = || ("POST /new", 201, json!({"ok": true}));
+    // The lookup shows it: that is the proof.
+    let steps = vec![
+        ("GET /find", 200, json!([])),
+        nameless(),
+        ("GET /find", 200, json!([ada(7)])),
+        ("PATCH /7", 200, json!({})),
+    ];
+    let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
+    assert_eq!(
+        script.deliver(lead(None, false)).await,
+        "retry RecordIdMissing unknown=true"
+    );
+    assert_eq!(script.deliver(lead(None, true)).await, "delivered 7");
+    // It does not, and the CRM is silent again.
+    let steps = vec![("GET /find", 200, json!([])), nameless()];
+    let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
+    assert_eq!(script.deliver(lead(None, true)).await, "hold RecordIdMissing ");
+    // A page is nobody's word: it may be tried as often as need be.
+    let steps = vec![("GET /find", 200, json!([])), ("POST /new", 200, json!(PAGE))];
+    let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
+    assert_eq!(
+        script.deliver(lead(None, true)).await,
+        "retry ForeignAnswer unknown=true"
+    );
+}
+
+#[tokio::test]
+async fn what_is_for_new_records_only_never_reaches_one_that_is_there() {
+    let named = |record| Upsert {
+        create_only: vec![("name".to_owned(), json!("ada@example.com"))],
+        ..lead(record, false)
+    };
+    let (found, none) = (json!([ada(5)]), json!([]));
+    let table: Vec<(Upsert, Vec<Step>)> = vec![
+        (named(Some(known("5"))), vec![("PATCH /5", 200, json!({}))]),
+        (
+            named(None),
+            vec![("GET /find", 200, found.clone()), ("PATCH /5", 200, json!({}))],
+        ),
+        (
+            named(None),
+            vec![
+                ("GET /find", 200, none.clone()),
+                ("POST /new", 409, json!({"existing": 5})),
+                ("PATCH /5", 200, json!({})),
+            ],
+        ),
+        (
+            named(None),
+            vec![
+                ("GET /find", 200, none.clone()),
+                ("POST /new", 201, json!({"id": 5})),
+            ],
+        ),
+    ];
+    for (lead, steps) in table {
+        let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
+        assert_eq!(script.deliver(lead).await, "delivered 5");
+        for body in script.bodies() {
+            assert_eq!(body.contains("name"), body.starts_with("POST /new"), "{body}");
+        }
+    }
+    // A lead that changes nothing is delivered when its record has been seen, and not before.
+    let silent = |record| Upsert {
+        properties: Vec::new(),
+        ..named(record)
+    };
+    let script = Script::new(
+        vec![("GET /find", 200, found)],
+        Duration::ZERO,
+        Overwrite::Always,
+        false,
+    )
+    .await;
+    assert_eq!(script.deliver(silent(Some(known("5")))).await, "delivered 5");
+    let gone = vec![("GET /find", 200, none), ("POST /new", 201, json!({"id": 8}))];
+    let script = Script::new(gone, Duration::ZERO, Overwrite::Always, false).await;
+    assert_eq!(script.deliver(silent(Some(known("5")))).await, "delivered 8");
+}
+
+#[tokio::test]
 async fn what_stands_in_the_record_is_not_replaced() {
     // The record is read first, even when its id is known.
     let half = json!([{"id": 5, "email": "ada@example.com", "city": ""}]);
@@ -256,6 +411,7 @@ async fn one_call_does_it_all_where_the_crm_can() {
     let put = "PUT /c/ada%40example.com";
     for (status, body, expected) in [
         (200, json!({"id": "x1"}), "delivered x1"),
+        (200, json!(PAGE), "retry ForeignAnswer unknown=false"),
         (409, json!({"existing": 4}), "hold RecordConflict 4"),
         (404, json!({}), "reject UnknownPath {}"),
         (503, json!({}), "retry Unavailable unknown=false"),
@@ -307,7 +463,7 @@ async fn an_inspection_asks_for_nobody_and_writes_nothing() {
             upsert,
         )
         .await;
-        let found = script.rest.inspect(&[], &Open).await;
+        let found = script.rest.inspect(&[], &[], &Open).await;
         assert_eq!((found.reachable, found.problems.len()), (Some(Ok(())), 0));
         let credentials = match found.credentials {
             None => "unknown",

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::answer::{Seen, usable_id};
 use super::settings::Lookup;
-use crate::crm::{Failure, Matching, Upsert};
+use crate::crm::{Failure, Matching, Outcome, Upsert};
 use crate::expression::plain_text;
 
 /// A record of a lookup's answer.
@@ -28,18 +28,21 @@ pub(super) enum Verdict<'r> {
 }
 
 /// Reads a lookup's answer, which the CRM gave without an error.
-pub(super) fn records(lookup: &Lookup, seen: &Seen, lead: &Upsert) -> Result<Vec<Record>, Failure> {
-    let found = match lookup.records.value(&seen.scope().with("lead", &lead.lead))? {
-        Some(Value::Array(found)) => found,
-        Some(_) => return Err(lookup.records.failure("it must give a list of records")),
+pub(super) fn records(lookup: &Lookup, seen: &Seen, lead: &Upsert) -> Result<Vec<Record>, Outcome> {
+    let found = match lookup.records.value(&seen.scope().with("lead", &lead.lead)) {
+        Ok(Some(Value::Array(found))) => found,
         // "No content" and, where `answers.delivered` accepts it, 404 are how some APIs say that there is none.
-        None if seen.text.trim().is_empty() || seen.status == 404 => Vec::new(),
-        // Taken for "none found", a wrong path would make a record of every lead.
-        None => {
-            return Err(lookup.records.failure(
+        Ok(None) if matches!(seen.status(), 204 | 404) => Vec::new(),
+        // Taken for "none found", a wrong path, or an answer that is not the CRM's, would make a record of every lead.
+        Ok(None) => {
+            return Err(unreadable(
+                lookup,
+                seen,
                 "it finds no list in the CRM's answer; where the API leaves out an empty list, write body.?results.orValue([])",
             ));
         }
+        Ok(Some(_)) => return Err(unreadable(lookup, seen, "it must give a list of records")),
+        Err(why) => return Err(unreadable(lookup, seen, &why.message)),
     };
     let mut records = Vec::with_capacity(found.len());
     for fields in found {
@@ -50,17 +53,34 @@ pub(super) fn records(lookup: &Lookup, seen: &Seen, lead: &Upsert) -> Result<Vec
                 .with("payload", &lead.payload)
                 .with("webhook", &lead.webhook)
                 .with("record", &fields);
-            (lookup.matches.test(&scope)?, lookup.id.value(&scope))
+            (
+                lookup.matches.test(&scope).map_err(Outcome::Reject)?,
+                lookup.id.value(&scope).map_err(Outcome::Reject)?,
+            )
         };
-        match id?.as_ref().and_then(plain_text).filter(|id| usable_id(id)) {
+        match id.as_ref().and_then(plain_text).filter(|id| usable_id(id)) {
             Some(id) => records.push(Record { id, matches, fields }),
             None if matches => {
-                return Err(lookup.id.failure("it gives no id for a record that matches"));
+                let why = lookup.id.failure("it gives no id for a record that matches");
+                return Err(Outcome::Reject(why));
             }
             None => {}
         }
     }
     Ok(records)
+}
+
+/// The next answer may be the CRM's own; a path that is wrong is corrected without a replay.
+fn unreadable(lookup: &Lookup, seen: &Seen, reason: &str) -> Outcome {
+    Outcome::Retry {
+        after: None,
+        why: Failure::new(
+            "AnswerNotUnderstood",
+            format!("{} ({}): {reason}", lookup.records.field, seen.status()),
+        )
+        .with_answer(seen.text()),
+        unknown: false,
+    }
 }
 
 /// Which record is the lead's.

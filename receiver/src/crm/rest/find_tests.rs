@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use leadgate_crds::crm_sink::{MatchingKey, Method, Overwrite, PartialMatch};
+use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Method, Overwrite, PartialMatch};
 use serde_json::json;
 
 use super::*;
@@ -25,6 +25,7 @@ fn found(body: &str, status: u16) -> Result<Vec<Record>, String> {
             method: Method::Get,
             path: part("rest.lookup.path", "'/'"),
             body: Body::Empty,
+            headers: http::HeaderMap::new(),
         },
         records: part("rest.lookup.records", "body.results"),
         matches: part(
@@ -39,7 +40,11 @@ fn found(body: &str, status: u16) -> Result<Vec<Record>, String> {
         ..Upsert::default()
     };
     let reply = Reply::new(status, http::HeaderMap::new(), body.to_owned());
-    records(&lookup, &Seen::new(reply, "lookup"), &lead).map_err(|failure| failure.message)
+    records(&lookup, &Seen::new(reply, "lookup"), &lead).map_err(|outcome| match outcome {
+        Outcome::Retry { why, unknown, .. } => format!("retry {unknown} {}", why.message),
+        Outcome::Reject(why) => format!("dead {}", why.message),
+        other => format!("{other:?}"),
+    })
 }
 
 #[test]
@@ -77,23 +82,29 @@ fn a_search_that_finds_more_than_was_asked_for_updates_nobody_else() {
 }
 
 #[test]
-fn an_answer_without_a_list_is_not_taken_for_nobody() {
+fn an_answer_without_a_list_is_neither_nobody_nor_the_leads_fault() {
     assert_eq!(found("", 204).unwrap(), []);
     assert_eq!(found(r#"{"error": "none"}"#, 404).unwrap(), []);
-    for body in ["<html>please sign in</html>", r#"{"items": []}"#] {
+    let table = [
+        ("<html>please sign in</html>", "it finds no list"),
+        ("", "it finds no list"),
+        (r#"{"items": []}"#, "it finds no list"),
+        (r#"{"message": "maintenance"}"#, "it finds no list"),
+        (r#"{"results": {"1": {}}}"#, "it must give a list"),
+    ];
+    for (body, words) in table {
         let error = found(body, 200).unwrap_err();
         assert!(
-            error.starts_with("rest.lookup.records: it finds no list"),
-            "{error}"
+            error.starts_with(&format!("retry false rest.lookup.records (200): {words}")),
+            "{body}: {error}"
         );
     }
-    assert!(
-        found(r#"{"results": {"1": {}}}"#, 200)
-            .unwrap_err()
-            .contains("must give a list")
-    );
+    // A record that cannot be addressed is the sink's fault, and stays one.
     let error = found(r#"{"results": [{"email": "ada@example.com"}]}"#, 200).unwrap_err();
-    assert!(error.starts_with("rest.lookup.id: it gives no id"), "{error}");
+    assert!(
+        error.starts_with("dead rest.lookup.id: it gives no id"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -101,6 +112,7 @@ fn what_sales_typed_is_left_alone() {
     let matching = Matching {
         keys: vec![MatchingKey::Email],
         on_partial: PartialMatch::Hold,
+        contacts: ContactMatch::Create,
         overwrite: Overwrite::IfEmpty,
         overwrite_properties: BTreeMap::from([("phone".to_owned(), Overwrite::Always)]),
     };

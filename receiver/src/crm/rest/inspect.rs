@@ -18,6 +18,7 @@ fn nobody() -> Upsert {
     });
     Upsert {
         properties: Vec::new(),
+        create_only: Vec::new(),
         lead,
         payload: json!({}),
         webhook: json!({"name": "check", "namespace": "check"}),
@@ -32,10 +33,16 @@ pub(super) async fn inspect(rest: &Rest, gate: &dyn Gate) -> Inspection {
     match rest.send(&method, &request, gate).await {
         Ok(reply) => {
             let seen = Seen::new(reply, "lookup");
-            Inspection {
-                reachable: Some(Ok(())),
-                credentials: credentials(&classify(&rest.settings.answers, &seen, None, &[]), seen.status),
-                problems: Vec::new(),
+            match classify(&rest.settings.answers, &seen, None, &[]) {
+                Answer::Unproven(why) | Answer::Suspect { why, own: false } => Inspection {
+                    reachable: Some(Err(why)),
+                    ..Inspection::default()
+                },
+                answer => Inspection {
+                    reachable: Some(Ok(())),
+                    credentials: credentials(answer, seen.status()),
+                    problems: Vec::new(),
+                },
             }
         }
         Err(outcome) => without_answer(outcome),
@@ -58,13 +65,25 @@ fn harmless(rest: &Rest) -> (Method, Request) {
     // A path may need what nobody has: then the address alone must do.
     made.unwrap_or_else(|_| {
         let url = format!("{base}/");
-        (Method::GET, Request { url, body: None })
+        (
+            Method::GET,
+            Request {
+                url,
+                body: None,
+                headers: http::HeaderMap::new(),
+            },
+        )
     })
 }
 
-fn credentials(answer: &Answer, status: u16) -> Option<Result<(), Failure>> {
+fn credentials(answer: Answer, status: u16) -> Option<Result<(), Failure>> {
     match answer {
-        Answer::Pause(_, why) if why.reason == "InvalidCredentials" => Some(Err(why.clone())),
+        Answer::Pause(_, why) if why.reason == "InvalidCredentials" => Some(Err(why)),
+        // Not even nobody may be looked for.
+        Answer::Suspect { why, .. } => Some(Err(Failure {
+            reason: "InvalidCredentials",
+            ..why
+        })),
         // Neither says whether the credentials were looked at.
         Answer::Pause(..) | Answer::Retry(..) => None,
         _ if status >= 500 => None,

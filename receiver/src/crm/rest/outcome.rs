@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::answer::Answer;
-use crate::crm::{Failure, Outcome};
+use crate::crm::{Failure, Outcome, Upsert};
 
 /// What becomes of a lead that the CRM did not take. `creates`: an answer of failure may hide a new record.
-pub(super) fn unfinished(answer: Answer, creates: bool) -> Outcome {
+pub(super) fn unfinished(answer: Answer, creates: bool, lead: &Upsert) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
         Answer::Retry(after, why) => Outcome::Retry {
@@ -14,6 +14,20 @@ pub(super) fn unfinished(answer: Answer, creates: bool) -> Outcome {
             unknown: creates && why.reason == "Unavailable",
             why,
         },
+        Answer::Nameless(why) | Answer::Unproven(why) => Outcome::Retry {
+            after: None,
+            unknown: creates,
+            why,
+        },
+        Answer::Suspect { why, own } => Outcome::Suspect {
+            why,
+            unknown: false,
+            own,
+        },
+        Answer::Refused(why, properties) if properties.iter().any(|p| lead.identifies(&p.property)) => {
+            Outcome::Reject(why)
+        }
+        Answer::Refused(why, properties) => Outcome::Refused { why, properties },
         Answer::Pause(pause, why) => Outcome::Pause { pause, why },
         Answer::Reject(why) | Answer::NotFound(why) => Outcome::Reject(why),
         Answer::Conflict(id, why) => Outcome::Hold {

@@ -1,5 +1,6 @@
 //! A lead -> one request. Pure. Whatever a sender posted, the request goes to `baseUrl` and below.
 
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::settings::{Body, Call};
@@ -18,12 +19,20 @@ pub(super) struct Variables<'l> {
 }
 
 impl<'l> Variables<'l> {
-    /// A lead with all of its properties.
+    /// A lead with its properties, for calls that know of no record.
     pub(super) fn of(lead: &'l Upsert) -> Self {
         Self {
             lead,
             properties: object(&lead.properties),
             id: Value::Null,
+        }
+    }
+
+    /// For a new record.
+    pub(super) fn for_create(lead: &'l Upsert) -> Self {
+        Self {
+            properties: object(lead.for_create()),
+            ..Self::of(lead)
         }
     }
 
@@ -46,8 +55,8 @@ impl<'l> Variables<'l> {
     }
 }
 
-fn object(properties: &[(String, Value)]) -> Value {
-    Value::Object(properties.iter().cloned().collect::<Map<_, _>>())
+fn object<'p>(properties: impl IntoIterator<Item = &'p (String, Value)>) -> Value {
+    Value::Object(properties.into_iter().cloned().collect::<Map<_, _>>())
 }
 
 /// A request's changing parts.
@@ -57,6 +66,8 @@ pub(super) struct Request {
     pub(super) url: String,
     /// JSON.
     pub(super) body: Option<Value>,
+    /// Beside those of every call.
+    pub(super) headers: HeaderMap,
 }
 
 /// Makes the request of a call.
@@ -87,6 +98,7 @@ pub(super) fn request(base_url: &str, call: &Call, variables: &Variables<'_>) ->
     Ok(Request {
         url: format!("{base_url}{path}"),
         body: body.map(without_nulls),
+        headers: call.headers.clone(),
     })
 }
 
@@ -136,6 +148,7 @@ mod tests {
             body: body.map_or(Body::Properties, |body| {
                 Body::Made(part("rest.create.body", body))
             }),
+            headers: HeaderMap::new(),
         };
         request(
             "https://crm.example.com/base",

@@ -7,9 +7,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::http::Request as HttpRequest;
+use axum::response::IntoResponse as _;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use leadgate_crds::crm_sink::{MatchingKey, Method as Spec, Overwrite, PartialMatch};
+use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Method as Spec, Overwrite, PartialMatch};
 use serde_json::json;
 
 use super::super::*;
@@ -31,10 +32,14 @@ pub(super) fn call(name: &'static str, method: Spec, path: &str, body: Body) -> 
         method,
         path: part("rest.x.path", path),
         body,
+        headers: HeaderMap::new(),
     }
 }
 
-/// `METHOD /path`, and what it answers.
+/// What something between here and the CRM answers.
+pub(super) const PAGE: &str = "<html><body>We are down for maintenance.</body></html>";
+
+/// `METHOD /path`, and what it answers: JSON, or [`PAGE`].
 pub(super) type Step = (&'static str, u16, Value);
 
 pub(super) struct Script {
@@ -61,15 +66,20 @@ impl Script {
                     .unwrap()
                     .push(format!("{line} {}", String::from_utf8_lossy(&body)));
                 match script.lock().unwrap().pop_front() {
-                    Some((expected, status, body)) if expected == line => (
-                        axum::http::StatusCode::from_u16(status).unwrap(),
-                        axum::Json(body),
-                    ),
+                    Some((expected, status, body)) if expected == line => {
+                        let status = axum::http::StatusCode::from_u16(status).unwrap();
+                        if body == PAGE {
+                            (status, axum::response::Html(PAGE)).into_response()
+                        } else {
+                            (status, axum::Json(body)).into_response()
+                        }
+                    }
                     // A request that the script does not have shows in the outcome.
                     other => (
                         axum::http::StatusCode::IM_A_TEAPOT,
                         axum::Json(json!(format!("{other:?}"))),
-                    ),
+                    )
+                        .into_response(),
                 }
             }
         });
@@ -111,9 +121,14 @@ impl Script {
             headers: HeaderMap::new(),
             flow,
             answers: Answers {
-                delivered: part("rest.answers.delivered", "status < 300"),
+                gone: part("rest.answers.gone", "status in [404, 410]"),
+                delivered: part(
+                    "rest.answers.delivered",
+                    "status == 204 || (status < 300 && body != null)",
+                ),
                 conflict: part("rest.answers.conflict", "status == 409"),
                 retry: part("rest.answers.retry", "status == 429 || status >= 500"),
+                refused: Some(part("rest.answers.refused", "body.errors")),
                 message: None,
                 id: Some(part("rest.answers.id", "text(body.existing)")),
             },
@@ -121,6 +136,7 @@ impl Script {
             matching: Matching {
                 keys: vec![MatchingKey::Email, MatchingKey::Phone],
                 on_partial: PartialMatch::Hold,
+                contacts: ContactMatch::Create,
                 overwrite,
                 overwrite_properties: BTreeMap::new(),
             },

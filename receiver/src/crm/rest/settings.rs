@@ -84,6 +84,8 @@ pub struct Call {
     pub path: Part,
     /// Gives the body.
     pub body: Body,
+    /// Beside those of every call.
+    pub headers: HeaderMap,
 }
 
 /// A call's body, sent as JSON.
@@ -100,12 +102,16 @@ pub enum Body {
 /// What the CRM's answers mean.
 #[derive(Debug)]
 pub struct Answers {
+    /// The record of an update is not there any more.
+    pub gone: Part,
     /// It took the lead.
     pub delivered: Part,
     /// The record exists already.
     pub conflict: Part,
     /// Try again later.
     pub retry: Part,
+    /// The properties that it does not take.
+    pub refused: Option<Part>,
     /// Its own words.
     pub message: Option<Part>,
     /// The record's id.

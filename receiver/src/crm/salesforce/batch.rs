@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, item};
+use super::answer::{Answer, item, record_id};
+use super::contact;
 use crate::crm::Failure;
+use crate::crm::exchange::{Body, Reply};
 
 /// Records of one collection (REST API Developer Guide, "sObject Collections").
 pub(super) const MOST: usize = 200;
@@ -48,20 +50,28 @@ impl Write {
             && self.allow_save == other.allow_save
     }
 
+    /// The object of its record, which is the sink's unless it is a person's contact.
+    pub(super) fn object<'a>(&self, object: &'a str) -> &'a str {
+        match &self.kind {
+            Kind::Update(id) if contact::is_contact(id) => contact::OBJECT,
+            _ => object,
+        }
+    }
+
     /// Whether a new record may come of it.
     pub(super) fn may_create(&self) -> bool {
         !matches!(self.kind, Kind::Update(_))
     }
 }
 
-/// The next writes that share a call, and the others. No record is twice in a call: Salesforce would refuse one of the
+/// The next writes that share a call of at most `most`, and the others. No record is twice in a call: Salesforce would refuse one of the
 /// two, or the order would be lost.
-pub(super) fn next(writes: Vec<Write>) -> (Vec<Write>, Vec<Write>) {
+pub(super) fn next(writes: Vec<Write>, most: usize) -> (Vec<Write>, Vec<Write>) {
     let (mut now, mut later): (Vec<Write>, Vec<Write>) = (Vec::new(), Vec::new());
     let mut keys = HashSet::new();
     for write in writes {
         let fits = now.first().is_none_or(|first| first.goes_with(&write));
-        if fits && now.len() < MOST && write.key().is_none_or(|key| keys.insert(key)) {
+        if fits && now.len() < most && write.key().is_none_or(|key| keys.insert(key)) {
             now.push(write);
         } else {
             later.push(write);
@@ -91,7 +101,7 @@ pub(super) fn collection(writes: &[Write], object: &str, external: &str) -> Valu
         .iter()
         .map(|write| {
             let mut record = write.fields.clone();
-            record.insert("attributes".to_owned(), json!({"type": object}));
+            record.insert("attributes".to_owned(), json!({"type": write.object(object)}));
             match &write.kind {
                 Kind::Update(id) => record.insert("id".to_owned(), json!(id)),
                 Kind::Upsert(value) => record.insert(external.to_owned(), json!(value)),
@@ -129,6 +139,21 @@ pub(super) fn items(body: &Value, writes: &[Write], object: &str) -> Vec<Answer>
     }
 }
 
+/// What a single call's success says of its record: its id, or that Salesforce does not name it. `None`: it is not the body
+/// that this call is documented to have (REST API Developer Guide, "sObject Rows", "sObject Rows by External ID").
+pub(super) fn written(reply: &Reply, kind: &Kind) -> Option<Option<String>> {
+    let empty = reply.status == 204 && reply.body == Body::Empty;
+    let told = reply.json();
+    let success = told.get("success").and_then(Value::as_bool) == Some(true);
+    let id = told.get("id").and_then(Value::as_str).and_then(record_id);
+    match kind {
+        Kind::Update(id) if empty || success => Some(Some(id.clone())),
+        Kind::Upsert(_) if empty => Some(None),
+        Kind::Upsert(_) | Kind::Insert if success && id.is_some() => Some(id),
+        Kind::Update(_) | Kind::Upsert(_) | Kind::Insert => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -162,14 +187,16 @@ mod tests {
         let mut calls = Vec::new();
         let mut rest = writes;
         while !rest.is_empty() {
-            let (now, later) = next(rest);
+            let (now, later) = next(rest, MOST);
             calls.push(leads(&now));
             rest = later;
         }
         assert_eq!(calls, [vec![0, 3], vec![1], vec![2], vec![4], vec![5, 6]]);
         let many = (0..450).map(|n| write(n, Kind::Insert, false)).collect();
-        let (now, later) = next(many);
+        let (now, later) = next(many, MOST);
         assert_eq!((now.len(), later.len()), (200, 250));
+        let (now, later) = next(later, 20);
+        assert_eq!((now.len(), later.len()), (20, 230));
     }
 
     #[test]
@@ -188,6 +215,44 @@ mod tests {
                 (blamed.len(), leads(&rest[1]), leads(&rest[0])),
                 (0, vec![0, 1], vec![2, 3, 4])
             );
+        }
+    }
+
+    #[test]
+    fn only_the_documented_body_proves_a_write() {
+        let update = || Kind::Update("00Q5g00000AbCdEEAV".to_owned());
+        let upsert = || Kind::Upsert("k".to_owned());
+        let made = r#"{"id":"00Q5g00000AbCdFEAV","success":true,"errors":[],"created":true}"#;
+        let page = "<html><body>We are down for maintenance.</body></html>";
+        let table = [
+            (update(), 204, "", "EEAV"),
+            (update(), 200, made, "EEAV"),
+            (upsert(), 201, made, "FEAV"),
+            (upsert(), 200, made, "FEAV"),
+            (upsert(), 204, "", "unnamed"),
+            (Kind::Insert, 201, made, "FEAV"),
+            (Kind::Insert, 204, "", "unproven"),
+            (
+                Kind::Insert,
+                201,
+                r#"{"id":"00Q5g00000AbCdFEAV","success":false}"#,
+                "unproven",
+            ),
+            (Kind::Insert, 201, r#"{"success":true}"#, "unproven"),
+            (upsert(), 200, r#"{"message":"down"}"#, "unproven"),
+            (upsert(), 200, "", "unproven"),
+            (update(), 200, page, "unproven"),
+            (update(), 204, page, "unproven"),
+            (upsert(), 200, page, "unproven"),
+        ];
+        for (kind, status, body, expected) in table {
+            let reply = Reply::new(status, http::HeaderMap::new(), body.to_owned());
+            let shown = match written(&reply, &kind) {
+                None => "unproven".to_owned(),
+                Some(None) => "unnamed".to_owned(),
+                Some(Some(id)) => id[14..].to_owned(),
+            };
+            assert_eq!(shown, expected, "{kind:?} {status} {body}");
         }
     }
 

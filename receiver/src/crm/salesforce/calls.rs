@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::Settings;
-use super::answer::{Answer, SETTINGS, classify, unknown_field};
+use super::answer::{Answer, SETTINGS, classify};
 use super::batch::{self, Kind, Write};
 use super::client::Salesforce;
 use super::soql::{self, Found, Shape};
@@ -68,7 +68,7 @@ impl Salesforce {
     }
 
     pub(super) fn classify(&self, reply: &Reply) -> Answer {
-        classify(reply.status, &reply.headers, &reply.text, &self.settings.object)
+        classify(reply, &self.settings.object)
     }
 
     pub(super) async fn query(
@@ -84,19 +84,16 @@ impl Salesforce {
             answer => answer,
         })?;
         match self.classify(&reply) {
-            Answer::Done(_) => serde_json::from_str(&reply.text)
-                .ok()
-                .and_then(|body: Value| soql::results(shape, &body))
-                .ok_or_else(|| Answer::Retry {
-                    after: None,
-                    why: Failure::new(
-                        "UnreadableAnswer",
-                        "Salesforce's answer to a query cannot be read",
-                    ),
-                    unknown: false,
-                }),
+            Answer::Done(_) => soql::results(shape, reply.json()).ok_or_else(|| Answer::Retry {
+                after: None,
+                why: Failure::new(
+                    "UnreadableAnswer",
+                    "Salesforce's answer to a query cannot be read",
+                ),
+                unknown: false,
+            }),
             // A query asks for the sink's own fields: what is wrong with it is wrong for every lead.
-            Answer::Reject(why) | Answer::Gone(why) => Err(Answer::Pause(
+            Answer::Reject(why) | Answer::Refused(why, _) | Answer::Gone(why) => Err(Answer::Pause(
                 SETTINGS,
                 Failure {
                     reason: "QueryRefused",
@@ -116,43 +113,9 @@ impl Salesforce {
         }
     }
 
-    /// Writes in as few calls as possible.
-    pub(super) async fn write(&self, writes: Vec<Write>, gate: &dyn Gate) -> Vec<(Write, Answer)> {
-        let mut done = Vec::with_capacity(writes.len());
-        let mut rest = writes;
-        while !rest.is_empty() {
-            let (now, later) = batch::next(rest);
-            rest = later;
-            let mut parts = vec![now];
-            while let Some(part) = parts.pop() {
-                match part.as_slice() {
-                    [] => {}
-                    [one] => {
-                        let answer = self.write_one(one, gate).await;
-                        done.extend(part.into_iter().map(|write| (write, answer.clone())));
-                    }
-                    several => match self.write_collection(several, gate).await {
-                        Ok(answers) => done.extend(part.into_iter().zip(answers)),
-                        // The call as a whole: some of the leads are to blame, and must not stop the others.
-                        Err(Answer::Reject(why)) => {
-                            let (guilty, rest) = batch::guilty(part, unknown_field(&why));
-                            done.extend(
-                                guilty
-                                    .into_iter()
-                                    .map(|write| (write, Answer::Reject(why.clone()))),
-                            );
-                            parts.extend(rest);
-                        }
-                        Err(answer) => done.extend(part.into_iter().map(|write| (write, answer.clone()))),
-                    },
-                }
-            }
-        }
-        done
-    }
-
     pub(super) async fn write_one(&self, write: &Write, gate: &dyn Gate) -> Answer {
-        let sobject = format!("{}/sobjects/{}", self.data, self.settings.object);
+        let object = write.object(&self.settings.object);
+        let sobject = format!("{}/sobjects/{object}", self.data);
         let (method, url) = match &write.kind {
             Kind::Update(id) => (Method::PATCH, format!("{sobject}/{id}")),
             Kind::Upsert(value) => (
@@ -171,14 +134,20 @@ impl Salesforce {
             Ok(reply) => reply,
             Err(answer) => return answer,
         };
-        match (self.classify(&reply), &write.kind) {
-            (Answer::Done(None), Kind::Update(id)) => Answer::Done(Some(id.clone())),
-            (answer, _) => self.judged(answer, write),
+        match self.classify(&reply) {
+            Answer::Done(_) => {
+                batch::written(&reply, &write.kind).map_or_else(|| Answer::unproven(&reply), Answer::Done)
+            }
+            answer => self.judged(answer, write),
         }
     }
 
     /// One answer each, or one to the call as a whole.
-    async fn write_collection(&self, writes: &[Write], gate: &dyn Gate) -> Result<Vec<Answer>, Answer> {
+    pub(super) async fn write_collection(
+        &self,
+        writes: &[Write],
+        gate: &dyn Gate,
+    ) -> Result<Vec<Answer>, Answer> {
         let Some(first) = writes.first() else {
             return Ok(Vec::new());
         };
@@ -200,15 +169,13 @@ impl Salesforce {
         let reply = self.call(&call, gate).await?;
         match self.classify(&reply) {
             Answer::Done(_) => {
-                let body = serde_json::from_str(&reply.text).unwrap_or(Value::Null);
-                let answers = batch::items(&body, writes, &self.settings.object);
+                let answers = batch::items(reply.json(), writes, &self.settings.object);
                 let judged = answers
                     .into_iter()
                     .zip(writes)
                     .map(|(answer, write)| self.judged(answer, write));
                 Ok(judged.collect())
             }
-            Answer::Gone(why) => Err(self.no_such_path(&why)),
             answer => Err(answer),
         }
     }

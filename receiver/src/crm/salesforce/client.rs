@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use leadgate_crds::crm_sink::MatchingKey;
+use leadgate_crds::crm_sink::{ContactMatch, MatchingKey};
 use reqwest::Client;
-use serde_json::Value;
 
-use super::Settings;
 use super::answer::{Answer, SETTINGS};
 use super::auth::Auth;
 use super::batch::{self, Kind, Write};
@@ -16,6 +14,8 @@ use super::inspect;
 use super::limits::Limits;
 use super::plan::{self, Lead, Target};
 use super::soql::{self, Found, Keys, Shape};
+use super::{Settings, contact};
+use crate::crm::batching::Batching;
 use crate::crm::exchange::NoAnswer;
 use crate::crm::{Candidate, Crm, Failure, Gate, Inspection, Outcome, Upsert, Verdict};
 
@@ -25,6 +25,7 @@ pub struct Salesforce {
     pub(super) client: Client,
     pub(super) auth: Auth,
     pub(super) limits: Limits,
+    pub(super) batching: Batching,
     /// `https://example.my.salesforce.com/services/data/v62.0`.
     pub(super) data: String,
 }
@@ -43,6 +44,7 @@ impl Salesforce {
             client,
             auth,
             limits: Limits::default(),
+            batching: Batching::new(batch::MOST),
             data,
         }
     }
@@ -90,23 +92,53 @@ impl Salesforce {
             .map(|(name, _)| name.as_str());
         let shape = self.shape(names);
         let mut ended = Vec::new();
-        // Records known from earlier leads need no query, unless values that stand are left alone.
+        // Records known from earlier leads need no query, unless values that stand are left alone; nor does a lead that
+        // changes nothing prove that its record is still there.
         let (mut writes, mut asked) = (Vec::new(), Vec::new());
         for index in now {
             let Some(lead) = lead(index) else { continue };
             match lead.known() {
-                Some(id) if shape.also.is_empty() => writes.push(self.update(index, lead, id, None)),
+                Some(id) if shape.also.is_empty() && !lead.upsert.properties.is_empty() => {
+                    writes.push(self.update(index, lead, id, None));
+                }
                 _ => asked.push((index, false)),
             }
         }
         for (write, answer) in self.write(writes, gate).await {
-            match answer {
+            match (answer, lead(write.lead)) {
                 // Deleted, merged or converted since: look again.
-                Answer::Gone(_) => asked.push((write.lead, true)),
-                answer => ended.push((write.lead, outcome(answer))),
+                (Answer::Gone(_), _) => asked.push((write.lead, true)),
+                (answer, Some(lead)) => ended.push((write.lead, outcome(answer, lead))),
+                (_, None) => {}
             }
         }
         let mut writes = Vec::new();
+        let contacts = shape.of_contacts();
+        let among_contacts: Vec<(usize, Keys)> = asked
+            .iter()
+            .filter_map(|(index, forget)| {
+                let lead = lead(*index)?;
+                let known = lead.known().is_some_and(|id| contact::is_contact(id) && !forget);
+                let looks = self.settings.matching.contacts != ContactMatch::Create || known;
+                looks.then(|| (*index, lead.keys(&contacts, *forget)))
+            })
+            .collect();
+        for (index, found) in self.find(&contacts, &among_contacts, gate).await {
+            let Some(lead) = lead(index) else { continue };
+            let forget = asked.contains(&(index, true));
+            let target = match &found {
+                Ok(found) => plan::contact_target(lead, found, &self.settings.matching, forget),
+                Err(answer) => {
+                    ended.push((index, outcome(answer.clone(), lead)));
+                    asked.retain(|(asked, _)| *asked != index);
+                    continue;
+                }
+            };
+            if let (Some(target), Ok(found)) = (target, found) {
+                asked.retain(|(asked, _)| *asked != index);
+                self.act(index, lead, target, &found, &mut writes, &mut ended);
+            }
+        }
         let keys: Vec<(usize, Keys)> = asked
             .iter()
             .filter_map(|(index, forget)| Some((*index, lead(*index)?.keys(&shape, *forget))))
@@ -115,45 +147,60 @@ impl Salesforce {
             let Some(lead) = lead(index) else { continue };
             let forget = asked.contains(&(index, true));
             match found {
-                Err(answer) => ended.push((index, outcome(answer))),
-                Ok(found) => match plan::target(lead, &found, &self.settings.matching, forget) {
-                    Target::Hold { why, candidates } => {
-                        ended.push((index, Outcome::Hold { why, candidates }));
-                    }
-                    Target::Create { external, allow_save } => {
-                        writes.push(self.create(index, lead, external, allow_save));
-                    }
-                    Target::Update(id) => {
-                        let record = found.iter().find(|record| record.candidate.id == id);
-                        let write = self.update(index, lead, &id, record);
-                        if write.fields.is_empty() {
-                            // All that the lead has stands there already, or is left alone.
-                            ended.push((index, Outcome::Delivered { record: Some(id) }));
-                        } else {
-                            writes.push(write);
-                        }
-                    }
-                },
+                Err(answer) => ended.push((index, outcome(answer, lead))),
+                Ok(found) => {
+                    let target = plan::target(lead, &found, &self.settings.matching, forget);
+                    self.act(index, lead, target, &found, &mut writes, &mut ended);
+                }
             }
         }
         for (write, answer) in self.write(writes, gate).await {
             let index = write.lead;
-            let answer = match (answer, lead(index)) {
-                (Answer::Duplicates(ids, why), Some(lead)) if write.may_create() => {
+            let Some(lead) = lead(index) else { continue };
+            let answer = match answer {
+                Answer::Duplicates(ids, why) if write.may_create() => {
                     self.duplicates(lead, write, ids, why, &shape, gate).await
                 }
-                (answer, _) => answer,
+                answer => answer,
             };
-            ended.push((index, outcome(answer)));
+            ended.push((index, outcome(answer, lead)));
         }
         ended
+    }
+
+    /// Turns what is to become of a lead into a write, or into its end.
+    fn act(
+        &self,
+        index: usize,
+        lead: &Lead,
+        target: Target,
+        found: &[Found],
+        writes: &mut Vec<Write>,
+        ended: &mut Vec<(usize, Outcome)>,
+    ) {
+        match target {
+            Target::Hold { why, candidates } => ended.push((index, Outcome::Hold { why, candidates })),
+            Target::Create { external, allow_save } => {
+                writes.push(self.create(index, lead, external, allow_save));
+            }
+            Target::Update(id) => {
+                let record = found.iter().find(|record| record.candidate.id == id);
+                let write = self.update(index, lead, &id, record);
+                if write.fields.is_empty() {
+                    // All that the lead has stands there already, or is left alone.
+                    ended.push((index, Outcome::Delivered { record: Some(id) }));
+                } else {
+                    writes.push(write);
+                }
+            }
+        }
     }
 
     fn update(&self, index: usize, lead: &Lead, id: &str, record: Option<&Found>) -> Write {
         Write {
             lead: index,
             kind: Kind::Update(id.to_owned()),
-            fields: plan::update_body(lead, &self.settings, record),
+            fields: plan::update_body(lead, &self.settings, id, record),
             // A change of a record that is there already makes no duplicate.
             allow_save: true,
         }
@@ -262,13 +309,19 @@ fn is_field(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-fn outcome(answer: Answer) -> Outcome {
+fn outcome(answer: Answer, lead: &Lead) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
         Answer::Retry { after, why, unknown } => Outcome::Retry { after, why, unknown },
         Answer::Pause(pause, why) => Outcome::Pause { pause, why },
         Answer::Expired(why) => Outcome::Pause { pause: SETTINGS, why },
+        Answer::Suspect { why, own } => Outcome::Suspect {
+            why,
+            unknown: false,
+            own,
+        },
         Answer::Reject(why) => Outcome::Reject(why),
+        Answer::Refused(why, properties) => plan::refused(&lead.upsert, why, properties),
         Answer::Several(candidates, why) | Answer::Duplicates(candidates, why) => {
             Outcome::Hold { why, candidates }
         }
@@ -328,18 +381,22 @@ impl Crm for Salesforce {
         batch::MOST
     }
 
-    async fn inspect(&self, properties: &[&str], gate: &dyn Gate) -> Inspection {
+    fn notice(&self) -> Option<Failure> {
+        self.batching.refusal()
+    }
+
+    async fn inspect(&self, properties: &[&str], create_only: &[&str], gate: &dyn Gate) -> Inspection {
         let settings = &self.settings;
         let describe = Call::get(format!("{}/sobjects/{}/describe", self.data, settings.object));
         let answer = match self.call(&describe, gate).await {
             Ok(reply) => match self.classify(&reply) {
                 Answer::Done(_) => {
-                    let body = serde_json::from_str(&reply.text).unwrap_or(Value::Null);
                     let shape = self.shape(properties.iter().copied());
+                    let problems = inspect::problems(reply.json(), properties, create_only, settings, &shape);
                     return Inspection {
                         reachable: Some(Ok(())),
                         credentials: Some(Ok(())),
-                        problems: inspect::problems(&body, properties, settings, &shape),
+                        problems,
                     };
                 }
                 answer => answer,
@@ -369,7 +426,11 @@ fn not_described(answer: Answer, object: &str) -> Inspection {
                 "salesforce.object: Salesforce has no object {object} that the integration user can see; correct the name or salesforce.apiVersion, or give the user's permission set read access"
             )],
         ),
-        Answer::Expired(why) => reached(Some(Err(why)), Vec::new()),
+        Answer::Suspect { why, own: false } => Inspection {
+            reachable: Some(Err(why)),
+            ..Inspection::default()
+        },
+        Answer::Expired(why) | Answer::Suspect { why, own: true } => reached(Some(Err(why)), Vec::new()),
         Answer::Pause(_, why)
             if matches!(
                 why.reason,

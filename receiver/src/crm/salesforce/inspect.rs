@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::Settings;
 use super::soql::Shape;
 
-/// What is wrong, each with its remedy. `properties`: the names that the sink's mapping gives.
+/// What is wrong, each with its remedy. `properties`, `create_only`: the names that the sink has there.
 pub(super) fn problems(
     describe: &Value,
     properties: &[&str],
+    create_only: &[&str],
     settings: &Settings,
     shape: &Shape,
 ) -> Vec<String> {
@@ -37,24 +38,25 @@ pub(super) fn problems(
             ));
         }
     }
-    for name in properties {
+    let named = properties.iter().map(|name| ("properties", name));
+    for (at, name) in named.chain(create_only.iter().map(|name| ("createOnly", name))) {
         let Some(field) = get(name) else {
             problems.push(format!(
-                "properties.{name}: {object} has no field {name} that the integration user can see; correct the name, or make the field visible in the user's permission set"
+                "{at}.{name}: {object} has no field {name} that the integration user can see; correct the name, or make the field visible in the user's permission set"
             ));
             continue;
         };
         match (is(field, "createable"), is(field, "updateable")) {
-            (true, true) => {}
             (false, false) => problems.push(format!(
-                "properties.{name}: {object}.{name} is read-only for the integration user; take it out, or give the permission set edit access"
+                "{at}.{name}: {object}.{name} is read-only for the integration user; take it out, or give the permission set edit access"
             )),
             (false, true) => problems.push(format!(
-                "properties.{name}: {object}.{name} cannot be set when a record is created; take it out"
+                "{at}.{name}: {object}.{name} cannot be set when a record is created; take it out"
             )),
-            (true, false) => problems.push(format!(
-                "properties.{name}: {object}.{name} cannot be changed after a record was created; take it out"
+            (true, false) if at == "properties" => problems.push(format!(
+                "{at}.{name}: {object}.{name} cannot be changed after a record was created; move it to createOnly"
             )),
+            (true, _) => {}
         }
     }
     if let Some(external) = &settings.external_id {
@@ -93,7 +95,7 @@ pub(super) fn problems(
             ));
         }
     }
-    problems.extend(missing(&fields, properties, settings));
+    problems.extend(missing(&fields, &[properties, create_only].concat(), settings));
     problems
 }
 
@@ -129,7 +131,7 @@ fn missing(fields: &HashMap<String, &Value>, properties: &[&str], settings: &Set
                 _ => "",
             };
             format!(
-                "properties: {}.{name} is required and the sink never sends it; map it{fallback}",
+                "properties: {}.{name} is required and the sink never sends it; map it, or give createOnly a value for it{fallback}",
                 settings.object
             )
         })

@@ -3,19 +3,22 @@
 //!
 //! * Pure: `answer` (what answers mean), `external` (a value that is safe as an external id), `soql` (queries and what
 //!   they find), `plan` (which record is the lead's, and what is sent), `batch` (which writes share a call), `inspect`
-//!   (what a describe says about the sink's settings).
-//! * Shells: `auth` (one sign-in for all callers), `calls` (one request each), `client` (a batch), `limits` (the daily limit, seen coming).
+//!   (what a describe says about the sink's settings), `contact` (people who are contacts already).
+//! * Shells: `auth` (one sign-in for all callers), `calls` (one request each), `write` (many in few calls), `client` (a
+//!   batch), `limits` (the daily limit, seen coming).
 
 mod answer;
 mod auth;
 mod batch;
 mod calls;
 mod client;
+mod contact;
 mod external;
 mod inspect;
 mod limits;
 mod plan;
 mod soql;
+mod write;
 
 pub use auth::{SignIn, rsa_key};
 pub use client::Salesforce;

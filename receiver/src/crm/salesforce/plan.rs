@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
-use leadgate_crds::crm_sink::{Fallbacks, MatchingKey};
+use leadgate_crds::crm_sink::{ContactMatch, Fallbacks, MatchingKey};
 use serde_json::{Map, Value};
 
-use super::Settings;
 use super::external::external_value;
 use super::soql::{Found, Keys, Shape};
-use crate::crm::{Candidate, Failure, Known, Matching, Upsert, Verdict};
+use super::{Settings, contact};
+use crate::crm::{
+    Candidate, Failure, Known, Matching, Outcome, RefusedProperty, Upsert, Verdict, phone_forms,
+};
 use crate::expression::{Scope, plain_text};
 
 /// A lead with its external id.
@@ -53,8 +55,9 @@ impl Lead {
     pub(super) fn keys(&self, shape: &Shape, forget: bool) -> Keys {
         let phones = match (&shape.phone, self.upsert.phone()) {
             (Some(field), Some(phone)) => {
-                let mut phones = vec![phone.to_owned()];
-                phones.extend(self.property(field).filter(|written| written != phone));
+                let mut phones = phone_forms::forms(phone);
+                let written = self.property(field);
+                phones.extend(written.filter(|written| !phones.contains(written)));
                 phones
             }
             _ => Vec::new(),
@@ -67,7 +70,7 @@ impl Lead {
                 .filter(|_| shape.email.is_some())
                 .map(str::to_owned),
             phones,
-            external: self.external.clone(),
+            external: self.external.clone().filter(|_| shape.external.is_some()),
         }
     }
 
@@ -78,6 +81,38 @@ impl Lead {
             .iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(name))?;
         plain_text(value).filter(|text| !text.trim().is_empty())
+    }
+}
+
+/// What becomes of a lead in sight of the contacts that a query found; `None`: it is nobody's, and becomes a lead.
+pub(super) fn contact_target(
+    lead: &Lead,
+    found: &[Found],
+    matching: &Matching,
+    forget: bool,
+) -> Option<Target> {
+    if let Some(known) = lead.known().filter(|_| !forget)
+        && found.iter().any(|record| record.candidate.id == known)
+    {
+        return Some(Target::Update(known.to_owned()));
+    }
+    if matching.contacts == ContactMatch::Create || lead.upsert.record == Some(Known::New) {
+        return None;
+    }
+    let candidates: Vec<Candidate> = found.iter().map(|record| record.candidate.clone()).collect();
+    match matching.judge(lead.upsert.email(), lead.upsert.phone(), &candidates) {
+        Verdict::Create => None,
+        Verdict::Update(id) if matching.contacts == ContactMatch::Update => Some(Target::Update(id)),
+        Verdict::Update(id) => Some(Target::Hold {
+            why: Failure::new(
+                "ContactExists",
+                format!(
+                    "contact {id} has the lead's e-mail address or phone number; decide whether it is the same person, or set matching.contacts"
+                ),
+            ),
+            candidates: vec![id],
+        }),
+        Verdict::Hold { why, candidates } => Some(Target::Hold { why, candidates }),
     }
 }
 
@@ -210,14 +245,15 @@ fn ids<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Vec<String> {
 }
 
 /// The fields that are sent; never the id or the external id, which are in the URL or beside them.
-fn body(lead: &Lead, settings: &Settings) -> Map<String, Value> {
+fn body<'a>(
+    properties: impl Iterator<Item = &'a (String, Value)>,
+    settings: &Settings,
+) -> Map<String, Value> {
     let external = settings
         .external_id
         .as_ref()
         .map_or("Id", |external| &external.field);
-    lead.upsert
-        .properties
-        .iter()
+    properties
         .filter(|(name, _)| !name.eq_ignore_ascii_case("Id") && !name.eq_ignore_ascii_case(external))
         .map(|(name, value)| (name.clone(), field_value(value)))
         .collect()
@@ -234,8 +270,15 @@ fn field_value(value: &Value) -> Value {
 }
 
 /// For a record that is there: without what stands and is left alone. `record`: what was read of it, if anything.
-pub(super) fn update_body(lead: &Lead, settings: &Settings, record: Option<&Found>) -> Map<String, Value> {
+pub(super) fn update_body(
+    lead: &Lead,
+    settings: &Settings,
+    id: &str,
+    record: Option<&Found>,
+) -> Map<String, Value> {
+    let contact = contact::is_contact(id);
     let stands = |name: &str| {
+        let name = if contact { contact::field(name)? } else { name };
         let fields = record.map(|record| &record.fields)?;
         let (_, value) = fields
             .iter()
@@ -246,18 +289,49 @@ pub(super) fn update_body(lead: &Lead, settings: &Settings, record: Option<&Foun
             _ => true,
         })
     };
-    let mut body = body(lead, settings);
+    let mut body = body(lead.upsert.properties.iter(), settings);
     body.retain(|name, _| !(settings.matching.keeps(name) && stands(name) == Some(true)));
-    body
+    if contact { contact::fields(body) } else { body }
+}
+
+/// What becomes of a lead of whose fields Salesforce refuses some: it goes without them, unless there is no telling then
+/// whose record it is.
+pub(super) fn refused(lead: &Upsert, why: Failure, refused: Vec<RefusedProperty>) -> Outcome {
+    // As the sink spells them; a contact has other names for some.
+    let sent = |field: &str| {
+        lead.for_create()
+            .map(|(name, _)| name)
+            .find(|name| {
+                name.eq_ignore_ascii_case(field)
+                    || contact::field(name).is_some_and(|name| name.eq_ignore_ascii_case(field))
+            })
+            .filter(|name| !lead.identifies(name))
+    };
+    let properties: Option<Vec<RefusedProperty>> = refused
+        .into_iter()
+        .map(|refused| {
+            Some(RefusedProperty {
+                property: sent(&refused.property)?.clone(),
+                ..refused
+            })
+        })
+        .collect();
+    match properties {
+        Some(properties) => Outcome::Refused { why, properties },
+        None => Outcome::Reject(why),
+    }
 }
 
 /// For a new record: with what stands in for a name or company that the lead lacks.
 pub(super) fn create_body(lead: &Lead, settings: &Settings) -> Map<String, Value> {
-    let mut body = body(lead, settings);
+    let mut body = body(lead.upsert.for_create(), settings);
     let Fallbacks { last_name, company } = &settings.fallbacks;
     for (field, fallback) in [("LastName", last_name), ("Company", company)] {
+        let given = body.iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case(field) && plain_text(value).is_some_and(|text| !text.trim().is_empty())
+        });
         if let Some(fallback) = fallback
-            && lead.property(field).is_none()
+            && !given
         {
             body.retain(|name, _| !name.eq_ignore_ascii_case(field));
             body.insert(field.to_owned(), Value::String(fallback.clone()));

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::answer::record_id;
+use super::contact;
 use crate::crm::Candidate;
 use crate::expression::{percent_encode, plain_text};
 
@@ -24,6 +25,24 @@ pub(super) struct Shape {
     pub(super) converts: bool,
     /// Fields whose values must be known, because those that stand are left alone.
     pub(super) also: Vec<String>,
+}
+
+impl Shape {
+    /// The same of contacts.
+    pub(super) fn of_contacts(&self) -> Self {
+        Self {
+            object: contact::OBJECT.to_owned(),
+            external: None,
+            converts: false,
+            also: self
+                .also
+                .iter()
+                .filter_map(|name| contact::field(name))
+                .map(str::to_owned)
+                .collect(),
+            ..self.clone()
+        }
+    }
 }
 
 /// By what one lead may be found.

@@ -6,6 +6,7 @@ use std::vec::IntoIter;
 
 use super::super::State;
 use super::super::answers::Fail;
+use super::super::schema::Schema;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
@@ -32,6 +33,8 @@ pub(super) enum Condition {
 }
 
 pub(super) struct Query {
+    /// FROM Contact, not Lead.
+    pub(super) contacts: bool,
     pub(super) fields: Vec<String>,
     pub(super) condition: Option<Condition>,
     pub(super) order: Option<(String, bool)>,
@@ -90,7 +93,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, Fail> {
 
 struct Parser<'a> {
     tokens: Peekable<IntoIter<Token>>,
-    state: &'a State,
+    schema: &'a Schema,
 }
 
 impl Parser<'_> {
@@ -127,9 +130,10 @@ impl Parser<'_> {
     /// A field by its own name.
     fn field(&mut self) -> Result<String, Fail> {
         let word = self.word()?;
-        let field = self.state.schema.get(&word);
+        let field = self.schema.get(&word);
         field.map(|field| field.name.clone()).ok_or_else(|| {
-            let message = format!("\nSELECT {word} FROM Lead\n       ^\nERROR at Row:1:Column:8\nNo such column '{word}' on entity 'Lead'.");
+            let object = self.schema.object;
+            let message = format!("\nSELECT {word} FROM {object}\n       ^\nERROR at Row:1:Column:8\nNo such column '{word}' on entity '{object}'.");
             Fail::new(400, "INVALID_FIELD", message)
         })
     }
@@ -213,7 +217,6 @@ impl Parser<'_> {
 
     fn value(&mut self, field: &str) -> Result<String, Fail> {
         let boolean = self
-            .state
             .schema
             .get(field)
             .is_some_and(|field| field.kind == "boolean");
@@ -239,9 +242,18 @@ pub(super) fn parse(text: &str, state: &State) -> Result<Query, Fail> {
             "Query is either selecting too many fields or the filter conditions are too complicated.",
         ));
     }
+    let tokens = tokens(text)?;
+    let from = |pair: &[Token]| match pair {
+        [Token::Word(from), Token::Word(object)] if from.eq_ignore_ascii_case("FROM") => {
+            Some(object.eq_ignore_ascii_case("Contact"))
+        }
+        _ => None,
+    };
+    let contacts = tokens.windows(2).find_map(from).unwrap_or(false);
+    let schema = if contacts { &state.contacts } else { &state.schema };
     let mut parser = Parser {
-        tokens: tokens(text)?.into_iter().peekable(),
-        state,
+        tokens: tokens.into_iter().peekable(),
+        schema,
     };
     parser.expect("SELECT")?;
     let mut fields = vec![parser.field()?];
@@ -258,7 +270,7 @@ pub(super) fn parse(text: &str, state: &State) -> Result<Query, Fail> {
     }
     parser.expect("FROM")?;
     let object = parser.word()?;
-    if !object.eq_ignore_ascii_case("Lead") {
+    if !object.eq_ignore_ascii_case(schema.object) {
         return Err(Fail::new(
             400,
             "INVALID_TYPE",
@@ -287,6 +299,7 @@ pub(super) fn parse(text: &str, state: &State) -> Result<Query, Fail> {
     }
     match parser.tokens.next() {
         None => Ok(Query {
+            contacts,
             fields,
             condition,
             order,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Answer, CONCURRENT, DAILY, Error, record_id, record_ids, several_message};
-use crate::crm::Failure;
+use crate::crm::{Failure, RefusedProperty};
 
 /// What the first error whose code is known means; `None`: the HTTP status decides.
 pub(super) fn answer(errors: &[Error<'_>], object: &str, text: &str) -> Option<Answer> {
@@ -61,7 +61,7 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
             "Salesforce does not know salesforce.apiVersion; write one that the organisation has".to_owned(),
             text,
         ),
-        "UNABLE_TO_LOCK_ROW" => retry("Locked", "another transaction has locked the Salesforce record", false),
+        "UNABLE_TO_LOCK_ROW" => retry("Locked", LOCKED, false),
         "ENTITY_IS_LOCKED" => retry("Locked", "the Salesforce record is locked for approval", false),
         "SERVER_UNAVAILABLE" => retry("Unavailable", "Salesforce is unavailable", false),
         "REQUEST_RUNNING_TOO_LONG" | "QUERY_TIMEOUT" | "UNKNOWN_EXCEPTION" | "CANNOT_EXECUTE_FLOW_TRIGGER_TIMEOUT" => {
@@ -89,8 +89,95 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
         }
         "DUPLICATES_DETECTED" => duplicates(error, object, text),
         "DUPLICATE_VALUE" => taken(error, text),
-        _ => Answer::Reject(rejected(code, all)?.with_answer(text)),
+        // A trigger's or flow's text quotes what befell it.
+        _ if names(error.message, TRANSIENT) => retry("Locked", LOCKED, false),
+        _ => {
+            let why = rejected(code, all)?.with_answer(text);
+            match refused(all) {
+                Some(properties) => Answer::Refused(why, properties),
+                None => Answer::Reject(why),
+            }
+        }
     })
+}
+
+const LOCKED: &str = "another transaction holds what the Salesforce record needs";
+
+/// The reason of what a trigger or a flow refuses.
+pub(super) const AUTOMATION: &str = "AutomationFailed";
+
+/// Marks of what passes by itself, wherever they stand (Salesforce's status codes, and Apex's words for a lock).
+const TRANSIENT: &[&str] = &[
+    "UNABLE_TO_LOCK_ROW",
+    "unable to obtain exclusive access",
+    "Record Currently Unavailable",
+    "QUERY_TIMEOUT",
+    "SERVER_UNAVAILABLE",
+    "REQUEST_RUNNING_TOO_LONG",
+    "Read timed out",
+];
+
+/// Marks of the limits that a transaction has (Apex Developer Guide, "Execution Governors and Limits").
+const LIMITS: &[&str] = &[
+    "LimitException",
+    "Too many",
+    "time limit exceeded",
+    "heap size too large",
+    "governor limit",
+    "TXN_",
+];
+
+fn names(text: &str, marks: &[&str]) -> bool {
+    marks.iter().any(|mark| text.contains(mark))
+}
+
+/// Whether an answer says that a transaction's limits were exceeded.
+pub(super) fn names_a_limit(text: &str) -> bool {
+    names(text, LIMITS)
+}
+
+/// The fields without which the record would be taken, if all errors are about such.
+fn refused(all: &[Error<'_>]) -> Option<Vec<RefusedProperty>> {
+    let mut properties = Vec::new();
+    for error in all {
+        let reason = match error.code {
+            "STRING_TOO_LONG" => "TooLong",
+            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" | "BAD_VALUE_FOR_RESTRICTED_PICKLIST" => {
+                "InvalidOption"
+            }
+            "INVALID_FIELD" | "INVALID_FIELD_TYPE" => "UnknownProperty",
+            "INVALID_FIELD_FOR_INSERT_UPDATE"
+            | "INVALID_FIELD_WHEN_USING_TEMPLATE"
+            | "FIELD_NOT_UPDATABLE" => "ReadOnlyProperty",
+            "INVALID_EMAIL_ADDRESS"
+            | "FIELD_INTEGRITY_EXCEPTION"
+            | "FIELD_FILTER_VALIDATION_EXCEPTION"
+            | "NUMBER_OUTSIDE_VALID_RANGE"
+            | "INVALID_TYPE_ON_FIELD_IN_RECORD"
+            | "INVALID_CROSS_REFERENCE_KEY"
+            | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => "InvalidProperty",
+            _ => return None,
+        };
+        let fields = fields(error);
+        if fields.is_empty() {
+            return None;
+        }
+        properties.extend(fields.into_iter().map(|field| RefusedProperty {
+            property: field.to_owned(),
+            reason,
+        }));
+    }
+    (!properties.is_empty()).then_some(properties)
+}
+
+/// The names of the fields that an error is about.
+fn fields<'e>(error: &Error<'e>) -> Vec<&'e str> {
+    let mut fields: Vec<&str> = error.fields.iter().map(|field| word(field)).collect();
+    if fields.is_empty() {
+        fields.push(quoted_field(error.message));
+    }
+    fields.retain(|field| !field.is_empty());
+    fields
 }
 
 /// `duplicateResult.matchResults[].matchRecords[].record`, of which the ones of the sink's object count.
@@ -178,9 +265,7 @@ fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
         "INVALID_FIELD" | "INVALID_FIELD_TYPE" => "UnknownProperty",
         "INVALID_FIELD_FOR_INSERT_UPDATE" | "INVALID_FIELD_WHEN_USING_TEMPLATE" => "ReadOnlyProperty",
         "FIELD_CUSTOM_VALIDATION_EXCEPTION" => "ValidationRule",
-        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" | "CANNOT_EXECUTE_FLOW_TRIGGER" | "APEX_ERROR" => {
-            "AutomationFailed"
-        }
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" | "CANNOT_EXECUTE_FLOW_TRIGGER" | "APEX_ERROR" => AUTOMATION,
         "INSUFFICIENT_ACCESS_OR_READONLY" => "RecordReadOnly",
         "FIELD_INTEGRITY_EXCEPTION"
         | "FIELD_FILTER_VALIDATION_EXCEPTION"
@@ -194,11 +279,7 @@ fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
     };
     let mut listed: Vec<String> = Vec::new();
     for error in all {
-        let mut fields: Vec<&str> = error.fields.iter().map(|field| word(field)).collect();
-        if fields.is_empty() {
-            fields.push(quoted_field(error.message));
-        }
-        for field in fields.into_iter().filter(|field| !field.is_empty()) {
+        for field in fields(error) {
             listed.push(format!("{field} ({})", word(error.code)));
         }
     }
@@ -213,7 +294,7 @@ fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
         "ValidationRule" => {
             "; a validation rule of the organisation refused the lead, its words are in the dead letter"
         }
-        "AutomationFailed" => {
+        AUTOMATION => {
             "; a flow or trigger of the organisation refused the lead, its words are in the dead letter"
         }
         "RecordReadOnly" => "; share the record with the integration user for editing",
@@ -233,7 +314,10 @@ fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
 }
 
 /// The field that Salesforce does not know, if that is why it refused a call.
-pub(in super::super) fn unknown_field(why: &Failure) -> Option<&str> {
+pub(in super::super) fn unknown_field(answer: &Answer) -> Option<&str> {
+    let (Answer::Reject(why) | Answer::Refused(why, _)) = answer else {
+        return None;
+    };
     let field = quoted_field(&why.answer);
     (why.reason == "UnknownProperty" && !field.is_empty()).then_some(field)
 }

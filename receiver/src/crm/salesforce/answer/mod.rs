@@ -8,14 +8,13 @@ mod token;
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use serde_json::Value;
 
 pub(super) use codes::{unknown_field, word};
 pub(super) use token::{Token, token};
 
-use crate::crm::exchange::NoAnswer;
-use crate::crm::{Failure, retry_after};
+use crate::crm::exchange::{Body, NoAnswer, Reply};
+use crate::crm::{Failure, RefusedProperty, retry_after};
 
 /// How often what a person must correct is tried again, so that the correction is noticed.
 pub(super) const SETTINGS: Duration = Duration::from_mins(1);
@@ -52,14 +51,41 @@ pub(super) enum Answer {
     },
     /// Nothing will be accepted for so long.
     Pause(Duration, Failure),
+    /// Refused, and it is not plain whether because of the lead or of the organisation.
+    Suspect {
+        why: Failure,
+        /// By Salesforce, not by something in between.
+        own: bool,
+    },
     /// Never acceptable.
     Reject(Failure),
+    /// Acceptable without these fields, as Salesforce spells them.
+    Refused(Failure, Vec<RefusedProperty>),
     /// There is none.
     None(NoAnswer),
 }
 
 impl Answer {
-    /// The same with other words.
+    /// Success that is not in Salesforce's words: what was asked for may be done.
+    pub(super) fn unproven(reply: &Reply) -> Self {
+        Self::Retry {
+            after: None,
+            why: reply.foreign("Salesforce"),
+            unknown: true,
+        }
+    }
+
+    /// Whether fewer records in a call may get a better answer: a trigger's or flow's limits are those of the whole call.
+    pub(super) fn automation_failed(&self) -> bool {
+        matches!(self, Self::Reject(why) if why.reason == codes::AUTOMATION)
+    }
+
+    /// Whether a limit of the whole call is what failed.
+    pub(super) fn exceeds_limits(&self) -> bool {
+        matches!(self, Self::Reject(why) if self.automation_failed() && codes::names_a_limit(&why.answer))
+    }
+
+    /// A matter of the sink or of the organisation.
     pub(super) fn settings(reason: &'static str, message: String, answer: &str) -> Self {
         Self::Pause(SETTINGS, Failure::new(reason, message).with_answer(answer))
     }
@@ -98,14 +124,17 @@ fn errors(body: &Value) -> Vec<Error<'_>> {
 }
 
 /// Classifies an answer to a call about one record of `object`, or to a collection as a whole.
-pub(super) fn classify(status: u16, headers: &HeaderMap, text: &str, object: &str) -> Answer {
-    let body: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
+    let (status, text, body) = (reply.status, reply.text.as_str(), reply.json());
     let failure = |reason: &'static str, message: String| Failure::new(reason, message).with_answer(text);
-    let after = retry_after(headers);
+    let after = retry_after(&reply.headers);
     match status {
-        200..=299 => return Answer::Done(body.get("id").and_then(Value::as_str).and_then(record_id)),
+        200..=299 if !body.is_null() || (status == 204 && reply.body == Body::Empty) => {
+            return Answer::Done(body.get("id").and_then(Value::as_str).and_then(record_id));
+        }
+        200..=299 => return Answer::unproven(reply),
         300 => {
-            let ids = several(&body);
+            let ids = several(body);
             let message = several_message(&ids);
             return Answer::Several(ids, failure("SeveralRecords", message));
         }
@@ -128,23 +157,31 @@ pub(super) fn classify(status: u16, headers: &HeaderMap, text: &str, object: &st
         }
         _ => {}
     }
-    let errors = errors(&body);
+    let errors = errors(body);
     if let Some(answer) = codes::answer(&errors, object, text) {
         return not_before(answer, after);
     }
     let code = errors.first().map_or("", |error| word(error.code));
+    if reply.body == Body::Html && !matches!(status, 401 | 404 | 408 | 429) {
+        return Answer::Suspect {
+            why: reply.foreign("Salesforce"),
+            own: false,
+        };
+    }
     match status {
         401 => Answer::Expired(failure(
             "InvalidCredentials",
             format!("Salesforce refused the access token (401 {code})"),
         )),
-        403 => Answer::settings(
-            "MissingPermission",
-            format!(
-                "Salesforce's integration user lacks a permission (403 {code}); give its permission set API Enabled, and create, read and edit on {object}"
+        403 => Answer::Suspect {
+            why: failure(
+                "MissingPermission",
+                format!(
+                    "Salesforce's integration user lacks a permission, for all leads or for this one (403 {code}); give its permission set API Enabled, and create, read and edit on {object}"
+                ),
             ),
-            text,
-        ),
+            own: true,
+        },
         404 | 405 => Answer::Gone(failure(
             "RecordNotFound",
             format!("Salesforce has no such record or path ({status} {code})"),

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 use super::*;
@@ -19,7 +19,15 @@ fn shown(answer: Answer) -> String {
             why,
         ),
         Answer::Pause(pause, why) => (format!("Pause {}", pause.as_secs()), why),
+        Answer::Suspect { why, own } => (format!("Suspect {own}"), why),
         Answer::Reject(why) => ("Reject".to_owned(), why),
+        Answer::Refused(why, properties) => {
+            let names: Vec<String> = properties
+                .iter()
+                .map(|p| format!("{} {}", p.property, p.reason))
+                .collect();
+            (format!("Refused {}", names.join(",")), why)
+        }
         Answer::None(_) => return "None".to_owned(),
     };
     for value in ["Ada", "@", "00D!secret"] {
@@ -49,7 +57,7 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> String {
     for (name, value) in headers {
         map.insert(*name, HeaderValue::from_str(value).unwrap());
     }
-    shown(classify(status, &map, body, "Lead"))
+    shown(classify(&Reply::new(status, map, body.to_owned()), "Lead"))
 }
 
 /// As captured from an organisation with the standard matching rule.
@@ -123,7 +131,7 @@ fn every_documented_answer_has_its_meaning() {
             403,
             none,
             r#"[{"errorCode":"NEW_CODE","message":"x"}]"#,
-            "Pause 60 MissingPermission: Salesforce's integration user lacks a",
+            "Suspect true MissingPermission: Salesforce's integration user lacks a",
         ),
         (
             404,
@@ -171,7 +179,7 @@ fn every_documented_answer_has_its_meaning() {
             400,
             none,
             r#"[{"message":"unable to obtain exclusive access to this record","errorCode":"UNABLE_TO_LOCK_ROW","fields":[]}]"#,
-            "Retry 0 false Locked: another transaction has locked the",
+            "Retry 0 false Locked: another transaction holds what the",
         ),
         (
             400,
@@ -183,25 +191,25 @@ fn every_documented_answer_has_its_meaning() {
             400,
             none,
             r#"[{"message":"Email: invalid email address: Ada@","errorCode":"INVALID_EMAIL_ADDRESS","fields":["Email"]}]"#,
-            "Reject InvalidEmail: Email (INVALID_EMAIL_ADDRESS)",
+            "Refused Email InvalidProperty InvalidEmail: Email (INVALID_EMAIL_ADDRESS)",
         ),
         (
             400,
             none,
             r#"[{"message":"Last Name: data value too large: Ada (max length=80)","errorCode":"STRING_TOO_LONG","fields":["LastName"]}]"#,
-            "Reject ValueTooLong: LastName (STRING_TOO_LONG)",
+            "Refused LastName TooLong ValueTooLong: LastName (STRING_TOO_LONG)",
         ),
         (
             400,
             none,
             r#"[{"message":"Lead Source: bad value for restricted picklist field: Ada","errorCode":"INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST","fields":["LeadSource"]}]"#,
-            "Reject InvalidOption: LeadSource (INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST)",
+            "Refused LeadSource InvalidOption InvalidOption: LeadSource (INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST)",
         ),
         (
             400,
             none,
             r#"[{"message":"No such column 'Shoe__c' on sobject of type Lead","errorCode":"INVALID_FIELD"}]"#,
-            "Reject UnknownProperty: Shoe__c (INVALID_FIELD)",
+            "Refused Shoe__c UnknownProperty UnknownProperty: Shoe__c (INVALID_FIELD)",
         ),
         (
             400,
@@ -219,7 +227,49 @@ fn every_documented_answer_has_its_meaning() {
             400,
             none,
             "<html>Ada</html>",
-            "Reject Refused: Salesforce refused the lead (400",
+            "Suspect false ForeignAnswer: not Salesforce but something between",
+        ),
+        (
+            403,
+            none,
+            "<html>Ada</html>",
+            "Suspect false ForeignAnswer: not Salesforce but something between",
+        ),
+        (
+            200,
+            none,
+            "<html><body>Down for maintenance</body></html>",
+            "Retry 0 true ForeignAnswer: not Salesforce but something between",
+        ),
+        (
+            200,
+            none,
+            "",
+            "Retry 0 true ForeignAnswer: not Salesforce but something between",
+        ),
+        (
+            400,
+            none,
+            r#"[{"errorCode":"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY","message":"RollupTrigger: execution of AfterInsert caused by: System.DmlException: Update failed. First exception on row 0; first error: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access to this record","fields":[]}]"#,
+            "Retry 0 false Locked: another transaction holds what the",
+        ),
+        (
+            400,
+            none,
+            r#"[{"errorCode":"CANNOT_EXECUTE_FLOW_TRIGGER","message":"We can't save this record because a process failed: Record Currently Unavailable","fields":[]}]"#,
+            "Retry 0 false Locked: another transaction holds what the",
+        ),
+        (
+            400,
+            none,
+            r#"[{"errorCode":"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY","message":"LeadTrigger: System.NullPointerException","fields":[]}]"#,
+            "Reject AutomationFailed: Salesforce did not accept the",
+        ),
+        (
+            400,
+            none,
+            r#"[{"message":"State: bad value","errorCode":"INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST","fields":["State"]},{"message":"x","errorCode":"REQUIRED_FIELD_MISSING","fields":["Company"]}]"#,
+            "Reject InvalidOption: State (INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST), Company (REQUIRED_FIELD_MISSING)",
         ),
         (
             500,
@@ -237,7 +287,7 @@ fn every_documented_answer_has_its_meaning() {
             400,
             &[("retry-after", "5")],
             r#"[{"message":"unable to obtain exclusive access to this record","errorCode":"UNABLE_TO_LOCK_ROW"}]"#,
-            "Retry 5 false Locked: another transaction has locked the",
+            "Retry 5 false Locked: another transaction holds what the",
         ),
         (
             403,
@@ -258,6 +308,42 @@ fn every_documented_answer_has_its_meaning() {
 }
 
 #[test]
+fn only_automation_may_pass_in_smaller_calls_and_only_its_limits_shrink_them() {
+    let table = [
+        (
+            "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+            "LeadTrigger: System.LimitException: Too many SOQL queries: 101",
+            true,
+            true,
+        ),
+        (
+            "CANNOT_EXECUTE_FLOW_TRIGGER",
+            "Apex CPU time limit exceeded",
+            true,
+            true,
+        ),
+        (
+            "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+            "LeadTrigger: System.NullPointerException",
+            true,
+            false,
+        ),
+        ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Too many", false, false),
+    ];
+    for (code, words, automation, limits) in table {
+        let answer = item(
+            &json!({"success": false, "errors": [{"statusCode": code, "message": words, "fields": []}]}),
+            "Lead",
+        );
+        assert_eq!(
+            (answer.automation_failed(), answer.exceeds_limits()),
+            (automation, limits),
+            "{code} {words}"
+        );
+    }
+}
+
+#[test]
 fn items_of_a_collection_mean_the_same() {
     let table = [
         (
@@ -266,7 +352,7 @@ fn items_of_a_collection_mean_the_same() {
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "INVALID_EMAIL_ADDRESS", "message": "Email: invalid email address: Ada@", "fields": ["Email"]}]}),
-            "Reject InvalidEmail: Email (INVALID_EMAIL_ADDRESS)",
+            "Refused Email InvalidProperty InvalidEmail: Email (INVALID_EMAIL_ADDRESS)",
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "DUPLICATE_EXTERNAL_ID", "message": "Sub__c: more than one record found for external id field: [00Q5g00000AbCdE, 00Q5g00000AbCdF]", "fields": ["Sub__c"]}]}),
@@ -278,7 +364,7 @@ fn items_of_a_collection_mean_the_same() {
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW", "message": "x", "fields": []}]}),
-            "Retry 0 false Locked: another transaction has locked the",
+            "Retry 0 false Locked: another transaction holds what the",
         ),
         (
             json!({"success": false}),

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use leadgate_crds::crm_sink::{Fallbacks, MatchingKey, Overwrite, PartialMatch};
+use leadgate_crds::crm_sink::{ContactMatch, Fallbacks, MatchingKey, Overwrite, PartialMatch};
 use serde_json::json;
 
 use super::super::{ExternalId, SignIn};
@@ -36,6 +36,7 @@ fn settings(external: Option<&str>) -> Settings {
         matching: Matching {
             keys: vec![MatchingKey::Email],
             on_partial: PartialMatch::Hold,
+            contacts: ContactMatch::Create,
             overwrite: Overwrite::Always,
             overwrite_properties: BTreeMap::new(),
         },
@@ -76,7 +77,7 @@ fn describe() -> Value {
 fn found(properties: &[&str], external: Option<&str>, describe: &Value) -> Vec<String> {
     let mut shape = shape();
     shape.phone = None;
-    problems(describe, properties, &settings(external), &shape)
+    problems(describe, properties, &[], &settings(external), &shape)
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn every_problem_names_its_field_and_remedy() {
         (
             vec!["Email"],
             None,
-            "properties: Lead.LastName is required and the sink never sends it; map it, or set salesforce.fallbacks.lastName",
+            "properties: Lead.LastName is required and the sink never sends it; map it, or give createOnly a value for it, or set salesforce.fallbacks.lastName",
         ),
         (
             vec!["LastName"],
@@ -135,7 +136,22 @@ fn every_problem_names_its_field_and_remedy() {
             .starts_with("salesforce.object: the integration user may not create")
     );
     assert_eq!(found(&["LastName"], None, &json!({})).len(), 1);
-    let phone = problems(&describe(), &["LastName"], &settings(None), &shape());
+    // What is written once only may be a field that cannot be changed, and serves a required one.
+    let once = problems(
+        &describe(),
+        &["Email"],
+        &["LastName", "Once__c", "Shoe__c"],
+        &settings(None),
+        &Shape {
+            phone: None,
+            ..shape()
+        },
+    );
+    assert!(
+        once.len() == 1 && once[0].starts_with("createOnly.Shoe__c: Lead has no field"),
+        "{once:?}"
+    );
+    let phone = problems(&describe(), &["LastName"], &[], &settings(None), &shape());
     assert!(
         phone[0].starts_with("matching.keys: Lead has no field Phone"),
         "{phone:?}"

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use leadgate_crds::crm_sink::{Overwrite, PartialMatch};
+use leadgate_crds::crm_sink::{ContactMatch, Overwrite, PartialMatch};
 use serde_json::json;
 
 use super::super::{ExternalId, SignIn};
@@ -36,6 +36,7 @@ fn settings() -> Settings {
         matching: Matching {
             keys: vec![MatchingKey::Email, MatchingKey::Phone],
             on_partial: PartialMatch::Hold,
+            contacts: ContactMatch::Create,
             overwrite: Overwrite::Always,
             overwrite_properties: BTreeMap::from([("title".to_owned(), Overwrite::IfEmpty)]),
         },
@@ -83,6 +84,87 @@ fn shown(lead: &Lead, found: &[Found], forget: bool) -> String {
             format!("hold {} {}", why.reason, candidates.len())
         }
     }
+}
+
+#[test]
+fn a_person_who_is_a_contact_is_updated_held_or_left_alone_as_the_sink_says() {
+    const C: &str = "0035g00000AbCdAEAV";
+    let shown = |contacts, record: Option<Known>, found: &[Found]| {
+        let mut lead = lead(json!({"email": "a@x.de", "phone": "+16502530000"}));
+        lead.upsert.record = record;
+        let matching = Matching {
+            contacts,
+            ..settings().matching
+        };
+        match contact_target(&lead, found, &matching, false) {
+            None => "lead".to_owned(),
+            Some(Target::Update(id)) => format!("update {id}"),
+            Some(Target::Hold { why, candidates }) => format!("hold {} {}", why.reason, candidates.len()),
+            Some(other) => format!("{other:?}"),
+        }
+    };
+    let by_email = [found(C, "A@x.de", "", "")];
+    let by_phone = [found(C, "", "(650) 253-0000", "")];
+    let partial = [found(C, "b@x.de", "650-253-0000", "")];
+    let update = format!("update {C}");
+    for (contacts, record, found, expected) in [
+        (ContactMatch::Update, None, &by_email[..], update.as_str()),
+        (ContactMatch::Update, None, &by_phone, &update),
+        (ContactMatch::Update, None, &partial, "hold PartialMatch 1"),
+        (ContactMatch::Update, None, &[], "lead"),
+        (ContactMatch::Hold, None, &by_email, "hold ContactExists 1"),
+        (ContactMatch::Hold, None, &[], "lead"),
+        (ContactMatch::Create, None, &by_email, "lead"),
+        // A person said so.
+        (ContactMatch::Hold, Some(Known::New), &by_email, "lead"),
+        (
+            ContactMatch::Hold,
+            Some(Known::Record(C.to_owned())),
+            &by_email,
+            &update,
+        ),
+    ] {
+        assert_eq!(shown(contacts, record, found), expected, "{contacts:?}");
+    }
+}
+
+#[test]
+fn fields_are_left_out_only_if_the_person_stays_known() {
+    let refused = |names: &[&str]| {
+        let given = names
+            .iter()
+            .map(|name| RefusedProperty {
+                property: (*name).to_owned(),
+                reason: "TooLong",
+            })
+            .collect();
+        let lead = lead(json!({"email": "a@x.de"})).upsert;
+        match super::refused(&lead, Failure::new("X", "x"), given) {
+            Outcome::Refused { properties, .. } => properties.into_iter().map(|p| p.property).collect(),
+            Outcome::Reject(_) => vec!["reject".to_owned()],
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refused(&["Title", "topics__c"]), ["title", "Topics__c"]);
+    assert_eq!(refused(&["Title", "Email"]), ["reject"]);
+    // What the sink does not send cannot be left out.
+    assert_eq!(refused(&["Title", "Company"]), ["reject"]);
+}
+
+#[test]
+fn what_is_for_new_records_is_sent_with_them_alone() {
+    let mut lead = lead(json!({"email": "a@x.de"}));
+    lead.upsert.create_only = vec![
+        ("LeadSource".to_owned(), json!("Web")),
+        ("Company".to_owned(), json!("X")),
+    ];
+    let created = create_body(&lead, &settings());
+    assert_eq!(
+        (&created["LeadSource"], &created["Company"]),
+        (&json!("Web"), &json!("X"))
+    );
+    let updated = update_body(&lead, &settings(), A, None);
+    assert!(!updated.contains_key("LeadSource") && !updated.contains_key("Company"));
 }
 
 #[test]
@@ -224,7 +306,7 @@ fn a_lost_answer_never_leads_to_a_second_record() {
 fn what_stands_is_left_alone_and_ids_are_never_sent() {
     let lead = lead(json!({"email": "a@x.de"}));
     let mut record = found(A, "a@x.de", "", "");
-    let updated = |record: &Found| Value::Object(update_body(&lead, &settings(), Some(record)));
+    let updated = |record: &Found| Value::Object(update_body(&lead, &settings(), A, Some(record)));
     let all = json!({"Email": "a@x.de", "title": "CEO", "Topics__c": "a;b", "lastname": " "});
     assert_eq!(updated(&record), all);
     record.fields = json!({"Title": null}).as_object().unwrap().clone();
