@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Failure;
+use super::exchange::NoAnswer;
 
 /// After so many full calls that passed, the next is larger.
 const PASSES: usize = 20;
@@ -48,7 +49,18 @@ impl Batching {
         let before = self.size.fetch_min(half, Ordering::Relaxed);
         self.passed.store(0, Ordering::Relaxed);
         if half < before {
-            tracing::info!(from = before, to = half, "the CRM takes fewer leads a call");
+            tracing::info!(
+                from = before,
+                to = half,
+                "calls to the CRM have fewer leads from now on"
+            );
+        }
+    }
+
+    /// A call with `records` got no answer: what takes too long may take less.
+    pub(super) fn unanswered(&self, records: usize, why: &NoAnswer) {
+        if records > 1 && matches!(why, NoAnswer::Failed(why, true) if why.reason == "Timeout") {
+            self.too_large(records);
         }
     }
 

@@ -65,7 +65,7 @@ impl HubSpot {
         // Refused in every batch and taken alone: it is the call that HubSpot does not take, not the leads.
         if any && all_fine {
             if let (Some(why), false) = (&progress.refused, progress.taken) {
-                self.refuse_batches(why);
+                self.batching.refuse("HubSpot", &why.message);
             } else if progress.refused_alone && !progress.upsert_taken {
                 self.no_upsert.store(true, Ordering::Relaxed);
             }
@@ -299,6 +299,7 @@ impl HubSpot {
                 Err(NoAnswer::Denied(denied)) => return Err(Outcome::Denied(denied)),
                 Err(no_answer) => {
                     failed += 1;
+                    self.batching.unanswered(items.len(), &no_answer);
                     halve(&items, no_answer.into(), failed, &mut waiting, progress)?;
                     continue;
                 }
@@ -307,6 +308,7 @@ impl HubSpot {
                 Answer::Done(_) if reply.json().get("results").is_some_and(Value::is_array) => {
                     failed = 0;
                     progress.taken = true;
+                    self.batching.passed(items.len());
                     self.read(kind, &items, reply.json(), progress);
                 }
                 Answer::Refused(..) if kind == Kind::Upsert && reply.text.contains("idProperty") => {

@@ -12,9 +12,9 @@ mod phone_search;
 mod progress;
 mod single;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderValue;
@@ -22,6 +22,7 @@ use leadgate_crds::crm_sink::{self, MatchingKey};
 use serde_json::{Map, Value};
 
 use self::api::Api;
+use super::batching::Batching;
 use super::{Crm, Failure, Gate, Inspection, Matching, Outcome, Upsert};
 use crate::expression::plain_text;
 
@@ -46,8 +47,6 @@ pub const STANDARD_PROPERTIES: &[(&str, &str)] = &[
 const MOST: usize = 100;
 /// `Auto`: so many waiting leads share a call; fewer go one by one, at the same time, and answer sooner.
 const LOAD: usize = 5;
-/// After so long, batches are tried again.
-const BATCH_AGAIN: Duration = Duration::from_hours(1);
 
 /// What a HubSpot sink says.
 #[derive(Debug, Clone)]
@@ -78,8 +77,7 @@ pub struct HubSpot {
     api: Api,
     /// The account refused `batch/upsert` by this property: update and create, each in a batch, do instead.
     no_upsert: AtomicBool,
-    /// Batch calls are refused as a whole, whatever the leads; since when, and how.
-    no_batch: Mutex<Option<(Instant, Failure)>>,
+    batching: Batching,
 }
 
 impl HubSpot {
@@ -89,31 +87,8 @@ impl HubSpot {
             api: Api::new(Arc::clone(&settings), client),
             settings,
             no_upsert: AtomicBool::new(false),
-            no_batch: Mutex::new(None),
+            batching: Batching::new(MOST),
         }
-    }
-
-    /// Why leads go one by one although batches are wanted.
-    fn no_batch(&self) -> Option<Failure> {
-        let mut refused = self.no_batch.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused
-            .as_ref()
-            .is_some_and(|(since, _)| since.elapsed() > BATCH_AGAIN)
-        {
-            *refused = None;
-        }
-        refused.as_ref().map(|(_, why)| why.clone())
-    }
-
-    fn refuse_batches(&self, answered: &Failure) {
-        let why = Failure::new(
-            "BatchRefused",
-            format!(
-                "HubSpot takes no batch call ({}); leads go one by one, which needs more of the rate limit",
-                answered.message
-            ),
-        );
-        *self.no_batch.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
     }
 
     /// The lead's value of the unique property.
@@ -173,7 +148,9 @@ impl HubSpot {
 impl Crm for HubSpot {
     async fn upsert(&self, batch: &[Upsert], gate: &dyn Gate) -> Vec<Outcome> {
         match batch {
-            [lead] if self.settings.upsert != crm_sink::Upsert::Batch || self.no_batch().is_some() => {
+            [lead]
+                if self.settings.upsert != crm_sink::Upsert::Batch || self.batching.refusal().is_some() =>
+            {
                 vec![self.upsert_one(lead, gate).await]
             }
             leads => self.upsert_batch(leads, gate).await,
@@ -183,8 +160,7 @@ impl Crm for HubSpot {
     fn max_batch(&self) -> usize {
         match self.settings.upsert {
             crm_sink::Upsert::Single => 1,
-            _ if self.no_batch().is_some() => 1,
-            crm_sink::Upsert::Auto | crm_sink::Upsert::Batch => MOST,
+            crm_sink::Upsert::Auto | crm_sink::Upsert::Batch => self.batching.size(),
         }
     }
 
@@ -196,7 +172,7 @@ impl Crm for HubSpot {
     }
 
     fn notice(&self) -> Option<Failure> {
-        self.no_batch()
+        self.batching.refusal()
     }
 
     async fn inspect(&self, properties: &[&str], create_only: &[&str], gate: &dyn Gate) -> Inspection {

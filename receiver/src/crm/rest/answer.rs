@@ -254,13 +254,13 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
             own: true,
         },
         429 => retry(answers, seen),
-        300..=399 => Answer::Pause(
-            CORRECTION,
-            failure(
+        300..=399 => Answer::Suspect {
+            why: failure(
                 "Redirected",
                 format!("rest.baseUrl answers with a redirect ({status}); write the API's own address"),
             ),
-        ),
+            own: false,
+        },
         404 | 410 => Answer::NotFound(failure(
             "UnknownPath",
             format!("the CRM has nothing at the path of this call ({status})"),

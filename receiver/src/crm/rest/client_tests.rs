@@ -153,14 +153,14 @@ async fn each_way_through_the_calls_ends_as_it_must() {
             None,
             false,
             vec![("GET /find", 404, json!({}))],
-            "pause UnknownPath",
+            "suspect UnknownPath own=true",
         ),
         (
             "nor is a create that is not there",
             None,
             false,
             vec![("GET /find", 200, json!([])), ("POST /new", 404, json!({}))],
-            "pause UnknownPath",
+            "suspect UnknownPath own=true",
         ),
         (
             "found, then gone",
@@ -446,6 +446,7 @@ async fn an_inspection_asks_for_nobody_and_writes_nothing() {
         ),
         (true, nobody, 404, json!({}), "reachable, credentials good"),
         (true, nobody, 405, json!({}), "reachable, credentials good"),
+        (true, nobody, 404, json!(PAGE), "reachable, credentials unknown"),
         (
             true,
             nobody,

@@ -1,7 +1,5 @@
 //! What becomes of a lead, where more than one call ends alike. Pure.
 
-use std::time::Duration;
-
 use super::answer::Answer;
 use crate::crm::{Failure, Outcome, Upsert};
 
@@ -51,14 +49,15 @@ pub(super) fn several(candidates: Vec<String>) -> Outcome {
     }
 }
 
-/// A path that is not there is a matter of the sink, not of the lead.
+/// A path that is not there is a matter of the sink; or of the lead, if the path is made of it.
 pub(super) fn path_missing(why: &Failure, field: &str) -> Outcome {
-    Outcome::Pause {
-        pause: Duration::from_mins(1),
+    Outcome::Suspect {
         why: Failure::new(
             "UnknownPath",
             format!("{}; see rest.baseUrl and {field}", why.message),
         )
         .with_answer(&why.answer),
+        unknown: false,
+        own: true,
     }
 }

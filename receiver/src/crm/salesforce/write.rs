@@ -174,9 +174,8 @@ fn refused_together(
             }
         }
         answer => {
-            // What takes too long may take less.
-            if matches!(&answer, Answer::None(NoAnswer::Failed(why, true)) if why.reason == "Timeout") {
-                salesforce.batching.too_large(writes.len());
+            if let Answer::None(no_answer) = &answer {
+                salesforce.batching.unanswered(writes.len(), no_answer);
             }
             done.extend(writes.into_iter().map(|write| (write, answer.clone())));
         }

@@ -139,13 +139,15 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
             return Answer::Several(ids, failure("SeveralRecords", message));
         }
         301..=399 => {
-            return Answer::settings(
-                "Redirected",
-                format!(
-                    "salesforce.instanceUrl answers with a redirect ({status}); write the organisation's My Domain address"
+            return Answer::Suspect {
+                why: failure(
+                    "Redirected",
+                    format!(
+                        "salesforce.instanceUrl answers with a redirect ({status}); write the organisation's My Domain address"
+                    ),
                 ),
-                text,
-            );
+                own: false,
+            };
         }
         500..=599 => {
             return Answer::Retry {
@@ -162,7 +164,7 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
         return not_before(answer, after);
     }
     let code = errors.first().map_or("", |error| word(error.code));
-    if reply.body == Body::Html && !matches!(status, 401 | 404 | 408 | 429) {
+    if reply.body == Body::Html && !matches!(status, 401 | 408 | 429) {
         return Answer::Suspect {
             why: reply.foreign("Salesforce"),
             own: false,

@@ -95,7 +95,7 @@ fn every_documented_answer_has_its_meaning() {
             302,
             none,
             "",
-            "Pause 60 Redirected: salesforce.instanceUrl answers with a redirect",
+            "Suspect false Redirected: salesforce.instanceUrl answers with a redirect",
         ),
         (
             401,
@@ -149,7 +149,7 @@ fn every_documented_answer_has_its_meaning() {
             404,
             none,
             "<html>",
-            "Gone RecordNotFound: Salesforce has no such record",
+            "Suspect false ForeignAnswer: not Salesforce but something between",
         ),
         (
             400,
