@@ -6,7 +6,7 @@ use leadgate_tests::hubspot::Config;
 use leadgate_tests::rig::Rig;
 use serde_json::{Value, json};
 
-use crate::drained;
+use crate::{backlog, drained};
 
 const PHONE: &str = "+4930123456";
 
@@ -237,4 +237,43 @@ async fn a_typed_number_of_another_contact_is_seen_in_a_batch() {
     assert_eq!(held.len(), 1, "{held:?}");
     assert_eq!(held[0]["reason"], "PartialMatch", "{held:?}");
     assert_eq!(rig.hubspot.contacts().len(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_new_contacts_only_never_reaches_one_that_is_there() {
+    for mode in ["Single", "Batch"] {
+        let mut rig = Rig::with(|sink| {
+            sink.hubspot = format!(", upsert: {mode}");
+            sink.more = "createOnly: {company: \"'from a form'\", lastname: lead.email}".into();
+        })
+        .await;
+        rig.post(&json!({"email": "there@example.com", "lastName": "Typed", "company": "Typed Ltd", "submissionId": "1st"}))
+            .await;
+        rig.arrived("there").await;
+        rig.change_sink(|sink| sink.suspend = true);
+        let mut leads: Vec<Value> = (0..6)
+            .map(|n| json!({"email": format!("new{n}@example.com"), "submissionId": n.to_string()}))
+            .collect();
+        leads.push(json!({"email": "there@example.com", "firstName": "Ada", "submissionId": "there"}));
+        backlog(&mut rig, &leads).await;
+        drained(&rig).await;
+        let contact = |email: &str| rig.hubspot.contact(email).unwrap();
+        let new = contact("new3@example.com");
+        assert_eq!(
+            (new.get("company"), new.get("lastname")),
+            ("from a form", "new3@example.com"),
+            "{mode}"
+        );
+        let there = contact("there@example.com");
+        assert_eq!(
+            (
+                there.get("firstname"),
+                there.get("lastname"),
+                there.get("company")
+            ),
+            ("Ada", "Typed", "Typed Ltd"),
+            "{mode}"
+        );
+        assert_eq!(rig.hubspot.contacts().len(), 7, "{mode}");
+    }
 }

@@ -89,8 +89,38 @@ async fn a_duplicate_rule_is_obeyed_and_an_exact_match_is_updated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_field_is_dead_after_one_attempt_and_named_without_its_value() {
+async fn a_refused_field_costs_that_field_and_not_the_person() {
     let rig = Rig::with(Config::default(), |sink, _| {
+        let long = "x".repeat(200);
+        sink.properties = format!(
+            "    Email: lead.email\n    LastName: lead.lastName\n    Company: lead.company\n    Title: \"'{long}'\"\n    \
+             LeadSource: \"'Moon'\""
+        );
+    })
+    .await;
+    rig.lead("moon").await;
+    rig.delivered(1).await;
+    let lead = rig.record("moon@example.com");
+    assert_eq!(
+        (lead.get("LastName"), lead.get("LeadSource"), lead.get("Title")),
+        ("Lovelace", "", "")
+    );
+    let status = rig.sink_status().await;
+    let listed = status["deliveredWithoutProperties"].as_array().unwrap();
+    for (property, reason) in [("LeadSource", "InvalidOption"), ("Title", "TooLong")] {
+        assert!(
+            listed
+                .iter()
+                .any(|item| item["property"] == property && item["reason"] == reason),
+            "{status}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_field_is_dead_after_one_attempt_and_named_without_its_value_where_the_sink_says_so() {
+    let rig = Rig::with(Config::default(), |sink, _| {
+        sink.delivery = sink.delivery.replacen('{', "{onRefusedProperty: Dead, ", 1);
         sink.properties =
             "    Email: lead.email\n    LastName: lead.lastName\n    Company: lead.company\n    LeadSource: \
                            \"'Moon'\""
