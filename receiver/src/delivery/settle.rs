@@ -150,7 +150,7 @@ impl Worker {
     /// Counts and lists what a lead was delivered without.
     pub(super) fn tell_refused(&self, claim: &Claim, refused: &[RefusedProperty]) {
         for RefusedProperty { property, reason } in refused {
-            self.shared.metrics.refused(&self.sink.id, property, *reason);
+            self.shared.metrics.refused(&self.sink.id, property, reason);
             tracing::info!(
                 sink = %self.sink.id, lead = %claim.id, property, reason,
                 "delivered without a property that the CRM does not take"

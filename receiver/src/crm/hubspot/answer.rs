@@ -20,7 +20,7 @@ const LOCKED: Duration = Duration::from_secs(2);
 
 /// One answer of HubSpot to one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub(super) enum Answer {
     /// Done; the record's id, if the body tells.
     Done(Option<String>),
     /// No record has that key, or nothing is at that path.

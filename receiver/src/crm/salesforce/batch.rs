@@ -139,18 +139,18 @@ pub(super) fn items(body: &Value, writes: &[Write], object: &str) -> Vec<Answer>
     }
 }
 
-/// What a single call's success says of its record: its id, or that Salesforce does not name it. `None`: it is not the body
-/// that this call is documented to have (REST API Developer Guide, "sObject Rows", "sObject Rows by External ID").
-pub(super) fn written(reply: &Reply, kind: &Kind) -> Option<Option<String>> {
+/// What a single call's success means: the record is written, if the body is the one that this call is documented to have
+/// (REST API Developer Guide, "sObject Rows", "sObject Rows by External ID").
+pub(super) fn written(reply: &Reply, kind: &Kind) -> Answer {
     let empty = reply.status == 204 && reply.body == Body::Empty;
     let told = reply.json();
     let success = told.get("success").and_then(Value::as_bool) == Some(true);
     let id = told.get("id").and_then(Value::as_str).and_then(record_id);
     match kind {
-        Kind::Update(id) if empty || success => Some(Some(id.clone())),
-        Kind::Upsert(_) if empty => Some(None),
-        Kind::Upsert(_) | Kind::Insert if success && id.is_some() => Some(id),
-        Kind::Update(_) | Kind::Upsert(_) | Kind::Insert => None,
+        Kind::Update(id) if empty || success => Answer::Done(Some(id.clone())),
+        Kind::Upsert(_) if empty => Answer::Done(None),
+        Kind::Upsert(_) | Kind::Insert if success && id.is_some() => Answer::Done(id),
+        Kind::Update(_) | Kind::Upsert(_) | Kind::Insert => Answer::unproven(reply),
     }
 }
 
@@ -248,9 +248,9 @@ mod tests {
         for (kind, status, body, expected) in table {
             let reply = Reply::new(status, http::HeaderMap::new(), body.to_owned());
             let shown = match written(&reply, &kind) {
-                None => "unproven".to_owned(),
-                Some(None) => "unnamed".to_owned(),
-                Some(Some(id)) => id[14..].to_owned(),
+                Answer::Done(None) => "unnamed".to_owned(),
+                Answer::Done(Some(id)) => id[14..].to_owned(),
+                _ => "unproven".to_owned(),
             };
             assert_eq!(shown, expected, "{kind:?} {status} {body}");
         }

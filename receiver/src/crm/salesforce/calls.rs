@@ -135,9 +135,7 @@ impl Salesforce {
             Err(answer) => return answer,
         };
         match self.classify(&reply) {
-            Answer::Done(_) => {
-                batch::written(&reply, &write.kind).map_or_else(|| Answer::unproven(&reply), Answer::Done)
-            }
+            Answer::Done(_) => batch::written(&reply, &write.kind),
             answer => self.judged(answer, write),
         }
     }

@@ -416,7 +416,9 @@ fn not_described(answer: Answer, object: &str) -> Inspection {
     };
     match answer {
         Answer::None(NoAnswer::Denied(_)) => Inspection::default(),
-        Answer::None(NoAnswer::Failed(why, _)) | Answer::Retry { why, .. } => Inspection {
+        Answer::None(NoAnswer::Failed(why, _))
+        | Answer::Retry { why, .. }
+        | Answer::Suspect { why, own: false } => Inspection {
             reachable: Some(Err(why)),
             ..Inspection::default()
         },
@@ -426,10 +428,6 @@ fn not_described(answer: Answer, object: &str) -> Inspection {
                 "salesforce.object: Salesforce has no object {object} that the integration user can see; correct the name or salesforce.apiVersion, or give the user's permission set read access"
             )],
         ),
-        Answer::Suspect { why, own: false } => Inspection {
-            reachable: Some(Err(why)),
-            ..Inspection::default()
-        },
         Answer::Expired(why) | Answer::Suspect { why, own: true } => reached(Some(Err(why)), Vec::new()),
         Answer::Pause(_, why)
             if matches!(
