@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::index::{Key, Live};
 use crate::kinds::{Desired, Kind};
 use crate::names::{self, MANAGER};
+use crate::reasons::Reason;
 
 /// Why an object could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -63,11 +64,11 @@ pub enum ApplyError {
 
 impl ApplyError {
     /// Why, in one CamelCase word: the condition's reason, the metric's label.
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Foreign { .. } => "NameTaken",
-            Self::Leftover { .. } => "WaitingForRemoval",
-            Self::Refused { .. } => "ObjectRefused",
+            Self::Foreign { .. } => Reason::NameTaken,
+            Self::Leftover { .. } => Reason::WaitingForRemoval,
+            Self::Refused { .. } => Reason::ObjectRefused,
             Self::Api { error, .. } => reason_of(error),
         }
     }
@@ -79,12 +80,12 @@ impl ApplyError {
 }
 
 /// A failed call's reason.
-pub fn reason_of(error: &kube::Error) -> &'static str {
+pub fn reason_of(error: &kube::Error) -> Reason {
     match error {
-        kube::Error::Api(status) if status.code == 403 => "Forbidden",
-        kube::Error::Api(status) if status.code == 409 => "Conflict",
-        kube::Error::Api(_) => "ApiError",
-        _ => "ApiUnreachable",
+        kube::Error::Api(status) if status.code == 403 => Reason::Forbidden,
+        kube::Error::Api(status) if status.code == 409 => Reason::Conflict,
+        kube::Error::Api(_) => Reason::ApiError,
+        _ => Reason::ApiUnreachable,
     }
 }
 

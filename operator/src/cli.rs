@@ -2,6 +2,8 @@
 
 use clap::{Parser, ValueEnum};
 
+use crate::rules::Rules;
+
 /// Makes receivers of LeadWebhooks and CrmSinks, and says in their status what became of them.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "leadgate-operator", version, about)]
@@ -44,6 +46,26 @@ pub struct Cli {
         default_value = "0.0.0.0:8080"
     )]
     pub health_listen: String,
+    /// Only Secrets with the label leadgate.dev/use: "true" may be named by LeadWebhooks and CrmSinks.
+    #[arg(long, env = "LEADGATE_REQUIRE_SECRET_LABEL")]
+    pub require_secret_label: bool,
+    /// The hosts for which Ingresses and HTTPRoutes are made, separated by commas; empty: any. `sales/` in front of a host
+    /// gives it to one namespace; `*.example.com` is every host below example.com.
+    #[arg(
+        long,
+        env = "LEADGATE_ALLOWED_HOSTS",
+        value_name = "HOSTS",
+        value_delimiter = ','
+    )]
+    pub allowed_hosts: Vec<String>,
+    /// Beginnings of the annotations that are copied to Ingresses, separated by commas; empty: none is copied.
+    #[arg(
+        long,
+        env = "LEADGATE_ALLOWED_INGRESS_ANNOTATIONS",
+        value_name = "PREFIXES",
+        value_delimiter = ','
+    )]
+    pub allowed_ingress_annotations: Vec<String>,
     /// How many objects of a kind are reconciled at once.
     #[arg(long, env = "LEADGATE_CONCURRENCY", default_value_t = 8)]
     pub concurrency: u16,
@@ -74,6 +96,22 @@ pub enum Scope {
 }
 
 impl Cli {
+    /// What is allowed to those who write resources.
+    pub fn rules(&self) -> Rules {
+        // An empty variable is one empty text, which would be the beginning of every annotation.
+        let given = |texts: &[String]| -> Vec<String> {
+            texts.iter().filter(|text| !text.is_empty()).cloned().collect()
+        };
+        Rules {
+            secret_label: self.require_secret_label,
+            hosts: given(&self.allowed_hosts)
+                .iter()
+                .map(|host| host.as_str().into())
+                .collect(),
+            annotations: given(&self.allowed_ingress_annotations),
+        }
+    }
+
     /// One scope for each named namespace, or all namespaces.
     pub fn scopes(&self) -> Vec<Scope> {
         let mut names: Vec<&str> = self

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use leadgate_crds::common::{Condition, Time};
 
+use crate::reasons::Reason;
+
 /// The longest message that is written.
 const LONGEST: usize = 1024;
 
@@ -28,6 +30,23 @@ impl Truth {
     }
 }
 
+/// A reason as the API server takes it: one of ours, or a word that came from elsewhere. A literal is neither: it would be
+/// missing in the documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word(String);
+
+impl From<Reason> for Word {
+    fn from(reason: Reason) -> Self {
+        Self(reason.as_str().to_owned())
+    }
+}
+
+impl From<&String> for Word {
+    fn from(word: &String) -> Self {
+        Self(camel_case(word))
+    }
+}
+
 /// One statement: truth, reason, message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
@@ -41,24 +60,25 @@ pub struct Statement {
 
 impl Statement {
     /// It holds.
-    pub fn yes(reason: &str, message: impl Into<String>) -> Self {
+    pub fn yes(reason: impl Into<Word>, message: impl Into<String>) -> Self {
         Self::new(Truth::True, reason, message)
     }
 
     /// It does not.
-    pub fn no(reason: &str, message: impl Into<String>) -> Self {
+    pub fn no(reason: impl Into<Word>, message: impl Into<String>) -> Self {
         Self::new(Truth::False, reason, message)
     }
 
     /// Nobody knows yet.
-    pub fn unknown(reason: &str, message: impl Into<String>) -> Self {
+    pub fn unknown(reason: impl Into<Word>, message: impl Into<String>) -> Self {
         Self::new(Truth::Unknown, reason, message)
     }
 
-    fn new(truth: Truth, reason: &str, message: impl Into<String>) -> Self {
+    fn new(truth: Truth, reason: impl Into<Word>, message: impl Into<String>) -> Self {
+        let Word(reason) = reason.into();
         Self {
             truth,
-            reason: camel_case(reason),
+            reason,
             message: message.into(),
         }
     }
@@ -153,23 +173,39 @@ mod tests {
     #[test]
     fn transition_times_move_with_the_truth_only() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let first = conditions(vec![("Ready", Statement::no("A", "a"))], &[], 1, at(10));
-        let same = conditions(vec![("Ready", Statement::no("B", "b"))], &first, 2, at(20));
+        let first = conditions(
+            vec![("Ready", Statement::no(Reason::Starting, "a"))],
+            &[],
+            1,
+            at(10),
+        );
+        let same = conditions(
+            vec![("Ready", Statement::no(Reason::Unsafe, "b"))],
+            &first,
+            2,
+            at(20),
+        );
         assert_eq!(same[0].last_transition_time, Time(at(10)));
         assert_eq!(
             (same[0].reason.as_str(), same[0].observed_generation),
-            ("B", Some(2))
+            ("Unsafe", Some(2))
         );
-        let flipped = conditions(vec![("Ready", Statement::yes("C", "c"))], &same, 2, at(30));
+        let flipped = conditions(
+            vec![("Ready", Statement::yes(Reason::Ready, "c"))],
+            &same,
+            2,
+            at(30),
+        );
         assert_eq!(flipped[0].last_transition_time, Time(at(30)));
     }
 
     #[test]
     fn reasons_and_messages_are_what_the_api_server_takes() {
-        assert_eq!(Statement::no("Err: image pull!", "").reason, "Errimagepull");
-        assert_eq!(Statement::no("", "").reason, "Unknown");
+        let of_pod = |word: &str| Statement::no(&word.to_owned(), "").reason;
+        assert_eq!(of_pod("Err: image pull!"), "Errimagepull");
+        assert_eq!(of_pod(""), "Unknown");
         let long = conditions(
-            vec![("Ready", Statement::no("A", "ä".repeat(900)))],
+            vec![("Ready", Statement::no(Reason::Starting, "ä".repeat(900)))],
             &[],
             1,
             Timestamp::UNIX_EPOCH,

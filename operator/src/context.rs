@@ -16,6 +16,7 @@ use crate::figures::{Counters, Figures};
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::receivers::Receivers;
+use crate::rules::Rules;
 use crate::secrets::Secrets;
 use crate::workloads::{Name, Workloads};
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub receiver_image: String,
     /// The image of the managed Redis.
     pub redis_image: String,
+    /// What is allowed to those who write resources.
+    pub rules: Rules,
 }
 
 /// What is remembered of a webhook between reconciliations. All of it can be lost.

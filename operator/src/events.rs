@@ -72,6 +72,7 @@ mod tests {
 
     use super::*;
     use crate::conditions::{Statement, conditions};
+    use crate::reasons::Reason;
 
     fn state(ready: Statement, stalled: Statement) -> Vec<Condition> {
         conditions(
@@ -84,11 +85,17 @@ mod tests {
 
     #[test]
     fn on_transitions_only() {
-        let starting = state(Statement::no("Starting", ""), Statement::no("Working", ""));
-        let ready = state(Statement::yes("Ready", ""), Statement::no("Working", ""));
+        let starting = state(
+            Statement::no(Reason::Starting, ""),
+            Statement::no(Reason::Working, ""),
+        );
+        let ready = state(
+            Statement::yes(Reason::Ready, ""),
+            Statement::no(Reason::Working, ""),
+        );
         let stalled = state(
-            Statement::no("SecretMissing", "m"),
-            Statement::yes("SecretMissing", "m"),
+            Statement::no(Reason::SecretMissing, "m"),
+            Statement::yes(Reason::SecretMissing, "m"),
         );
         let reasons = |before: &[Condition], after: &[Condition]| -> Vec<String> {
             transitions(before, after).into_iter().map(|e| e.reason).collect()

@@ -9,7 +9,7 @@ use leadgate_crds::common::Time;
 use leadgate_crds::lead_webhook::{Latency, LeadWebhookStatusSink, SinkError};
 
 use crate::conditions::seconds;
-use crate::receivers::{Inspection, Report, RouteReport, SinkReport};
+use crate::receivers::{Inspection, QueueReport, Report, RouteReport, SinkReport};
 
 /// A count that each process keeps from zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +77,10 @@ pub struct Figures {
     pub duplicates: i64,
     /// Requests answered 4xx because of what they hold.
     pub rejected: i64,
+    /// Leads that no sink takes.
+    pub unrouted: i64,
+    /// What a person should look at, in words.
+    pub hints: Vec<String>,
     /// What processes count.
     pub counts: ProcessCounts,
     /// When the last lead was accepted.
@@ -93,6 +97,8 @@ pub struct Figures {
     pub queue_ready: bool,
     /// Why leads in the store are not safe.
     pub queue_problems: Vec<String>,
+    /// How many percent of the store are used; `None`: it has no limit that is known.
+    pub queue_used: Option<u64>,
     /// What the receivers could not make sense of.
     pub problems: Vec<String>,
 }
@@ -175,6 +181,8 @@ pub fn merge(id: &str, reports: &[(String, Report)], counters: &mut Counters) ->
         accepted: newest.leads.accepted,
         duplicates: newest.leads.duplicates,
         rejected: newest.leads.rejected,
+        unrouted: newest.leads.unrouted,
+        hints: newest.hints,
         counts: counters.total,
         last_accepted: newest.leads.last_accepted_time.map(|t| Time(seconds(t))),
         routes,
@@ -183,6 +191,7 @@ pub fn merge(id: &str, reports: &[(String, Report)], counters: &mut Counters) ->
         suspended: !ours.is_empty() && ours.iter().all(|(_, webhook)| webhook.suspended),
         queue_ready: first.queue.ready,
         queue_problems: first.queue.problems.clone(),
+        queue_used: percent(&first.queue),
         problems: first
             .problems
             .iter()
@@ -195,6 +204,12 @@ pub fn merge(id: &str, reports: &[(String, Report)], counters: &mut Counters) ->
             })
             .collect(),
     })
+}
+
+/// Of what the store may hold, rounded down.
+fn percent(queue: &QueueReport) -> Option<u64> {
+    let most = queue.max_bytes.filter(|most| *most > 0)?;
+    u64::try_from(u128::from(queue.bytes?) * 100 / u128::from(most)).ok()
 }
 
 /// Counts are the store's; latencies are the slowest pod's; the last error is the newest one.

@@ -11,6 +11,9 @@
 //!                   --leader-election-namespace NAME    LEADGATE_LEADER_ELECTION_NAMESPACE; empty: no election
 //!                   --identity NAME                     LEADGATE_IDENTITY; in the Lease
 //!                   --health-listen 0.0.0.0:8080        LEADGATE_HEALTH_LISTEN: /livez /readyz /metrics
+//!                   --require-secret-label              LEADGATE_REQUIRE_SECRET_LABEL
+//!                   --allowed-hosts a,ns/*.b            LEADGATE_ALLOWED_HOSTS; empty: any host
+//!                   --allowed-ingress-annotations a/,b  LEADGATE_ALLOWED_INGRESS_ANNOTATIONS; empty: none
 //!                   --concurrency 8                     LEADGATE_CONCURRENCY
 //!                   --log-format text|json --log info   LEADGATE_LOG_FORMAT, LEADGATE_LOG
 //! ```
@@ -38,7 +41,9 @@ pub mod leader;
 pub mod metrics;
 pub mod names;
 pub mod rbac;
+pub mod reasons;
 pub mod receivers;
+pub mod rules;
 pub mod run;
 pub mod secrets;
 pub mod triggers;

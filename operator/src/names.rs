@@ -18,6 +18,8 @@ pub const WEBHOOK: &str = "leadgate.dev/webhook";
 pub const CHECKSUM: &str = "leadgate.dev/config-checksum";
 /// The name of everything that belongs to a namespace's managed Redis.
 pub const REDIS: &str = "leadgate-redis";
+/// The label of Secrets that resources may name, where the operator demands one.
+pub const USE: &str = "leadgate.dev/use";
 /// The label that says who made an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The label that says to which LeadWebhook an object belongs.
@@ -60,6 +62,11 @@ pub fn base(webhook: &str) -> String {
 /// The name of a webhook's headless Service and of the Secret with the admin token.
 pub fn admin(webhook: &str) -> String {
     format!("{}-admin", base(webhook))
+}
+
+/// Whether a Secret of this name is the operator's: Redis's password, a webhook's admin token.
+pub fn is_own_secret(name: &str) -> bool {
+    name == REDIS || (name.starts_with("leadgate-") && name.ends_with("-admin"))
 }
 
 /// The labels by which a webhook's pods are found. They never change: a Deployment's selector is immutable.
@@ -123,7 +130,7 @@ pub fn path(webhook: &LeadWebhook) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{admin, instance};
+    use super::{REDIS, admin, instance, is_own_secret};
 
     #[test]
     fn names_fit() {
@@ -138,5 +145,6 @@ mod tests {
             assert!(admin(name).len() <= 63);
         }
         assert_ne!(instance("web.site"), instance("web-site"));
+        assert!(is_own_secret(REDIS) && is_own_secret(&admin("web")) && !is_own_secret("leadgate-web"));
     }
 }

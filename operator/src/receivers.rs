@@ -39,6 +39,10 @@ pub struct QueueReport {
     pub ready: bool,
     /// Why leads in it are not safe.
     pub problems: Vec<String>,
+    /// What it holds, in bytes.
+    pub bytes: Option<u64>,
+    /// What it may hold, in bytes.
+    pub max_bytes: Option<u64>,
 }
 
 /// What a receiver could not make sense of.
@@ -61,6 +65,8 @@ pub struct WebhookReport {
     pub suspended: bool,
     /// Counts.
     pub leads: LeadsReport,
+    /// What a person should look at, in words.
+    pub hints: Vec<String>,
     /// The same for each sink.
     pub sinks: Vec<RouteReport>,
 }
@@ -79,6 +85,8 @@ pub struct LeadsReport {
     pub unauthorized: i64,
     /// Requests that made no lead (of this process).
     pub ignored: i64,
+    /// Leads that no sink takes (of the store).
+    pub unrouted: i64,
     /// When the last lead was accepted.
     pub last_accepted_time: Option<jiff::Timestamp>,
 }

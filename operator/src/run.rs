@@ -226,6 +226,7 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
         recorder: Recorder::new(parts.client.clone(), reporter),
         client: parts.client,
         settings: Settings {
+            rules: cli.rules(),
             receiver_image: cli.receiver_image,
             redis_image: cli.redis_image,
         },

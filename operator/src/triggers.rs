@@ -12,6 +12,7 @@ use leadgate_crds::{CrmSink, LeadWebhook};
 use serde::de::DeserializeOwned;
 
 use crate::context::{Context, name_of};
+use crate::lead_webhook::waiting::feeds;
 use crate::names;
 
 /// A resource's objects: into the store without what nobody reads, and on to the controller when a person changed
@@ -97,7 +98,7 @@ pub fn webhook_changed(context: &Context, event: &Event<LeadWebhook>) {
     }
 }
 
-/// A sink concerns the webhooks that name it.
+/// A sink concerns the webhooks that name it or whose leads wait for it.
 pub fn sink_changed(context: &Context, event: &Event<CrmSink>) {
     let (Event::Apply(sink) | Event::Delete(sink)) = event else {
         return;
@@ -108,9 +109,7 @@ pub fn sink_changed(context: &Context, event: &Event<CrmSink>) {
         return;
     }
     let (namespace, name) = name_of(sink);
-    let users = context.webhooks_of(&namespace, |webhook| {
-        webhook.spec.sinks.iter().any(|route| route.name == name)
-    });
+    let users = context.webhooks_of(&namespace, |webhook| feeds(webhook, &name, context));
     for user in users {
         let _ = context
             .wake_webhooks

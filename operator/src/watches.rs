@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::context::{Context, name_of};
 use crate::index::Live;
 use crate::kinds::Kind;
+use crate::lead_webhook::waiting::feeds;
 use crate::names;
 use crate::secrets;
 use crate::workloads::Name;
@@ -292,7 +293,7 @@ impl Follower<PartialObjectMeta<Secret>> for AllSecrets {
     }
 }
 
-/// The sinks and webhooks that name a Secret, and the webhooks that name such a sink.
+/// The sinks and webhooks that name a Secret, and the webhooks that deliver to such a sink.
 fn wake_users(context: &Context, namespace: &str, secret: &str) {
     let names = |references: Vec<secrets::Reference>| references.iter().any(|r| r.name == secret);
     let sinks = context.sinks.state_filter(|sink: &CrmSink| {
@@ -309,11 +310,7 @@ fn wake_users(context: &Context, namespace: &str, secret: &str) {
     let webhooks = context.webhooks_of(namespace, |webhook: &LeadWebhook| {
         names(secrets::of_webhook(&webhook.spec))
             || names(secrets::beside_webhook(&webhook.spec))
-            || webhook
-                .spec
-                .sinks
-                .iter()
-                .any(|route| concerned.contains(&route.name))
+            || concerned.iter().any(|sink| feeds(webhook, sink, context))
     });
     for webhook in webhooks {
         wake(context, namespace, &name_of(webhook.as_ref()).1);

@@ -19,18 +19,27 @@ use leadgate_operator::context::Settings;
 use leadgate_operator::kinds::Kind;
 use leadgate_operator::lead_webhook::build;
 use leadgate_operator::lead_webhook::validate::{Plan, validate};
+use leadgate_operator::rules::Rules;
 use serde_json::{Value, json};
+
+fn rules() -> Rules {
+    Rules {
+        annotations: vec!["a.example.com/".to_owned()],
+        ..Rules::default()
+    }
+}
 
 fn settings() -> Settings {
     Settings {
         receiver_image: "ghcr.io/leadgate/leadgate:1".to_owned(),
         redis_image: "redis:8".to_owned(),
+        rules: rules(),
     }
 }
 
 fn plan(webhook: LeadWebhook) -> Plan {
     let facts = facts(std::slice::from_ref(&webhook));
-    validate(&Arc::new(webhook), &facts).unwrap()
+    validate(&Arc::new(webhook), &facts, &rules()).unwrap()
 }
 
 fn rendered(plan: &Plan) -> String {
@@ -77,7 +86,7 @@ fn snapshots() {
             ", publicUrl: 'https://leads.example.com/leads', path: /leads, queue: {redis: {urlSecretRef: {name: redis, key: url}}}, \
              receiver: {autoscaling: {minReplicas: 3, maxReplicas: 9, targetCPU: 60}, resources: {requests: {cpu: 1}}, \
              tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}, ingress: {host: leads.example.com, className: nginx, tlsSecretName: leads-tls, \
-             annotations: {a.example.com/b: c}}, podTemplate: {labels: {team: web, app.kubernetes.io/name: mine}, \
+             annotations: {a.example.com/b: c, b.example.com/snippet: x}}, podTemplate: {labels: {team: web, app.kubernetes.io/name: mine}, \
              annotations: {a: b}, nodeSelector: {disk: ssd}, tolerations: [{key: k, operator: Exists}], \
              affinity: {nodeAffinity: {}}, priorityClassName: high, imagePullSecrets: [{name: pull}]}}",
         ),

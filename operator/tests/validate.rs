@@ -10,26 +10,36 @@
 
 mod common;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use common::{facts, webhook};
+use common::{facts, secret, sink, webhook};
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::lead_webhook::Durability;
 use leadgate_operator::lead_webhook::dereference::Facts;
 use leadgate_operator::lead_webhook::edges::site;
 use leadgate_operator::lead_webhook::validate::{About, redis, validate};
+use leadgate_operator::reasons::Reason;
+use leadgate_operator::rules::Rules;
+use leadgate_operator::secrets::{Content, Seen};
 use leadgate_operator::workloads::RedisState;
 use serde_json::{Value, json};
 
 fn mistakes(webhook: LeadWebhook, change: impl Fn(&mut Facts)) -> Vec<(About, &'static str, String)> {
+    mistakes_under(&Rules::default(), webhook, change)
+}
+
+fn mistakes_under(
+    rules: &Rules,
+    webhook: LeadWebhook,
+    change: impl Fn(&mut Facts),
+) -> Vec<(About, &'static str, String)> {
     let mut facts = facts(std::slice::from_ref(&webhook));
     change(&mut facts);
-    match validate(&Arc::new(webhook), &facts) {
+    match validate(&Arc::new(webhook), &facts, rules) {
         Ok(_) => Vec::new(),
         Err(mistakes) => mistakes
             .into_iter()
-            .map(|m| (m.about, m.reason, m.message))
+            .map(|m| (m.about, m.reason.as_str(), m.message))
             .collect(),
     }
 }
@@ -45,7 +55,7 @@ fn each_mistake_names_field_and_remedy() {
             &["spec.sinks[0].name", "no CrmSink crm in namespace marketing", "create it"]),
         ("", |f| { f.secrets.insert("web".into(), None); }, About::References, "SecretMissing",
             &["spec.auth.hmac.secretRefs[0]", "no Secret web in namespace marketing", "with the key hmac"]),
-        ("", |f| { f.secrets.insert("web".into(), Some(BTreeSet::new())); }, About::References, "SecretKeyMissing",
+        ("", |f| { f.secrets.insert("web".into(), Some(secret("Opaque", &[]))); }, About::References, "SecretKeyMissing",
             &["spec.auth.hmac.secretRefs[0]", "has no key hmac", "add it"]),
         ("", |f| { f.secrets.insert("crm-token".into(), None); }, About::References, "SecretMissing",
             &["CrmSink crm: spec.hubspot.tokenSecretRef", "no Secret crm-token"]),
@@ -74,6 +84,273 @@ fn each_mistake_names_field_and_remedy() {
         }
     }
     assert!(mistakes(webhook("website", ""), |_| {}).is_empty());
+}
+
+/// Whoever writes a resource decides where the Secrets go that it names.
+#[test]
+fn secrets_that_open_the_cluster_cannot_be_named() {
+    let hydrate = |name: &str| {
+        let more = format!(", payload: {{hydrate: {{tokenSecretRef: {{name: {name}, key: token}}}}}}");
+        webhook("website", &more)
+    };
+    for name in ["leadgate-redis", "leadgate-shop-admin", "leadgate-website-admin"] {
+        for exists in [true, false] {
+            let found = mistakes(hydrate(name), |facts| {
+                let given = exists.then(|| secret("Opaque", &["token"]));
+                facts.secrets.insert(name.into(), given);
+            });
+            assert_eq!(found.len(), 1, "{name}: {found:?}");
+            let (about, reason, message) = &found[0];
+            assert_eq!((*about, *reason), (About::References, "SecretReserved"));
+            for word in [
+                "spec.payload.hydrate.tokenSecretRef",
+                name,
+                "make a Secret of your own",
+            ] {
+                assert!(message.contains(word), "{word} is not in: {message}");
+            }
+        }
+    }
+    for (type_, allowed) in [
+        ("kubernetes.io/service-account-token", false),
+        ("kubernetes.io/dockercfg", false),
+        ("kubernetes.io/dockerconfigjson", false),
+        ("bootstrap.kubernetes.io/token", false),
+        ("helm.sh/release.v1", false),
+        ("kubernetes.io/basic-auth", true),
+        ("kubernetes.io/tls", true),
+        ("example.com/own", true),
+    ] {
+        // By the webhook itself and by its sink.
+        for (name, field) in [
+            ("api", "spec.payload.hydrate"),
+            ("crm-token", "CrmSink crm: spec.hubspot"),
+        ] {
+            let found = mistakes(hydrate("api"), |facts| {
+                facts
+                    .secrets
+                    .insert("api".into(), Some(secret("Opaque", &["token"])));
+                facts.secrets.insert(name.into(), Some(secret(type_, &["token"])));
+            });
+            assert_eq!(found.is_empty(), allowed, "{type_}: {found:?}");
+            for (_, reason, message) in &found {
+                assert_eq!(*reason, "SecretReserved");
+                assert!(message.contains(field) && message.contains(type_), "{message}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_operator_may_demand_a_label_on_secrets() {
+    let rules = Rules {
+        secret_label: true,
+        ..Rules::default()
+    };
+    let labelled = |is: bool| {
+        mistakes_under(&rules, webhook("website", ""), |facts| {
+            for secret in facts.secrets.values_mut().flatten() {
+                Arc::make_mut(secret).labelled = is;
+            }
+        })
+    };
+    assert_eq!(labelled(true), []);
+    let found = labelled(false);
+    let reasons: Vec<_> = found.iter().map(|m| m.1).collect();
+    assert_eq!(reasons, ["SecretNotLabelled", "SecretNotLabelled"], "{found:?}");
+    for word in [
+        "secrets.requireLabel",
+        "kubectl label secret web leadgate.dev/use=true",
+    ] {
+        assert!(found[0].2.contains(word), "{word} is not in: {}", found[0].2);
+    }
+}
+
+#[test]
+fn what_protects_nothing_is_told() {
+    let with = |name: &str, key: &str, content: Content| {
+        let webhook = webhook("website", "");
+        let mut facts = facts(std::slice::from_ref(&webhook));
+        let seen = Seen {
+            keys: [(key.to_owned(), content)].into(),
+            ..Seen::default()
+        };
+        facts.secrets.insert(name.to_owned(), Some(Arc::new(seen)));
+        validate(&Arc::new(webhook), &facts, &Rules::default())
+    };
+    for (name, key) in [("web", "hmac"), ("crm-token", "token")] {
+        let found = with(name, key, Content::Placeholder).unwrap_err();
+        assert_eq!(found[0].reason, Reason::SecretPlaceholder);
+        assert!(
+            found[0].message.contains("put a value of your own in"),
+            "{}",
+            found[0].message
+        );
+    }
+    // A short one works: it is told, and stops nothing. What a CRM gives out is not ours to judge.
+    let notes = with("web", "hmac", Content::Short).unwrap().notes;
+    assert_eq!((notes.len(), notes[0].reason), (1, Reason::SecretShort));
+    assert!(
+        notes[0].message.contains("spec.auth.hmac.secretRefs[0]"),
+        "{}",
+        notes[0].message
+    );
+    assert!(
+        with("crm-token", "token", Content::Short)
+            .unwrap()
+            .notes
+            .is_empty()
+    );
+    assert!(with("web", "hmac", Content::Good).unwrap().notes.is_empty());
+}
+
+/// Leads that were accepted for a sink reach it, also when its webhook no longer names it.
+#[test]
+fn receivers_are_given_the_sinks_for_which_leads_still_wait() {
+    let with = |change: &dyn Fn(&mut Facts)| {
+        let webhook = webhook("website", "");
+        let mut facts = facts(std::slice::from_ref(&webhook));
+        let mut former = sink();
+        former.metadata.name = Some("former".to_owned());
+        former.spec.hubspot.as_mut().unwrap().token_secret_ref.name = "former-token".to_owned();
+        facts.sinks.insert("former".to_owned(), Some(Arc::new(former)));
+        facts
+            .secrets
+            .insert("former-token".to_owned(), Some(secret("Opaque", &["token"])));
+        facts.waiting.insert("former".to_owned(), 3);
+        change(&mut facts);
+        validate(&Arc::new(webhook), &facts, &Rules::default()).unwrap()
+    };
+    let plan = with(&|_| {});
+    let names: Vec<_> = plan
+        .sinks
+        .iter()
+        .filter_map(|sink| sink.metadata.name.clone())
+        .collect();
+    assert_eq!(names, ["crm", "former"]);
+    assert!(plan.files["former-token"].contains("token"));
+    assert!(plan.notes.is_empty());
+    // What is wrong with it costs the webhook's other leads nothing, and is told.
+    let gone: &dyn Fn(&mut Facts) = &|facts| {
+        facts.sinks.insert("former".to_owned(), None);
+    };
+    let broken: &dyn Fn(&mut Facts) = &|facts| {
+        facts.secrets.insert("former-token".to_owned(), None);
+    };
+    for (change, words) in [
+        (gone, "it does not exist"),
+        (broken, "there is no Secret former-token"),
+    ] {
+        let plan = with(change);
+        assert_eq!(plan.sinks.len(), 1);
+        let note = &plan.notes[0];
+        assert_eq!((note.about, note.reason), (About::Delivery, Reason::SinkGone));
+        assert!(
+            note.message.contains("3 deliveries wait for CrmSink former") && note.message.contains(words)
+        );
+    }
+}
+
+#[test]
+fn a_users_name_may_be_short() {
+    let mut webhook = webhook("website", "");
+    webhook.spec.auth.hmac = None;
+    webhook.spec.auth.basic = Some(serde_json::from_value(json!({"secretRef": {"name": "login"}})).unwrap());
+    let mut facts = facts(std::slice::from_ref(&webhook));
+    let keys = |user, password| Seen {
+        keys: [("username".to_owned(), user), ("password".to_owned(), password)].into(),
+        ..Seen::default()
+    };
+    let mut notes = |user, password| {
+        facts
+            .secrets
+            .insert("login".to_owned(), Some(Arc::new(keys(user, password))));
+        let plan = validate(&Arc::new(webhook.clone()), &facts, &Rules::default()).unwrap();
+        plan.notes
+            .into_iter()
+            .map(|note| note.message)
+            .collect::<Vec<_>>()
+    };
+    assert!(notes(Content::Short, Content::Good).is_empty());
+    let told = notes(Content::Good, Content::Short);
+    assert!(told.len() == 1 && told[0].contains("key password"), "{told:?}");
+}
+
+#[test]
+fn a_namespace_has_its_own_paths_and_hosts() {
+    let rules = Rules {
+        hosts: ["leads.example.com", "sales/*.sales.example.com"]
+            .map(Into::into)
+            .into(),
+        ..Rules::default()
+    };
+    let ingress = |host: &str| format!(", receiver: {{ingress: {{host: {host}}}}}");
+    let gateway = |hosts: &str| {
+        format!(", receiver: {{gateway: {{parentRefs: [{{name: edge}}], hostnames: [{hosts}]}}}}")
+    };
+    #[rustfmt::skip]
+    let table: Vec<(String, &str, &[&str])> = vec![
+        (String::new(), "", &[]),
+        (", path: /webhooks/marketing/other".into(), "", &[]),
+        (", path: /webhooks/website".into(), "", &[]),
+        (", path: /leads".into(), "", &[]),
+        (", path: /webhooks/sales/website".into(), "PathNotAllowed", &["spec.path", "write /webhooks/marketing/"]),
+        (", path: /webhooks/sales/".into(), "PathNotAllowed", &[]),
+        (ingress("leads.example.com"), "", &[]),
+        (ingress("a.sales.example.com"), "HostNotAllowed", &["spec.receiver.ingress.host", "ingress.allowedHosts"]),
+        (gateway("leads.example.com"), "", &[]),
+        (gateway("leads.example.com, x.example.com"), "HostNotAllowed", &["spec.receiver.gateway.hostnames[1]"]),
+        (gateway(""), "HostNotAllowed", &["without host names", "name them"]),
+    ];
+    for (more, reason, words) in table {
+        let found = mistakes_under(&rules, webhook("website", &more), |_| {});
+        let reasons: Vec<_> = found.iter().map(|m| m.1).collect();
+        assert_eq!(reasons.join(","), reason, "{more}: {found:?}");
+        for word in words {
+            assert!(found[0].2.contains(word), "{word} is not in: {}", found[0].2);
+        }
+    }
+    let anywhere = ingress("a.sales.example.com");
+    assert_eq!(
+        mistakes(webhook("website", &anywhere), |_| {}),
+        [],
+        "any host unless the chart says otherwise"
+    );
+}
+
+#[test]
+fn annotations_are_copied_only_if_the_operator_allows_it() {
+    let more = ", receiver: {ingress: {host: a.example.com, annotations: \
+        {cert-manager.io/issuer: x, nginx.ingress.kubernetes.io/server-snippet: z}}}";
+    let plan = |allowed: &[&str]| {
+        let rules = Rules {
+            annotations: allowed.iter().map(|p| (*p).to_owned()).collect(),
+            ..Rules::default()
+        };
+        let webhook = webhook("website", more);
+        validate(&Arc::new(webhook.clone()), &facts(&[webhook]), &rules).unwrap()
+    };
+    let none = plan(&[]);
+    assert!(none.annotations.is_empty());
+    let note = &none.notes[0];
+    assert_eq!(
+        (note.about, note.reason),
+        (About::Spec, Reason::AnnotationsNotCopied)
+    );
+    for word in [
+        "cert-manager.io/issuer, nginx.ingress.kubernetes.io/server-snippet",
+        "spec.receiver.ingress.annotations",
+        "ingress.allowedAnnotations",
+    ] {
+        assert!(note.message.contains(word), "{word} is not in: {}", note.message);
+    }
+    let some = plan(&["cert-manager.io/"]);
+    assert_eq!(
+        some.annotations.keys().collect::<Vec<_>>(),
+        ["cert-manager.io/issuer"]
+    );
+    assert!(!some.notes[0].message.contains("issuer"));
+    assert!(plan(&["cert-manager.io/", "nginx."]).notes.is_empty());
 }
 
 #[test]
@@ -152,11 +429,12 @@ fn one_redis_serves_all() {
             "b",
             ", queue: {durability: EverySecond, storage: {size: 5Gi, storageClassName: fast}}",
         )),
-        Arc::new(webhook("a", "")),
+        Arc::new(webhook("a", ", queue: {memory: 1Gi}")),
     ];
     let plan = redis(&users, None);
     assert_eq!((plan.durability, plan.size.as_str()), (Durability::Always, "5Gi"));
     assert_eq!(plan.storage_class.as_deref(), Some("fast"));
+    assert_eq!(plan.memory, "1Gi", "the largest");
     assert_eq!(
         plan.owners.iter().map(|o| o.name.as_str()).collect::<Vec<_>>(),
         ["a", "b"]

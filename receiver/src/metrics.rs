@@ -169,6 +169,10 @@ pub struct Metrics {
     pub paused: Family<SinkLabels, Gauge>,
     /// One durable write to the store, in seconds.
     pub write_latency: Gauge<f64, AtomicU64>,
+    /// What the store holds, in bytes.
+    pub store_bytes: Gauge,
+    /// What the store may hold, in bytes; 0: no limit is known.
+    pub store_max_bytes: Gauge,
     /// Problems in the manifests.
     pub config_problems: Gauge,
     /// Reloads of the manifests.
@@ -268,6 +272,18 @@ impl Metrics {
                 "queue_write_duration",
                 "Time of one durable write",
                 Unit::Seconds,
+                Gauge::default()
+            ),
+            store_bytes: register!(
+                "queue_store",
+                "What the store holds, where it has a limit",
+                Unit::Bytes,
+                Gauge::default()
+            ),
+            store_max_bytes: register!(
+                "queue_store_max",
+                "What the store may hold; 0: no limit is known",
+                Unit::Bytes,
                 Gauge::default()
             ),
             config_problems: register!("config_problems", "Problems in the manifests", Gauge::default()),

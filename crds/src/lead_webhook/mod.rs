@@ -43,6 +43,8 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
     status = "LeadWebhookStatus",
     derive = "PartialEq",
     doc = "An endpoint that accepts webhooks and turns them into leads.",
+    validation = Rule::new("self.metadata.name != 'redis' && !self.metadata.name.endsWith('-admin')")
+        .message("metadata.name must not be redis nor end with -admin: the operator's own objects have these names; write for example website"),
     scale(
         spec_replicas_path = ".spec.receiver.replicas",
         status_replicas_path = ".status.replicas",
@@ -97,6 +99,41 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
         json_path = ".status.leads.lastAcceptedTime"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Rejected",
+        type_ = "integer",
+        description = "Requests answered 4xx because of what they hold",
+        json_path = ".status.leads.rejected",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Ignored",
+        type_ = "integer",
+        description = "Requests that payload.accept made no lead of",
+        json_path = ".status.leads.ignored",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Unrouted",
+        type_ = "integer",
+        description = "Leads that are kept because no sink takes them",
+        json_path = ".status.leads.unrouted",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Unauthorized",
+        type_ = "integer",
+        description = "Requests answered 401 or 403",
+        json_path = ".status.leads.unauthorized",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Queue",
+        type_ = "string",
+        description = "How much of the queue's memory is used",
+        json_path = ".status.queueUsed",
+        priority = 1
+    ),
     printcolumn(
         name = "URL",
         type_ = "string",

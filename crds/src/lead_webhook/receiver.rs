@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::common::{KEY_PATTERN, LABEL_PATTERN, NAME_PATTERN, SecretKeyRef, SecretRef, at_most_one};
 
 /// Where accepted leads are kept until they are delivered.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Queue {
     /// A Redis (7.0 or newer, with persistence and `noeviction`) of your own. Absent: one Redis is
@@ -25,17 +25,35 @@ pub struct Queue {
     /// Default: `Always`.
     #[serde(default)]
     pub durability: Durability,
+    /// The managed Redis's memory, requested and limited alike; leads may fill 60 % of it. The largest that a LeadWebhook of
+    /// the namespace asks for counts. At least `64Mi`; default `512Mi`.
+    #[serde(default = "default_memory")]
+    #[x_kube(
+        validation = Rule::new("isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('64Mi'))")
+            .message("queue.memory must be a quantity of at least 64Mi: write for example 512Mi")
+    )]
+    pub memory: Quantity,
     /// The managed Redis's volume.
     #[serde(default)]
     pub storage: Storage,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            redis: None,
+            durability: Durability::default(),
+            memory: default_memory(),
+            storage: Storage::default(),
+        }
+    }
 }
 
 /// A Redis of your own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redis {
-    /// The URL with user and password: `redis://`, `rediss://`, `redis+sentinel://` or
-    /// `redis+cluster://`.
+    /// The URL with user and password: `redis://` or `rediss://`.
     pub url_secret_ref: SecretKeyRef,
 }
 
@@ -265,6 +283,10 @@ fn objects(_: &mut SchemaGenerator) -> Schema {
 
 fn default_ca_key() -> String {
     "ca.crt".to_owned()
+}
+
+fn default_memory() -> Quantity {
+    Quantity("512Mi".to_owned())
 }
 
 fn default_size() -> Quantity {

@@ -47,6 +47,9 @@ pub struct LeadWebhookStatus {
     /// for example `900ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<String>,
+    /// How much of the queue's memory is used, for example `12%`. Absent: it has no limit, or none that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_used: Option<String>,
 }
 
 impl Default for LeadWebhookStatus {
@@ -62,6 +65,7 @@ impl Default for LeadWebhookStatus {
             sink_names: None,
             success_rate: None,
             p99: None,
+            queue_used: None,
         }
     }
 }
@@ -85,6 +89,9 @@ pub struct LeadWebhookStatusLeads {
     /// Requests that `payload.accept` made no lead of.
     #[serde(default)]
     pub ignored: i64,
+    /// Leads that are kept because no sink takes them.
+    #[serde(default)]
+    pub unrouted: i64,
     /// Deliveries that a CRM confirmed, over all sinks.
     #[serde(default)]
     pub delivered: i64,

@@ -7,12 +7,13 @@ use leadgate_crds::CrmSink;
 use crate::context::{Context, name_of};
 use crate::figures::SinkFigures;
 use crate::lead_webhook::observe::last_figures;
+use crate::lead_webhook::waiting;
 use crate::secrets::{self, Found};
 
 /// What the cluster says about a sink.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// The keys of the Secrets that it names.
+    /// The Secrets that it names.
     pub secrets: Found,
     /// How many webhooks deliver to it.
     pub webhooks: usize,
@@ -27,10 +28,8 @@ pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Fact
         .into_iter()
         .map(|reference| reference.name)
         .collect();
-    let secrets = context.secrets.keys(&context.client, &namespace, names).await?;
-    let mut users = context.webhooks_of(&namespace, |webhook| {
-        webhook.spec.sinks.iter().any(|route| route.name == name)
-    });
+    let secrets = context.secrets.find(&context.client, &namespace, names).await?;
+    let mut users = context.webhooks_of(&namespace, |webhook| waiting::feeds(webhook, &name, context));
     users.sort_by_key(|user| name_of(user.as_ref()));
     let mut stores: BTreeMap<Option<(String, String)>, SinkFigures> = BTreeMap::new();
     for user in &users {
@@ -47,7 +46,7 @@ pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Fact
     }
     Ok(Facts {
         secrets,
-        webhooks: users.len(),
+        webhooks: users.iter().filter(|user| waiting::names(user, &name)).count(),
         figures: stores.into_values().collect(),
     })
 }

@@ -44,24 +44,24 @@ async fn check(sink: &Arc<CrmSink>, context: &Context) -> Action {
     let key = format!("{KIND} {namespace}/{name}");
     let facts = dereference::dereference(sink, context).await;
     let outcome = match &facts {
-        Ok(facts) => match validate::validate(sink, facts) {
+        Ok(facts) => match validate::validate(sink, facts, &context.settings.rules) {
             Ok(()) => Outcome::Valid,
             Err(mistakes) => Outcome::Mistakes(mistakes),
         },
         Err(error) => Outcome::Failed(
-            reason_of(error).to_owned(),
+            reason_of(error),
             format!("the API server cannot be asked: {error}"),
         ),
     };
     let facts = facts.unwrap_or_default();
     if let Err(error) = write_status(sink, &outcome, &facts, context).await {
-        context.metrics.failed(KIND, reason_of(&error));
+        context.metrics.failed(KIND, reason_of(&error).as_str());
         tracing::warn!(object = key, %error, "the status could not be written");
         return Action::requeue(context.backoff.failed(&key));
     }
     match outcome {
         Outcome::Failed(reason, _) => {
-            context.metrics.failed(KIND, &reason);
+            context.metrics.failed(KIND, reason.as_str());
             Action::requeue(context.backoff.failed(&key))
         }
         Outcome::Valid | Outcome::Mistakes(_) => {

@@ -9,6 +9,7 @@ use super::dereference::Facts;
 use crate::conditions::{Statement, conditions, find};
 use crate::figures::newest;
 use crate::lead_webhook::validate::Mistake;
+use crate::reasons::Reason;
 use crate::receivers::{Check, Inspection};
 
 /// How the check ended.
@@ -19,7 +20,7 @@ pub enum Outcome {
     /// A person has to change something.
     Mistakes(Vec<Mistake>),
     /// It could not be checked: reason and message.
-    Failed(String, String),
+    Failed(Reason, String),
 }
 
 /// The status; `previous` gives what stays.
@@ -88,9 +89,9 @@ fn silent(status: &CrmSinkStatus, facts: &Facts) -> bool {
 
 /// What a condition said last, if receivers said it and not the specification.
 fn seen(previous: &[leadgate_crds::common::Condition], name: &str) -> Option<Statement> {
-    find(previous, name)
-        .map(Statement::of)
-        .filter(|last| !["NoWebhooks", "Suspended"].contains(&last.reason.as_str()))
+    find(previous, name).map(Statement::of).filter(|last| {
+        ![Reason::NoWebhooks.as_str(), Reason::Suspended.as_str()].contains(&last.reason.as_str())
+    })
 }
 
 /// To minutes above one: an age that changes each second would be written each time.
@@ -114,13 +115,26 @@ enum Failure {
     Other,
 }
 
-/// The words of receivers (`receiver/src/crm`) and of the operator.
+/// Words of receivers (`receiver/src/crm`) that speak of the credentials.
+pub const CREDENTIALS: &[&str] = &["InvalidCredentials", "MissingScopes", "Unauthorized", "Forbidden"];
+/// Those that speak of the way to the CRM.
+pub const CONNECTION: &[&str] = &[
+    "Unreachable",
+    "Timeout",
+    "CircuitOpen",
+    "Unavailable",
+    "ConnectionLost",
+    "Redirected",
+    "UnknownObject",
+];
+
 fn classify(reason: &str) -> Failure {
-    match reason {
-        "InvalidCredentials" | "MissingScopes" | "Unauthorized" | "Forbidden" => Failure::Credentials,
-        "Unreachable" | "Timeout" | "CircuitOpen" | "Unavailable" | "ConnectionLost" | "Redirected"
-        | "UnknownObject" => Failure::Connection,
-        _ => Failure::Other,
+    if CREDENTIALS.contains(&reason) {
+        Failure::Credentials
+    } else if CONNECTION.contains(&reason) {
+        Failure::Connection
+    } else {
+        Failure::Other
     }
 }
 
@@ -175,14 +189,16 @@ fn statements(
     previous: &[leadgate_crds::common::Condition],
 ) -> Vec<(&'static str, Statement)> {
     let accepted = match outcome {
-        Outcome::Valid => Statement::yes("Valid", "the specification is valid, and its Secrets exist"),
+        Outcome::Valid => Statement::yes(Reason::Valid, "the specification is valid, and its Secrets exist"),
         Outcome::Mistakes(mistakes) => {
             let messages: Vec<&str> = mistakes.iter().map(|mistake| mistake.message.as_str()).collect();
-            let reason = mistakes.first().map_or("Invalid", |mistake| mistake.reason);
+            let reason = mistakes
+                .first()
+                .map_or(Reason::CrmUnclear, |mistake| mistake.reason);
             Statement::no(reason, messages.join("; "))
         }
         Outcome::Failed(..) => find(previous, "Accepted").map_or_else(
-            || Statement::unknown("NotCheckedYet", "it could not be checked yet"),
+            || Statement::unknown(Reason::NotCheckedYet, "it could not be checked yet"),
             Statement::of,
         ),
     };
@@ -204,11 +220,11 @@ fn statements(
     let stalled = if accepted.fails() && !matches!(outcome, Outcome::Failed(..)) {
         Statement::yes(&accepted.reason, accepted.message.clone())
     } else {
-        Statement::no("Working", "nothing stands in the way")
+        Statement::no(Reason::Working, "nothing stands in the way")
     };
     let reconciling = match outcome {
-        Outcome::Failed(reason, message) => Statement::yes(reason, message.clone()),
-        _ => Statement::no("Done", "it was checked"),
+        Outcome::Failed(reason, message) => Statement::yes(*reason, message.clone()),
+        _ => Statement::no(Reason::Done, "it was checked"),
     };
     vec![
         ("Accepted", accepted),
@@ -232,8 +248,8 @@ fn connection(
     let said = |check: fn(&Inspection) -> &Option<Check>| {
         asked.is_some_and(|asked| check(asked).as_ref().is_some_and(|check| check.ok))
     };
-    let unknown = || Statement::unknown("NotTriedYet", "no receiver has called the CRM yet");
-    let usual = |check: fn(&Inspection) -> &Option<Check>, yes: &str, text: &str| {
+    let unknown = || Statement::unknown(Reason::NotTriedYet, "no receiver has called the CRM yet");
+    let usual = |check: fn(&Inspection) -> &Option<Check>, yes: Reason, text: &str| {
         if delivered || said(check) {
             Statement::yes(yes, text)
         } else {
@@ -249,12 +265,12 @@ fn connection(
                     error.message
                 ),
             ),
-            Statement::yes("Reached", "the CRM answers"),
+            Statement::yes(Reason::Reached, "the CRM answers"),
         ),
         Some((Failure::Connection, error)) => (
             usual(
                 |asked| &asked.credentials,
-                "Accepted",
+                Reason::CredentialsAccepted,
                 "the CRM accepts the credentials",
             ),
             Statement::no(
@@ -265,10 +281,10 @@ fn connection(
         Some((Failure::Other, _)) | None => (
             usual(
                 |asked| &asked.credentials,
-                "Accepted",
+                Reason::CredentialsAccepted,
                 "the CRM accepts the credentials",
             ),
-            usual(|asked| &asked.reachable, "Reached", "the CRM answers"),
+            usual(|asked| &asked.reachable, Reason::Reached, "the CRM answers"),
         ),
     }
 }
@@ -282,15 +298,15 @@ fn delivering(
 ) -> Statement {
     if sink.spec.suspend {
         return Statement::no(
-            "Suspended",
+            Reason::Suspended,
             "as asked for, leads are queued and not delivered (spec.suspend)",
         );
     }
-    if status.webhooks == 0 {
-        return Statement::unknown("NoWebhooks", "no LeadWebhook names it");
+    if status.webhooks == 0 && status.leads.pending == 0 {
+        return Statement::unknown(Reason::NoWebhooks, "no LeadWebhook names it");
     }
     if !heard {
-        return Statement::unknown("NotCheckedYet", "no receiver has reported yet");
+        return Statement::unknown(Reason::NotCheckedYet, "no receiver has reported yet");
     }
     let until = status
         .paused_until
@@ -314,27 +330,27 @@ fn delivering(
         ),
         // Leads that carry such a property will be dead: better to know before the first one.
         None => match asked.map(|asked| asked.problems.join("; ")) {
-            Some(problems) if !problems.is_empty() => Statement::no("PropertyProblem", problems),
-            _ => Statement::yes("Delivering", "leads are delivered"),
+            Some(problems) if !problems.is_empty() => Statement::no(Reason::PropertyProblem, problems),
+            _ => Statement::yes(Reason::Delivering, "leads are delivered"),
         },
     }
 }
 
 fn ready(sink: &CrmSink, outcome: &Outcome, needed: [&Statement; 3], delivering: &Statement) -> Statement {
     if let Outcome::Failed(reason, message) = outcome {
-        return Statement::no(reason, message.clone());
+        return Statement::no(*reason, message.clone());
     }
     if let Some(missing) = needed.iter().find(|statement| statement.fails()) {
         return (*missing).clone();
     }
     if sink.spec.suspend {
-        return Statement::yes("Suspended", delivering.message.clone());
+        return Statement::yes(Reason::Suspended, delivering.message.clone());
     }
     if delivering.fails() {
         return delivering.clone();
     }
     // What nobody has tried yet is not wrong: a new sink has to become ready before its first lead.
-    Statement::yes("Ready", "leads are taken")
+    Statement::yes(Reason::Ready, "leads are taken")
 }
 
 #[cfg(test)]

@@ -4,26 +4,29 @@ use kube::ResourceExt as _;
 use leadgate_crds::CrmSink;
 
 use super::dereference::Facts;
-use crate::lead_webhook::validate::{About, Mistake, local_addresses, missing};
+use crate::lead_webhook::validate::{About, Mistake, local_addresses};
+use crate::reasons::Reason;
+use crate::rules::Rules;
 use crate::secrets;
 
 /// Everything that is wrong.
-pub fn validate(sink: &CrmSink, facts: &Facts) -> Result<(), Vec<Mistake>> {
+pub fn validate(sink: &CrmSink, facts: &Facts, rules: &Rules) -> Result<(), Vec<Mistake>> {
     let mut mistakes = Vec::new();
     if sink.spec.crm().is_none() {
         mistakes.push(Mistake {
             about: About::Spec,
-            reason: "CrmUnclear",
+            reason: Reason::CrmUnclear,
             message: "spec: set exactly one of hubspot, salesforce and rest; write one CrmSink for each CRM"
                 .to_owned(),
         });
     }
     mistakes.extend(local_addresses(&sink.spec));
     let namespace = sink.namespace().unwrap_or_default();
-    mistakes.extend(missing(
+    mistakes.extend(secrets::rules::mistakes(
         &namespace,
         secrets::of_sink(&sink.spec).iter(),
         &facts.secrets,
+        rules.secret_label,
     ));
     if mistakes.is_empty() {
         Ok(())

@@ -153,6 +153,10 @@ pub async fn generate_secret(
     let Some(first) = wanted.and_then(|hmac| hmac.secret_refs.first()) else {
         return Ok(false);
     };
+    // One of the operator's own would be made without what it is to hold; validation says that it cannot be named.
+    if names::is_own_secret(&first.name) {
+        return Ok(false);
+    }
     if facts.secrets.get(&first.name).is_some_and(Option::is_some) {
         return Ok(false);
     }
@@ -163,6 +167,7 @@ pub async fn generate_secret(
         labels: Some(BTreeMap::from([
             (MANAGED_BY.to_owned(), MANAGER.to_owned()),
             (names::COMPONENT.to_owned(), "generated-secret".to_owned()),
+            (names::USE.to_owned(), "true".to_owned()),
         ])),
         ..ObjectMeta::default()
     };

@@ -7,6 +7,7 @@ use kube::runtime::reflector::ObjectRef;
 use leadgate_crds::{CrmSink, LeadWebhook};
 
 use super::edges::{self, Site};
+use super::waiting::{self, Waiting};
 use crate::apply::dynamic;
 use crate::context::{Context, name_of};
 use crate::kinds::Kind;
@@ -16,9 +17,11 @@ use crate::workloads::RedisState;
 /// What the cluster says about everything that a webhook refers to.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// The sinks that it names; `None`: there is no such sink.
+    /// The sinks that it names, and those for which its leads wait; `None`: there is no such sink.
     pub sinks: BTreeMap<String, Option<Arc<CrmSink>>>,
-    /// The keys of the Secrets that it and its sinks name.
+    /// The sinks that it no longer names and for which its leads wait.
+    pub waiting: Waiting,
+    /// The Secrets that it and its sinks name.
     pub secrets: Found,
     /// The sites of other webhooks with the same path.
     pub neighbours: Vec<Site>,
@@ -33,13 +36,16 @@ pub struct Facts {
 /// Reads.
 pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Result<Facts> {
     let (namespace, _) = name_of(webhook);
+    let waiting = waiting::waiting(webhook, context);
     let sinks: BTreeMap<String, Option<Arc<CrmSink>>> = webhook
         .spec
         .sinks
         .iter()
-        .map(|route| {
-            let found = context.sinks.get(&ObjectRef::new(&route.name).within(&namespace));
-            (route.name.clone(), found)
+        .map(|route| &route.name)
+        .chain(waiting.keys())
+        .map(|name| {
+            let found = context.sinks.get(&ObjectRef::new(name).within(&namespace));
+            (name.clone(), found)
         })
         .collect();
     let names: BTreeSet<String> = secrets::of_webhook(&webhook.spec)
@@ -53,7 +59,7 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         )
         .map(|reference| reference.name)
         .collect();
-    let secrets = context.secrets.keys(&context.client, &namespace, names).await?;
+    let secrets = context.secrets.find(&context.client, &namespace, names).await?;
     let path = crate::names::path(webhook);
     let neighbours = context
         .webhooks
@@ -63,6 +69,7 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         .collect();
     Ok(Facts {
         sinks,
+        waiting,
         secrets,
         neighbours,
         redis_users: context.webhooks_of(&namespace, |other| other.spec.queue.redis.is_none()),

@@ -1,9 +1,15 @@
-//! Under which hosts and path a webhook is reached, and whether two would be mistaken for each other. Pure.
+//! Under which hosts and path a webhook is reached, whether it may be, and whether two would be mistaken for each other.
+//! Pure.
+
+use std::collections::BTreeMap;
 
 use kube::ResourceExt as _;
 use leadgate_crds::LeadWebhook;
 
+use super::validate::{About, Mistake};
 use crate::names;
+use crate::reasons::Reason;
+use crate::rules::Rules;
 
 /// Where a webhook is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +78,85 @@ impl Site {
         }
         self.hosts.iter().any(|host| other.hosts.contains(host))
     }
+}
+
+/// A path of another namespace, and hosts that this one may not use.
+pub fn mistakes(webhook: &LeadWebhook, rules: &Rules) -> Vec<Mistake> {
+    let mistake = |reason, message| Mistake {
+        about: About::Spec,
+        reason,
+        message,
+    };
+    let namespace = webhook.namespace().unwrap_or_default();
+    let mut found = Vec::new();
+    let path = names::path(webhook);
+    // `/webhooks/<namespace>/<name>` is where webhooks are unless they say otherwise.
+    let owner = path
+        .strip_prefix("/webhooks/")
+        .and_then(|rest| rest.split_once('/'));
+    if owner.is_some_and(|(owner, _)| owner != namespace) {
+        found.push(mistake(
+            Reason::PathNotAllowed,
+            format!(
+                "spec.path: a path /webhooks/<namespace>/… belongs to that namespace, and this is {namespace}; write \
+                 /webhooks/{namespace}/…, or a path that does not begin with /webhooks/"
+            ),
+        ));
+    }
+    let receiver = &webhook.spec.receiver;
+    let ingress = receiver
+        .ingress
+        .iter()
+        .map(|ingress| ("spec.receiver.ingress.host".to_owned(), ingress.host.as_str()));
+    let gateway = receiver.gateway.iter().flat_map(|gateway| {
+        let numbered = gateway.hostnames.iter().enumerate();
+        numbered.map(|(n, host)| (format!("spec.receiver.gateway.hostnames[{n}]"), host.as_str()))
+    });
+    for (field, _) in ingress
+        .chain(gateway)
+        .filter(|(_, host)| !rules.allows_host(&namespace, host))
+    {
+        found.push(mistake(
+            Reason::HostNotAllowed,
+            format!(
+                "{field}: this operator makes no edge for this host in namespace {namespace}; use one that it allows, or \
+                 have this one added to the chart value ingress.allowedHosts"
+            ),
+        ));
+    }
+    if let Some(gateway) = &receiver.gateway
+        && gateway.hostnames.is_empty()
+        && !rules.hosts.is_empty()
+    {
+        found.push(mistake(
+            Reason::HostNotAllowed,
+            "spec.receiver.gateway.hostnames: this operator allows certain hosts only (chart value ingress.allowedHosts), \
+             and without host names an HTTPRoute is for all of its Gateway; name them"
+                .to_owned(),
+        ));
+    }
+    found
+}
+
+/// The annotations of its Ingress that may be copied, and what is to be said about the others.
+pub fn annotations(webhook: &LeadWebhook, rules: &Rules) -> (BTreeMap<String, String>, Vec<Mistake>) {
+    let wanted = webhook.spec.receiver.ingress.iter().flat_map(|i| &i.annotations);
+    let (copied, left): (Vec<_>, Vec<_>) = wanted.partition(|(name, _)| rules.allows_annotation(name));
+    let copied = copied.into_iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    if left.is_empty() {
+        return (copied, Vec::new());
+    }
+    let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
+    let note = Mistake {
+        about: About::Spec,
+        reason: Reason::AnnotationsNotCopied,
+        message: format!(
+            "spec.receiver.ingress.annotations: {} not copied to the Ingress; if they are harmless, have their beginnings \
+             added to the chart value ingress.allowedAnnotations",
+            names.join(", ")
+        ),
+    };
+    (copied, vec![note])
 }
 
 /// Where senders post to, as far as it is known.

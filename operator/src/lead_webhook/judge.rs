@@ -4,9 +4,14 @@ use leadgate_crds::{LeadWebhook, LeadWebhookStatus};
 
 use super::status::{Outcome, Sight};
 use super::validate::{About, storage_note};
+use super::waiting;
 use crate::conditions::{Statement, find};
 use crate::figures::{Figures, milliseconds};
+use crate::reasons::Reason;
 use crate::workloads::PodState;
+
+/// From so many percent of the queue's memory on a person should do something.
+const NEARLY_FULL: u64 = 80;
 
 /// All conditions, in the order in which they are shown.
 pub fn statements(
@@ -26,7 +31,7 @@ pub fn statements(
     let resolved = resolved(outcome, before("ResolvedRefs"));
     let queue = queue(webhook, sight);
     let available = available(sight);
-    let delivering = delivering(webhook, status, sight);
+    let delivering = delivering(webhook, status, outcome, sight);
     let ready = ready(
         webhook,
         outcome,
@@ -57,6 +62,24 @@ fn mistakes(outcome: &Outcome, about: About) -> Option<Statement> {
     Some(Statement::no(first.reason, messages.join("; ")))
 }
 
+/// What a person should know although everything was made: of one subject.
+fn notes(outcome: &Outcome, about: About) -> Option<(Reason, String)> {
+    let Outcome::Applied(notes) = outcome else {
+        return None;
+    };
+    let ours: Vec<_> = notes.iter().filter(|note| note.about == about).collect();
+    let messages: Vec<&str> = ours.iter().map(|note| note.message.as_str()).collect();
+    Some((ours.first()?.reason, messages.join("; ")))
+}
+
+/// What holds, with what a person should know nevertheless.
+fn noted(outcome: &Outcome, about: About, statement: Statement) -> Statement {
+    match notes(outcome, about) {
+        Some((reason, message)) => Statement::yes(reason, format!("{}; but {message}", statement.message)),
+        None => statement,
+    }
+}
+
 fn accepted(outcome: &Outcome, sight: &Sight, before: Option<Statement>) -> Statement {
     if let Some(statement) = mistakes(outcome, About::Spec) {
         return statement;
@@ -64,13 +87,17 @@ fn accepted(outcome: &Outcome, sight: &Sight, before: Option<Statement>) -> Stat
     let problems = sight.figures.as_ref().map(|figures| figures.problems.join("; "));
     match problems.filter(|problems| !problems.is_empty()) {
         Some(problems) => Statement::no(
-            "InvalidConfiguration",
+            Reason::InvalidConfiguration,
             format!("the receivers report: {problems}"),
         ),
         None if matches!(outcome, Outcome::Failed(..)) => {
-            before.unwrap_or_else(|| Statement::unknown("NotCheckedYet", "it could not be checked yet"))
+            before.unwrap_or_else(|| Statement::unknown(Reason::NotCheckedYet, "it could not be checked yet"))
         }
-        None => Statement::yes("Valid", "the specification is valid"),
+        None => noted(
+            outcome,
+            About::Spec,
+            Statement::yes(Reason::Valid, "the specification is valid"),
+        ),
     }
 }
 
@@ -80,9 +107,13 @@ fn resolved(outcome: &Outcome, before: Option<Statement>) -> Statement {
     }
     match outcome {
         Outcome::Failed(..) => {
-            before.unwrap_or_else(|| Statement::unknown("NotCheckedYet", "it could not be checked yet"))
+            before.unwrap_or_else(|| Statement::unknown(Reason::NotCheckedYet, "it could not be checked yet"))
         }
-        _ => Statement::yes("Resolved", "all sinks, Secrets and keys exist"),
+        _ => noted(
+            outcome,
+            About::References,
+            Statement::yes(Reason::Resolved, "all sinks, Secrets and keys exist"),
+        ),
     }
 }
 
@@ -92,34 +123,52 @@ fn queue(webhook: &LeadWebhook, sight: &Sight) -> Statement {
         && sight.unreachable.is_none()
     {
         return match (figures.queue_ready, figures.queue_problems.is_empty()) {
+            (true, true) if figures.queue_used.is_some_and(|percent| percent >= NEARLY_FULL) => {
+                Statement::yes(
+                    Reason::NearlyFull,
+                    format!(
+                        "{NEARLY_FULL} % of the queue's memory or more are used, and a full queue refuses leads with 503; repair \
+                     the delivery, discard what nobody needs, or {}",
+                        if managed {
+                            "raise spec.queue.memory"
+                        } else {
+                            "raise maxmemory of the Redis of your own"
+                        }
+                    ),
+                )
+            }
             (true, true) => {
                 let note = storage_note(webhook, sight.redis.as_ref().filter(|_| managed));
-                Statement::yes("Ready", join("the queue keeps leads", note))
+                Statement::yes(Reason::Ready, join("the queue keeps leads", note))
             }
-            (true, false) => Statement::no("Unsafe", figures.queue_problems.join("; ")),
-            (false, _) => Statement::no("Unavailable", figures.queue_problems.join("; ")),
+            (true, false) => Statement::no(Reason::Unsafe, figures.queue_problems.join("; ")),
+            (false, _) => Statement::no(Reason::Unavailable, figures.queue_problems.join("; ")),
         };
     }
     if !managed {
         return match &sight.unreachable {
-            Some(why) => {
-                Statement::unknown("ReceiversSilent", format!("the receivers cannot be asked: {why}"))
-            }
-            None => Statement::unknown("NotCheckedYet", "no receiver is ready to check the queue yet"),
+            Some(why) => Statement::unknown(
+                Reason::ReceiversSilent,
+                format!("the receivers cannot be asked: {why}"),
+            ),
+            None => Statement::unknown(
+                Reason::NotCheckedYet,
+                "no receiver is ready to check the queue yet",
+            ),
         };
     }
     let trouble = sight.redis_pods.iter().find_map(|pod| pod.trouble.clone());
     match (&sight.redis, trouble) {
         (Some(redis), _) if redis.ready => Statement::yes(
-            "Ready",
+            Reason::Ready,
             join("the managed Redis is ready", storage_note(webhook, Some(redis))),
         ),
         (_, Some((reason, message))) => Statement::no(
             &reason,
             format!("the pod of the managed Redis does not start: {message}"),
         ),
-        (Some(_), None) => Statement::no("Starting", "the managed Redis is starting"),
-        (None, None) => Statement::no("NotCreatedYet", "the managed Redis is not created yet"),
+        (Some(_), None) => Statement::no(Reason::Starting, "the managed Redis is starting"),
+        (None, None) => Statement::no(Reason::NotCreatedYet, "the managed Redis is not created yet"),
     }
 }
 
@@ -132,24 +181,31 @@ fn join(text: &str, note: Option<String>) -> String {
 
 fn available(sight: &Sight) -> Statement {
     let Some(rollout) = &sight.rollout else {
-        return Statement::no("NotCreatedYet", "the receivers are not created yet");
+        return Statement::no(Reason::NotCreatedYet, "the receivers are not created yet");
     };
     if rollout.wanted == 0 {
-        return Statement::yes("ScaledToZero", "no pods are wanted (spec.receiver.replicas is 0)");
+        return Statement::yes(
+            Reason::ScaledToZero,
+            "no pods are wanted (spec.receiver.replicas is 0)",
+        );
     }
     let trouble = trouble(&sight.pods);
     if rollout.ready > 0 {
         let text = format!("{} of {} pods are ready", rollout.ready, rollout.wanted);
         return match trouble {
-            Some((_, message)) if rollout.ready < rollout.wanted => {
-                Statement::yes("PodsReady", format!("{text}; another does not start: {message}"))
-            }
-            _ => Statement::yes("PodsReady", text),
+            Some((_, message)) if rollout.ready < rollout.wanted => Statement::yes(
+                Reason::PodsReady,
+                format!("{text}; another does not start: {message}"),
+            ),
+            _ => Statement::yes(Reason::PodsReady, text),
         };
     }
     match trouble {
         Some((reason, message)) => Statement::no(&reason, format!("the pods do not start: {message}")),
-        None => Statement::no("Starting", format!("0 of {} pods are ready", rollout.wanted)),
+        None => Statement::no(
+            Reason::Starting,
+            format!("0 of {} pods are ready", rollout.wanted),
+        ),
     }
 }
 
@@ -166,10 +222,18 @@ fn trouble(pods: &[PodState]) -> Option<(String, String)> {
     })
 }
 
-fn delivering(webhook: &LeadWebhook, status: &LeadWebhookStatus, sight: &Sight) -> Statement {
+fn delivering(
+    webhook: &LeadWebhook,
+    status: &LeadWebhookStatus,
+    outcome: &Outcome,
+    sight: &Sight,
+) -> Statement {
     let Some(figures) = &sight.figures else {
-        return Statement::unknown("NotCheckedYet", "no receiver has reported yet");
+        return Statement::unknown(Reason::NotCheckedYet, "no receiver has reported yet");
     };
+    if let Some((reason, message)) = notes(outcome, About::Delivery) {
+        return Statement::no(reason, message);
+    }
     if let Some(statement) = paused(figures) {
         return statement;
     }
@@ -181,16 +245,34 @@ fn delivering(webhook: &LeadWebhook, status: &LeadWebhookStatus, sight: &Sight) 
                 "CrmSink {}: {} deliveries wait; the last attempt failed: {}: {}",
                 route.name, route.pending, error.reason, error.message
             );
-            return Statement::no("DeliveryFailing", text);
+            return Statement::no(Reason::DeliveryFailing, text);
         }
     }
     if let Some(missed) = missed(webhook, status, figures) {
-        return Statement::no("ObjectiveMissed", missed);
+        return Statement::no(Reason::ObjectiveMissed, missed);
     }
     if figures.accepted == 0 {
-        return Statement::unknown("NoLeadsYet", "no lead was accepted yet");
+        return Statement::unknown(Reason::NoLeadsYet, "no lead was accepted yet");
     }
-    Statement::yes("Delivering", "leads are delivered")
+    if !figures.hints.is_empty() {
+        let message = format!("leads are delivered; but {}", figures.hints.join("; "));
+        return Statement::yes(Reason::AttentionNeeded, message);
+    }
+    let former: Vec<String> = figures
+        .routes
+        .iter()
+        .filter(|route| route.pending > 0 && !waiting::names(webhook, &route.name))
+        .map(|route| {
+            format!(
+                ", also {} to CrmSink {}, which spec.sinks no longer names",
+                route.pending, route.name
+            )
+        })
+        .collect();
+    Statement::yes(
+        Reason::Delivering,
+        format!("leads are delivered{}", former.concat()),
+    )
 }
 
 fn paused(figures: &Figures) -> Option<Statement> {
@@ -207,7 +289,7 @@ fn paused(figures: &Figures) -> Option<Statement> {
                 .map(|until| format!(" until {}", until.0))
                 .unwrap_or_default();
             Some(Statement::no(
-                "SinkPaused",
+                Reason::SinkPaused,
                 format!("CrmSink {name} waits{until}: {reason}; leads are kept meanwhile"),
             ))
         })
@@ -251,16 +333,16 @@ fn ready(
     delivering: &Statement,
 ) -> Statement {
     if let Outcome::Draining(_, message) = outcome {
-        return Statement::no("Draining", message.clone());
+        return Statement::no(Reason::Draining, message.clone());
     }
     if let Outcome::Failed(reason, message) = outcome {
-        return Statement::no(reason, message.clone());
+        return Statement::no(*reason, message.clone());
     }
     if let Some(missing) = needed.iter().find(|statement| statement.fails()) {
         return (*missing).clone();
     }
     // A missed objective is late, not absent.
-    if delivering.fails() && delivering.reason != "ObjectiveMissed" {
+    if delivering.fails() && delivering.reason != Reason::ObjectiveMissed.as_str() {
         return delivering.clone();
     }
     if let Some(open) = needed.iter().find(|statement| !statement.holds()) {
@@ -268,19 +350,19 @@ fn ready(
     }
     if webhook.spec.suspend {
         return Statement::yes(
-            "Suspended",
+            Reason::Suspended,
             "as asked for, requests are refused with 503 (spec.suspend)",
         );
     }
-    Statement::yes("Ready", "leads are accepted")
+    Statement::yes(Reason::Ready, "leads are accepted")
 }
 
 fn stalled(outcome: &Outcome, sight: &Sight, accepted: &Statement, resolved: &Statement) -> Statement {
     if let Outcome::Draining(true, message) = outcome {
-        return Statement::yes("DrainTimeout", message.clone());
+        return Statement::yes(Reason::DrainTimeout, message.clone());
     }
     if matches!(outcome, Outcome::Failed(..) | Outcome::Draining(..)) {
-        return Statement::no("Working", "it is being worked on");
+        return Statement::no(Reason::Working, "it is being worked on");
     }
     for statement in [accepted, resolved] {
         if statement.fails() {
@@ -289,20 +371,20 @@ fn stalled(outcome: &Outcome, sight: &Sight, accepted: &Statement, resolved: &St
     }
     if let Some(why) = sight.rollout.as_ref().and_then(|rollout| rollout.failed.clone()) {
         return Statement::yes(
-            "RolloutFailed",
+            Reason::RolloutFailed,
             join(&why, trouble(&sight.pods).map(|(_, message)| message)),
         );
     }
-    Statement::no("Working", "nothing stands in the way")
+    Statement::no(Reason::Working, "nothing stands in the way")
 }
 
 fn reconciling(outcome: &Outcome, sight: &Sight, ready: &Statement, stalled: &Statement) -> Statement {
     if stalled.holds() {
-        return Statement::no("Stalled", "it waits for a change");
+        return Statement::no(Reason::Stalled, "it waits for a change");
     }
     match outcome {
-        Outcome::Failed(reason, message) => return Statement::yes(reason, message.clone()),
-        Outcome::Draining(_, message) => return Statement::yes("Draining", message.clone()),
+        Outcome::Failed(reason, message) => return Statement::yes(*reason, message.clone()),
+        Outcome::Draining(_, message) => return Statement::yes(Reason::Draining, message.clone()),
         _ => {}
     }
     let rolled_out = sight
@@ -310,10 +392,10 @@ fn reconciling(outcome: &Outcome, sight: &Sight, ready: &Statement, stalled: &St
         .as_ref()
         .is_some_and(|rollout| rollout.complete || rollout.wanted == 0);
     if !rolled_out {
-        return Statement::yes("RollingOut", "the receivers are being brought up to date");
+        return Statement::yes(Reason::RollingOut, "the receivers are being brought up to date");
     }
     if ready.holds() {
-        Statement::no("Done", "everything is as it is to be")
+        Statement::no(Reason::Done, "everything is as it is to be")
     } else {
         Statement::yes(&ready.reason, ready.message.clone())
     }

@@ -15,6 +15,7 @@ pub mod observe;
 pub mod replicas;
 pub mod status;
 pub mod validate;
+pub mod waiting;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ async fn make(webhook: &Arc<LeadWebhook>, context: &Context) -> Outcome {
         },
         Err(error) => return refused(&error),
     }
-    let plan = match validate::validate(webhook, &facts) {
+    let plan = match validate::validate(webhook, &facts, &context.settings.rules) {
         Ok(plan) => plan,
         Err(mistakes) => {
             // It may run already with what was right before; it must not lose its Redis with the others' webhooks.
@@ -90,14 +91,14 @@ async fn make(webhook: &Arc<LeadWebhook>, context: &Context) -> Outcome {
         context.remember(&name_of(webhook.as_ref()), |memory| memory.route_checked = false);
     }
     match apply::apply(&plan, context).await {
-        Ok(()) => Outcome::Applied,
+        Ok(()) => Outcome::Applied(plan.notes),
         Err(error) => refused(&error),
     }
 }
 
 fn failed(error: &kube::Error) -> Outcome {
     Outcome::Failed(
-        reason_of(error).to_owned(),
+        reason_of(error),
         format!("the API server cannot be asked: {error}"),
     )
 }
@@ -110,7 +111,7 @@ fn refused(error: &ApplyError) -> Outcome {
             message: error.to_string(),
         }])
     } else {
-        Outcome::Failed(error.reason().to_owned(), error.to_string())
+        Outcome::Failed(error.reason(), error.to_string())
     }
 }
 
@@ -120,20 +121,26 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
     let written = write_status(webhook, outcome, &sight, context).await;
     let key = object(&name_of(webhook.as_ref()));
     if let Err(error) = written {
-        context.metrics.failed(KIND, reason_of(&error));
+        context.metrics.failed(KIND, reason_of(&error).as_str());
         tracing::warn!(object = key, %error, "the status could not be written");
         return Action::requeue(context.backoff.failed(&key));
     }
     if let Outcome::Failed(reason, message) = outcome {
-        context.metrics.failed(KIND, reason);
+        context.metrics.failed(KIND, reason.as_str());
         let wait = context.backoff.failed(&key);
-        tracing::warn!(object = key, reason, message, ?wait, "it could not be made yet");
+        tracing::warn!(
+            object = key,
+            reason = reason.as_str(),
+            message,
+            ?wait,
+            "it could not be made yet"
+        );
         return Action::requeue(wait);
     }
     context.backoff.succeeded(&key);
     if let Outcome::Mistakes(mistakes) = outcome {
         for mistake in mistakes {
-            context.metrics.failed(KIND, mistake.reason);
+            context.metrics.failed(KIND, mistake.reason.as_str());
         }
     }
     let asked = sight.pods.iter().any(|pod| pod.ready);
@@ -169,7 +176,7 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
                     Action::await_change()
                 }
                 Err(error) => {
-                    context.metrics.failed(KIND, reason_of(&error));
+                    context.metrics.failed(KIND, reason_of(&error).as_str());
                     Action::requeue(context.backoff.failed(&object(&name)))
                 }
             };
@@ -189,7 +196,7 @@ async fn refuse_leads(webhook: &Arc<LeadWebhook>, context: &Context) -> bool {
     let Ok(facts) = dereference::dereference(webhook, context).await else {
         return false;
     };
-    let Ok(plan) = validate::validate(webhook, &facts) else {
+    let Ok(plan) = validate::validate(webhook, &facts, &context.settings.rules) else {
         return false;
     };
     match apply::apply(&plan, context).await {

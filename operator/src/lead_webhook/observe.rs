@@ -10,6 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use leadgate_crds::LeadWebhook;
 
 use super::status::Sight;
+use super::waiting;
 use crate::context::{Context, name_of};
 use crate::figures::{Counters, Figures, ProcessCounts, merge};
 use crate::names;
@@ -135,11 +136,13 @@ async fn ask(webhook: &Arc<LeadWebhook>, context: &Context, pods: &[&PodState]) 
 /// Sinks show sums of what their webhooks' receivers say.
 fn wake_sinks(webhook: &LeadWebhook, context: &Context) {
     let (namespace, _) = name_of(webhook);
-    for route in &webhook.spec.sinks {
+    let waiting = waiting::waiting(webhook, context);
+    let named = webhook.spec.sinks.iter().map(|route| &route.name);
+    for name in named.chain(waiting.keys()) {
         // The receiver lives as long as the controller.
         let _ = context
             .wake_sinks
-            .unbounded_send(ObjectRef::new(&route.name).within(&namespace));
+            .unbounded_send(ObjectRef::new(name).within(&namespace));
     }
 }
 

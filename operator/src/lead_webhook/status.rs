@@ -11,17 +11,18 @@ use crate::conditions::conditions;
 use crate::figures::Figures;
 use crate::lead_webhook::validate::Mistake;
 use crate::names;
+use crate::reasons::Reason;
 use crate::workloads::{PodState, RedisState, Rollout};
 
 /// How a reconciliation ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// Everything is as it is to be.
-    Applied,
+    /// Everything is as it is to be; what a person should know nevertheless.
+    Applied(Vec<Mistake>),
     /// A person has to change something.
     Mistakes(Vec<Mistake>),
     /// It goes on by itself: reason and message.
-    Failed(String, String),
+    Failed(Reason, String),
     /// It is being deleted: whether it waits for a person, and why it is still there.
     Draining(bool, String),
 }
@@ -84,6 +85,7 @@ fn count(status: &mut LeadWebhookStatus, figures: &Figures) {
         rejected: figures.rejected,
         unauthorized: figures.counts.unauthorized,
         ignored: figures.counts.ignored,
+        unrouted: figures.unrouted,
         delivered: sum(|route| route.delivered),
         pending: sum(|route| route.pending),
         held: sum(|route| route.held),
@@ -91,6 +93,7 @@ fn count(status: &mut LeadWebhookStatus, figures: &Figures) {
         last_accepted_time: figures.last_accepted.clone(),
     };
     status.sinks.clone_from(&figures.routes);
+    status.queue_used = figures.queue_used.map(|percent| format!("{percent}%"));
     status.success_rate = success_rate(
         status.leads.delivered,
         status.leads.dead.saturating_add(figures.discarded),

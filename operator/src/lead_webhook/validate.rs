@@ -11,9 +11,12 @@ use serde::Serialize;
 
 use super::dereference::Facts;
 use super::edges::{self, Site};
+use super::waiting;
 use crate::kinds::Kind;
 use crate::names;
-use crate::secrets::{self, Found, Reference};
+use crate::reasons::Reason;
+use crate::rules::Rules;
+use crate::secrets::{self, Reference};
 use crate::workloads::RedisState;
 
 /// The names of the presets that receivers know.
@@ -29,6 +32,8 @@ pub enum About {
     Spec,
     /// What it refers to.
     References,
+    /// What becomes of its leads.
+    Delivery,
 }
 
 /// Something that a person has to change.
@@ -36,8 +41,8 @@ pub enum About {
 pub struct Mistake {
     /// Which condition says so.
     pub about: About,
-    /// Why, in one stable CamelCase word.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: Reason,
     /// The field, what is wrong with it, and what to do.
     pub message: String,
 }
@@ -56,6 +61,8 @@ pub struct Owner {
 pub struct RedisPlan {
     /// `appendfsync`: `Always` if any of the webhooks wants it.
     pub durability: Durability,
+    /// The memory: the largest that any of them wants.
+    pub memory: String,
     /// The volume's size: the largest that any of them wants, or what the volume has.
     pub size: String,
     /// The volume's storage class, decided when it was made.
@@ -69,7 +76,7 @@ pub struct RedisPlan {
 pub struct Plan {
     /// The webhook.
     pub webhook: Arc<LeadWebhook>,
-    /// The sinks that it names.
+    /// The sinks that it names, and those for which its leads still wait.
     pub sinks: Vec<Arc<CrmSink>>,
     /// Secret -> the keys that are mounted.
     pub files: BTreeMap<String, BTreeSet<String>>,
@@ -77,19 +84,24 @@ pub struct Plan {
     pub redis: Option<RedisPlan>,
     /// Whether receivers refuse new leads because the webhook is being deleted.
     pub draining: bool,
+    /// The annotations of its Ingress that may be copied.
+    pub annotations: BTreeMap<String, String>,
+    /// What a person should know although nothing is wrong.
+    pub notes: Vec<Mistake>,
 }
 
 /// Looks at everything, so that a person sees all mistakes at once.
-pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts) -> Result<Plan, Vec<Mistake>> {
+pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts, rules: &Rules) -> Result<Plan, Vec<Mistake>> {
     let mut mistakes = Vec::new();
     mistakes.extend(preset(webhook));
+    mistakes.extend(edges::mistakes(webhook, rules));
     mistakes.extend(clash(webhook, &facts.neighbours));
     mistakes.extend(client_ca(webhook));
     mistakes.extend(local_addresses(&webhook.spec));
     if webhook.spec.receiver.gateway.is_some() && !facts.gateway_api {
         mistakes.push(Mistake {
             about: About::References,
-            reason: "GatewayApiMissing",
+            reason: Reason::GatewayApiMissing,
             message: format!(
                 "spec.receiver.gateway: this cluster has no {}s; install the Gateway API (gateway.networking.k8s.io/v1), \
                  or use spec.receiver.ingress",
@@ -110,7 +122,7 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts) -> Result<Plan, Vec<M
             }
             None => mistakes.push(Mistake {
                 about: About::References,
-                reason: "SinkMissing",
+                reason: Reason::SinkMissing,
                 message: format!(
                     "spec.sinks[{n}].name: there is no CrmSink {} in namespace {}; create it, or remove it from \
                      spec.sinks",
@@ -122,7 +134,12 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts) -> Result<Plan, Vec<M
     }
     let beside = secrets::beside_webhook(&webhook.spec);
     let namespace = webhook.namespace().unwrap_or_default();
-    mistakes.extend(missing(&namespace, wanted.iter().chain(&beside), &facts.secrets));
+    mistakes.extend(secrets::rules::mistakes(
+        &namespace,
+        wanted.iter().chain(&beside),
+        &facts.secrets,
+        rules.secret_label,
+    ));
     let size: usize = super::build::manifests(webhook, &sinks, false)
         .values()
         .map(String::len)
@@ -130,7 +147,7 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts) -> Result<Plan, Vec<M
     if size > LARGEST_CONFIGURATION {
         mistakes.push(Mistake {
             about: About::Spec,
-            reason: "ConfigurationTooLarge",
+            reason: Reason::ConfigurationTooLarge,
             message: format!(
                 "spec: with its CrmSinks it has {size} bytes as YAML, a ConfigMap holds {LARGEST_CONFIGURATION}; \
                  shorten spec.payload.schema or the sinks' expressions"
@@ -144,6 +161,22 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts) -> Result<Plan, Vec<M
     for reference in wanted {
         files.entry(reference.name).or_default().insert(reference.key);
     }
+    let (annotations, mut notes) = edges::annotations(webhook, rules);
+    for (name, leads) in &facts.waiting {
+        match still_delivered(name, facts, &namespace, rules) {
+            Ok((sink, references)) => {
+                sinks.push(sink);
+                for reference in references {
+                    files.entry(reference.name).or_default().insert(reference.key);
+                }
+            }
+            Err(why) => notes.push(waiting::without_sink(name, *leads, &why)),
+        }
+    }
+    notes.extend(secrets::rules::notes(
+        secrets::proofs(&webhook.spec).iter(),
+        &facts.secrets,
+    ));
     Ok(Plan {
         webhook: Arc::clone(webhook),
         sinks,
@@ -155,14 +188,38 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts) -> Result<Plan, Vec<M
             .is_none()
             .then(|| redis(&facts.redis_users, facts.redis.as_ref())),
         draining: webhook.metadata.deletion_timestamp.is_some(),
+        annotations,
+        notes,
     })
+}
+
+/// A sink that the webhook no longer names, with the Secrets that it needs; or why nothing can be delivered to it. That is
+/// no mistake of the webhook's: its other leads must go on.
+fn still_delivered(
+    name: &str,
+    facts: &Facts,
+    namespace: &str,
+    rules: &Rules,
+) -> Result<(Arc<CrmSink>, Vec<Reference>), String> {
+    let sink = facts
+        .sinks
+        .get(name)
+        .cloned()
+        .flatten()
+        .ok_or("it does not exist")?;
+    let references = secrets::of_sink(&sink.spec);
+    let wrong = secrets::rules::mistakes(namespace, references.iter(), &facts.secrets, rules.secret_label);
+    match wrong.into_iter().next() {
+        Some(mistake) => Err(mistake.message),
+        None => Ok((sink, references)),
+    }
 }
 
 fn preset(webhook: &LeadWebhook) -> Option<Mistake> {
     let source = &webhook.spec.source;
     (!PRESETS.contains(&source.as_str())).then(|| Mistake {
         about: About::Spec,
-        reason: "PresetUnknown",
+        reason: Reason::PresetUnknown,
         message: format!(
             "spec.source: no preset is named `{source}`; known are {}",
             PRESETS.join(", ")
@@ -176,7 +233,7 @@ pub fn local_addresses(spec: &impl Serialize) -> impl Iterator<Item = Mistake> {
     let spec = serde_json::to_value(spec).unwrap_or_default();
     local_urls(&spec).into_iter().map(|field| Mistake {
         about: About::Spec,
-        reason: "LocalAddress",
+        reason: Reason::LocalAddress,
         message: format!(
             "{field}: its host is local to the receiver's pod or node, where no CRM is; write the address of the CRM"
         ),
@@ -191,7 +248,7 @@ fn client_ca(webhook: &LeadWebhook) -> Option<Mistake> {
         certificate.forwarded.is_some() || tls.is_some_and(|tls| tls.client_ca_secret_ref.is_some());
     (!is_checked).then(|| Mistake {
         about: About::Spec,
-        reason: "ClientCaMissing",
+        reason: Reason::ClientCaMissing,
         message:
             "spec.auth.clientCertificate: nobody would check it; where the receivers terminate TLS, name the \
              authority's certificates in spec.receiver.tls.clientCaSecretRef; where an edge does, set \
@@ -208,51 +265,12 @@ fn clash(webhook: &LeadWebhook, neighbours: &[Site]) -> Option<Mistake> {
         .find(|other| other.is_older_than(&ours) && other.clashes_with(&ours))?;
     Some(Mistake {
         about: About::Spec,
-        reason: "PathTaken",
+        reason: Reason::PathTaken,
         message: format!(
             "spec.path: {} belongs to LeadWebhook {}/{} already; give each webhook a path of its own",
             ours.path, first.namespace, first.name
         ),
     })
-}
-
-/// Secrets and keys that do not exist, each named once.
-pub fn missing<'a>(
-    namespace: &str,
-    wanted: impl Iterator<Item = &'a Reference>,
-    found: &Found,
-) -> Vec<Mistake> {
-    let mut named = BTreeSet::new();
-    let mut mistakes = Vec::new();
-    for reference in wanted {
-        let Reference { field, name, key } = reference;
-        match found.get(name).and_then(Option::as_ref) {
-            None => {
-                if named.insert((name, None)) {
-                    mistakes.push(Mistake {
-                        about: About::References,
-                        reason: "SecretMissing",
-                        message: format!(
-                            "{field}: there is no Secret {name} in namespace {namespace}; create it with the key {key}"
-                        ),
-                    });
-                }
-            }
-            Some(keys) if !keys.contains(key) => {
-                if named.insert((name, Some(key))) {
-                    mistakes.push(Mistake {
-                        about: About::References,
-                        reason: "SecretKeyMissing",
-                        message: format!(
-                            "{field}: Secret {name} in namespace {namespace} has no key {key}, or it is empty; add it"
-                        ),
-                    });
-                }
-            }
-            Some(_) => {}
-        }
-    }
-    mistakes
 }
 
 /// One Redis for all its users. What a StatefulSet cannot change is kept as it was made.
@@ -266,6 +284,14 @@ pub fn redis(users: &[Arc<LeadWebhook>], live: Option<&RedisState>) -> RedisPlan
         .iter()
         .map(|user| &user.spec.queue.storage)
         .max_by(|a, b| bytes(&a.size.0).total_cmp(&bytes(&b.size.0)));
+    let memory = users
+        .iter()
+        .map(|user| &user.spec.queue.memory)
+        .max_by(|a, b| bytes(&a.0).total_cmp(&bytes(&b.0)))
+        .map_or_else(
+            || leadgate_crds::lead_webhook::Queue::default().memory.0,
+            |memory| memory.0.clone(),
+        );
     let wanted_size = largest.map_or_else(|| "1Gi".to_owned(), |storage| storage.size.0.clone());
     let wanted_class = users
         .iter()
@@ -278,6 +304,7 @@ pub fn redis(users: &[Arc<LeadWebhook>], live: Option<&RedisState>) -> RedisPlan
         } else {
             Durability::EverySecond
         },
+        memory,
         size,
         storage_class,
         owners: users

@@ -1,10 +1,11 @@
 //! Objects for tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use leadgate_crds::{CrmSink, LeadWebhook};
 use leadgate_operator::lead_webhook::dereference::Facts;
+use leadgate_operator::secrets::{Content, Seen};
 use serde_json::{Value, json};
 
 /// From YAML.
@@ -38,11 +39,21 @@ pub fn sink() -> CrmSink {
     .unwrap()
 }
 
+/// A Secret that has these keys.
+pub fn secret(type_: &str, keys: &[&str]) -> Arc<Seen> {
+    Arc::new(Seen {
+        type_: type_.to_owned(),
+        labelled: false,
+        keys: keys.iter().map(|k| ((*k).to_owned(), Content::Good)).collect(),
+    })
+}
+
 /// Everything that a webhook can want exists.
 pub fn facts(webhooks: &[LeadWebhook]) -> Facts {
-    let keys = |keys: &[&str]| Some(keys.iter().map(|k| (*k).to_owned()).collect::<BTreeSet<_>>());
+    let keys = |keys: &[&str]| Some(secret("Opaque", keys));
     Facts {
         sinks: BTreeMap::from([("crm".to_owned(), Some(Arc::new(sink())))]),
+        waiting: BTreeMap::new(),
         secrets: BTreeMap::from([
             ("web".to_owned(), keys(&["hmac", "previous", "api", "verify"])),
             ("crm-token".to_owned(), keys(&["token"])),

@@ -77,6 +77,10 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
                 .metrics
                 .write_latency
                 .set(report.write_latency.as_secs_f64());
+            let (used, most) = report.room.unwrap_or_default();
+            let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+            admin.metrics.store_bytes.set(gauge(used));
+            admin.metrics.store_max_bytes.set(gauge(most));
             "ok\n".into_response()
         }
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),

@@ -34,7 +34,8 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
     };
     let store = match admin.queue.check().await {
         Ok(report) => {
-            json!({"ready": true, "problems": report.problems, "writeLatency": milliseconds(report.write_latency)})
+            json!({"ready": true, "problems": report.problems, "writeLatency": milliseconds(report.write_latency),
+                "bytes": report.room.map(|(used, _)| used), "maxBytes": report.room.map(|(_, most)| most)})
         }
         Err(error) => json!({"ready": false, "problems": [error.to_string()]}),
     };

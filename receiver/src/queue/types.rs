@@ -535,4 +535,6 @@ pub struct StoreReport {
     pub durability: String,
     /// How long one durable write took.
     pub write_latency: Duration,
+    /// How much it holds, in bytes, and how much it may hold; `None` where there is no limit that it knows.
+    pub room: Option<(u64, u64)>,
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The key with which senders sign, unless a scenario changes it.
-pub const KEY: &str = "first-key";
+pub const KEY: &str = "the-first-key-of-senders";
 
 /// A scenario's part of the node.
 pub struct Stage {

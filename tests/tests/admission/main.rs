@@ -69,6 +69,32 @@ async fn dry_run(client: &Client, kind: (&str, &str), namespace: &str, object: &
     (answer.status, message)
 }
 
+/// The operator's own objects are called `leadgate-redis` and `leadgate-<webhook>-admin`, a webhook's `leadgate-<webhook>`.
+#[tokio::test]
+async fn names_of_the_operators_own_objects_are_reserved() {
+    let client = ready().await;
+    let namespace = namespace(&client).await;
+    for (name, taken) in [
+        ("redis", false),
+        ("website-admin", false),
+        ("redis-eu", true),
+        ("admin", true),
+        ("admin-website", true),
+    ] {
+        let webhook = object(Webhook, "{}", name);
+        let (status, message) = dry_run(&client, Webhook.kind(), &namespace, &webhook).await;
+        assert_eq!(status == 201, taken, "{name}: {message}");
+        assert!(
+            taken || message.contains("metadata.name must not be redis nor end with -admin"),
+            "{message}"
+        );
+    }
+    // Of sinks the operator makes nothing.
+    let sink = object(HubSpot, "{}", "redis");
+    assert_eq!(dry_run(&client, HubSpot.kind(), &namespace, &sink).await.0, 201);
+    remove(&client, &namespace).await;
+}
+
 #[tokio::test]
 async fn the_api_server_takes_and_refuses_what_it_should() {
     let client = ready().await;

@@ -10,6 +10,7 @@
 mod crds;
 mod monitoring;
 mod objects;
+mod policy;
 mod render;
 mod rights;
 mod values;

@@ -31,7 +31,7 @@ fn alerts_name_metrics_that_exist() {
     .unwrap();
     let rule = named(&objects, "PrometheusRule", "leadgate-operator");
     let rules = rule["spec"]["groups"][0]["rules"].as_array().unwrap();
-    assert!(rules.len() >= 7);
+    assert!(rules.len() >= 12);
     // The receivers' metrics are in the table that is made from their code.
     let operations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
     let mut known = metrics_in(&std::fs::read_to_string(operations).unwrap());
@@ -62,6 +62,30 @@ fn alerts_name_metrics_that_exist() {
     .unwrap();
     let more = &named(&more, "PrometheusRule", "leadgate-operator")["spec"]["groups"][0]["rules"];
     assert_eq!(more.as_array().unwrap().last().unwrap()["alert"], "Mine");
+}
+
+/// For those without the Prometheus operator: the same alerts as a file. `UPDATE=1` writes it anew.
+#[test]
+fn the_rules_file_is_that_of_the_chart() {
+    let objects = template(&["metrics.prometheusRule.enabled=true"]).unwrap();
+    let mut spec = named(&objects, "PrometheusRule", "leadgate-operator")["spec"].clone();
+    // It may watch a receiver that no operator made.
+    let rules = spec["groups"][0]["rules"].as_array_mut().unwrap();
+    rules.retain(|rule| rule["alert"] != "LeadgateNoLeader");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/prometheus/rules.yml");
+    let text = format!(
+        "# The alerts of charts/leadgate, which a test compares.\n{}",
+        serde_saphyr::to_string(&spec).unwrap()
+    );
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, text).unwrap();
+        return;
+    }
+    let known = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        known == text,
+        "out of step with the chart: UPDATE=1 cargo test -p leadgate-tests --test chart"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use clap::Parser as _;
 use leadgate_operator::cli::{Cli, LogFormat, Scope};
+use leadgate_operator::rules::Rules;
 use leadgate_tests::node::chart;
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ fn defaults() {
     );
     // The operator itself understands its command line.
     let cli = cli(&objects);
+    assert_eq!(cli.rules(), Rules::default());
     assert_eq!(cli.receiver_image, "ghcr.io/leadgate/leadgate:0.1.0");
     assert_eq!(cli.redis_image, "docker.io/library/redis:8.2");
     assert_eq!(cli.scopes(), [Scope::All]);
@@ -135,6 +137,8 @@ fn arguments_follow_the_values() {
         "leaderElection.enabled=false",
         "concurrency=3",
         r#"log={"level":"leadgate_operator=debug,info","format":"text"}"#,
+        "secrets.requireLabel=true",
+        r#"ingress={"allowedHosts":["leads.example.com","sales/*.example.com"],"allowedAnnotations":["cert-manager.io/"]}"#,
     ])
     .unwrap();
     let cli = cli(&objects);
@@ -147,6 +151,9 @@ fn arguments_follow_the_values() {
         (cli.concurrency, cli.log_format, cli.log.as_str()),
         (3, LogFormat::Text, "leadgate_operator=debug,info")
     );
+    let rules = cli.rules();
+    assert!(rules.secret_label && rules.allows_annotation("cert-manager.io/issuer"));
+    assert!(rules.allows_host("sales", "x.example.com") && !rules.allows_host("web", "x.example.com"));
     // Without a Lease a rollout must not have two operators at work.
     assert_eq!(operator(&objects)["spec"]["strategy"]["type"], "Recreate");
 }

@@ -48,6 +48,21 @@ fn mistakes_are_refused_with_their_place() {
             "items at 0 and 1 are equal",
         ),
         (r#"log.format="xml""#, "'/log/format'", "'json', 'text'"),
+        (
+            r#"outgoing.allowedHosts=["https://api.hubapi.com"]"#,
+            "'/outgoing/allowedHosts/0'",
+            "does not match pattern",
+        ),
+        (
+            r#"ingress.allowedHosts=["a/b/leads.example.com"]"#,
+            "'/ingress/allowedHosts/0'",
+            "does not match pattern",
+        ),
+        (
+            r#"ingress.allowedAnnotations=[""]"#,
+            "'/ingress/allowedAnnotations/0'",
+            "minLength",
+        ),
         ("concurrency=0", "'/concurrency'", "minimum: got 0, want 1"),
         (r#"crds.keep="yes""#, "'/crds/keep'", "got string, want boolean"),
         (

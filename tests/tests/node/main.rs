@@ -10,9 +10,11 @@
 )]
 
 mod chart;
+mod documents;
 mod first_lead;
 mod operator;
 mod queue;
 mod references;
 mod rollout;
 mod rotation;
+mod sinks;

@@ -35,7 +35,7 @@ async fn a_missing_secret_is_named_and_may_come_later() {
     assert!(message.contains("website"), "{message}");
     // Without one of the keys it is still not complete, and the message says so.
     stage
-        .apply("{apiVersion: v1, kind: Secret, metadata: {name: website}, stringData: {hmac: first-key}}")
+        .apply("{apiVersion: v1, kind: Secret, metadata: {name: website}, stringData: {hmac: the-first-key-of-senders}}")
         .unwrap();
     let message = stage
         .says("leadwebhook/website", "ResolvedRefs", "False SecretKeyMissing")

@@ -28,13 +28,15 @@ async fn a_rotated_secret_drops_no_request_and_restarts_nothing() {
     assert_eq!(pods.len(), 2, "{pods:?}");
     let load = stage.load().unwrap();
     // The new key beside the old one; then senders change; then the old one goes.
-    stage.apply(&stage.key_secret("second-key", KEY)).unwrap();
-    answers(&stage, "second-key", 200).await;
-    load.sign_with("second-key");
+    stage
+        .apply(&stage.key_secret("the-second-key-of-senders", KEY))
+        .unwrap();
+    answers(&stage, "the-second-key-of-senders", 200).await;
+    load.sign_with("the-second-key-of-senders");
     // What was signed with the old key is answered before that goes.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     stage
-        .apply(&stage.key_secret("second-key", "second-key"))
+        .apply(&stage.key_secret("the-second-key-of-senders", "the-second-key-of-senders"))
         .unwrap();
     answers(&stage, KEY, 401).await;
     let ledger = load.stop().await;

@@ -13,4 +13,6 @@ mod election;
 mod objects;
 mod rig;
 mod rights;
+mod rules;
 mod status;
+mod waiting;

@@ -47,7 +47,7 @@ async fn the_receiver_understands_its_configuration() {
     let rig = Rig::new().await;
     let operator = rig.operator(&[]);
     rig.sink("crm").await;
-    rig.secret("web", "hmac: k").await;
+    rig.secret("web", "hmac: 0123456789abcdef").await;
     rig.webhook(
         "web",
         ", payload: {rules: [{expression: \"lead.custom.budget >= 0\", message: \"a: 'b' #c\"}], \
@@ -92,7 +92,7 @@ async fn configuration_changes_the_checksum_a_secrets_value_does_not() {
     let operator = rig.operator(&[]);
     rig.working("web").await;
     let first = rig.checksum("web").await;
-    rig.secret("web", "hmac: another").await;
+    rig.secret("web", "hmac: fedcba9876543210").await;
     rig.webhook("web", ", receiver: {replicas: 5}").await;
     eventually("five pods are wanted", || async {
         let deployment = rig.present(Kind::Deployment, "leadgate-web").await;
@@ -189,7 +189,7 @@ async fn what_others_made_is_left_alone_and_what_they_change_is_repaired() {
         .await;
     let operator = rig.operator(&[]);
     rig.sink("crm").await;
-    rig.secret("web", "hmac: k").await;
+    rig.secret("web", "hmac: 0123456789abcdef").await;
     rig.webhook("web", "").await;
     let message = rig.condition("web", "Stalled", "True NameTaken").await;
     assert!(message.contains("Service leadgate-web"), "{message}");
@@ -230,12 +230,15 @@ async fn a_generated_secret_is_made_once_and_kept() {
     let made = api.get("gen").await.unwrap();
     assert_eq!(made.data.as_ref().unwrap()["hmac"].0.len(), 64);
     assert!(made.owner_references().is_empty(), "it outlives the webhook");
-    rig.secret("gen", "hmac: mine").await;
+    rig.secret("gen", "hmac: mine-and-mine-alone").await;
     rig.apply(&webhook.replace("sinks:", "drainTimeout: 1m, sinks:"))
         .await;
     rig.condition("gen", "Accepted", "True Valid").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(api.get("gen").await.unwrap().data.unwrap()["hmac"].0, b"mine");
+    assert_eq!(
+        api.get("gen").await.unwrap().data.unwrap()["hmac"].0,
+        b"mine-and-mine-alone"
+    );
     operator.stop().await.unwrap();
     rig.remove().await;
 }
@@ -245,7 +248,7 @@ async fn one_redis_for_all_webhooks_of_a_namespace() {
     let rig = Rig::new().await;
     let operator = rig.operator(&[]);
     rig.working("web").await;
-    rig.secret("shop", "hmac: k").await;
+    rig.secret("shop", "hmac: 0123456789abcdef").await;
     rig.webhook("shop", ", queue: {durability: EverySecond, storage: {size: 5Gi}}")
         .await;
     rig.applied("shop").await;

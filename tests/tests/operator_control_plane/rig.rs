@@ -185,7 +185,7 @@ impl Rig {
     /// A webhook with all that it needs, and its objects.
     pub(crate) async fn working(&self, name: &str) {
         self.sink("crm").await;
-        self.secret(name, "hmac: k").await;
+        self.secret(name, "hmac: 0123456789abcdef").await;
         self.webhook(name, "").await;
         self.applied(name).await;
     }
@@ -211,6 +211,20 @@ impl Rig {
                     Ok(c.message.clone())
                 }
                 other => Err(format!("{other:?} of {conditions:?}")),
+            }
+        })
+        .await
+    }
+
+    /// The same of a sink.
+    pub(crate) async fn sink_condition(&self, sink: &str, name: &str, expected: &str) -> String {
+        let api = self.sinks();
+        eventually(&format!("{sink}: {name} is {expected}"), || async {
+            let object = api.get(sink).await.unwrap();
+            let conditions = object.status.clone().unwrap_or_default().conditions;
+            match conditions.iter().find(|c| c.type_ == name) {
+                Some(c) if format!("{} {}", c.status, c.reason) == expected => Ok(c.message.clone()),
+                other => Err(format!("{other:?}")),
             }
         })
         .await

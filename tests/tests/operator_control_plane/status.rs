@@ -29,7 +29,7 @@ async fn what_is_missing_is_named_and_found_when_it_comes() {
         .condition("web", "ResolvedRefs", "False SecretKeyMissing")
         .await;
     assert!(message.contains("has no key hmac"), "{message}");
-    rig.secret("web", "hmac: k").await;
+    rig.secret("web", "hmac: 0123456789abcdef").await;
     rig.applied("web").await;
     rig.condition("web", "Stalled", "False Working").await;
     rig.condition("web", "Available", "False Starting").await;
@@ -50,7 +50,7 @@ async fn a_path_belongs_to_the_first() {
     rig.working("a").await;
     rig.webhook("a", ", path: /leads").await;
     rig.condition("a", "Accepted", "True Valid").await;
-    rig.secret("b", "hmac: k").await;
+    rig.secret("b", "hmac: 0123456789abcdef").await;
     rig.webhook("b", ", path: /leads").await;
     let message = rig.condition("b", "Accepted", "False PathTaken").await;
     assert!(message.contains("/leads belongs to LeadWebhook"), "{message}");

@@ -78,10 +78,10 @@ fn line(suspend: bool, outcome: &Outcome, facts: &Facts) -> String {
 fn what_the_conditions_say() {
     let mistake = Outcome::Mistakes(vec![Mistake {
         about: About::References,
-        reason: "SecretMissing",
+        reason: Reason::SecretMissing,
         message: "m".to_owned(),
     }]);
-    let failed = Outcome::Failed("ApiUnreachable".to_owned(), "m".to_owned());
+    let failed = Outcome::Failed(Reason::ApiUnreachable, "m".to_owned());
     #[rustfmt::skip]
     let table = [
         ("new", false, Outcome::Valid, Facts { webhooks: 1, ..Facts::default() }, "TUUUTFF Ready"),

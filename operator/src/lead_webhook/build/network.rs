@@ -86,10 +86,10 @@ pub(super) fn ingress(plan: &Plan) -> Option<Desired> {
         );
     }
     let mut ingress = object(plan, Kind::Ingress, base(plan), json!({"spec": spec}));
-    if !wanted.annotations.is_empty()
+    if !plan.annotations.is_empty()
         && let Some(Value::Object(metadata)) = ingress.manifest.get_mut("metadata")
     {
-        metadata.insert("annotations".to_owned(), json!(wanted.annotations));
+        metadata.insert("annotations".to_owned(), json!(plan.annotations));
     }
     Some(ingress)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{desired, reference};
 use crate::context::Settings;
 use crate::kinds::{Desired, Kind};
-use crate::lead_webhook::validate::RedisPlan;
+use crate::lead_webhook::validate::{RedisPlan, bytes};
 use crate::names;
 
 /// The user of the official image.
@@ -84,6 +84,17 @@ fn stateful_set(plan: &RedisPlan, settings: &Settings) -> Value {
     }})
 }
 
+/// What leads may fill, in bytes. The rest is for what delivery writes while the store is full, for buffers, and for pages
+/// that change while a child process rewrites the append-only file: Redis is refused a lead rather than killed.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a quantity of memory is positive and far below 2^53"
+)]
+fn max_memory(limit: &str) -> u64 {
+    (bytes(limit) * 0.6) as u64
+}
+
 fn pod(plan: &RedisPlan, settings: &Settings) -> Value {
     let fsync = match plan.durability {
         Durability::Always => "always",
@@ -114,12 +125,14 @@ fn pod(plan: &RedisPlan, settings: &Settings) -> Value {
                 "--appendonly", "yes",
                 "--appendfsync", fsync,
                 "--save", "",
+                "--maxmemory", max_memory(&plan.memory).to_string(),
                 "--maxmemory-policy", "noeviction",
             ],
             "ports": [{"name": "redis", "containerPort": PORT, "protocol": "TCP"}],
             "livenessProbe": probe,
             "readinessProbe": probe,
-            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
+            // As much as it may use: a node that runs short of memory takes it from others.
+            "resources": {"requests": {"cpu": "50m", "memory": plan.memory}, "limits": {"memory": plan.memory}},
             "securityContext": {
                 "allowPrivilegeEscalation": false,
                 "readOnlyRootFilesystem": true,

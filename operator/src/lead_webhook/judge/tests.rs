@@ -51,7 +51,7 @@ fn with(change: impl Fn(&mut Sight)) -> Sight {
 fn mistake(about: About) -> Outcome {
     Outcome::Mistakes(vec![Mistake {
         about,
-        reason: "Wrong",
+        reason: Reason::PathTaken,
         message: "m".to_owned(),
     }])
 }
@@ -82,7 +82,7 @@ fn line(spec: &serde_json::Value, outcome: &Outcome, sight: &Sight) -> String {
 #[test]
 fn what_the_conditions_say() {
     let none = json!({});
-    let applied = Outcome::Applied;
+    let applied = Outcome::Applied(Vec::new());
     let fast = json!({"objectives": {"speedToLead": "500ms"}});
     let suspended = json!({"suspend": true});
     let trouble = |pod: &mut PodState| {
@@ -93,9 +93,9 @@ fn what_the_conditions_say() {
     let table: Vec<(&str, &serde_json::Value, Outcome, Sight, &str)> = vec![
         ("all is well", &none, applied.clone(), running(), "TTTTTTFF Ready"),
         ("nothing is there yet", &none, applied.clone(), Sight::default(), "TTFF?FTF NotCreatedYet"),
-        ("a mistake in the spec", &none, mistake(About::Spec), running(), "FTTTTFFT Wrong"),
-        ("a mistake in a reference", &none, mistake(About::References), running(), "TFTTTFFT Wrong"),
-        ("the API server does not answer", &none, Outcome::Failed("ApiUnreachable".into(), "m".into()), running(), "??TTTFTF ApiUnreachable"),
+        ("a mistake in the spec", &none, mistake(About::Spec), running(), "FTTTTFFT PathTaken"),
+        ("a mistake in a reference", &none, mistake(About::References), running(), "TFTTTFFT PathTaken"),
+        ("the API server does not answer", &none, Outcome::Failed(Reason::ApiUnreachable, "m".into()), running(), "??TTTFTF ApiUnreachable"),
         ("it drains", &none, Outcome::Draining(false, "m".into()), running(), "TTTTTFTF Draining"),
         ("it drains for too long", &none, Outcome::Draining(true, "m".into()), running(), "TTTTTFFT Draining"),
         ("pods do not start", &none, applied.clone(), with(|s| {
@@ -116,6 +116,8 @@ fn what_the_conditions_say() {
         ("the queue forgets", &none, applied.clone(), with(|s| {
             s.figures.as_mut().unwrap().queue_problems = vec!["maxmemory-policy".into()];
         }), "TTFTTFTF Unsafe"),
+        ("leads wait for a sink that is gone", &none, Outcome::Applied(vec![waiting::without_sink("old", 2, "it does not exist")]), running(), "TTTTFFTF SinkGone"),
+        ("the queue fills up", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().queue_used = Some(80)), "TTTTTTFF Ready"),
         ("the sink waits", &none, applied.clone(), with(|s| {
             let sink = crate::figures::SinkFigures { paused_reason: Some("InvalidCredentials".into()), ..Default::default() };
             s.figures.as_mut().unwrap().sinks.insert("crm".into(), sink);

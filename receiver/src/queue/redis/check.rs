@@ -32,6 +32,7 @@ impl RedisQueue {
             problems,
             durability: durability(&info, appendfsync.as_deref()),
             write_latency: began.elapsed(),
+            room: room(&info),
         })
     }
 
@@ -91,6 +92,12 @@ fn problems(info: &HashMap<&str, &str>, appendfsync: Option<&str>) -> Vec<String
         problems.push("Redis could not write its append-only file: see its log and its disk".into());
     }
     problems
+}
+
+/// Used memory and `maxmemory`, in bytes; 0 is no limit.
+fn room(info: &HashMap<&str, &str>) -> Option<(u64, u64)> {
+    let bytes = |name: &str| info.get(name)?.parse::<u64>().ok();
+    Some((bytes("used_memory")?, bytes("maxmemory").filter(|max| *max > 0)?))
 }
 
 fn durability(info: &HashMap<&str, &str>, appendfsync: Option<&str>) -> String {

@@ -272,6 +272,7 @@ impl Queue for SqliteQueue {
                          persistent volume"
                 .into(),
             write_latency: began.elapsed(),
+            room: None,
         })
     }
 

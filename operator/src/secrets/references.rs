@@ -1,11 +1,5 @@
-//! Secrets: which keys the resources refer to, and which exist. Values are never kept: only the names of keys that hold
-//! something, for as long as the Secret's resource version stays.
+//! Which keys of Secrets the resources refer to. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
 use leadgate_crds::common::{BasicSecretRef, SecretKeyRef};
 use leadgate_crds::crm_sink::{Crm, RestAuth, SalesforceAuth};
 use leadgate_crds::{CrmSinkSpec, LeadWebhookSpec};
@@ -23,6 +17,28 @@ pub struct Reference {
 
 /// The keys that receivers of a webhook read as files.
 pub fn of_webhook(spec: &LeadWebhookSpec) -> Vec<Reference> {
+    let mut found = of_auth(spec);
+    if let Some(hydrate) = &spec.payload.hydrate {
+        found.push(one(
+            "spec.payload.hydrate.tokenSecretRef".to_owned(),
+            &hydrate.token_secret_ref,
+        ));
+    }
+    found
+}
+
+/// The keys with which senders prove who they are: all but the user name, which is no secret.
+pub fn proofs(spec: &LeadWebhookSpec) -> Vec<Reference> {
+    let basic = spec.auth.basic.as_ref().map(|basic| &basic.secret_ref);
+    let is_user = |reference: &Reference| {
+        basic.is_some_and(|basic| basic.name == reference.name && basic.username_key == reference.key)
+    };
+    let mut found = of_auth(spec);
+    found.retain(|reference| !is_user(reference));
+    found
+}
+
+fn of_auth(spec: &LeadWebhookSpec) -> Vec<Reference> {
     let mut found = Vec::new();
     let mut list = |field: &str, references: &[SecretKeyRef]| {
         for (n, reference) in references.iter().enumerate() {
@@ -40,12 +56,6 @@ pub fn of_webhook(spec: &LeadWebhookSpec) -> Vec<Reference> {
     }
     if let Some(token) = &spec.auth.challenge_token_secret_ref {
         found.push(one("spec.auth.challengeTokenSecretRef".to_owned(), token));
-    }
-    if let Some(hydrate) = &spec.payload.hydrate {
-        found.push(one(
-            "spec.payload.hydrate.tokenSecretRef".to_owned(),
-            &hydrate.token_secret_ref,
-        ));
     }
     found
 }
@@ -149,101 +159,4 @@ fn pair(field: &str, reference: &BasicSecretRef) -> [Reference; 2] {
         name: reference.name.clone(),
         key: key.clone(),
     })
-}
-
-/// The keys of each Secret that hold something; `None`: there is no such Secret.
-pub type Found = BTreeMap<String, Option<BTreeSet<String>>>;
-
-#[derive(Debug, Clone)]
-struct Known {
-    version: String,
-    keys: Option<BTreeSet<String>>,
-}
-
-/// Which Secrets exist, from a watch of their metadata; and their keys, asked for when somebody wants to know.
-#[derive(Debug, Default)]
-pub struct Secrets(Mutex<HashMap<(String, String), Known>>);
-
-impl Secrets {
-    fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The watch shows a Secret. Says whether that is news.
-    pub fn seen(&self, namespace: &str, name: &str, version: &str) -> bool {
-        let mut known = self.known();
-        let key = (namespace.to_owned(), name.to_owned());
-        if known.get(&key).is_some_and(|secret| secret.version == version) {
-            return false;
-        }
-        let version = version.to_owned();
-        known.insert(key, Known { version, keys: None });
-        true
-    }
-
-    /// A Secret is gone.
-    pub fn gone(&self, namespace: &str, name: &str) {
-        self.known().remove(&(namespace.to_owned(), name.to_owned()));
-    }
-
-    /// The watch starts over. Gives what is gone.
-    pub fn keep_only(&self, seen: &HashSet<(String, String)>) -> Vec<(String, String)> {
-        let mut known = self.known();
-        let gone: Vec<_> = known.keys().filter(|key| !seen.contains(*key)).cloned().collect();
-        for key in &gone {
-            known.remove(key);
-        }
-        gone
-    }
-
-    /// The keys of the named Secrets.
-    pub async fn keys(
-        &self,
-        client: &Client,
-        namespace: &str,
-        names: BTreeSet<String>,
-    ) -> kube::Result<Found> {
-        let mut found = Found::new();
-        for name in names {
-            let keys = self.keys_of(client, namespace, &name).await?;
-            found.insert(name, keys);
-        }
-        Ok(found)
-    }
-
-    async fn keys_of(
-        &self,
-        client: &Client,
-        namespace: &str,
-        name: &str,
-    ) -> kube::Result<Option<BTreeSet<String>>> {
-        let key = (namespace.to_owned(), name.to_owned());
-        let known = self.known().get(&key).cloned();
-        // What the watch does not show does not exist: no call, and the watch tells when it comes.
-        let Some(known) = known else { return Ok(None) };
-        if known.keys.is_some() {
-            return Ok(known.keys);
-        }
-        let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let Some(secret) = api.get_opt(name).await? else {
-            return Ok(None);
-        };
-        let keys: BTreeSet<String> = secret
-            .data
-            .iter()
-            .flatten()
-            .filter(|(_, value)| !value.0.is_empty())
-            .map(|(key, _)| key.clone())
-            .collect();
-        let version = secret.metadata.resource_version.unwrap_or_default();
-        let keys = Some(keys);
-        self.known().insert(
-            key,
-            Known {
-                version,
-                keys: keys.clone(),
-            },
-        );
-        Ok(keys)
-    }
 }

@@ -1,0 +1,56 @@
+//! Sinks that a webhook no longer names and for which its leads still wait: receivers go on delivering to them. Pure.
+
+use std::collections::BTreeMap;
+
+use leadgate_crds::LeadWebhook;
+use leadgate_crds::lead_webhook::LeadWebhookStatusSink;
+
+use super::validate::{About, Mistake};
+use crate::context::{Context, name_of};
+use crate::reasons::Reason;
+
+/// The sinks by name, each with how many deliveries wait for it, for its CRM or for a person.
+pub type Waiting = BTreeMap<String, i64>;
+
+/// From what the receivers said last; before they were asked, from what the status says.
+pub fn waiting(webhook: &LeadWebhook, context: &Context) -> Waiting {
+    let said = context.remember(&name_of(webhook), |memory| {
+        let figures = memory.figures.as_ref()?;
+        Some(of(webhook, &figures.routes))
+    });
+    said.unwrap_or_else(|| {
+        let written = webhook.status.as_ref().map(|status| status.sinks.as_slice());
+        of(webhook, written.unwrap_or_default())
+    })
+}
+
+fn of(webhook: &LeadWebhook, routes: &[LeadWebhookStatusSink]) -> Waiting {
+    routes
+        .iter()
+        .filter(|route| !names(webhook, &route.name))
+        .map(|route| (route.name.clone(), route.pending + route.held + route.dead))
+        .filter(|(_, leads)| *leads > 0)
+        .collect()
+}
+
+/// Whether a webhook names a sink.
+pub fn names(webhook: &LeadWebhook, sink: &str) -> bool {
+    webhook.spec.sinks.iter().any(|route| route.name == sink)
+}
+
+/// Whether a webhook's receivers deliver to a sink: it names it, or its leads wait for it.
+pub fn feeds(webhook: &LeadWebhook, sink: &str, context: &Context) -> bool {
+    names(webhook, sink) || waiting(webhook, context).contains_key(sink)
+}
+
+/// What a person should know of leads that nobody delivers.
+pub fn without_sink(name: &str, leads: i64, why: &str) -> Mistake {
+    Mistake {
+        about: About::Delivery,
+        reason: Reason::SinkGone,
+        message: format!(
+            "{leads} deliveries wait for CrmSink {name}, which spec.sinks no longer names: {why}; mend that and they are \
+             delivered, or move or discard them (/pending and /deadletters of the receivers)"
+        ),
+    }
+}

@@ -1,0 +1,130 @@
+//! Which Secrets a resource may name, and what is wrong with those that it names. Pure.
+//!
+//! Whoever may write a CrmSink or LeadWebhook decides where the Secrets that it names are sent. So the operator's own and
+//! those that open the cluster cannot be named, and one who runs the operator may demand a label on all others.
+
+use std::collections::BTreeSet;
+
+use super::{Content, Found, Reference, Seen};
+use crate::lead_webhook::validate::{About, Mistake};
+use crate::names::{self, USE};
+use crate::reasons::Reason;
+
+/// Types of Secrets that hold credentials of the cluster: tokens of its API, of its registries, and Helm's releases,
+/// which hold the values of whatever was installed.
+const RESERVED_TYPES: [&str; 5] = [
+    "kubernetes.io/service-account-token",
+    "kubernetes.io/dockercfg",
+    "kubernetes.io/dockerconfigjson",
+    "bootstrap.kubernetes.io/token",
+    "helm.sh/release.v1",
+];
+
+/// Secrets that may not be named, and Secrets and keys that do not exist or hold an example's text. Each is reported
+/// once.
+pub fn mistakes<'a>(
+    namespace: &str,
+    wanted: impl Iterator<Item = &'a Reference>,
+    found: &Found,
+    label_required: bool,
+) -> Vec<Mistake> {
+    let mut reported = BTreeSet::new();
+    let mut mistakes = Vec::new();
+    for reference in wanted {
+        let secret = found.get(&reference.name).and_then(Option::as_deref);
+        let Some((reason, message)) = mistake(namespace, reference, secret, label_required) else {
+            continue;
+        };
+        let of_key = matches!(reason, Reason::SecretKeyMissing | Reason::SecretPlaceholder);
+        let key = of_key.then_some(&reference.key);
+        if reported.insert((reason, &reference.name, key)) {
+            mistakes.push(Mistake {
+                about: About::References,
+                reason,
+                message,
+            });
+        }
+    }
+    mistakes
+}
+
+fn mistake(
+    namespace: &str,
+    Reference { field, name, key }: &Reference,
+    secret: Option<&Seen>,
+    label_required: bool,
+) -> Option<(Reason, String)> {
+    if names::is_own_secret(name) {
+        return Some((
+            Reason::SecretReserved,
+            format!(
+                "{field}: Secret {name} is the operator's own and cannot be named; make a Secret of your own"
+            ),
+        ));
+    }
+    let Some(secret) = secret else {
+        return Some((
+            Reason::SecretMissing,
+            format!(
+                "{field}: there is no Secret {name} in namespace {namespace}; create it with the key {key}"
+            ),
+        ));
+    };
+    if RESERVED_TYPES.contains(&secret.type_.as_str()) {
+        return Some((
+            Reason::SecretReserved,
+            format!(
+                "{field}: Secret {name} in namespace {namespace} is of type {}, which holds credentials of the cluster \
+                 and cannot be named; make a Secret of type Opaque",
+                secret.type_
+            ),
+        ));
+    }
+    if label_required && !secret.labelled {
+        return Some((
+            Reason::SecretNotLabelled,
+            format!(
+                "{field}: Secret {name} in namespace {namespace} has no label {USE}: \"true\", which this operator \
+                 demands (chart value secrets.requireLabel); if Leadgate may use it: kubectl label secret {name} \
+                 {USE}=true"
+            ),
+        ));
+    }
+    match secret.keys.get(key) {
+        None => Some((
+            Reason::SecretKeyMissing,
+            format!(
+                "{field}: Secret {name} in namespace {namespace} has no key {key}, or it is empty; add it"
+            ),
+        )),
+        Some(Content::Placeholder) => Some((
+            Reason::SecretPlaceholder,
+            format!(
+                "{field}: key {key} of Secret {name} in namespace {namespace} still holds the text of an example; put a \
+                 value of your own in"
+            ),
+        )),
+        Some(Content::Good | Content::Short) => None,
+    }
+}
+
+/// What a person should know of the Secrets with which senders prove who they are, although nothing is wrong: one that is
+/// short can be guessed.
+pub fn notes<'a>(proofs: impl Iterator<Item = &'a Reference>, found: &Found) -> Vec<Mistake> {
+    let short = |reference: &&Reference| {
+        let secret = found.get(&reference.name).and_then(Option::as_deref);
+        secret.and_then(|secret| secret.keys.get(&reference.key)) == Some(&Content::Short)
+    };
+    proofs
+        .filter(short)
+        .map(|Reference { field, name, key }| Mistake {
+            about: About::References,
+            reason: Reason::SecretShort,
+            message: format!(
+                "{field}: key {key} of Secret {name} holds fewer than {} bytes and can be guessed; use a longer one, for \
+                 example of openssl rand -hex 32, at the sender and here",
+                leadgate_crds::secret::SHORTEST
+            ),
+        })
+        .collect()
+}

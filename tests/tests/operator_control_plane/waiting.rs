@@ -1,0 +1,90 @@
+//! Leads that wait for a sink which their webhook no longer names.
+
+use kube::api::DeleteParams;
+use leadgate_operator::kinds::Kind;
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, eventually, report};
+
+/// What receivers say when `former` deliveries wait for the sink `crm`, and the webhook names `next`.
+fn says(rig: &Rig, former: i64) -> Value {
+    let mut report = report(&rig.namespace, "web", 5, former, false);
+    let webhook = &mut report["webhooks"][0]["sinks"];
+    webhook
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "next", "pending": 0, "delivered": 1}));
+    report
+}
+
+async fn configured(rig: &Rig, expected: &[&str]) {
+    eventually(&format!("the receivers have {expected:?}"), async || {
+        let map = rig.present(Kind::ConfigMap, "leadgate-web").await;
+        let files: Vec<String> = map.data["data"].as_object().unwrap().keys().cloned().collect();
+        let sinks: Vec<&str> = files
+            .iter()
+            .filter_map(|f| f.strip_prefix("crmsink-")?.strip_suffix(".yaml"))
+            .collect();
+        (sinks == expected).then_some(()).ok_or(format!("{sinks:?}"))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receivers_keep_the_sink_until_nothing_waits_for_it() {
+    let rig = Rig::new().await;
+    let operator = rig.operator(&[]);
+    rig.working("web").await;
+    rig.sink("next").await;
+    rig.receivers.says("10.0.0.1", says(&rig, 2));
+    rig.pod("web", "web-1", "10.0.0.1").await;
+    rig.rolled_out("web", 2).await;
+    rig.condition("web", "Ready", "True Ready").await;
+    let moved = "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: web}, spec: {auth: {hmac: \
+        {secretRefs: [{name: web, key: hmac}]}}, sinks: [{name: next}]}}";
+    rig.apply(moved).await;
+    rig.rolled_out("web", 2).await;
+    let message = rig.condition("web", "Delivering", "True Delivering").await;
+    assert!(
+        message.contains("2 to CrmSink crm, which spec.sinks no longer names"),
+        "{message}"
+    );
+    configured(&rig, &["crm", "next"]).await;
+    let deployment = rig
+        .present(Kind::Deployment, "leadgate-web")
+        .await
+        .data
+        .to_string();
+    assert!(
+        deployment.contains("crm-token/token"),
+        "its Secret is seen by the pods"
+    );
+    // No webhook names it, and yet it is delivered to.
+    eventually("the sink shows what waits", async || {
+        let status = rig.sinks().get("crm").await.unwrap().status.unwrap_or_default();
+        (status.webhooks == 0 && status.leads.pending == 2)
+            .then_some(())
+            .ok_or(format!("{status:?}"))
+    })
+    .await;
+
+    // An operator that starts anew has not heard of it from receivers yet.
+    operator.stop().await.unwrap();
+    let operator = rig.operator(&[]);
+    configured(&rig, &["crm", "next"]).await;
+
+    rig.sinks().delete("crm", &DeleteParams::default()).await.unwrap();
+    let message = rig.condition("web", "Delivering", "False SinkGone").await;
+    assert!(
+        message.contains("2 deliveries wait for CrmSink crm") && message.contains("it does not exist"),
+        "{message}"
+    );
+    rig.sink("crm").await;
+    rig.condition("web", "Delivering", "True Delivering").await;
+    configured(&rig, &["crm", "next"]).await;
+
+    rig.receivers.says("10.0.0.1", says(&rig, 0));
+    configured(&rig, &["next"]).await;
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
