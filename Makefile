@@ -59,7 +59,7 @@ soak: need-rust ## kill the receiver and Redis 100 times under load and count ev
 FUZZ_SECONDS ?= 60
 
 fuzz: need-rust ## feed the receiver what nobody would write, FUZZ_SECONDS for each target
-	BOLERO_RANDOM_TEST_TIME_MS=$(FUZZ_SECONDS)000 $(CARGO) test --locked --workspace --test fuzz -- --test-threads 1 --nocapture
+	BOLERO_RANDOM_TEST_TIME_MS=$(FUZZ_SECONDS)000 $(CARGO) test --locked --workspace --test fuzz --test costs -- --test-threads 1 --nocapture
 
 nightly: soak fuzz bench bench-operator ## what takes long: for CI, each night
 

@@ -326,3 +326,55 @@ fn the_senders_address_is_the_one_that_a_trusted_proxy_wrote() {
     assert!(AddressRule::compile(&[]).unwrap().verify(None).is_ok());
     assert!(AddressRule::compile(&["203.0.113.7".into()]).is_err());
 }
+
+#[test]
+fn a_field_of_ones_own_that_nobody_filled_in_is_not_there() {
+    let lead = json!({"email": "item.email", "custom": {
+        "a": "payload.a", "b": "payload.b", "c": "payload.c", "d": "payload.d", "e": "payload.e", "f": "payload.f", "zero": "payload.zero"
+    }});
+    let custom = webhook(&json!({"payload": {"lead": lead}}));
+    let body = json!({"email": "a@example.com", "a": "", "b": "  ", "c": [], "d": {}, "e": null, "f": [""], "zero": 0});
+    let taken = leads(take(&custom, &[], &body));
+    let stored: Value = serde_json::from_slice(&taken[0].body).unwrap();
+    assert_eq!(stored["lead"]["custom"], json!({"zero": 0}));
+}
+
+#[test]
+fn a_mapping_with_a_mistake_is_not_the_senders_fault() {
+    let by = |more: Value, body: Value| take(&webhook(&more), &[], &body).expect_err("refused");
+    let mail = json!({"email": "a@example.com", "n": 1});
+    for (more, ours) in [
+        // Types that the expression does not reckon with.
+        (
+            json!({"payload": {"lead": {"email": "payload.email", "company": "payload.n + 'x'"}}}),
+            true,
+        ),
+        (
+            json!({"payload": {"accept": "payload.email ? true : false"}}),
+            true,
+        ),
+        (json!({"idempotency": {"key": "payload.n.lower()"}}), true),
+        (json!({"sinks": [{"name": "crm", "when": "payload.n"}]}), true),
+        // Work without an end.
+        (
+            json!({"payload": {"rules": [{"message": "m", "expression": "lists.range(100000).all(x, lists.range(100000).all(y, true))"}]}}),
+            true,
+        ),
+        // What the sender sent.
+        (
+            json!({"payload": {"lead": {"email": "payload.email", "company": "string(int(payload.email))"}}}),
+            false,
+        ),
+        (
+            json!({"payload": {"lead": {"email": "payload.email.address"}}}),
+            false,
+        ),
+        (
+            json!({"payload": {"rules": [{"message": "m", "expression": "payload.n > 1"}]}}),
+            false,
+        ),
+    ] {
+        let refusal = by(more.clone(), mail.clone());
+        assert_eq!(refusal.is_ours(), ours, "{more}: {refusal:?}");
+    }
+}

@@ -116,16 +116,18 @@ pub struct CrmSinkSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rest: Option<Rest>,
 
-    /// CRM property -> CEL over `lead`, `webhook` and `payload`, up to 128. Absent values are not
-    /// sent. Default: the CRM's standard fields. It is applied when a lead is delivered, so that a
-    /// corrected mapping repairs a replay.
+    /// CRM property -> CEL over `lead`, `webhook` and `payload`, up to 128. Absent and blank values are
+    /// not sent; `clear()` empties a property. Default: the CRM's standard fields. For `hubspot` and
+    /// `salesforce` yours come on top of these, and `null` leaves one out; for `rest` yours are all
+    /// that is sent. It is applied when a lead is delivered, so that a corrected mapping repairs a
+    /// replay.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 128))]
     #[x_kube(
         validation = Rule::new("self.all(k, size(k) > 0 && size(k) <= 255)")
             .message("properties has the CRM's property names as keys, 1 to 255 characters each")
     )]
-    pub properties: BTreeMap<String, Expression>,
+    pub properties: BTreeMap<String, Option<Expression>>,
 
     /// CRM property -> CEL, up to 128: values for new records only, where `properties` gives none. A
     /// record that is there already keeps what it has, so this is the place for fallbacks and for what

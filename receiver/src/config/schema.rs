@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::shape;
-use crate::expression::{Program, Scope};
+use crate::expression::{Names, Program, Scope};
 
 /// A resource's schema, compiled.
 pub(super) struct Schema {
@@ -208,8 +208,12 @@ fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
         if text("rule").contains("oldSelf") {
             continue;
         }
-        let holds = Program::compile(text("rule"))
-            .and_then(|program| program.test(&Scope::new().with("self", value)));
+        let holds = Program::compile(text("rule"), &Names::SCHEMA)
+            .map_err(|error| error.to_string())
+            .and_then(|program| {
+                let scope = Scope::new().with("self", value);
+                program.test(&scope).map_err(|error| error.to_string())
+            });
         match holds {
             Ok(true) => {}
             Ok(false) => {

@@ -1,11 +1,11 @@
 //! Lead -> CRM properties, at delivery time: a corrected mapping repairs a replay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use leadgate_crds::common::Expression;
 use serde_json::Value;
 
-use crate::expression::{Program, Scope};
+use crate::expression::{Names, Program, Scope, is_blank};
 
 /// A sink's compiled `properties`.
 #[derive(Debug)]
@@ -22,19 +22,27 @@ pub struct MappingError {
 }
 
 impl Mapping {
-    /// Compiles `spec.<field>`; every error names its property.
-    pub fn compile(field: &str, properties: &BTreeMap<String, Expression>) -> Result<Self, Vec<String>> {
+    /// Compiles `spec.<field>` on top of a CRM's standard properties; null leaves one out. Every error names its property.
+    pub fn compile<'e>(
+        field: &str,
+        own: impl IntoIterator<Item = (&'e str, Option<&'e Expression>)>,
+        standard: &[(&'e str, &'e str)],
+    ) -> Result<Self, Vec<String>> {
+        let mut sources: BTreeMap<&str, &str> = standard.iter().copied().collect();
+        for (name, expression) in own {
+            // Salesforce's names have no case.
+            sources.retain(|standard, _| !standard.eq_ignore_ascii_case(name));
+            sources.extend(expression.map(|own| (name, own.as_str())));
+        }
         let mut errors = Vec::new();
-        let compiled = properties
-            .iter()
-            .filter_map(|(name, expression)| match Program::compile(expression.as_str()) {
-                Ok(program) => Some((name.clone(), program)),
-                Err(error) => {
-                    errors.push(format!("spec.{field}.{name}: {error}"));
-                    None
-                }
-            })
-            .collect();
+        let mut compiled = Vec::with_capacity(sources.len());
+        for (name, source) in sources {
+            match Program::compile(source, &Names::PROPERTIES) {
+                Ok(program) if program.is_null() => {}
+                Ok(program) => compiled.push((name.to_owned(), program)),
+                Err(error) => errors.push(format!("spec.{field}.{name}: {error}")),
+            }
+        }
         if errors.is_empty() {
             Ok(Self(compiled))
         } else {
@@ -42,25 +50,21 @@ impl Mapping {
         }
     }
 
-    /// A mapping of property to expression that is known to compile.
-    pub fn standard(properties: &[(&str, &str)]) -> Result<Self, Vec<String>> {
-        properties
-            .iter()
-            .map(|(name, source)| {
-                Program::compile(source)
-                    .map(|p| ((*name).to_owned(), p))
-                    .map_err(|e| vec![e.to_string()])
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-
     /// The properties' names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The properties of a lead; absent values are left out.
+    /// The fields of `lead.custom` that the properties are made of.
+    pub fn custom_fields(&self) -> BTreeSet<&str> {
+        self.0
+            .iter()
+            .flat_map(|(_, program)| program.custom_fields())
+            .collect()
+    }
+
+    /// The properties of a lead. Absent and blank values are left out: an empty answer must not empty what sales typed.
+    /// Null is what `clear()` gives: the CRM's own way of emptying a property.
     pub fn apply(
         &self,
         lead: &Value,
@@ -74,8 +78,10 @@ impl Mapping {
         let mut properties = Vec::with_capacity(self.0.len());
         for (name, program) in &self.0 {
             match program.evaluate(&scope) {
-                Ok(Some(value)) => properties.push((name.clone(), value)),
-                Ok(None) => {}
+                Ok(Some(value)) if value.is_null() || !is_blank(&value) => {
+                    properties.push((name.clone(), value));
+                }
+                Ok(_) => {}
                 Err(error) => {
                     return Err(MappingError {
                         property: name.clone(),
@@ -85,5 +91,81 @@ impl Mapping {
             }
         }
         Ok(properties)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn mapping(own: &Value) -> Result<Mapping, Vec<String>> {
+        let own: BTreeMap<String, Option<Expression>> = serde_json::from_value(own.clone()).unwrap();
+        let own = own.iter().map(|(name, own)| (name.as_str(), own.as_ref()));
+        Mapping::compile(
+            "properties",
+            own,
+            &[
+                ("Email", "lead.email"),
+                ("City", "lead.city"),
+                ("Title", "lead.jobTitle"),
+            ],
+        )
+    }
+
+    #[test]
+    fn own_properties_come_on_top_of_the_standard_ones_and_null_leaves_one_out() {
+        let names =
+            |own: Value| -> Vec<String> { mapping(&own).unwrap().names().map(str::to_owned).collect() };
+        assert_eq!(names(json!({})), ["City", "Email", "Title"]);
+        assert_eq!(
+            names(json!({"Budget": "lead.custom.budget"})),
+            ["Budget", "City", "Email", "Title"]
+        );
+        assert_eq!(names(json!({"City": null, "Title": "null"})), ["Email"]);
+        // Salesforce's names have no case.
+        assert_eq!(names(json!({"CITY": "'Bonn'"})), ["CITY", "Email", "Title"]);
+        let errors = mapping(&json!({"A": "lead.emial", "B": "nope"})).unwrap_err();
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert!(
+            errors[0].starts_with("spec.properties.A: `lead.emial`"),
+            "{errors:?}"
+        );
+    }
+
+    #[test]
+    fn blank_values_are_not_sent_and_clear_sends_a_null() {
+        let mapping = mapping(&json!({
+            "Title": "clear()", "City": "has(lead.city) ? lead.city : clear()", "a": "payload.a", "b": "payload.b", "c": "payload.c",
+            "d": "payload.d", "e": "payload.e", "f": "payload.f", "g": "payload.g", "zero": "payload.zero", "no": "payload.no",
+            "some": "payload.some"
+        }));
+        let payload = json!({
+            "a": "", "b": " \t", "c": [], "d": {}, "e": null, "f": ["", null, " "], "g": {"x": ""},
+            "zero": 0, "no": false, "some": ["", "x"]
+        });
+        let lead = json!({"email": "ada@example.com"});
+        let sent = mapping.unwrap().apply(&lead, &payload, &Value::Null).unwrap();
+        let expected = [
+            ("City", Value::Null),
+            ("Email", json!("ada@example.com")),
+            ("Title", Value::Null),
+            ("no", json!(false)),
+            ("some", json!(["", "x"])),
+            ("zero", json!(0)),
+        ];
+        assert_eq!(sent, expected.map(|(name, value)| (name.to_owned(), value)));
+    }
+
+    #[test]
+    fn the_fields_of_ones_own_that_are_mapped_are_known() {
+        let mapping =
+            mapping(&json!({"a": "lead.custom.budget", "b": "lead.?custom.?plan.orValue('')"})).unwrap();
+        assert_eq!(
+            mapping.custom_fields().into_iter().collect::<Vec<_>>(),
+            ["budget", "plan"]
+        );
     }
 }

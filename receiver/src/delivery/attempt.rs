@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use super::hydrate;
 use crate::config::Sink;
 use crate::crm::{Crm, Failure, Gate, Known, Mapping, Outcome, RefusedProperty, Upsert};
+use crate::expression::sparingly;
 use crate::queue::{Claim, Queue};
 use crate::source::Webhook;
 
 /// What the receiver stored for a lead.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Stored {
     lead: Value,
     #[serde(default)]
@@ -24,7 +25,7 @@ struct Stored {
 
 /// What an attempt needs besides the lead.
 pub(super) struct Tools<'a> {
-    pub(super) sink: &'a Sink,
+    pub(super) sink: &'a Arc<Sink>,
     /// The webhook that took the lead, if it still exists.
     pub(super) webhook: Option<Arc<Webhook>>,
     pub(super) queue: &'a dyn Queue,
@@ -50,13 +51,15 @@ pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, 
             }
         }
     };
-    let (properties, create_only) = properties(claim, &stored, tools.sink).map_err(Outcome::Reject)?;
+    let webhook = webhook_of(claim);
+    let (mapped, stored) = mapped(stored, &webhook, tools.sink).await;
+    let (properties, create_only) = mapped.map_err(Outcome::Reject)?;
     let known = claim.record.as_deref().map(Known::from_memory);
     let chosen = known.as_ref().is_some_and(|(_, chosen)| *chosen);
     Ok(Upsert {
         properties,
         create_only,
-        webhook: webhook_of(claim),
+        webhook,
         lead: stored.lead,
         payload: stored.payload,
         record: known.map(|(record, _)| record),
@@ -149,13 +152,29 @@ fn no_outcome() -> Outcome {
 }
 
 type Properties = Vec<(String, Value)>;
+type Mapped = Result<(Properties, Properties), Failure>;
+
+/// The properties, made on a thread of their own if they turn out to be heavy.
+async fn mapped(stored: Stored, webhook: &Value, sink: &Arc<Sink>) -> (Mapped, Stored) {
+    if let Some(mapped) = sparingly(|| properties(&stored, webhook, sink)) {
+        return (mapped, stored);
+    }
+    let (stored, webhook, sink) = (Arc::new(stored), webhook.clone(), Arc::clone(sink));
+    let lent = Arc::clone(&stored);
+    let heavy = tokio::task::spawn_blocking(move || properties(&lent, &webhook, &sink)).await;
+    let mapped = heavy.unwrap_or_else(|error| {
+        tracing::error!(%error, "a sink's properties could not be made");
+        let message = "the sink's properties could not be made; see the log";
+        Err(Failure::new("MappingFailed", message))
+    });
+    (mapped, Arc::unwrap_or_clone(stored))
+}
 
 /// `properties`, and what `createOnly` adds to them.
-fn properties(claim: &Claim, stored: &Stored, sink: &Sink) -> Result<(Properties, Properties), Failure> {
-    let webhook = webhook_of(claim);
+fn properties(stored: &Stored, webhook: &Value, sink: &Sink) -> Mapped {
     let apply = |field: &str, mapping: &Mapping| {
         mapping
-            .apply(&stored.lead, &stored.payload, &webhook)
+            .apply(&stored.lead, &stored.payload, webhook)
             .map_err(|error| {
                 Failure::new(
                     "MappingFailed",

@@ -1,48 +1,119 @@
 //! CEL: how a payload becomes a lead, and a lead a CRM record.
 //!
-//! * [`Program`]: compiled once, evaluated over borrowed JSON in a [`Scope`].
-//! * `json`: the zero-copy view of JSON; `functions`: what CEL lacks; `find_field`: fields by any label; `fast`: plain paths without the
-//!   interpreter; `budget`: what an evaluation may cost.
+//! * [`Program`]: an expression, loaded once and evaluated over borrowed JSON in a [`Scope`].
+//! * [`Names`]: what it may name, place by place. Loading resolves every name, so that a mistake is told then.
+//! * `parse` reads it with the grammar of the `cel` crate; `compile` resolves names and types; `eval` evaluates;
+//!   `functions` is the table of what there is to call; `budget` says what an evaluation may cost.
 //!
-//! No expression and no payload may hang or crash a receiver: source length, nesting and the number of visited
-//! elements are bounded. Errors never quote the payload.
+//! No expression and no payload may hang or crash a receiver, so the evaluator is our own: the one of the `cel` crate
+//! has no cost model, and neither its operators nor its functions could be given one. Errors never quote the payload.
 
+mod absent;
 mod budget;
-mod fast;
+mod compare;
+mod compile;
+mod eval;
 mod find_field;
 mod functions;
-mod guard;
-mod json;
+mod names;
+mod parse;
+mod value;
 
-use std::cell::OnceCell;
-use std::sync::{Arc, LazyLock};
+use std::collections::BTreeSet;
+use std::fmt;
 
-use cel::{Context, Env, ExecutionError};
 use serde_json::Value;
 
-use fast::{Answer, Fast};
-pub use functions::{percent_encode, plain_text};
+use crate::lead;
+use budget::Meter;
+pub use budget::sparingly;
+use eval::{Evaluation, Node};
+pub use functions::{is_blank, percent_encode, plain_text, signatures};
+pub use names::Names;
+use value::{Cel, Fault};
 
-/// Why an expression cannot be used, or gave no result. Never quotes the payload.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ExpressionError {
-    /// It does not parse, or is too large.
-    #[error("`{}` is not a valid CEL expression: {reason}", shown(.source_text))]
-    Invalid {
-        /// The expression.
-        source_text: String,
-        /// The parser's reason.
-        reason: String,
-    },
-    /// It failed on this payload.
-    #[error("`{}` failed: {reason}", shown(.source_text))]
-    Failed {
-        /// The expression.
-        source_text: String,
-        /// In words, without values.
-        reason: String,
-    },
+/// Something that is wrong with an expression, found when it is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, in characters from the start.
+    pub at: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What was meant, perhaps.
+    pub suggestion: Option<String>,
 }
+
+impl Problem {
+    fn new(at: usize, message: impl Into<String>) -> Self {
+        Self {
+            at,
+            message: message.into(),
+            suggestion: None,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if self.at > 0 {
+            write!(f, " (at character {})", self.at + 1)?;
+        }
+        match &self.suggestion {
+            Some(meant) => write!(f, "; did you mean `{meant}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An expression that cannot be used, and everything that is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// The expression.
+    pub source_text: String,
+    /// At least one, in the order of the text as far as it is known.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: ", shown(&self.source_text))?;
+        for (n, problem) in self.problems.iter().enumerate() {
+            if n > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// An evaluation gave no result. Never quotes the payload.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` failed: {reason}", shown(.source_text))]
+pub struct Failed {
+    /// The expression.
+    pub source_text: String,
+    /// In words, without values.
+    pub reason: String,
+    /// Whether the payload is at fault, which has another shape or value than the expression needs, and not the
+    /// expression itself.
+    pub by_payload: bool,
+}
+
+impl Failed {
+    /// As a problem of a lead. The sender can mend what the payload is at fault for, under `reason`; what is wrong with
+    /// the expression is [`OURS`].
+    pub fn problem(&self, field: impl Into<String>, reason: &'static str) -> lead::Problem {
+        let reason = if self.by_payload { reason } else { OURS };
+        lead::Problem::new(field, reason, self.to_string())
+    }
+}
+
+/// The reason of a lead's problem that only whoever wrote the expression can mend.
+pub const OURS: &str = "ExpressionFailed";
 
 fn shown(source: &str) -> String {
     match source.char_indices().nth(120) {
@@ -51,43 +122,31 @@ fn shown(source: &str) -> String {
     }
 }
 
-/// A compiled expression.
+/// A loaded expression.
 #[derive(Debug)]
 pub struct Program {
     source: Box<str>,
-    compiled: cel::Program,
-    /// How deep its tree is.
-    depth: usize,
-    fast: Option<Fast>,
+    node: Node,
+    variables: BTreeSet<String>,
+    custom: BTreeSet<String>,
 }
 
-static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    let mut env = Env::stdlib();
-    let registered = cel::extensions::strings(&mut env)
-        .and_then(|()| cel::extensions::lists(&mut env))
-        .and_then(|()| cel::extensions::math(&mut env))
-        .and_then(|()| cel::extensions::encoders(&mut env))
-        .and_then(|()| functions::register(&mut env));
-    // The set is fixed at compile time and covered by a test: a clash cannot depend on input.
-    debug_assert!(registered.is_ok(), "{registered:?}");
-    Arc::new(env)
-});
-
 impl Program {
-    /// Compiles an expression, or says what is wrong with it.
-    pub fn compile(source: &str) -> Result<Self, ExpressionError> {
-        let invalid = |reason: String| ExpressionError::Invalid {
-            source_text: source.to_owned(),
-            reason,
-        };
-        let (program, depth) = guard::compile(&ENVIRONMENT, source).map_err(invalid)?;
-        let fast = Fast::of(program.expression());
-        Ok(Self {
-            source: source.into(),
-            compiled: program,
-            depth,
-            fast,
-        })
+    /// Loads an expression that may name these, or says all that is wrong with it.
+    pub fn compile(source: &str, names: &Names) -> Result<Self, Invalid> {
+        let found = parse::parse(source, |program| compile::resolve(program, source, names));
+        match found {
+            Ok(found) => Ok(Self {
+                source: source.into(),
+                node: found.node,
+                variables: found.variables,
+                custom: found.custom,
+            }),
+            Err(problems) => Err(Invalid {
+                source_text: source.to_owned(),
+                problems,
+            }),
+        }
     }
 
     /// The expression as written.
@@ -96,81 +155,68 @@ impl Program {
     }
 
     /// Evaluates. `None`: the value is absent (null, an empty optional, a missing key or index, or a field of
-    /// null), which mapping treats as "not given".
-    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, ExpressionError> {
-        budget::reset();
-        let answer = self
-            .fast
-            .as_ref()
-            .map_or(Answer::AskInterpreter, |fast| fast.evaluate(&scope.variables));
-        if budget::exhausted() {
-            return Err(self.exhausted());
-        }
-        match answer {
-            Answer::Value(value) => Ok(Some(value)),
-            Answer::Absent => Ok(None),
-            Answer::AskInterpreter => self.interpret(scope),
-        }
-    }
-
-    /// [`Self::evaluate`] without the short cut.
-    fn interpret(&self, scope: &Scope<'_>) -> Result<Option<Value>, ExpressionError> {
-        if self.depth <= guard::SHALLOW {
-            return self.interpret_here(scope.context());
-        }
-        // The budget is counted a thread, and a context stays on its own.
-        let variables = scope.variables.as_slice();
-        guard::with_stack(|| self.interpret_here(&context(variables))).unwrap_or_else(|| {
-            Err(self.failed("there is no thread with a stack large enough for it".to_owned()))
-        })
-    }
-
-    fn interpret_here(&self, context: &Context<'_, '_>) -> Result<Option<Value>, ExpressionError> {
-        budget::reset();
-        let result = cel::Value::resolve_val(self.compiled.expression(), context)
-            .and_then(|value| json::unwrap(value.as_ref()));
-        if budget::exhausted() {
-            return Err(self.exhausted());
-        }
-        match result {
-            Ok(Value::Null) => Ok(None),
-            Ok(value) => Ok(Some(value)),
-            Err(error) if means_absent(&error) => Ok(None),
-            Err(error) => Err(self.failed(describe(&error))),
-        }
+    /// null), which mapping treats as "not given". `Some(Value::Null)` is what `clear()` gives.
+    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, Failed> {
+        let meter = Meter::new();
+        let given = Evaluation::new(&meter, &scope.variables)
+            .of(&self.node)
+            .and_then(|value| match value.plain() {
+                Cel::Null => Ok(None),
+                value => value.into_json(&meter).map(Some),
+            });
+        let (reason, by_payload) = match given {
+            Ok(value) => return Ok(value),
+            Err(Fault::Absent) => return Ok(None),
+            Err(Fault::Value(reason)) => (reason, true),
+            Err(Fault::Type(reason)) => (reason, false),
+            Err(Fault::Spent(reason)) => (reason.to_owned(), false),
+        };
+        Err(self.failed(reason, by_payload))
     }
 
     /// Evaluates a condition; absent counts as false.
-    pub fn test(&self, scope: &Scope<'_>) -> Result<bool, ExpressionError> {
+    pub fn test(&self, scope: &Scope<'_>) -> Result<bool, Failed> {
         match self.evaluate(scope)? {
             Some(Value::Bool(answer)) => Ok(answer),
             None => Ok(false),
-            Some(_) => Err(self.failed("a condition must give true or false".to_owned())),
+            Some(_) => Err(self.failed("a condition must give true or false".to_owned(), false)),
         }
     }
 
-    fn exhausted(&self) -> ExpressionError {
-        self.failed("it looks at more than 100,000 elements of the payload".to_owned())
+    /// The paths, such as `lead.country`, without which it is absent: as a condition it is false then, and so is its
+    /// opposite. Those that it covers, by `has(…)` or `.?`, are not among them.
+    pub fn needs(&self) -> BTreeSet<String> {
+        absent::needs(&self.node)
+    }
+
+    /// Whether it is the literal null: absent, whatever comes.
+    pub fn is_null(&self) -> bool {
+        matches!(self.node, Node::Literal(eval::Literal::Null))
     }
 
     /// Whether it looks at a variable.
     pub fn refers_to(&self, variable: &str) -> bool {
-        self.compiled.references().has_variable(variable)
+        self.variables.contains(variable)
     }
 
-    fn failed(&self, reason: String) -> ExpressionError {
-        ExpressionError::Failed {
+    /// The fields of `lead.custom` that it names.
+    pub fn custom_fields(&self) -> impl Iterator<Item = &str> {
+        self.custom.iter().map(String::as_str)
+    }
+
+    fn failed(&self, reason: String, by_payload: bool) -> Failed {
+        Failed {
             source_text: self.source.to_string(),
             reason,
+            by_payload,
         }
     }
 }
 
 /// The variables an expression sees, borrowed.
+#[derive(Default)]
 pub struct Scope<'v> {
     variables: Vec<(&'v str, &'v Value)>,
-    /// Made for the first expression that needs the interpreter.
-    context: OnceCell<Context<'v, 'v>>,
 }
 
 static NULL: Value = Value::Null;
@@ -180,7 +226,6 @@ impl<'v> Scope<'v> {
     pub fn new() -> Self {
         Self {
             variables: Vec::with_capacity(6),
-            context: OnceCell::new(),
         }
     }
 
@@ -188,9 +233,6 @@ impl<'v> Scope<'v> {
     #[must_use]
     pub fn with(mut self, name: &'v str, value: &'v Value) -> Self {
         self.variables.push((name, value));
-        if let Some(context) = self.context.get_mut() {
-            context.add_variable_as_val(name, json::wrap(value));
-        }
         self
     }
 
@@ -198,66 +240,6 @@ impl<'v> Scope<'v> {
     #[must_use]
     pub fn with_null(self, name: &'v str) -> Self {
         self.with(name, &NULL)
-    }
-
-    fn context(&self) -> &Context<'v, 'v> {
-        self.context.get_or_init(|| context(&self.variables))
-    }
-}
-
-fn context<'v>(variables: &[(&'v str, &'v Value)]) -> Context<'v, 'v> {
-    let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-    for (name, value) in variables {
-        context.add_variable_as_val(*name, json::wrap(value));
-    }
-    context
-}
-
-impl Default for Scope<'_> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// A path that leads nowhere in this payload.
-fn means_absent(error: &ExecutionError) -> bool {
-    match error {
-        ExecutionError::NoSuchKey(_) | ExecutionError::IndexOutOfBounds(_) => true,
-        // Selecting a field of null.
-        ExecutionError::NoSuchOverload(overload) => {
-            matches!(overload.function(), "_[_]" | "_._" | "select" | "_.?_" | "_[?_]")
-                && overload
-                    .argument_types()
-                    .first()
-                    .is_some_and(|t| t == "null_type" || t == "null")
-        }
-        _ => false,
-    }
-}
-
-/// An error in words that quote no value: expressions run over personal data.
-fn describe(error: &ExecutionError) -> String {
-    match error {
-        ExecutionError::NoSuchOverload(overload) => overload.to_string(),
-        ExecutionError::UnexpectedType { got, want } => format!("a {got} stands where a {want} is needed"),
-        ExecutionError::UndeclaredReference(name) => format!("nothing is named '{name}' here"),
-        ExecutionError::FunctionError { function, .. } => {
-            format!("function {function} does not accept this value")
-        }
-        ExecutionError::UnsupportedBinaryOperator(operator, ..) => {
-            format!(
-                "'{operator}' does not work on values of these types; convert one, as in string(x) or int(x)"
-            )
-        }
-        ExecutionError::ValuesNotComparable(..) => "the values cannot be compared".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
-            "division by zero".to_owned()
-        }
-        ExecutionError::Overflow(..) => "the number is too large".to_owned(),
-        ExecutionError::InvalidArgumentCount { expected, actual } => {
-            format!("a function takes {expected} arguments, not {actual}")
-        }
-        _ => "a value has the wrong type".to_owned(),
     }
 }
 

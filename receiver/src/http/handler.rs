@@ -17,13 +17,15 @@ use serde::Serialize;
 
 use super::body::NoBody;
 use super::{App, Peer, answer};
+use crate::expression::sparingly;
 use crate::metrics::{self, ReasonLabels, RequestLabels, WebhookLabels};
 use crate::queue::{Admission, LeadId, NewLead, NewRejected, ParkReason, QueueError};
 use crate::shown;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
 use crate::source::{ChallengeAnswer, Refusal, Taken, Webhook};
 
-/// A body this large is mapped off the async threads: it takes milliseconds.
+/// A body this large is mapped off the async threads: it takes milliseconds. So does one whose expressions turn out to
+/// be heavy.
 const LARGE: usize = 64 << 10;
 /// Seconds after which a sender should try again.
 const SOON: u32 = 5;
@@ -147,6 +149,10 @@ async fn receive(
         Ok(Taken::Leads(leads)) => accept(app, webhook, leads).await,
         Err(refusal) => {
             let id = keep(app, webhook, parts, &body, &refusal).await;
+            if refusal.is_ours() {
+                let detail = "the webhook's mapping failed; whoever runs it finds the reason in the log. Send the lead again later";
+                return ("rejected", answer::unavailable(LATER, detail));
+            }
             let keys = match refusal {
                 Refusal::Invalid(_) => webhook.keys(&raw),
                 Refusal::Body(_) => Vec::new(),
@@ -187,8 +193,10 @@ fn raw<'a>(parts: &'a Parts, body: &'a [u8]) -> RawRequest<'a> {
 }
 
 async fn take(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Taken, Refusal> {
-    if body.len() < LARGE {
-        return webhook.take(&raw(parts, body));
+    if body.len() < LARGE
+        && let Some(taken) = sparingly(|| webhook.take(&raw(parts, body)))
+    {
+        return taken;
     }
     let (webhook, parts, body) = (Arc::clone(webhook), parts.clone(), body.clone());
     match tokio::task::spawn_blocking(move || webhook.take(&raw(&parts, &body))).await {

@@ -72,7 +72,7 @@ impl Context<'_> {
             Ok(Some(Value::Array(items))) => Ok(items.into_iter().map(Item::Part).collect()),
             Ok(None) => Ok(Vec::new()),
             Ok(Some(_)) => Err(Problem::new("", "NoList", "payload.items must give a list")),
-            Err(error) => Err(Problem::new("", "ItemsFailed", error.to_string())),
+            Err(error) => Err(error.problem("", "ItemsFailed")),
         }
     }
 
@@ -184,7 +184,7 @@ fn route(webhook: &Webhook, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> A
         match takes {
             Ok(true) => sinks.push(route.sink.clone()),
             Ok(false) => {}
-            Err(error) => problems.push(Problem::new("", "RoutingFailed", error.to_string())),
+            Err(error) => problems.push(error.problem("", "RoutingFailed")),
         }
     }
     if sinks.is_empty() {

@@ -6,7 +6,7 @@ use leadgate_crds::common::Expression;
 use leadgate_crds::lead_webhook::LeadMapping;
 use serde_json::Value;
 
-use crate::expression::{Program, Scope, plain_text};
+use crate::expression::{Names, Program, Scope, is_blank, plain_text};
 use crate::lead::{Field, Lead, Problem};
 
 /// The expressions of a mapping.
@@ -22,10 +22,11 @@ impl Fields {
         own: &LeadMapping,
         preset: &LeadMapping,
         at: &str,
+        names: &Names,
         errors: &mut Vec<String>,
     ) -> Self {
         let mut compile = |name: &str, expression: &Expression| {
-            Program::compile(expression.as_str())
+            Program::compile(expression.as_str(), names)
                 .map_err(|e| errors.push(format!("{at}.{name}: {e}")))
                 .ok()
         };
@@ -71,20 +72,14 @@ impl Fields {
                         "the mapping gives an object or list where a text is needed",
                     )),
                 },
-                Err(error) => problems.push(Problem::new(field.name(), "MappingFailed", error.to_string())),
+                Err(error) => problems.push(error.problem(field.name(), "MappingFailed")),
             }
         }
         for (name, program) in &self.custom {
             match program.evaluate(scope) {
-                Ok(None) => {}
-                Ok(Some(value)) => lead.set_custom(name, value),
-                Err(error) => {
-                    problems.push(Problem::new(
-                        format!("custom.{name}"),
-                        "MappingFailed",
-                        error.to_string(),
-                    ));
-                }
+                Ok(Some(value)) if !is_blank(&value) => lead.set_custom(name, value),
+                Ok(_) => {}
+                Err(error) => problems.push(error.problem(format!("custom.{name}"), "MappingFailed")),
             }
         }
         problems
@@ -119,13 +114,5 @@ fn first_text(value: &Value) -> Option<String> {
     match value {
         Value::Array(items) => items.first().and_then(plain_text),
         other => plain_text(other),
-    }
-}
-
-fn is_blank(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().all(Value::is_null),
-        Value::Object(map) => map.is_empty(),
-        other => other.is_null(),
     }
 }

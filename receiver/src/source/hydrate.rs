@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::fields::Fields;
 use super::preset::PresetHydrate;
 use super::webhook::ReadSecret;
-use crate::expression::{Program, Scope};
+use crate::expression::{Names, Program, Scope};
 use crate::lead::{self, Field, Lead, Limits, Problem};
 use crate::outgoing;
 
@@ -43,7 +43,7 @@ impl Hydrator {
                 "{at}.path: this sender has no known API; write the path of one lead as CEL"
             )]);
         };
-        let path = Program::compile(path.as_str())
+        let path = Program::compile(path.as_str(), &Names::REQUEST)
             .map_err(|e| errors.push(format!("{at}.path: {e}")))
             .ok();
         let name = own
@@ -63,7 +63,13 @@ impl Hydrator {
             .map_err(|e| errors.push(format!("{at}.tokenSecretRef: {e}")))
             .ok();
         let known = preset.map(|p| p.lead.clone()).unwrap_or_default();
-        let fields = Fields::compile(&own.lead, &known, &format!("{at}.lead"), &mut errors);
+        let fields = Fields::compile(
+            &own.lead,
+            &known,
+            &format!("{at}.lead"),
+            &Names::HYDRATED,
+            &mut errors,
+        );
         match (path, header, token, errors.as_slice()) {
             (Some(path), Some(header), Some(token), []) => {
                 let base_url = base_url.trim_end_matches('/').to_owned();
@@ -94,7 +100,7 @@ impl Hydrator {
                 Ok(format!("{}{path}", self.base_url))
             }
             Ok(_) => Err(problem("payload.hydrate.path gives no path that starts with '/': the notification is not of the expected form".to_owned())),
-            Err(error) => Err(problem(error.to_string())),
+            Err(error) => Err(error.problem("", "HydrateFailed")),
         }
     }
 

@@ -102,7 +102,7 @@ pub(super) fn key(source: &Source<'_>, scope: &Scope<'_>) -> Result<Key, Problem
 fn evaluate(program: &Program, scope: &Scope<'_>) -> Result<Vec<String>, Problem> {
     let value = program
         .evaluate(scope)
-        .map_err(|e| Problem::new("submissionId", "IdempotencyFailed", e.to_string()))?;
+        .map_err(|e| e.problem("submissionId", "IdempotencyFailed"))?;
     Ok(value.map(|value| parts(&value)).unwrap_or_default())
 }
 

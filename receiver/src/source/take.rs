@@ -10,6 +10,7 @@ use super::challenge::ChallengeAnswer;
 use super::draft::{Context, Draft, Item};
 use super::form;
 use super::webhook::Webhook;
+use crate::expression::OURS;
 use crate::lead::{self, Problem};
 use crate::queue::{Content, DedupeKey, NewLead};
 
@@ -42,6 +43,13 @@ pub enum Refusal {
     Body(BodyError),
     /// It can be read, and is not a valid lead (400).
     Invalid(Vec<Problem>),
+}
+
+impl Refusal {
+    /// Whether the webhook's own expressions are at fault, and not what was sent (503).
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Invalid(problems) if problems.iter().any(|problem| problem.reason == OURS))
+    }
 }
 
 impl From<BodyError> for Refusal {
@@ -105,7 +113,7 @@ impl Webhook {
             match accept.test(&context.scope(None)) {
                 Ok(true) => {}
                 Ok(false) => return Ok(Seen::Ignored("the payload is not a lead (payload.accept)")),
-                Err(error) => return Err(invalid("", "AcceptFailed", error.to_string())),
+                Err(error) => return Err(Refusal::Invalid(vec![error.problem("", "AcceptFailed")])),
             }
         }
         let schema = self.schema.as_ref();
@@ -194,10 +202,6 @@ fn append(body: &mut Vec<u8>, value: &Value) {
         body.truncate(end);
         body.extend_from_slice(b"null");
     }
-}
-
-fn invalid(field: &str, reason: &'static str, message: String) -> Refusal {
-    Refusal::Invalid(vec![Problem::new(field, reason, message)])
 }
 
 /// Takes a secret out of the payload, wherever the pointer leads.

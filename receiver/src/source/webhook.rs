@@ -15,7 +15,7 @@ use super::hydrate::Hydrator;
 use super::preset;
 use super::proof::{challenges, verifier};
 use super::schema::PayloadSchema;
-use crate::expression::{Program, Scope};
+use crate::expression::{Names, Program, Scope};
 use crate::lead::{Lead, Limits, Problem, warm_up};
 use crate::queue::{SinkId, WebhookId};
 
@@ -139,15 +139,18 @@ impl Webhook {
         let accept = errors.program(
             "spec.payload.accept",
             payload.accept.as_ref().or(from_preset.accept.as_ref()),
+            &Names::REQUEST,
         );
         let items = errors.program(
             "spec.payload.items",
             payload.items.as_ref().or(from_preset.items.as_ref()),
+            &Names::REQUEST,
         );
         let fields = Fields::compile(
             &payload.lead,
             &from_preset.lead,
             "spec.payload.lead",
+            &Names::REQUEST,
             &mut errors.0,
         );
         let hydrate = payload.hydrate.as_ref().and_then(|own| {
@@ -163,6 +166,7 @@ impl Webhook {
                 let program = errors.program(
                     &format!("spec.payload.rules[{n}].expression"),
                     Some(&rule.expression),
+                    &Names::ACCEPTED,
                 )?;
                 Some(Rule {
                     program,
@@ -175,10 +179,14 @@ impl Webhook {
             .schema
             .as_ref()
             .and_then(|schema| errors.take("spec.payload.schema", PayloadSchema::compile(schema)));
-        let key = errors.program("spec.idempotency.key", spec.idempotency.key.as_ref());
+        let key = errors.program(
+            "spec.idempotency.key",
+            spec.idempotency.key.as_ref(),
+            &Names::REQUEST,
+        );
         let of_preset = preset.and_then(|p| p.idempotency.key.as_ref());
         let of_preset = of_preset.filter(|_| spec.idempotency.key.is_none());
-        let preset_key = errors.program("spec.idempotency.key", of_preset);
+        let preset_key = errors.program("spec.idempotency.key", of_preset, &Names::REQUEST);
         let own_window = spec.idempotency.window.as_ref().map(Duration::from);
         let preset_window = preset
             .and_then(|p| p.idempotency.window.as_ref())
@@ -189,7 +197,11 @@ impl Webhook {
             .enumerate()
             .map(|(n, sink)| Route {
                 sink: SinkId::new(format!("{namespace}/{}", sink.name)),
-                when: errors.program(&format!("spec.sinks[{n}].when"), sink.when.as_ref()),
+                when: errors.program(
+                    &format!("spec.sinks[{n}].when"),
+                    sink.when.as_ref(),
+                    &Names::ACCEPTED,
+                ),
                 otherwise: sink.otherwise,
             })
             .collect::<Vec<_>>();
@@ -269,7 +281,8 @@ impl Webhook {
         let scope = Scope::new()
             .with("lead", &lead)
             .with("payload", answer)
-            .with("item", notification);
+            .with("item", notification)
+            .with("webhook", &self.value);
         let problems = self.broken_rules(&scope.with_null("headers").with_null("query"));
         match Lead::from_value(lead) {
             Some(lead) if problems.is_empty() => Ok(lead),
@@ -286,7 +299,7 @@ impl Webhook {
                 "RuleFailed",
                 rule.message.as_str(),
             )),
-            Err(error) => Some(Problem::new(rule.field.as_str(), "RuleFailed", error.to_string())),
+            Err(error) => Some(error.problem(rule.field.as_str(), "RuleFailed")),
         };
         self.rules.iter().filter_map(judge).collect()
     }
@@ -323,8 +336,8 @@ impl Errors {
             .ok()
     }
 
-    fn program(&mut self, field: &str, expression: Option<&Expression>) -> Option<Program> {
-        Program::compile(expression?.as_str())
+    fn program(&mut self, field: &str, expression: Option<&Expression>, names: &Names) -> Option<Program> {
+        Program::compile(expression?.as_str(), names)
             .map_err(|error| self.0.push(format!("{field}: {error}")))
             .ok()
     }

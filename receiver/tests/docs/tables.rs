@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use clap::CommandFactory as _;
 use leadgate_receiver::cli::Cli;
+use leadgate_receiver::crm::{hubspot, salesforce};
 use leadgate_receiver::metrics::{
     ConnectionLabels, DeliveryLabels, Metrics, ReasonLabels, RequestLabels, RouteLabels, SinkLabels,
     WebhookLabels,
@@ -16,6 +17,20 @@ use super::{cell, part_in_step};
 fn flags_and_metrics_are_described_as_they_are() {
     part_in_step("docs/operations.md", "flags", &flags());
     part_in_step("docs/operations.md", "metrics", &metrics());
+}
+
+#[test]
+fn the_standard_properties_of_a_crm_are_listed() {
+    for (file, properties) in [
+        ("docs/crms/hubspot.md", hubspot::STANDARD_PROPERTIES),
+        ("docs/crms/salesforce.md", salesforce::STANDARD_PROPERTIES),
+    ] {
+        let mut table = String::from("| Property | Default |\n|---|---|\n");
+        for (name, source) in properties {
+            writeln!(table, "| `{name}` | `{source}` |").unwrap();
+        }
+        part_in_step(file, "properties", &table);
+    }
 }
 
 fn flags() -> String {

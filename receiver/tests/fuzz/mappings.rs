@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{HeaderMap, Method};
 use leadgate_crds::LeadWebhook;
-use leadgate_receiver::expression::{Program, Scope};
+use leadgate_receiver::expression::{Names, Program, Scope};
 use leadgate_receiver::lead::Field;
 use leadgate_receiver::source::Webhook;
 use leadgate_receiver::source::auth::RawRequest;
@@ -180,7 +180,9 @@ fn any_expression_is_refused_or_evaluated_in_time() {
             (0..=choices.below(40)).map(|_| *choices.of(WORDS)).collect()
         };
         let (payload, item) = (choices.of(&values), choices.of(&values));
-        let program = in_time(&format!("compiling {source}"), || Program::compile(&source));
+        let program = in_time(&format!("compiling {source}"), || {
+            Program::compile(&source, &Names::ALL)
+        });
         if let Ok(program) = program {
             let scope = Scope::new()
                 .with("payload", payload)

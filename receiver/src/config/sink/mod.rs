@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use leadgate_crds::CrmSink;
 use leadgate_crds::common::SecretKeyRef;
 use leadgate_crds::crm_sink::{ContactMatch, Crm, Delivery, OnRefusedProperty};
+use leadgate_crds::{CrmSink, CrmSinkSpec};
 
 use crate::crm::{self, Mapping, Matching};
 use crate::queue::{Breaker, RateLimit, SinkId};
@@ -148,12 +148,12 @@ impl Sink {
                 ]);
             }
         };
-        let mapping = if spec.properties.is_empty() {
-            Mapping::standard(standard)
-        } else {
-            Mapping::compile("properties", &spec.properties)
-        };
-        let create_only = Mapping::compile("createOnly", &spec.create_only);
+        let create_only = spec
+            .create_only
+            .iter()
+            .map(|(name, own)| (name.as_str(), Some(own)));
+        let create_only = Mapping::compile("createOnly", create_only, &[]);
+        let mapping = properties(spec, standard);
         match (crm, mapping, create_only) {
             (Ok(crm), Ok(mapping), Ok(create_only)) => Ok(Self {
                 id: SinkId::new(format!("{namespace}/{name}")),
@@ -169,6 +169,51 @@ impl Sink {
                 Err(failed.into_iter().flatten().flatten().collect())
             }
         }
+    }
+}
+
+/// A sink's properties, on top of the standard ones. Another CRM's names are not known, nor those of another object: what
+/// is written for these is all that they get. What only new records get is no standard property any more.
+fn properties(spec: &CrmSinkSpec, standard: &[(&str, &str)]) -> Result<Mapping, Vec<String>> {
+    let known = match spec.crm() {
+        Some(Crm::HubSpot(settings)) => settings.object == "contacts",
+        Some(Crm::Salesforce(settings)) => settings.object == "Lead",
+        _ => false,
+    };
+    let on_create = |name: &str| spec.create_only.keys().any(|own| own.eq_ignore_ascii_case(name));
+    let standard: Vec<(&str, &str)> = standard
+        .iter()
+        .copied()
+        .filter(|(name, _)| (known || spec.properties.is_empty()) && !on_create(name))
+        .collect();
+    let own = spec
+        .properties
+        .iter()
+        .map(|(name, own)| (name.as_str(), own.as_ref()));
+    let mapping = Mapping::compile("properties", own, &standard)?;
+    identity(spec, &mapping)?;
+    Ok(mapping)
+}
+
+/// An error when no property says whose record it is: each lead would make one more.
+fn identity(spec: &CrmSinkSpec, mapping: &Mapping) -> Result<(), Vec<String>> {
+    let maps = |wanted: &str| {
+        let mut names = mapping.names().chain(spec.create_only.keys().map(String::as_str));
+        names.any(|name| name.eq_ignore_ascii_case(wanted))
+    };
+    match spec.crm() {
+        Some(Crm::HubSpot(own)) if !maps(&own.unique_property) => {
+            let unique = &own.unique_property;
+            let source = if unique == "email" { "lead.email" } else { "lead.submissionId" };
+            Err(vec![format!(
+                "spec.properties: nothing gives {unique}, by which HubSpot finds a record (hubspot.uniqueProperty); add `{unique}: {source}`"
+            )])
+        }
+        Some(Crm::Salesforce(own)) if own.external_id.is_none() && !maps("Email") && !maps("Phone") => Err(vec![
+            "spec.properties: neither Email nor Phone is given, by which a record is found; add `Email: lead.email`, or set salesforce.externalId"
+                .to_owned(),
+        ]),
+        _ => Ok(()),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::crm::Matching;
 use crate::crm::rest::{
     Answers, Auth, Body, Call, ClientCredentials, Find, Flow, Lookup, Part, Settings, Write,
 };
-use crate::expression::{Program, percent_encode};
+use crate::expression::{Names, Program, percent_encode};
 use crate::source::ReadSecret;
 use crate::source::auth::without_line_break;
 
@@ -61,8 +61,8 @@ impl Errors {
         result.map_err(|errors| self.0.extend(errors)).ok()
     }
 
-    fn part(&mut self, field: &'static str, expression: &Expression) -> Option<Part> {
-        match Program::compile(expression.as_str()) {
+    fn part(&mut self, field: &'static str, expression: &Expression, names: &Names) -> Option<Part> {
+        match Program::compile(expression.as_str(), names) {
             Ok(program) => Some(Part { field, program }),
             Err(error) => {
                 self.0.push(format!("spec.{field}: {error}"));
@@ -76,9 +76,10 @@ impl Errors {
         &mut self,
         field: &'static str,
         expression: Option<&Expression>,
+        names: &Names,
     ) -> Result<Option<Part>, Invalid> {
         expression
-            .map(|expression| self.part(field, expression).ok_or(Invalid))
+            .map(|expression| self.part(field, expression, names).ok_or(Invalid))
             .transpose()
     }
 }
@@ -89,9 +90,13 @@ struct Invalid;
 fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
     match (&spec.upsert, &spec.lookup, &spec.create, &spec.update) {
         (Some(upsert), None, None, None) => {
-            let path = errors.part("rest.upsert.path", &upsert.path);
-            let body = errors.optional("rest.upsert.body", upsert.body.as_ref());
-            let id = errors.optional("rest.upsert.id", upsert.id.as_ref().or(spec.answers.id.as_ref()));
+            let path = errors.part("rest.upsert.path", &upsert.path, &Names::CALL);
+            let body = errors.optional("rest.upsert.body", upsert.body.as_ref(), &Names::CALL);
+            let id = errors.optional(
+                "rest.upsert.id",
+                upsert.id.as_ref().or(spec.answers.id.as_ref()),
+                &Names::ANSWER,
+            );
             Some(Flow::Upsert(Box::new(Write {
                 call: call("upsert", upsert.method, path?, body.ok()?, Body::Properties),
                 id: id.ok()?,
@@ -99,11 +104,11 @@ fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
         }
         (None, Some(lookup), Some(create), Some(update)) => {
             let found = self::lookup(lookup, errors);
-            let path = errors.part("rest.create.path", &create.path);
-            let body = errors.optional("rest.create.body", create.body.as_ref());
-            let id = errors.part("rest.create.id", &create.id);
-            let update_path = errors.part("rest.update.path", &update.path);
-            let update_body = errors.optional("rest.update.body", update.body.as_ref());
+            let path = errors.part("rest.create.path", &create.path, &Names::CALL);
+            let body = errors.optional("rest.create.body", create.body.as_ref(), &Names::CALL);
+            let id = errors.part("rest.create.id", &create.id, &Names::ANSWER);
+            let update_path = errors.part("rest.update.path", &update.path, &Names::CALL);
+            let update_body = errors.optional("rest.update.body", update.body.as_ref(), &Names::CALL);
             let update_headers = headers("spec.rest.update.headers", &update.headers, errors);
             Some(Flow::Find(Box::new(Find {
                 lookup: found?,
@@ -136,11 +141,11 @@ fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
 }
 
 fn lookup(spec: &crm_sink::Lookup, errors: &mut Errors) -> Option<Lookup> {
-    let path = errors.part("rest.lookup.path", &spec.path);
-    let body = errors.optional("rest.lookup.body", spec.body.as_ref());
-    let records = errors.part("rest.lookup.records", &spec.records);
-    let matches = errors.part("rest.lookup.match", &spec.matches);
-    let id = errors.part("rest.lookup.id", &spec.id);
+    let path = errors.part("rest.lookup.path", &spec.path, &Names::CALL);
+    let body = errors.optional("rest.lookup.body", spec.body.as_ref(), &Names::CALL);
+    let records = errors.part("rest.lookup.records", &spec.records, &Names::FOUND);
+    let matches = errors.part("rest.lookup.match", &spec.matches, &Names::RECORD);
+    let id = errors.part("rest.lookup.id", &spec.id, &Names::RECORD);
     Some(Lookup {
         call: call("lookup", spec.method, path?, body.ok()?, Body::Empty),
         records: records?,
@@ -165,13 +170,13 @@ fn call(name: &'static str, method: crm_sink::Method, path: Part, body: Option<P
 }
 
 fn answers(spec: &crm_sink::Answers, errors: &mut Errors) -> Option<Answers> {
-    let gone = errors.part("rest.answers.gone", &spec.gone);
-    let delivered = errors.part("rest.answers.delivered", &spec.delivered);
-    let conflict = errors.part("rest.answers.conflict", &spec.conflict);
-    let retry = errors.part("rest.answers.retry", &spec.retry);
-    let refused = errors.optional("rest.answers.refused", spec.refused.as_ref());
-    let message = errors.optional("rest.answers.message", spec.message.as_ref());
-    let id = errors.optional("rest.answers.id", spec.id.as_ref());
+    let gone = errors.part("rest.answers.gone", &spec.gone, &Names::ANSWER);
+    let delivered = errors.part("rest.answers.delivered", &spec.delivered, &Names::ANSWER);
+    let conflict = errors.part("rest.answers.conflict", &spec.conflict, &Names::ANSWER);
+    let retry = errors.part("rest.answers.retry", &spec.retry, &Names::ANSWER);
+    let refused = errors.optional("rest.answers.refused", spec.refused.as_ref(), &Names::ANSWER);
+    let message = errors.optional("rest.answers.message", spec.message.as_ref(), &Names::ANSWER);
+    let id = errors.optional("rest.answers.id", spec.id.as_ref(), &Names::ANSWER);
     Some(Answers {
         gone: gone?,
         delivered: delivered?,

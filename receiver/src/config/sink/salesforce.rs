@@ -8,7 +8,7 @@ use leadgate_crds::crm_sink::{DuplicateRule, ExternalId, Salesforce, SalesforceA
 use super::secret_text;
 use crate::crm::Matching;
 use crate::crm::salesforce::{self, SignIn, rsa_key};
-use crate::expression::Program;
+use crate::expression::{Names, Program};
 use crate::source::ReadSecret;
 
 const CLIENT_ID: &str = "the connected app's consumer key";
@@ -51,7 +51,7 @@ fn external_id(spec: &ExternalId) -> Result<salesforce::ExternalId, String> {
                 .to_owned(),
         );
     }
-    let value = Program::compile(spec.value.as_str())
+    let value = Program::compile(spec.value.as_str(), &Names::DELIVERY)
         .map_err(|error| format!("spec.salesforce.externalId.value: {error}"))?;
     Ok(salesforce::ExternalId {
         field: spec.field.clone(),

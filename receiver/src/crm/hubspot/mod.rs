@@ -197,7 +197,15 @@ fn without_email(lead: &Upsert) -> Map<String, Value> {
 fn texts<'a>(properties: impl IntoIterator<Item = &'a (String, Value)>) -> Map<String, Value> {
     properties
         .into_iter()
-        .filter_map(|(name, value)| Some((name.clone(), Value::String(text(value)?))))
+        .filter_map(|(name, value)| {
+            // An empty text is HubSpot's way of clearing a property.
+            let text = if value.is_null() {
+                String::new()
+            } else {
+                text(value)?
+            };
+            Some((name.clone(), Value::String(text)))
+        })
         .collect()
 }
 

@@ -4,12 +4,12 @@
 use http::{HeaderName, HeaderValue};
 
 use super::*;
-use crate::expression::Program;
+use crate::expression::{Names, Program};
 
 fn part(field: &'static str, source: &str) -> Part {
     Part {
         field,
-        program: Program::compile(source).unwrap(),
+        program: Program::compile(source, &Names::ALL).unwrap(),
     }
 }
 

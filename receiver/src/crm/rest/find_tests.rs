@@ -9,12 +9,12 @@ use serde_json::json;
 use super::*;
 use crate::crm::exchange::Reply;
 use crate::crm::rest::{Body, Call, Part};
-use crate::expression::Program;
+use crate::expression::{Names, Program};
 
 fn part(field: &'static str, source: &str) -> Part {
     Part {
         field,
-        program: Program::compile(source).unwrap(),
+        program: Program::compile(source, &Names::ALL).unwrap(),
     }
 }
 

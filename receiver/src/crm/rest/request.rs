@@ -125,12 +125,12 @@ mod tests {
 
     use super::*;
     use crate::crm::rest::Part;
-    use crate::expression::Program;
+    use crate::expression::{Names, Program};
 
     fn part(field: &'static str, source: &str) -> Part {
         Part {
             field,
-            program: Program::compile(source).unwrap(),
+            program: Program::compile(source, &Names::ALL).unwrap(),
         }
     }
 

@@ -17,12 +17,12 @@ use super::super::*;
 use crate::crm::Matching;
 use crate::crm::gate::Open;
 use crate::crm::rest::{Answers, Auth, Body, Lookup, Part};
-use crate::expression::Program;
+use crate::expression::{Names, Program};
 
 pub(super) fn part(field: &'static str, source: &str) -> Part {
     Part {
         field,
-        program: Program::compile(source).unwrap(),
+        program: Program::compile(source, &Names::ALL).unwrap(),
     }
 }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::labels::CONTAINERS;
-use super::{folded, words};
-use crate::expression::budget;
+use super::{Form, folded, words};
 
 /// Members that say how an answer's question is called, in the order of their worth.
 const NAMES: &[&str] = &[
@@ -35,8 +34,13 @@ pub(super) struct Answer<'f> {
 }
 
 /// The titles of questions by their id, where a form brings its definition along (Typeform).
-pub(super) fn titles(form: &Value) -> BTreeMap<&str, &str> {
-    let fields = form.pointer("/definition/fields").and_then(Value::as_array);
+pub(super) fn titles(form: Form<'_>) -> BTreeMap<&str, &str> {
+    let Form::Object(form) = form else {
+        return BTreeMap::new();
+    };
+    let fields = form
+        .get("definition")
+        .and_then(|own| own.get("fields")?.as_array());
     fields.into_iter().flatten().filter_map(title).collect()
 }
 
@@ -45,31 +49,30 @@ fn title(field: &Value) -> Option<(&str, &str)> {
 }
 
 pub(super) fn collect<'f>(
-    form: &'f Value,
+    form: Form<'f>,
     titles: &BTreeMap<&'f str, &'f str>,
     depth: usize,
     answers: &mut Vec<Answer<'f>>,
 ) {
     match form {
-        Value::Array(items) => {
+        Form::List(items) => {
             for item in items {
-                if budget::spend()
-                    && let Value::Object(record) = item
-                {
+                if let Value::Object(record) = item {
                     answers.extend(of_record(record, "", titles, answers.len()));
                 }
             }
         }
-        Value::Object(map) => {
+        Form::Object(map) => {
             let mut grouped: BTreeMap<&str, Group<'f>> = BTreeMap::new();
             for (key, value) in map {
-                if !budget::spend() {
-                    return;
-                }
                 let inner = matches!(value, Value::Array(items) if items.iter().any(Value::is_object))
                     || matches!(value, Value::Object(_));
-                if inner && depth > 0 && CONTAINERS.contains(&key.as_str()) {
-                    collect(value, titles, depth - 1, answers);
+                if inner
+                    && depth > 0
+                    && CONTAINERS.contains(&key.as_str())
+                    && let Some(form) = Form::of(value)
+                {
+                    collect(form, titles, depth - 1, answers);
                 }
                 match (in_brackets(key), value) {
                     (Some((id, member)), _) => grouped.entry(id).or_default().add(member, value),
@@ -88,7 +91,6 @@ pub(super) fn collect<'f>(
                 answers.extend(group.answer(id, answers.len()));
             }
         }
-        _ => {}
     }
 }
 

@@ -9,15 +9,24 @@ mod labels;
 
 use serde_json::{Map, Value};
 
+use super::budget::Meter;
 use super::functions::plain_text;
+use super::value::Fault;
 use crate::lead::Field;
 use answers::{Answer, collect, titles};
 use labels::{
     LABELS, field_of, field_of_type, holds_label, is_other, is_other_type, is_small, without_accent,
 };
 
+/// The longest label, in bytes; more is no label, and not looked at.
+const LONGEST: usize = 200;
 /// How deep forms are looked into.
 const DEEPEST: usize = 4;
+
+/// The fields that can be found, by their names in a lead.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    LABELS.iter().map(|(field, _)| field.name())
+}
 
 /// A field that has labels, by its name in a lead.
 pub(super) fn named(name: &str) -> Option<Field> {
@@ -25,8 +34,48 @@ pub(super) fn named(name: &str) -> Option<Field> {
     fields.find(|field| field.name() == name)
 }
 
+/// What holds answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Form<'f> {
+    /// One after the other, each with its label.
+    List(&'f [Value]),
+    /// By label or id.
+    Object(&'f Map<String, Value>),
+}
+
+impl<'f> Form<'f> {
+    /// What JSON holds answers.
+    pub(super) fn of(value: &'f Value) -> Option<Self> {
+        match value {
+            Value::Array(items) => Some(Self::List(items)),
+            Value::Object(map) => Some(Self::Object(map)),
+            _ => None,
+        }
+    }
+
+    /// Counts what a search takes: each name and each short text may be the label.
+    pub(super) fn count(self, meter: &Meter) -> Result<(), Fault> {
+        self.count_to(DEEPEST + 2, meter)
+    }
+
+    fn count_to(self, depth: usize, meter: &Meter) -> Result<(), Fault> {
+        let each = |name: &str, value: &'f Value| {
+            let text = value.as_str().unwrap_or_default();
+            meter.steps(100 + 8 * (name.len().min(LONGEST) + text.len().min(LONGEST)) as u64)?;
+            match Self::of(value) {
+                Some(inner) if depth > 0 => inner.count_to(depth - 1, meter),
+                _ => Ok(()),
+            }
+        };
+        match self {
+            Self::List(items) => items.iter().try_for_each(|item| each("", item)),
+            Self::Object(map) => map.iter().try_for_each(|(name, value)| each(name, value)),
+        }
+    }
+}
+
 /// The answer that is this field, if the form has one: a text, or what the sender sent in its place.
-pub(super) fn find(form: &Value, field: Field) -> Option<Value> {
+pub(super) fn find(form: Form<'_>, field: Field) -> Option<Value> {
     let mut answers = Vec::new();
     collect(form, &titles(form), DEEPEST, &mut answers);
     if !matches!(field, Field::FirstName | Field::LastName | Field::FullName) {
@@ -141,7 +190,7 @@ fn words_beside(words: &[String], field: Field) -> Option<usize> {
 fn words(label: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut after_small = false;
-    for letter in label.chars() {
+    for letter in label.chars().take(LONGEST) {
         let starts = letter.is_uppercase() && after_small;
         after_small = letter.is_lowercase();
         if (starts || !letter.is_alphanumeric()) && !matches!(letter, '\u{300}'..='\u{36F}') {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::{ExternalId, SignIn};
 use super::*;
 use crate::crm::Matching;
-use crate::expression::Program;
+use crate::expression::{Names, Program};
 
 fn settings(external: Option<&str>) -> Settings {
     Settings {
@@ -18,7 +18,7 @@ fn settings(external: Option<&str>) -> Settings {
         external_id: external.and_then(|field| {
             Some(ExternalId {
                 field: field.to_owned(),
-                value: Program::compile("lead.submissionId").ok()?,
+                value: Program::compile("lead.submissionId", &Names::DELIVERY).ok()?,
             })
         }),
         sign_in: SignIn::ClientCredentials {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::{ExternalId, SignIn};
 use super::*;
-use crate::expression::Program;
+use crate::expression::{Names, Program};
 
 const A: &str = "00Q5g00000AbCdAEAV";
 const B: &str = "00Q5g00000AbCdBEAV";
@@ -19,7 +19,7 @@ fn settings() -> Settings {
         object: "Lead".to_owned(),
         external_id: Some(ExternalId {
             field: "Sub__c".to_owned(),
-            value: Program::compile("lead.submissionId").unwrap(),
+            value: Program::compile("lead.submissionId", &Names::DELIVERY).unwrap(),
         }),
         sign_in: SignIn::ClientCredentials {
             url: String::new(),
@@ -346,7 +346,7 @@ fn leads_that_may_mean_one_record_wait_for_each_other() {
 fn the_external_id_is_an_expression_over_lead_webhook_and_payload() {
     let mut settings = settings();
     settings.external_id.as_mut().unwrap().value =
-        Program::compile("webhook.name + '-' + string(payload.id)").unwrap();
+        Program::compile("webhook.name + '-' + string(payload.id)", &Names::DELIVERY).unwrap();
     let mut upsert = upsert(json!({}));
     upsert.webhook = json!({"name": "web"});
     upsert.payload = json!({"id": 7});

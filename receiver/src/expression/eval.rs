@@ -1,0 +1,412 @@
+//! A loaded expression, and what it gives. Every node that is evaluated is a step of the budget.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::budget::Meter;
+use super::compare::Op;
+use super::functions::{Function, Kind, Pattern};
+use super::value::{Answer, Cel, ELEMENT, Fault, List, MAP, Text};
+
+/// An expression whose names are known.
+#[derive(Debug)]
+pub(super) enum Node {
+    Literal(Literal),
+    /// A variable of the scope.
+    Variable(Box<str>),
+    /// A variable of a loop: the n-th from outside.
+    Local(usize),
+    Field {
+        of: Box<Node>,
+        name: Box<str>,
+        /// `.?name`.
+        optional: bool,
+    },
+    /// `has(x.name)`.
+    Has {
+        of: Box<Node>,
+        name: Box<str>,
+    },
+    Index {
+        of: Box<Node>,
+        at: Box<Node>,
+        /// `[?n]`.
+        optional: bool,
+    },
+    Not(Box<Node>),
+    Negate(Box<Node>),
+    And(Box<[Node; 2]>),
+    Or(Box<[Node; 2]>),
+    /// Condition, then, else.
+    If(Box<[Node; 3]>),
+    Binary(Op, Box<[Node; 2]>),
+    Matches(Box<Node>, Pattern),
+    Call(&'static Function, Box<[Node]>),
+    /// Elements; the marked ones are left out when they are absent (`[?x]`).
+    List(Box<[(Node, bool)]>),
+    Map(Box<[(Node, Node, bool)]>),
+    Loop(Box<Loop>),
+    /// A value that the second one sees as its innermost local.
+    Bind(Box<[Node; 2]>),
+}
+
+/// A constant.
+#[derive(Debug)]
+pub(super) enum Literal {
+    Null,
+    Bool(bool),
+    Int(i64),
+    UInt(u64),
+    Double(f64),
+    Text(Box<str>),
+    Bytes(Box<[u8]>),
+    Type(&'static str),
+}
+
+/// `map`, `filter`, `exists` and the like.
+#[derive(Debug)]
+pub(super) struct Loop {
+    pub(super) kind: LoopKind,
+    pub(super) over: Node,
+    pub(super) only: Option<Node>,
+    pub(super) body: Node,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LoopKind {
+    /// A list of what the body gives.
+    Map,
+    All,
+    Exists,
+    ExistsOne,
+}
+
+/// One evaluation.
+pub(super) struct Evaluation<'m, 'v> {
+    meter: &'m Meter,
+    variables: &'m [(&'v str, &'v Value)],
+    locals: Vec<Cel<'v>>,
+}
+
+impl<'m, 'v> Evaluation<'m, 'v> {
+    pub(super) fn new(meter: &'m Meter, variables: &'m [(&'v str, &'v Value)]) -> Self {
+        Self {
+            meter,
+            variables,
+            locals: Vec::new(),
+        }
+    }
+
+    pub(super) fn of(&mut self, node: &'v Node) -> Answer<'v> {
+        self.meter.step()?;
+        match node {
+            Node::Literal(literal) => self.literal(literal),
+            Node::Variable(name) => self.variable(name),
+            Node::Local(n) => self.locals.get(*n).cloned().ok_or(Fault::Absent),
+            Node::Field { of, name, optional } => {
+                let value = self.of(of)?;
+                field(&value, name, *optional)
+            }
+            Node::Has { of, name } => {
+                let value = self.of(of)?;
+                has(&value, name)
+            }
+            Node::Index { of, at, optional } => {
+                let value = self.of(of)?;
+                let at = self.of(at)?;
+                index(&value, &at, *optional)
+            }
+            Node::Not(inner) => {
+                let value = self.of(inner)?;
+                truth(&value, "!").map(|b| Cel::Bool(!b))
+            }
+            Node::Negate(inner) => {
+                let value = self.of(inner)?;
+                negated(&value)
+            }
+            Node::And(sides) => self.either(sides, false),
+            Node::Or(sides) => self.either(sides, true),
+            Node::If(parts) => {
+                let [condition, then, other] = &**parts;
+                let holds = truth(&self.of(condition)?, "?:")?;
+                self.of(if holds { then } else { other })
+            }
+            Node::Binary(op, sides) => {
+                let [left, right] = &**sides;
+                let (left, right) = (self.of(left)?, self.of(right)?);
+                op.apply(self.meter, &left, &right)
+            }
+            Node::Matches(text, pattern) => self.matches(text, pattern),
+            Node::Call(function, args) => self.call(function, args),
+            Node::List(items) => self.list(items),
+            Node::Map(entries) => self.map(entries),
+            Node::Loop(own) => self.loops(own),
+            Node::Bind(parts) => {
+                let [value, body] = &**parts;
+                let value = self.of(value)?;
+                self.with(value, body)
+            }
+        }
+    }
+
+    fn variable(&self, name: &str) -> Answer<'v> {
+        let mut variables = self.variables.iter().rev();
+        let found = variables.find(|(known, _)| *known == name);
+        found.map(|(_, value)| Cel::of(value)).ok_or(Fault::Absent)
+    }
+
+    fn literal(&self, literal: &'v Literal) -> Answer<'v> {
+        Ok(match literal {
+            Literal::Null => Cel::Null,
+            Literal::Bool(b) => Cel::Bool(*b),
+            Literal::Int(i) => Cel::Int(*i),
+            Literal::UInt(u) => Cel::UInt(*u),
+            Literal::Double(d) => Cel::Double(*d),
+            Literal::Text(text) => Cel::Text(Text::Lent(text)),
+            Literal::Bytes(bytes) => {
+                self.meter.make(bytes.len() + ELEMENT)?;
+                Cel::Bytes(Rc::from(&**bytes))
+            }
+            Literal::Type(name) => Cel::Type(name),
+        })
+    }
+
+    fn with(&mut self, value: Cel<'v>, body: &'v Node) -> Answer<'v> {
+        self.locals.push(value);
+        let result = self.of(body);
+        self.locals.pop();
+        result
+    }
+
+    /// `&&` and `||`: one side that decides makes the other one's fault no fault, as CEL has it.
+    fn either(&mut self, sides: &'v [Node; 2], decides: bool) -> Answer<'v> {
+        let sign = if decides { "||" } else { "&&" };
+        let mut pending = None;
+        for side in sides {
+            match self.of(side).and_then(|value| truth(&value, sign)) {
+                Ok(b) if b == decides => return Ok(Cel::Bool(decides)),
+                Ok(_) => {}
+                Err(spent @ Fault::Spent(_)) => return Err(spent),
+                Err(fault) => {
+                    pending.get_or_insert(fault);
+                }
+            }
+        }
+        pending.map_or(Ok(Cel::Bool(!decides)), Err)
+    }
+
+    fn matches(&mut self, text: &'v Node, pattern: &'v Pattern) -> Answer<'v> {
+        match self.of(text)? {
+            Cel::Text(text) => pattern.is_match(&text, self.meter).map(Cel::Bool),
+            Cel::Null => Err(Fault::Absent),
+            other => Err(Fault::Type(format!(
+                "matches() takes a text, not {}",
+                Kind::of(&other).words()
+            ))),
+        }
+    }
+
+    fn call(&mut self, function: &'static Function, args: &'v [Node]) -> Answer<'v> {
+        // Most take one or two; none takes more than four.
+        let mut values: [Cel<'v>; 4] = [Cel::Null, Cel::Null, Cel::Null, Cel::Null];
+        for (value, arg) in values.iter_mut().zip(args) {
+            *value = self.of(arg)?;
+        }
+        let given = values.get(..args.len()).unwrap_or_default();
+        function.call(self.meter, given)
+    }
+
+    fn list(&mut self, items: &'v [(Node, bool)]) -> Answer<'v> {
+        let mut list = Vec::with_capacity(items.len());
+        for (item, optional) in items {
+            match (self.of(item)?, optional) {
+                (Cel::Optional(None), true) => {}
+                (Cel::Optional(Some(inner)), true) => list.push(Rc::unwrap_or_clone(inner)),
+                (value, _) => list.push(value),
+            }
+        }
+        self.meter.make(list.len() * ELEMENT)?;
+        Cel::list(list, self.meter)
+    }
+
+    fn map(&mut self, entries: &'v [(Node, Node, bool)]) -> Answer<'v> {
+        self.meter.make(MAP + entries.len() * ELEMENT)?;
+        let mut map: BTreeMap<Rc<str>, Cel<'v>> = BTreeMap::new();
+        for (key, value, optional) in entries {
+            let key = match self.of(key)? {
+                Cel::Text(Text::Made(key)) => key,
+                Cel::Text(key) => {
+                    self.meter.make(key.len())?;
+                    Rc::from(&*key)
+                }
+                Cel::Null => return Err(Fault::Absent),
+                _ => return Err(Fault::Type("the keys of an object are texts".to_owned())),
+            };
+            let value = match (self.of(value)?, optional) {
+                (Cel::Optional(None), true) => continue,
+                (Cel::Optional(Some(inner)), true) => Rc::unwrap_or_clone(inner),
+                (value, _) => value,
+            };
+            if map.insert(key, value).is_some() {
+                return Err(Fault::Type("an object has the same key twice".to_owned()));
+            }
+        }
+        Ok(Cel::Dict(super::value::Dict::Made(Rc::new(map))))
+    }
+
+    fn loops(&mut self, own: &'v Loop) -> Answer<'v> {
+        let list = match self.of(&own.over)? {
+            Cel::List(list) => list,
+            Cel::Dict(map) => map.keys(self.meter)?,
+            Cel::Null => return Err(Fault::Absent),
+            other => {
+                return Err(Fault::Value(format!(
+                    "a loop goes over a list, not over {}",
+                    Kind::of(&other).words()
+                )));
+            }
+        };
+        match own.kind {
+            LoopKind::Map => self.collect(own, &list),
+            LoopKind::All => self.fold(own, &list, false),
+            LoopKind::Exists => self.fold(own, &list, true),
+            LoopKind::ExistsOne => {
+                let mut found = 0;
+                for item in list.iter() {
+                    found += u32::from(truth(&self.with(item, &own.body)?, "exists_one")?);
+                }
+                Ok(Cel::Bool(found == 1))
+            }
+        }
+    }
+
+    fn collect(&mut self, own: &'v Loop, list: &List<'v>) -> Answer<'v> {
+        let mut collected = Vec::new();
+        for item in list.iter() {
+            self.meter.step()?;
+            if let Some(only) = &own.only
+                && !truth(&self.with(item.clone(), only)?, "filter")?
+            {
+                continue;
+            }
+            // A list that grows is in memory up to three times.
+            self.meter.make(ELEMENT * 2)?;
+            collected.push(self.with(item, &own.body)?);
+        }
+        Cel::list(collected, self.meter)
+    }
+
+    /// `all` and `exists`: an element that decides makes the fault of another one no fault, as CEL has it.
+    fn fold(&mut self, own: &'v Loop, list: &List<'v>, decides: bool) -> Answer<'v> {
+        let name = if decides { "exists" } else { "all" };
+        let mut pending = None;
+        for item in list.iter() {
+            match self.with(item, &own.body).and_then(|value| truth(&value, name)) {
+                Ok(b) if b == decides => return Ok(Cel::Bool(decides)),
+                Ok(_) => {}
+                Err(spent @ Fault::Spent(_)) => return Err(spent),
+                Err(fault) => pending = Some(fault),
+            }
+        }
+        pending.map_or(Ok(Cel::Bool(!decides)), Err)
+    }
+}
+
+fn truth(value: &Cel<'_>, what: &str) -> Result<bool, Fault> {
+    match value {
+        Cel::Bool(b) => Ok(*b),
+        Cel::Null => Err(Fault::Absent),
+        other => Err(Fault::Type(format!(
+            "{what} needs true or false, not {}",
+            Kind::of(other).words()
+        ))),
+    }
+}
+
+fn negated<'v>(value: &Cel<'v>) -> Answer<'v> {
+    match value {
+        Cel::Int(i) => i
+            .checked_neg()
+            .map(Cel::Int)
+            .ok_or_else(|| Fault::Value("a number is too large".to_owned())),
+        Cel::Double(d) => Ok(Cel::Double(-d)),
+        Cel::Duration(d) => d
+            .checked_neg()
+            .map(Cel::Duration)
+            .ok_or_else(|| Fault::Value("a duration is too long".to_owned())),
+        Cel::Null => Err(Fault::Absent),
+        other => Err(Fault::Type(format!(
+            "- does not work on {}",
+            Kind::of(other).words()
+        ))),
+    }
+}
+
+/// `.name` and `.?name`. After something optional, plain steps are optional too.
+fn field<'v>(value: &Cel<'v>, name: &str, optional: bool) -> Answer<'v> {
+    let (value, optional_before) = match value {
+        Cel::Optional(None) => return Ok(Cel::Optional(None)),
+        Cel::Optional(Some(inner)) => (&**inner, true),
+        other => (other, false),
+    };
+    let found = match value {
+        Cel::Dict(map) => map.get(name),
+        _ if optional => None,
+        // What CEL calls an error here is, of JSON, a path that leads nowhere.
+        Cel::Null => return Err(Fault::Absent),
+        _ if optional_before => return Err(Fault::Absent),
+        other => {
+            return Err(Fault::Value(format!(
+                "the path goes on with .{name} where the payload has {}",
+                Kind::of(other).words()
+            )));
+        }
+    };
+    given(found, optional || optional_before)
+}
+
+fn given(found: Option<Cel<'_>>, optional: bool) -> Answer<'_> {
+    match (found, optional) {
+        (Some(value), false) => Ok(value),
+        (None, false) => Err(Fault::Absent),
+        (found, true) => Ok(Cel::Optional(found.map(Rc::new))),
+    }
+}
+
+fn has<'v>(value: &Cel<'v>, name: &str) -> Answer<'v> {
+    match value {
+        Cel::Dict(map) => Ok(Cel::Bool(map.get(name).is_some())),
+        Cel::Optional(None) => Ok(Cel::Bool(false)),
+        Cel::Optional(Some(inner)) => has(inner, name),
+        Cel::Null => Err(Fault::Absent),
+        other => Err(Fault::Value(format!(
+            "has() looks for .{name} where the payload has {}",
+            Kind::of(other).words()
+        ))),
+    }
+}
+
+/// `[n]`, `['name']`, `[?n]`.
+fn index<'v>(value: &Cel<'v>, at: &Cel<'v>, optional: bool) -> Answer<'v> {
+    let (value, optional) = match value {
+        Cel::Optional(None) => return Ok(Cel::Optional(None)),
+        Cel::Optional(Some(inner)) => (&**inner, true),
+        other => (other, optional),
+    };
+    let found = match (value, at) {
+        (Cel::Dict(map), Cel::Text(key)) => map.get(key),
+        (Cel::List(list), Cel::Int(n)) => usize::try_from(*n).ok().and_then(|n| list.get(n)),
+        (Cel::List(list), Cel::UInt(n)) => usize::try_from(*n).ok().and_then(|n| list.get(n)),
+        _ if optional => None,
+        (Cel::Null, _) | (_, Cel::Null) => return Err(Fault::Absent),
+        (other, _) => {
+            return Err(Fault::Value(format!(
+                "an index does not fit {}, which the payload has there",
+                Kind::of(other).words()
+            )));
+        }
+    };
+    given(found, optional)
+}

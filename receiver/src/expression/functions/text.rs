@@ -1,0 +1,384 @@
+//! Texts.
+
+use super::Form::{Either, Global, Member};
+use super::Kind::{Any, Bool, Int, List as AList, Text as AText};
+use super::{Function, Kind, Pattern, misfit, other, wrong};
+use crate::expression::budget::Meter;
+use crate::expression::value::{Answer, Cel, ELEMENT, Fault, List, Text, seconds};
+
+pub(super) const TABLE: &[Function] = &[
+    Function::new("contains", Member, &[AText, AText], 2, Bool, contains),
+    Function::new("startsWith", Member, &[AText, AText], 2, Bool, starts_with),
+    Function::new("endsWith", Member, &[AText, AText], 2, Bool, ends_with),
+    Function::new("matches", Either, &[AText, AText], 2, Bool, matches),
+    Function::new("lower", Member, &[AText], 1, AText, lower),
+    Function::new("upper", Member, &[AText], 1, AText, upper),
+    Function::new("lowerAscii", Member, &[AText], 1, AText, lower_ascii),
+    Function::new("upperAscii", Member, &[AText], 1, AText, upper_ascii),
+    Function::new("trim", Member, &[AText], 1, AText, trim),
+    Function::new("replace", Member, &[AText, AText, AText, Int], 3, AText, replace),
+    Function::new("split", Member, &[AText, AText, Int], 2, AList, split),
+    Function::new("join", Member, &[AList, AText], 1, AText, join),
+    Function::new("substring", Member, &[AText, Int, Int], 2, AText, substring),
+    Function::new("charAt", Member, &[AText, Int], 2, AText, char_at),
+    Function::new("indexOf", Member, &[AText, AText, Int], 2, Int, index_of),
+    Function::new("lastIndexOf", Member, &[AText, AText], 2, Int, last_index_of),
+    Function::new("format", Member, &[AText, AList], 2, AText, format),
+    Function::new("urlencode", Global, &[AText], 1, AText, urlencode),
+    Function::new("unescapeHtml", Global, &[AText], 1, AText, unescape_html),
+    Function::new("string", Global, &[Any], 1, AText, string),
+    Function::new("text", Global, &[Any], 1, Any, text),
+];
+
+fn contains<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [Cel::Text(text), Cel::Text(part)] = args else {
+        return misfit();
+    };
+    meter.look(text.len() + part.len())?;
+    Ok(Cel::Bool(text.contains(&**part)))
+}
+
+fn starts_with<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [Cel::Text(text), Cel::Text(part)] = args else {
+        return misfit();
+    };
+    meter.look(part.len())?;
+    Ok(Cel::Bool(text.starts_with(&**part)))
+}
+
+fn ends_with<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [Cel::Text(text), Cel::Text(part)] = args else {
+        return misfit();
+    };
+    meter.look(part.len())?;
+    Ok(Cel::Bool(text.ends_with(&**part)))
+}
+
+fn matches<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [Cel::Text(text), Cel::Text(pattern)] = args else {
+        return misfit();
+    };
+    Pattern::search(pattern, text, meter).map(Cel::Bool)
+}
+
+/// A text of about the size of another, made by a function that reads it once.
+fn made<'v>(meter: &Meter, args: &[Cel<'v>], of: impl FnOnce(&str) -> String) -> Answer<'v> {
+    let [Cel::Text(text)] = args else { return misfit() };
+    // Upper case, escapes and quotes make up to three bytes of one.
+    meter.make(text.len() * 3)?;
+    Cel::text(of(text), meter)
+}
+
+fn lower<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    made(meter, args, str::to_lowercase)
+}
+
+fn upper<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    made(meter, args, str::to_uppercase)
+}
+
+fn lower_ascii<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    made(meter, args, str::to_ascii_lowercase)
+}
+
+fn upper_ascii<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    made(meter, args, str::to_ascii_uppercase)
+}
+
+fn urlencode<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    made(meter, args, other::percent_encode)
+}
+
+fn unescape_html<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    made(meter, args, |text| {
+        html_escape::decode_html_entities(text).into_owned()
+    })
+}
+
+/// A part of a text: lent where the text is.
+fn part<'v>(text: &Text<'v>, from: usize, to: usize, meter: &Meter) -> Answer<'v> {
+    match text {
+        Text::Lent(text) => Ok(Cel::Text(Text::Lent(text.get(from..to).unwrap_or_default()))),
+        Text::Made(text) => Cel::text(text.get(from..to).unwrap_or_default(), meter),
+    }
+}
+
+fn trim<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [Cel::Text(text)] = args else { return misfit() };
+    meter.look(text.len())?;
+    let from = text.len() - text.trim_start().len();
+    part(text, from, from + text.trim().len(), meter)
+}
+
+fn replace<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let (text, from, to, most) = match args {
+        [Cel::Text(text), Cel::Text(from), Cel::Text(to)] => (text, from, to, -1),
+        [Cel::Text(text), Cel::Text(from), Cel::Text(to), Cel::Int(most)] => (text, from, to, *most),
+        _ => return misfit(),
+    };
+    meter.look(text.len() + from.len())?;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let times = text.matches(&**from).take(most).count();
+    meter.steps(times as u64)?;
+    // While it grows, a text is in memory up to three times.
+    let longest = text.len().saturating_add(times.saturating_mul(to.len()));
+    meter.make(longest.saturating_mul(3))?;
+    Cel::text(text.replacen(&**from, to, times), meter)
+}
+
+fn split<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let (text, separator, most) = match args {
+        [Cel::Text(text), Cel::Text(separator)] => (text, separator, -1),
+        [Cel::Text(text), Cel::Text(separator), Cel::Int(most)] => (text, separator, *most),
+        _ => return misfit(),
+    };
+    meter.look(text.len() + separator.len())?;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut parts = Vec::new();
+    let mut from = 0;
+    let mut add = |from: usize, to: usize| {
+        meter.step()?;
+        // A list that grows is in memory up to three times.
+        meter.make(ELEMENT * 2)?;
+        parts.push(part(text, from, to, meter)?);
+        Ok::<_, Fault>(())
+    };
+    if most == 0 {
+        return Cel::list(Vec::new(), meter);
+    }
+    let mut left = most.saturating_sub(1);
+    if separator.is_empty() {
+        // Between characters, and not at the ends.
+        for (at, _) in text.char_indices().skip(1) {
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            add(from, at)?;
+            from = at;
+        }
+        if text.is_empty() {
+            return Cel::list(Vec::new(), meter);
+        }
+    } else {
+        for (at, found) in text.match_indices(&**separator) {
+            if left == 0 {
+                break;
+            }
+            left -= 1;
+            add(from, at)?;
+            from = at + found.len();
+        }
+    }
+    add(from, text.len())?;
+    Cel::list(parts, meter)
+}
+
+fn join<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let (list, separator): (&List<'v>, &str) = match args {
+        [Cel::List(list)] => (list, ""),
+        [Cel::List(list), Cel::Text(separator)] => (list, separator),
+        _ => return misfit(),
+    };
+    let mut joined = String::new();
+    for (n, item) in list.iter().enumerate() {
+        meter.step()?;
+        let Cel::Text(item) = item else {
+            return Err(wrong(
+                "join",
+                Kind::of(&item),
+                "a list of texts; map(x, string(x)) makes one",
+            ));
+        };
+        let separator = if n == 0 { "" } else { separator };
+        // A text that grows is in memory up to three times.
+        meter.make((separator.len() + item.len()) * 3)?;
+        joined.push_str(separator);
+        joined.push_str(&item);
+    }
+    Cel::text(joined, meter)
+}
+
+/// Where a character begins, counted in characters; the end counts too.
+fn place(text: &str, n: i64, meter: &Meter) -> Result<usize, Fault> {
+    meter.look(text.len() * 2)?;
+    usize::try_from(n)
+        .ok()
+        .and_then(|n| {
+            let ends = std::iter::once(text.len());
+            text.char_indices().map(|(at, _)| at).chain(ends).nth(n)
+        })
+        .ok_or_else(|| Fault::Value("a text is shorter than the expression expects".to_owned()))
+}
+
+fn substring<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let (text, from, to) = match args {
+        [Cel::Text(text), Cel::Int(from)] => (text, *from, None),
+        [Cel::Text(text), Cel::Int(from), Cel::Int(to)] => (text, *from, Some(*to)),
+        _ => return misfit(),
+    };
+    let from = place(text, from, meter)?;
+    let to = to.map_or(Ok(text.len()), |to| place(text, to, meter))?;
+    if from > to {
+        return Err(Fault::Type("substring() ends before it begins".to_owned()));
+    }
+    part(text, from, to, meter)
+}
+
+fn char_at<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [Cel::Text(text), Cel::Int(n)] = args else {
+        return misfit();
+    };
+    let from = place(text, *n, meter)?;
+    let width = text
+        .get(from..)
+        .and_then(|rest| rest.chars().next())
+        .map_or(0, char::len_utf8);
+    part(text, from, from + width, meter)
+}
+
+/// A place in a text, counted in characters; -1 is none.
+fn position<'v>(text: &str, at: Option<usize>) -> Answer<'v> {
+    let count = at
+        .and_then(|at| text.get(..at))
+        .map(|before| before.chars().count());
+    Ok(Cel::Int(count.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1)))
+}
+
+fn index_of<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let (text, part, from) = match args {
+        [Cel::Text(text), Cel::Text(part)] => (text, part, 0),
+        [Cel::Text(text), Cel::Text(part), Cel::Int(from)] => (text, part, *from),
+        _ => return misfit(),
+    };
+    meter.look(text.len() * 2 + part.len())?;
+    let from = place(text, from, meter)?;
+    let rest = text.get(from..).unwrap_or_default();
+    position(text, rest.find(&**part).map(|at| from + at))
+}
+
+fn last_index_of<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [Cel::Text(text), Cel::Text(part)] = args else {
+        return misfit();
+    };
+    meter.look(text.len() * 2 + part.len())?;
+    position(text, text.rfind(&**part))
+}
+
+fn string<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [value] = args else { return misfit() };
+    match value {
+        Cel::Text(_) => Ok(value.clone()),
+        Cel::Null => Err(Fault::Absent),
+        Cel::Bytes(bytes) => {
+            meter.make(bytes.len())?;
+            let text = std::str::from_utf8(bytes).map_err(|_| super::unreadable("text (UTF-8)"))?;
+            Cel::text(text, meter)
+        }
+        other => match written(other) {
+            Some(text) => Cel::text(text, meter),
+            None => Err(wrong("string", Kind::of(other), "a single value")),
+        },
+    }
+}
+
+/// A value that is neither a list, a map nor a text, in words.
+fn written(value: &Cel<'_>) -> Option<String> {
+    Some(match value {
+        Cel::Null => "null".to_owned(),
+        Cel::Bool(b) => b.to_string(),
+        Cel::Int(i) => i.to_string(),
+        Cel::UInt(u) => u.to_string(),
+        Cel::Double(d) => d.to_string(),
+        Cel::Time(time) => time.to_string(),
+        Cel::Duration(duration) => seconds(*duration),
+        Cel::Type(name) => (*name).to_owned(),
+        _ => return None,
+    })
+}
+
+fn text<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [value] = args else { return misfit() };
+    let value = match value.clone().plain() {
+        Cel::List(list) => list.get(0).map_or(Cel::Null, Cel::plain),
+        other => other,
+    };
+    match value {
+        text @ Cel::Text(_) => Ok(text),
+        // As JSON writes it: 1.0 stays 1.0.
+        Cel::Double(d) => {
+            serde_json::Number::from_f64(d).map_or(Ok(Cel::Null), |n| Cel::text(n.to_string(), meter))
+        }
+        Cel::Null => Ok(Cel::Null),
+        other => written(&other).map_or(Ok(Cel::Null), |text| Cel::text(text, meter)),
+    }
+}
+
+/// `'%s has %d'.format([name, n])`: `%s`, `%d`, `%f`, `%e`, `%x`, `%X`, `%o`, `%b`, `%%`, with a precision as in `%.2f`.
+fn format<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [Cel::Text(form), Cel::List(values)] = args else {
+        return misfit();
+    };
+    let wrong = |why: &str| Fault::Type(format!("format() {why}"));
+    let mut out = String::new();
+    let mut pieces = form.split('%');
+    let first = pieces.next().unwrap_or_default();
+    meter.make(form.len() * 3)?;
+    out.push_str(first);
+    let mut values = values.iter();
+    while let Some(piece) = pieces.next() {
+        meter.step()?;
+        if piece.is_empty() {
+            out.push('%');
+            out.push_str(pieces.next().unwrap_or_default());
+            continue;
+        }
+        let (precision, rest) = match piece.strip_prefix('.') {
+            None => (6, piece),
+            Some(rest) => {
+                let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+                let (digits, rest) = rest.split_at(end);
+                let digits = digits.parse::<usize>().ok().filter(|n| *n <= 100);
+                (
+                    digits.ok_or_else(|| wrong("takes a precision of at most 100"))?,
+                    rest,
+                )
+            }
+        };
+        let mut letters = rest.chars();
+        let letter = letters.next().unwrap_or_default();
+        let value = values
+            .next()
+            .ok_or_else(|| wrong("has more places than values"))?;
+        // The longest number has 309 digits before its point; a text is counted before it is copied.
+        meter.make(match &value {
+            Cel::Text(text) => text.len(),
+            _ => 512,
+        })?;
+        let piece = match (letter, &value) {
+            ('s', Cel::Text(text)) => (**text).to_owned(),
+            ('s', Cel::List(_) | Cel::Dict(_)) => value.clone().into_json(meter)?.to_string(),
+            ('s', other) => written(other).ok_or_else(|| wrong("has no form for such a value"))?,
+            ('d', Cel::Int(_) | Cel::UInt(_) | Cel::Double(_)) => written(&value).unwrap_or_default(),
+            ('x', Cel::Int(n)) => format!("{n:x}"),
+            ('X', Cel::Int(n)) => format!("{n:X}"),
+            ('o', Cel::Int(n)) => format!("{n:o}"),
+            ('b', Cel::Int(n)) => format!("{n:b}"),
+            ('f' | 'e', number) => {
+                let n =
+                    super::number::as_double(number).ok_or_else(|| wrong("needs a number for %f and %e"))?;
+                if letter == 'f' {
+                    format!("{n:.precision$}")
+                } else {
+                    format!("{n:.precision$e}")
+                }
+            }
+            _ => return Err(wrong("has a place that it cannot fill with this value")),
+        };
+        // What is made grows, and is in memory up to three times.
+        meter.make(piece.len() * 3)?;
+        out.push_str(&piece);
+        out.push_str(letters.as_str());
+    }
+    Cel::text(out, meter)
+}

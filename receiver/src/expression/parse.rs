@@ -1,0 +1,160 @@
+//! Text to a tree, within bounds, and the parser's errors in words.
+
+use cel::{Env, ParseErrors};
+use std::sync::LazyLock;
+
+use super::Problem;
+
+/// Longest expression in bytes.
+const LONGEST: usize = 2048;
+/// Deepest nesting of brackets in the source.
+const BRACKETS: usize = 32;
+/// Enough for the parser, which recurses, at [`LONGEST`]; in debug builds too.
+const STACK: usize = 64 << 20;
+
+/// For its grammar and macros only: what functions mean, and what they may cost, is this module's own business.
+static GRAMMAR: LazyLock<Env> = LazyLock::new(|| {
+    let mut env = Env::stdlib();
+    let macros = cel::extensions::lists(&mut env).and_then(|()| cel::extensions::math(&mut env));
+    // The set is fixed at compile time and covered by a test: a clash cannot depend on input.
+    debug_assert!(macros.is_ok(), "{macros:?}");
+    env
+});
+
+/// Parses on a thread with a large stack, and hands the tree to `then`, on that thread too.
+pub(super) fn parse<T: Send>(
+    source: &str,
+    then: impl FnOnce(&cel::Program) -> Result<T, Vec<Problem>> + Send,
+) -> Result<T, Vec<Problem>> {
+    if source.trim().is_empty() {
+        return Err(vec![Problem::new(0, "it is empty")]);
+    }
+    if source.len() > LONGEST {
+        return Err(vec![Problem::new(
+            0,
+            format!("it is longer than {LONGEST} bytes"),
+        )]);
+    }
+    brackets(source)?;
+    let parsed = std::thread::scope(|threads| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        let run = || match GRAMMAR.compile(source) {
+            Ok(program) => then(&program),
+            Err(errors) => Err(vec![in_words(source, &errors)]),
+        };
+        thread.spawn_scoped(threads, run).ok()?.join().ok()
+    });
+    parsed.unwrap_or_else(|| Err(vec![Problem::new(0, "the parser cannot read it")]))
+}
+
+/// The parser's first error, as a person would say it.
+fn in_words(source: &str, errors: &ParseErrors) -> Problem {
+    let Some(error) = errors.errors.first() else {
+        return Problem::new(0, "it is no expression");
+    };
+    let at = usize::try_from(error.pos.1).unwrap_or(1).saturating_sub(1);
+    if looks_like_text(source) {
+        return as_text(source);
+    }
+    let message = error.msg.trim_start_matches("Syntax error: ");
+    let token = message
+        .split_once("input '")
+        .or_else(|| message.split_once("at: '"))
+        .map(|(_, rest)| rest.split('\'').next().unwrap_or_default())
+        .unwrap_or_default();
+    let whole = source.trim_end();
+    let unfinished = message.contains("no viable alternative") && whole.ends_with(token);
+    if token == "<EOF>" || unfinished {
+        let last = source
+            .trim_end()
+            .rsplit(char::is_whitespace)
+            .next()
+            .unwrap_or_default();
+        return Problem::new(
+            source.trim_end().chars().count(),
+            format!("it ends too early, after {last}"),
+        );
+    }
+    if message.contains("token recognition error") {
+        let quote = token.starts_with(['\'', '"']) || message.contains("at: '''");
+        let what = if quote {
+            "a text begins here and does not end; close the quote".to_owned()
+        } else {
+            format!("{token} has no meaning here")
+        };
+        return Problem::new(at, what);
+    }
+    if !token.is_empty() {
+        return Problem::new(at, format!("{token} does not belong here"));
+    }
+    Problem::new(
+        at,
+        message.lines().next().unwrap_or("it is no expression").to_owned(),
+    )
+}
+
+/// Words without an operator, a bracket or a quote: somebody meant a text.
+fn looks_like_text(source: &str) -> bool {
+    let source = source.trim();
+    source.contains(|c: char| c.is_alphanumeric())
+        && source.chars().all(|c| {
+            c.is_alphanumeric()
+                || c.is_whitespace()
+                || matches!(c, '_' | '-' | '&' | '.' | ',' | '/' | '@' | '#' | '\'')
+        })
+        && source.matches('\'').count() < 2
+        && !source.contains("&&")
+}
+
+/// How to write a text.
+pub(super) fn as_text(source: &str) -> Problem {
+    let text = source.trim();
+    let quoted = if text.contains('\'') {
+        format!("'\"{text}\"'")
+    } else {
+        format!("\"'{text}'\"")
+    };
+    Problem::new(0, format!("nothing is named {text}; for the text write {quoted}"))
+}
+
+/// Brackets, outside of texts: not too deep, and each closed by its own kind.
+fn brackets(source: &str) -> Result<(), Vec<Problem>> {
+    let mut open: Vec<(char, usize)> = Vec::new();
+    let mut quote = None;
+    let mut escaped = false;
+    for (n, c) in source.chars().enumerate() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(end) if c == end => quote = None,
+            Some(_) => {}
+            None => match c {
+                '\'' | '"' => quote = Some(c),
+                '(' | '[' | '{' => {
+                    open.push((c, n));
+                    if open.len() > BRACKETS {
+                        return Err(vec![Problem::new(
+                            n,
+                            format!("brackets are nested more than {BRACKETS} deep"),
+                        )]);
+                    }
+                }
+                ')' | ']' | '}' => {
+                    let closes = matches!(
+                        (open.pop(), c),
+                        (Some(('(', _)), ')') | (Some(('[', _)), ']') | (Some(('{', _)), '}')
+                    );
+                    if !closes {
+                        return Err(vec![Problem::new(n, format!("{c} closes nothing"))]);
+                    }
+                }
+                _ => {}
+            },
+        }
+    }
+    // Raw and triple-quoted texts confuse the count of quotes: then the parser has the word.
+    match open.last() {
+        Some((c, n)) if quote.is_none() => Err(vec![Problem::new(*n, format!("{c} is not closed"))]),
+        _ => Ok(()),
+    }
+}
