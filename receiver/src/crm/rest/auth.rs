@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 use reqwest::Client;
 use serde_json::Value;
 
-use crate::crm::exchange::{NoAnswer, Reply, exchange};
+use crate::crm::exchange::{Body, NoAnswer, Reply, exchange};
 use crate::crm::token::TokenCache;
 use crate::crm::{Failure, Gate, Outcome, retry_after};
 
@@ -137,6 +137,11 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
     let body: Value = serde_json::from_str(&reply.text).unwrap_or(Value::Null);
     let after = retry_after(&reply.headers);
     match reply.status {
+        // A wrong address answers 404 with a page, too.
+        200..=299 | 403 if reply.body == Body::Html => Err(Outcome::Pause {
+            pause: after.unwrap_or(CORRECTION),
+            why: reply.foreign("the token endpoint"),
+        }),
         200..=299 => {
             let token = body
                 .get("access_token")

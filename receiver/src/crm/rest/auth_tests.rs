@@ -143,6 +143,12 @@ async fn what_token_endpoints_answer() {
             "pause 77 RateLimited",
         ),
         (reply(301, &[], ""), "pause 60 Redirected"),
+        // Neither says anything of the client's secret.
+        (
+            reply(200, &[], "<html>maintenance</html>"),
+            "pause 60 ForeignAnswer",
+        ),
+        (reply(403, &[], "<html>blocked</html>"), "pause 60 ForeignAnswer"),
         (
             reply(503, &[(http::header::RETRY_AFTER, "5")], ""),
             "retry Some(5s) Unavailable false",

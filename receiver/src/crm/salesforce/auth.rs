@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 
 use super::answer::{Answer, Token, token};
-use crate::crm::exchange::{NoAnswer, send};
+use crate::crm::exchange::{Body, NoAnswer, send};
 use crate::crm::token::{AccessToken, TokenCache};
 use crate::crm::{Failure, Gate};
 use crate::queue::CrmHealth;
@@ -247,6 +247,11 @@ impl Auth {
         };
         if reply.status >= 500 {
             gate.report(CrmHealth::Down, started.elapsed()).await;
+        }
+        // A wrong address answers 404 with a page, too.
+        if reply.body == Body::Html && matches!(reply.status, 200..=299 | 403) {
+            let why = reply.foreign("Salesforce's sign-in");
+            return Err(Answer::Pause(super::answer::SETTINGS, why));
         }
         match token(reply.status, &reply.headers, &reply.text) {
             Token::Refused(answer) => Err(answer),
