@@ -20,16 +20,37 @@ impl Odoo {
         }
     }
 
+    /// With a lead that somebody in the office typed.
+    #[must_use]
+    pub fn with(mut self, mut lead: Value) -> Self {
+        lead["id"] = json!(self.leads.len() + 1);
+        self.leads.push(lead);
+        self
+    }
+
     fn search_read(&self, body: &Value) -> Value {
-        assert_eq!(body["domain"][0][0], "email_normalized");
-        assert_eq!(body["domain"][0][1], "=");
-        let email = body["domain"][0][2].as_str().unwrap();
+        let [field, operator, wanted] = [0, 1, 2].map(|part| &body["domain"][0][part]);
+        let holds = |lead: &Value| match (field.as_str(), operator.as_str()) {
+            (Some("email_normalized"), Some("=")) => text(lead, "email_from").to_lowercase() == *wanted,
+            // As it was typed.
+            (Some("phone"), Some("in")) => wanted.as_array().unwrap().contains(&lead["phone"]),
+            other => panic!("no such domain: {other:?}"),
+        };
+        // What is empty is false.
+        let shown = |value: String| {
+            if value.is_empty() {
+                json!(false)
+            } else {
+                json!(value)
+            }
+        };
         let found: Vec<Value> = self
             .leads
             .iter()
-            .filter(|lead| text(lead, "email_from").to_lowercase() == email)
+            .filter(|lead| holds(lead))
             .map(|lead| {
-                json!({"id": lead["id"], "email_normalized": text(lead, "email_from").to_lowercase(), "phone": false})
+                let email = shown(text(lead, "email_from").to_lowercase());
+                json!({"id": lead["id"], "email_normalized": email, "phone": shown(text(lead, "phone"))})
             })
             .collect();
         json!(found)

@@ -276,3 +276,23 @@ async fn a_namesake_is_held_and_not_overwritten() {
     );
     assert_eq!(rig.crm.records()[0].email, "ada@example.com");
 }
+
+/// A lead with only a number finds the record whose number sales typed as they dial it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_was_typed_is_found() {
+    let typed = json!({"name": "By hand", "phone": "(650) 253-0000", "contact_name": "Grace Hopper"});
+    let case = rig::Case {
+        api: Some(Box::new(leadgate_tests::rest_crms::Odoo::new(SECRET).with(typed))),
+        ..all("odoo")
+    };
+    let rig = Rig::start(case, SECRET).await;
+    rig.post_lead(&json!({"submissionId": "1", "phone": "+16502530000", "firstName": "Grace"}))
+        .await;
+    rig.post_lead(&json!({"submissionId": "2", "phone": "+16502530001", "firstName": "Ada"}))
+        .await;
+    rig.settled().await;
+    let records = rig.crm.records();
+    assert_eq!(records.len(), 2, "{records:?}");
+    assert_eq!(records[0].name, "Grace Hopper");
+    assert!(rig.parked("dead").await.is_empty() && rig.parked("held").await.is_empty());
+}

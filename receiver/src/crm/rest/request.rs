@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::settings::{Body, Call};
+use super::settings::{Body, Call, Part};
 use crate::crm::{Failure, Upsert};
 use crate::expression::Scope;
 use crate::outgoing;
@@ -77,9 +77,12 @@ pub(super) fn request(base_url: &str, call: &Call, variables: &Variables<'_>) ->
         Some(Value::String(path)) => path,
         Some(_) => return Err(call.path.failure("it must give a text")),
         None => {
-            return Err(call
-                .path
-                .failure("it gives nothing for this lead, which lacks a field that the path needs"));
+            return Err(match absent(&call.path, &variables.lead.lead) {
+                Some(field) => call.path.failure(&format!("{field} is absent")),
+                None => call
+                    .path
+                    .failure("it gives nothing for this lead, which lacks a field that the path needs"),
+            });
         }
     };
     outgoing::stays_below(&path).map_err(|reason| call.path.failure(reason))?;
@@ -87,11 +90,16 @@ pub(super) fn request(base_url: &str, call: &Call, variables: &Variables<'_>) ->
         Body::Empty => None,
         Body::Properties => Some(variables.properties.clone()),
         Body::Made(part) => {
-            let body = part.value(&scope)?.ok_or_else(|| {
-                part.failure(
-                    "it gives nothing for this lead; write lead.?company for a field that may be absent",
-                )
-            })?;
+            let body = part
+                .value(&scope)?
+                .ok_or_else(|| match absent(part, &variables.lead.lead) {
+                    Some(field) => part.failure(&format!(
+                        "{field} is absent; write .? before a name that may be absent"
+                    )),
+                    None => part.failure(
+                        "it gives nothing for this lead; write lead.?company for a field that may be absent",
+                    ),
+                })?;
             Some(body)
         }
     };
@@ -99,6 +107,16 @@ pub(super) fn request(base_url: &str, call: &Call, variables: &Variables<'_>) ->
         url: format!("{base_url}{path}"),
         body: body.map(without_nulls),
         headers: call.headers.clone(),
+    })
+}
+
+/// The first field of the lead that an expression needs and that this lead lacks, as the expression writes it.
+fn absent(part: &Part, lead: &Value) -> Option<String> {
+    part.program.needs().into_iter().find(|path| {
+        path.strip_prefix("lead.").is_some_and(|field| {
+            let pointer = format!("/{}", field.replace('.', "/"));
+            lead.pointer(&pointer).is_none_or(Value::is_null)
+        })
     })
 }
 
@@ -124,7 +142,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::crm::rest::Part;
     use crate::expression::{Names, Program};
 
     fn part(field: &'static str, source: &str) -> Part {
@@ -222,7 +239,7 @@ mod tests {
             (
                 "'/x/' + lead.email",
                 None,
-                "MappingFailed rest.create.path: it gives nothing for this lead",
+                "MappingFailed rest.create.path: lead.email is absent",
             ),
             ("1", None, "MappingFailed rest.create.path: it must give a text"),
             (
@@ -233,7 +250,7 @@ mod tests {
             (
                 "'/x'",
                 Some("{'a': lead.email}"),
-                "MappingFailed rest.create.body: it gives nothing for this lead",
+                "MappingFailed rest.create.body: lead.email is absent",
             ),
         ];
         for (path, body, expected) in table {

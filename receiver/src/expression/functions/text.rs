@@ -3,6 +3,7 @@
 use super::Form::{Either, Global, Member};
 use super::Kind::{Any, Bool, Int, List as AList, Text as AText};
 use super::{Function, Kind, Pattern, misfit, other, wrong};
+use crate::crm::phone_forms;
 use crate::expression::budget::Meter;
 use crate::expression::value::{Answer, Cel, ELEMENT, Fault, List, Text, seconds};
 
@@ -26,6 +27,8 @@ pub(super) const TABLE: &[Function] = &[
     Function::new("format", Member, &[AText, AList], 2, AText, format),
     Function::new("urlencode", Global, &[AText], 1, AText, urlencode),
     Function::new("unescapeHtml", Global, &[AText], 1, AText, unescape_html),
+    Function::new("phoneForms", Global, &[AText], 1, AList, phone_forms),
+    Function::new("samePhone", Global, &[AText, AText], 2, Bool, same_phone),
     Function::new("string", Global, &[Any], 1, AText, string),
     Function::new("text", Global, &[Any], 1, Any, text),
 ];
@@ -93,6 +96,28 @@ fn unescape_html<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
     made(meter, args, |text| {
         html_escape::decode_html_entities(text).into_owned()
     })
+}
+
+fn phone_forms<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [Cel::Text(number)] = args else {
+        return misfit();
+    };
+    // Bounded: what is longer than a number is not parsed.
+    meter.look(number.len())?;
+    let mut forms = Vec::new();
+    for form in phone_forms::forms(number) {
+        meter.make(ELEMENT * 2)?;
+        forms.push(Cel::text(form, meter)?);
+    }
+    Cel::list(forms, meter)
+}
+
+fn same_phone<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [Cel::Text(lead), Cel::Text(record)] = args else {
+        return misfit();
+    };
+    meter.look(lead.len() + record.len())?;
+    Ok(Cel::Bool(phone_forms::same(lead, record)))
 }
 
 /// A part of a text: lent where the text is.
