@@ -29,7 +29,7 @@ pub struct Queue {
     /// the namespace asks for counts. At least `64Mi`; default `512Mi`.
     #[serde(default = "default_memory")]
     #[x_kube(
-        validation = Rule::new("isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('64Mi'))")
+        validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('64Mi')) >= 0")
             .message("queue.memory must be a quantity of at least 64Mi: write for example 512Mi")
     )]
     pub memory: Quantity,
