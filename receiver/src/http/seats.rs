@@ -77,7 +77,7 @@ pub(super) struct Seats {
 }
 
 struct Place {
-    /// When the last request began, or the connection; milliseconds since the server's start.
+    /// When the last request began, or the connection; nanoseconds since the server's start.
     last: AtomicU64,
     /// Whether a request has begun yet.
     asked: AtomicBool,
@@ -182,7 +182,7 @@ impl Seats {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -230,7 +230,7 @@ impl Seat {
         } else {
             (End::Idle, limits.idle)
         };
-        let last = Duration::from_millis(self.place.last.load(Ordering::Relaxed));
+        let last = Duration::from_nanos(self.place.last.load(Ordering::Relaxed));
         (end, self.seats.opened + last + allowed)
     }
 
