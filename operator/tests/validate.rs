@@ -13,8 +13,10 @@ mod common;
 use std::sync::Arc;
 
 use common::{facts, secret, sink, webhook};
-use leadgate_crds::LeadWebhook;
 use leadgate_crds::lead_webhook::Durability;
+use leadgate_crds::{CrmSink, LeadWebhook};
+use leadgate_operator::crm_sink::dereference::Facts as SinkFacts;
+use leadgate_operator::crm_sink::validate::validate as validate_sink;
 use leadgate_operator::lead_webhook::dereference::Facts;
 use leadgate_operator::lead_webhook::edges::site;
 use leadgate_operator::lead_webhook::validate::{About, redis, validate};
@@ -351,6 +353,54 @@ fn annotations_are_copied_only_if_the_operator_allows_it() {
     );
     assert!(!some.notes[0].message.contains("issuer"));
     assert!(plan(&["cert-manager.io/", "nginx."]).notes.is_empty());
+}
+
+/// What it calls, the receiver calls with the rights of its pod.
+#[test]
+fn a_sink_names_no_local_address() {
+    let mistakes = |spec: Value| {
+        let sink: CrmSink = serde_json::from_value(json!({
+            "apiVersion": "leadgate.dev/v1alpha1",
+            "kind": "CrmSink",
+            "metadata": {"name": "crm", "namespace": "marketing"},
+            "spec": spec,
+        }))
+        .unwrap();
+        let facts = SinkFacts {
+            secrets: facts(&[]).secrets,
+            ..SinkFacts::default()
+        };
+        match validate_sink(&sink, &facts, &Rules::default()) {
+            Ok(()) => Vec::new(),
+            Err(mistakes) => mistakes
+                .into_iter()
+                .map(|m| (m.reason.as_str(), m.message))
+                .collect(),
+        }
+    };
+    let rest = |base: &str, token: &str| {
+        let secret = json!({"name": "crm-token", "key": "token"});
+        json!({"rest": {
+            "baseUrl": base,
+            "auth": {"oauth2ClientCredentials": {"tokenUrl": token, "clientId": secret, "clientSecret": secret}},
+            "upsert": {"path": "'/x'"},
+        }})
+    };
+    assert!(mistakes(rest("https://10.1.2.3", "https://login.example.com")).is_empty());
+    let found = mistakes(rest("http://localhost:9090", "https://169.254.169.254/token"));
+    let fields = [
+        "spec.rest.auth.oauth2ClientCredentials.tokenUrl",
+        "spec.rest.baseUrl",
+    ];
+    assert_eq!(found.len(), fields.len(), "{found:?}");
+    for field in fields {
+        assert!(
+            found
+                .iter()
+                .any(|(reason, message)| *reason == "LocalAddress" && message.starts_with(field)),
+            "{found:?}"
+        );
+    }
 }
 
 #[test]

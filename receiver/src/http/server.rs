@@ -32,6 +32,8 @@ const FINISH: Duration = Duration::from_secs(20);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// A peer that takes none of what was sent for so long has gone, or does not read.
 const UNTAKEN: Duration = Duration::from_secs(20);
+/// Connections that the operating system keeps until they are accepted; it may have a lower limit of its own.
+const BACKLOG: i32 = 4096;
 /// Before the next attempt when the operating system accepts no connection.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -56,6 +58,10 @@ pub fn bind(address: &str) -> io::Result<Listening> {
     let explain = |e: io::Error| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}"));
     let listener = std::net::TcpListener::bind(address).map_err(explain)?;
     listener.set_nonblocking(true).map_err(explain)?;
+    // The standard library's 128 are gone in a wave of connections; who is left out then tries again a second later.
+    socket2::SockRef::from(&listener)
+        .listen(BACKLOG)
+        .map_err(explain)?;
     let address = listener.local_addr().map_err(explain)?;
     Ok(Listening { listener, address })
 }
