@@ -117,7 +117,7 @@ async fn own_handshakes_are_answered_and_sign_nothing_for_strangers() {
             .metric("leadgate_requests_total", &["outcome=\"challenge\""])
             .await
             .unwrap()
-            - 5.0)
+            - 6.0)
             .abs()
             < 0.5
     );

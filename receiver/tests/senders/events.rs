@@ -200,6 +200,18 @@ fn forms_in_other_words_give_the_same_lead() {
     let answers = json!({"q11_vollstandigerName": {"first": "Ada", "last": "Lovelace"}, "q12_email": "ada@example.com",
         "q2_firma": "Engines", "q1_newsletterEmail": "news@example.com"});
     assert_eq!(of(jotform(answers)), ada);
+    // Without its answers it is a bad request, not an empty one.
+    let part = "--b\r\nContent-Disposition: form-data; name=\"formID\"\r\n\r\n1\r\n--b--\r\n";
+    let bare = read(
+        "jotform",
+        &[("content-type", "multipart/form-data; boundary=b")],
+        part.as_bytes(),
+    );
+    assert_eq!(bare, Err("ContactMissing".to_owned()));
+    assert_eq!(
+        form_of("unbounce", &[("page_id", "p")]),
+        Err("ContactMissing".to_owned())
+    );
     #[rustfmt::skip]
     let forms = [
         ("elementor", vec![("No Label email", "ada@example.com"), ("No Label name", "Ada Lovelace"), ("Firma", "Engines")]),
