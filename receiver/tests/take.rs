@@ -378,3 +378,25 @@ fn a_mapping_with_a_mistake_is_not_the_senders_fault() {
         assert_eq!(refusal.is_ours(), ours, "{more}: {refusal:?}");
     }
 }
+
+#[test]
+fn conditions_that_leave_leads_out_and_fields_of_ones_own_are_known() {
+    let routed = webhook(&json!({
+        "payload": {"required": ["company"], "lead": {"email": "item.email", "custom": {"budget": "payload.budget"}}},
+        "sinks": [
+            {"name": "a", "when": "lead.country == 'DE' && lead.company != 'x' && lead.source == 'y'"},
+            {"name": "b", "when": "lead.?country.orValue('') != 'DE' && webhook.name == 'w'"},
+            {"name": "c", "when": "!(lead.country == 'DE') || payload.n > 3"},
+            {"name": "d"},
+        ]
+    }));
+    let uncovered = [
+        ("spec.sinks[0].when".to_owned(), vec!["lead.country".to_owned()]),
+        (
+            "spec.sinks[2].when".to_owned(),
+            vec!["lead.country".to_owned(), "payload.n".to_owned()],
+        ),
+    ];
+    assert_eq!(routed.uncovered(), uncovered);
+    assert_eq!(routed.custom_fields().collect::<Vec<_>>(), ["budget"]);
+}

@@ -56,6 +56,11 @@ impl Fields {
             .chain(self.custom.iter().map(|(_, program)| program))
     }
 
+    /// The names of the fields of its own.
+    pub(super) fn custom_fields(&self) -> impl Iterator<Item = &str> {
+        self.custom.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Sets every field that the scope gives, and tells what could not be read.
     pub(super) fn fill(&self, lead: &mut Lead, scope: &Scope<'_>) -> Vec<Problem> {
         let mut problems = Vec::new();

@@ -85,6 +85,11 @@ impl Hydrator {
         }
     }
 
+    /// The names of the lead's own fields that an answer fills.
+    pub(super) fn custom_fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.custom_fields()
+    }
+
     /// The expression that gives the path.
     pub(super) fn path(&self) -> &Program {
         &self.path

@@ -290,6 +290,31 @@ impl Webhook {
         }
     }
 
+    /// The routes' conditions that say nothing about leads which lack a value they look at: field -> the paths. Such a
+    /// lead goes to none of two sinks whose conditions are each other's opposite.
+    pub fn uncovered(&self) -> Vec<(String, Vec<String>)> {
+        let always = |path: &str| {
+            let field = path.strip_prefix("lead.").unwrap_or_default();
+            path.starts_with("webhook.")
+                || matches!(field, "source" | "submissionId" | "capturedAt")
+                || self.limits.required.iter().any(|required| required == field)
+        };
+        let conditions = self.sinks.iter().enumerate();
+        conditions
+            .filter_map(|(n, route)| {
+                let mut paths: Vec<String> = route.when.as_ref()?.needs().into_iter().collect();
+                paths.retain(|path| !always(path));
+                (!paths.is_empty()).then(|| (format!("spec.sinks[{n}].when"), paths))
+            })
+            .collect()
+    }
+
+    /// The fields of its own that it fills: `lead.custom.<name>`.
+    pub fn custom_fields(&self) -> impl Iterator<Item = &str> {
+        let fetched = self.hydrate.iter().flat_map(Hydrator::custom_fields);
+        self.fields.custom_fields().chain(fetched)
+    }
+
     /// The rules that a lead breaks.
     pub(super) fn broken_rules(&self, scope: &Scope<'_>) -> Vec<Problem> {
         let judge = |rule: &Rule| match rule.program.test(scope) {
