@@ -62,8 +62,9 @@ impl Op {
         }
         let numbers = left.is_number() && right.is_number();
         match self {
-            Self::Equal | Self::Unequal => Some(Bool),
-            Self::In => matches!(right, List | Map).then_some(Bool),
+            // A value that may be absent equals no value that is there, whatever it holds.
+            Self::Equal | Self::Unequal => ((left == Optional) == (right == Optional)).then_some(Bool),
+            Self::In => (matches!(right, List | Map) && left != Optional).then_some(Bool),
             Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual => {
                 let same = left == right && matches!(left, Text | Bool | Time | Duration | Kind::Bytes);
                 (numbers || same).then_some(Bool)

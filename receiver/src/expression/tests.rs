@@ -304,6 +304,11 @@ fn mistakes_are_told_when_an_expression_is_loaded_with_the_place_and_what_was_me
             "say what stands for it when it is absent, as in x.orValue('')",
         ),
         (
+            "lead.?country == 'DE'",
+            Names::ACCEPTED,
+            "say what stands for it when it is absent, as in x.orValue('')",
+        ),
+        (
             "payload.?x + 'a'",
             Names::REQUEST,
             "say what stands for it when it is absent, as in x.orValue('')",
