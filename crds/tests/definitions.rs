@@ -32,6 +32,16 @@ fn the_files_are_in_step_with_the_types() {
 }
 
 #[test]
+fn the_schema_for_editors_is_in_step_with_the_types() {
+    let written = fs::read_to_string(render::SCHEMA).unwrap_or_default();
+    assert!(
+        written == render::schema().unwrap(),
+        "{} is out of step with the types; run: make generate",
+        render::SCHEMA
+    );
+}
+
+#[test]
 fn the_files_say_the_same_as_the_definitions() {
     for (name, content) in render::files().unwrap() {
         let read: CustomResourceDefinition = serde_saphyr::from_str(&content).unwrap();

@@ -1,4 +1,5 @@
-//! Writes the two CustomResourceDefinitions into `crds/yaml`, and into the chart, which cannot reach outside itself.
+//! Writes the two CustomResourceDefinitions into `crds/yaml`, and into the chart, which cannot reach outside itself; and
+//! beside them a JSON Schema for editors.
 
 mod render;
 
@@ -11,5 +12,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             fs::write(Path::new(folder).join(name), content)?;
         }
     }
+    fs::write(render::SCHEMA, render::schema()?)?;
     Ok(())
 }

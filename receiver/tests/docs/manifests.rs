@@ -44,6 +44,31 @@ fn every_example_is_valid() {
     assert_eq!(problems(folder.path()), Vec::<String>::new(), "kubernetes");
 }
 
+#[test]
+fn editors_take_every_example_and_mark_a_misspelt_field() {
+    let schema = serde_json::from_str(&read("crds/yaml/leadgate.schema.json")).unwrap();
+    let validator = jsonschema::draft7::new(&schema).unwrap();
+    let mut tried = 0;
+    for name in ["quickstart", "kubernetes", "crms"] {
+        for entry in fs::read_dir(root().join("examples").join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|ending| ending != "yaml") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            for mut object in serde_saphyr::from_multiple::<serde_json::Value>(&text).unwrap() {
+                assert!(validator.is_valid(&object), "{}", path.display());
+                if matches!(object["kind"].as_str(), Some("LeadWebhook" | "CrmSink")) {
+                    object["spec"]["sinkz"] = true.into();
+                    assert!(!validator.is_valid(&object), "{}", path.display());
+                    tried += 1;
+                }
+            }
+        }
+    }
+    assert!(tried > 10, "{tried} objects were tried");
+}
+
 /// A document may leave out what the quickstart's folder has: its Secrets and its CrmSink.
 #[test]
 fn every_manifest_in_the_documents_is_valid() {
