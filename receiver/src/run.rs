@@ -198,8 +198,11 @@ async fn follow_manifests(
 
 /// Says once what a load brought: new problems, and which objects run now in another form than before.
 fn announce(config: &Config, previous: Option<&Config>) {
-    let known = previous.map(|p| p.problems.as_slice()).unwrap_or_default();
-    for problem in &config.problems {
+    let known: Vec<&Problem> = previous
+        .iter()
+        .flat_map(|p| p.problems.iter().chain(&p.warnings))
+        .collect();
+    for problem in config.problems.iter().chain(&config.warnings) {
         if known.iter().any(|known| known.is_like(problem)) {
             continue;
         }
@@ -220,7 +223,7 @@ fn announce(config: &Config, previous: Option<&Config>) {
     let changes = previous.map(|previous| config.changes_since(previous));
     match changes {
         None => tracing::info!(webhooks, sinks, problems, "the manifests are loaded"),
-        Some(changes) if changes.is_empty() && problems == known.len() => {}
+        Some(changes) if changes.is_empty() && previous.is_some_and(|p| p.problems.len() == problems) => {}
         Some(Changes {
             added,
             changed,

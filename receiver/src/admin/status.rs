@@ -44,6 +44,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
         "loaded": admin.loaded.load(Ordering::Relaxed),
         "queue": store,
         "problems": problems,
+        "warnings": config.warnings,
         "webhooks": config.webhooks().zip(webhooks).map(|(w, stats)| webhook(&admin, w, &stats, &by_sink)).collect::<Vec<_>>(),
         "sinks": config.sinks().zip(&by_sink).map(|(s, (_, stats))| sink(&admin, &config, s, stats)).collect::<Vec<_>>(),
     }))

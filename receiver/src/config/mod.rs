@@ -13,6 +13,7 @@ mod schema;
 mod secrets;
 mod shape;
 mod sink;
+mod warnings;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -52,6 +53,19 @@ struct Loaded<T> {
     fingerprint: [u8; 32],
     file: String,
     place: Place,
+    /// What is odd about its Secrets.
+    warnings: Vec<String>,
+}
+
+impl<T> Loaded<T> {
+    fn warning(&self, object: String, message: String) -> Problem {
+        Problem {
+            severity: Severity::Warning,
+            object,
+            place: Some(self.place.clone()),
+            ..Problem::of_file(&self.file, message)
+        }
+    }
 }
 
 impl<T> Clone for Loaded<T> {
@@ -61,6 +75,7 @@ impl<T> Clone for Loaded<T> {
             fingerprint: self.fingerprint,
             file: self.file.clone(),
             place: self.place.clone(),
+            warnings: self.warnings.clone(),
         }
     }
 }
@@ -101,6 +116,22 @@ impl Config {
     /// All sinks.
     pub fn sinks(&self) -> impl Iterator<Item = &Arc<Sink>> {
         self.sinks.values().map(|loaded| &loaded.compiled)
+    }
+
+    /// What is odd about objects that run.
+    fn look_around(&self) -> Vec<Problem> {
+        let webhooks = self.webhooks.iter().flat_map(|(id, loaded)| {
+            let found = warnings::of_webhook(&loaded.compiled);
+            let all = loaded.warnings.iter().cloned().chain(found);
+            all.map(move |message| loaded.warning(format!("LeadWebhook {id}"), message))
+        });
+        let sinks = self.sinks.iter().flat_map(|(id, loaded)| {
+            let found = warnings::of_sink(&loaded.compiled, self.webhooks().map(AsRef::as_ref));
+            found
+                .into_iter()
+                .map(move |message| loaded.warning(format!("CrmSink {id}"), message))
+        });
+        webhooks.chain(sinks).collect()
     }
 
     /// What runs otherwise than in `previous`.
@@ -274,6 +305,7 @@ impl Loader<'_> {
             fingerprint,
             file: manifest.file.clone(),
             place: manifest.place.clone(),
+            warnings: Vec::new(),
         })
     }
 
@@ -306,8 +338,10 @@ impl Loader<'_> {
     ) -> Result<Loaded<Webhook>, Vec<String>> {
         let read = self.secrets.reader(&manifest.namespace);
         let fingerprint = fingerprint(&manifest.value, &read.all_of(&manifest.value));
+        let mut warnings = Vec::new();
         let compiled = match before {
             Some(before) if before.fingerprint == fingerprint => {
+                warnings.clone_from(&before.warnings);
                 let compiled = Arc::clone(&before.compiled);
                 let missing = self.missing_sinks(
                     &manifest.namespace,
@@ -321,6 +355,7 @@ impl Loader<'_> {
             _ => {
                 let object = schema::parse::<LeadWebhook>(&manifest.value, &self.schema);
                 Arc::new(object.compile(|object| {
+                    warnings = warnings::short_secrets(object, |name, key| read.get(name, key).ok());
                     let webhook = self.webhook_of(object, &manifest.namespace, &read);
                     and_also(self.local_addresses_of(manifest), webhook)
                 })?)
@@ -331,6 +366,7 @@ impl Loader<'_> {
             fingerprint,
             file: manifest.file.clone(),
             place: manifest.place.clone(),
+            warnings,
         })
     }
 
@@ -421,6 +457,7 @@ impl Loader<'_> {
             }
         }
         self.config.problems.extend(clashes);
+        self.config.warnings = self.config.look_around();
         self.config
     }
 }

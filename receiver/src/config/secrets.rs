@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use leadgate_crds::secret::is_placeholder;
 use serde_json::Value;
 
 use super::manifests::{Kind, Manifest};
@@ -74,6 +75,16 @@ impl Secrets {
 impl Reader<'_> {
     /// A key's value; the error names Secret and key, and what to do.
     pub(super) fn get(&self, name: &str, key: &str) -> Result<Vec<u8>, String> {
+        let value = self.value(name, key)?;
+        if is_placeholder(&value) {
+            return Err(format!(
+                "Secret {name} still holds an example's text under {key}; put the real value in"
+            ));
+        }
+        Ok(value)
+    }
+
+    fn value(&self, name: &str, key: &str) -> Result<Vec<u8>, String> {
         let known = (self.namespace.to_owned(), name.to_owned(), key.to_owned());
         if let Some(value) = self.secrets.values.get(&known) {
             return value.clone();

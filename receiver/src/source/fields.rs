@@ -48,6 +48,15 @@ impl Fields {
         Self { fields, custom }
     }
 
+    /// The fields that it fills, such as `email` and `custom.budget`.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        let custom = self.custom.iter().map(|(name, _)| format!("custom.{name}"));
+        self.fields
+            .iter()
+            .map(|(field, _)| field.name().to_owned())
+            .chain(custom)
+    }
+
     /// All expressions.
     pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
         self.fields

@@ -95,6 +95,11 @@ impl Hydrator {
         &self.path
     }
 
+    /// The fields that a fetched answer fills.
+    pub(super) fn mapped_fields(&self) -> impl Iterator<Item = String> {
+        self.fields.names()
+    }
+
     /// Where one lead's fields are. The path comes from the notification; the host cannot.
     pub fn url(&self, scope: &Scope<'_>) -> Result<String, Problem> {
         let problem = |message: String| Problem::new("", "HydrateFailed", message);

@@ -1,6 +1,6 @@
 //! A LeadWebhook with its preset and secrets, compiled: what the others run on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use leadgate_crds::LeadWebhook;
@@ -16,7 +16,7 @@ use super::preset;
 use super::proof::{challenges, verifier};
 use super::schema::PayloadSchema;
 use crate::expression::{Names, Program, Scope};
-use crate::lead::{Lead, Limits, Problem, warm_up};
+use crate::lead::{Field, Lead, Limits, Problem, warm_up};
 use crate::queue::{SinkId, WebhookId};
 
 /// How long a resend is recognised when neither preset nor webhook says.
@@ -262,6 +262,24 @@ impl Webhook {
         };
         webhook.needs = webhook.look_for_needs();
         Ok(webhook)
+    }
+
+    /// The fields that its mappings fill, such as `email` and `custom.budget`.
+    pub fn mapped_fields(&self) -> BTreeSet<String> {
+        let fetched = self.hydrate.iter().flat_map(Hydrator::mapped_fields);
+        let mut fields: BTreeSet<String> = self.fields.names().chain(fetched).collect();
+        // A full name is split where the sender did not.
+        if fields.contains(Field::FullName.name()) {
+            fields.extend([Field::FirstName, Field::LastName].map(|field| field.name().to_owned()));
+        }
+        // What a lead always has.
+        fields.insert(Field::CapturedAt.name().to_owned());
+        fields
+    }
+
+    /// The fields that every lead must have.
+    pub fn required_fields(&self) -> impl Iterator<Item = &str> {
+        self.limits.required.iter().map(String::as_str)
     }
 
     /// `{name, namespace}`, as expressions see it.

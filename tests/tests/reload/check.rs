@@ -240,6 +240,93 @@ fn a_mistake_is_told_once_in_words_that_say_what_to_write() {
     }
 }
 
+/// What runs and surprises: `spec` of a webhook beside a sink, and what is said of it.
+const SURPRISES: &[(&str, &str)] = &[
+    (
+        "{auth: {token: {secretRefs: [{name: short, key: k}]}}, sinks: [{name: hubspot}]}",
+        "spec.auth.token.secretRefs[0]: the key k of Secret short has fewer than 16 bytes",
+    ),
+    (
+        "{auth: {token: {secretRefs: [{name: long, key: k}]}}, payload: {required: [email, custom.size]}, sinks: [{name: hubspot}]}",
+        "spec.payload.required: custom.size is required and no mapping fills it",
+    ),
+    (
+        "{auth: {token: {secretRefs: [{name: long, key: k}]}}, sinks: [{name: hubspot, when: lead.custom.size == '1'}, {name: two}]}",
+        "spec.sinks[0].when: no mapping fills lead.custom.size, so the condition never holds",
+    ),
+    (
+        "{auth: {token: {secretRefs: [{name: long, key: k}]}}, sinks: [{name: hubspot, when: lead.country == 'DE'}, {name: two, when: \
+         lead.country != 'DE'}]}",
+        "spec.sinks: a lead without lead.country goes to no sink",
+    ),
+    (
+        "{auth: {token: {secretRefs: [{name: long, key: k}]}}, payload: {lead: {custom: {budget: payload.b}}}, sinks: [{name: \
+         hubspot}, {name: two}]}",
+        "spec.properties: no webhook that names this sink fills lead.custom.budgett; did you mean lead.custom.budget?",
+    ),
+    (
+        "{auth: {token: {secretRefs: [{name: long, key: k}]}}, payload: {required: [country], lead: {custom: {budgett: payload.b}}}, \
+         sinks: [{name: hubspot, when: lead.country == 'DE'}, {name: two, when: lead.country != 'DE'}]}",
+        "",
+    ),
+    (
+        "{auth: {token: {secretRefs: [{name: long, key: k}]}}, payload: {lead: {custom: {budgett: payload.b}}}, \
+         sinks: [{name: hubspot, when: lead.country == 'DE'}, {name: two, otherwise: true}]}",
+        "",
+    ),
+];
+
+#[test]
+fn what_runs_and_surprises_is_a_warning_that_fails_nothing() {
+    for (spec, said) in SURPRISES {
+        let folder = tempfile::tempdir().unwrap();
+        let rest = format!(
+            "{{apiVersion: v1, kind: Secret, metadata: {{name: short}}, stringData: {{k: '123456789012345'}}}}
+---
+{{apiVersion: v1, kind: Secret, metadata: {{name: long}}, stringData: {{k: '1234567890123456'}}}}
+---
+{{apiVersion: leadgate.dev/v1alpha1, kind: CrmSink, metadata: {{name: two}}, spec: {{hubspot: {{tokenSecretRef: {{name: long, key: \
+             k}}}}, properties: {{budget: lead.custom.budgett}}}}}}
+---
+{{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {{name: x}}, spec: {spec}}}
+"
+        );
+        std::fs::write(
+            folder.path().join("a.yaml"),
+            HubSpotSink::new("http://127.0.0.1:9", "t").yaml(),
+        )
+        .unwrap();
+        std::fs::write(folder.path().join("b.yaml"), rest).unwrap();
+        let (status, out) = check(folder.path());
+        assert_eq!(status, 0, "{spec}\n{out}");
+        if said.is_empty() {
+            assert_eq!(out, "1 LeadWebhook and 2 CrmSinks are valid\n", "{spec}");
+        } else {
+            assert!(
+                out.contains("warning: ") && out.contains(said),
+                "{spec}\n{said}\nis not in\n{out}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_text_of_an_example_is_no_secret() {
+    let folder = beside_good_ones(
+        "c.yaml",
+        b"{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {k: put-what-the-sender-signs-with-here}}
+---
+{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: x}, spec: {auth: {hmac: {secretRefs: [{name: s, key: k}]}}, \
+          sinks: [{name: hubspot}]}}",
+    );
+    let (status, out) = check(folder.path());
+    assert_eq!(status, 1);
+    assert!(
+        out.contains("Secret s still holds an example's text under k; put the real value in"),
+        "{out}"
+    );
+}
+
 #[test]
 fn files_that_are_none_are_told_and_never_waited_for() {
     let folder = beside_good_ones("utf16.yaml", &[0xff, 0xfe, b'a', 0]);

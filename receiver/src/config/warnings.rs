@@ -1,0 +1,103 @@
+//! What runs, and does something other than its author expects: seen by looking at webhooks and sinks together. Pure.
+
+use std::collections::BTreeSet;
+
+use leadgate_crds::LeadWebhook;
+use leadgate_crds::common::SecretKeyRef;
+use leadgate_crds::secret::{SHORTEST, is_short};
+
+use super::Sink;
+use crate::expression::Program;
+use crate::nearest::nearest;
+use crate::source::Webhook;
+
+/// The keys of senders that are short enough to be found by trying. `read` gives a Secret's value where there is one.
+pub(super) fn short_secrets(
+    object: &LeadWebhook,
+    read: impl Fn(&str, &str) -> Option<Vec<u8>>,
+) -> Vec<String> {
+    let auth = &object.spec.auth;
+    let lists: [(&str, Option<&Vec<SecretKeyRef>>); 2] = [
+        ("hmac", auth.hmac.as_ref().map(|own| &own.secret_refs)),
+        ("token", auth.token.as_ref().map(|own| &own.secret_refs)),
+    ];
+    let mut found = Vec::new();
+    for (scheme, references) in lists {
+        for (n, reference) in references.into_iter().flatten().enumerate() {
+            let SecretKeyRef { name, key, .. } = reference;
+            if read(name, key).is_some_and(|value| is_short(&value)) {
+                found.push(format!(
+                    "spec.auth.{scheme}.secretRefs[{n}]: the key {key} of Secret {name} has fewer than {SHORTEST} bytes \
+                     and can be found by trying; use a longer one, for example from openssl rand -hex 32"
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// What is odd about a webhook as it is.
+pub(super) fn of_webhook(webhook: &Webhook) -> Vec<String> {
+    let mapped = webhook.mapped_fields();
+    let mut found = Vec::new();
+    for name in webhook.required_fields().filter(|name| !mapped.contains(*name)) {
+        found.push(format!(
+            "spec.payload.required: {name} is required and no mapping fills it, so every lead is refused; add \
+             spec.payload.lead.{name}"
+        ));
+    }
+    for (n, route) in webhook.sinks.iter().enumerate() {
+        let Some(when) = &route.when else { continue };
+        let unfilled = when.needs().into_iter().find(|path| {
+            path.strip_prefix("lead.")
+                .is_some_and(|field| !mapped.contains(field))
+        });
+        if let Some(path) = unfilled {
+            found.push(format!(
+                "spec.sinks[{n}].when: no mapping fills {path}, so the condition never holds; map it under \
+                 spec.payload.lead"
+            ));
+        }
+    }
+    found.extend(left_out(webhook));
+    found
+}
+
+/// Leads without a value that every condition asks for go to no sink.
+fn left_out(webhook: &Webhook) -> Option<String> {
+    let conditions: Option<Vec<_>> = webhook.sinks.iter().map(|route| route.when.as_ref()).collect();
+    let needs = conditions?.into_iter().map(Program::needs);
+    let by_all = needs.reduce(|all, own| all.intersection(&own).cloned().collect())?;
+    let required: BTreeSet<String> = webhook
+        .required_fields()
+        .map(|name| format!("lead.{name}"))
+        .collect();
+    let path = by_all.difference(&required).next()?;
+    Some(format!(
+        "spec.sinks: a lead without {path} goes to no sink, since every `when` needs it; add a sink with otherwise: true, or \
+         say what holds without it, as in has({path}) && …"
+    ))
+}
+
+/// Fields of a sink's mapping that no webhook fills.
+pub(super) fn of_sink<'w>(sink: &Sink, webhooks: impl Iterator<Item = &'w Webhook>) -> Vec<String> {
+    let filled: BTreeSet<String> = webhooks
+        .filter(|webhook| webhook.sinks.iter().any(|route| route.sink == sink.id))
+        .flat_map(Webhook::mapped_fields)
+        .collect();
+    if filled.is_empty() {
+        return Vec::new(); // No webhook feeds it here.
+    }
+    let custom = || filled.iter().filter_map(|field| field.strip_prefix("custom."));
+    let unfilled = sink.mapping.custom_fields().into_iter();
+    unfilled
+        .filter(|name| custom().all(|filled| filled != *name))
+        .map(|name| {
+            let hint = match nearest(name, custom()) {
+                Some(meant) => format!("did you mean lead.custom.{meant}?"),
+                None => format!("add spec.payload.lead.custom.{name} to the webhook that has it"),
+            };
+            format!("spec.properties: no webhook that names this sink fills lead.custom.{name}; {hint}")
+        })
+        .collect()
+}
