@@ -142,7 +142,8 @@ impl Node {
         &self.folder
     }
 
-    pub(crate) fn tls(&self) -> Arc<rustls::ServerConfig> {
+    /// The certificate with which simulated CRMs serve; the image trusts its authority.
+    pub fn tls(&self) -> Arc<rustls::ServerConfig> {
         self.certificates.server()
     }
 }
