@@ -51,7 +51,7 @@ fn every_reason_is_explained() {
     );
     // What receivers say, which decides about CredentialsValid and Reachable, is explained by hand.
     for word in CREDENTIALS.iter().chain(CONNECTION) {
-        assert!(after.contains(&format!("| `{word}`")), "{word} is not explained");
+        assert!(after.contains(&format!("`{word}`")), "{word} is not explained");
     }
 }
 

@@ -115,7 +115,7 @@ async fn secrets_go_to_allowed_hosts_only() {
         ("CrmSink", HUBSPOT.replace("URL", "http://localhost:9090"), "localhost"),
         ("CrmSink", HUBSPOT.replace("URL", r"'https://evil.example\.api.hubapi.com'"), "(not plain)"),
         ("CrmSink", HUBSPOT.replace("URL", "'https://evil.example%2f.api.hubapi.com'"), "(not plain)"),
-        ("CrmSink", HUBSPOT.replace("URL", "'https://[2001:db8::1]'"), "(not plain)"),
+        ("CrmSink", HUBSPOT.replace("URL", "'https://[2001:db8::1]'"), "2001:db8::1"),
         ("CrmSink", salesforce(acme, login), ""),
         ("CrmSink", salesforce("https://my.salesforce.com", login), "my.salesforce.com"),
         ("CrmSink", salesforce("https://evilmy.salesforce.com", login), "evilmy.salesforce.com"),
