@@ -14,7 +14,7 @@ use crate::config::{self, Config, Folders};
 use crate::lead::Problem;
 use crate::shown;
 use crate::source::auth::RawRequest;
-use crate::source::{ChallengeAnswer, Draft, Refusal, Seen, Webhook};
+use crate::source::{ChallengeAnswer, Draft, Element, Refusal, Seen, Webhook};
 
 /// Shows what a webhook would make of a request, without sending or storing anything.
 #[derive(Debug, Clone, Parser)]
@@ -134,7 +134,19 @@ pub fn report(config: &Config, webhook: &Webhook, request: &RawRequest<'_>) -> (
         Err(error) => line("authentication", &format!("refused (401): {error}")),
     }
     let mut drafts = Vec::new();
-    let seen = webhook.read(request, |draft, payload| drafts.push((draft, payload.to_vec())));
+    let mut others = String::new();
+    let seen = webhook.read(request, |element| match element {
+        Element::Lead(draft, payload) => drafts.push((draft, payload.to_vec())),
+        Element::Ignored(reason) => {
+            let _ = writeln!(others, "{:<16}ignored: {reason}", "element");
+        }
+        Element::Refused(problems, _) => {
+            let _ = writeln!(others, "{:<16}rejected: {} problem(s)", "element", problems.len());
+            for problem in &problems {
+                let _ = writeln!(others, "{:<16}{}", "", in_words(problem));
+            }
+        }
+    });
     let accepted = match seen {
         Ok(Seen::Leads) => true,
         Ok(Seen::Ignored(reason)) => {
@@ -158,13 +170,8 @@ pub fn report(config: &Config, webhook: &Webhook, request: &RawRequest<'_>) -> (
                 "validation",
                 &format!("refused (400): {} problem(s)", problems.len()),
             );
-            for Problem {
-                field,
-                reason,
-                message,
-            } in &problems
-            {
-                line("", &format!("{field} ({reason}): {message}"));
+            for problem in &problems {
+                line("", &in_words(problem));
             }
             false
         }
@@ -172,7 +179,12 @@ pub fn report(config: &Config, webhook: &Webhook, request: &RawRequest<'_>) -> (
     for (number, (draft, payload)) in drafts.into_iter().enumerate() {
         out.push_str(&describe(config, webhook, number + 1, draft, &payload));
     }
+    out.push_str(&others);
     (out, accepted && verified.is_ok())
+}
+
+fn in_words(problem: &Problem) -> String {
+    format!("{} ({}): {}", problem.field, problem.reason, problem.message)
 }
 
 fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, payload: &[u8]) -> String {
@@ -195,6 +207,9 @@ fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, pay
     );
     if let Some(url) = &draft.hydrate {
         line("hydrate", &format!("the rest would be fetched from {url}"));
+    }
+    for note in &draft.notes {
+        line("left out", &in_words(note));
     }
     let lead = draft.lead.into_value();
     for (name, value) in lead.as_object().into_iter().flatten() {

@@ -1,14 +1,28 @@
 //! The canonical lead: its fields, how they are normalised, and what makes one valid. Pure.
 
 mod contact;
+mod email;
+mod judge;
+mod names;
 mod normalise;
+mod phone;
+mod placeholder;
+mod text;
 mod validate;
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
 pub use contact::{contact, digest, mapped, posted};
-pub use normalise::{email, instant, normalise, phone, warm_up};
-pub use validate::{Limits, Problem, validate};
+pub use email::email;
+pub use judge::{Verdict, judge};
+pub use normalise::{instant, warm_up};
+pub use phone::{Phone, phone};
+pub use validate::{Limits, Problem};
+
+use normalise::normalise;
+use validate::validate;
 
 macro_rules! fields {
     ($($variant:ident $name:literal $longest:literal;)*) => {
@@ -38,9 +52,10 @@ macro_rules! fields {
 fields! {
     Email "email" 254;
     Phone "phone" 64;
-    FirstName "firstName" 1000;
-    LastName "lastName" 1000;
-    FullName "fullName" 1000;
+    PhoneExtension "phoneExtension" 16;
+    FirstName "firstName" 100;
+    LastName "lastName" 100;
+    FullName "fullName" 100;
     Company "company" 1000;
     JobTitle "jobTitle" 1000;
     Website "website" 2048;
@@ -81,18 +96,21 @@ impl Lead {
         self.0.get(field.name()).and_then(Value::as_str)
     }
 
-    /// Sets a field; a blank text leaves it absent.
+    /// Sets a field, without control characters and outer blanks, seen or not; a blank text leaves it absent.
     pub fn set(&mut self, field: Field, text: impl Into<String>) {
         let text: String = text.into();
-        let trimmed = text.trim();
-        if trimmed.is_empty() {
+        let clean = text::without_controls(text::trim(&text));
+        let clean = text::trim(&clean);
+        if clean.is_empty() {
             self.0.remove(field.name());
-        } else if trimmed.len() == text.len() {
-            self.0.insert(field.name().to_owned(), Value::String(text));
-        } else {
-            self.0
-                .insert(field.name().to_owned(), Value::String(trimmed.to_owned()));
+            return;
         }
+        let clean = if clean.len() == text.len() {
+            text
+        } else {
+            clean.to_owned()
+        };
+        self.0.insert(field.name().to_owned(), Value::String(clean));
     }
 
     /// A custom field, if it is given.
@@ -100,8 +118,13 @@ impl Lead {
         self.0.get(CUSTOM).and_then(|custom| custom.get(name))
     }
 
-    /// Sets a custom field.
-    pub fn set_custom(&mut self, name: &str, value: Value) {
+    /// Sets a custom field; texts lose their control characters.
+    pub fn set_custom(&mut self, name: &str, mut value: Value) {
+        for text in texts(&mut value) {
+            if let Cow::Owned(clean) = text::without_controls(text) {
+                *text = clean;
+            }
+        }
         let custom = self.0.entry(CUSTOM).or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(map) = custom {
             map.insert(name.to_owned(), value);
@@ -117,6 +140,45 @@ impl Lead {
             .flat_map(|map| map.iter().map(|(name, value)| (name.as_str(), value)))
     }
 
+    /// Whether `name` can name a part of a lead: a field or `custom.<name>`.
+    pub fn is_field(name: &str) -> bool {
+        name.starts_with("custom.") || Field::ALL.iter().any(|field| field.name() == name)
+    }
+
+    /// The text of a field or of `custom.<name>`.
+    fn text(&self, name: &str) -> Option<&str> {
+        match name.strip_prefix("custom.") {
+            Some(custom) => self.custom(custom),
+            None => self.0.get(name),
+        }
+        .and_then(Value::as_str)
+    }
+
+    fn set_text(&mut self, name: &str, text: String) {
+        match name.strip_prefix("custom.") {
+            Some(custom) => self.set_custom(custom, Value::String(text)),
+            None => {
+                self.0.insert(name.to_owned(), Value::String(text));
+            }
+        }
+    }
+
+    /// Takes out a field or `custom.<name>`; an extension goes with its number.
+    fn remove(&mut self, name: &str) {
+        match (name.strip_prefix("custom."), self.0.get_mut(CUSTOM)) {
+            (Some(custom), Some(Value::Object(map))) => {
+                map.remove(custom);
+            }
+            (Some(_), _) => {}
+            (None, _) => {
+                self.0.remove(name);
+            }
+        }
+        if name == Field::Phone.name() {
+            self.0.remove(Field::PhoneExtension.name());
+        }
+    }
+
     /// Whether a field, or `custom.<name>`, is given.
     pub fn has(&self, name: &str) -> bool {
         match name.strip_prefix("custom.") {
@@ -129,6 +191,18 @@ impl Lead {
     pub fn into_value(self) -> Value {
         Value::Object(self.0)
     }
+}
+
+/// The text that a value is, or those that it lists.
+fn texts(value: &mut Value) -> impl Iterator<Item = &mut String> {
+    let values = match value {
+        Value::Array(items) => items.as_mut_slice(),
+        other => std::slice::from_mut(other),
+    };
+    values.iter_mut().filter_map(|value| match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

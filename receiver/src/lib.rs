@@ -13,6 +13,7 @@ pub mod descriptors;
 pub mod dry_run;
 pub mod expression;
 pub mod http;
+mod json_text;
 pub mod lead;
 pub mod log_limit;
 pub mod metrics;

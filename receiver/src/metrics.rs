@@ -18,6 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 
+use crate::lead::Problem;
 use crate::queue::{SinkId, WebhookId};
 pub use latency::Latency;
 
@@ -56,6 +57,17 @@ pub struct SinkLabels {
 pub struct ReasonLabels {
     /// A webhook or a sink.
     pub name: String,
+    /// A fixed word.
+    pub reason: &'static str,
+}
+
+/// Labels of a lead's field that is not as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FieldLabels {
+    /// `namespace/name`.
+    pub webhook: String,
+    /// A name of the mapping.
+    pub field: String,
     /// A fixed word.
     pub reason: &'static str,
 }
@@ -145,6 +157,10 @@ pub struct Metrics {
     pub unauthorized: Family<ReasonLabels, Counter>,
     /// Connections that were ended or refused, by reason.
     pub connections_ended: Family<ConnectionLabels, Counter>,
+    /// Fields that were left out of accepted leads, or cut.
+    pub fields_left_out: Family<FieldLabels, Counter>,
+    /// Elements of batches that were refused while others were accepted.
+    pub items_rejected: Family<WebhookLabels, Counter>,
     /// Deliveries by sink and outcome.
     pub deliveries: Family<DeliveryLabels, Counter>,
     /// Leads that were delivered without a property, by sink and property.
@@ -220,6 +236,16 @@ impl Metrics {
                 "connections_ended",
                 "Connections ended by reason: silent (no request came), slow (a request or its answer took too long), crowded \
                  (another one needed its seat), refused (the operating system had no room)",
+                Family::default()
+            ),
+            fields_left_out: register!(
+                "fields_left_out",
+                "Fields that were left out of accepted leads, or cut, by webhook, field and reason",
+                Family::default()
+            ),
+            items_rejected: register!(
+                "items_rejected",
+                "Elements of batches that were rejected while others were accepted",
                 Family::default()
             ),
             deliveries: register!("deliveries", "Deliveries by sink and outcome", Family::default()),
@@ -304,6 +330,21 @@ impl Metrics {
         let mut text = String::with_capacity(16_384);
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// A lead goes on without some of its fields. Counted, and said once; `lead` is its id.
+    pub fn left_out(&self, webhook: &WebhookId, lead: &str, notes: &[Problem]) {
+        let mut fields = Vec::with_capacity(notes.len());
+        for Problem { field, reason, .. } in notes {
+            let labels = FieldLabels {
+                webhook: webhook.to_string(),
+                field: field.clone(),
+                reason,
+            };
+            self.fields_left_out.get_or_create(&labels).inc();
+            fields.push(format!("{field} ({reason})"));
+        }
+        tracing::info!(%webhook, lead, "a lead goes on without fields as they were sent: {}", fields.join(", "));
     }
 
     /// A lead arrived in the CRM.

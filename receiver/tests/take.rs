@@ -10,8 +10,9 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, Method};
 use leadgate_crds::LeadWebhook;
+use leadgate_receiver::lead::Problem;
 use leadgate_receiver::source::auth::{AddressRule, RawRequest, client_address};
-use leadgate_receiver::source::{Refusal, Taken, Webhook};
+use leadgate_receiver::source::{Other, Refusal, Taken, Webhook};
 use serde_json::{Value, json};
 
 /// A webhook whose spec has these members besides the necessary ones.
@@ -53,7 +54,7 @@ fn take(webhook: &Webhook, with: &[(&str, &str)], body: &Value) -> Result<Taken,
 
 fn leads(taken: Result<Taken, Refusal>) -> Vec<leadgate_receiver::queue::NewLead> {
     match taken {
-        Ok(Taken::Leads(leads)) => leads,
+        Ok(Taken::Leads(batch)) if batch.others.is_empty() => batch.leads,
         other => panic!("{other:?}"),
     }
 }
@@ -67,19 +68,31 @@ fn a_batch_is_taken_whole_or_every_fault_in_it_is_told() {
     assert_ne!(taken[0].dedupe, taken[1].dedupe);
     assert_ne!(taken[0].contact, taken[1].contact);
 
-    let mixed = json!({"items": [{"email": "a@example.com"}, {"email": "x"}, {"at": "never"}]});
-    let Err(Refusal::Invalid(problems)) = take(&batch, &[], &mixed) else {
-        panic!("taken in part");
-    };
-    let found: Vec<(&str, &str)> = problems.iter().map(|p| (p.field.as_str(), p.reason)).collect();
-    assert_eq!(
-        found,
-        [
-            ("items[1].email", "InvalidEmail"),
-            ("items[2].email", "ContactMissing"),
-            ("items[2].capturedAt", "InvalidTime"),
-        ]
-    );
+    let mixed = json!({"items": [{"email": "a@example.com"}, {"email": "x"}, {"at": "2026-11-23"}]});
+    let all_or_none = webhook(&json!({"payload": {"items": "payload.items", "itemsPolicy": "AllOrNone"}}));
+    let all_bad = json!({"items": [{"email": "x"}, {}]});
+    for (taken, expected) in [
+        (
+            take(&all_or_none, &[], &mixed),
+            [
+                ("items[1].email", "InvalidEmail"),
+                ("items[2].email", "ContactMissing"),
+            ],
+        ),
+        (
+            take(&batch, &[], &all_bad),
+            [
+                ("items[0].email", "InvalidEmail"),
+                ("items[1].email", "ContactMissing"),
+            ],
+        ),
+    ] {
+        let Err(Refusal::Invalid(problems)) = taken else {
+            panic!("taken in part");
+        };
+        let found: Vec<(&str, &str)> = problems.iter().map(|p| (p.field.as_str(), p.reason)).collect();
+        assert_eq!(found, expected);
+    }
 
     for (body, reason) in [
         (json!({"items": []}), None),
@@ -96,6 +109,178 @@ fn a_batch_is_taken_whole_or_every_fault_in_it_is_told() {
             (other, _) => panic!("{reason:?}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn a_bad_element_of_a_batch_costs_the_others_nothing_and_can_be_replayed_by_itself() {
+    let batch = webhook(&json!({"payload": {"items": "payload.items"}}));
+    let body = json!({"items": [
+        {"email": "x"}, {"email": "a@example.com"}, {"email": "b@example.com"},
+    ]});
+    let Ok(Taken::Leads(taken)) = take(&batch, &[], &body) else {
+        panic!("refused as a whole");
+    };
+    assert_eq!(taken.leads.len(), 2);
+    let [(0, Other::Refused { problems, body })] = taken.others.as_slice() else {
+        panic!("{:?}", taken.others);
+    };
+    assert_eq!(
+        (problems[0].field.as_str(), problems[0].reason),
+        ("email", "InvalidEmail")
+    );
+    assert_eq!(body.as_ref(), br#"{"email":"x"}"#);
+
+    let again = |body: &[u8]| {
+        batch.take_element(&RawRequest {
+            method: &Method::POST,
+            query: None,
+            headers: &headers(&[]),
+            body,
+            now: 0,
+        })
+    };
+    assert!(matches!(again(body), Err(Refusal::Invalid(_))));
+    assert!(
+        matches!(again(br#"{"email":"x@example.com"}"#), Ok(Taken::Leads(taken)) if taken.leads.len() == 1)
+    );
+}
+
+#[test]
+fn an_optional_field_that_cannot_be_read_costs_the_lead_only_where_the_webhook_says_so() {
+    let payload = |more: Value| {
+        let mut payload = json!({"lead": {"email": "payload.email", "phone": "payload.phone", "company": "payload.company",
+            "message": "payload.message", "capturedAt": "payload.at", "custom": {"seats": "int(payload.seats)"}}});
+        payload
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        webhook(&json!({"payload": payload}))
+    };
+    let strict = payload(json!({}));
+    let lenient = payload(json!({"onInvalid": "DropField"}));
+    let demanding = payload(json!({"onInvalid": "DropField", "required": ["phone"],
+        "rules": [{"expression": "!has(lead.company) || lead.company != 'Spam Ltd'", "message": "no spam", "field": "company"}]}));
+    let cut = payload(json!({"truncate": ["message"], "maxLengths": {"message": 5}}));
+    let notes = |webhook: &Webhook, body: Value| -> Result<Vec<String>, Vec<String>> {
+        let words = |problems: &[Problem]| -> Vec<String> {
+            problems
+                .iter()
+                .map(|p| format!("{} {}", p.field, p.reason))
+                .collect()
+        };
+        match take(webhook, &[], &body) {
+            Ok(Taken::Leads(batch)) => {
+                let stored: Value = serde_json::from_slice(&batch.leads[0].body).unwrap();
+                let found: Vec<String> = batch.notes.iter().flat_map(|(_, notes)| words(notes)).collect();
+                let kept = stored["notes"].as_array().cloned().unwrap_or_default();
+                assert_eq!(kept.len(), found.len(), "notes are stored with the lead");
+                for note in kept {
+                    let name = note["field"].as_str().unwrap();
+                    assert_eq!(note.as_object().unwrap().len(), 2, "by name and reason only");
+                    if note["reason"] != "Truncated" && name != "capturedAt" {
+                        assert_eq!(stored["lead"].get(name), None);
+                    }
+                }
+                Ok(found)
+            }
+            Err(Refusal::Invalid(problems)) => Err(words(&problems)),
+            other => panic!("{other:?}"),
+        }
+    };
+    let good = "a@example.com";
+    let long = "y".repeat(1001);
+    let none = Vec::<String>::new;
+    let told = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+    for (webhook, body, expected) in [
+        (
+            &strict,
+            json!({"email": good, "phone": "ab"}),
+            Err(told(&["phone InvalidPhone"])),
+        ),
+        (
+            &lenient,
+            json!({"email": good, "phone": "ab"}),
+            Ok(told(&["phone InvalidPhone"])),
+        ),
+        (
+            &lenient,
+            json!({"email": "x", "phone": "+4930901820"}),
+            Ok(told(&["email InvalidEmail"])),
+        ),
+        // The last way to reach the person.
+        (
+            &lenient,
+            json!({"phone": "ab"}),
+            Err(told(&["phone InvalidPhone"])),
+        ),
+        (
+            &lenient,
+            json!({"email": "x", "phone": "ab"}),
+            Err(told(&["email InvalidEmail", "phone InvalidPhone"])),
+        ),
+        (&lenient, json!({}), Err(told(&["email ContactMissing"]))),
+        (
+            &lenient,
+            json!({"email": good, "company": long, "seats": "many"}),
+            Ok(told(&["custom.seats MappingFailed", "company TooLong"])),
+        ),
+        (
+            &lenient,
+            json!({"email": good, "company": {"name": "x"}}),
+            Ok(told(&["company NotText"])),
+        ),
+        // What is demanded.
+        (
+            &demanding,
+            json!({"email": good, "phone": "ab"}),
+            Err(told(&["phone InvalidPhone"])),
+        ),
+        (
+            &demanding,
+            json!({"email": good, "phone": "+4930901820", "company": "Spam Ltd"}),
+            Err(told(&["company RuleFailed"])),
+        ),
+        // A time is never worth a lead.
+        (
+            &strict,
+            json!({"email": good, "at": "September 21, 2026 3:04 pm"}),
+            Ok(told(&["capturedAt InvalidTime"])),
+        ),
+        // What says nothing is absent.
+        (
+            &strict,
+            json!({"email": good, "phone": "n/a", "company": "-", "at": "keine"}),
+            Ok(none()),
+        ),
+        (
+            &strict,
+            json!({"email": "none", "phone": "+4930901820"}),
+            Ok(none()),
+        ),
+        (
+            &strict,
+            json!({"email": "none", "phone": "-"}),
+            Err(told(&["email ContactMissing"])),
+        ),
+        (
+            &demanding,
+            json!({"email": good, "phone": "n/a"}),
+            Err(told(&["phone InvalidPhone"])),
+        ),
+        (
+            &cut,
+            json!({"email": good, "message": "123456"}),
+            Ok(told(&["message Truncated"])),
+        ),
+        (&cut, json!({"email": good, "message": "12345"}), Ok(none())),
+    ] {
+        assert_eq!(notes(webhook, body.clone()), expected, "{body}");
+    }
+    let Ok(Taken::Leads(batch)) = take(&cut, &[], &json!({"email": good, "message": "123456"})) else {
+        panic!("refused");
+    };
+    let stored: Value = serde_json::from_slice(&batch.leads[0].body).unwrap();
+    assert_eq!(stored["lead"]["message"], "1234…");
 }
 
 #[test]

@@ -20,7 +20,9 @@ pub use certificate::{ClientCertificate, ForwardedCertificate, ForwardedFormat, 
 pub use challenge::{AnswerKind, Challenge, ChallengeMethod, ChallengeWhen};
 pub use extract::{Extractor, Signature, SignatureEncoding, TimeUnit, Timestamp};
 pub use message_signature::MessageSignature;
-pub use payload::{Format, Hydrate, Idempotency, LEAD_FIELDS, LeadMapping, Payload, ValidationRule};
+pub use payload::{
+    Format, Hydrate, Idempotency, ItemsPolicy, LEAD_FIELDS, LeadMapping, OnInvalid, Payload, ValidationRule,
+};
 pub use receiver::{
     Autoscaling, CaSecretRef, Durability, Gateway, Ingress, ParentRef, PodTemplate, Queue, Receiver, Redis,
     Storage, Tls,

@@ -12,9 +12,10 @@ use crate::common::{
 
 /// The fields of a lead as they are written in `payload.lead`, `payload.required` and
 /// `payload.maxLengths`; a custom field is written `custom.<name>`.
-pub const LEAD_FIELDS: [&str; 18] = [
+pub const LEAD_FIELDS: [&str; 19] = [
     "email",
     "phone",
+    "phoneExtension",
     "firstName",
     "lastName",
     "fullName",
@@ -54,10 +55,16 @@ pub struct Payload {
     pub accept: Option<Expression>,
 
     /// CEL over `payload` that gives a list, for senders that put several leads into one request;
-    /// each element is then `item` in the other expressions. All are accepted together or none is.
-    /// Default: the preset's, else one lead for each request.
+    /// each element is then `item` in the other expressions. Default: the preset's, else one lead for
+    /// each request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Expression>,
+
+    /// What happens when some of `items` are not valid. `Each`: the valid ones are accepted, each of the others is
+    /// kept as a rejected request of its own, and the answer (200) lists them all; 400 if none is valid. `AllOrNone`:
+    /// 400, and none is accepted. Default `Each`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub items_policy: ItemsPolicy,
 
     /// What each field of the lead is.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -86,14 +93,33 @@ pub struct Payload {
     )]
     pub required: Vec<String>,
 
+    /// What happens when an optional field is not valid. `Reject`: the request is answered 400 with every error.
+    /// `DropField`: the lead is accepted without the field; the answer, the log, the metric
+    /// `leadgate_fields_left_out_total` and the stored lead name the field and the reason. The last way to reach the
+    /// person, fields in `required`, and `rules` reject in any case. Default: the preset's (`DropField` where nobody
+    /// would see the 400), else `Reject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_invalid: Option<OnInvalid>,
+
+    /// Fields that are cut, with `…` at their end, when they are longer than their limit, up to 32; for example
+    /// `message`. A custom field is written `custom.<name>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 80)))]
+    #[x_kube(
+        merge_strategy = ListMerge::Set,
+        validation = Rule::new(format!("self.all(f, {})", is_lead_field("f")))
+            .message(format!("payload.truncate holds names of lead fields: {FIELD_HELP}").as_str())
+    )]
+    pub truncate: Vec<String>,
+
     /// What else must hold, up to 32. All are checked and all that fail are reported.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub rules: Vec<ValidationRule>,
 
-    /// The longest value of a field in characters, 1 to 65536; longer values are rejected. Fields
-    /// that are not named have sensible limits: 254 for email, 64 for phone, 10000 for message, 2048
-    /// for website, 1000 for the others.
+    /// The longest value of a field in characters, 1 to 65536; longer values are not valid. Fields
+    /// that are not named have sensible limits: 254 for email, 64 for phone, 16 for phoneExtension, 100
+    /// for names, 10000 for message, 2048 for website, 1000 for the others.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, Length>", extend("maxProperties" = 64))]
     #[x_kube(
@@ -116,10 +142,13 @@ impl Default for Payload {
             max_bytes: default_max_bytes(),
             accept: None,
             items: None,
+            items_policy: ItemsPolicy::default(),
             lead: LeadMapping::default(),
             hydrate: None,
             default_region: None,
             required: Vec::new(),
+            on_invalid: None,
+            truncate: Vec::new(),
             rules: Vec::new(),
             max_lengths: BTreeMap::new(),
             schema: None,
@@ -127,7 +156,7 @@ impl Default for Payload {
     }
 }
 
-const FIELD_HELP: &str = "email, phone, firstName, lastName, fullName, company, jobTitle, website, address, city, state, postalCode, country, message, source, submissionId, capturedAt or custom.<name>";
+const FIELD_HELP: &str = "email, phone, phoneExtension, firstName, lastName, fullName, company, jobTitle, website, address, city, state, postalCode, country, message, source, submissionId, capturedAt or custom.<name>";
 
 /// CEL: whether the variable `f` names a lead field.
 fn is_lead_field(f: &str) -> String {
@@ -161,24 +190,51 @@ pub enum Format {
     Multipart,
 }
 
+/// What happens when some of a request's elements are not valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ItemsPolicy {
+    /// Each is judged by itself.
+    #[default]
+    Each,
+    /// One that is not valid rejects all.
+    AllOrNone,
+}
+
+/// What happens when an optional field is not valid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnInvalid {
+    /// The lead is rejected.
+    #[default]
+    Reject,
+    /// The lead is accepted without the field.
+    DropField,
+}
+
 /// What each field of a lead is: CEL over `payload`, `item`, `headers` and `query`. Absent fields
 /// come from the preset; a preset without a mapping takes the fields of the same name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LeadMapping {
-    /// The e-mail address. It is trimmed, and compared in lower case.
+    /// The e-mail address. It is trimmed, brought to lower case, and its domain to ASCII (`xn--…`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<Expression>,
-    /// The phone number. It is brought to the form +4930123456 where possible.
+    /// The phone number. It is brought to the form +4930123456 where it can be read with certainty, and kept as it is
+    /// elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<Expression>,
+    /// The extension behind a switchboard's number. Default: what stands in `phone` behind `x`, `ext.`, `Durchwahl` and
+    /// the like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_extension: Option<Expression>,
     /// The given name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<Expression>,
     /// The family name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_name: Option<Expression>,
-    /// The whole name, for senders that do not split it.
+    /// The whole name, for senders that do not split it. `firstName` and `lastName` are taken from it where that can be
+    /// told; one word, or a name that cannot be split with certainty, is `firstName` whole. Titles and degrees stand in
+    /// `fullName` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_name: Option<Expression>,
     /// The company.

@@ -207,9 +207,21 @@ async fn replay_rejected(admin: &Admin, parked: &Parked) -> Result<Value, QueueE
         body: &body,
         now: parked.accepted_at,
     };
-    match webhook.take(&request) {
-        Ok(Taken::Leads(leads)) => {
-            let admissions = admin.queue.accept(leads).await?;
+    let taken = if kept
+        .get("element")
+        .is_some_and(|element| *element == Value::Bool(true))
+    {
+        webhook.take_element(&request)
+    } else {
+        webhook.take(&request)
+    };
+    match taken {
+        // Half of a batch is not replayed: the other half would go with it.
+        Ok(Taken::Leads(batch)) if !batch.others.is_empty() => {
+            Ok(json!({"replayed": false, "reason": "some of its items are still not valid"}))
+        }
+        Ok(Taken::Leads(batch)) => {
+            let admissions = admin.queue.accept(batch.leads).await?;
             admin.queue.discard(ParkedSet::Rejected, None, &parked.id).await?;
             let known = admissions.iter().filter(|a| !a.is_new()).count();
             Ok(json!({"replayed": true, "leads": admissions.len(), "duplicates": known}))

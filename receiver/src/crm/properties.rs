@@ -7,6 +7,10 @@ use serde_json::Value;
 
 use crate::expression::{Names, Program, Scope, is_blank};
 
+/// The phone number as people in the CRM dial it, for sinks without a property of its own for the extension.
+pub(super) const PHONE: &str =
+    "has(lead.phoneExtension) ? lead.phone + ' ext. ' + lead.phoneExtension : lead.phone";
+
 /// A sink's compiled `properties`.
 #[derive(Debug)]
 pub struct Mapping(Vec<(String, Program)>);

@@ -10,6 +10,7 @@ use super::hydrate;
 use crate::config::Sink;
 use crate::crm::{Crm, Failure, Gate, Known, Mapping, Outcome, RefusedProperty, Upsert};
 use crate::expression::sparingly;
+use crate::metrics::Metrics;
 use crate::queue::{Claim, Queue};
 use crate::source::Webhook;
 
@@ -30,6 +31,7 @@ pub(super) struct Tools<'a> {
     pub(super) webhook: Option<Arc<Webhook>>,
     pub(super) queue: &'a dyn Queue,
     pub(super) client: &'a reqwest::Client,
+    pub(super) metrics: &'a Metrics,
 }
 
 /// Maps the lead as the sink says now; or what becomes of it instead.

@@ -56,7 +56,10 @@ pub(super) async fn fetch(
     let api = api(&claim.webhook);
     permit(&api, since(claim.queued_at), tools).await?;
     let answer = get(url, hydrate, &api, tools).await?;
-    let lead = complete(webhook, &answer, notification, known)?;
+    let (lead, notes) = complete(webhook, &answer, notification, known)?;
+    if !notes.is_empty() {
+        tools.metrics.left_out(&claim.webhook, claim.id.as_str(), &notes);
+    }
     Ok((lead, answer))
 }
 
@@ -168,11 +171,11 @@ fn complete(
     answer: &Value,
     notification: &Value,
     known: &Value,
-) -> Result<Value, Outcome> {
+) -> Result<(Value, Vec<Problem>), Outcome> {
     let known = Lead::from_value(known.clone()).unwrap_or_default();
     webhook
         .complete(answer, notification, known)
-        .map(Lead::into_value)
+        .map(|(lead, notes)| (lead.into_value(), notes))
         .map_err(|problems| {
             let told: Vec<String> = problems
                 .iter()

@@ -311,6 +311,7 @@ impl Worker {
                 webhook: config.webhook(&claim.webhook).cloned(),
                 queue: self.shared.queue.as_ref(),
                 client: &self.shared.client,
+                metrics: &self.shared.metrics,
             })
             .collect();
         let gate = self

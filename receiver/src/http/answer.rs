@@ -1,5 +1,7 @@
 //! What senders are told. 200 always means: stored, known, or deliberately not a lead.
 
+use std::borrow::Cow;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -12,16 +14,28 @@ use crate::source::auth::AuthError;
 use crate::source::body::BodyError;
 use crate::source::{ChallengeAnswer, Refusal};
 
-/// What is stored is known by this id.
+/// What became of a request, or of one of its elements.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Told<'a> {
+    pub(super) status: &'static str,
+    /// What is stored is known by this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<&'static str>,
+    /// Fields that were left out or cut.
+    #[serde(skip_serializing_if = "<[Problem]>::is_empty")]
+    pub(super) notes: &'a [Problem],
+    /// Why it was rejected.
+    #[serde(skip_serializing_if = "<[Problem]>::is_empty")]
+    pub(super) errors: &'a [Problem],
+}
+
+/// The same of several.
 #[derive(Serialize)]
-struct Taken<'a> {
+struct ToldAll<'a> {
     status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
-    ids: &'a [&'a str],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    items: &'a [Told<'a>],
 }
 
 /// More about a refusal.
@@ -35,24 +49,20 @@ struct More {
     id: Option<String>,
 }
 
-/// 200: new (`accepted`) or known (`duplicate`). Several leads of one request: `accepted` if any is new, with all ids.
-pub(super) fn stored(status: &'static str, ids: &[&str]) -> Response {
-    let several = if ids.len() > 1 { ids } else { &[] };
-    json(&Taken {
-        status,
-        id: ids.first().copied(),
-        ids: several,
-        reason: None,
-    })
+/// 200: new (`accepted`) or known (`duplicate`). Several elements are listed in their order.
+pub(super) fn stored(status: &'static str, told: &[Told<'_>]) -> Response {
+    match told {
+        [only] => json(only),
+        items => json(&ToldAll { status, items }),
+    }
 }
 
 /// 200: verified, and not meant to be a lead.
 pub(super) fn ignored(reason: &'static str) -> Response {
-    json(&Taken {
+    json(&Told {
         status: "ignored",
-        id: None,
-        ids: &[],
         reason: Some(reason),
+        ..Told::default()
     })
 }
 

@@ -1,5 +1,6 @@
 //! A request's way, in the design's order: route, read, verify, parse, map, validate, store, answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,19 +11,22 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures::future::join_all;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Serialize;
 
+use super::answer::{self, Told};
 use super::body::NoBody;
-use super::{App, Peer, answer};
+use super::{App, Peer};
 use crate::expression::sparingly;
+use crate::lead::Problem;
 use crate::metrics::{self, ReasonLabels, RequestLabels, WebhookLabels};
-use crate::queue::{Admission, LeadId, NewLead, NewRejected, ParkReason, QueueError};
+use crate::queue::{Admission, LeadId, NewRejected, ParkReason, QueueError};
 use crate::shown;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
-use crate::source::{ChallengeAnswer, Refusal, Taken, Webhook};
+use crate::source::{Batch, ChallengeAnswer, Other, Refusal, Taken, Webhook};
 
 /// A body this large is mapped off the async threads: it takes milliseconds. So does one whose expressions turn out to
 /// be heavy.
@@ -146,9 +150,18 @@ async fn receive(
     match take(webhook, parts, &body).await {
         Ok(Taken::Challenge(answer)) => ("challenge", answer::challenge(answer)),
         Ok(Taken::Ignored(reason)) => ("ignored", answer::ignored(reason)),
-        Ok(Taken::Leads(leads)) => accept(app, webhook, leads).await,
+        Ok(Taken::Leads(batch)) => accept(app, webhook, batch).await,
         Err(refusal) => {
-            let id = keep(app, webhook, parts, &body, &refusal).await;
+            let (reason, message) = match &refusal {
+                Refusal::Body(error) => ("UnreadableBody", error.to_string()),
+                Refusal::Invalid(problems) if refusal.is_ours() => ("ExpressionFailed", in_words(problems)),
+                Refusal::Invalid(problems) => ("InvalidLead", in_words(problems)),
+            };
+            let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
+            let kept = Kept::request(&body, header(CONTENT_TYPE), header(CONTENT_ENCODING));
+            let id = keep(app, webhook, kept, reason, message)
+                .await
+                .unwrap_or_default();
             if refusal.is_ours() {
                 let detail = "the webhook's mapping failed; whoever runs it finds the reason in the log. Send the lead again later";
                 return ("rejected", answer::unavailable(LATER, detail));
@@ -210,32 +223,97 @@ async fn take(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Tak
     }
 }
 
-async fn accept(app: &App, webhook: &Webhook, leads: Vec<NewLead>) -> (&'static str, Response) {
+async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (&'static str, Response) {
+    let Batch { leads, notes, others } = batch;
+    let unavailable = || {
+        let detail = "the lead could not be stored; send it again";
+        ("unavailable", answer::unavailable(SOON, detail))
+    };
     let offered: Vec<LeadId> = leads.iter().map(|lead| lead.id.clone()).collect();
-    match app.queue.accept(leads).await {
-        Ok(admissions) => {
-            let ids: Vec<&str> = offered
-                .iter()
-                .zip(&admissions)
-                .map(|(id, admission)| match admission {
-                    Admission::Accepted | Admission::KeyConflict => id.as_str(),
-                    Admission::Duplicate(first) => first.as_str(),
-                })
-                .collect();
-            let conflicts = admissions.iter().filter(|a| **a == Admission::KeyConflict);
-            report_conflicts(app, webhook, conflicts.count());
-            let any_new = admissions.iter().any(Admission::is_new);
-            let status = if any_new { "accepted" } else { "duplicate" };
-            (status, answer::stored(status, &ids))
-        }
+    let admissions = match app.queue.accept(leads).await {
+        Ok(admissions) => admissions,
         Err(error) => {
             queue_trouble(app, &error);
-            (
-                "unavailable",
-                answer::unavailable(SOON, "the lead could not be stored; send it again"),
-            )
+            return unavailable();
         }
+    };
+    let conflicts = admissions.iter().filter(|a| **a == Admission::KeyConflict);
+    report_conflicts(app, webhook, conflicts.count());
+    let any_new = admissions.iter().any(Admission::is_new);
+    let status = match (any_new, admissions.is_empty()) {
+        (true, _) => "accepted",
+        (false, false) => "duplicate",
+        (false, true) => "ignored",
+    };
+    let mut told = Vec::with_capacity(offered.len() + others.len());
+    for (place, (id, admission)) in offered.iter().zip(&admissions).enumerate() {
+        let notes = notes
+            .iter()
+            .find(|(at, _)| *at == place)
+            .map_or(&[][..], |(_, notes)| notes);
+        let (status, id) = match admission {
+            Admission::Accepted | Admission::KeyConflict => ("accepted", id),
+            Admission::Duplicate(first) => ("duplicate", first),
+        };
+        if status == "accepted" && !notes.is_empty() {
+            app.metrics.left_out(&webhook.id, id.as_str(), notes);
+        }
+        told.push(Told {
+            status,
+            id: Some(Cow::Borrowed(id.as_str())),
+            notes,
+            ..Told::default()
+        });
     }
+    // The store writes in one go what waits at the same time.
+    let kept = join_all(others.iter().map(|(_, other)| keep_element(app, webhook, other))).await;
+    for ((place, other), kept) in others.iter().zip(kept) {
+        // What is not kept must be sent again; the leads are then known.
+        let Ok(id) = kept else {
+            return unavailable();
+        };
+        let element = match other {
+            Other::Ignored(reason) => Told {
+                status: "ignored",
+                reason: Some(reason),
+                ..Told::default()
+            },
+            Other::Refused { problems, .. } => Told {
+                status: "rejected",
+                id: id.map(Cow::Owned),
+                errors: problems,
+                ..Told::default()
+            },
+        };
+        told.insert((*place).min(told.len()), element);
+    }
+    (status, answer::stored(status, &told))
+}
+
+async fn keep_element(app: &App, webhook: &Webhook, other: &Other) -> Result<Option<String>, QueueError> {
+    let Other::Refused { problems, body } = other else {
+        return Ok(None);
+    };
+    let labels = WebhookLabels {
+        webhook: webhook.id.to_string(),
+    };
+    app.metrics.items_rejected.get_or_create(&labels).inc();
+    keep(
+        app,
+        webhook,
+        Kept::element(body),
+        "InvalidLead",
+        in_words(problems),
+    )
+    .await
+}
+
+/// What is wrong with a lead, for a person.
+fn in_words(problems: &[Problem]) -> String {
+    let all = problems
+        .iter()
+        .map(|p| format!("{} ({}): {}", p.field, p.reason, p.message));
+    shown::message(all.collect::<Vec<_>>().join("; "))
 }
 
 /// Counts leads whose key another lead had; the log says it once for each webhook, `/status` as long as it is so.
@@ -309,48 +387,57 @@ fn forwarded_over_tls(headers: &HeaderMap) -> bool {
         })
 }
 
-/// A rejected request as it is kept for debugging and replay.
+/// A rejected request, or element of one, as it is kept for debugging and replay.
 #[derive(Serialize)]
 struct Kept<'a> {
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_encoding: Option<&'a str>,
+    /// It is an element of `payload.items`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    element: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
 }
 
-/// Keeps a verified request that is not a valid lead; returns the id under which an operator finds it.
-async fn keep(app: &App, webhook: &Webhook, parts: &Parts, body: &[u8], refusal: &Refusal) -> Option<String> {
-    let id = LeadId::generate();
-    let (reason, message) = match refusal {
-        Refusal::Body(error) => ("UnreadableBody", error.to_string()),
-        Refusal::Invalid(problems) => {
-            let all: Vec<String> = problems
-                .iter()
-                .map(|p| format!("{} ({}): {}", p.field, p.reason, p.message))
-                .collect();
-            ("InvalidLead", shown::message(all.join("; ")))
+impl<'a> Kept<'a> {
+    fn request(bytes: &'a [u8], content_type: Option<&'a str>, content_encoding: Option<&'a str>) -> Self {
+        let body = std::str::from_utf8(bytes).ok();
+        Self {
+            content_type,
+            content_encoding,
+            element: false,
+            body,
+            body_base64: body.is_none().then(|| STANDARD.encode(bytes)),
         }
-    };
+    }
+
+    fn element(json: &'a [u8]) -> Self {
+        Self {
+            element: true,
+            ..Self::request(json, Some("application/json"), None)
+        }
+    }
+}
+
+/// Keeps what was verified and is no valid lead; returns the id under which an operator finds it, if it is to be kept.
+async fn keep(
+    app: &App,
+    webhook: &Webhook,
+    mut kept: Kept<'_>,
+    reason: &'static str,
+    message: String,
+) -> Result<Option<String>, QueueError> {
+    let id = LeadId::generate();
     tracing::info!(webhook = %webhook.id, lead = %id, reason, "{message}");
     if webhook.keep_rejected.is_zero() {
-        return None;
+        return Ok(None);
     }
-    let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
-    let mut kept = Kept {
-        content_type: header(CONTENT_TYPE),
-        content_encoding: header(CONTENT_ENCODING),
-        body: None,
-        body_base64: None,
-    };
     // A payload that carries the webhook's own token is not kept: the token may stand anywhere in what cannot be read.
-    if webhook.verifier.secret_in_payload().is_none() {
-        match std::str::from_utf8(body) {
-            Ok(text) => kept.body = Some(text),
-            Err(_) => kept.body_base64 = Some(STANDARD.encode(body)),
-        }
+    if !kept.element && webhook.verifier.secret_in_payload().is_some() {
+        (kept.body, kept.body_base64) = (None, None);
     }
     let rejected = NewRejected {
         id: id.clone(),
@@ -363,10 +450,10 @@ async fn keep(app: &App, webhook: &Webhook, parts: &Parts, body: &[u8], refusal:
         body: serde_json::to_vec(&kept).unwrap_or_default().into(),
     };
     match app.queue.reject(rejected, webhook.keep_rejected).await {
-        Ok(()) => Some(id.to_string()),
+        Ok(()) => Ok(Some(id.to_string())),
         Err(error) => {
             queue_trouble(app, &error);
-            None
+            Err(error)
         }
     }
 }

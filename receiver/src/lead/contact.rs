@@ -8,14 +8,16 @@ use sha2::{Digest as _, Sha256};
 use super::{Field, Lead};
 use crate::queue::Contact;
 
-/// The contact of a lead: its e-mail address, else its phone number, else the submission itself.
+/// The contact of a lead: its e-mail address, else its phone number with its extension, else the submission itself.
 pub fn contact(lead: &Lead, submission: &str) -> Contact {
     let parts = match (lead.get(Field::Email), lead.get(Field::Phone)) {
         (Some(email), _) => ["email", email],
         (None, Some(phone)) => ["phone", phone],
         (None, None) => ["submission", submission],
     };
-    Contact::new(digest(parts))
+    // Behind one switchboard are many people.
+    let extension = lead.get(Field::PhoneExtension).filter(|_| parts[0] == "phone");
+    Contact::new(digest(parts.into_iter().chain(extension)))
 }
 
 /// Digest of what a sender posted.

@@ -2,12 +2,9 @@
 
 use std::str::FromStr as _;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+use jiff::{TimestampRound, Unit};
 
-use super::{Field, Lead};
-
-/// A phone text longer than this is not looked at: the parser's cost grows with it.
-const LONGEST_PHONE: usize = 100;
+use super::{Field, Lead, email, names, phone};
 
 /// Brings a lead's fields to their canonical form. `region` (ISO 3166) is the country of phone numbers that
 /// name none.
@@ -15,38 +12,21 @@ pub fn normalise(lead: &mut Lead, region: Option<&str>) {
     if let Some(text) = lead.get(Field::Email).map(email) {
         lead.set(Field::Email, text);
     }
-    if let Some(text) = lead.get(Field::Phone).map(|text| phone(text, region)) {
-        lead.set(Field::Phone, text);
+    if let Some(read) = lead.get(Field::Phone).map(|text| phone(text, region)) {
+        match (read.extension, lead.get(Field::PhoneExtension)) {
+            // Which of two extensions is meant cannot be told.
+            (Some(typed), Some(given)) if typed != given => {}
+            (Some(typed), _) => {
+                lead.set(Field::PhoneExtension, typed);
+                lead.set(Field::Phone, read.number);
+            }
+            (None, _) => lead.set(Field::Phone, read.number),
+        }
     }
     if let Some(text) = lead.get(Field::CapturedAt).and_then(instant) {
         lead.set(Field::CapturedAt, text);
     }
     split_full_name(lead);
-}
-
-/// An e-mail address in lower case: CRMs compare it so.
-pub fn email(text: &str) -> String {
-    text.trim().to_lowercase()
-}
-
-/// A phone number as E.164 where it can be read, else its text without outer blanks. Numbers that no carrier
-/// assigned (`+15550109999`) are kept: validity is not for a form to decide.
-pub fn phone(text: &str, region: Option<&str>) -> String {
-    let text = text.trim();
-    if text.len() > LONGEST_PHONE {
-        return text.to_owned();
-    }
-    let international = text.strip_prefix("00").map(|rest| format!("+{rest}"));
-    let candidate = international.as_deref().unwrap_or(text);
-    let region = region.and_then(|code| Region::from_str(code).ok());
-    PHONE_NUMBER_UTIL.parse(candidate, region).map_or_else(
-        |_| text.to_owned(),
-        |number| {
-            PHONE_NUMBER_UTIL
-                .format(&number, PhoneNumberFormat::E164)
-                .into_owned()
-        },
-    )
 }
 
 /// Loads the tables for a region before the first lead needs them.
@@ -55,50 +35,68 @@ pub fn warm_up(region: &str) {
 }
 
 /// A time as RFC 3339 in UTC, from RFC 3339, a zoned or plain date-time (taken as UTC), a date, or a number of
-/// seconds or milliseconds since 1970. `None`: it cannot be read.
+/// seconds or milliseconds since 1970. At most milliseconds: CRMs read no more. `None`: it cannot be read.
 pub fn instant(text: &str) -> Option<String> {
-    let text = text.trim();
+    let to_milliseconds = TimestampRound::new()
+        .smallest(Unit::Millisecond)
+        .mode(jiff::RoundMode::Trunc);
+    let time = timestamp(text.trim())?.round(to_milliseconds).ok()?;
+    Some(time.to_string())
+}
+
+fn timestamp(text: &str) -> Option<jiff::Timestamp> {
     if let Ok(number) = text.parse::<i64>() {
         // From 1973 on, milliseconds have more than 11 digits; seconds reach 11 digits in the year 5138.
-        let instant = if number.unsigned_abs() >= 100_000_000_000 {
-            jiff::Timestamp::from_millisecond(number)
+        return if number.unsigned_abs() >= 100_000_000_000 {
+            jiff::Timestamp::from_millisecond(number).ok()
         } else {
-            jiff::Timestamp::from_second(number)
+            jiff::Timestamp::from_second(number).ok()
         };
-        return instant.ok().map(|t| t.to_string());
+    }
+    if let Some((seconds, fraction)) = text.split_once('.')
+        && let Ok(seconds @ 0..100_000_000_000) = seconds.parse::<i64>()
+        && !fraction.is_empty()
+        && fraction.bytes().all(|b| b.is_ascii_digit())
+    {
+        // `1790000000.123`, as Python and Slack write it.
+        let thousandths = format!("{fraction:0<3}");
+        let milliseconds = thousandths.get(..3)?.parse::<i64>().ok()?;
+        return jiff::Timestamp::from_millisecond(seconds * 1000 + milliseconds).ok();
     }
     if let Ok(instant) = jiff::Timestamp::from_str(text) {
-        return Some(instant.to_string());
+        return Some(instant);
     }
     if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
-        return Some(zoned.timestamp().to_string());
+        return Some(zoned.timestamp());
     }
     let civil = jiff::civil::DateTime::from_str(text)
         .or_else(|_| jiff::civil::Date::from_str(text).map(jiff::civil::DateTime::from))
         .ok()?;
-    civil
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()
-        .map(|zoned| zoned.timestamp().to_string())
+    let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(zoned.timestamp())
 }
 
-/// Fills first and last name from the full name where the sender did not split it: the last word is the family
-/// name.
+/// Fills first and last name from the full name where the sender did not split it. A name with a comma that came as one
+/// part is a full name.
 fn split_full_name(lead: &mut Lead) {
-    if lead.get(Field::FirstName).is_some() || lead.get(Field::LastName).is_some() {
-        return;
-    }
-    let Some(full) = lead
-        .get(Field::FullName)
-        .map(|name| name.split_whitespace().collect::<Vec<_>>().join(" "))
-    else {
+    let (first, last) = (lead.get(Field::FirstName), lead.get(Field::LastName));
+    let full = match (first, last) {
+        (None, None) => lead.get(Field::FullName),
+        (Some(only), None) | (None, Some(only)) if names::has_comma(only) => Some(only),
+        _ => None,
+    };
+    let Some(full) = full.map(str::to_owned) else {
+        for field in [Field::FirstName, Field::LastName] {
+            if let Some(part) = lead.get(field).filter(|part| names::has_comma(part)) {
+                lead.set(field, names::tidy(part));
+            }
+        }
         return;
     };
-    match full.rsplit_once(' ') {
-        Some((first, last)) => {
-            lead.set(Field::FirstName, first);
-            lead.set(Field::LastName, last);
-        }
-        None => lead.set(Field::FirstName, full),
+    let name = names::split(&full);
+    lead.set(Field::FirstName, name.given);
+    lead.set(Field::LastName, name.family);
+    if lead.get(Field::FullName).is_none() {
+        lead.set(Field::FullName, full);
     }
 }

@@ -6,6 +6,7 @@
 )]
 use std::collections::BTreeMap;
 
+use leadgate_crds::lead_webhook::OnInvalid;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -50,29 +51,259 @@ fn one_person_written_in_many_ways_is_one_contact() {
         assert_eq!(lead.get(field), Some(expected), "{given}");
     }
     // Without a region, a national number stays as it was written.
-    assert_eq!(phone("(030) 901820", None), "(030) 901820");
+    assert_eq!(phone("(030) 901820", None).number, "(030) 901820");
 }
 
 #[test]
-fn a_full_name_is_split_only_when_the_sender_did_not() {
+fn a_full_name_is_split_where_that_can_be_told_and_kept_whole_elsewhere() {
     for (full, first, last) in [
-        ("Li Wei", Some("Li"), Some("Wei")),
-        ("Anna  Maria Braun", Some("Anna Maria"), Some("Braun")),
-        ("Cher", Some("Cher"), None),
+        ("Li Wei", "Li", "Wei"),
+        ("Anna  Maria Braun", "Anna Maria", "Braun"),
+        ("Cher", "Cher", ""),
+        ("J. R. R. Tolkien", "J. R. R.", "Tolkien"),
+        // The family name first, with a comma.
+        ("Lovelace, Ada", "Ada", "Lovelace"),
+        ("LOVELACE, ADA", "ADA", "LOVELACE"),
+        (" Lovelace ,Ada King ", "Ada King", "Lovelace"),
+        ("García Márquez, Gabriel", "Gabriel", "García Márquez"),
+        ("von der Leyen, Ursula", "Ursula", "von der Leyen"),
+        ("Beethoven, Ludwig van", "Ludwig", "van Beethoven"),
+        ("Lovelace，Ada", "Ada", "Lovelace"),
+        ("Ada Lovelace,", "Ada", "Lovelace"),
+        // Suffixes: generations stay with the family name, degrees in the full name.
+        ("John Smith III", "John", "Smith III"),
+        ("Sammy Davis, Jr.", "Sammy", "Davis Jr."),
+        ("Davis, Jr., Sammy", "Sammy", "Davis Jr."),
+        ("Davis Jr., Sammy", "Sammy", "Davis Jr."),
+        ("Davis, Sammy Jr", "Sammy", "Davis Jr"),
+        ("Ada Lovelace, PhD", "Ada", "Lovelace"),
+        ("Ada Lovelace Ph.D.", "Ada", "Lovelace"),
+        ("Gregory House MD", "Gregory", "House"),
+        ("Gregory House, M.D., Esq.", "Gregory", "House"),
+        ("Jack Ma", "Jack", "Ma"),
+        ("JACK MA", "JACK", "MA"),
+        ("YO YO MA", "YO YO", "MA"),
+        // Particles.
+        ("Ludwig van Beethoven", "Ludwig", "van Beethoven"),
+        ("Jean-Claude Van Damme", "Jean-Claude", "Van Damme"),
+        ("Maria de la Cruz López", "Maria", "de la Cruz López"),
+        ("Muhammad bin Salman Al Saud", "Muhammad", "bin Salman Al Saud"),
+        ("Tariq al-Farsi", "Tariq", "al-Farsi"),
+        ("José Ortega y Gasset", "José", "Ortega y Gasset"),
+        ("Van Morrison", "Van", "Morrison"),
+        ("van den Berg", "", "van den Berg"),
+        // Titles.
+        ("Dr. Ada Lovelace", "Ada", "Lovelace"),
+        ("Frau Prof. Dr. med. Anna von Braun", "Anna", "von Braun"),
+        ("Mr. Smith", "", "Smith"),
+        ("Mr and Mrs Smith", "", "Smith"),
+        ("Lovelace, Dr. Ada", "Ada", "Lovelace"),
+        ("Ing Wei", "Ing", "Wei"),
+        // Scripts that put the family name first, and those in which it cannot be told.
+        ("山田 太郎", "太郎", "山田"),
+        ("山田　さくら", "さくら", "山田"),
+        ("김 철수", "철수", "김"),
+        ("山田太郎", "山田太郎", ""),
+        ("ヤマダ タロウ", "ヤマダ タロウ", ""),
+        ("ジョン・スミス", "ジョン・スミス", ""),
+        ("สมชาย ใจดี", "สมชาย", "ใจดี"),
+        ("محمد بن سلمان", "محمد", "بن سلمان"),
+        // Kept whole.
+        ("Ada Lovelace, CEO", "Ada Lovelace CEO", ""),
+        ("Ada Lovelace, London, UK", "Ada Lovelace London UK", ""),
+        ("Analytical Engines, Ltd", "Analytical Engines Ltd", ""),
+        ("Anna & Ben", "Anna & Ben", ""),
+        ("Anna Braun (née Weiß)", "Anna Braun (née Weiß)", ""),
+        ("Anna Braun / Ben Weiß", "Anna Braun / Ben Weiß", ""),
     ] {
         let mut lead = lead(&[(Field::FullName, full)]);
         normalise(&mut lead, None);
+        let found = [Field::FirstName, Field::LastName].map(|field| lead.get(field).unwrap_or_default());
+        assert_eq!(found, [first, last], "{full}");
         assert_eq!(
-            (lead.get(Field::FirstName), lead.get(Field::LastName)),
-            (first, last)
+            lead.get(Field::FullName),
+            Some(full.trim()),
+            "the full name stays as typed"
         );
     }
-    let mut split = lead(&[(Field::FullName, "A B"), (Field::LastName, "Given")]);
-    normalise(&mut split, None);
-    assert_eq!(
-        (split.get(Field::FirstName), split.get(Field::LastName)),
-        (None, Some("Given"))
+}
+
+#[test]
+fn a_name_that_the_sender_split_stays_as_it_is_but_for_commas() {
+    for (given, expected) in [
+        ((Some("Ada"), None), (Some("Ada"), None)),
+        ((None, Some("Given")), (None, Some("Given"))),
+        (
+            (Some("Dr. Ada"), Some("van Lovelace PhD")),
+            (Some("Dr. Ada"), Some("van Lovelace PhD")),
+        ),
+        ((Some("Ada,"), Some("Lovelace")), (Some("Ada"), Some("Lovelace"))),
+        (
+            (Some("Sammy"), Some("Davis, Jr.")),
+            (Some("Sammy"), Some("Davis Jr.")),
+        ),
+        ((Some("Lovelace, Ada"), None), (Some("Ada"), Some("Lovelace"))),
+    ] {
+        let mut split = lead(&[
+            (Field::FullName, "A B"),
+            (Field::FirstName, given.0.unwrap_or("")),
+            (Field::LastName, given.1.unwrap_or("")),
+        ]);
+        normalise(&mut split, None);
+        assert_eq!(
+            (split.get(Field::FirstName), split.get(Field::LastName)),
+            expected,
+            "{given:?}"
+        );
+    }
+}
+
+#[test]
+fn a_phone_number_is_read_with_certainty_or_kept_as_typed() {
+    let (de, us, se) = (Some("DE"), Some("US"), Some("SE"));
+    for (typed, region, number, extension) in [
+        // Extensions stand apart.
+        ("+1 650 253 0000 x136", None, "+16502530000", Some("136")),
+        ("+1 650-253-0000ext.136", None, "+16502530000", Some("136")),
+        ("(650) 253-0000, Ext: 136", us, "+16502530000", Some("136")),
+        ("650 253 0000 (ext 136)", us, "+16502530000", Some("136")),
+        ("650 253 0000 #136", us, "+16502530000", Some("136")),
+        ("tel:+1-650-253-0000;ext=22", None, "+16502530000", Some("22")),
+        ("030 901820 App. 12", de, "+4930901820", Some("12")),
+        ("030 901820 - Durchwahl 12", de, "+4930901820", Some("12")),
+        ("+33 1 42 68 53 00 poste 12", None, "+33142685300", Some("12")),
+        ("+7 495 123-45-67 доб. 123", None, "+74951234567", Some("123")),
+        ("03-1234-5678（内線１２）", Some("JP"), "+81312345678", Some("12")),
+        ("(650) 253-0000 x136", None, "(650) 253-0000", Some("136")),
+        ("+1 650 253 0000 fax 136", None, "+1 650 253 0000 fax 136", None),
+        // Words are no digits.
+        ("070 123 45 67 (Axel)", se, "070 123 45 67 (Axel)", None),
+        ("0170 123456 Tel", de, "0170 123456 Tel", None),
+        ("1-800-FLOWERS", us, "1-800-FLOWERS", None),
+        ("Tel.: 030 901820", de, "+4930901820", None),
+        ("Mobile 030 901820", None, "030 901820", None),
+        ("'030 901820", de, "+4930901820", None),
+        // What spreadsheets make of a number.
+        ("491701234568.0", de, "491701234568", None),
+        ("491701234568,00", de, "491701234568", None),
+        ("4.91701234568E+11", de, "491701234568", None),
+        ("4,91701234568E+11", None, "491701234568", None),
+        ("4.917E+11", de, "4.917E+11", None),
+        ("030.901820", de, "+4930901820", None),
+        // Digits of every script; what nobody sees.
+        ("０９０－１２３４－５６７８", Some("JP"), "+819012345678", None),
+        ("０９０－１２３４－５６７８", None, "090-1234-5678", None),
+        ("+٤٩ ٣٠ ٩٠١٨٢٠", None, "+4930901820", None),
+        ("०३० ९०१८२०", de, "+4930901820", None),
+        (
+            "\u{202a}+49 30\u{a0}90\u{200b}1820\u{202c}",
+            None,
+            "+4930901820",
+            None,
+        ),
+        // Two numbers are not one.
+        ("030 901820 / 0170 1234567", de, "030 901820 / 0170 1234567", None),
+        ("030 901820/21", de, "030 901820/21", None),
+        ("030/901820", de, "+4930901820", None),
+        ("030 901820, 030 901821", de, "030 901820, 030 901821", None),
+        (
+            "+49 30 901820 +49 30 901821",
+            None,
+            "+49 30 901820 +49 30 901821",
+            None,
+        ),
+        // A number without its area code is another one in E.164.
+        ("253-0000", us, "253-0000", None),
+        ("+49 (0)30 901820", None, "+4930901820", None),
+        ("(+49) 30 901820", None, "+4930901820", None),
+    ] {
+        let expected = Phone {
+            number: number.to_owned(),
+            extension: extension.map(str::to_owned),
+        };
+        assert_eq!(phone(typed, region), expected, "{typed}");
+    }
+    let refused = |text: &str| {
+        validate(&lead(&[(Field::Phone, text)]), &Limits::default())
+            .iter()
+            .any(|p| p.reason == "InvalidPhone")
+    };
+    assert!(refused("4.917E+11") && refused("1e16") && refused("ab") && !refused("call 030 901820"));
+}
+
+#[test]
+fn an_extension_belongs_to_its_number_and_to_the_contact() {
+    let normal = |fields: &[(Field, &str)]| {
+        let mut lead = lead(fields);
+        normalise(&mut lead, None);
+        lead
+    };
+    let typed = normal(&[(Field::Phone, "+1 650 253 0000 x136")]);
+    let given = normal(&[(Field::Phone, "+16502530000"), (Field::PhoneExtension, "136")]);
+    assert_eq!(typed, given);
+    assert_eq!(contact(&typed, "1"), contact(&given, "2"));
+    assert_ne!(
+        contact(&typed, "1"),
+        contact(&normal(&[(Field::Phone, "+16502530000")]), "1")
     );
+    let doubtful = normal(&[(Field::Phone, "+16502530000 x1"), (Field::PhoneExtension, "2")]);
+    assert_eq!(doubtful.get(Field::Phone), Some("+16502530000 x1"));
+}
+
+#[test]
+fn an_email_address_is_freed_of_what_was_pasted_with_it() {
+    for (typed, expected) in [
+        ("\u{200b}ada@example.com", "ada@example.com"),
+        ("\u{feff}ada@example.com\u{a0}", "ada@example.com"),
+        ("ada\u{200d}@exam\u{ad}ple.com", "ada@example.com"),
+        ("\u{202a}ada@example.com\u{202c}", "ada@example.com"),
+        ("İNFO@example.com", "info@example.com"),
+        ("ada＠example．com", "ada@example.com"),
+        ("ada@example。com", "ada@example.com"),
+        ("mailto:Ada@example.com?subject=Hello", "ada@example.com"),
+        ("Ada Lovelace <ada@example.com>", "ada@example.com"),
+        ("\"Ada\" <mailto:ada@example.com>", "ada@example.com"),
+        ("<ada@example.com>,", "ada@example.com"),
+        ("'ada@example.com'", "ada@example.com"),
+        ("ada@example.com.", "ada@example.com"),
+        ("mail@KÖLN.example", "mail@xn--kln-sna.example"),
+        ("mail@ko\u{308}ln.example", "mail@xn--kln-sna.example"),
+        ("mail@xn--kln-sna.example", "mail@xn--kln-sna.example"),
+        ("a\u{308}nne@example.com", "änne@example.com"),
+        // No address, or no single one: as typed.
+        ("not an address", "not an address"),
+        ("ada@exam\nple.com", "ada@exam ple.com"),
+        (
+            "ada@example.com, bob@example.com",
+            "ada@example.com, bob@example.com",
+        ),
+        ("o'brien@example.com", "o'brien@example.com"),
+    ] {
+        assert_eq!(email(typed), expected, "{typed}");
+    }
+}
+
+#[test]
+fn texts_lose_controls_and_times_what_crms_cannot_read() {
+    let mut all = lead(&[
+        (Field::Company, "\u{200b} Ana\0lytical\u{7} \u{feff}"),
+        (Field::Message, "two\nlines\t"),
+        (Field::City, "\u{200b}\0"),
+    ]);
+    all.set_custom("note", json!(["a\0b", 1]));
+    assert_eq!(all.get(Field::Company), Some("Analytical"));
+    assert_eq!(all.get(Field::Message), Some("two\nlines"));
+    assert_eq!(all.get(Field::City), None);
+    assert_eq!(all.custom("note"), Some(&json!(["ab", 1])));
+    for (typed, expected) in [
+        ("2026-11-23T09:00:00.123456789Z", Some("2026-11-23T09:00:00.123Z")),
+        ("1790000000.5", Some("2026-09-21T14:13:20.5Z")),
+        ("1790000000.123456", Some("2026-09-21T14:13:20.123Z")),
+        ("soon", None),
+        ("1.5e9", None),
+    ] {
+        assert_eq!(instant(typed).as_deref(), expected, "{typed}");
+    }
 }
 
 #[test]
@@ -87,6 +318,7 @@ fn every_problem_is_reported_at_once_and_no_value_is_quoted() {
     let limits = Limits {
         required: vec!["company".to_owned(), "custom.budget".to_owned()],
         longest: BTreeMap::from([("firstName".to_owned(), 5)]),
+        ..Limits::default()
     };
     let problems = validate(&bad, &limits);
     let found: Vec<_> = problems.iter().map(|p| (p.field.as_str(), p.reason)).collect();
@@ -114,19 +346,146 @@ fn every_problem_is_reported_at_once_and_no_value_is_quoted() {
 }
 
 #[test]
+fn what_says_nothing_is_told_from_names_and_answers() {
+    use placeholder::says_nothing;
+    for word in [
+        "n/a",
+        "N/A",
+        "-",
+        "--",
+        ".",
+        "—",
+        "none",
+        "keine",
+        "Keine Angabe",
+        "aucun",
+        "ninguno",
+        "não",
+        "нет",
+        "無",
+        "なし",
+        "xxx",
+        "000-000 0000",
+        "0",
+        "undefined",
+    ] {
+        assert!(says_nothing(Field::Phone, word), "{word}");
+    }
+    for (field, word) in [
+        (Field::FirstName, "-"),
+        (Field::LastName, "N/A"),
+        (Field::LastName, "null"),
+        (Field::City, "xxx"),
+        (Field::Message, "..."),
+        (Field::Company, "keine"),
+        (Field::Website, "no"),
+        (Field::Message, "nein"),
+        (Field::State, "--"),
+    ] {
+        assert!(says_nothing(field, word), "{word}");
+    }
+    for (field, word) in [
+        (Field::LastName, "Null"),
+        (Field::LastName, "Na"),
+        (Field::LastName, "No"),
+        (Field::FirstName, "Nan"),
+        (Field::Country, "NA"),
+        (Field::Country, "NO"),
+        (Field::State, "NA"),
+        (Field::City, "Nada"),
+        (Field::Company, "No"),
+        (Field::Phone, "test"),
+        (Field::Phone, "0170"),
+        (Field::Message, "xx"),
+        (Field::Message, "?"),
+        (Field::Message, "❤"),
+        (Field::FirstName, "X"),
+        (Field::Phone, "call me"),
+    ] {
+        assert!(!says_nothing(field, word), "{word}");
+    }
+}
+
+#[test]
 fn digests_keep_parts_apart() {
     assert_ne!(digest(["ab", "c"]), digest(["a", "bc"]));
     assert_eq!(digest(["a"]).len(), 22);
 }
 
+/// Texts of what people put into names and numbers.
+fn pieces(pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
+    proptest::collection::vec(proptest::sample::select(pieces), 0..8).prop_map(|parts| parts.concat())
+}
+
 proptest! {
     #[test]
-    fn normalising_twice_changes_nothing_more(email in ".{0,40}", phone in "[+0-9 ()a-z-]{0,30}", name in ".{0,40}", time in ".{0,30}") {
+    fn normalising_twice_changes_nothing_more(
+        email in prop_oneof![".{0,40}", pieces(&["a", "@", "mailto:", "<", ">", "x.de", "KÖLN", "\"", "'", ".", " ", "\u{200b}", "İ", "?"])],
+        phone in prop_oneof!["[+0-9 ()a-z-]{0,30}", pieces(&["+", "49", "030 901820", "x", "ext. ", "1", "E+11", ".0", "4.9", "/", ",", " ", "(", "Tel ", "٣", "'", "#", "１"])],
+        name in prop_oneof![".{0,40}", pieces(&["Ada ", "van ", "de ", "Jr. ", "PhD", ", ", "Dr. ", "III ", "y ", "& ", "山田 ", "MD", "Smith "])],
+        time in ".{0,30}",
+    ) {
         let mut once = lead(&[(Field::Email, &email), (Field::Phone, &phone), (Field::FullName, &name), (Field::CapturedAt, &time)]);
         normalise(&mut once, Some("GB"));
         let mut twice = once.clone();
         normalise(&mut twice, Some("GB"));
-        prop_assert_eq!(once, twice);
+        prop_assert_eq!(&once, &twice);
+        for field in [Field::FirstName, Field::LastName] {
+            prop_assert!(!once.get(field).unwrap_or_default().contains(','));
+        }
+    }
+
+    #[test]
+    fn a_phone_number_never_gets_digits_that_nobody_typed(
+        typed in pieces(&["+", "44", "020 7183 8750", "x", " ext. ", "136", "E+11", ".0", "4.91701234568", "/", ",", " ", "(0)", "FLOWERS", "٣", "１", "Axel"]),
+        region in proptest::option::of(proptest::sample::select(&["GB", "US", "IT"][..])),
+    ) {
+        let digits = |text: &str| text.chars().filter_map(text::digit).collect::<String>();
+        let read = phone(&typed, region);
+        let (given, number) = (digits(&typed), digits(&read.number));
+        // All but the country code was typed, in this order and without a gap; the exponent of a spreadsheet is none of it.
+        let national = PREFIXES.iter().filter_map(|code| number.strip_prefix(code)).chain([number.as_str()]).any(|n| given.replace("(0)", "").contains(n));
+        prop_assert!(national || typed.contains("(0)"), "{} -> {:?}", typed, read);
+        let extension = read.extension.unwrap_or_default();
+        prop_assert!(number.len() + extension.len() <= given.len() + 3, "{typed}");
+    }
+
+    #[test]
+    fn an_email_address_that_was_read_is_valid_or_as_typed(typed in pieces(&["a", "b", "@", "mailto:", "<", ">", "x.de", "köln.example", "\"", "'", ".", "\u{200b}", "İ", "?"])) {
+        let read = email(&typed);
+        let valid = validate(&lead(&[(Field::Email, &read)]), &Limits::default()).is_empty();
+        prop_assert!(valid || !read.contains("xn--") || typed.contains("köln"));
+        prop_assert_eq!(email(&read), read);
+    }
+
+    #[test]
+    fn a_lead_that_goes_on_is_valid_and_lost_nothing_unsaid(
+        email in pieces(&["a", "@", "x.de", " ", "none"]),
+        phone in pieces(&["+", "49", "030 901820", "E+11", ".0", "ab", "n/a"]),
+        company in pieces(&["x", "-", "Analytical Engines ", "keine"]),
+        time in pieces(&["2026", "-11-23", "soon"]),
+        required in proptest::sample::subsequence(vec!["phone", "company", "capturedAt"], 0..=3),
+        drops in proptest::bool::ANY,
+    ) {
+        let on_invalid = if drops { OnInvalid::DropField } else { OnInvalid::Reject };
+        let limits = Limits {
+            required: required.iter().map(ToString::to_string).collect(),
+            longest: BTreeMap::from([("company".to_owned(), 30)]),
+            on_invalid,
+            ..Limits::default()
+        };
+        let given = lead(&[(Field::Email, &email), (Field::Phone, &phone), (Field::Company, &company), (Field::CapturedAt, &time)]);
+        let mut judged = given.clone();
+        let Verdict { notes, problems } = judge(&mut judged, Vec::new(), Some("DE"), &limits);
+        if problems.is_empty() {
+            prop_assert_eq!(validate(&judged, &limits), vec![]);
+            for field in Field::ALL.iter().filter(|field| given.get(**field).is_some()) {
+                let said = notes.iter().any(|note| note.field == field.name());
+                let empty = placeholder::says_nothing(*field, given.get(*field).unwrap());
+                prop_assert!(judged.get(*field).is_some() || said || empty, "{} went unsaid", field.name());
+            }
+        }
+        prop_assert!(drops || notes.iter().all(|note| note.field == "capturedAt"));
     }
 
     #[test]
@@ -139,3 +498,6 @@ proptest! {
         let _ = validate(&any, &Limits::default());
     }
 }
+
+/// Country codes of the regions above.
+const PREFIXES: &[&str] = &["44", "1", "39"];

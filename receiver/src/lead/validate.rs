@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use email_address::{EmailAddress, Options};
+use leadgate_crds::lead_webhook::OnInvalid;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Field, Lead, normalise};
+use super::{Field, Lead, normalise, phone};
 use crate::shown;
 
 /// The largest custom value, written as JSON.
@@ -41,6 +42,26 @@ pub struct Limits {
     pub required: Vec<String>,
     /// Longest values in characters, by field or `custom.<name>`.
     pub longest: BTreeMap<String, usize>,
+    /// Fields that are cut when they are longer.
+    pub truncate: Vec<String>,
+    /// What becomes of a lead when an optional field is not valid.
+    pub on_invalid: OnInvalid,
+}
+
+/// How many characters a field, or `custom.<name>`, may have.
+pub(super) fn longest(name: &str, limits: &Limits) -> usize {
+    let standard = || {
+        Field::ALL
+            .iter()
+            .find(|field| field.name() == name)
+            .map(|field| field.longest())
+    };
+    limits
+        .longest
+        .get(name)
+        .copied()
+        .or_else(standard)
+        .unwrap_or(LONGEST_CUSTOM)
 }
 
 /// Everything that is wrong with a normalised lead.
@@ -60,11 +81,11 @@ pub fn validate(lead: &Lead, limits: &Limits) -> Vec<Problem> {
             "this is not an e-mail address such as ada@example.com",
         ));
     }
-    if lead.get(Field::Phone).is_some_and(|text| !has_digits(text)) {
+    if lead.get(Field::Phone).is_some_and(|text| !phone::is_number(text)) {
         problems.push(Problem::new(
             "phone",
             "InvalidPhone",
-            "a phone number has at least 3 digits, as in +442071838750",
+            "a phone number has at least 3 digits, as in +442071838750, and all of them",
         ));
     }
     if lead
@@ -87,18 +108,14 @@ pub fn validate(lead: &Lead, limits: &Limits) -> Vec<Problem> {
         }
     }
     for field in Field::ALL {
-        let longest = limits
-            .longest
-            .get(field.name())
-            .copied()
-            .unwrap_or_else(|| field.longest());
+        let longest = longest(field.name(), limits);
         if lead.get(*field).is_some_and(|text| longer_than(text, longest)) {
             problems.push(too_long(field.name().to_owned(), longest));
         }
     }
     for (name, value) in lead.customs() {
         let path = format!("custom.{name}");
-        let longest = limits.longest.get(&path).copied().unwrap_or(LONGEST_CUSTOM);
+        let longest = longest(&path, limits);
         let too = match value {
             Value::String(text) => longer_than(text, longest),
             Value::Array(_) | Value::Object(_) => longer_than(&value.to_string(), longest),
@@ -119,12 +136,8 @@ fn too_long(field: String, longest: usize) -> Problem {
     )
 }
 
-fn longer_than(text: &str, longest: usize) -> bool {
+pub(super) fn longer_than(text: &str, longest: usize) -> bool {
     text.len() > longest && text.chars().count() > longest
-}
-
-fn has_digits(text: &str) -> bool {
-    text.chars().filter(char::is_ascii_digit).count() >= 3
 }
 
 fn is_email(text: &str) -> bool {
@@ -132,5 +145,6 @@ fn is_email(text: &str) -> bool {
         .with_required_tld()
         .without_display_text()
         .without_domain_literal();
-    text.len() <= 254 && EmailAddress::parse_with_options(text, options).is_ok()
+    let domain = text.rsplit_once('@').map_or("", |(_, domain)| domain);
+    text.len() <= 254 && domain.is_ascii() && EmailAddress::parse_with_options(text, options).is_ok()
 }

@@ -10,6 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 use super::form::{charset, form, in_utf8, multipart};
+use crate::json_text;
 
 /// Why a body cannot be read. Told to the sender; quotes nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -159,8 +160,8 @@ pub fn parse<'a>(format: Format, headers: &HeaderMap, body: Cow<'a, [u8]>) -> Re
 }
 
 fn json(body: Cow<'_, [u8]>) -> Result<Payload<'_>, BodyError> {
-    let value = match parse_json(&body) {
-        Ok(value) => value,
+    let (value, body) = match strict_json(&body) {
+        Ok(value) => (value, body),
         Err(_) if looks_like_a_form(&body) => {
             return Err(BodyError::Malformed(
                 "the body is a form, but it is read as JSON; send Content-Type: application/x-www-form-urlencoded, or \
@@ -168,7 +169,10 @@ fn json(body: Cow<'_, [u8]>) -> Result<Payload<'_>, BodyError> {
                     .to_owned(),
             ));
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            let mended = json_text::mend(&body).ok_or_else(|| error.clone())?;
+            (strict_json(&mended).map_err(|_| error)?, Cow::Owned(mended))
+        }
     };
     if !value.is_object() && !value.is_array() {
         return Err(BodyError::Malformed(
@@ -200,8 +204,16 @@ fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
-/// JSON with unique member names, at most 128 levels deep. The error has a position and no content.
+/// JSON with unique member names, at most 128 levels deep, mended where it must be. The error has a position and no
+/// content.
 pub fn parse_json(body: &[u8]) -> Result<Value, BodyError> {
+    strict_json(body).or_else(|error| {
+        let mended = json_text::mend(body).ok_or_else(|| error.clone())?;
+        strict_json(&mended).map_err(|_| error)
+    })
+}
+
+fn strict_json(body: &[u8]) -> Result<Value, BodyError> {
     let text = std::str::from_utf8(without_bom(body))
         .map_err(|_| BodyError::Malformed("the JSON body is not valid UTF-8; send it in UTF-8".to_owned()))?;
     let mut deserializer = serde_json::Deserializer::from_str(text);

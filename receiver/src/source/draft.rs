@@ -9,7 +9,7 @@ use super::hydrate::lacks_only_contact;
 use super::idempotency::{self, Key};
 use super::webhook::Webhook;
 use crate::expression::Scope;
-use crate::lead::{self, Field, Lead, Problem};
+use crate::lead::{self, Field, Lead, Problem, Verdict};
 use crate::queue::{LeadId, SinkId};
 
 /// More leads than one request may carry: they are accepted in one atomic call.
@@ -20,6 +20,8 @@ const MOST_LEADS: usize = 1000;
 pub struct Draft {
     /// Normalised and valid.
     pub lead: Lead,
+    /// Which fields were left out or cut, and why.
+    pub notes: Vec<Problem>,
     /// What recognises its resends.
     pub key: Key,
     /// What tells a resend from another submission with the same key.
@@ -86,14 +88,9 @@ impl Context<'_> {
         let webhook = self.webhook;
         let scope = self.scope(item);
         let mut lead = Lead::new();
-        let mut problems = webhook.fields.fill(&mut lead, &scope);
-        let captured_by_sender = lead.get(Field::CapturedAt).is_some();
-        lead::normalise(&mut lead, webhook.region.as_deref());
-        for problem in lead::validate(&lead, &webhook.limits) {
-            if !problems.iter().any(|known| known.field == problem.field) {
-                problems.push(problem);
-            }
-        }
+        let unread = webhook.fields.fill(&mut lead, &scope);
+        let Verdict { notes, mut problems } =
+            lead::judge(&mut lead, unread, webhook.region.as_deref(), &webhook.limits);
         let thin = webhook
             .hydrate
             .as_ref()
@@ -116,7 +113,7 @@ impl Context<'_> {
             position,
             body,
             headers,
-            time: captured_by_sender.then(|| lead.get(Field::CapturedAt)).flatten(),
+            time: lead.get(Field::CapturedAt),
             email: lead.get(Field::Email),
             phone: lead.get(Field::Phone),
         };
@@ -144,6 +141,7 @@ impl Context<'_> {
         let lead = Lead::from_value(lead_value).unwrap_or_default();
         Ok(Draft {
             lead,
+            notes,
             key,
             mapped,
             sinks,
@@ -170,7 +168,8 @@ fn complete(lead: &mut Lead, webhook: &Webhook, key: &Key, id: &LeadId) {
         );
     }
     if lead.get(Field::CapturedAt).is_none() {
-        lead.set(Field::CapturedAt, jiff::Timestamp::now().to_string());
+        let now = jiff::Timestamp::now().to_string();
+        lead.set(Field::CapturedAt, lead::instant(&now).unwrap_or(now));
     }
 }
 

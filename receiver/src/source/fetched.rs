@@ -7,6 +7,8 @@
 
 use serde_json::Value;
 
+use crate::json_text;
+
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fetched {
@@ -26,7 +28,7 @@ pub enum Fetched {
 
 /// Judges an answer. The messages quote nothing but codes.
 pub fn judge(status: u16, body: &[u8]) -> Fetched {
-    let json: Option<Value> = serde_json::from_slice(body).ok();
+    let json = json_text::read(body);
     let page = body.trim_ascii_start().starts_with(b"<");
     let by_code = json
         .as_ref()

@@ -78,6 +78,11 @@ impl Fields {
                 Ok(None) => {}
                 Ok(Some(Value::String(text))) => lead.set(*field, text),
                 Ok(Some(value)) => match first_text(&value) {
+                    Some(_) if *field == Field::Phone && is_fraction(&value) => problems.push(Problem::new(
+                        field.name(),
+                        "InvalidPhone",
+                        "a phone number is no fraction; send it as text",
+                    )),
                     Some(text) => lead.set(*field, text),
                     None if is_blank(&value) => {}
                     None => problems.push(Problem::new(
@@ -104,6 +109,7 @@ fn mapped(mapping: &LeadMapping, field: Field) -> Option<&Expression> {
     match field {
         Field::Email => &mapping.email,
         Field::Phone => &mapping.phone,
+        Field::PhoneExtension => &mapping.phone_extension,
         Field::FirstName => &mapping.first_name,
         Field::LastName => &mapping.last_name,
         Field::FullName => &mapping.full_name,
@@ -129,4 +135,10 @@ fn first_text(value: &Value) -> Option<String> {
         Value::Array(items) => items.first().and_then(plain_text),
         other => plain_text(other),
     }
+}
+
+/// Whether a value is, or lists first, a number that is not whole.
+fn is_fraction(value: &Value) -> bool {
+    let first = value.as_array().and_then(|items| items.first()).unwrap_or(value);
+    first.as_f64().is_some_and(|number| number.fract() != 0.0)
 }

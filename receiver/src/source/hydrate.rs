@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::preset::PresetHydrate;
 use super::webhook::ReadSecret;
 use crate::expression::{Names, Program, Scope};
-use crate::lead::{self, Field, Lead, Limits, Problem};
+use crate::lead::{self, Field, Lead, Limits, Problem, Verdict};
 use crate::outgoing;
 
 /// A compiled `payload.hydrate`.
@@ -114,7 +114,7 @@ impl Hydrator {
         }
     }
 
-    /// The lead that an answer holds, over what the notification already told.
+    /// The lead that an answer holds, over what the notification already told, and the fields that were left out.
     pub fn read(
         &self,
         answer: &Value,
@@ -122,14 +122,17 @@ impl Hydrator {
         known: Lead,
         region: Option<&str>,
         limits: &Limits,
-    ) -> Result<Lead, Vec<Problem>> {
+    ) -> Result<(Lead, Vec<Problem>), Vec<Problem>> {
+        let captured = known.get(Field::CapturedAt).map(str::to_owned);
         let mut lead = known;
         let scope = Scope::new().with("payload", answer).with("item", notification);
-        let mut problems = self.fields.fill(&mut lead, &scope);
-        lead::normalise(&mut lead, region);
-        problems.extend(lead::validate(&lead, limits));
+        let unread = self.fields.fill(&mut lead, &scope);
+        let Verdict { notes, problems } = lead::judge(&mut lead, unread, region, limits);
+        if let (None, Some(captured)) = (lead.get(Field::CapturedAt), captured) {
+            lead.set(Field::CapturedAt, captured);
+        }
         if problems.is_empty() {
-            Ok(lead)
+            Ok((lead, notes))
         } else {
             Err(problems)
         }

@@ -28,5 +28,5 @@ pub use draft::Draft;
 pub use fetched::{Fetched, judge};
 pub use hydrate::Hydrator;
 pub use idempotency::Key;
-pub use take::{Refusal, Seen, Taken};
+pub use take::{Batch, Element, Other, Refusal, Seen, Taken};
 pub use webhook::{ReadSecret, Route, Webhook};

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use crate::nearest::did_you_mean;
 use leadgate_crds::common::{Duration, Expression};
-use leadgate_crds::lead_webhook::{Challenge, Format, LeadMapping, TokenEncoding};
+use leadgate_crds::lead_webhook::{Challenge, Format, LeadMapping, OnInvalid, TokenEncoding};
 use serde::Deserialize;
 
 use super::auth::HmacScheme;
@@ -91,6 +91,8 @@ pub struct PresetPayload {
     pub ignore_without_contact: bool,
     /// Where the leads of a batch are.
     pub items: Option<Expression>,
+    /// What becomes of a lead with an optional field that is not valid.
+    pub on_invalid: Option<OnInvalid>,
     /// What each field is.
     #[serde(default)]
     pub lead: LeadMapping,

@@ -1,8 +1,11 @@
 //! A verified request -> leads, or every reason why not. Pure: the same for a live request and for a dry run.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::HeaderMap;
-use serde_json::{Map, Value};
+use leadgate_crds::lead_webhook::ItemsPolicy;
+use serde_json::{Map, Value, json};
 
 use super::auth::RawRequest;
 use super::body::{self, BodyError};
@@ -18,11 +21,47 @@ use crate::queue::{Content, DedupeKey, NewLead};
 #[derive(Debug)]
 pub enum Taken {
     /// Leads for the queue.
-    Leads(Vec<NewLead>),
+    Leads(Batch),
     /// Not meant to be a lead: answered 200.
     Ignored(&'static str),
     /// A handshake.
     Challenge(ChallengeAnswer),
+}
+
+/// The leads of a request, and what else it holds.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// For the queue, in their order.
+    pub leads: Vec<NewLead>,
+    /// By place among `leads`: fields that were left out or cut.
+    pub notes: Vec<(usize, Vec<Problem>)>,
+    /// Elements of `payload.items` that are no leads, by place in the request.
+    pub others: Vec<(usize, Other)>,
+}
+
+/// An element of a request that is no lead.
+#[derive(Debug)]
+pub enum Other {
+    /// Not meant to be one.
+    Ignored(&'static str),
+    /// Not a valid one.
+    Refused {
+        /// Why.
+        problems: Vec<Problem>,
+        /// Its own JSON.
+        body: Bytes,
+    },
+}
+
+/// An element of a request, or all of it, as it was read; with its JSON.
+#[derive(Debug)]
+pub enum Element<'a> {
+    /// A lead.
+    Lead(Draft, &'a [u8]),
+    /// Not meant to be one.
+    Ignored(&'static str),
+    /// Not a valid one.
+    Refused(Vec<Problem>, &'a [u8]),
 }
 
 /// What a verified request is, besides the leads it may hold.
@@ -61,23 +100,52 @@ impl From<BodyError> for Refusal {
 impl Webhook {
     /// Makes leads of a verified request.
     pub fn take(&self, request: &RawRequest<'_>) -> Result<Taken, Refusal> {
-        let mut taken = Vec::with_capacity(1);
-        let seen = self.read(request, |draft, payload| {
-            taken.push(self.new_lead(draft, payload));
+        self.take_as(request, false)
+    }
+
+    /// Makes a lead of an element of `payload.items` that was kept by itself.
+    pub fn take_element(&self, request: &RawRequest<'_>) -> Result<Taken, Refusal> {
+        self.take_as(request, true)
+    }
+
+    fn take_as(&self, request: &RawRequest<'_>, element: bool) -> Result<Taken, Refusal> {
+        let mut batch = Batch::default();
+        let mut place = 0;
+        let seen = self.read_as(request, element, |read| {
+            match read {
+                Element::Lead(draft, payload) => {
+                    if !draft.notes.is_empty() {
+                        let notes = draft.notes.clone();
+                        batch.notes.push((batch.leads.len(), notes));
+                    }
+                    batch.leads.push(self.new_lead(draft, payload));
+                }
+                Element::Ignored(reason) => batch.others.push((place, Other::Ignored(reason))),
+                Element::Refused(problems, body) => {
+                    let body = Bytes::copy_from_slice(body);
+                    batch.others.push((place, Other::Refused { problems, body }));
+                }
+            }
+            place += 1;
         })?;
         Ok(match seen {
-            Seen::Leads => Taken::Leads(taken),
+            Seen::Leads => Taken::Leads(batch),
             Seen::Ignored(reason) => Taken::Ignored(reason),
             Seen::Challenge(answer) => Taken::Challenge(answer),
         })
     }
 
-    /// Reads a verified request and hands each draft to `each`, with the JSON text of what it came from. Returns why
-    /// there is none, if there is none.
-    pub fn read(
+    /// Reads a verified request and hands each of its elements to `each`, if there is anything to accept. Returns why
+    /// there is nothing, if there is nothing.
+    pub fn read(&self, request: &RawRequest<'_>, each: impl FnMut(Element<'_>)) -> Result<Seen, Refusal> {
+        self.read_as(request, false, each)
+    }
+
+    fn read_as(
         &self,
         request: &RawRequest<'_>,
-        mut each: impl FnMut(Draft, &[u8]),
+        element: bool,
+        mut each: impl FnMut(Element<'_>),
     ) -> Result<Seen, Refusal> {
         let plain = body::decompress(request.headers, request.body, self.max_bytes)?;
         let digest_of = plain.clone();
@@ -118,45 +186,63 @@ impl Webhook {
         }
         let schema = self.schema.as_ref();
         let mut problems = schema.map_or_else(Vec::new, |schema| schema.problems(&payload.value));
-        let items = context
-            .items()
-            .map_err(|problem| Refusal::Invalid(vec![problem]))?;
-        let mut drafts = Vec::with_capacity(1);
-        let mut none = "the payload holds no lead (payload.items is empty)";
+        let items = if element {
+            vec![Item::Part(payload.value.clone())]
+        } else {
+            context
+                .items()
+                .map_err(|problem| Refusal::Invalid(vec![problem]))?
+        };
+        let mut judged = Vec::with_capacity(1);
         for (position, item) in items.iter().enumerate() {
             let item = match item {
                 Item::Whole => None,
                 Item::Part(value) => Some(value),
             };
-            let at = if item.is_some() {
-                format!("items[{position}].")
-            } else {
-                String::new()
+            let draft = match context.draft(item, position, &digest_of, request.headers) {
+                Ok(draft) => Ok(draft),
+                Err(found) if self.ignore_without_contact && lacks_contact(&found) => Err(NoLead::Ignored(
+                    "an event without e-mail address and phone number is no lead",
+                )),
+                Err(found) => Err(NoLead::Refused(found)),
             };
-            match context.draft(item, position, &digest_of, request.headers) {
-                Ok(draft) => drafts.push((draft, item)),
-                Err(found) if self.ignore_without_contact && lacks_contact(&found) => {
-                    none = "an event without e-mail address and phone number is no lead";
-                }
-                Err(found) => problems.extend(found.into_iter().map(|p| Problem {
-                    field: format!("{at}{}", p.field),
-                    ..p
-                })),
-            }
+            judged.push((draft, item));
         }
-        if !problems.is_empty() {
+        let leads = judged.iter().filter(|(draft, _)| draft.is_ok()).count();
+        let refused = |(draft, _): &(Result<Draft, NoLead>, _)| matches!(draft, Err(NoLead::Refused(_)));
+        let alone = leads == 0 || self.items_policy == ItemsPolicy::AllOrNone;
+        if !problems.is_empty() || alone && judged.iter().any(refused) {
+            for (position, (draft, item)) in judged.into_iter().enumerate() {
+                let at = item.map_or_else(String::new, |_| format!("items[{position}]."));
+                if let Err(NoLead::Refused(found)) = draft {
+                    problems.extend(found.into_iter().map(|p| Problem {
+                        field: format!("{at}{}", p.field),
+                        ..p
+                    }));
+                }
+            }
             return Err(Refusal::Invalid(problems));
         }
-        let mut reason = Some(none);
-        for (draft, item) in drafts {
-            reason = None;
-            match (item, &payload.json) {
-                (None, Some(json)) => each(draft, json),
-                (None, None) => each(draft, payload.value.to_string().as_bytes()),
-                (Some(item), _) => each(draft, item.to_string().as_bytes()),
-            }
+        if leads == 0 {
+            let reason = match judged.last() {
+                Some((Err(NoLead::Ignored(reason)), _)) => reason,
+                _ => "the payload holds no lead (payload.items is empty)",
+            };
+            return Ok(Seen::Ignored(reason));
         }
-        Ok(reason.map_or(Seen::Leads, Seen::Ignored))
+        for (draft, item) in judged {
+            let json = match (item, &payload.json) {
+                (None, Some(json)) => Cow::Borrowed(json.as_ref()),
+                (None, None) => Cow::Owned(payload.value.to_string().into_bytes()),
+                (Some(item), _) => Cow::Owned(item.to_string().into_bytes()),
+            };
+            each(match draft {
+                Ok(draft) => Element::Lead(draft, &json),
+                Err(NoLead::Ignored(reason)) => Element::Ignored(reason),
+                Err(NoLead::Refused(problems)) => Element::Refused(problems, &json),
+            });
+        }
+        Ok(Seen::Leads)
     }
 
     fn new_lead(&self, draft: Draft, payload: &[u8]) -> NewLead {
@@ -170,6 +256,14 @@ impl Webhook {
         if let Some(url) = &draft.hydrate {
             body.extend_from_slice(b",\"hydrate\":");
             append(&mut body, &Value::from(url.as_str()));
+        }
+        if !draft.notes.is_empty() {
+            let notes = draft
+                .notes
+                .iter()
+                .map(|note| json!({"field": note.field, "reason": note.reason}));
+            body.extend_from_slice(b",\"notes\":");
+            append(&mut body, &notes.collect());
         }
         body.push(b'}');
         NewLead {
@@ -187,6 +281,12 @@ impl Webhook {
             body: Bytes::from(body),
         }
     }
+}
+
+/// Why an element is no lead.
+enum NoLead {
+    Ignored(&'static str),
+    Refused(Vec<Problem>),
 }
 
 /// Whether that is all that is wrong.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::common::Expression;
-use leadgate_crds::lead_webhook::Format;
+use leadgate_crds::lead_webhook::{Format, ItemsPolicy};
 use serde_json::{Value, json};
 
 use super::auth::{AddressRule, CertificateRule, Verifier};
@@ -61,6 +61,7 @@ pub struct Webhook {
     pub(super) format: Format,
     pub(super) accept: Option<Program>,
     pub(super) items: Option<Program>,
+    pub(super) items_policy: ItemsPolicy,
     pub(super) fields: Fields,
     pub(super) region: Option<String>,
     pub(super) limits: Limits,
@@ -217,6 +218,8 @@ impl Webhook {
         };
         let limits = Limits {
             required: payload.required.clone(),
+            truncate: payload.truncate.clone(),
+            on_invalid: payload.on_invalid.or(from_preset.on_invalid).unwrap_or_default(),
             longest: payload
                 .max_lengths
                 .iter()
@@ -243,6 +246,7 @@ impl Webhook {
             format,
             accept,
             items,
+            items_policy: payload.items_policy,
             fields,
             hydrate,
             region: payload.default_region.clone(),
@@ -287,15 +291,21 @@ impl Webhook {
         &self.value
     }
 
-    /// Completes a thin lead with the answer of the sender's API, and judges it as a whole.
-    pub fn complete(&self, answer: &Value, notification: &Value, known: Lead) -> Result<Lead, Vec<Problem>> {
+    /// Completes a thin lead with the answer of the sender's API, and judges it as a whole. With it come the fields that
+    /// were left out.
+    pub fn complete(
+        &self,
+        answer: &Value,
+        notification: &Value,
+        known: Lead,
+    ) -> Result<(Lead, Vec<Problem>), Vec<Problem>> {
         let Some(hydrate) = &self.hydrate else {
             let gone = "payload.hydrate was removed from the webhook; put it back and replay the lead";
             return Err(vec![Problem::new("", "HydrateFailed", gone)]);
         };
-        let lead = hydrate
-            .read(answer, notification, known, self.region.as_deref(), &self.limits)?
-            .into_value();
+        let (lead, notes) =
+            hydrate.read(answer, notification, known, self.region.as_deref(), &self.limits)?;
+        let lead = lead.into_value();
         let scope = Scope::new()
             .with("lead", &lead)
             .with("payload", answer)
@@ -303,7 +313,7 @@ impl Webhook {
             .with("webhook", &self.value);
         let problems = self.broken_rules(&scope.with_null("headers").with_null("query"));
         match Lead::from_value(lead) {
-            Some(lead) if problems.is_empty() => Ok(lead),
+            Some(lead) if problems.is_empty() => Ok((lead, notes)),
             _ => Err(problems),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use leadgate_crds::lead_webhook::{
-    AnswerKind, Challenge, ChallengeMethod, Extractor, Format, SignatureEncoding,
+    AnswerKind, Challenge, ChallengeMethod, Extractor, Format, OnInvalid, SignatureEncoding,
 };
 use leadgate_receiver::source::auth::HmacScheme;
 use leadgate_receiver::source::preset::{self, Preset, PresetToken};
@@ -85,6 +85,12 @@ fn page(name: &str, preset: &Preset) -> String {
     }
     if let Some(items) = &preset.payload.items {
         row("One lead each of", &code(items.as_str()));
+    }
+    if preset.payload.on_invalid == Some(OnInvalid::DropField) {
+        row(
+            "An optional field that is not valid",
+            "is left out (`onInvalid: DropField`)",
+        );
     }
     if preset.payload.ignore_without_contact {
         row(

@@ -6,8 +6,8 @@ use clap::CommandFactory as _;
 use leadgate_receiver::cli::Cli;
 use leadgate_receiver::crm::{hubspot, salesforce};
 use leadgate_receiver::metrics::{
-    ConnectionLabels, DeliveryLabels, Metrics, ReasonLabels, RequestLabels, RouteLabels, SinkLabels,
-    WebhookLabels,
+    ConnectionLabels, DeliveryLabels, FieldLabels, Metrics, ReasonLabels, RequestLabels, RouteLabels,
+    SinkLabels, WebhookLabels,
 };
 
 use super::{cell, part_in_step};
@@ -93,6 +93,13 @@ fn sampled() -> String {
     let _ = metrics
         .connections_ended
         .get_or_create(&ConnectionLabels { reason: "" });
+    let field = FieldLabels {
+        webhook: of_webhook.webhook.clone(),
+        field: String::new(),
+        reason: "",
+    };
+    let _ = metrics.fields_left_out.get_or_create(&field);
+    let _ = metrics.items_rejected.get_or_create(&of_webhook);
     let _ = metrics.deliveries.get_or_create(&delivery);
     let _ = metrics.speed_to_lead.get_or_create(&route);
     let _ = metrics.crm_latency.get_or_create(&of_sink);

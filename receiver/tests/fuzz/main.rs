@@ -1,4 +1,4 @@
-//! Input that nobody would write, against what anybody can reach: bodies, signature headers, mappings, handshakes.
+//! Input that nobody would write, against what anybody can reach: bodies, signature headers, mappings, lead fields, handshakes.
 //!
 //! Each target changes what senders really send (`tests/data/senders`) and checks what must always hold: no crash, no
 //! hang, nobody believed without the secret, no signature for a stranger. `make test` runs each for a second, `make fuzz`
@@ -13,6 +13,7 @@
 mod bodies;
 mod choices;
 mod handshakes;
+mod leads;
 mod mappings;
 mod messages;
 mod signatures;

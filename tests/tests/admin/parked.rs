@@ -217,6 +217,82 @@ async fn what_was_rejected_is_read_again_once_the_webhook_is_repaired() {
     rig.parked_count("rejected", 1).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_batch_the_good_arrive_and_the_bad_are_kept_one_by_one() {
+    let rig = Rig::start().await;
+    let lenient = "  payload:\n    items: payload.items\n    onInvalid: DropField\n    lead:\n";
+    let batches = |email: &str| {
+        mapped_webhook("web", SECRET)
+            .replace("  payload:\n    lead:\n", lenient)
+            .replace("payload.email", email)
+            .replace("payload.phone", "item.phone")
+            .replace(
+                "idempotency: {key: payload.submissionId",
+                "idempotency: {key: item.id",
+            )
+    };
+    rig.receiver
+        .write_manifest("web.yaml", &batches("item.email"))
+        .unwrap();
+    reloaded(&rig).await;
+    let body = json!({"items": [
+        {"email": "first@example.com", "id": "1", "phone": "ab"},
+        {"mail": "second@example.com", "id": "2"},
+        {"email": "third@example.com", "id": "3"},
+    ]});
+    let answer = rig.post(&body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let told = answer.json();
+    let items = told["items"].as_array().unwrap();
+    assert_eq!(told["status"], "accepted", "{told}");
+    assert_eq!(
+        items
+            .iter()
+            .map(|item| item["status"].as_str().unwrap())
+            .collect::<Vec<_>>(),
+        ["accepted", "rejected", "accepted"],
+        "{told}"
+    );
+    assert_eq!(items[0]["notes"][0]["reason"], "InvalidPhone", "{told}");
+    assert_eq!(items[1]["errors"][0]["reason"], "ContactMissing", "{told}");
+    rig.arrived("first").await;
+    rig.arrived("third").await;
+    let left_out = ["default/web", "\"phone\"", "InvalidPhone"];
+    let counted = rig
+        .receiver
+        .metric("leadgate_fields_left_out_total", &left_out)
+        .await;
+    assert!((counted.unwrap() - 1.0).abs() < f64::EPSILON);
+
+    // A resend is known, and the bad one is still bad.
+    let again = rig.post(&body).await.json();
+    assert_eq!(
+        (&again["status"], &again["items"][1]["status"]),
+        (&json!("duplicate"), &json!("rejected")),
+        "{again}"
+    );
+
+    // It waits by itself, and goes on by itself.
+    let bad = items[1]["id"].as_str().unwrap();
+    let shown = rig.get(&format!("/deadletters/{bad}")).await["items"][0].clone();
+    assert_eq!(
+        shown["body"]["body"], r#"{"id":"2","mail":"second@example.com"}"#,
+        "{shown}"
+    );
+    rig.receiver
+        .write_manifest("web.yaml", &batches("item.mail"))
+        .unwrap();
+    rig.until("the repaired manifest is read", || async {
+        let replayed = rig
+            .call("POST", &format!("/deadletters/{bad}/replay"))
+            .await
+            .json();
+        replayed["items"][0]["replayed"] == true
+    })
+    .await;
+    rig.arrived("second").await;
+}
+
 /// How long to retry counts from the replay: else a lead that is old by then would be given up at the first failure.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replayed_lead_is_retried_however_old_it_is() {

@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 
 use self::api::Api;
 use super::batching::Batching;
+use super::properties::PHONE;
 use super::{Crm, Failure, Gate, Inspection, Matching, Outcome, Upsert};
 use crate::expression::plain_text;
 
@@ -31,7 +32,7 @@ pub const STANDARD_PROPERTIES: &[(&str, &str)] = &[
     ("email", "lead.email"),
     ("firstname", "lead.firstName"),
     ("lastname", "lead.lastName"),
-    ("phone", "lead.phone"),
+    ("phone", PHONE),
     ("company", "lead.company"),
     ("jobtitle", "lead.jobTitle"),
     ("website", "lead.website"),

@@ -26,6 +26,7 @@ pub const STANDARD_PROPERTIES: &[(&str, &str)] = &[
     ("firstName", "lead.firstName"),
     ("lastName", "lead.lastName"),
     ("phone", "lead.phone"),
+    ("phoneExtension", "lead.phoneExtension"),
     ("company", "lead.company"),
     ("jobTitle", "lead.jobTitle"),
     ("website", "lead.website"),

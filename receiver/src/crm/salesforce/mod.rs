@@ -28,6 +28,7 @@ use std::time::Duration;
 use leadgate_crds::crm_sink::Fallbacks;
 
 use crate::crm::Matching;
+use crate::crm::properties::PHONE;
 use crate::expression::Program;
 
 /// Salesforce's own fields of a Lead, for sinks without `properties`.
@@ -35,7 +36,7 @@ pub const STANDARD_PROPERTIES: &[(&str, &str)] = &[
     ("Email", "lead.email"),
     ("FirstName", "lead.firstName"),
     ("LastName", "lead.lastName"),
-    ("Phone", "lead.phone"),
+    ("Phone", PHONE),
     ("Company", "lead.company"),
     ("Title", "lead.jobTitle"),
     ("Website", "lead.website"),

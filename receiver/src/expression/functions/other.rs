@@ -10,6 +10,7 @@ use super::{Function, Kind, misfit, unreadable, wrong};
 use crate::expression::budget::Meter;
 use crate::expression::find_field::{self, Form};
 use crate::expression::value::{Answer, Cel, Dict, Fault, List};
+use crate::json_text;
 
 pub(super) const TABLE: &[Function] = &[
     Function::new("findField", Global, &[Any, AText], 2, Any, find_form_field),
@@ -53,9 +54,9 @@ fn parse_json<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
     meter.look(text.len() * 4)?;
     let elements = text.bytes().filter(|b| matches!(b, b'[' | b'{' | b',')).count();
     meter.make(text.len() + elements * JSON_ELEMENT)?;
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) => Cel::own(value, meter),
-        Err(_) => Ok(Cel::Null),
+    match json_text::read(text.as_bytes()) {
+        Some(value) => Cel::own(value, meter),
+        None => Ok(Cel::Null),
     }
 }
 
@@ -134,11 +135,18 @@ pub fn is_blank(value: &Value) -> bool {
     }
 }
 
-/// A scalar as text, without losing digits; `None` for null, lists and maps.
+/// A scalar as text, with all of its digits and no more; `None` for null, lists and maps.
 pub fn plain_text(value: &Value) -> Option<String> {
     match value {
         Value::String(s) => Some(s.clone()),
-        Value::Number(n) => Some(n.to_string()),
+        // JSON writers that know floats only write 491701234568.0; all whole numbers below 2^53 are exact in one.
+        Value::Number(n) => match n.as_f64() {
+            #[allow(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+            Some(f) if n.is_f64() && f.fract() == 0.0 && f.abs() < 9_007_199_254_740_992.0 => {
+                Some((f as i64).to_string())
+            }
+            _ => Some(n.to_string()),
+        },
         Value::Bool(b) => Some(b.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }

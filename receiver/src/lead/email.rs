@@ -1,0 +1,77 @@
+//! E-mail addresses: one spelling for one mailbox.
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+
+use super::text;
+
+/// An e-mail address as it is compared and sent: in lower case, its domain in ASCII (`xn--…`), which is the form that
+/// CRMs take. What people and programs put around an address goes: invisible characters, `mailto:`, a display name
+/// before `<…>`, quotes, a full stop at the end. What is no address stays as it was typed.
+pub fn email(typed: &str) -> String {
+    let typed = text::trim(typed);
+    let plain = typed.bytes().all(|b| b.is_ascii_graphic());
+    let folded = if plain {
+        typed.to_ascii_lowercase()
+    } else {
+        fold(typed)
+    };
+    let address = bare(&folded);
+    let Some((local, domain)) = address.rsplit_once('@') else {
+        return folded;
+    };
+    if domain.is_ascii() {
+        return address.to_owned();
+    }
+    match idna::domain_to_ascii(domain) {
+        Ok(domain) if !domain.is_empty() => format!("{local}@{domain}"),
+        _ => address.to_owned(),
+    }
+}
+
+/// Composed, narrow and in lower case, without what nobody sees.
+fn fold(typed: &str) -> String {
+    let seen: String = typed
+        .chars()
+        .filter(|c| !text::is_invisible(*c) && (c.is_whitespace() || !c.is_control()))
+        .map(|c| match c {
+            // Its lower case has a combining dot, which no address has: it is the i of a Turkish keyboard.
+            '\u{130}' => 'i',
+            '\u{3002}' | '\u{FF61}' => '.',
+            '\u{FE6B}' => '@',
+            c if c.is_whitespace() => ' ',
+            c => text::narrow(c),
+        })
+        .collect();
+    let lower = seen.to_lowercase();
+    ComposingNormalizerBorrowed::new_nfc()
+        .normalize(&lower)
+        .into_owned()
+}
+
+/// The address in what people paste: `mailto:`, `Ada <…>`, quotes, punctuation of the sentence around it.
+fn bare(folded: &str) -> &str {
+    let mut address = folded;
+    loop {
+        let before = address;
+        if let Some(rest) = address.strip_prefix("mailto:") {
+            address = rest.split_once('?').map_or(rest, |(address, _)| address);
+        }
+        if let Some((_, rest)) = address.rsplit_once('<')
+            && let Some(inner) = rest.strip_suffix('>')
+            && inner.contains('@')
+        {
+            address = inner;
+        }
+        for (open, close) in [('"', '"'), ('\'', '\''), ('(', ')'), ('[', ']')] {
+            if let Some(inner) = address.strip_prefix(open).and_then(|a| a.strip_suffix(close))
+                && !inner.contains([open, close])
+            {
+                address = inner;
+            }
+        }
+        address = address.trim().trim_end_matches(['.', ',', ';', ':']);
+        if address == before {
+            return address;
+        }
+    }
+}

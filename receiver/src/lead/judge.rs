@@ -1,0 +1,111 @@
+//! What becomes of a lead of which not everything can be read: all of it is refused, or what is optional is left out.
+
+use leadgate_crds::lead_webhook::OnInvalid;
+
+use super::validate::{longer_than, longest};
+use super::{Field, Lead, Limits, Problem, instant, normalise, placeholder, validate};
+
+/// What stands at the end of a text that was cut.
+const CUT: char = '…';
+
+/// What was found about a lead.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// What was left out or cut. The lead goes on without it.
+    pub notes: Vec<Problem>,
+    /// Why it cannot go on; empty: it is valid.
+    pub problems: Vec<Problem>,
+}
+
+/// Brings a lead to its canonical form and judges it. `unread` is what the mapping could not read; `region` is the
+/// country of phone numbers that name none.
+pub fn judge(lead: &mut Lead, unread: Vec<Problem>, region: Option<&str>, limits: &Limits) -> Verdict {
+    let required = |name: &str| limits.required.iter().any(|known| known == name);
+    for field in Field::ALL {
+        let empty = lead
+            .get(*field)
+            .is_some_and(|text| placeholder::says_nothing(*field, text));
+        // A required answer is kept, whatever it says.
+        if empty && !required(field.name()) {
+            lead.remove(field.name());
+        }
+    }
+    normalise(lead, region);
+    let mut notes = cut(lead, limits);
+    let unreadable = lead
+        .get(Field::CapturedAt)
+        .is_some_and(|text| instant(text).is_none());
+    if unreadable && !required(Field::CapturedAt.name()) {
+        lead.remove(Field::CapturedAt.name());
+        notes.push(Problem::new(
+            Field::CapturedAt.name(),
+            "InvalidTime",
+            "the time cannot be read and is that of acceptance; write it as RFC 3339 (2026-11-23T09:00:00Z)",
+        ));
+    }
+    let mut problems = unread;
+    for problem in validate(lead, limits) {
+        if !problems.iter().any(|known| known.field == problem.field) {
+            problems.push(problem);
+        }
+    }
+    if limits.on_invalid == OnInvalid::DropField {
+        leave_out(lead, &required, &mut problems, &mut notes);
+    }
+    Verdict { notes, problems }
+}
+
+/// Takes out answers that say nothing; a required one is kept, whatever it says.
+fn clear(lead: &mut Lead, required: &dyn Fn(&str) -> bool) {
+    for field in Field::ALL {
+        let empty = lead
+            .get(*field)
+            .is_some_and(|text| placeholder::says_nothing(*field, text));
+        if empty && !required(field.name()) {
+            lead.remove(field.name());
+        }
+    }
+}
+
+/// Moves what concerns an optional field from the problems to the notes, and takes the field out. The last way to reach
+/// the person is not optional.
+fn leave_out(
+    lead: &mut Lead,
+    required: &dyn Fn(&str) -> bool,
+    problems: &mut Vec<Problem>,
+    notes: &mut Vec<Problem>,
+) {
+    let reachable = [Field::Email, Field::Phone]
+        .iter()
+        .any(|field| lead.get(*field).is_some() && !problems.iter().any(|p| p.field == field.name()));
+    let optional = |problem: &mut Problem| {
+        let name = problem.field.as_str();
+        let contact = [Field::Email, Field::Phone]
+            .iter()
+            .any(|field| field.name() == name);
+        Lead::is_field(name) && !required(name) && (reachable || !contact)
+    };
+    for problem in problems.extract_if(.., optional) {
+        lead.remove(&problem.field);
+        notes.push(problem);
+    }
+}
+
+/// Cuts what is too long where the webhook says so.
+fn cut(lead: &mut Lead, limits: &Limits) -> Vec<Problem> {
+    let mut notes = Vec::new();
+    for name in &limits.truncate {
+        let most = longest(name, limits);
+        let Some(text) = lead.text(name).filter(|text| longer_than(text, most)) else {
+            continue;
+        };
+        let kept: String = text.chars().take(most.saturating_sub(1)).chain([CUT]).collect();
+        lead.set_text(name, kept);
+        notes.push(Problem::new(
+            name.as_str(),
+            "Truncated",
+            format!("it was cut to {most} characters (payload.truncate)"),
+        ));
+    }
+    notes
+}

@@ -1,0 +1,185 @@
+//! Answers that say nothing: what people and programs put into a field that they have nothing for.
+
+use super::Field;
+
+/// In any field that such a text can be no answer of, in lower case, in the languages that most forms come in.
+const WORDS: &[&str] = &[
+    // English, and what programs write.
+    "n/a",
+    "n.a.",
+    "n.a",
+    "na",
+    "none",
+    "nil",
+    "null",
+    "undefined",
+    "nan",
+    "nothing",
+    "no",
+    "unknown",
+    "not applicable",
+    "not available",
+    "not provided",
+    "(none)",
+    "(null)",
+    "<none>",
+    "<null>",
+    "[none]",
+    "#n/a",
+    // German
+    "keine",
+    "keiner",
+    "kein",
+    "keins",
+    "keine angabe",
+    "keine angaben",
+    "k.a.",
+    "k. a.",
+    "k.a",
+    "nein",
+    "nichts",
+    "entfällt",
+    "unbekannt",
+    "ohne",
+    // French
+    "aucun",
+    "aucune",
+    "non",
+    "néant",
+    "neant",
+    "rien",
+    "sans",
+    "inconnu",
+    "sans objet",
+    "s.o.",
+    "non renseigné",
+    // Spanish
+    "ninguno",
+    "ninguna",
+    "ningún",
+    "nada",
+    "sin",
+    "no aplica",
+    "no tengo",
+    "desconocido",
+    // Portuguese
+    "nenhum",
+    "nenhuma",
+    "não",
+    "nao",
+    "não tenho",
+    "não se aplica",
+    "n/d",
+    "desconhecido",
+    // Italian
+    "nessuno",
+    "nessuna",
+    "niente",
+    "n.d.",
+    "sconosciuto",
+    "non applicabile",
+    // Dutch
+    "geen",
+    "nee",
+    "onbekend",
+    "n.v.t.",
+    "nvt",
+    "n.v.t",
+    // Polish
+    "brak",
+    "nie",
+    "nie dotyczy",
+    "nie mam",
+    "nie posiadam",
+    // Turkish
+    "yok",
+    "hayır",
+    "bilinmiyor",
+    // Russian
+    "нет",
+    "отсутствует",
+    "н/д",
+    "неизвестно",
+    "не указано",
+    // Arabic, Hindi
+    "لا يوجد",
+    "لا",
+    "नहीं",
+    "कोई नहीं",
+    // Chinese, Japanese, Korean
+    "无",
+    "無",
+    "没有",
+    "沒有",
+    "暂无",
+    "不详",
+    "なし",
+    "無し",
+    "ない",
+    "特になし",
+    "該当なし",
+    "없음",
+];
+/// The same in fields of names, places and free text: there `Na`, `Null` and `No` are names.
+const CERTAIN: &[&str] = &[
+    "n/a",
+    "#n/a",
+    "n.a.",
+    "(none)",
+    "(null)",
+    "<none>",
+    "<null>",
+    "[none]",
+    "not applicable",
+    "not available",
+    "not provided",
+    "keine angabe",
+    "keine angaben",
+    "k.a.",
+    "k. a.",
+    "non renseigné",
+    "sans objet",
+    "no aplica",
+    "não se aplica",
+    "n/d",
+    "n.d.",
+    "non applicabile",
+    "n.v.t.",
+    "nie dotyczy",
+    "н/д",
+    "не указано",
+    "特になし",
+    "該当なし",
+];
+/// What programs write, and people do not, for no name.
+const BY_PROGRAMS: &[&str] = &["null", "undefined", "none", "nan"];
+
+/// Nobody says anything with these alone.
+const STROKES: &str = "-–—―－_.…。・,:;/\\|*~=#'\"";
+
+/// Whether a field's text says nothing.
+pub(super) fn says_nothing(field: Field, text: &str) -> bool {
+    // The longest of them has some 30 bytes.
+    if text.len() > 40 {
+        return false;
+    }
+    let crossed_out = text.len() > 1 && text.bytes().all(|b| matches!(b, b'x' | b'X'));
+    if text.chars().all(|c| STROKES.contains(c)) || crossed_out && field != Field::Message {
+        return true;
+    }
+    let word = text.to_lowercase();
+    match field {
+        Field::Phone | Field::PhoneExtension => WORDS.contains(&word.as_str()) || is_zeros(text),
+        Field::Email | Field::Website | Field::CapturedAt | Field::JobTitle | Field::Message => {
+            WORDS.contains(&word.as_str())
+        }
+        Field::Company => WORDS.contains(&word.as_str()) && word != "na" && word != "no",
+        _ => CERTAIN.contains(&word.as_str()) || BY_PROGRAMS.contains(&text),
+    }
+}
+
+/// `000-000-0000`
+fn is_zeros(text: &str) -> bool {
+    text.bytes()
+        .all(|b| matches!(b, b'0' | b' ' | b'-' | b'+' | b'(' | b')' | b'.' | b'/'))
+}
