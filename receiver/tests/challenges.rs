@@ -216,7 +216,7 @@ fn who_has_the_key_may_be_answered_whatever_is_signed() {
         // Without proof there is no answer.
         assert_eq!(webhook.challenges[0].before_verification(&request), None);
         assert!(webhook.verifier.verify(&request).is_err());
-        let seen = webhook.read(&request, |_, _| panic!("a lead")).unwrap();
+        let seen = webhook.read(&request, |_| panic!("a lead")).unwrap();
         let Seen::Challenge(answer) = seen else {
             panic!("{seen:?}")
         };

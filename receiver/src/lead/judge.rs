@@ -21,16 +21,10 @@ pub struct Verdict {
 /// country of phone numbers that name none.
 pub fn judge(lead: &mut Lead, unread: Vec<Problem>, region: Option<&str>, limits: &Limits) -> Verdict {
     let required = |name: &str| limits.required.iter().any(|known| known == name);
-    for field in Field::ALL {
-        let empty = lead
-            .get(*field)
-            .is_some_and(|text| placeholder::says_nothing(*field, text));
-        // A required answer is kept, whatever it says.
-        if empty && !required(field.name()) {
-            lead.remove(field.name());
-        }
-    }
+    clear(lead, &required);
     normalise(lead, region);
+    // `- Lovelace` was split into a name and nothing.
+    clear(lead, &required);
     let mut notes = cut(lead, limits);
     let unreadable = lead
         .get(Field::CapturedAt)

@@ -8,7 +8,7 @@ use super::{Field, Lead, email, names, phone};
 
 /// Brings a lead's fields to their canonical form. `region` (ISO 3166) is the country of phone numbers that
 /// name none.
-pub fn normalise(lead: &mut Lead, region: Option<&str>) {
+pub(super) fn normalise(lead: &mut Lead, region: Option<&str>) {
     if let Some(text) = lead.get(Field::Email).map(email) {
         lead.set(Field::Email, text);
     }

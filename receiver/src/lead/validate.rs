@@ -65,7 +65,7 @@ pub(super) fn longest(name: &str, limits: &Limits) -> usize {
 }
 
 /// Everything that is wrong with a normalised lead.
-pub fn validate(lead: &Lead, limits: &Limits) -> Vec<Problem> {
+pub(super) fn validate(lead: &Lead, limits: &Limits) -> Vec<Problem> {
     let mut problems = Vec::new();
     if lead.get(Field::Email).is_none() && lead.get(Field::Phone).is_none() {
         problems.push(Problem::new(

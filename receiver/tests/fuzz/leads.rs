@@ -63,25 +63,22 @@ fn leads_are_brought_to_one_form_once() {
                 if choices.once_in(4) {
                     text.push_str(&String::from_utf8_lossy(&choices.rest(8)));
                 } else {
-                    text.push_str(choices.of(PIECES));
+                    text.push_str(choices.of::<&'static str>(PIECES));
                 }
             }
             lead.set(*field, text);
         }
-        let region = choices.of(&[None, Some("DE"), Some("US"), Some("JP"), Some("IT")]);
+        let region = *choices.of(&[None, Some("DE"), Some("US"), Some("JP"), Some("IT")]);
         let limits = Limits {
             on_invalid: *choices.of(&[OnInvalid::Reject, OnInvalid::DropField]),
             truncate: vec!["message".to_owned(), "lastName".to_owned()],
             ..Limits::default()
         };
         in_time("judging a lead", || {
-            let Verdict { problems, .. } = judge(&mut lead, Vec::new(), *region, &limits);
+            let Verdict { problems, .. } = judge(&mut lead, Vec::new(), region, &limits);
             if problems.is_empty() {
                 let mut again = lead.clone();
-                assert_eq!(
-                    judge(&mut again, Vec::new(), *region, &limits),
-                    Verdict::default()
-                );
+                assert_eq!(judge(&mut again, Vec::new(), region, &limits), Verdict::default());
                 assert_eq!(again, lead);
             }
         });

@@ -7,9 +7,9 @@ use http::{HeaderMap, Method};
 use leadgate_crds::LeadWebhook;
 use leadgate_receiver::expression::{Names, Program, Scope};
 use leadgate_receiver::lead::Field;
-use leadgate_receiver::source::Webhook;
 use leadgate_receiver::source::auth::RawRequest;
 use leadgate_receiver::source::preset;
+use leadgate_receiver::source::{Element, Webhook};
 use serde_json::{Value, json};
 
 use super::choices::Choices;
@@ -62,7 +62,10 @@ fn any_payload_becomes_a_lead_with_a_contact_or_none() {
             now: 1_790_000_000_000,
         };
         in_time(&format!("{} on {} bytes", webhook.id, body.len()), || {
-            let _ = webhook.read(&request, |draft, payload| {
+            let _ = webhook.read(&request, |element| {
+                let Element::Lead(draft, payload) = element else {
+                    return;
+                };
                 LEADS.fetch_add(1, Ordering::Relaxed);
                 let reachable = draft.lead.get(Field::Email).or(draft.lead.get(Field::Phone));
                 assert!(reachable.is_some() || draft.hydrate.is_some(), "{}", webhook.id);

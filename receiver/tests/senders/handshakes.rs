@@ -79,7 +79,7 @@ fn handshake(preset: &str, vector: &Value) -> (u16, Option<String>) {
     if webhook.verifier.verify(&request).is_err() {
         return (401, None);
     }
-    match webhook.read(&request, |_, _| {}) {
+    match webhook.read(&request, |_| {}) {
         Ok(Seen::Challenge(answer)) => given(answer),
         // An event, be it a lead or not: no handshake's answer.
         Ok(_) | Err(_) => (200, None),

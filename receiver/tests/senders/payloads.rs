@@ -4,7 +4,7 @@ use http::{HeaderMap, Method};
 use leadgate_crds::LeadWebhook;
 use leadgate_receiver::lead::{Field, Lead};
 use leadgate_receiver::source::auth::RawRequest;
-use leadgate_receiver::source::{Refusal, Webhook};
+use leadgate_receiver::source::{Draft, Element, Refusal, Webhook};
 use serde_json::{Value, json};
 
 use super::{bytes, data, text, unauthenticated};
@@ -71,7 +71,7 @@ fn each_example_payload_gives_the_lead_that_a_person_reads_in_it() {
         };
         let mut drafts = Vec::new();
         webhook
-            .read(&request, |draft, _| drafts.push(draft))
+            .read(&request, |element| drafts.extend(lead(element)))
             .unwrap_or_else(|e| panic!("{file}: {e:?}"));
         let [draft] = drafts.as_slice() else {
             panic!("{file}: {} leads", drafts.len())
@@ -112,7 +112,7 @@ fn a_thin_payload_is_refused_with_the_reason_and_never_becomes_an_empty_lead() {
             now: 0,
         };
         let refusal = unauthenticated(preset)
-            .read(&request, |_, _| panic!("a lead"))
+            .read(&request, |_| panic!("a lead"))
             .unwrap_err();
         let Refusal::Invalid(problems) = refusal else {
             panic!("{refusal:?}")
@@ -121,6 +121,13 @@ fn a_thin_payload_is_refused_with_the_reason_and_never_becomes_an_empty_lead() {
             problems.iter().any(|p| p.reason == "ContactMissing"),
             "{problems:?}"
         );
+    }
+}
+
+fn lead(element: Element<'_>) -> Option<Draft> {
+    match element {
+        Element::Lead(draft, _) => Some(draft),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -152,7 +159,9 @@ fn what_is_fetched_for_an_acuity_notification_completes_it() {
     };
     let mut urls = Vec::new();
     webhook
-        .read(&request, |draft, _| urls.push(draft.hydrate))
+        .read(&request, |element| {
+            urls.extend(lead(element).map(|draft| draft.hydrate))
+        })
         .unwrap();
     let url = "https://acuityscheduling.com/api/v1/appointments/987654".to_owned();
     assert_eq!(urls, [Some(url)]);
@@ -160,7 +169,7 @@ fn what_is_fetched_for_an_acuity_notification_completes_it() {
     let answer: Value = serde_json::from_slice(&bytes("payloads/acuity_appointment.json")).unwrap();
     let expectations: Value = serde_json::from_str(&data("payloads/EXPECT.json")).unwrap();
     let expect = &expectations["acuity_appointment.json"];
-    let lead = webhook
+    let (lead, notes) = webhook
         .complete(&answer, &json!({"id": "987654"}), Lead::new())
         .unwrap();
     for (field, name) in [
@@ -171,6 +180,7 @@ fn what_is_fetched_for_an_acuity_notification_completes_it() {
     ] {
         assert_eq!(lead.get(field), expect[name].as_str(), "{name}");
     }
+    assert_eq!(notes, []);
 }
 
 /// One request for two people must not lose the second: the message's id alone would take them for one.
@@ -193,7 +203,9 @@ fn two_attendees_of_one_cvent_message_are_two_submissions() {
     };
     let mut keys = Vec::new();
     unauthenticated("cvent")
-        .read(&request, |draft, _| keys.push(draft.key.digest))
+        .read(&request, |element| {
+            keys.extend(lead(element).map(|draft| draft.key.digest))
+        })
         .unwrap();
     assert_eq!(keys.len(), 2);
     assert_ne!(keys[0], keys[1]);
