@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, Method};
 use leadgate_receiver::lead::Field;
 use leadgate_receiver::source::auth::RawRequest;
-use leadgate_receiver::source::{Refusal, Seen};
+use leadgate_receiver::source::{Element, Refusal, Seen};
 use serde_json::{Value, json};
 
 use super::unauthenticated;
@@ -22,7 +22,10 @@ fn read(preset: &str, with: &[(&str, &str)], body: &[u8]) -> Result<Value, Strin
         now: 0,
     };
     let mut leads = Vec::new();
-    let seen = unauthenticated(preset).read(&request, |draft, _| {
+    let seen = unauthenticated(preset).read(&request, |element| {
+        let Element::Lead(draft, _) = element else {
+            return;
+        };
         let mut lead = json!({"key": draft.key.digest});
         // Without the time of acceptance, which is another each time.
         for field in Field::ALL.iter().filter(|field| **field != Field::CapturedAt) {
