@@ -179,9 +179,8 @@ fn in_order<'a>(words: &mut Vec<&'a str>, generation: &mut Option<&'a str>) -> O
         return None;
     }
     match words.as_slice() {
-        [] => None,
         [_] if titled => Some(name(&[], words)),
-        [_] => None,
+        [] | [_] => None,
         [first, ..] if is_small(first) && is_particle(first) => Some(name(&[], words)),
         words => {
             let (given, family) = words.split_at_checked(family_start(words)?)?;

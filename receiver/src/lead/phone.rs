@@ -192,7 +192,7 @@ fn is_rounded(text: &str) -> bool {
 }
 
 /// The number, and the digits that a word at its end calls an extension.
-fn split_extension<'a>(text: &'a str) -> (&'a str, Option<&'a str>) {
+fn split_extension(text: &str) -> (&str, Option<&str>) {
     let end = text.trim_end_matches([')', ']', '.', '#', ' ']);
     let number = end.trim_end_matches(|c: char| c.is_ascii_digit());
     let Some(extension) = end.get(number.len()..) else {
