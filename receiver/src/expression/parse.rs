@@ -60,7 +60,7 @@ fn in_words(source: &str, errors: &ParseErrors) -> Problem {
     let token = message
         .split_once("input '")
         .or_else(|| message.split_once("at: '"))
-        .map(|(_, rest)| rest.split('\'').next().unwrap_or_default())
+        .map(|(_, rest)| rest.split('\'').next().unwrap_or_default().trim())
         .unwrap_or_default();
     let whole = source.trim_end();
     let unfinished = message.contains("no viable alternative") && whole.ends_with(token);
@@ -76,7 +76,7 @@ fn in_words(source: &str, errors: &ParseErrors) -> Problem {
         );
     }
     if message.contains("token recognition error") {
-        let quote = token.starts_with(['\'', '"']) || message.contains("at: '''");
+        let quote = ["at: ''", "at: '\""].iter().any(|at| message.contains(at));
         let what = if quote {
             "a text begins here and does not end; close the quote".to_owned()
         } else {
@@ -96,7 +96,9 @@ fn in_words(source: &str, errors: &ParseErrors) -> Problem {
 /// Words without an operator, a bracket or a quote: somebody meant a text.
 fn looks_like_text(source: &str) -> bool {
     let source = source.trim();
-    source.contains(|c: char| c.is_alphanumeric())
+    let (several, point) = (source.contains(char::is_whitespace), source.ends_with('.'));
+    (several || !point)
+        && source.contains(|c: char| c.is_alphanumeric())
         && source.chars().all(|c| {
             c.is_alphanumeric()
                 || c.is_whitespace()

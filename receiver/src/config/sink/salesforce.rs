@@ -182,7 +182,7 @@ mod tests {
         for (error, part) in found.iter().zip([
             "spec.salesforce.auth.clientCredentials.clientId: Secret s has no such key",
             "spec.salesforce.auth.clientCredentials.clientSecret: Secret s key blank is empty; put the connected app's consumer secret there",
-            "spec.salesforce.externalId.value: `lead.` is not a valid CEL expression",
+            "spec.salesforce.externalId.value: `lead.`: it ends too early, after lead.",
         ]) {
             assert!(error.starts_with(part), "{error}");
         }

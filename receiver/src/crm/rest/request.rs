@@ -243,9 +243,9 @@ mod tests {
             ),
             ("1", None, "MappingFailed rest.create.path: it must give a text"),
             (
-                "'/x/' + 1",
+                "'/x/' + properties",
                 None,
-                "MappingFailed rest.create.path: `'/x/' + 1` failed:",
+                "MappingFailed rest.create.path: `'/x/' + properties` failed:",
             ),
             (
                 "'/x'",
