@@ -50,6 +50,16 @@ pub struct Cli {
         hide_env_values = true
     )]
     pub queue: String,
+    /// Redis: what the queue's keys begin with. Receivers with different prefixes never see each other's leads. The
+    /// operator sets leadgate-NAMESPACE.
+    #[arg(
+        long,
+        env = "LEADGATE_QUEUE_PREFIX",
+        value_name = "PREFIX",
+        default_value = "leadgate",
+        value_parser = queue_prefix
+    )]
+    pub queue_prefix: String,
     /// Certificate chain (PEM), to serve HTTPS.
     #[arg(long, env = "LEADGATE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -105,6 +115,20 @@ pub enum OutputFormat {
     Text,
     /// One JSON object.
     Json,
+}
+
+/// A prefix is a hash tag, and stands in patterns of permissions.
+fn queue_prefix(text: &str) -> Result<String, String> {
+    let fine = !text.is_empty()
+        && text.len() <= 100
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    if fine {
+        Ok(text.to_owned())
+    } else {
+        Err("up to 100 letters, digits, hyphens, underscores and dots".to_owned())
+    }
 }
 
 impl Cli {

@@ -179,6 +179,8 @@ pub struct Metrics {
     pub dead: Family<SinkLabels, Gauge>,
     /// Held leads, by sink.
     pub held: Family<SinkLabels, Gauge>,
+    /// Leads of sinks that are not configured.
+    pub orphaned: Family<SinkLabels, Gauge>,
     /// Leads that no sink takes, by webhook.
     pub unrouted: Family<WebhookLabels, Gauge>,
     /// Whether a sink is paused.
@@ -282,6 +284,11 @@ impl Metrics {
             held: register!(
                 "held_leads",
                 "Leads that wait for a person's decision",
+                Family::default()
+            ),
+            orphaned: register!(
+                "orphaned_leads",
+                "Leads that wait, or are set aside, for a sink that is not configured",
                 Family::default()
             ),
             unrouted: register!(

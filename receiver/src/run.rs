@@ -39,7 +39,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let public = http::bind(&cli.listen)?;
     let private = http::bind(&cli.admin_listen)?;
     let seats = descriptors::connections(descriptors::raise());
-    let queue = queue::open(&cli.queue, OpenOptions::default()).await?;
+    let queue = queue::open(
+        &cli.queue,
+        OpenOptions {
+            prefix: cli.queue_prefix.clone(),
+            ..OpenOptions::default()
+        },
+    )
+    .await?;
     let metrics = Arc::new(Metrics::new());
     let (publish, config) = watch::channel(Arc::new(Config::not_read_yet()));
     let inspections = Arc::new(Inspections::default());
@@ -107,6 +114,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         queue_log,
     };
     let delivery = tokio::spawn(Supervisor::new(shared).run(stop.clone()));
+    let orphans = tokio::spawn(admin::watch_orphans(
+        Arc::clone(&queue),
+        admin.config.clone(),
+        stop.clone(),
+    ));
     let pruner = tokio::spawn(prune(Arc::clone(&queue), stop.clone()));
     report_store(queue.as_ref()).await;
     tracing::info!(%listen, %admin_listen, "ready to take leads");
@@ -118,7 +130,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     tracing::info!("stopping: finishing what was begun");
     stop.cancel();
-    let (delivered, _, _) = tokio::join!(delivery, reader, pruner);
+    let (delivered, _, _, _) = tokio::join!(delivery, reader, pruner, orphans);
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery did not stop as it should");
     }

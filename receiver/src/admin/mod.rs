@@ -4,6 +4,7 @@
 //! where no token is set, a loopback peer.
 
 mod access;
+mod orphans;
 mod parked;
 mod sinks;
 mod status;
@@ -25,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::queue::{Millis, Queue};
 
 pub use access::Token;
+pub use orphans::watch_orphans;
 
 /// What the admin server shows.
 pub struct Admin {
@@ -48,7 +50,10 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/status", get(status::status))
         .route("/deadletters", get(parked::list))
         .route("/deadletters/{id}", get(parked::show).delete(parked::discard))
+        .route("/deadletters/replay", post(parked::replay_many))
         .route("/deadletters/{id}/replay", post(parked::replay))
+        .route("/deadletters/{id}/move", post(parked::move_to))
+        .route("/deadletters/{id}/expedite", post(parked::expedite))
         .route("/sinks/{namespace}/{name}/resume", post(sinks::resume))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&admin),

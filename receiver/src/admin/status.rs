@@ -11,19 +11,20 @@ use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
 use serde_json::{Value, json};
 
+use super::orphans::{orphan_problem, orphaned};
 use super::{Admin, time};
 use crate::config::{Config, Sink};
 use crate::crm::Failure;
 use crate::delivery::Inspected;
 use crate::metrics::{KEY_CONFLICT, RequestLabels, SinkLabels, WebhookLabels};
-use crate::queue::{QueueError, SinkId, SinkStats, WebhookId, WebhookStats};
+use crate::queue::{QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 use crate::source::Webhook;
 
 /// `GET /status`.
 pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
     let config = Arc::clone(&admin.config.borrow());
     let problems: Vec<Value> = config.problems.iter().map(|problem| json!(problem)).collect();
-    let (webhooks, sinks) = match figures(&admin, &config).await {
+    let (webhooks, by_sink) = match figures(&admin, &config).await {
         Ok(figures) => figures,
         Err(error) => {
             return ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
@@ -39,24 +40,35 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
         }
         Err(error) => json!({"ready": false, "problems": [error.to_string()]}),
     };
-    let by_sink: Vec<(SinkId, SinkStats)> = config.sinks().map(|sink| sink.id.clone()).zip(sinks).collect();
+    let orphans = by_sink.get(config.sinks().count()..).unwrap_or_default();
+    let sinks = config
+        .sinks()
+        .zip(&by_sink)
+        .map(|(s, (_, stats))| sink(&admin, &config, s, stats));
     Json(json!({
         "loaded": admin.loaded.load(Ordering::Relaxed),
         "queue": store,
         "problems": problems,
         "warnings": config.warnings,
-        "webhooks": config.webhooks().zip(webhooks).map(|(w, stats)| webhook(&admin, w, &stats, &by_sink)).collect::<Vec<_>>(),
-        "sinks": config.sinks().zip(&by_sink).map(|(s, (_, stats))| sink(&admin, &config, s, stats)).collect::<Vec<_>>(),
+        "webhooks": config.webhooks().zip(&webhooks).map(|(w, (_, stats))| webhook(&admin, w, stats, &by_sink)).collect::<Vec<_>>(),
+        "sinks": sinks.chain(orphans.iter().map(|(id, stats)| orphan(id, stats))).collect::<Vec<_>>(),
     }))
     .into_response()
 }
 
-async fn figures(admin: &Admin, config: &Config) -> Result<(Vec<WebhookStats>, Vec<SinkStats>), QueueError> {
+/// Figures of every webhook, and of every sink: the configured ones, then those that are not although leads wait for them.
+async fn figures(
+    admin: &Admin,
+    config: &Config,
+) -> Result<(Vec<(WebhookId, WebhookStats)>, Vec<(SinkId, SinkStats)>), QueueError> {
     let webhooks: Vec<WebhookId> = config.webhooks().map(|webhook| webhook.id.clone()).collect();
-    let sinks: Vec<SinkId> = config.sinks().map(|sink| sink.id.clone()).collect();
+    let mut sinks: Vec<SinkId> = config.sinks().map(|sink| sink.id.clone()).collect();
+    sinks.extend(orphaned(admin.queue.as_ref(), config).await?);
+    let of_webhooks = admin.queue.webhook_stats(&webhooks).await?;
+    let of_sinks = admin.queue.sink_stats(&sinks).await?;
     Ok((
-        admin.queue.webhook_stats(&webhooks).await?,
-        admin.queue.sink_stats(&sinks).await?,
+        webhooks.into_iter().zip(of_webhooks).collect(),
+        sinks.into_iter().zip(of_sinks).collect(),
     ))
 }
 
@@ -68,19 +80,28 @@ fn webhook(admin: &Admin, webhook: &Webhook, stats: &WebhookStats, sinks: &[(Sin
         };
         admin.metrics.requests.get_or_create(&labels).get()
     };
+    let share_of = |sink: &SinkId| {
+        let (_, stats) = sinks.iter().find(|(id, _)| id == sink)?;
+        let (_, share) = stats.by_webhook.iter().find(|(id, _)| *id == webhook.id)?;
+        Some(share.clone())
+    };
+    let is_named = |sink: &SinkId| webhook.sinks.iter().any(|route| route.sink == *sink);
+    // Then those of which leads wait although the webhook does not name them any more.
+    let left = sinks.iter().map(|(id, _)| id).filter(|id| {
+        let waits = |share: SinkShare| share.pending + share.held + share.dead > 0;
+        !is_named(id) && share_of(id).is_some_and(waits)
+    });
     let routes: Vec<Value> = webhook
         .sinks
         .iter()
-        .map(|route| {
-            let share = sinks
-                .iter()
-                .find(|(id, _)| *id == route.sink)
-                .and_then(|(_, stats)| stats.by_webhook.iter().find(|(id, _)| *id == webhook.id))
-                .map(|(_, share)| share.clone())
-                .unwrap_or_default();
-            let latency = admin.metrics.latency(&webhook.id, &route.sink);
+        .map(|route| &route.sink)
+        .chain(left)
+        .map(|sink| {
+            let share = share_of(sink).unwrap_or_default();
+            let latency = admin.metrics.latency(&webhook.id, sink);
             json!({
-                "name": route.sink.as_str().split_once('/').map_or(route.sink.as_str(), |(_, name)| name),
+                "name": sink.as_str().split_once('/').map_or(sink.as_str(), |(_, name)| name),
+                "named": is_named(sink),
                 "pending": share.pending,
                 "held": share.held,
                 "dead": share.dead,
@@ -88,7 +109,7 @@ fn webhook(admin: &Admin, webhook: &Webhook, stats: &WebhookStats, sinks: &[(Sin
                 "discarded": share.discarded,
                 "latency": latency.map(|(p50, p99)| json!({"p50": milliseconds(p50), "p99": milliseconds(p99)})),
                 "lastDeliveredTime": share.last_delivered_at.and_then(time),
-                "lastError": admin.metrics.last_error(&webhook.id, &route.sink),
+                "lastError": admin.metrics.last_error(&webhook.id, sink),
             })
         })
         .collect();
@@ -101,6 +122,7 @@ fn webhook(admin: &Admin, webhook: &Webhook, stats: &WebhookStats, sinks: &[(Sin
             "duplicates": stats.duplicates,
             "keyConflicts": stats.key_conflicts,
             "rejected": stats.rejected,
+            "rejectedDropped": stats.rejected_dropped,
             "unrouted": stats.unrouted,
             "discarded": stats.discarded,
             "unauthorized": count("unauthorized"),
@@ -144,16 +166,11 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
     let inspected = admin.inspections.of(&sink.id);
     json!({
         "name": sink.id.as_str(),
+        "orphaned": false,
+        "problem": null,
         "suspended": sink.suspended,
         "webhooks": webhooks.len(),
-        "leads": {
-            "pending": stats.pending,
-            "held": stats.held,
-            "dead": stats.dead,
-            "delivered": stats.delivered,
-            "discarded": stats.discarded,
-            "oldestPendingSeconds": oldest(stats).as_secs(),
-        },
+        "leads": leads(stats),
         "pausedUntil": stats.paused.as_ref().and_then(|(until, _)| time(*until)),
         "pausedReason": paused.map(|(word, _)| word),
         "pausedMessage": paused.map(|(_, message)| message),
@@ -163,6 +180,36 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
         })),
         "deliveredWithoutProperties": admin.metrics.refusals(&sink.id),
         "lastError": last_error,
+    })
+}
+
+/// A sink that is not configured although leads wait for it: the same members, and a problem.
+fn orphan(id: &SinkId, stats: &SinkStats) -> Value {
+    json!({
+        "name": id.as_str(),
+        "orphaned": true,
+        "problem": orphan_problem(id, stats),
+        "suspended": false,
+        "webhooks": 0,
+        "leads": leads(stats),
+        "pausedUntil": null,
+        "pausedReason": null,
+        "pausedMessage": null,
+        "inspection": null,
+        "notice": null,
+        "deliveredWithoutProperties": [],
+        "lastError": null,
+    })
+}
+
+fn leads(stats: &SinkStats) -> Value {
+    json!({
+        "pending": stats.pending,
+        "held": stats.held,
+        "dead": stats.dead,
+        "delivered": stats.delivered,
+        "discarded": stats.discarded,
+        "oldestPendingSeconds": oldest(stats).as_secs(),
     })
 }
 
@@ -192,26 +239,39 @@ fn reason_and_message(text: &str) -> (&str, &str) {
 /// Reads from the store what only it knows. While it is away, the last figures stand.
 pub(super) async fn refresh_gauges(admin: &Admin) {
     let config = Arc::clone(&admin.config.borrow());
-    let sinks: Vec<SinkId> = config.sinks().map(|sink| sink.id.clone()).collect();
-    let webhooks: Vec<WebhookId> = config.webhooks().map(|webhook| webhook.id.clone()).collect();
-    let (Ok(stats), Ok(counts)) = (
-        admin.queue.sink_stats(&sinks).await,
-        admin.queue.webhook_stats(&webhooks).await,
-    ) else {
+    let Ok((webhooks, sinks)) = figures(admin, &config).await else {
         admin.metrics.queue_errors.inc();
         return;
     };
     let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    for (id, stats) in webhooks.iter().zip(&counts) {
+    for (id, stats) in &webhooks {
         let labels = WebhookLabels {
             webhook: id.to_string(),
         };
         let unrouted = admin.metrics.unrouted.get_or_create(&labels);
         unrouted.set(gauge(stats.unrouted));
     }
-    for (id, stats) in sinks.iter().zip(&stats) {
+    // A sink that is gone, with all its leads, must not keep its last figures.
+    let metrics = &admin.metrics;
+    for family in [
+        &metrics.queue_depth,
+        &metrics.dead,
+        &metrics.held,
+        &metrics.paused,
+        &metrics.orphaned,
+    ] {
+        family.clear();
+    }
+    metrics.queue_age.clear();
+    let configured = config.sinks().count();
+    for (number, (id, stats)) in sinks.iter().enumerate() {
         let labels = SinkLabels { sink: id.to_string() };
-        let metrics = &admin.metrics;
+        if number >= configured {
+            metrics
+                .orphaned
+                .get_or_create(&labels)
+                .set(gauge(stats.pending + stats.held + stats.dead));
+        }
         metrics
             .queue_depth
             .get_or_create(&labels)

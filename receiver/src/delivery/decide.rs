@@ -190,6 +190,17 @@ pub(super) fn crashed(keep: Duration) -> Decision {
     park(ParkedSet::Dead, "dead", why, keep)
 }
 
+/// Of a lead that is older than what the sink has delivered of its contact: a person replayed it, or moved it, when the
+/// newer one was on its way.
+pub(super) fn superseded(keep: Duration) -> Decision {
+    let why = Failure::new(
+        "OvertakenByNewer",
+        "a newer lead of this contact was delivered before it, and this one would overwrite its values; discard it, or \
+         replay it with force=true",
+    );
+    park(ParkedSet::Dead, "dead", why, keep)
+}
+
 /// Of a lead that waits until another one that was not to be tried together with it has an outcome.
 pub(super) fn step_aside(after: Duration) -> Decision {
     Decision {

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::Shared;
 use super::attempt::{Attempted, Tools, attempt};
 use super::closed::{Closed, Wait};
-use super::decide::{Caution, Circumstances, caution, crashed, decide, step_aside};
+use super::decide::{Caution, Circumstances, caution, crashed, decide, step_aside, superseded};
 use super::gate::SinkGate;
 use super::groups::groups;
 use super::in_flight::InFlight;
@@ -142,7 +142,7 @@ impl Worker {
         let mut found = queue
             .claim(&self.sink.id, if most > 1 { most } else { free }, lease)
             .await?;
-        let (claims, suspect) = self.set_suspects_apart(found.claims).await;
+        let (claims, suspect) = self.set_apart(found.claims).await;
         if let Some(suspect) = suspect {
             // The others, too, are better off in calls of their own.
             let calls = claims.into_iter().map(|claim| self.call(vec![claim]));
@@ -167,7 +167,7 @@ impl Worker {
             self.until_stopped(linger).await;
             // What is claimed already goes its way, whatever the store says now.
             if let Ok(more) = queue.claim(&self.sink.id, most - count, lease).await {
-                let (more, suspect) = self.set_suspects_apart(more.claims).await;
+                let (more, suspect) = self.set_apart(more.claims).await;
                 for claims in grouped(more, most) {
                     self.join(&mut calls, claims, most);
                 }
@@ -192,19 +192,23 @@ impl Worker {
         }
     }
 
-    /// Takes out of `claims` the leads of which earlier claims ended without an outcome. One that has no more chances is
-    /// settled; of the others at most one is returned, as a call of its own, and only if no other is under way in this
+    /// Takes out of `claims` the leads that a newer one has overtaken, and those of which earlier claims ended without an
+    /// outcome. Of the latter one that has no more chances is settled; of the others at most one is returned, as a call of its own, and only if no other is under way in this
     /// process: if it kills the process, it alone is to blame. The rest steps aside.
-    async fn set_suspects_apart(&self, claims: Vec<Claim>) -> (Vec<Claim>, Option<Call>) {
+    async fn set_apart(&self, claims: Vec<Claim>) -> (Vec<Claim>, Option<Call>) {
         if claims
             .iter()
-            .all(|claim| caution(claim.lost) == Caution::Together)
+            .all(|claim| caution(claim.lost) == Caution::Together && !claim.overtaken)
         {
             return (claims, None);
         }
         let (mut ordinary, mut suspect, mut settled) = (Vec::new(), None, Vec::new());
         for claim in claims {
             match caution(claim.lost) {
+                _ if claim.overtaken => {
+                    let (keep, _) = self.retention(&claim);
+                    settled.push((claim, superseded(keep)));
+                }
                 Caution::Together => ordinary.push(claim),
                 Caution::Crashed => {
                     let (keep, _) = self.retention(&claim);

@@ -31,6 +31,8 @@ use crate::source::{Batch, ChallengeAnswer, Other, Refusal, Taken, Webhook};
 /// A body this large is mapped off the async threads: it takes milliseconds. So does one whose expressions turn out to
 /// be heavy.
 const LARGE: usize = 64 << 10;
+/// The longest body of a rejected request that is kept for replay; of a longer one, its beginning, to be looked at.
+const LONGEST_KEPT: usize = 256 << 10;
 /// Seconds after which a sender should try again.
 const SOON: u32 = 5;
 /// The same where a person has to act first.
@@ -400,17 +402,31 @@ struct Kept<'a> {
     body: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<String>,
+    /// How long the body was, if only its beginning is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_from_bytes: Option<usize>,
 }
 
 impl<'a> Kept<'a> {
     fn request(bytes: &'a [u8], content_type: Option<&'a str>, content_encoding: Option<&'a str>) -> Self {
-        let body = std::str::from_utf8(bytes).ok();
+        let cut_from_bytes = (bytes.len() > LONGEST_KEPT).then_some(bytes.len());
+        let bytes = bytes.get(..LONGEST_KEPT).unwrap_or(bytes);
+        let body = match std::str::from_utf8(bytes) {
+            Ok(text) => Some(text),
+            // Cut inside a character.
+            Err(error) if cut_from_bytes.is_some() && error.error_len().is_none() => {
+                let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                std::str::from_utf8(whole).ok()
+            }
+            Err(_) => None,
+        };
         Self {
             content_type,
             content_encoding,
             element: false,
             body,
             body_base64: body.is_none().then(|| STANDARD.encode(bytes)),
+            cut_from_bytes,
         }
     }
 

@@ -80,32 +80,45 @@ pub trait Queue: Send + Sync + 'static {
     /// Lifts a pause and closes the circuit.
     async fn resume(&self, sink: &SinkId) -> Result<(), QueueError>;
 
-    /// Keeps a request that was verified but could not become a lead, for `keep`. Counted per webhook.
+    /// Keeps a request that was verified but could not become a lead, for `keep`. Counted per webhook, and bounded in
+    /// bytes: the oldest of the webhook's make room.
     async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError>;
 
-    /// Lists a set, newest first.
+    /// Lists a set, newest first; pending leads by when they are due, sink by sink.
     async fn list(&self, set: ParkedSet, filter: &ListFilter) -> Result<ParkedPage, QueueError>;
 
-    /// One parked lead; for several sinks of one lead, one each.
+    /// Every place in which a lead is: one for each sink. It looks through the leads that wait: for people, not for
+    /// each request.
     async fn show(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError>;
 
-    /// Puts a dead or held lead back at the end of its contact's line, due now, with its attempts cleared.
-    /// `record`, if given, is remembered for the contact for so long: what a person decided. `false`: no such lead in
-    /// that set. A rejected request is not replayed here (it never was a lead).
-    async fn replay(
+    /// Takes a lead out of a set and puts it into its contact's line in each sink of `to`, due now, with its attempts
+    /// cleared. There it stands by its time of acceptance among the leads that have not been tried yet.
+    ///
+    /// With its own sink it is replayed, with another it is moved; `sink` is `None` for an unrouted one. `false`: it is not
+    /// in that set, or it is being delivered now. A rejected request stays (it never was a lead).
+    async fn requeue(
         &self,
         set: ParkedSet,
-        sink: &SinkId,
+        sink: Option<&SinkId>,
         id: &LeadId,
-        record: Option<(&str, Duration)>,
+        to: &[SinkId],
+        how: Requeue<'_>,
     ) -> Result<bool, QueueError>;
 
-    /// Removes a parked lead for good and counts it as discarded. `sink` is `None` for rejected requests.
+    /// Makes the contact's line in which a lead waits due now. `false`: it does not wait there, or its contact's first
+    /// lead is being delivered now.
+    async fn expedite(&self, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError>;
+
+    /// Removes a lead for good and counts it as discarded. `sink` is `None` for unrouted leads and rejected requests.
+    /// `false`: it is not there, or it is being delivered now.
     async fn discard(&self, set: ParkedSet, sink: Option<&SinkId>, id: &LeadId) -> Result<bool, QueueError>;
 
     /// Erases a contact everywhere: waiting, parked and remembered. Returns how many leads went; one that was
     /// in two sinks counts twice, as it does in the figures.
     async fn erase(&self, contact: &Contact) -> Result<u64, QueueError>;
+
+    /// Every sink of which leads wait or are set aside, named or not, in order.
+    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError>;
 
     /// Figures of the given sinks, in their order.
     async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError>;
@@ -118,6 +131,9 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Whether the store answers and is set up so that an acknowledged lead survives.
     async fn check(&self) -> Result<StoreReport, QueueError>;
+
+    /// Whether other receivers, perhaps of other owners, may use the same store.
+    fn is_shared(&self) -> bool;
 
     /// Finishes what is under way and releases the store.
     async fn close(&self);

@@ -7,7 +7,8 @@ use super::{Queue, redis, sqlite};
 /// What a queue URL does not say.
 #[derive(Clone)]
 pub struct OpenOptions {
-    /// Redis: what all keys begin with; made one hash tag, so that a namespace lives in one cluster slot.
+    /// Redis: what all keys begin with; made one hash tag, so that a namespace lives in one cluster slot. Receivers with
+    /// different prefixes never see each other's leads.
     pub prefix: String,
     /// Redis: the user, if the URL names none.
     pub username: Option<String>,
@@ -17,6 +18,8 @@ pub struct OpenOptions {
     pub max_waiting: usize,
     /// How many bytes of them.
     pub max_waiting_bytes: usize,
+    /// How many bytes of rejected requests are kept for a webhook; the oldest make room.
+    pub max_rejected_bytes: u64,
     /// SQLite: how large the file may grow; `None` for as large as the disk.
     pub max_file_bytes: Option<u64>,
 }
@@ -29,6 +32,7 @@ impl Default for OpenOptions {
             password: None,
             max_waiting: 10_000,
             max_waiting_bytes: 64 << 20,
+            max_rejected_bytes: 64 << 20,
             max_file_bytes: None,
         }
     }
@@ -42,6 +46,7 @@ impl fmt::Debug for OpenOptions {
             .field("password", &self.password.as_ref().map(|_| "(hidden)"))
             .field("max_waiting", &self.max_waiting)
             .field("max_waiting_bytes", &self.max_waiting_bytes)
+            .field("max_rejected_bytes", &self.max_rejected_bytes)
             .field("max_file_bytes", &self.max_file_bytes)
             .finish()
     }

@@ -199,6 +199,8 @@ pub struct Claim {
     pub unknown: bool,
     /// Claims in a row that ended without an outcome: their workers were killed, crashed or hung.
     pub lost: u32,
+    /// The sink has delivered a lead of this contact that was accepted later: this one would undo it.
+    pub overtaken: bool,
     /// When it was accepted.
     pub accepted_at: Millis,
     /// When it joined the line: accepted, or replayed. What limits how long to retry counts from here, else a
@@ -289,6 +291,15 @@ pub struct ParkReason {
 }
 
 impl ParkReason {
+    /// There is none.
+    pub(super) fn none() -> Self {
+        Self {
+            reason: String::new(),
+            message: String::new(),
+            answer: String::new(),
+        }
+    }
+
     /// Why a lead is in [`ParkedSet::Unrouted`].
     pub(super) fn unrouted() -> Self {
         Self {
@@ -338,10 +349,13 @@ pub enum Settled {
     Stale,
 }
 
-/// The sets in which what needs a person waits.
+/// The sets in which leads can be looked at: those in which what needs a person waits, and that of the leads which wait
+/// for delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ParkedSet {
+    /// Nobody needs to do anything: they wait for delivery, or are being delivered.
+    Pending,
     /// A person must decide which record it is.
     Held,
     /// The CRM refused it for good, or retries ran out.
@@ -356,6 +370,7 @@ impl ParkedSet {
     /// The set's name in keys, paths and labels.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Pending => "pending",
             Self::Held => "held",
             Self::Dead => "dead",
             Self::Unrouted => "unrouted",
@@ -377,7 +392,7 @@ pub struct NewRejected {
     pub body: Bytes,
 }
 
-/// A lead or request that waits for a person.
+/// A lead or request that waits for a person; of [`ParkedSet::Pending`], for delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
     /// Which set.
@@ -392,16 +407,40 @@ pub struct Parked {
     pub contact: Option<Contact>,
     /// When it was accepted (rejected: received).
     pub accepted_at: Millis,
-    /// When it was set aside.
+    /// When it was set aside; pending: when it joined its line.
     pub parked_at: Millis,
-    /// When it will be removed.
-    pub expires_at: Millis,
+    /// When it will be removed; `None`: when it is delivered.
+    pub expires_at: Option<Millis>,
+    /// When it will be tried; `None`: not by itself.
+    pub due: Option<Due>,
     /// How often delivery was tried.
     pub attempts: u32,
-    /// Why.
+    /// The sink has delivered a lead of this contact that was accepted later.
+    pub overtaken: bool,
+    /// Why; pending: why the last attempt failed, empty if there was none.
     pub why: ParkReason,
-    /// As it came.
+    /// As it came. Lists leave out that of pending leads.
     pub body: Bytes,
+}
+
+/// When a lead that waits is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// When the first lead of its contact is due; while that is being delivered, when the lease ends.
+    pub at: Millis,
+    /// It is being delivered now.
+    pub claimed: bool,
+    /// How many leads of its contact are before it.
+    pub behind: u64,
+}
+
+/// How a lead is put back into a line.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Requeue<'a> {
+    /// The CRM record that a person chose for its contact, and how long that stands.
+    pub record: Option<(&'a str, Duration)>,
+    /// It is written even if it was overtaken.
+    pub force: bool,
 }
 
 /// Which parked leads to list.
@@ -411,6 +450,10 @@ pub struct ListFilter {
     pub sink: Option<SinkId>,
     /// Only this webhook's.
     pub webhook: Option<WebhookId>,
+    /// Only those with this reason.
+    pub reason: Option<String>,
+    /// In the order in which they were accepted, as their ids tell it; not of pending leads, which have their own.
+    pub by_acceptance: bool,
     /// Continue after this cursor.
     pub after: Option<String>,
     /// At most so many (1 to 1000).
@@ -420,7 +463,7 @@ pub struct ListFilter {
 /// A page of parked leads.
 #[derive(Debug, Clone, Default)]
 pub struct ParkedPage {
-    /// Newest first.
+    /// In their order.
     pub items: Vec<Parked>,
     /// Where the next page starts; `None` at the end.
     pub next: Option<String>,
@@ -518,6 +561,8 @@ pub struct WebhookStats {
     pub key_conflicts: u64,
     /// Rejected after verification, ever.
     pub rejected: u64,
+    /// Rejected requests whose copies were removed to make room for newer ones, ever.
+    pub rejected_dropped: u64,
     /// Leads in the unrouted set now.
     pub unrouted: u64,
     /// Unrouted leads that were discarded, erased or removed at the end of their retention, ever.

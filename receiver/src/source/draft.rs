@@ -173,6 +173,21 @@ fn complete(lead: &mut Lead, webhook: &Webhook, key: &Key, id: &LeadId) {
     }
 }
 
+impl Webhook {
+    /// The sinks that a lead which was accepted earlier goes to, as the webhook is now.
+    pub fn sinks_of(&self, lead: &Value, payload: &Value) -> Result<Arc<[SinkId]>, Problem> {
+        let context = Context {
+            webhook: self,
+            payload,
+            headers: &Value::Null,
+            query: &Value::Null,
+        };
+        let mut problems = Vec::new();
+        let sinks = route(self, &context.scope(None).with("lead", lead), &mut problems);
+        problems.pop().map_or(Ok(sinks), Err)
+    }
+}
+
 fn route(webhook: &Webhook, scope: &Scope<'_>, problems: &mut Vec<Problem>) -> Arc<[SinkId]> {
     let mut sinks = Vec::with_capacity(webhook.sinks.len());
     for route in &webhook.sinks {

@@ -89,6 +89,8 @@ fn sampled() -> String {
     let route = RouteLabels { webhook, sink };
     let _ = metrics.requests.get_or_create(&request);
     let _ = metrics.accept_latency.get_or_create(&of_webhook);
+    let _ = metrics.key_conflicts.get_or_create(&of_webhook);
+    let _ = metrics.unrouted.get_or_create(&of_webhook);
     let _ = metrics.unauthorized.get_or_create(&reason);
     let _ = metrics
         .connections_ended
@@ -108,6 +110,7 @@ fn sampled() -> String {
         &metrics.dead,
         &metrics.held,
         &metrics.paused,
+        &metrics.orphaned,
     ] {
         let _ = gauge.get_or_create(&of_sink);
     }

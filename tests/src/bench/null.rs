@@ -11,8 +11,8 @@ use leadgate_receiver::{
     metrics::Metrics,
     queue::{
         Admission, Breaker, Claims, Contact, CrmHealth, Grant, LeadId, ListFilter, NewLead, NewRejected,
-        Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Settled, Settlement, SinkId, SinkStats,
-        StoreReport, Token, WebhookId, WebhookStats,
+        Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Requeue, Settled, Settlement, SinkId,
+        SinkStats, StoreReport, Token, WebhookId, WebhookStats,
     },
 };
 use tokio::sync::watch;
@@ -70,14 +70,27 @@ impl Queue for NullQueue {
     async fn show(&self, _: &LeadId) -> Result<Vec<Parked>, QueueError> {
         nothing()
     }
-    async fn replay(
+    async fn requeue(
         &self,
         _: ParkedSet,
-        _: &SinkId,
+        _: Option<&SinkId>,
         _: &LeadId,
-        _: Option<(&str, Duration)>,
+        _: &[SinkId],
+        _: Requeue<'_>,
     ) -> Result<bool, QueueError> {
         nothing()
+    }
+
+    async fn expedite(&self, _: &SinkId, _: &LeadId) -> Result<bool, QueueError> {
+        nothing()
+    }
+
+    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError> {
+        nothing()
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
     async fn discard(&self, _: ParkedSet, _: Option<&SinkId>, _: &LeadId) -> Result<bool, QueueError> {
         nothing()

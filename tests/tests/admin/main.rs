@@ -11,5 +11,6 @@ mod crashes;
 mod crm;
 mod figures;
 mod parked;
+mod waiting;
 
 use leadgate_tests::rig::{Rig, SECRET};

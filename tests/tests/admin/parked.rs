@@ -75,7 +75,7 @@ async fn what_the_crm_refuses_is_dead_with_its_reason_and_arrives_once_the_mappi
     assert_eq!(seen, sorted);
     for (filter, count) in [
         ("sink=default/hubspot", 5),
-        ("sink=default/other", 0),
+        ("sink=hubspot", 5),
         ("webhook=default/web", 5),
         ("webhook=default/other", 0),
         ("set=held", 0),

@@ -243,6 +243,11 @@ pub(crate) const TABLE: &[(Base, &str, Verdict)] = &[
     (Webhook, "{sinks: []}", Refused("spec.sinks in body should have at least 1 items")),
     (Webhook, "{sinks: [{name: a}, {name: a}]}", Refused(r#"Duplicate value: {"name":"a"}"#)),
     (Webhook, "{sinks: [{name: Hub_Spot}]}", Refused("spec.sinks[0].name in body should match")),
+    (Webhook, "{sinks: [{name: a, when: lead.x}, {name: b, otherwise: true}]}", Taken),
+    (Webhook, "{sinks: [{name: a, otherwise: true}]}", Taken),
+    (Webhook, "{sinks: [{name: a}, {name: b, otherwise: false}]}", Taken),
+    (Webhook, "{sinks: [{name: a, when: lead.x, otherwise: true}]}", Refused("a sink has either when or otherwise")),
+    (Webhook, "{sinks: [{name: a}, {name: b, otherwise: true}]}", Refused("give each other sink a when")),
     (Webhook, "{sinks: [{name: a1},{name: a2},{name: a3},{name: a4},{name: a5},{name: a6},{name: a7},{name: a8},{name: a9},{name: b1},{name: b2},{name: b3},{name: b4},{name: b5},{name: b6},{name: b7}]}", Taken),
     (Webhook, "{sinks: [{name: a1},{name: a2},{name: a3},{name: a4},{name: a5},{name: a6},{name: a7},{name: a8},{name: a9},{name: b1},{name: b2},{name: b3},{name: b4},{name: b5},{name: b6},{name: b7},{name: b8}]}", Refused("must have at most 16 items")),
     // LeadWebhook: queue, receiver and the rest

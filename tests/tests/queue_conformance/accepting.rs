@@ -246,7 +246,7 @@ pub async fn a_lead_that_goes_nowhere_is_kept_as_unrouted(mut rig: Rig) {
     );
     assert_eq!((kept[0].why.reason.as_str(), kept[0].attempts), ("NoSink", 0));
     assert_eq!(
-        u128::from(kept[0].expires_at - kept[0].parked_at),
+        u128::from(kept[0].expires_at.unwrap() - kept[0].parked_at),
         first.keep.as_millis()
     );
     let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);

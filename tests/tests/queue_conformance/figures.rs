@@ -57,10 +57,7 @@ pub async fn the_figures_add_up(rig: Rig) {
         }
     }
     let dead = rig.listed(ParkedSet::Dead).await;
-    rig.queue
-        .replay(ParkedSet::Dead, &crm(), &dead[0].id, None)
-        .await
-        .unwrap();
+    rig.replay(ParkedSet::Dead, &crm(), &dead[0].id, None).await;
     rig.queue
         .discard(ParkedSet::Dead, Some(&crm()), &dead[1].id)
         .await
@@ -162,10 +159,7 @@ pub async fn a_replayed_lead_counts_from_its_replay(rig: Rig) {
     rig.park(&claim, ParkedSet::Dead).await;
     assert_eq!(rig.stats().await.oldest_accepted_at, None);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    rig.queue
-        .replay(ParkedSet::Dead, &crm(), &claim.id, None)
-        .await
-        .unwrap();
+    rig.replay(ParkedSet::Dead, &crm(), &claim.id, None).await;
     let oldest = rig.stats().await.oldest_accepted_at.unwrap();
     assert!(oldest >= claim.accepted_at + 40);
     assert_eq!(rig.claim_soon().await.queued_at, oldest);

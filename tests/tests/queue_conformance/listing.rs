@@ -83,8 +83,8 @@ pub async fn lists_are_filtered_by_sink_and_webhook(rig: Rig) {
         let filter = ListFilter {
             sink,
             webhook,
-            after: None,
             limit: 10,
+            ..ListFilter::default()
         };
         rig.queue
             .list(ParkedSet::Dead, &filter)

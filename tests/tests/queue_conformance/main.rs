@@ -22,6 +22,7 @@ mod rig;
 mod sqlite_filing;
 mod sqlite_full;
 mod sqlite_troubles;
+mod waiting;
 mod waking;
 
 macro_rules! on_both_queues {
@@ -91,6 +92,7 @@ on_both_queues! {
         a_replay_leaves_a_claim_and_a_retry_in_force,
         a_discarded_lead_is_gone_and_counted,
         a_rejected_request_is_kept_and_counted,
+        rejected_requests_are_bounded_in_bytes_by_webhook,
         an_erased_contact_is_gone_everywhere,
         what_outlives_its_retention_is_pruned_and_counted,
         unrouted_leads_are_discarded_erased_and_pruned_and_counted,
@@ -117,6 +119,21 @@ on_both_queues! {
         the_last_delivery_is_told,
         the_oldest_is_exact_whatever_its_state,
         a_replayed_lead_counts_from_its_replay;
+    waiting:
+        pending_leads_are_listed_in_full_and_paged,
+        a_pending_lead_tells_why_it_waits,
+        a_pending_lead_is_found_by_its_id_in_each_sink,
+        a_pending_lead_is_taken_out_of_the_middle_the_end_and_the_front,
+        a_lead_that_is_being_delivered_is_left_alone,
+        an_expedited_line_is_due_now,
+        a_lead_is_moved_to_another_sink,
+        an_unrouted_lead_goes_where_it_is_sent,
+        sinks_with_leads_are_told_whoever_names_them,
+        replayed_leads_stand_by_their_time_of_acceptance,
+        parked_leads_are_listed_in_the_order_of_acceptance,
+        a_lead_that_a_newer_one_overtook_is_told_apart,
+        overtaking_is_remembered_behind_what_failed,
+        what_was_put_in_survives_a_crash;
     waking:
         a_push_wakes_whoever_waits,
         a_push_wakes_across_processes,

@@ -21,10 +21,15 @@ pub struct Model {
     shares: BTreeMap<(SinkId, WebhookId), SinkShare>,
     webhooks: BTreeMap<WebhookId, WebhookStats>,
     gates: BTreeMap<SinkId, Gate>,
+    calls: u64,
 }
 
 #[derive(Clone)]
 pub struct Waiting {
+    /// Which call accepted it: all of one call have the same time.
+    age: u64,
+    /// The age of the newest delivered lead of its contact, as far as it is known.
+    newest: u64,
     pub id: LeadId,
     webhook: WebhookId,
     body: bytes::Bytes,
@@ -33,6 +38,7 @@ pub struct Waiting {
 #[derive(Clone)]
 struct Head {
     due: bool,
+    tried: bool,
     token: Option<Token>,
     attempts: u32,
     unknown: bool,
@@ -41,6 +47,7 @@ struct Head {
 
 const FRESH: Head = Head {
     due: true,
+    tried: false,
     token: None,
     attempts: 0,
     unknown: false,
@@ -72,6 +79,7 @@ struct Gate {
 
 impl Model {
     pub fn accept(&mut self, leads: &[NewLead]) -> Vec<Admission> {
+        self.calls += 1;
         leads.iter().map(|lead| self.accept_one(lead)).collect()
     }
 
@@ -92,6 +100,8 @@ impl Model {
         if lead.sinks.is_empty() {
             counted.unrouted += 1;
             let waiting = Waiting {
+                age: self.calls,
+                newest: 0,
                 id: lead.id.clone(),
                 webhook: lead.webhook.clone(),
                 body: lead.body.clone(),
@@ -100,6 +110,8 @@ impl Model {
         }
         for sink in lead.sinks.iter() {
             let waiting = Waiting {
+                age: self.calls,
+                newest: 0,
                 id: lead.id.clone(),
                 webhook: lead.webhook.clone(),
                 body: lead.body.clone(),
@@ -117,6 +129,95 @@ impl Model {
     fn enqueue(&mut self, line: Line, waiting: Waiting) {
         self.heads.entry(line.clone()).or_insert(FRESH);
         self.lines.entry(line).or_default().push_back(waiting);
+    }
+
+    /// Before the first that was accepted later and has not been tried.
+    fn enqueue_by_age(&mut self, line: Line, waiting: Waiting) {
+        let tried = self.heads.get(&line).is_some_and(|head| head.tried);
+        self.heads.entry(line.clone()).or_insert(FRESH);
+        let leads = self.lines.entry(line).or_default();
+        let later = |(n, lead): (usize, &Waiting)| (lead.age > waiting.age && (n > 0 || !tried)).then_some(n);
+        let at = leads.iter().enumerate().find_map(later).unwrap_or(leads.len());
+        leads.insert(at, waiting);
+    }
+
+    /// All that waits: sink, contact, and how many are before it.
+    pub fn waiting(&self) -> Vec<(SinkId, Contact, LeadId)> {
+        let leads = self.lines.iter().flat_map(|((sink, contact), leads)| {
+            let place = |lead: &Waiting| (sink.clone(), contact.clone(), lead.id.clone());
+            leads.iter().map(place)
+        });
+        leads.collect()
+    }
+
+    /// Takes a lead out of its line, unless it is being delivered.
+    fn take_out(&mut self, line: &Line, id: &LeadId) -> Option<Waiting> {
+        let leads = self.lines.get_mut(line)?;
+        let at = leads.iter().position(|lead| lead.id == *id)?;
+        let head = &self.heads[line];
+        if at == 0 && head.token.is_some() && !head.due {
+            return None;
+        }
+        let lead = leads.remove(at)?;
+        if at == 0 {
+            self.next_head(line, lead.newest);
+        }
+        Some(lead)
+    }
+
+    fn next_head(&mut self, line: &Line, newest: u64) {
+        let leads = self.lines.get_mut(line).expect("a line");
+        match leads.front_mut() {
+            Some(next) => {
+                next.newest = next.newest.max(newest);
+                self.heads.insert(line.clone(), FRESH);
+            }
+            None => {
+                self.lines.remove(line);
+                self.heads.remove(line);
+            }
+        }
+    }
+
+    pub fn discard_waiting(&mut self, sink: &SinkId, contact: &Contact, id: &LeadId) -> bool {
+        let Some(lead) = self.take_out(&(sink.clone(), contact.clone()), id) else {
+            return false;
+        };
+        let share = self.share(sink, &lead.webhook);
+        share.pending -= 1;
+        share.discarded += 1;
+        true
+    }
+
+    pub fn expedite(&mut self, sink: &SinkId, contact: &Contact) -> bool {
+        let head = self
+            .heads
+            .get_mut(&(sink.clone(), contact.clone()))
+            .expect("it waits");
+        if head.token.is_some() && !head.due {
+            return false;
+        }
+        head.due = true;
+        true
+    }
+
+    /// `None` for a lead that is at its target already: that is not done.
+    pub fn move_waiting(&mut self, sink: &SinkId, contact: &Contact, id: &LeadId, to: &SinkId) -> bool {
+        let Some(lead) = self.take_out(&(sink.clone(), contact.clone()), id) else {
+            return false;
+        };
+        self.share(sink, &lead.webhook).pending -= 1;
+        self.share(to, &lead.webhook).pending += 1;
+        self.enqueue_by_age((to.clone(), contact.clone()), Waiting { newest: 0, ..lead });
+        true
+    }
+
+    /// Sends an unrouted lead to a sink.
+    pub fn route(&mut self, at: usize, to: &SinkId) {
+        let (contact, lead) = self.unrouted.remove(at);
+        self.webhooks.entry(lead.webhook.clone()).or_default().unrouted -= 1;
+        self.share(to, &lead.webhook).pending += 1;
+        self.enqueue_by_age((to.clone(), contact), lead);
     }
 
     fn share(&mut self, sink: &SinkId, webhook: &WebhookId) -> &mut SinkShare {
@@ -144,14 +245,15 @@ impl Model {
         head.unknown |= head.token.is_some();
         head.lost += u32::from(head.token.is_some());
         head.token = Some(claim.token);
+        head.tried = true;
         head.due = comes_back;
         assert_eq!(
             (&claim.id, &claim.webhook, &claim.body),
             (&first.id, &first.webhook, &first.body)
         );
         assert_eq!(
-            (claim.attempt, claim.unknown, claim.lost),
-            (head.attempts, head.unknown, head.lost)
+            (claim.attempt, claim.unknown, claim.lost, claim.overtaken),
+            (head.attempts, head.unknown, head.lost, first.newest > first.age)
         );
         assert_eq!(claim.record.as_ref(), self.records.get(&line));
     }
@@ -192,16 +294,26 @@ impl Model {
                 head.attempts -= 1;
             }
             Outcome::Delivered { remember } => {
-                let (lead, _) = self.take_first(&line);
+                let (lead, _) = self.take_first(&line, true);
                 let share = self.share(sink, &lead.webhook);
                 share.pending -= 1;
                 share.delivered += 1;
+                for parked in &mut self.parked {
+                    if parked.sink == line.0 && parked.contact == line.1 && parked.lead.age < lead.age {
+                        parked.lead.newest = parked.lead.newest.max(lead.age);
+                    }
+                }
+                for (contact, unrouted) in &mut self.unrouted {
+                    if *contact == line.1 && unrouted.age < lead.age {
+                        unrouted.newest = unrouted.newest.max(lead.age);
+                    }
+                }
                 if let Some((record, _)) = remember {
                     self.records.insert(line, record.clone());
                 }
             }
             Outcome::Park { set, .. } => {
-                let (lead, attempts) = self.take_first(&line);
+                let (lead, attempts) = self.take_first(&line, false);
                 let share = self.share(sink, &lead.webhook);
                 share.pending -= 1;
                 *in_set(share, *set) += 1;
@@ -218,16 +330,18 @@ impl Model {
         Settled::Done
     }
 
-    fn take_first(&mut self, line: &Line) -> (Waiting, u32) {
+    fn take_first(&mut self, line: &Line, delivered: bool) -> (Waiting, u32) {
         let waiting = self.lines.get_mut(line).expect("a held line");
         let lead = waiting.pop_front().expect("a held lead");
         let attempts = self.heads[line].attempts;
-        if waiting.is_empty() {
-            self.lines.remove(line);
-            self.heads.remove(line);
-        } else {
-            self.heads.insert(line.clone(), FRESH);
-        }
+        self.next_head(
+            line,
+            if delivered {
+                lead.newest.max(lead.age)
+            } else {
+                lead.newest
+            },
+        );
         (lead, attempts)
     }
 
@@ -236,7 +350,7 @@ impl Model {
             return false;
         };
         self.share(sink, &parked.lead.webhook).pending += 1;
-        self.enqueue((parked.sink, parked.contact), parked.lead);
+        self.enqueue_by_age((parked.sink, parked.contact), parked.lead);
         true
     }
 

@@ -30,6 +30,18 @@ pub enum Operation {
     Discard {
         which: prop::sample::Index,
     },
+    DiscardWaiting {
+        which: prop::sample::Index,
+    },
+    Expedite {
+        which: prop::sample::Index,
+    },
+    Move {
+        which: prop::sample::Index,
+    },
+    Route {
+        which: prop::sample::Index,
+    },
     Erase(u8),
     Permits {
         sink: u8,
@@ -58,6 +70,10 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => (which(), prop::bool::weighted(0.1))
             .prop_map(|(which, other_set)| Operation::Replay { which, other_set }),
         1 => which().prop_map(|which| Operation::Discard { which }),
+        1 => which().prop_map(|which| Operation::DiscardWaiting { which }),
+        1 => which().prop_map(|which| Operation::Expedite { which }),
+        1 => which().prop_map(|which| Operation::Move { which }),
+        1 => which().prop_map(|which| Operation::Route { which }),
         1 => (0..3_u8).prop_map(Operation::Erase),
         2 => (0..2_u8, 1..5_u32).prop_map(|(sink, want)| Operation::Permits { sink, want }),
         1 => (0..2_u8, any::<bool>()).prop_map(|(sink, up)| Operation::Report { sink, up }),

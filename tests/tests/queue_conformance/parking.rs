@@ -53,7 +53,10 @@ pub async fn a_parked_lead_is_shown_in_full(rig: Rig) {
     );
     assert_eq!(shown.accepted_at, claim.accepted_at);
     assert!(shown.parked_at >= shown.accepted_at);
-    assert_eq!(u128::from(shown.expires_at - shown.parked_at), LONG.as_millis());
+    assert_eq!(
+        u128::from(shown.expires_at.unwrap() - shown.parked_at),
+        LONG.as_millis()
+    );
     assert!(rig.listed(ParkedSet::Dead).await.is_empty());
     assert!(rig.queue.show(&LeadId::generate()).await.unwrap().is_empty());
 }
@@ -103,32 +106,15 @@ pub async fn a_replayed_lead_joins_the_end_with_its_attempts_cleared(rig: Rig) {
     rig.accept(waiting.clone()).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert!(
-        !rig.queue
-            .replay(ParkedSet::Held, &crm(), &dead.id, None)
-            .await
-            .unwrap(),
+        !rig.replay(ParkedSet::Held, &crm(), &dead.id, None).await,
         "not in that set"
     );
     assert!(
-        !rig.queue
-            .replay(ParkedSet::Dead, &other_crm(), &dead.id, None)
-            .await
-            .unwrap(),
+        !rig.replay(ParkedSet::Dead, &other_crm(), &dead.id, None).await,
         "not of that sink"
     );
-    assert!(
-        rig.queue
-            .replay(ParkedSet::Dead, &crm(), &dead.id, None)
-            .await
-            .unwrap()
-    );
-    assert!(
-        !rig.queue
-            .replay(ParkedSet::Dead, &crm(), &dead.id, None)
-            .await
-            .unwrap(),
-        "once"
-    );
+    assert!(rig.replay(ParkedSet::Dead, &crm(), &dead.id, None).await);
+    assert!(!rig.replay(ParkedSet::Dead, &crm(), &dead.id, None).await, "once");
     assert!(rig.queue.show(&dead.id).await.unwrap().is_empty());
 
     let first = rig.claim_soon().await;
@@ -151,12 +137,7 @@ pub async fn a_replayed_lead_joins_the_end_with_its_attempts_cleared(rig: Rig) {
 pub async fn a_replay_can_say_which_record_it_is(rig: Rig) {
     let held = parked(&rig, "ann", ParkedSet::Held).await;
     let decided = Some(("crm-7", LONG));
-    assert!(
-        rig.queue
-            .replay(ParkedSet::Held, &crm(), &held.id, decided)
-            .await
-            .unwrap()
-    );
+    assert!(rig.replay(ParkedSet::Held, &crm(), &held.id, decided).await);
     let replayed = rig.claim_soon().await;
     assert_eq!(
         (&replayed.id, replayed.record.as_deref()),
@@ -172,12 +153,7 @@ pub async fn a_replay_can_say_which_record_it_is(rig: Rig) {
         },
     )
     .await;
-    assert!(
-        rig.queue
-            .replay(ParkedSet::Dead, &crm(), &held.id, None)
-            .await
-            .unwrap()
-    );
+    assert!(rig.replay(ParkedSet::Dead, &crm(), &held.id, None).await);
     assert_eq!(rig.claim_soon().await.record.as_deref(), Some("crm-7"));
 }
 
@@ -186,20 +162,10 @@ pub async fn a_replay_leaves_a_claim_and_a_retry_in_force(rig: Rig) {
     let also_dead = parked(&rig, "ann", ParkedSet::Dead).await;
     rig.accept(fresh("ann")).await;
     let claim = rig.claim_soon().await;
-    assert!(
-        rig.queue
-            .replay(ParkedSet::Dead, &crm(), &dead.id, None)
-            .await
-            .unwrap()
-    );
+    assert!(rig.replay(ParkedSet::Dead, &crm(), &dead.id, None).await);
     assert!(rig.claim(10).await.is_empty(), "the contact is claimed");
     assert_eq!(rig.settle(&claim, retry(LONG)).await, Settled::Done);
-    assert!(
-        rig.queue
-            .replay(ParkedSet::Dead, &crm(), &also_dead.id, None)
-            .await
-            .unwrap()
-    );
+    assert!(rig.replay(ParkedSet::Dead, &crm(), &also_dead.id, None).await);
     assert!(
         rig.claim(10).await.is_empty(),
         "its first lead is to be retried later"
@@ -244,12 +210,7 @@ pub async fn a_rejected_request_is_kept_and_counted(rig: Rig) {
     );
     assert_eq!((&shown[0].body, &shown[0].why), (&one.body, &one.why));
     assert_eq!(rig.listed(ParkedSet::Rejected).await.len(), 2);
-    assert!(
-        !rig.queue
-            .replay(ParkedSet::Rejected, &crm(), &one.id, None)
-            .await
-            .unwrap()
-    );
+    assert!(!rig.replay(ParkedSet::Rejected, &crm(), &one.id, None).await);
     assert!(
         rig.queue
             .discard(ParkedSet::Rejected, None, &one.id)
@@ -263,6 +224,60 @@ pub async fn a_rejected_request_is_kept_and_counted(rig: Rig) {
         (2, 0),
         "ever: a repeated call counts once"
     );
+}
+
+pub async fn rejected_requests_are_bounded_in_bytes_by_webhook(rig: Rig) {
+    // Given a store that keeps 10,000 bytes of each webhook's rejected requests,
+    let queue = rig
+        .with(OpenOptions {
+            max_rejected_bytes: 10_000,
+            ..OpenOptions::default()
+        })
+        .await;
+    let reject = async |webhook: &str, size: usize| {
+        let rejected = NewRejected {
+            webhook: WebhookId::from(webhook),
+            body: vec![b'x'; size].into(),
+            ..rejected(b"")
+        };
+        queue.reject(rejected.clone(), LONG).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        rejected.id
+    };
+    let kept = async |webhook: &str| {
+        let filter = ListFilter {
+            webhook: Some(WebhookId::from(webhook)),
+            limit: 100,
+            ..ListFilter::default()
+        };
+        let page = queue.list(ParkedSet::Rejected, &filter).await.unwrap();
+        let mut ids: Vec<_> = page.items.into_iter().map(|item| item.id).collect();
+        ids.reverse();
+        ids
+    };
+    let quiet = reject("shop/quiet", 3000).await;
+    // when one webhook rejects more,
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(reject("shop/loud", 3000).await);
+    }
+    // then its newest are kept, and the other's.
+    assert_eq!(kept("shop/loud").await, ids[2..]);
+    assert_eq!(kept("shop/quiet").await, [quiet]);
+    // What is discarded makes room, too.
+    assert!(queue.discard(ParkedSet::Rejected, None, &ids[3]).await.unwrap());
+    let more = reject("shop/loud", 3000).await;
+    assert_eq!(kept("shop/loud").await, [ids[2].clone(), ids[4].clone(), more]);
+    // One that is too large alone is not kept.
+    reject("shop/loud", 20_000).await;
+    assert!(kept("shop/loud").await.is_empty());
+    let counted = queue
+        .webhook_stats(&[WebhookId::from("shop/loud")])
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!((counted.rejected, counted.rejected_dropped), (7, 6));
+    queue.close().await;
 }
 
 pub async fn an_erased_contact_is_gone_everywhere(rig: Rig) {
@@ -415,11 +430,6 @@ pub async fn parked_leads_survive_a_crash(mut rig: Rig) {
     rig.crash().await;
     assert_eq!(rig.queue.show(&lead.id).await.unwrap().len(), 1);
     assert_eq!(rig.listed(ParkedSet::Rejected).await.len(), 1);
-    assert!(
-        rig.queue
-            .replay(ParkedSet::Held, &crm(), &lead.id, None)
-            .await
-            .unwrap()
-    );
+    assert!(rig.replay(ParkedSet::Held, &crm(), &lead.id, None).await);
     assert_eq!(rig.claim_soon().await.id, lead.id);
 }

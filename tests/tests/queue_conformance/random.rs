@@ -65,6 +65,33 @@ impl Comparison {
             Operation::Renew { which, comes_back } => self.renew(which, *comes_back).await,
             Operation::Replay { which, other_set } => self.replay(which, *other_set).await,
             Operation::Discard { which } => self.discard(which).await,
+            Operation::DiscardWaiting { which } => {
+                if let Some((sink, contact, id)) = self.some_waiting(which) {
+                    let expected = self.model.discard_waiting(&sink, &contact, &id);
+                    let done = self.queue.discard(ParkedSet::Pending, Some(&sink), &id).await;
+                    assert_eq!(done.unwrap(), expected);
+                }
+            }
+            Operation::Expedite { which } => {
+                if let Some((sink, contact, id)) = self.some_waiting(which) {
+                    let expected = self.model.expedite(&sink, &contact);
+                    assert_eq!(self.queue.expedite(&sink, &id).await.unwrap(), expected);
+                }
+            }
+            Operation::Move { which } => self.move_waiting(which).await,
+            Operation::Route { which } => {
+                if !self.model.unrouted.is_empty() {
+                    let at = which.index(self.model.unrouted.len());
+                    let id = self.model.unrouted[at].1.id.clone();
+                    self.model.route(at, &crm());
+                    let how = Requeue::default();
+                    let done = self
+                        .queue
+                        .requeue(ParkedSet::Unrouted, None, &id, &[crm()], how)
+                        .await;
+                    assert!(done.unwrap());
+                }
+            }
             Operation::Erase(number) => {
                 let erased = self.queue.erase(&person(*number)).await.unwrap();
                 assert_eq!(erased, self.model.erase(&person(*number)));
@@ -91,7 +118,33 @@ impl Comparison {
         }
     }
 
+    fn some_waiting(&self, which: &prop::sample::Index) -> Option<(SinkId, Contact, LeadId)> {
+        let waiting = self.model.waiting();
+        (!waiting.is_empty()).then(|| which.get(&waiting).clone())
+    }
+
+    async fn move_waiting(&mut self, which: &prop::sample::Index) {
+        let Some((sink, contact, id)) = self.some_waiting(which) else {
+            return;
+        };
+        let to = if sink == crm() { other_crm() } else { crm() };
+        // Not to where it is, or was set aside, already.
+        let places = self.queue.show(&id).await.unwrap();
+        if places.iter().any(|place| place.sink.as_ref() == Some(&to)) {
+            return;
+        }
+        let expected = self.model.move_waiting(&sink, &contact, &id, &to);
+        let how = Requeue::default();
+        let done = self
+            .queue
+            .requeue(ParkedSet::Pending, Some(&sink), &id, &[to], how)
+            .await;
+        assert_eq!(done.unwrap(), expected);
+    }
+
     async fn accept(&mut self, group: Vec<NewLead>) {
+        // What is accepted later has a later time.
+        tokio::time::sleep(Duration::from_millis(2)).await;
         let expected = self.model.accept(&group);
         assert_eq!(self.queue.accept(group).await.unwrap(), expected);
     }
@@ -187,7 +240,7 @@ impl Comparison {
             };
         }
         let expected = self.model.replay(set, &sink, &id);
-        assert_eq!(self.queue.replay(set, &sink, &id, None).await.unwrap(), expected);
+        assert_eq!(self.rig.replay(set, &sink, &id, None).await, expected);
     }
 
     async fn discard(&mut self, which: &prop::sample::Index) {
@@ -268,6 +321,11 @@ impl Comparison {
                 self.model.webhook(&webhook(number))
             );
         }
+        let mut pending = self.rig_listed(ParkedSet::Pending).await;
+        pending.sort();
+        let mut expected: Vec<_> = self.model.waiting().into_iter().map(|(_, _, id)| id).collect();
+        expected.sort();
+        assert_eq!(pending, expected);
         let mut unrouted: Vec<_> = self.rig_listed(ParkedSet::Unrouted).await;
         unrouted.sort();
         let mut expected: Vec<_> = self

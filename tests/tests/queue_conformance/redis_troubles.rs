@@ -367,3 +367,46 @@ async fn settled_leads_leave_nothing_behind() {
     .await;
     assert_eq!(rig.stats().await.delivered, 12_000);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_prefixes_on_one_redis_never_see_each_other() {
+    // Given two namespaces on one Redis, whose webhooks and sinks have the same names,
+    let sales = Rig::redis().await;
+    let url = sales.redis.as_ref().unwrap().url();
+    let options = OpenOptions {
+        prefix: "leadgate-evil".into(),
+        ..OpenOptions::default()
+    };
+    let evil = open(&url, options).await.unwrap();
+    let dead = crate::parking::parked(&sales, "ann", ParkedSet::Dead).await;
+    let waiting = lead("ann", "key");
+    sales.accept(waiting.clone()).await;
+    // then nothing of the one is seen, counted, recognised or taken by the other.
+    for id in [&dead.id, &waiting.id] {
+        assert!(evil.show(id).await.unwrap().is_empty());
+        for set in [ParkedSet::Dead, ParkedSet::Pending] {
+            assert!(!evil.discard(set, Some(&crm()), id).await.unwrap());
+            assert!(
+                !evil
+                    .requeue(set, Some(&crm()), id, &[crm()], Requeue::default())
+                    .await
+                    .unwrap()
+            );
+        }
+    }
+    for set in [ParkedSet::Dead, ParkedSet::Pending] {
+        let filter = ListFilter {
+            limit: 10,
+            ..ListFilter::default()
+        };
+        assert!(evil.list(set, &filter).await.unwrap().items.is_empty());
+    }
+    assert!(evil.occupied_sinks().await.unwrap().is_empty());
+    assert_eq!(
+        evil.accept(vec![lead("ann", "key")]).await.unwrap(),
+        [Admission::Accepted]
+    );
+    assert_eq!(evil.erase(&Contact::from("ann")).await.unwrap(), 1);
+    assert_eq!((sales.stats().await.pending, sales.stats().await.dead), (1, 1));
+    assert_eq!(sales.claim_soon().await.id, waiting.id);
+}

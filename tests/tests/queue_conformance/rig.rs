@@ -79,6 +79,16 @@ impl Rig {
         }
     }
 
+    /// The same store under other options, instead of the rig's own handle.
+    pub async fn with(&self, options: OpenOptions) -> Arc<dyn Queue> {
+        self.queue.close().await;
+        let url = match &self.redis {
+            Some(server) => server.url(),
+            None => format!("sqlite:{}", self.path().display()),
+        };
+        open(&url, options).await.unwrap()
+    }
+
     /// The store fails and comes back: Redis is killed and restarted, the SQLite file closed and opened.
     pub async fn crash(&mut self) {
         if let Some(server) = &mut self.redis {
@@ -142,6 +152,21 @@ impl Rig {
             },
         )
         .await
+    }
+
+    /// Puts a parked lead back into its sink's line.
+    pub async fn replay(
+        &self,
+        set: ParkedSet,
+        sink: &SinkId,
+        id: &LeadId,
+        record: Option<(&str, Duration)>,
+    ) -> bool {
+        let how = Requeue { record, force: false };
+        self.queue
+            .requeue(set, Some(sink), id, std::slice::from_ref(sink), how)
+            .await
+            .unwrap()
     }
 
     /// Claims and delivers everything that is due; tells the ids in order.

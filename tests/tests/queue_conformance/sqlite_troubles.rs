@@ -169,3 +169,46 @@ async fn a_url_that_cannot_be_used_is_told_without_its_secrets() {
             .contains("rediss://")
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_left_the_queue_is_not_in_its_files() {
+    // Given leads that were delivered and discarded, small ones and large ones,
+    let rig = Rig::sqlite().await;
+    for (person, size) in [("ann", 10), ("bob", 50_000)] {
+        for _ in 0..2 {
+            let mut lead = fresh(person);
+            lead.body = format!("Ada-Lovelace{}", "x".repeat(size)).into();
+            rig.accept(lead).await;
+        }
+    }
+    for (n, claim) in rig.claim(2).await.into_iter().enumerate() {
+        if n == 0 {
+            rig.settle(&claim, DELIVERED).await;
+        } else {
+            rig.park(&claim, ParkedSet::Dead).await;
+            assert!(
+                rig.queue
+                    .discard(ParkedSet::Dead, Some(&crm()), &claim.id)
+                    .await
+                    .unwrap()
+            );
+        }
+    }
+    rig.deliver_all().await;
+    // when the store is tidied up, or closed,
+    let told = || {
+        let mut found = Vec::new();
+        for name in ["queue.db", "queue.db-wal"] {
+            let bytes = std::fs::read(rig.path().with_file_name(name)).unwrap_or_default();
+            if bytes.windows(12).any(|part| part == b"Ada-Lovelace") {
+                found.push(name);
+            }
+        }
+        found
+    };
+    rig.queue.prune().await.unwrap();
+    // then no file holds them any more.
+    eventually("the files hold nothing of it", || async { told().is_empty() }).await;
+    rig.queue.close().await;
+    assert!(told().is_empty());
+}

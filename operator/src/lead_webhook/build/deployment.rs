@@ -155,6 +155,11 @@ fn arguments(plan: &Plan) -> Vec<String> {
         format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
         format!("--admin-token-file={ADMIN}/token"),
         "--log-format=json".to_owned(),
+        // A Redis may serve several namespaces: none sees another's leads.
+        format!(
+            "--queue-prefix=leadgate-{}",
+            plan.webhook.namespace().unwrap_or_default()
+        ),
     ];
     if let Some(tls) = &plan.webhook.spec.receiver.tls {
         arguments.push(format!("--tls-cert={TLS}/tls.crt"));

@@ -36,7 +36,7 @@ for i, contact in ipairs(contacts) do
     state[#state + 1] = put_state(token, attempt, unknown, lost, why)
     due[#due + 1] = text(now + lease)
     due[#due + 1] = contact
-    touched[#touched + 1] = take(times, 1) or text(now)
+    touched[#touched + 1] = text((read_times(times)))
     touched[#touched + 1] = contact
     answer[#answer + 1] = { contact, token, attempt, unknown, lost, record, times, lead }
   elseif is_due and room > 0 then

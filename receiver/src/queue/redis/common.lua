@@ -51,6 +51,33 @@ local function put_state(token, attempts, unknown, lost, why)
   return token .. ' ' .. attempts .. ' ' .. unknown .. ' ' .. lost .. ' ' .. why
 end
 
+-- The three times of a lead, as numbers.
+local function read_times(times)
+  local queued_at, at = take(times, 1)
+  local accepted_at, newest
+  accepted_at, at = take(times, at)
+  newest = take(times, at)
+  return tonumber(queued_at or 0), tonumber(accepted_at or 0), tonumber(newest or 0)
+end
+
+local function put_times(queued_at, accepted_at, newest)
+  return field(text(queued_at)) .. field(text(accepted_at)) .. field(text(newest))
+end
+
+-- The first lead of a line is a new one: tells since when it is due, or nil if there is none, and notes on it when the
+-- newest of the contact's delivered leads was accepted.
+local function new_head(line, newest)
+  local times = call('LINDEX', line, 0)
+  if not times then
+    return nil
+  end
+  local queued_at, accepted_at, known = read_times(times)
+  if newest > known then
+    call('LSET', line, 0, put_times(queued_at, accepted_at, newest))
+  end
+  return text(queued_at)
+end
+
 -- Calls a variadic command with as many arguments as fit on Lua's stack at a time (an even number).
 local function in_chunks(command, option, arguments)
   for from = 1, #arguments, 2000 do
@@ -93,6 +120,55 @@ local function unpark(at, id_sink)
   return contact, lead, string.sub(value, times, behind - 1)
 end
 
+-- Where a lead stands in a line: how many are before it, its times and itself; nil when it is not there.
+local function find_waiting(line, id)
+  local start, at = field(id), 0
+  while true do
+    local part = call('LRANGE', line, at * 2, at * 2 + 19)
+    for i = 1, #part, 2 do
+      if string.sub(part[i + 1], 1, #start) == start then
+        return at + (i - 1) / 2, part[i], part[i + 1]
+      end
+    end
+    if #part < 20 then
+      return nil
+    end
+    at = at + 10
+  end
+end
+
+-- Takes a waiting lead out of its line: the lead and its times; nil when it is not there, or is being delivered. Keys
+-- from KEYS[at] on: due, state, touched, line.
+local function take_waiting(at, contact, id, now)
+  local due, state, touched, line = KEYS[at], KEYS[at + 1], KEYS[at + 2], KEYS[at + 3]
+  local behind, times, lead = find_waiting(line, id)
+  if not behind then
+    return nil
+  end
+  if behind > 0 then
+    call('LSET', line, behind * 2, 'gone')
+    call('LSET', line, behind * 2 + 1, 'gone')
+    call('LREM', line, 2, 'gone')
+    return lead, times
+  end
+  local held = call('HGET', state, contact)
+  local score = call('ZSCORE', due, contact)
+  if held and read_state(held) ~= '0' and score and tonumber(score) > now then
+    return nil
+  end
+  call('LPOP', line, 2)
+  call('HDEL', state, contact)
+  call('ZREM', touched, contact)
+  local _, _, newest = read_times(times)
+  local since = new_head(line, newest)
+  if since then
+    call('ZADD', due, since, contact)
+  else
+    call('ZREM', due, contact)
+  end
+  return lead, times
+end
+
 -- Counts a parked lead as discarded: for its sink, or for its webhook if it is unrouted. Rejected requests are only
 -- ever counted as such.
 local function count_discarded(counts, webhooks, kind, id_sink, lead)
@@ -104,6 +180,9 @@ local function count_discarded(counts, webhooks, kind, id_sink, lead)
   if kind ~= 'rejected' then
     call('HINCRBY', hash, of .. '|' .. kind, -1)
     call('HINCRBY', hash, of .. '|discarded', 1)
+  else
+    call('HINCRBY', webhooks, webhook .. '|rejected_bytes', -#lead)
+    call('ZREM', webhooks .. ':rejected:' .. webhook, string.match(id_sink, '^[^|]*'))
   end
 end
 

@@ -30,7 +30,8 @@ impl Keys {
         self.key(&["counts"])
     }
 
-    /// Hash: `webhook|figure` -> number.
+    /// Hash: `webhook|figure` -> number. With `:rejected:` and a webhook behind it, a sorted set: id -> time of each
+    /// rejected request that is kept.
     pub(super) fn webhooks(&self) -> String {
         self.key(&["webhooks"])
     }

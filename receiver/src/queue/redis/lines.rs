@@ -17,7 +17,7 @@ use crate::queue::{
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
-const CLAIM_BYTES: usize = 8 << 20;
+pub(super) const CLAIM_BYTES: usize = 8 << 20;
 
 /// Contacts in one script.
 const AT_ONCE: usize = 1000;
@@ -129,11 +129,12 @@ impl RedisQueue {
     }
 
     async fn settle_part(&self, sink: &SinkId, settlements: &[Settlement]) -> Result<Value, QueueError> {
-        let mut call = script::SETTLE.call(12 + 2 * settlements.len(), 400 * settlements.len());
+        let mut call = script::SETTLE.call(16 + 2 * settlements.len(), 400 * settlements.len());
         call.arg(self.keys.counts()).arg(self.keys.due(sink));
         call.arg(self.keys.state(sink)).arg(self.keys.touched(sink));
-        call.arg(&self.keys.parked(ParkedSet::Held))
-            .arg(&self.keys.parked(ParkedSet::Dead));
+        for set in [ParkedSet::Held, ParkedSet::Dead, ParkedSet::Unrouted] {
+            call.arg(&self.keys.parked(set));
+        }
         for Settlement { contact, .. } in settlements {
             call.arg(self.keys.line(sink, contact))
                 .arg(self.keys.record(sink, contact));
@@ -203,6 +204,7 @@ fn read_claim(lead: Value) -> Option<Claim> {
         attempt,
         unknown,
         lost,
+        overtaken: entry.newest > entry.accepted_at,
         accepted_at: entry.accepted_at,
         queued_at: entry.queued_at,
         record,

@@ -17,6 +17,7 @@ mod parked;
 mod script;
 mod stats;
 mod subscriber;
+mod waiting;
 
 use std::{
     sync::{
@@ -37,8 +38,8 @@ use tokio::{
 use self::{intake::Offer, keys::Keys, link::Link};
 use super::{
     Admission, Breaker, Claims, Contact, CrmHealth, Grant, LeadId, ListFilter, NewLead, NewRejected,
-    OpenError, OpenOptions, Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Settled, Settlement,
-    SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, intake::Intake, wake::Wake,
+    OpenError, OpenOptions, Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Requeue, Settled,
+    Settlement, SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, intake::Intake, wake::Wake,
 };
 
 /// How long a lead's sender waits for the answer: a batch under way, and a part of the next.
@@ -67,6 +68,7 @@ pub(super) struct RedisQueue {
     intake: Intake,
     wake: Arc<Wake>,
     listening: Arc<AtomicBool>,
+    max_rejected_bytes: u64,
 }
 
 impl RedisQueue {
@@ -95,6 +97,7 @@ impl RedisQueue {
             intake: Intake::new(options.max_waiting, options.max_waiting_bytes),
             wake,
             listening,
+            max_rejected_bytes: options.max_rejected_bytes,
         })
     }
 }
@@ -214,33 +217,59 @@ impl Queue for RedisQueue {
     }
 
     async fn list(&self, set: ParkedSet, filter: &ListFilter) -> Result<ParkedPage, QueueError> {
-        self.list_page(set, filter).await
+        match set {
+            ParkedSet::Pending => self.list_waiting(filter).await,
+            _ => self.list_page(set, filter).await,
+        }
     }
 
     async fn show(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError> {
-        self.show_parked(id).await
+        let mut found = self.show_parked(id).await?;
+        found.extend(self.find_waiting(id, None).await?);
+        Ok(found)
     }
 
-    async fn replay(
+    async fn requeue(
         &self,
         set: ParkedSet,
-        sink: &SinkId,
+        sink: Option<&SinkId>,
         id: &LeadId,
-        record: Option<(&str, Duration)>,
+        to: &[SinkId],
+        how: Requeue<'_>,
     ) -> Result<bool, QueueError> {
-        let replayed = self.replay_parked(set, sink, id, record).await?;
-        if replayed {
+        let done = self.put_into_lines(set, sink, id, to, how).await?;
+        if done {
+            to.iter().chain(sink).for_each(|sink| self.wake.push(sink));
+        }
+        Ok(done)
+    }
+
+    async fn expedite(&self, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError> {
+        let done = self.expedite_line(sink, id).await?;
+        if done {
             self.wake.push(sink);
         }
-        Ok(replayed)
+        Ok(done)
     }
 
     async fn discard(&self, set: ParkedSet, sink: Option<&SinkId>, id: &LeadId) -> Result<bool, QueueError> {
-        self.discard_parked(set, sink, id).await
+        match (set, sink) {
+            (ParkedSet::Pending, Some(sink)) => {
+                let done = self.discard_waiting(sink, id).await?;
+                self.wake.push(sink);
+                Ok(done)
+            }
+            (ParkedSet::Pending, None) => Ok(false),
+            _ => self.discard_parked(set, sink, id).await,
+        }
     }
 
     async fn erase(&self, contact: &Contact) -> Result<u64, QueueError> {
         self.erase_contact(contact).await
+    }
+
+    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError> {
+        self.occupied().await
     }
 
     async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
@@ -257,6 +286,10 @@ impl Queue for RedisQueue {
 
     async fn check(&self) -> Result<StoreReport, QueueError> {
         self.report_setup().await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     async fn close(&self) {

@@ -142,8 +142,10 @@ fn read_parked(set: ParkedSet, packed: Bytes) -> Option<Parked> {
         contact: (!contact.is_empty()).then(|| Contact::new(contact)),
         accepted_at: entry.accepted_at,
         parked_at,
-        expires_at,
+        expires_at: Some(expires_at),
+        due: None,
         attempts,
+        overtaken: entry.newest > entry.accepted_at,
         why,
         body: entry.body,
     })

@@ -1,8 +1,7 @@
-//! What waits for a person: reject, list, show, replay, discard, erase, prune.
+//! What waits for a person: reject, list, show, discard, erase, prune.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use bytes::Bytes;
 use redis::{Value, cmd};
 
 use super::{
@@ -35,7 +34,9 @@ impl RedisQueue {
         call.arg(rejected.id.as_str())
             .arg(rejected.webhook.as_str())
             .arg(millis(keep));
-        call.arg(reason).arg(&rejected.body[..]);
+        call.arg(reason)
+            .arg(&rejected.body[..])
+            .arg(self.max_rejected_bytes);
         self.link.run_repeatable(&script::REJECT, &call).await.map(drop)
     }
 
@@ -45,6 +46,9 @@ impl RedisQueue {
         filter: &ListFilter,
     ) -> Result<ParkedPage, QueueError> {
         let limit = filter.limit.clamp(1, 1000);
+        if filter.by_acceptance {
+            return self.list_by_acceptance(set, filter, limit).await;
+        }
         let mut items: Vec<Parked> = Vec::new();
         // A cursor is the time and name of the last member seen; what is none starts at the beginning.
         let after = filter.after.as_deref().and_then(|after| after.split_once(' '));
@@ -55,7 +59,13 @@ impl RedisQueue {
             // One more than asked for tells whether there is a next page.
             let wanted = limit + 1 - items.len();
             let (next, found) = self.list_part(set, filter, &after, wanted).await?;
-            items.extend(found);
+            let fits = |lead: &Parked| {
+                filter
+                    .reason
+                    .as_ref()
+                    .is_none_or(|reason| *reason == lead.why.reason)
+            };
+            items.extend(found.into_iter().filter(fits));
             after = next;
             if after.1.is_empty() || items.len() > limit {
                 break;
@@ -66,6 +76,88 @@ impl RedisQueue {
             .flatten();
         items.truncate(limit);
         Ok(ParkedPage { items, next })
+    }
+
+    /// A page in the order of ids. The set is by time of parking, so all names in it are looked at; only those of the page
+    /// are kept. A cursor is the last id and sink.
+    async fn list_by_acceptance(
+        &self,
+        set: ParkedSet,
+        filter: &ListFilter,
+        limit: usize,
+    ) -> Result<ParkedPage, QueueError> {
+        let after = filter.after.clone().unwrap_or_default().replacen(' ', "|", 1);
+        let [values, times, ..] = self.keys.parked(set);
+        let mut after = after;
+        let mut found = Vec::new();
+        loop {
+            let names = self
+                .first_names(&times, filter, &after, limit + 1 - found.len())
+                .await?;
+            let Some(last) = names.last().cloned() else { break };
+            let mut get = cmd("HMGET");
+            get.arg(&values).arg(&names);
+            for value in items(self.link.query(&get).await?, "list")?
+                .into_iter()
+                .filter_map(bytes)
+            {
+                let lead = parked(set, value)?;
+                if filter
+                    .reason
+                    .as_ref()
+                    .is_none_or(|reason| *reason == lead.why.reason)
+                {
+                    found.push(lead);
+                }
+            }
+            after = last;
+            if found.len() > limit {
+                break;
+            }
+        }
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|item| {
+            let sink = item.sink.as_ref().map_or("", SinkId::as_str);
+            format!("{} {sink}", item.id)
+        });
+        Ok(ParkedPage { items: found, next })
+    }
+
+    /// The first `id|sink` of a set behind `after`, in order.
+    async fn first_names(
+        &self,
+        times: &str,
+        filter: &ListFilter,
+        after: &str,
+        wanted: usize,
+    ) -> Result<Vec<String>, QueueError> {
+        let (mut names, mut from) = (BTreeSet::new(), 0);
+        loop {
+            let mut range = cmd("ZRANGE");
+            range.arg(times).arg(from).arg(from + LOOKED_AT - 1);
+            let members = items(self.link.query(&range).await?, "list")?;
+            from += LOOKED_AT;
+            let end = members.len() < LOOKED_AT;
+            for member in members.into_iter().filter_map(text) {
+                let Some((name, webhook)) = member.rsplit_once('|') else {
+                    continue;
+                };
+                let sink = name.split_once('|').map_or("", |(_, sink)| sink);
+                let fits = name > after
+                    && filter.sink.as_ref().is_none_or(|of| of.as_str() == sink)
+                    && filter.webhook.as_ref().is_none_or(|of| of.as_str() == webhook);
+                if fits {
+                    names.insert(name.to_owned());
+                }
+                if names.len() > wanted {
+                    names.pop_last();
+                }
+            }
+            if end {
+                return Ok(names.into_iter().collect());
+            }
+        }
     }
 
     async fn list_part(
@@ -120,7 +212,7 @@ impl RedisQueue {
     }
 
     /// Every sink that ever got a lead.
-    async fn known_sinks(&self) -> Result<BTreeSet<SinkId>, QueueError> {
+    pub(super) async fn known_sinks(&self) -> Result<BTreeSet<SinkId>, QueueError> {
         let mut names = cmd("HKEYS");
         names.arg(self.keys.counts());
         let names = items(self.link.query(&names).await?, "counts")?;
@@ -128,43 +220,20 @@ impl RedisQueue {
         Ok(names.into_iter().filter_map(text).filter_map(sink).collect())
     }
 
-    /// What a set holds under an id and sink.
-    async fn parked_value(&self, set: ParkedSet, id_sink: &str) -> Result<Option<Bytes>, QueueError> {
-        let [values, ..] = self.keys.parked(set);
-        let mut get = cmd("HGET");
-        get.arg(values).arg(id_sink);
-        Ok(bytes(self.link.query(&get).await?))
-    }
-
-    pub(super) async fn replay_parked(
+    /// The contact of what a set holds under an id and sink.
+    pub(super) async fn parked_contact(
         &self,
         set: ParkedSet,
-        sink: &SinkId,
+        sink: Option<&SinkId>,
         id: &LeadId,
-        record: Option<(&str, Duration)>,
-    ) -> Result<bool, QueueError> {
-        if matches!(set, ParkedSet::Rejected | ParkedSet::Unrouted) {
-            return Ok(false);
-        }
-        // The contact names the line, and a script must name its keys: so it is looked up first.
-        let Some(value) = self.parked_value(set, &id_sink(id, Some(sink))).await? else {
-            return Ok(false);
+    ) -> Result<Option<Contact>, QueueError> {
+        let [values, ..] = self.keys.parked(set);
+        let mut get = cmd("HGET");
+        get.arg(values).arg(id_sink(id, sink));
+        let Some(value) = bytes(self.link.query(&get).await?) else {
+            return Ok(None);
         };
-        let Some(contact) = parked(set, value)?.contact else {
-            return Ok(false);
-        };
-        let mut call = script::REPLAY.call(8, 512);
-        call.arg(self.keys.counts()).arg(&self.keys.parked(set));
-        call.arg(self.keys.due(sink))
-            .arg(self.keys.line(sink, &contact))
-            .arg(self.keys.record(sink, &contact));
-        call.arg(self.keys.channel()).arg(sink.as_str()).arg(id.as_str());
-        call.arg(contact.as_str()).arg(set.as_str());
-        match record {
-            Some((record, keep)) => call.arg(record).arg(millis(keep).max(1)),
-            None => call.arg("").arg(0),
-        };
-        Ok(number(&self.link.run(&script::REPLAY, &call).await?) == Some(1))
+        Ok(parked(set, value)?.contact)
     }
 
     pub(super) async fn discard_parked(

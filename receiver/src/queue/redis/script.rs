@@ -55,7 +55,10 @@ scripts! {
     SETTLE = "settle.lua";
     REJECT = "reject.lua";
     LIST = "list.lua";
-    REPLAY = "replay.lua";
+    WAITING = "waiting.lua";
+    REQUEUE = "requeue.lua";
+    EXPEDITE = "expedite.lua";
+    DROP = "drop.lua";
     DISCARD = "discard.lua";
     PRUNE = "prune.lua";
     ERASE = "erase.lua";

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- Ends claims, each on its own.
--- KEYS: counts, due, state, touched, four of the held set, four of the dead set, then the line and the
--- remembered record of each contact.
+-- KEYS: counts, due, state, touched, four of the held set, four of the dead set, four of the unrouted set, then the line
+-- and the remembered record of each contact.
 -- ARGV: channel, sink, then for each claim its contact, token, kind of outcome, and three values:
 --   delivered: the CRM record, how long to remember it (0: not);  retry: after, why, whether unknown (1, 0, or as
 --   before);  release: after, why ('': as before);  held, dead: how long to keep it, the reason as fields.
 local now = now_ms()
 local sink = ARGV[2]
-local HELD, DEAD, PER_CLAIM = 5, 9, 6
+local HELD, DEAD, UNROUTED, PER_CLAIM = 5, 9, 13, 6
 
 local due, state, touched = { key = KEYS[2] }, { key = KEYS[3] }, { key = KEYS[4] }
 local gone = { due = { key = KEYS[2] }, state = { key = KEYS[3] }, touched = { key = KEYS[4] } }
@@ -26,23 +26,50 @@ local function put_back(contact, after, attempts, unknown, lost, why)
 end
 
 -- The contact's next lead is due since it came; without one the contact is forgotten.
-local function next_head(contact, line)
+local function next_head(contact, line, newest)
   gone.state[#gone.state + 1] = contact
   gone.touched[#gone.touched + 1] = contact
-  local head = call('LINDEX', line, 0)
-  if head then
-    due[#due + 1] = take(head, 1) or text(now)
+  local since = new_head(line, newest)
+  if since then
+    due[#due + 1] = since
     due[#due + 1] = contact
   else
     gone.due[#gone.due + 1] = contact
   end
 end
 
+-- Marks what is set aside of a contact, if it is older than a lead that was delivered.
+local filled = {}
+for _, at in ipairs({ HELD, DEAD, UNROUTED }) do
+  if call('EXISTS', KEYS[at]) == 1 then
+    filled[#filled + 1] = at
+  end
+end
+local function overtake(contact, delivered)
+  local prefix = contact .. '|'
+  for _, at in ipairs(filled) do
+    for _, member in ipairs(call('ZRANGE', KEYS[at + 3], '[' .. prefix, '[' .. prefix .. '\255', 'BYLEX')) do
+      local id_sink = string.sub(member, #prefix + 1)
+      local of = string.match(id_sink, '|(.*)$')
+      local value = (of == sink or of == '') and call('HGET', KEYS[at], id_sink)
+      if value then
+        local times = skip(value, 1, 8)
+        local behind = skip(value, times, 3)
+        local queued_at, accepted_at, newest = read_times(string.sub(value, times, behind - 1))
+        if accepted_at < delivered and newest < delivered then
+          call('HSET', KEYS[at], id_sink, string.sub(value, 1, times - 1)
+            .. put_times(queued_at, accepted_at, delivered) .. string.sub(value, behind))
+        end
+      end
+    end
+  end
+end
+
 local answers = {}
 for arg = 3, #ARGV, PER_CLAIM do
   local contact, kind, value, second = ARGV[arg], ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4]
-  local line = KEYS[13 + (arg - 3) / PER_CLAIM * 2]
-  local record = KEYS[14 + (arg - 3) / PER_CLAIM * 2]
+  local line = KEYS[17 + (arg - 3) / PER_CLAIM * 2]
+  local record = KEYS[18 + (arg - 3) / PER_CLAIM * 2]
   local held = not settled[contact] and call('HGET', KEYS[3], contact)
   local token, attempts, unknown, lost, why
   if held then
@@ -61,10 +88,15 @@ for arg = 3, #ARGV, PER_CLAIM do
       put_back(contact, tonumber(value), math.max(0, tonumber(attempts) - 1), unknown, lost, why)
     else
       local times, lead = unpack(call('LPOP', line, 2) or {})
+      local newest = 0
       if lead then
         local webhook = webhook_of(lead)
+        local _, accepted_at, known = read_times(times)
+        newest = known
         count(webhook, kind)
         if kind == 'delivered' then
+          newest = math.max(known, accepted_at)
+          overtake(contact, accepted_at)
           delivered[webhook] = true
           if second ~= '0' then
             call('SET', record, value, 'PX', second)
@@ -77,7 +109,7 @@ for arg = 3, #ARGV, PER_CLAIM do
           park(kind == 'held' and HELD or DEAD, id .. '|' .. sink, webhook, contact, parked, parked_at, expires_at)
         end
       end
-      next_head(contact, line)
+      next_head(contact, line, newest)
     end
   end
 end

@@ -25,15 +25,31 @@ impl RedisQueue {
         read(answer, sinks).ok_or_else(|| strange("stats"))
     }
 
+    /// Sinks of which leads wait or are set aside.
+    pub(super) async fn occupied(&self) -> Result<Vec<SinkId>, QueueError> {
+        let mut get = cmd("HGETALL");
+        get.arg(self.keys.counts());
+        let shares = shares(self.link.query(&get).await?).ok_or_else(|| strange("counts"))?;
+        let occupied = |share: &SinkShare| share.pending + share.held + share.dead > 0;
+        let mut sinks: Vec<SinkId> = shares
+            .into_iter()
+            .filter(|(_, of)| of.values().any(occupied))
+            .map(|(sink, _)| SinkId::from(sink.as_str()))
+            .collect();
+        sinks.sort();
+        Ok(sinks)
+    }
+
     pub(super) async fn webhook_figures(
         &self,
         webhooks: &[WebhookId],
     ) -> Result<Vec<WebhookStats>, QueueError> {
-        const FIGURES: [&str; 7] = [
+        const FIGURES: [&str; 8] = [
             "accepted",
             "duplicates",
             "conflicts",
             "rejected",
+            "rejected_dropped",
             "unrouted",
             "discarded",
             "last",
@@ -57,6 +73,7 @@ impl RedisQueue {
                 duplicates: next().unwrap_or(0),
                 key_conflicts: next().unwrap_or(0),
                 rejected: next().unwrap_or(0),
+                rejected_dropped: next().unwrap_or(0),
                 unrouted: next().unwrap_or(0),
                 discarded: next().unwrap_or(0),
                 last_accepted_at: next(),

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use rusqlite::OptionalExtension;
+
 use super::{
     filing::{Holder, NewLine, hold},
     writer::{Failure, Tx, millis},
 };
-use crate::queue::{Admission, NewLead, NewRejected, ParkReason, ParkedSet};
+use crate::queue::{Admission, NewLead, NewRejected, ParkReason, ParkedSet, WebhookId};
 
 /// Deduplicates, stores and enqueues the leads of one request.
 pub(super) fn accept(tx: &mut Tx<'_>, leads: &[NewLead]) -> Result<Vec<Admission>, Failure> {
@@ -42,7 +44,7 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead) -> Result<Admission, Failure> {
     let until = tx.now + millis(lead.window).max(1);
     if lead.sinks.is_empty() {
         let (id, content) = (lead.id.clone(), lead.content);
-        hold(tx.sql, &lead.dedupe, &Holder { id, content, until })?;
+        tx.hold_now(&lead.dedupe, &Holder { id, content, until })?;
         keep_unrouted(tx, lead)?;
     }
     let mut key = Some((&lead.dedupe, lead.content, until));
@@ -83,15 +85,20 @@ fn keep_unrouted(tx: &mut Tx<'_>, lead: &NewLead) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Keeps a request that could not become a lead.
-pub(super) fn reject(tx: &mut Tx<'_>, rejected: &NewRejected, keep: Duration) -> Result<(), Failure> {
+/// Keeps a request that could not become a lead; the webhook's oldest ones make room.
+pub(super) fn reject(
+    tx: &mut Tx<'_>,
+    rejected: &NewRejected,
+    keep: Duration,
+    most_bytes: u64,
+) -> Result<(), Failure> {
     let why = &rejected.why;
     let kept = tx.limited(|tx| {
         Ok(tx
             .sql
             .prepare_cached(
                 "INSERT INTO parked VALUES (?1, ?2, ?3, '', '', ?4, ?2, ?5, 0, 0, ?6, ?7, ?8, ?9) \
-             ON CONFLICT DO NOTHING",
+                 ON CONFLICT DO NOTHING",
             )?
             .execute((
                 ParkedSet::Rejected.as_str(),
@@ -106,7 +113,42 @@ pub(super) fn reject(tx: &mut Tx<'_>, rejected: &NewRejected, keep: Duration) ->
             ))?)
     })?;
     if kept > 0 {
-        tx.tally.webhook(&rejected.webhook).rejected += 1;
+        let counts = tx.tally.webhook(&rejected.webhook);
+        counts.rejected += 1;
+        counts.rejected_bytes += length(rejected.body.len());
+        make_room(
+            tx,
+            &rejected.webhook,
+            length(usize::try_from(most_bytes).unwrap_or(usize::MAX)),
+        )?;
+    }
+    Ok(())
+}
+
+fn length(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Removes a webhook's oldest rejected requests until the others fit.
+fn make_room(tx: &mut Tx<'_>, webhook: &WebhookId, most: i64) -> rusqlite::Result<()> {
+    let on_disk: Option<i64> = tx
+        .sql
+        .prepare_cached("SELECT rejected_bytes FROM webhook_count WHERE webhook = ?1")?
+        .query_row([webhook.as_str()], |row| row.get(0))
+        .optional()?;
+    while on_disk.unwrap_or(0) + tx.tally.webhook(webhook).rejected_bytes > most {
+        let gone: Option<i64> = tx
+            .sql
+            .prepare_cached(
+                "DELETE FROM parked WHERE rowid = (SELECT rowid FROM parked WHERE kind = 'rejected' AND webhook = ?1 \
+                 ORDER BY parked_at LIMIT 1) RETURNING length(body)",
+            )?
+            .query_row([webhook.as_str()], |row| row.get(0))
+            .optional()?;
+        let Some(bytes) = gone else { break };
+        let counts = tx.tally.webhook(webhook);
+        counts.rejected_bytes -= bytes;
+        counts.rejected_dropped += 1;
     }
     Ok(())
 }

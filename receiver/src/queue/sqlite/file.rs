@@ -88,6 +88,8 @@ impl QueueFile {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        // What was delivered or discarded is overwritten, not only unlinked.
+        connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
         connection.pragma_update(None, "cache_size", -8192)?;
         let Some(max_bytes) = self.max_bytes else {
             return Ok(None);

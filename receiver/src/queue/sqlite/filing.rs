@@ -144,10 +144,8 @@ impl Unfiled {
 
     /// It never happened.
     pub(super) fn rolled_back(&mut self) {
-        if self.lines.len() > self.before.lines {
-            self.lines.truncate(self.before.lines);
-            self.index();
-        }
+        self.lines.truncate(self.before.lines);
+        self.index();
         self.filed = 0;
         self.round = Round::over(self.lines.get(..self.before.round).unwrap_or_default());
         self.round.done = self.before.done;
@@ -183,12 +181,51 @@ impl Tx<'_> {
             .optional()
     }
 
-    /// Writes a lead behind all others.
-    pub(super) fn append(&mut self, line: &NewLine<'_>) -> rusqlite::Result<()> {
+    /// Gives a key to a lead that has no row in `line`: at once, and after those that are to be filed with it.
+    pub(super) fn hold_now(&mut self, key: &DedupeKey, holder: &Holder) -> rusqlite::Result<()> {
+        if self.unfiled.keys.contains_key(key) {
+            self.file()?;
+            self.unfiled.keys.clear();
+        }
+        hold(self.sql, key, holder)?;
+        Ok(())
+    }
+
+    /// Writes a lead into its line before the one at `next`. All others must have been filed.
+    pub(super) fn insert(
+        &mut self,
+        line: &NewLine<'_>,
+        before: Option<i64>,
+        next: i64,
+    ) -> rusqlite::Result<()> {
+        let seq = self.write(line, Some(next))?;
+        match before {
+            Some(before) => self
+                .sql
+                .prepare_cached("UPDATE line SET next = ?2 WHERE seq = ?1")?
+                .execute((before, seq))?,
+            None => self
+                .sql
+                .prepare_cached("UPDATE head SET first = ?3 WHERE sink = ?1 AND contact = ?2")?
+                .execute((line.sink.as_str(), line.contact.as_str(), seq))?,
+        };
+        // It is where it belongs.
+        self.filed_to(seq)
+    }
+
+    fn filed_to(&self, seq: i64) -> rusqlite::Result<()> {
+        self.sql
+            .prepare_cached("UPDATE filed SET seq = ?1")?
+            .execute([seq])?;
+        Ok(())
+    }
+
+    /// Writes a lead's row behind all others.
+    fn write(&mut self, line: &NewLine<'_>, next: Option<i64>) -> rusqlite::Result<i64> {
         let seq = self.unfiled.next_seq;
         self.sql
             .prepare_cached(
-                "INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, ?9, ?10, ?11, ?12)",
+                "INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?13, ?9, ?10, ?11, ?12)",
             )?
             .execute((
                 seq,
@@ -203,12 +240,19 @@ impl Tx<'_> {
                 line.key.map(|(_, content, _)| content.to_bytes()),
                 line.key.map(|(.., until)| until),
                 line.body,
+                next,
             ))?;
+        self.unfiled.next_seq += 1;
+        Ok(seq)
+    }
+
+    /// Writes a lead behind all others; it is filed later.
+    pub(super) fn append(&mut self, line: &NewLine<'_>) -> rusqlite::Result<()> {
+        let seq = self.write(line, None)?;
         let key = line.key.map(|(key, content, until)| {
             let id = line.id.clone();
             (key.clone(), Holder { id, content, until })
         });
-        self.unfiled.next_seq += 1;
         self.unfiled.keys.extend(key.clone());
         self.unfiled.lines.push(Line {
             seq,
@@ -267,9 +311,7 @@ impl Tx<'_> {
             return Ok(());
         }
         if let Some(last) = end.checked_sub(1).and_then(|last| waiting.get(last)) {
-            self.sql
-                .prepare_cached("UPDATE filed SET seq = ?1")?
-                .execute([last.seq])?;
+            self.filed_to(last.seq)?;
         }
         self.unfiled.filed += end;
         self.unfiled.round = Round::default();

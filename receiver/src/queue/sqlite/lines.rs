@@ -86,7 +86,7 @@ fn claim_head(
     let claim = tx
         .sql
         .prepare_cached(
-            "SELECT id, webhook, accepted_at, queued_at, body, \
+            "SELECT id, webhook, accepted_at, queued_at, newest, body, \
              (SELECT record FROM record WHERE sink = ?1 AND contact = ?2 AND expires_at > ?3) \
              FROM line WHERE seq = ?4",
         )?
@@ -99,10 +99,11 @@ fn claim_head(
                 attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
                 unknown,
                 lost: u32::try_from(lost).unwrap_or(u32::MAX),
+                overtaken: row.get::<_, i64>(4)? > row.get(2)?,
                 accepted_at: unsigned(row.get(2)?),
                 queued_at: unsigned(row.get(3)?),
-                body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
-                record: row.get(5)?,
+                body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
+                record: row.get(6)?,
             })
         })
         .optional()?;
@@ -224,12 +225,14 @@ fn settle_one(
             *waits = true;
         }
         Outcome::Delivered { remember: record } => {
-            let (webhook, next) = take(tx, first, None)?;
-            tx.tally.sink(sink, &webhook).delivered += 1;
+            let taken = take(tx, first, None)?;
+            let newest = taken.newest.max(taken.accepted_at);
+            overtake(tx, sink, contact, taken.accepted_at)?;
+            tx.tally.sink(sink, &taken.webhook).delivered += 1;
             if let Some((record, keep)) = record {
                 remember(tx, sink, contact.as_str(), record, *keep)?;
             }
-            *waits |= next_head(tx, sink, contact, next)?;
+            *waits |= next_head(tx, sink, contact, taken.next, newest)?;
         }
         Outcome::Park { set, why, keep } => {
             let set = if *set == ParkedSet::Held {
@@ -243,12 +246,22 @@ fn settle_one(
                 expires_at: tx.now + millis(*keep),
                 attempts,
             };
-            let (webhook, next) = take(tx, first, Some(&park))?;
-            tx.tally.sink(sink, &webhook).parked(set, 1);
-            *waits |= next_head(tx, sink, contact, next)?;
+            let taken = take(tx, first, Some(&park))?;
+            tx.tally.sink(sink, &taken.webhook).parked(set, 1);
+            *waits |= next_head(tx, sink, contact, taken.next, taken.newest)?;
         }
     }
     Ok(Settled::Done)
+}
+
+/// Marks what is set aside of a contact, if it is older than a lead that was delivered.
+fn overtake(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, delivered: i64) -> rusqlite::Result<usize> {
+    tx.sql
+        .prepare_cached(
+            "UPDATE parked SET newest = max(newest, ?3) WHERE contact = ?2 AND contact <> '' \
+             AND sink IN (?1, '') AND accepted_at < ?3",
+        )?
+        .execute((sink.as_str(), contact.as_str(), delivered))
 }
 
 /// Keeps which record a contact's leads go to.
@@ -304,12 +317,17 @@ pub(super) struct Parking<'a> {
     attempts: i64,
 }
 
-/// Takes a lead out of its line (into a parked set, if one is given); tells its webhook and the contact's next lead.
-pub(super) fn take(
-    tx: &Tx<'_>,
-    seq: i64,
-    park: Option<&Parking<'_>>,
-) -> rusqlite::Result<(WebhookId, Option<i64>)> {
+/// A lead that left its line.
+pub(super) struct Taken {
+    pub(super) webhook: WebhookId,
+    accepted_at: i64,
+    newest: i64,
+    /// The contact's next lead.
+    pub(super) next: Option<i64>,
+}
+
+/// Takes a lead out of its line (into a parked set, if one is given).
+pub(super) fn take(tx: &Tx<'_>, seq: i64, park: Option<&Parking<'_>>) -> rusqlite::Result<Taken> {
     if let Some(park) = park {
         tx.sql
             .prepare_cached(
@@ -327,25 +345,35 @@ pub(super) fn take(
                 &park.why.answer,
             ))?;
     }
-    let taken = tx
-        .sql
-        .prepare_cached("DELETE FROM line WHERE seq = ?1 RETURNING webhook, next")?
+    tx.sql
+        .prepare_cached("DELETE FROM line WHERE seq = ?1 RETURNING webhook, accepted_at, newest, next")?
         .query_row([seq], |row| {
-            Ok((WebhookId::new(row.get::<_, String>(0)?), row.get(1)?))
-        })?;
-    Ok(taken)
+            Ok(Taken {
+                webhook: WebhookId::new(row.get::<_, String>(0)?),
+                accepted_at: row.get(1)?,
+                newest: row.get(2)?,
+                next: row.get(3)?,
+            })
+        })
 }
 
-/// Makes the contact's next lead due since it came, or forgets the contact. `true`: there is one.
-fn next_head(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, next: Option<i64>) -> rusqlite::Result<bool> {
+/// Makes the contact's next lead due since it came, or forgets the contact. `newest`: when the newest of its delivered leads
+/// was accepted. `true`: there is a next lead.
+pub(super) fn next_head(
+    tx: &Tx<'_>,
+    sink: &SinkId,
+    contact: &Contact,
+    next: Option<i64>,
+    newest: i64,
+) -> rusqlite::Result<bool> {
     let Some(next) = next else {
         drop_head(tx, sink, contact.as_str())?;
         return Ok(false);
     };
     let queued_at: i64 = tx
         .sql
-        .prepare_cached("SELECT queued_at FROM line WHERE seq = ?1")?
-        .query_row([next], |row| row.get(0))?;
+        .prepare_cached("UPDATE line SET newest = max(newest, ?2) WHERE seq = ?1 RETURNING queued_at")?
+        .query_row([next, newest], |row| row.get(0))?;
     tx.sql
         .prepare_cached(
             "UPDATE head SET first = ?3, due = ?4, queued_at = ?4, token = 0, attempts = 0, unknown = 0, \

@@ -2,7 +2,7 @@
 //!
 //! * [`writer`]: one thread owns the file and commits whatever waits in one transaction, with the disk synced,
 //!   before anybody is answered.
-//! * [`accept`], [`lines`], [`parked`], [`gate`], [`stats`]: the operations, each a function on a transaction.
+//! * [`accept`], [`lines`], [`waiting`], [`parked`], [`gate`], [`stats`]: the operations, each a function on a transaction.
 //! * [`filing`]: a lead is written in the order it came, and found by contact and key once it is filed.
 //! * [`file`]: opening, schema, what errors mean.
 
@@ -14,6 +14,7 @@ mod lines;
 mod parked;
 mod stats;
 mod tally;
+mod waiting;
 mod writer;
 
 use std::{
@@ -27,12 +28,13 @@ use tokio::sync::oneshot;
 
 use self::{
     file::{QueueFile, file_number},
+    waiting::Place,
     writer::{Failure, Tx, Writer, closed},
 };
 use super::{
     Admission, Breaker, Claims, Contact, CrmHealth, Grant, LeadId, ListFilter, NewLead, NewRejected,
-    OpenError, OpenOptions, Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Settled, Settlement,
-    SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, intake::Intake, wake::Wake,
+    OpenError, OpenOptions, Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Requeue, Settled,
+    Settlement, SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, intake::Intake, wake::Wake,
 };
 
 /// Claims, settlements and questions that may wait; their number is bounded by the workers, not by senders.
@@ -47,6 +49,7 @@ pub(super) struct SqliteQueue {
     intake: Intake,
     work: Intake,
     wake: Wake,
+    max_rejected_bytes: u64,
     /// Dedupe keys up to this one were looked at of late: have they expired?
     pruned_to: Mutex<String>,
 }
@@ -73,6 +76,7 @@ impl SqliteQueue {
             intake: Intake::new(options.max_waiting, options.max_waiting_bytes),
             work: Intake::new(MAX_WORK, options.max_waiting_bytes),
             wake: Wake::default(),
+            max_rejected_bytes: options.max_rejected_bytes,
             pruned_to: Mutex::new(String::new()),
         })
     }
@@ -92,6 +96,24 @@ impl SqliteQueue {
     ) -> Result<T, QueueError> {
         let room = self.work.admit(1, 0)?;
         self.writer()?.call(room, false, work).await
+    }
+
+    /// Where a lead waits. The rows are looked through in parts, so that nobody waits for the whole of it.
+    async fn places(&self, id: &LeadId, sink: Option<&SinkId>) -> Result<Vec<Place>, QueueError> {
+        let (mut places, mut from) = (Vec::new(), 0);
+        loop {
+            let name = id.clone();
+            let (found, next) = self.call(move |tx| waiting::find(tx, &name, from)).await?;
+            places.extend(
+                found
+                    .into_iter()
+                    .filter(|place: &Place| sink.is_none_or(|sink| place.sink == *sink)),
+            );
+            match next {
+                Some(next) => from = next,
+                None => return Ok(places),
+            }
+        }
     }
 
     /// Runs an operation that records what has happened, whether or not its caller still waits.
@@ -189,43 +211,91 @@ impl Queue for SqliteQueue {
 
     async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError> {
         let room = self.intake.admit(1, rejected.body.len())?;
+        let most = self.max_rejected_bytes;
         self.writer()?
-            .call(room, false, move |tx| accept::reject(tx, &rejected, keep))
+            .call(room, false, move |tx| accept::reject(tx, &rejected, keep, most))
             .await
     }
 
     async fn list(&self, set: ParkedSet, filter: &ListFilter) -> Result<ParkedPage, QueueError> {
         let filter = filter.clone();
-        self.call(move |tx| parked::list(tx, set, &filter)).await
+        self.call(move |tx| match set {
+            ParkedSet::Pending => waiting::list(tx, &filter),
+            _ => parked::list(tx, set, &filter),
+        })
+        .await
     }
 
     async fn show(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError> {
-        let id = id.clone();
-        self.call(move |tx| parked::show(tx, &id)).await
+        let name = id.clone();
+        let mut found = self.call(move |tx| parked::show(tx, &name)).await?;
+        for place in self.places(id, None).await? {
+            found.extend(self.call(move |tx| waiting::show(tx, &place)).await?);
+        }
+        Ok(found)
     }
 
-    async fn replay(
+    async fn requeue(
         &self,
         set: ParkedSet,
-        sink: &SinkId,
+        sink: Option<&SinkId>,
         id: &LeadId,
-        record: Option<(&str, Duration)>,
+        to: &[SinkId],
+        how: Requeue<'_>,
     ) -> Result<bool, QueueError> {
-        let record = record.map(|(record, keep)| (record.to_owned(), keep));
-        let (name, id) = (sink.clone(), id.clone());
-        let replayed = self
+        let place = match (set, sink) {
+            (ParkedSet::Pending, Some(sink)) => self.places(id, Some(sink)).await?.pop(),
+            _ => None,
+        };
+        let (record, force) = (
+            how.record.map(|(record, keep)| (record.to_owned(), keep)),
+            how.force,
+        );
+        let (from, id, targets) = (sink.cloned(), id.clone(), to.to_vec());
+        let done = self
             .call(move |tx| {
                 let record = record.as_ref().map(|(record, keep)| (record.as_str(), *keep));
-                parked::replay(tx, set, &name, &id, record)
+                let how = Requeue { record, force };
+                let taken = match set {
+                    ParkedSet::Pending => match &place {
+                        Some(place) => waiting::take_out(tx, place)?,
+                        None => None,
+                    },
+                    _ => parked::take_out(tx, set, from.as_ref(), &id)?,
+                };
+                let Some(lead) = taken else { return Ok(false) };
+                waiting::put_in(tx, set, from.as_ref(), &lead, &targets, how)?;
+                Ok(true)
             })
             .await?;
-        if replayed {
+        if done {
+            to.iter().chain(sink).for_each(|sink| self.wake.push(sink));
+        }
+        Ok(done)
+    }
+
+    async fn expedite(&self, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError> {
+        let Some(place) = self.places(id, Some(sink)).await?.pop() else {
+            return Ok(false);
+        };
+        let done = self.call(move |tx| waiting::expedite(tx, &place)).await?;
+        if done {
             self.wake.push(sink);
         }
-        Ok(replayed)
+        Ok(done)
     }
 
     async fn discard(&self, set: ParkedSet, sink: Option<&SinkId>, id: &LeadId) -> Result<bool, QueueError> {
+        if set == ParkedSet::Pending {
+            let place = match sink {
+                Some(sink) => self.places(id, Some(sink)).await?.pop(),
+                None => None,
+            };
+            let Some(place) = place else { return Ok(false) };
+            let done = self.call(move |tx| waiting::discard(tx, &place)).await?;
+            sink.into_iter().for_each(|sink| self.wake.push(sink));
+            return Ok(done);
+        }
         let (sink, id) = (sink.cloned(), id.clone());
         self.call(move |tx| parked::discard(tx, set, sink.as_ref(), &id))
             .await
@@ -234,6 +304,10 @@ impl Queue for SqliteQueue {
     async fn erase(&self, contact: &Contact) -> Result<u64, QueueError> {
         let contact = contact.clone();
         self.call(move |tx| parked::erase(tx, &contact)).await
+    }
+
+    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError> {
+        self.call(stats::occupied).await
     }
 
     async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
@@ -274,6 +348,10 @@ impl Queue for SqliteQueue {
             write_latency: began.elapsed(),
             room: None,
         })
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 
     async fn close(&self) {

@@ -1,13 +1,11 @@
-//! What waits for a person: list, show, replay, discard, erase.
-
-use std::time::Duration;
+//! What waits for a person: list, show, take out, discard, erase.
 
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row};
 
 use super::{
-    filing::NewLine,
-    lines::{remember, take},
+    lines::take,
+    waiting::Loose,
     writer::{Failure, Tx, unsigned},
 };
 use crate::queue::{
@@ -15,16 +13,19 @@ use crate::queue::{
 };
 
 const COLUMNS: &str = "kind, parked_at, id, sink, contact, webhook, accepted_at, expires_at, attempts, \
-                       reason, message, answer, body";
+                       newest, reason, message, answer, body";
 
 /// A page of a set, newest first.
 pub(super) fn list(tx: &mut Tx<'_>, set: ParkedSet, filter: &ListFilter) -> Result<ParkedPage, Failure> {
     let limit = filter.limit.clamp(1, 1000);
+    if filter.by_acceptance {
+        return by_acceptance(tx, set, filter, limit);
+    }
     let after = Cursor::parse(filter.after.as_deref());
     let sql = format!(
         "SELECT {COLUMNS} FROM parked WHERE kind = ?1 AND (parked_at, id, sink) < (?2, ?3, ?4) \
          AND (?5 IS NULL OR sink = ?5) AND (?6 IS NULL OR webhook = ?6) \
-         ORDER BY parked_at DESC, id DESC, sink DESC LIMIT ?7"
+         AND (?8 IS NULL OR reason = ?8) ORDER BY parked_at DESC, id DESC, sink DESC LIMIT ?7"
     );
     let mut items = Vec::new();
     let mut rows = tx.sql.prepare_cached(&sql)?;
@@ -37,6 +38,7 @@ pub(super) fn list(tx: &mut Tx<'_>, set: ParkedSet, filter: &ListFilter) -> Resu
         filter.webhook.as_ref().map(WebhookId::as_str),
         // One more than asked for tells whether there is a next page.
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
+        filter.reason.as_deref(),
     ))?;
     while let Some(row) = rows.next()? {
         items.push(parked(row)?);
@@ -45,6 +47,43 @@ pub(super) fn list(tx: &mut Tx<'_>, set: ParkedSet, filter: &ListFilter) -> Resu
         .then(|| items.get(limit - 1).map(Cursor::behind))
         .flatten();
     items.truncate(limit);
+    Ok(ParkedPage { items, next })
+}
+
+/// A page in the order of ids. A cursor is the last id and sink.
+fn by_acceptance(
+    tx: &mut Tx<'_>,
+    set: ParkedSet,
+    filter: &ListFilter,
+    limit: usize,
+) -> Result<ParkedPage, Failure> {
+    let after = filter.after.as_deref().and_then(|after| after.split_once(' '));
+    let (id, sink) = after.unwrap_or_default();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM parked WHERE kind = ?1 AND (id > ?2 OR (id = ?2 AND sink > ?3)) AND id >= ?2 \
+         AND (?4 IS NULL OR sink = ?4) AND (?5 IS NULL OR webhook = ?5) AND (?6 IS NULL OR reason = ?6) \
+         ORDER BY id, sink LIMIT ?7"
+    );
+    let mut items = Vec::new();
+    let mut rows = tx.sql.prepare_cached(&sql)?;
+    let mut rows = rows.query((
+        set.as_str(),
+        id,
+        sink,
+        filter.sink.as_ref().map(SinkId::as_str),
+        filter.webhook.as_ref().map(WebhookId::as_str),
+        filter.reason.as_deref(),
+        i64::try_from(limit + 1).unwrap_or(i64::MAX),
+    ))?;
+    while let Some(row) = rows.next()? {
+        items.push(parked(row)?);
+    }
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|item| {
+        let sink = item.sink.as_ref().map_or("", SinkId::as_str);
+        format!("{} {sink}", item.id)
+    });
     Ok(ParkedPage { items, next })
 }
 
@@ -97,14 +136,16 @@ fn parked(row: &Row<'_>) -> Result<Parked, Failure> {
         contact: (!contact.is_empty()).then(|| Contact::new(contact)),
         accepted_at: unsigned(row.get(6)?),
         parked_at: unsigned(row.get(1)?),
-        expires_at: unsigned(row.get(7)?),
+        expires_at: Some(unsigned(row.get(7)?)),
+        due: None,
         attempts: u32::try_from(row.get::<_, i64>(8)?).unwrap_or(u32::MAX),
+        overtaken: row.get::<_, i64>(9)? > row.get(6)?,
         why: ParkReason {
-            reason: row.get(9)?,
-            message: row.get(10)?,
-            answer: row.get(11)?,
+            reason: row.get(10)?,
+            message: row.get(11)?,
+            answer: row.get(12)?,
         },
-        body: Bytes::from(row.get::<_, Vec<u8>>(12)?),
+        body: Bytes::from(row.get::<_, Vec<u8>>(13)?),
     })
 }
 
@@ -131,46 +172,37 @@ pub(super) fn show(tx: &mut Tx<'_>, id: &LeadId) -> Result<Vec<Parked>, Failure>
     Ok(found)
 }
 
-/// Puts a held or dead lead back at the end of its contact's line.
-pub(super) fn replay(
+/// Takes a lead out of a set, to be put into a line.
+pub(super) fn take_out(
     tx: &mut Tx<'_>,
     set: ParkedSet,
-    sink: &SinkId,
+    sink: Option<&SinkId>,
     id: &LeadId,
-    record: Option<(&str, Duration)>,
-) -> Result<bool, Failure> {
-    if matches!(set, ParkedSet::Rejected | ParkedSet::Unrouted) {
-        return Ok(false);
+) -> Result<Option<Loose>, Failure> {
+    if set == ParkedSet::Rejected {
+        return Ok(None);
     }
-    let found: Option<(String, String, i64, Vec<u8>)> = tx
+    let taken = tx
         .sql
         .prepare_cached(
             "DELETE FROM parked WHERE id = ?1 AND kind = ?2 AND sink = ?3 \
-             RETURNING contact, webhook, accepted_at, body",
+             RETURNING contact, webhook, accepted_at, newest, body",
         )?
-        .query_row((id.as_str(), set.as_str(), sink.as_str()), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        })
+        .query_row(
+            (id.as_str(), set.as_str(), sink.map_or("", SinkId::as_str)),
+            |row| {
+                Ok(Loose {
+                    contact: Contact::new(row.get::<_, String>(0)?),
+                    id: id.clone(),
+                    webhook: row.get(1)?,
+                    accepted_at: row.get(2)?,
+                    newest: row.get(3)?,
+                    body: row.get(4)?,
+                })
+            },
+        )
         .optional()?;
-    let Some((contact, webhook, accepted_at, body)) = found else {
-        return Ok(false);
-    };
-    let contact = Contact::new(contact);
-    tx.append(&NewLine {
-        sink,
-        contact: &contact,
-        id,
-        webhook: &webhook,
-        accepted_at,
-        newest: 0,
-        key: None,
-        body: &body,
-    })?;
-    if let Some((record, keep)) = record {
-        remember(tx, sink, contact.as_str(), record, keep)?;
-    }
-    tx.tally.sink(sink, &WebhookId::new(webhook)).parked(set, -1);
-    Ok(true)
+    Ok(taken)
 }
 
 /// Removes a parked lead for good.
@@ -180,22 +212,42 @@ pub(super) fn discard(
     sink: Option<&SinkId>,
     id: &LeadId,
 ) -> Result<bool, Failure> {
-    let webhook: Option<String> = tx
+    let gone = tx
         .sql
-        .prepare_cached("DELETE FROM parked WHERE id = ?1 AND kind = ?2 AND sink = ?3 RETURNING webhook")?
+        .prepare_cached(&format!(
+            "DELETE FROM parked WHERE id = ?1 AND kind = ?2 AND sink = ?3 RETURNING {GONE}"
+        ))?
         .query_row(
             (id.as_str(), set.as_str(), sink.map_or("", SinkId::as_str)),
-            |row| row.get(0),
+            read_gone,
         )
         .optional()?;
-    let Some(webhook) = webhook else { return Ok(false) };
-    let sink = sink.map_or("", SinkId::as_str);
-    count_discarded(tx, set, sink, &WebhookId::new(webhook));
-    Ok(true)
+    count_gone(tx, gone.as_slice());
+    Ok(gone.is_some())
 }
 
-/// Moves one lead from a parked set's count to the discarded ones.
-fn count_discarded(tx: &mut Tx<'_>, set: ParkedSet, sink: &str, webhook: &WebhookId) {
+/// What left its set for good.
+struct Gone {
+    kind: String,
+    sink: String,
+    webhook: String,
+    bytes: i64,
+}
+
+const GONE: &str = "kind, sink, webhook, length(body)";
+
+fn read_gone(row: &Row<'_>) -> rusqlite::Result<Gone> {
+    Ok(Gone {
+        kind: row.get(0)?,
+        sink: row.get(1)?,
+        webhook: row.get(2)?,
+        bytes: row.get(3)?,
+    })
+}
+
+/// Moves a lead from its set's count to the discarded ones.
+fn count_discarded(tx: &mut Tx<'_>, set: ParkedSet, gone: &Gone) {
+    let (sink, webhook) = (gone.sink.as_str(), &WebhookId::from(gone.webhook.as_str()));
     match set {
         ParkedSet::Held | ParkedSet::Dead => {
             let delta = tx.tally.sink(&SinkId::from(sink), webhook);
@@ -208,29 +260,30 @@ fn count_discarded(tx: &mut Tx<'_>, set: ParkedSet, sink: &str, webhook: &Webhoo
             delta.discarded += 1;
         }
         // Only ever counted as rejected.
-        ParkedSet::Rejected => {}
+        ParkedSet::Rejected => tx.tally.webhook(webhook).rejected_bytes -= gone.bytes,
+        // Not set aside.
+        ParkedSet::Pending => {}
     }
 }
 
 /// Removes parked leads that have outlived their retention, at most `limit`.
 pub(super) fn expire(tx: &mut Tx<'_>, limit: i64) -> rusqlite::Result<usize> {
-    let gone: Vec<(String, String, String)> = tx
+    let gone: Vec<Gone> = tx
         .sql
-        .prepare_cached(
+        .prepare_cached(&format!(
             "DELETE FROM parked WHERE rowid IN \
-             (SELECT rowid FROM parked WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) \
-             RETURNING kind, sink, webhook",
-        )?
-        .query_map((tx.now, limit), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+             (SELECT rowid FROM parked WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING {GONE}"
+        ))?
+        .query_map((tx.now, limit), read_gone)?
         .collect::<rusqlite::Result<_>>()?;
     count_gone(tx, &gone);
     Ok(gone.len())
 }
 
-fn count_gone(tx: &mut Tx<'_>, gone: &[(String, String, String)]) {
-    for (kind, sink, webhook) in gone {
-        if let Some(set) = set_named(kind) {
-            count_discarded(tx, set, sink, &WebhookId::from(webhook.as_str()));
+fn count_gone(tx: &mut Tx<'_>, gone: &[Gone]) {
+    for gone in gone {
+        if let Some(set) = set_named(&gone.kind) {
+            count_discarded(tx, set, gone);
         }
     }
 }
@@ -239,12 +292,12 @@ fn count_gone(tx: &mut Tx<'_>, gone: &[(String, String, String)]) {
 pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact) -> Result<u64, Failure> {
     tx.file()?;
     let contact = contact.as_str();
-    let parked: Vec<(String, String, String)> = tx
+    let parked: Vec<Gone> = tx
         .sql
-        .prepare_cached(
-            "DELETE FROM parked WHERE contact = ?1 AND contact <> '' RETURNING kind, sink, webhook",
-        )?
-        .query_map([contact], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .prepare_cached(&format!(
+            "DELETE FROM parked WHERE contact = ?1 AND contact <> '' RETURNING {GONE}"
+        ))?
+        .query_map([contact], read_gone)?
         .collect::<rusqlite::Result<_>>()?;
     count_gone(tx, &parked);
     let mut erased = parked.len();
@@ -271,10 +324,10 @@ fn erase_line(tx: &mut Tx<'_>, sink: &SinkId, contact: &str) -> rusqlite::Result
         .optional()?;
     let mut erased = 0;
     while let Some(seq) = next {
-        let (webhook, behind) = take(tx, seq, None)?;
-        tx.tally.sink(sink, &webhook).discarded += 1;
+        let taken = take(tx, seq, None)?;
+        tx.tally.sink(sink, &taken.webhook).discarded += 1;
         erased += 1;
-        next = behind;
+        next = taken.next;
     }
     Ok(erased)
 }

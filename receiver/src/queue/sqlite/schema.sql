@@ -47,6 +47,7 @@ CREATE TABLE parked (
 CREATE UNIQUE INDEX parked_id ON parked (id, kind, sink);
 CREATE INDEX parked_age ON parked (kind, parked_at, id, sink);
 CREATE INDEX parked_expiry ON parked (expires_at);
+CREATE INDEX parked_rejected ON parked (webhook, parked_at) WHERE kind = 'rejected';
 CREATE INDEX parked_contact ON parked (contact) WHERE contact <> '';
 
 -- Which CRM record a contact went to.
@@ -77,10 +78,10 @@ CREATE TABLE sink_count (
     discarded INTEGER NOT NULL, held INTEGER NOT NULL, dead INTEGER NOT NULL,
     last_delivered_at INTEGER NOT NULL, PRIMARY KEY (sink, webhook)
 ) STRICT, WITHOUT ROWID;
--- unrouted and discarded are of leads that no sink takes.
+-- unrouted and discarded are of leads that no sink takes; rejected_bytes are those of the copies that are kept.
 CREATE TABLE webhook_count (
     webhook TEXT PRIMARY KEY, accepted INTEGER NOT NULL, duplicates INTEGER NOT NULL, key_conflicts INTEGER NOT NULL,
-    rejected INTEGER NOT NULL, unrouted INTEGER NOT NULL, discarded INTEGER NOT NULL, last_accepted_at INTEGER NOT NULL
+    rejected INTEGER NOT NULL, rejected_bytes INTEGER NOT NULL, rejected_dropped INTEGER NOT NULL, unrouted INTEGER NOT NULL, discarded INTEGER NOT NULL, last_accepted_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Written by the check of the store.

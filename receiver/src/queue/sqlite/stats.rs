@@ -24,6 +24,16 @@ pub(super) fn sinks(tx: &mut Tx<'_>, sinks: &[SinkId]) -> Result<Vec<SinkStats>,
     sinks.iter().map(|sink| Ok(sink_stats(tx, sink)?)).collect()
 }
 
+/// Sinks of which leads wait or are set aside.
+pub(super) fn occupied(tx: &mut Tx<'_>) -> Result<Vec<SinkId>, Failure> {
+    tx.flush_tally()?;
+    let mut sinks = tx.sql.prepare_cached(
+        "SELECT DISTINCT sink FROM sink_count WHERE queued > delivered + discarded ORDER BY sink",
+    )?;
+    let sinks = sinks.query_map([], |row| Ok(SinkId::new(row.get::<_, String>(0)?)))?;
+    Ok(sinks.collect::<rusqlite::Result<_>>()?)
+}
+
 fn sink_stats(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<SinkStats> {
     let mut stats = SinkStats {
         now: unsigned(tx.now),
@@ -77,7 +87,7 @@ fn oldest(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Option<i64>> {
 pub(super) fn webhooks(tx: &mut Tx<'_>, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, Failure> {
     tx.flush_tally()?;
     let mut select = tx.sql.prepare_cached(
-        "SELECT accepted, duplicates, key_conflicts, rejected, unrouted, discarded, last_accepted_at \
+        "SELECT accepted, duplicates, key_conflicts, rejected, unrouted, discarded, last_accepted_at, rejected_dropped \
          FROM webhook_count WHERE webhook = ?1",
     )?;
     let mut stats = Vec::with_capacity(webhooks.len());
@@ -90,6 +100,7 @@ pub(super) fn webhooks(tx: &mut Tx<'_>, webhooks: &[WebhookId]) -> Result<Vec<We
                     duplicates: unsigned(row.get(1)?),
                     key_conflicts: unsigned(row.get(2)?),
                     rejected: unsigned(row.get(3)?),
+                    rejected_dropped: unsigned(row.get(7)?),
                     unrouted: unsigned(row.get(4)?),
                     discarded: unsigned(row.get(5)?),
                     last_accepted_at: (at > 0).then_some(unsigned(at)),
@@ -120,11 +131,11 @@ pub(super) fn prune(tx: &mut Tx<'_>, key: &str) -> Result<Pruned, Failure> {
     )?;
     let full = usize::try_from(PRUNED).unwrap_or(usize::MAX);
     let worth_it = usize::try_from(LOOKED_AT / 2).unwrap_or(usize::MAX);
-    Ok(Pruned {
-        // As long as half of them have expired, it is worth to go on.
-        more: give_pages_back(tx)? || parked.max(records) >= full || keys >= worth_it,
-        key: end,
-    })
+    // As long as half of them have expired, it is worth to go on.
+    let more = give_pages_back(tx)? || parked.max(records) >= full || keys >= worth_it;
+    // Once a minute, not after each step.
+    tx.empty_log = !more;
+    Ok(Pruned { more, key: end })
 }
 
 /// Looks at some dedupe keys behind `key` and removes those that have expired. Tells how many these were, and how far it

@@ -29,6 +29,8 @@ pub(super) struct WebhookDelta {
     pub(super) duplicates: i64,
     pub(super) key_conflicts: i64,
     pub(super) rejected: i64,
+    pub(super) rejected_bytes: i64,
+    pub(super) rejected_dropped: i64,
     pub(super) unrouted: i64,
     pub(super) discarded: i64,
 }
@@ -38,7 +40,8 @@ impl SinkDelta {
     pub(super) fn parked(&mut self, set: ParkedSet, by: i64) {
         match set {
             ParkedSet::Held => self.held += by,
-            ParkedSet::Dead | ParkedSet::Rejected | ParkedSet::Unrouted => self.dead += by,
+            ParkedSet::Dead => self.dead += by,
+            ParkedSet::Pending | ParkedSet::Unrouted | ParkedSet::Rejected => {}
         }
     }
 }
@@ -78,9 +81,10 @@ impl Tx<'_> {
             sinks.execute(params)?;
         }
         let mut webhooks = self.sql.prepare_cached(
-            "INSERT INTO webhook_count VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?2 > 0, ?8, 0)) \
+            "INSERT INTO webhook_count VALUES (?1, ?2, ?3, ?4, ?5, ?9, ?10, ?6, ?7, iif(?2 > 0, ?8, 0)) \
              ON CONFLICT DO UPDATE SET accepted = accepted + ?2, duplicates = duplicates + ?3, \
-             key_conflicts = key_conflicts + ?4, rejected = rejected + ?5, unrouted = unrouted + ?6, \
+             key_conflicts = key_conflicts + ?4, rejected = rejected + ?5, \
+             rejected_bytes = rejected_bytes + ?9, rejected_dropped = rejected_dropped + ?10, unrouted = unrouted + ?6, \
              discarded = discarded + ?7, last_accepted_at = max(last_accepted_at, excluded.last_accepted_at)",
         )?;
         for (webhook, by) in &tally.webhooks {
@@ -93,6 +97,8 @@ impl Tx<'_> {
                 by.unrouted,
                 by.discarded,
                 self.now,
+                by.rejected_bytes,
+                by.rejected_dropped,
             ))?;
         }
         Ok(())

@@ -48,6 +48,8 @@ pub(super) struct Tx<'c> {
     pub(super) now: i64,
     pub(super) tally: Tally,
     pub(super) unfiled: &'c mut Unfiled,
+    /// After the commit the write-ahead log is to be emptied.
+    pub(super) empty_log: bool,
     /// How large the file may become.
     pub(super) max_pages: Option<i64>,
 }
@@ -198,6 +200,9 @@ impl Store {
             group.retain(|job| !job.abandoned());
             self.commit(&mut group);
         }
+        if let Some(opened) = &self.opened {
+            empty(&opened.connection);
+        }
     }
 
     /// Commits a group; a bad operation takes the others with it only if the store itself is at fault.
@@ -287,6 +292,7 @@ fn transact(opened: &mut Opened, now: i64, group: &mut [Box<dyn Job>]) -> rusqli
         now,
         tally: Tally::default(),
         unfiled: &mut opened.unfiled,
+        empty_log: false,
         max_pages: opened.max_pages,
     };
     for job in group {
@@ -294,7 +300,21 @@ fn transact(opened: &mut Opened, now: i64, group: &mut [Box<dyn Job>]) -> rusqli
     }
     tx.file_some()?;
     tx.flush_tally()?;
-    transaction.commit()
+    let empty_log = tx.empty_log;
+    transaction.commit()?;
+    if empty_log {
+        empty(&opened.connection);
+    }
+    Ok(())
+}
+
+/// Copies the write-ahead log into the file and empties it, so that leads that have left do not stay in it for as long
+/// as it is not full.
+fn empty(connection: &Connection) {
+    let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    if let Err(error) = emptied {
+        tracing::debug!(%error, "the write-ahead log could not be emptied yet");
+    }
 }
 
 /// A duration as SQLite keeps it; far enough from the end of the range to be added to a time.

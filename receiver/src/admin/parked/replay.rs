@@ -1,0 +1,306 @@
+//! Leads are sent on: replayed, moved, made due; one, or many in the order in which they were accepted.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, http};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
+use problem_details::ProblemDetails;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::which::{Meant, Which, told};
+use super::{bad_request, select, unavailable};
+use crate::admin::Admin;
+use crate::queue::{LeadId, Parked, ParkedSet, QueueError, Requeue, SinkId};
+use crate::source::auth::RawRequest;
+use crate::source::{Refusal, Taken};
+
+/// So many leads are replayed in one call at most: each is read with its payload.
+const MOST: usize = 100;
+
+/// Why an overtaken lead is not replayed.
+const OVERTAKEN: &str = "a newer lead of this contact was delivered meanwhile, and this one would overwrite its values; \
+                         discard it, or replay it with force=true";
+
+/// `POST /deadletters/{id}/replay`: back into its contact's line; what has no sink is read or routed again as the webhook is
+/// now. With `record=ID` the lead, and what its contact sends later, updates that CRM record; with `create=true` it makes a
+/// new one, whatever matching finds.
+pub(in super::super) async fn replay(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, Response> {
+    let meant = Meant::read(&admin, query).await?;
+    let decision = meant.decision()?;
+    let mut found = select(&admin, &LeadId::new(id), &meant).await?;
+    found.retain(|lead| lead.set != ParkedSet::Pending);
+    if found.is_empty() {
+        return Err(bad_request(
+            "the lead waits for delivery, so there is nothing to replay; POST …/expedite makes it due now",
+        ));
+    }
+    if decision.is_some() && found.len() > 1 {
+        return Err(bad_request(
+            "several sinks have set the lead aside; say with sink=NAMESPACE/NAME whose record it is",
+        ));
+    }
+    let how = Requeue {
+        record: decision.as_ref().map(|(record, keep)| (record.as_str(), *keep)),
+        force: meant.which.force,
+    };
+    if !how.force && found.iter().all(|lead| lead.overtaken) {
+        return Err(conflict(OVERTAKEN));
+    }
+    let mut results = Vec::new();
+    for lead in found {
+        results.push(
+            replay_one(&admin, &lead, how)
+                .await
+                .map_err(|error| unavailable(&error))?,
+        );
+    }
+    Ok(Json(json!({"items": results})).into_response())
+}
+
+/// `POST /deadletters/replay?set=&sink=&webhook=&reason=&after=&limit=`: up to `limit` leads of a set, in the order in which
+/// they were accepted. `next` continues.
+pub(in super::super) async fn replay_many(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, Response> {
+    let meant = Meant::read(&admin, query).await?;
+    if meant.decision()?.is_some() {
+        return Err(bad_request(
+            "a record is decided for one lead: POST /deadletters/ID/replay",
+        ));
+    }
+    let set = meant.which.set.unwrap_or(ParkedSet::Dead);
+    if set == ParkedSet::Pending {
+        return Err(bad_request(
+            "set is held, dead, unrouted or rejected: pending leads go by themselves",
+        ));
+    }
+    let mut filter = meant.filter()?;
+    filter.limit = filter.limit.min(MOST);
+    filter.by_acceptance = true;
+    let page = admin
+        .queue
+        .list(set, &filter)
+        .await
+        .map_err(|error| unavailable(&error))?;
+    let how = Requeue {
+        record: None,
+        force: meant.which.force,
+    };
+    let (mut replayed, mut kept) = (0, Vec::new());
+    for lead in page.items.iter().filter(|lead| meant.includes(lead)) {
+        let mut result = replay_one(&admin, lead, how)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        if result["replayed"] == true {
+            replayed += 1;
+        } else {
+            result["id"] = json!(lead.id.as_str());
+            kept.push(result);
+        }
+    }
+    tracing::info!(
+        set = set.as_str(),
+        replayed,
+        kept = kept.len(),
+        "leads were replayed"
+    );
+    Ok(Json(json!({"replayed": replayed, "kept": kept, "next": told(page.next)})).into_response())
+}
+
+/// `POST /deadletters/{id}/move?to=SINK`: into the line of another sink.
+pub(in super::super) async fn move_to(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, Response> {
+    let meant = Meant::read(&admin, query).await?;
+    let Some(to) = meant.to.clone() else {
+        return Err(bad_request("to: name the sink that the lead goes to"));
+    };
+    let mut found = select(&admin, &LeadId::new(id), &meant).await?;
+    found.retain(|lead| lead.set != ParkedSet::Rejected);
+    let [lead] = found.as_slice() else {
+        return Err(bad_request(
+            "several sinks have the lead, or it never became one; say with sink=NAMESPACE/NAME and set= which is meant",
+        ));
+    };
+    if lead.sink.as_ref() == Some(&to) {
+        return Err(bad_request("to: the lead is there already"));
+    }
+    let moved = requeue(&admin, lead, std::slice::from_ref(&to), Requeue::default())
+        .await
+        .map_err(|error| unavailable(&error))?;
+    if !moved {
+        return Err(conflict(IN_FLIGHT));
+    }
+    tracing::info!(lead = %lead.id, from = lead.set.as_str(), sink = %to, "a lead was moved to another sink");
+    Ok(Json(json!({"moved": true, "sink": to.as_str()})).into_response())
+}
+
+/// `POST /deadletters/{id}/expedite`: what waits is due now.
+pub(in super::super) async fn expedite(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, Response> {
+    let meant = Meant::read(&admin, query).await?;
+    let id = LeadId::new(id);
+    let mut found = select(&admin, &id, &meant).await?;
+    found.retain(|lead| lead.set == ParkedSet::Pending);
+    if found.is_empty() {
+        return Err(bad_request(
+            "the lead does not wait for delivery; POST …/replay sends it on",
+        ));
+    }
+    let mut due = Vec::new();
+    for sink in found.iter().filter_map(|lead| lead.sink.as_ref()) {
+        let done = admin
+            .queue
+            .expedite(sink, &id)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        due.push(json!({"sink": sink.as_str(), "due": done}));
+    }
+    Ok(Json(json!({"items": due})).into_response())
+}
+
+/// Why nothing can be done with a lead.
+pub(super) const IN_FLIGHT: &str =
+    "the lead is being delivered at this moment, or gone; look again in some seconds";
+
+pub(super) fn conflict(why: &str) -> Response {
+    ProblemDetails::from_status_code(StatusCode::CONFLICT)
+        .with_detail(why)
+        .into_response()
+}
+
+async fn requeue(admin: &Admin, lead: &Parked, to: &[SinkId], how: Requeue<'_>) -> Result<bool, QueueError> {
+    admin
+        .queue
+        .requeue(lead.set, lead.sink.as_ref(), &lead.id, to, how)
+        .await
+}
+
+async fn replay_one(admin: &Admin, lead: &Parked, how: Requeue<'_>) -> Result<Value, QueueError> {
+    let no = |why: &str| {
+        Ok(json!({"sink": lead.sink.as_ref().map(SinkId::as_str), "replayed": false, "reason": why}))
+    };
+    if lead.overtaken && !how.force {
+        return no(OVERTAKEN);
+    }
+    match (&lead.sink, lead.set) {
+        (Some(sink), _) => {
+            // Who replays has put something right.
+            admin.inspections.ask_again(sink);
+            let done = requeue(admin, lead, std::slice::from_ref(sink), how).await?;
+            Ok(json!({"sink": sink.as_str(), "replayed": done}))
+        }
+        (None, ParkedSet::Unrouted) => match route(admin, lead) {
+            Err(why) => no(&why),
+            Ok(sinks) => {
+                let done = requeue(admin, lead, &sinks, how).await?;
+                let sinks: Vec<&str> = sinks.iter().map(SinkId::as_str).collect();
+                Ok(json!({"sinks": sinks, "replayed": done}))
+            }
+        },
+        (None, _) => replay_rejected(admin, lead).await,
+    }
+}
+
+/// What the receiver stored for a lead.
+#[derive(Deserialize)]
+struct Stored {
+    lead: Value,
+    #[serde(default)]
+    payload: Value,
+}
+
+/// Where a lead goes as its webhook is now.
+fn route(admin: &Admin, lead: &Parked) -> Result<Vec<SinkId>, String> {
+    let config = Arc::clone(&admin.config.borrow());
+    let webhook = config.webhook(&lead.webhook).ok_or(NO_WEBHOOK)?;
+    let stored: Stored = serde_json::from_slice(&lead.body).map_err(|_| "the stored lead cannot be read")?;
+    let sinks = webhook
+        .sinks_of(&stored.lead, &stored.payload)
+        .map_err(|problem| problem.message)?;
+    if sinks.is_empty() {
+        return Err("no sink takes it still (sinks[].when); POST …/move?to=SINK sends it to one".to_owned());
+    }
+    Ok(sinks.to_vec())
+}
+
+const NO_WEBHOOK: &str = "its webhook does not exist any more";
+
+async fn replay_rejected(admin: &Admin, parked: &Parked) -> Result<Value, QueueError> {
+    let config = Arc::clone(&admin.config.borrow());
+    let Some(webhook) = config.webhook(&parked.webhook) else {
+        return Ok(json!({"replayed": false, "reason": NO_WEBHOOK}));
+    };
+    let kept: Value = serde_json::from_slice(&parked.body).unwrap_or(Value::Null);
+    if kept.get("cut_from_bytes").is_some() {
+        return Ok(json!({"replayed": false, "reason": "it was too long to be kept whole; send it again"}));
+    }
+    let Some(body) = kept_body(&kept) else {
+        return Ok(json!({"replayed": false, "reason": "its body was not kept"}));
+    };
+    let headers: HeaderMap = [
+        ("content_type", CONTENT_TYPE),
+        ("content_encoding", CONTENT_ENCODING),
+    ]
+    .into_iter()
+    .filter_map(|(field, name)| Some((name, HeaderValue::from_str(kept.get(field)?.as_str()?).ok()?)))
+    .collect();
+    let request = RawRequest {
+        method: &Method::POST,
+        query: None,
+        headers: &headers,
+        body: &body,
+        now: parked.accepted_at,
+    };
+    let taken = if kept
+        .get("element")
+        .is_some_and(|element| *element == Value::Bool(true))
+    {
+        webhook.take_element(&request)
+    } else {
+        webhook.take(&request)
+    };
+    match taken {
+        // Half of a batch is not replayed: the other half would go with it.
+        Ok(Taken::Leads(batch)) if !batch.others.is_empty() => {
+            Ok(json!({"replayed": false, "reason": "some of its items are still not valid"}))
+        }
+        Ok(Taken::Leads(batch)) => {
+            let admissions = admin.queue.accept(batch.leads).await?;
+            admin.queue.discard(ParkedSet::Rejected, None, &parked.id).await?;
+            let known = admissions.iter().filter(|a| !a.is_new()).count();
+            Ok(json!({"replayed": true, "leads": admissions.len(), "duplicates": known}))
+        }
+        Ok(Taken::Challenge(_)) => Ok(json!({"replayed": false, "reason": "it is a handshake, not a lead"})),
+        Ok(Taken::Ignored(reason)) => Ok(json!({"replayed": false, "reason": reason})),
+        Err(Refusal::Body(error)) => Ok(json!({"replayed": false, "reason": error.to_string()})),
+        Err(Refusal::Invalid(problems)) => {
+            Ok(json!({"replayed": false, "reason": "it is still not valid", "errors": problems}))
+        }
+    }
+}
+
+fn kept_body(kept: &Value) -> Option<Vec<u8>> {
+    if let Some(text) = kept.get("body").and_then(Value::as_str) {
+        return Some(text.as_bytes().to_vec());
+    }
+    STANDARD.decode(kept.get("body_base64")?.as_str()?).ok()
+}

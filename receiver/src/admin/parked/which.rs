@@ -1,0 +1,198 @@
+//! Which leads a request means: the query, the names in it, and what a receiver may touch.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use super::{bad_request, unavailable};
+use crate::admin::Admin;
+use crate::crm::Known;
+use crate::queue::{ListFilter, Parked, ParkedSet, SinkId, WebhookId};
+
+/// How many are listed or replayed at once unless asked otherwise.
+const PAGE: usize = 50;
+
+/// How long a person's decision about a contact's record stands: longer than any CRM's outage.
+const DECIDED: Duration = Duration::from_hours(720);
+
+/// The query of every request about leads.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Which {
+    pub(super) set: Option<ParkedSet>,
+    sink: Option<String>,
+    webhook: Option<String>,
+    reason: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+    /// Of a replay: the CRM record that a person chose.
+    record: Option<String>,
+    /// Of a replay: a person says that no record is the lead's.
+    #[serde(default)]
+    create: bool,
+    /// Of a replay: also what a newer lead of the contact has overtaken.
+    #[serde(default)]
+    pub(super) force: bool,
+    /// Of a move: the sink that the lead goes to.
+    to: Option<String>,
+}
+
+/// The query with its names looked up.
+pub(super) struct Meant {
+    pub(super) which: Which,
+    pub(super) sink: Option<SinkId>,
+    pub(super) webhook: Option<WebhookId>,
+    pub(super) to: Option<SinkId>,
+    realm: Realm,
+}
+
+impl Meant {
+    /// Reads a query; the answer says what is wrong with it.
+    pub(super) async fn read(
+        admin: &Admin,
+        query: Result<Query<Which>, QueryRejection>,
+    ) -> Result<Self, Response> {
+        let Query(which) = query.map_err(|error| {
+            bad_request(&format!(
+                "{}; set is pending, held, dead, unrouted or rejected",
+                error.body_text()
+            ))
+        })?;
+        let config = admin.config.borrow().clone();
+        let webhooks: BTreeSet<String> = config.webhooks().map(|webhook| webhook.id.to_string()).collect();
+        let mut sinks: BTreeSet<String> = config.sinks().map(|sink| sink.id.to_string()).collect();
+        let to = named("sink", which.to.as_deref(), &sinks)?.map(SinkId::new);
+        let realm = Realm::of(admin, sinks.iter().chain(&webhooks));
+        // Leads wait for sinks that nobody names any more, too.
+        let occupied = admin
+            .queue
+            .occupied_sinks()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        sinks.extend(
+            occupied
+                .iter()
+                .map(SinkId::to_string)
+                .filter(|sink| realm.has(sink)),
+        );
+        let sink = named("sink", which.sink.as_deref(), &sinks)?.map(SinkId::new);
+        let webhook = match which.webhook.as_deref() {
+            // Leads outlive their webhook.
+            Some(full) if full.contains('/') => Some(full.to_owned()),
+            short => named("webhook", short, &webhooks)?,
+        };
+        Ok(Self {
+            sink,
+            to,
+            webhook: webhook.map(WebhookId::new),
+            which,
+            realm,
+        })
+    }
+
+    /// Whether a lead is among those that are meant, and one that this receiver may touch.
+    pub(super) fn includes(&self, lead: &Parked) -> bool {
+        self.realm.has(lead.webhook.as_str())
+            && self.which.set.is_none_or(|set| set == lead.set)
+            && self
+                .sink
+                .as_ref()
+                .is_none_or(|sink| lead.sink.as_ref() == Some(sink))
+            && self
+                .webhook
+                .as_ref()
+                .is_none_or(|webhook| lead.webhook == *webhook)
+    }
+
+    /// For the queue's list.
+    pub(super) fn filter(&self) -> Result<ListFilter, Response> {
+        // What a cursor is made of is the store's business, and need not be fit for a URL.
+        let decode = |cursor: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok();
+        let after = match self.which.after.as_deref().map(decode) {
+            Some(None) => return Err(bad_request("after: give what `next` of the page before was")),
+            cursor => cursor.flatten(),
+        };
+        Ok(ListFilter {
+            sink: self.sink.clone(),
+            webhook: self.webhook.clone(),
+            reason: self.which.reason.clone(),
+            after,
+            limit: self.which.limit.unwrap_or(PAGE).clamp(1, 1000),
+            by_acceptance: false,
+        })
+    }
+
+    /// What a person decided about the record, as the queue remembers it, and for how long.
+    pub(super) fn decision(&self) -> Result<Option<(String, Duration)>, Response> {
+        let record = match (&self.which.record, self.which.create) {
+            (Some(_), true) => return Err(bad_request("either record=ID or create=true, not both")),
+            (None, true) => Known::New.into_memory(),
+            (None, false) => return Ok(None),
+            (Some(id), false) if is_record(id) => id.clone(),
+            (Some(_), false) => {
+                return Err(bad_request(
+                    "record is the id of a CRM record: up to 128 letters, digits, hyphens, underscores, dots and colons",
+                ));
+            }
+        };
+        Ok(Some((record, DECIDED)))
+    }
+}
+
+/// A cursor as it is told.
+pub(super) fn told(cursor: Option<String>) -> Option<String> {
+    cursor.map(|cursor| URL_SAFE_NO_PAD.encode(cursor))
+}
+
+fn is_record(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= 128
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+}
+
+/// The one of `known` that is meant by its name, with or without its namespace.
+fn named(what: &str, name: Option<&str>, known: &BTreeSet<String>) -> Result<Option<String>, Response> {
+    let Some(name) = name else { return Ok(None) };
+    let fits = |id: &&String| id.as_str() == name || id.split_once('/').is_some_and(|(_, own)| own == name);
+    let mut found = known.iter().filter(fits);
+    match (found.next(), found.next()) {
+        (Some(id), None) => Ok(Some(id.clone())),
+        (None, _) => {
+            let known: Vec<&str> = known.iter().take(20).map(String::as_str).collect();
+            Err(bad_request(&format!(
+                "{what}: no {what} has this name; known are {}",
+                known.join(", ")
+            )))
+        }
+        (Some(_), Some(_)) => Err(bad_request(&format!(
+            "{what}: several have this name; write NAMESPACE/NAME"
+        ))),
+    }
+}
+
+/// The namespaces of which a receiver shows leads: those of its own webhooks and sinks. In a store that is its own, all.
+struct Realm(Option<BTreeSet<String>>);
+
+impl Realm {
+    fn of<'a>(admin: &Admin, ids: impl Iterator<Item = &'a String>) -> Self {
+        let namespaces = ids
+            .filter_map(|id| id.split_once('/'))
+            .map(|(namespace, _)| namespace.to_owned());
+        Self(admin.queue.is_shared().then(|| namespaces.collect()))
+    }
+
+    fn has(&self, id: &str) -> bool {
+        self.0.as_ref().is_none_or(|own| {
+            id.split_once('/')
+                .is_some_and(|(namespace, _)| own.contains(namespace))
+        })
+    }
+}

@@ -1,0 +1,64 @@
+#!lua flags=allow-oom
+-- Takes a lead out of a set and puts it into lines.
+-- KEYS: counts, webhooks, the set's four (of the pending set: due, state, touched and line of the sink), then due, state,
+-- line and remembered record of each target. ARGV: channel, id, contact, the set's name, the lead's sink ('' for none), the
+-- record to remember from now on and for how long (0: as before), '1' to forget that it was overtaken, then the targets.
+local channel, id, contact, set, from = unpack(ARGV, 1, 5)
+local now = now_ms()
+local lead, times, _
+if set == 'pending' then
+  lead, times = take_waiting(3, contact, id, now)
+else
+  _, lead, times = unpark(3, id .. '|' .. from)
+end
+if not lead then
+  return 0
+end
+local webhook = webhook_of(lead)
+if from == '' then
+  call('HINCRBY', KEYS[2], webhook .. '|unrouted', -1)
+else
+  call('HINCRBY', KEYS[1], from .. '|' .. webhook .. '|queued', -1)
+  if set ~= 'pending' then
+    call('HINCRBY', KEYS[1], from .. '|' .. webhook .. '|' .. set, -1)
+  end
+end
+
+-- Before the first lead that was accepted later and has not been tried; behind all if there is none.
+local function join_by_age(line, tried, times, accepted_at)
+  local place, length = tried and 1 or 0, call('LLEN', line) / 2
+  while place < length and select(2, read_times(call('LINDEX', line, place * 2))) <= accepted_at do
+    place = place + 1
+  end
+  if place >= length then
+    call('RPUSH', line, times, lead)
+    return
+  end
+  local before = {}
+  for i = 1, place do
+    before[i] = call('LPOP', line, 2)
+  end
+  call('LPUSH', line, lead, times)
+  for i = place, 1, -1 do
+    call('LPUSH', line, before[i][2], before[i][1])
+  end
+end
+
+local _, accepted_at, newest = read_times(times)
+for target = 9, #ARGV do
+  local sink, at = ARGV[target], 7 + (target - 9) * 4
+  -- What another sink has delivered of this contact says nothing.
+  local known = ARGV[8] ~= '1' and (from == '' or from == sink)
+  local tried = call('HEXISTS', KEYS[at + 1], contact) == 1
+  join_by_age(KEYS[at + 2], tried, put_times(now, accepted_at, known and newest or 0), accepted_at)
+  if ARGV[7] ~= '0' then
+    call('SET', KEYS[at + 3], ARGV[6], 'PX', ARGV[7])
+  end
+  call('ZADD', KEYS[at], 'NX', text(now), contact)
+  call('HINCRBY', KEYS[1], sink .. '|' .. webhook .. '|queued', 1)
+  call('PUBLISH', channel, sink)
+end
+if set == 'pending' then
+  call('PUBLISH', channel, from)
+end
+return 1

@@ -1,0 +1,382 @@
+//! Leads that wait, one by one: list, find, show, take out of the line, put into one.
+
+use bytes::Bytes;
+use rusqlite::OptionalExtension;
+
+use super::{
+    filing::NewLine,
+    lines::{next_head, remember},
+    stats,
+    writer::{Failure, Tx, unsigned},
+};
+use crate::queue::{
+    Contact, Due, LeadId, ListFilter, ParkReason, Parked, ParkedPage, ParkedSet, Requeue, SinkId, WebhookId,
+};
+
+/// Rows that one call looks through for an id, and leads that one page looks at.
+const LOOKED_AT: i64 = 5000;
+
+/// A lead's place in a line.
+pub(super) struct Place {
+    pub(super) sink: SinkId,
+    contact: Contact,
+    seq: i64,
+}
+
+/// A lead between two places.
+pub(super) struct Loose {
+    pub(super) contact: Contact,
+    pub(super) id: LeadId,
+    pub(super) webhook: String,
+    pub(super) accepted_at: i64,
+    pub(super) newest: i64,
+    pub(super) body: Vec<u8>,
+}
+
+/// A contact's line as its head says.
+struct Head {
+    contact: String,
+    due: i64,
+    first: i64,
+    token: i64,
+    attempts: i64,
+    touched: bool,
+    why: ParkReason,
+}
+
+const HEAD: &str = "SELECT contact, due, first, token, attempts, touched, reason, message FROM head";
+
+fn head(row: &rusqlite::Row<'_>) -> rusqlite::Result<Head> {
+    Ok(Head {
+        contact: row.get(0)?,
+        due: row.get(1)?,
+        first: row.get(2)?,
+        token: row.get(3)?,
+        attempts: row.get(4)?,
+        touched: row.get(5)?,
+        why: ParkReason {
+            reason: row.get(6)?,
+            message: row.get(7)?,
+            answer: String::new(),
+        },
+    })
+}
+
+fn head_of(tx: &Tx<'_>, sink: &SinkId, contact: &Contact) -> rusqlite::Result<Option<Head>> {
+    tx.sql
+        .prepare_cached(&format!("{HEAD} WHERE sink = ?1 AND contact = ?2"))?
+        .query_row((sink.as_str(), contact.as_str()), head)
+        .optional()
+}
+
+/// A page of the leads that wait.
+pub(super) fn list(tx: &mut Tx<'_>, filter: &ListFilter) -> Result<ParkedPage, Failure> {
+    tx.file()?;
+    let limit = filter.limit.clamp(1, 1000);
+    let after = Cursor::parse(filter.after.as_deref());
+    let sinks = match &filter.sink {
+        Some(sink) => vec![sink.clone()],
+        None => stats::occupied(tx)?,
+    };
+    let (mut items, mut looks) = (Vec::new(), LOOKED_AT);
+    for sink in sinks
+        .into_iter()
+        .filter(|sink| sink.as_str() >= after.sink.as_str())
+    {
+        let begun = sink.as_str() == after.sink;
+        let (due, contact) = if begun {
+            (after.due, after.contact.as_str())
+        } else {
+            (i64::MIN, "")
+        };
+        let heads: Vec<Head> = tx
+            .sql
+            .prepare_cached(&format!(
+                "{HEAD} WHERE sink = ?1 AND (due, contact) >= (?2, ?3) ORDER BY due, contact LIMIT ?4"
+            ))?
+            // One more than is looked at tells that there is a next page.
+            .query_map((sink.as_str(), due, contact, looks + 1), head)?
+            .collect::<rusqlite::Result<_>>()?;
+        for head in heads {
+            let skip = if begun && head.contact == after.contact && head.due == after.due {
+                after.skip
+            } else {
+                0
+            };
+            let (mut next, mut behind) = (Some(head.first), 0);
+            while let Some(seq) = next {
+                if behind >= skip && (items.len() == limit || looks == 0) {
+                    let cursor = format!("{} {behind} {sink} {}", head.due, head.contact);
+                    return Ok(ParkedPage {
+                        items,
+                        next: Some(cursor),
+                    });
+                }
+                let (mut item, behind_it) = read(tx, &sink, &head, seq, behind, false)?;
+                next = behind_it;
+                looks -= 1;
+                let fits = filter
+                    .webhook
+                    .as_ref()
+                    .is_none_or(|webhook| *webhook == item.webhook)
+                    && filter
+                        .reason
+                        .as_ref()
+                        .is_none_or(|reason| *reason == item.why.reason);
+                if behind >= skip && fits {
+                    item.body = Bytes::new();
+                    items.push(item);
+                }
+                behind += 1;
+            }
+        }
+    }
+    Ok(ParkedPage { items, next: None })
+}
+
+/// The first lead of the next page. A text that is no cursor starts at the beginning.
+struct Cursor {
+    due: i64,
+    skip: u64,
+    sink: String,
+    contact: String,
+}
+
+impl Cursor {
+    fn parse(text: Option<&str>) -> Self {
+        let parsed = text.and_then(|text| {
+            let mut parts = text.splitn(4, ' ');
+            Some(Self {
+                due: parts.next()?.parse().ok()?,
+                skip: parts.next()?.parse().ok()?,
+                sink: parts.next()?.to_owned(),
+                contact: parts.next()?.to_owned(),
+            })
+        });
+        parsed.unwrap_or(Self {
+            due: i64::MIN,
+            skip: 0,
+            sink: String::new(),
+            contact: String::new(),
+        })
+    }
+}
+
+/// A lead of a line, and the one behind it.
+fn read(
+    tx: &Tx<'_>,
+    sink: &SinkId,
+    head: &Head,
+    seq: i64,
+    behind: u64,
+    body: bool,
+) -> rusqlite::Result<(Parked, Option<i64>)> {
+    let first = behind == 0;
+    tx.sql
+        .prepare_cached(
+            "SELECT id, webhook, accepted_at, queued_at, newest, next, iif(?2, body, x'') FROM line WHERE seq = ?1",
+        )?
+        .query_row((seq, body), |row| {
+            let accepted_at: i64 = row.get(2)?;
+            let item = Parked {
+                set: ParkedSet::Pending,
+                id: LeadId::new(row.get::<_, String>(0)?),
+                webhook: WebhookId::new(row.get::<_, String>(1)?),
+                sink: Some(sink.clone()),
+                contact: Some(Contact::from(head.contact.as_str())),
+                accepted_at: unsigned(accepted_at),
+                parked_at: unsigned(row.get(3)?),
+                expires_at: None,
+                due: Some(Due {
+                    at: unsigned(head.due),
+                    claimed: first && head.token != 0 && head.due > tx.now,
+                    behind,
+                }),
+                attempts: if first { u32::try_from(head.attempts).unwrap_or(u32::MAX) } else { 0 },
+                overtaken: row.get::<_, i64>(4)? > accepted_at,
+                why: if first { head.why.clone() } else { ParkReason::none() },
+                body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
+            };
+            Ok((item, row.get(5)?))
+        })
+}
+
+/// Looks for a lead in the rows behind `from`; tells where to go on.
+pub(super) fn find(tx: &mut Tx<'_>, id: &LeadId, from: i64) -> Result<(Vec<Place>, Option<i64>), Failure> {
+    tx.file()?;
+    let end: Option<i64> = tx
+        .sql
+        .prepare_cached("SELECT seq FROM line WHERE seq > ?1 ORDER BY seq LIMIT 1 OFFSET ?2")?
+        .query_row((from, LOOKED_AT), |row| row.get(0))
+        .optional()?;
+    let found = tx
+        .sql
+        .prepare_cached(
+            "SELECT sink, contact, seq FROM line WHERE seq > ?1 AND seq <= ?2 AND id = ?3 ORDER BY sink",
+        )?
+        .query_map((from, end.unwrap_or(i64::MAX), id.as_str()), |row| {
+            Ok(Place {
+                sink: SinkId::new(row.get::<_, String>(0)?),
+                contact: Contact::new(row.get::<_, String>(1)?),
+                seq: row.get(2)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok((found, end))
+}
+
+/// The lead at a place, and how many are before it, if it is there still.
+fn look(tx: &Tx<'_>, place: &Place) -> rusqlite::Result<Option<(Head, Option<i64>, u64)>> {
+    let Some(head) = head_of(tx, &place.sink, &place.contact)? else {
+        return Ok(None);
+    };
+    let mut next = tx.sql.prepare_cached("SELECT next FROM line WHERE seq = ?1")?;
+    let (mut before, mut behind, mut at) = (None, 0, Some(head.first));
+    while let Some(seq) = at {
+        if seq == place.seq {
+            return Ok(Some((head, before, behind)));
+        }
+        before = Some(seq);
+        behind += 1;
+        at = next.query_row([seq], |row| row.get(0))?;
+    }
+    Ok(None)
+}
+
+/// A lead that waits, in full.
+pub(super) fn show(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Parked>, Failure> {
+    let Some((head, _, behind)) = look(tx, place)? else {
+        return Ok(None);
+    };
+    Ok(Some(read(tx, &place.sink, &head, place.seq, behind, true)?.0))
+}
+
+/// Takes a lead out of its line; `None` if it is not there, or is being delivered.
+pub(super) fn take_out(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Loose>, Failure> {
+    let Some((head, before, _)) = look(tx, place)? else {
+        return Ok(None);
+    };
+    if before.is_none() && head.token != 0 && head.due > tx.now {
+        return Ok(None);
+    }
+    let (lead, next) = tx
+        .sql
+        .prepare_cached(
+            "DELETE FROM line WHERE seq = ?1 RETURNING contact, id, webhook, accepted_at, newest, body, next",
+        )?
+        .query_row([place.seq], |row| {
+            let lead = Loose {
+                contact: Contact::new(row.get::<_, String>(0)?),
+                id: LeadId::new(row.get::<_, String>(1)?),
+                webhook: row.get(2)?,
+                accepted_at: row.get(3)?,
+                newest: row.get(4)?,
+                body: row.get(5)?,
+            };
+            Ok((lead, row.get::<_, Option<i64>>(6)?))
+        })?;
+    match before {
+        None => {
+            next_head(tx, &place.sink, &place.contact, next, lead.newest)?;
+        }
+        Some(before) => {
+            tx.sql
+                .prepare_cached("UPDATE line SET next = ?2 WHERE seq = ?1")?
+                .execute((before, next))?;
+            if next.is_none() {
+                tx.sql
+                    .prepare_cached("UPDATE head SET last = ?3 WHERE sink = ?1 AND contact = ?2")?
+                    .execute((place.sink.as_str(), place.contact.as_str(), before))?;
+            }
+        }
+    }
+    Ok(Some(lead))
+}
+
+/// Removes a lead that waits for good.
+pub(super) fn discard(tx: &mut Tx<'_>, place: &Place) -> Result<bool, Failure> {
+    let Some(lead) = take_out(tx, place)? else {
+        return Ok(false);
+    };
+    tx.tally
+        .sink(&place.sink, &WebhookId::new(lead.webhook))
+        .discarded += 1;
+    Ok(true)
+}
+
+/// Makes a line due now.
+pub(super) fn expedite(tx: &mut Tx<'_>, place: &Place) -> Result<bool, Failure> {
+    let Some((head, ..)) = look(tx, place)? else {
+        return Ok(false);
+    };
+    if head.token != 0 && head.due > tx.now {
+        return Ok(false);
+    }
+    tx.sql
+        .prepare_cached("UPDATE head SET due = min(due, ?3) WHERE sink = ?1 AND contact = ?2")?
+        .execute((place.sink.as_str(), place.contact.as_str(), tx.now))?;
+    Ok(true)
+}
+
+/// Puts a lead that was taken out of `set` into lines, and counts it there instead.
+pub(super) fn put_in(
+    tx: &mut Tx<'_>,
+    set: ParkedSet,
+    from: Option<&SinkId>,
+    lead: &Loose,
+    to: &[SinkId],
+    how: Requeue<'_>,
+) -> Result<(), Failure> {
+    let webhook = WebhookId::from(lead.webhook.as_str());
+    match from {
+        None => tx.tally.webhook(&webhook).unrouted -= 1,
+        Some(sink) => {
+            let delta = tx.tally.sink(sink, &webhook);
+            delta.queued -= 1;
+            delta.parked(set, -1);
+        }
+    }
+    for sink in to {
+        // What another sink has delivered of this contact says nothing.
+        let known = !how.force && from.is_none_or(|from| from == sink);
+        let line = NewLine {
+            sink,
+            contact: &lead.contact,
+            id: &lead.id,
+            webhook: &lead.webhook,
+            accepted_at: lead.accepted_at,
+            newest: if known { lead.newest } else { 0 },
+            key: None,
+            body: &lead.body,
+        };
+        join_by_age(tx, &line)?;
+        if let Some((record, keep)) = how.record {
+            remember(tx, sink, lead.contact.as_str(), record, keep)?;
+        }
+        tx.tally.sink(sink, &webhook).queued += 1;
+    }
+    Ok(())
+}
+
+/// Puts a lead before the first one that was accepted later and has not been tried; behind all if there is none.
+fn join_by_age(tx: &mut Tx<'_>, line: &NewLine<'_>) -> rusqlite::Result<()> {
+    tx.file()?;
+    let Some(head) = head_of(tx, line.sink, line.contact)? else {
+        return tx.append(line);
+    };
+    let mut before = None;
+    let mut at = Some(head.first);
+    while let Some(seq) = at {
+        let (accepted_at, next): (i64, Option<i64>) = tx
+            .sql
+            .prepare_cached("SELECT accepted_at, next FROM line WHERE seq = ?1")?
+            .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let tried = before.is_none() && head.touched;
+        if accepted_at > line.accepted_at && !tried {
+            return tx.insert(line, before, seq);
+        }
+        before = Some(seq);
+        at = next;
+    }
+    tx.append(line)
+}
