@@ -104,10 +104,12 @@ pub(in super::super) async fn replay_many(
         let mut result = replay_one(&admin, lead, how)
             .await
             .map_err(|error| unavailable(&error))?;
-        if result["replayed"] == true {
+        if result.get("replayed") == Some(&Value::Bool(true)) {
             replayed += 1;
         } else {
-            result["id"] = json!(lead.id.as_str());
+            if let Value::Object(members) = &mut result {
+                members.insert("id".to_owned(), json!(lead.id.as_str()));
+            }
             kept.push(result);
         }
     }

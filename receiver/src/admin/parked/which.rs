@@ -1,5 +1,8 @@
 //! Which leads a request means: the query, the names in it, and what a receiver may touch.
 
+// An answer is made once for a request that a person sent.
+#![allow(clippy::result_large_err)]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

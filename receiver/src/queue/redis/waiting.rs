@@ -351,7 +351,7 @@ fn read(
     let state = lead.next().and_then(bytes).unwrap_or_default();
     let entry = Entry::read(bytes(lead.next()?)?, bytes(lead.next()?)?)?;
     let (contact, due) = contacts.get(number.checked_sub(1)?)?;
-    let (token, attempts, why) = read_state(state);
+    let (token, attempts, why) = read_state(&state);
     Some(Parked {
         set: ParkedSet::Pending,
         id: entry.id,
@@ -374,7 +374,7 @@ fn read(
 }
 
 /// Token, attempts and the last error of `token attempts unknown lost why`; all empty if it was never claimed.
-fn read_state(state: bytes::Bytes) -> (u64, u32, ParkReason) {
+fn read_state(state: &bytes::Bytes) -> (u64, u32, ParkReason) {
     let mut parts = state.splitn(5, |&byte| byte == b' ');
     let mut next = || std::str::from_utf8(parts.next()?).ok()?.parse::<u64>().ok();
     let (token, attempts) = (next().unwrap_or(0), next().unwrap_or(0));

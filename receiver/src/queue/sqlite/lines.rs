@@ -225,14 +225,14 @@ fn settle_one(
             *waits = true;
         }
         Outcome::Delivered { remember: record } => {
-            let taken = take(tx, first, None)?;
-            let newest = taken.newest.max(taken.accepted_at);
-            overtake(tx, sink, contact, taken.accepted_at)?;
-            tx.tally.sink(sink, &taken.webhook).delivered += 1;
+            let gone = take(tx, first, None)?;
+            let newest = gone.newest.max(gone.accepted_at);
+            overtake(tx, sink, contact, gone.accepted_at)?;
+            tx.tally.sink(sink, &gone.webhook).delivered += 1;
             if let Some((record, keep)) = record {
                 remember(tx, sink, contact.as_str(), record, *keep)?;
             }
-            *waits |= next_head(tx, sink, contact, taken.next, newest)?;
+            *waits |= next_head(tx, sink, contact, gone.next, newest)?;
         }
         Outcome::Park { set, why, keep } => {
             let set = if *set == ParkedSet::Held {
@@ -246,9 +246,9 @@ fn settle_one(
                 expires_at: tx.now + millis(*keep),
                 attempts,
             };
-            let taken = take(tx, first, Some(&park))?;
-            tx.tally.sink(sink, &taken.webhook).parked(set, 1);
-            *waits |= next_head(tx, sink, contact, taken.next, taken.newest)?;
+            let gone = take(tx, first, Some(&park))?;
+            tx.tally.sink(sink, &gone.webhook).parked(set, 1);
+            *waits |= next_head(tx, sink, contact, gone.next, gone.newest)?;
         }
     }
     Ok(Settled::Done)

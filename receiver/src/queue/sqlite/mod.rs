@@ -293,7 +293,9 @@ impl Queue for SqliteQueue {
             };
             let Some(place) = place else { return Ok(false) };
             let done = self.call(move |tx| waiting::discard(tx, &place)).await?;
-            sink.into_iter().for_each(|sink| self.wake.push(sink));
+            if let Some(sink) = sink {
+                self.wake.push(sink);
+            }
             return Ok(done);
         }
         let (sink, id) = (sink.cloned(), id.clone());
