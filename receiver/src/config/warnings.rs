@@ -1,13 +1,10 @@
 //! What runs, and does something other than its author expects: seen by looking at webhooks and sinks together. Pure.
 
-use std::collections::BTreeSet;
-
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::common::SecretKeyRef;
 use leadgate_crds::secret::{SHORTEST, is_short};
 
 use super::Sink;
-use crate::expression::Program;
 use crate::nearest::nearest;
 use crate::source::Webhook;
 
@@ -65,14 +62,14 @@ pub(super) fn of_webhook(webhook: &Webhook) -> Vec<String> {
 
 /// Leads without a value that every condition asks for go to no sink.
 fn left_out(webhook: &Webhook) -> Option<String> {
-    let conditions: Option<Vec<_>> = webhook.sinks.iter().map(|route| route.when.as_ref()).collect();
-    let needs = conditions?.into_iter().map(Program::needs);
-    let by_all = needs.reduce(|all, own| all.intersection(&own).cloned().collect())?;
-    let required: BTreeSet<String> = webhook
-        .required_fields()
-        .map(|name| format!("lead.{name}"))
-        .collect();
-    let path = by_all.difference(&required).next()?;
+    let conditions = webhook.uncovered();
+    if conditions.len() < webhook.sinks.len() {
+        return None;
+    }
+    let (_, first) = conditions.first()?;
+    let path = first
+        .iter()
+        .find(|path| conditions.iter().all(|(_, paths)| paths.contains(path)))?;
     Some(format!(
         "spec.sinks: a lead without {path} goes to no sink, since every `when` needs it; add a sink with otherwise: true, or \
          say what holds without it, as in has({path}) && …"
@@ -81,19 +78,18 @@ fn left_out(webhook: &Webhook) -> Option<String> {
 
 /// Fields of a sink's mapping that no webhook fills.
 pub(super) fn of_sink<'w>(sink: &Sink, webhooks: impl Iterator<Item = &'w Webhook>) -> Vec<String> {
-    let filled: BTreeSet<String> = webhooks
+    let feeding: Vec<&Webhook> = webhooks
         .filter(|webhook| webhook.sinks.iter().any(|route| route.sink == sink.id))
-        .flat_map(Webhook::mapped_fields)
         .collect();
-    if filled.is_empty() {
+    if feeding.is_empty() {
         return Vec::new(); // No webhook feeds it here.
     }
-    let custom = || filled.iter().filter_map(|field| field.strip_prefix("custom."));
+    let filled = || feeding.iter().flat_map(|webhook| webhook.custom_fields());
     let unfilled = sink.mapping.custom_fields().into_iter();
     unfilled
-        .filter(|name| custom().all(|filled| filled != *name))
+        .filter(|name| filled().all(|filled| filled != *name))
         .map(|name| {
-            let hint = match nearest(name, custom()) {
+            let hint = match nearest(name, filled()) {
                 Some(meant) => format!("did you mean lead.custom.{meant}?"),
                 None => format!("add spec.payload.lead.custom.{name} to the webhook that has it"),
             };

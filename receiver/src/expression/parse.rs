@@ -3,7 +3,7 @@
 use cel::{Env, ParseErrors};
 use std::sync::LazyLock;
 
-use super::Problem;
+use super::{Names, Problem};
 
 /// Longest expression in bytes.
 const LONGEST: usize = 2048;
@@ -97,7 +97,14 @@ fn in_words(source: &str, errors: &ParseErrors) -> Problem {
 fn looks_like_text(source: &str) -> bool {
     let source = source.trim();
     let (several, point) = (source.contains(char::is_whitespace), source.ends_with('.'));
-    (several || !point)
+    // What begins as a path of something known is no text.
+    let is_path = Names::ALL.variables.iter().any(|(name, _)| {
+        source
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with('.'))
+    });
+    !is_path
+        && (several || !point)
         && source.contains(|c: char| c.is_alphanumeric())
         && source.chars().all(|c| {
             c.is_alphanumeric()

@@ -276,8 +276,12 @@ impl Webhook {
         if fields.contains(Field::FullName.name()) {
             fields.extend([Field::FirstName, Field::LastName].map(|field| field.name().to_owned()));
         }
+        if fields.contains(Field::Phone.name()) {
+            fields.insert(Field::PhoneExtension.name().to_owned());
+        }
         // What a lead always has.
-        fields.insert(Field::CapturedAt.name().to_owned());
+        let always = [Field::Source, Field::SubmissionId, Field::CapturedAt];
+        fields.extend(always.map(|field| field.name().to_owned()));
         fields
     }
 

@@ -7,6 +7,9 @@ use leadgate_receiver::config::{Folders, load};
 
 use super::{blocks, read, root};
 
+/// What is said of a Secret that was copied as it is.
+const EXAMPLE_SECRET: &str = "still holds an example's text";
+
 fn problems(manifests: &Path) -> Vec<String> {
     let folders = Folders {
         manifests: manifests.to_owned(),
@@ -29,7 +32,7 @@ fn every_example_is_valid() {
         let folder = root().join("examples").join(name);
         let mut found = problems(&folder);
         // Whoever copies an example puts in secrets of their own, and is told where that was forgotten.
-        found.retain(|problem| !problem.contains("still holds an example's text"));
+        found.retain(|problem| !problem.contains(EXAMPLE_SECRET));
         assert_eq!(found, Vec::<String>::new(), "{name}");
     }
     // Its Secrets are in no file, because nobody commits them.
@@ -103,7 +106,7 @@ fn every_manifest_in_the_documents_is_valid() {
         }
         // A document that shows the same object again in another form is not a mistake.
         let mut found = problems(folder.path());
-        found.retain(|problem| !problem.contains("defined twice"));
+        found.retain(|problem| !problem.contains("defined twice") && !problem.contains(EXAMPLE_SECRET));
         assert_eq!(found, Vec::<String>::new(), "{file}");
     }
     assert!(tried >= 3, "{tried} manifests were tried");

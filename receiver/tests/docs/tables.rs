@@ -6,8 +6,8 @@ use clap::CommandFactory as _;
 use leadgate_receiver::cli::Cli;
 use leadgate_receiver::crm::{hubspot, salesforce};
 use leadgate_receiver::metrics::{
-    ConnectionLabels, DeliveryLabels, FieldLabels, Metrics, ReasonLabels, RequestLabels, RouteLabels,
-    SinkLabels, WebhookLabels,
+    ConnectionLabels, DeliveryLabels, FieldLabels, Metrics, PropertyLabels, ReasonLabels, RequestLabels,
+    RouteLabels, SinkLabels, WebhookLabels,
 };
 
 use super::{cell, part_in_step};
@@ -103,6 +103,10 @@ fn sampled() -> String {
     let _ = metrics.fields_left_out.get_or_create(&field);
     let _ = metrics.items_rejected.get_or_create(&of_webhook);
     let _ = metrics.deliveries.get_or_create(&delivery);
+    let _ = metrics.refused_properties.get_or_create(&PropertyLabels {
+        sink: of_sink.sink.clone(),
+        property: String::new(),
+    });
     let _ = metrics.speed_to_lead.get_or_create(&route);
     let _ = metrics.crm_latency.get_or_create(&of_sink);
     for gauge in [

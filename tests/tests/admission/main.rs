@@ -211,8 +211,8 @@ async fn defaults_are_set() {
             "auth": {"hmac": {"secretRefs": [{"name": "s", "key": "k"}]}, "trustedProxies": 0},
             "payload": {"maxBytes": 1_048_576},
             "sinks": [{"name": "hubspot"}],
-            "queue": {"durability": "Always", "storage": {"size": "1Gi"}},
-            "retention": {"dead": "720h", "held": "720h", "rejected": "24h"},
+            "queue": {"durability": "Always", "memory": "512Mi", "storage": {"size": "1Gi"}},
+            "retention": {"dead": "720h", "held": "720h", "rejected": "168h"},
             "drainTimeout": "10m",
             "suspend": false
         })
@@ -376,6 +376,11 @@ async fn kubectl_get_shows_what_matters() {
             ("Pending", false, json!(1)),
             ("Dead", false, json!(2)),
             ("Success", false, json!("99.2")),
+            ("Rejected", true, json!(0)),
+            ("Ignored", true, json!(0)),
+            ("Unrouted", true, json!(0)),
+            ("Unauthorized", true, json!(0)),
+            ("Queue", true, Value::Null),
             ("URL", true, json!("https://leads.example.com/webhooks/leads")),
             ("Reason", true, json!("Delivering")),
             ("Message", true, json!("leads are delivered")),

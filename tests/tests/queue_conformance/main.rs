@@ -87,7 +87,7 @@ on_both_queues! {
         a_parked_lead_is_shown_in_full,
         a_parked_lead_lets_the_next_one_pass,
         a_lead_dead_in_two_sinks_is_shown_twice,
-        a_replayed_lead_joins_the_end_with_its_attempts_cleared,
+        a_replayed_lead_stands_by_its_age_with_its_attempts_cleared,
         a_replay_can_say_which_record_it_is,
         a_replay_leaves_a_claim_and_a_retry_in_force,
         a_discarded_lead_is_gone_and_counted,

@@ -105,8 +105,9 @@ spec:
 ",
     );
     std::fs::create_dir(folder.path().join("below")).unwrap();
-    write("below/again.yaml", &mapped_webhook("web", "s"));
-    write("web.yaml", &mapped_webhook("web", "s"));
+    let twice = mapped_webhook("web", "a-secret-of-sixteen");
+    write("below/again.yaml", &twice);
+    write("web.yaml", &twice);
     let (status, out) = check(folder.path());
     assert_eq!(status, 1);
     let said = [

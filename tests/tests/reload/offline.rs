@@ -88,7 +88,9 @@ const ONLY_IN_CLUSTER: &[&str] = &["queue.storage.size must be a quantity"];
 const NOT_HERE: &[&str] = &[
     "there is no CrmSink",
     "there is no Secret",
-    "is not a valid CEL expression",
+    "nothing is named",
+    "lead has no field",
+    "only Salesforce's object Lead has contacts",
     "hmac.secretRefs: Secret s/k: its value is not base64",
     "say in hmac.timestamp where it is",
 ];

@@ -378,5 +378,7 @@ fn join_by_age(tx: &mut Tx<'_>, line: &NewLine<'_>) -> rusqlite::Result<()> {
         before = Some(seq);
         at = next;
     }
-    tx.append(line)
+    tx.append(line)?;
+    // Linked at once: whoever settles the lead before it hands on when the newest delivered one was accepted.
+    tx.file()
 }
