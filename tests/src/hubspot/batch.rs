@@ -70,10 +70,14 @@ pub(super) fn run(sim: &Sim, state: &mut State, batch: Batch, body: Value, newer
     for (input, target) in inputs.into_iter().zip(targets) {
         let Input {
             id,
+            id_property,
             trace,
-            properties,
-            ..
+            mut properties,
         } = input;
+        if let (Batch::Upsert, None, Some(property), Some(id)) = (batch, target, &id_property, &id) {
+            // What a new record is addressed by is also what it gets.
+            properties.entry(property.clone()).or_insert_with(|| id.clone());
+        }
         let outcome = match (batch, target) {
             (Batch::Read, Some(record)) => Ok((record, false)),
             (Batch::Create, _) | (Batch::Upsert, None) => {
@@ -154,15 +158,11 @@ fn parse(input: &Value, batch: Batch, shared_property: Option<&str>) -> Result<I
         return Err(Answer::validation("Some required fields were not set: [id]"));
     }
     let id_property = text("idProperty").or_else(|| shared_property.map(str::to_owned));
-    let mut properties = if batch == Batch::Read {
+    let properties = if batch == Batch::Read {
         Properties::new()
     } else {
         properties(input)?
     };
-    if let (Batch::Upsert, Some(property), Some(id)) = (batch, &id_property, &id) {
-        // What the record is addressed by is also what a new one gets.
-        properties.entry(property.clone()).or_insert_with(|| id.clone());
-    }
     Ok(Input {
         id,
         id_property,

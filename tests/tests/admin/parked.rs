@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
 use leadgate_tests::hubspot::Fault;
-use leadgate_tests::manifests::mapped_webhook;
+use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
 use serde_json::{Value, json};
 
 use super::{Rig, SECRET};
@@ -12,6 +12,12 @@ use super::{Rig, SECRET};
 /// A mapping that the CRM refuses.
 const BROKEN: &str =
     "    email: lead.email\n    firstname: lead.firstName\n    no_such_property: lead.firstName";
+
+/// A sink of which the CRM refuses every lead.
+pub(super) fn broken(sink: &mut HubSpotSink) {
+    sink.properties = BROKEN.into();
+    sink.delivery = sink.delivery.replacen('{', "{onRefusedProperty: Dead, ", 1);
+}
 
 /// Waits until the receiver has read its changed manifests.
 async fn reloaded(rig: &Rig) {
@@ -24,7 +30,7 @@ async fn reloaded(rig: &Rig) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_crm_refuses_is_dead_with_its_reason_and_arrives_once_the_mapping_is_repaired() {
-    let mut rig = Rig::with(|sink| sink.properties = BROKEN.into()).await;
+    let mut rig = Rig::with(broken).await;
     let mut ids = Vec::new();
     for name in ["ada", "bea", "cleo", "dora", "eva"] {
         ids.push(rig.lead(name).await);
@@ -297,7 +303,7 @@ async fn of_a_batch_the_good_arrive_and_the_bad_are_kept_one_by_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replayed_lead_is_retried_however_old_it_is() {
     let mut rig = Rig::with(|sink| {
-        sink.properties = BROKEN.into();
+        broken(sink);
         sink.delivery = sink.delivery.replace("maxAge: 72h", "maxAge: 1m");
     })
     .await;

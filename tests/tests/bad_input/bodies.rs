@@ -167,12 +167,12 @@ async fn json_that_parsers_would_disagree_about_is_400() {
                 "UTF-8",
             ),
             row("overlong UTF-8", b"{\"email\":\"\xc0\x80\"}", "UTF-8"),
+            // Read as U+FFFD, which no address has.
             row(
                 "half a surrogate pair",
                 b"{\"email\":\"\\ud800@example.com\"}",
-                "JSON",
+                "email",
             ),
-            row("a raw NUL", b"{\"email\":\"a\0@example.com\"}", "syntax"),
             row("UTF-16", b"\xff\xfe{\0}\0", "UTF-8"),
             row("deep", &nested(200), "deep"),
             row("very deep", &nested(7000), "deep"),

@@ -122,8 +122,8 @@ async fn strangers_cause_no_warnings() {
     let loud: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("\"level\":\"WARN\"") || line.contains("\"level\":\"ERROR\""))
-        // There is no CRM in these tests, which the receiver says at its start.
-        .filter(|line| !line.contains("delivery::preflight"))
+        // There is no CRM in these tests, and their secrets are short, which the receiver says at its start.
+        .filter(|line| !line.contains("delivery::preflight") && !line.contains("fewer than 16 bytes"))
         .collect();
     assert!(loud.is_empty(), "{loud:?}");
 }

@@ -247,9 +247,11 @@ async fn what_is_for_new_contacts_only_never_reaches_one_that_is_there() {
             sink.more = "createOnly: {company: \"'from a form'\", lastname: lead.email}".into();
         })
         .await;
-        rig.post(&json!({"email": "there@example.com", "lastName": "Typed", "company": "Typed Ltd", "submissionId": "1st"}))
-            .await;
-        rig.arrived("there").await;
+        rig.hubspot.add(&[
+            ("email", "there@example.com"),
+            ("lastname", "Typed"),
+            ("company", "Typed Ltd"),
+        ]);
         rig.change_sink(|sink| sink.suspend = true);
         let mut leads: Vec<Value> = (0..6)
             .map(|n| json!({"email": format!("new{n}@example.com"), "submissionId": n.to_string()}))

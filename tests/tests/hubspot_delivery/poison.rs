@@ -126,7 +126,10 @@ async fn a_lead_that_is_never_let_through_is_dead_when_it_is_too_old() {
     let dead = rig.parked("dead").await.remove(0);
     assert_eq!(dead["reason"], "RetriesExhausted", "{dead}");
     assert!(dead["message"].as_str().unwrap().contains("HTML page"), "{dead}");
-    assert!(dead["answer"].as_str().unwrap().contains("<title>403"), "{dead}");
+    let path = format!("/deadletters/{}", dead["id"].as_str().unwrap());
+    let shown = rig.get(&path).await;
+    let answer = shown["items"][0]["answer"].as_str().unwrap_or_default();
+    assert!(answer.contains("<title>403"), "{shown}");
 }
 
 /// The page stands before the whole account: the sink pauses, and names it.
