@@ -334,9 +334,9 @@ fn annotations_are_copied_only_if_the_operator_allows_it() {
     };
     let none = plan(&[]);
     assert!(none.annotations.is_empty());
-    let note = &none.notes[0];
+    let said = &none.notes[0];
     assert_eq!(
-        (note.about, note.reason),
+        (said.about, said.reason),
         (About::Spec, Reason::AnnotationsNotCopied)
     );
     for word in [
@@ -344,7 +344,7 @@ fn annotations_are_copied_only_if_the_operator_allows_it() {
         "spec.receiver.ingress.annotations",
         "ingress.allowedAnnotations",
     ] {
-        assert!(note.message.contains(word), "{word} is not in: {}", note.message);
+        assert!(said.message.contains(word), "{word} is not in: {}", said.message);
     }
     let some = plan(&["cert-manager.io/"]);
     assert_eq!(

@@ -132,11 +132,11 @@ mod tests {
         // Salesforce's names have no case.
         assert_eq!(names(json!({"CITY": "'Bonn'"})), ["CITY", "Email", "Title"]);
         let errors = mapping(&json!({"A": "lead.emial", "B": "nope"})).unwrap_err();
-        assert_eq!(errors.len(), 2, "{errors:?}");
-        assert!(
-            errors[0].starts_with("spec.properties.A: `lead.emial`"),
-            "{errors:?}"
-        );
+        let starts = ["spec.properties.A: `lead.emial`", "spec.properties.B: `nope`"];
+        assert_eq!(errors.len(), starts.len(), "{errors:?}");
+        for (error, start) in errors.iter().zip(starts) {
+            assert!(error.starts_with(start), "{error}");
+        }
     }
 
     #[test]

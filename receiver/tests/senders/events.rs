@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::unauthenticated;
 
+/// The headers of a request.
+type Headers = Vec<(&'static str, &'static str)>;
+
 /// What became of a request: the first lead's fields by name, or why there is none.
 fn read(preset: &str, with: &[(&str, &str)], body: &[u8]) -> Result<Value, String> {
     let mut headers = HeaderMap::new();
@@ -78,7 +81,7 @@ fn what_is_no_lead_is_answered_200_and_a_lead_beside_it_is_taken() {
     let woo_topic = |topic: &'static str| vec![("x-wc-webhook-topic", topic)];
     let none = Vec::new;
     #[rustfmt::skip]
-    let table: Vec<(&str, Vec<(&str, &str)>, Value, bool)> = vec![
+    let table: Vec<(&str, Headers, Value, bool)> = vec![
         ("stripe", none(), stripe("customer.created"), true),
         ("stripe", none(), stripe("checkout.session.completed"), true),
         ("stripe", none(), stripe("customer.deleted"), false),

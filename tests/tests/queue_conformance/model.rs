@@ -167,15 +167,12 @@ impl Model {
 
     fn next_head(&mut self, line: &Line, newest: u64) {
         let leads = self.lines.get_mut(line).expect("a line");
-        match leads.front_mut() {
-            Some(next) => {
-                next.newest = next.newest.max(newest);
-                self.heads.insert(line.clone(), FRESH);
-            }
-            None => {
-                self.lines.remove(line);
-                self.heads.remove(line);
-            }
+        if let Some(next) = leads.front_mut() {
+            next.newest = next.newest.max(newest);
+            self.heads.insert(line.clone(), FRESH);
+        } else {
+            self.lines.remove(line);
+            self.heads.remove(line);
         }
     }
 
