@@ -219,14 +219,14 @@ async fn defaults_are_set() {
     );
 
     let common = json!({
-        "matching": {"keys": ["Email", "Phone"], "onPartialMatch": "Hold", "overwrite": "Always"},
+        "matching": {"contacts": "Create", "keys": ["Email", "Phone"], "onPartialMatch": "Hold", "overwrite": "Always"},
         "delivery": {
             "timeout": "10s",
             "retry": {"maxAge": "72h", "initialBackoff": "1s", "maxBackoff": "15m"},
             "rateLimit": {"requests": 100, "per": "10s"},
             "batch": {"maxSize": 100, "linger": "50ms"},
             "circuitBreaker": {"failures": 5, "cooldown": "30s"},
-            "concurrency": 8
+            "concurrency": 8, "onRefusedProperty": "Drop"
         },
         "suspend": false
     });
@@ -254,7 +254,7 @@ async fn defaults_are_set() {
             json!({
                 "baseUrl": "https://crm.example.com", "auth": {"bearer": {"token": {"name": "s", "key": "k"}}},
                 "upsert": {"method": "PUT", "path": "'/contacts'"},
-                "answers": {"delivered": "status < 300", "conflict": "status == 409", "retry": "status == 429 || status >= 500"}
+                "answers": {"delivered": "status == 204 || (status < 300 && body != null)", "gone": "status in [404, 410]", "conflict": "status == 409", "retry": "status == 429 || status >= 500"}
             }),
         ),
     ];
