@@ -8,7 +8,7 @@ async fn answers(stage: &Stage, key: &str, expected: u16) {
     eventually(&format!("{key} gets {expected}"), 60, || {
         number += 1;
         async move {
-            for turn in 0..12 {
+            for turn in 0..40 {
                 let email = format!("probe-{expected}-{number}-{turn}@example.com");
                 let (status, text) = stage.post(key, &email).await?;
                 anyhow::ensure!(status == expected, "{status} {text}");
