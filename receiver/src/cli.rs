@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 
 use crate::config::Folders;
+use crate::nearest::did_you_mean;
 
 /// Shown below the flags: these take flags of their own.
 const COMMANDS: &str = "Commands:
@@ -97,6 +98,12 @@ pub struct Cli {
     /// Memory for request bodies under way, in MiB.
     #[arg(long, env = "LEADGATE_BODY_MEMORY", value_name = "MIB", default_value_t = 128)]
     pub body_memory: usize,
+}
+
+/// What to answer to a first word that is neither a command nor a flag.
+pub fn no_such_command(word: &str) -> anyhow::Error {
+    let meant = did_you_mean(word, ["try", "presets"]).unwrap_or_default();
+    anyhow::anyhow!("there is no command {word}{meant} (--help lists commands and flags)")
 }
 
 /// How log lines are written.

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
 use crate::config::{self, Config, Folders};
-use crate::lead::Problem;
+use crate::lead::{Lead, Problem};
 use crate::shown;
 use crate::source::auth::RawRequest;
 use crate::source::{ChallengeAnswer, Draft, Element, Refusal, Seen, Webhook};
@@ -32,6 +32,9 @@ pub struct Try {
     /// File with the request's body as the sender sent it.
     #[arg(long, value_name = "FILE")]
     pub payload: PathBuf,
+    /// File with the answer of the sender's API, where the webhook has payload.hydrate.
+    #[arg(long, value_name = "FILE")]
+    pub fetched: Option<PathBuf>,
     /// A header of the request, as Name:Value; may be given several times.
     #[arg(long = "header", value_name = "NAME:VALUE")]
     pub headers: Vec<String>,
@@ -62,7 +65,8 @@ pub fn run(cli: &Try) -> anyhow::Result<bool> {
         body: &body,
         now: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
     };
-    let (report, accepted) = report(&config, webhook, &request);
+    let fetched = cli.fetched.as_deref().map(fetched).transpose()?;
+    let (report, accepted) = report(&config, webhook, &request, fetched.as_ref());
     shown::print(&report)?;
     Ok(accepted)
 }
@@ -87,6 +91,16 @@ fn find<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Webhook> {
         }
         _ => bail!("several LeadWebhooks are named {name}; write NAMESPACE/NAME"),
     }
+}
+
+/// An answer of a sender's API.
+fn fetched(path: &Path) -> anyhow::Result<Value> {
+    let at = || format!("--fetched {}", path.display());
+    let answer: Value = serde_json::from_slice(&std::fs::read(path).with_context(at)?).with_context(at)?;
+    if !answer.is_object() {
+        bail!("{}: an answer of a sender's API is a JSON object", at());
+    }
+    Ok(answer)
 }
 
 fn headers(given: &[String], path: &Path, body: &[u8]) -> anyhow::Result<HeaderMap> {
@@ -114,8 +128,14 @@ fn headers(given: &[String], path: &Path, body: &[u8]) -> anyhow::Result<HeaderM
     Ok(headers)
 }
 
-/// What would become of a request, in words, and whether it would be accepted.
-pub fn report(config: &Config, webhook: &Webhook, request: &RawRequest<'_>) -> (String, bool) {
+/// What would become of a request, in words, and whether it would be accepted. `fetched` is what the sender's API would
+/// answer, if that is known.
+pub fn report(
+    config: &Config,
+    webhook: &Webhook,
+    request: &RawRequest<'_>,
+    fetched: Option<&Value>,
+) -> (String, bool) {
     let mut out = String::new();
     let mut line = |label: &str, text: &str| {
         // Writing to a String cannot fail.
@@ -130,7 +150,13 @@ pub fn report(config: &Config, webhook: &Webhook, request: &RawRequest<'_>) -> (
     }
     let verified = webhook.verifier.verify(request);
     match &verified {
-        Ok(()) => line("authentication", "accepted"),
+        Ok(number) if webhook.verifier.secrets() > 1 => {
+            line(
+                "authentication",
+                &format!("accepted: secretRefs[{number}] made the proof"),
+            );
+        }
+        Ok(_) => line("authentication", "accepted"),
         Err(error) => line("authentication", &format!("refused (401): {error}")),
     }
     let mut drafts = Vec::new();
@@ -177,7 +203,7 @@ pub fn report(config: &Config, webhook: &Webhook, request: &RawRequest<'_>) -> (
         }
     };
     for (number, (draft, payload)) in drafts.into_iter().enumerate() {
-        out.push_str(&describe(config, webhook, number + 1, draft, &payload));
+        out.push_str(&describe(config, webhook, number + 1, draft, &payload, fetched));
     }
     out.push_str(&others);
     (out, accepted && verified.is_ok())
@@ -187,7 +213,14 @@ fn in_words(problem: &Problem) -> String {
     format!("{} ({}): {}", problem.field, problem.reason, problem.message)
 }
 
-fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, payload: &[u8]) -> String {
+fn describe(
+    config: &Config,
+    webhook: &Webhook,
+    number: usize,
+    draft: Draft,
+    payload: &[u8],
+    fetched: Option<&Value>,
+) -> String {
     let mut out = String::new();
     let mut line = |label: &str, text: &str| {
         let _ = writeln!(out, "{label:<16}{}", shown::line(text));
@@ -205,17 +238,44 @@ fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, pay
             draft.key.from, draft.key.window
         ),
     );
-    if let Some(url) = &draft.hydrate {
-        line("hydrate", &format!("the rest would be fetched from {url}"));
+    let mut payload: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
+    let (mut lead, mut notes) = (draft.lead, draft.notes);
+    let is_whole = draft.hydrate.is_none() || fetched.is_some();
+    match (&draft.hydrate, fetched) {
+        (None, None) => {}
+        (None, Some(_)) => line("fetched", "not used: the payload is a whole lead"),
+        (Some(url), None) => line(
+            "hydrate",
+            &format!("the rest would be fetched from {url}; show its answer with --fetched FILE"),
+        ),
+        (Some(url), Some(answer)) => {
+            line("hydrate", &format!("--fetched is taken as the answer of {url}"));
+            match webhook.complete(answer, &payload, lead) {
+                Ok(complete) => (lead, notes) = complete,
+                Err(problems) => {
+                    line("fetched", "no valid lead: it would be dead (InvalidLead)");
+                    for problem in &problems {
+                        line("", &in_words(problem));
+                    }
+                    return out;
+                }
+            }
+            payload = answer.clone();
+        }
     }
-    for note in &draft.notes {
+    for note in &notes {
         line("left out", &in_words(note));
     }
-    let lead = draft.lead.into_value();
+    let lead = lead.into_value();
     for (name, value) in lead.as_object().into_iter().flatten() {
         line("", &format!("{name} = {}", text(value)));
     }
-    let payload: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
+    // A thin lead's fields are not there yet.
+    if is_whole {
+        let filled = Lead::from_value(lead.clone()).unwrap_or_default();
+        let empty = webhook.own_fields().into_iter().filter(|name| !filled.has(name));
+        found_nothing(&mut line, &empty.collect::<Vec<_>>());
+    }
     if draft.sinks.is_empty() {
         line(
             "sink",
@@ -233,8 +293,13 @@ fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, pay
         ] {
             match mapping.apply(&lead, &payload, webhook.value()) {
                 Ok(properties) => {
-                    for (name, value) in properties {
-                        line("", &format!("{name} = {}{when}", text(&value)));
+                    for (name, value) in &properties {
+                        line("", &format!("{name} = {}{when}", text(value)));
+                    }
+                    let given = |name: &&str| !properties.iter().any(|(property, _)| property == name);
+                    let empty = mapping.names().filter(given);
+                    if is_whole {
+                        found_nothing(&mut line, &empty.collect::<Vec<_>>());
                     }
                 }
                 Err(error) => line("", &format!("{field}.{error}")),
@@ -242,6 +307,13 @@ fn describe(config: &Config, webhook: &Webhook, number: usize, draft: Draft, pay
         }
     }
     out
+}
+
+/// Which expressions gave nothing: as a typing error in a path does.
+fn found_nothing(line: &mut impl FnMut(&str, &str), empty: &[&str]) {
+    if !empty.is_empty() {
+        line("found nothing", &empty.join(", "));
+    }
 }
 
 fn text(value: &Value) -> String {

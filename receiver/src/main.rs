@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use leadgate_receiver::cli::{Cli, LogFormat};
+use leadgate_receiver::cli::{Cli, LogFormat, no_such_command};
 use leadgate_receiver::dry_run::{self, Try};
 use leadgate_receiver::source::preset;
 use leadgate_receiver::{check, config, run, runtime, shown};
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             let name = arguments.next();
             (" presets", presets(name.as_deref().and_then(OsStr::to_str)))
         }
+        Some(word) if !word.starts_with('-') => ("", Err(no_such_command(word))),
         _ => ("", receive(Cli::parse())),
     };
     match result {

@@ -61,6 +61,15 @@ pub struct ReasonLabels {
     pub reason: &'static str,
 }
 
+/// Labels of a proof that one of several secrets made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ProofLabels {
+    /// `namespace/name`.
+    pub webhook: String,
+    /// Its place in `secretRefs`, from 0.
+    pub secret: u32,
+}
+
 /// Labels of a lead's field that is not as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct FieldLabels {
@@ -101,6 +110,13 @@ type Seconds<L> = Family<L, Histogram, fn() -> Histogram>;
 
 fn seconds() -> Histogram {
     Histogram::new(SECONDS)
+}
+
+fn proof_labels(webhook: &WebhookId, number: usize) -> ProofLabels {
+    ProofLabels {
+        webhook: webhook.to_string(),
+        secret: u32::try_from(number).unwrap_or(u32::MAX),
+    }
 }
 
 /// What key conflicts mean, and the remedy.
@@ -155,6 +171,8 @@ pub struct Metrics {
     pub key_conflicts: Family<WebhookLabels, Counter>,
     /// Refused proofs by reason.
     pub unauthorized: Family<ReasonLabels, Counter>,
+    /// Accepted proofs by secret, of webhooks that have several.
+    pub proofs: Family<ProofLabels, Counter>,
     /// Connections that were ended or refused, by reason.
     pub connections_ended: Family<ConnectionLabels, Counter>,
     /// Fields that were left out of accepted leads, or cut.
@@ -232,6 +250,11 @@ impl Metrics {
             unauthorized: register!(
                 "unauthorized",
                 "Refused proofs by webhook and reason",
+                Family::default()
+            ),
+            proofs: register!(
+                "proofs",
+                "Accepted proofs by place in secretRefs, where a webhook has several secrets: what is not used any more can be removed",
                 Family::default()
             ),
             connections_ended: register!(
@@ -352,6 +375,17 @@ impl Metrics {
             fields.push(format!("{field} ({reason})"));
         }
         tracing::info!(%webhook, lead, "a lead goes on without fields as they were sent: {}", fields.join(", "));
+    }
+
+    /// One of a webhook's several secrets made a proof.
+    pub fn proof(&self, webhook: &WebhookId, number: usize) {
+        self.proofs.get_or_create(&proof_labels(webhook, number)).inc();
+    }
+
+    /// How many proofs each of a webhook's secrets has made, since this process began.
+    pub fn proofs(&self, webhook: &WebhookId, secrets: usize) -> Vec<u64> {
+        let count = |number| self.proofs.get_or_create(&proof_labels(webhook, number)).get();
+        (0..secrets).map(count).collect()
     }
 
     /// A lead arrived in the CRM.

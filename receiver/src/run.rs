@@ -121,6 +121,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     ));
     let pruner = tokio::spawn(prune(Arc::clone(&queue), stop.clone()));
     report_store(queue.as_ref()).await;
+    // The reader of the manifests never ends before it is told to.
+    let _ = admin.config.clone().changed().await;
     tracing::info!(%listen, %admin_listen, "ready to take leads");
 
     let failure = tokio::select! {

@@ -208,3 +208,91 @@ fn local_addresses_are_refused_where_others_can_post() {
     );
     assert!(!refused.contains("hubspot.baseUrl"), "{refused}");
 }
+
+/// A typing error in a path is no error of the expression: it gives nothing, for ever. `try` says so.
+#[test]
+fn expressions_that_found_nothing_are_named() {
+    let webhook = mapped_webhook("web", "s").replace(
+        "phone: payload.phone",
+        "phone: payload.phnoe\n      custom: {budget: payload.budget}",
+    );
+    let folder = folder(&webhook);
+    let told = |arguments: &[&str]| {
+        String::from_utf8(command(folder.path(), arguments).output().unwrap().stdout).unwrap()
+    };
+    let nothing = |told: &str| -> Vec<String> {
+        let lines = told.lines().filter_map(|line| line.strip_prefix("found nothing"));
+        lines.map(|names| names.trim().to_owned()).collect()
+    };
+    let without = told(TRY);
+    assert_eq!(nothing(&without), ["custom.budget, lastName, phone"], "{without}");
+    let lead = r#"{"email": "ada@example.com", "firstName": "Ada", "lastName": "L", "phnoe": "+442071838750 x1", "budget": 5}"#;
+    std::fs::write(folder.path().join("lead.json"), lead).unwrap();
+    let with = told(TRY);
+    assert_eq!(
+        nothing(&with),
+        ["note"],
+        "the sink's property that nothing fills: {with}"
+    );
+}
+
+/// A sender's notification that carries an id only is shown as the lead that it becomes.
+#[test]
+fn a_thin_payload_is_tried_with_the_answer_of_its_senders_api() {
+    let webhook = "apiVersion: leadgate.dev/v1alpha1
+kind: LeadWebhook
+metadata: {name: web, namespace: default}
+spec:
+  source: meta
+  auth: {none: {allowUnauthenticated: true}}
+  payload: {hydrate: {tokenSecretRef: {name: hubspot-token, key: token}}}
+  sinks: [{name: hubspot}]
+";
+    let folder = folder(webhook);
+    let notification = r#"{"object": "page", "entry": [{"id": "1", "time": 1, "changes": [
+        {"field": "leadgen", "value": {"leadgen_id": "44", "page_id": "1", "created_time": 1790000000}}]}]}"#;
+    std::fs::write(folder.path().join("lead.json"), notification).unwrap();
+    let told = |more: &[&str]| {
+        let output = command(folder.path(), &[TRY, more].concat()).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let thin = told(&[]);
+    assert!(
+        thin.contains("--fetched FILE") && !thin.contains("found nothing"),
+        "{thin}"
+    );
+    let answer = r#"{"id": "44", "created_time": "2026-11-25T10:00:00+0000", "field_data": [
+        {"name": "email", "values": ["ada@example.com"]}, {"name": "full_name", "values": ["Ada Lovelace"]}]}"#;
+    std::fs::write(folder.path().join("answer.json"), answer).unwrap();
+    let whole = told(&["--fetched", "answer.json"]);
+    for line in ["email = ada@example.com", "lastName = Lovelace", "found nothing"] {
+        assert!(whole.contains(line), "{line}: {whole}");
+    }
+    std::fs::write(
+        folder.path().join("answer.json"),
+        r#"{"id": "44", "field_data": []}"#,
+    )
+    .unwrap();
+    let invalid = told(&["--fetched", "answer.json"]);
+    assert!(invalid.contains("it would be dead (InvalidLead)"), "{invalid}");
+    for nonsense in ["[]", "{", "nope"] {
+        std::fs::write(folder.path().join("answer.json"), nonsense).unwrap();
+        let refused = told(&["--fetched", "answer.json"]);
+        assert!(
+            refused.starts_with("leadgate-receiver try: --fetched answer.json"),
+            "{nonsense}: {refused}"
+        );
+    }
+}
+
+/// A slip in a command is not an unknown flag.
+#[test]
+fn an_unknown_command_is_told_with_the_one_that_was_meant() {
+    let folder = folder(&mapped_webhook("web", "s"));
+    let output = command(folder.path(), &["trry"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && told.contains("there is no command trry; did you mean try?"),
+        "{told}"
+    );
+}

@@ -80,15 +80,23 @@ struct Rig {
 
 impl Rig {
     async fn start(crm: DjangoCrm, token: Option<&str>, webhooks: usize) -> Self {
+        Self::start_with(crm, token, webhooks, "delivery: {}").await
+    }
+
+    /// With more of the CrmSink's `spec`, a line.
+    async fn start_with(crm: DjangoCrm, token: Option<&str>, webhooks: usize, more: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/crms/django-crm.yaml");
         let manifest = std::fs::read_to_string(path).unwrap();
         let manifest = manifest
             .replacen("https://crm.example.com", &crm.url, 1)
+            .replacen("spec:\n", &format!("spec:\n  {more}\n"), 1)
             .replacen("replace-me", token.unwrap_or(&crm.token), 1);
         let mut options = Options::new(manifest);
         for n in 0..webhooks {
             let webhook = manifests::mapped_webhook(&format!("form-{n}"), HMAC);
-            let webhook = webhook.replacen("{name: hubspot}", "{name: django-crm}", 1);
+            let webhook = webhook
+                .replacen("{name: hubspot}", "{name: django-crm}", 1)
+                .replacen("  payload:\n", "  payload:\n    maxLengths: {lastName: 300}\n", 1);
             options.manifests.push((format!("form-{n}.yaml"), webhook));
         }
         let receiver = Receiver::start(options).await.unwrap();
@@ -158,26 +166,14 @@ async fn leads_arrive_in_a_real_crm_once_each() {
     assert_eq!(rig.crm.leads("da@example.com").await.len(), 2);
     assert_eq!(rig.crm.leads("ada@example.com").await[0]["last_name"], "King");
 
-    // What it refuses is dead, with its own words: here a name longer than its column.
+    // A name longer than its column costs the name, not the lead.
     rig.post(0, "4", "eve@example.com", &"E".repeat(300)).await;
     rig.settled().await;
-    let (_, text) = rig.receiver.admin("/deadletters?set=dead").await.unwrap();
-    let dead: Value = serde_json::from_str(&text).unwrap();
-    let id = dead["items"][0]["id"]
-        .as_str()
-        .unwrap_or_else(|| panic!("{text}\n{}", rig.receiver.log_tail(10)));
-    let (_, text) = rig.receiver.admin(&format!("/deadletters/{id}")).await.unwrap();
-    let dead: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(dead["items"][0]["reason"], "Refused", "{text}");
-    let message = dead["items"][0]["message"].as_str().unwrap();
-    assert!(message.contains("(400; it names last_name)"), "{message}");
-    assert!(
-        dead["items"][0]["answer"]
-            .as_str()
-            .unwrap()
-            .contains("no more than"),
-        "{text}"
-    );
+    let eve = rig.crm.leads("eve@example.com").await;
+    assert_eq!(eve.len(), 1, "{eve:?}\n{}", rig.receiver.log_tail(10));
+    assert_eq!(eve[0]["first_name"], "Ada", "{eve:?}");
+    let without = rig.figures().await["deliveredWithoutProperties"].clone();
+    assert_eq!(without[0]["property"], "last_name", "{without}");
 
     // Six forms name one new person at once.
     let racing: Vec<String> = (0..6).map(|n| format!("race-{n}")).collect();
@@ -192,16 +188,40 @@ async fn leads_arrive_in_a_real_crm_once_each() {
     let figures = rig.figures().await;
     assert_eq!(
         (&figures["leads"]["delivered"], &figures["leads"]["dead"]),
-        (&json!(9), &json!(1)),
+        (&json!(10), &json!(0)),
         "{figures}"
     );
 
     // A lead that the CRM has from elsewhere is found and updated by a receiver that does not know it.
-    let stranger = Rig::start(rig.crm, None, 1).await;
+    let stranger = Rig::start_with(rig.crm, None, 1, "delivery: {onRefusedProperty: Dead}").await;
     stranger.post(0, "1", "race@example.com", "Winner").await;
     stranger.settled().await;
     let leads = stranger.crm.leads("race@example.com").await;
     assert_eq!((leads.len(), &leads[0]["last_name"]), (1, &json!("Winner")));
+
+    // What it refuses is dead where the sink says so, with its own words.
+    stranger.post(0, "2", "zoe@example.com", &"Z".repeat(300)).await;
+    stranger.settled().await;
+    let (_, text) = stranger.receiver.admin("/deadletters?set=dead").await.unwrap();
+    let dead: Value = serde_json::from_str(&text).unwrap();
+    let id = dead["items"][0]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{text}\n{}", stranger.receiver.log_tail(10)));
+    let (_, text) = stranger
+        .receiver
+        .admin(&format!("/deadletters/{id}"))
+        .await
+        .unwrap();
+    let dead: Value = serde_json::from_str(&text).unwrap();
+    let message = dead["items"][0]["message"].as_str().unwrap();
+    assert!(message.contains("last_name"), "{text}");
+    assert!(
+        dead["items"][0]["answer"]
+            .as_str()
+            .unwrap()
+            .contains("no more than"),
+        "{text}"
+    );
 
     // A wrong token stops the sink; the lead waits.
     let refused = Rig::start(stranger.crm, Some("bcrm_pat_wrong"), 1).await;

@@ -129,6 +129,10 @@ fn webhook(admin: &Admin, webhook: &Webhook, stats: &WebhookStats, sinks: &[(Sin
             "ignored": count("ignored"),
             "lastAcceptedTime": stats.last_accepted_at.and_then(time),
         },
+        "proofs": match webhook.verifier.secrets() {
+            secrets @ 2.. => admin.metrics.proofs(&webhook.id, secrets),
+            _ => Vec::new(),
+        },
         "hints": hints(stats),
         "sinks": routes,
     })

@@ -9,6 +9,7 @@ use super::judge::CORRECTION;
 use super::settle::since;
 use crate::crm::{Denied, Failure, LONGEST_PAUSE, Outcome, retry_after};
 use crate::lead::{Lead, Problem};
+use crate::outgoing;
 use crate::queue::{Breaker, Claim, CrmHealth, QueueError, RateLimit, SinkId, WebhookId};
 use crate::source::{Fetched, Hydrator, Webhook, judge};
 
@@ -112,15 +113,15 @@ async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> 
     if let Err(error) = tools.queue.report(api, health, BREAKER).await {
         tracing::debug!(%error, "the circuit breaker of payload.hydrate could not be told");
     }
-    let Ok(mut response) = response else {
-        return Err(retry(
-            None,
-            Failure::new(
-                "HydrateUnreachable",
-                "the sender's API (payload.hydrate) did not answer",
-            ),
-        ));
-    };
+    let mut response = response.map_err(|error| {
+        let message = if outgoing::is_refused(&error) {
+            "the sender's API is not called: the host of payload.hydrate.baseUrl resolves to this machine or a link-local \
+             address; correct its DNS entry, or start the receiver with --allow-local-addresses for a simulator"
+        } else {
+            "the sender's API (payload.hydrate) did not answer"
+        };
+        retry(None, Failure::new("HydrateUnreachable", message))
+    })?;
     let status = response.status().as_u16();
     let after = retry_after(response.headers());
     let mut bytes = Vec::new();

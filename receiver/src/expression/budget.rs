@@ -4,8 +4,8 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use super::find_field::Forms;
 use super::functions::Pattern;
-
 use super::value::Fault;
 
 /// Steps of one evaluation: a tenth of a second in a release build, whatever they are spent on.
@@ -40,8 +40,8 @@ pub fn sparingly<T>(work: impl FnOnce() -> T) -> Option<T> {
     (ALLOWANCE.get() != Some(0)).then_some(result)
 }
 
-/// What is left to one evaluation.
-pub(super) struct Meter {
+/// What is left to one evaluation, and what it may look up.
+pub(super) struct Meter<'s> {
     steps: Cell<u64>,
     bytes: Cell<u64>,
     /// Steps left when the clock is asked next.
@@ -49,11 +49,13 @@ pub(super) struct Meter {
     until: Cell<Option<Instant>>,
     /// The last pattern that was no literal.
     pub(super) pattern: RefCell<Option<(String, Pattern)>>,
+    /// Forms that evaluations in the same scope have read.
+    pub(super) forms: &'s Forms,
     allowance: Option<u64>,
 }
 
-impl Meter {
-    pub(super) fn new() -> Self {
+impl<'s> Meter<'s> {
+    pub(super) fn new(forms: &'s Forms) -> Self {
         let allowance = ALLOWANCE.get();
         let steps = allowance.map_or(STEPS, |left| left.min(STEPS));
         Self {
@@ -62,6 +64,7 @@ impl Meter {
             look_at: Cell::new(steps.saturating_sub(CLOCK_EVERY)),
             until: Cell::new(None),
             pattern: RefCell::new(None),
+            forms,
             allowance,
         }
     }
@@ -118,7 +121,7 @@ impl Meter {
     }
 }
 
-impl Drop for Meter {
+impl Drop for Meter<'_> {
     fn drop(&mut self) {
         if let Some(before) = self.allowance {
             let used = before.min(STEPS).saturating_sub(self.steps.get());

@@ -85,13 +85,13 @@ pub(super) enum LoopKind {
 
 /// One evaluation.
 pub(super) struct Evaluation<'m, 'v> {
-    meter: &'m Meter,
+    meter: &'m Meter<'m>,
     variables: &'m [(&'v str, &'v Value)],
     locals: Vec<Cel<'v>>,
 }
 
 impl<'m, 'v> Evaluation<'m, 'v> {
-    pub(super) fn new(meter: &'m Meter, variables: &'m [(&'v str, &'v Value)]) -> Self {
+    pub(super) fn new(meter: &'m Meter<'m>, variables: &'m [(&'v str, &'v Value)]) -> Self {
         Self {
             meter,
             variables,

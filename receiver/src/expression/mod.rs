@@ -28,6 +28,7 @@ use crate::lead;
 use budget::Meter;
 pub use budget::sparingly;
 use eval::{Evaluation, Node};
+use find_field::Forms;
 pub use functions::{is_blank, percent_encode, plain_text, signatures};
 pub use names::Names;
 use value::{Cel, Fault};
@@ -157,7 +158,7 @@ impl Program {
     /// Evaluates. `None`: the value is absent (null, an empty optional, a missing key or index, or a field of
     /// null), which mapping treats as "not given". `Some(Value::Null)` is what `clear()` gives.
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, Failed> {
-        let meter = Meter::new();
+        let meter = Meter::new(&scope.forms);
         let given = Evaluation::new(&meter, &scope.variables)
             .of(&self.node)
             .and_then(|value| match value.plain() {
@@ -217,6 +218,7 @@ impl Program {
 #[derive(Default)]
 pub struct Scope<'v> {
     variables: Vec<(&'v str, &'v Value)>,
+    forms: Forms,
 }
 
 static NULL: Value = Value::Null;
@@ -226,6 +228,7 @@ impl<'v> Scope<'v> {
     pub fn new() -> Self {
         Self {
             variables: Vec::with_capacity(6),
+            forms: Forms::default(),
         }
     }
 

@@ -64,10 +64,16 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
                 answer::unavailable(LATER, "this receiver's configuration has problems; see its log"),
             )
         } else {
-            (
-                "not_found",
-                answer::problem(StatusCode::NOT_FOUND, "no webhook has this path"),
-            )
+            let without_slash = parts
+                .uri
+                .path()
+                .strip_suffix('/')
+                .and_then(|path| config.route(path));
+            let detail = match without_slash {
+                Some(_) => "no webhook has this path; without the slash at its end, one has",
+                None => "no webhook has this path",
+            };
+            ("not_found", answer::problem(StatusCode::NOT_FOUND, detail))
         };
         count(&app, "", outcome);
         return response;
@@ -146,8 +152,10 @@ async fn receive(
     {
         return ("challenge", answer::challenge(answer));
     }
-    if let Err(error) = verified {
-        return refuse_sender(app, webhook, error);
+    match verified {
+        Ok(number) if webhook.verifier.secrets() > 1 => app.metrics.proof(&webhook.id, number),
+        Ok(_) => {}
+        Err(error) => return refuse_sender(app, webhook, error),
     }
     match take(webhook, parts, &body).await {
         Ok(Taken::Challenge(answer)) => ("challenge", answer::challenge(answer)),
@@ -189,7 +197,7 @@ fn probe(app: &App, webhook: &Webhook, parts: &Parts) -> (&'static str, Response
     match handshake(webhook, &raw) {
         None => ("method_not_allowed", answer::method_not_allowed()),
         Some(answer @ ChallengeAnswer::AfterVerification(..)) => match webhook.verifier.verify(&raw) {
-            Ok(()) => ("challenge", answer::challenge(answer)),
+            Ok(_) => ("challenge", answer::challenge(answer)),
             Err(error) => refuse_sender(app, webhook, error),
         },
         Some(answer) => ("challenge", answer::challenge(answer)),

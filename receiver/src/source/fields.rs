@@ -14,6 +14,8 @@ use crate::lead::{Field, Lead, Problem};
 pub(super) struct Fields {
     fields: Vec<(Field, Program)>,
     custom: Vec<(String, Program)>,
+    /// The names of those that are not the preset's.
+    own: Vec<String>,
 }
 
 impl Fields {
@@ -45,7 +47,17 @@ impl Fields {
                 Some((name.clone(), compile(&format!("custom.{name}"), expression)?))
             })
             .collect();
-        Self { fields, custom }
+        let own_fields = Field::ALL.iter().filter(|field| mapped(own, **field).is_some());
+        let own = own_fields
+            .map(|field| field.name().to_owned())
+            .chain(own.custom.keys().map(|name| format!("custom.{name}")))
+            .collect();
+        Self { fields, custom, own }
+    }
+
+    /// The fields that the webhook itself maps, not its preset.
+    pub(super) fn own(&self) -> impl Iterator<Item = &str> {
+        self.own.iter().map(String::as_str)
     }
 
     /// The fields that it fills, such as `email` and `custom.budget`.

@@ -100,6 +100,11 @@ impl Hydrator {
         self.fields.names()
     }
 
+    /// Those that the webhook itself maps, not its preset.
+    pub(super) fn own_fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.own()
+    }
+
     /// Where one lead's fields are. The path comes from the notification; the host cannot.
     pub fn url(&self, scope: &Scope<'_>) -> Result<String, Problem> {
         let problem = |message: String| Problem::new("", "HydrateFailed", message);

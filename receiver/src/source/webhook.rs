@@ -268,6 +268,12 @@ impl Webhook {
         Ok(webhook)
     }
 
+    /// The fields that it maps itself, beyond its preset, such as `email` and `custom.budget`.
+    pub fn own_fields(&self) -> BTreeSet<&str> {
+        let fetched = self.hydrate.iter().flat_map(Hydrator::own_fields);
+        self.fields.own().chain(fetched).collect()
+    }
+
     /// The fields that its mappings fill, such as `email` and `custom.budget`.
     pub fn mapped_fields(&self) -> BTreeSet<String> {
         let fetched = self.hydrate.iter().flat_map(Hydrator::mapped_fields);

@@ -9,6 +9,7 @@ use leadgate_receiver::metrics::{
     ConnectionLabels, DeliveryLabels, FieldLabels, Metrics, PropertyLabels, ReasonLabels, RequestLabels,
     RouteLabels, SinkLabels, WebhookLabels,
 };
+use leadgate_receiver::queue::WebhookId;
 
 use super::{cell, part_in_step};
 
@@ -92,6 +93,7 @@ fn sampled() -> String {
     let _ = metrics.key_conflicts.get_or_create(&of_webhook);
     let _ = metrics.unrouted.get_or_create(&of_webhook);
     let _ = metrics.unauthorized.get_or_create(&reason);
+    metrics.proof(&WebhookId::new(""), 0);
     let _ = metrics
         .connections_ended
         .get_or_create(&ConnectionLabels { reason: "" });

@@ -116,12 +116,37 @@ async fn a_secret_is_rotated_under_load_without_a_refused_lead() {
     accepts("second", false).await;
     more(50).await;
 
-    // The sender has changed over; the old secret goes.
+    // The sender has changed over: nothing is signed with the old secret any more. It goes.
     stop.store(true, Ordering::Relaxed);
     sender.await.unwrap();
+    let proofs = || async { receiver.status().await.unwrap()["webhooks"][0]["proofs"].clone() };
+    let before = proofs().await;
+    assert_eq!(
+        post(&receiver, "web", "third", &lead("changed-over"))
+            .await
+            .status,
+        200
+    );
+    let after = proofs().await;
+    assert_eq!(after[0], before[0], "{before} {after}");
+    assert_eq!(
+        after[1].as_u64(),
+        before[1].as_u64().map(|n| n + 1),
+        "{before} {after}"
+    );
+    let counted = receiver
+        .metric("leadgate_proofs_total", &["secret=\"1\""])
+        .await
+        .unwrap();
+    assert_eq!(Some(counted), after[1].as_f64());
     receiver.write_manifest("web.yaml", &webhook(&["next"])).unwrap();
     accepts("first", false).await;
     accepts("third", true).await;
+    assert_eq!(
+        proofs().await,
+        serde_json::json!([]),
+        "one secret: there is no choice"
+    );
     mount.swap(&[("next", "third")]);
 
     // A Secret that empties is no key to everything: the last good one stays, and it is said.

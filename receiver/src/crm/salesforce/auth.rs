@@ -85,6 +85,11 @@ pub fn rsa_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
         Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
         Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
         Ok(_) => return Err("it is no RSA key; make one with `openssl genrsa 2048`".to_owned()),
+        Err(_) if text.contains("BEGIN CERTIFICATE") || text.contains("BEGIN PUBLIC KEY") => {
+            return Err(
+                "this is the certificate or the public key; the private key is in the other file".to_owned(),
+            );
+        }
         Err(_) => {
             return Err("there is no private key in PEM (-----BEGIN PRIVATE KEY-----); make one with `openssl genrsa 2048`".to_owned());
         }

@@ -7,11 +7,15 @@
 mod answers;
 mod labels;
 
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::rc::Rc;
+
 use serde_json::{Map, Value};
 
 use super::budget::Meter;
 use super::functions::plain_text;
-use super::value::Fault;
+use super::value::{ELEMENT, Fault};
 use crate::lead::Field;
 use answers::{Answer, collect, titles};
 use labels::{
@@ -22,6 +26,8 @@ use labels::{
 const LONGEST: usize = 200;
 /// How deep forms are looked into.
 const DEEPEST: usize = 4;
+/// So many forms of a scope are remembered.
+const REMEMBERED: usize = 4;
 
 /// The fields that can be found, by their names in a lead.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
@@ -53,12 +59,20 @@ impl<'f> Form<'f> {
         }
     }
 
-    /// Counts what a search takes: each name and each short text may be the label.
-    pub(super) fn count(self, meter: &Meter) -> Result<(), Fault> {
+    /// Where it lies.
+    fn place(self) -> usize {
+        match self {
+            Self::List(items) => items.as_ptr().addr(),
+            Self::Object(map) => std::ptr::from_ref(map).addr(),
+        }
+    }
+
+    /// Counts what reading takes: each name and each short text may be the label.
+    fn count(self, meter: &Meter<'_>) -> Result<(), Fault> {
         self.count_to(DEEPEST + 2, meter)
     }
 
-    fn count_to(self, depth: usize, meter: &Meter) -> Result<(), Fault> {
+    fn count_to(self, depth: usize, meter: &Meter<'_>) -> Result<(), Fault> {
         let each = |name: &str, value: &'f Value| {
             let text = value.as_str().unwrap_or_default();
             meter.steps(100 + 8 * (name.len().min(LONGEST) + text.len().min(LONGEST)) as u64)?;
@@ -74,116 +88,197 @@ impl<'f> Form<'f> {
     }
 }
 
-/// The answer that is this field, if the form has one: a text, or what the sender sent in its place.
-pub(super) fn find(form: Form<'_>, field: Field) -> Option<Value> {
-    let mut answers = Vec::new();
-    collect(form, &titles(form), DEEPEST, &mut answers);
-    if !matches!(field, Field::FirstName | Field::LastName | Field::FullName) {
-        return best(&answers, field);
+/// What a form answers: of each field that it has a text, or what the sender sent in its place.
+#[derive(Debug)]
+pub(super) struct Found(Vec<(Field, Value)>);
+
+impl Found {
+    /// Reads a form, once for all fields.
+    pub(super) fn of(form: Form<'_>) -> Self {
+        let mut answers = Vec::new();
+        collect(form, &titles(form), DEEPEST, &mut answers);
+        let asked: Vec<(Answer<'_>, Question)> = answers
+            .into_iter()
+            .filter_map(|answer| Question::of(&answer).map(|question| (answer, question)))
+            .collect();
+        let mut found: Vec<(Field, Value)> = LABELS
+            .iter()
+            .filter_map(|(field, _)| best(&asked, *field).map(|value| (*field, value)))
+            .collect();
+        part_names(&mut found);
+        Self(found)
     }
-    let (first, last, full) = (
-        best(&answers, Field::FirstName),
-        best(&answers, Field::LastName),
-        best(&answers, Field::FullName),
-    );
-    // "Name" is what is left: "Vorname" beside it makes it the last name, "Apellidos" the first.
-    let rest = full.clone().filter(|full| {
-        let full = full.as_str().unwrap_or_default();
-        let holds = |part: &Option<Value>| {
-            part.as_ref()
-                .and_then(Value::as_str)
-                .is_some_and(|p| full.contains(p))
-        };
-        first.is_some() != last.is_some() && !holds(&first) && !holds(&last)
-    });
-    match field {
-        Field::FirstName => first.or(rest),
-        Field::LastName => last.or(rest),
-        _ => full.filter(|_| rest.is_none()),
+
+    /// The answer that is this field, if the form has one.
+    pub(super) fn get(&self, field: Field) -> Option<&Value> {
+        value_of(&self.0, field)
+    }
+
+    /// What it takes, in bytes.
+    fn bytes(&self) -> usize {
+        let text = |value: &Value| value.as_str().map_or(0, str::len);
+        self.0.iter().map(|(_, value)| ELEMENT + text(value)).sum()
     }
 }
 
-/// How well an answer's question fits: the greater, the better.
-type Fit = (u8, std::cmp::Reverse<usize>, std::cmp::Reverse<usize>);
+fn value_of(found: &[(Field, Value)], field: Field) -> Option<&Value> {
+    found.iter().find(|(of, _)| *of == field).map(|(_, value)| value)
+}
 
-fn best(answers: &[Answer<'_>], field: Field) -> Option<Value> {
-    let fitting = answers.iter().filter_map(|answer| answer.fit(field));
+/// "Name" is what is left: "Vorname" beside it makes it the last name, "Apellidos" the first.
+fn part_names(found: &mut [(Field, Value)]) {
+    let text = |field| value_of(found, field).map(|value| value.as_str().unwrap_or_default());
+    let holds = |full: &str, part: Option<&str>| part.is_some_and(|part| full.contains(part));
+    let (first, last) = (text(Field::FirstName), text(Field::LastName));
+    let missing = match (first, last) {
+        (Some(_), None) => Field::LastName,
+        (None, Some(_)) => Field::FirstName,
+        _ => return,
+    };
+    if text(Field::FullName).is_none_or(|full| holds(full, first) || holds(full, last)) {
+        return;
+    }
+    if let Some((field, _)) = found.iter_mut().find(|(of, _)| *of == Field::FullName) {
+        *field = missing;
+    }
+}
+
+/// The forms that the expressions of one scope have looked at last, by where they lie: what a scope lends stays there.
+#[derive(Debug, Default)]
+pub(super) struct Forms(RefCell<Vec<(usize, Rc<Found>)>>);
+
+impl Forms {
+    /// Reads a form, or remembers what it answers.
+    pub(super) fn find(&self, form: Form<'_>, meter: &Meter<'_>) -> Result<Rc<Found>, Fault> {
+        let place = form.place();
+        let known = self
+            .0
+            .borrow()
+            .iter()
+            .find(|(at, _)| *at == place)
+            .map(|(_, found)| Rc::clone(found));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = read(form, meter)?;
+        let mut forms = self.0.borrow_mut();
+        if forms.len() == REMEMBERED {
+            forms.remove(0);
+        }
+        forms.push((place, Rc::clone(&found)));
+        Ok(found)
+    }
+}
+
+/// Reads a form, counting what that takes.
+pub(super) fn read(form: Form<'_>, meter: &Meter<'_>) -> Result<Rc<Found>, Fault> {
+    form.count(meter)?;
+    let found = Found::of(form);
+    meter.make(found.bytes())?;
+    Ok(Rc::new(found))
+}
+
+/// How well an answer's question fits: the greater, the better.
+type Fit = (u8, Reverse<usize>, Reverse<usize>);
+
+fn best(asked: &[(Answer<'_>, Question)], field: Field) -> Option<Value> {
+    let fitting = asked
+        .iter()
+        .filter_map(|(answer, question)| answer.fit(question, field));
     fitting.max_by_key(|(fit, _)| *fit).map(|(_, value)| value)
 }
 
 impl Answer<'_> {
-    fn fit(&self, field: Field) -> Option<(Fit, Value)> {
-        if is_other_type(&self.kind) {
-            return None;
-        }
+    fn fit(&self, question: &Question, field: Field) -> Option<(Fit, Value)> {
+        let rank = |class, more| (class, Reverse(more), Reverse(self.place));
         if let Value::Object(parts) = self.value
             && !parts.contains_key("label")
         {
-            let (whole, text) = part(field, parts)?;
-            let (class, more) = self.class(whole)?;
-            return Some((self.rank(class, more), Value::String(text)));
+            let whole = whole(field)?;
+            let (class, more) = question.class(whole)?;
+            return Some((rank(class, more), Value::String(part(field, parts)?)));
         }
-        let (class, more) = self.class(field)?;
+        let (class, more) = question.class(field)?;
         let value = scalar(self.value)?;
         let text = plain_text(&value)?;
         // Called so, but a consent or a typing error: only if there is nothing better, and then the lead says so.
         let class = if is_plausible(field, &text) { class } else { 0 };
-        Some((self.rank(class, more), value)).filter(|_| class > 0 || more == 0)
+        Some((rank(class, more), value)).filter(|_| class > 0 || more == 0)
     }
+}
 
-    fn rank(&self, class: u8, more: usize) -> Fit {
-        (class, std::cmp::Reverse(more), std::cmp::Reverse(self.place))
+/// What an answer's names and type say of which field it is.
+struct Question {
+    /// Of which fields one of the names is the label.
+    labels: Vec<Field>,
+    kind: Option<Field>,
+    /// Labels that stand within a longer name, with the number of words beside them.
+    within: Vec<(Field, usize)>,
+}
+
+impl Question {
+    /// `None`: a consent, a file and the like, which ask for no field.
+    fn of(answer: &Answer<'_>) -> Option<Self> {
+        if is_other_type(&answer.kind) {
+            return None;
+        }
+        let labels: Vec<Field> = answer
+            .names
+            .iter()
+            .flat_map(|words| labels(words))
+            .flatten()
+            .collect();
+        // Words of another question make it another one, unless a name is a label as it stands.
+        let is_other = answer.names.iter().flatten().any(|word| is_other(word));
+        let mut within = Vec::new();
+        if !is_other {
+            answer
+                .names
+                .iter()
+                .for_each(|words| labels_within(words, &mut within));
+        }
+        Some(Self {
+            labels,
+            kind: field_of_type(&answer.kind).filter(|_| !is_other),
+            within,
+        })
     }
 
     /// How much says that it is this field, and how many words say something else.
     fn class(&self, field: Field) -> Option<(u8, usize)> {
-        if self.names.iter().any(|words| is_label(words, field)) {
+        if self.labels.contains(&field) {
             return Some((3, 0));
         }
-        if self.names.iter().flatten().any(|word| is_other(word)) {
-            return None;
-        }
-        if field_of_type(&self.kind) == Some(field) {
+        if self.kind == Some(field) {
             return Some((2, 0));
         }
-        let within = self
-            .names
-            .iter()
-            .filter_map(|words| words_beside(words, field))
-            .min();
-        within.map(|more| (1, more))
+        let within = self.within.iter().filter(|(of, _)| *of == field);
+        within.map(|(_, more)| (1, *more)).min()
     }
 }
 
-fn is_label(words: &[String], field: Field) -> bool {
-    let plain = || -> String {
-        words
-            .iter()
-            .map(String::as_str)
-            .filter(|word| !is_small(word))
-            .collect()
-    };
-    field_of(&words.concat()) == Some(field) || field_of(&plain()) == Some(field)
+/// The fields whose label these words are, as they stand and without small words.
+fn labels(words: &[String]) -> [Option<Field>; 2] {
+    let plain: String = words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !is_small(word))
+        .collect();
+    [field_of(&words.concat()), field_of(&plain)]
 }
 
-/// The number of words beside a label that stands within a longer one, for fields whose values show what they are.
-fn words_beside(words: &[String], field: Field) -> Option<usize> {
-    if !matches!(
-        field,
-        Field::Email | Field::Phone | Field::FirstName | Field::LastName
-    ) {
-        return None;
+/// Adds the labels that stand within longer ones, of fields whose values show what they are.
+fn labels_within(words: &[String], within: &mut Vec<(Field, usize)>) {
+    const SHOWN: [Field; 4] = [Field::Email, Field::Phone, Field::FirstName, Field::LastName];
+    for from in 0..words.len() {
+        for to in from + 1..=words.len().min(from + 4) {
+            let text = words.get(from..to).unwrap_or_default().concat();
+            let beside = words.len() - (to - from);
+            let whole = field_of(&text);
+            let fits = |field: &Field| whole == Some(*field) || holds_label(&text, *field);
+            within.extend(SHOWN.into_iter().filter(fits).map(|field| (field, beside)));
+        }
     }
-    let fits = |(from, to): &(usize, usize)| {
-        let text = words.get(*from..*to).unwrap_or_default().concat();
-        field_of(&text) == Some(field) || holds_label(&text, field)
-    };
-    let windows =
-        (0..words.len()).flat_map(|from| (from + 1..=words.len().min(from + 4)).map(move |to| (from, to)));
-    windows
-        .filter(fits)
-        .map(|(from, to)| words.len() - (to - from))
-        .min()
 }
 
 /// A label in folded words; numbers, and what form builders number their fields with (`q4_`, `email-2`), left out.
@@ -238,8 +333,18 @@ fn scalar(value: &Value) -> Option<Value> {
     }
 }
 
-/// A field that is a part of an answer in parts (a name, a phone number, an address), and which question that answers.
-fn part(field: Field, parts: &Map<String, Value>) -> Option<(Field, String)> {
+/// Which question an answer in parts (a name, a phone number, an address) belongs to that this field is a part of.
+fn whole(field: Field) -> Option<Field> {
+    Some(match field {
+        Field::FirstName | Field::LastName | Field::FullName => Field::FullName,
+        Field::Phone => Field::Phone,
+        Field::Address | Field::City | Field::State | Field::PostalCode | Field::Country => Field::Address,
+        _ => return None,
+    })
+}
+
+/// A field that is a part of an answer in parts.
+fn part(field: Field, parts: &Map<String, Value>) -> Option<String> {
     let one = |names: &[&str]| {
         let mut texts = names.iter().filter_map(|name| parts.get(*name).and_then(scalar));
         texts.find_map(|value| plain_text(&value))
@@ -248,70 +353,57 @@ fn part(field: Field, parts: &Map<String, Value>) -> Option<(Field, String)> {
         let texts: Vec<String> = names.iter().filter_map(|names| one(names)).collect();
         (!texts.is_empty()).then(|| texts.join(" "))
     };
-    Some(match field {
-        Field::FirstName => (
-            Field::FullName,
-            one(&[
-                "first",
-                "firstName",
-                "first_name",
-                "firstname",
-                "given",
-                "given_name",
-            ])?,
-        ),
-        Field::LastName => (
-            Field::FullName,
-            one(&[
-                "last",
-                "lastName",
-                "last_name",
-                "lastname",
-                "family",
-                "family_name",
-                "surname",
-            ])?,
-        ),
-        Field::FullName => (Field::FullName, one(&["full", "fullName", "full_name"])?),
+    match field {
+        Field::FirstName => one(&[
+            "first",
+            "firstName",
+            "first_name",
+            "firstname",
+            "given",
+            "given_name",
+        ]),
+        Field::LastName => one(&[
+            "last",
+            "lastName",
+            "last_name",
+            "lastname",
+            "family",
+            "family_name",
+            "surname",
+        ]),
+        Field::FullName => one(&["full", "fullName", "full_name"]),
         Field::Phone => {
             let code = one(&["country"]).filter(|code| code.chars().any(|c| c.is_ascii_digit()));
             let code = code.map(|code| format!("+{}", code.trim_start_matches(['+', '0'])));
             let local = || all(&[&["area"], &["phone", "number", "phoneNumber"]]);
             let joined = || Some(code.into_iter().chain(local()).collect::<Vec<_>>().join(" "));
-            let text = one(&["full"]).or_else(|| local().and_then(|_| joined()));
-            (Field::Phone, text?)
+            one(&["full"]).or_else(|| local().and_then(|_| joined()))
         }
-        Field::Address => (
-            Field::Address,
-            all(&[
-                &[
-                    "addr_line1",
-                    "address_line1",
-                    "addressLine1",
-                    "address1",
-                    "line1",
-                    "street",
-                    "address",
-                ],
-                &["addr_line2", "address_line2", "addressLine2", "address2", "line2"],
-            ])?,
-        ),
-        Field::City => (Field::Address, one(&["city", "town"])?),
-        Field::State => (Field::Address, one(&["state", "region", "province"])?),
-        Field::PostalCode => (
-            Field::Address,
-            one(&[
-                "postal",
-                "postalCode",
-                "postal_code",
-                "zip",
-                "zipCode",
-                "zip_code",
-            ])?,
-        ),
-        Field::Country => (Field::Address, one(&["country"])?),
-        _ => return None,
-    })
+        Field::Address => all(&[
+            &[
+                "addr_line1",
+                "address_line1",
+                "addressLine1",
+                "address1",
+                "line1",
+                "street",
+                "address",
+            ],
+            &["addr_line2", "address_line2", "addressLine2", "address2", "line2"],
+        ]),
+        Field::City => one(&["city", "town"]),
+        Field::State => one(&["state", "region", "province"]),
+        Field::PostalCode => one(&[
+            "postal",
+            "postalCode",
+            "postal_code",
+            "zip",
+            "zipCode",
+            "zip_code",
+        ]),
+        Field::Country => one(&["country"]),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::labels::LABELS;
-use super::{Form, find, named, words};
+use super::{Form, Found, named, words};
 
 fn text(form: &Value, name: &str) -> Option<String> {
-    let found = find(Form::of(form)?, named(name).unwrap())?;
+    let found = Found::of(Form::of(form)?);
+    let found = found.get(named(name).unwrap())?;
     Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))
 }
 

@@ -8,7 +8,7 @@ use super::Form::Global;
 use super::Kind::{Any, Bool, Bytes, Text as AText, Type};
 use super::{Function, Kind, misfit, unreadable, wrong};
 use crate::expression::budget::Meter;
-use crate::expression::find_field::{self, Form};
+use crate::expression::find_field::{self, Form, Found};
 use crate::expression::value::{Answer, Cel, Dict, Fault, List};
 use crate::json_text;
 
@@ -34,17 +34,16 @@ fn find_form_field<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
     let field = find_field::named(name).ok_or_else(|| {
         Fault::Type("findField() takes the name of a field of a lead, such as 'email'".to_owned())
     })?;
-    let search = |form: Form<'_>| {
-        form.count(meter)?;
-        let found = find_field::find(form, field);
-        found.map_or(Ok(Cel::Null), |value| Cel::own(value, meter))
+    let given = |found: &Found| {
+        let value = found.get(field).cloned();
+        value.map_or(Ok(Cel::Null), |value| Cel::own(value, meter))
     };
     match form {
-        Cel::List(List::Lent(items)) => search(Form::List(items)),
-        Cel::Dict(Dict::Lent(map)) => search(Form::Object(map)),
+        Cel::List(List::Lent(items)) => given(&*meter.forms.find(Form::List(items), meter)?),
+        Cel::Dict(Dict::Lent(map)) => given(&*meter.forms.find(Form::Object(map), meter)?),
         made => {
             let made = made.clone().into_json(meter)?;
-            Form::of(&made).map_or(Ok(Cel::Null), search)
+            Form::of(&made).map_or(Ok(Cel::Null), |form| given(&*find_field::read(form, meter)?))
         }
     }
 }

@@ -134,7 +134,7 @@ impl HmacVerifier {
         })
     }
 
-    pub(super) fn verify(&self, request: &RawRequest<'_>) -> Result<(), AuthError> {
+    pub(super) fn verify(&self, request: &RawRequest<'_>) -> Result<usize, AuthError> {
         let signatures = self.signature.proofs(request, "signature")?;
         let timestamp = match &self.timestamp {
             Some((place, unit, tolerance)) => {
@@ -172,15 +172,19 @@ impl HmacVerifier {
         };
         let (timestamp, id) = (timestamp.as_deref(), id.as_deref());
         // No early exit, as among keys.
-        let matched = self.urls.iter().fold(false, |found, url| {
+        let matched = self.urls.iter().fold(None, |found, url| {
             let pieces = self.pieces(request, url, &params, timestamp, id);
-            self.keys.verify(&pieces, &signatures) | found
+            self.keys.verify(&pieces, &signatures).or(found)
         });
         match matched {
-            true => Ok(()),
-            false if self.signed.contains(&Segment::Url) => Err(AuthError::UrlMismatch),
-            false => Err(AuthError::Mismatch("signature")),
+            Some(number) => Ok(number),
+            None if self.signed.contains(&Segment::Url) => Err(AuthError::UrlMismatch),
+            None => Err(AuthError::Mismatch("signature")),
         }
+    }
+
+    pub(super) fn secrets(&self) -> usize {
+        self.keys.len()
     }
 
     fn decode(&self, text: &str) -> Option<Vec<u8>> {

@@ -50,14 +50,18 @@ impl Keys {
         Ok(Self(keys))
     }
 
-    /// Whether any key made any of the signatures over the text, which is given in pieces.
-    pub(super) fn verify(&self, pieces: &[Cow<'_, [u8]>], signatures: &[Vec<u8>]) -> bool {
+    /// The number of the key, from 0, that made one of the signatures over the text, which is given in pieces.
+    pub(super) fn verify(&self, pieces: &[Cow<'_, [u8]>], signatures: &[Vec<u8>]) -> Option<usize> {
         // No early exit: how long it takes tells nothing about which key or signature came close.
-        self.0.iter().fold(false, |found, key| {
-            signatures
-                .iter()
-                .fold(found, |found, s| key.verifies(pieces, s) | found)
+        self.0.iter().enumerate().fold(None, |found, (number, key)| {
+            let made = |all: bool, signature: &Vec<u8>| key.verifies(pieces, signature) | all;
+            signatures.iter().fold(false, made).then_some(number).or(found)
         })
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether who sees a signed text could sign one that goes on after it.

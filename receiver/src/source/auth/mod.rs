@@ -140,13 +140,23 @@ pub enum Verifier {
 }
 
 impl Verifier {
-    /// Accepts or refuses a request.
-    pub fn verify(&self, request: &RawRequest<'_>) -> Result<(), AuthError> {
+    /// Accepts or refuses a request. With it comes the number of the secret, from 0, that the proof was made with.
+    pub fn verify(&self, request: &RawRequest<'_>) -> Result<usize, AuthError> {
         match self {
             Self::Hmac(scheme) => scheme.verify(request),
             Self::Message(scheme) => scheme.verify(request),
             Self::Token(scheme) => scheme.verify(request),
-            Self::Certificate | Self::Anyone => Ok(()),
+            Self::Certificate | Self::Anyone => Ok(0),
+        }
+    }
+
+    /// How many secrets there are, each of which is accepted.
+    pub fn secrets(&self) -> usize {
+        match self {
+            Self::Hmac(scheme) => scheme.secrets(),
+            Self::Message(scheme) => scheme.secrets(),
+            Self::Token(scheme) => scheme.secrets(),
+            Self::Certificate | Self::Anyone => 0,
         }
     }
 

@@ -60,21 +60,29 @@ impl TokenVerifier {
         })
     }
 
-    pub(super) fn verify(&self, request: &RawRequest<'_>) -> Result<(), AuthError> {
-        let mut matched = false;
+    pub(super) fn verify(&self, request: &RawRequest<'_>) -> Result<usize, AuthError> {
+        let mut matched = None;
         for value in self.place.proofs(request, "token")? {
             let given: [u8; 32] = Sha256::digest(self.after_scheme(&value)?.as_bytes()).into();
-            matched |= self.expected.iter().fold(false, |found, expected| {
-                bool::from(expected.ct_eq(&given)) | found
-            });
+            matched = self
+                .expected
+                .iter()
+                .enumerate()
+                .fold(matched, |found, (number, expected)| {
+                    bool::from(expected.ct_eq(&given)).then_some(number).or(found)
+                });
         }
-        if matched {
-            Ok(())
+        if let Some(number) = matched {
+            Ok(number)
         } else if self.scheme.eq_ignore_ascii_case("Basic") {
             Err(AuthError::WrongPassword)
         } else {
             Err(AuthError::WrongToken(self.place.part()))
         }
+    }
+
+    pub(super) fn secrets(&self) -> usize {
+        self.expected.len()
     }
 
     fn after_scheme<'t>(&self, value: &'t str) -> Result<&'t str, AuthError> {

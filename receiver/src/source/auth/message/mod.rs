@@ -88,7 +88,7 @@ impl MessageVerifier {
         })
     }
 
-    pub(super) fn verify(&self, request: &RawRequest<'_>) -> Result<(), AuthError> {
+    pub(super) fn verify(&self, request: &RawRequest<'_>) -> Result<usize, AuthError> {
         let announced = fields::field(request.headers, "signature-input", INPUT)?;
         let given = fields::field(request.headers, "signature", SIGNATURE_HEADER)?;
         check_digest(request)?;
@@ -104,13 +104,18 @@ impl MessageVerifier {
                 self.judge(input, signature, request)
             })
             .collect();
-        if verdicts.iter().any(Result::is_ok) {
-            return Ok(());
-        }
-        verdicts
-            .into_iter()
-            .next()
-            .unwrap_or(Err(AuthError::Missing("signature")))
+        let verified = verdicts.iter().find_map(|verdict| verdict.ok());
+        let refused = || {
+            verdicts
+                .first()
+                .copied()
+                .unwrap_or(Err(AuthError::Missing("signature")))
+        };
+        verified.map_or_else(refused, Ok)
+    }
+
+    pub(super) fn secrets(&self) -> usize {
+        self.keys.len()
     }
 
     /// Those that the webhook is to look at.
@@ -148,7 +153,7 @@ impl MessageVerifier {
         input: &Input<'_>,
         signature: Option<Vec<u8>>,
         request: &RawRequest<'_>,
-    ) -> Result<(), AuthError> {
+    ) -> Result<usize, AuthError> {
         let covered: Vec<&str> = input.components()?.collect();
         if !self
             .rules
@@ -164,11 +169,9 @@ impl MessageVerifier {
         self.check_time(input, request.now)?;
         let signature = signature.ok_or(AuthError::Missing("signature under the label of its input"))?;
         let base = base::signature_base(input, request, self.target.as_ref())?;
-        if self.keys.verify(&[Cow::Borrowed(base.as_slice())], &[signature]) {
-            Ok(())
-        } else {
-            Err(AuthError::Mismatch("signature"))
-        }
+        self.keys
+            .verify(&[Cow::Borrowed(base.as_slice())], &[signature])
+            .ok_or(AuthError::Mismatch("signature"))
     }
 
     fn check_time(&self, input: &Input<'_>, now: u64) -> Result<(), AuthError> {
