@@ -297,7 +297,7 @@ fn describe(
                         line("", &format!("{name} = {}{when}", text(value)));
                     }
                     let given = |name: &&str| !properties.iter().any(|(property, _)| property == name);
-                    let empty = mapping.names().filter(given);
+                    let empty = mapping.looking_at_free_names().filter(given);
                     if is_whole {
                         found_nothing(&mut line, &empty.collect::<Vec<_>>());
                     }

@@ -59,6 +59,16 @@ impl Mapping {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
+    /// The properties whose expressions look where any name may stand: in the payload and in `lead.custom`.
+    pub fn looking_at_free_names(&self) -> impl Iterator<Item = &str> {
+        let looks =
+            |program: &Program| program.refers_to("payload") || program.custom_fields().next().is_some();
+        self.0
+            .iter()
+            .filter(move |(_, program)| looks(program))
+            .map(|(name, _)| name.as_str())
+    }
+
     /// The fields of `lead.custom` that the properties are made of.
     pub fn custom_fields(&self) -> BTreeSet<&str> {
         self.0
