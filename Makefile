@@ -8,7 +8,8 @@ DENY = $(TOOLS)/bin/cargo-deny
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-crm e2e image lint bench bench-operator soak fuzz nightly generate clean need-rust need-test-tools
+.PHONY: help run test test-cluster test-crm e2e image lint bench bench-operator soak fuzz nightly generate clean \
+	need-rust need-test-tools need-cluster-tools
 
 help: ## list the targets
 	@echo "Leadgate: webhooks in, CRM records out. Start with: make run"
@@ -19,26 +20,35 @@ run: need-rust ## try it: three leads from three senders into a simulated HubSpo
 	@$(CARGO) build --locked --quiet --bin leadgate-receiver --bin quickstart
 	@$(CARGO) run --locked --quiet --bin quickstart
 
-test: need-rust need-test-tools ## run the tests (real Redis, a real Kubernetes node, HubSpot's own SDK)
-	tests/cluster/cluster build
-	$(CARGO) test --locked --workspace
+# The SDKs are referees where Node.js is there; `make test-cluster` installs it.
+SDK = $(shell command -v node >/dev/null && command -v npm >/dev/null && echo leadgate-tests/sdk)
 
-e2e: need-rust need-test-tools ## every promise on a real Kubernetes node, with figures (needs root, or KUBECONFIG)
+test: need-rust need-test-tools ## run the tests: real Redis, simulated CRMs, the CRMs' own SDKs; no root, no Kubernetes
+	@[ -n "$(SDK)" ] || echo "no Node.js here: the CRMs' own SDKs are left out (make test-cluster runs them)"
+	$(CARGO) test --locked --workspace --features "$(SDK)"
+
+CLUSTER_TESTS = admission operator_control_plane chart examples node hubspot_sdk salesforce_sdk
+
+test-cluster: need-rust need-cluster-tools ## run the tests on a real Kubernetes API server and node (root, or KUBECONFIG)
 	tests/cluster/cluster build
-	LEADGATE_TEST_PROFILE=release $(CARGO) test --locked --workspace --test node -- --include-ignored --nocapture --test-threads=1
+	$(CARGO) test --locked --workspace --features leadgate-tests/cluster,leadgate-tests/sdk $(CLUSTER_TESTS:%=--test %)
+
+e2e: need-rust need-cluster-tools ## every promise on a real Kubernetes node, with figures (needs root, or KUBECONFIG)
+	tests/cluster/cluster build
+	LEADGATE_TEST_PROFILE=release $(CARGO) test --locked --workspace --features leadgate-tests/cluster --test node -- --include-ignored --nocapture --test-threads=1
 
 image: need-rust ## the container image: with buildah or docker, else an OCI archive (NAME=leadgate:dev)
 	NAME="$(or $(NAME),leadgate:dev)" image/build
 
 test-crm: need-rust ## deliver leads to a real CRM: django-crm on PostgreSQL, installed and started for the test
 	@.ci/need crm
-	$(CARGO) test --locked --package leadgate-tests --test django_crm -- --ignored
+	$(CARGO) test --locked --workspace --test django_crm -- --ignored
 
 lint: need-rust $(DENY) ## formatting, clippy, licences and sources of dependencies
 	@$(CARGO) fmt --version >/dev/null 2>&1 || .ci/need component rustfmt
 	@$(CARGO) clippy --version >/dev/null 2>&1 || .ci/need component clippy
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	$(DENY) --log-level error --locked check --hide-inclusion-graph licenses bans sources
 
 bench: need-rust ## measure accepting leads against the same server without its queue
@@ -46,7 +56,7 @@ bench: need-rust ## measure accepting leads against the same server without its 
 	$(CARGO) run --locked --release --example source_bench
 	$(CARGO) run --locked --release --bin bench
 
-bench-operator: need-rust need-test-tools ## measure the operator on 1,000 LeadWebhooks and a real API server
+bench-operator: need-rust need-cluster-tools ## measure the operator on 1,000 LeadWebhooks and a real API server
 	tests/cluster/cluster build control-plane
 	$(CARGO) build --locked --release --package leadgate-operator --package leadgate-tests --bins
 	$(CARGO) run --locked --release --bin bench_operator
@@ -77,6 +87,9 @@ need-rust:
 
 need-test-tools:
 	@.ci/need test
+
+need-cluster-tools:
+	@.ci/need cluster
 
 $(DENY):
 	$(CARGO) install --locked --quiet --root $(TOOLS) --version $(CARGO_DENY_VERSION) cargo-deny
