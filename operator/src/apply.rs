@@ -74,7 +74,7 @@ impl ApplyError {
     }
 
     /// Whether it stays as it is until a person changes something.
-    pub fn needs_a_person(&self) -> bool {
+    pub fn is_terminal(&self) -> bool {
         matches!(self, Self::Foreign { .. } | Self::Refused { .. })
     }
 }
@@ -91,7 +91,7 @@ pub fn reason_of(error: &kube::Error) -> Reason {
 
 /// Whose an object has to be.
 #[derive(Clone, Copy, Debug)]
-pub enum Belongs<'a> {
+pub enum Ownership<'a> {
     /// One webhook's.
     To {
         /// Its uid.
@@ -112,12 +112,12 @@ enum Whose {
 }
 
 /// Pure: whose an object is.
-fn whose(live: &Live, belongs: Belongs<'_>) -> Whose {
+fn whose(live: &Live, belongs: Ownership<'_>) -> Whose {
     match belongs {
-        Belongs::Shared if live.labelled => Whose::Ours,
-        Belongs::Shared => Whose::Foreign,
-        Belongs::To { uid, .. } if live.owners.iter().any(|owner| owner.uid == uid) => Whose::Ours,
-        Belongs::To { name, .. } => {
+        Ownership::Shared if live.labelled => Whose::Ours,
+        Ownership::Shared => Whose::Foreign,
+        Ownership::To { uid, .. } if live.owners.iter().any(|owner| owner.uid == uid) => Whose::Ours,
+        Ownership::To { name, .. } => {
             let earlier = |owner: &crate::index::Owner| owner.kind == "LeadWebhook" && owner.name == name;
             if live.owners.iter().any(earlier) {
                 Whose::Leftover
@@ -167,7 +167,7 @@ pub async fn ensure(
     context: &Context,
     namespace: &str,
     desired: &Desired,
-    belongs: Belongs<'_>,
+    belongs: Ownership<'_>,
 ) -> Result<bool, ApplyError> {
     let Desired { kind, name, manifest } = desired;
     let key = (*kind, namespace.to_owned(), name.clone());
@@ -195,7 +195,7 @@ pub async fn ensure(
     Ok(true)
 }
 
-fn allowed(live: &Live, belongs: Belongs<'_>, kind: Kind, name: &str) -> Result<(), ApplyError> {
+fn allowed(live: &Live, belongs: Ownership<'_>, kind: Kind, name: &str) -> Result<(), ApplyError> {
     let name = name.to_owned();
     match whose(live, belongs) {
         Whose::Ours => Ok(()),
@@ -211,7 +211,7 @@ pub async fn remove(
     namespace: &str,
     kind: Kind,
     name: &str,
-    belongs: Belongs<'_>,
+    belongs: Ownership<'_>,
 ) -> Result<(), ApplyError> {
     let key = (kind, namespace.to_owned(), name.to_owned());
     let live = if kind == Kind::HttpRoute {
@@ -247,7 +247,7 @@ pub async fn create_secret(
     context: &Context,
     namespace: &str,
     secret: Secret,
-    belongs: Option<Belongs<'_>>,
+    belongs: Option<Ownership<'_>>,
 ) -> Result<bool, ApplyError> {
     let name = secret.name_any();
     let key = (Kind::Secret, namespace.to_owned(), name.clone());
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn whose_objects_are() {
-        let ours = Belongs::To {
+        let ours = Ownership::To {
             uid: "1",
             name: "web",
         };
@@ -360,10 +360,10 @@ mod tests {
             (live(None, false, None), ours, Whose::Foreign),
             (live(None, true, Some("web")), ours, Whose::Ours),
             (live(None, true, Some("shop")), ours, Whose::Foreign),
-            (live(None, false, None), Belongs::Shared, Whose::Foreign),
+            (live(None, false, None), Ownership::Shared, Whose::Foreign),
             (
                 live(Some(("LeadWebhook", "shop", "2")), true, None),
-                Belongs::Shared,
+                Ownership::Shared,
                 Whose::Ours,
             ),
         ] {

@@ -49,7 +49,7 @@ impl From<&String> for Word {
 
 /// One statement: truth, reason, message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
+pub struct ConditionState {
     /// Whether it holds.
     pub truth: Truth,
     /// Why, in one stable CamelCase word.
@@ -58,7 +58,7 @@ pub struct Statement {
     pub message: String,
 }
 
-impl Statement {
+impl ConditionState {
     /// It holds.
     pub fn yes(reason: impl Into<Word>, message: impl Into<String>) -> Self {
         Self::new(Truth::True, reason, message)
@@ -118,14 +118,14 @@ fn camel_case(reason: &str) -> String {
     }
 }
 
-/// Named statements -> conditions. `lastTransitionTime` is kept unless the truth changes.
+/// Named states -> conditions. `lastTransitionTime` is kept unless the truth changes.
 pub fn conditions(
-    statements: Vec<(&str, Statement)>,
+    states: Vec<(&str, ConditionState)>,
     previous: &[Condition],
     generation: i64,
     now: Timestamp,
 ) -> Vec<Condition> {
-    statements
+    states
         .into_iter()
         .map(|(name, statement)| {
             let before = find(previous, name).filter(|c| c.status == statement.truth.as_str());
@@ -174,13 +174,13 @@ mod tests {
     fn transition_times_move_with_the_truth_only() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let first = conditions(
-            vec![("Ready", Statement::no(Reason::Starting, "a"))],
+            vec![("Ready", ConditionState::no(Reason::Starting, "a"))],
             &[],
             1,
             at(10),
         );
         let same = conditions(
-            vec![("Ready", Statement::no(Reason::Unsafe, "b"))],
+            vec![("Ready", ConditionState::no(Reason::Unsafe, "b"))],
             &first,
             2,
             at(20),
@@ -191,7 +191,7 @@ mod tests {
             ("Unsafe", Some(2))
         );
         let flipped = conditions(
-            vec![("Ready", Statement::yes(Reason::Ready, "c"))],
+            vec![("Ready", ConditionState::yes(Reason::Ready, "c"))],
             &same,
             2,
             at(30),
@@ -201,11 +201,11 @@ mod tests {
 
     #[test]
     fn reasons_and_messages_are_what_the_api_server_takes() {
-        let of_pod = |word: &str| Statement::no(&word.to_owned(), "").reason;
+        let of_pod = |word: &str| ConditionState::no(&word.to_owned(), "").reason;
         assert_eq!(of_pod("Err: image pull!"), "Errimagepull");
         assert_eq!(of_pod(""), "Unknown");
         let long = conditions(
-            vec![("Ready", Statement::no(Reason::Starting, "ä".repeat(900)))],
+            vec![("Ready", ConditionState::no(Reason::Starting, "ä".repeat(900)))],
             &[],
             1,
             Timestamp::UNIX_EPOCH,

@@ -12,12 +12,12 @@ use leadgate_crds::{CrmSink, LeadWebhook, LeadWebhookStatus};
 
 use crate::backoff::Backoff;
 use crate::cli::Scope;
-use crate::figures::{Counters, Figures};
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::receivers::Receivers;
 use crate::rules::Rules;
 use crate::secrets::Secrets;
+use crate::stats::{Counters, ReceiverStats};
 use crate::workloads::{Name, Workloads};
 
 /// What the command line decides of the objects that are made.
@@ -33,15 +33,15 @@ pub struct Settings {
 
 /// What is remembered of a webhook between reconciliations. All of it can be lost.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct WebhookState {
     /// When its receivers were asked last.
     pub asked: Option<Instant>,
     /// What they said.
-    pub figures: Option<Figures>,
+    pub figures: Option<ReceiverStats>,
     /// Why the last attempt to ask them failed.
     pub unreachable: Option<String>,
     /// How many times in a row they said that they do not work yet, or nothing.
-    pub unwell: u32,
+    pub failed_polls: u32,
     /// Sums of what processes count.
     pub counters: Option<Counters>,
     /// The status that was written last, with its resource version: the watch may lag behind.
@@ -83,7 +83,7 @@ pub struct Context {
     /// Sinks to look at again.
     pub wake_sinks: UnboundedSender<ObjectRef<CrmSink>>,
     /// What is remembered of webhooks.
-    pub memory: Mutex<HashMap<Name, Memory>>,
+    pub memory: Mutex<HashMap<Name, WebhookState>>,
     /// One at a time applies a namespace's Redis.
     pub redis_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -97,7 +97,7 @@ impl Context {
     }
 
     /// Works on what is remembered of a webhook.
-    pub fn remember<T>(&self, webhook: &Name, work: impl FnOnce(&mut Memory) -> T) -> T {
+    pub fn with_state<T>(&self, webhook: &Name, work: impl FnOnce(&mut WebhookState) -> T) -> T {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         work(memory.entry(webhook.clone()).or_default())
     }

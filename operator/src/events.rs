@@ -71,10 +71,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::conditions::{Statement, conditions};
+    use crate::conditions::{ConditionState, conditions};
     use crate::reasons::Reason;
 
-    fn state(ready: Statement, stalled: Statement) -> Vec<Condition> {
+    fn state(ready: ConditionState, stalled: ConditionState) -> Vec<Condition> {
         conditions(
             vec![("Ready", ready), ("Stalled", stalled)],
             &[],
@@ -86,16 +86,16 @@ mod tests {
     #[test]
     fn on_transitions_only() {
         let starting = state(
-            Statement::no(Reason::Starting, ""),
-            Statement::no(Reason::Working, ""),
+            ConditionState::no(Reason::Starting, ""),
+            ConditionState::no(Reason::Working, ""),
         );
         let ready = state(
-            Statement::yes(Reason::Ready, ""),
-            Statement::no(Reason::Working, ""),
+            ConditionState::yes(Reason::Ready, ""),
+            ConditionState::no(Reason::Working, ""),
         );
         let stalled = state(
-            Statement::no(Reason::SecretMissing, "m"),
-            Statement::yes(Reason::SecretMissing, "m"),
+            ConditionState::no(Reason::SecretMissing, "m"),
+            ConditionState::yes(Reason::SecretMissing, "m"),
         );
         let reasons = |before: &[Condition], after: &[Condition]| -> Vec<String> {
             transitions(before, after).into_iter().map(|e| e.reason).collect()

@@ -178,7 +178,7 @@ mod tests {
         assert!(index.is_settled(&key, 1));
         assert!(!index.is_settled(&key, 2));
         index.seen(key.clone(), live(9, 99));
-        assert!(index.is_settled(&key, 1), "an older sight changes nothing");
+        assert!(index.is_settled(&key, 1), "an older observed changes nothing");
         index.seen(key.clone(), live(11, 101));
         assert!(!index.is_settled(&key, 1));
         index.applied(key.clone(), 1, live(12, 102));

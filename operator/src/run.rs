@@ -25,8 +25,9 @@ use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::names::MANAGER;
 use crate::receivers::{Http, Receivers};
-use crate::triggers::{resources, sink_changed, webhook_changed};
-use crate::{crm_sink, lead_webhook, watches};
+use crate::watch::primary::{resources, sink_changed, webhook_changed};
+use crate::watch::secondary;
+use crate::{crm_sink, lead_webhook};
 
 /// What changes together is reconciled once.
 const DEBOUNCE: Duration = Duration::from_millis(200);
@@ -79,7 +80,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let server = tokio::spawn(health::serve(listener, health, stop_health.clone()));
     let told = stop.clone();
     let signals = tokio::spawn(async move {
-        told_to_stop().await;
+        shutdown_signal().await;
         tracing::info!("stopping: finishing what was begun");
         told.cancel();
     });
@@ -239,7 +240,7 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
         receivers: parts.receivers,
         metrics: parts.metrics,
         // The watches, and the stores of both resources.
-        unsynced: tokio::sync::watch::Sender::new(watches::COUNT + 2),
+        unsynced: tokio::sync::watch::Sender::new(secondary::COUNT + 2),
         wake_webhooks,
         wake_sinks,
         memory: Mutex::default(),
@@ -280,7 +281,7 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
     )
     .for_each(|_| std::future::ready(()));
     let mut tasks = JoinSet::new();
-    watches::start(&context, &stop, &mut tasks);
+    secondary::start(&context, &stop, &mut tasks);
     let both = async { tokio::join!(webhook_controller, sink_controller) };
     tokio::pin!(both);
     tokio::select! {
@@ -292,7 +293,7 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
     tasks.shutdown().await;
 }
 
-async fn told_to_stop() {
+async fn shutdown_signal() {
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut signal) => {

@@ -15,26 +15,29 @@ use std::sync::Arc;
 use common::{facts, secret, sink, webhook};
 use leadgate_crds::lead_webhook::Durability;
 use leadgate_crds::{CrmSink, LeadWebhook};
-use leadgate_operator::crm_sink::dereference::Facts as SinkFacts;
+use leadgate_operator::crm_sink::dereference::Dereferenced as SinkFacts;
 use leadgate_operator::crm_sink::validate::validate as validate_sink;
-use leadgate_operator::lead_webhook::dereference::Facts;
-use leadgate_operator::lead_webhook::edges::site;
-use leadgate_operator::lead_webhook::validate::{About, redis, validate};
+use leadgate_operator::lead_webhook::dereference::Dereferenced;
+use leadgate_operator::lead_webhook::endpoints::site;
+use leadgate_operator::lead_webhook::validate::{ErrorScope, redis, validate};
 use leadgate_operator::reasons::Reason;
 use leadgate_operator::rules::Rules;
 use leadgate_operator::secrets::{Content, Seen};
 use leadgate_operator::workloads::RedisState;
 use serde_json::{Value, json};
 
-fn mistakes(webhook: LeadWebhook, change: impl Fn(&mut Facts)) -> Vec<(About, &'static str, String)> {
+fn mistakes(
+    webhook: LeadWebhook,
+    change: impl Fn(&mut Dereferenced),
+) -> Vec<(ErrorScope, &'static str, String)> {
     mistakes_under(&Rules::default(), webhook, change)
 }
 
 fn mistakes_under(
     rules: &Rules,
     webhook: LeadWebhook,
-    change: impl Fn(&mut Facts),
-) -> Vec<(About, &'static str, String)> {
+    change: impl Fn(&mut Dereferenced),
+) -> Vec<(ErrorScope, &'static str, String)> {
     let mut facts = facts(std::slice::from_ref(&webhook));
     change(&mut facts);
     match validate(&Arc::new(webhook), &facts, rules) {
@@ -48,32 +51,32 @@ fn mistakes_under(
 
 #[test]
 fn each_mistake_names_field_and_remedy() {
-    type Change = fn(&mut Facts);
+    type Change = fn(&mut Dereferenced);
     let nothing: Change = |_| {};
     #[rustfmt::skip]
-    let table: Vec<(&str, Change, About, &str, &[&str])> = vec![
-        (", source: typefrom", nothing, About::Spec, "PresetUnknown", &["spec.source", "`typefrom`", "known are", "typeform"]),
-        ("", |f| { f.sinks.insert("crm".into(), None); }, About::References, "SinkMissing",
+    let table: Vec<(&str, Change, ErrorScope, &str, &[&str])> = vec![
+        (", source: typefrom", nothing, ErrorScope::Spec, "PresetUnknown", &["spec.source", "`typefrom`", "known are", "typeform"]),
+        ("", |f| { f.sinks.insert("crm".into(), None); }, ErrorScope::References, "SinkMissing",
             &["spec.sinks[0].name", "no CrmSink crm in namespace marketing", "create it"]),
-        ("", |f| { f.secrets.insert("web".into(), None); }, About::References, "SecretMissing",
+        ("", |f| { f.secrets.insert("web".into(), None); }, ErrorScope::References, "SecretMissing",
             &["spec.auth.hmac.secretRefs[0]", "no Secret web in namespace marketing", "with the key hmac"]),
-        ("", |f| { f.secrets.insert("web".into(), Some(secret("Opaque", &[]))); }, About::References, "SecretKeyMissing",
+        ("", |f| { f.secrets.insert("web".into(), Some(secret("Opaque", &[]))); }, ErrorScope::References, "SecretKeyMissing",
             &["spec.auth.hmac.secretRefs[0]", "has no key hmac", "add it"]),
-        ("", |f| { f.secrets.insert("crm-token".into(), None); }, About::References, "SecretMissing",
+        ("", |f| { f.secrets.insert("crm-token".into(), None); }, ErrorScope::References, "SecretMissing",
             &["CrmSink crm: spec.hubspot.tokenSecretRef", "no Secret crm-token"]),
         (", payload: {hydrate: {baseUrl: 'http://127.0.0.1:9090', path: 'payload.path', tokenSecretRef: {name: web, key: hmac}}}",
-            nothing, About::Spec, "LocalAddress", &["spec.payload.hydrate.baseUrl", "local", "write the address"]),
-        (", payload: {hydrate: {tokenSecretRef: {name: gone, key: api}}}", nothing, About::References, "SecretMissing",
+            nothing, ErrorScope::Spec, "LocalAddress", &["spec.payload.hydrate.baseUrl", "local", "write the address"]),
+        (", payload: {hydrate: {tokenSecretRef: {name: gone, key: api}}}", nothing, ErrorScope::References, "SecretMissing",
             &["spec.payload.hydrate.tokenSecretRef", "no Secret gone", "with the key api"]),
-        (", queue: {redis: {urlSecretRef: {name: gone, key: url}}}", nothing, About::References, "SecretMissing",
+        (", queue: {redis: {urlSecretRef: {name: gone, key: url}}}", nothing, ErrorScope::References, "SecretMissing",
             &["spec.queue.redis.urlSecretRef", "no Secret gone"]),
-        (", receiver: {tls: {secretRef: {name: gone}}}", nothing, About::References, "SecretMissing",
+        (", receiver: {tls: {secretRef: {name: gone}}}", nothing, ErrorScope::References, "SecretMissing",
             &["spec.receiver.tls.secretRef", "no Secret gone", "tls.crt"]),
-        (", receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: gone}}}", nothing, About::References, "SecretMissing",
+        (", receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: gone}}}", nothing, ErrorScope::References, "SecretMissing",
             &["spec.receiver.tls.clientCaSecretRef", "no Secret gone", "with the key ca.crt"]),
-        (", receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca, key: bundle.pem}}}", nothing, About::References, "SecretKeyMissing",
+        (", receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca, key: bundle.pem}}}", nothing, ErrorScope::References, "SecretKeyMissing",
             &["spec.receiver.tls.clientCaSecretRef", "Secret senders-ca", "has no key bundle.pem"]),
-        (", receiver: {gateway: {parentRefs: [{name: edge}]}}", |f| f.gateway_api = false, About::References, "GatewayApiMissing",
+        (", receiver: {gateway: {parentRefs: [{name: edge}]}}", |f| f.gateway_api = false, ErrorScope::References, "GatewayApiMissing",
             &["spec.receiver.gateway", "install the Gateway API"]),
     ];
     for (more, change, about, reason, words) in table {
@@ -103,7 +106,7 @@ fn secrets_that_open_the_cluster_cannot_be_named() {
             });
             assert_eq!(found.len(), 1, "{name}: {found:?}");
             let (about, reason, message) = &found[0];
-            assert_eq!((*about, *reason), (About::References, "SecretReserved"));
+            assert_eq!((*about, *reason), (ErrorScope::References, "SecretReserved"));
             for word in [
                 "spec.payload.hydrate.tokenSecretRef",
                 name,
@@ -209,7 +212,7 @@ fn what_protects_nothing_is_told() {
 /// Leads that were accepted for a sink reach it, also when its webhook no longer names it.
 #[test]
 fn receivers_are_given_the_sinks_for_which_leads_still_wait() {
-    let with = |change: &dyn Fn(&mut Facts)| {
+    let with = |change: &dyn Fn(&mut Dereferenced)| {
         let webhook = webhook("website", "");
         let mut facts = facts(std::slice::from_ref(&webhook));
         let mut former = sink();
@@ -233,10 +236,10 @@ fn receivers_are_given_the_sinks_for_which_leads_still_wait() {
     assert!(plan.files["former-token"].contains("token"));
     assert!(plan.notes.is_empty());
     // What is wrong with it costs the webhook's other leads nothing, and is told.
-    let gone: &dyn Fn(&mut Facts) = &|facts| {
+    let gone: &dyn Fn(&mut Dereferenced) = &|facts| {
         facts.sinks.insert("former".to_owned(), None);
     };
-    let broken: &dyn Fn(&mut Facts) = &|facts| {
+    let broken: &dyn Fn(&mut Dereferenced) = &|facts| {
         facts.secrets.insert("former-token".to_owned(), None);
     };
     for (change, words) in [
@@ -246,7 +249,10 @@ fn receivers_are_given_the_sinks_for_which_leads_still_wait() {
         let plan = with(change);
         assert_eq!(plan.sinks.len(), 1);
         let note = &plan.notes[0];
-        assert_eq!((note.about, note.reason), (About::Delivery, Reason::SinkGone));
+        assert_eq!(
+            (note.about, note.reason),
+            (ErrorScope::Delivery, Reason::SinkGone)
+        );
         assert!(
             note.message.contains("3 deliveries wait for CrmSink former") && note.message.contains(words)
         );
@@ -337,7 +343,7 @@ fn annotations_are_copied_only_if_the_operator_allows_it() {
     let said = &none.notes[0];
     assert_eq!(
         (said.about, said.reason),
-        (About::Spec, Reason::AnnotationsNotCopied)
+        (ErrorScope::Spec, Reason::AnnotationsNotCopied)
     );
     for word in [
         "cert-manager.io/issuer, nginx.ingress.kubernetes.io/server-snippet",
@@ -416,7 +422,11 @@ fn a_client_certificate_needs_somebody_who_checks_it() {
         let found = found(receiver, Value::Null);
         assert_eq!(found.len(), 1, "{receiver}: {found:?}");
         let (about, reason, message) = &found[0];
-        assert_eq!((*about, *reason), (About::Spec, "ClientCaMissing"), "{message}");
+        assert_eq!(
+            (*about, *reason),
+            (ErrorScope::Spec, "ClientCaMissing"),
+            "{message}"
+        );
         for word in [
             "spec.receiver.tls.clientCaSecretRef",
             "spec.auth.clientCertificate.forwarded",

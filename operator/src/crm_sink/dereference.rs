@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use leadgate_crds::CrmSink;
 
 use crate::context::{Context, name_of};
-use crate::figures::SinkFigures;
 use crate::lead_webhook::observe::last_figures;
 use crate::lead_webhook::waiting;
 use crate::secrets::{self, Found};
+use crate::stats::SinkFigures;
 
 /// What the cluster says about a sink.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct Dereferenced {
     /// The Secrets that it names.
     pub secrets: Found,
     /// How many webhooks deliver to it.
@@ -22,7 +22,7 @@ pub struct Facts {
 }
 
 /// Reads.
-pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Facts> {
+pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Dereferenced> {
     let (namespace, name) = name_of(sink);
     let names: BTreeSet<String> = secrets::of_sink(&sink.spec)
         .into_iter()
@@ -44,7 +44,7 @@ pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Fact
             *known = newer(known.clone(), figures);
         }
     }
-    Ok(Facts {
+    Ok(Dereferenced {
         secrets,
         webhooks: users.iter().filter(|user| waiting::names(user, &name)).count(),
         figures: stores.into_values().collect(),
@@ -53,7 +53,7 @@ pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Fact
 
 /// Of two views of one store: counts of deliveries only grow, so the one with more of them is the newer one.
 fn newer(a: SinkFigures, b: SinkFigures) -> SinkFigures {
-    let error = crate::figures::newest(a.last_error.iter().chain(&b.last_error));
+    let error = crate::stats::newest(a.last_error.iter().chain(&b.last_error));
     let newest = if b.leads.delivered > a.leads.delivered {
         b
     } else {

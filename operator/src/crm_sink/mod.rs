@@ -74,7 +74,7 @@ async fn check(sink: &Arc<CrmSink>, context: &Context) -> Action {
 async fn write_status(
     sink: &Arc<CrmSink>,
     outcome: &Outcome,
-    facts: &dereference::Facts,
+    facts: &dereference::Dereferenced,
     context: &Context,
 ) -> kube::Result<()> {
     let (namespace, name) = name_of(sink.as_ref());

@@ -5,12 +5,12 @@ use leadgate_crds::crm_sink::CrmSinkStatusLeads;
 use leadgate_crds::lead_webhook::SinkError;
 use leadgate_crds::{CrmSink, CrmSinkStatus};
 
-use super::dereference::Facts;
-use crate::conditions::{Statement, conditions, find};
-use crate::figures::newest;
-use crate::lead_webhook::validate::Mistake;
+use super::dereference::Dereferenced;
+use crate::conditions::{ConditionState, conditions, find};
+use crate::lead_webhook::validate::ValidationError;
 use crate::reasons::Reason;
 use crate::receivers::{Check, Inspection};
+use crate::stats::newest;
 
 /// How the check ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +18,7 @@ pub enum Outcome {
     /// Nothing is wrong with it.
     Valid,
     /// A person has to change something.
-    Mistakes(Vec<Mistake>),
+    Mistakes(Vec<ValidationError>),
     /// It could not be checked: reason and message.
     Failed(Reason, String),
 }
@@ -28,7 +28,7 @@ pub fn status(
     sink: &CrmSink,
     previous: &CrmSinkStatus,
     outcome: &Outcome,
-    facts: &Facts,
+    facts: &Dereferenced,
     now: Timestamp,
 ) -> CrmSinkStatus {
     let generation = sink.metadata.generation.unwrap_or_default();
@@ -45,12 +45,12 @@ pub fn status(
     if silent(&status, facts) {
         status.paused |= previous.paused && seen(&previous.conditions, "Delivering").is_some();
     }
-    let statements = statements(sink, &status, outcome, facts, &previous.conditions);
-    status.conditions = conditions(statements, &previous.conditions, generation, now);
+    let states = states(sink, &status, outcome, facts, &previous.conditions);
+    status.conditions = conditions(states, &previous.conditions, generation, now);
     status
 }
 
-fn count(status: &mut CrmSinkStatus, facts: &Facts) {
+fn count(status: &mut CrmSinkStatus, facts: &Dereferenced) {
     let sum = |which: fn(&crate::receivers::SinkLeads) -> i64| -> i64 {
         facts.figures.iter().map(|figures| which(&figures.leads)).sum()
     };
@@ -83,13 +83,13 @@ fn count(status: &mut CrmSinkStatus, facts: &Facts) {
 }
 
 /// Its webhooks' receivers have not said anything yet to this operator.
-fn silent(status: &CrmSinkStatus, facts: &Facts) -> bool {
+fn silent(status: &CrmSinkStatus, facts: &Dereferenced) -> bool {
     status.webhooks > 0 && facts.figures.is_empty()
 }
 
 /// What a condition said last, if receivers said it and not the specification.
-fn seen(previous: &[leadgate_crds::common::Condition], name: &str) -> Option<Statement> {
-    find(previous, name).map(Statement::of).filter(|last| {
+fn seen(previous: &[leadgate_crds::common::Condition], name: &str) -> Option<ConditionState> {
+    find(previous, name).map(ConditionState::of).filter(|last| {
         ![Reason::NoWebhooks.as_str(), Reason::Suspended.as_str()].contains(&last.reason.as_str())
     })
 }
@@ -100,7 +100,7 @@ fn rounded(seconds: i64) -> i64 {
 }
 
 /// Why the receivers wait.
-fn reason(facts: &Facts) -> Option<&str> {
+fn reason(facts: &Dereferenced) -> Option<&str> {
     facts
         .figures
         .iter()
@@ -140,7 +140,7 @@ fn classify(reason: &str) -> Failure {
 
 /// What stands in the way now: why deliveries wait, else what a receiver found when it asked the CRM, else the last
 /// error while leads are waiting.
-fn current_failure(status: &CrmSinkStatus, facts: &Facts) -> Option<SinkError> {
+fn current_failure(status: &CrmSinkStatus, facts: &Dereferenced) -> Option<SinkError> {
     if let Some(reason) = reason(facts) {
         let said = facts
             .figures
@@ -159,7 +159,7 @@ fn current_failure(status: &CrmSinkStatus, facts: &Facts) -> Option<SinkError> {
 }
 
 /// The newest look at the CRM.
-fn inspection(facts: &Facts) -> Option<&Inspection> {
+fn inspection(facts: &Dereferenced) -> Option<&Inspection> {
     facts
         .figures
         .iter()
@@ -181,25 +181,27 @@ fn refused(inspection: Option<&Inspection>) -> Option<SinkError> {
     })
 }
 
-fn statements(
+fn states(
     sink: &CrmSink,
     status: &CrmSinkStatus,
     outcome: &Outcome,
-    facts: &Facts,
+    facts: &Dereferenced,
     previous: &[leadgate_crds::common::Condition],
-) -> Vec<(&'static str, Statement)> {
+) -> Vec<(&'static str, ConditionState)> {
     let accepted = match outcome {
-        Outcome::Valid => Statement::yes(Reason::Valid, "the specification is valid, and its Secrets exist"),
+        Outcome::Valid => {
+            ConditionState::yes(Reason::Valid, "the specification is valid, and its Secrets exist")
+        }
         Outcome::Mistakes(mistakes) => {
             let messages: Vec<&str> = mistakes.iter().map(|mistake| mistake.message.as_str()).collect();
             let reason = mistakes
                 .first()
                 .map_or(Reason::CrmUnclear, |mistake| mistake.reason);
-            Statement::no(reason, messages.join("; "))
+            ConditionState::no(reason, messages.join("; "))
         }
         Outcome::Failed(..) => find(previous, "Accepted").map_or_else(
-            || Statement::unknown(Reason::NotCheckedYet, "it could not be checked yet"),
-            Statement::of,
+            || ConditionState::unknown(Reason::NotCheckedYet, "it could not be checked yet"),
+            ConditionState::of,
         ),
     };
     let failure = current_failure(status, facts);
@@ -209,7 +211,7 @@ fn statements(
     let mut delivering = delivering(sink, status, failure.as_ref(), heard, asked);
     if silent(status, facts) {
         // What was seen last still holds: an operator that has just started must not take it back.
-        let last = |name: &str, now: Statement| seen(previous, name).unwrap_or(now);
+        let last = |name: &str, now: ConditionState| seen(previous, name).unwrap_or(now);
         credentials = last("CredentialsValid", credentials);
         reachable = last("Reachable", reachable);
         if !sink.spec.suspend {
@@ -218,13 +220,13 @@ fn statements(
     }
     let ready = ready(sink, outcome, [&accepted, &credentials, &reachable], &delivering);
     let stalled = if accepted.fails() && !matches!(outcome, Outcome::Failed(..)) {
-        Statement::yes(&accepted.reason, accepted.message.clone())
+        ConditionState::yes(&accepted.reason, accepted.message.clone())
     } else {
-        Statement::no(Reason::Working, "nothing stands in the way")
+        ConditionState::no(Reason::Working, "nothing stands in the way")
     };
     let reconciling = match outcome {
-        Outcome::Failed(reason, message) => Statement::yes(*reason, message.clone()),
-        _ => Statement::no(Reason::Done, "it was checked"),
+        Outcome::Failed(reason, message) => ConditionState::yes(*reason, message.clone()),
+        _ => ConditionState::no(Reason::Done, "it was checked"),
     };
     vec![
         ("Accepted", accepted),
@@ -243,29 +245,29 @@ fn connection(
     status: &CrmSinkStatus,
     heard: bool,
     asked: Option<&Inspection>,
-) -> (Statement, Statement) {
+) -> (ConditionState, ConditionState) {
     let delivered = heard && status.leads.delivered > 0;
     let said = |check: fn(&Inspection) -> &Option<Check>| {
         asked.is_some_and(|asked| check(asked).as_ref().is_some_and(|check| check.ok))
     };
-    let unknown = || Statement::unknown(Reason::NotTriedYet, "no receiver has called the CRM yet");
+    let unknown = || ConditionState::unknown(Reason::NotTriedYet, "no receiver has called the CRM yet");
     let usual = |check: fn(&Inspection) -> &Option<Check>, yes: Reason, text: &str| {
         if delivered || said(check) {
-            Statement::yes(yes, text)
+            ConditionState::yes(yes, text)
         } else {
             unknown()
         }
     };
     match failure.map(|error| (classify(&error.reason), error)) {
         Some((Failure::Credentials, error)) => (
-            Statement::no(
+            ConditionState::no(
                 &error.reason,
                 format!(
                     "the CRM refuses the credentials: {}; correct the Secret, it is read again",
                     error.message
                 ),
             ),
-            Statement::yes(Reason::Reached, "the CRM answers"),
+            ConditionState::yes(Reason::Reached, "the CRM answers"),
         ),
         Some((Failure::Connection, error)) => (
             usual(
@@ -273,7 +275,7 @@ fn connection(
                 Reason::CredentialsAccepted,
                 "the CRM accepts the credentials",
             ),
-            Statement::no(
+            ConditionState::no(
                 &error.reason,
                 format!("the CRM cannot be reached: {}", error.message),
             ),
@@ -295,18 +297,18 @@ fn delivering(
     failure: Option<&SinkError>,
     heard: bool,
     asked: Option<&Inspection>,
-) -> Statement {
+) -> ConditionState {
     if sink.spec.suspend {
-        return Statement::no(
+        return ConditionState::no(
             Reason::Suspended,
             "as asked for, leads are queued and not delivered (spec.suspend)",
         );
     }
     if status.webhooks == 0 && status.leads.pending == 0 {
-        return Statement::unknown(Reason::NoWebhooks, "no LeadWebhook names it");
+        return ConditionState::unknown(Reason::NoWebhooks, "no LeadWebhook names it");
     }
     if !heard {
-        return Statement::unknown(Reason::NotCheckedYet, "no receiver has reported yet");
+        return ConditionState::unknown(Reason::NotCheckedYet, "no receiver has reported yet");
     }
     let until = status
         .paused_until
@@ -314,14 +316,14 @@ fn delivering(
         .map(|until| format!(" until {}", until.0))
         .unwrap_or_default();
     match failure {
-        Some(error) if status.paused => Statement::no(
+        Some(error) if status.paused => ConditionState::no(
             &error.reason,
             format!(
                 "deliveries wait{until}: {}; leads are kept meanwhile",
                 error.message
             ),
         ),
-        Some(error) => Statement::no(
+        Some(error) => ConditionState::no(
             &error.reason,
             format!(
                 "{} deliveries wait; the last attempt failed: {}",
@@ -330,27 +332,32 @@ fn delivering(
         ),
         // Leads that carry such a property will be dead: better to know before the first one.
         None => match asked.map(|asked| asked.problems.join("; ")) {
-            Some(problems) if !problems.is_empty() => Statement::no(Reason::PropertyProblem, problems),
-            _ => Statement::yes(Reason::Delivering, "leads are delivered"),
+            Some(problems) if !problems.is_empty() => ConditionState::no(Reason::PropertyProblem, problems),
+            _ => ConditionState::yes(Reason::Delivering, "leads are delivered"),
         },
     }
 }
 
-fn ready(sink: &CrmSink, outcome: &Outcome, needed: [&Statement; 3], delivering: &Statement) -> Statement {
+fn ready(
+    sink: &CrmSink,
+    outcome: &Outcome,
+    needed: [&ConditionState; 3],
+    delivering: &ConditionState,
+) -> ConditionState {
     if let Outcome::Failed(reason, message) = outcome {
-        return Statement::no(*reason, message.clone());
+        return ConditionState::no(*reason, message.clone());
     }
     if let Some(missing) = needed.iter().find(|statement| statement.fails()) {
         return (*missing).clone();
     }
     if sink.spec.suspend {
-        return Statement::yes(Reason::Suspended, delivering.message.clone());
+        return ConditionState::yes(Reason::Suspended, delivering.message.clone());
     }
     if delivering.fails() {
         return delivering.clone();
     }
     // What nobody has tried yet is not wrong: a new sink has to become ready before its first lead.
-    Statement::yes(Reason::Ready, "leads are taken")
+    ConditionState::yes(Reason::Ready, "leads are taken")
 }
 
 #[cfg(test)]

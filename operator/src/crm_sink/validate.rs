@@ -3,18 +3,18 @@
 use kube::ResourceExt as _;
 use leadgate_crds::CrmSink;
 
-use super::dereference::Facts;
-use crate::lead_webhook::validate::{About, Mistake, local_addresses};
+use super::dereference::Dereferenced;
+use crate::lead_webhook::validate::{ErrorScope, ValidationError, local_addresses};
 use crate::reasons::Reason;
 use crate::rules::Rules;
 use crate::secrets;
 
 /// Everything that is wrong.
-pub fn validate(sink: &CrmSink, facts: &Facts, rules: &Rules) -> Result<(), Vec<Mistake>> {
+pub fn validate(sink: &CrmSink, facts: &Dereferenced, rules: &Rules) -> Result<(), Vec<ValidationError>> {
     let mut mistakes = Vec::new();
     if sink.spec.crm().is_none() {
-        mistakes.push(Mistake {
-            about: About::Spec,
+        mistakes.push(ValidationError {
+            about: ErrorScope::Spec,
             reason: Reason::CrmUnclear,
             message: "spec: set exactly one of hubspot, salesforce and rest; write one CrmSink for each CRM"
                 .to_owned(),

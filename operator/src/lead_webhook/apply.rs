@@ -9,10 +9,10 @@ use leadgate_crds::LeadWebhook;
 use serde_json::json;
 
 use super::build::{self, Built};
-use super::dereference::Facts;
+use super::dereference::Dereferenced;
 use super::replicas::hand_over;
 use super::validate::{Owner, Plan, RedisPlan};
-use crate::apply::{ApplyError, Belongs, create_secret, ensure, random_key, remove, secret};
+use crate::apply::{ApplyError, Ownership, create_secret, ensure, random_key, remove, secret};
 use crate::context::{Context, name_of};
 use crate::kinds::Kind;
 use crate::names::{self, FINALIZER, MANAGED_BY, MANAGER};
@@ -21,7 +21,7 @@ use crate::names::{self, FINALIZER, MANAGED_BY, MANAGER};
 pub async fn apply(plan: &Plan, context: &Context) -> Result<(), ApplyError> {
     let (namespace, name) = name_of(plan.webhook.as_ref());
     let uid = plan.webhook.uid().unwrap_or_default();
-    let belongs = Belongs::To {
+    let belongs = Ownership::To {
         uid: &uid,
         name: &name,
     };
@@ -51,19 +51,23 @@ async fn forget_route(
     context: &Context,
     webhook: &LeadWebhook,
     name: &str,
-    belongs: Belongs<'_>,
+    belongs: Ownership<'_>,
 ) -> Result<(), ApplyError> {
     let key = name_of(webhook);
-    if context.remember(&key, |memory| memory.route_checked) {
+    if context.with_state(&key, |memory| memory.route_checked) {
         return Ok(());
     }
     remove(context, &key.0, Kind::HttpRoute, name, belongs).await?;
-    context.remember(&key, |memory| memory.route_checked = true);
+    context.with_state(&key, |memory| memory.route_checked = true);
     Ok(())
 }
 
 /// Keeps a webhook that cannot be applied among the owners of its namespace's Redis. Makes none for its sake.
-pub async fn keep_redis(webhook: &LeadWebhook, facts: &Facts, context: &Context) -> Result<(), ApplyError> {
+pub async fn keep_redis(
+    webhook: &LeadWebhook,
+    facts: &Dereferenced,
+    context: &Context,
+) -> Result<(), ApplyError> {
     let namespace = webhook.namespace().unwrap_or_default();
     if webhook.spec.queue.redis.is_some() || facts.redis.is_none() {
         return Ok(());
@@ -92,11 +96,11 @@ async fn apply_redis(namespace: &str, plan: &RedisPlan, context: &Context) -> Re
         context,
         namespace,
         secret(metadata, values),
-        Some(Belongs::Shared),
+        Some(Ownership::Shared),
     )
     .await?;
     for object in build::redis(namespace, plan, &context.settings) {
-        ensure(context, namespace, &object, Belongs::Shared).await?;
+        ensure(context, namespace, &object, Ownership::Shared).await?;
     }
     Ok(())
 }
@@ -105,7 +109,7 @@ async fn apply_redis(namespace: &str, plan: &RedisPlan, context: &Context) -> Re
 async fn admin_token(
     webhook: &LeadWebhook,
     context: &Context,
-    belongs: Belongs<'_>,
+    belongs: Ownership<'_>,
 ) -> Result<(), ApplyError> {
     let (namespace, name) = name_of(webhook);
     let owner = Owner {
@@ -141,7 +145,7 @@ fn reference(owner: &Owner, controller: Option<bool>) -> OwnerReference {
 /// Nothing but the label says that it was made here; `kubectl delete secret` removes it.
 pub async fn generate_secret(
     webhook: &LeadWebhook,
-    facts: &Facts,
+    facts: &Dereferenced,
     context: &Context,
 ) -> Result<bool, ApplyError> {
     let wanted = webhook

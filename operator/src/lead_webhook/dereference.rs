@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube::runtime::reflector::ObjectRef;
 use leadgate_crds::{CrmSink, LeadWebhook};
 
-use super::edges::{self, Site};
+use super::endpoints::{self, Endpoint};
 use super::waiting::{self, Waiting};
 use crate::apply::dynamic;
 use crate::context::{Context, name_of};
@@ -16,7 +16,7 @@ use crate::workloads::RedisState;
 
 /// What the cluster says about everything that a webhook refers to.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct Dereferenced {
     /// The sinks that it names, and those for which its leads wait; `None`: there is no such sink.
     pub sinks: BTreeMap<String, Option<Arc<CrmSink>>>,
     /// The sinks that it no longer names and for which its leads wait.
@@ -24,7 +24,7 @@ pub struct Facts {
     /// The Secrets that it and its sinks name.
     pub secrets: Found,
     /// The sites of other webhooks with the same path.
-    pub neighbours: Vec<Site>,
+    pub neighbours: Vec<Endpoint>,
     /// All webhooks of the namespace that use the managed Redis.
     pub redis_users: Vec<Arc<LeadWebhook>>,
     /// The managed Redis, if there is one.
@@ -34,7 +34,7 @@ pub struct Facts {
 }
 
 /// Reads.
-pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Result<Facts> {
+pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Result<Dereferenced> {
     let (namespace, _) = name_of(webhook);
     let waiting = waiting::waiting(webhook, context);
     let sinks: BTreeMap<String, Option<Arc<CrmSink>>> = webhook
@@ -50,7 +50,7 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         .collect();
     let names: BTreeSet<String> = secrets::of_webhook(&webhook.spec)
         .into_iter()
-        .chain(secrets::beside_webhook(&webhook.spec))
+        .chain(secrets::infrastructure_secrets(&webhook.spec))
         .chain(
             sinks
                 .values()
@@ -65,9 +65,9 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         .webhooks
         .state_filter(|other: &LeadWebhook| crate::names::path(other) == path)
         .iter()
-        .map(|other| edges::site(other))
+        .map(|other| endpoints::site(other))
         .collect();
-    Ok(Facts {
+    Ok(Dereferenced {
         sinks,
         waiting,
         secrets,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What is known of a webhook that is being deleted.
 #[derive(Clone, Debug, Default)]
-pub struct Sight {
+pub struct DrainState {
     /// Whether a person allows the loss of leads.
     pub loss_allowed: bool,
     /// Whether its Deployment exists.
@@ -19,9 +19,9 @@ pub struct Sight {
     pub now: Option<Answer>,
     /// Whether the receivers could be told to refuse new leads. A webhook whose Secret is gone cannot be configured.
     pub told: bool,
-    /// Pending leads at last sight, from the status.
+    /// Pending leads at last state, from the status.
     pub last_pending: i64,
-    /// Accepted leads at last sight, from the status.
+    /// Accepted leads at last state, from the status.
     pub last_accepted: i64,
     /// How long ago it was deleted.
     pub since: Duration,
@@ -50,31 +50,31 @@ pub enum Decision {
 }
 
 /// Decides.
-pub fn decide(sight: &Sight) -> Decision {
-    if sight.loss_allowed {
+pub fn decide(state: &DrainState) -> Decision {
+    if state.loss_allowed {
         return Decision::Release;
     }
-    let what = match sight.now {
+    let what = match state.now {
         Some(Answer {
             pending: 0,
             suspended,
-        }) if suspended || !sight.told => return Decision::Release,
+        }) if suspended || !state.told => return Decision::Release,
         Some(Answer { pending: 0, .. }) => "its receivers are being told to refuse new leads".to_owned(),
         Some(Answer { pending, .. }) => leads(pending),
-        None if sight.last_pending == 0 && !sight.deployed => return Decision::Release,
+        None if state.last_pending == 0 && !state.deployed => return Decision::Release,
         // Nothing was ever accepted, and nobody is there to accept: pods that never started.
-        None if sight.last_pending == 0 && sight.last_accepted == 0 && !sight.receiving => {
+        None if state.last_pending == 0 && state.last_accepted == 0 && !state.receiving => {
             return Decision::Release;
         }
-        None if sight.last_pending > 0 => {
+        None if state.last_pending > 0 => {
             format!(
-                "{} at last sight; its receivers cannot be asked",
-                leads(sight.last_pending)
+                "{} at last state; its receivers cannot be asked",
+                leads(state.last_pending)
             )
         }
         None => "its receivers cannot be asked whether leads are left".to_owned(),
     };
-    if sight.since < sight.timeout {
+    if state.since < state.timeout {
         Decision::Wait(format!("deletion waits for leads to be delivered: {what}"))
     } else {
         Decision::Blocked(format!(
@@ -98,37 +98,37 @@ mod tests {
 
     #[test]
     fn decisions() {
-        let base = Sight {
+        let base = DrainState {
             deployed: true,
             receiving: true,
             told: true,
             last_accepted: 10,
             since: Duration::from_secs(5),
             timeout: Duration::from_mins(10),
-            ..Sight::default()
+            ..DrainState::default()
         };
         let late = Duration::from_hours(1);
         let answer = |pending, suspended| Some(Answer { pending, suspended });
         #[rustfmt::skip]
-        let table: Vec<(&str, Sight, &str)> = vec![
-            ("drained", Sight { now: answer(0, true), ..base.clone() }, "release"),
-            ("drained, but still accepting", Sight { now: answer(0, false), ..base.clone() }, "wait: being told"),
-            ("drained, cannot be configured", Sight { now: answer(0, false), told: false, ..base.clone() }, "release"),
-            ("leads left", Sight { now: answer(3, true), ..base.clone() }, "wait: 3 deliveries are left"),
-            ("leads left for too long", Sight { now: answer(3, true), since: late, ..base.clone() }, "blocked: 3 deliveries are left"),
-            ("loss allowed", Sight { now: answer(3, true), loss_allowed: true, ..base.clone() }, "release"),
-            ("no answer, nothing pending", Sight { ..base.clone() }, "wait: cannot be asked"),
-            ("no answer for too long", Sight { since: late, ..base.clone() }, "blocked: cannot be asked"),
-            ("no answer, leads at last sight", Sight { last_pending: 1, ..base.clone() }, "wait: 1 delivery is left at last sight"),
-            ("no Deployment, nothing pending", Sight { deployed: false, receiving: false, ..base.clone() }, "release"),
-            ("no Deployment, leads at last sight", Sight { deployed: false, receiving: false, last_pending: 2, ..base.clone() }, "wait: 2 deliveries"),
-            ("pods never started", Sight { receiving: false, last_accepted: 0, ..base.clone() }, "release"),
-            ("pods are down", Sight { receiving: false, ..base.clone() }, "wait: cannot be asked"),
-            ("no lead yet, pods ready, no answer", Sight { last_accepted: 0, ..base.clone() }, "wait: cannot be asked"),
-            ("no time to drain", Sight { now: answer(1, true), timeout: Duration::ZERO, ..base.clone() }, "blocked: 1 delivery is left"),
+        let table: Vec<(&str, DrainState, &str)> = vec![
+            ("drained", DrainState { now: answer(0, true), ..base.clone() }, "release"),
+            ("drained, but still accepting", DrainState { now: answer(0, false), ..base.clone() }, "wait: being told"),
+            ("drained, cannot be configured", DrainState { now: answer(0, false), told: false, ..base.clone() }, "release"),
+            ("leads left", DrainState { now: answer(3, true), ..base.clone() }, "wait: 3 deliveries are left"),
+            ("leads left for too long", DrainState { now: answer(3, true), since: late, ..base.clone() }, "blocked: 3 deliveries are left"),
+            ("loss allowed", DrainState { now: answer(3, true), loss_allowed: true, ..base.clone() }, "release"),
+            ("no answer, nothing pending", DrainState { ..base.clone() }, "wait: cannot be asked"),
+            ("no answer for too long", DrainState { since: late, ..base.clone() }, "blocked: cannot be asked"),
+            ("no answer, leads at last state", DrainState { last_pending: 1, ..base.clone() }, "wait: 1 delivery is left at last state"),
+            ("no Deployment, nothing pending", DrainState { deployed: false, receiving: false, ..base.clone() }, "release"),
+            ("no Deployment, leads at last state", DrainState { deployed: false, receiving: false, last_pending: 2, ..base.clone() }, "wait: 2 deliveries"),
+            ("pods never started", DrainState { receiving: false, last_accepted: 0, ..base.clone() }, "release"),
+            ("pods are down", DrainState { receiving: false, ..base.clone() }, "wait: cannot be asked"),
+            ("no lead yet, pods ready, no answer", DrainState { last_accepted: 0, ..base.clone() }, "wait: cannot be asked"),
+            ("no time to drain", DrainState { now: answer(1, true), timeout: Duration::ZERO, ..base.clone() }, "blocked: 1 delivery is left"),
         ];
-        for (case, sight, expected) in table {
-            let made = match decide(&sight) {
+        for (case, state, expected) in table {
+            let made = match decide(&state) {
                 Decision::Release => "release".to_owned(),
                 Decision::Wait(why) => format!("wait: {why}"),
                 Decision::Blocked(why) => {

@@ -7,10 +7,10 @@
 
 pub mod apply;
 pub mod build;
+pub mod conditions;
 pub mod dereference;
 pub mod drain;
-pub mod edges;
-pub mod judge;
+pub mod endpoints;
 pub mod observe;
 pub mod replicas;
 pub mod status;
@@ -36,7 +36,7 @@ use crate::index::version;
 use crate::names::{self, ALLOW_LOSS, FINALIZER, MANAGER};
 use crate::workloads::Name;
 use status::Outcome;
-use validate::{About, Mistake};
+use validate::{ErrorScope, ValidationError};
 
 const KIND: &str = "LeadWebhook";
 /// A webhook without receivers to ask is looked at again so rarely: changes wake it.
@@ -88,7 +88,7 @@ async fn make(webhook: &Arc<LeadWebhook>, context: &Context) -> Outcome {
         }
     };
     if webhook.spec.receiver.gateway.is_some() {
-        context.remember(&name_of(webhook.as_ref()), |memory| memory.route_checked = false);
+        context.with_state(&name_of(webhook.as_ref()), |memory| memory.route_checked = false);
     }
     match apply::apply(&plan, context).await {
         Ok(()) => Outcome::Applied(plan.notes),
@@ -104,9 +104,9 @@ fn failed(error: &kube::Error) -> Outcome {
 }
 
 fn refused(error: &ApplyError) -> Outcome {
-    if error.needs_a_person() {
-        Outcome::Mistakes(vec![Mistake {
-            about: About::Spec,
+    if error.is_terminal() {
+        Outcome::Mistakes(vec![ValidationError {
+            about: ErrorScope::Spec,
             reason: error.reason(),
             message: error.to_string(),
         }])
@@ -117,8 +117,8 @@ fn refused(error: &ApplyError) -> Outcome {
 
 /// Observes, writes the status, and says when to look again.
 async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context) -> Action {
-    let sight = observe::observe(webhook, context, false).await;
-    let written = write_status(webhook, outcome, &sight, context).await;
+    let observed = observe::observe(webhook, context, false).await;
+    let written = write_status(webhook, outcome, &observed, context).await;
     let key = object(&name_of(webhook.as_ref()));
     if let Err(error) = written {
         context.metrics.failed(KIND, reason_of(&error).as_str());
@@ -143,7 +143,7 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
             context.metrics.failed(KIND, mistake.reason.as_str());
         }
     }
-    let asked = sight.pods.iter().any(|pod| pod.ready);
+    let asked = observed.pods.iter().any(|pod| pod.ready);
     // Nothing to ask: a change wakes it, and this catches what no watch tells.
     Action::requeue(if asked {
         observe::period(&name_of(webhook.as_ref()), context)
@@ -165,8 +165,8 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
         .rollout(&name.0, &names::base(&name.1))
         .is_some();
     let told = deployed && refuse_leads(webhook, context).await;
-    let sight = observe::observe(webhook, context, true).await;
-    let decision = drain::decide(&drain_sight(webhook, &sight, deployed, told));
+    let observed = observe::observe(webhook, context, true).await;
+    let decision = drain::decide(&drain_state(webhook, &observed, deployed, told));
     let outcome = match decision {
         drain::Decision::Release => {
             return match apply::set_finalizer(webhook, false, context).await {
@@ -184,7 +184,7 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
         drain::Decision::Wait(why) => Outcome::Draining(false, why),
         drain::Decision::Blocked(why) => Outcome::Draining(true, why),
     };
-    if let Err(error) = write_status(webhook, &outcome, &sight, context).await {
+    if let Err(error) = write_status(webhook, &outcome, &observed, context).await {
         tracing::warn!(object = object(&name), %error, "the status could not be written");
     }
     Action::requeue(DRAINING)
@@ -208,7 +208,12 @@ async fn refuse_leads(webhook: &Arc<LeadWebhook>, context: &Context) -> bool {
     }
 }
 
-fn drain_sight(webhook: &LeadWebhook, sight: &status::Sight, deployed: bool, told: bool) -> drain::Sight {
+fn drain_state(
+    webhook: &LeadWebhook,
+    observed: &status::Observed,
+    deployed: bool,
+    told: bool,
+) -> drain::DrainState {
     let deleted = webhook.metadata.deletion_timestamp.as_ref().map(|t| t.0);
     let since = deleted.map_or(0, |at| Timestamp::now().as_second() - at.as_second());
     let last = webhook
@@ -216,14 +221,14 @@ fn drain_sight(webhook: &LeadWebhook, sight: &status::Sight, deployed: bool, tol
         .as_ref()
         .map(|s| s.leads.clone())
         .unwrap_or_default();
-    drain::Sight {
+    drain::DrainState {
         loss_allowed: webhook.annotations().get(ALLOW_LOSS).is_some_and(|v| v == "true"),
         deployed,
-        receiving: sight.pods.iter().any(|pod| pod.ready),
-        now: sight
+        receiving: observed.pods.iter().any(|pod| pod.ready),
+        now: observed
             .figures
             .as_ref()
-            .filter(|_| sight.unreachable.is_none() && sight.pods.iter().any(|pod| pod.ready))
+            .filter(|_| observed.unreachable.is_none() && observed.pods.iter().any(|pod| pod.ready))
             .map(|figures| drain::Answer {
                 pending: figures.pending(),
                 suspended: figures.suspended,
@@ -240,12 +245,12 @@ fn drain_sight(webhook: &LeadWebhook, sight: &status::Sight, deployed: bool, tol
 async fn write_status(
     webhook: &Arc<LeadWebhook>,
     outcome: &Outcome,
-    sight: &status::Sight,
+    observed: &status::Observed,
     context: &Context,
 ) -> kube::Result<()> {
     let name = name_of(webhook.as_ref());
     let previous = known_status(webhook, &name, context);
-    let status = status::status(webhook, &previous, outcome, sight, Timestamp::now());
+    let status = status::status(webhook, &previous, outcome, observed, Timestamp::now());
     if status == previous {
         return Ok(());
     }
@@ -266,7 +271,7 @@ async fn write_status(
     context.metrics.wrote(KIND, "status");
     let version = version(written.metadata.resource_version.as_deref());
     let transitions = events::transitions(&previous.conditions, &status.conditions);
-    context.remember(&name, |memory| memory.status = Some((version, status)));
+    context.with_state(&name, |memory| memory.status = Some((version, status)));
     events::publish(&context.recorder, webhook.as_ref(), transitions).await;
     Ok(())
 }
@@ -274,7 +279,7 @@ async fn write_status(
 /// The newest of what the watch shows and what was written: the watch may lag behind.
 fn known_status(webhook: &LeadWebhook, name: &Name, context: &Context) -> LeadWebhookStatus {
     let shown = version(webhook.metadata.resource_version.as_deref());
-    let written = context.remember(name, |memory| memory.status.clone());
+    let written = context.with_state(name, |memory| memory.status.clone());
     match written {
         Some((at, status)) if at > shown => status,
         _ => webhook.status.clone().unwrap_or_default(),

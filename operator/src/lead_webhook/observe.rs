@@ -9,12 +9,12 @@ use kube::Api;
 use kube::runtime::reflector::ObjectRef;
 use leadgate_crds::LeadWebhook;
 
-use super::status::Sight;
+use super::status::Observed;
 use super::waiting;
 use crate::context::{Context, name_of};
-use crate::figures::{Counters, Figures, ProcessCounts, merge};
 use crate::names;
 use crate::receivers::Report;
+use crate::stats::{Counters, ProcessCounts, ReceiverStats, merge};
 use crate::workloads::{Name, PodState};
 
 /// Between two times that a webhook's receivers are asked.
@@ -27,7 +27,7 @@ const DRAIN_PERIOD: Duration = Duration::from_secs(3);
 const AT_ONCE: usize = 8;
 
 /// What is seen of a webhook's parts.
-pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, draining: bool) -> Sight {
+pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, draining: bool) -> Observed {
     let name = name_of(webhook.as_ref());
     let (namespace, webhook_name) = &name;
     let pods = context.workloads.pods(namespace, webhook_name);
@@ -38,7 +38,7 @@ pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, drain
         period(&name, context)
     };
     let ready: Vec<&PodState> = pods.iter().filter(|pod| pod.ready).collect();
-    let due = context.remember(&name, |memory| {
+    let due = context.with_state(&name, |memory| {
         // A little early counts: timers are not exact, and a whole period would be lost.
         let due = memory
             .asked
@@ -51,10 +51,10 @@ pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, drain
     if due && !ready.is_empty() {
         ask(webhook, context, &ready).await;
     }
-    let (figures, unreachable) = context.remember(&name, |memory| {
+    let (figures, unreachable) = context.with_state(&name, |memory| {
         (memory.figures.clone(), memory.unreachable.clone())
     });
-    Sight {
+    Observed {
         rollout: context.workloads.rollout(namespace, &names::base(webhook_name)),
         redis: context.workloads.redis(namespace).filter(|_| managed),
         redis_pods: if managed {
@@ -70,8 +70,8 @@ pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, drain
 
 /// How long after the last time a webhook's receivers are asked again.
 pub(super) fn period(name: &Name, context: &Context) -> Duration {
-    let unwell = context.remember(name, |memory| memory.unwell);
-    match unwell.checked_sub(1) {
+    let failed_polls = context.with_state(name, |memory| memory.failed_polls);
+    match failed_polls.checked_sub(1) {
         None => PERIOD,
         Some(times) => SOON.saturating_mul(1 << times.min(4)).min(PERIOD),
     }
@@ -83,9 +83,9 @@ async fn ask(webhook: &Arc<LeadWebhook>, context: &Context, pods: &[&PodState]) 
     let token = match token(context, &name.0, &name.1).await {
         Ok(token) => token,
         Err(why) => {
-            context.remember(&name, |memory| {
+            context.with_state(&name, |memory| {
                 memory.unreachable = Some(why);
-                memory.unwell = memory.unwell.saturating_add(1);
+                memory.failed_polls = memory.failed_polls.saturating_add(1);
             });
             return;
         }
@@ -111,13 +111,17 @@ async fn ask(webhook: &Arc<LeadWebhook>, context: &Context, pods: &[&PodState]) 
     }
     drop(answers);
     let id = format!("{}/{}", name.0, name.1);
-    let changed = context.remember(&name, |memory| {
+    let changed = context.with_state(&name, |memory| {
         let counters = memory
             .counters
             .get_or_insert_with(|| Counters::resume(written_counts(webhook)));
         let merged = merge(&id, &reports, counters);
         let well = merged.as_ref().is_some_and(|figures| figures.queue_ready);
-        memory.unwell = if well { 0 } else { memory.unwell.saturating_add(1) };
+        memory.failed_polls = if well {
+            0
+        } else {
+            memory.failed_polls.saturating_add(1)
+        };
         if let Some(figures) = merged {
             memory.unreachable = None;
             let changed = memory.figures.as_ref() != Some(&figures);
@@ -167,7 +171,7 @@ async fn token(context: &Context, namespace: &str, webhook: &str) -> Result<Stri
 }
 
 /// What the receivers of a webhook said last.
-pub fn last_figures(context: &Context, namespace: &str, webhook: &str) -> Option<Figures> {
+pub fn last_figures(context: &Context, namespace: &str, webhook: &str) -> Option<ReceiverStats> {
     let name = (namespace.to_owned(), webhook.to_owned());
-    context.remember(&name, |memory| memory.figures.clone())
+    context.with_state(&name, |memory| memory.figures.clone())
 }

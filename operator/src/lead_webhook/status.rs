@@ -5,22 +5,22 @@ use kube::ResourceExt as _;
 use leadgate_crds::lead_webhook::{LeadWebhookStatus, LeadWebhookStatusLeads};
 use leadgate_crds::{LeadWebhook, common::Condition};
 
-use super::edges;
-use super::judge;
+use super::conditions as judged;
+use super::endpoints;
 use crate::conditions::conditions;
-use crate::figures::Figures;
-use crate::lead_webhook::validate::Mistake;
+use crate::lead_webhook::validate::ValidationError;
 use crate::names;
 use crate::reasons::Reason;
+use crate::stats::ReceiverStats;
 use crate::workloads::{PodState, RedisState, Rollout};
 
 /// How a reconciliation ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Everything is as it is to be; what a person should know nevertheless.
-    Applied(Vec<Mistake>),
+    Applied(Vec<ValidationError>),
     /// A person has to change something.
-    Mistakes(Vec<Mistake>),
+    Mistakes(Vec<ValidationError>),
     /// It goes on by itself: reason and message.
     Failed(Reason, String),
     /// It is being deleted: whether it waits for a person, and why it is still there.
@@ -29,7 +29,7 @@ pub enum Outcome {
 
 /// What is seen of the webhook's parts.
 #[derive(Clone, Debug, Default)]
-pub struct Sight {
+pub struct Observed {
     /// Its Deployment.
     pub rollout: Option<Rollout>,
     /// Its pods.
@@ -39,7 +39,7 @@ pub struct Sight {
     /// The pods of the managed Redis.
     pub redis_pods: Vec<PodState>,
     /// What its receivers say, now or the last time.
-    pub figures: Option<Figures>,
+    pub figures: Option<ReceiverStats>,
     /// Why they could not be asked this time.
     pub unreachable: Option<String>,
 }
@@ -49,24 +49,24 @@ pub fn status(
     webhook: &LeadWebhook,
     previous: &LeadWebhookStatus,
     outcome: &Outcome,
-    sight: &Sight,
+    observed: &Observed,
     now: Timestamp,
 ) -> LeadWebhookStatus {
     let generation = webhook.metadata.generation.unwrap_or_default();
     let mut status = LeadWebhookStatus {
         observed_generation: generation,
-        url: Some(edges::url(webhook)),
-        replicas: sight.rollout.as_ref().map_or(0, |rollout| rollout.replicas),
+        url: Some(endpoints::url(webhook)),
+        replicas: observed.rollout.as_ref().map_or(0, |rollout| rollout.replicas),
         selector: Some(names::selector_text(&webhook.name_any())),
         conditions: Vec::new(),
         sink_names: Some(sink_names(webhook)),
         ..previous.clone()
     };
-    if let Some(figures) = &sight.figures {
+    if let Some(figures) = &observed.figures {
         count(&mut status, figures);
     }
-    let statements = judge::statements(webhook, &status, outcome, sight);
-    status.conditions = conditions(statements, &previous.conditions, generation, now);
+    let states = judged::states(webhook, &status, outcome, observed);
+    status.conditions = conditions(states, &previous.conditions, generation, now);
     status
 }
 
@@ -75,7 +75,7 @@ fn sink_names(webhook: &LeadWebhook) -> String {
     names.join(",")
 }
 
-fn count(status: &mut LeadWebhookStatus, figures: &Figures) {
+fn count(status: &mut LeadWebhookStatus, figures: &ReceiverStats) {
     let sum = |which: fn(&leadgate_crds::lead_webhook::LeadWebhookStatusSink) -> i64| -> i64 {
         figures.routes.iter().map(which).sum()
     };
@@ -102,7 +102,7 @@ fn count(status: &mut LeadWebhookStatus, figures: &Figures) {
         .routes
         .iter()
         .filter_map(|route| route.latency.as_ref()?.p99.clone())
-        .max_by(|a, b| crate::figures::milliseconds(a).total_cmp(&crate::figures::milliseconds(b)));
+        .max_by(|a, b| crate::stats::milliseconds(a).total_cmp(&crate::stats::milliseconds(b)));
 }
 
 /// With one decimal, never rounded up: 100 means all.

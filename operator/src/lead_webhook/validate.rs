@@ -1,4 +1,4 @@
-//! Facts -> a plan, or everything that is wrong. Pure: it reads nothing.
+//! Dereferenced -> a plan, or everything that is wrong. Pure: it reads nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use leadgate_crds::lead_webhook::Durability;
 use leadgate_crds::{CrmSink, LeadWebhook};
 use serde::Serialize;
 
-use super::dereference::Facts;
-use super::edges::{self, Site};
+use super::dereference::Dereferenced;
+use super::endpoints::{self, Endpoint};
 use super::waiting;
 use crate::kinds::Kind;
 use crate::names;
@@ -27,7 +27,7 @@ pub const LARGEST_CONFIGURATION: usize = 1_000_000;
 
 /// Which condition a mistake makes false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About {
+pub enum ErrorScope {
     /// What the object says.
     Spec,
     /// What it refers to.
@@ -38,9 +38,9 @@ pub enum About {
 
 /// Something that a person has to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct ValidationError {
     /// Which condition says so.
-    pub about: About,
+    pub about: ErrorScope,
     /// Why.
     pub reason: Reason,
     /// The field, what is wrong with it, and what to do.
@@ -87,20 +87,24 @@ pub struct Plan {
     /// The annotations of its Ingress that may be copied.
     pub annotations: BTreeMap<String, String>,
     /// What a person should know although nothing is wrong.
-    pub notes: Vec<Mistake>,
+    pub notes: Vec<ValidationError>,
 }
 
 /// Looks at everything, so that a person sees all mistakes at once.
-pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts, rules: &Rules) -> Result<Plan, Vec<Mistake>> {
+pub fn validate(
+    webhook: &Arc<LeadWebhook>,
+    facts: &Dereferenced,
+    rules: &Rules,
+) -> Result<Plan, Vec<ValidationError>> {
     let mut mistakes = Vec::new();
     mistakes.extend(preset(webhook));
-    mistakes.extend(edges::mistakes(webhook, rules));
+    mistakes.extend(endpoints::errors(webhook, rules));
     mistakes.extend(clash(webhook, &facts.neighbours));
     mistakes.extend(client_ca(webhook));
     mistakes.extend(local_addresses(&webhook.spec));
     if webhook.spec.receiver.gateway.is_some() && !facts.gateway_api {
-        mistakes.push(Mistake {
-            about: About::References,
+        mistakes.push(ValidationError {
+            about: ErrorScope::References,
             reason: Reason::GatewayApiMissing,
             message: format!(
                 "spec.receiver.gateway: this cluster has no {}s; install the Gateway API (gateway.networking.k8s.io/v1), \
@@ -120,8 +124,8 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts, rules: &Rules) -> Res
                 }));
                 sinks.push(sink);
             }
-            None => mistakes.push(Mistake {
-                about: About::References,
+            None => mistakes.push(ValidationError {
+                about: ErrorScope::References,
                 reason: Reason::SinkMissing,
                 message: format!(
                     "spec.sinks[{n}].name: there is no CrmSink {} in namespace {}; create it, or remove it from \
@@ -132,7 +136,7 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts, rules: &Rules) -> Res
             }),
         }
     }
-    let beside = secrets::beside_webhook(&webhook.spec);
+    let beside = secrets::infrastructure_secrets(&webhook.spec);
     let namespace = webhook.namespace().unwrap_or_default();
     mistakes.extend(secrets::rules::mistakes(
         &namespace,
@@ -145,8 +149,8 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts, rules: &Rules) -> Res
         .map(String::len)
         .sum();
     if size > LARGEST_CONFIGURATION {
-        mistakes.push(Mistake {
-            about: About::Spec,
+        mistakes.push(ValidationError {
+            about: ErrorScope::Spec,
             reason: Reason::ConfigurationTooLarge,
             message: format!(
                 "spec: with its CrmSinks it has {size} bytes as YAML, a ConfigMap holds {LARGEST_CONFIGURATION}; \
@@ -161,7 +165,7 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts, rules: &Rules) -> Res
     for reference in wanted {
         files.entry(reference.name).or_default().insert(reference.key);
     }
-    let (annotations, mut notes) = edges::annotations(webhook, rules);
+    let (annotations, mut notes) = endpoints::annotations(webhook, rules);
     for (name, leads) in &facts.waiting {
         match still_delivered(name, facts, &namespace, rules) {
             Ok((sink, references)) => {
@@ -197,7 +201,7 @@ pub fn validate(webhook: &Arc<LeadWebhook>, facts: &Facts, rules: &Rules) -> Res
 /// no mistake of the webhook's: its other leads must go on.
 fn still_delivered(
     name: &str,
-    facts: &Facts,
+    facts: &Dereferenced,
     namespace: &str,
     rules: &Rules,
 ) -> Result<(Arc<CrmSink>, Vec<Reference>), String> {
@@ -215,10 +219,10 @@ fn still_delivered(
     }
 }
 
-fn preset(webhook: &LeadWebhook) -> Option<Mistake> {
+fn preset(webhook: &LeadWebhook) -> Option<ValidationError> {
     let source = &webhook.spec.source;
-    (!PRESETS.contains(&source.as_str())).then(|| Mistake {
-        about: About::Spec,
+    (!PRESETS.contains(&source.as_str())).then(|| ValidationError {
+        about: ErrorScope::Spec,
         reason: Reason::PresetUnknown,
         message: format!(
             "spec.source: no preset is named `{source}`; known are {}",
@@ -228,11 +232,11 @@ fn preset(webhook: &LeadWebhook) -> Option<Mistake> {
 }
 
 /// A URL whose host is the pod itself, its neighbours in the pod, or the cloud's metadata server.
-pub fn local_addresses(spec: &impl Serialize) -> impl Iterator<Item = Mistake> {
+pub fn local_addresses(spec: &impl Serialize) -> impl Iterator<Item = ValidationError> {
     // What came from the API server can be written again.
     let spec = serde_json::to_value(spec).unwrap_or_default();
-    local_urls(&spec).into_iter().map(|field| Mistake {
-        about: About::Spec,
+    local_urls(&spec).into_iter().map(|field| ValidationError {
+        about: ErrorScope::Spec,
         reason: Reason::LocalAddress,
         message: format!(
             "{field}: its host is local to the receiver's pod or node, where no CRM is; write the address of the CRM"
@@ -241,13 +245,13 @@ pub fn local_addresses(spec: &impl Serialize) -> impl Iterator<Item = Mistake> {
 }
 
 /// A client certificate that nobody looks at: receivers would refuse every request.
-fn client_ca(webhook: &LeadWebhook) -> Option<Mistake> {
+fn client_ca(webhook: &LeadWebhook) -> Option<ValidationError> {
     let certificate = webhook.spec.auth.client_certificate.as_ref()?;
     let tls = webhook.spec.receiver.tls.as_ref();
     let is_checked =
         certificate.forwarded.is_some() || tls.is_some_and(|tls| tls.client_ca_secret_ref.is_some());
-    (!is_checked).then(|| Mistake {
-        about: About::Spec,
+    (!is_checked).then(|| ValidationError {
+        about: ErrorScope::Spec,
         reason: Reason::ClientCaMissing,
         message:
             "spec.auth.clientCertificate: nobody would check it; where the receivers terminate TLS, name the \
@@ -258,13 +262,13 @@ fn client_ca(webhook: &LeadWebhook) -> Option<Mistake> {
 }
 
 /// Two webhooks that one edge would have to tell apart by path: the older one keeps it.
-fn clash(webhook: &LeadWebhook, neighbours: &[Site]) -> Option<Mistake> {
-    let ours = edges::site(webhook);
+fn clash(webhook: &LeadWebhook, neighbours: &[Endpoint]) -> Option<ValidationError> {
+    let ours = endpoints::site(webhook);
     let first = neighbours
         .iter()
         .find(|other| other.is_older_than(&ours) && other.clashes_with(&ours))?;
-    Some(Mistake {
-        about: About::Spec,
+    Some(ValidationError {
+        about: ErrorScope::Spec,
         reason: Reason::PathTaken,
         message: format!(
             "spec.path: {} belongs to LeadWebhook {}/{} already; give each webhook a path of its own",

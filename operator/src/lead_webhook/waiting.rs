@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::lead_webhook::LeadWebhookStatusSink;
 
-use super::validate::{About, Mistake};
+use super::validate::{ErrorScope, ValidationError};
 use crate::context::{Context, name_of};
 use crate::reasons::Reason;
 
@@ -14,7 +14,7 @@ pub type Waiting = BTreeMap<String, i64>;
 
 /// From what the receivers said last; before they were asked, from what the status says.
 pub fn waiting(webhook: &LeadWebhook, context: &Context) -> Waiting {
-    let said = context.remember(&name_of(webhook), |memory| {
+    let said = context.with_state(&name_of(webhook), |memory| {
         let figures = memory.figures.as_ref()?;
         Some(of(webhook, &figures.routes))
     });
@@ -44,9 +44,9 @@ pub fn feeds(webhook: &LeadWebhook, sink: &str, context: &Context) -> bool {
 }
 
 /// What a person should know of leads that nobody delivers.
-pub fn without_sink(name: &str, leads: i64, why: &str) -> Mistake {
-    Mistake {
-        about: About::Delivery,
+pub fn without_sink(name: &str, leads: i64, why: &str) -> ValidationError {
+    ValidationError {
+        about: ErrorScope::Delivery,
         reason: Reason::SinkGone,
         message: format!(
             "{leads} deliveries wait for CrmSink {name}, which spec.sinks no longer names: {why}; mend that and they are \

@@ -61,7 +61,7 @@ fn of_auth(spec: &LeadWebhookSpec) -> Vec<Reference> {
 }
 
 /// What a webhook needs besides: the Redis URL, the certificate and the authorities of client certificates.
-pub fn beside_webhook(spec: &LeadWebhookSpec) -> Vec<Reference> {
+pub fn infrastructure_secrets(spec: &LeadWebhookSpec) -> Vec<Reference> {
     let mut found = Vec::new();
     if let Some(redis) = &spec.queue.redis {
         found.push(one(

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{Content, Found, Reference, Seen};
-use crate::lead_webhook::validate::{About, Mistake};
+use crate::lead_webhook::validate::{ErrorScope, ValidationError};
 use crate::names::{self, USE};
 use crate::reasons::Reason;
 
@@ -27,7 +27,7 @@ pub fn mistakes<'a>(
     wanted: impl Iterator<Item = &'a Reference>,
     found: &Found,
     label_required: bool,
-) -> Vec<Mistake> {
+) -> Vec<ValidationError> {
     let mut reported = BTreeSet::new();
     let mut mistakes = Vec::new();
     for reference in wanted {
@@ -38,8 +38,8 @@ pub fn mistakes<'a>(
         let of_key = matches!(reason, Reason::SecretKeyMissing | Reason::SecretPlaceholder);
         let key = of_key.then_some(&reference.key);
         if reported.insert((reason, &reference.name, key)) {
-            mistakes.push(Mistake {
-                about: About::References,
+            mistakes.push(ValidationError {
+                about: ErrorScope::References,
                 reason,
                 message,
             });
@@ -110,15 +110,15 @@ fn mistake(
 
 /// What a person should know of the Secrets with which senders prove who they are, although nothing is wrong: one that is
 /// short can be guessed.
-pub fn notes<'a>(proofs: impl Iterator<Item = &'a Reference>, found: &Found) -> Vec<Mistake> {
+pub fn notes<'a>(proofs: impl Iterator<Item = &'a Reference>, found: &Found) -> Vec<ValidationError> {
     let short = |reference: &&Reference| {
         let secret = found.get(&reference.name).and_then(Option::as_deref);
         secret.and_then(|secret| secret.keys.get(&reference.key)) == Some(&Content::Short)
     };
     proofs
         .filter(short)
-        .map(|Reference { field, name, key }| Mistake {
-            about: About::References,
+        .map(|Reference { field, name, key }| ValidationError {
+            about: ErrorScope::References,
             reason: Reason::SecretShort,
             message: format!(
                 "{field}: key {key} of Secret {name} holds fewer than {} bytes and can be guessed; use a longer one, for \

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use leadgate_crds::{CrmSink, LeadWebhook};
-use leadgate_operator::lead_webhook::dereference::Facts;
+use leadgate_operator::lead_webhook::dereference::Dereferenced;
 use leadgate_operator::secrets::{Content, Seen};
 use serde_json::{Value, json};
 
@@ -49,9 +49,9 @@ pub fn secret(type_: &str, keys: &[&str]) -> Arc<Seen> {
 }
 
 /// Everything that a webhook can want exists.
-pub fn facts(webhooks: &[LeadWebhook]) -> Facts {
+pub fn facts(webhooks: &[LeadWebhook]) -> Dereferenced {
     let keys = |keys: &[&str]| Some(secret("Opaque", keys));
-    Facts {
+    Dereferenced {
         sinks: BTreeMap::from([("crm".to_owned(), Some(Arc::new(sink())))]),
         waiting: BTreeMap::new(),
         secrets: BTreeMap::from([

@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::indexing_slicing)]
 
 use super::*;
-use crate::figures::SinkFigures;
-use crate::lead_webhook::validate::{About, Mistake};
+use crate::lead_webhook::validate::{ErrorScope, ValidationError};
 use crate::receivers::SinkLeads;
+use crate::stats::SinkFigures;
 use serde_json::json;
 
 fn sink(suspend: bool) -> CrmSink {
@@ -13,7 +13,7 @@ fn sink(suspend: bool) -> CrmSink {
     .unwrap()
 }
 
-fn facts(pending: i64, delivered: i64, paused: Option<&str>, error: Option<&str>) -> Facts {
+fn facts(pending: i64, delivered: i64, paused: Option<&str>, error: Option<&str>) -> Dereferenced {
     let figures = SinkFigures {
         leads: SinkLeads {
             pending,
@@ -29,15 +29,15 @@ fn facts(pending: i64, delivered: i64, paused: Option<&str>, error: Option<&str>
         }),
         ..SinkFigures::default()
     };
-    Facts {
+    Dereferenced {
         webhooks: 2,
         figures: vec![figures],
-        ..Facts::default()
+        ..Dereferenced::default()
     }
 }
 
 /// What a receiver found when it asked the CRM, with no lead yet.
-fn asked(problems: &[&str], credentials: Option<&str>, reachable: Option<&str>) -> Facts {
+fn asked(problems: &[&str], credentials: Option<&str>, reachable: Option<&str>) -> Dereferenced {
     let check = |reason: Option<&str>| {
         Some(Check {
             ok: reason.is_none(),
@@ -56,7 +56,7 @@ fn asked(problems: &[&str], credentials: Option<&str>, reachable: Option<&str>) 
 }
 
 /// Truth of Accepted, CredentialsValid, Reachable, Delivering, Ready, Reconciling, Stalled; reason of Ready; paused.
-fn line(suspend: bool, outcome: &Outcome, facts: &Facts) -> String {
+fn line(suspend: bool, outcome: &Outcome, facts: &Dereferenced) -> String {
     let status = status(
         &sink(suspend),
         &CrmSinkStatus::default(),
@@ -76,16 +76,16 @@ fn line(suspend: bool, outcome: &Outcome, facts: &Facts) -> String {
 
 #[test]
 fn what_the_conditions_say() {
-    let mistake = Outcome::Mistakes(vec![Mistake {
-        about: About::References,
+    let mistake = Outcome::Mistakes(vec![ValidationError {
+        about: ErrorScope::References,
         reason: Reason::SecretMissing,
         message: "m".to_owned(),
     }]);
     let failed = Outcome::Failed(Reason::ApiUnreachable, "m".to_owned());
     #[rustfmt::skip]
     let table = [
-        ("new", false, Outcome::Valid, Facts { webhooks: 1, ..Facts::default() }, "TUUUTFF Ready"),
-        ("nobody names it", false, Outcome::Valid, Facts::default(), "TUUUTFF Ready"),
+        ("new", false, Outcome::Valid, Dereferenced { webhooks: 1, ..Dereferenced::default() }, "TUUUTFF Ready"),
+        ("nobody names it", false, Outcome::Valid, Dereferenced::default(), "TUUUTFF Ready"),
         ("working", false, Outcome::Valid, facts(0, 9, None, None), "TTTTTFF Ready"),
         ("an old error is over", false, Outcome::Valid, facts(0, 9, None, Some("Timeout")), "TTTTTFF Ready"),
         ("a wrong token", false, Outcome::Valid, facts(3, 9, Some("InvalidCredentials"), None), "TFTFFFF InvalidCredentials paused"),
@@ -96,8 +96,8 @@ fn what_the_conditions_say() {
         ("a wrong token before the first lead", false, Outcome::Valid, asked(&[], Some("InvalidCredentials"), None), "TFTFFFF InvalidCredentials"),
         ("out of reach before the first lead", false, Outcome::Valid, asked(&[], None, Some("Unreachable")), "TTFFFFF Unreachable"),
         ("a property that the CRM lacks", false, Outcome::Valid, asked(&["no property `x`"], None, None), "TTTFFFF PropertyProblem"),
-        ("a mistake", false, mistake, Facts::default(), "FUUUFFT SecretMissing"),
-        ("the API server does not answer", false, failed, Facts::default(), "UUUUFTF ApiUnreachable"),
+        ("a mistake", false, mistake, Dereferenced::default(), "FUUUFFT SecretMissing"),
+        ("the API server does not answer", false, failed, Dereferenced::default(), "UUUUFTF ApiUnreachable"),
     ];
     for (case, suspend, outcome, facts, expected) in table {
         assert_eq!(line(suspend, &outcome, &facts), expected, "{case}");
@@ -106,11 +106,11 @@ fn what_the_conditions_say() {
 
 #[test]
 fn a_restarted_operator_takes_nothing_back() {
-    let silent = Facts {
+    let silent = Dereferenced {
         webhooks: 2,
-        ..Facts::default()
+        ..Dereferenced::default()
     };
-    let of = |previous: &CrmSinkStatus, facts: &Facts, suspend| {
+    let of = |previous: &CrmSinkStatus, facts: &Dereferenced, suspend| {
         status(
             &sink(suspend),
             previous,

@@ -2,44 +2,44 @@
 
 use leadgate_crds::{LeadWebhook, LeadWebhookStatus};
 
-use super::status::{Outcome, Sight};
-use super::validate::{About, storage_note};
+use super::status::{Observed, Outcome};
+use super::validate::{ErrorScope, storage_note};
 use super::waiting;
-use crate::conditions::{Statement, find};
-use crate::figures::{Figures, milliseconds};
+use crate::conditions::{ConditionState, find};
 use crate::reasons::Reason;
+use crate::stats::{ReceiverStats, milliseconds};
 use crate::workloads::PodState;
 
 /// From so many percent of the queue's memory on a person should do something.
 const NEARLY_FULL: u64 = 80;
 
 /// All conditions, in the order in which they are shown.
-pub fn statements(
+pub fn states(
     webhook: &LeadWebhook,
     status: &LeadWebhookStatus,
     outcome: &Outcome,
-    sight: &Sight,
-) -> Vec<(&'static str, Statement)> {
+    observed: &Observed,
+) -> Vec<(&'static str, ConditionState)> {
     let before = |name: &str| {
         webhook
             .status
             .as_ref()
             .and_then(|status| find(&status.conditions, name))
-            .map(Statement::of)
+            .map(ConditionState::of)
     };
-    let accepted = accepted(outcome, sight, before("Accepted"));
+    let accepted = accepted(outcome, observed, before("Accepted"));
     let resolved = resolved(outcome, before("ResolvedRefs"));
-    let queue = queue(webhook, sight);
-    let available = available(sight);
-    let delivering = delivering(webhook, status, outcome, sight);
+    let queue = queue(webhook, observed);
+    let available = available(observed);
+    let delivering = delivering(webhook, status, outcome, observed);
     let ready = ready(
         webhook,
         outcome,
         [&accepted, &resolved, &queue, &available],
         &delivering,
     );
-    let stalled = stalled(outcome, sight, &accepted, &resolved);
-    let reconciling = reconciling(outcome, sight, &ready, &stalled);
+    let stalled = stalled(outcome, observed, &accepted, &resolved);
+    let reconciling = reconciling(outcome, observed, &ready, &stalled);
     vec![
         ("Accepted", accepted),
         ("ResolvedRefs", resolved),
@@ -52,18 +52,18 @@ pub fn statements(
     ]
 }
 
-fn mistakes(outcome: &Outcome, about: About) -> Option<Statement> {
+fn mistakes(outcome: &Outcome, about: ErrorScope) -> Option<ConditionState> {
     let Outcome::Mistakes(all) = outcome else {
         return None;
     };
     let ours: Vec<_> = all.iter().filter(|mistake| mistake.about == about).collect();
     let first = ours.first()?;
     let messages: Vec<&str> = ours.iter().map(|mistake| mistake.message.as_str()).collect();
-    Some(Statement::no(first.reason, messages.join("; ")))
+    Some(ConditionState::no(first.reason, messages.join("; ")))
 }
 
 /// What a person should know although everything was made: of one subject.
-fn notes(outcome: &Outcome, about: About) -> Option<(Reason, String)> {
+fn notes(outcome: &Outcome, about: ErrorScope) -> Option<(Reason, String)> {
     let Outcome::Applied(notes) = outcome else {
         return None;
     };
@@ -73,58 +73,61 @@ fn notes(outcome: &Outcome, about: About) -> Option<(Reason, String)> {
 }
 
 /// What holds, with what a person should know nevertheless.
-fn noted(outcome: &Outcome, about: About, statement: Statement) -> Statement {
+fn noted(outcome: &Outcome, about: ErrorScope, statement: ConditionState) -> ConditionState {
     match notes(outcome, about) {
-        Some((reason, message)) => Statement::yes(reason, format!("{}; but {message}", statement.message)),
+        Some((reason, message)) => {
+            ConditionState::yes(reason, format!("{}; but {message}", statement.message))
+        }
         None => statement,
     }
 }
 
-fn accepted(outcome: &Outcome, sight: &Sight, before: Option<Statement>) -> Statement {
-    if let Some(statement) = mistakes(outcome, About::Spec) {
+fn accepted(outcome: &Outcome, observed: &Observed, before: Option<ConditionState>) -> ConditionState {
+    if let Some(statement) = mistakes(outcome, ErrorScope::Spec) {
         return statement;
     }
-    let problems = sight.figures.as_ref().map(|figures| figures.problems.join("; "));
+    let problems = observed
+        .figures
+        .as_ref()
+        .map(|figures| figures.problems.join("; "));
     match problems.filter(|problems| !problems.is_empty()) {
-        Some(problems) => Statement::no(
+        Some(problems) => ConditionState::no(
             Reason::InvalidConfiguration,
             format!("the receivers report: {problems}"),
         ),
-        None if matches!(outcome, Outcome::Failed(..)) => {
-            before.unwrap_or_else(|| Statement::unknown(Reason::NotCheckedYet, "it could not be checked yet"))
-        }
+        None if matches!(outcome, Outcome::Failed(..)) => before
+            .unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "it could not be checked yet")),
         None => noted(
             outcome,
-            About::Spec,
-            Statement::yes(Reason::Valid, "the specification is valid"),
+            ErrorScope::Spec,
+            ConditionState::yes(Reason::Valid, "the specification is valid"),
         ),
     }
 }
 
-fn resolved(outcome: &Outcome, before: Option<Statement>) -> Statement {
-    if let Some(statement) = mistakes(outcome, About::References) {
+fn resolved(outcome: &Outcome, before: Option<ConditionState>) -> ConditionState {
+    if let Some(statement) = mistakes(outcome, ErrorScope::References) {
         return statement;
     }
     match outcome {
-        Outcome::Failed(..) => {
-            before.unwrap_or_else(|| Statement::unknown(Reason::NotCheckedYet, "it could not be checked yet"))
-        }
+        Outcome::Failed(..) => before
+            .unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "it could not be checked yet")),
         _ => noted(
             outcome,
-            About::References,
-            Statement::yes(Reason::Resolved, "all sinks, Secrets and keys exist"),
+            ErrorScope::References,
+            ConditionState::yes(Reason::Resolved, "all sinks, Secrets and keys exist"),
         ),
     }
 }
 
-fn queue(webhook: &LeadWebhook, sight: &Sight) -> Statement {
+fn queue(webhook: &LeadWebhook, observed: &Observed) -> ConditionState {
     let managed = webhook.spec.queue.redis.is_none();
-    if let Some(figures) = &sight.figures
-        && sight.unreachable.is_none()
+    if let Some(figures) = &observed.figures
+        && observed.unreachable.is_none()
     {
         return match (figures.queue_ready, figures.queue_problems.is_empty()) {
             (true, true) if figures.queue_used.is_some_and(|percent| percent >= NEARLY_FULL) => {
-                Statement::yes(
+                ConditionState::yes(
                     Reason::NearlyFull,
                     format!(
                         "{NEARLY_FULL} % of the queue's memory or more are used, and a full queue refuses leads with 503; repair \
@@ -138,37 +141,37 @@ fn queue(webhook: &LeadWebhook, sight: &Sight) -> Statement {
                 )
             }
             (true, true) => {
-                let note = storage_note(webhook, sight.redis.as_ref().filter(|_| managed));
-                Statement::yes(Reason::Ready, join("the queue keeps leads", note))
+                let note = storage_note(webhook, observed.redis.as_ref().filter(|_| managed));
+                ConditionState::yes(Reason::Ready, join("the queue keeps leads", note))
             }
-            (true, false) => Statement::no(Reason::Unsafe, figures.queue_problems.join("; ")),
-            (false, _) => Statement::no(Reason::Unavailable, figures.queue_problems.join("; ")),
+            (true, false) => ConditionState::no(Reason::Unsafe, figures.queue_problems.join("; ")),
+            (false, _) => ConditionState::no(Reason::Unavailable, figures.queue_problems.join("; ")),
         };
     }
     if !managed {
-        return match &sight.unreachable {
-            Some(why) => Statement::unknown(
+        return match &observed.unreachable {
+            Some(why) => ConditionState::unknown(
                 Reason::ReceiversSilent,
                 format!("the receivers cannot be asked: {why}"),
             ),
-            None => Statement::unknown(
+            None => ConditionState::unknown(
                 Reason::NotCheckedYet,
                 "no receiver is ready to check the queue yet",
             ),
         };
     }
-    let trouble = sight.redis_pods.iter().find_map(|pod| pod.trouble.clone());
-    match (&sight.redis, trouble) {
-        (Some(redis), _) if redis.ready => Statement::yes(
+    let trouble = observed.redis_pods.iter().find_map(|pod| pod.trouble.clone());
+    match (&observed.redis, trouble) {
+        (Some(redis), _) if redis.ready => ConditionState::yes(
             Reason::Ready,
             join("the managed Redis is ready", storage_note(webhook, Some(redis))),
         ),
-        (_, Some((reason, message))) => Statement::no(
+        (_, Some((reason, message))) => ConditionState::no(
             &reason,
             format!("the pod of the managed Redis does not start: {message}"),
         ),
-        (Some(_), None) => Statement::no(Reason::Starting, "the managed Redis is starting"),
-        (None, None) => Statement::no(Reason::NotCreatedYet, "the managed Redis is not created yet"),
+        (Some(_), None) => ConditionState::no(Reason::Starting, "the managed Redis is starting"),
+        (None, None) => ConditionState::no(Reason::NotCreatedYet, "the managed Redis is not created yet"),
     }
 }
 
@@ -179,30 +182,30 @@ fn join(text: &str, note: Option<String>) -> String {
     }
 }
 
-fn available(sight: &Sight) -> Statement {
-    let Some(rollout) = &sight.rollout else {
-        return Statement::no(Reason::NotCreatedYet, "the receivers are not created yet");
+fn available(observed: &Observed) -> ConditionState {
+    let Some(rollout) = &observed.rollout else {
+        return ConditionState::no(Reason::NotCreatedYet, "the receivers are not created yet");
     };
     if rollout.wanted == 0 {
-        return Statement::yes(
+        return ConditionState::yes(
             Reason::ScaledToZero,
             "no pods are wanted (spec.receiver.replicas is 0)",
         );
     }
-    let trouble = trouble(&sight.pods);
+    let trouble = trouble(&observed.pods);
     if rollout.ready > 0 {
         let text = format!("{} of {} pods are ready", rollout.ready, rollout.wanted);
         return match trouble {
-            Some((_, message)) if rollout.ready < rollout.wanted => Statement::yes(
+            Some((_, message)) if rollout.ready < rollout.wanted => ConditionState::yes(
                 Reason::PodsReady,
                 format!("{text}; another does not start: {message}"),
             ),
-            _ => Statement::yes(Reason::PodsReady, text),
+            _ => ConditionState::yes(Reason::PodsReady, text),
         };
     }
     match trouble {
-        Some((reason, message)) => Statement::no(&reason, format!("the pods do not start: {message}")),
-        None => Statement::no(
+        Some((reason, message)) => ConditionState::no(&reason, format!("the pods do not start: {message}")),
+        None => ConditionState::no(
             Reason::Starting,
             format!("0 of {} pods are ready", rollout.wanted),
         ),
@@ -226,13 +229,13 @@ fn delivering(
     webhook: &LeadWebhook,
     status: &LeadWebhookStatus,
     outcome: &Outcome,
-    sight: &Sight,
-) -> Statement {
-    let Some(figures) = &sight.figures else {
-        return Statement::unknown(Reason::NotCheckedYet, "no receiver has reported yet");
+    observed: &Observed,
+) -> ConditionState {
+    let Some(figures) = &observed.figures else {
+        return ConditionState::unknown(Reason::NotCheckedYet, "no receiver has reported yet");
     };
-    if let Some((reason, message)) = notes(outcome, About::Delivery) {
-        return Statement::no(reason, message);
+    if let Some((reason, message)) = notes(outcome, ErrorScope::Delivery) {
+        return ConditionState::no(reason, message);
     }
     if let Some(statement) = paused(figures) {
         return statement;
@@ -245,18 +248,18 @@ fn delivering(
                 "CrmSink {}: {} deliveries wait; the last attempt failed: {}: {}",
                 route.name, route.pending, error.reason, error.message
             );
-            return Statement::no(Reason::DeliveryFailing, text);
+            return ConditionState::no(Reason::DeliveryFailing, text);
         }
     }
     if let Some(missed) = missed(webhook, status, figures) {
-        return Statement::no(Reason::ObjectiveMissed, missed);
+        return ConditionState::no(Reason::ObjectiveMissed, missed);
     }
     if figures.accepted == 0 {
-        return Statement::unknown(Reason::NoLeadsYet, "no lead was accepted yet");
+        return ConditionState::unknown(Reason::NoLeadsYet, "no lead was accepted yet");
     }
     if !figures.hints.is_empty() {
         let message = format!("leads are delivered; but {}", figures.hints.join("; "));
-        return Statement::yes(Reason::AttentionNeeded, message);
+        return ConditionState::yes(Reason::AttentionNeeded, message);
     }
     let former: Vec<String> = figures
         .routes
@@ -269,13 +272,13 @@ fn delivering(
             )
         })
         .collect();
-    Statement::yes(
+    ConditionState::yes(
         Reason::Delivering,
         format!("leads are delivered{}", former.concat()),
     )
 }
 
-fn paused(figures: &Figures) -> Option<Statement> {
+fn paused(figures: &ReceiverStats) -> Option<ConditionState> {
     figures
         .sinks
         .iter()
@@ -288,14 +291,14 @@ fn paused(figures: &Figures) -> Option<Statement> {
                 .as_ref()
                 .map(|until| format!(" until {}", until.0))
                 .unwrap_or_default();
-            Some(Statement::no(
+            Some(ConditionState::no(
                 Reason::SinkPaused,
                 format!("CrmSink {name} waits{until}: {reason}; leads are kept meanwhile"),
             ))
         })
 }
 
-fn missed(webhook: &LeadWebhook, status: &LeadWebhookStatus, figures: &Figures) -> Option<String> {
+fn missed(webhook: &LeadWebhook, status: &LeadWebhookStatus, figures: &ReceiverStats) -> Option<String> {
     let objectives = &webhook.spec.objectives;
     if let (Some(wanted), Some(p99)) = (&objectives.speed_to_lead, &status.p99)
         && milliseconds(p99) > wanted.get().as_secs_f64() * 1000.0
@@ -329,14 +332,14 @@ fn missed(webhook: &LeadWebhook, status: &LeadWebhookStatus, figures: &Figures) 
 fn ready(
     webhook: &LeadWebhook,
     outcome: &Outcome,
-    needed: [&Statement; 4],
-    delivering: &Statement,
-) -> Statement {
+    needed: [&ConditionState; 4],
+    delivering: &ConditionState,
+) -> ConditionState {
     if let Outcome::Draining(_, message) = outcome {
-        return Statement::no(Reason::Draining, message.clone());
+        return ConditionState::no(Reason::Draining, message.clone());
     }
     if let Outcome::Failed(reason, message) = outcome {
-        return Statement::no(*reason, message.clone());
+        return ConditionState::no(*reason, message.clone());
     }
     if let Some(missing) = needed.iter().find(|statement| statement.fails()) {
         return (*missing).clone();
@@ -346,58 +349,72 @@ fn ready(
         return delivering.clone();
     }
     if let Some(open) = needed.iter().find(|statement| !statement.holds()) {
-        return Statement::no(&open.reason, open.message.clone());
+        return ConditionState::no(&open.reason, open.message.clone());
     }
     if webhook.spec.suspend {
-        return Statement::yes(
+        return ConditionState::yes(
             Reason::Suspended,
             "as asked for, requests are refused with 503 (spec.suspend)",
         );
     }
-    Statement::yes(Reason::Ready, "leads are accepted")
+    ConditionState::yes(Reason::Ready, "leads are accepted")
 }
 
-fn stalled(outcome: &Outcome, sight: &Sight, accepted: &Statement, resolved: &Statement) -> Statement {
+fn stalled(
+    outcome: &Outcome,
+    observed: &Observed,
+    accepted: &ConditionState,
+    resolved: &ConditionState,
+) -> ConditionState {
     if let Outcome::Draining(true, message) = outcome {
-        return Statement::yes(Reason::DrainTimeout, message.clone());
+        return ConditionState::yes(Reason::DrainTimeout, message.clone());
     }
     if matches!(outcome, Outcome::Failed(..) | Outcome::Draining(..)) {
-        return Statement::no(Reason::Working, "it is being worked on");
+        return ConditionState::no(Reason::Working, "it is being worked on");
     }
     for statement in [accepted, resolved] {
         if statement.fails() {
-            return Statement::yes(&statement.reason, statement.message.clone());
+            return ConditionState::yes(&statement.reason, statement.message.clone());
         }
     }
-    if let Some(why) = sight.rollout.as_ref().and_then(|rollout| rollout.failed.clone()) {
-        return Statement::yes(
+    if let Some(why) = observed
+        .rollout
+        .as_ref()
+        .and_then(|rollout| rollout.failed.clone())
+    {
+        return ConditionState::yes(
             Reason::RolloutFailed,
-            join(&why, trouble(&sight.pods).map(|(_, message)| message)),
+            join(&why, trouble(&observed.pods).map(|(_, message)| message)),
         );
     }
-    Statement::no(Reason::Working, "nothing stands in the way")
+    ConditionState::no(Reason::Working, "nothing stands in the way")
 }
 
-fn reconciling(outcome: &Outcome, sight: &Sight, ready: &Statement, stalled: &Statement) -> Statement {
+fn reconciling(
+    outcome: &Outcome,
+    observed: &Observed,
+    ready: &ConditionState,
+    stalled: &ConditionState,
+) -> ConditionState {
     if stalled.holds() {
-        return Statement::no(Reason::Stalled, "it waits for a change");
+        return ConditionState::no(Reason::Stalled, "it waits for a change");
     }
     match outcome {
-        Outcome::Failed(reason, message) => return Statement::yes(*reason, message.clone()),
-        Outcome::Draining(_, message) => return Statement::yes(Reason::Draining, message.clone()),
+        Outcome::Failed(reason, message) => return ConditionState::yes(*reason, message.clone()),
+        Outcome::Draining(_, message) => return ConditionState::yes(Reason::Draining, message.clone()),
         _ => {}
     }
-    let rolled_out = sight
+    let rolled_out = observed
         .rollout
         .as_ref()
         .is_some_and(|rollout| rollout.complete || rollout.wanted == 0);
     if !rolled_out {
-        return Statement::yes(Reason::RollingOut, "the receivers are being brought up to date");
+        return ConditionState::yes(Reason::RollingOut, "the receivers are being brought up to date");
     }
     if ready.holds() {
-        Statement::no(Reason::Done, "everything is as it is to be")
+        ConditionState::no(Reason::Done, "everything is as it is to be")
     } else {
-        Statement::yes(&ready.reason, ready.message.clone())
+        ConditionState::yes(&ready.reason, ready.message.clone())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::conditions::Truth;
-use crate::lead_webhook::validate::Mistake;
+use crate::lead_webhook::validate::ValidationError;
 use crate::receivers::SinkLeads;
 use crate::workloads::Rollout;
 use serde_json::json;
@@ -18,9 +18,9 @@ fn webhook(spec: &serde_json::Value) -> LeadWebhook {
     serde_json::from_value(object).unwrap()
 }
 
-fn running() -> Sight {
+fn running() -> Observed {
     let route = json!({"name": "crm", "pending": 0, "delivered": 5, "latency": {"p99": "900.0ms"}});
-    Sight {
+    Observed {
         rollout: Some(Rollout {
             wanted: 2,
             replicas: 2,
@@ -32,24 +32,24 @@ fn running() -> Sight {
             ready: true,
             ..PodState::default()
         }],
-        figures: Some(Figures {
+        figures: Some(ReceiverStats {
             accepted: 5,
             queue_ready: true,
             routes: vec![serde_json::from_value(route).unwrap()],
-            ..Figures::default()
+            ..ReceiverStats::default()
         }),
-        ..Sight::default()
+        ..Observed::default()
     }
 }
 
-fn with(change: impl Fn(&mut Sight)) -> Sight {
-    let mut sight = running();
-    change(&mut sight);
-    sight
+fn with(change: impl Fn(&mut Observed)) -> Observed {
+    let mut observed = running();
+    change(&mut observed);
+    observed
 }
 
-fn mistake(about: About) -> Outcome {
-    Outcome::Mistakes(vec![Mistake {
+fn mistake(about: ErrorScope) -> Outcome {
+    Outcome::Mistakes(vec![ValidationError {
         about,
         reason: Reason::PathTaken,
         message: "m".to_owned(),
@@ -57,16 +57,16 @@ fn mistake(about: About) -> Outcome {
 }
 
 /// Truth of Accepted, ResolvedRefs, QueueReady, Available, Delivering, Ready, Reconciling, Stalled; reason of Ready.
-fn line(spec: &serde_json::Value, outcome: &Outcome, sight: &Sight) -> String {
+fn line(spec: &serde_json::Value, outcome: &Outcome, observed: &Observed) -> String {
     let webhook = webhook(spec);
     let status = crate::lead_webhook::status::status(
         &webhook,
         &LeadWebhookStatus::default(),
         outcome,
-        sight,
+        observed,
         jiff::Timestamp::UNIX_EPOCH,
     );
-    let all = statements(&webhook, &status, outcome, sight);
+    let all = states(&webhook, &status, outcome, observed);
     let letters: String = all
         .iter()
         .map(|(_, s)| match s.truth {
@@ -90,11 +90,11 @@ fn what_the_conditions_say() {
         pod.trouble = Some(("ImagePullBackOff".to_owned(), "m".to_owned()));
     };
     #[rustfmt::skip]
-    let table: Vec<(&str, &serde_json::Value, Outcome, Sight, &str)> = vec![
+    let table: Vec<(&str, &serde_json::Value, Outcome, Observed, &str)> = vec![
         ("all is well", &none, applied.clone(), running(), "TTTTTTFF Ready"),
-        ("nothing is there yet", &none, applied.clone(), Sight::default(), "TTFF?FTF NotCreatedYet"),
-        ("a mistake in the spec", &none, mistake(About::Spec), running(), "FTTTTFFT PathTaken"),
-        ("a mistake in a reference", &none, mistake(About::References), running(), "TFTTTFFT PathTaken"),
+        ("nothing is there yet", &none, applied.clone(), Observed::default(), "TTFF?FTF NotCreatedYet"),
+        ("a mistake in the spec", &none, mistake(ErrorScope::Spec), running(), "FTTTTFFT PathTaken"),
+        ("a mistake in a reference", &none, mistake(ErrorScope::References), running(), "TFTTTFFT PathTaken"),
         ("the API server does not answer", &none, Outcome::Failed(Reason::ApiUnreachable, "m".into()), running(), "??TTTFTF ApiUnreachable"),
         ("it drains", &none, Outcome::Draining(false, "m".into()), running(), "TTTTTFTF Draining"),
         ("it drains for too long", &none, Outcome::Draining(true, "m".into()), running(), "TTTTTFFT Draining"),
@@ -119,7 +119,7 @@ fn what_the_conditions_say() {
         ("leads wait for a sink that is gone", &none, Outcome::Applied(vec![waiting::without_sink("old", 2, "it does not exist")]), running(), "TTTTFFTF SinkGone"),
         ("the queue fills up", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().queue_used = Some(80)), "TTTTTTFF Ready"),
         ("the sink waits", &none, applied.clone(), with(|s| {
-            let sink = crate::figures::SinkFigures { paused_reason: Some("InvalidCredentials".into()), ..Default::default() };
+            let sink = crate::stats::SinkFigures { paused_reason: Some("InvalidCredentials".into()), ..Default::default() };
             s.figures.as_mut().unwrap().sinks.insert("crm".into(), sink);
         }), "TTTTFFTF SinkPaused"),
         ("too slow is late, not absent", &fast, applied.clone(), running(), "TTTTFTFF Ready"),
@@ -127,12 +127,12 @@ fn what_the_conditions_say() {
             let figures = s.figures.as_mut().unwrap();
             figures.routes.iter_mut().for_each(|r| { r.latency = None; r.pending = 1; });
             let leads = SinkLeads { oldest_pending_seconds: 9, ..SinkLeads::default() };
-            figures.sinks.insert("crm".into(), crate::figures::SinkFigures { leads, ..Default::default() });
+            figures.sinks.insert("crm".into(), crate::stats::SinkFigures { leads, ..Default::default() });
         }), "TTTTFTFF Ready"),
         ("no lead yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().accepted = 0), "TTTT?TFF Ready"),
         ("suspended", &suspended, applied, running(), "TTTTTTFF Suspended"),
     ];
-    for (case, spec, outcome, sight, expected) in table {
-        assert_eq!(line(spec, &outcome, &sight), expected, "{case}");
+    for (case, spec, outcome, observed, expected) in table {
+        assert_eq!(line(spec, &outcome, &observed), expected, "{case}");
     }
 }

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use kube::ResourceExt as _;
 use leadgate_crds::LeadWebhook;
 
-use super::validate::{About, Mistake};
+use super::validate::{ErrorScope, ValidationError};
 use crate::names;
 use crate::reasons::Reason;
 use crate::rules::Rules;
 
 /// Where a webhook is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
+pub struct Endpoint {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -26,7 +26,7 @@ pub struct Site {
 }
 
 /// A webhook's site.
-pub fn site(webhook: &LeadWebhook) -> Site {
+pub fn site(webhook: &LeadWebhook) -> Endpoint {
     let receiver = &webhook.spec.receiver;
     let mut hosts: Vec<String> = receiver
         .ingress
@@ -42,7 +42,7 @@ pub fn site(webhook: &LeadWebhook) -> Site {
     if hosts.is_empty() {
         hosts.extend(webhook.spec.public_url.as_deref().and_then(host));
     }
-    Site {
+    Endpoint {
         namespace: webhook.namespace().unwrap_or_default(),
         name: webhook.name_any(),
         path: names::path(webhook),
@@ -60,7 +60,7 @@ fn host(url: &str) -> Option<String> {
     (!host.is_empty()).then(|| host.to_owned())
 }
 
-impl Site {
+impl Endpoint {
     /// Whether it was there first.
     pub fn is_older_than(&self, other: &Self) -> bool {
         (self.created, &self.namespace, &self.name) < (other.created, &other.namespace, &other.name)
@@ -81,9 +81,9 @@ impl Site {
 }
 
 /// A path of another namespace, and hosts that this one may not use.
-pub fn mistakes(webhook: &LeadWebhook, rules: &Rules) -> Vec<Mistake> {
-    let mistake = |reason, message| Mistake {
-        about: About::Spec,
+pub fn errors(webhook: &LeadWebhook, rules: &Rules) -> Vec<ValidationError> {
+    let mistake = |reason, message| ValidationError {
+        about: ErrorScope::Spec,
         reason,
         message,
     };
@@ -139,7 +139,7 @@ pub fn mistakes(webhook: &LeadWebhook, rules: &Rules) -> Vec<Mistake> {
 }
 
 /// The annotations of its Ingress that may be copied, and what is to be said about the others.
-pub fn annotations(webhook: &LeadWebhook, rules: &Rules) -> (BTreeMap<String, String>, Vec<Mistake>) {
+pub fn annotations(webhook: &LeadWebhook, rules: &Rules) -> (BTreeMap<String, String>, Vec<ValidationError>) {
     let wanted = webhook.spec.receiver.ingress.iter().flat_map(|i| &i.annotations);
     let (copied, left): (Vec<_>, Vec<_>) = wanted.partition(|(name, _)| rules.allows_annotation(name));
     let copied = copied.into_iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -147,8 +147,8 @@ pub fn annotations(webhook: &LeadWebhook, rules: &Rules) -> (BTreeMap<String, St
         return (copied, Vec::new());
     }
     let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
-    let note = Mistake {
-        about: About::Spec,
+    let note = ValidationError {
+        about: ErrorScope::Spec,
         reason: Reason::AnnotationsNotCopied,
         message: format!(
             "spec.receiver.ingress.annotations: {} not copied to the Ingress; if they are harmless, have their beginnings \

@@ -309,7 +309,7 @@ fn wake_users(context: &Context, namespace: &str, secret: &str) {
     }
     let webhooks = context.webhooks_of(namespace, |webhook: &LeadWebhook| {
         names(secrets::of_webhook(&webhook.spec))
-            || names(secrets::beside_webhook(&webhook.spec))
+            || names(secrets::infrastructure_secrets(&webhook.spec))
             || concerned.iter().any(|sink| feeds(webhook, sink, context))
     });
     for webhook in webhooks {

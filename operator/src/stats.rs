@@ -70,7 +70,7 @@ fn grown(before: i64, now: i64) -> i64 {
 
 /// A webhook's figures.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Figures {
+pub struct ReceiverStats {
     /// Leads accepted.
     pub accepted: i64,
     /// Resends.
@@ -103,7 +103,7 @@ pub struct Figures {
     pub problems: Vec<String>,
 }
 
-impl Figures {
+impl ReceiverStats {
     /// Deliveries that are still to be made.
     pub fn pending(&self) -> i64 {
         self.routes.iter().map(|route| route.pending).sum()
@@ -129,7 +129,7 @@ pub struct SinkFigures {
 
 /// The figures of webhook `id` (`namespace/name`). `reports` has the newest pod first: it knows the newest
 /// configuration.
-pub fn merge(id: &str, reports: &[(String, Report)], counters: &mut Counters) -> Option<Figures> {
+pub fn merge(id: &str, reports: &[(String, Report)], counters: &mut Counters) -> Option<ReceiverStats> {
     let (_, first) = reports.first()?;
     let of_webhook = |report: &Report| report.webhooks.iter().find(|w| w.name == id).cloned();
     let ours: Vec<_> = reports
@@ -177,7 +177,7 @@ pub fn merge(id: &str, reports: &[(String, Report)], counters: &mut Counters) ->
             (name.to_owned(), merge_sink(sink, &same))
         })
         .collect();
-    Some(Figures {
+    Some(ReceiverStats {
         accepted: newest.leads.accepted,
         duplicates: newest.leads.duplicates,
         rejected: newest.leads.rejected,
