@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::eval::{Literal, Node};
+use super::eval::{Literal, Node, Path};
 
 /// The paths that it goes along without saying what holds when they lead nowhere.
 pub(super) fn needs(node: &Node) -> BTreeSet<String> {
@@ -14,6 +14,14 @@ pub(super) fn needs(node: &Node) -> BTreeSet<String> {
 fn collect(node: &Node, paths: &mut BTreeSet<String>) {
     match node {
         Node::Literal(_) | Node::Variable(_) | Node::Local(_) => {}
+        Node::Path(along) => {
+            // From the first step on that says what holds when it leads nowhere, nothing is needed.
+            let first = along.steps.iter().position(|(_, optional)| *optional);
+            let until = first.unwrap_or(along.steps.len());
+            if until > 0 {
+                paths.insert(steps(along, until));
+            }
+        }
         Node::Field { of, optional, .. } => {
             if *optional {
                 collect(of, paths);
@@ -35,7 +43,9 @@ fn collect(node: &Node, paths: &mut BTreeSet<String>) {
         Node::If(parts) => guarded(&**parts, paths),
         Node::Binary(_, sides) | Node::Bind(sides) => sides.iter().for_each(|side| collect(side, paths)),
         Node::Call(_, args) => args.iter().for_each(|arg| collect(arg, paths)),
-        Node::List(items) => items.iter().for_each(|(item, _)| collect(item, paths)),
+        Node::List(items) | Node::FirstNonEmpty(items) => {
+            items.iter().for_each(|(item, _)| collect(item, paths))
+        }
         Node::Map(entries) => {
             for (key, value, _) in entries {
                 collect(key, paths);
@@ -68,9 +78,17 @@ fn asked_for(node: &Node, asked: &mut BTreeSet<String>) {
     }
 }
 
+fn steps(path: &Path, until: usize) -> String {
+    let steps = path.steps.iter().take(until).map(|(name, _)| name);
+    steps.fold(path.variable.to_string(), |path, name| format!("{path}.{name}"))
+}
+
 /// `lead.custom.budget`, of a variable and plain steps.
 fn path(node: &Node) -> Option<String> {
     match node {
+        Node::Path(path) if path.steps.iter().all(|(_, optional)| !optional) => {
+            Some(steps(path, path.steps.len()))
+        }
         Node::Variable(name) => Some(name.to_string()),
         Node::Field {
             of,

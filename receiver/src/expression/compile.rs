@@ -264,8 +264,9 @@ impl Resolver<'_> {
         let kind = self.member(id, &select.operand, &select.field);
         let (of, of_kind) = self.node(&select.operand);
         self.has_members(id, of_kind, &select.field);
-        let (of, name) = (Box::new(of), select.field.as_str().into());
+        let name = select.field.as_str().into();
         if select.test {
+            let of = Box::new(of);
             return (Node::Has { of, name }, Kind::Bool);
         }
         let kind = if of_kind == Kind::Optional {
@@ -273,8 +274,7 @@ impl Resolver<'_> {
         } else {
             kind
         };
-        let optional = false;
-        (Node::Field { of, name, optional }, kind)
+        (Node::field(of, name, false), kind)
     }
 
     /// `x.?name`, `x[?n]`, `x[n]`.
@@ -290,18 +290,16 @@ impl Resolver<'_> {
         let (of, of_kind) = self.node(of);
         let optional_now = optional || of_kind == Kind::Optional;
         let kind = if optional_now { Kind::Optional } else { kind };
-        let of = Box::new(of);
         match name {
             Some(name) => {
-                let name = name.into();
                 if !optional {
                     self.has_members(id, of_kind, "of that name");
                 }
-                (Node::Field { of, name, optional }, kind)
+                (Node::field(of, name.into(), optional), kind)
             }
             None => (
                 Node::Index {
-                    of,
+                    of: Box::new(of),
                     at: self.boxed(at),
                     optional,
                 },
@@ -443,6 +441,11 @@ impl Resolver<'_> {
         {
             let close = nearest(name, find_field::names()).map(|name| format!("findField(x, '{name}')"));
             return self.problem(id, format!("findField() knows no field {name}"), close);
+        }
+        if function.name == "firstNonEmpty"
+            && let Some(Node::List(items)) = args.pop_if(|list| matches!(list, Node::List(_)))
+        {
+            return (Node::FirstNonEmpty(items), function.gives);
         }
         let pattern = match args.last() {
             Some(Node::Literal(Literal::Text(pattern))) if function.name == "matches" => {

@@ -16,6 +16,8 @@ pub(super) enum Node {
     Literal(Literal),
     /// A variable of the scope.
     Variable(Box<str>),
+    /// Steps from a variable on: most of what expressions do. Walked in JSON as it lies there.
+    Path(Box<Path>),
     /// A variable of a loop: the n-th from outside.
     Local(usize),
     Field {
@@ -46,10 +48,50 @@ pub(super) enum Node {
     Call(&'static Function, Box<[Node]>),
     /// Elements; the marked ones are left out when they are absent (`[?x]`).
     List(Box<[(Node, bool)]>),
+    /// `[…].firstNonEmpty()`: what stands behind the first that is not blank is not looked at.
+    FirstNonEmpty(Box<[(Node, bool)]>),
     Map(Box<[(Node, Node, bool)]>),
     Loop(Box<Loop>),
     /// A value that the second one sees as its innermost local.
     Bind(Box<[Node; 2]>),
+}
+
+/// `payload.data.?email`.
+#[derive(Debug)]
+pub(super) struct Path {
+    pub(super) variable: Box<str>,
+    /// Names; the marked ones are optional (`.?`).
+    pub(super) steps: Vec<(Box<str>, bool)>,
+}
+
+impl Node {
+    /// A step to a member.
+    pub(super) fn field(of: Node, name: Box<str>, optional: bool) -> Self {
+        match of {
+            Self::Variable(variable) => Self::Path(Box::new(Path {
+                variable,
+                steps: vec![(name, optional)],
+            })),
+            Self::Path(mut path) => {
+                path.steps.push((name, optional));
+                Self::Path(path)
+            }
+            of => Self::Field {
+                of: Box::new(of),
+                name,
+                optional,
+            },
+        }
+    }
+}
+
+/// Where a path leads.
+enum Place<'v> {
+    Value(&'v Value),
+    /// A value that might have been missing.
+    Optional(&'v Value),
+    /// Nowhere, as an optional step allows.
+    Nowhere,
 }
 
 /// A constant.
@@ -103,7 +145,12 @@ impl<'m, 'v> Evaluation<'m, 'v> {
         self.meter.step()?;
         match node {
             Node::Literal(literal) => self.literal(literal),
-            Node::Variable(name) => self.variable(name),
+            Node::Variable(name) => self.variable(name).map(Cel::of),
+            Node::Path(path) => Ok(match self.walk(path)? {
+                Place::Value(value) => Cel::of(value),
+                Place::Optional(value) => Cel::Optional(Some(Rc::new(Cel::of(value)))),
+                Place::Nowhere => Cel::Optional(None),
+            }),
             Node::Local(n) => self.locals.get(*n).cloned().ok_or(Fault::Absent),
             Node::Field { of, name, optional } => {
                 let value = self.of(of)?;
@@ -141,6 +188,7 @@ impl<'m, 'v> Evaluation<'m, 'v> {
             Node::Matches(text, pattern) => self.matches(text, pattern),
             Node::Call(function, args) => self.call(function, args),
             Node::List(items) => self.list(items),
+            Node::FirstNonEmpty(items) => self.first_non_empty(items),
             Node::Map(entries) => self.map(entries),
             Node::Loop(own) => self.loops(own),
             Node::Bind(parts) => {
@@ -151,10 +199,61 @@ impl<'m, 'v> Evaluation<'m, 'v> {
         }
     }
 
-    fn variable(&self, name: &str) -> Answer<'v> {
+    /// The value without the optional around it; null where there is none.
+    pub(super) fn plain(&mut self, node: &'v Node) -> Answer<'v> {
+        let Node::Path(path) = node else {
+            return self.of(node).map(Cel::plain);
+        };
+        Ok(match self.walk(path)? {
+            Place::Value(value) | Place::Optional(value) => Cel::of(value),
+            Place::Nowhere => Cel::Null,
+        })
+    }
+
+    fn variable(&self, name: &str) -> Result<&'v Value, Fault> {
         let mut variables = self.variables.iter().rev();
         let found = variables.find(|(known, _)| *known == name);
-        found.map(|(_, value)| Cel::of(value)).ok_or(Fault::Absent)
+        found.map(|(_, value)| *value).ok_or(Fault::Absent)
+    }
+
+    /// As [`field`] goes, step by step.
+    fn walk(&self, path: &'v Path) -> Result<Place<'v>, Fault> {
+        self.meter.steps(path.steps.len() as u64)?;
+        let mut value = self.variable(&path.variable)?;
+        let mut may_miss = false;
+        for (name, optional) in &path.steps {
+            let found = match value {
+                Value::Object(map) => map.get(&**name),
+                _ if *optional => None,
+                Value::Null => return Err(Fault::Absent),
+                _ if may_miss => return Err(Fault::Absent),
+                other => return Err(no_member(name, &Cel::of(other))),
+            };
+            may_miss |= *optional;
+            match found {
+                Some(found) => value = found,
+                None if may_miss => return Ok(Place::Nowhere),
+                None => return Err(Fault::Absent),
+            }
+        }
+        Ok(if may_miss {
+            Place::Optional(value)
+        } else {
+            Place::Value(value)
+        })
+    }
+
+    fn first_non_empty(&mut self, items: &'v [(Node, bool)]) -> Answer<'v> {
+        for (item, _) in items {
+            let value = self.plain(item)?;
+            if let Cel::Text(text) = &value {
+                self.meter.look(text.len())?;
+            }
+            if !value.is_blank() {
+                return Ok(value);
+            }
+        }
+        Ok(Cel::Null)
     }
 
     fn literal(&self, literal: &'v Literal) -> Answer<'v> {
@@ -357,14 +456,16 @@ fn field<'v>(value: &Cel<'v>, name: &str, optional: bool) -> Answer<'v> {
         // What CEL calls an error here is, of JSON, a path that leads nowhere.
         Cel::Null => return Err(Fault::Absent),
         _ if optional_before => return Err(Fault::Absent),
-        other => {
-            return Err(Fault::Value(format!(
-                "the path goes on with .{name} where the payload has {}",
-                Kind::of(other).words()
-            )));
-        }
+        other => return Err(no_member(name, other)),
     };
     given(found, optional || optional_before)
+}
+
+fn no_member(name: &str, of: &Cel<'_>) -> Fault {
+    Fault::Value(format!(
+        "the path goes on with .{name} where the payload has {}",
+        Kind::of(of).words()
+    ))
 }
 
 fn given(found: Option<Cel<'_>>, optional: bool) -> Answer<'_> {

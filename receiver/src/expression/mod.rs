@@ -160,8 +160,8 @@ impl Program {
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, Failed> {
         let meter = Meter::new(&scope.forms);
         let given = Evaluation::new(&meter, &scope.variables)
-            .of(&self.node)
-            .and_then(|value| match value.plain() {
+            .plain(&self.node)
+            .and_then(|value| match value {
                 Cel::Null => Ok(None),
                 value => value.into_json(&meter).map(Some),
             });

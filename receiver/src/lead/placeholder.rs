@@ -1,5 +1,8 @@
 //! Answers that say nothing: what people and programs put into a field that they have nothing for.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use super::Field;
 
 /// In any field that such a text can be no answer of, in lower case, in the languages that most forms come in.
@@ -157,6 +160,9 @@ const BY_PROGRAMS: &[&str] = &["null", "undefined", "none", "nan"];
 /// Nobody says anything with these alone.
 const STROKES: &str = "-–—―－_.…。・,:;/\\|*~=#'\"";
 
+static KNOWN_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| WORDS.iter().copied().collect());
+static KNOWN_CERTAIN: LazyLock<HashSet<&str>> = LazyLock::new(|| CERTAIN.iter().copied().collect());
+
 /// Whether a field's text says nothing.
 pub(super) fn says_nothing(field: Field, text: &str) -> bool {
     // The longest of them has some 30 bytes.
@@ -169,12 +175,12 @@ pub(super) fn says_nothing(field: Field, text: &str) -> bool {
     }
     let word = text.to_lowercase();
     match field {
-        Field::Phone | Field::PhoneExtension => WORDS.contains(&word.as_str()) || is_zeros(text),
+        Field::Phone | Field::PhoneExtension => KNOWN_WORDS.contains(word.as_str()) || is_zeros(text),
         Field::Email | Field::Website | Field::CapturedAt | Field::JobTitle | Field::Message => {
-            WORDS.contains(&word.as_str())
+            KNOWN_WORDS.contains(word.as_str())
         }
-        Field::Company => WORDS.contains(&word.as_str()) && word != "na" && word != "no",
-        _ => CERTAIN.contains(&word.as_str()) || BY_PROGRAMS.contains(&text),
+        Field::Company => KNOWN_WORDS.contains(word.as_str()) && word != "na" && word != "no",
+        _ => KNOWN_CERTAIN.contains(word.as_str()) || BY_PROGRAMS.contains(&text),
     }
 }
 

@@ -108,7 +108,8 @@ pub(super) fn validate(lead: &Lead, limits: &Limits) -> Vec<Problem> {
         }
     }
     for field in Field::ALL {
-        let longest = longest(field.name(), limits);
+        let own = limits.longest.get(field.name()).copied();
+        let longest = own.unwrap_or_else(|| field.longest());
         if lead.get(*field).is_some_and(|text| longer_than(text, longest)) {
             problems.push(too_long(field.name().to_owned(), longest));
         }

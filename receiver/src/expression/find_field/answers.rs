@@ -5,28 +5,32 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::labels::CONTAINERS;
-use super::{Form, folded, words};
+use super::{Form, Words, folded};
 
-/// Members that say how an answer's question is called, in the order of their worth.
-const NAMES: &[&str] = &[
-    "label",
-    "title",
-    "question",
-    "name",
-    "column_name",
-    "column_id",
-    "field",
-    "key",
-    "id",
-    "ref",
-];
+/// Whether a member says how an answer's question is called.
+fn is_name(member: &str) -> bool {
+    matches!(
+        member,
+        "label"
+            | "title"
+            | "question"
+            | "name"
+            | "column_name"
+            | "column_id"
+            | "field"
+            | "key"
+            | "id"
+            | "ref"
+    )
+}
+
 /// Members that hold an answer.
 const VALUES: &[&str] = &["value", "string_value", "values", "answer", "raw_value"];
 
 /// A question and its answer.
 pub(super) struct Answer<'f> {
     /// Label and id, in words.
-    pub(super) names: Vec<Vec<String>>,
+    pub(super) names: Vec<Words>,
     pub(super) kind: String,
     pub(super) value: &'f Value,
     /// Which comes first.
@@ -80,7 +84,7 @@ pub(super) fn collect<'f>(
                         answers.extend(of_record(record, key, titles, answers.len()));
                     }
                     (None, _) => answers.push(Answer {
-                        names: vec![words(key)],
+                        names: vec![Words::of(key)],
                         kind: String::new(),
                         value,
                         place: place(key, answers.len()),
@@ -123,12 +127,19 @@ fn of_record<'f>(
         .and_then(|own| record.get(own))
         .filter(|value| !value.is_null());
     let value = VALUES.iter().find_map(|name| record.get(*name)).or(by_type)?;
-    let names = NAMES
-        .iter()
-        .filter_map(|name| text(Some(record), name).or_else(|| text(field, name)));
+    let names = [Some(record), field].into_iter().flatten().flat_map(|of| {
+        let named = of.iter().filter(|(member, _)| is_name(member));
+        named.filter_map(|(_, value)| value.as_str())
+    });
     let title = text(field, "id").and_then(|id| titles.get(id).copied());
     Some(Answer {
-        names: [key].into_iter().chain(title).chain(names).map(words).collect(),
+        names: Some(key)
+            .filter(|key| !key.is_empty())
+            .into_iter()
+            .chain(title)
+            .chain(names)
+            .map(Words::of)
+            .collect(),
         kind: folded(kind.unwrap_or_default()),
         value,
         place,
@@ -171,7 +182,7 @@ impl<'f> Group<'f> {
 
     fn answer(self, id: &str, place: usize) -> Option<Answer<'f>> {
         Some(Answer {
-            names: [id].into_iter().chain(self.names).map(words).collect(),
+            names: [id].into_iter().chain(self.names).map(Words::of).collect(),
             kind: folded(self.kind),
             value: self.value?,
             place,

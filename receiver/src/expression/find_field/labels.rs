@@ -175,6 +175,8 @@ pub(super) const CONTAINERS: &[&str] = &[
 
 static FIELD_OF: LazyLock<HashMap<&str, Field>> = LazyLock::new(|| by_word(LABELS));
 static FIELD_OF_TYPE: LazyLock<HashMap<&str, Field>> = LazyLock::new(|| by_word(TYPES));
+static OTHER_KINDS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| OTHER_TYPES.split_ascii_whitespace().collect());
 static SMALL_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| SMALL.split_ascii_whitespace().collect());
 static OTHER_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| OTHER.split_ascii_whitespace().collect());
 /// Labels in scripts without blanks between words, of more than one letter.
@@ -199,8 +201,15 @@ pub(super) fn is_unspaced(letter: char) -> bool {
     letter >= '\u{2E80}'
 }
 
+/// The longest label, in bytes.
+static LONGEST: LazyLock<usize> =
+    LazyLock::new(|| FIELD_OF.keys().map(|label| label.len()).max().unwrap_or(0));
+
 /// The field whose label this is, whole and folded.
 pub(super) fn field_of(label: &str) -> Option<Field> {
+    if label.len() > *LONGEST {
+        return None;
+    }
     FIELD_OF.get(label).copied()
 }
 
@@ -211,7 +220,7 @@ pub(super) fn field_of_type(kind: &str) -> Option<Field> {
 
 /// Whether questions of this type ask for no field.
 pub(super) fn is_other_type(kind: &str) -> bool {
-    OTHER_TYPES.split_ascii_whitespace().any(|other| other == kind)
+    OTHER_KINDS.contains(kind)
 }
 
 /// Whether a word says nothing about which field it is.

@@ -19,7 +19,8 @@ use super::value::{ELEMENT, Fault};
 use crate::lead::Field;
 use answers::{Answer, collect, titles};
 use labels::{
-    LABELS, field_of, field_of_type, holds_label, is_other, is_other_type, is_small, without_accent,
+    LABELS, field_of, field_of_type, holds_label, is_other, is_other_type, is_small, is_unspaced,
+    without_accent,
 };
 
 /// The longest label, in bytes; more is no label, and not looked at.
@@ -229,7 +230,7 @@ impl Question {
             .flatten()
             .collect();
         // Words of another question make it another one, unless a name is a label as it stands.
-        let is_other = answer.names.iter().flatten().any(|word| is_other(word));
+        let is_other = answer.names.iter().flat_map(Words::iter).any(is_other);
         let mut within = Vec::new();
         if !is_other {
             answer
@@ -258,57 +259,84 @@ impl Question {
 }
 
 /// The fields whose label these words are, as they stand and without small words.
-fn labels(words: &[String]) -> [Option<Field>; 2] {
-    let plain: String = words
-        .iter()
-        .map(String::as_str)
-        .filter(|word| !is_small(word))
-        .collect();
-    [field_of(&words.concat()), field_of(&plain)]
+fn labels(words: &Words) -> [Option<Field>; 2] {
+    let whole = field_of(&words.text);
+    if !words.iter().any(is_small) {
+        return [whole, None];
+    }
+    let plain: String = words.iter().filter(|word| !is_small(word)).collect();
+    [whole, field_of(&plain)]
 }
 
 /// Adds the labels that stand within longer ones, of fields whose values show what they are.
-fn labels_within(words: &[String], within: &mut Vec<(Field, usize)>) {
+fn labels_within(words: &Words, within: &mut Vec<(Field, usize)>) {
     const SHOWN: [Field; 4] = [Field::Email, Field::Phone, Field::FirstName, Field::LastName];
-    for from in 0..words.len() {
-        for to in from + 1..=words.len().min(from + 4) {
-            let text = words.get(from..to).unwrap_or_default().concat();
-            let beside = words.len() - (to - from);
-            let whole = field_of(&text);
-            let fits = |field: &Field| whole == Some(*field) || holds_label(&text, *field);
+    let unspaced = words.text.contains(is_unspaced);
+    let starts = std::iter::once(0).chain(words.ends.iter().copied());
+    for (from, start) in starts.enumerate() {
+        for (taken, end) in words.ends.iter().skip(from).take(4).enumerate() {
+            let text = words.text.get(start..*end).unwrap_or_default();
+            let whole = field_of(text);
+            let fits = |field: &Field| whole == Some(*field) || unspaced && holds_label(text, *field);
+            let beside = words.ends.len() - taken - 1;
             within.extend(SHOWN.into_iter().filter(fits).map(|field| (field, beside)));
         }
     }
 }
 
-/// A label in folded words; numbers, and what form builders number their fields with (`q4_`, `email-2`), left out.
-fn words(label: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut after_small = false;
-    for letter in label.chars().take(LONGEST) {
-        let starts = letter.is_uppercase() && after_small;
-        after_small = letter.is_lowercase();
-        if (starts || !letter.is_alphanumeric()) && !matches!(letter, '\u{300}'..='\u{36F}') {
-            words.push(String::new());
-        }
-        let Some(word) = words.last_mut() else { continue };
-        for small in letter.to_lowercase().filter(|small| small.is_alphanumeric()) {
-            match without_accent(small) {
-                None => word.push(small),
-                Some(plain) => word.push_str(plain),
+/// A label in folded words, one behind the other.
+#[derive(Debug, Default)]
+struct Words {
+    text: String,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
+
+impl Words {
+    /// Numbers, and what form builders number their fields with (`q4_`, `email-2`), are left out.
+    fn of(label: &str) -> Self {
+        let mut words = Self {
+            text: String::with_capacity(label.len().min(LONGEST)),
+            ends: Vec::new(),
+        };
+        let mut after_small = false;
+        for letter in label.chars().take(LONGEST) {
+            let starts = letter.is_uppercase() && after_small;
+            after_small = letter.is_lowercase();
+            if (starts || !letter.is_alphanumeric()) && !matches!(letter, '\u{300}'..='\u{36F}') {
+                words.end();
+            }
+            for small in letter.to_lowercase().filter(|small| small.is_alphanumeric()) {
+                match without_accent(small) {
+                    None => words.text.push(small),
+                    Some(plain) => words.text.push_str(plain),
+                }
             }
         }
+        words.end();
+        words
     }
-    let is_number = |word: &str| word.is_empty() || word == "q";
-    words
-        .into_iter()
-        .map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned())
-        .filter(|word| !is_number(word))
-        .collect()
+
+    fn end(&mut self) {
+        let start = self.ends.last().copied().unwrap_or(0);
+        let word = self.text.get(start..).unwrap_or_default();
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        let end = if word == "q" { start } else { start + word.len() };
+        self.text.truncate(end);
+        if end > start {
+            self.ends.push(end);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let words = starts.zip(&self.ends);
+        words.map(|(start, end)| self.text.get(start..*end).unwrap_or_default())
+    }
 }
 
 fn folded(text: &str) -> String {
-    words(text).concat()
+    Words::of(text).text
 }
 
 fn is_plausible(field: Field, text: &str) -> bool {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::labels::LABELS;
-use super::{Form, Found, named, words};
+use super::{Form, Found, Words, named};
 
 fn text(form: &Value, name: &str) -> Option<String> {
     let found = Found::of(Form::of(form)?);
@@ -172,7 +172,7 @@ fn the_tables_hold_what_a_label_is_folded_to_and_each_for_one_field() {
     let mut known = BTreeMap::new();
     for (field, labels) in LABELS {
         for label in labels.split_whitespace() {
-            assert_eq!(words(label).concat(), label, "{field:?}");
+            assert_eq!(Words::of(label).text, label, "{field:?}");
             let other = known.insert(label, field);
             assert!(
                 other.is_none_or(|other| other == field),
