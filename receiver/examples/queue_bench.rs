@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use leadgate_receiver::queue::{
-    Claim, Contact, Content, DedupeKey, LeadId, NewLead, OpenOptions, Outcome, Queue, Settlement, SinkId,
+    Claim, Contact, Content, DedupeKey, Disposition, LeadId, NewLead, OpenOptions, Queue, Settlement, SinkId,
     WebhookId, open,
 };
 use redis::Commands;
@@ -142,7 +142,7 @@ async fn drain(queue: Arc<dyn Queue>) -> Vec<Duration> {
         let delivered = |claim: Claim| Settlement {
             contact: claim.contact,
             token: claim.token,
-            outcome: Outcome::Delivered { remember: None },
+            outcome: Disposition::Delivered { remember: None },
         };
         queue
             .settle(&sink, claims.into_iter().map(delivered).collect())

@@ -14,7 +14,7 @@ use crate::config::{self, Config, Folders};
 use crate::lead::{Lead, Problem};
 use crate::shown;
 use crate::source::auth::RawRequest;
-use crate::source::{ChallengeAnswer, Draft, Element, Refusal, Seen, Webhook};
+use crate::source::{ChallengeAnswer, Element, Other, Parsed, Refusal, Submission, Webhook};
 
 /// Shows what a webhook would make of a request, without sending or storing anything.
 #[derive(Debug, Clone, Parser)]
@@ -159,31 +159,21 @@ pub fn report(
         Ok(_) => line("authentication", "accepted"),
         Err(error) => line("authentication", &format!("refused (401): {error}")),
     }
-    let mut drafts = Vec::new();
-    let mut others = String::new();
-    let seen = webhook.read(request, |element| match element {
-        Element::Lead(draft, payload) => drafts.push((draft, payload.to_vec())),
-        Element::Ignored(reason) => {
-            let _ = writeln!(others, "{:<16}ignored: {reason}", "element");
+    let mut elements = Vec::new();
+    let accepted = match webhook.parse(request) {
+        Ok(Parsed::Leads(found)) => {
+            elements = found;
+            true
         }
-        Element::Refused(problems, _) => {
-            let _ = writeln!(others, "{:<16}rejected: {} problem(s)", "element", problems.len());
-            for problem in &problems {
-                let _ = writeln!(others, "{:<16}{}", "", in_words(problem));
-            }
-        }
-    });
-    let accepted = match seen {
-        Ok(Seen::Leads) => true,
-        Ok(Seen::Ignored(reason)) => {
+        Ok(Parsed::Ignored(reason)) => {
             line("result", &format!("ignored (200): {reason}"));
             false
         }
-        Ok(Seen::Challenge(ChallengeAnswer::Refuse(status, reason))) => {
+        Ok(Parsed::Challenge(ChallengeAnswer::Refuse(status, reason))) => {
             line("result", &format!("a handshake, refused ({status}): {reason}"));
             false
         }
-        Ok(Seen::Challenge(_)) => {
+        Ok(Parsed::Challenge(_)) => {
             line("result", "a handshake, answered (200)");
             true
         }
@@ -202,8 +192,24 @@ pub fn report(
             false
         }
     };
-    for (number, (draft, payload)) in drafts.into_iter().enumerate() {
-        out.push_str(&describe(config, webhook, number + 1, draft, &payload, fetched));
+    let mut others = String::new();
+    let mut number = 0;
+    for element in elements {
+        match element {
+            Element::Lead(submission) => {
+                number += 1;
+                out.push_str(&describe(config, webhook, number, submission, fetched));
+            }
+            Element::Other(Other::Ignored(reason)) => {
+                let _ = writeln!(others, "{:<16}ignored: {reason}", "element");
+            }
+            Element::Other(Other::Refused { problems, .. }) => {
+                let _ = writeln!(others, "{:<16}rejected: {} problem(s)", "element", problems.len());
+                for problem in &problems {
+                    let _ = writeln!(others, "{:<16}{}", "", in_words(problem));
+                }
+            }
+        }
     }
     out.push_str(&others);
     (out, accepted && verified.is_ok())
@@ -217,8 +223,7 @@ fn describe(
     config: &Config,
     webhook: &Webhook,
     number: usize,
-    draft: Draft,
-    payload: &[u8],
+    submission: Submission<'_>,
     fetched: Option<&Value>,
 ) -> String {
     let mut out = String::new();
@@ -226,7 +231,7 @@ fn describe(
         let _ = writeln!(out, "{label:<16}{}", shown::line(text));
     };
     line(&format!("lead {number}"), "valid");
-    let parts = draft
+    let parts = submission
         .key
         .submission
         .as_deref()
@@ -235,13 +240,13 @@ fn describe(
         "idempotency",
         &format!(
             "from {}: {parts}; remembered for {:?}",
-            draft.key.from, draft.key.window
+            submission.key.from, submission.key.window
         ),
     );
-    let mut payload: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
-    let (mut lead, mut notes) = (draft.lead, draft.notes);
-    let is_whole = draft.hydrate.is_none() || fetched.is_some();
-    match (&draft.hydrate, fetched) {
+    let mut payload: Value = serde_json::from_slice(&submission.payload).unwrap_or(Value::Null);
+    let (mut lead, mut notes) = (submission.lead, submission.notes);
+    let is_whole = submission.hydrate.is_none() || fetched.is_some();
+    match (&submission.hydrate, fetched) {
         (None, None) => {}
         (None, Some(_)) => line("fetched", "not used: the payload is a whole lead"),
         (Some(url), None) => line(
@@ -276,13 +281,13 @@ fn describe(
         let empty = webhook.own_fields().into_iter().filter(|name| !filled.has(name));
         found_nothing(&mut line, &empty.collect::<Vec<_>>());
     }
-    if draft.sinks.is_empty() {
+    if submission.sinks.is_empty() {
         line(
             "sink",
             "none takes it (sinks[].when): it would be kept as unrouted",
         );
     }
-    for id in draft.sinks.iter() {
+    for id in submission.sinks.iter() {
         line("sink", id.as_str());
         let Some(sink) = config.sinks().find(|sink| sink.id == *id) else {
             continue;

@@ -7,6 +7,7 @@ mod names;
 mod normalise;
 mod phone;
 mod placeholder;
+mod stored;
 mod text;
 mod validate;
 
@@ -19,6 +20,7 @@ pub use email::email;
 pub use judge::{Verdict, judge};
 pub use normalise::{instant, warm_up};
 pub use phone::{Phone, phone};
+pub use stored::StoredLead;
 pub use validate::{Limits, Problem};
 
 use normalise::normalise;

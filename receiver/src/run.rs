@@ -126,7 +126,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     tracing::info!(%listen, %admin_listen, "ready to take leads");
 
     let failure = tokio::select! {
-        () = told_to_stop() => None,
+        () = shutdown_signal() => None,
         ended = server => Some(("the server", ended)),
         ended = admin_server => Some(("the admin server", ended)),
     };
@@ -310,7 +310,7 @@ async fn prune(queue: Arc<dyn Queue>, stop: CancellationToken) {
     }
 }
 
-async fn told_to_stop() {
+async fn shutdown_signal() {
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut signal) => {

@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, Method};
 use leadgate_crds::LeadWebhook;
 use leadgate_receiver::source::auth::RawRequest;
-use leadgate_receiver::source::{ChallengeAnswer, Seen, Webhook};
+use leadgate_receiver::source::{ChallengeAnswer, Parsed, Webhook};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -216,9 +216,9 @@ fn who_has_the_key_may_be_answered_whatever_is_signed() {
         // Without proof there is no answer.
         assert_eq!(webhook.challenges[0].before_verification(&request), None);
         assert!(webhook.verifier.verify(&request).is_err());
-        let seen = webhook.read(&request, |_| panic!("a lead")).unwrap();
-        let Seen::Challenge(answer) = seen else {
-            panic!("{seen:?}")
+        let parsed = webhook.parse(&request).unwrap();
+        let Parsed::Challenge(answer) = parsed else {
+            panic!("{parsed:?}")
         };
         let expected = format!("{{\"nonce\":\"{nonce}\",\"proof\":\"{}\"}}", sign(nonce));
         let given = answer == ChallengeAnswer::Answer("application/json", expected);

@@ -136,7 +136,7 @@ impl Rig {
     }
 
     /// What is set aside.
-    pub async fn parked(&self, set: &str) -> Vec<Value> {
+    pub async fn dead_letters(&self, set: &str) -> Vec<Value> {
         self.get(&format!("/deadletters?set={set}&limit=1000")).await["items"]
             .as_array()
             .unwrap()
@@ -146,7 +146,7 @@ impl Rig {
     /// Waits until so many are set aside.
     pub async fn parked_count(&self, set: &str, count: usize) {
         self.until(&format!("{count} {set}"), || async {
-            self.parked(set).await.len() == count
+            self.dead_letters(set).await.len() == count
         })
         .await;
     }

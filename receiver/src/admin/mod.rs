@@ -4,8 +4,8 @@
 //! where no token is set, a loopback peer.
 
 mod access;
+mod dead_letters;
 mod orphans;
-mod parked;
 mod sinks;
 mod status;
 
@@ -48,12 +48,15 @@ pub struct Admin {
 pub fn router(admin: Arc<Admin>) -> Router {
     let guarded = Router::new()
         .route("/status", get(status::status))
-        .route("/deadletters", get(parked::list))
-        .route("/deadletters/{id}", get(parked::show).delete(parked::discard))
-        .route("/deadletters/replay", post(parked::replay_many))
-        .route("/deadletters/{id}/replay", post(parked::replay))
-        .route("/deadletters/{id}/move", post(parked::move_to))
-        .route("/deadletters/{id}/expedite", post(parked::expedite))
+        .route("/deadletters", get(dead_letters::list))
+        .route(
+            "/deadletters/{id}",
+            get(dead_letters::show).delete(dead_letters::discard),
+        )
+        .route("/deadletters/replay", post(dead_letters::replay_many))
+        .route("/deadletters/{id}/replay", post(dead_letters::replay))
+        .route("/deadletters/{id}/move", post(dead_letters::move_to))
+        .route("/deadletters/{id}/expedite", post(dead_letters::expedite))
         .route("/sinks/{namespace}/{name}/resume", post(sinks::resume))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&admin),

@@ -1,4 +1,4 @@
-//! One HTTP exchange with a CRM: ask the gate, send, read a bounded answer, tell the gate how the CRM fared.
+//! One HTTP exchange with a CRM: ask the throttle, send, read a bounded answer, tell the throttle how the CRM fared.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use http::HeaderMap;
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
-use super::{Denied, Failure, Gate, Outcome};
+use super::{Failure, Outcome, Throttle, Throttled};
 use crate::outgoing;
 use crate::queue::CrmHealth;
 
@@ -95,7 +95,7 @@ impl Reply {
 #[derive(Debug, Clone)]
 pub(crate) enum NoAnswer {
     /// It was not made.
-    Denied(Denied),
+    Throttled(Throttled),
     /// It failed; `true`: the CRM may have carried it out.
     Failed(Failure, bool),
 }
@@ -103,7 +103,7 @@ pub(crate) enum NoAnswer {
 impl From<NoAnswer> for Outcome {
     fn from(no_answer: NoAnswer) -> Self {
         match no_answer {
-            NoAnswer::Denied(denied) => Self::Denied(denied),
+            NoAnswer::Throttled(denied) => Self::Throttled(denied),
             NoAnswer::Failed(why, unknown) => Self::Retry {
                 after: None,
                 why,
@@ -117,19 +117,19 @@ impl From<NoAnswer> for Outcome {
 pub(crate) async fn exchange(
     request: RequestBuilder,
     timeout: Duration,
-    gate: &dyn Gate,
+    throttle: &dyn Throttle,
     crm: &str,
     address: &str,
 ) -> Result<Reply, NoAnswer> {
-    gate.pass().await.map_err(NoAnswer::Denied)?;
+    throttle.acquire().await.map_err(NoAnswer::Throttled)?;
     let started = Instant::now();
     let result = send(request, timeout, crm, address).await;
     let state = result.as_ref().map_or(CrmHealth::Down, health);
-    gate.report(state, started.elapsed()).await;
+    throttle.report(state, started.elapsed()).await;
     result
 }
 
-/// The same without a gate, for sign-ins: they do not count as requests. The caller sees to it that they are few.
+/// The same without a throttle, for sign-ins: they do not count as requests. The caller sees to it that they are few.
 pub(crate) async fn send(
     request: RequestBuilder,
     timeout: Duration,

@@ -2,12 +2,11 @@
 //!
 //! * [`Crm`] is what delivery drives; `hubspot` keeps it. Each has a table that maps the CRM's answers to
 //!   [`Outcome`]s, tested with that CRM's documented bodies.
-//! * A CRM knows neither queue nor HTTP server. It asks its [`Gate`] before each request, and tells it how the CRM
+//! * A CRM knows neither queue nor HTTP server. It asks its [`Throttle`] before each request, and tells it how the CRM
 //!   fared.
 
 mod batching;
 mod exchange;
-mod gate;
 pub mod hubspot;
 mod matching;
 pub mod phone_forms;
@@ -15,6 +14,7 @@ mod properties;
 pub mod rest;
 mod retry_after;
 pub mod salesforce;
+mod throttle;
 mod token;
 
 use std::time::Duration;
@@ -22,10 +22,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 
-pub use gate::{Denied, Gate};
 pub use matching::{Candidate, Matching, Verdict};
 pub use properties::{Mapping, MappingError};
 pub use retry_after::retry_after;
+pub use throttle::{Throttle, Throttled};
 
 use crate::shown;
 
@@ -139,14 +139,14 @@ pub enum Outcome {
     },
     /// An earlier attempt may have made a record that the CRM's search does not show yet. Nothing was sent; after this
     /// wait the search can be believed, and nothing is unknown any more.
-    Settle {
+    AwaitVisibility {
         /// How long a search lags.
         after: Duration,
         /// Why.
         why: Failure,
     },
     /// Nothing was sent: the sink is paused, its circuit open, or its rate used up.
-    Denied(Denied),
+    Throttled(Throttled),
     /// Stop all deliveries to this CRM for a while; the lead waits.
     Pause {
         /// For so long.
@@ -245,7 +245,7 @@ impl Failure {
 #[async_trait]
 pub trait Crm: Send + Sync + 'static {
     /// Upserts leads of different contacts; one outcome per lead, in their order.
-    async fn upsert(&self, batch: &[Upsert], gate: &dyn Gate) -> Vec<Outcome>;
+    async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome>;
 
     /// The most leads of one [`Crm::upsert`].
     fn max_batch(&self) -> usize;
@@ -264,7 +264,8 @@ pub trait Crm: Send + Sync + 'static {
     /// Reads what a sink needs to know before the first lead: whether the CRM answers, takes the credentials, and has
     /// the properties that the sink names in `properties` and `createOnly`. Changes nothing, unless the sink lets it
     /// make properties.
-    async fn inspect(&self, properties: &[&str], create_only: &[&str], gate: &dyn Gate) -> Inspection;
+    async fn inspect(&self, properties: &[&str], create_only: &[&str], throttle: &dyn Throttle)
+    -> Inspection;
 }
 
 /// What [`Crm::inspect`] found.

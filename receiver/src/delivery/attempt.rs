@@ -3,26 +3,16 @@
 use std::sync::Arc;
 
 use leadgate_crds::crm_sink::OnRefusedProperty;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::hydrate;
 use crate::config::Sink;
-use crate::crm::{Crm, Failure, Gate, Known, Mapping, Outcome, RefusedProperty, Upsert};
+use crate::crm::{Crm, Failure, Known, Mapping, Outcome, RefusedProperty, Throttle, Upsert};
 use crate::expression::sparingly;
+use crate::lead::StoredLead;
 use crate::metrics::Metrics;
 use crate::queue::{Claim, Queue};
 use crate::source::Webhook;
-
-/// What the receiver stored for a lead.
-#[derive(Clone, Deserialize)]
-struct Stored {
-    lead: Value,
-    #[serde(default)]
-    payload: Value,
-    /// Where the rest of a thin payload is.
-    hydrate: Option<String>,
-}
 
 /// What an attempt needs besides the lead.
 pub(super) struct Tools<'a> {
@@ -36,7 +26,7 @@ pub(super) struct Tools<'a> {
 
 /// Maps the lead as the sink says now; or what becomes of it instead.
 pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, Outcome> {
-    let stored: Stored = serde_json::from_slice(&claim.body).map_err(|_| {
+    let stored = StoredLead::decode(&claim.body).map_err(|_| {
         Outcome::Reject(Failure::new(
             "Unreadable",
             "the stored lead cannot be read; it was written by another version",
@@ -46,7 +36,7 @@ pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, 
         None => stored,
         Some(url) => {
             let (lead, payload) = hydrate::fetch(url, &stored.payload, &stored.lead, claim, tools).await?;
-            Stored {
+            StoredLead {
                 lead,
                 payload,
                 hydrate: None,
@@ -87,7 +77,7 @@ const OFFERS: usize = 8;
 pub(super) async fn attempt(
     claims: &[Claim],
     crm: &dyn Crm,
-    gate: &dyn Gate,
+    throttle: &dyn Throttle,
     tools: &[Tools<'_>],
 ) -> Vec<Attempted> {
     let mut attempted = Vec::with_capacity(claims.len());
@@ -114,7 +104,7 @@ pub(super) async fn attempt(
         if upserts.is_empty() {
             break;
         }
-        let outcomes = crm.upsert(&upserts, gate).await;
+        let outcomes = crm.upsert(&upserts, throttle).await;
         let offered = places.into_iter().zip(upserts).zip(outcomes);
         (places, upserts) = (Vec::new(), Vec::new());
         for ((place, upsert), outcome) in offered {
@@ -157,7 +147,7 @@ type Properties = Vec<(String, Value)>;
 type Mapped = Result<(Properties, Properties), Failure>;
 
 /// The properties, made on a thread of their own if they turn out to be heavy.
-async fn mapped(stored: Stored, webhook: &Value, sink: &Arc<Sink>) -> (Mapped, Stored) {
+async fn mapped(stored: StoredLead, webhook: &Value, sink: &Arc<Sink>) -> (Mapped, StoredLead) {
     if let Some(mapped) = sparingly(|| properties(&stored, webhook, sink)) {
         return (mapped, stored);
     }
@@ -173,7 +163,7 @@ async fn mapped(stored: Stored, webhook: &Value, sink: &Arc<Sink>) -> (Mapped, S
 }
 
 /// `properties`, and what `createOnly` adds to them.
-fn properties(stored: &Stored, webhook: &Value, sink: &Sink) -> Mapped {
+fn properties(stored: &StoredLead, webhook: &Value, sink: &Sink) -> Mapped {
     let apply = |field: &str, mapping: &Mapping| {
         mapping
             .apply(&stored.lead, &stored.payload, webhook)

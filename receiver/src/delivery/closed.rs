@@ -1,4 +1,4 @@
-//! Whether the gate is known to be closed, so that a backlog is not claimed only to be put back.
+//! Whether the throttle is known to be closed, so that a backlog is not claimed only to be put back.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// While a pause is in force, the store is asked so often whether it still is: it may be lifted early.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What is known of a sink's gate.
+/// What is known of a sink's throttle.
 #[derive(Default)]
 pub(super) struct Closed(Mutex<State>);
 
@@ -26,7 +26,7 @@ struct Shut {
 /// What to do before leads are claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// Nothing: the gate is open, as far as is known.
+    /// Nothing: the throttle is open, as far as is known.
     No,
     /// Wait: the rate limit is used up.
     Limited(Duration),

@@ -8,13 +8,13 @@ use super::backoff::backoff;
 use super::judge::CORRECTION;
 use crate::config::DeliverySettings;
 use crate::crm::{self, Failure, Known, LONGEST_PAUSE};
-use crate::queue::{self, Doubt, LastError, ParkReason, ParkedSet};
+use crate::queue::{self, DeadLetterReason, DeadLetterSet, Doubt, LastError};
 
 /// How long a contact's record is remembered: longer than any search lags, short enough that merged records are found
 /// again.
 const REMEMBER: Duration = Duration::from_hours(24);
 
-/// How soon a lead that was not sent is due again: it is not claimed while the gate is closed, and at once when it opens.
+/// How soon a lead that was not sent is due again: it is not claimed while the throttle is closed, and at once when it opens.
 const SOON: Duration = Duration::from_secs(1);
 
 /// By how much a lead that may be to blame for a pause comes later than the others: if it is, they pass.
@@ -24,7 +24,7 @@ const BEHIND: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Decision {
     /// For the queue.
-    pub(super) settle: queue::Outcome,
+    pub(super) settle: queue::Disposition,
     /// For metrics.
     pub(super) label: &'static str,
     /// For the log and the status, when it did not arrive.
@@ -38,7 +38,7 @@ pub(super) struct Decision {
 pub(super) struct Circumstances<'a> {
     pub(super) attempt: u32,
     pub(super) age: Duration,
-    /// It never came to the CRM: what it waits for is not the sink's gate.
+    /// It never came to the CRM: what it waits for is not the sink's throttle.
     pub(super) before_crm: bool,
     pub(super) keep_dead: Duration,
     pub(super) keep_held: Duration,
@@ -54,14 +54,14 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
     };
     match outcome {
         crm::Outcome::Delivered { record } => plain(
-            queue::Outcome::Delivered {
+            queue::Disposition::Delivered {
                 remember: record.map(|id| (Known::reached(&id), REMEMBER)),
             },
             "delivered",
         ),
-        crm::Outcome::Denied(denied) => plain(
-            queue::Outcome::Release {
-                // While the gate is closed nothing is claimed; once it is open, nothing may be late.
+        crm::Outcome::Throttled(denied) => plain(
+            queue::Disposition::Release {
+                // While the throttle is closed nothing is claimed; once it is open, nothing may be late.
                 after: if lead.before_crm {
                     denied.wait
                 } else {
@@ -79,7 +79,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
         crm::Outcome::Suspect { why, .. } if lead.age >= lead.delivery.max_age => given_up(&why, lead),
         crm::Outcome::Suspect { why, .. } => paused(CORRECTION, CORRECTION + BEHIND, why),
         crm::Outcome::Reject(why) | crm::Outcome::Refused { why, .. } => {
-            park(ParkedSet::Dead, "dead", why, lead.keep_dead)
+            dead_letter(DeadLetterSet::Dead, "dead", why, lead.keep_dead)
         }
         crm::Outcome::Hold { why, candidates } => {
             let answer = if candidates.is_empty() {
@@ -87,10 +87,15 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             } else {
                 json!({ "candidates": candidates }).to_string()
             };
-            park(ParkedSet::Held, "held", why.with_answer(&answer), lead.keep_held)
+            dead_letter(
+                DeadLetterSet::Held,
+                "held",
+                why.with_answer(&answer),
+                lead.keep_held,
+            )
         }
-        crm::Outcome::Settle { after, why } => plain(
-            queue::Outcome::Retry {
+        crm::Outcome::AwaitVisibility { after, why } => plain(
+            queue::Disposition::Retry {
                 after,
                 doubt: Doubt::Clear,
                 why: last_error(&why),
@@ -110,7 +115,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
                 .min(left);
             let doubt = if unknown { Doubt::Add } else { Doubt::Keep };
             plain(
-                queue::Outcome::Retry {
+                queue::Disposition::Retry {
                     after: wait,
                     doubt,
                     why: last_error(&why),
@@ -125,7 +130,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
 /// The sink pauses.
 fn paused(pause: Duration, after: Duration, why: Failure) -> Decision {
     Decision {
-        settle: queue::Outcome::Release {
+        settle: queue::Disposition::Release {
             after,
             why: Some(last_error(&why)),
         },
@@ -142,7 +147,7 @@ fn given_up(last: &Failure, lead: Circumstances<'_>) -> Decision {
         lead.attempt, last.message
     );
     let why = Failure::new("RetriesExhausted", message).with_answer(&last.answer);
-    park(ParkedSet::Dead, "dead", why, lead.keep_dead)
+    dead_letter(DeadLetterSet::Dead, "dead", why, lead.keep_dead)
 }
 
 impl Decision {
@@ -187,7 +192,7 @@ pub(super) fn crashed(keep: Duration) -> Decision {
          while it delivered this lead; see its log, look at what the lead's expressions and payload ask for, then \
          replay it",
     );
-    park(ParkedSet::Dead, "dead", why, keep)
+    dead_letter(DeadLetterSet::Dead, "dead", why, keep)
 }
 
 /// Of a lead that is older than what the sink has delivered of its contact: a person replayed it, or moved it, when the
@@ -198,27 +203,27 @@ pub(super) fn superseded(keep: Duration) -> Decision {
         "a newer lead of this contact was delivered before it, and this one would overwrite its values; discard it, or \
          replay it with force=true",
     );
-    park(ParkedSet::Dead, "dead", why, keep)
+    dead_letter(DeadLetterSet::Dead, "dead", why, keep)
 }
 
 /// Of a lead that waits until another one that was not to be tried together with it has an outcome.
 pub(super) fn step_aside(after: Duration) -> Decision {
     Decision {
-        settle: queue::Outcome::Release { after, why: None },
+        settle: queue::Disposition::Release { after, why: None },
         label: "deferred",
         failure: None,
         pause: None,
     }
 }
 
-fn park(set: ParkedSet, label: &'static str, why: Failure, keep: Duration) -> Decision {
-    let reason = ParkReason {
+fn dead_letter(set: DeadLetterSet, label: &'static str, why: Failure, keep: Duration) -> Decision {
+    let reason = DeadLetterReason {
         reason: why.reason.to_owned(),
         message: why.message.clone(),
         answer: why.answer.clone(),
     };
     Decision {
-        settle: queue::Outcome::Park {
+        settle: queue::Disposition::DeadLetter {
             set,
             why: reason,
             keep,
@@ -233,7 +238,7 @@ fn park(set: ParkedSet, label: &'static str, why: Failure, keep: Duration) -> De
 mod tests {
     #![allow(clippy::panic)]
     use super::*;
-    use crate::crm::Denied;
+    use crate::crm::Throttled;
     use crate::queue::{Breaker, RateLimit};
 
     fn settings() -> DeliverySettings {
@@ -282,7 +287,7 @@ mod tests {
         };
         let long = Duration::from_hours(2);
         let decision = after(retry(Some(long)), Duration::ZERO);
-        let queue::Outcome::Retry {
+        let queue::Disposition::Retry {
             after: wait,
             doubt: Doubt::Add,
             why,
@@ -296,13 +301,13 @@ mod tests {
             Duration::from_hours(70),
         );
         assert!(
-            matches!(for_ever.settle, queue::Outcome::Retry { after, .. } if after == Duration::from_hours(2)),
+            matches!(for_ever.settle, queue::Disposition::Retry { after, .. } if after == Duration::from_hours(2)),
             "{for_ever:?}"
         );
         assert_eq!(why, LastError::new("Unavailable", "HubSpot failed"));
         let old = after(retry(None), Duration::from_hours(72));
-        let queue::Outcome::Park {
-            set: ParkedSet::Dead,
+        let queue::Disposition::DeadLetter {
+            set: DeadLetterSet::Dead,
             why,
             ..
         } = old.settle
@@ -324,7 +329,7 @@ mod tests {
         );
         assert_eq!(paused.pause, Some(Duration::from_secs(9)));
         assert!(
-            matches!(paused.settle, queue::Outcome::Release { after, .. } if after == SOON),
+            matches!(paused.settle, queue::Disposition::Release { after, .. } if after == SOON),
             "however early the pause ends, it is due"
         );
         let year = after(
@@ -335,12 +340,12 @@ mod tests {
             Duration::ZERO,
         );
         assert_eq!(year.pause, Some(LONGEST_PAUSE));
-        let denied = crm::Outcome::Denied(Denied {
+        let denied = crm::Outcome::Throttled(Throttled {
             wait: Duration::from_secs(3),
             reason: "CircuitOpen: the CRM fails".to_owned(),
         });
         assert!(
-            matches!(after(denied, Duration::ZERO).settle, queue::Outcome::Release { after, why: None } if after == SOON)
+            matches!(after(denied, Duration::ZERO).settle, queue::Disposition::Release { after, why: None } if after == SOON)
         );
     }
 
@@ -356,10 +361,13 @@ mod tests {
         for (lost, expected) in (0..).zip(expected) {
             assert_eq!(caution(lost), expected, "{lost}");
         }
-        let queue::Outcome::Park { set, why, .. } = crashed(Duration::from_hours(1)).settle else {
+        let queue::Disposition::DeadLetter { set, why, .. } = crashed(Duration::from_hours(1)).settle else {
             panic!("it is not tried again")
         };
-        assert_eq!((set, why.reason.as_str()), (ParkedSet::Dead, "DeliveryCrashed"));
+        assert_eq!(
+            (set, why.reason.as_str()),
+            (DeadLetterSet::Dead, "DeliveryCrashed")
+        );
     }
 
     #[test]
@@ -372,14 +380,17 @@ mod tests {
         let young = after(suspect(), Duration::from_hours(1));
         assert_eq!(young.pause, Some(CORRECTION));
         assert!(
-            matches!(young.settle, queue::Outcome::Release { after, .. } if after > CORRECTION),
+            matches!(young.settle, queue::Disposition::Release { after, .. } if after > CORRECTION),
             "it goes behind the leads that wait for the end of the pause"
         );
         let old = after(suspect(), Duration::from_hours(72));
-        let queue::Outcome::Park { set, why, .. } = old.settle else {
+        let queue::Disposition::DeadLetter { set, why, .. } = old.settle else {
             panic!("{old:?}")
         };
-        assert_eq!((set, why.reason.as_str()), (ParkedSet::Dead, "RetriesExhausted"));
+        assert_eq!(
+            (set, why.reason.as_str()),
+            (DeadLetterSet::Dead, "RetriesExhausted")
+        );
         assert!(why.message.contains("a permission"), "{}", why.message);
     }
 
@@ -388,8 +399,8 @@ mod tests {
         let why = Failure::new("InvalidEmail", "email");
         assert!(matches!(
             after(crm::Outcome::Reject(why.clone()), Duration::ZERO).settle,
-            queue::Outcome::Park {
-                set: ParkedSet::Dead,
+            queue::Disposition::DeadLetter {
+                set: DeadLetterSet::Dead,
                 ..
             }
         ));
@@ -402,8 +413,8 @@ mod tests {
                 Duration::ZERO
             )
             .settle,
-            queue::Outcome::Park {
-                set: ParkedSet::Held,
+            queue::Disposition::DeadLetter {
+                set: DeadLetterSet::Held,
                 ..
             }
         ));

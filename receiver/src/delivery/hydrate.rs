@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::attempt::Tools;
 use super::judge::CORRECTION;
 use super::settle::since;
-use crate::crm::{Denied, Failure, LONGEST_PAUSE, Outcome, retry_after};
+use crate::crm::{Failure, LONGEST_PAUSE, Outcome, Throttled, retry_after};
 use crate::lead::{Lead, Problem};
 use crate::outgoing;
 use crate::queue::{Breaker, Claim, CrmHealth, QueueError, RateLimit, SinkId, WebhookId};
@@ -71,7 +71,7 @@ pub(super) fn api(webhook: &WebhookId) -> SinkId {
 
 async fn permit(api: &SinkId, age: Duration, tools: &Tools<'_>) -> Result<(), Outcome> {
     let down = |error: QueueError| {
-        Outcome::Denied(Denied {
+        Outcome::Throttled(Throttled {
             wait: STORE_DOWN,
             reason: error.to_string(),
         })
@@ -88,7 +88,7 @@ async fn permit(api: &SinkId, age: Duration, tools: &Tools<'_>) -> Result<(), Ou
     // noticed; a backlog of old ones does not keep the store busy.
     let pace = (age / 10).clamp(YOUNG, OLD);
     let reason = grant.paused.unwrap_or_else(|| WAITS.to_owned());
-    Err(Outcome::Denied(Denied {
+    Err(Outcome::Throttled(Throttled {
         wait: grant.wait.min(pace),
         reason,
     }))

@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::gate::{permit, report};
+use super::throttle::{permit, report};
 use crate::config::Sink;
-use crate::crm::{Crm, Denied, Failure, Gate, Inspection};
+use crate::crm::{Crm, Failure, Inspection, Throttle, Throttled};
 use crate::queue::{CrmHealth, SinkId};
 
 /// Between checks.
@@ -151,19 +151,19 @@ pub(super) async fn ask(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> Inspecti
 }
 
 async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> Inspection {
-    let gate = CheckGate {
+    let throttle = PreflightThrottle {
         shared,
         sink,
         correctable_pause: AtomicBool::new(false),
     };
     let properties: Vec<&str> = sink.mapping.names().collect();
     let create_only: Vec<&str> = sink.create_only.names().collect();
-    let found = crm.inspect(&properties, &create_only, &gate).await;
+    let found = crm.inspect(&properties, &create_only, &throttle).await;
     if found.reachable.is_none() {
         return found;
     }
     let fine = found.reachable == Some(Ok(())) && found.credentials == Some(Ok(()));
-    if fine && gate.correctable_pause.load(Ordering::Relaxed) {
+    if fine && throttle.correctable_pause.load(Ordering::Relaxed) {
         match shared.queue.resume(&sink.id).await {
             Ok(()) => tracing::info!(sink = %sink.id, "the CRM takes the credentials now; the pause ends"),
             Err(error) => tracing::debug!(sink = %sink.id, %error, "the pause could not be lifted"),
@@ -197,18 +197,18 @@ const CORRECTABLE: [&str; 6] = [
     "UnknownObject",
 ];
 
-/// The sink's gate, but for a pause that a person can end: a check is how it ends.
-struct CheckGate<'a> {
+/// The sink's throttle, but for a pause that a person can end: a check is how it ends.
+struct PreflightThrottle<'a> {
     shared: &'a Shared,
     sink: &'a Sink,
     correctable_pause: AtomicBool,
 }
 
 #[async_trait]
-impl Gate for CheckGate<'_> {
-    async fn pass(&self) -> Result<(), Denied> {
+impl Throttle for PreflightThrottle<'_> {
+    async fn acquire(&self) -> Result<(), Throttled> {
         let grant = permit(self.shared.queue.as_ref(), self.sink).await?;
-        let denied = Denied {
+        let denied = Throttled {
             wait: grant.wait,
             reason: grant.paused.unwrap_or_default(),
         };

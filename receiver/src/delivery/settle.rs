@@ -6,7 +6,7 @@ use super::decide::Decision;
 use super::worker::Worker;
 use crate::crm::{Failure, RefusedProperty};
 use crate::metrics::DeliveryLabels;
-use crate::queue::{Claim, Millis, Outcome, Settled, Settlement};
+use crate::queue::{Claim, Disposition, Millis, Settled, Settlement};
 
 /// Kept when a webhook is gone: what its leads' retention was is not known any more.
 const KEEP: Duration = Duration::from_hours(720);
@@ -48,7 +48,7 @@ impl Worker {
         }
         let settled = self.settle(decided).await;
         for ((claim, decision), settled) in decided.iter().zip(settled) {
-            if settled && let Outcome::Delivered { remember } = &decision.settle {
+            if settled && let Disposition::Delivered { remember } = &decision.settle {
                 self.shared
                     .metrics
                     .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));

@@ -12,12 +12,12 @@ use super::Shared;
 use super::attempt::{Attempted, Tools, attempt};
 use super::closed::{Closed, Wait};
 use super::decide::{Caution, Circumstances, caution, crashed, decide, step_aside, superseded};
-use super::gate::SinkGate;
 use super::groups::groups;
 use super::in_flight::InFlight;
 use super::judge::{Evidence, judge};
 use super::preflight::ask;
 use super::settle::since;
+use super::throttle::SinkThrottle;
 use crate::config::Sink;
 use crate::crm::{self, Crm, Failure};
 use crate::metrics::SinkLabels;
@@ -29,8 +29,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const STORE_DOWN: Duration = Duration::from_secs(1);
 /// The least wait when nothing could be claimed.
 const BREATH: Duration = Duration::from_millis(5);
-/// While the gate is closed, it is asked again after so long at the latest: a pause may be lifted early.
-const KNOCK: Duration = Duration::from_secs(5);
+/// While the throttle is closed, it is asked again after so long at the latest: a pause may be lifted early.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a lead steps aside while another that may kill the worker is tried.
 const ASIDE: Duration = Duration::from_secs(1);
 /// What arrived so lately speaks for the account when another lead is refused.
@@ -41,7 +41,7 @@ pub(super) struct Worker {
     pub(super) shared: Shared,
     pub(super) sink: Arc<Sink>,
     pub(super) crm: Arc<dyn Crm>,
-    gate: Arc<SinkGate>,
+    throttle: Arc<SinkThrottle>,
     in_flight: Arc<InFlight>,
     pub(super) closed: Closed,
     /// When a lead arrived last.
@@ -64,7 +64,7 @@ impl Worker {
             sink: sink.id.to_string(),
         };
         let latency: Histogram = shared.metrics.crm_latency.get_or_create(&labels).clone();
-        let gate = Arc::new(SinkGate::new(
+        let throttle = Arc::new(SinkThrottle::new(
             Arc::clone(&shared.queue),
             Arc::clone(&sink),
             latency,
@@ -73,7 +73,7 @@ impl Worker {
             shared,
             sink,
             crm,
-            gate,
+            throttle,
             in_flight: Arc::default(),
             closed: Closed::default(),
             passed: Mutex::new(None),
@@ -267,15 +267,15 @@ impl Worker {
     /// Remembers that nothing may be sent, so that a backlog is not claimed only to be put back.
     async fn close_gate(&self, outcome: &crm::Outcome) {
         match outcome {
-            crm::Outcome::Denied(denied) => {
+            crm::Outcome::Throttled(denied) => {
                 self.closed
-                    .close(denied.wait.min(KNOCK), denied.paused().is_some());
+                    .close(denied.wait.min(PROBE_INTERVAL), denied.paused().is_some());
                 if let Some((reason, message)) = denied.paused() {
                     self.tell_paused(reason, message).await;
                 }
             }
             crm::Outcome::Pause { why, .. } | crm::Outcome::Suspect { why, .. } => {
-                self.closed.close(KNOCK, true);
+                self.closed.close(PROBE_INTERVAL, true);
                 self.tell_paused(why.reason, &why.message).await;
             }
             _ => {}
@@ -318,13 +318,13 @@ impl Worker {
                 metrics: &self.shared.metrics,
             })
             .collect();
-        let gate = self
-            .gate
+        let throttle = self
+            .throttle
             .for_leads(claims.iter().map(|claim| claim.id.clone()).collect());
         let attempted = tokio::select! {
             biased;
             () = lost.cancelled() => vec![overtaken(); claims.len()],
-            attempted = attempt(&claims, self.crm.as_ref(), &gate, &tools) => attempted,
+            attempted = attempt(&claims, self.crm.as_ref(), &throttle, &tools) => attempted,
         };
         self.tell_notice();
         let evidence = self.evidence(&attempted).await;

@@ -8,14 +8,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::future::join_all;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use serde::Serialize;
 
 use super::answer::{self, Told};
 use super::body::NoBody;
@@ -23,20 +20,18 @@ use super::{App, Peer};
 use crate::expression::sparingly;
 use crate::lead::Problem;
 use crate::metrics::{self, ReasonLabels, RequestLabels, WebhookLabels};
-use crate::queue::{Admission, LeadId, NewRejected, ParkReason, QueueError};
+use crate::queue::{Admission, DeadLetterReason, LeadId, NewRejected, QueueError};
 use crate::shown;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
-use crate::source::{Batch, ChallengeAnswer, Other, Refusal, Taken, Webhook};
+use crate::source::{Batch, ChallengeAnswer, Other, Parsed, Refusal, RejectedRequest, Webhook};
 
 /// A body this large is mapped off the async threads: it takes milliseconds. So does one whose expressions turn out to
 /// be heavy.
 const LARGE: usize = 64 << 10;
-/// The longest body of a rejected request that is kept for replay; of a longer one, its beginning, to be looked at.
-const LONGEST_KEPT: usize = 256 << 10;
 /// Seconds after which a sender should try again.
-const SOON: u32 = 5;
+const RETRY_AFTER: u32 = 5;
 /// The same where a person has to act first.
-const LATER: u32 = 60;
+const RETRY_AFTER_MISCONFIGURED: u32 = 60;
 
 /// All paths lead to one handler: which exist is a matter of the manifests.
 pub fn router(app: Arc<App>) -> Router {
@@ -61,7 +56,10 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
         let (outcome, response) = if config.incomplete {
             (
                 "unavailable",
-                answer::unavailable(LATER, "this receiver's configuration has problems; see its log"),
+                answer::unavailable(
+                    RETRY_AFTER_MISCONFIGURED,
+                    "this receiver's configuration has problems; see its log",
+                ),
             )
         } else {
             let without_slash = parts
@@ -120,7 +118,10 @@ async fn receive(
     if webhook.suspended {
         return (
             "suspended",
-            answer::unavailable(LATER, "this webhook is suspended; try again later"),
+            answer::unavailable(
+                RETRY_AFTER_MISCONFIGURED,
+                "this webhook is suspended; try again later",
+            ),
         );
     }
     if !webhook.addresses.allows_all() {
@@ -135,7 +136,7 @@ async fn receive(
         return refuse_sender(app, webhook, error);
     }
     if parts.method == Method::GET || parts.method == Method::HEAD {
-        return probe(app, webhook, parts);
+        return without_body(app, webhook, parts);
     }
     if parts.method != Method::POST {
         return ("method_not_allowed", answer::method_not_allowed());
@@ -148,7 +149,7 @@ async fn receive(
     let verified = webhook.verifier.verify(&raw);
     // What carries the proof of a lead is no probe, whatever it looks like: a careless pattern must not swallow leads.
     if (verified.is_err() || !webhook.verifier.tells_leads_from_probes())
-        && let Some(answer) = handshake(webhook, &raw)
+        && let Some(answer) = challenge(webhook, &raw)
     {
         return ("challenge", answer::challenge(answer));
     }
@@ -157,24 +158,22 @@ async fn receive(
         Ok(_) => {}
         Err(error) => return refuse_sender(app, webhook, error),
     }
-    match take(webhook, parts, &body).await {
-        Ok(Taken::Challenge(answer)) => ("challenge", answer::challenge(answer)),
-        Ok(Taken::Ignored(reason)) => ("ignored", answer::ignored(reason)),
-        Ok(Taken::Leads(batch)) => accept(app, webhook, batch).await,
+    match parse(webhook, parts, &body).await {
+        Ok(Parsed::Challenge(answer)) => ("challenge", answer::challenge(answer)),
+        Ok(Parsed::Ignored(reason)) => ("ignored", answer::ignored(reason)),
+        Ok(Parsed::Leads(batch)) => accept(app, webhook, batch).await,
         Err(refusal) => {
             let (reason, message) = match &refusal {
                 Refusal::Body(error) => ("UnreadableBody", error.to_string()),
                 Refusal::Invalid(problems) if refusal.is_ours() => ("ExpressionFailed", in_words(problems)),
                 Refusal::Invalid(problems) => ("InvalidLead", in_words(problems)),
             };
-            let header = |name| parts.headers.get(name).and_then(|v| v.to_str().ok());
-            let kept = Kept::request(&body, header(CONTENT_TYPE), header(CONTENT_ENCODING));
-            let id = keep(app, webhook, kept, reason, message)
+            let id = keep(app, webhook, RejectedRequest::new(&raw), reason, message)
                 .await
                 .unwrap_or_default();
             if refusal.is_ours() {
                 let detail = "the webhook's mapping failed; whoever runs it finds the reason in the log. Send the lead again later";
-                return ("rejected", answer::unavailable(LATER, detail));
+                return ("rejected", answer::unavailable(RETRY_AFTER_MISCONFIGURED, detail));
             }
             let keys = match refusal {
                 Refusal::Invalid(_) => webhook.keys(&raw),
@@ -186,15 +185,15 @@ async fn receive(
 }
 
 /// The answer to a handshake that comes without a body, or without a proof.
-fn handshake(webhook: &Webhook, raw: &RawRequest<'_>) -> Option<ChallengeAnswer> {
-    let mut handshakes = webhook.challenges.iter();
-    handshakes.find_map(|challenge| challenge.before_verification(raw))
+fn challenge(webhook: &Webhook, raw: &RawRequest<'_>) -> Option<ChallengeAnswer> {
+    let mut challenges = webhook.challenges.iter();
+    challenges.find_map(|challenge| challenge.before_verification(raw))
 }
 
 /// A GET or HEAD: a handshake of the sender, or a mistake.
-fn probe(app: &App, webhook: &Webhook, parts: &Parts) -> (&'static str, Response) {
+fn without_body(app: &App, webhook: &Webhook, parts: &Parts) -> (&'static str, Response) {
     let raw = raw(parts, &[]);
-    match handshake(webhook, &raw) {
+    match challenge(webhook, &raw) {
         None => ("method_not_allowed", answer::method_not_allowed()),
         Some(answer @ ChallengeAnswer::AfterVerification(..)) => match webhook.verifier.verify(&raw) {
             Ok(_) => ("challenge", answer::challenge(answer)),
@@ -215,15 +214,15 @@ fn raw<'a>(parts: &'a Parts, body: &'a [u8]) -> RawRequest<'a> {
     }
 }
 
-async fn take(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Taken, Refusal> {
+async fn parse(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Parsed<Batch>, Refusal> {
     if body.len() < LARGE
-        && let Some(taken) = sparingly(|| webhook.take(&raw(parts, body)))
+        && let Some(parsed) = sparingly(|| webhook.leads(&raw(parts, body)))
     {
-        return taken;
+        return parsed;
     }
     let (webhook, parts, body) = (Arc::clone(webhook), parts.clone(), body.clone());
-    match tokio::task::spawn_blocking(move || webhook.take(&raw(&parts, &body))).await {
-        Ok(taken) => taken,
+    match tokio::task::spawn_blocking(move || webhook.leads(&raw(&parts, &body))).await {
+        Ok(parsed) => parsed,
         Err(error) => {
             tracing::error!(%error, "a payload could not be processed");
             Err(Refusal::Body(crate::source::body::BodyError::Malformed(
@@ -237,7 +236,7 @@ async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (&'static str, Re
     let Batch { leads, notes, others } = batch;
     let unavailable = || {
         let detail = "the lead could not be stored; send it again";
-        ("unavailable", answer::unavailable(SOON, detail))
+        ("unavailable", answer::unavailable(RETRY_AFTER, detail))
     };
     let offered: Vec<LeadId> = leads.iter().map(|lead| lead.id.clone()).collect();
     let admissions = match app.queue.accept(leads).await {
@@ -311,7 +310,7 @@ async fn keep_element(app: &App, webhook: &Webhook, other: &Other) -> Result<Opt
     keep(
         app,
         webhook,
-        Kept::element(body),
+        RejectedRequest::element(body),
         "InvalidLead",
         in_words(problems),
     )
@@ -372,7 +371,7 @@ fn no_body(reason: NoBody, longest: usize) -> (&'static str, Response) {
         ),
         NoBody::Busy => (
             "busy",
-            answer::unavailable(SOON, "too many large requests at once; send it again"),
+            answer::unavailable(RETRY_AFTER, "too many large requests at once; send it again"),
         ),
         NoBody::Slow => (
             "slow",
@@ -397,60 +396,11 @@ fn forwarded_over_tls(headers: &HeaderMap) -> bool {
         })
 }
 
-/// A rejected request, or element of one, as it is kept for debugging and replay.
-#[derive(Serialize)]
-struct Kept<'a> {
-    content_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_encoding: Option<&'a str>,
-    /// It is an element of `payload.items`.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    element: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_base64: Option<String>,
-    /// How long the body was, if only its beginning is kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cut_from_bytes: Option<usize>,
-}
-
-impl<'a> Kept<'a> {
-    fn request(bytes: &'a [u8], content_type: Option<&'a str>, content_encoding: Option<&'a str>) -> Self {
-        let cut_from_bytes = (bytes.len() > LONGEST_KEPT).then_some(bytes.len());
-        let bytes = bytes.get(..LONGEST_KEPT).unwrap_or(bytes);
-        let body = match std::str::from_utf8(bytes) {
-            Ok(text) => Some(text),
-            // Cut inside a character.
-            Err(error) if cut_from_bytes.is_some() && error.error_len().is_none() => {
-                let whole = bytes.get(..error.valid_up_to()).unwrap_or_default();
-                std::str::from_utf8(whole).ok()
-            }
-            Err(_) => None,
-        };
-        Self {
-            content_type,
-            content_encoding,
-            element: false,
-            body,
-            body_base64: body.is_none().then(|| STANDARD.encode(bytes)),
-            cut_from_bytes,
-        }
-    }
-
-    fn element(json: &'a [u8]) -> Self {
-        Self {
-            element: true,
-            ..Self::request(json, Some("application/json"), None)
-        }
-    }
-}
-
 /// Keeps what was verified and is no valid lead; returns the id under which an operator finds it, if it is to be kept.
 async fn keep(
     app: &App,
     webhook: &Webhook,
-    mut kept: Kept<'_>,
+    rejected: RejectedRequest<'_>,
     reason: &'static str,
     message: String,
 ) -> Result<Option<String>, QueueError> {
@@ -459,19 +409,19 @@ async fn keep(
     if webhook.keep_rejected.is_zero() {
         return Ok(None);
     }
-    // A payload that carries the webhook's own token is not kept: the token may stand anywhere in what cannot be read.
-    if !kept.element && webhook.verifier.secret_in_payload().is_some() {
-        (kept.body, kept.body_base64) = (None, None);
-    }
     let rejected = NewRejected {
         id: id.clone(),
         webhook: webhook.id.clone(),
-        why: ParkReason {
+        why: DeadLetterReason {
             reason: reason.to_owned(),
             message,
             answer: String::new(),
         },
-        body: serde_json::to_vec(&kept).unwrap_or_default().into(),
+        body: rejected
+            .without_secret(webhook)
+            .encode()
+            .unwrap_or_default()
+            .into(),
     };
     match app.queue.reject(rejected, webhook.keep_rejected).await {
         Ok(()) => Ok(Some(id.to_string())),

@@ -5,12 +5,12 @@
 //! * The queue knows neither HTTP nor CRMs: a lead's body is bytes to it.
 //! * Time comes from the store, so that replicas with different clocks agree.
 
-mod intake;
+mod backpressure;
+mod notifier;
 mod open;
 mod redis;
 mod sqlite;
 mod types;
-mod wake;
 
 use std::time::Duration;
 
@@ -85,11 +85,11 @@ pub trait Queue: Send + Sync + 'static {
     async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError>;
 
     /// Lists a set, newest first; pending leads by when they are due, sink by sink.
-    async fn list(&self, set: ParkedSet, filter: &ListFilter) -> Result<ParkedPage, QueueError>;
+    async fn list(&self, set: DeadLetterSet, filter: &ListFilter) -> Result<DeadLetterPage, QueueError>;
 
     /// Every place in which a lead is: one for each sink. It looks through the leads that wait: for people, not for
     /// each request.
-    async fn show(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError>;
+    async fn show(&self, id: &LeadId) -> Result<Vec<DeadLetter>, QueueError>;
 
     /// Takes a lead out of a set and puts it into its contact's line in each sink of `to`, due now, with its attempts
     /// cleared. There it stands by its time of acceptance among the leads that have not been tried yet.
@@ -98,7 +98,7 @@ pub trait Queue: Send + Sync + 'static {
     /// in that set, or it is being delivered now. A rejected request stays (it never was a lead).
     async fn requeue(
         &self,
-        set: ParkedSet,
+        set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
         to: &[SinkId],
@@ -111,9 +111,14 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Removes a lead for good and counts it as discarded. `sink` is `None` for unrouted leads and rejected requests.
     /// `false`: it is not there, or it is being delivered now.
-    async fn discard(&self, set: ParkedSet, sink: Option<&SinkId>, id: &LeadId) -> Result<bool, QueueError>;
+    async fn discard(
+        &self,
+        set: DeadLetterSet,
+        sink: Option<&SinkId>,
+        id: &LeadId,
+    ) -> Result<bool, QueueError>;
 
-    /// Erases a contact everywhere: waiting, parked and remembered. Returns how many leads went; one that was
+    /// Erases a contact everywhere: waiting, dead letters and records. Returns how many leads went; one that was
     /// in two sinks counts twice, as it does in the figures.
     async fn erase(&self, contact: &Contact) -> Result<u64, QueueError>;
 

@@ -115,7 +115,7 @@ pub struct NewLead {
     pub window: Duration,
     /// Identity of the person.
     pub contact: Contact,
-    /// Where it goes. None: it is kept as [`ParkedSet::Unrouted`].
+    /// Where it goes. None: it is kept as [`DeadLetterSet::Unrouted`].
     pub sinks: Arc<[SinkId]>,
     /// How long it is kept if it goes nowhere.
     pub keep: Duration,
@@ -229,12 +229,12 @@ pub struct Settlement {
     /// Proof of it.
     pub token: Token,
     /// Its outcome.
-    pub outcome: Outcome,
+    pub outcome: Disposition,
 }
 
 /// What became of a claimed lead.
 #[derive(Debug, Clone)]
-pub enum Outcome {
+pub enum Disposition {
     /// The CRM has it; the contact's next lead is due.
     Delivered {
         /// The CRM record it went to, remembered for the contact for so long.
@@ -258,11 +258,11 @@ pub enum Outcome {
         why: Option<LastError>,
     },
     /// Set aside for a person; the contact's next lead is due.
-    Park {
+    DeadLetter {
         /// Held or dead (a lead cannot be `Rejected` any more: taken as dead).
-        set: ParkedSet,
+        set: DeadLetterSet,
         /// Why.
-        why: ParkReason,
+        why: DeadLetterReason,
         /// Removed after so long.
         keep: Duration,
     },
@@ -281,7 +281,7 @@ pub enum Doubt {
 
 /// Why a lead was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParkReason {
+pub struct DeadLetterReason {
     /// A stable CamelCase word, such as `InvalidEmail`.
     pub reason: String,
     /// In words for a person.
@@ -290,7 +290,7 @@ pub struct ParkReason {
     pub answer: String,
 }
 
-impl ParkReason {
+impl DeadLetterReason {
     /// There is none.
     pub(super) fn none() -> Self {
         Self {
@@ -300,7 +300,7 @@ impl ParkReason {
         }
     }
 
-    /// Why a lead is in [`ParkedSet::Unrouted`].
+    /// Why a lead is in [`DeadLetterSet::Unrouted`].
     pub(super) fn unrouted() -> Self {
         Self {
             reason: "NoSink".to_owned(),
@@ -353,7 +353,7 @@ pub enum Settled {
 /// for delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ParkedSet {
+pub enum DeadLetterSet {
     /// Nobody needs to do anything: they wait for delivery, or are being delivered.
     Pending,
     /// A person must decide which record it is.
@@ -366,7 +366,7 @@ pub enum ParkedSet {
     Rejected,
 }
 
-impl ParkedSet {
+impl DeadLetterSet {
     /// The set's name in keys, paths and labels.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -387,16 +387,16 @@ pub struct NewRejected {
     /// The webhook that refused it.
     pub webhook: WebhookId,
     /// Why.
-    pub why: ParkReason,
+    pub why: DeadLetterReason,
     /// The request body as it came.
     pub body: Bytes,
 }
 
-/// A lead or request that waits for a person; of [`ParkedSet::Pending`], for delivery.
+/// A lead or request that waits for a person; of [`DeadLetterSet::Pending`], for delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parked {
+pub struct DeadLetter {
     /// Which set.
-    pub set: ParkedSet,
+    pub set: DeadLetterSet,
     /// Its id.
     pub id: LeadId,
     /// The webhook that took it.
@@ -408,7 +408,7 @@ pub struct Parked {
     /// When it was accepted (rejected: received).
     pub accepted_at: Millis,
     /// When it was set aside; pending: when it joined its line.
-    pub parked_at: Millis,
+    pub dead_lettered_at: Millis,
     /// When it will be removed; `None`: when it is delivered.
     pub expires_at: Option<Millis>,
     /// When it will be tried; `None`: not by itself.
@@ -418,7 +418,7 @@ pub struct Parked {
     /// The sink has delivered a lead of this contact that was accepted later.
     pub overtaken: bool,
     /// Why; pending: why the last attempt failed, empty if there was none.
-    pub why: ParkReason,
+    pub why: DeadLetterReason,
     /// As it came. Lists leave out that of pending leads.
     pub body: Bytes,
 }
@@ -443,7 +443,7 @@ pub struct Requeue<'a> {
     pub force: bool,
 }
 
-/// Which parked leads to list.
+/// Which dead letters to list.
 #[derive(Debug, Clone, Default)]
 pub struct ListFilter {
     /// Only this sink's.
@@ -460,11 +460,11 @@ pub struct ListFilter {
     pub limit: usize,
 }
 
-/// A page of parked leads.
+/// A page of dead letters.
 #[derive(Debug, Clone, Default)]
-pub struct ParkedPage {
+pub struct DeadLetterPage {
     /// In their order.
-    pub items: Vec<Parked>,
+    pub items: Vec<DeadLetter>,
     /// Where the next page starts; `None` at the end.
     pub next: Option<String>,
 }

@@ -2,7 +2,8 @@
 //!
 //! * `auth`: proof over the raw bytes. `challenge`: handshakes. `hydrate`: what thin
 //!   payloads lack; `fetched`: what the answers of senders' APIs mean. `body`: bytes to payload; `form`: those of a form.
-//!   `take`: payload to leads; `draft`: one of them. `idempotency`: which submission; `keys`: what a refused one holds.
+//!   `parse`: a request's way to submissions; `submission`: one of them; `refusal`, `rejected`: what is none, and how it is kept.
+//!   `idempotency`: which submission; `keys`: what a refused one holds.
 //!   `webhook`: a LeadWebhook compiled with its preset and secrets; `proof`: that of its `auth`.
 //!   `presets/*.yaml`: known senders, as data.
 //! * Everything here is pure; the source does not know the queue's stores, nor HTTP's sockets.
@@ -10,23 +11,27 @@
 pub mod auth;
 pub mod body;
 mod challenge;
-mod draft;
 mod fetched;
 mod fields;
 pub mod form;
 mod hydrate;
 mod idempotency;
 mod keys;
+mod parse;
 pub mod preset;
 mod proof;
+mod refusal;
+mod rejected;
 mod schema;
-mod take;
+mod submission;
 mod webhook;
 
 pub use challenge::{Challenge, ChallengeAnswer, Key as ChallengeKey};
-pub use draft::Draft;
 pub use fetched::{Fetched, judge};
 pub use hydrate::Hydrator;
 pub use idempotency::Key;
-pub use take::{Batch, Element, Other, Refusal, Seen, Taken};
+pub use parse::{Batch, Element, Other, Parsed};
+pub use refusal::Refusal;
+pub use rejected::RejectedRequest;
+pub use submission::Submission;
 pub use webhook::{ReadSecret, Route, Webhook};

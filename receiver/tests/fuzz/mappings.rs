@@ -9,7 +9,7 @@ use leadgate_receiver::expression::{Names, Program, Scope};
 use leadgate_receiver::lead::Field;
 use leadgate_receiver::source::auth::RawRequest;
 use leadgate_receiver::source::preset;
-use leadgate_receiver::source::{Element, Webhook};
+use leadgate_receiver::source::{Element, Parsed, Webhook};
 use serde_json::{Value, json};
 
 use super::choices::Choices;
@@ -62,16 +62,24 @@ fn any_payload_becomes_a_lead_with_a_contact_or_none() {
             now: 1_790_000_000_000,
         };
         in_time(&format!("{} on {} bytes", webhook.id, body.len()), || {
-            let _ = webhook.read(&request, |element| {
-                let Element::Lead(draft, payload) = element else {
-                    return;
+            let Ok(Parsed::Leads(elements)) = webhook.parse(&request) else {
+                return;
+            };
+            for element in elements {
+                let Element::Lead(submission) = element else {
+                    continue;
                 };
                 LEADS.fetch_add(1, Ordering::Relaxed);
-                let reachable = draft.lead.get(Field::Email).or(draft.lead.get(Field::Phone));
-                assert!(reachable.is_some() || draft.hydrate.is_some(), "{}", webhook.id);
-                assert!(serde_json::from_slice::<Value>(payload).is_ok());
-                assert!(!draft.key.digest.is_empty());
-            });
+                let lead = &submission.lead;
+                let reachable = lead.get(Field::Email).or(lead.get(Field::Phone));
+                assert!(
+                    reachable.is_some() || submission.hydrate.is_some(),
+                    "{}",
+                    webhook.id
+                );
+                assert!(serde_json::from_slice::<Value>(&submission.payload).is_ok());
+                assert!(!submission.key.digest.is_empty());
+            }
         });
     });
     assert!(LEADS.load(Ordering::Relaxed) > 0, "nothing became a lead");

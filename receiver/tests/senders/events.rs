@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, Method};
 use leadgate_receiver::lead::Field;
 use leadgate_receiver::source::auth::RawRequest;
-use leadgate_receiver::source::{Element, Refusal, Seen};
+use leadgate_receiver::source::{Element, Parsed, Refusal};
 use serde_json::{Value, json};
 
 use super::unauthenticated;
@@ -24,24 +24,24 @@ fn read(preset: &str, with: &[(&str, &str)], body: &[u8]) -> Result<Value, Strin
         body,
         now: 0,
     };
-    let mut leads = Vec::new();
-    let seen = unauthenticated(preset).read(&request, |element| {
-        let Element::Lead(draft, _) = element else {
-            return;
-        };
-        let mut lead = json!({"key": draft.key.digest});
-        // Without the time of acceptance, which is another each time.
-        for field in Field::ALL.iter().filter(|field| **field != Field::CapturedAt) {
-            if let Some(text) = draft.lead.get(*field) {
-                lead[field.name()] = json!(text);
+    match unauthenticated(preset).parse(&request) {
+        Ok(Parsed::Leads(elements)) => {
+            let mut leads = elements.into_iter().filter_map(|element| match element {
+                Element::Lead(submission) => Some(submission),
+                Element::Other(_) => None,
+            });
+            let submission = leads.next().unwrap();
+            let mut lead = json!({"key": submission.key.digest});
+            // Without the time of acceptance, which is another each time.
+            for field in Field::ALL.iter().filter(|field| **field != Field::CapturedAt) {
+                if let Some(text) = submission.lead.get(*field) {
+                    lead[field.name()] = json!(text);
+                }
             }
+            Ok(lead)
         }
-        leads.push(lead);
-    });
-    match seen {
-        Ok(Seen::Leads) => Ok(leads.remove(0)),
-        Ok(Seen::Ignored(_)) => Err("ignored".to_owned()),
-        Ok(Seen::Challenge(_)) => Err("challenge".to_owned()),
+        Ok(Parsed::Ignored(_)) => Err("ignored".to_owned()),
+        Ok(Parsed::Challenge(_)) => Err("challenge".to_owned()),
         Err(Refusal::Invalid(problems)) => {
             Err(problems.iter().map(|p| p.reason).collect::<Vec<_>>().join(","))
         }

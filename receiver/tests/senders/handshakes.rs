@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, Method};
 use leadgate_crds::LeadWebhook;
 use leadgate_receiver::source::auth::RawRequest;
-use leadgate_receiver::source::{ChallengeAnswer, Seen, Webhook};
+use leadgate_receiver::source::{ChallengeAnswer, Parsed, Webhook};
 use serde_json::{Value, json};
 
 use super::{data, text};
@@ -79,8 +79,8 @@ fn handshake(preset: &str, vector: &Value) -> (u16, Option<String>) {
     if webhook.verifier.verify(&request).is_err() {
         return (401, None);
     }
-    match webhook.read(&request, |_| {}) {
-        Ok(Seen::Challenge(answer)) => given(answer),
+    match webhook.parse(&request) {
+        Ok(Parsed::Challenge(answer)) => given(answer),
         // An event, be it a lead or not: no handshake's answer.
         Ok(_) | Err(_) => (200, None),
     }

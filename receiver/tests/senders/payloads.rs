@@ -4,7 +4,7 @@ use http::{HeaderMap, Method};
 use leadgate_crds::LeadWebhook;
 use leadgate_receiver::lead::{Field, Lead};
 use leadgate_receiver::source::auth::RawRequest;
-use leadgate_receiver::source::{Draft, Element, Refusal, Webhook};
+use leadgate_receiver::source::{Element, Parsed, Refusal, Submission, Webhook};
 use serde_json::{Value, json};
 
 use super::{bytes, data, text, unauthenticated};
@@ -69,12 +69,9 @@ fn each_example_payload_gives_the_lead_that_a_person_reads_in_it() {
             body: &body,
             now: 0,
         };
-        let mut drafts = Vec::new();
-        webhook
-            .read(&request, |element| drafts.push(lead(element)))
-            .unwrap_or_else(|e| panic!("{file}: {e:?}"));
-        let [draft] = drafts.as_slice() else {
-            panic!("{file}: {} leads", drafts.len())
+        let submissions = submissions(&webhook, &request);
+        let [submission] = submissions.as_slice() else {
+            panic!("{file}: {} leads", submissions.len())
         };
         for (field, name) in [
             (Field::Email, "email"),
@@ -84,14 +81,18 @@ fn each_example_payload_gives_the_lead_that_a_person_reads_in_it() {
         ] {
             // A national number stays as the sender wrote it: no region is set here.
             assert_eq!(
-                draft.lead.get(field),
+                submission.lead.get(field),
                 expect[name].as_str(),
                 "{preset} {file} {name}"
             );
         }
         match expect["idempotency_id"].as_str() {
-            Some(id) => assert_eq!(draft.lead.get(Field::SubmissionId), Some(id), "{preset} {file}"),
-            None => assert_eq!(draft.key.from, "digest", "{preset} {file}"),
+            Some(id) => assert_eq!(
+                submission.lead.get(Field::SubmissionId),
+                Some(id),
+                "{preset} {file}"
+            ),
+            None => assert_eq!(submission.key.from, "digest", "{preset} {file}"),
         }
     }
 }
@@ -111,9 +112,7 @@ fn a_thin_payload_is_refused_with_the_reason_and_never_becomes_an_empty_lead() {
             body: &body,
             now: 0,
         };
-        let refusal = unauthenticated(preset)
-            .read(&request, |_| panic!("a lead"))
-            .unwrap_err();
+        let refusal = unauthenticated(preset).parse(&request).unwrap_err();
         let Refusal::Invalid(problems) = refusal else {
             panic!("{refusal:?}")
         };
@@ -124,11 +123,15 @@ fn a_thin_payload_is_refused_with_the_reason_and_never_becomes_an_empty_lead() {
     }
 }
 
-fn lead(element: Element<'_>) -> Draft {
-    match element {
-        Element::Lead(draft, _) => draft,
-        other => panic!("{other:?}"),
-    }
+fn submissions<'r>(webhook: &Webhook, request: &RawRequest<'r>) -> Vec<Submission<'r>> {
+    let Parsed::Leads(elements) = webhook.parse(request).unwrap() else {
+        panic!("{}: no lead", webhook.id)
+    };
+    let submissions = elements.into_iter().map(|element| match element {
+        Element::Lead(submission) => submission,
+        Element::Other(other) => panic!("{other:?}"),
+    });
+    submissions.collect()
 }
 
 #[test]
@@ -157,12 +160,11 @@ fn what_is_fetched_for_an_acuity_notification_completes_it() {
         body: &body,
         now: 0,
     };
-    let mut urls = Vec::new();
-    webhook
-        .read(&request, |element| {
-            urls.push(lead(element).hydrate);
-        })
-        .unwrap();
+    let submissions = submissions(&webhook, &request);
+    let urls: Vec<_> = submissions
+        .iter()
+        .map(|submission| submission.hydrate.clone())
+        .collect();
     let url = "https://acuityscheduling.com/api/v1/appointments/987654".to_owned();
     assert_eq!(urls, [Some(url)]);
 
@@ -201,12 +203,7 @@ fn two_attendees_of_one_cvent_message_are_two_submissions() {
         body: body.as_bytes(),
         now: 0,
     };
-    let mut keys = Vec::new();
-    unauthenticated("cvent")
-        .read(&request, |element| {
-            keys.push(lead(element).key.digest);
-        })
-        .unwrap();
-    assert_eq!(keys.len(), 2);
-    assert_ne!(keys[0], keys[1]);
+    let submissions = submissions(&unauthenticated("cvent"), &request);
+    assert_eq!(submissions.len(), 2);
+    assert_ne!(submissions[0].key.digest, submissions[1].key.digest);
 }

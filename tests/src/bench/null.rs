@@ -10,9 +10,9 @@ use leadgate_receiver::{
     log_limit::LogLimit,
     metrics::Metrics,
     queue::{
-        Admission, Breaker, Claims, Contact, CrmHealth, Grant, LeadId, ListFilter, NewLead, NewRejected,
-        Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Requeue, Settled, Settlement, SinkId,
-        SinkStats, StoreReport, Token, WebhookId, WebhookStats,
+        Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, Grant,
+        LeadId, ListFilter, NewLead, NewRejected, Queue, QueueError, RateLimit, Requeue, Settled, Settlement,
+        SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats,
     },
 };
 use tokio::sync::watch;
@@ -64,15 +64,15 @@ impl Queue for NullQueue {
     async fn reject(&self, _: NewRejected, _: Duration) -> Result<(), QueueError> {
         nothing()
     }
-    async fn list(&self, _: ParkedSet, _: &ListFilter) -> Result<ParkedPage, QueueError> {
+    async fn list(&self, _: DeadLetterSet, _: &ListFilter) -> Result<DeadLetterPage, QueueError> {
         nothing()
     }
-    async fn show(&self, _: &LeadId) -> Result<Vec<Parked>, QueueError> {
+    async fn show(&self, _: &LeadId) -> Result<Vec<DeadLetter>, QueueError> {
         nothing()
     }
     async fn requeue(
         &self,
-        _: ParkedSet,
+        _: DeadLetterSet,
         _: Option<&SinkId>,
         _: &LeadId,
         _: &[SinkId],
@@ -92,7 +92,7 @@ impl Queue for NullQueue {
     fn is_shared(&self) -> bool {
         false
     }
-    async fn discard(&self, _: ParkedSet, _: Option<&SinkId>, _: &LeadId) -> Result<bool, QueueError> {
+    async fn discard(&self, _: DeadLetterSet, _: Option<&SinkId>, _: &LeadId) -> Result<bool, QueueError> {
         nothing()
     }
     async fn erase(&self, _: &Contact) -> Result<u64, QueueError> {

@@ -38,7 +38,7 @@ async fn a_lead_whose_worker_dies_three_times_is_dead_and_the_others_arrive() {
     rig.lead("good").await;
     rig.arrived("good").await;
     rig.parked_count("dead", 1).await;
-    let dead = rig.parked("dead").await.remove(0);
+    let dead = rig.dead_letters("dead").await.remove(0);
     assert_eq!(
         (&dead["id"], &dead["reason"]),
         (&json!(id), &json!("DeliveryCrashed"))
@@ -64,5 +64,5 @@ async fn a_lead_whose_worker_dies_three_times_is_dead_and_the_others_arrive() {
         rig.sink_status().await["leads"]["pending"] == 0
     })
     .await;
-    assert!(rig.parked("dead").await.is_empty());
+    assert!(rig.dead_letters("dead").await.is_empty());
 }

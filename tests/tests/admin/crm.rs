@@ -88,7 +88,7 @@ async fn a_pause_has_an_end_and_a_person_can_end_it() {
     let resumed = rig.call("POST", "/sinks/default/hubspot/resume").await;
     assert_eq!(resumed.status, 200, "{}", resumed.text());
     rig.arrived("ada").await;
-    assert!(rig.parked("dead").await.is_empty());
+    assert!(rig.dead_letters("dead").await.is_empty());
     let log = rig.receiver.log();
     assert!(
         log.contains("deliveries pause") && log.contains("deliveries go on"),
@@ -114,7 +114,7 @@ async fn a_failing_crm_opens_the_circuit_and_gets_everything_when_it_is_back() {
         rig.arrived(&format!("patient{n}")).await;
     }
     assert!(rig.hubspot.stats().duplicate_emails.is_empty());
-    assert!(rig.parked("dead").await.is_empty());
+    assert!(rig.dead_letters("dead").await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,8 +9,8 @@
 mod access;
 mod crashes;
 mod crm;
+mod dead_letters;
 mod figures;
-mod parked;
 mod waiting;
 
 use leadgate_tests::rig::{Rig, SECRET};

@@ -4,7 +4,7 @@ use leadgate_tests::hubspot::{Fault, HubSpot};
 use leadgate_tests::manifests::mapped_webhook;
 use serde_json::{Value, json};
 
-use super::parked::broken;
+use super::dead_letters::broken;
 use super::{Rig, SECRET};
 fn busy(code: u16, retry_after: Option<u64>) -> Fault {
     Fault::Status {
@@ -142,7 +142,7 @@ async fn a_lead_that_no_sink_takes_is_kept_and_goes_on_when_one_does() {
         "{webhook}"
     );
     assert!((rig.receiver.metric("leadgate_unrouted_leads", &[]).await.unwrap() - 1.0).abs() < 0.1);
-    let kept = rig.parked("unrouted").await;
+    let kept = rig.dead_letters("unrouted").await;
     assert_eq!(
         (&kept[0]["id"], &kept[0]["reason"]),
         (&json!(id), &json!("NoSink"))
@@ -162,7 +162,7 @@ async fn a_lead_that_no_sink_takes_is_kept_and_goes_on_when_one_does() {
     })
     .await;
     rig.arrived("ada").await;
-    assert!(rig.parked("unrouted").await.is_empty());
+    assert!(rig.dead_letters("unrouted").await.is_empty());
     submit(&rig, "cleo", "out", "3").await;
     rig.arrived("cleo").await;
 }
@@ -251,7 +251,7 @@ async fn dead_leads_of_one_person_are_replayed_in_their_order() {
     })
     .await;
     assert_eq!(first_name(&rig.hubspot, "ada").as_deref(), Some("three"));
-    assert!(rig.parked("dead").await.is_empty(), "{other}");
+    assert!(rig.dead_letters("dead").await.is_empty(), "{other}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,7 +271,7 @@ async fn a_replayed_lead_does_not_undo_a_newer_one_in_silence() {
     submit(&rig, "ada", "new", "2").await;
     until_named(&rig, "ada", "new").await;
     rig.until("it is told", || async {
-        rig.parked("dead").await[0]["overtaken"] == true
+        rig.dead_letters("dead").await[0]["overtaken"] == true
     })
     .await;
     let refused = rig.call("POST", &format!("/deadletters/{old}/replay")).await;
@@ -304,7 +304,7 @@ async fn a_lead_that_waits_tells_why_and_is_made_due_or_discarded() {
     rig.hubspot.script([busy(503, None), busy(503, None)]);
     let (ada, bea) = (rig.lead("ada").await, rig.lead("bea").await);
     rig.until("both were tried", || async {
-        let pending = rig.parked("pending").await;
+        let pending = rig.dead_letters("pending").await;
         pending.len() == 2 && pending.iter().all(|lead| lead["attempts"] == 1)
     })
     .await;

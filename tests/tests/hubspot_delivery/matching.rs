@@ -27,7 +27,7 @@ fn bob() -> Value {
 async fn hold_bob(rig: &Rig) -> (String, String) {
     assert_eq!(rig.post(&bob()).await.status, 200);
     rig.parked_count("held", 1).await;
-    let held = rig.parked("held").await.remove(0);
+    let held = rig.dead_letters("held").await.remove(0);
     let ada = rig.hubspot.contact("ada@example.com").unwrap();
     assert_eq!(held["reason"], "PartialMatch", "{held}");
     assert_eq!(held["candidates"], json!([ada.id.to_string()]), "{held}");
@@ -81,7 +81,7 @@ async fn a_person_may_say_that_it_is_somebody_new_or_throw_it_away() {
     let eve = json!({"email": "eve@example.com", "phone": PHONE, "submissionId": "eve"});
     assert_eq!(rig.post(&eve).await.status, 200);
     rig.parked_count("held", 1).await;
-    let held = rig.parked("held").await.remove(0);
+    let held = rig.dead_letters("held").await.remove(0);
     assert_eq!(held["reason"], "SeveralRecords", "{held}");
     let id = held["id"].as_str().unwrap();
     assert_eq!(
@@ -233,7 +233,7 @@ async fn a_typed_number_of_another_contact_is_seen_in_a_batch() {
         .collect();
     crate::backlog(&mut rig, &leads).await;
     drained(&rig).await;
-    let held = rig.parked("held").await;
+    let held = rig.dead_letters("held").await;
     assert_eq!(held.len(), 1, "{held:?}");
     assert_eq!(held[0]["reason"], "PartialMatch", "{held:?}");
     assert_eq!(rig.hubspot.contacts().len(), 40);

@@ -29,7 +29,7 @@ async fn a_crm_that_is_down_is_probed_now_and_then_and_gets_everything_afterward
     drained(&rig).await;
     let stats = rig.hubspot.stats();
     assert_eq!((stats.contacts, stats.duplicate_emails), (500, vec![]));
-    assert!(rig.parked("dead").await.is_empty());
+    assert!(rig.dead_letters("dead").await.is_empty());
 }
 
 /// Only the search finds a lead without an e-mail address again, and it lags: the lead waits that out, once.

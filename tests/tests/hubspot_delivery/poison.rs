@@ -123,7 +123,7 @@ async fn a_lead_that_is_never_let_through_is_dead_when_it_is_too_old() {
     let rig = with_poison("Auto", Fault::Page { code: 403 }, age).await;
     thirty_arrive(&rig, "Auto").await;
     rig.parked_count("dead", 1).await;
-    let dead = rig.parked("dead").await.remove(0);
+    let dead = rig.dead_letters("dead").await.remove(0);
     assert_eq!(dead["reason"], "RetriesExhausted", "{dead}");
     assert!(dead["message"].as_str().unwrap().contains("HTML page"), "{dead}");
     let path = format!("/deadletters/{}", dead["id"].as_str().unwrap());
@@ -150,7 +150,7 @@ async fn a_firewall_that_blocks_everything_pauses_the_sink_until_it_lets_through
         rig.sink_status().await["pausedReason"] == "ForeignAnswer"
     })
     .await;
-    assert!(rig.parked("dead").await.is_empty());
+    assert!(rig.dead_letters("dead").await.is_empty());
     rig.hubspot.change_faults(|plan| plan.rules.clear());
     rig.arrived("ada").await;
 }
@@ -186,7 +186,7 @@ async fn where_batch_calls_are_refused_as_a_whole_leads_go_one_by_one_and_the_st
             rig.sink_status().await["notice"]["reason"] == "BatchRefused"
         })
         .await;
-        assert!(rig.parked("dead").await.is_empty(), "{fault:?}");
+        assert!(rig.dead_letters("dead").await.is_empty(), "{fault:?}");
     }
 }
 

@@ -37,7 +37,7 @@ async fn the_rest_is_written_and_the_property_is_listed_and_counted() {
         backlog(&mut rig, &leads()).await;
         drained(&rig).await;
         assert_eq!(rig.hubspot.contacts().len(), 10, "{mode} {fails_batch}");
-        assert!(rig.parked("dead").await.is_empty(), "{mode} {fails_batch}");
+        assert!(rig.dead_letters("dead").await.is_empty(), "{mode} {fails_batch}");
         let contact = |n: usize| rig.hubspot.contact(&format!("p{n}@example.com")).unwrap();
         assert_eq!(
             (contact(3).get("firstname"), contact(3).get("budget")),
@@ -90,7 +90,7 @@ async fn where_the_sink_says_so_the_lead_is_dead_and_costs_the_others_nothing() 
         backlog(&mut rig, &leads()).await;
         drained(&rig).await;
         let mut reasons: Vec<String> = rig
-            .parked("dead")
+            .dead_letters("dead")
             .await
             .iter()
             .map(|dead| {
@@ -112,7 +112,7 @@ async fn a_lead_is_never_delivered_without_what_identifies_it() {
     .await;
     rig.lead("ada").await;
     rig.parked_count("dead", 1).await;
-    let dead = rig.parked("dead").await.remove(0);
+    let dead = rig.dead_letters("dead").await.remove(0);
     assert_eq!(dead["reason"], "InvalidEmail", "{dead}");
     assert!(rig.hubspot.contacts().is_empty());
 }

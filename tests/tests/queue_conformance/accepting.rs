@@ -236,7 +236,7 @@ pub async fn a_lead_that_goes_nowhere_is_kept_as_unrouted(mut rig: Rig) {
         "a repeated call"
     );
     rig.crash().await;
-    let kept = rig.listed(ParkedSet::Unrouted).await;
+    let kept = rig.listed(DeadLetterSet::Unrouted).await;
     assert_eq!(rig.queue.show(&first.id).await.unwrap(), kept);
     assert_eq!(kept.len(), 1);
     assert_eq!((&kept[0].id, &kept[0].body), (&first.id, &first.body));
@@ -246,7 +246,7 @@ pub async fn a_lead_that_goes_nowhere_is_kept_as_unrouted(mut rig: Rig) {
     );
     assert_eq!((kept[0].why.reason.as_str(), kept[0].attempts), ("NoSink", 0));
     assert_eq!(
-        u128::from(kept[0].expires_at.unwrap() - kept[0].parked_at),
+        u128::from(kept[0].expires_at.unwrap() - kept[0].dead_lettered_at),
         first.keep.as_millis()
     );
     let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);

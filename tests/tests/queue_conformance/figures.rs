@@ -38,17 +38,17 @@ pub async fn the_figures_add_up(rig: Rig) {
             let outcome = match (n + round) % 5 {
                 0 => DELIVERED,
                 1 => retry(Duration::ZERO),
-                2 => Outcome::Park {
-                    set: ParkedSet::Dead,
+                2 => Disposition::DeadLetter {
+                    set: DeadLetterSet::Dead,
                     why: why("Refused"),
                     keep: LONG,
                 },
-                3 => Outcome::Park {
-                    set: ParkedSet::Held,
+                3 => Disposition::DeadLetter {
+                    set: DeadLetterSet::Held,
                     why: why("Ambiguous"),
                     keep: LONG,
                 },
-                _ => Outcome::Release {
+                _ => Disposition::Release {
                     after: Duration::ZERO,
                     why: None,
                 },
@@ -56,10 +56,10 @@ pub async fn the_figures_add_up(rig: Rig) {
             rig.settle(&claim, outcome).await;
         }
     }
-    let dead = rig.listed(ParkedSet::Dead).await;
-    rig.replay(ParkedSet::Dead, &crm(), &dead[0].id, None).await;
+    let dead = rig.listed(DeadLetterSet::Dead).await;
+    rig.replay(DeadLetterSet::Dead, &crm(), &dead[0].id, None).await;
     rig.queue
-        .discard(ParkedSet::Dead, Some(&crm()), &dead[1].id)
+        .discard(DeadLetterSet::Dead, Some(&crm()), &dead[1].id)
         .await
         .unwrap();
     rig.queue.erase(&Contact::from("person 3")).await.unwrap();
@@ -79,8 +79,8 @@ pub async fn the_figures_add_up(rig: Rig) {
     let all = |stats: &SinkStats| stats.pending + stats.held + stats.dead + stats.delivered + stats.discarded;
     assert_eq!((all(&stats[0]), all(&stats[1])), (80, 40));
     assert!(stats[0].delivered > 0 && stats[0].discarded > 0 && stats[0].pending > 0);
-    assert_eq!(stats[0].held, held(&rig, ParkedSet::Held).await);
-    assert_eq!(stats[0].dead, held(&rig, ParkedSet::Dead).await);
+    assert_eq!(stats[0].held, held(&rig, DeadLetterSet::Held).await);
+    assert_eq!(stats[0].dead, held(&rig, DeadLetterSet::Dead).await);
     for sink in &stats {
         let sum = |figure: fn(&SinkShare) -> u64| {
             sink.by_webhook
@@ -99,11 +99,11 @@ pub async fn the_figures_add_up(rig: Rig) {
     assert_eq!(rig.stats().await.pending, 0);
 }
 
-async fn held(rig: &Rig, set: ParkedSet) -> u64 {
+async fn held(rig: &Rig, set: DeadLetterSet) -> u64 {
     rig.listed(set)
         .await
         .iter()
-        .filter(|parked| parked.sink == Some(crm()))
+        .filter(|dead_letter| dead_letter.sink == Some(crm()))
         .count() as u64
 }
 
@@ -142,7 +142,7 @@ pub async fn the_oldest_is_exact_whatever_its_state(rig: Rig) {
     rig.accept(fresh("dan")).await;
     rig.settle(
         &claims[2],
-        Outcome::Release {
+        Disposition::Release {
             after: Duration::ZERO,
             why: None,
         },
@@ -156,10 +156,10 @@ pub async fn the_oldest_is_exact_whatever_its_state(rig: Rig) {
 pub async fn a_replayed_lead_counts_from_its_replay(rig: Rig) {
     rig.accept(fresh("ann")).await;
     let claim = rig.claim(1).await.remove(0);
-    rig.park(&claim, ParkedSet::Dead).await;
+    rig.dead_letter(&claim, DeadLetterSet::Dead).await;
     assert_eq!(rig.stats().await.oldest_accepted_at, None);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    rig.replay(ParkedSet::Dead, &crm(), &claim.id, None).await;
+    rig.replay(DeadLetterSet::Dead, &crm(), &claim.id, None).await;
     let oldest = rig.stats().await.oldest_accepted_at.unwrap();
     assert!(oldest >= claim.accepted_at + 40);
     assert_eq!(rig.claim_soon().await.queued_at, oldest);

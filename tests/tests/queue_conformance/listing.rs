@@ -1,15 +1,19 @@
-//! Parked leads in pages: newest first, none left out.
+//! DeadLetter leads in pages: newest first, none left out.
 
 use std::time::Duration;
 
 use leadgate_receiver::queue::*;
 
-use crate::{parking::parked, rig::*};
+use crate::{dead_lettering::dead_letter, rig::*};
 
 pub async fn lists_are_newest_first_and_paged(rig: Rig) {
     let mut expected = Vec::new();
     for n in 0..7 {
-        expected.push(parked(&rig, &format!("person {n}"), ParkedSet::Dead).await.id);
+        expected.push(
+            dead_letter(&rig, &format!("person {n}"), DeadLetterSet::Dead)
+                .await
+                .id,
+        );
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     expected.reverse();
@@ -19,7 +23,7 @@ pub async fn lists_are_newest_first_and_paged(rig: Rig) {
     };
     let mut seen = Vec::new();
     for expected_length in [3, 3, 1] {
-        let page = rig.queue.list(ParkedSet::Dead, &filter).await.unwrap();
+        let page = rig.queue.list(DeadLetterSet::Dead, &filter).await.unwrap();
         assert_eq!(page.items.len(), expected_length);
         seen.extend(page.items.into_iter().map(|item| item.id));
         filter.after = page.next;
@@ -32,17 +36,17 @@ pub async fn pages_of_leads_parked_together_leave_none_out(rig: Rig) {
     let leads: Vec<_> = (0..25).map(|n| fresh(&format!("person {n}"))).collect();
     rig.queue.accept(leads).await.unwrap();
     let claims = rig.claim(100).await;
-    let park = |claim: &Claim| Settlement {
+    let dead_letter = |claim: &Claim| Settlement {
         contact: claim.contact.clone(),
         token: claim.token,
-        outcome: Outcome::Park {
-            set: ParkedSet::Held,
+        outcome: Disposition::DeadLetter {
+            set: DeadLetterSet::Held,
             why: why("Ambiguous"),
             keep: LONG,
         },
     };
     rig.queue
-        .settle(&crm(), claims.iter().map(park).collect())
+        .settle(&crm(), claims.iter().map(dead_letter).collect())
         .await
         .unwrap();
     let mut filter = ListFilter {
@@ -51,12 +55,12 @@ pub async fn pages_of_leads_parked_together_leave_none_out(rig: Rig) {
     };
     let mut seen = Vec::new();
     loop {
-        let page = rig.queue.list(ParkedSet::Held, &filter).await.unwrap();
+        let page = rig.queue.list(DeadLetterSet::Held, &filter).await.unwrap();
         seen.extend(page.items.into_iter().map(|item| item.id));
         // The lead a page ended with may go before the next is asked for.
         if seen.len() == 10 {
             rig.queue
-                .discard(ParkedSet::Held, Some(&crm()), &seen[9])
+                .discard(DeadLetterSet::Held, Some(&crm()), &seen[9])
                 .await
                 .unwrap();
         }
@@ -71,12 +75,12 @@ pub async fn pages_of_leads_parked_together_leave_none_out(rig: Rig) {
 }
 
 pub async fn lists_are_filtered_by_sink_and_webhook(rig: Rig) {
-    parked(&rig, "ann", ParkedSet::Dead).await;
+    dead_letter(&rig, "ann", DeadLetterSet::Dead).await;
     let mut lead = fresh("bob");
     lead.webhook = WebhookId::from("shop/chat");
     rig.accept(lead.clone()).await;
     let claim = rig.claim_soon().await;
-    rig.park(&claim, ParkedSet::Dead).await;
+    rig.dead_letter(&claim, DeadLetterSet::Dead).await;
 
     let count = async |sink: Option<SinkId>, webhook: Option<&str>| {
         let webhook = webhook.map(WebhookId::from);
@@ -87,7 +91,7 @@ pub async fn lists_are_filtered_by_sink_and_webhook(rig: Rig) {
             ..ListFilter::default()
         };
         rig.queue
-            .list(ParkedSet::Dead, &filter)
+            .list(DeadLetterSet::Dead, &filter)
             .await
             .unwrap()
             .items
@@ -102,14 +106,14 @@ pub async fn lists_are_filtered_by_sink_and_webhook(rig: Rig) {
 }
 
 pub async fn a_strange_cursor_or_limit_is_no_error(rig: Rig) {
-    parked(&rig, "ann", ParkedSet::Dead).await;
+    dead_letter(&rig, "ann", DeadLetterSet::Dead).await;
     for after in ["", "x", "1 2 3", "99999999999999999999 a|b|c"] {
         let filter = ListFilter {
             after: Some(after.into()),
             limit: 0,
             ..ListFilter::default()
         };
-        rig.queue.list(ParkedSet::Dead, &filter).await.unwrap();
+        rig.queue.list(DeadLetterSet::Dead, &filter).await.unwrap();
     }
     let filter = ListFilter {
         limit: usize::MAX,
@@ -117,7 +121,7 @@ pub async fn a_strange_cursor_or_limit_is_no_error(rig: Rig) {
     };
     assert_eq!(
         rig.queue
-            .list(ParkedSet::Dead, &filter)
+            .list(DeadLetterSet::Dead, &filter)
             .await
             .unwrap()
             .items

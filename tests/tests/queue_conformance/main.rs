@@ -9,13 +9,13 @@
 #![allow(clippy::wildcard_imports, clippy::trivially_copy_pass_by_ref, unreachable_pub)]
 
 mod accepting;
+mod claims;
+mod dead_lettering;
 mod figures;
 mod gating;
-mod lines;
 mod listing;
 mod model;
 mod operations;
-mod parking;
 mod random;
 mod redis_troubles;
 mod rig;
@@ -64,7 +64,7 @@ on_both_queues! {
         groups_in_parallel_keep_their_answers,
         a_lead_for_two_sinks_waits_in_both,
         what_was_accepted_survives_a_crash;
-    lines:
+    claims:
         one_contacts_leads_come_one_at_a_time_in_order,
         order_holds_through_a_retry,
         a_claim_takes_at_most_what_was_asked_oldest_first,
@@ -83,7 +83,7 @@ on_both_queues! {
         the_crm_record_is_remembered_for_a_while,
         leases_stay_in_force_through_a_crash,
         many_workers_deliver_each_lead_once;
-    parking:
+    dead_lettering:
         a_parked_lead_is_shown_in_full,
         a_parked_lead_lets_the_next_one_pass,
         a_lead_dead_in_two_sinks_is_shown_twice,

@@ -16,11 +16,11 @@ pub struct Model {
     lines: BTreeMap<Line, VecDeque<Waiting>>,
     heads: BTreeMap<Line, Head>,
     records: BTreeMap<Line, String>,
-    pub parked: Vec<ModelParked>,
+    pub dead_letters: Vec<ModelDeadLetter>,
     pub unrouted: Vec<(Contact, Waiting)>,
     shares: BTreeMap<(SinkId, WebhookId), SinkShare>,
     webhooks: BTreeMap<WebhookId, WebhookStats>,
-    gates: BTreeMap<SinkId, Gate>,
+    throttles: BTreeMap<SinkId, Throttle>,
     calls: u64,
 }
 
@@ -55,22 +55,22 @@ const FRESH: Head = Head {
 };
 
 /// A lead that waits for a person.
-pub struct ModelParked {
-    pub set: ParkedSet,
+pub struct ModelDeadLetter {
+    pub set: DeadLetterSet,
     pub sink: SinkId,
     contact: Contact,
     attempts: u32,
     lead: Waiting,
 }
 
-impl ModelParked {
+impl ModelDeadLetter {
     pub fn id(&self) -> &LeadId {
         &self.lead.id
     }
 }
 
 #[derive(Default)]
-struct Gate {
+struct Throttle {
     paused: bool,
     failures: u32,
     open: bool,
@@ -277,7 +277,7 @@ impl Model {
         let head = self.heads.get_mut(&line).expect("it is held");
         head.token = None;
         match &settlement.outcome {
-            Outcome::Retry { after, doubt, .. } => {
+            Disposition::Retry { after, doubt, .. } => {
                 head.due = after.is_zero();
                 head.lost = 0;
                 match doubt {
@@ -286,18 +286,21 @@ impl Model {
                     Doubt::Clear => head.unknown = false,
                 }
             }
-            Outcome::Release { after, .. } => {
+            Disposition::Release { after, .. } => {
                 head.due = after.is_zero();
                 head.attempts -= 1;
             }
-            Outcome::Delivered { remember } => {
+            Disposition::Delivered { remember } => {
                 let (lead, _) = self.take_first(&line, true);
                 let share = self.share(sink, &lead.webhook);
                 share.pending -= 1;
                 share.delivered += 1;
-                for parked in &mut self.parked {
-                    if parked.sink == line.0 && parked.contact == line.1 && parked.lead.age < lead.age {
-                        parked.lead.newest = parked.lead.newest.max(lead.age);
+                for dead_letter in &mut self.dead_letters {
+                    if dead_letter.sink == line.0
+                        && dead_letter.contact == line.1
+                        && dead_letter.lead.age < lead.age
+                    {
+                        dead_letter.lead.newest = dead_letter.lead.newest.max(lead.age);
                     }
                 }
                 for (contact, unrouted) in &mut self.unrouted {
@@ -309,13 +312,13 @@ impl Model {
                     self.records.insert(line, record.clone());
                 }
             }
-            Outcome::Park { set, .. } => {
+            Disposition::DeadLetter { set, .. } => {
                 let (lead, attempts) = self.take_first(&line, false);
                 let share = self.share(sink, &lead.webhook);
                 share.pending -= 1;
                 *in_set(share, *set) += 1;
                 let (sink, contact) = line;
-                self.parked.push(ModelParked {
+                self.dead_letters.push(ModelDeadLetter {
                     set: *set,
                     sink,
                     contact,
@@ -342,40 +345,55 @@ impl Model {
         (lead, attempts)
     }
 
-    pub fn replay(&mut self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> bool {
-        let Some(parked) = self.unpark(set, sink, id) else {
+    pub fn replay(&mut self, set: DeadLetterSet, sink: &SinkId, id: &LeadId) -> bool {
+        let Some(dead_letter) = self.take_dead_letter(set, sink, id) else {
             return false;
         };
-        self.share(sink, &parked.lead.webhook).pending += 1;
-        self.enqueue_by_age((parked.sink, parked.contact), parked.lead);
+        self.share(sink, &dead_letter.lead.webhook).pending += 1;
+        self.enqueue_by_age((dead_letter.sink, dead_letter.contact), dead_letter.lead);
         true
     }
 
-    pub fn discard(&mut self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> bool {
-        let Some(parked) = self.unpark(set, sink, id) else {
+    pub fn discard(&mut self, set: DeadLetterSet, sink: &SinkId, id: &LeadId) -> bool {
+        let Some(dead_letter) = self.take_dead_letter(set, sink, id) else {
             return false;
         };
-        self.share(sink, &parked.lead.webhook).discarded += 1;
+        self.share(sink, &dead_letter.lead.webhook).discarded += 1;
         true
     }
 
-    fn unpark(&mut self, set: ParkedSet, sink: &SinkId, id: &LeadId) -> Option<ModelParked> {
-        let is_it = |parked: &ModelParked| parked.set == set && parked.sink == *sink && parked.lead.id == *id;
-        let parked = self.parked.remove(self.parked.iter().position(is_it)?);
-        *in_set(self.share(sink, &parked.lead.webhook), set) -= 1;
-        Some(parked)
+    fn take_dead_letter(
+        &mut self,
+        set: DeadLetterSet,
+        sink: &SinkId,
+        id: &LeadId,
+    ) -> Option<ModelDeadLetter> {
+        let is_it = |dead_letter: &ModelDeadLetter| {
+            dead_letter.set == set && dead_letter.sink == *sink && dead_letter.lead.id == *id
+        };
+        let dead_letter = self
+            .dead_letters
+            .remove(self.dead_letters.iter().position(is_it)?);
+        *in_set(self.share(sink, &dead_letter.lead.webhook), set) -= 1;
+        Some(dead_letter)
     }
 
     pub fn erase(&mut self, contact: &Contact) -> u64 {
         let mut erased = 0;
         let theirs: Vec<_> = self
-            .parked
+            .dead_letters
             .iter()
-            .filter(|parked| parked.contact == *contact)
+            .filter(|dead_letter| dead_letter.contact == *contact)
             .collect();
         let theirs: Vec<_> = theirs
             .iter()
-            .map(|parked| (parked.set, parked.sink.clone(), parked.id().clone()))
+            .map(|dead_letter| {
+                (
+                    dead_letter.set,
+                    dead_letter.sink.clone(),
+                    dead_letter.id().clone(),
+                )
+            })
             .collect();
         for (set, sink, id) in theirs {
             erased += u64::from(self.discard(set, &sink, &id));
@@ -411,37 +429,37 @@ impl Model {
     }
 
     pub fn report(&mut self, sink: &SinkId, health: CrmHealth, breaker: Breaker) {
-        let gate = self.gates.entry(sink.clone()).or_default();
+        let throttle = self.throttles.entry(sink.clone()).or_default();
         match health {
-            CrmHealth::Up => (gate.failures, gate.open) = (0, false),
+            CrmHealth::Up => (throttle.failures, throttle.open) = (0, false),
             CrmHealth::Down => {
-                gate.failures += 1;
-                gate.open |= gate.failures >= breaker.failures;
+                throttle.failures += 1;
+                throttle.open |= throttle.failures >= breaker.failures;
             }
         }
     }
 
     pub fn pause(&mut self, sink: &SinkId) {
-        self.gates.entry(sink.clone()).or_default().paused = true;
+        self.throttles.entry(sink.clone()).or_default().paused = true;
     }
 
     pub fn resume(&mut self, sink: &SinkId) {
-        let gate = self.gates.entry(sink.clone()).or_default();
-        *gate = Gate {
-            granted: gate.granted,
-            ..Gate::default()
+        let throttle = self.throttles.entry(sink.clone()).or_default();
+        *throttle = Throttle {
+            granted: throttle.granted,
+            ..Throttle::default()
         };
     }
 
     /// How many are granted; how many failures are told; whether a pause or open circuit is the reason.
     pub fn permits(&mut self, sink: &SinkId, want: u32, limit: RateLimit) -> (u32, u32, bool) {
-        let gate = self.gates.entry(sink.clone()).or_default();
-        if gate.paused || gate.open {
-            return (0, gate.failures, true);
+        let throttle = self.throttles.entry(sink.clone()).or_default();
+        if throttle.paused || throttle.open {
+            return (0, throttle.failures, true);
         }
-        let granted = want.min(limit.requests - gate.granted);
-        gate.granted += granted;
-        (granted, gate.failures, false)
+        let granted = want.min(limit.requests - throttle.granted);
+        throttle.granted += granted;
+        (granted, throttle.failures, false)
     }
 
     pub fn webhook(&self, webhook: &WebhookId) -> WebhookStats {
@@ -455,21 +473,21 @@ impl Model {
             .collect()
     }
 
-    /// Set, sink, id, contact, webhook, attempts of everything parked, in any order but always the same.
-    pub fn parked_leads(&self) -> Vec<(String, SinkId, LeadId, Contact, WebhookId, u32)> {
+    /// Set, sink, id, contact, webhook, attempts of every dead letter, in any order but always the same.
+    pub fn dead_letters(&self) -> Vec<(String, SinkId, LeadId, Contact, WebhookId, u32)> {
         let mut leads: Vec<_> = self
-            .parked
+            .dead_letters
             .iter()
-            .map(|parked| {
-                let (lead, set) = (&parked.lead, parked.set.as_str().to_owned());
-                let (sink, contact) = (parked.sink.clone(), parked.contact.clone());
+            .map(|dead_letter| {
+                let (lead, set) = (&dead_letter.lead, dead_letter.set.as_str().to_owned());
+                let (sink, contact) = (dead_letter.sink.clone(), dead_letter.contact.clone());
                 (
                     set,
                     sink,
                     lead.id.clone(),
                     contact,
                     lead.webhook.clone(),
-                    parked.attempts,
+                    dead_letter.attempts,
                 )
             })
             .collect();
@@ -478,8 +496,8 @@ impl Model {
     }
 }
 
-fn in_set(share: &mut SinkShare, set: ParkedSet) -> &mut u64 {
-    if set == ParkedSet::Held {
+fn in_set(share: &mut SinkShare, set: DeadLetterSet) -> &mut u64 {
+    if set == DeadLetterSet::Held {
         &mut share.held
     } else {
         &mut share.dead

@@ -68,7 +68,7 @@ impl Comparison {
             Operation::DiscardWaiting { which } => {
                 if let Some((sink, contact, id)) = self.some_waiting(which) {
                     let expected = self.model.discard_waiting(&sink, &contact, &id);
-                    let done = self.queue.discard(ParkedSet::Pending, Some(&sink), &id).await;
+                    let done = self.queue.discard(DeadLetterSet::Pending, Some(&sink), &id).await;
                     assert_eq!(done.unwrap(), expected);
                 }
             }
@@ -87,7 +87,7 @@ impl Comparison {
                     let how = Requeue::default();
                     let done = self
                         .queue
-                        .requeue(ParkedSet::Unrouted, None, &id, &[crm()], how)
+                        .requeue(DeadLetterSet::Unrouted, None, &id, &[crm()], how)
                         .await;
                     assert!(done.unwrap());
                 }
@@ -137,7 +137,7 @@ impl Comparison {
         let how = Requeue::default();
         let done = self
             .queue
-            .requeue(ParkedSet::Pending, Some(&sink), &id, &[to], how)
+            .requeue(DeadLetterSet::Pending, Some(&sink), &id, &[to], how)
             .await;
         assert_eq!(done.unwrap(), expected);
     }
@@ -171,37 +171,37 @@ impl Comparison {
         // Mostly the latest: older ones are stale by now.
         let at = self.claims.len() - 1 - which.index(self.claims.len().min(4));
         let (sink, contact, token) = self.claims[at].clone();
-        let park = |set| Outcome::Park {
+        let dead_letter = |set| Disposition::DeadLetter {
             set,
             why: why("Refused"),
             keep: LONG,
         };
         let outcome = match how {
             0 => DELIVERED,
-            1 => Outcome::Delivered {
+            1 => Disposition::Delivered {
                 remember: Some((format!("crm-{token}"), LONG)),
             },
-            2 => Outcome::Retry {
+            2 => Disposition::Retry {
                 after: Duration::ZERO,
                 doubt: Doubt::Add,
                 why: not_yet(),
             },
-            3 => Outcome::Retry {
+            3 => Disposition::Retry {
                 after: Duration::ZERO,
                 doubt: Doubt::Keep,
                 why: not_yet(),
             },
-            4 => Outcome::Retry {
+            4 => Disposition::Retry {
                 after: LONG,
                 doubt: Doubt::Clear,
                 why: not_yet(),
             },
-            5 => Outcome::Release {
+            5 => Disposition::Release {
                 after: Duration::ZERO,
                 why: None,
             },
-            6 => park(ParkedSet::Held),
-            _ => park(ParkedSet::Dead),
+            6 => dead_letter(DeadLetterSet::Held),
+            _ => dead_letter(DeadLetterSet::Dead),
         };
         let settlement = Settlement {
             contact,
@@ -233,10 +233,10 @@ impl Comparison {
             return;
         };
         if other_set {
-            set = if set == ParkedSet::Held {
-                ParkedSet::Dead
+            set = if set == DeadLetterSet::Held {
+                DeadLetterSet::Dead
             } else {
-                ParkedSet::Held
+                DeadLetterSet::Held
             };
         }
         let expected = self.model.replay(set, &sink, &id);
@@ -251,12 +251,16 @@ impl Comparison {
         assert_eq!(self.queue.discard(set, Some(&sink), &id).await.unwrap(), expected);
     }
 
-    fn some_parked(&self, which: &prop::sample::Index) -> Option<(ParkedSet, SinkId, LeadId)> {
-        if self.model.parked.is_empty() {
+    fn some_parked(&self, which: &prop::sample::Index) -> Option<(DeadLetterSet, SinkId, LeadId)> {
+        if self.model.dead_letters.is_empty() {
             return None;
         }
-        let parked = which.get(&self.model.parked);
-        Some((parked.set, parked.sink.clone(), parked.id().clone()))
+        let dead_letter = which.get(&self.model.dead_letters);
+        Some((
+            dead_letter.set,
+            dead_letter.sink.clone(),
+            dead_letter.id().clone(),
+        ))
     }
 
     async fn permits(&mut self, sink: &SinkId, want: u32) {
@@ -273,7 +277,7 @@ impl Comparison {
         assert_eq!(grant.wait > Duration::ZERO, granted < want);
     }
 
-    async fn rig_listed(&self, set: ParkedSet) -> Vec<LeadId> {
+    async fn rig_listed(&self, set: DeadLetterSet) -> Vec<LeadId> {
         let filter = ListFilter {
             limit: 1000,
             ..ListFilter::default()
@@ -321,12 +325,12 @@ impl Comparison {
                 self.model.webhook(&webhook(number))
             );
         }
-        let mut pending = self.rig_listed(ParkedSet::Pending).await;
+        let mut pending = self.rig_listed(DeadLetterSet::Pending).await;
         pending.sort();
         let mut expected: Vec<_> = self.model.waiting().into_iter().map(|(_, _, id)| id).collect();
         expected.sort();
         assert_eq!(pending, expected);
-        let mut unrouted: Vec<_> = self.rig_listed(ParkedSet::Unrouted).await;
+        let mut unrouted: Vec<_> = self.rig_listed(DeadLetterSet::Unrouted).await;
         unrouted.sort();
         let mut expected: Vec<_> = self
             .model
@@ -336,15 +340,15 @@ impl Comparison {
             .collect();
         expected.sort();
         assert_eq!(unrouted, expected);
-        let mut parked = Vec::new();
-        for set in [ParkedSet::Held, ParkedSet::Dead] {
+        let mut dead_letter = Vec::new();
+        for set in [DeadLetterSet::Held, DeadLetterSet::Dead] {
             let mut filter = ListFilter {
                 limit: 3,
                 ..ListFilter::default()
             };
             loop {
                 let page = self.queue.list(set, &filter).await.unwrap();
-                parked.extend(page.items.into_iter().map(|item| {
+                dead_letter.extend(page.items.into_iter().map(|item| {
                     let (sink, contact) = (item.sink.unwrap(), item.contact.unwrap());
                     (
                         set.as_str().to_owned(),
@@ -361,8 +365,8 @@ impl Comparison {
                 }
             }
         }
-        parked.sort();
-        assert_eq!(parked, self.model.parked_leads());
+        dead_letter.sort();
+        assert_eq!(dead_letter, self.model.dead_letters());
     }
 }
 

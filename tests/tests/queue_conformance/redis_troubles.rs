@@ -176,7 +176,10 @@ async fn a_redis_out_of_memory_takes_nothing_in_but_lets_leads_out() {
     );
     let claims = rig.claim(10).await;
     assert_eq!(claims.len(), 2);
-    assert_eq!(rig.park(&claims[0], ParkedSet::Dead).await, Settled::Done);
+    assert_eq!(
+        rig.dead_letter(&claims[0], DeadLetterSet::Dead).await,
+        Settled::Done
+    );
     assert_eq!(rig.settle(&claims[1], DELIVERED).await, Settled::Done);
     let _: () = command(&rig, "CONFIG SET maxmemory 0");
     assert_eq!(
@@ -334,7 +337,7 @@ async fn settled_leads_leave_nothing_behind() {
                 if claims.is_empty() {
                     break;
                 }
-                let outcome = Outcome::Delivered {
+                let outcome = Disposition::Delivered {
                     remember: Some(("crm-1".into(), Duration::from_millis(1))),
                 };
                 let settle = |claim: Claim| Settlement {
@@ -378,13 +381,13 @@ async fn two_prefixes_on_one_redis_never_see_each_other() {
         ..OpenOptions::default()
     };
     let evil = open(&url, options).await.unwrap();
-    let dead = crate::parking::parked(&sales, "ann", ParkedSet::Dead).await;
+    let dead = crate::dead_lettering::dead_letter(&sales, "ann", DeadLetterSet::Dead).await;
     let waiting = lead("ann", "key");
     sales.accept(waiting.clone()).await;
     // then nothing of the one is seen, counted, recognised or taken by the other.
     for id in [&dead.id, &waiting.id] {
         assert!(evil.show(id).await.unwrap().is_empty());
-        for set in [ParkedSet::Dead, ParkedSet::Pending] {
+        for set in [DeadLetterSet::Dead, DeadLetterSet::Pending] {
             assert!(!evil.discard(set, Some(&crm()), id).await.unwrap());
             assert!(
                 !evil
@@ -394,7 +397,7 @@ async fn two_prefixes_on_one_redis_never_see_each_other() {
             );
         }
     }
-    for set in [ParkedSet::Dead, ParkedSet::Pending] {
+    for set in [DeadLetterSet::Dead, DeadLetterSet::Pending] {
         let filter = ListFilter {
             limit: 10,
             ..ListFilter::default()

@@ -129,7 +129,7 @@ impl Rig {
         }
     }
 
-    pub async fn settle(&self, claim: &Claim, outcome: Outcome) -> Settled {
+    pub async fn settle(&self, claim: &Claim, outcome: Disposition) -> Settled {
         let settlement = Settlement {
             contact: claim.contact.clone(),
             token: claim.token,
@@ -142,10 +142,10 @@ impl Rig {
             .remove(0)
     }
 
-    pub async fn park(&self, claim: &Claim, set: ParkedSet) -> Settled {
+    pub async fn dead_letter(&self, claim: &Claim, set: DeadLetterSet) -> Settled {
         self.settle(
             claim,
-            Outcome::Park {
+            Disposition::DeadLetter {
                 set,
                 why: why("Refused"),
                 keep: LONG,
@@ -154,10 +154,10 @@ impl Rig {
         .await
     }
 
-    /// Puts a parked lead back into its sink's line.
+    /// Puts a dead letter back into its sink's line.
     pub async fn replay(
         &self,
-        set: ParkedSet,
+        set: DeadLetterSet,
         sink: &SinkId,
         id: &LeadId,
         record: Option<(&str, Duration)>,
@@ -188,7 +188,7 @@ impl Rig {
         self.queue.sink_stats(&[crm()]).await.unwrap().remove(0)
     }
 
-    pub async fn listed(&self, set: ParkedSet) -> Vec<Parked> {
+    pub async fn listed(&self, set: DeadLetterSet) -> Vec<DeadLetter> {
         let filter = ListFilter {
             limit: 1000,
             ..ListFilter::default()
@@ -197,7 +197,7 @@ impl Rig {
     }
 }
 
-pub const DELIVERED: Outcome = Outcome::Delivered { remember: None };
+pub const DELIVERED: Disposition = Disposition::Delivered { remember: None };
 
 pub fn crm() -> SinkId {
     SinkId::from("shop/crm")
@@ -211,8 +211,8 @@ pub fn form() -> WebhookId {
     WebhookId::from("shop/form")
 }
 
-pub fn retry(after: Duration) -> Outcome {
-    Outcome::Retry {
+pub fn retry(after: Duration) -> Disposition {
+    Disposition::Retry {
         after,
         doubt: Doubt::Keep,
         why: not_yet(),
@@ -224,8 +224,8 @@ pub fn not_yet() -> LastError {
     LastError::new("Unavailable", "in words: ä|:\n")
 }
 
-pub fn why(reason: &str) -> ParkReason {
-    ParkReason {
+pub fn why(reason: &str) -> DeadLetterReason {
+    DeadLetterReason {
         reason: reason.into(),
         message: "in words: ä|:\n".into(),
         answer: "{\"no\":1}".into(),

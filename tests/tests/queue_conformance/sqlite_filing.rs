@@ -65,7 +65,7 @@ async fn a_power_cut_at_any_moment_of_the_filing_loses_nothing_and_keeps_the_ord
             let settlements = claims.iter().map(|claim| Settlement {
                 contact: claim.contact.clone(),
                 token: claim.token,
-                outcome: Outcome::Delivered { remember: None },
+                outcome: Disposition::Delivered { remember: None },
             });
             queue.settle(&crm(), settlements.collect()).await.unwrap();
             for claim in claims {

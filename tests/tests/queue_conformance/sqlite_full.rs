@@ -82,7 +82,8 @@ async fn leads_leave_a_full_file_while_senders_keep_offering_more() {
     while delivered < accepted {
         let claims = rig.queue.claim(&crm(), 5, LONG).await.unwrap().claims;
         for claim in claims {
-            rig.settle(&claim, Outcome::Delivered { remember: None }).await;
+            rig.settle(&claim, Disposition::Delivered { remember: None })
+                .await;
             delivered += 1;
         }
     }

@@ -185,10 +185,10 @@ async fn what_has_left_the_queue_is_not_in_its_files() {
         if n == 0 {
             rig.settle(&claim, DELIVERED).await;
         } else {
-            rig.park(&claim, ParkedSet::Dead).await;
+            rig.dead_letter(&claim, DeadLetterSet::Dead).await;
             assert!(
                 rig.queue
-                    .discard(ParkedSet::Dead, Some(&crm()), &claim.id)
+                    .discard(DeadLetterSet::Dead, Some(&crm()), &claim.id)
                     .await
                     .unwrap()
             );

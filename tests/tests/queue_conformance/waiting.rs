@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use leadgate_receiver::queue::*;
 
-use crate::{parking::parked, rig::*};
+use crate::{dead_lettering::dead_letter, rig::*};
 
-async fn pending(rig: &Rig, filter: ListFilter) -> Vec<Parked> {
+async fn pending(rig: &Rig, filter: ListFilter) -> Vec<DeadLetter> {
     let mut filter = ListFilter {
         limit: filter.limit.max(1),
         ..filter
     };
     let mut items = Vec::new();
     loop {
-        let page = rig.queue.list(ParkedSet::Pending, &filter).await.unwrap();
+        let page = rig.queue.list(DeadLetterSet::Pending, &filter).await.unwrap();
         assert!(page.items.len() <= filter.limit);
         items.extend(page.items);
         filter.after = page.next;
@@ -23,7 +23,7 @@ async fn pending(rig: &Rig, filter: ListFilter) -> Vec<Parked> {
     }
 }
 
-fn ids(leads: &[Parked]) -> Vec<LeadId> {
+fn ids(leads: &[DeadLetter]) -> Vec<LeadId> {
     leads.iter().map(|lead| lead.id.clone()).collect()
 }
 
@@ -39,7 +39,7 @@ async fn accepted(rig: &Rig, people: &[&str]) -> Vec<LeadId> {
 }
 
 /// Moves or replays a lead.
-async fn requeue(rig: &Rig, set: ParkedSet, from: Option<&SinkId>, id: &LeadId, to: &[SinkId]) -> bool {
+async fn requeue(rig: &Rig, set: DeadLetterSet, from: Option<&SinkId>, id: &LeadId, to: &[SinkId]) -> bool {
     rig.queue
         .requeue(set, from, id, to, Requeue::default())
         .await
@@ -77,7 +77,7 @@ pub async fn pending_leads_are_listed_in_full_and_paged(rig: Rig) {
         .map(|lead| lead.due.unwrap().behind)
         .collect();
     assert_eq!(behind, [0, 1, 2]);
-    let claimed = |lead: &&Parked| lead.due.unwrap().claimed;
+    let claimed = |lead: &&DeadLetter| lead.due.unwrap().claimed;
     assert_eq!(listed.iter().filter(claimed).count(), 1);
     assert!(
         listed
@@ -106,7 +106,7 @@ pub async fn pending_leads_are_listed_in_full_and_paged(rig: Rig) {
 
 pub async fn a_pending_lead_tells_why_it_waits(mut rig: Rig) {
     let id = accepted(&rig, &["ann"]).await.remove(0);
-    let lead = |leads: Vec<Parked>| leads.into_iter().next().unwrap();
+    let lead = |leads: Vec<DeadLetter>| leads.into_iter().next().unwrap();
     assert_eq!(lead(rig.queue.show(&id).await.unwrap()).why.reason, "");
     let claim = rig.claim_soon().await;
     rig.settle(&claim, retry(LONG)).await;
@@ -135,7 +135,7 @@ pub async fn a_pending_lead_tells_why_it_waits(mut rig: Rig) {
     // A release without a reason keeps it, one with a reason replaces it, a long one is cut.
     rig.queue.expedite(&crm(), &id).await.unwrap();
     let claim = rig.claim_soon().await;
-    let release = |why| Outcome::Release {
+    let release = |why| Disposition::Release {
         after: Duration::ZERO,
         why,
     };
@@ -163,7 +163,7 @@ pub async fn a_pending_lead_is_found_by_its_id_in_each_sink(rig: Rig) {
     assert!(
         shown
             .iter()
-            .all(|place| place.body == lead.body && place.set == ParkedSet::Pending)
+            .all(|place| place.body == lead.body && place.set == DeadLetterSet::Pending)
     );
 }
 
@@ -172,26 +172,26 @@ pub async fn a_pending_lead_is_taken_out_of_the_middle_the_end_and_the_front(mut
     for gone in [2, 4, 0] {
         assert!(
             rig.queue
-                .discard(ParkedSet::Pending, Some(&crm()), &leads[gone])
+                .discard(DeadLetterSet::Pending, Some(&crm()), &leads[gone])
                 .await
                 .unwrap()
         );
         assert!(
             !rig.queue
-                .discard(ParkedSet::Pending, Some(&crm()), &leads[gone])
+                .discard(DeadLetterSet::Pending, Some(&crm()), &leads[gone])
                 .await
                 .unwrap()
         );
     }
     assert!(
         !rig.queue
-            .discard(ParkedSet::Pending, None, &leads[1])
+            .discard(DeadLetterSet::Pending, None, &leads[1])
             .await
             .unwrap()
     );
     assert!(
         !rig.queue
-            .discard(ParkedSet::Pending, Some(&other_crm()), &leads[1])
+            .discard(DeadLetterSet::Pending, Some(&other_crm()), &leads[1])
             .await
             .unwrap()
     );
@@ -208,7 +208,7 @@ pub async fn a_pending_lead_is_taken_out_of_the_middle_the_end_and_the_front(mut
     let last = accepted(&rig, &["bob"]).await;
     assert!(
         rig.queue
-            .discard(ParkedSet::Pending, Some(&crm()), &last[0])
+            .discard(DeadLetterSet::Pending, Some(&crm()), &last[0])
             .await
             .unwrap()
     );
@@ -220,16 +220,25 @@ pub async fn a_lead_that_is_being_delivered_is_left_alone(rig: Rig) {
     let claim = rig.claim_soon().await;
     assert!(
         !rig.queue
-            .discard(ParkedSet::Pending, Some(&crm()), &leads[0])
+            .discard(DeadLetterSet::Pending, Some(&crm()), &leads[0])
             .await
             .unwrap()
     );
     assert!(!rig.queue.expedite(&crm(), &leads[0]).await.unwrap());
-    assert!(!requeue(&rig, ParkedSet::Pending, Some(&crm()), &leads[0], &[other_crm()]).await);
+    assert!(
+        !requeue(
+            &rig,
+            DeadLetterSet::Pending,
+            Some(&crm()),
+            &leads[0],
+            &[other_crm()]
+        )
+        .await
+    );
     // What stands behind it is not.
     assert!(
         rig.queue
-            .discard(ParkedSet::Pending, Some(&crm()), &leads[1])
+            .discard(DeadLetterSet::Pending, Some(&crm()), &leads[1])
             .await
             .unwrap()
     );
@@ -240,7 +249,7 @@ pub async fn a_lead_that_is_being_delivered_is_left_alone(rig: Rig) {
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert!(
         rig.queue
-            .discard(ParkedSet::Pending, Some(&crm()), &left[0])
+            .discard(DeadLetterSet::Pending, Some(&crm()), &left[0])
             .await
             .unwrap()
     );
@@ -263,11 +272,29 @@ pub async fn an_expedited_line_is_due_now(rig: Rig) {
 }
 
 pub async fn a_lead_is_moved_to_another_sink(mut rig: Rig) {
-    let dead = parked(&rig, "ann", ParkedSet::Dead).await.id;
+    let dead = dead_letter(&rig, "ann", DeadLetterSet::Dead).await.id;
     let waits = accepted(&rig, &["ann", "bob"]).await;
-    assert!(requeue(&rig, ParkedSet::Dead, Some(&crm()), &dead, &[other_crm()]).await);
-    assert!(requeue(&rig, ParkedSet::Pending, Some(&crm()), &waits[0], &[other_crm()]).await);
-    assert!(!requeue(&rig, ParkedSet::Pending, Some(&crm()), &waits[0], &[other_crm()]).await);
+    assert!(requeue(&rig, DeadLetterSet::Dead, Some(&crm()), &dead, &[other_crm()]).await);
+    assert!(
+        requeue(
+            &rig,
+            DeadLetterSet::Pending,
+            Some(&crm()),
+            &waits[0],
+            &[other_crm()]
+        )
+        .await
+    );
+    assert!(
+        !requeue(
+            &rig,
+            DeadLetterSet::Pending,
+            Some(&crm()),
+            &waits[0],
+            &[other_crm()]
+        )
+        .await
+    );
     rig.crash().await;
     let stats = rig.queue.sink_stats(&[crm(), other_crm()]).await.unwrap();
     let figures = |stats: &SinkStats| (stats.pending, stats.dead, stats.discarded);
@@ -298,12 +325,21 @@ pub async fn an_unrouted_lead_goes_where_it_is_sent(rig: Rig) {
     };
     rig.accept(lead.clone()).await;
     assert!(
-        !requeue(&rig, ParkedSet::Unrouted, Some(&crm()), &lead.id, &[crm()]).await,
+        !requeue(&rig, DeadLetterSet::Unrouted, Some(&crm()), &lead.id, &[crm()]).await,
         "it has no sink"
     );
-    assert!(requeue(&rig, ParkedSet::Unrouted, None, &lead.id, &[crm(), other_crm()]).await);
     assert!(
-        !requeue(&rig, ParkedSet::Unrouted, None, &lead.id, &[crm()]).await,
+        requeue(
+            &rig,
+            DeadLetterSet::Unrouted,
+            None,
+            &lead.id,
+            &[crm(), other_crm()]
+        )
+        .await
+    );
+    assert!(
+        !requeue(&rig, DeadLetterSet::Unrouted, None, &lead.id, &[crm()]).await,
         "once"
     );
     let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);
@@ -325,7 +361,7 @@ pub async fn sinks_with_leads_are_told_whoever_names_them(mut rig: Rig) {
     rig.deliver_all().await;
     assert_eq!(rig.queue.occupied_sinks().await.unwrap(), [other_crm()]);
     // What is set aside is not forgotten either.
-    parked(&rig, "cid", ParkedSet::Held).await;
+    dead_letter(&rig, "cid", DeadLetterSet::Held).await;
     assert_eq!(rig.queue.occupied_sinks().await.unwrap(), [crm(), other_crm()]);
 }
 
@@ -333,13 +369,13 @@ pub async fn replayed_leads_stand_by_their_time_of_acceptance(mut rig: Rig) {
     // Given one, two and three dead, and four and five waiting,
     let mut dead = Vec::new();
     for _ in 0..3 {
-        dead.push(parked(&rig, "ann", ParkedSet::Dead).await.id);
+        dead.push(dead_letter(&rig, "ann", DeadLetterSet::Dead).await.id);
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     let waiting = accepted(&rig, &["ann", "ann"]).await;
     // when the dead ones are replayed in any order,
     for n in [1, 2, 0] {
-        assert!(rig.replay(ParkedSet::Dead, &crm(), &dead[n], None).await);
+        assert!(rig.replay(DeadLetterSet::Dead, &crm(), &dead[n], None).await);
     }
     rig.crash().await;
     // then they go in the order in which they were accepted, and what comes later comes last.
@@ -358,7 +394,11 @@ pub async fn replayed_leads_stand_by_their_time_of_acceptance(mut rig: Rig) {
 pub async fn parked_leads_are_listed_in_the_order_of_acceptance(rig: Rig) {
     let mut expected = Vec::new();
     for n in 0..7 {
-        expected.push(parked(&rig, &format!("person {n}"), ParkedSet::Dead).await.id);
+        expected.push(
+            dead_letter(&rig, &format!("person {n}"), DeadLetterSet::Dead)
+                .await
+                .id,
+        );
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
     for (limit, reason, matches) in [
@@ -375,7 +415,7 @@ pub async fn parked_leads_are_listed_in_the_order_of_acceptance(rig: Rig) {
         };
         let mut seen = Vec::new();
         loop {
-            let page = rig.queue.list(ParkedSet::Dead, &filter).await.unwrap();
+            let page = rig.queue.list(DeadLetterSet::Dead, &filter).await.unwrap();
             seen.extend(ids(&page.items));
             filter.after = page.next;
             if filter.after.is_none() {
@@ -387,13 +427,13 @@ pub async fn parked_leads_are_listed_in_the_order_of_acceptance(rig: Rig) {
 }
 
 pub async fn a_lead_that_a_newer_one_overtook_is_told_apart(rig: Rig) {
-    let dead = parked(&rig, "ann", ParkedSet::Dead).await.id;
-    let held = parked(&rig, "ann", ParkedSet::Held).await.id;
-    let of_bob = parked(&rig, "bob", ParkedSet::Dead).await.id;
+    let dead = dead_letter(&rig, "ann", DeadLetterSet::Dead).await.id;
+    let held = dead_letter(&rig, "ann", DeadLetterSet::Held).await.id;
+    let of_bob = dead_letter(&rig, "bob", DeadLetterSet::Dead).await.id;
     tokio::time::sleep(Duration::from_millis(5)).await;
     accepted(&rig, &["ann"]).await;
     assert!(
-        rig.listed(ParkedSet::Dead)
+        rig.listed(DeadLetterSet::Dead)
             .await
             .iter()
             .all(|lead| !lead.overtaken)
@@ -404,10 +444,10 @@ pub async fn a_lead_that_a_newer_one_overtook_is_told_apart(rig: Rig) {
     }
     // Replayed, it says so, also after it was set aside again;
     for _ in 0..2 {
-        assert!(rig.replay(ParkedSet::Dead, &crm(), &dead, None).await);
+        assert!(rig.replay(DeadLetterSet::Dead, &crm(), &dead, None).await);
         let claim = rig.claim_soon().await;
         assert_eq!((&claim.id, claim.overtaken), (&dead, true));
-        rig.park(&claim, ParkedSet::Dead).await;
+        rig.dead_letter(&claim, DeadLetterSet::Dead).await;
     }
     // unless a person wants it so.
     let how = Requeue {
@@ -416,13 +456,13 @@ pub async fn a_lead_that_a_newer_one_overtook_is_told_apart(rig: Rig) {
     };
     assert!(
         rig.queue
-            .requeue(ParkedSet::Dead, Some(&crm()), &dead, &[crm()], how)
+            .requeue(DeadLetterSet::Dead, Some(&crm()), &dead, &[crm()], how)
             .await
             .unwrap()
     );
     assert!(!rig.claim_soon().await.overtaken);
     // Another sink has not delivered a newer one.
-    assert!(requeue(&rig, ParkedSet::Held, Some(&crm()), &held, &[other_crm()]).await);
+    assert!(requeue(&rig, DeadLetterSet::Held, Some(&crm()), &held, &[other_crm()]).await);
     let claim = rig
         .queue
         .claim(&other_crm(), 1, LONG)
@@ -435,32 +475,32 @@ pub async fn a_lead_that_a_newer_one_overtook_is_told_apart(rig: Rig) {
 
 pub async fn overtaking_is_remembered_behind_what_failed(rig: Rig) {
     // Given an old lead that is replayed behind two newer ones of which the first is under way,
-    let old = parked(&rig, "ann", ParkedSet::Dead).await.id;
+    let old = dead_letter(&rig, "ann", DeadLetterSet::Dead).await.id;
     tokio::time::sleep(Duration::from_millis(5)).await;
     let newer = accepted(&rig, &["ann"]).await;
     let first = rig.claim_soon().await;
     assert_eq!(first.id, newer[0]);
-    assert!(rig.replay(ParkedSet::Dead, &crm(), &old, None).await);
+    assert!(rig.replay(DeadLetterSet::Dead, &crm(), &old, None).await);
     accepted(&rig, &["ann"]).await;
     // when the first is delivered, then the old one is overtaken,
     rig.settle(&first, DELIVERED).await;
     let claim = rig.claim_soon().await;
     assert_eq!((&claim.id, claim.overtaken), (&old, true));
-    rig.park(&claim, ParkedSet::Dead).await;
+    rig.dead_letter(&claim, DeadLetterSet::Dead).await;
     // the newest one is not.
     let last = rig.claim_soon().await;
     assert!(!last.overtaken);
-    rig.park(&last, ParkedSet::Dead).await;
+    rig.dead_letter(&last, DeadLetterSet::Dead).await;
     assert!(rig.queue.show(&old).await.unwrap()[0].overtaken);
     assert!(!rig.queue.show(&last.id).await.unwrap()[0].overtaken);
 }
 
 pub async fn what_was_put_in_survives_a_crash(mut rig: Rig) {
     for round in 0..3 {
-        let dead = parked(&rig, "ann", ParkedSet::Dead).await.id;
+        let dead = dead_letter(&rig, "ann", DeadLetterSet::Dead).await.id;
         tokio::time::sleep(Duration::from_millis(3)).await;
         let waiting = accepted(&rig, &["ann", "ann"]).await;
-        assert!(rig.replay(ParkedSet::Dead, &crm(), &dead, None).await);
+        assert!(rig.replay(DeadLetterSet::Dead, &crm(), &dead, None).await);
         rig.crash().await;
         let expected: Vec<_> = [dead].into_iter().chain(waiting).collect();
         assert_eq!(rig.deliver_all().await, expected, "round {round}");

@@ -67,11 +67,11 @@ pub async fn the_next_lead_of_a_contact_wakes_when_the_first_is_settled(rig: Rig
 pub async fn a_replay_wakes(rig: Rig) {
     rig.accept(fresh("ann")).await;
     let claim = rig.claim(1).await.remove(0);
-    rig.park(&claim, ParkedSet::Dead).await;
+    rig.dead_letter(&claim, DeadLetterSet::Dead).await;
     rig.claim(1).await;
     let queue = rig.queue.clone();
     let waiter = tokio::spawn(async move { queue.wait(&crm(), LONG).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    rig.replay(ParkedSet::Dead, &crm(), &claim.id, None).await;
+    rig.replay(DeadLetterSet::Dead, &crm(), &claim.id, None).await;
     tokio::time::timeout(RECOVERY, waiter).await.unwrap().unwrap();
 }

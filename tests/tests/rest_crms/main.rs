@@ -56,7 +56,7 @@ async fn lives(name: &str) {
     // What the CRM will never take is dead at once, with its words; the message has no personal data.
     rig.post("5", &format!("eve{REFUSED}"), "Eve").await;
     rig.settled().await;
-    let dead = rig.parked("dead").await;
+    let dead = rig.dead_letters("dead").await;
     assert_eq!(dead.len(), 1, "{dead:?}");
     let (message, answer) = (
         dead[0]["message"].as_str().unwrap(),
@@ -97,7 +97,10 @@ async fn lives(name: &str) {
     }
     assert_eq!(crm.records().len(), 5);
     assert_eq!(
-        (rig.parked("dead").await.len(), rig.parked("held").await.len()),
+        (
+            rig.dead_letters("dead").await.len(),
+            rig.dead_letters("held").await.len()
+        ),
         (1, 0)
     );
     let log = rig.receiver.log();
@@ -145,7 +148,10 @@ async fn leaves_names(name: &str) {
     rig.settled().await;
     assert!(only("nameless@example.com").contains("Lovelace"), "{name}");
     assert_eq!(
-        (rig.parked("dead").await.len(), rig.parked("held").await.len()),
+        (
+            rig.dead_letters("dead").await.len(),
+            rig.dead_letters("held").await.len()
+        ),
         (0, 0),
         "{name}"
     );
@@ -175,7 +181,7 @@ async fn stops(name: &str) {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(rig.pending().await, 3, "{name}: {paused}");
     assert_eq!(rig.crm.records(), [], "{name}");
-    assert!(rig.parked("dead").await.is_empty() && rig.parked("held").await.is_empty());
+    assert!(rig.dead_letters("dead").await.is_empty() && rig.dead_letters("held").await.is_empty());
     let log = rig.receiver.log();
     assert!(
         log.contains("InvalidCredentials") && !log.contains("a-wrong-secret"),
@@ -253,7 +259,7 @@ async fn a_conflict_leads_to_the_record_that_is_there() {
         assert_eq!(other.crm.records().len(), 1, "{name}");
         assert!(other.crm.calm());
         assert_eq!(
-            other.parked("dead").await.len() + other.parked("held").await.len(),
+            other.dead_letters("dead").await.len() + other.dead_letters("held").await.len(),
             0
         );
     }
@@ -267,7 +273,7 @@ async fn a_namesake_is_held_and_not_overwritten() {
     rig.until("created", |crm| crm.records().len() == 1).await;
     rig.post("2", "ada.lovelace@example.org", "Lovelace").await;
     rig.settled().await;
-    let held = rig.parked("held").await;
+    let held = rig.dead_letters("held").await;
     assert_eq!(held.len(), 1, "{held:?}");
     assert_eq!(held[0]["reason"], "RecordConflict");
     assert!(
@@ -294,5 +300,5 @@ async fn a_number_that_was_typed_is_found() {
     let records = rig.crm.records();
     assert_eq!(records.len(), 2, "{records:?}");
     assert_eq!(records[0].name, "Grace Hopper");
-    assert!(rig.parked("dead").await.is_empty() && rig.parked("held").await.is_empty());
+    assert!(rig.dead_letters("dead").await.is_empty() && rig.dead_letters("held").await.is_empty());
 }

@@ -175,7 +175,7 @@ impl Rig {
     }
 
     /// The leads of a set, with everything that is known of them.
-    pub(crate) async fn parked(&self, set: &str) -> Vec<Value> {
+    pub(crate) async fn dead_letters(&self, set: &str) -> Vec<Value> {
         let listed = self.admin(&format!("/deadletters?set={set}")).await;
         let mut all = Vec::new();
         for lead in listed {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use leadgate_crds::CrmSink;
 use leadgate_receiver::config::{CrmSettings, Sink};
-use leadgate_receiver::crm::{self, Crm, Denied, Gate, Upsert};
+use leadgate_receiver::crm::{self, Crm, Throttle, Throttled, Upsert};
 use leadgate_receiver::queue::CrmHealth;
 use leadgate_tests::manifests::SalesforceSink;
 use leadgate_tests::receiver::{Options, Receiver};
@@ -109,7 +109,7 @@ impl Rig {
     }
 
     /// Waits for one lead in a set, and gives it.
-    async fn parked(&self, set: &str) -> Value {
+    async fn dead_letters(&self, set: &str) -> Value {
         let path = format!("/deadletters?set={set}&limit=10");
         self.until(&format!("one is {set}"), || async {
             self.get(&path).await["items"].as_array().unwrap().len() == 1
@@ -135,12 +135,12 @@ fn person(name: &str) -> Value {
            "submissionId": name})
 }
 
-/// A gate that is open.
-struct Open;
+/// A throttle that is open.
+struct Unlimited;
 
 #[async_trait]
-impl Gate for Open {
-    async fn pass(&self) -> Result<(), Denied> {
+impl Throttle for Unlimited {
+    async fn acquire(&self) -> Result<(), Throttled> {
         Ok(())
     }
 
@@ -186,7 +186,7 @@ fn upsert(name: &str) -> Upsert {
 
 async fn deliver(client: &crm::salesforce::Salesforce, batch: Vec<Upsert>) -> Vec<crm::Outcome> {
     let count = batch.len();
-    let outcomes = client.upsert(&batch, &Open).await;
+    let outcomes = client.upsert(&batch, &Unlimited).await;
     assert_eq!(outcomes.len(), count);
     outcomes
 }

@@ -22,7 +22,7 @@ async fn several_records_of_one_external_id_hold_the_lead() {
         .collect();
     // The query sees them before anything is written.
     rig.lead("twice").await;
-    let held = rig.parked("held").await;
+    let held = rig.dead_letters("held").await;
     assert_eq!(held["reason"], "SeveralRecords", "{held}");
     assert!(
         ids.iter()
@@ -44,7 +44,7 @@ async fn an_answer_300_holds_the_lead_with_the_records_it_lists() {
     // They came between the query and the write.
     rig.salesforce.script([Fault::None, Fault::error(300, "")]);
     rig.lead("between").await;
-    let held = rig.parked("held").await;
+    let held = rig.dead_letters("held").await;
     assert_eq!(held["reason"], "SeveralRecords", "{held}");
     assert!(
         ids.iter()
@@ -75,7 +75,7 @@ async fn a_duplicate_rule_is_obeyed_and_an_exact_match_is_updated() {
     other["Email"] = json!("other@example.com");
     let id = rig.salesforce.put(&other);
     rig.post_to("web", &body).await;
-    let held = rig.parked("held").await;
+    let held = rig.dead_letters("held").await;
     assert_eq!(held["reason"], "DuplicateRule", "{held}");
     assert!(held["message"].as_str().unwrap().contains(&id), "{held}");
     assert!(rig.salesforce.with_email("dup@example.com").is_empty());
@@ -128,7 +128,7 @@ async fn a_refused_field_is_dead_after_one_attempt_and_named_without_its_value_w
     })
     .await;
     rig.lead("moon").await;
-    let dead = rig.parked("dead").await;
+    let dead = rig.dead_letters("dead").await;
     assert_eq!(
         (&dead["reason"], &dead["attempts"]),
         (&json!("InvalidOption"), &json!(1)),
@@ -152,7 +152,7 @@ async fn a_missing_name_is_told_with_its_remedy() {
     let rig = Rig::with(Config::default(), |sink, _| sink.more = String::new()).await;
     rig.post_to("web", &json!({"email": "x@example.com", "submissionId": "x"}))
         .await;
-    let dead = rig.parked("dead").await;
+    let dead = rig.dead_letters("dead").await;
     let message = dead["message"].as_str().unwrap();
     assert_eq!(dead["reason"], "RequiredFieldMissing");
     for part in ["LastName", "Company", "salesforce.fallbacks"] {

@@ -11,7 +11,7 @@ use super::Settings;
 use super::answer::{Answer, classify};
 use super::phone_search::{self, Query};
 use crate::crm::exchange::{NoAnswer, Reply, exchange};
-use crate::crm::{Candidate, Gate};
+use crate::crm::{Candidate, Throttle};
 use crate::expression::{percent_encode, plain_text};
 
 /// HubSpot's bound on the results of a page of a search.
@@ -95,20 +95,20 @@ impl Api {
         key: &str,
         id_property: Option<&str>,
         properties: &Map<String, Value>,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<Answer, NoAnswer> {
         let request = self.client.request(Method::PATCH, self.record(key, id_property));
-        self.call(request.json(&json!({"properties": properties})), gate)
+        self.call(request.json(&json!({"properties": properties})), throttle)
             .await
     }
 
     pub(super) async fn create(
         &self,
         properties: &Map<String, Value>,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<Answer, NoAnswer> {
         let request = self.client.request(Method::POST, &self.objects);
-        self.call(request.json(&json!({"properties": properties})), gate)
+        self.call(request.json(&json!({"properties": properties})), throttle)
             .await
     }
 
@@ -118,7 +118,7 @@ impl Api {
         key: &str,
         id_property: Option<&str>,
         names: &[&str],
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Read<Record> {
         let mut url = self.record(key, id_property);
         url.push(if id_property.is_some() { '&' } else { '?' });
@@ -126,7 +126,9 @@ impl Api {
         let mut all = vec!["email", "phone"];
         all.extend(names);
         url.push_str(&percent_encode(&all.join(",")));
-        let reply = self.exchange(self.client.request(Method::GET, url), gate).await?;
+        let reply = self
+            .exchange(self.client.request(Method::GET, url), throttle)
+            .await?;
         Ok(match (reply.status, Record::of(reply.json())) {
             (200, Some(record)) => Ok(record),
             _ => Err(reply.unread()),
@@ -135,10 +137,14 @@ impl Api {
 
     /// Records that may have one of the phone numbers, however they hold it; what was just written may be missing for half
     /// a minute.
-    pub(super) async fn search_phones(&self, phones: &[String], gate: &dyn Gate) -> Read<Vec<Record>> {
+    pub(super) async fn search_phones(
+        &self,
+        phones: &[String],
+        throttle: &dyn Throttle,
+    ) -> Read<Vec<Record>> {
         let mut found: Vec<Record> = Vec::new();
         for query in phone_search::queries(phones) {
-            match self.search(&query, gate).await? {
+            match self.search(&query, throttle).await? {
                 Ok(records) => {
                     for record in records {
                         if found.iter().all(|known| known.id != record.id) {
@@ -152,7 +158,7 @@ impl Api {
         Ok(Ok(found))
     }
 
-    async fn search(&self, query: &Query, gate: &dyn Gate) -> Read<Vec<Record>> {
+    async fn search(&self, query: &Query, throttle: &dyn Throttle) -> Read<Vec<Record>> {
         let url = format!("{}/search", self.objects);
         let mut waits = SHORT_WAITS;
         loop {
@@ -161,7 +167,7 @@ impl Api {
                 .client
                 .request(Method::POST, &url)
                 .json(&query.body(by_digits, PAGE));
-            let reply = self.exchange(request, gate).await?;
+            let reply = self.exchange(request, throttle).await?;
             if let (200, Some(records)) = (reply.status, reply.records()) {
                 return Ok(Ok(records));
             }
@@ -184,7 +190,7 @@ impl Api {
         keys: &[String],
         id_property: Option<&str>,
         names: &[&str],
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Read<Vec<Record>> {
         let inputs: Vec<Value> = keys.iter().map(|key| json!({"id": key})).collect();
         let mut all = vec!["email", "phone"];
@@ -196,7 +202,7 @@ impl Api {
         if let (Some(property), Some(fields)) = (id_property, body.as_object_mut()) {
             fields.insert("idProperty".to_owned(), json!(property));
         }
-        let reply = self.batch("read", &body, gate).await?;
+        let reply = self.batch("read", &body, throttle).await?;
         Ok(match (reply.status, reply.records()) {
             (200 | 207, Some(records)) => Ok(records),
             _ => Err(reply.unread()),
@@ -204,15 +210,20 @@ impl Api {
     }
 
     /// `batch/{kind}`.
-    pub(super) async fn batch(&self, kind: &str, body: &Value, gate: &dyn Gate) -> Result<Reply, NoAnswer> {
+    pub(super) async fn batch(
+        &self,
+        kind: &str,
+        body: &Value,
+        throttle: &dyn Throttle,
+    ) -> Result<Reply, NoAnswer> {
         let url = format!("{}/batch/{kind}", self.objects);
-        self.exchange(self.client.request(Method::POST, url).json(body), gate)
+        self.exchange(self.client.request(Method::POST, url).json(body), throttle)
             .await
     }
 
     /// All properties of the object.
-    pub(super) async fn schema(&self, gate: &dyn Gate) -> Result<Reply, NoAnswer> {
-        self.exchange(self.client.request(Method::GET, &self.properties), gate)
+    pub(super) async fn schema(&self, throttle: &dyn Throttle) -> Result<Reply, NoAnswer> {
+        self.exchange(self.client.request(Method::GET, &self.properties), throttle)
             .await
     }
 
@@ -220,16 +231,17 @@ impl Api {
     pub(super) async fn create_property(
         &self,
         definition: &Value,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<Reply, NoAnswer> {
         let request = self.client.request(Method::POST, &self.properties);
-        self.exchange(request.json(definition), gate).await
+        self.exchange(request.json(definition), throttle).await
     }
 
     /// One record, to see whether the token may read records.
-    pub(super) async fn any_record(&self, gate: &dyn Gate) -> Result<Reply, NoAnswer> {
+    pub(super) async fn any_record(&self, throttle: &dyn Throttle) -> Result<Reply, NoAnswer> {
         let url = format!("{}?limit=1", self.objects);
-        self.exchange(self.client.request(Method::GET, url), gate).await
+        self.exchange(self.client.request(Method::GET, url), throttle)
+            .await
     }
 
     fn record(&self, key: &str, id_property: Option<&str>) -> String {
@@ -241,13 +253,20 @@ impl Api {
         url
     }
 
-    async fn call(&self, request: RequestBuilder, gate: &dyn Gate) -> Result<Answer, NoAnswer> {
-        Ok(self.exchange(request, gate).await?.written())
+    async fn call(&self, request: RequestBuilder, throttle: &dyn Throttle) -> Result<Answer, NoAnswer> {
+        Ok(self.exchange(request, throttle).await?.written())
     }
 
-    async fn exchange(&self, request: RequestBuilder, gate: &dyn Gate) -> Result<Reply, NoAnswer> {
+    async fn exchange(&self, request: RequestBuilder, throttle: &dyn Throttle) -> Result<Reply, NoAnswer> {
         let request = request.header(http::header::AUTHORIZATION, self.settings.authorization.clone());
-        exchange(request, self.settings.timeout, gate, "HubSpot", "hubspot.baseUrl").await
+        exchange(
+            request,
+            self.settings.timeout,
+            throttle,
+            "HubSpot",
+            "hubspot.baseUrl",
+        )
+        .await
     }
 }
 

@@ -19,7 +19,7 @@ use super::progress::{FAILURES, Item, Progress, finish, halve, named, split, sto
 use super::single::outcome;
 use super::{HubSpot, property, texts, without_email};
 use crate::crm::exchange::NoAnswer;
-use crate::crm::{Denied, Gate, Known, Outcome, Upsert, phone_forms};
+use crate::crm::{Known, Outcome, Throttle, Throttled, Upsert, phone_forms};
 
 /// The batch calls that write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +41,9 @@ struct Plan {
 }
 
 impl HubSpot {
-    pub(super) async fn upsert_batch(&self, leads: &[Upsert], gate: &dyn Gate) -> Vec<Outcome> {
+    pub(super) async fn upsert_batch(&self, leads: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
         let mut progress = Progress::new(leads.len());
-        if let Err(stop) = self.write_batches(leads, &mut progress, gate).await {
+        if let Err(stop) = self.write_batches(leads, &mut progress, throttle).await {
             return finish(progress, &stop);
         }
         let (mut all_fine, mut any, mut in_row) = (true, false, 0);
@@ -51,7 +51,7 @@ impl HubSpot {
             if progress.ended(at) {
                 continue;
             }
-            let outcome = self.upsert_one(lead, gate).await;
+            let outcome = self.upsert_one(lead, throttle).await;
             let delivered = matches!(outcome, Outcome::Delivered { .. });
             (all_fine, any) = (all_fine && delivered, true);
             let fails = matches!(outcome, Outcome::Retry { .. } | Outcome::Suspect { .. });
@@ -70,7 +70,7 @@ impl HubSpot {
                 self.no_upsert.store(true, Ordering::Relaxed);
             }
         }
-        let nothing = Outcome::Denied(Denied {
+        let nothing = Outcome::Throttled(Throttled {
             wait: std::time::Duration::ZERO,
             reason: "not reached".to_owned(),
         });
@@ -82,12 +82,12 @@ impl HubSpot {
         &self,
         leads: &[Upsert],
         progress: &mut Progress,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<(), Outcome> {
-        let doubtful = self.with_known_phone(leads, gate).await?;
+        let doubtful = self.with_known_phone(leads, throttle).await?;
         let plan = self.plan(leads, &doubtful);
-        let plan = self.keep_what_stands(leads, plan, progress, gate).await?;
-        self.send(Kind::Update, plan.update, progress, gate).await?;
+        let plan = self.keep_what_stands(leads, plan, progress, throttle).await?;
+        self.send(Kind::Update, plan.update, progress, throttle).await?;
         // An upsert does not tell whether the record is new.
         let creates_more = leads.iter().any(|lead| !lead.create_only.is_empty());
         let upsert = if creates_more || self.no_upsert.load(Ordering::Relaxed) {
@@ -95,20 +95,24 @@ impl HubSpot {
         } else {
             Kind::Upsert
         };
-        self.send(upsert, plan.upsert, progress, gate).await?;
+        self.send(upsert, plan.upsert, progress, throttle).await?;
         let lacking = std::mem::take(&mut progress.lacking);
-        self.send(Kind::Update, lacking, progress, gate).await?;
+        self.send(Kind::Update, lacking, progress, throttle).await?;
         let mut create = plan.create;
         create.append(&mut progress.missing);
         for item in &mut create {
             let lead = leads.get(item.at).map(|lead| texts(&lead.create_only));
             item.properties.extend(lead.unwrap_or_default());
         }
-        self.send(Kind::Create, create, progress, gate).await
+        self.send(Kind::Create, create, progress, throttle).await
     }
 
     /// Leads whose phone number stands in a record that is not plainly theirs: `matching` must judge each.
-    async fn with_known_phone(&self, leads: &[Upsert], gate: &dyn Gate) -> Result<HashSet<usize>, Outcome> {
+    async fn with_known_phone(
+        &self,
+        leads: &[Upsert],
+        throttle: &dyn Throttle,
+    ) -> Result<HashSet<usize>, Outcome> {
         let asked: Vec<(usize, String)> = leads
             .iter()
             .enumerate()
@@ -121,7 +125,7 @@ impl HubSpot {
         let mut phones: Vec<String> = asked.iter().map(|(_, phone)| phone.clone()).collect();
         phones.sort();
         phones.dedup();
-        let records = match self.api.search_phones(&phones, gate).await {
+        let records = match self.api.search_phones(&phones, throttle).await {
             Ok(Ok(records)) => records,
             Ok(Err(answer)) => match outcome(answer) {
                 stop @ (Outcome::Pause { .. } | Outcome::Retry { .. }) => return Err(stop),
@@ -210,7 +214,7 @@ impl HubSpot {
         leads: &[Upsert],
         plan: Plan,
         progress: &mut Progress,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<Plan, Outcome> {
         let mut names: Vec<&str> = leads
             .iter()
@@ -234,7 +238,7 @@ impl HubSpot {
                 continue;
             }
             let keys: Vec<String> = items.iter().map(|item| item.key.clone()).collect();
-            let records = match self.api.read_batch(&keys, property, &names, gate).await {
+            let records = match self.api.read_batch(&keys, property, &names, throttle).await {
                 Ok(Ok(records)) => records,
                 Ok(Err(answer)) => match outcome(answer) {
                     stop @ (Outcome::Pause { .. } | Outcome::Retry { .. }) => return Err(stop),
@@ -284,7 +288,7 @@ impl HubSpot {
         mut kind: Kind,
         items: Vec<Item>,
         progress: &mut Progress,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<(), Outcome> {
         // Halves of halves come after both halves, so that what passes is seen early.
         let mut waiting = VecDeque::from([items]);
@@ -294,9 +298,9 @@ impl HubSpot {
                 continue;
             }
             let (name, body) = self.request(kind, &items);
-            let reply = match self.api.batch(name, &body, gate).await {
+            let reply = match self.api.batch(name, &body, throttle).await {
                 Ok(reply) => reply,
-                Err(NoAnswer::Denied(denied)) => return Err(Outcome::Denied(denied)),
+                Err(NoAnswer::Throttled(denied)) => return Err(Outcome::Throttled(denied)),
                 Err(no_answer) => {
                     failed += 1;
                     self.batching.unanswered(items.len(), &no_answer);

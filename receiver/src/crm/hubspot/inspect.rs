@@ -5,18 +5,18 @@ use serde_json::{Value, json};
 use super::HubSpot;
 use super::answer::Answer;
 use crate::crm::exchange::{NoAnswer, Reply};
-use crate::crm::{Failure, Gate, Inspection};
+use crate::crm::{Failure, Inspection, Throttle};
 
 impl HubSpot {
-    pub(super) async fn inspect_account(&self, properties: &[&str], gate: &dyn Gate) -> Inspection {
-        let schema = match self.api.schema(gate).await {
+    pub(super) async fn inspect_account(&self, properties: &[&str], throttle: &dyn Throttle) -> Inspection {
+        let schema = match self.api.schema(throttle).await {
             Ok(reply) => reply,
             Err(no_answer) => return unreached(no_answer),
         };
         match schema.answer() {
             Answer::Done(_) if schema.json().get("results").is_some_and(Value::is_array) => {
                 let missing = judge(schema.json(), properties, &self.settings.unique_property);
-                let problems = self.mend(missing, gate).await;
+                let problems = self.mend(missing, throttle).await;
                 Inspection {
                     reachable: Some(Ok(())),
                     credentials: Some(Ok(())),
@@ -28,7 +28,7 @@ impl HubSpot {
                 ..Inspection::default()
             },
             // The token may lack crm.schemas.contacts.read and be good enough for leads.
-            Answer::Suspect { own: true, .. } => match self.api.any_record(gate).await {
+            Answer::Suspect { own: true, .. } => match self.api.any_record(throttle).await {
                 Ok(reply) => of_answer(&reply),
                 Err(no_answer) => unreached(no_answer),
             },
@@ -37,12 +37,12 @@ impl HubSpot {
     }
 
     /// Makes what is missing, if the sink says so; what remains is told.
-    async fn mend(&self, found: Vec<Problem>, gate: &dyn Gate) -> Vec<String> {
+    async fn mend(&self, found: Vec<Problem>, throttle: &dyn Throttle) -> Vec<String> {
         let mut problems = Vec::new();
         for problem in found {
             match problem {
                 Problem::Missing(name) if self.settings.ensure_properties => {
-                    match self.api.create_property(&definition(&name), gate).await {
+                    match self.api.create_property(&definition(&name), throttle).await {
                         // 409: another replica was quicker.
                         Ok(reply) if matches!(reply.status, 200..=299 | 409) => {
                             tracing::info!(property = %name, "made a HubSpot property (hubspot.ensureProperties)");
@@ -143,7 +143,7 @@ fn of_answer(reply: &Reply) -> Inspection {
 fn unreached(no_answer: NoAnswer) -> Inspection {
     Inspection {
         reachable: match no_answer {
-            NoAnswer::Denied(_) => None,
+            NoAnswer::Throttled(_) => None,
             NoAnswer::Failed(why, _) => Some(Err(why)),
         },
         ..Inspection::default()

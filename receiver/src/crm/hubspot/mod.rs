@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 use self::api::Api;
 use super::batching::Batching;
 use super::properties::PHONE;
-use super::{Crm, Failure, Gate, Inspection, Matching, Outcome, Upsert};
+use super::{Crm, Failure, Inspection, Matching, Outcome, Throttle, Upsert};
 use crate::expression::plain_text;
 
 /// HubSpot's own contact properties, for sinks without `properties`.
@@ -147,14 +147,14 @@ impl HubSpot {
 
 #[async_trait]
 impl Crm for HubSpot {
-    async fn upsert(&self, batch: &[Upsert], gate: &dyn Gate) -> Vec<Outcome> {
+    async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
         match batch {
             [lead]
                 if self.settings.upsert != crm_sink::Upsert::Batch || self.batching.refusal().is_some() =>
             {
-                vec![self.upsert_one(lead, gate).await]
+                vec![self.upsert_one(lead, throttle).await]
             }
-            leads => self.upsert_batch(leads, gate).await,
+            leads => self.upsert_batch(leads, throttle).await,
         }
     }
 
@@ -176,8 +176,13 @@ impl Crm for HubSpot {
         self.batching.refusal()
     }
 
-    async fn inspect(&self, properties: &[&str], create_only: &[&str], gate: &dyn Gate) -> Inspection {
-        self.inspect_account(&[properties, create_only].concat(), gate)
+    async fn inspect(
+        &self,
+        properties: &[&str],
+        create_only: &[&str],
+        throttle: &dyn Throttle,
+    ) -> Inspection {
+        self.inspect_account(&[properties, create_only].concat(), throttle)
             .await
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::crm::{Denied, Failure, Outcome};
+use crate::crm::{Failure, Outcome, Throttled};
 
 /// So many calls in a row that fail, be they halves of one another, are no lead's fault: with two culprits in a batch, one
 /// half of a half passes before.
@@ -113,14 +113,14 @@ pub(super) fn stop_of(items: &[Item], outcome: Outcome, progress: &mut Progress)
 
 /// Whether an outcome speaks of HubSpot rather than of the lead, so that the others need not be tried.
 pub(super) fn stops(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Denied(_) | Outcome::Pause { .. })
+    matches!(outcome, Outcome::Throttled(_) | Outcome::Pause { .. })
 }
 
 /// Gives every lead an outcome: those of calls that failed that failure, the first of those never sent the reason, and
 /// the rest nothing but a wait.
 pub(super) fn finish(progress: Progress, stop: &Outcome) -> Vec<Outcome> {
     let (wait, reason) = match stop {
-        Outcome::Denied(denied) => (denied.wait, denied.reason.clone()),
+        Outcome::Throttled(denied) => (denied.wait, denied.reason.clone()),
         Outcome::Pause { pause, why } => (*pause, why.for_pause()),
         Outcome::Retry { after, why, .. } => (after.unwrap_or(Duration::from_secs(1)), why.for_pause()),
         _ => (Duration::from_secs(1), "not reached".to_owned()),
@@ -128,10 +128,10 @@ pub(super) fn finish(progress: Progress, stop: &Outcome) -> Vec<Outcome> {
     let told = |outcome: &Option<Outcome>| {
         outcome
             .as_ref()
-            .is_some_and(|outcome| !matches!(outcome, Outcome::Denied(_)))
+            .is_some_and(|outcome| !matches!(outcome, Outcome::Throttled(_)))
     };
     let mut untold =
-        !matches!(stop, Outcome::Denied(_)) && !progress.outcomes.iter().chain(&progress.failed).any(told);
+        !matches!(stop, Outcome::Throttled(_)) && !progress.outcomes.iter().chain(&progress.failed).any(told);
     let Progress { outcomes, failed, .. } = progress;
     outcomes
         .into_iter()
@@ -141,7 +141,7 @@ pub(super) fn finish(progress: Progress, stop: &Outcome) -> Vec<Outcome> {
                 if std::mem::take(&mut untold) {
                     return stop.clone();
                 }
-                Outcome::Denied(Denied {
+                Outcome::Throttled(Throttled {
                     wait,
                     reason: reason.clone(),
                 })

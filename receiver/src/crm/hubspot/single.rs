@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::answer::Answer;
 use super::{HubSpot, property, texts, without_email};
 use crate::crm::exchange::NoAnswer;
-use crate::crm::{Failure, Gate, Known, Outcome, RefusedProperty, Upsert, Verdict};
+use crate::crm::{Failure, Known, Outcome, RefusedProperty, Throttle, Upsert, Verdict};
 
 /// A search may not show a record for so long after it was written (reported by users: up to 30 s).
 const SEARCH_LAG: Duration = Duration::from_secs(35);
@@ -32,22 +32,22 @@ enum Found {
 }
 
 impl HubSpot {
-    pub(super) async fn upsert_one(&self, lead: &Upsert, gate: &dyn Gate) -> Outcome {
-        match self.find_or_create(lead, gate).await {
+    pub(super) async fn upsert_one(&self, lead: &Upsert, throttle: &dyn Throttle) -> Outcome {
+        match self.find_or_create(lead, throttle).await {
             Ok(outcome) => outcome,
             Err(no_answer) => no_answer.into(),
         }
     }
 
-    async fn find_or_create(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Outcome, NoAnswer> {
+    async fn find_or_create(&self, lead: &Upsert, throttle: &dyn Throttle) -> Result<Outcome, NoAnswer> {
         let key = self.key(lead);
         // Without a unique value only the search can tell whether a write whose answer was lost made a record, and it
         // lags behind.
         if lead.unknown && key.is_none() && lead.record.is_none() {
-            return Ok(Outcome::Settle {
+            return Ok(Outcome::AwaitVisibility {
                 after: SEARCH_LAG,
                 why: Failure::new(
-                    "Settling",
+                    "AwaitingVisibility",
                     "the last attempt's answer was lost; waiting until HubSpot's search would show its record",
                 ),
             });
@@ -58,13 +58,13 @@ impl HubSpot {
             } else {
                 Address::Leave
             };
-            let answer = self.write(record, None, address, lead, gate).await?;
+            let answer = self.write(record, None, address, lead, throttle).await?;
             if let Some(outcome) = self.done(lead, answer) {
                 return Ok(outcome);
             }
         }
         if self.phone_first()
-            && let Some(outcome) = self.by_matching(lead, gate).await?
+            && let Some(outcome) = self.by_matching(lead, throttle).await?
         {
             return Ok(outcome);
         }
@@ -75,27 +75,27 @@ impl HubSpot {
                 Address::Write
             };
             let unique = Some(self.settings.unique_property.as_str());
-            let answer = self.write(key, unique, address, lead, gate).await?;
+            let answer = self.write(key, unique, address, lead, throttle).await?;
             if let Some(outcome) = self.done(lead, answer) {
                 return Ok(outcome);
             }
         }
         if !self.phone_first()
-            && let Some(outcome) = self.by_matching(lead, gate).await?
+            && let Some(outcome) = self.by_matching(lead, throttle).await?
         {
             return Ok(outcome);
         }
-        self.create(lead, gate).await
+        self.create(lead, throttle).await
     }
 
     /// Updates the record that `matching` names. `None`: there is none.
-    async fn by_matching(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Option<Outcome>, NoAnswer> {
+    async fn by_matching(&self, lead: &Upsert, throttle: &dyn Throttle) -> Result<Option<Outcome>, NoAnswer> {
         if lead.record == Some(Known::New) {
             return Ok(None);
         }
-        match self.find(lead, gate).await? {
+        match self.find(lead, throttle).await? {
             Found::Update(id) => {
-                let answer = self.write(&id, None, Address::Write, lead, gate).await?;
+                let answer = self.write(&id, None, Address::Write, lead, throttle).await?;
                 Ok(self.done(lead, answer))
             }
             Found::Nothing => Ok(None),
@@ -103,7 +103,7 @@ impl HubSpot {
         }
     }
 
-    async fn find(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Found, NoAnswer> {
+    async fn find(&self, lead: &Upsert, throttle: &dyn Throttle) -> Result<Found, NoAnswer> {
         let mut candidates = Vec::new();
         let email = property(lead, "email");
         // By the unique property itself the record is looked for anyway.
@@ -111,7 +111,7 @@ impl HubSpot {
             && (self.settings.unique_property != "email" || self.phone_first())
             && self.settings.object == "contacts";
         if by_email && let Some(email) = &email {
-            match self.api.read(email, Some("email"), &[], gate).await? {
+            match self.api.read(email, Some("email"), &[], throttle).await? {
                 Ok(record) => candidates.push(record.candidate()),
                 Err(Answer::NotFound(_)) => {}
                 Err(answer) => return Ok(Found::Ended(self.outcome(lead, answer))),
@@ -119,7 +119,11 @@ impl HubSpot {
         }
         let phone = self.phone(lead);
         if let Some(phone) = &phone {
-            match self.api.search_phones(std::slice::from_ref(phone), gate).await? {
+            match self
+                .api
+                .search_phones(std::slice::from_ref(phone), throttle)
+                .await?
+            {
                 Ok(records) => candidates.extend(records.iter().map(super::api::Record::candidate)),
                 Err(answer) => return Ok(Found::Ended(self.outcome(lead, answer))),
             }
@@ -142,7 +146,7 @@ impl HubSpot {
         id_property: Option<&str>,
         address: Address,
         lead: &Upsert,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<Answer, NoAnswer> {
         let plain = match address {
             Address::Write => texts(&lead.properties),
@@ -150,10 +154,10 @@ impl HubSpot {
             Address::Fill => Map::new(),
         };
         if !plain.is_empty() && !self.reads_first(lead) {
-            return self.api.update(key, id_property, &plain, gate).await;
+            return self.api.update(key, id_property, &plain, throttle).await;
         }
         let names: Vec<&str> = lead.properties.iter().map(|(name, _)| name.as_str()).collect();
-        let record = match self.api.read(key, id_property, &names, gate).await? {
+        let record = match self.api.read(key, id_property, &names, throttle).await? {
             Ok(record) => record,
             Err(answer) => return Ok(answer),
         };
@@ -165,12 +169,12 @@ impl HubSpot {
         if properties.is_empty() {
             return Ok(Answer::Done(Some(record.id)));
         }
-        self.api.update(&record.id, None, &properties, gate).await
+        self.api.update(&record.id, None, &properties, throttle).await
     }
 
-    async fn create(&self, lead: &Upsert, gate: &dyn Gate) -> Result<Outcome, NoAnswer> {
-        let answer = match self.api.create(&texts(lead.for_create()), gate).await? {
-            Answer::Conflict(Some(id), _) => self.write(&id, None, Address::Fill, lead, gate).await?,
+    async fn create(&self, lead: &Upsert, throttle: &dyn Throttle) -> Result<Outcome, NoAnswer> {
+        let answer = match self.api.create(&texts(lead.for_create()), throttle).await? {
+            Answer::Conflict(Some(id), _) => self.write(&id, None, Address::Fill, lead, throttle).await?,
             // A path that is not there is a matter of the sink's settings, not of the lead.
             Answer::NotFound(why) => Answer::Pause(
                 Duration::from_mins(1),

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::crm::exchange::{Body, NoAnswer, Reply, exchange};
 use crate::crm::token::TokenCache;
-use crate::crm::{Failure, Gate, Outcome, retry_after};
+use crate::crm::{Failure, Outcome, Throttle, retry_after};
 
 /// How often refused credentials are tried again, so that a correction is noticed.
 const CORRECTION: Duration = Duration::from_mins(1);
@@ -81,7 +81,7 @@ impl Tokens {
         auth: &Auth,
         client: &Client,
         timeout: Duration,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<Credentials, Outcome> {
         match auth {
             Auth::Header(name, value) => Ok(Credentials {
@@ -90,7 +90,7 @@ impl Tokens {
                 generation: None,
             }),
             Auth::ClientCredentials(flow) => {
-                let token = self.0.get(fetch(flow, client, timeout, gate)).await;
+                let token = self.0.get(fetch(flow, client, timeout, throttle)).await;
                 let token = token.map_err(|failed| failed.why)?;
                 Ok(Credentials {
                     name: AUTHORIZATION,
@@ -113,16 +113,16 @@ async fn fetch(
     flow: &ClientCredentials,
     client: &Client,
     timeout: Duration,
-    gate: &dyn Gate,
+    throttle: &dyn Throttle,
 ) -> Result<(HeaderValue, Option<Duration>), Outcome> {
     let request = client
         .post(&flow.token_url)
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(http::header::ACCEPT, "application/json")
         .body(flow.form.clone());
-    match exchange(request, timeout, gate, "the token endpoint", TOKEN_URL).await {
+    match exchange(request, timeout, throttle, "the token endpoint", TOKEN_URL).await {
         Ok(reply) => read(&reply, &flow.scheme),
-        Err(NoAnswer::Denied(denied)) => Err(Outcome::Denied(denied)),
+        Err(NoAnswer::Throttled(denied)) => Err(Outcome::Throttled(denied)),
         // Whatever happened there, the CRM did not get the lead.
         Err(NoAnswer::Failed(why, _)) => Err(Outcome::Retry {
             after: None,

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::*;
-use crate::crm::gate::Open;
+use crate::crm::throttle::Unlimited;
 
 /// A token endpoint that takes a moment, and counts.
 async fn endpoint(status: StatusCode, expires_in: Value) -> (Auth, Arc<AtomicU64>) {
@@ -45,7 +45,7 @@ async fn endpoint(status: StatusCode, expires_in: Value) -> (Auth, Arc<AtomicU64
 /// What many callers at once get.
 async fn crowd(tokens: &Tokens, auth: &Auth) -> Vec<Result<Credentials, Outcome>> {
     let client = Client::new();
-    let one = || tokens.credentials(auth, &client, Duration::from_secs(5), &Open);
+    let one = || tokens.credentials(auth, &client, Duration::from_secs(5), &Unlimited);
     futures::future::join_all((0..20).map(|_| one())).await
 }
 

@@ -11,17 +11,17 @@ use super::auth::{Credentials, Tokens};
 use super::find::{Record, Verdict, judge, records, writable};
 use super::outcome::{path_missing, several, unfinished};
 use super::request::{Request, Variables, request};
+use super::search_lag::SearchLag;
 use super::settings::{Call, Find, Flow, Settings, Write};
-use super::settling::Settling;
 use crate::crm::exchange::{NoAnswer, Reply, exchange};
-use crate::crm::{Crm, Failure, Gate, Inspection, Known, Outcome, Upsert};
+use crate::crm::{Crm, Failure, Inspection, Known, Outcome, Throttle, Upsert};
 
 /// A CRM that a sink describes.
 pub struct Rest {
     pub(super) settings: Arc<Settings>,
     client: Client,
     tokens: Tokens,
-    settling: Settling,
+    search_lag: SearchLag,
 }
 
 /// What a call gave, or what becomes of the lead because it gave nothing.
@@ -34,36 +34,41 @@ impl Rest {
             settings,
             client,
             tokens: Tokens::default(),
-            settling: Settling::default(),
+            search_lag: SearchLag::default(),
         }
     }
 
-    async fn deliver(&self, lead: &Upsert, gate: &dyn Gate) -> Outcome {
+    async fn deliver(&self, lead: &Upsert, throttle: &dyn Throttle) -> Outcome {
         let delivered = match &self.settings.flow {
-            Flow::Upsert(upsert) => self.upsert_at_once(upsert, lead, gate).await,
-            Flow::Find(find) => self.find_and_write(find, lead, gate).await,
+            Flow::Upsert(upsert) => self.upsert_at_once(upsert, lead, throttle).await,
+            Flow::Find(find) => self.find_and_write(find, lead, throttle).await,
         };
         let outcome = delivered.unwrap_or_else(|outcome| outcome);
         match &outcome {
             Outcome::Delivered { .. }
             | Outcome::Reject(_)
             | Outcome::Refused { .. }
-            | Outcome::Hold { .. } => self.settling.end(lead),
+            | Outcome::Hold { .. } => self.search_lag.end(lead),
             Outcome::Retry { unknown: true, .. } | Outcome::Suspect { unknown: true, .. } => {
-                self.settling.begin(lead);
+                self.search_lag.begin(lead);
             }
             Outcome::Retry { .. }
             | Outcome::Suspect { .. }
-            | Outcome::Settle { .. }
-            | Outcome::Denied(_)
+            | Outcome::AwaitVisibility { .. }
+            | Outcome::Throttled(_)
             | Outcome::Pause { .. } => {}
         }
         outcome
     }
 
-    async fn upsert_at_once(&self, upsert: &Write, lead: &Upsert, gate: &dyn Gate) -> Called<Outcome> {
+    async fn upsert_at_once(
+        &self,
+        upsert: &Write,
+        lead: &Upsert,
+        throttle: &dyn Throttle,
+    ) -> Called<Outcome> {
         let variables = Variables::of(lead);
-        Ok(match self.write(upsert, lead, &variables, gate).await? {
+        Ok(match self.write(upsert, lead, &variables, throttle).await? {
             Answer::Done(record) => Outcome::Delivered { record },
             // The CRM looks for the record itself: nothing else can be tried.
             Answer::Conflict(id, why) => Outcome::Hold {
@@ -75,7 +80,7 @@ impl Rest {
         })
     }
 
-    async fn find_and_write(&self, find: &Find, lead: &Upsert, gate: &dyn Gate) -> Called<Outcome> {
+    async fn find_and_write(&self, find: &Find, lead: &Upsert, throttle: &dyn Throttle) -> Called<Outcome> {
         // What stands can be left alone only if it is seen; nor does a lead that changes nothing prove that its record is
         // still there.
         let reads = lead.properties.is_empty()
@@ -93,7 +98,7 @@ impl Rest {
                     candidates: Vec::new(),
                 });
             }
-            Some(Known::New) => return self.create(find, lead, reads, gate).await,
+            Some(Known::New) => return self.create(find, lead, reads, throttle).await,
             Some(Known::Record(id)) => Some(id),
             None => None,
         };
@@ -104,16 +109,16 @@ impl Rest {
         }
         if let Some(id) = known
             && !reads
-            && let Some(outcome) = self.update(find, lead, id, &lead.properties, gate).await?
+            && let Some(outcome) = self.update(find, lead, id, &lead.properties, throttle).await?
         {
             return Ok(outcome);
         }
-        let found = self.look_up(find, lead, gate).await?;
+        let found = self.look_up(find, lead, throttle).await?;
         if let Some(id) = known
             && reads
         {
             match found.iter().find(|record| record.id == *id) {
-                Some(record) => return self.update_found(find, lead, record, gate).await,
+                Some(record) => return self.update_found(find, lead, record, throttle).await,
                 None => {
                     if let Some(outcome) = self.wait_for_lookup(find, lead) {
                         return Ok(outcome);
@@ -122,16 +127,18 @@ impl Rest {
             }
         }
         match judge(&found) {
-            Verdict::One(record) => self.update_found(find, lead, record, gate).await,
+            Verdict::One(record) => self.update_found(find, lead, record, throttle).await,
             Verdict::Several(candidates) => Ok(several(candidates)),
-            Verdict::None => self.create(find, lead, reads, gate).await,
+            Verdict::None => self.create(find, lead, reads, throttle).await,
         }
     }
 
     /// The records that the lookup shows.
-    async fn look_up(&self, find: &Find, lead: &Upsert, gate: &dyn Gate) -> Called<Vec<Record>> {
+    async fn look_up(&self, find: &Find, lead: &Upsert, throttle: &dyn Throttle) -> Called<Vec<Record>> {
         let variables = Variables::of(lead);
-        let (answer, seen) = self.call(&find.lookup.call, None, lead, &variables, gate).await?;
+        let (answer, seen) = self
+            .call(&find.lookup.call, None, lead, &variables, throttle)
+            .await?;
         match answer {
             Answer::Done(_) => records(&find.lookup, &seen, lead),
             Answer::NotFound(why) => Err(path_missing(&why, "rest.lookup.path")),
@@ -140,16 +147,22 @@ impl Rest {
         }
     }
 
-    async fn create(&self, find: &Find, lead: &Upsert, reads: bool, gate: &dyn Gate) -> Called<Outcome> {
+    async fn create(
+        &self,
+        find: &Find,
+        lead: &Upsert,
+        reads: bool,
+        throttle: &dyn Throttle,
+    ) -> Called<Outcome> {
         let variables = Variables::for_create(lead);
-        match self.write(&find.create, lead, &variables, gate).await? {
+        match self.write(&find.create, lead, &variables, throttle).await? {
             Answer::Done(record) => Ok(Outcome::Delivered { record }),
             // Somebody decided that it is none of the records that the CRM has.
             Answer::Conflict(id, why) if lead.record == Some(Known::New) => Ok(Outcome::Hold {
                 why,
                 candidates: id.into_iter().collect(),
             }),
-            Answer::Conflict(id, why) => self.after_conflict(find, lead, id, why, reads, gate).await,
+            Answer::Conflict(id, why) => self.after_conflict(find, lead, id, why, reads, throttle).await,
             Answer::NotFound(why) => Ok(path_missing(&why, "rest.create.path")),
             // The second time: neither the answer nor the lookup shows what was made. No third one.
             Answer::Nameless(why) if lead.unknown => Ok(Outcome::Hold {
@@ -168,19 +181,19 @@ impl Rest {
         id: Option<String>,
         why: Failure,
         reads: bool,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Called<Outcome> {
         if let Some(id) = &id
             && !reads
-            && let Some(outcome) = self.update(find, lead, id, &lead.properties, gate).await?
+            && let Some(outcome) = self.update(find, lead, id, &lead.properties, throttle).await?
         {
             return Ok(outcome);
         }
-        let found = self.look_up(find, lead, gate).await?;
+        let found = self.look_up(find, lead, throttle).await?;
         let named = id.and_then(|id| found.iter().find(|record| record.id == id));
         match (named, judge(&found)) {
             (Some(record), _) | (None, Verdict::One(record)) => {
-                self.update_found(find, lead, record, gate).await
+                self.update_found(find, lead, record, throttle).await
             }
             (None, Verdict::Several(candidates)) => Ok(several(candidates)),
             // Its search may lag behind; or what the CRM calls a duplicate is not what `match` calls the person.
@@ -204,7 +217,7 @@ impl Rest {
         find: &Find,
         lead: &Upsert,
         record: &Record,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Called<Outcome> {
         let properties =
             writable(&self.settings.matching, &lead.properties, &record.fields).map_err(Outcome::Reject)?;
@@ -214,7 +227,7 @@ impl Rest {
                 record: Some(record.id.clone()),
             });
         }
-        let updated = self.update(find, lead, &record.id, &properties, gate).await?;
+        let updated = self.update(find, lead, &record.id, &properties, throttle).await?;
         Ok(updated.unwrap_or_else(|| Outcome::Retry {
             after: Some(find.lookup.lag),
             why: Failure::new(
@@ -232,30 +245,32 @@ impl Rest {
         lead: &Upsert,
         id: &str,
         properties: &[(String, Value)],
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Called<Option<Outcome>> {
         let variables = Variables::for_update(lead, id, properties);
-        Ok(match self.write(&find.update, lead, &variables, gate).await? {
-            Answer::NotFound(_) => None,
-            Answer::Done(_) => Some(Outcome::Delivered {
-                record: Some(id.to_owned()),
-            }),
-            // Another record has one of the lead's values: which of them is the person?
-            Answer::Conflict(other, why) => Some(Outcome::Hold {
-                why,
-                candidates: [Some(id.to_owned()), other].into_iter().flatten().collect(),
-            }),
-            other => Some(unfinished(other, false, lead)),
-        })
+        Ok(
+            match self.write(&find.update, lead, &variables, throttle).await? {
+                Answer::NotFound(_) => None,
+                Answer::Done(_) => Some(Outcome::Delivered {
+                    record: Some(id.to_owned()),
+                }),
+                // Another record has one of the lead's values: which of them is the person?
+                Answer::Conflict(other, why) => Some(Outcome::Hold {
+                    why,
+                    candidates: [Some(id.to_owned()), other].into_iter().flatten().collect(),
+                }),
+                other => Some(unfinished(other, false, lead)),
+            },
+        )
     }
 
     /// What to do while the lookup may not show a record that was made.
     fn wait_for_lookup(&self, find: &Find, lead: &Upsert) -> Option<Outcome> {
-        let left = self.settling.left(lead, find.lookup.lag)?;
+        let left = self.search_lag.left(lead, find.lookup.lag)?;
         Some(Outcome::Retry {
             after: Some(left),
             why: Failure::new(
-                "Settling",
+                "AwaitingVisibility",
                 "the CRM may have a record that its lookup does not show yet; waiting for rest.lookup.lag",
             ),
             unknown: false,
@@ -267,9 +282,11 @@ impl Rest {
         write: &Write,
         lead: &Upsert,
         variables: &Variables<'_>,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Called<Answer> {
-        let (answer, _) = self.call(&write.call, Some(write), lead, variables, gate).await?;
+        let (answer, _) = self
+            .call(&write.call, Some(write), lead, variables, throttle)
+            .await?;
         Ok(answer)
     }
 
@@ -279,13 +296,13 @@ impl Rest {
         write: Option<&Write>,
         lead: &Upsert,
         variables: &Variables<'_>,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Called<(Answer, Seen)> {
         let request = request(&self.settings.base_url, call, variables).map_err(Outcome::Reject)?;
         let method = method(call);
         let made_unknown = matches!(call.name, "create" | "upsert");
         let reply = self
-            .send(&method, &request, gate)
+            .send(&method, &request, throttle)
             .await
             .map_err(|outcome| match outcome {
                 // Only a lost write that may have made a record is a matter of duplicates.
@@ -307,22 +324,22 @@ impl Rest {
         &self,
         method: &Method,
         request: &Request,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<Reply, Outcome> {
-        let credentials = self.credentials(gate).await?;
-        let reply = self.send_with(method, request, &credentials, gate).await?;
+        let credentials = self.credentials(throttle).await?;
+        let reply = self.send_with(method, request, &credentials, throttle).await?;
         if reply.status != 401 || !credentials.renewable() {
             return Ok(reply);
         }
         self.tokens.refused(&credentials).await;
-        let credentials = self.credentials(gate).await?;
-        Ok(self.send_with(method, request, &credentials, gate).await?)
+        let credentials = self.credentials(throttle).await?;
+        Ok(self.send_with(method, request, &credentials, throttle).await?)
     }
 
-    async fn credentials(&self, gate: &dyn Gate) -> Result<Credentials, Outcome> {
+    async fn credentials(&self, throttle: &dyn Throttle) -> Result<Credentials, Outcome> {
         let settings = &self.settings;
         self.tokens
-            .credentials(&settings.auth, &self.client, settings.timeout, gate)
+            .credentials(&settings.auth, &self.client, settings.timeout, throttle)
             .await
     }
 
@@ -331,7 +348,7 @@ impl Rest {
         method: &Method,
         request: &Request,
         credentials: &Credentials,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<Reply, NoAnswer> {
         let settings = &self.settings;
         let mut builder: RequestBuilder = self
@@ -346,7 +363,7 @@ impl Rest {
             .headers(settings.headers.clone())
             .headers(request.headers.clone())
             .header(&credentials.name, credentials.value.clone());
-        exchange(builder, settings.timeout, gate, "the CRM", "rest.baseUrl").await
+        exchange(builder, settings.timeout, throttle, "the CRM", "rest.baseUrl").await
     }
 }
 
@@ -363,10 +380,10 @@ pub(super) fn method(call: &Call) -> Method {
 
 #[async_trait]
 impl Crm for Rest {
-    async fn upsert(&self, batch: &[Upsert], gate: &dyn Gate) -> Vec<Outcome> {
+    async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(batch.len());
         for lead in batch {
-            outcomes.push(self.deliver(lead, gate).await);
+            outcomes.push(self.deliver(lead, throttle).await);
         }
         outcomes
     }
@@ -375,8 +392,13 @@ impl Crm for Rest {
         1
     }
 
-    async fn inspect(&self, _properties: &[&str], _create_only: &[&str], gate: &dyn Gate) -> Inspection {
-        super::inspect::inspect(self, gate).await
+    async fn inspect(
+        &self,
+        _properties: &[&str],
+        _create_only: &[&str],
+        throttle: &dyn Throttle,
+    ) -> Inspection {
+        super::inspect::inspect(self, throttle).await
     }
 }
 

@@ -10,7 +10,7 @@ use leadgate_crds::crm_sink::Overwrite;
 use serde_json::json;
 
 use super::*;
-use crate::crm::gate::Open;
+use crate::crm::throttle::Unlimited;
 use script::{PAGE, Script, Step, ada, known, lead};
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn each_way_through_the_calls_ends_as_it_must() {
                 ("POST /new", 409, json!({})),
                 ("GET /find", 200, json!([])),
             ],
-            "retry Settling unknown=false",
+            "retry AwaitingVisibility unknown=false",
         ),
         (
             "an update meets another record's value",
@@ -146,7 +146,7 @@ async fn each_way_through_the_calls_ends_as_it_must() {
             None,
             true,
             vec![],
-            "retry Settling unknown=false",
+            "retry AwaitingVisibility unknown=false",
         ),
         (
             "a lookup that is not there is no empty one",
@@ -281,7 +281,7 @@ async fn a_lost_answer_waits_out_the_searchs_lag_and_no_longer() {
     );
     assert_eq!(
         script.deliver(lead(None, true)).await,
-        "retry Settling unknown=false"
+        "retry AwaitingVisibility unknown=false"
     );
     tokio::time::sleep(lag).await;
     // The queue still says that it is unknown: it waits once, not for ever.
@@ -402,7 +402,7 @@ async fn what_stands_in_the_record_is_not_replaced() {
     .await;
     assert_eq!(
         script.deliver(lead(Some(known("5")), false)).await,
-        "retry Settling unknown=false"
+        "retry AwaitingVisibility unknown=false"
     );
 }
 
@@ -464,7 +464,7 @@ async fn an_inspection_asks_for_nobody_and_writes_nothing() {
             upsert,
         )
         .await;
-        let found = script.rest.inspect(&[], &[], &Open).await;
+        let found = script.rest.inspect(&[], &[], &Unlimited).await;
         assert_eq!((found.reachable, found.problems.len()), (Some(Ok(())), 0));
         let credentials = match found.credentials {
             None => "unknown",

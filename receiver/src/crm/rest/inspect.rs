@@ -8,7 +8,7 @@ use super::answer::{Answer, Seen, classify};
 use super::client::{Rest, method};
 use super::request::{Request, Variables, request};
 use super::settings::Flow;
-use crate::crm::{Failure, Gate, Inspection, Outcome, Upsert};
+use crate::crm::{Failure, Inspection, Outcome, Throttle, Upsert};
 
 /// Nobody has this address (RFC 2606) or this number (the range of fiction in North America).
 fn nobody() -> Upsert {
@@ -24,9 +24,9 @@ fn nobody() -> Upsert {
     }
 }
 
-pub(super) async fn inspect(rest: &Rest, gate: &dyn Gate) -> Inspection {
+pub(super) async fn inspect(rest: &Rest, throttle: &dyn Throttle) -> Inspection {
     let (method, request) = harmless(rest);
-    match rest.send(&method, &request, gate).await {
+    match rest.send(&method, &request, throttle).await {
         Ok(reply) => {
             let seen = Seen::new(reply, "lookup");
             match classify(&rest.settings.answers, &seen, None, &[]) {

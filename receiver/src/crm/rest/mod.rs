@@ -2,7 +2,7 @@
 //!
 //! * `settings`: what a sink says, compiled; `request`: a lead -> one request that cannot leave `baseUrl`.
 //! * `answer`: what an answer means; `find`: which of the records that a lookup found is the lead's. Both pure.
-//!   `settling`: leads whose record the lookup may not show yet; `outcome`: what becomes of a lead.
+//!   `search_lag`: leads whose record the lookup may not show yet; `outcome`: what becomes of a lead.
 //! * `auth`: credentials, and OAuth tokens that all callers share; `client`: the calls in their order; `inspect`: a
 //!   check that writes nothing.
 
@@ -13,8 +13,8 @@ mod find;
 mod inspect;
 mod outcome;
 mod request;
+mod search_lag;
 mod settings;
-mod settling;
 
 pub use auth::{Auth, ClientCredentials};
 pub use client::Rest;

@@ -15,8 +15,8 @@ use serde_json::json;
 
 use super::super::*;
 use crate::crm::Matching;
-use crate::crm::gate::Open;
 use crate::crm::rest::{Answers, Auth, Body, Lookup, Part};
+use crate::crm::throttle::Unlimited;
 use crate::expression::{Names, Program};
 
 pub(super) fn part(field: &'static str, source: &str) -> Part {
@@ -148,18 +148,18 @@ impl Script {
         }
     }
 
-    /// The outcome in words: `delivered 7`, `retry Settling unknown=false`, …
+    /// The outcome in words: `delivered 7`, `retry AwaitingVisibility unknown=false`, …
     pub(super) async fn deliver(&self, lead: Upsert) -> String {
-        match self.rest.upsert(&[lead], &Open).await.pop().unwrap() {
+        match self.rest.upsert(&[lead], &Unlimited).await.pop().unwrap() {
             Outcome::Delivered { record } => format!("delivered {}", record.unwrap_or_default()),
             Outcome::Retry { why, unknown, .. } => format!("retry {} unknown={unknown}", why.reason),
-            Outcome::Settle { why, .. } => format!("settle {}", why.reason),
+            Outcome::AwaitVisibility { why, .. } => format!("settle {}", why.reason),
             Outcome::Pause { why, .. } => format!("pause {}", why.reason),
             Outcome::Suspect { why, own, .. } => format!("suspect {} own={own}", why.reason),
             Outcome::Refused { why, properties } => format!("refused {} {properties:?}", why.reason),
             Outcome::Reject(why) => format!("reject {} {}", why.reason, why.answer),
             Outcome::Hold { why, candidates } => format!("hold {} {}", why.reason, candidates.join(",")),
-            Outcome::Denied(denied) => format!("{denied:?}"),
+            Outcome::Throttled(denied) => format!("{denied:?}"),
         }
     }
 

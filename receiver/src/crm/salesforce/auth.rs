@@ -16,7 +16,7 @@ use serde_json::json;
 use super::answer::{Answer, Token, token};
 use crate::crm::exchange::{Body, NoAnswer, send};
 use crate::crm::token::{AccessToken, TokenCache};
-use crate::crm::{Failure, Gate};
+use crate::crm::{Failure, Throttle};
 use crate::queue::CrmHealth;
 
 /// Salesforce takes assertions that end within three minutes; the rest is for clocks that differ.
@@ -210,8 +210,12 @@ impl Auth {
     }
 
     /// The session's token; the first caller signs in, the others wait for it.
-    pub(super) async fn session(&self, sign_in: &SignIn, gate: &dyn Gate) -> Result<AccessToken, Answer> {
-        let token = self.tokens.get(self.sign_in(sign_in, gate)).await;
+    pub(super) async fn session(
+        &self,
+        sign_in: &SignIn,
+        throttle: &dyn Throttle,
+    ) -> Result<AccessToken, Answer> {
+        let token = self.tokens.get(self.sign_in(sign_in, throttle)).await;
         token.map_err(|failed| match failed.left {
             Some(left) => with_wait(failed.why, left),
             None => failed.why,
@@ -227,7 +231,7 @@ impl Auth {
     async fn sign_in(
         &self,
         sign_in: &SignIn,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<(HeaderValue, Option<Duration>), Answer> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let form = sign_in
@@ -238,7 +242,7 @@ impl Auth {
         let reply = match send(request, self.timeout, "Salesforce's sign-in", sign_in.address()).await {
             Ok(reply) => reply,
             Err(why) => {
-                gate.report(CrmHealth::Down, started.elapsed()).await;
+                throttle.report(CrmHealth::Down, started.elapsed()).await;
                 // Nothing was written by it, whatever became of it.
                 return Err(match why {
                     NoAnswer::Failed(why, _) => Answer::Retry {
@@ -246,12 +250,12 @@ impl Auth {
                         why,
                         unknown: false,
                     },
-                    denied @ NoAnswer::Denied(_) => Answer::None(denied),
+                    denied @ NoAnswer::Throttled(_) => Answer::None(denied),
                 });
             }
         };
         if reply.status >= 500 {
-            gate.report(CrmHealth::Down, started.elapsed()).await;
+            throttle.report(CrmHealth::Down, started.elapsed()).await;
         }
         // A wrong address answers 404 with a page, too.
         if reply.body == Body::Html && matches!(reply.status, 200..=299 | 403) {

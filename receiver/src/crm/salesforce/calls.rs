@@ -10,7 +10,7 @@ use super::batch::{self, Kind, Write};
 use super::client::Salesforce;
 use super::soql::{self, Found, Shape};
 use crate::crm::exchange::{NoAnswer, Reply, exchange};
-use crate::crm::{Failure, Gate};
+use crate::crm::{Failure, Throttle};
 use crate::expression::percent_encode;
 
 /// One request, to be made again with another token if need be.
@@ -34,10 +34,10 @@ impl Call {
 
 impl Salesforce {
     /// Sends; a token that was refused is replaced once.
-    pub(super) async fn call(&self, call: &Call, gate: &dyn Gate) -> Result<Reply, Answer> {
+    pub(super) async fn call(&self, call: &Call, throttle: &dyn Throttle) -> Result<Reply, Answer> {
         let mut refused = None;
         for _ in 0..2 {
-            let session = self.auth.session(&self.settings.sign_in, gate).await?;
+            let session = self.auth.session(&self.settings.sign_in, throttle).await?;
             let mut request = self
                 .client
                 .request(call.method.clone(), &call.url)
@@ -49,7 +49,7 @@ impl Salesforce {
                 request = request.json(body);
             }
             let timeout = self.settings.timeout;
-            let reply = exchange(request, timeout, gate, "Salesforce", "salesforce.instanceUrl")
+            let reply = exchange(request, timeout, throttle, "Salesforce", "salesforce.instanceUrl")
                 .await
                 .map_err(Answer::None)?;
             self.limits.observe(&reply.headers);
@@ -75,11 +75,11 @@ impl Salesforce {
         &self,
         shape: &Shape,
         query: &str,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<(Vec<Found>, bool), Answer> {
         let call = Call::get(format!("{}/query?q={}", self.data, percent_encode(query)));
         // Nothing is written by a query, so no answer leaves nothing in doubt.
-        let reply = self.call(&call, gate).await.map_err(|answer| match answer {
+        let reply = self.call(&call, throttle).await.map_err(|answer| match answer {
             Answer::None(NoAnswer::Failed(why, _)) => Answer::None(NoAnswer::Failed(why, false)),
             answer => answer,
         })?;
@@ -113,7 +113,7 @@ impl Salesforce {
         }
     }
 
-    pub(super) async fn write_one(&self, write: &Write, gate: &dyn Gate) -> Answer {
+    pub(super) async fn write_one(&self, write: &Write, throttle: &dyn Throttle) -> Answer {
         let object = write.object(&self.settings.object);
         let sobject = format!("{}/sobjects/{object}", self.data);
         let (method, url) = match &write.kind {
@@ -130,7 +130,7 @@ impl Salesforce {
             headers: self.headers(write),
             body: Some(Value::Object(write.fields.clone())),
         };
-        let reply = match self.call(&call, gate).await {
+        let reply = match self.call(&call, throttle).await {
             Ok(reply) => reply,
             Err(answer) => return answer,
         };
@@ -144,7 +144,7 @@ impl Salesforce {
     pub(super) async fn write_collection(
         &self,
         writes: &[Write],
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Result<Vec<Answer>, Answer> {
         let Some(first) = writes.first() else {
             return Ok(Vec::new());
@@ -164,7 +164,7 @@ impl Salesforce {
             headers: self.headers(first),
             body: Some(batch::collection(writes, &self.settings.object, self.external())),
         };
-        let reply = self.call(&call, gate).await?;
+        let reply = self.call(&call, throttle).await?;
         match self.classify(&reply) {
             Answer::Done(_) => {
                 let answers = batch::items(reply.json(), writes, &self.settings.object);

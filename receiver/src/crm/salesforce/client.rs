@@ -17,7 +17,7 @@ use super::soql::{self, Found, Keys, Shape};
 use super::{Settings, contact};
 use crate::crm::batching::Batching;
 use crate::crm::exchange::NoAnswer;
-use crate::crm::{Candidate, Crm, Failure, Gate, Inspection, Outcome, Upsert, Verdict};
+use crate::crm::{Candidate, Crm, Failure, Inspection, Outcome, Throttle, Upsert, Verdict};
 
 /// A Salesforce organisation.
 pub struct Salesforce {
@@ -82,7 +82,7 @@ impl Salesforce {
         &self,
         leads: &[(usize, Lead)],
         now: Vec<usize>,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Vec<(usize, Outcome)> {
         let lead = |index: usize| leads.get(index).map(|(_, lead)| lead);
         let names = now
@@ -104,7 +104,7 @@ impl Salesforce {
                 _ => asked.push((index, false)),
             }
         }
-        for (write, answer) in self.write(writes, gate).await {
+        for (write, answer) in self.write(writes, throttle).await {
             match (answer, lead(write.lead)) {
                 // Deleted, merged or converted since: look again.
                 (Answer::Gone(_), _) => asked.push((write.lead, true)),
@@ -123,7 +123,7 @@ impl Salesforce {
                 looks.then(|| (*index, lead.keys(&contacts, *forget)))
             })
             .collect();
-        for (index, found) in self.find(&contacts, &among_contacts, gate).await {
+        for (index, found) in self.find(&contacts, &among_contacts, throttle).await {
             let Some(lead) = lead(index) else { continue };
             let forget = asked.contains(&(index, true));
             let target = match &found {
@@ -143,7 +143,7 @@ impl Salesforce {
             .iter()
             .filter_map(|(index, forget)| Some((*index, lead(*index)?.keys(&shape, *forget))))
             .collect();
-        for (index, found) in self.find(&shape, &keys, gate).await {
+        for (index, found) in self.find(&shape, &keys, throttle).await {
             let Some(lead) = lead(index) else { continue };
             let forget = asked.contains(&(index, true));
             match found {
@@ -154,12 +154,12 @@ impl Salesforce {
                 }
             }
         }
-        for (write, answer) in self.write(writes, gate).await {
+        for (write, answer) in self.write(writes, throttle).await {
             let index = write.lead;
             let Some(lead) = lead(index) else { continue };
             let answer = match answer {
                 Answer::Duplicates(ids, why) if write.may_create() => {
-                    self.duplicates(lead, write, ids, why, &shape, gate).await
+                    self.duplicates(lead, write, ids, why, &shape, throttle).await
                 }
                 answer => answer,
             };
@@ -224,7 +224,7 @@ impl Salesforce {
         &self,
         shape: &Shape,
         keys: &[(usize, Keys)],
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Vec<(usize, Result<Arc<Vec<Found>>, Answer>)> {
         let (nameless, named): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(|(_, keys)| keys.is_empty());
         let mut found: Vec<_> = nameless
@@ -235,7 +235,7 @@ impl Salesforce {
         parts.reverse();
         while let Some(mut part) = parts.pop() {
             let asked: Vec<&Keys> = part.iter().map(|(_, keys)| keys).collect();
-            match self.query(shape, &soql::query(shape, &asked), gate).await {
+            match self.query(shape, &soql::query(shape, &asked), throttle).await {
                 // Some key stands in so many records that others were cut off: ask in smaller parts.
                 Ok((_, false)) if part.len() > 1 => {
                     let rest = part.split_off(part.len() / 2);
@@ -260,11 +260,11 @@ impl Salesforce {
         ids: Vec<String>,
         why: Failure,
         shape: &Shape,
-        gate: &dyn Gate,
+        throttle: &dyn Throttle,
     ) -> Answer {
         // A collection's result may not name them; a single call's does.
         let (ids, why) = if ids.is_empty() {
-            match self.write_one(&write, gate).await {
+            match self.write_one(&write, throttle).await {
                 Answer::Duplicates(ids, why) => (ids, why),
                 answer => return answer,
             }
@@ -282,7 +282,7 @@ impl Salesforce {
             return Answer::Duplicates(ids, why);
         }
         let query = soql::query(shape, &keys.iter().collect::<Vec<_>>());
-        let records = match self.query(shape, &query, gate).await {
+        let records = match self.query(shape, &query, throttle).await {
             Ok((records, _)) => records,
             Err(answer) => return answer,
         };
@@ -295,7 +295,7 @@ impl Salesforce {
                 if update.fields.is_empty() {
                     Answer::Done(Some(id))
                 } else {
-                    self.write_one(&update, gate).await
+                    self.write_one(&update, throttle).await
                 }
             }
             Verdict::Create | Verdict::Hold { .. } => Answer::Duplicates(ids, why),
@@ -341,7 +341,7 @@ fn outcome(answer: Answer, lead: &Lead) -> Outcome {
 
 #[async_trait]
 impl Crm for Salesforce {
-    async fn upsert(&self, batch: &[Upsert], gate: &dyn Gate) -> Vec<Outcome> {
+    async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
         if let Some(pause) = self.limits.pause() {
             return vec![pause; batch.len()];
         }
@@ -356,7 +356,7 @@ impl Crm for Salesforce {
         let mut waiting: Vec<usize> = (0..leads.len()).collect();
         while !waiting.is_empty() {
             let (now, later) = plan::pass(&leads, &waiting);
-            for (index, outcome) in self.deliver(&leads, now, gate).await {
+            for (index, outcome) in self.deliver(&leads, now, throttle).await {
                 if let Some((place, _)) = leads.get(index)
                     && let Some(slot) = outcomes.get_mut(*place)
                 {
@@ -385,10 +385,15 @@ impl Crm for Salesforce {
         self.batching.refusal()
     }
 
-    async fn inspect(&self, properties: &[&str], create_only: &[&str], gate: &dyn Gate) -> Inspection {
+    async fn inspect(
+        &self,
+        properties: &[&str],
+        create_only: &[&str],
+        throttle: &dyn Throttle,
+    ) -> Inspection {
         let settings = &self.settings;
         let describe = Call::get(format!("{}/sobjects/{}/describe", self.data, settings.object));
-        let answer = match self.call(&describe, gate).await {
+        let answer = match self.call(&describe, throttle).await {
             Ok(reply) => match self.classify(&reply) {
                 Answer::Done(_) => {
                     let shape = self.shape(properties.iter().copied());
@@ -415,7 +420,7 @@ fn not_described(answer: Answer, object: &str) -> Inspection {
         problems,
     };
     match answer {
-        Answer::None(NoAnswer::Denied(_)) => Inspection::default(),
+        Answer::None(NoAnswer::Throttled(_)) => Inspection::default(),
         Answer::None(NoAnswer::Failed(why, _))
         | Answer::Retry { why, .. }
         | Answer::Suspect { why, own: false } => Inspection {

@@ -3,7 +3,7 @@
 use super::answer::{Answer, unknown_field};
 use super::batch::{self, Write};
 use super::client::Salesforce;
-use crate::crm::Gate;
+use crate::crm::Throttle;
 use crate::crm::exchange::NoAnswer;
 
 /// Writes that are tried together.
@@ -52,7 +52,7 @@ impl Round {
 
 impl Salesforce {
     /// One answer for each write.
-    pub(super) async fn write(&self, writes: Vec<Write>, gate: &dyn Gate) -> Vec<(Write, Answer)> {
+    pub(super) async fn write(&self, writes: Vec<Write>, throttle: &dyn Throttle) -> Vec<(Write, Answer)> {
         let mut done = Vec::with_capacity(writes.len());
         let mut rest = writes;
         while !rest.is_empty() {
@@ -64,7 +64,7 @@ impl Salesforce {
                 match writes.as_slice() {
                     [] => {}
                     [one] => {
-                        let answer = self.write_one(one, gate).await;
+                        let answer = self.write_one(one, throttle).await;
                         if let Answer::Done(_) = &answer
                             && let Some(size) = round.half_passed(half_of)
                         {
@@ -77,7 +77,7 @@ impl Salesforce {
                             done.extend(unsent.chain(rest.drain(..)).map(|write| (write, answer.clone())));
                         }
                     }
-                    several => match self.write_collection(several, gate).await {
+                    several => match self.write_collection(several, throttle).await {
                         Ok(answers) => self.sort(writes, answers, half_of, &mut round, &mut done),
                         Err(answer) => refused_together(writes, answer, &mut round, &mut done, self),
                     },
@@ -132,7 +132,7 @@ impl Round {
     /// Takes note of a single call's answer. Whether it is true of all others too, so that they need not be tried.
     fn alone(&mut self, answer: &Answer) -> bool {
         match answer {
-            Answer::Pause(..) | Answer::Expired(_) | Answer::None(NoAnswer::Denied(_)) => true,
+            Answer::Pause(..) | Answer::Expired(_) | Answer::None(NoAnswer::Throttled(_)) => true,
             Answer::Suspect { .. } => {
                 self.failed += 1;
                 !self.together && self.passed == 0 && self.failed > 1

@@ -76,7 +76,7 @@ for lead = arg, #ARGV, 4 do
       local expires_at = text(now + kind.keep)
       local value = field('') .. field(contact) .. field(now) .. field(expires_at) .. field('0') .. ARGV[2]
         .. times .. ARGV[lead + 3]
-      park(UNROUTED, string.sub(own, CONTENT + 1) .. '|', kind.webhook, contact, value, now, expires_at)
+      dead_letter(UNROUTED, string.sub(own, CONTENT + 1) .. '|', kind.webhook, contact, value, now, expires_at)
       call('HINCRBY', KEYS[2], kind.webhook .. '|unrouted', 1)
     end
     kind.accepted = kind.accepted + 1

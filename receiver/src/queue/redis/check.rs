@@ -6,7 +6,7 @@ use redis::cmd;
 
 use super::{
     RedisQueue,
-    answer::{items, text},
+    reply::{items, text},
     script,
 };
 use crate::queue::{QueueError, StoreReport};

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Leases the first lead of the contacts that are still due.
--- KEYS: due, state, touched, gate, then the line and the remembered record of each contact.
+-- KEYS: due, state, touched, throttle, then the line and the remembered record of each contact.
 -- ARGV: lease, how many bytes, then the contacts.
 -- Answers the milliseconds until the next is due (-1: none waits), then for each lead its contact, token,
 -- attempt, whether an outcome is unknown, claims without an outcome, record, times and lead.

@@ -2,7 +2,7 @@
 -- Binary-safe fields: "<length>:<bytes>". A waiting lead is two elements of its line, because to join them would
 -- cost more than the rest of an accept (Lua hashes each byte of a new string): its times (queued_at, accepted_at,
 -- and when the newest delivered lead of its contact was accepted, 0 if that is not of interest), and the lead (id,
--- webhook, then the body). A parked one is sink, contact, parked_at, expires_at, attempts, reason, message, answer,
+-- webhook, then the body). A dead letter is sink, contact, dead_lettered_at, expires_at, attempts, reason, message, answer,
 -- then the two as they waited.
 local call = redis.call
 
@@ -90,9 +90,9 @@ local function in_chunks(command, option, arguments)
   end
 end
 
--- A parked set is four keys from KEYS[at] on (times are texts): values by id|sink, members id|sink|webhook by time, the same
+-- A set of dead letters is four keys from KEYS[at] on (times are texts): values by id|sink, members id|sink|webhook by time, the same
 -- by expiry, and contact|id|sink to find a person's.
-local function park(at, id_sink, webhook, contact, value, now, expires_at)
+local function dead_letter(at, id_sink, webhook, contact, value, now, expires_at)
   local member = id_sink .. '|' .. webhook
   call('HSET', KEYS[at], id_sink, value)
   call('ZADD', KEYS[at + 1], now, member)
@@ -102,8 +102,8 @@ local function park(at, id_sink, webhook, contact, value, now, expires_at)
   end
 end
 
--- Takes a lead out of a parked set: its contact, the lead and its times as it waited; nil when it is not there.
-local function unpark(at, id_sink)
+-- Takes a lead out of a set of dead letters: its contact, the lead and its times as it waited; nil when it is not there.
+local function take_dead_letter(at, id_sink)
   local value = call('HGET', KEYS[at], id_sink)
   if not value then
     return nil
@@ -169,7 +169,7 @@ local function take_waiting(at, contact, id, now)
   return lead, times
 end
 
--- Counts a parked lead as discarded: for its sink, or for its webhook if it is unrouted. Rejected requests are only
+-- Counts a dead letter as discarded: for its sink, or for its webhook if it is unrouted. Rejected requests are only
 -- ever counted as such.
 local function count_discarded(counts, webhooks, kind, id_sink, lead)
   local sink, webhook = string.match(id_sink, '|(.*)$'), webhook_of(lead)

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Removes a parked lead. KEYS: counts, webhooks, the set's four. ARGV: the set's name, id|sink.
-local contact, lead = unpark(3, ARGV[2])
+-- Removes a dead letter. KEYS: counts, webhooks, the set's four. ARGV: the set's name, id|sink.
+local contact, lead = take_dead_letter(3, ARGV[2])
 if not contact then
   return 0
 end

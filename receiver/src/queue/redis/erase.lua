@@ -7,7 +7,7 @@ for at, kind in pairs({ [3] = 'held', [7] = 'dead', [11] = 'unrouted' }) do
   local prefix = contact .. '|'
   for _, member in ipairs(call('ZRANGE', KEYS[at + 3], '[' .. prefix, '[' .. prefix .. '\255', 'BYLEX')) do
     local id_sink = string.sub(member, #prefix + 1)
-    local found, lead = unpark(at, id_sink)
+    local found, lead = take_dead_letter(at, id_sink)
     if found then
       count_discarded(KEYS[1], KEYS[2], kind, id_sink, lead)
       erased = erased + 1

@@ -1,6 +1,6 @@
 //! The names of the keys. The prefix is one hash tag, so all keys of a namespace share a cluster slot.
 
-use crate::queue::{Contact, DedupeKey, LeadId, ParkedSet, SinkId};
+use crate::queue::{Contact, DeadLetterSet, DedupeKey, LeadId, SinkId};
 
 /// What keys begin with: `{leadgate}:`.
 #[derive(Clone)]
@@ -69,13 +69,13 @@ impl Keys {
     }
 
     /// Hash: fencing counter, pause, circuit, recent grants.
-    pub(super) fn gate(&self, sink: &SinkId) -> String {
-        self.key(&["gate:", sink.as_str()])
+    pub(super) fn throttle(&self, sink: &SinkId) -> String {
+        self.key(&["throttle:", sink.as_str()])
     }
 
-    /// A parked set: values, members by time, members by expiry, members by contact.
-    pub(super) fn parked(&self, set: ParkedSet) -> [String; 4] {
-        ["", ":time", ":expiry", ":contacts"].map(|part| self.key(&["parked:", set.as_str(), part]))
+    /// A set of dead letters: values, members by time, members by expiry, members by contact.
+    pub(super) fn dead_letters(&self, set: DeadLetterSet) -> [String; 4] {
+        ["", ":time", ":expiry", ":contacts"].map(|part| self.key(&["deadletters:", set.as_str(), part]))
     }
 
     /// String: written by the check.
@@ -89,7 +89,7 @@ impl Keys {
     }
 }
 
-/// A parked lead's name in its set.
+/// A dead letter's name in its set.
 pub(super) fn id_sink(id: &LeadId, sink: Option<&SinkId>) -> String {
     format!("{id}|{}", sink.map_or("", SinkId::as_str))
 }

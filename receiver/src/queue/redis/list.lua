@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- A part of a parked set, newest first. KEYS: values, members by time.
+-- A part of a set of dead letters, newest first. KEYS: values, members by time.
 -- ARGV: time and member to continue after ('' to begin), how many at most, how many to look at, sink ('' for
 -- all), webhook ('' for all).
 -- Answers time and member looked at last ('' at the end), then the values.

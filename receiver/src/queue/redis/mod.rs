@@ -1,22 +1,22 @@
 //! The queue in Redis (7.0 or newer), shared by all replicas.
 //!
 //! * The Lua files beside this one are the operations, each atomic; [`keys`] names what they work on.
-//! * [`link`]: the one connection, replaced by itself; [`intake`]: accepts, in batches; [`subscriber`]: pushes
+//! * [`connection`]: the one connection, replaced by itself; [`accept`]: accepts, in batches; [`subscriber`]: pushes
 //!   of other processes.
-//! * [`packed`]: how a lead is one string; [`answer`]: reading what scripts answer.
+//! * [`codec`]: how a lead is one string; [`reply`]: reading what scripts answer.
 
-mod answer;
+mod accept;
 mod check;
-mod gate;
-mod intake;
+mod claims;
+mod codec;
+mod connection;
+mod dead_letters;
 mod keys;
-mod lines;
-mod link;
-mod packed;
-mod parked;
+mod reply;
 mod script;
 mod stats;
 mod subscriber;
+mod throttle;
 mod waiting;
 
 use std::{
@@ -35,11 +35,12 @@ use tokio::{
     time::timeout,
 };
 
-use self::{intake::Offer, keys::Keys, link::Link};
+use self::{accept::Offer, connection::Link, keys::Keys};
 use super::{
-    Admission, Breaker, Claims, Contact, CrmHealth, Grant, LeadId, ListFilter, NewLead, NewRejected,
-    OpenError, OpenOptions, Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Requeue, Settled,
-    Settlement, SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, intake::Intake, wake::Wake,
+    Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, Grant, LeadId,
+    ListFilter, NewLead, NewRejected, OpenError, OpenOptions, Queue, QueueError, RateLimit, Requeue, Settled,
+    Settlement, SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, backpressure::Backlog,
+    notifier::Notifier,
 };
 
 /// How long a lead's sender waits for the answer: a batch under way, and a part of the next.
@@ -65,8 +66,8 @@ pub(super) struct RedisQueue {
     offers: Mutex<Option<mpsc::UnboundedSender<Offer>>>,
     sender: Mutex<Option<JoinHandle<()>>>,
     helpers: [JoinHandle<()>; 2],
-    intake: Intake,
-    wake: Arc<Wake>,
+    intake: Backlog,
+    wake: Arc<Notifier>,
     listening: Arc<AtomicBool>,
     max_rejected_bytes: u64,
 }
@@ -76,11 +77,11 @@ impl RedisQueue {
     pub(super) fn open(url: &str, options: &OpenOptions) -> Result<Self, OpenError> {
         let client = client(url, options)?;
         let keys = Keys::new(&options.prefix);
-        let wake = Arc::new(Wake::default());
+        let wake = Arc::new(Notifier::default());
         let listening = Arc::new(AtomicBool::new(false));
         let (link, keep_up) = Link::new(client.clone());
         let (offers, offered) = mpsc::unbounded_channel();
-        let sender = tokio::spawn(intake::send_batches(link.clone(), keys.clone(), offered));
+        let sender = tokio::spawn(accept::send_batches(link.clone(), keys.clone(), offered));
         let listen = subscriber::listen(
             client,
             keys.channel(),
@@ -94,7 +95,7 @@ impl RedisQueue {
             offers: Mutex::new(Some(offers)),
             sender: Mutex::new(Some(sender)),
             helpers: [tokio::spawn(keep_up), tokio::spawn(listen)],
-            intake: Intake::new(options.max_waiting, options.max_waiting_bytes),
+            intake: Backlog::new(options.max_waiting, options.max_waiting_bytes),
             wake,
             listening,
             max_rejected_bytes: options.max_rejected_bytes,
@@ -216,22 +217,22 @@ impl Queue for RedisQueue {
         self.keep_rejected(&rejected, keep).await
     }
 
-    async fn list(&self, set: ParkedSet, filter: &ListFilter) -> Result<ParkedPage, QueueError> {
+    async fn list(&self, set: DeadLetterSet, filter: &ListFilter) -> Result<DeadLetterPage, QueueError> {
         match set {
-            ParkedSet::Pending => self.list_waiting(filter).await,
+            DeadLetterSet::Pending => self.list_waiting(filter).await,
             _ => self.list_page(set, filter).await,
         }
     }
 
-    async fn show(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError> {
-        let mut found = self.show_parked(id).await?;
+    async fn show(&self, id: &LeadId) -> Result<Vec<DeadLetter>, QueueError> {
+        let mut found = self.show_dead_letter(id).await?;
         found.extend(self.find_waiting(id, None).await?);
         Ok(found)
     }
 
     async fn requeue(
         &self,
-        set: ParkedSet,
+        set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
         to: &[SinkId],
@@ -252,14 +253,19 @@ impl Queue for RedisQueue {
         Ok(done)
     }
 
-    async fn discard(&self, set: ParkedSet, sink: Option<&SinkId>, id: &LeadId) -> Result<bool, QueueError> {
+    async fn discard(
+        &self,
+        set: DeadLetterSet,
+        sink: Option<&SinkId>,
+        id: &LeadId,
+    ) -> Result<bool, QueueError> {
         match (set, sink) {
-            (ParkedSet::Pending, Some(sink)) => {
+            (DeadLetterSet::Pending, Some(sink)) => {
                 let done = self.discard_waiting(sink, id).await?;
                 self.wake.push(sink);
                 Ok(done)
             }
-            (ParkedSet::Pending, None) => Ok(false),
+            (DeadLetterSet::Pending, None) => Ok(false),
             _ => self.discard_parked(set, sink, id).await,
         }
     }

@@ -1,20 +1,20 @@
 #!lua flags=allow-oom
--- Grants requests under the pause, the circuit breaker and the rolling limit. KEYS: gate.
+-- Grants requests under the pause, the circuit breaker and the rolling limit. KEYS: throttle.
 -- ARGV: how many, the limit's requests (-1: no limit) and window, the breaker's cooldown.
 -- Answers how many, milliseconds to wait, why nothing was ('' for the limit, 'open' for the circuit, else
 -- 'paused:' and the reason), failures in a row.
 local now = now_ms()
 local wanted, requests, per = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local gate = call('HMGET', KEYS[1], 'paused_until', 'reason', 'failures', 'open_until', 'probe_until', 'grants')
-local failures = tonumber(gate[3] or 0)
+local throttle = call('HMGET', KEYS[1], 'paused_until', 'reason', 'failures', 'open_until', 'probe_until', 'grants')
+local failures = tonumber(throttle[3] or 0)
 
-local paused_until = tonumber(gate[1] or 0)
+local paused_until = tonumber(throttle[1] or 0)
 if paused_until > now then
-  return { 0, paused_until - now, 'paused:' .. (gate[2] or ''), failures }
+  return { 0, paused_until - now, 'paused:' .. (throttle[2] or ''), failures }
 end
-local half_open = gate[4] and gate[4] ~= '0'
+local half_open = throttle[4] and throttle[4] ~= '0'
 if half_open then
-  local until_ms = math.max(tonumber(gate[4]), tonumber(gate[5] or 0))
+  local until_ms = math.max(tonumber(throttle[4]), tonumber(throttle[5] or 0))
   if until_ms > now then
     return { 0, until_ms - now, 'open', failures }
   end
@@ -26,7 +26,7 @@ if requests >= 0 then
   -- first:last:requests of each group of grants. Strictly older ones go: both ends are rounded to
   -- milliseconds, and the window must not be cut short by one.
   local groups, used = {}, 0
-  for first, last, number in string.gmatch(gate[6] or '', '(%d+):(%d+):(%d+)') do
+  for first, last, number in string.gmatch(throttle[6] or '', '(%d+):(%d+):(%d+)') do
     if tonumber(last) >= now - per then
       groups[#groups + 1] = { tonumber(first), tonumber(last), tonumber(number) }
       used = used + number

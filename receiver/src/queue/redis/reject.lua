@@ -10,7 +10,7 @@ local now, expires_at = text(now), text(now + ARGV[3])
 local at = field(now)
 local lead = field(ARGV[1]) .. field(ARGV[2]) .. ARGV[5]
 local value = field('') .. field('') .. at .. field(expires_at) .. field('0') .. ARGV[4] .. at .. at .. field('0') .. lead
-park(2, id_sink, ARGV[2], '', value, now, expires_at)
+dead_letter(2, id_sink, ARGV[2], '', value, now, expires_at)
 call('HINCRBY', KEYS[1], ARGV[2] .. '|rejected', 1)
 
 -- The webhook's requests by time, in the same hash slot: the oldest make room.
@@ -22,7 +22,7 @@ while kept > tonumber(ARGV[6]) do
   if not oldest then
     break
   end
-  local _, gone = unpark(2, oldest .. '|')
+  local _, gone = take_dead_letter(2, oldest .. '|')
   if gone then
     kept = call('HINCRBY', KEYS[1], ARGV[2] .. '|rejected_bytes', -#gone)
     call('HINCRBY', KEYS[1], ARGV[2] .. '|rejected_dropped', 1)

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Counts failures in a row; opens or closes the circuit. KEYS: gate.
+-- Counts failures in a row; opens or closes the circuit. KEYS: throttle.
 -- ARGV: '1' if the CRM answered, failures that open the circuit (0: never), cooldown.
 if ARGV[1] == '1' then
   call('HDEL', KEYS[1], 'failures', 'open_until', 'probe_until')

@@ -9,7 +9,7 @@ local lead, times, _
 if set == 'pending' then
   lead, times = take_waiting(3, contact, id, now)
 else
-  _, lead, times = unpark(3, id .. '|' .. from)
+  _, lead, times = take_dead_letter(3, id .. '|' .. from)
 end
 if not lead then
   return 0

@@ -103,10 +103,10 @@ for arg = 3, #ARGV, PER_CLAIM do
           end
         else
           local id = take(lead, 1) or '?'
-          local parked_at, expires_at = text(now), text(now + value)
-          local parked = field(sink) .. field(contact) .. field(parked_at) .. field(expires_at)
+          local dead_lettered_at, expires_at = text(now), text(now + value)
+          local dead_letter = field(sink) .. field(contact) .. field(dead_lettered_at) .. field(expires_at)
             .. field(attempts) .. second .. times .. lead
-          park(kind == 'held' and HELD or DEAD, id .. '|' .. sink, webhook, contact, parked, parked_at, expires_at)
+          dead_letter(kind == 'held' and HELD or DEAD, id .. '|' .. sink, webhook, contact, dead_letter, dead_lettered_at, expires_at)
         end
       end
       next_head(contact, line, newest)

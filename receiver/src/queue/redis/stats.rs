@@ -6,9 +6,9 @@ use redis::{Value, cmd};
 
 use super::{
     RedisQueue,
-    answer::{Items, items, number, strange, text, unsigned},
-    gate::CIRCUIT_OPEN,
+    reply::{Items, items, number, strange, text, unsigned},
     script,
+    throttle::CIRCUIT_OPEN,
 };
 use crate::queue::{Millis, QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 
@@ -19,7 +19,7 @@ impl RedisQueue {
         for sink in sinks {
             call.arg(self.keys.due(sink))
                 .arg(self.keys.touched(sink))
-                .arg(self.keys.gate(sink));
+                .arg(self.keys.throttle(sink));
         }
         let answer = self.link.run_repeatable(&script::STATS, &call).await?;
         read(answer, sinks).ok_or_else(|| strange("stats"))

@@ -12,8 +12,8 @@ use futures::StreamExt;
 use redis::{Client, Msg, RedisResult};
 use tokio::time::timeout;
 
-use super::link::Link;
-use crate::queue::{SinkId, wake::Wake};
+use super::connection::Link;
+use crate::queue::{SinkId, notifier::Notifier};
 
 /// Connecting, and being answered.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ pub(super) async fn listen(
     client: Client,
     channel: String,
     link: Link,
-    wake: Arc<Wake>,
+    wake: Arc<Notifier>,
     listening: Arc<AtomicBool>,
 ) {
     loop {
@@ -54,7 +54,7 @@ async fn subscribe(client: &Client, channel: &str) -> RedisResult<redis::aio::Pu
 }
 
 /// Returns when the connection is gone.
-async fn hear(connection: redis::aio::PubSub, wake: &Wake) {
+async fn hear(connection: redis::aio::PubSub, wake: &Notifier) {
     let (mut sink, mut messages) = connection.split();
     loop {
         match timeout(PING_EVERY, messages.next()).await {
@@ -69,7 +69,7 @@ async fn hear(connection: redis::aio::PubSub, wake: &Wake) {
     }
 }
 
-fn ring(message: &Msg, wake: &Wake) {
+fn ring(message: &Msg, wake: &Notifier) {
     if let Ok(sink) = std::str::from_utf8(message.get_payload_bytes()) {
         wake.push(&SinkId::from(sink));
     }

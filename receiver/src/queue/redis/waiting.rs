@@ -4,15 +4,15 @@ use redis::{Value, cmd};
 
 use super::{
     RedisQueue,
-    answer::{Items, bytes, items, number, strange, text},
-    lines::CLAIM_BYTES,
+    claims::CLAIM_BYTES,
+    codec::{Entry, Fields},
     millis,
-    packed::{Entry, Fields},
+    reply::{Items, bytes, items, number, strange, text},
     script,
 };
 use crate::queue::{
-    Contact, Due, LeadId, ListFilter, Millis, ParkReason, Parked, ParkedPage, ParkedSet, QueueError, Requeue,
-    SinkId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, ListFilter, Millis,
+    QueueError, Requeue, SinkId,
 };
 
 /// Contacts of which one script looks at the lines.
@@ -58,7 +58,7 @@ impl Cursor {
 }
 
 impl RedisQueue {
-    pub(super) async fn list_waiting(&self, filter: &ListFilter) -> Result<ParkedPage, QueueError> {
+    pub(super) async fn list_waiting(&self, filter: &ListFilter) -> Result<DeadLetterPage, QueueError> {
         let limit = filter.limit.clamp(1, 1000);
         let mut cursor = Cursor::parse(filter.after.as_deref());
         let sinks = match &filter.sink {
@@ -93,7 +93,7 @@ impl RedisQueue {
                 let wanted = (limit - found.len()).min(looks);
                 let (reached, leads) = self.read_lines(&sink, &contacts, wanted, skip, None).await?;
                 looks -= leads.len();
-                let fits = |lead: &Parked| {
+                let fits = |lead: &DeadLetter| {
                     filter.webhook.as_ref().is_none_or(|of| *of == lead.webhook)
                         && filter.reason.as_ref().is_none_or(|of| *of == lead.why.reason)
                 };
@@ -157,7 +157,7 @@ impl RedisQueue {
         wanted: usize,
         skip: usize,
         id: Option<&LeadId>,
-    ) -> Result<(Option<(usize, usize)>, Vec<Parked>), QueueError> {
+    ) -> Result<(Option<(usize, usize)>, Vec<DeadLetter>), QueueError> {
         let mut call = script::WAITING.call(1 + contacts.len(), 200 * contacts.len());
         call.arg(self.keys.state(sink));
         for (contact, _) in contacts {
@@ -196,7 +196,7 @@ impl RedisQueue {
         &self,
         id: &LeadId,
         of: Option<&SinkId>,
-    ) -> Result<Vec<Parked>, QueueError> {
+    ) -> Result<Vec<DeadLetter>, QueueError> {
         let sinks = match of {
             Some(sink) => vec![sink.clone()],
             None => self.occupied().await?,
@@ -234,7 +234,7 @@ impl RedisQueue {
 
     pub(super) async fn put_into_lines(
         &self,
-        set: ParkedSet,
+        set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
         to: &[SinkId],
@@ -242,22 +242,22 @@ impl RedisQueue {
     ) -> Result<bool, QueueError> {
         // The contact names the lines, and a script must name its keys: so it is looked up first.
         let contact = match (set, sink) {
-            (ParkedSet::Rejected, _) | (ParkedSet::Pending, None) => None,
-            (ParkedSet::Pending, Some(sink)) => self.waiting_contact(sink, id).await?,
-            _ => self.parked_contact(set, sink, id).await?,
+            (DeadLetterSet::Rejected, _) | (DeadLetterSet::Pending, None) => None,
+            (DeadLetterSet::Pending, Some(sink)) => self.waiting_contact(sink, id).await?,
+            _ => self.contact_of_dead_letter(set, sink, id).await?,
         };
         let Some(contact) = contact else { return Ok(false) };
         let mut call = script::REQUEUE.call(6 + 4 * to.len(), 512 + 256 * to.len());
         call.arg(self.keys.counts()).arg(self.keys.webhooks());
         match (set, sink) {
-            (ParkedSet::Pending, Some(sink)) => {
+            (DeadLetterSet::Pending, Some(sink)) => {
                 call.arg(self.keys.due(sink))
                     .arg(self.keys.state(sink))
                     .arg(self.keys.touched(sink))
                     .arg(self.keys.line(sink, &contact));
             }
             _ => {
-                call.arg(&self.keys.parked(set));
+                call.arg(&self.keys.dead_letters(set));
             }
         }
         for sink in to {
@@ -308,8 +308,8 @@ impl RedisQueue {
     }
 }
 
-fn page(items: Vec<Parked>, next: Option<&Cursor>) -> ParkedPage {
-    ParkedPage {
+fn page(items: Vec<DeadLetter>, next: Option<&Cursor>) -> DeadLetterPage {
+    DeadLetterPage {
         items,
         next: next.map(Cursor::text),
     }
@@ -345,21 +345,21 @@ fn read(
     contacts: &[DueContact],
     now: Millis,
     whole: bool,
-) -> Option<Parked> {
+) -> Option<DeadLetter> {
     let number = usize::try_from(lead.unsigned()?).ok()?;
     let behind = lead.unsigned()?;
     let state = lead.next().and_then(bytes).unwrap_or_default();
     let entry = Entry::read(bytes(lead.next()?)?, bytes(lead.next()?)?)?;
     let (contact, due) = contacts.get(number.checked_sub(1)?)?;
     let (token, attempts, why) = read_state(&state);
-    Some(Parked {
-        set: ParkedSet::Pending,
+    Some(DeadLetter {
+        set: DeadLetterSet::Pending,
         id: entry.id,
         webhook: entry.webhook,
         sink: Some(sink.clone()),
         contact: Some(contact.clone()),
         accepted_at: entry.accepted_at,
-        parked_at: entry.queued_at,
+        dead_lettered_at: entry.queued_at,
         expires_at: None,
         due: Some(Due {
             at: *due,
@@ -374,12 +374,12 @@ fn read(
 }
 
 /// Token, attempts and the last error of `token attempts unknown lost why`; all empty if it was never claimed.
-fn read_state(state: &bytes::Bytes) -> (u64, u32, ParkReason) {
+fn read_state(state: &bytes::Bytes) -> (u64, u32, DeadLetterReason) {
     let mut parts = state.splitn(5, |&byte| byte == b' ');
     let mut next = || std::str::from_utf8(parts.next()?).ok()?.parse::<u64>().ok();
     let (token, attempts) = (next().unwrap_or(0), next().unwrap_or(0));
     let (_, _) = (next(), next());
-    let mut why = ParkReason::none();
+    let mut why = DeadLetterReason::none();
     if let Some(packed) = parts.next() {
         let mut fields = Fields::of(state.slice_ref(packed));
         why.reason = fields.text().unwrap_or_default();

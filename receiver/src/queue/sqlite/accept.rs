@@ -5,10 +5,10 @@ use std::time::Duration;
 use rusqlite::OptionalExtension;
 
 use super::{
-    filing::{Holder, NewLine, hold},
+    pending_index::{Holder, NewRow, hold},
     writer::{Failure, Tx, millis},
 };
-use crate::queue::{Admission, NewLead, NewRejected, ParkReason, ParkedSet, WebhookId};
+use crate::queue::{Admission, DeadLetterReason, DeadLetterSet, NewLead, NewRejected, WebhookId};
 
 /// Deduplicates, stores and enqueues the leads of one request.
 pub(super) fn accept(tx: &mut Tx<'_>, leads: &[NewLead]) -> Result<Vec<Admission>, Failure> {
@@ -32,11 +32,11 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead) -> Result<Admission, Failure> {
             // A repeated call: the lead landed the first time.
             Some(id) if id == lead.id => return Ok(admission),
             Some(id) => {
-                tx.tally.webhook(&lead.webhook).duplicates += 1;
+                tx.counters.webhook(&lead.webhook).duplicates += 1;
                 return Ok(Admission::Duplicate(id));
             }
             None => {
-                tx.tally.webhook(&lead.webhook).key_conflicts += 1;
+                tx.counters.webhook(&lead.webhook).key_conflicts += 1;
                 admission = Admission::KeyConflict;
             }
         }
@@ -49,7 +49,7 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead) -> Result<Admission, Failure> {
     }
     let mut key = Some((&lead.dedupe, lead.content, until));
     for sink in lead.sinks.iter() {
-        tx.append(&NewLine {
+        tx.append(&NewRow {
             sink,
             contact: &lead.contact,
             id: &lead.id,
@@ -59,19 +59,21 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead) -> Result<Admission, Failure> {
             key: key.take(),
             body: &lead.body,
         })?;
-        tx.tally.sink(sink, &lead.webhook).queued += 1;
+        tx.counters.sink(sink, &lead.webhook).queued += 1;
     }
-    tx.tally.webhook(&lead.webhook).accepted += 1;
+    tx.counters.webhook(&lead.webhook).accepted += 1;
     Ok(admission)
 }
 
 /// Sets a lead aside that goes nowhere.
 fn keep_unrouted(tx: &mut Tx<'_>, lead: &NewLead) -> rusqlite::Result<()> {
-    let why = ParkReason::unrouted();
+    let why = DeadLetterReason::unrouted();
     tx.sql
-        .prepare_cached("INSERT INTO parked VALUES (?1, ?2, ?3, '', ?4, ?5, ?2, ?6, 0, 0, ?7, ?8, '', ?9)")?
+        .prepare_cached(
+            "INSERT INTO dead_letters VALUES (?1, ?2, ?3, '', ?4, ?5, ?2, ?6, 0, 0, ?7, ?8, '', ?9)",
+        )?
         .execute((
-            ParkedSet::Unrouted.as_str(),
+            DeadLetterSet::Unrouted.as_str(),
             tx.now,
             lead.id.as_str(),
             lead.contact.as_str(),
@@ -81,7 +83,7 @@ fn keep_unrouted(tx: &mut Tx<'_>, lead: &NewLead) -> rusqlite::Result<()> {
             &why.message,
             &lead.body[..],
         ))?;
-    tx.tally.webhook(&lead.webhook).unrouted += 1;
+    tx.counters.webhook(&lead.webhook).unrouted += 1;
     Ok(())
 }
 
@@ -97,11 +99,11 @@ pub(super) fn reject(
         Ok(tx
             .sql
             .prepare_cached(
-                "INSERT INTO parked VALUES (?1, ?2, ?3, '', '', ?4, ?2, ?5, 0, 0, ?6, ?7, ?8, ?9) \
+                "INSERT INTO dead_letters VALUES (?1, ?2, ?3, '', '', ?4, ?2, ?5, 0, 0, ?6, ?7, ?8, ?9) \
                  ON CONFLICT DO NOTHING",
             )?
             .execute((
-                ParkedSet::Rejected.as_str(),
+                DeadLetterSet::Rejected.as_str(),
                 tx.now,
                 rejected.id.as_str(),
                 rejected.webhook.as_str(),
@@ -113,7 +115,7 @@ pub(super) fn reject(
             ))?)
     })?;
     if kept > 0 {
-        let counts = tx.tally.webhook(&rejected.webhook);
+        let counts = tx.counters.webhook(&rejected.webhook);
         counts.rejected += 1;
         counts.rejected_bytes += length(rejected.body.len());
         make_room(
@@ -136,17 +138,17 @@ fn make_room(tx: &mut Tx<'_>, webhook: &WebhookId, most: i64) -> rusqlite::Resul
         .prepare_cached("SELECT rejected_bytes FROM webhook_count WHERE webhook = ?1")?
         .query_row([webhook.as_str()], |row| row.get(0))
         .optional()?;
-    while on_disk.unwrap_or(0) + tx.tally.webhook(webhook).rejected_bytes > most {
+    while on_disk.unwrap_or(0) + tx.counters.webhook(webhook).rejected_bytes > most {
         let gone: Option<i64> = tx
             .sql
             .prepare_cached(
-                "DELETE FROM parked WHERE rowid = (SELECT rowid FROM parked WHERE kind = 'rejected' AND webhook = ?1 \
-                 ORDER BY parked_at LIMIT 1) RETURNING length(body)",
+                "DELETE FROM dead_letters WHERE rowid = (SELECT rowid FROM dead_letters WHERE kind = 'rejected' AND webhook = ?1 \
+                 ORDER BY dead_lettered_at LIMIT 1) RETURNING length(body)",
             )?
             .query_row([webhook.as_str()], |row| row.get(0))
             .optional()?;
         let Some(bytes) = gone else { break };
-        let counts = tx.tally.webhook(webhook);
+        let counts = tx.counters.webhook(webhook);
         counts.rejected_bytes -= bytes;
         counts.rejected_dropped += 1;
     }

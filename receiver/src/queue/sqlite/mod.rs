@@ -2,18 +2,18 @@
 //!
 //! * [`writer`]: one thread owns the file and commits whatever waits in one transaction, with the disk synced,
 //!   before anybody is answered.
-//! * [`accept`], [`lines`], [`waiting`], [`parked`], [`gate`], [`stats`]: the operations, each a function on a transaction.
-//! * [`filing`]: a lead is written in the order it came, and found by contact and key once it is filed.
+//! * [`accept`], [`claims`], [`waiting`], [`dead_letters`], [`throttle`], [`stats`]: the operations, each a function on a transaction.
+//! * [`pending_index`]: a lead is written in the order it came, and found by contact and key once it is filed.
 //! * [`file`]: opening, schema, what errors mean.
 
 mod accept;
-mod file;
-mod filing;
-mod gate;
-mod lines;
-mod parked;
+mod claims;
+mod counters;
+mod database;
+mod dead_letters;
+mod pending_index;
 mod stats;
-mod tally;
+mod throttle;
 mod waiting;
 mod writer;
 
@@ -27,14 +27,15 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use self::{
-    file::{QueueFile, file_number},
+    database::{Database, file_number},
     waiting::Place,
     writer::{Failure, Tx, Writer, closed},
 };
 use super::{
-    Admission, Breaker, Claims, Contact, CrmHealth, Grant, LeadId, ListFilter, NewLead, NewRejected,
-    OpenError, OpenOptions, Parked, ParkedPage, ParkedSet, Queue, QueueError, RateLimit, Requeue, Settled,
-    Settlement, SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, intake::Intake, wake::Wake,
+    Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, Grant, LeadId,
+    ListFilter, NewLead, NewRejected, OpenError, OpenOptions, Queue, QueueError, RateLimit, Requeue, Settled,
+    Settlement, SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, backpressure::Backlog,
+    notifier::Notifier,
 };
 
 /// Claims, settlements and questions that may wait; their number is bounded by the workers, not by senders.
@@ -42,13 +43,13 @@ const MAX_WORK: usize = 10_000;
 
 /// A queue in a SQLite file.
 pub(super) struct SqliteQueue {
-    file: QueueFile,
+    file: Database,
     number: Option<u64>,
     writer: Mutex<Option<Arc<Writer>>>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
-    intake: Intake,
-    work: Intake,
-    wake: Wake,
+    intake: Backlog,
+    work: Backlog,
+    wake: Notifier,
     max_rejected_bytes: u64,
     /// Dedupe keys up to this one were looked at of late: have they expired?
     pruned_to: Mutex<String>,
@@ -57,7 +58,7 @@ pub(super) struct SqliteQueue {
 impl SqliteQueue {
     /// Opens or makes the file.
     pub(super) async fn open(path: PathBuf, options: &OpenOptions) -> Result<Self, OpenError> {
-        let file = QueueFile {
+        let file = Database {
             path: path.clone(),
             max_bytes: options.max_file_bytes,
         };
@@ -73,9 +74,9 @@ impl SqliteQueue {
             file,
             writer: Mutex::new(Some(Arc::new(writer))),
             ended: Mutex::new(Some(ended)),
-            intake: Intake::new(options.max_waiting, options.max_waiting_bytes),
-            work: Intake::new(MAX_WORK, options.max_waiting_bytes),
-            wake: Wake::default(),
+            intake: Backlog::new(options.max_waiting, options.max_waiting_bytes),
+            work: Backlog::new(MAX_WORK, options.max_waiting_bytes),
+            wake: Notifier::default(),
             max_rejected_bytes: options.max_rejected_bytes,
             pruned_to: Mutex::new(String::new()),
         })
@@ -148,7 +149,7 @@ impl Queue for SqliteQueue {
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
         let pushes = self.wake.pushes(sink);
         let name = sink.clone();
-        let claims = self.call(move |tx| lines::claim(tx, &name, max, lease)).await?;
+        let claims = self.call(move |tx| claims::claim(tx, &name, max, lease)).await?;
         self.wake.seen(sink, pushes);
         Ok(claims)
     }
@@ -160,13 +161,14 @@ impl Queue for SqliteQueue {
         lease: Duration,
     ) -> Result<Vec<bool>, QueueError> {
         let (sink, claims) = (sink.clone(), claims.to_vec());
-        self.call(move |tx| lines::renew(tx, &sink, &claims, lease)).await
+        self.call(move |tx| claims::renew(tx, &sink, &claims, lease))
+            .await
     }
 
     async fn settle(&self, sink: &SinkId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, QueueError> {
         let name = sink.clone();
         let (settled, waits) = self
-            .record(move |tx| lines::settle(tx, &name, &settlements))
+            .record(move |tx| claims::settle(tx, &name, &settlements))
             .await?;
         if waits {
             self.wake.push(sink);
@@ -186,25 +188,25 @@ impl Queue for SqliteQueue {
         breaker: Breaker,
     ) -> Result<Grant, QueueError> {
         let sink = sink.clone();
-        self.call(move |tx| gate::permits(tx, &sink, want, limit, breaker))
+        self.call(move |tx| throttle::permits(tx, &sink, want, limit, breaker))
             .await
     }
 
     async fn report(&self, sink: &SinkId, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError> {
         let sink = sink.clone();
-        self.record(move |tx| gate::report(tx, &sink, health, breaker))
+        self.record(move |tx| throttle::report(tx, &sink, health, breaker))
             .await
     }
 
     async fn pause(&self, sink: &SinkId, pause: Duration, reason: &str) -> Result<(), QueueError> {
         let (sink, reason) = (sink.clone(), reason.to_owned());
-        self.record(move |tx| gate::pause(tx, &sink, pause, &reason))
+        self.record(move |tx| throttle::pause(tx, &sink, pause, &reason))
             .await
     }
 
     async fn resume(&self, sink: &SinkId) -> Result<(), QueueError> {
         let name = sink.clone();
-        self.record(move |tx| gate::resume(tx, &name)).await?;
+        self.record(move |tx| throttle::resume(tx, &name)).await?;
         self.wake.push(sink);
         Ok(())
     }
@@ -217,18 +219,18 @@ impl Queue for SqliteQueue {
             .await
     }
 
-    async fn list(&self, set: ParkedSet, filter: &ListFilter) -> Result<ParkedPage, QueueError> {
+    async fn list(&self, set: DeadLetterSet, filter: &ListFilter) -> Result<DeadLetterPage, QueueError> {
         let filter = filter.clone();
         self.call(move |tx| match set {
-            ParkedSet::Pending => waiting::list(tx, &filter),
-            _ => parked::list(tx, set, &filter),
+            DeadLetterSet::Pending => waiting::list(tx, &filter),
+            _ => dead_letters::list(tx, set, &filter),
         })
         .await
     }
 
-    async fn show(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError> {
+    async fn show(&self, id: &LeadId) -> Result<Vec<DeadLetter>, QueueError> {
         let name = id.clone();
-        let mut found = self.call(move |tx| parked::show(tx, &name)).await?;
+        let mut found = self.call(move |tx| dead_letters::show(tx, &name)).await?;
         for place in self.places(id, None).await? {
             found.extend(self.call(move |tx| waiting::show(tx, &place)).await?);
         }
@@ -237,14 +239,14 @@ impl Queue for SqliteQueue {
 
     async fn requeue(
         &self,
-        set: ParkedSet,
+        set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
         to: &[SinkId],
         how: Requeue<'_>,
     ) -> Result<bool, QueueError> {
         let place = match (set, sink) {
-            (ParkedSet::Pending, Some(sink)) => self.places(id, Some(sink)).await?.pop(),
+            (DeadLetterSet::Pending, Some(sink)) => self.places(id, Some(sink)).await?.pop(),
             _ => None,
         };
         let (record, force) = (
@@ -257,11 +259,11 @@ impl Queue for SqliteQueue {
                 let record = record.as_ref().map(|(record, keep)| (record.as_str(), *keep));
                 let how = Requeue { record, force };
                 let taken = match set {
-                    ParkedSet::Pending => match &place {
+                    DeadLetterSet::Pending => match &place {
                         Some(place) => waiting::take_out(tx, place)?,
                         None => None,
                     },
-                    _ => parked::take_out(tx, set, from.as_ref(), &id)?,
+                    _ => dead_letters::take_out(tx, set, from.as_ref(), &id)?,
                 };
                 let Some(lead) = taken else { return Ok(false) };
                 waiting::put_in(tx, set, from.as_ref(), &lead, &targets, how)?;
@@ -285,8 +287,13 @@ impl Queue for SqliteQueue {
         Ok(done)
     }
 
-    async fn discard(&self, set: ParkedSet, sink: Option<&SinkId>, id: &LeadId) -> Result<bool, QueueError> {
-        if set == ParkedSet::Pending {
+    async fn discard(
+        &self,
+        set: DeadLetterSet,
+        sink: Option<&SinkId>,
+        id: &LeadId,
+    ) -> Result<bool, QueueError> {
+        if set == DeadLetterSet::Pending {
             let place = match sink {
                 Some(sink) => self.places(id, Some(sink)).await?.pop(),
                 None => None,
@@ -299,13 +306,13 @@ impl Queue for SqliteQueue {
             return Ok(done);
         }
         let (sink, id) = (sink.cloned(), id.clone());
-        self.call(move |tx| parked::discard(tx, set, sink.as_ref(), &id))
+        self.call(move |tx| dead_letters::discard(tx, set, sink.as_ref(), &id))
             .await
     }
 
     async fn erase(&self, contact: &Contact) -> Result<u64, QueueError> {
         let contact = contact.clone();
-        self.call(move |tx| parked::erase(tx, &contact)).await
+        self.call(move |tx| dead_letters::erase(tx, &contact)).await
     }
 
     async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError> {

@@ -38,17 +38,17 @@ CREATE TABLE filed (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL)
 INSERT INTO filed VALUES (1, 0);
 
 -- What a person must look at. sink is '' for unrouted leads, sink and contact are for rejected requests.
-CREATE TABLE parked (
-    kind TEXT NOT NULL, parked_at INTEGER NOT NULL, id TEXT NOT NULL, sink TEXT NOT NULL,
+CREATE TABLE dead_letters (
+    kind TEXT NOT NULL, dead_lettered_at INTEGER NOT NULL, id TEXT NOT NULL, sink TEXT NOT NULL,
     contact TEXT NOT NULL, webhook TEXT NOT NULL, accepted_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL, attempts INTEGER NOT NULL, newest INTEGER NOT NULL, reason TEXT NOT NULL,
     message TEXT NOT NULL, answer TEXT NOT NULL, body BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX parked_id ON parked (id, kind, sink);
-CREATE INDEX parked_age ON parked (kind, parked_at, id, sink);
-CREATE INDEX parked_expiry ON parked (expires_at);
-CREATE INDEX parked_rejected ON parked (webhook, parked_at) WHERE kind = 'rejected';
-CREATE INDEX parked_contact ON parked (contact) WHERE contact <> '';
+CREATE UNIQUE INDEX dead_letters_id ON dead_letters (id, kind, sink);
+CREATE INDEX dead_letters_age ON dead_letters (kind, dead_lettered_at, id, sink);
+CREATE INDEX dead_letters_expiry ON dead_letters (expires_at);
+CREATE INDEX dead_letters_rejected ON dead_letters (webhook, dead_lettered_at) WHERE kind = 'rejected';
+CREATE INDEX dead_letters_contact ON dead_letters (contact) WHERE contact <> '';
 
 -- Which CRM record a contact went to.
 CREATE TABLE record (
@@ -59,7 +59,7 @@ CREATE INDEX record_expiry ON record (expires_at);
 CREATE INDEX record_contact ON record (contact);
 
 -- Each sink's fencing counter, pause and circuit.
-CREATE TABLE gate (
+CREATE TABLE throttle (
     sink TEXT PRIMARY KEY, token INTEGER NOT NULL DEFAULT 0,
     paused_until INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
     failures INTEGER NOT NULL DEFAULT 0, open_until INTEGER NOT NULL DEFAULT 0,

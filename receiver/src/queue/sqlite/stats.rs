@@ -3,7 +3,7 @@
 use rusqlite::OptionalExtension;
 
 use super::{
-    gate, parked,
+    dead_letters, throttle,
     writer::{Failure, Tx, unsigned},
 };
 use crate::queue::{SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
@@ -19,7 +19,7 @@ const PAGES_RETURNED: i64 = 2000;
 
 /// Figures of sinks.
 pub(super) fn sinks(tx: &mut Tx<'_>, sinks: &[SinkId]) -> Result<Vec<SinkStats>, Failure> {
-    tx.file()?;
+    tx.index_all()?;
     tx.flush_tally()?;
     sinks.iter().map(|sink| Ok(sink_stats(tx, sink)?)).collect()
 }
@@ -38,7 +38,7 @@ fn sink_stats(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<SinkStats> {
     let mut stats = SinkStats {
         now: unsigned(tx.now),
         oldest_accepted_at: oldest(tx, sink)?.map(unsigned),
-        paused: gate::paused(tx, sink)?,
+        paused: throttle::paused(tx, sink)?,
         ..SinkStats::default()
     };
     stats.by_webhook = tx
@@ -122,7 +122,7 @@ pub(super) struct Pruned {
 
 /// Removes a bounded number of rows whose time is over; of the dedupe keys, among those behind `key`.
 pub(super) fn prune(tx: &mut Tx<'_>, key: &str) -> Result<Pruned, Failure> {
-    let parked = parked::expire(tx, PRUNED)?;
+    let dead_letter = dead_letters::expire(tx, PRUNED)?;
     let (keys, end) = forget_keys(tx, key)?;
     let records = expire(
         tx,
@@ -132,7 +132,7 @@ pub(super) fn prune(tx: &mut Tx<'_>, key: &str) -> Result<Pruned, Failure> {
     let full = usize::try_from(PRUNED).unwrap_or(usize::MAX);
     let worth_it = usize::try_from(LOOKED_AT / 2).unwrap_or(usize::MAX);
     // As long as half of them have expired, it is worth to go on.
-    let more = give_pages_back(tx)? || parked.max(records) >= full || keys >= worth_it;
+    let more = give_pages_back(tx)? || dead_letter.max(records) >= full || keys >= worth_it;
     // Once a minute, not after each step.
     tx.empty_log = !more;
     Ok(Pruned { more, key: end })

@@ -4,13 +4,14 @@ use bytes::Bytes;
 use rusqlite::OptionalExtension;
 
 use super::{
-    filing::NewLine,
-    lines::{next_head, remember},
+    claims::{next_head, remember},
+    pending_index::NewRow,
     stats,
     writer::{Failure, Tx, unsigned},
 };
 use crate::queue::{
-    Contact, Due, LeadId, ListFilter, ParkReason, Parked, ParkedPage, ParkedSet, Requeue, SinkId, WebhookId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, ListFilter, Requeue,
+    SinkId, WebhookId,
 };
 
 /// Rows that one call looks through for an id, and leads that one page looks at.
@@ -41,7 +42,7 @@ struct Head {
     token: i64,
     attempts: i64,
     touched: bool,
-    why: ParkReason,
+    why: DeadLetterReason,
 }
 
 const HEAD: &str = "SELECT contact, due, first, token, attempts, touched, reason, message FROM head";
@@ -54,7 +55,7 @@ fn head(row: &rusqlite::Row<'_>) -> rusqlite::Result<Head> {
         token: row.get(3)?,
         attempts: row.get(4)?,
         touched: row.get(5)?,
-        why: ParkReason {
+        why: DeadLetterReason {
             reason: row.get(6)?,
             message: row.get(7)?,
             answer: String::new(),
@@ -70,8 +71,8 @@ fn head_of(tx: &Tx<'_>, sink: &SinkId, contact: &Contact) -> rusqlite::Result<Op
 }
 
 /// A page of the leads that wait.
-pub(super) fn list(tx: &mut Tx<'_>, filter: &ListFilter) -> Result<ParkedPage, Failure> {
-    tx.file()?;
+pub(super) fn list(tx: &mut Tx<'_>, filter: &ListFilter) -> Result<DeadLetterPage, Failure> {
+    tx.index_all()?;
     let limit = filter.limit.clamp(1, 1000);
     let after = Cursor::parse(filter.after.as_deref());
     let sinks = match &filter.sink {
@@ -107,7 +108,7 @@ pub(super) fn list(tx: &mut Tx<'_>, filter: &ListFilter) -> Result<ParkedPage, F
             while let Some(seq) = next {
                 if behind >= skip && (items.len() == limit || looks == 0) {
                     let cursor = format!("{} {behind} {sink} {}", head.due, head.contact);
-                    return Ok(ParkedPage {
+                    return Ok(DeadLetterPage {
                         items,
                         next: Some(cursor),
                     });
@@ -131,7 +132,7 @@ pub(super) fn list(tx: &mut Tx<'_>, filter: &ListFilter) -> Result<ParkedPage, F
             }
         }
     }
-    Ok(ParkedPage { items, next: None })
+    Ok(DeadLetterPage { items, next: None })
 }
 
 /// The first lead of the next page. A text that is no cursor starts at the beginning.
@@ -170,7 +171,7 @@ fn read(
     seq: i64,
     behind: u64,
     body: bool,
-) -> rusqlite::Result<(Parked, Option<i64>)> {
+) -> rusqlite::Result<(DeadLetter, Option<i64>)> {
     let first = behind == 0;
     tx.sql
         .prepare_cached(
@@ -178,14 +179,14 @@ fn read(
         )?
         .query_row((seq, body), |row| {
             let accepted_at: i64 = row.get(2)?;
-            let item = Parked {
-                set: ParkedSet::Pending,
+            let item = DeadLetter {
+                set: DeadLetterSet::Pending,
                 id: LeadId::new(row.get::<_, String>(0)?),
                 webhook: WebhookId::new(row.get::<_, String>(1)?),
                 sink: Some(sink.clone()),
                 contact: Some(Contact::from(head.contact.as_str())),
                 accepted_at: unsigned(accepted_at),
-                parked_at: unsigned(row.get(3)?),
+                dead_lettered_at: unsigned(row.get(3)?),
                 expires_at: None,
                 due: Some(Due {
                     at: unsigned(head.due),
@@ -194,7 +195,7 @@ fn read(
                 }),
                 attempts: if first { u32::try_from(head.attempts).unwrap_or(u32::MAX) } else { 0 },
                 overtaken: row.get::<_, i64>(4)? > accepted_at,
-                why: if first { head.why.clone() } else { ParkReason::none() },
+                why: if first { head.why.clone() } else { DeadLetterReason::none() },
                 body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
             };
             Ok((item, row.get(5)?))
@@ -203,7 +204,7 @@ fn read(
 
 /// Looks for a lead in the rows behind `from`; tells where to go on.
 pub(super) fn find(tx: &mut Tx<'_>, id: &LeadId, from: i64) -> Result<(Vec<Place>, Option<i64>), Failure> {
-    tx.file()?;
+    tx.index_all()?;
     let end: Option<i64> = tx
         .sql
         .prepare_cached("SELECT seq FROM line WHERE seq > ?1 ORDER BY seq LIMIT 1 OFFSET ?2")?
@@ -244,7 +245,7 @@ fn look(tx: &Tx<'_>, place: &Place) -> rusqlite::Result<Option<(Head, Option<i64
 }
 
 /// A lead that waits, in full.
-pub(super) fn show(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Parked>, Failure> {
+pub(super) fn show(tx: &mut Tx<'_>, place: &Place) -> Result<Option<DeadLetter>, Failure> {
     let Some((head, _, behind)) = look(tx, place)? else {
         return Ok(None);
     };
@@ -298,7 +299,7 @@ pub(super) fn discard(tx: &mut Tx<'_>, place: &Place) -> Result<bool, Failure> {
     let Some(lead) = take_out(tx, place)? else {
         return Ok(false);
     };
-    tx.tally
+    tx.counters
         .sink(&place.sink, &WebhookId::new(lead.webhook))
         .discarded += 1;
     Ok(true)
@@ -321,7 +322,7 @@ pub(super) fn expedite(tx: &mut Tx<'_>, place: &Place) -> Result<bool, Failure> 
 /// Puts a lead that was taken out of `set` into lines, and counts it there instead.
 pub(super) fn put_in(
     tx: &mut Tx<'_>,
-    set: ParkedSet,
+    set: DeadLetterSet,
     from: Option<&SinkId>,
     lead: &Loose,
     to: &[SinkId],
@@ -329,17 +330,17 @@ pub(super) fn put_in(
 ) -> Result<(), Failure> {
     let webhook = WebhookId::from(lead.webhook.as_str());
     match from {
-        None => tx.tally.webhook(&webhook).unrouted -= 1,
+        None => tx.counters.webhook(&webhook).unrouted -= 1,
         Some(sink) => {
-            let delta = tx.tally.sink(sink, &webhook);
+            let delta = tx.counters.sink(sink, &webhook);
             delta.queued -= 1;
-            delta.parked(set, -1);
+            delta.dead_letters(set, -1);
         }
     }
     for sink in to {
         // What another sink has delivered of this contact says nothing.
         let known = !how.force && from.is_none_or(|from| from == sink);
-        let line = NewLine {
+        let line = NewRow {
             sink,
             contact: &lead.contact,
             id: &lead.id,
@@ -349,18 +350,18 @@ pub(super) fn put_in(
             key: None,
             body: &lead.body,
         };
-        join_by_age(tx, &line)?;
+        link_by_age(tx, &line)?;
         if let Some((record, keep)) = how.record {
             remember(tx, sink, lead.contact.as_str(), record, keep)?;
         }
-        tx.tally.sink(sink, &webhook).queued += 1;
+        tx.counters.sink(sink, &webhook).queued += 1;
     }
     Ok(())
 }
 
 /// Puts a lead before the first one that was accepted later and has not been tried; behind all if there is none.
-fn join_by_age(tx: &mut Tx<'_>, line: &NewLine<'_>) -> rusqlite::Result<()> {
-    tx.file()?;
+fn link_by_age(tx: &mut Tx<'_>, line: &NewRow<'_>) -> rusqlite::Result<()> {
+    tx.index_all()?;
     let Some(head) = head_of(tx, line.sink, line.contact)? else {
         return tx.append(line);
     };
@@ -380,5 +381,5 @@ fn join_by_age(tx: &mut Tx<'_>, line: &NewLine<'_>) -> rusqlite::Result<()> {
     }
     tx.append(line)?;
     // Linked at once: whoever settles the lead before it hands on when the newest delivered one was accepted.
-    tx.file()
+    tx.index_all()
 }

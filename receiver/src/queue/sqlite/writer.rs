@@ -9,11 +9,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    file::{Opened, QueueFile, is_the_stores_fault},
-    filing::Unfiled,
-    tally::Tally,
+    counters::Counters,
+    database::{Database, Opened, is_the_stores_fault},
+    pending_index::PendingIndex,
 };
-use crate::queue::{Millis, OpenError, QueueError, intake::Ticket};
+use crate::queue::{Millis, OpenError, QueueError, backpressure::Reservation};
 
 /// At most so many operations in one transaction.
 const GROUP: usize = 512;
@@ -46,8 +46,8 @@ pub(super) struct Tx<'c> {
     pub(super) sql: &'c Connection,
     /// The store's time, the same for the whole transaction.
     pub(super) now: i64,
-    pub(super) tally: Tally,
-    pub(super) unfiled: &'c mut Unfiled,
+    pub(super) counters: Counters,
+    pub(super) index: &'c mut PendingIndex,
     /// After the commit the write-ahead log is to be emptied.
     pub(super) empty_log: bool,
     /// How large the file may become.
@@ -87,7 +87,7 @@ struct Call<T, F> {
     outcome: Option<Result<T, QueueError>>,
     answer: oneshot::Sender<Result<T, QueueError>>,
     even_if_abandoned: bool,
-    _room: Ticket,
+    _room: Reservation,
 }
 
 impl<T, F> Job for Call<T, F>
@@ -127,7 +127,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Opens the file and starts its thread. The receiver of the pair resolves once the file is closed.
-    pub(super) fn start(file: QueueFile) -> Result<(Self, oneshot::Receiver<()>), OpenError> {
+    pub(super) fn start(file: Database) -> Result<(Self, oneshot::Receiver<()>), OpenError> {
         let opened = file.open_first()?;
         let (jobs, waiting) = mpsc::unbounded_channel();
         let (ended, end) = oneshot::channel();
@@ -155,7 +155,7 @@ impl Writer {
     /// caller has stopped waiting, because it tells what already happened outside.
     pub(super) async fn call<T, F>(
         &self,
-        room: Ticket,
+        room: Reservation,
         even_if_abandoned: bool,
         work: F,
     ) -> Result<T, QueueError>
@@ -187,7 +187,7 @@ pub(super) fn closed() -> QueueError {
 }
 
 struct Store {
-    file: QueueFile,
+    file: Database,
     opened: Option<Opened>,
     broken: Option<(Instant, QueueError)>,
     clock: i64,
@@ -230,12 +230,12 @@ impl Store {
         let Some(opened) = self.opened.as_mut() else {
             return Err(Fault::Store(closed()));
         };
-        opened.unfiled.begin();
+        opened.index.begin();
         let Err(error) = transact(opened, now, group) else {
-            opened.unfiled.committed();
+            opened.index.committed();
             return Ok(());
         };
-        opened.unfiled.rolled_back();
+        opened.index.rolled_back();
         let told = self.file.queue_error(&error);
         if !is_the_stores_fault(&error) {
             return Err(Fault::Operation(told));
@@ -290,15 +290,15 @@ fn transact(opened: &mut Opened, now: i64, group: &mut [Box<dyn Job>]) -> rusqli
     let mut tx = Tx {
         sql: &transaction,
         now,
-        tally: Tally::default(),
-        unfiled: &mut opened.unfiled,
+        counters: Counters::default(),
+        index: &mut opened.index,
         empty_log: false,
         max_pages: opened.max_pages,
     };
     for job in group {
         job.run(&mut tx)?;
     }
-    tx.file_some()?;
+    tx.index_some()?;
     tx.flush_tally()?;
     let empty_log = tx.empty_log;
     transaction.commit()?;

@@ -13,7 +13,7 @@ use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKe
 use serde_json::Value;
 
 use super::*;
-use crate::crm::gate::Open;
+use crate::crm::throttle::Unlimited;
 
 fn openssl(words: &[&str]) -> Vec<u8> {
     let output = std::process::Command::new("openssl")
@@ -127,14 +127,14 @@ fn rig(url: String) -> (Auth, SignIn) {
 async fn all_callers_share_one_sign_in_for_each_expiry() {
     let (url, count) = endpoint(200).await;
     let (auth, sign_in) = rig(url);
-    let first = futures::future::join_all((0..20).map(|_| auth.session(&sign_in, &Open))).await;
+    let first = futures::future::join_all((0..20).map(|_| auth.session(&sign_in, &Unlimited))).await;
     assert_eq!(count.load(Ordering::SeqCst), 1);
     let first: Vec<AccessToken> = first.into_iter().map(Result::unwrap).collect();
     assert!(first.iter().all(|session| session.header == "Bearer token1"));
     // All twenty are told that it expired, some of them after the renewal.
     let second = futures::future::join_all(first.iter().map(|session| async {
         auth.expired(session).await;
-        auth.session(&sign_in, &Open).await.unwrap()
+        auth.session(&sign_in, &Unlimited).await.unwrap()
     }))
     .await;
     assert_eq!(count.load(Ordering::SeqCst), 2);
@@ -146,7 +146,7 @@ async fn a_refused_sign_in_is_not_repeated_at_once() {
     let (url, count) = endpoint(400).await;
     let (auth, sign_in) = rig(url);
     for _ in 0..5 {
-        let answer = auth.session(&sign_in, &Open).await.unwrap_err();
+        let answer = auth.session(&sign_in, &Unlimited).await.unwrap_err();
         let Answer::Pause(left, why) = answer else {
             panic!("{answer:?}")
         };

@@ -1,6 +1,6 @@
 //! A lead is written at the end of the file, next to those that came with it. Where its contact and its dedupe key
 //! belong is elsewhere for each lead, and would cost a page of the disk each: so they are filed later, in rounds of
-//! many leads, sorted, so that leads share pages; and a round is spread over transactions, so that nobody waits for
+//! many leads, sorted, so that leads share pages; and a batch is spread over transactions, so that nobody waits for
 //! the whole of it. What is not filed is kept in memory; after a crash it is read from the leads' rows.
 
 use std::collections::HashMap;
@@ -10,31 +10,31 @@ use rusqlite::{Connection, OptionalExtension};
 use super::writer::Tx;
 use crate::queue::{Contact, Content, DedupeKey, LeadId, SinkId};
 
-/// So many leads make a round, if nothing asks for them earlier.
+/// So many leads make a batch, if nothing asks for them earlier.
 const ROUND: usize = 8192;
 
-/// So many leads of a round, at least, are filed in one transaction: the indices that follow time are the same few
+/// So many leads of a batch, at least, are filed in one transaction: the indices that follow time are the same few
 /// pages for all of them. More would make the others of the transaction wait longer.
 const STEP: usize = 1024;
 
 /// What is in the file, and not yet filed.
-pub(super) struct Unfiled {
-    lines: Vec<Line>,
+pub(super) struct PendingIndex {
+    lines: Vec<QueuedLead>,
     keys: HashMap<DedupeKey, Holder>,
     next_seq: i64,
     /// So many of `lines` the running transaction has filed.
     filed: usize,
     /// The lines after those, on their way to where they belong.
-    round: Round,
-    /// So many more of the round should be filed by now.
-    owed: usize,
+    batch: Batch,
+    /// So many more of the batch should be filed by now.
+    backlog: usize,
     /// What a rollback goes back to.
     before: Before,
 }
 
 /// Places in `lines`, counted from the first that is not filed.
 #[derive(Default)]
-struct Round {
+struct Batch {
     by_key: Vec<usize>,
     by_contact: Vec<usize>,
     /// How many of each are where they belong.
@@ -45,13 +45,13 @@ struct Round {
 #[derive(Default)]
 struct Before {
     lines: usize,
-    round: usize,
+    batch: usize,
     done: usize,
-    owed: usize,
+    backlog: usize,
 }
 
 /// A lead that joins its contact's line.
-struct Line {
+struct QueuedLead {
     seq: i64,
     sink: SinkId,
     contact: Contact,
@@ -68,7 +68,7 @@ pub(super) struct Holder {
 }
 
 /// A lead for one sink, as it is written.
-pub(super) struct NewLine<'a> {
+pub(super) struct NewRow<'a> {
     pub(super) sink: &'a SinkId,
     pub(super) contact: &'a Contact,
     pub(super) id: &'a LeadId,
@@ -80,7 +80,7 @@ pub(super) struct NewLine<'a> {
     pub(super) body: &'a [u8],
 }
 
-impl Unfiled {
+impl PendingIndex {
     /// Reads what a predecessor left.
     pub(super) fn load(sql: &Connection) -> rusqlite::Result<Self> {
         let filed: i64 = sql.query_row("SELECT seq FROM filed", [], |row| row.get(0))?;
@@ -101,7 +101,7 @@ impl Unfiled {
                     }
                     None => None,
                 };
-                Ok(Line {
+                Ok(QueuedLead {
                     seq: row.get(0)?,
                     sink: SinkId::new(row.get::<_, String>(1)?),
                     contact: Contact::new(row.get::<_, String>(2)?),
@@ -110,26 +110,26 @@ impl Unfiled {
                 })
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        let mut unfiled = Self {
+        let mut index = Self {
             next_seq: lines.last().map_or(filed, |line| line.seq) + 1,
             lines,
             keys: HashMap::new(),
             filed: 0,
-            round: Round::default(),
-            owed: 0,
+            batch: Batch::default(),
+            backlog: 0,
             before: Before::default(),
         };
-        unfiled.index();
-        Ok(unfiled)
+        index.index();
+        Ok(index)
     }
 
     /// A transaction begins.
     pub(super) fn begin(&mut self) {
         self.before = Before {
             lines: self.lines.len(),
-            round: self.round.by_key.len(),
-            done: self.round.done,
-            owed: self.owed,
+            batch: self.batch.by_key.len(),
+            done: self.batch.done,
+            backlog: self.backlog,
         };
     }
 
@@ -147,12 +147,12 @@ impl Unfiled {
         self.lines.truncate(self.before.lines);
         self.index();
         self.filed = 0;
-        self.round = Round::over(self.lines.get(..self.before.round).unwrap_or_default());
-        self.round.done = self.before.done;
-        self.owed = self.before.owed;
+        self.batch = Batch::over(self.lines.get(..self.before.batch).unwrap_or_default());
+        self.batch.done = self.before.done;
+        self.backlog = self.before.backlog;
     }
 
-    fn waiting(&self) -> &[Line] {
+    fn waiting(&self) -> &[QueuedLead] {
         self.lines.get(self.filed..).unwrap_or_default()
     }
 
@@ -166,7 +166,7 @@ impl Unfiled {
 impl Tx<'_> {
     /// Who holds a dedupe key.
     pub(super) fn holder(&self, key: &DedupeKey) -> rusqlite::Result<Option<Holder>> {
-        if let Some(holder) = self.unfiled.keys.get(key) {
+        if let Some(holder) = self.index.keys.get(key) {
             return Ok((holder.until > self.now).then(|| holder.clone()));
         }
         self.sql
@@ -183,9 +183,9 @@ impl Tx<'_> {
 
     /// Gives a key to a lead that has no row in `line`: at once, and after those that are to be filed with it.
     pub(super) fn hold_now(&mut self, key: &DedupeKey, holder: &Holder) -> rusqlite::Result<()> {
-        if self.unfiled.keys.contains_key(key) {
-            self.file()?;
-            self.unfiled.keys.clear();
+        if self.index.keys.contains_key(key) {
+            self.index_all()?;
+            self.index.keys.clear();
         }
         hold(self.sql, key, holder)?;
         Ok(())
@@ -194,7 +194,7 @@ impl Tx<'_> {
     /// Writes a lead into its line before the one at `next`. All others must have been filed.
     pub(super) fn insert(
         &mut self,
-        line: &NewLine<'_>,
+        line: &NewRow<'_>,
         before: Option<i64>,
         next: i64,
     ) -> rusqlite::Result<()> {
@@ -221,8 +221,8 @@ impl Tx<'_> {
     }
 
     /// Writes a lead's row behind all others.
-    fn write(&mut self, line: &NewLine<'_>, next: Option<i64>) -> rusqlite::Result<i64> {
-        let seq = self.unfiled.next_seq;
+    fn write(&mut self, line: &NewRow<'_>, next: Option<i64>) -> rusqlite::Result<i64> {
+        let seq = self.index.next_seq;
         self.sql
             .prepare_cached(
                 "INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?13, ?9, ?10, ?11, ?12)",
@@ -242,19 +242,19 @@ impl Tx<'_> {
                 line.body,
                 next,
             ))?;
-        self.unfiled.next_seq += 1;
+        self.index.next_seq += 1;
         Ok(seq)
     }
 
     /// Writes a lead behind all others; it is filed later.
-    pub(super) fn append(&mut self, line: &NewLine<'_>) -> rusqlite::Result<()> {
+    pub(super) fn append(&mut self, line: &NewRow<'_>) -> rusqlite::Result<()> {
         let seq = self.write(line, None)?;
         let key = line.key.map(|(key, content, until)| {
             let id = line.id.clone();
             (key.clone(), Holder { id, content, until })
         });
-        self.unfiled.keys.extend(key.clone());
-        self.unfiled.lines.push(Line {
+        self.index.keys.extend(key.clone());
+        self.index.lines.push(QueuedLead {
             seq,
             sink: line.sink.clone(),
             contact: line.contact.clone(),
@@ -264,64 +264,64 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// At the end of a transaction: files a part of what waits, if it is enough for a round.
-    pub(super) fn file_some(&mut self) -> rusqlite::Result<()> {
-        if self.unfiled.round.by_key.is_empty() && self.unfiled.waiting().len() < ROUND {
+    /// At the end of a transaction: files a part of what waits, if it is enough for a batch.
+    pub(super) fn index_some(&mut self) -> rusqlite::Result<()> {
+        if self.index.batch.by_key.is_empty() && self.index.waiting().len() < ROUND {
             return Ok(());
         }
-        let came_in = self.unfiled.lines.len().saturating_sub(self.unfiled.before.lines);
-        // A little more than came in: the next round is not much larger than this one.
-        self.unfiled.owed += came_in + came_in / 8;
-        if self.unfiled.owed < STEP {
+        let came_in = self.index.lines.len().saturating_sub(self.index.before.lines);
+        // A little more than came in: the next batch is not much larger than this one.
+        self.index.backlog += came_in + came_in / 8;
+        if self.index.backlog < STEP {
             return Ok(());
         }
-        let owed = std::mem::take(&mut self.unfiled.owed);
-        self.step(owed)
+        let backlog = std::mem::take(&mut self.index.backlog);
+        self.step(backlog)
     }
 
     /// Files all that waits, so that every lead can be found by its contact.
-    pub(super) fn file(&mut self) -> rusqlite::Result<()> {
-        while !self.unfiled.waiting().is_empty() {
+    pub(super) fn index_all(&mut self) -> rusqlite::Result<()> {
+        while !self.index.waiting().is_empty() {
             self.step(usize::MAX)?;
         }
         Ok(())
     }
 
-    /// Files so many more of the round; begins one if there is none.
+    /// Files so many more of the batch; begins one if there is none.
     fn step(&mut self, leads: usize) -> rusqlite::Result<()> {
-        if self.unfiled.round.by_key.is_empty() {
-            self.unfiled.round = Round::over(self.unfiled.waiting());
+        if self.index.batch.by_key.is_empty() {
+            self.index.batch = Batch::over(self.index.waiting());
         }
-        let (waiting, round) = (self.unfiled.waiting(), &self.unfiled.round);
-        let end = round.done.saturating_add(leads).min(round.by_key.len());
-        let part = |order: &'_ [usize]| -> Vec<&Line> {
-            let places = order.get(round.done..end).unwrap_or_default();
+        let (waiting, batch) = (self.index.waiting(), &self.index.batch);
+        let end = batch.done.saturating_add(leads).min(batch.by_key.len());
+        let part = |order: &'_ [usize]| -> Vec<&QueuedLead> {
+            let places = order.get(batch.done..end).unwrap_or_default();
             places.iter().filter_map(|&place| waiting.get(place)).collect()
         };
-        for line in part(&round.by_key) {
+        for line in part(&batch.by_key) {
             if let Some((key, holder)) = &line.key {
                 hold(self.sql, key, holder)?;
             }
         }
-        for line in part(&round.by_contact) {
-            join(self.sql, line)?;
+        for line in part(&batch.by_contact) {
+            link(self.sql, line)?;
         }
-        if end < round.by_key.len() {
-            self.unfiled.round.done = end;
+        if end < batch.by_key.len() {
+            self.index.batch.done = end;
             return Ok(());
         }
         if let Some(last) = end.checked_sub(1).and_then(|last| waiting.get(last)) {
             self.filed_to(last.seq)?;
         }
-        self.unfiled.filed += end;
-        self.unfiled.round = Round::default();
+        self.index.filed += end;
+        self.index.batch = Batch::default();
         Ok(())
     }
 }
 
-impl Round {
+impl Batch {
     /// Sorted, and stable: one contact's leads stay in their order.
-    fn over(lines: &[Line]) -> Self {
+    fn over(lines: &[QueuedLead]) -> Self {
         let mut by_key: Vec<usize> = (0..lines.len()).collect();
         let mut by_contact = by_key.clone();
         let line = |&place: &usize| lines.get(place);
@@ -348,7 +348,7 @@ pub(super) fn hold(sql: &Connection, key: &DedupeKey, holder: &Holder) -> rusqli
 
 /// Puts a lead at the end of its contact's line, and the contact among those that are due if it was not. Does nothing
 /// if that was done before a crash.
-fn join(sql: &Connection, line: &Line) -> rusqlite::Result<()> {
+fn link(sql: &Connection, line: &QueuedLead) -> rusqlite::Result<()> {
     let (sink, contact) = (line.sink.as_str(), line.contact.as_str());
     let alone = sql
         .prepare_cached(

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::{bad_request, unavailable};
 use crate::admin::Admin;
 use crate::crm::Known;
-use crate::queue::{ListFilter, Parked, ParkedSet, SinkId, WebhookId};
+use crate::queue::{DeadLetter, DeadLetterSet, ListFilter, SinkId, WebhookId};
 
 /// How many are listed or replayed at once unless asked otherwise.
 const PAGE: usize = 50;
@@ -28,7 +28,7 @@ const DECIDED: Duration = Duration::from_hours(720);
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Which {
-    pub(super) set: Option<ParkedSet>,
+    pub(super) set: Option<DeadLetterSet>,
     sink: Option<String>,
     webhook: Option<String>,
     reason: Option<String>,
@@ -100,7 +100,7 @@ impl Meant {
     }
 
     /// Whether a lead is among those that are meant, and one that this receiver may touch.
-    pub(super) fn includes(&self, lead: &Parked) -> bool {
+    pub(super) fn includes(&self, lead: &DeadLetter) -> bool {
         self.realm.has(lead.webhook.as_str())
             && self.which.set.is_none_or(|set| set == lead.set)
             && self

@@ -6,15 +6,16 @@ use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    answer::items,
+    codec::{put, put_reason},
+    connection::Link,
     keys::Keys,
-    link::Link,
     millis,
-    packed::{put, put_reason},
+    reply::items,
     script,
 };
 use crate::queue::{
-    Admission, LeadId, NewLead, ParkReason, ParkedSet, QueueError, SinkId, WebhookId, intake::Ticket,
+    Admission, DeadLetterReason, DeadLetterSet, LeadId, NewLead, QueueError, SinkId, WebhookId,
+    backpressure::Reservation,
 };
 
 /// A script takes at most so many leads and bytes, unless one request alone holds more.
@@ -26,7 +27,7 @@ pub(super) struct Offer {
     pub(super) leads: Arc<[NewLead]>,
     pub(super) bytes: usize,
     pub(super) answer: oneshot::Sender<Result<Vec<Admission>, QueueError>>,
-    pub(super) _room: Ticket,
+    pub(super) _room: Reservation,
 }
 
 /// Sends what is offered, a batch at a time, until all senders have gone.
@@ -88,7 +89,7 @@ fn admission(answer: Option<Value>) -> Result<Admission, QueueError> {
         Some(Value::BulkString(id)) => Ok(Admission::Duplicate(LeadId::new(
             String::from_utf8_lossy(&id).as_ref(),
         ))),
-        _ => Err(super::answer::strange("accept")),
+        _ => Err(super::reply::strange("accept")),
     }
 }
 
@@ -141,7 +142,7 @@ impl<'b> Layout<'b> {
         let mut call = script::ACCEPT.call(self.keys, self.bytes);
         call.arg(keys.counts())
             .arg(keys.webhooks())
-            .arg(&keys.parked(ParkedSet::Unrouted));
+            .arg(&keys.dead_letters(DeadLetterSet::Unrouted));
         for sink in &self.sinks {
             call.arg(keys.due(sink));
         }
@@ -170,7 +171,7 @@ impl<'b> Layout<'b> {
     fn put_kinds(&self, keys: &Keys, call: &mut Cmd) {
         let mut reason = Vec::new();
         if self.kinds.iter().any(|(.., sinks)| sinks.is_empty()) {
-            put_reason(&mut reason, &ParkReason::unrouted());
+            put_reason(&mut reason, &DeadLetterReason::unrouted());
         }
         call.arg(keys.channel()).arg(reason).arg(self.sinks.len());
         for sink in &self.sinks {

@@ -14,7 +14,7 @@ use problem_details::ProblemDetails;
 use serde_json::{Value, json};
 
 use super::{Admin, time};
-use crate::queue::{LeadId, Parked, ParkedSet, QueueError, SinkId};
+use crate::queue::{DeadLetter, DeadLetterSet, LeadId, QueueError, SinkId};
 use replay::{IN_FLIGHT, conflict};
 use which::{Meant, Which, told};
 
@@ -27,7 +27,7 @@ pub(super) async fn list(
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Response> {
     let meant = Meant::read(&admin, query).await?;
-    let set = meant.which.set.unwrap_or(ParkedSet::Dead);
+    let set = meant.which.set.unwrap_or(DeadLetterSet::Dead);
     let page = admin
         .queue
         .list(set, &meant.filter()?)
@@ -62,7 +62,7 @@ pub(super) async fn discard(
     let meant = Meant::read(&admin, query).await?;
     let mut found = select(&admin, &LeadId::new(id), &meant).await?;
     if meant.which.set.is_none() {
-        found.retain(|lead| lead.set != ParkedSet::Pending);
+        found.retain(|lead| lead.set != DeadLetterSet::Pending);
     }
     if found.is_empty() {
         return Err(bad_request(
@@ -80,7 +80,7 @@ pub(super) async fn discard(
 }
 
 /// Where a lead is, of what the query means.
-async fn select(admin: &Admin, id: &LeadId, meant: &Meant) -> Result<Vec<Parked>, Response> {
+async fn select(admin: &Admin, id: &LeadId, meant: &Meant) -> Result<Vec<DeadLetter>, Response> {
     let mut found = admin.queue.show(id).await.map_err(|error| unavailable(&error))?;
     found.retain(|lead| meant.includes(lead));
     if found.is_empty() {
@@ -93,42 +93,42 @@ async fn select(admin: &Admin, id: &LeadId, meant: &Meant) -> Result<Vec<Parked>
     Ok(found)
 }
 
-fn summary(parked: &Parked) -> Value {
+fn summary(dead_letter: &DeadLetter) -> Value {
     json!({
-        "id": parked.id.as_str(),
-        "set": parked.set,
-        "webhook": parked.webhook.as_str(),
-        "sink": parked.sink.as_ref().map(SinkId::as_str),
-        "reason": parked.why.reason,
-        "message": parked.why.message,
-        "candidates": candidates(parked),
-        "attempts": parked.attempts,
-        "overtaken": parked.overtaken,
-        "acceptedAt": time(parked.accepted_at),
+        "id": dead_letter.id.as_str(),
+        "set": dead_letter.set,
+        "webhook": dead_letter.webhook.as_str(),
+        "sink": dead_letter.sink.as_ref().map(SinkId::as_str),
+        "reason": dead_letter.why.reason,
+        "message": dead_letter.why.message,
+        "candidates": candidates(dead_letter),
+        "attempts": dead_letter.attempts,
+        "overtaken": dead_letter.overtaken,
+        "acceptedAt": time(dead_letter.accepted_at),
         // Of a pending lead: since when it waits, and when it is tried.
-        "parkedAt": time(parked.parked_at),
-        "expiresAt": parked.expires_at.and_then(time),
-        "dueAt": parked.due.and_then(|due| time(due.at)),
-        "delivering": parked.due.map(|due| due.claimed),
-        "behind": parked.due.map(|due| due.behind),
+        "deadLetteredAt": time(dead_letter.dead_lettered_at),
+        "expiresAt": dead_letter.expires_at.and_then(time),
+        "dueAt": dead_letter.due.and_then(|due| time(due.at)),
+        "delivering": dead_letter.due.map(|due| due.claimed),
+        "behind": dead_letter.due.map(|due| due.behind),
     })
 }
 
-fn whole(parked: &Parked) -> Value {
-    let mut value = summary(parked);
+fn whole(dead_letter: &DeadLetter) -> Value {
+    let mut value = summary(dead_letter);
     if let Value::Object(map) = &mut value {
-        map.insert("answer".to_owned(), Value::String(parked.why.answer.clone()));
-        let body = serde_json::from_slice(&parked.body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&parked.body).into_owned()));
+        map.insert("answer".to_owned(), Value::String(dead_letter.why.answer.clone()));
+        let body = serde_json::from_slice(&dead_letter.body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&dead_letter.body).into_owned()));
         map.insert("body".to_owned(), body);
     }
     value
 }
 
 /// The records that a held lead may be, as they were found.
-fn candidates(parked: &Parked) -> Option<Value> {
-    let answer: Value = serde_json::from_str(&parked.why.answer).ok()?;
-    (parked.set == ParkedSet::Held).then(|| answer.get("candidates").cloned())?
+fn candidates(dead_letter: &DeadLetter) -> Option<Value> {
+    let answer: Value = serde_json::from_str(&dead_letter.why.answer).ok()?;
+    (dead_letter.set == DeadLetterSet::Held).then(|| answer.get("candidates").cloned())?
 }
 
 fn bad_request(why: &str) -> Response {

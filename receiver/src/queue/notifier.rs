@@ -17,16 +17,16 @@ use super::SinkId;
 ///
 /// A waiter returns at once when a push came after the last claim began, so none is missed between the two.
 #[derive(Default)]
-pub(super) struct Wake {
-    sinks: Mutex<HashMap<SinkId, Arc<Bell>>>,
+pub(super) struct Notifier {
+    sinks: Mutex<HashMap<SinkId, Arc<Waiter>>>,
 }
 
-struct Bell {
+struct Waiter {
     pushes: watch::Sender<u64>,
     seen: AtomicU64,
 }
 
-impl Wake {
+impl Notifier {
     /// How many pushes there were: call before a claim reads the store.
     pub(super) fn pushes(&self, sink: &SinkId) -> u64 {
         *self.bell(sink).pushes.borrow()
@@ -59,12 +59,12 @@ impl Wake {
         let _ = tokio::time::timeout(at_most, pushes.wait_for(|pushes| *pushes > seen)).await;
     }
 
-    fn bell(&self, sink: &SinkId) -> Arc<Bell> {
+    fn bell(&self, sink: &SinkId) -> Arc<Waiter> {
         let mut sinks = self.lock();
         if let Some(bell) = sinks.get(sink) {
             return bell.clone();
         }
-        let bell = Arc::new(Bell {
+        let bell = Arc::new(Waiter {
             pushes: watch::Sender::new(0),
             seen: AtomicU64::new(0),
         });
@@ -72,7 +72,7 @@ impl Wake {
         bell
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SinkId, Arc<Bell>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SinkId, Arc<Waiter>>> {
         self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -84,7 +84,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_push_between_claim_and_wait_is_not_missed() {
-        let wake = Wake::default();
+        let wake = Notifier::default();
         let sink = SinkId::from("ns/crm");
         wake.seen(&sink, wake.pushes(&sink));
         wake.push(&sink);
@@ -94,7 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_push_that_a_claim_has_seen_does_not_wake() {
-        let wake = Wake::default();
+        let wake = Notifier::default();
         let sink = SinkId::from("ns/crm");
         wake.push(&sink);
         wake.seen(&sink, wake.pushes(&sink));

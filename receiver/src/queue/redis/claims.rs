@@ -6,14 +6,14 @@ use redis::Value;
 
 use super::{
     RedisQueue,
-    answer::{Items, bytes, items, number, strange, text},
+    codec::{Entry, put_error, put_reason},
     millis,
-    packed::{Entry, put_error, put_reason},
+    reply::{Items, bytes, items, number, strange, text},
     script,
 };
 use crate::queue::{
-    Claim, Claims, Contact, Doubt, LastError, Outcome, ParkedSet, QueueError, Settled, Settlement, SinkId,
-    Token,
+    Claim, Claims, Contact, DeadLetterSet, Disposition, Doubt, LastError, QueueError, Settled, Settlement,
+    SinkId, Token,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -68,7 +68,7 @@ impl RedisQueue {
     ) -> Result<Claims, QueueError> {
         let mut call = script::CLAIM.call(4 + 2 * contacts.len(), 300 * contacts.len());
         call.arg(self.keys.due(sink)).arg(self.keys.state(sink));
-        call.arg(self.keys.touched(sink)).arg(self.keys.gate(sink));
+        call.arg(self.keys.touched(sink)).arg(self.keys.throttle(sink));
         for contact in contacts {
             let contact = Contact::from(contact.as_str());
             call.arg(self.keys.line(sink, &contact))
@@ -132,8 +132,8 @@ impl RedisQueue {
         let mut call = script::SETTLE.call(16 + 2 * settlements.len(), 400 * settlements.len());
         call.arg(self.keys.counts()).arg(self.keys.due(sink));
         call.arg(self.keys.state(sink)).arg(self.keys.touched(sink));
-        for set in [ParkedSet::Held, ParkedSet::Dead, ParkedSet::Unrouted] {
-            call.arg(&self.keys.parked(set));
+        for set in [DeadLetterSet::Held, DeadLetterSet::Dead, DeadLetterSet::Unrouted] {
+            call.arg(&self.keys.dead_letters(set));
         }
         for Settlement { contact, .. } in settlements {
             call.arg(self.keys.line(sink, contact))
@@ -143,15 +143,15 @@ impl RedisQueue {
         for settlement in settlements {
             call.arg(settlement.contact.as_str()).arg(settlement.token);
             match &settlement.outcome {
-                Outcome::Delivered { remember: None } => call.arg("delivered").arg("").arg(0).arg(""),
-                Outcome::Delivered {
+                Disposition::Delivered { remember: None } => call.arg("delivered").arg("").arg(0).arg(""),
+                Disposition::Delivered {
                     remember: Some((record, keep)),
                 } => call
                     .arg("delivered")
                     .arg(record)
                     .arg(millis(*keep).max(1))
                     .arg(""),
-                Outcome::Retry { after, doubt, why } => {
+                Disposition::Retry { after, doubt, why } => {
                     let unknown = match doubt {
                         Doubt::Keep => "",
                         Doubt::Add => "1",
@@ -162,15 +162,19 @@ impl RedisQueue {
                         .arg(packed_error(Some(why)))
                         .arg(unknown)
                 }
-                Outcome::Release { after, why } => call
+                Disposition::Release { after, why } => call
                     .arg("release")
                     .arg(millis(*after))
                     .arg(packed_error(why.as_ref()))
                     .arg(""),
-                Outcome::Park { set, why, keep } => {
+                Disposition::DeadLetter { set, why, keep } => {
                     let mut reason = Vec::new();
                     put_reason(&mut reason, why);
-                    let set = if *set == ParkedSet::Held { "held" } else { "dead" };
+                    let set = if *set == DeadLetterSet::Held {
+                        "held"
+                    } else {
+                        "dead"
+                    };
                     call.arg(set).arg(millis(*keep)).arg(reason).arg("")
                 }
             };

@@ -196,7 +196,7 @@ pub async fn attempts_count_up_and_a_release_does_not_count(rig: Rig) {
         assert_eq!(claim.attempt, 4);
         rig.settle(
             &claim,
-            Outcome::Release {
+            Disposition::Release {
                 after: Duration::ZERO,
                 why: None,
             },
@@ -218,7 +218,7 @@ pub async fn claims_without_an_outcome_are_counted_until_there_is_one(mut rig: R
     for _ in 0..2 {
         let claim = rig.claim_for(Duration::ZERO).await.remove(0);
         assert_eq!(claim.lost, 3);
-        let release = Outcome::Release {
+        let release = Disposition::Release {
             after: Duration::ZERO,
             why: None,
         };
@@ -233,7 +233,7 @@ pub async fn claims_without_an_outcome_are_counted_until_there_is_one(mut rig: R
     let claim = rig.claim_for(Duration::ZERO).await.remove(0);
     assert_eq!(claim.lost, 1);
     rig.accept(fresh("ann")).await;
-    rig.park(&claim, ParkedSet::Dead).await;
+    rig.dead_letter(&claim, DeadLetterSet::Dead).await;
     assert_eq!(rig.claim_soon().await.lost, 0);
 }
 
@@ -242,7 +242,7 @@ pub async fn the_next_lead_starts_with_a_clean_slate(rig: Rig) {
     let claim = rig.claim_soon().await;
     rig.settle(
         &claim,
-        Outcome::Retry {
+        Disposition::Retry {
             after: Duration::ZERO,
             doubt: Doubt::Add,
             why: not_yet(),
@@ -262,7 +262,7 @@ pub async fn an_unknown_outcome_is_not_forgotten(rig: Rig) {
     assert!(!claim.unknown);
     rig.settle(
         &claim,
-        Outcome::Retry {
+        Disposition::Retry {
             after: Duration::ZERO,
             doubt: Doubt::Add,
             why: not_yet(),
@@ -291,7 +291,7 @@ pub async fn an_unknown_outcome_is_cleared_when_it_would_be_visible(rig: Rig) {
         let after = Duration::ZERO;
         rig.settle(
             &claim,
-            Outcome::Retry {
+            Disposition::Retry {
                 after,
                 doubt,
                 why: not_yet(),
@@ -326,7 +326,7 @@ pub async fn the_crm_record_is_remembered_for_a_while(rig: Rig) {
     let claim = rig.claim_soon().await;
     rig.settle(
         &claim,
-        Outcome::Delivered {
+        Disposition::Delivered {
             remember: Some(("crm-7".into(), LONG)),
         },
     )
@@ -335,7 +335,7 @@ pub async fn the_crm_record_is_remembered_for_a_while(rig: Rig) {
     assert_eq!(claim.record.as_deref(), Some("crm-7"));
     rig.settle(
         &claim,
-        Outcome::Delivered {
+        Disposition::Delivered {
             remember: Some(("crm-8".into(), keep)),
         },
     )

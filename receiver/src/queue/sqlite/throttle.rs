@@ -14,7 +14,7 @@ const CIRCUIT_OPEN: &str = "CircuitOpen: the CRM fails; waiting before the next 
 const STEPS_PER_WINDOW: i64 = 50;
 
 #[derive(Default)]
-struct Gate {
+struct Throttle {
     paused_until: i64,
     reason: String,
     failures: i64,
@@ -22,14 +22,14 @@ struct Gate {
     probe_until: i64,
 }
 
-fn read(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Gate> {
-    let gate = tx
+fn read(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Throttle> {
+    let throttle = tx
         .sql
         .prepare_cached(
-            "SELECT paused_until, reason, failures, open_until, probe_until FROM gate WHERE sink = ?1",
+            "SELECT paused_until, reason, failures, open_until, probe_until FROM throttle WHERE sink = ?1",
         )?
         .query_row([sink.as_str()], |row| {
-            Ok(Gate {
+            Ok(Throttle {
                 paused_until: row.get(0)?,
                 reason: row.get(1)?,
                 failures: row.get(2)?,
@@ -38,23 +38,23 @@ fn read(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Gate> {
             })
         })
         .optional()?;
-    Ok(gate.unwrap_or_default())
+    Ok(throttle.unwrap_or_default())
 }
 
-fn write(tx: &Tx<'_>, sink: &SinkId, gate: &Gate) -> rusqlite::Result<()> {
+fn write(tx: &Tx<'_>, sink: &SinkId, throttle: &Throttle) -> rusqlite::Result<()> {
     tx.sql
         .prepare_cached(
-            "INSERT INTO gate (sink, paused_until, reason, failures, open_until, probe_until) \
+            "INSERT INTO throttle (sink, paused_until, reason, failures, open_until, probe_until) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET paused_until = ?2, reason = ?3, \
              failures = ?4, open_until = ?5, probe_until = ?6",
         )?
         .execute((
             sink.as_str(),
-            gate.paused_until,
-            &gate.reason,
-            gate.failures,
-            gate.open_until,
-            gate.probe_until,
+            throttle.paused_until,
+            &throttle.reason,
+            throttle.failures,
+            throttle.open_until,
+            throttle.probe_until,
         ))?;
     Ok(())
 }
@@ -67,20 +67,20 @@ pub(super) fn permits(
     limit: Option<RateLimit>,
     breaker: Breaker,
 ) -> Result<Grant, Failure> {
-    let mut gate = read(tx, sink)?;
-    let failures = u32::try_from(gate.failures).unwrap_or(u32::MAX);
+    let mut throttle = read(tx, sink)?;
+    let failures = u32::try_from(throttle.failures).unwrap_or(u32::MAX);
     let refused = |until: i64, reason: &str| Grant {
         granted: 0,
         wait: Duration::from_millis(unsigned(until - tx.now)),
         paused: Some(reason.to_owned()),
         failures,
     };
-    if gate.paused_until > tx.now {
-        return Ok(refused(gate.paused_until, &gate.reason));
+    if throttle.paused_until > tx.now {
+        return Ok(refused(throttle.paused_until, &throttle.reason));
     }
-    let half_open = gate.open_until != 0;
+    let half_open = throttle.open_until != 0;
     if half_open {
-        let until = gate.open_until.max(gate.probe_until);
+        let until = throttle.open_until.max(throttle.probe_until);
         if until > tx.now {
             return Ok(refused(until, CIRCUIT_OPEN));
         }
@@ -92,8 +92,8 @@ pub(super) fn permits(
     };
     if half_open && granted > 0 {
         // If its holder dies without a report, the next probe may go after this.
-        gate.probe_until = tx.now + millis(breaker.cooldown).max(1);
-        write(tx, sink, &gate)?;
+        throttle.probe_until = tx.now + millis(breaker.cooldown).max(1);
+        write(tx, sink, &throttle)?;
         return Ok(Grant {
             granted,
             wait: breaker.cooldown,
@@ -161,49 +161,49 @@ pub(super) fn report(
     health: CrmHealth,
     breaker: Breaker,
 ) -> Result<(), Failure> {
-    let mut gate = read(tx, sink)?;
-    gate.probe_until = 0;
+    let mut throttle = read(tx, sink)?;
+    throttle.probe_until = 0;
     match health {
         CrmHealth::Up => {
-            gate.failures = 0;
-            gate.open_until = 0;
+            throttle.failures = 0;
+            throttle.open_until = 0;
         }
         CrmHealth::Down => {
-            gate.failures += 1;
-            if breaker.failures > 0 && gate.failures >= i64::from(breaker.failures) {
-                gate.open_until = tx.now + millis(breaker.cooldown).max(1);
+            throttle.failures += 1;
+            if breaker.failures > 0 && throttle.failures >= i64::from(breaker.failures) {
+                throttle.open_until = tx.now + millis(breaker.cooldown).max(1);
             }
         }
     }
-    write(tx, sink, &gate)?;
+    write(tx, sink, &throttle)?;
     Ok(())
 }
 
 /// Stops deliveries; the later end wins.
 pub(super) fn pause(tx: &mut Tx<'_>, sink: &SinkId, pause: Duration, reason: &str) -> Result<(), Failure> {
-    let mut gate = read(tx, sink)?;
+    let mut throttle = read(tx, sink)?;
     let until = tx.now + millis(pause);
-    if until > gate.paused_until {
-        gate.paused_until = until;
-        reason.clone_into(&mut gate.reason);
-        write(tx, sink, &gate)?;
+    if until > throttle.paused_until {
+        throttle.paused_until = until;
+        reason.clone_into(&mut throttle.reason);
+        write(tx, sink, &throttle)?;
     }
     Ok(())
 }
 
 /// Lifts a pause and closes the circuit.
 pub(super) fn resume(tx: &mut Tx<'_>, sink: &SinkId) -> Result<(), Failure> {
-    write(tx, sink, &Gate::default())?;
+    write(tx, sink, &Throttle::default())?;
     Ok(())
 }
 
 /// Until when nothing is delivered, and why.
 pub(super) fn paused(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Option<(u64, String)>> {
-    let gate = read(tx, sink)?;
-    Ok(if gate.paused_until > tx.now {
-        Some((unsigned(gate.paused_until), gate.reason))
-    } else if gate.open_until > tx.now {
-        Some((unsigned(gate.open_until), CIRCUIT_OPEN.to_owned()))
+    let throttle = read(tx, sink)?;
+    Ok(if throttle.paused_until > tx.now {
+        Some((unsigned(throttle.paused_until), throttle.reason))
+    } else if throttle.open_until > tx.now {
+        Some((unsigned(throttle.open_until), CIRCUIT_OPEN.to_owned()))
     } else {
         None
     })

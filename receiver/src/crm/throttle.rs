@@ -8,9 +8,9 @@ use crate::queue::CrmHealth;
 
 /// Asked before each request to a CRM.
 #[async_trait]
-pub trait Gate: Send + Sync {
+pub trait Throttle: Send + Sync {
     /// Waits a moment for a permit if need be; an error says how long nothing may be sent.
-    async fn pass(&self) -> Result<(), Denied>;
+    async fn acquire(&self) -> Result<(), Throttled>;
 
     /// Tells how the CRM fared: it answered in `elapsed`, or did not.
     async fn report(&self, health: CrmHealth, elapsed: Duration);
@@ -18,14 +18,14 @@ pub trait Gate: Send + Sync {
 
 /// No request may be sent now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
+pub struct Throttled {
     /// How long to wait.
     pub wait: Duration,
     /// Why: a pause, an open circuit, the rate limit, or an unavailable queue.
     pub reason: String,
 }
 
-impl Denied {
+impl Throttled {
     /// The reason of a pause or an open circuit: a CamelCase word, and words for a person. `None`: it is not one of these,
     /// but the rate limit or the store.
     pub fn paused(&self) -> Option<(&str, &str)> {
@@ -38,12 +38,12 @@ impl Denied {
 
 /// Lets everything pass.
 #[cfg(test)]
-pub(super) struct Open;
+pub(super) struct Unlimited;
 
 #[cfg(test)]
 #[async_trait]
-impl Gate for Open {
-    async fn pass(&self) -> Result<(), Denied> {
+impl Throttle for Unlimited {
+    async fn acquire(&self) -> Result<(), Throttled> {
         Ok(())
     }
 

@@ -2,25 +2,20 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, http};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method};
 use problem_details::ProblemDetails;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::which::{Meant, Which, told};
 use super::{bad_request, select, unavailable};
 use crate::admin::Admin;
-use crate::queue::{LeadId, Parked, ParkedSet, QueueError, Requeue, SinkId};
-use crate::source::auth::RawRequest;
-use crate::source::{Refusal, Taken};
+use crate::lead::StoredLead;
+use crate::queue::{DeadLetter, DeadLetterSet, LeadId, QueueError, Requeue, SinkId};
+use crate::source::{Parsed, Refusal, RejectedRequest};
 
 /// So many leads are replayed in one call at most: each is read with its payload.
 const MOST: usize = 100;
@@ -40,7 +35,7 @@ pub(in super::super) async fn replay(
     let meant = Meant::read(&admin, query).await?;
     let decision = meant.decision()?;
     let mut found = select(&admin, &LeadId::new(id), &meant).await?;
-    found.retain(|lead| lead.set != ParkedSet::Pending);
+    found.retain(|lead| lead.set != DeadLetterSet::Pending);
     if found.is_empty() {
         return Err(bad_request(
             "the lead waits for delivery, so there is nothing to replay; POST …/expedite makes it due now",
@@ -81,8 +76,8 @@ pub(in super::super) async fn replay_many(
             "a record is decided for one lead: POST /deadletters/ID/replay",
         ));
     }
-    let set = meant.which.set.unwrap_or(ParkedSet::Dead);
-    if set == ParkedSet::Pending {
+    let set = meant.which.set.unwrap_or(DeadLetterSet::Dead);
+    if set == DeadLetterSet::Pending {
         return Err(bad_request(
             "set is held, dead, unrouted or rejected: pending leads go by themselves",
         ));
@@ -133,7 +128,7 @@ pub(in super::super) async fn move_to(
         return Err(bad_request("to: name the sink that the lead goes to"));
     };
     let mut found = select(&admin, &LeadId::new(id), &meant).await?;
-    found.retain(|lead| lead.set != ParkedSet::Rejected);
+    found.retain(|lead| lead.set != DeadLetterSet::Rejected);
     let [lead] = found.as_slice() else {
         return Err(bad_request(
             "several sinks have the lead, or it never became one; say with sink=NAMESPACE/NAME and set= which is meant",
@@ -161,7 +156,7 @@ pub(in super::super) async fn expedite(
     let meant = Meant::read(&admin, query).await?;
     let id = LeadId::new(id);
     let mut found = select(&admin, &id, &meant).await?;
-    found.retain(|lead| lead.set == ParkedSet::Pending);
+    found.retain(|lead| lead.set == DeadLetterSet::Pending);
     if found.is_empty() {
         return Err(bad_request(
             "the lead does not wait for delivery; POST …/replay sends it on",
@@ -189,14 +184,19 @@ pub(super) fn conflict(why: &str) -> Response {
         .into_response()
 }
 
-async fn requeue(admin: &Admin, lead: &Parked, to: &[SinkId], how: Requeue<'_>) -> Result<bool, QueueError> {
+async fn requeue(
+    admin: &Admin,
+    lead: &DeadLetter,
+    to: &[SinkId],
+    how: Requeue<'_>,
+) -> Result<bool, QueueError> {
     admin
         .queue
         .requeue(lead.set, lead.sink.as_ref(), &lead.id, to, how)
         .await
 }
 
-async fn replay_one(admin: &Admin, lead: &Parked, how: Requeue<'_>) -> Result<Value, QueueError> {
+async fn replay_one(admin: &Admin, lead: &DeadLetter, how: Requeue<'_>) -> Result<Value, QueueError> {
     let no = |why: &str| {
         Ok(json!({"sink": lead.sink.as_ref().map(SinkId::as_str), "replayed": false, "reason": why}))
     };
@@ -210,7 +210,7 @@ async fn replay_one(admin: &Admin, lead: &Parked, how: Requeue<'_>) -> Result<Va
             let done = requeue(admin, lead, std::slice::from_ref(sink), how).await?;
             Ok(json!({"sink": sink.as_str(), "replayed": done}))
         }
-        (None, ParkedSet::Unrouted) => match route(admin, lead) {
+        (None, DeadLetterSet::Unrouted) => match route(admin, lead) {
             Err(why) => no(&why),
             Ok(sinks) => {
                 let done = requeue(admin, lead, &sinks, how).await?;
@@ -222,19 +222,11 @@ async fn replay_one(admin: &Admin, lead: &Parked, how: Requeue<'_>) -> Result<Va
     }
 }
 
-/// What the receiver stored for a lead.
-#[derive(Deserialize)]
-struct Stored {
-    lead: Value,
-    #[serde(default)]
-    payload: Value,
-}
-
 /// Where a lead goes as its webhook is now.
-fn route(admin: &Admin, lead: &Parked) -> Result<Vec<SinkId>, String> {
+fn route(admin: &Admin, lead: &DeadLetter) -> Result<Vec<SinkId>, String> {
     let config = Arc::clone(&admin.config.borrow());
     let webhook = config.webhook(&lead.webhook).ok_or(NO_WEBHOOK)?;
-    let stored: Stored = serde_json::from_slice(&lead.body).map_err(|_| "the stored lead cannot be read")?;
+    let stored = StoredLead::decode(&lead.body).map_err(|_| "the stored lead cannot be read")?;
     let sinks = webhook
         .sinks_of(&stored.lead, &stored.payload)
         .map_err(|problem| problem.message)?;
@@ -246,63 +238,38 @@ fn route(admin: &Admin, lead: &Parked) -> Result<Vec<SinkId>, String> {
 
 const NO_WEBHOOK: &str = "its webhook does not exist any more";
 
-async fn replay_rejected(admin: &Admin, parked: &Parked) -> Result<Value, QueueError> {
+async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter) -> Result<Value, QueueError> {
     let config = Arc::clone(&admin.config.borrow());
-    let Some(webhook) = config.webhook(&parked.webhook) else {
+    let Some(webhook) = config.webhook(&dead_letter.webhook) else {
         return Ok(json!({"replayed": false, "reason": NO_WEBHOOK}));
     };
-    let kept: Value = serde_json::from_slice(&parked.body).unwrap_or(Value::Null);
-    if kept.get("cut_from_bytes").is_some() {
-        return Ok(json!({"replayed": false, "reason": "it was too long to be kept whole; send it again"}));
-    }
-    let Some(body) = kept_body(&kept) else {
-        return Ok(json!({"replayed": false, "reason": "its body was not kept"}));
+    let not_replayed = |reason: &str| Ok(json!({"replayed": false, "reason": reason}));
+    let Ok(rejected) = RejectedRequest::decode(&dead_letter.body) else {
+        return not_replayed("what was kept of it cannot be read");
     };
-    let headers: HeaderMap = [
-        ("content_type", CONTENT_TYPE),
-        ("content_encoding", CONTENT_ENCODING),
-    ]
-    .into_iter()
-    .filter_map(|(field, name)| Some((name, HeaderValue::from_str(kept.get(field)?.as_str()?).ok()?)))
-    .collect();
-    let request = RawRequest {
-        method: &Method::POST,
-        query: None,
-        headers: &headers,
-        body: &body,
-        now: parked.accepted_at,
+    let parsed = match rejected.replay(webhook, dead_letter.accepted_at) {
+        Ok(parsed) => parsed,
+        Err(reason) => return not_replayed(reason),
     };
-    let taken = if kept
-        .get("element")
-        .is_some_and(|element| *element == Value::Bool(true))
-    {
-        webhook.take_element(&request)
-    } else {
-        webhook.take(&request)
-    };
-    match taken {
+    match parsed {
         // Half of a batch is not replayed: the other half would go with it.
-        Ok(Taken::Leads(batch)) if !batch.others.is_empty() => {
+        Ok(Parsed::Leads(batch)) if !batch.others.is_empty() => {
             Ok(json!({"replayed": false, "reason": "some of its items are still not valid"}))
         }
-        Ok(Taken::Leads(batch)) => {
+        Ok(Parsed::Leads(batch)) => {
             let admissions = admin.queue.accept(batch.leads).await?;
-            admin.queue.discard(ParkedSet::Rejected, None, &parked.id).await?;
+            admin
+                .queue
+                .discard(DeadLetterSet::Rejected, None, &dead_letter.id)
+                .await?;
             let known = admissions.iter().filter(|a| !a.is_new()).count();
             Ok(json!({"replayed": true, "leads": admissions.len(), "duplicates": known}))
         }
-        Ok(Taken::Challenge(_)) => Ok(json!({"replayed": false, "reason": "it is a handshake, not a lead"})),
-        Ok(Taken::Ignored(reason)) => Ok(json!({"replayed": false, "reason": reason})),
+        Ok(Parsed::Challenge(_)) => Ok(json!({"replayed": false, "reason": "it is a handshake, not a lead"})),
+        Ok(Parsed::Ignored(reason)) => Ok(json!({"replayed": false, "reason": reason})),
         Err(Refusal::Body(error)) => Ok(json!({"replayed": false, "reason": error.to_string()})),
         Err(Refusal::Invalid(problems)) => {
             Ok(json!({"replayed": false, "reason": "it is still not valid", "errors": problems}))
         }
     }
-}
-
-fn kept_body(kept: &Value) -> Option<Vec<u8>> {
-    if let Some(text) = kept.get("body").and_then(Value::as_str) {
-        return Some(text.as_bytes().to_vec());
-    }
-    STANDARD.decode(kept.get("body_base64")?.as_str()?).ok()
 }

@@ -9,7 +9,7 @@ use super::QueueError;
 
 /// What waits, and how much may.
 #[derive(Clone)]
-pub(super) struct Intake(Arc<Counts>);
+pub(super) struct Backlog(Arc<Counts>);
 
 struct Counts {
     waiting: AtomicUsize,
@@ -18,7 +18,7 @@ struct Counts {
     max_bytes: usize,
 }
 
-impl Intake {
+impl Backlog {
     pub(super) fn new(max_waiting: usize, max_bytes: usize) -> Self {
         Self(Arc::new(Counts {
             waiting: AtomicUsize::new(0),
@@ -30,11 +30,11 @@ impl Intake {
 
     /// Takes room until the ticket is dropped. One request is let in whatever its size when nothing waits,
     /// so that a limit set too low slows down and does not lock out.
-    pub(super) fn admit(&self, items: usize, bytes: usize) -> Result<Ticket, QueueError> {
+    pub(super) fn admit(&self, items: usize, bytes: usize) -> Result<Reservation, QueueError> {
         let counts = &self.0;
         let waiting = counts.waiting.fetch_add(items, Ordering::AcqRel);
         let held = counts.bytes.fetch_add(bytes, Ordering::AcqRel);
-        let ticket = Ticket {
+        let ticket = Reservation {
             intake: self.clone(),
             items,
             bytes,
@@ -48,14 +48,14 @@ impl Intake {
     }
 }
 
-/// Room taken in an [`Intake`].
-pub(super) struct Ticket {
-    intake: Intake,
+/// Room taken in an [`Backlog`].
+pub(super) struct Reservation {
+    intake: Backlog,
     items: usize,
     bytes: usize,
 }
 
-impl Drop for Ticket {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.intake.0.waiting.fetch_sub(self.items, Ordering::AcqRel);
         self.intake.0.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn full_by_number_and_by_bytes_and_free_again() {
-        let intake = Intake::new(2, 100);
+        let intake = Backlog::new(2, 100);
         let first = intake.admit(1, 60).unwrap();
         assert!(matches!(
             intake.admit(1, 60),
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn one_big_request_passes_when_nothing_waits() {
-        let intake = Intake::new(1, 10);
+        let intake = Backlog::new(1, 10);
         let big = intake.admit(5, 1000).unwrap();
         assert!(intake.admit(1, 1).is_err());
         drop(big);

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, Method};
 use leadgate_crds::LeadWebhook;
 use leadgate_receiver::lead::Problem;
 use leadgate_receiver::source::auth::{AddressRule, RawRequest, client_address};
-use leadgate_receiver::source::{Other, Refusal, Taken, Webhook};
+use leadgate_receiver::source::{Batch, Other, Parsed, Refusal, Webhook};
 use serde_json::{Value, json};
 
 /// A webhook whose spec has these members besides the necessary ones.
@@ -42,8 +42,8 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     map
 }
 
-fn take(webhook: &Webhook, with: &[(&str, &str)], body: &Value) -> Result<Taken, Refusal> {
-    webhook.take(&RawRequest {
+fn parse(webhook: &Webhook, with: &[(&str, &str)], body: &Value) -> Result<Parsed<Batch>, Refusal> {
+    webhook.leads(&RawRequest {
         method: &Method::POST,
         query: Some("form=a&form=b"),
         headers: &headers(with),
@@ -52,9 +52,9 @@ fn take(webhook: &Webhook, with: &[(&str, &str)], body: &Value) -> Result<Taken,
     })
 }
 
-fn leads(taken: Result<Taken, Refusal>) -> Vec<leadgate_receiver::queue::NewLead> {
+fn leads(taken: Result<Parsed<Batch>, Refusal>) -> Vec<leadgate_receiver::queue::NewLead> {
     match taken {
-        Ok(Taken::Leads(batch)) if batch.others.is_empty() => batch.leads,
+        Ok(Parsed::Leads(batch)) if batch.others.is_empty() => batch.leads,
         other => panic!("{other:?}"),
     }
 }
@@ -63,7 +63,7 @@ fn leads(taken: Result<Taken, Refusal>) -> Vec<leadgate_receiver::queue::NewLead
 fn a_batch_is_taken_whole_or_every_fault_in_it_is_told() {
     let batch = webhook(&json!({"payload": {"items": "payload.items"}}));
     let good = json!({"items": [{"email": "a@example.com"}, {"email": "b@example.com"}]});
-    let taken = leads(take(&batch, &[], &good));
+    let taken = leads(parse(&batch, &[], &good));
     assert_eq!(taken.len(), 2);
     assert_ne!(taken[0].dedupe, taken[1].dedupe);
     assert_ne!(taken[0].contact, taken[1].contact);
@@ -73,14 +73,14 @@ fn a_batch_is_taken_whole_or_every_fault_in_it_is_told() {
     let all_bad = json!({"items": [{"email": "x"}, {}]});
     for (taken, expected) in [
         (
-            take(&all_or_none, &[], &mixed),
+            parse(&all_or_none, &[], &mixed),
             [
                 ("items[1].email", "InvalidEmail"),
                 ("items[2].email", "ContactMissing"),
             ],
         ),
         (
-            take(&batch, &[], &all_bad),
+            parse(&batch, &[], &all_bad),
             [
                 ("items[0].email", "InvalidEmail"),
                 ("items[1].email", "ContactMissing"),
@@ -103,8 +103,8 @@ fn a_batch_is_taken_whole_or_every_fault_in_it_is_told() {
             Some("TooManyLeads"),
         ),
     ] {
-        match (take(&batch, &[], &body), reason) {
-            (Ok(Taken::Ignored(_)), None) => {}
+        match (parse(&batch, &[], &body), reason) {
+            (Ok(Parsed::Ignored(_)), None) => {}
             (Err(Refusal::Invalid(problems)), Some(reason)) => assert_eq!(problems[0].reason, reason),
             (other, _) => panic!("{reason:?}: {other:?}"),
         }
@@ -117,7 +117,7 @@ fn a_bad_element_of_a_batch_costs_the_others_nothing_and_can_be_replayed_by_itse
     let body = json!({"items": [
         {"email": "x"}, {"email": "a@example.com"}, {"email": "b@example.com"},
     ]});
-    let Ok(Taken::Leads(taken)) = take(&batch, &[], &body) else {
+    let Ok(Parsed::Leads(taken)) = parse(&batch, &[], &body) else {
         panic!("refused as a whole");
     };
     assert_eq!(taken.leads.len(), 2);
@@ -131,7 +131,7 @@ fn a_bad_element_of_a_batch_costs_the_others_nothing_and_can_be_replayed_by_itse
     assert_eq!(body.as_ref(), br#"{"email":"x"}"#);
 
     let again = |body: &[u8]| {
-        batch.take_element(&RawRequest {
+        batch.leads_of_element(&RawRequest {
             method: &Method::POST,
             query: None,
             headers: &headers(&[]),
@@ -141,7 +141,7 @@ fn a_bad_element_of_a_batch_costs_the_others_nothing_and_can_be_replayed_by_itse
     };
     assert!(matches!(again(body), Err(Refusal::Invalid(_))));
     assert!(
-        matches!(again(br#"{"email":"x@example.com"}"#), Ok(Taken::Leads(taken)) if taken.leads.len() == 1)
+        matches!(again(br#"{"email":"x@example.com"}"#), Ok(Parsed::Leads(taken)) if taken.leads.len() == 1)
     );
 }
 
@@ -168,8 +168,8 @@ fn an_optional_field_that_cannot_be_read_costs_the_lead_only_where_the_webhook_s
                 .map(|p| format!("{} {}", p.field, p.reason))
                 .collect()
         };
-        match take(webhook, &[], &body) {
-            Ok(Taken::Leads(batch)) => {
+        match parse(webhook, &[], &body) {
+            Ok(Parsed::Leads(batch)) => {
                 let stored: Value = serde_json::from_slice(&batch.leads[0].body).unwrap();
                 let found: Vec<String> = batch.notes.iter().flat_map(|(_, notes)| words(notes)).collect();
                 let kept = stored["notes"].as_array().cloned().unwrap_or_default();
@@ -276,7 +276,7 @@ fn an_optional_field_that_cannot_be_read_costs_the_lead_only_where_the_webhook_s
     ] {
         assert_eq!(notes(webhook, body.clone()), expected, "{body}");
     }
-    let Ok(Taken::Leads(batch)) = take(&cut, &[], &json!({"email": good, "message": "123456"})) else {
+    let Ok(Parsed::Leads(batch)) = parse(&cut, &[], &json!({"email": good, "message": "123456"})) else {
         panic!("refused");
     };
     let stored: Value = serde_json::from_slice(&batch.leads[0].body).unwrap();
@@ -293,7 +293,7 @@ fn leads_go_where_their_conditions_say_and_are_kept_where_none_takes_them() {
         {"name": "mapped", "when": "lead.email.endsWith('@example.org')"},
     ]}));
     let sinks = |with: &[(&str, &str)], body: Value| -> Vec<String> {
-        let taken = leads(take(&routed, with, &body));
+        let taken = leads(parse(&routed, with, &body));
         taken[0]
             .sinks
             .iter()
@@ -314,23 +314,23 @@ fn leads_go_where_their_conditions_say_and_are_kept_where_none_takes_them() {
         ["all", "form", "mapped"]
     );
     let Err(Refusal::Invalid(problems)) =
-        take(&routed, &[], &json!({"email": "a@example.com", "seats": "many"}))
+        parse(&routed, &[], &json!({"email": "a@example.com", "seats": "many"}))
     else {
         panic!("a condition that fails is no condition that is false");
     };
     assert_eq!(problems[0].reason, "RoutingFailed");
 
     let nowhere = webhook(&json!({"sinks": [{"name": "a", "when": "false"}]}));
-    let kept = leads(take(&nowhere, &[], &json!({"email": "a@example.com"})));
+    let kept = leads(parse(&nowhere, &[], &json!({"email": "a@example.com"})));
     assert!(kept[0].sinks.is_empty(), "{kept:?}");
     let picky = webhook(&json!({"payload": {"accept": "payload.type == 'lead'"}}));
     assert!(matches!(
-        take(&picky, &[], &json!({"type": "ping"})),
-        Ok(Taken::Ignored(_))
+        parse(&picky, &[], &json!({"type": "ping"})),
+        Ok(Parsed::Ignored(_))
     ));
-    assert!(matches!(take(&picky, &[], &json!({})), Ok(Taken::Ignored(_))));
+    assert!(matches!(parse(&picky, &[], &json!({})), Ok(Parsed::Ignored(_))));
     assert_eq!(
-        leads(take(
+        leads(parse(
             &picky,
             &[],
             &json!({"type": "lead", "email": "a@example.com"})
@@ -348,7 +348,7 @@ fn the_first_identity_that_a_submission_has_is_its_identity() {
     let keyed = webhook(&json!({"idempotency": {"key": "payload.form.id", "window": "1h"}}));
     let header = [("X-Idempotency-Key", "k1")];
     let key = |webhook: &Webhook, with: &[(&str, &str)], body: Value| {
-        let lead = leads(take(webhook, with, &body)).remove(0);
+        let lead = leads(parse(webhook, with, &body)).remove(0);
         (lead.dedupe, lead.window)
     };
     let email = "a@example.com";
@@ -458,7 +458,7 @@ fn the_first_identity_that_a_submission_has_is_its_identity() {
     assert_eq!(minutes(json!({"email": email})), 10);
     assert_eq!(minutes(json!({"email": email, "eventId": 1})), 24 * 60);
     // No webhook's identities collide with another's, and none shows whom it is about.
-    let lead = leads(take(&plain, &[], &json!({"email": email, "at": 5}))).remove(0);
+    let lead = leads(parse(&plain, &[], &json!({"email": email, "at": 5}))).remove(0);
     for text in [lead.dedupe.as_str(), lead.contact.as_str()] {
         assert!(!text.contains("example") && text.len() == 22, "{text}");
     }
@@ -517,14 +517,14 @@ fn a_field_of_ones_own_that_nobody_filled_in_is_not_there() {
     }});
     let custom = webhook(&json!({"payload": {"lead": lead}}));
     let body = json!({"email": "a@example.com", "a": "", "b": "  ", "c": [], "d": {}, "e": null, "f": [""], "zero": 0});
-    let taken = leads(take(&custom, &[], &body));
+    let taken = leads(parse(&custom, &[], &body));
     let stored: Value = serde_json::from_slice(&taken[0].body).unwrap();
     assert_eq!(stored["lead"]["custom"], json!({"zero": 0}));
 }
 
 #[test]
 fn a_mapping_with_a_mistake_is_not_the_senders_fault() {
-    let by = |more: Value, body: Value| take(&webhook(&more), &[], &body).expect_err("refused");
+    let by = |more: Value, body: Value| parse(&webhook(&more), &[], &body).expect_err("refused");
     let mail = json!({"email": "a@example.com", "n": 1});
     for (more, ours) in [
         // Types that the expression does not reckon with.

@@ -8,12 +8,12 @@ use leadgate_receiver::queue::*;
 use crate::rig::*;
 
 /// Accepts a lead and parks it.
-pub async fn parked(rig: &Rig, person: &str, set: ParkedSet) -> NewLead {
+pub async fn dead_letter(rig: &Rig, person: &str, set: DeadLetterSet) -> NewLead {
     let lead = fresh(person);
     rig.accept(lead.clone()).await;
     let claim = rig.claim_soon().await;
     assert_eq!(claim.id, lead.id);
-    assert_eq!(rig.park(&claim, set).await, Settled::Done);
+    assert_eq!(rig.dead_letter(&claim, set).await, Settled::Done);
     lead
 }
 
@@ -32,16 +32,16 @@ pub async fn a_parked_lead_is_shown_in_full(rig: Rig) {
     let claim = rig.claim_soon().await;
     rig.settle(&claim, retry(Duration::ZERO)).await;
     let claim = rig.claim_soon().await;
-    assert_eq!(rig.park(&claim, ParkedSet::Held).await, Settled::Done);
-    assert_eq!(rig.park(&claim, ParkedSet::Held).await, Settled::Stale);
+    assert_eq!(rig.dead_letter(&claim, DeadLetterSet::Held).await, Settled::Done);
+    assert_eq!(rig.dead_letter(&claim, DeadLetterSet::Held).await, Settled::Stale);
 
     let shown = rig.queue.show(&lead.id).await.unwrap();
-    assert_eq!(shown, rig.listed(ParkedSet::Held).await);
+    assert_eq!(shown, rig.listed(DeadLetterSet::Held).await);
     assert_eq!(shown.len(), 1);
     let shown = &shown[0];
     assert_eq!(
         (&shown.set, &shown.id, &shown.webhook),
-        (&ParkedSet::Held, &lead.id, &lead.webhook)
+        (&DeadLetterSet::Held, &lead.id, &lead.webhook)
     );
     assert_eq!(
         (shown.sink.as_ref(), shown.contact.as_ref()),
@@ -52,12 +52,12 @@ pub async fn a_parked_lead_is_shown_in_full(rig: Rig) {
         (2, &why("Refused"), &lead.body)
     );
     assert_eq!(shown.accepted_at, claim.accepted_at);
-    assert!(shown.parked_at >= shown.accepted_at);
+    assert!(shown.dead_lettered_at >= shown.accepted_at);
     assert_eq!(
-        u128::from(shown.expires_at.unwrap() - shown.parked_at),
+        u128::from(shown.expires_at.unwrap() - shown.dead_lettered_at),
         LONG.as_millis()
     );
-    assert!(rig.listed(ParkedSet::Dead).await.is_empty());
+    assert!(rig.listed(DeadLetterSet::Dead).await.is_empty());
     assert!(rig.queue.show(&LeadId::generate()).await.unwrap().is_empty());
 }
 
@@ -65,7 +65,7 @@ pub async fn a_parked_lead_lets_the_next_one_pass(rig: Rig) {
     let (first, second) = (fresh("ann"), fresh("ann"));
     rig.queue.accept(vec![first, second.clone()]).await.unwrap();
     let claim = rig.claim_soon().await;
-    rig.park(&claim, ParkedSet::Dead).await;
+    rig.dead_letter(&claim, DeadLetterSet::Dead).await;
     assert_eq!(rig.claim_soon().await.id, second.id);
 }
 
@@ -75,8 +75,8 @@ pub async fn a_lead_dead_in_two_sinks_is_shown_twice(rig: Rig) {
     rig.accept(lead.clone()).await;
     for sink in [crm(), other_crm()] {
         let claim = rig.queue.claim(&sink, 1, LONG).await.unwrap().claims.remove(0);
-        let outcome = Outcome::Park {
-            set: ParkedSet::Dead,
+        let outcome = Disposition::DeadLetter {
+            set: DeadLetterSet::Dead,
             why: why("Refused"),
             keep: LONG,
         };
@@ -88,12 +88,15 @@ pub async fn a_lead_dead_in_two_sinks_is_shown_twice(rig: Rig) {
         rig.queue.settle(&sink, vec![settlement]).await.unwrap();
     }
     let shown = rig.queue.show(&lead.id).await.unwrap();
-    let sinks: Vec<_> = shown.into_iter().filter_map(|parked| parked.sink).collect();
+    let sinks: Vec<_> = shown
+        .into_iter()
+        .filter_map(|dead_letter| dead_letter.sink)
+        .collect();
     assert_eq!(sinks, [crm(), other_crm()]);
     // One of them goes, the other stays.
     assert!(
         rig.queue
-            .discard(ParkedSet::Dead, Some(&crm()), &lead.id)
+            .discard(DeadLetterSet::Dead, Some(&crm()), &lead.id)
             .await
             .unwrap()
     );
@@ -101,24 +104,28 @@ pub async fn a_lead_dead_in_two_sinks_is_shown_twice(rig: Rig) {
 }
 
 pub async fn a_replayed_lead_stands_by_its_age_with_its_attempts_cleared(rig: Rig) {
-    let dead = parked(&rig, "ann", ParkedSet::Dead).await;
+    let dead = dead_letter(&rig, "ann", DeadLetterSet::Dead).await;
     let waiting = fresh("ann");
     rig.accept(waiting.clone()).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert!(
-        !rig.replay(ParkedSet::Held, &crm(), &dead.id, None).await,
+        !rig.replay(DeadLetterSet::Held, &crm(), &dead.id, None).await,
         "not in that set"
     );
     assert!(
-        !rig.replay(ParkedSet::Dead, &other_crm(), &dead.id, None).await,
+        !rig.replay(DeadLetterSet::Dead, &other_crm(), &dead.id, None)
+            .await,
         "not of that sink"
     );
-    assert!(rig.replay(ParkedSet::Dead, &crm(), &dead.id, None).await);
-    assert!(!rig.replay(ParkedSet::Dead, &crm(), &dead.id, None).await, "once");
+    assert!(rig.replay(DeadLetterSet::Dead, &crm(), &dead.id, None).await);
+    assert!(
+        !rig.replay(DeadLetterSet::Dead, &crm(), &dead.id, None).await,
+        "once"
+    );
     let shown = rig.queue.show(&dead.id).await.unwrap();
     assert_eq!(
         shown.iter().map(|lead| lead.set).collect::<Vec<_>>(),
-        [ParkedSet::Pending]
+        [DeadLetterSet::Pending]
     );
 
     // It stands by its time of acceptance: before what came after it.
@@ -140,9 +147,9 @@ pub async fn a_replayed_lead_stands_by_its_age_with_its_attempts_cleared(rig: Ri
 }
 
 pub async fn a_replay_can_say_which_record_it_is(rig: Rig) {
-    let held = parked(&rig, "ann", ParkedSet::Held).await;
+    let held = dead_letter(&rig, "ann", DeadLetterSet::Held).await;
     let decided = Some(("crm-7", LONG));
-    assert!(rig.replay(ParkedSet::Held, &crm(), &held.id, decided).await);
+    assert!(rig.replay(DeadLetterSet::Held, &crm(), &held.id, decided).await);
     let replayed = rig.claim_soon().await;
     assert_eq!(
         (&replayed.id, replayed.record.as_deref()),
@@ -151,26 +158,26 @@ pub async fn a_replay_can_say_which_record_it_is(rig: Rig) {
     // Without a decision, what is remembered stays.
     rig.settle(
         &replayed,
-        Outcome::Park {
-            set: ParkedSet::Dead,
+        Disposition::DeadLetter {
+            set: DeadLetterSet::Dead,
             why: why("Refused"),
             keep: LONG,
         },
     )
     .await;
-    assert!(rig.replay(ParkedSet::Dead, &crm(), &held.id, None).await);
+    assert!(rig.replay(DeadLetterSet::Dead, &crm(), &held.id, None).await);
     assert_eq!(rig.claim_soon().await.record.as_deref(), Some("crm-7"));
 }
 
 pub async fn a_replay_leaves_a_claim_and_a_retry_in_force(rig: Rig) {
-    let dead = parked(&rig, "ann", ParkedSet::Dead).await;
-    let also_dead = parked(&rig, "ann", ParkedSet::Dead).await;
+    let dead = dead_letter(&rig, "ann", DeadLetterSet::Dead).await;
+    let also_dead = dead_letter(&rig, "ann", DeadLetterSet::Dead).await;
     rig.accept(fresh("ann")).await;
     let claim = rig.claim_soon().await;
-    assert!(rig.replay(ParkedSet::Dead, &crm(), &dead.id, None).await);
+    assert!(rig.replay(DeadLetterSet::Dead, &crm(), &dead.id, None).await);
     assert!(rig.claim(10).await.is_empty(), "the contact is claimed");
     assert_eq!(rig.settle(&claim, retry(LONG)).await, Settled::Done);
-    assert!(rig.replay(ParkedSet::Dead, &crm(), &also_dead.id, None).await);
+    assert!(rig.replay(DeadLetterSet::Dead, &crm(), &also_dead.id, None).await);
     assert!(
         rig.claim(10).await.is_empty(),
         "its first lead is to be retried later"
@@ -178,23 +185,28 @@ pub async fn a_replay_leaves_a_claim_and_a_retry_in_force(rig: Rig) {
 }
 
 pub async fn a_discarded_lead_is_gone_and_counted(rig: Rig) {
-    let lead = parked(&rig, "ann", ParkedSet::Held).await;
+    let lead = dead_letter(&rig, "ann", DeadLetterSet::Held).await;
     assert!(
         !rig.queue
-            .discard(ParkedSet::Dead, Some(&crm()), &lead.id)
+            .discard(DeadLetterSet::Dead, Some(&crm()), &lead.id)
             .await
             .unwrap()
     );
-    assert!(!rig.queue.discard(ParkedSet::Held, None, &lead.id).await.unwrap());
+    assert!(
+        !rig.queue
+            .discard(DeadLetterSet::Held, None, &lead.id)
+            .await
+            .unwrap()
+    );
     assert!(
         rig.queue
-            .discard(ParkedSet::Held, Some(&crm()), &lead.id)
+            .discard(DeadLetterSet::Held, Some(&crm()), &lead.id)
             .await
             .unwrap()
     );
     assert!(
         !rig.queue
-            .discard(ParkedSet::Held, Some(&crm()), &lead.id)
+            .discard(DeadLetterSet::Held, Some(&crm()), &lead.id)
             .await
             .unwrap()
     );
@@ -211,18 +223,18 @@ pub async fn a_rejected_request_is_kept_and_counted(rig: Rig) {
     assert_eq!(shown.len(), 1);
     assert_eq!(
         (shown[0].set, &shown[0].sink, &shown[0].contact),
-        (ParkedSet::Rejected, &None, &None)
+        (DeadLetterSet::Rejected, &None, &None)
     );
     assert_eq!((&shown[0].body, &shown[0].why), (&one.body, &one.why));
-    assert_eq!(rig.listed(ParkedSet::Rejected).await.len(), 2);
-    assert!(!rig.replay(ParkedSet::Rejected, &crm(), &one.id, None).await);
+    assert_eq!(rig.listed(DeadLetterSet::Rejected).await.len(), 2);
+    assert!(!rig.replay(DeadLetterSet::Rejected, &crm(), &one.id, None).await);
     assert!(
         rig.queue
-            .discard(ParkedSet::Rejected, None, &one.id)
+            .discard(DeadLetterSet::Rejected, None, &one.id)
             .await
             .unwrap()
     );
-    assert_eq!(rig.listed(ParkedSet::Rejected).await.len(), 1);
+    assert_eq!(rig.listed(DeadLetterSet::Rejected).await.len(), 1);
     let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);
     assert_eq!(
         (counted.rejected, counted.accepted),
@@ -255,7 +267,7 @@ pub async fn rejected_requests_are_bounded_in_bytes_by_webhook(rig: Rig) {
             limit: 100,
             ..ListFilter::default()
         };
-        let page = queue.list(ParkedSet::Rejected, &filter).await.unwrap();
+        let page = queue.list(DeadLetterSet::Rejected, &filter).await.unwrap();
         let mut ids: Vec<_> = page.items.into_iter().map(|item| item.id).collect();
         ids.reverse();
         ids
@@ -270,7 +282,12 @@ pub async fn rejected_requests_are_bounded_in_bytes_by_webhook(rig: Rig) {
     assert_eq!(kept("shop/loud").await, ids[2..]);
     assert_eq!(kept("shop/quiet").await, [quiet]);
     // What is discarded makes room, too.
-    assert!(queue.discard(ParkedSet::Rejected, None, &ids[3]).await.unwrap());
+    assert!(
+        queue
+            .discard(DeadLetterSet::Rejected, None, &ids[3])
+            .await
+            .unwrap()
+    );
     let more = reject("shop/loud", 3000).await;
     assert_eq!(kept("shop/loud").await, [ids[2].clone(), ids[4].clone(), more]);
     // One that is too large alone is not kept.
@@ -287,14 +304,14 @@ pub async fn rejected_requests_are_bounded_in_bytes_by_webhook(rig: Rig) {
 
 pub async fn an_erased_contact_is_gone_everywhere(rig: Rig) {
     // One delivered (and remembered), one held, one dead, one claimed, one waiting, one in another sink.
-    for set in [ParkedSet::Held, ParkedSet::Dead] {
-        parked(&rig, "ann", set).await;
+    for set in [DeadLetterSet::Held, DeadLetterSet::Dead] {
+        dead_letter(&rig, "ann", set).await;
     }
     rig.accept(fresh("ann")).await;
     let claim = rig.claim_soon().await;
     rig.settle(
         &claim,
-        Outcome::Delivered {
+        Disposition::Delivered {
             remember: Some(("crm-7".into(), LONG)),
         },
     )
@@ -323,9 +340,9 @@ pub async fn an_erased_contact_is_gone_everywhere(rig: Rig) {
             .claims
             .is_empty()
     );
-    assert_eq!(rig.listed(ParkedSet::Held).await.len(), 0);
+    assert_eq!(rig.listed(DeadLetterSet::Held).await.len(), 0);
     assert_eq!(
-        rig.listed(ParkedSet::Dead).await.len(),
+        rig.listed(DeadLetterSet::Dead).await.len(),
         1,
         "another person's stays"
     );
@@ -347,11 +364,11 @@ async fn parked_others(rig: &Rig) {
     let claims = rig.claim_for(Duration::from_millis(1)).await;
     for claim in claims {
         if claim.contact == Contact::from("anna") {
-            rig.park(&claim, ParkedSet::Dead).await;
+            rig.dead_letter(&claim, DeadLetterSet::Dead).await;
         } else {
             rig.settle(
                 &claim,
-                Outcome::Release {
+                Disposition::Release {
                     after: Duration::ZERO,
                     why: None,
                 },
@@ -370,8 +387,8 @@ pub async fn what_outlives_its_retention_is_pruned_and_counted(rig: Rig) {
         } else {
             LONG
         };
-        let outcome = Outcome::Park {
-            set: ParkedSet::Dead,
+        let outcome = Disposition::DeadLetter {
+            set: DeadLetterSet::Dead,
             why: why("Refused"),
             keep,
         };
@@ -383,10 +400,10 @@ pub async fn what_outlives_its_retention_is_pruned_and_counted(rig: Rig) {
         .unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     while rig.queue.prune().await.unwrap() {}
-    let left = rig.listed(ParkedSet::Dead).await;
+    let left = rig.listed(DeadLetterSet::Dead).await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].contact, Some(Contact::from("bob")));
-    assert!(rig.listed(ParkedSet::Rejected).await.is_empty());
+    assert!(rig.listed(DeadLetterSet::Rejected).await.is_empty());
     let stats = rig.stats().await;
     assert_eq!((stats.dead, stats.discarded, stats.pending), (1, 1, 0));
 }
@@ -407,13 +424,13 @@ pub async fn unrouted_leads_are_discarded_erased_and_pruned_and_counted(rig: Rig
         if person == "ann" {
             assert!(
                 rig.queue
-                    .discard(ParkedSet::Unrouted, None, &lead.id)
+                    .discard(DeadLetterSet::Unrouted, None, &lead.id)
                     .await
                     .unwrap()
             );
             assert!(
                 !rig.queue
-                    .discard(ParkedSet::Unrouted, None, &lead.id)
+                    .discard(DeadLetterSet::Unrouted, None, &lead.id)
                     .await
                     .unwrap()
             );
@@ -422,7 +439,7 @@ pub async fn unrouted_leads_are_discarded_erased_and_pruned_and_counted(rig: Rig
     assert_eq!(rig.queue.erase(&Contact::from("bob")).await.unwrap(), 1);
     tokio::time::sleep(Duration::from_millis(100)).await;
     while rig.queue.prune().await.unwrap() {}
-    let left = rig.listed(ParkedSet::Unrouted).await;
+    let left = rig.listed(DeadLetterSet::Unrouted).await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].contact, Some(Contact::from("dan")));
     let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);
@@ -430,11 +447,11 @@ pub async fn unrouted_leads_are_discarded_erased_and_pruned_and_counted(rig: Rig
 }
 
 pub async fn parked_leads_survive_a_crash(mut rig: Rig) {
-    let lead = parked(&rig, "ann", ParkedSet::Held).await;
+    let lead = dead_letter(&rig, "ann", DeadLetterSet::Held).await;
     rig.queue.reject(rejected(b"x"), LONG).await.unwrap();
     rig.crash().await;
     assert_eq!(rig.queue.show(&lead.id).await.unwrap().len(), 1);
-    assert_eq!(rig.listed(ParkedSet::Rejected).await.len(), 1);
-    assert!(rig.replay(ParkedSet::Held, &crm(), &lead.id, None).await);
+    assert_eq!(rig.listed(DeadLetterSet::Rejected).await.len(), 1);
+    assert!(rig.replay(DeadLetterSet::Held, &crm(), &lead.id, None).await);
     assert_eq!(rig.claim_soon().await.id, lead.id);
 }

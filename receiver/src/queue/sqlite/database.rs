@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::filing::Unfiled;
+use super::pending_index::PendingIndex;
 use crate::queue::{OpenError, QueueError};
 
 const SCHEMA: &str = include_str!("schema.sql");
@@ -30,19 +30,19 @@ const CHECKPOINT_PAGES: u32 = 8000;
 /// An open queue file.
 pub(super) struct Opened {
     pub(super) connection: Connection,
-    pub(super) unfiled: Unfiled,
+    pub(super) index: PendingIndex,
     /// How large the file may become.
     pub(super) max_pages: Option<i64>,
 }
 
 /// Where the queue lives.
 #[derive(Debug, Clone)]
-pub(super) struct QueueFile {
+pub(super) struct Database {
     pub(super) path: PathBuf,
     pub(super) max_bytes: Option<u64>,
 }
 
-impl QueueFile {
+impl Database {
     /// Opens the file at the start, waiting a little for a predecessor to let go of it.
     pub(super) fn open_first(&self) -> Result<Opened, OpenError> {
         let began = Instant::now();
@@ -68,10 +68,10 @@ impl QueueFile {
             .map_err(|error| self.open_error(&error))?;
         self.prepare(&mut connection)?;
         self.quick_check(&connection)?;
-        let unfiled = Unfiled::load(&connection).map_err(|error| self.open_error(&error))?;
+        let index = PendingIndex::load(&connection).map_err(|error| self.open_error(&error))?;
         Ok(Opened {
             connection,
-            unfiled,
+            index,
             max_pages,
         })
     }

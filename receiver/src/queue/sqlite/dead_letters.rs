@@ -4,34 +4,39 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row};
 
 use super::{
-    lines::take,
+    claims::take,
     waiting::Loose,
     writer::{Failure, Tx, unsigned},
 };
 use crate::queue::{
-    Contact, LeadId, ListFilter, ParkReason, Parked, ParkedPage, ParkedSet, QueueError, SinkId, WebhookId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, LeadId, ListFilter, QueueError,
+    SinkId, WebhookId,
 };
 
-const COLUMNS: &str = "kind, parked_at, id, sink, contact, webhook, accepted_at, expires_at, attempts, \
+const COLUMNS: &str = "kind, dead_lettered_at, id, sink, contact, webhook, accepted_at, expires_at, attempts, \
                        newest, reason, message, answer, body";
 
 /// A page of a set, newest first.
-pub(super) fn list(tx: &mut Tx<'_>, set: ParkedSet, filter: &ListFilter) -> Result<ParkedPage, Failure> {
+pub(super) fn list(
+    tx: &mut Tx<'_>,
+    set: DeadLetterSet,
+    filter: &ListFilter,
+) -> Result<DeadLetterPage, Failure> {
     let limit = filter.limit.clamp(1, 1000);
     if filter.by_acceptance {
         return by_acceptance(tx, set, filter, limit);
     }
     let after = Cursor::parse(filter.after.as_deref());
     let sql = format!(
-        "SELECT {COLUMNS} FROM parked WHERE kind = ?1 AND (parked_at, id, sink) < (?2, ?3, ?4) \
+        "SELECT {COLUMNS} FROM dead_letters WHERE kind = ?1 AND (dead_lettered_at, id, sink) < (?2, ?3, ?4) \
          AND (?5 IS NULL OR sink = ?5) AND (?6 IS NULL OR webhook = ?6) \
-         AND (?8 IS NULL OR reason = ?8) ORDER BY parked_at DESC, id DESC, sink DESC LIMIT ?7"
+         AND (?8 IS NULL OR reason = ?8) ORDER BY dead_lettered_at DESC, id DESC, sink DESC LIMIT ?7"
     );
     let mut items = Vec::new();
     let mut rows = tx.sql.prepare_cached(&sql)?;
     let mut rows = rows.query((
         set.as_str(),
-        after.parked_at,
+        after.dead_lettered_at,
         &after.id,
         &after.sink,
         filter.sink.as_ref().map(SinkId::as_str),
@@ -41,26 +46,26 @@ pub(super) fn list(tx: &mut Tx<'_>, set: ParkedSet, filter: &ListFilter) -> Resu
         filter.reason.as_deref(),
     ))?;
     while let Some(row) = rows.next()? {
-        items.push(parked(row)?);
+        items.push(dead_letter(row)?);
     }
     let next = (items.len() > limit)
         .then(|| items.get(limit - 1).map(Cursor::behind))
         .flatten();
     items.truncate(limit);
-    Ok(ParkedPage { items, next })
+    Ok(DeadLetterPage { items, next })
 }
 
 /// A page in the order of ids. A cursor is the last id and sink.
 fn by_acceptance(
     tx: &mut Tx<'_>,
-    set: ParkedSet,
+    set: DeadLetterSet,
     filter: &ListFilter,
     limit: usize,
-) -> Result<ParkedPage, Failure> {
+) -> Result<DeadLetterPage, Failure> {
     let after = filter.after.as_deref().and_then(|after| after.split_once(' '));
     let (id, sink) = after.unwrap_or_default();
     let sql = format!(
-        "SELECT {COLUMNS} FROM parked WHERE kind = ?1 AND (id > ?2 OR (id = ?2 AND sink > ?3)) AND id >= ?2 \
+        "SELECT {COLUMNS} FROM dead_letters WHERE kind = ?1 AND (id > ?2 OR (id = ?2 AND sink > ?3)) AND id >= ?2 \
          AND (?4 IS NULL OR sink = ?4) AND (?5 IS NULL OR webhook = ?5) AND (?6 IS NULL OR reason = ?6) \
          ORDER BY id, sink LIMIT ?7"
     );
@@ -76,7 +81,7 @@ fn by_acceptance(
         i64::try_from(limit + 1).unwrap_or(i64::MAX),
     ))?;
     while let Some(row) = rows.next()? {
-        items.push(parked(row)?);
+        items.push(dead_letter(row)?);
     }
     let more = items.len() > limit;
     items.truncate(limit);
@@ -84,12 +89,12 @@ fn by_acceptance(
         let sink = item.sink.as_ref().map_or("", SinkId::as_str);
         format!("{} {sink}", item.id)
     });
-    Ok(ParkedPage { items, next })
+    Ok(DeadLetterPage { items, next })
 }
 
 /// Where a page ended. A text that is no cursor starts at the beginning.
 struct Cursor {
-    parked_at: i64,
+    dead_lettered_at: i64,
     id: String,
     sink: String,
 }
@@ -97,50 +102,50 @@ struct Cursor {
 impl Cursor {
     fn parse(text: Option<&str>) -> Self {
         let parsed = text.and_then(|text| {
-            let (parked_at, rest) = text.split_once(' ')?;
+            let (dead_lettered_at, rest) = text.split_once(' ')?;
             let (id, sink) = rest.split_once(' ')?;
             Some(Self {
-                parked_at: parked_at.parse().ok()?,
+                dead_lettered_at: dead_lettered_at.parse().ok()?,
                 id: id.into(),
                 sink: sink.into(),
             })
         });
         parsed.unwrap_or(Self {
-            parked_at: i64::MAX,
+            dead_lettered_at: i64::MAX,
             id: String::new(),
             sink: String::new(),
         })
     }
 
-    fn behind(item: &Parked) -> String {
+    fn behind(item: &DeadLetter) -> String {
         let sink = item.sink.as_ref().map_or("", SinkId::as_str);
-        format!("{} {} {sink}", item.parked_at, item.id)
+        format!("{} {} {sink}", item.dead_lettered_at, item.id)
     }
 }
 
-fn parked(row: &Row<'_>) -> Result<Parked, Failure> {
+fn dead_letter(row: &Row<'_>) -> Result<DeadLetter, Failure> {
     let kind: String = row.get(0)?;
     let id: String = row.get(2)?;
     let Some(set) = set_named(&kind) else {
         return Err(Failure::Own(QueueError::Corrupt(format!(
-            "parked lead {id} is in the unknown set {kind}"
+            "dead letter {id} is in the unknown set {kind}"
         ))));
     };
     let sink: String = row.get(3)?;
     let contact: String = row.get(4)?;
-    Ok(Parked {
+    Ok(DeadLetter {
         set,
         id: LeadId::new(id),
         webhook: WebhookId::new(row.get::<_, String>(5)?),
         sink: (!sink.is_empty()).then(|| SinkId::new(sink)),
         contact: (!contact.is_empty()).then(|| Contact::new(contact)),
         accepted_at: unsigned(row.get(6)?),
-        parked_at: unsigned(row.get(1)?),
+        dead_lettered_at: unsigned(row.get(1)?),
         expires_at: Some(unsigned(row.get(7)?)),
         due: None,
         attempts: u32::try_from(row.get::<_, i64>(8)?).unwrap_or(u32::MAX),
         overtaken: row.get::<_, i64>(9)? > row.get(6)?,
-        why: ParkReason {
+        why: DeadLetterReason {
             reason: row.get(10)?,
             message: row.get(11)?,
             answer: row.get(12)?,
@@ -149,25 +154,25 @@ fn parked(row: &Row<'_>) -> Result<Parked, Failure> {
     })
 }
 
-fn set_named(name: &str) -> Option<ParkedSet> {
+fn set_named(name: &str) -> Option<DeadLetterSet> {
     [
-        ParkedSet::Held,
-        ParkedSet::Dead,
-        ParkedSet::Unrouted,
-        ParkedSet::Rejected,
+        DeadLetterSet::Held,
+        DeadLetterSet::Dead,
+        DeadLetterSet::Unrouted,
+        DeadLetterSet::Rejected,
     ]
     .into_iter()
     .find(|set| set.as_str() == name)
 }
 
-/// Everything parked under an id.
-pub(super) fn show(tx: &mut Tx<'_>, id: &LeadId) -> Result<Vec<Parked>, Failure> {
-    let sql = format!("SELECT {COLUMNS} FROM parked WHERE id = ?1 ORDER BY kind, sink");
+/// Every dead letter with an id.
+pub(super) fn show(tx: &mut Tx<'_>, id: &LeadId) -> Result<Vec<DeadLetter>, Failure> {
+    let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE id = ?1 ORDER BY kind, sink");
     let mut statement = tx.sql.prepare_cached(&sql)?;
     let mut rows = statement.query([id.as_str()])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(parked(row)?);
+        found.push(dead_letter(row)?);
     }
     Ok(found)
 }
@@ -175,17 +180,17 @@ pub(super) fn show(tx: &mut Tx<'_>, id: &LeadId) -> Result<Vec<Parked>, Failure>
 /// Takes a lead out of a set, to be put into a line.
 pub(super) fn take_out(
     tx: &mut Tx<'_>,
-    set: ParkedSet,
+    set: DeadLetterSet,
     sink: Option<&SinkId>,
     id: &LeadId,
 ) -> Result<Option<Loose>, Failure> {
-    if set == ParkedSet::Rejected {
+    if set == DeadLetterSet::Rejected {
         return Ok(None);
     }
     let taken = tx
         .sql
         .prepare_cached(
-            "DELETE FROM parked WHERE id = ?1 AND kind = ?2 AND sink = ?3 \
+            "DELETE FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3 \
              RETURNING contact, webhook, accepted_at, newest, body",
         )?
         .query_row(
@@ -205,17 +210,17 @@ pub(super) fn take_out(
     Ok(taken)
 }
 
-/// Removes a parked lead for good.
+/// Removes a dead letter for good.
 pub(super) fn discard(
     tx: &mut Tx<'_>,
-    set: ParkedSet,
+    set: DeadLetterSet,
     sink: Option<&SinkId>,
     id: &LeadId,
 ) -> Result<bool, Failure> {
     let gone = tx
         .sql
         .prepare_cached(&format!(
-            "DELETE FROM parked WHERE id = ?1 AND kind = ?2 AND sink = ?3 RETURNING {GONE}"
+            "DELETE FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3 RETURNING {GONE}"
         ))?
         .query_row(
             (id.as_str(), set.as_str(), sink.map_or("", SinkId::as_str)),
@@ -246,33 +251,33 @@ fn read_gone(row: &Row<'_>) -> rusqlite::Result<Gone> {
 }
 
 /// Moves a lead from its set's count to the discarded ones.
-fn count_discarded(tx: &mut Tx<'_>, set: ParkedSet, gone: &Gone) {
+fn count_discarded(tx: &mut Tx<'_>, set: DeadLetterSet, gone: &Gone) {
     let (sink, webhook) = (gone.sink.as_str(), &WebhookId::from(gone.webhook.as_str()));
     match set {
-        ParkedSet::Held | ParkedSet::Dead => {
-            let delta = tx.tally.sink(&SinkId::from(sink), webhook);
-            delta.parked(set, -1);
+        DeadLetterSet::Held | DeadLetterSet::Dead => {
+            let delta = tx.counters.sink(&SinkId::from(sink), webhook);
+            delta.dead_letters(set, -1);
             delta.discarded += 1;
         }
-        ParkedSet::Unrouted => {
-            let delta = tx.tally.webhook(webhook);
+        DeadLetterSet::Unrouted => {
+            let delta = tx.counters.webhook(webhook);
             delta.unrouted -= 1;
             delta.discarded += 1;
         }
         // Only ever counted as rejected.
-        ParkedSet::Rejected => tx.tally.webhook(webhook).rejected_bytes -= gone.bytes,
+        DeadLetterSet::Rejected => tx.counters.webhook(webhook).rejected_bytes -= gone.bytes,
         // Not set aside.
-        ParkedSet::Pending => {}
+        DeadLetterSet::Pending => {}
     }
 }
 
-/// Removes parked leads that have outlived their retention, at most `limit`.
+/// Removes dead letters that have outlived their retention, at most `limit`.
 pub(super) fn expire(tx: &mut Tx<'_>, limit: i64) -> rusqlite::Result<usize> {
     let gone: Vec<Gone> = tx
         .sql
         .prepare_cached(&format!(
-            "DELETE FROM parked WHERE rowid IN \
-             (SELECT rowid FROM parked WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING {GONE}"
+            "DELETE FROM dead_letters WHERE rowid IN \
+             (SELECT rowid FROM dead_letters WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING {GONE}"
         ))?
         .query_map((tx.now, limit), read_gone)?
         .collect::<rusqlite::Result<_>>()?;
@@ -288,19 +293,19 @@ fn count_gone(tx: &mut Tx<'_>, gone: &[Gone]) {
     }
 }
 
-/// Erases a contact: its lines, what is parked of it, and the records remembered for it.
+/// Erases a contact: its lines, its dead letters, and the records remembered for it.
 pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact) -> Result<u64, Failure> {
-    tx.file()?;
+    tx.index_all()?;
     let contact = contact.as_str();
-    let parked: Vec<Gone> = tx
+    let dead_letter: Vec<Gone> = tx
         .sql
         .prepare_cached(&format!(
-            "DELETE FROM parked WHERE contact = ?1 AND contact <> '' RETURNING {GONE}"
+            "DELETE FROM dead_letters WHERE contact = ?1 AND contact <> '' RETURNING {GONE}"
         ))?
         .query_map([contact], read_gone)?
         .collect::<rusqlite::Result<_>>()?;
-    count_gone(tx, &parked);
-    let mut erased = parked.len();
+    count_gone(tx, &dead_letter);
+    let mut erased = dead_letter.len();
     // A line is found by its sink and contact: there are few sinks.
     let sinks: Vec<String> = tx
         .sql
@@ -325,7 +330,7 @@ fn erase_line(tx: &mut Tx<'_>, sink: &SinkId, contact: &str) -> rusqlite::Result
     let mut erased = 0;
     while let Some(seq) = next {
         let taken = take(tx, seq, None)?;
-        tx.tally.sink(sink, &taken.webhook).discarded += 1;
+        tx.counters.sink(sink, &taken.webhook).discarded += 1;
         erased += 1;
         next = taken.next;
     }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::writer::Tx;
-use crate::queue::{ParkedSet, SinkId, WebhookId};
+use crate::queue::{DeadLetterSet, SinkId, WebhookId};
 
 /// What a transaction adds to the counters.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct Counters {
     sinks: HashMap<(SinkId, WebhookId), SinkDelta>,
     webhooks: HashMap<WebhookId, WebhookDelta>,
 }
@@ -36,17 +36,17 @@ pub(super) struct WebhookDelta {
 }
 
 impl SinkDelta {
-    /// Counts a lead into (+1) or out of (-1) a parked set.
-    pub(super) fn parked(&mut self, set: ParkedSet, by: i64) {
+    /// Counts a lead into (+1) or out of (-1) a set of dead letters.
+    pub(super) fn dead_letters(&mut self, set: DeadLetterSet, by: i64) {
         match set {
-            ParkedSet::Held => self.held += by,
-            ParkedSet::Dead => self.dead += by,
-            ParkedSet::Pending | ParkedSet::Unrouted | ParkedSet::Rejected => {}
+            DeadLetterSet::Held => self.held += by,
+            DeadLetterSet::Dead => self.dead += by,
+            DeadLetterSet::Pending | DeadLetterSet::Unrouted | DeadLetterSet::Rejected => {}
         }
     }
 }
 
-impl Tally {
+impl Counters {
     pub(super) fn sink(&mut self, sink: &SinkId, webhook: &WebhookId) -> &mut SinkDelta {
         self.sinks.entry((sink.clone(), webhook.clone())).or_default()
     }
@@ -59,14 +59,14 @@ impl Tally {
 impl Tx<'_> {
     /// Writes what was counted so far.
     pub(super) fn flush_tally(&mut self) -> rusqlite::Result<()> {
-        let tally = std::mem::take(&mut self.tally);
+        let counters = std::mem::take(&mut self.counters);
         let mut sinks = self.sql.prepare_cached(
             "INSERT INTO sink_count VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?4 > 0, ?8, 0)) \
              ON CONFLICT DO UPDATE SET queued = queued + ?3, delivered = delivered + ?4, \
              discarded = discarded + ?5, held = held + ?6, dead = dead + ?7, \
              last_delivered_at = max(last_delivered_at, excluded.last_delivered_at)",
         )?;
-        for ((sink, webhook), by) in &tally.sinks {
+        for ((sink, webhook), by) in &counters.sinks {
             let sums = (by.queued, by.delivered, by.discarded, by.held, by.dead);
             let params = (
                 sink.as_str(),
@@ -87,7 +87,7 @@ impl Tx<'_> {
              rejected_bytes = rejected_bytes + ?9, rejected_dropped = rejected_dropped + ?10, unrouted = unrouted + ?6, \
              discarded = discarded + ?7, last_accepted_at = max(last_accepted_at, excluded.last_accepted_at)",
         )?;
-        for (webhook, by) in &tally.webhooks {
+        for (webhook, by) in &counters.webhooks {
             webhooks.execute((
                 webhook.as_str(),
                 by.accepted,

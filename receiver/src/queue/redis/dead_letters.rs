@@ -6,17 +6,18 @@ use redis::{Value, cmd};
 
 use super::{
     RedisQueue,
-    answer::{Items, bytes, items, number, strange, text},
+    codec::{dead_letter, put_reason},
     keys::id_sink,
     millis,
-    packed::{parked, put_reason},
+    reply::{Items, bytes, items, number, strange, text},
     script,
 };
 use crate::queue::{
-    Contact, LeadId, ListFilter, NewRejected, Parked, ParkedPage, ParkedSet, QueueError, SinkId, WebhookId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterSet, LeadId, ListFilter, NewRejected, QueueError, SinkId,
+    WebhookId,
 };
 
-/// Members that one script looks at, and parked leads that one prune removes from a set.
+/// Members that one script looks at, and dead letters that one prune removes from a set.
 const LOOKED_AT: usize = 1000;
 const PRUNED: usize = 200;
 
@@ -30,7 +31,7 @@ impl RedisQueue {
         put_reason(&mut reason, &rejected.why);
         let mut call = script::REJECT.call(5, rejected.body.len() + reason.len() + 256);
         call.arg(self.keys.webhooks())
-            .arg(&self.keys.parked(ParkedSet::Rejected));
+            .arg(&self.keys.dead_letters(DeadLetterSet::Rejected));
         call.arg(rejected.id.as_str())
             .arg(rejected.webhook.as_str())
             .arg(millis(keep));
@@ -42,14 +43,14 @@ impl RedisQueue {
 
     pub(super) async fn list_page(
         &self,
-        set: ParkedSet,
+        set: DeadLetterSet,
         filter: &ListFilter,
-    ) -> Result<ParkedPage, QueueError> {
+    ) -> Result<DeadLetterPage, QueueError> {
         let limit = filter.limit.clamp(1, 1000);
         if filter.by_acceptance {
             return self.list_by_acceptance(set, filter, limit).await;
         }
-        let mut items: Vec<Parked> = Vec::new();
+        let mut items: Vec<DeadLetter> = Vec::new();
         // A cursor is the time and name of the last member seen; what is none starts at the beginning.
         let after = filter.after.as_deref().and_then(|after| after.split_once(' '));
         let mut after = after.map_or_else(Default::default, |(at, member)| {
@@ -59,7 +60,7 @@ impl RedisQueue {
             // One more than asked for tells whether there is a next page.
             let wanted = limit + 1 - items.len();
             let (next, found) = self.list_part(set, filter, &after, wanted).await?;
-            let fits = |lead: &Parked| {
+            let fits = |lead: &DeadLetter| {
                 filter
                     .reason
                     .as_ref()
@@ -75,19 +76,19 @@ impl RedisQueue {
             .then(|| items.get(limit - 1).map(cursor))
             .flatten();
         items.truncate(limit);
-        Ok(ParkedPage { items, next })
+        Ok(DeadLetterPage { items, next })
     }
 
-    /// A page in the order of ids. The set is by time of parking, so all names in it are looked at; only those of the page
+    /// A page in the order of ids. The set is by the time they were set aside, so all names in it are looked at; only those of the page
     /// are kept. A cursor is the last id and sink.
     async fn list_by_acceptance(
         &self,
-        set: ParkedSet,
+        set: DeadLetterSet,
         filter: &ListFilter,
         limit: usize,
-    ) -> Result<ParkedPage, QueueError> {
+    ) -> Result<DeadLetterPage, QueueError> {
         let after = filter.after.clone().unwrap_or_default().replacen(' ', "|", 1);
-        let [values, times, ..] = self.keys.parked(set);
+        let [values, times, ..] = self.keys.dead_letters(set);
         let mut after = after;
         let mut found = Vec::new();
         loop {
@@ -101,7 +102,7 @@ impl RedisQueue {
                 .into_iter()
                 .filter_map(bytes)
             {
-                let lead = parked(set, value)?;
+                let lead = dead_letter(set, value)?;
                 if filter
                     .reason
                     .as_ref()
@@ -121,7 +122,7 @@ impl RedisQueue {
             let sink = item.sink.as_ref().map_or("", SinkId::as_str);
             format!("{} {sink}", item.id)
         });
-        Ok(ParkedPage { items: found, next })
+        Ok(DeadLetterPage { items: found, next })
     }
 
     /// The first `id|sink` of a set behind `after`, in order.
@@ -162,12 +163,12 @@ impl RedisQueue {
 
     async fn list_part(
         &self,
-        set: ParkedSet,
+        set: DeadLetterSet,
         filter: &ListFilter,
         after: &(String, String),
         wanted: usize,
-    ) -> Result<((String, String), Vec<Parked>), QueueError> {
-        let [values, times, ..] = self.keys.parked(set);
+    ) -> Result<((String, String), Vec<DeadLetter>), QueueError> {
+        let [values, times, ..] = self.keys.dead_letters(set);
         let mut call = script::LIST.call(2, 256);
         call.arg(values)
             .arg(times)
@@ -181,21 +182,21 @@ impl RedisQueue {
         let next = answer.text().zip(answer.text()).ok_or_else(|| strange("list"))?;
         let mut found = Vec::new();
         while let Some(value) = answer.next() {
-            found.push(parked(set, bytes(value).ok_or_else(|| strange("list"))?)?);
+            found.push(dead_letter(set, bytes(value).ok_or_else(|| strange("list"))?)?);
         }
         Ok((next, found))
     }
 
-    pub(super) async fn show_parked(&self, id: &LeadId) -> Result<Vec<Parked>, QueueError> {
+    pub(super) async fn show_dead_letter(&self, id: &LeadId) -> Result<Vec<DeadLetter>, QueueError> {
         let sinks = self.known_sinks().await?;
         let mut found = Vec::new();
         for set in [
-            ParkedSet::Dead,
-            ParkedSet::Held,
-            ParkedSet::Unrouted,
-            ParkedSet::Rejected,
+            DeadLetterSet::Dead,
+            DeadLetterSet::Held,
+            DeadLetterSet::Unrouted,
+            DeadLetterSet::Rejected,
         ] {
-            let [values, ..] = self.keys.parked(set);
+            let [values, ..] = self.keys.dead_letters(set);
             let mut get = cmd("HMGET");
             get.arg(values).arg(id_sink(id, None));
             for sink in &sinks {
@@ -205,7 +206,7 @@ impl RedisQueue {
                 .into_iter()
                 .filter_map(bytes)
             {
-                found.push(parked(set, value)?);
+                found.push(dead_letter(set, value)?);
             }
         }
         Ok(found)
@@ -221,31 +222,31 @@ impl RedisQueue {
     }
 
     /// The contact of what a set holds under an id and sink.
-    pub(super) async fn parked_contact(
+    pub(super) async fn contact_of_dead_letter(
         &self,
-        set: ParkedSet,
+        set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
     ) -> Result<Option<Contact>, QueueError> {
-        let [values, ..] = self.keys.parked(set);
+        let [values, ..] = self.keys.dead_letters(set);
         let mut get = cmd("HGET");
         get.arg(values).arg(id_sink(id, sink));
         let Some(value) = bytes(self.link.query(&get).await?) else {
             return Ok(None);
         };
-        Ok(parked(set, value)?.contact)
+        Ok(dead_letter(set, value)?.contact)
     }
 
     pub(super) async fn discard_parked(
         &self,
-        set: ParkedSet,
+        set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
     ) -> Result<bool, QueueError> {
         let mut call = script::DISCARD.call(6, 256);
         call.arg(self.keys.counts())
             .arg(self.keys.webhooks())
-            .arg(&self.keys.parked(set));
+            .arg(&self.keys.dead_letters(set));
         call.arg(set.as_str()).arg(id_sink(id, sink));
         Ok(number(&self.link.run(&script::DISCARD, &call).await?) == Some(1))
     }
@@ -254,8 +255,8 @@ impl RedisQueue {
         let sinks = self.known_sinks().await?;
         let mut call = script::ERASE.call(14 + 5 * sinks.len(), 512 * sinks.len() + 512);
         call.arg(self.keys.counts()).arg(self.keys.webhooks());
-        for set in [ParkedSet::Held, ParkedSet::Dead, ParkedSet::Unrouted] {
-            call.arg(&self.keys.parked(set));
+        for set in [DeadLetterSet::Held, DeadLetterSet::Dead, DeadLetterSet::Unrouted] {
+            call.arg(&self.keys.dead_letters(set));
         }
         for sink in &sinks {
             call.arg(self.keys.due(sink))
@@ -269,21 +270,21 @@ impl RedisQueue {
             call.arg(sink.as_str());
         }
         let erased = self.link.run_repeatable(&script::ERASE, &call).await?;
-        super::answer::unsigned(&erased).ok_or_else(|| strange("erase"))
+        super::reply::unsigned(&erased).ok_or_else(|| strange("erase"))
     }
 
     pub(super) async fn prune_parked(&self) -> Result<bool, QueueError> {
         let mut more = false;
         for set in [
-            ParkedSet::Held,
-            ParkedSet::Dead,
-            ParkedSet::Unrouted,
-            ParkedSet::Rejected,
+            DeadLetterSet::Held,
+            DeadLetterSet::Dead,
+            DeadLetterSet::Unrouted,
+            DeadLetterSet::Rejected,
         ] {
             let mut call = script::PRUNE.call(6, 256);
             call.arg(self.keys.counts())
                 .arg(self.keys.webhooks())
-                .arg(&self.keys.parked(set));
+                .arg(&self.keys.dead_letters(set));
             call.arg(set.as_str()).arg(PRUNED);
             let removed: Value = self.link.run_repeatable(&script::PRUNE, &call).await?;
             more |= number(&removed) >= i64::try_from(PRUNED).ok();
@@ -292,10 +293,10 @@ impl RedisQueue {
     }
 }
 
-fn cursor(item: &Parked) -> String {
+fn cursor(item: &DeadLetter) -> String {
     format!(
         "{} {}|{}",
-        item.parked_at,
+        item.dead_lettered_at,
         id_sink(&item.id, item.sink.as_ref()),
         item.webhook
     )

@@ -7,8 +7,8 @@ use rusqlite::OptionalExtension;
 
 use super::writer::{Failure, Tx, millis, unsigned};
 use crate::queue::{
-    Claim, Claims, Contact, Doubt, LastError, LeadId, Outcome, ParkReason, ParkedSet, Settled, Settlement,
-    SinkId, Token, WebhookId,
+    Claim, Claims, Contact, DeadLetterReason, DeadLetterSet, Disposition, Doubt, LastError, LeadId, Settled,
+    Settlement, SinkId, Token, WebhookId,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -26,7 +26,7 @@ struct DueHead {
 
 /// Hands out the first lead of up to `max` contacts that are due.
 pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, Failure> {
-    tx.file()?;
+    tx.index_all()?;
     let mut claims = Vec::new();
     let mut bytes = 0;
     let heads = due_heads(tx, sink, max)?;
@@ -137,7 +137,7 @@ fn reserve_tokens(tx: &Tx<'_>, sink: &SinkId, tokens: usize) -> rusqlite::Result
     let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
     tx.sql
         .prepare_cached(
-            "INSERT INTO gate (sink, token) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET token = token + ?2 \
+            "INSERT INTO throttle (sink, token) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET token = token + ?2 \
              RETURNING token - ?2",
         )?
         .query_row((sink.as_str(), tokens), |row| row.get(0))
@@ -202,7 +202,7 @@ fn settle_one(
         return Ok(Settled::Stale);
     }
     match &settlement.outcome {
-        Outcome::Retry { after, doubt, why } => {
+        Disposition::Retry { after, doubt, why } => {
             let back = Back {
                 after: *after,
                 attempts,
@@ -213,7 +213,7 @@ fn settle_one(
             put_back(tx, sink, contact, &back)?;
             *waits = true;
         }
-        Outcome::Release { after, why } => {
+        Disposition::Release { after, why } => {
             let back = Back {
                 after: *after,
                 attempts: attempts - 1,
@@ -224,30 +224,30 @@ fn settle_one(
             put_back(tx, sink, contact, &back)?;
             *waits = true;
         }
-        Outcome::Delivered { remember: record } => {
+        Disposition::Delivered { remember: record } => {
             let gone = take(tx, first, None)?;
             let newest = gone.newest.max(gone.accepted_at);
             overtake(tx, sink, contact, gone.accepted_at)?;
-            tx.tally.sink(sink, &gone.webhook).delivered += 1;
+            tx.counters.sink(sink, &gone.webhook).delivered += 1;
             if let Some((record, keep)) = record {
                 remember(tx, sink, contact.as_str(), record, *keep)?;
             }
             *waits |= next_head(tx, sink, contact, gone.next, newest)?;
         }
-        Outcome::Park { set, why, keep } => {
-            let set = if *set == ParkedSet::Held {
-                ParkedSet::Held
+        Disposition::DeadLetter { set, why, keep } => {
+            let set = if *set == DeadLetterSet::Held {
+                DeadLetterSet::Held
             } else {
-                ParkedSet::Dead
+                DeadLetterSet::Dead
             };
-            let park = Parking {
+            let dead_letter = DeadLettering {
                 set,
                 why,
                 expires_at: tx.now + millis(*keep),
                 attempts,
             };
-            let gone = take(tx, first, Some(&park))?;
-            tx.tally.sink(sink, &gone.webhook).parked(set, 1);
+            let gone = take(tx, first, Some(&dead_letter))?;
+            tx.counters.sink(sink, &gone.webhook).dead_letters(set, 1);
             *waits |= next_head(tx, sink, contact, gone.next, gone.newest)?;
         }
     }
@@ -258,7 +258,7 @@ fn settle_one(
 fn overtake(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, delivered: i64) -> rusqlite::Result<usize> {
     tx.sql
         .prepare_cached(
-            "UPDATE parked SET newest = max(newest, ?3) WHERE contact = ?2 AND contact <> '' \
+            "UPDATE dead_letters SET newest = max(newest, ?3) WHERE contact = ?2 AND contact <> '' \
              AND sink IN (?1, '') AND accepted_at < ?3",
         )?
         .execute((sink.as_str(), contact.as_str(), delivered))
@@ -310,9 +310,9 @@ fn put_back(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, back: &Back<'_>) -> r
         ))
 }
 
-pub(super) struct Parking<'a> {
-    set: ParkedSet,
-    why: &'a ParkReason,
+pub(super) struct DeadLettering<'a> {
+    set: DeadLetterSet,
+    why: &'a DeadLetterReason,
     expires_at: i64,
     attempts: i64,
 }
@@ -326,23 +326,27 @@ pub(super) struct Taken {
     pub(super) next: Option<i64>,
 }
 
-/// Takes a lead out of its line (into a parked set, if one is given).
-pub(super) fn take(tx: &Tx<'_>, seq: i64, park: Option<&Parking<'_>>) -> rusqlite::Result<Taken> {
-    if let Some(park) = park {
+/// Takes a lead out of its line (into a set of dead letters, if one is given).
+pub(super) fn take(
+    tx: &Tx<'_>,
+    seq: i64,
+    dead_letter: Option<&DeadLettering<'_>>,
+) -> rusqlite::Result<Taken> {
+    if let Some(dead_letter) = dead_letter {
         tx.sql
             .prepare_cached(
-                "INSERT OR REPLACE INTO parked SELECT ?2, ?3, id, sink, contact, webhook, accepted_at, ?4, \
+                "INSERT OR REPLACE INTO dead_letters SELECT ?2, ?3, id, sink, contact, webhook, accepted_at, ?4, \
                  ?5, newest, ?6, ?7, ?8, body FROM line WHERE seq = ?1",
             )?
             .execute((
                 seq,
-                park.set.as_str(),
+                dead_letter.set.as_str(),
                 tx.now,
-                park.expires_at,
-                park.attempts,
-                &park.why.reason,
-                &park.why.message,
-                &park.why.answer,
+                dead_letter.expires_at,
+                dead_letter.attempts,
+                &dead_letter.why.reason,
+                &dead_letter.why.message,
+                &dead_letter.why.answer,
             ))?;
     }
     tx.sql

@@ -15,9 +15,9 @@ const MANY: usize = 10_000;
 
 /// Since when leads wait.
 #[derive(Debug, Default)]
-pub(super) struct Settling(Mutex<HashMap<u64, Instant>>);
+pub(super) struct SearchLag(Mutex<HashMap<u64, Instant>>);
 
-impl Settling {
+impl SearchLag {
     /// How long the lookup must still be waited for; `None`: what it shows is all there is.
     pub(super) fn left(&self, lead: &Upsert, lag: Duration) -> Option<Duration> {
         if lag.is_zero() {
@@ -63,22 +63,22 @@ mod tests {
 
     #[test]
     fn a_lead_waits_once_for_the_whole_lag() {
-        let settling = Settling::default();
+        let search_lag = SearchLag::default();
         let lead = Upsert {
             lead: json!({"submissionId": "1"}),
             ..Upsert::default()
         };
         let lag = Duration::from_millis(30);
-        assert_eq!(settling.left(&lead, Duration::ZERO), None);
-        assert!(settling.left(&lead, lag).is_some_and(|left| left <= lag));
+        assert_eq!(search_lag.left(&lead, Duration::ZERO), None);
+        assert!(search_lag.left(&lead, lag).is_some_and(|left| left <= lag));
         std::thread::sleep(lag);
-        assert_eq!(settling.left(&lead, lag), None);
-        settling.begin(&lead);
-        assert!(settling.left(&lead, lag).is_some());
-        settling.end(&lead);
+        assert_eq!(search_lag.left(&lead, lag), None);
+        search_lag.begin(&lead);
+        assert!(search_lag.left(&lead, lag).is_some());
+        search_lag.end(&lead);
         let long = Duration::from_hours(1);
         assert!(
-            settling
+            search_lag
                 .left(&lead, long)
                 .is_some_and(|left| left > Duration::from_mins(59))
         );

@@ -1,23 +1,26 @@
 //! A payload, or an item of it -> a normalised, valid lead with its key and its sinks.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 
 use super::hydrate::lacks_only_contact;
 use super::idempotency::{self, Key};
+use super::refusal::Refusal;
 use super::webhook::Webhook;
 use crate::expression::Scope;
-use crate::lead::{self, Field, Lead, Problem, Verdict};
-use crate::queue::{LeadId, SinkId};
+use crate::lead::{self, Field, Lead, Problem, StoredLead, Verdict};
+use crate::queue::{Content, DedupeKey, LeadId, NewLead, SinkId};
 
 /// More leads than one request may carry: they are accepted in one atomic call.
 const MOST_LEADS: usize = 1000;
 
 /// A lead on its way into the queue, before it is bytes.
 #[derive(Debug)]
-pub struct Draft {
+pub struct Submission<'r> {
     /// Normalised and valid.
     pub lead: Lead,
     /// Which fields were left out or cut, and why.
@@ -32,6 +35,67 @@ pub struct Draft {
     pub id: LeadId,
     /// Where the rest of its fields is fetched, for a thin payload.
     pub hydrate: Option<String>,
+    /// The JSON text that it was made of.
+    pub payload: Cow<'r, [u8]>,
+}
+
+impl Submission<'_> {
+    pub(super) fn with_payload(self, payload: Cow<'_, [u8]>) -> Submission<'_> {
+        Submission { payload, ..self }
+    }
+
+    /// As the queue takes it.
+    pub(super) fn into_new_lead(self, webhook: &Webhook, notes: &[Problem]) -> NewLead {
+        let contact = lead::contact(&self.lead, &self.key.digest);
+        let body = StoredLead::encode(self.lead, &self.payload, self.hydrate.as_deref(), notes);
+        NewLead {
+            id: self.id,
+            webhook: webhook.id.clone(),
+            dedupe: DedupeKey::new(self.key.digest),
+            content: Content {
+                posted: lead::posted(&self.payload),
+                mapped: self.mapped,
+            },
+            window: self.key.window,
+            contact,
+            sinks: self.sinks,
+            keep: webhook.keep_dead,
+            body: Bytes::from(body),
+        }
+    }
+}
+
+/// What an element of a request is, and the element if it is not all of the request.
+pub(super) struct Judged<'i> {
+    pub(super) result: Result<Submission<'static>, NoLead>,
+    pub(super) item: Option<&'i Value>,
+}
+
+/// Why an element is no lead.
+pub(super) enum NoLead {
+    Ignored(&'static str),
+    Refused(Vec<Problem>),
+}
+
+impl Judged<'_> {
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.result, Err(NoLead::Refused(_)))
+    }
+
+    /// What is wrong with it, by its position in the request.
+    pub(super) fn problems(self, position: usize) -> impl Iterator<Item = Problem> {
+        let at = self
+            .item
+            .map_or_else(String::new, |_| format!("items[{position}]."));
+        let found = match self.result {
+            Err(NoLead::Refused(found)) => found,
+            _ => Vec::new(),
+        };
+        found.into_iter().map(move |problem| Problem {
+            field: format!("{at}{}", problem.field),
+            ..problem
+        })
+    }
 }
 
 /// What a request's expressions see.
@@ -61,30 +125,68 @@ impl Context<'_> {
             .with("payload", self.payload)
     }
 
-    pub(super) fn items(&self) -> Result<Vec<Item>, Problem> {
+    /// Whether the webhook takes such payloads for leads (`payload.accept`).
+    pub(super) fn is_accepted(&self) -> Result<bool, Refusal> {
+        let accept = self.webhook.accept.as_ref();
+        accept
+            .map_or(Ok(true), |accept| accept.test(&self.scope(None)))
+            .map_err(|error| Refusal::Invalid(vec![error.problem("", "AcceptFailed")]))
+    }
+
+    /// What leads are made of: one of `payload.items` each, or the whole payload.
+    pub(super) fn items(&self, is_element: bool) -> Result<Vec<Item>, Refusal> {
+        if is_element {
+            return Ok(vec![Item::Part(self.payload.clone())]);
+        }
+        let refusal = |problem| Err(Refusal::Invalid(vec![problem]));
         let Some(program) = &self.webhook.items else {
             return Ok(vec![Item::Whole]);
         };
         match program.evaluate(&self.scope(None)) {
-            Ok(Some(Value::Array(items))) if items.len() > MOST_LEADS => Err(Problem::new(
+            Ok(Some(Value::Array(items))) if items.len() > MOST_LEADS => refusal(Problem::new(
                 "",
                 "TooManyLeads",
                 format!("one request carries at most {MOST_LEADS} leads; send several requests"),
             )),
             Ok(Some(Value::Array(items))) => Ok(items.into_iter().map(Item::Part).collect()),
             Ok(None) => Ok(Vec::new()),
-            Ok(Some(_)) => Err(Problem::new("", "NoList", "payload.items must give a list")),
-            Err(error) => Err(error.problem("", "ItemsFailed")),
+            Ok(Some(_)) => refusal(Problem::new("", "NoList", "payload.items must give a list")),
+            Err(error) => refusal(error.problem("", "ItemsFailed")),
         }
     }
 
-    pub(super) fn draft(
+    /// Each of the items as a submission, or why it is none.
+    pub(super) fn submissions<'i>(
+        &self,
+        items: &'i [Item],
+        body: &[u8],
+        headers: &HeaderMap,
+    ) -> Vec<Judged<'i>> {
+        let judged = items.iter().enumerate().map(|(position, item)| {
+            let item = match item {
+                Item::Whole => None,
+                Item::Part(value) => Some(value),
+            };
+            let result = self.submission(item, position, body, headers).map_err(|found| {
+                if self.webhook.ignore_without_contact && lacks_contact(&found) {
+                    NoLead::Ignored("an event without e-mail address and phone number is no lead")
+                } else {
+                    NoLead::Refused(found)
+                }
+            });
+            Judged { result, item }
+        });
+        judged.collect()
+    }
+
+    /// One submission: map, normalise, validate, key, complete, rules, route.
+    fn submission(
         &self,
         item: Option<&Value>,
         position: usize,
         body: &[u8],
         headers: &HeaderMap,
-    ) -> Result<Draft, Vec<Problem>> {
+    ) -> Result<Submission<'static>, Vec<Problem>> {
         let webhook = self.webhook;
         let scope = self.scope(item);
         let mut lead = Lead::new();
@@ -139,7 +241,7 @@ impl Context<'_> {
             return Err(problems);
         }
         let lead = Lead::from_value(lead_value).unwrap_or_default();
-        Ok(Draft {
+        Ok(Submission {
             lead,
             notes,
             key,
@@ -147,8 +249,14 @@ impl Context<'_> {
             sinks,
             id,
             hydrate,
+            payload: Cow::Borrowed(&[]),
         })
     }
+}
+
+/// Whether that is all that is wrong.
+fn lacks_contact(problems: &[Problem]) -> bool {
+    problems.iter().all(|problem| problem.reason == "ContactMissing")
 }
 
 /// What a sender need not say.

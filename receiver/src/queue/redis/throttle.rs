@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{RedisQueue, answer::Items, answer::strange, millis, script};
+use super::{RedisQueue, millis, reply::Items, reply::strange, script};
 use crate::queue::{Breaker, CrmHealth, Grant, QueueError, RateLimit, SinkId};
 
 /// The reason told for an open circuit.
@@ -20,7 +20,7 @@ impl RedisQueue {
             (i64::from(limit.requests), millis(limit.per).max(1))
         });
         let mut call = script::PERMITS.call(1, 128);
-        call.arg(self.keys.gate(sink))
+        call.arg(self.keys.throttle(sink))
             .arg(wanted)
             .arg(requests)
             .arg(per)
@@ -52,7 +52,7 @@ impl RedisQueue {
         breaker: Breaker,
     ) -> Result<(), QueueError> {
         let mut call = script::REPORT.call(1, 128);
-        call.arg(self.keys.gate(sink))
+        call.arg(self.keys.throttle(sink))
             .arg(u8::from(health == CrmHealth::Up));
         call.arg(breaker.failures).arg(millis(breaker.cooldown));
         self.link.run(&script::REPORT, &call).await.map(drop)
@@ -65,13 +65,13 @@ impl RedisQueue {
         reason: &str,
     ) -> Result<(), QueueError> {
         let mut call = script::PAUSE.call(1, 128 + reason.len());
-        call.arg(self.keys.gate(sink)).arg(millis(pause)).arg(reason);
+        call.arg(self.keys.throttle(sink)).arg(millis(pause)).arg(reason);
         self.link.run_repeatable(&script::PAUSE, &call).await.map(drop)
     }
 
     pub(super) async fn resume_sink(&self, sink: &SinkId) -> Result<(), QueueError> {
         let mut call = script::RESUME.call(1, 128);
-        call.arg(self.keys.gate(sink))
+        call.arg(self.keys.throttle(sink))
             .arg(self.keys.channel())
             .arg(sink.as_str());
         self.link.run_repeatable(&script::RESUME, &call).await.map(drop)

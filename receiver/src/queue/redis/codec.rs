@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::queue::{
-    Contact, LastError, LeadId, Millis, ParkReason, Parked, ParkedSet, QueueError, SinkId, WebhookId,
+    Contact, DeadLetter, DeadLetterReason, DeadLetterSet, LastError, LeadId, Millis, QueueError, SinkId,
+    WebhookId,
 };
 
 /// Appends a field.
@@ -36,7 +37,7 @@ pub(super) fn put_error(packed: &mut Vec<u8>, why: &LastError) {
 }
 
 /// The three texts of a reason as fields.
-pub(super) fn put_reason(packed: &mut Vec<u8>, why: &ParkReason) {
+pub(super) fn put_reason(packed: &mut Vec<u8>, why: &DeadLetterReason) {
     put(packed, why.reason.as_bytes());
     put(packed, why.message.as_bytes());
     put(packed, why.answer.as_bytes());
@@ -97,7 +98,7 @@ impl Entry {
         Self::with_times(times, Fields::of(lead))
     }
 
-    /// The rest of a parked lead.
+    /// The rest of a dead letter.
     fn behind(mut fields: Fields) -> Option<Self> {
         let times = [fields.number()?, fields.number()?, fields.number()?];
         Self::with_times(times, fields)
@@ -115,33 +116,33 @@ impl Entry {
     }
 }
 
-/// A parked lead as its set holds it.
-pub(super) fn parked(set: ParkedSet, packed: Bytes) -> Result<Parked, QueueError> {
-    read_parked(set, packed)
+/// A dead letter as its set holds it.
+pub(super) fn dead_letter(set: DeadLetterSet, packed: Bytes) -> Result<DeadLetter, QueueError> {
+    read_dead_letter(set, packed)
         .ok_or_else(|| QueueError::Corrupt(format!("a lead in the {} set is unreadable", set.as_str())))
 }
 
-fn read_parked(set: ParkedSet, packed: Bytes) -> Option<Parked> {
+fn read_dead_letter(set: DeadLetterSet, packed: Bytes) -> Option<DeadLetter> {
     let mut fields = Fields::of(packed);
     let sink = fields.text()?;
     let contact = fields.text()?;
-    let parked_at = fields.number()?;
+    let dead_lettered_at = fields.number()?;
     let expires_at = fields.number()?;
     let attempts = u32::try_from(fields.number()?).unwrap_or(u32::MAX);
-    let why = ParkReason {
+    let why = DeadLetterReason {
         reason: fields.text()?,
         message: fields.text()?,
         answer: fields.text()?,
     };
     let entry = Entry::behind(fields)?;
-    Some(Parked {
+    Some(DeadLetter {
         set,
         id: entry.id,
         webhook: entry.webhook,
         sink: (!sink.is_empty()).then(|| SinkId::new(sink)),
         contact: (!contact.is_empty()).then(|| Contact::new(contact)),
         accepted_at: entry.accepted_at,
-        parked_at,
+        dead_lettered_at,
         expires_at: Some(expires_at),
         due: None,
         attempts,

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::config::Sink;
-use crate::crm::{Denied, Gate};
+use crate::crm::{Throttle, Throttled};
 use crate::queue::{CrmHealth, Grant, LeadId, Queue};
 
 /// A wait this short is waited here, with the lead in hand; for longer ones the lead goes back.
@@ -19,8 +19,8 @@ const MOST_FAILING: usize = 64;
 /// How long a lead or a check goes back when the store cannot be asked.
 const STORE_DOWN: Duration = Duration::from_secs(1);
 
-/// The gate of one sink.
-pub(super) struct SinkGate {
+/// The throttle of one sink.
+pub(super) struct SinkThrottle {
     queue: Arc<dyn Queue>,
     sink: Arc<Sink>,
     latency: Histogram,
@@ -30,13 +30,13 @@ pub(super) struct SinkGate {
     failing: Mutex<HashSet<LeadId>>,
 }
 
-/// The gate for one call: it knows whose failures it reports.
+/// The throttle for one call: it knows whose failures it reports.
 pub(super) struct CallGate<'a> {
-    gate: &'a SinkGate,
+    throttle: &'a SinkThrottle,
     leads: Vec<LeadId>,
 }
 
-impl SinkGate {
+impl SinkThrottle {
     pub(super) fn new(queue: Arc<dyn Queue>, sink: Arc<Sink>, latency: Histogram) -> Self {
         Self {
             queue,
@@ -49,7 +49,10 @@ impl SinkGate {
 
     /// For a call about these leads.
     pub(super) fn for_leads(&self, leads: Vec<LeadId>) -> CallGate<'_> {
-        CallGate { gate: self, leads }
+        CallGate {
+            throttle: self,
+            leads,
+        }
     }
 
     /// Whether failures of these leads' calls speak against the CRM: one lead alone does so once, since it may be what
@@ -67,23 +70,23 @@ impl SinkGate {
 }
 
 #[async_trait]
-impl Gate for CallGate<'_> {
-    async fn pass(&self) -> Result<(), Denied> {
-        self.gate.pass().await
+impl Throttle for CallGate<'_> {
+    async fn acquire(&self) -> Result<(), Throttled> {
+        self.throttle.acquire().await
     }
 
     async fn report(&self, health: CrmHealth, elapsed: Duration) {
-        if health == CrmHealth::Up || self.gate.speaks(&self.leads) {
-            self.gate.report(health, elapsed).await;
+        if health == CrmHealth::Up || self.throttle.speaks(&self.leads) {
+            self.throttle.report(health, elapsed).await;
         } else {
-            self.gate.latency.observe(elapsed.as_secs_f64());
+            self.throttle.latency.observe(elapsed.as_secs_f64());
         }
     }
 }
 
 #[async_trait]
-impl Gate for SinkGate {
-    async fn pass(&self) -> Result<(), Denied> {
+impl Throttle for SinkThrottle {
+    async fn acquire(&self) -> Result<(), Throttled> {
         let mut waited = Duration::ZERO;
         loop {
             let grant = permit(self.queue.as_ref(), &self.sink).await?;
@@ -93,7 +96,7 @@ impl Gate for SinkGate {
             }
             let wait = grant.wait.max(Duration::from_millis(5));
             if grant.paused.is_some() || waited + wait > SHORT {
-                return Err(Denied {
+                return Err(Throttled {
                     wait,
                     reason: grant
                         .paused
@@ -121,12 +124,12 @@ impl Gate for SinkGate {
 }
 
 /// Asks for one permit of the sink's.
-pub(super) async fn permit(queue: &dyn Queue, sink: &Sink) -> Result<Grant, Denied> {
+pub(super) async fn permit(queue: &dyn Queue, sink: &Sink) -> Result<Grant, Throttled> {
     let delivery = &sink.delivery;
     queue
         .permits(&sink.id, 1, Some(delivery.limit), delivery.breaker)
         .await
-        .map_err(|error| Denied {
+        .map_err(|error| Throttled {
             wait: STORE_DOWN,
             reason: error.to_string(),
         })

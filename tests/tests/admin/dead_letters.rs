@@ -325,5 +325,5 @@ async fn a_replayed_lead_is_retried_however_old_it_is() {
         replayed.text()
     );
     rig.arrived("old").await;
-    assert!(rig.parked("dead").await.is_empty());
+    assert!(rig.dead_letters("dead").await.is_empty());
 }

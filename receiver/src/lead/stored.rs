@@ -1,0 +1,84 @@
+//! A lead as the queue holds it: JSON with the lead, the payload it was made of, and where the rest of a thin one is.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Lead, Problem};
+
+/// What an accepted lead is delivered from, and replayed.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct StoredLead {
+    /// Normalised, as [`Lead::into_value`] gives it.
+    pub lead: Value,
+    /// What the sender sent.
+    #[serde(default)]
+    pub payload: Value,
+    /// Where the rest of a thin payload is.
+    pub hydrate: Option<String>,
+}
+
+impl StoredLead {
+    /// Writes a lead. The payload's own JSON text goes in as it came: nothing is serialised twice. `notes` say which fields
+    /// were left out or cut; people read them.
+    pub fn encode(lead: Lead, payload: &[u8], hydrate: Option<&str>, notes: &[Problem]) -> Vec<u8> {
+        let mut body = Vec::with_capacity(payload.len() + 512);
+        body.extend_from_slice(b"{\"lead\":");
+        append(&mut body, &lead.into_value());
+        body.extend_from_slice(b",\"payload\":");
+        body.extend_from_slice(payload);
+        if let Some(url) = hydrate {
+            body.extend_from_slice(b",\"hydrate\":");
+            append(&mut body, &Value::from(url));
+        }
+        if !notes.is_empty() {
+            let notes = notes
+                .iter()
+                .map(|note| json!({"field": note.field, "reason": note.reason}));
+            body.extend_from_slice(b",\"notes\":");
+            append(&mut body, &notes.collect());
+        }
+        body.push(b'}');
+        body
+    }
+
+    /// Reads a lead.
+    pub fn decode(body: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(body)
+    }
+}
+
+/// Writes a value's JSON behind what is there.
+fn append(body: &mut Vec<u8>, value: &Value) {
+    let end = body.len();
+    // Neither memory nor a value with text for names has a reason to fail; half a value must not stay in any case.
+    if serde_json::to_writer(&mut *body, value).is_err() {
+        body.truncate(end);
+        body.extend_from_slice(b"null");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::lead::Field;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut lead = Lead::new();
+        lead.set(Field::Email, "ada@example.com");
+        let note = Problem::new("phone", "InvalidPhone", "no number");
+        for (hydrate, notes) in [
+            (None, &[][..]),
+            (Some("https://api.example.com/\"1\""), &[note][..]),
+        ] {
+            let body = StoredLead::encode(lead.clone(), br#"{"a": [1, "\u00e9"]}"#, hydrate, notes);
+            let stored = StoredLead::decode(&body).unwrap();
+            assert_eq!(stored.lead, lead.clone().into_value());
+            assert_eq!(stored.payload, json!({"a": [1, "é"]}));
+            assert_eq!(stored.hydrate.as_deref(), hydrate);
+        }
+        assert!(StoredLead::decode(b"{}").is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! Why a verified request is not accepted.
+
+use super::body::BodyError;
+use crate::expression::OURS;
+use crate::lead::Problem;
+
+/// Why a verified request is not accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body cannot be read (400, 413, 415).
+    Body(BodyError),
+    /// It can be read, and is not a valid lead (400).
+    Invalid(Vec<Problem>),
+}
+
+impl Refusal {
+    /// Whether the webhook's own expressions are at fault, and not what was sent (503).
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Invalid(problems) if problems.iter().any(|problem| problem.reason == OURS))
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
