@@ -1,7 +1,8 @@
 //! The Leadgate receiver: verifies a webhook's sender, validates and deduplicates the lead, queues it durably,
 //! answers 200, and delivers it to the CRM in the background, once and in order.
 //!
-//! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`.
+//! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`; `ids` and `throttle` lie
+//! under all of them.
 
 pub mod admin;
 pub mod check;
@@ -13,6 +14,7 @@ pub mod descriptors;
 pub mod dry_run;
 pub mod expression;
 pub mod http;
+pub mod ids;
 mod json_text;
 pub mod lead;
 pub mod log_limit;
@@ -24,3 +26,4 @@ pub mod run;
 pub mod runtime;
 pub mod shown;
 pub mod source;
+pub mod throttle;

@@ -18,8 +18,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 
+use crate::ids::{SinkId, WebhookId};
 use crate::lead::Problem;
-use crate::queue::{SinkId, WebhookId};
 pub use latency::Latency;
 
 /// Labels of a request.
@@ -52,11 +52,11 @@ pub struct SinkLabels {
     pub sink: String,
 }
 
-/// Labels of a failure with a reason.
+/// Labels of a refused proof.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ReasonLabels {
-    /// A webhook or a sink.
-    pub name: String,
+pub struct UnauthorizedLabels {
+    /// `namespace/name`.
+    pub webhook: String,
     /// A fixed word.
     pub reason: &'static str,
 }
@@ -170,7 +170,7 @@ pub struct Metrics {
     /// Leads that were accepted although another lead had their idempotency key.
     pub key_conflicts: Family<WebhookLabels, Counter>,
     /// Refused proofs by reason.
-    pub unauthorized: Family<ReasonLabels, Counter>,
+    pub unauthorized: Family<UnauthorizedLabels, Counter>,
     /// Accepted proofs by secret, of webhooks that have several.
     pub proofs: Family<ProofLabels, Counter>,
     /// Connections that were ended or refused, by reason.

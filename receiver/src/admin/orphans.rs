@@ -16,20 +16,14 @@ const EVERY: Duration = Duration::from_mins(1);
 /// The sinks of which leads wait or are set aside, and which are not configured; of a store that others use too, those of
 /// the namespaces that are configured.
 pub(super) async fn orphaned(queue: &dyn Queue, config: &Config) -> Result<Vec<SinkId>, QueueError> {
-    let namespace = |id: &str| {
-        id.split_once('/')
-            .map_or_else(String::new, |(namespace, _)| namespace.to_owned())
-    };
     let configured: BTreeSet<&SinkId> = config.sinks().map(|sink| &sink.id).collect();
     let own: BTreeSet<String> = config
         .webhooks()
-        .map(|webhook| namespace(webhook.id.as_str()))
-        .chain(configured.iter().map(|sink| namespace(sink.as_str())))
+        .map(|webhook| webhook.id.namespace().to_owned())
+        .chain(configured.iter().map(|sink| sink.namespace().to_owned()))
         .collect();
     let mut sinks = queue.occupied_sinks().await?;
-    sinks.retain(|sink| {
-        !configured.contains(sink) && (!queue.is_shared() || own.contains(&namespace(sink.as_str())))
-    });
+    sinks.retain(|sink| !configured.contains(sink) && (!queue.is_shared() || own.contains(sink.namespace())));
     Ok(sinks)
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn resume(
     State(admin): State<Arc<Admin>>,
     Path((namespace, name)): Path<(String, String)>,
 ) -> Response {
-    let id = SinkId::new(format!("{namespace}/{name}"));
+    let id = SinkId::of(&namespace, &name);
     if !admin.config.borrow().sinks().any(|sink| sink.id == id) {
         return ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
             .with_detail("no sink has this name; /status lists them")

@@ -100,7 +100,7 @@ fn webhook(admin: &Admin, webhook: &Webhook, stats: &WebhookStats, sinks: &[(Sin
             let share = share_of(sink).unwrap_or_default();
             let latency = admin.metrics.latency(&webhook.id, sink);
             json!({
-                "name": sink.as_str().split_once('/').map_or(sink.as_str(), |(_, name)| name),
+                "name": sink.name(),
                 "named": is_named(sink),
                 "pending": share.pending,
                 "held": share.held,

@@ -414,7 +414,7 @@ impl Loader<'_> {
             if !is_there {
                 let sinks = self.seen.iter().filter(|(kind, _)| *kind == Kind::CrmSink);
                 let here = sinks.filter_map(|(_, id)| id.strip_prefix(namespace)?.strip_prefix('/'));
-                let own = sink.as_str().rsplit_once('/').map_or("", |(_, name)| name);
+                let own = sink.name();
                 let hint = did_you_mean(own, here).unwrap_or_else(|| "; add its manifest".to_owned());
                 missing.push(format!("spec.sinks[{n}].name: there is no CrmSink {sink}{hint}"));
             }

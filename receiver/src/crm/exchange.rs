@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Failure, Outcome, Throttle, Throttled};
 use crate::outgoing;
-use crate::queue::CrmHealth;
+use crate::throttle::CrmHealth;
 
 /// More of an answer than any documented body of a batch of 200 has.
 const LONGEST_BODY: usize = 4 << 20;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::queue::CrmHealth;
+use crate::throttle::CrmHealth;
 
 /// Asked before each request to a CRM.
 #[async_trait]

@@ -191,10 +191,5 @@ fn properties(stored: &StoredLead, webhook: &Value, sink: &Sink) -> Mapped {
 }
 
 fn webhook_of(claim: &Claim) -> Value {
-    let (namespace, name) = claim
-        .webhook
-        .as_str()
-        .split_once('/')
-        .unwrap_or(("default", claim.webhook.as_str()));
-    json!({"name": name, "namespace": namespace})
+    json!({"name": claim.webhook.name(), "namespace": claim.webhook.namespace()})
 }

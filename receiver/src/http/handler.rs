@@ -19,7 +19,7 @@ use super::body::NoBody;
 use super::{App, Peer};
 use crate::expression::sparingly;
 use crate::lead::Problem;
-use crate::metrics::{self, ReasonLabels, RequestLabels, WebhookLabels};
+use crate::metrics::{self, RequestLabels, UnauthorizedLabels, WebhookLabels};
 use crate::queue::{Admission, DeadLetterReason, LeadId, NewRejected, QueueError};
 use crate::shown;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
@@ -351,8 +351,8 @@ fn queue_trouble(app: &App, error: &QueueError) {
 }
 
 fn refuse_sender(app: &App, webhook: &Webhook, error: AuthError) -> (&'static str, Response) {
-    let labels = ReasonLabels {
-        name: webhook.id.to_string(),
+    let labels = UnauthorizedLabels {
+        webhook: webhook.id.to_string(),
         reason: error.reason(),
     };
     app.metrics.unauthorized.get_or_create(&labels).inc();

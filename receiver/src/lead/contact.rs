@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{Field, Lead};
-use crate::queue::Contact;
+use crate::ids::Contact;
 
 /// The contact of a lead: its e-mail address, else its phone number with its extension, else the submission itself.
 pub fn contact(lead: &Lead, submission: &str) -> Contact {

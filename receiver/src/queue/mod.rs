@@ -15,10 +15,12 @@ mod types;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
 pub use open::{OpenError, OpenOptions, open};
 pub use types::*;
+
+pub use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
+pub use crate::throttle::{Breaker, CrmHealth, Grant, RateLimit};
 
 /// A durable queue of leads, ordered per sink and per contact.
 ///
@@ -29,7 +31,7 @@ pub use types::*;
 /// Every method fails with [`QueueError`] within about a second when the store is unavailable, and works
 /// again by itself once the store is back.
 #[async_trait]
-pub trait Queue: Send + Sync + 'static {
+pub trait Queue: ThrottleStore + DeadLetters + Send + Sync + 'static {
     /// Deduplicates, stores and enqueues the leads of one request, atomically: all of them or none.
     ///
     /// Returns one [`Admission`] per lead, in order. When this returns `Ok`, the leads are on disk. A lead whose
@@ -60,6 +62,31 @@ pub trait Queue: Send + Sync + 'static {
     /// returns are allowed; polling the store more than once a second is not.
     async fn wait(&self, sink: &SinkId, at_most: Duration);
 
+    /// Every sink of which leads wait or are set aside, named or not, in order.
+    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError>;
+
+    /// Figures of the given sinks, in their order.
+    async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError>;
+
+    /// Figures of the given webhooks, in their order.
+    async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError>;
+
+    /// Removes what has outlived its retention. Bounded work a call; `true`: call again soon.
+    async fn prune(&self) -> Result<bool, QueueError>;
+
+    /// Whether the store answers and is set up so that an acknowledged lead survives.
+    async fn check(&self) -> Result<StoreReport, QueueError>;
+
+    /// Whether other receivers, perhaps of other owners, may use the same store.
+    fn is_shared(&self) -> bool;
+
+    /// Finishes what is under way and releases the store.
+    async fn close(&self);
+}
+
+/// The throttle of each sink, which all replicas share.
+#[async_trait]
+pub trait ThrottleStore: Send + Sync {
     /// Asks for `want` requests to the CRM of `sink`, under the rolling `limit`, the pause and the circuit
     /// breaker that all replicas share. With `want` 0 it only tells whether a pause or an open circuit is in force.
     async fn permits(
@@ -79,7 +106,11 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Lifts a pause and closes the circuit.
     async fn resume(&self, sink: &SinkId) -> Result<(), QueueError>;
+}
 
+/// The leads that are set aside, and those that wait, for people to look at and decide about.
+#[async_trait]
+pub trait DeadLetters: Send + Sync {
     /// Keeps a request that was verified but could not become a lead, for `keep`. Counted per webhook, and bounded in
     /// bytes: the oldest of the webhook's make room.
     async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError>;
@@ -121,28 +152,4 @@ pub trait Queue: Send + Sync + 'static {
     /// Erases a contact everywhere: waiting, dead letters and records. Returns how many leads went; one that was
     /// in two sinks counts twice, as it does in the figures.
     async fn erase(&self, contact: &Contact) -> Result<u64, QueueError>;
-
-    /// Every sink of which leads wait or are set aside, named or not, in order.
-    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError>;
-
-    /// Figures of the given sinks, in their order.
-    async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError>;
-
-    /// Figures of the given webhooks, in their order.
-    async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError>;
-
-    /// Removes what has outlived its retention. Bounded work a call; `true`: call again soon.
-    async fn prune(&self) -> Result<bool, QueueError>;
-
-    /// Whether the store answers and is set up so that an acknowledged lead survives.
-    async fn check(&self) -> Result<StoreReport, QueueError>;
-
-    /// Whether other receivers, perhaps of other owners, may use the same store.
-    fn is_shared(&self) -> bool;
-
-    /// Finishes what is under way and releases the store.
-    async fn close(&self);
 }
-
-/// A body is opaque to the queue: bytes in, the same bytes out.
-pub type Body = Bytes;

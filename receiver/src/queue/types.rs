@@ -1,8 +1,10 @@
-//! The queue's vocabulary: identifiers, what goes in, what comes out.
+//! The queue's vocabulary: what goes in, what comes out.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+
+use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
 
 /// Why the store could not do it. All are temporary to a sender: answered 503 with Retry-After.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,79 +21,6 @@ pub enum QueueError {
     /// What the store holds cannot be read; names the key or row.
     #[error("the queue holds something unreadable: {0}")]
     Corrupt(String),
-}
-
-macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Arc<str>);
-
-        impl $name {
-            /// Wraps a text.
-            pub fn new(text: impl Into<Arc<str>>) -> Self {
-                Self(text.into())
-            }
-
-            /// The text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                Self(text.into())
-            }
-        }
-    };
-}
-
-text_id! {
-    /// A lead's id: a ULID, so ids sort by time.
-    LeadId
-}
-text_id! {
-    /// A sink: `namespace/name`.
-    SinkId
-}
-text_id! {
-    /// A webhook: `namespace/name`.
-    WebhookId
-}
-text_id! {
-    /// Who a lead is about: a hash, never the e-mail or phone itself.
-    Contact
-}
-text_id! {
-    /// What makes two submissions the same one: a hash, never personal data.
-    DedupeKey
-}
-
-impl DedupeKey {
-    /// The key of a lead whose key another lead has taken over.
-    pub(super) fn of(&self, content: &Content) -> Self {
-        Self::new(format!("{self}:{:016x}", u64::from_be_bytes(content.mapped)))
-    }
-}
-
-impl LeadId {
-    /// A new id, from now.
-    pub fn generate() -> Self {
-        Self::new(ulid::Ulid::new().to_string())
-    }
 }
 
 /// A fencing token: grows with each claim of a sink.
@@ -134,6 +63,11 @@ pub struct Content {
 }
 
 impl Content {
+    /// The key of a lead whose own key another lead has taken over.
+    pub(super) fn key_beside(&self, taken: &DedupeKey) -> DedupeKey {
+        DedupeKey::new(format!("{taken}:{:016x}", u64::from_be_bytes(self.mapped)))
+    }
+
     /// Its length as bytes.
     pub(super) const LENGTH: usize = 16;
 
@@ -467,46 +401,6 @@ pub struct DeadLetterPage {
     pub items: Vec<DeadLetter>,
     /// Where the next page starts; `None` at the end.
     pub next: Option<String>,
-}
-
-/// At most `requests` in any window of `per`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateLimit {
-    /// Requests.
-    pub requests: u32,
-    /// Window.
-    pub per: Duration,
-}
-
-/// When to stop calling a CRM that fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Breaker {
-    /// Failures in a row that open the circuit.
-    pub failures: u32,
-    /// How long it stays open before a probe.
-    pub cooldown: Duration,
-}
-
-/// What a request told about the CRM itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrmHealth {
-    /// It answered (be it with a refusal of the lead).
-    Up,
-    /// Time-out, refused connection, or 5xx.
-    Down,
-}
-
-/// An answer to [`super::Queue::permits`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// Requests that may be sent now; 0 to `want`.
-    pub granted: u32,
-    /// When fewer than wanted: how long until it is worth asking again.
-    pub wait: Duration,
-    /// Why nothing was granted, if a pause or an open circuit is the reason.
-    pub paused: Option<String>,
-    /// Failures in a row so far; a success needs reporting only when this is not 0.
-    pub failures: u32,
 }
 
 /// Figures of one sink, over all webhooks that feed it.

@@ -12,8 +12,9 @@ use super::idempotency::{self, Key};
 use super::refusal::Refusal;
 use super::webhook::Webhook;
 use crate::expression::Scope;
+use crate::ids::{DedupeKey, LeadId, SinkId};
 use crate::lead::{self, Field, Lead, Problem, StoredLead, Verdict};
-use crate::queue::{Content, DedupeKey, LeadId, NewLead, SinkId};
+use crate::queue::{Content, NewLead};
 
 /// More leads than one request may carry: they are accepted in one atomic call.
 const MOST_LEADS: usize = 1000;

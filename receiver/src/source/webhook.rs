@@ -16,8 +16,8 @@ use super::preset;
 use super::proof::{challenges, verifier};
 use super::schema::PayloadSchema;
 use crate::expression::{Names, Program, Scope};
+use crate::ids::{SinkId, WebhookId};
 use crate::lead::{Field, Lead, Limits, Problem, warm_up};
-use crate::queue::{SinkId, WebhookId};
 
 /// How long a resend is recognised when neither preset nor webhook says.
 const WINDOW: Duration = Duration::from_hours(24);
@@ -227,7 +227,7 @@ impl Webhook {
                 .collect::<BTreeMap<_, _>>(),
         };
         let mut webhook = Self {
-            id: WebhookId::new(format!("{namespace}/{name}")),
+            id: WebhookId::of(&namespace, &name),
             path: spec
                 .path
                 .clone()

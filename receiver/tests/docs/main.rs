@@ -13,6 +13,7 @@ mod manifests;
 mod reference;
 mod senders;
 mod tables;
+mod walk;
 
 use std::path::{Path, PathBuf};
 

@@ -6,8 +6,8 @@ use clap::CommandFactory as _;
 use leadgate_receiver::cli::Cli;
 use leadgate_receiver::crm::{hubspot, salesforce};
 use leadgate_receiver::metrics::{
-    ConnectionLabels, DeliveryLabels, FieldLabels, Metrics, PropertyLabels, ReasonLabels, RequestLabels,
-    RouteLabels, SinkLabels, WebhookLabels,
+    ConnectionLabels, DeliveryLabels, FieldLabels, Metrics, PropertyLabels, RequestLabels, RouteLabels,
+    SinkLabels, UnauthorizedLabels, WebhookLabels,
 };
 use leadgate_receiver::queue::WebhookId;
 
@@ -79,8 +79,8 @@ fn sampled() -> String {
         webhook: webhook.clone(),
     };
     let of_sink = SinkLabels { sink: sink.clone() };
-    let reason = ReasonLabels {
-        name: String::new(),
+    let reason = UnauthorizedLabels {
+        webhook: String::new(),
         reason: "",
     };
     let delivery = DeliveryLabels {

@@ -10,9 +10,9 @@ use leadgate_receiver::{
     log_limit::LogLimit,
     metrics::Metrics,
     queue::{
-        Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, Grant,
-        LeadId, ListFilter, NewLead, NewRejected, Queue, QueueError, RateLimit, Requeue, Settled, Settlement,
-        SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats,
+        Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
+        DeadLetters, Grant, LeadId, ListFilter, NewLead, NewRejected, Queue, QueueError, RateLimit, Requeue,
+        Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleStore, Token, WebhookId, WebhookStats,
     },
 };
 use tokio::sync::watch;
@@ -43,6 +43,30 @@ impl Queue for NullQueue {
     async fn wait(&self, _: &SinkId, at_most: Duration) {
         tokio::time::sleep(at_most).await;
     }
+    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError> {
+        nothing()
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+    async fn sink_stats(&self, _: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
+        nothing()
+    }
+    async fn webhook_stats(&self, _: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
+        nothing()
+    }
+    async fn prune(&self) -> Result<bool, QueueError> {
+        Ok(false)
+    }
+    async fn check(&self) -> Result<StoreReport, QueueError> {
+        Ok(StoreReport::default())
+    }
+    async fn close(&self) {}
+}
+
+#[async_trait]
+impl ThrottleStore for NullQueue {
     async fn permits(
         &self,
         _: &SinkId,
@@ -61,6 +85,10 @@ impl Queue for NullQueue {
     async fn resume(&self, _: &SinkId) -> Result<(), QueueError> {
         nothing()
     }
+}
+
+#[async_trait]
+impl DeadLetters for NullQueue {
     async fn reject(&self, _: NewRejected, _: Duration) -> Result<(), QueueError> {
         nothing()
     }
@@ -84,33 +112,12 @@ impl Queue for NullQueue {
     async fn expedite(&self, _: &SinkId, _: &LeadId) -> Result<bool, QueueError> {
         nothing()
     }
-
-    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError> {
-        nothing()
-    }
-
-    fn is_shared(&self) -> bool {
-        false
-    }
     async fn discard(&self, _: DeadLetterSet, _: Option<&SinkId>, _: &LeadId) -> Result<bool, QueueError> {
         nothing()
     }
     async fn erase(&self, _: &Contact) -> Result<u64, QueueError> {
         nothing()
     }
-    async fn sink_stats(&self, _: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
-        nothing()
-    }
-    async fn webhook_stats(&self, _: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
-        nothing()
-    }
-    async fn prune(&self) -> Result<bool, QueueError> {
-        Ok(false)
-    }
-    async fn check(&self) -> Result<StoreReport, QueueError> {
-        Ok(StoreReport::default())
-    }
-    async fn close(&self) {}
 }
 
 /// Serves the manifests of a folder, without a queue, until the process is killed. Prints `ready` when it can.

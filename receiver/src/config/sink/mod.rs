@@ -156,7 +156,7 @@ impl Sink {
         let mapping = properties(spec, standard);
         match (crm, mapping, create_only) {
             (Ok(crm), Ok(mapping), Ok(create_only)) => Ok(Self {
-                id: SinkId::new(format!("{namespace}/{name}")),
+                id: SinkId::of(namespace, name),
                 crm,
                 mapping,
                 create_only,

@@ -17,7 +17,7 @@ use super::answer::{Answer, Token, token};
 use crate::crm::exchange::{Body, NoAnswer, send};
 use crate::crm::token::{AccessToken, TokenCache};
 use crate::crm::{Failure, Throttle};
-use crate::queue::CrmHealth;
+use crate::throttle::CrmHealth;
 
 /// Salesforce takes assertions that end within three minutes; the rest is for clocks that differ.
 const ASSERTION: Duration = Duration::from_mins(2);

@@ -84,7 +84,6 @@ pub(super) struct Entry {
     pub(super) queued_at: Millis,
     pub(super) accepted_at: Millis,
     /// When the newest delivered lead of its contact was accepted; 0: not of interest.
-    #[allow(dead_code)] // for replays, which must not undo what a newer lead wrote
     pub(super) newest: Millis,
     pub(super) id: LeadId,
     pub(super) webhook: WebhookId,

@@ -37,10 +37,10 @@ use tokio::{
 
 use self::{accept::Offer, connection::Link, keys::Keys};
 use super::{
-    Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, Grant, LeadId,
-    ListFilter, NewLead, NewRejected, OpenError, OpenOptions, Queue, QueueError, RateLimit, Requeue, Settled,
-    Settlement, SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, backpressure::Backlog,
-    notifier::Notifier,
+    Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, DeadLetters,
+    Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, Queue, QueueError, RateLimit,
+    Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleStore, Token, WebhookId,
+    WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
 /// How long a lead's sender waits for the answer: a batch under way, and a part of the next.
@@ -188,6 +188,45 @@ impl Queue for RedisQueue {
             .await;
     }
 
+    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError> {
+        self.occupied().await
+    }
+
+    async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
+        self.figures(sinks).await
+    }
+
+    async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
+        self.webhook_figures(webhooks).await
+    }
+
+    async fn prune(&self) -> Result<bool, QueueError> {
+        self.prune_parked().await
+    }
+
+    async fn check(&self) -> Result<StoreReport, QueueError> {
+        self.report_setup().await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn close(&self) {
+        // The sender ends once what was offered is answered.
+        let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(offers);
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            // An error means that it is gone already.
+            let _ = sender.await;
+        }
+        self.helpers.iter().for_each(JoinHandle::abort);
+    }
+}
+
+#[async_trait]
+impl ThrottleStore for RedisQueue {
     async fn permits(
         &self,
         sink: &SinkId,
@@ -211,7 +250,10 @@ impl Queue for RedisQueue {
         self.wake.push(sink);
         Ok(())
     }
+}
 
+#[async_trait]
+impl DeadLetters for RedisQueue {
     async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError> {
         let _room = self.intake.admit(1, rejected.body.len())?;
         self.keep_rejected(&rejected, keep).await
@@ -272,41 +314,5 @@ impl Queue for RedisQueue {
 
     async fn erase(&self, contact: &Contact) -> Result<u64, QueueError> {
         self.erase_contact(contact).await
-    }
-
-    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError> {
-        self.occupied().await
-    }
-
-    async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
-        self.figures(sinks).await
-    }
-
-    async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
-        self.webhook_figures(webhooks).await
-    }
-
-    async fn prune(&self) -> Result<bool, QueueError> {
-        self.prune_parked().await
-    }
-
-    async fn check(&self) -> Result<StoreReport, QueueError> {
-        self.report_setup().await
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-
-    async fn close(&self) {
-        // The sender ends once what was offered is answered.
-        let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(offers);
-        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(sender) = sender {
-            // An error means that it is gone already.
-            let _ = sender.await;
-        }
-        self.helpers.iter().for_each(JoinHandle::abort);
     }
 }

@@ -18,14 +18,14 @@ pub(super) fn accept(tx: &mut Tx<'_>, leads: &[NewLead]) -> Result<Vec<Admission
 fn accept_one(tx: &mut Tx<'_>, lead: &NewLead) -> Result<Admission, Failure> {
     let mut admission = Admission::Accepted;
     if let Some(first) = tx.holder(&lead.dedupe)? {
-        let own = lead.dedupe.of(&lead.content);
+        let own = lead.content.key_beside(&lead.dedupe);
         let known = if first.content.is_like(&lead.content) {
             Some(first.id)
         } else if let Some(holder) = tx.holder(&own)? {
             Some(holder.id)
         } else {
             // The newest lead has the key, since it is remembered longest; the one before keeps a key of its own.
-            hold(tx.sql, &lead.dedupe.of(&first.content), &first)?;
+            hold(tx.sql, &first.content.key_beside(&lead.dedupe), &first)?;
             None
         };
         match known {

@@ -32,10 +32,10 @@ use self::{
     writer::{Failure, Tx, Writer, closed},
 };
 use super::{
-    Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, Grant, LeadId,
-    ListFilter, NewLead, NewRejected, OpenError, OpenOptions, Queue, QueueError, RateLimit, Requeue, Settled,
-    Settlement, SinkId, SinkStats, StoreReport, Token, WebhookId, WebhookStats, backpressure::Backlog,
-    notifier::Notifier,
+    Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, DeadLetters,
+    Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, Queue, QueueError, RateLimit,
+    Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleStore, Token, WebhookId,
+    WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
 /// Claims, settlements and questions that may wait; their number is bounded by the workers, not by senders.
@@ -180,6 +180,68 @@ impl Queue for SqliteQueue {
         self.wake.wait(sink, at_most).await;
     }
 
+    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError> {
+        self.call(stats::occupied).await
+    }
+
+    async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
+        let sinks = sinks.to_vec();
+        self.call(move |tx| stats::sinks(tx, &sinks)).await
+    }
+
+    async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
+        let webhooks = webhooks.to_vec();
+        self.call(move |tx| stats::webhooks(tx, &webhooks)).await
+    }
+
+    async fn prune(&self) -> Result<bool, QueueError> {
+        let from = self
+            .pruned_to
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let pruned = self.call(move |tx| stats::prune(tx, &from)).await?;
+        *self.pruned_to.lock().unwrap_or_else(PoisonError::into_inner) = pruned.key;
+        Ok(pruned.more)
+    }
+
+    async fn check(&self) -> Result<StoreReport, QueueError> {
+        let began = Instant::now();
+        self.call(|tx| {
+            tx.sql
+                .prepare_cached("INSERT OR REPLACE INTO probe VALUES (1, ?1)")?
+                .execute([tx.now])
+                .map_err(Failure::from)
+        })
+        .await?;
+        Ok(StoreReport {
+            problems: self.file.place_problems(self.number),
+            durability: "every acknowledged lead is on this disk (synchronous=FULL); keep the file on a \
+                         persistent volume"
+                .into(),
+            write_latency: began.elapsed(),
+            room: None,
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn close(&self) {
+        // The thread ends when the last sender has gone: what was already handed to it is committed first.
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(writer);
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended {
+            // An error means that the thread is gone already.
+            let _ = ended.await;
+        }
+    }
+}
+
+#[async_trait]
+impl ThrottleStore for SqliteQueue {
     async fn permits(
         &self,
         sink: &SinkId,
@@ -210,7 +272,10 @@ impl Queue for SqliteQueue {
         self.wake.push(sink);
         Ok(())
     }
+}
 
+#[async_trait]
+impl DeadLetters for SqliteQueue {
     async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError> {
         let room = self.intake.admit(1, rejected.body.len())?;
         let most = self.max_rejected_bytes;
@@ -313,64 +378,5 @@ impl Queue for SqliteQueue {
     async fn erase(&self, contact: &Contact) -> Result<u64, QueueError> {
         let contact = contact.clone();
         self.call(move |tx| dead_letters::erase(tx, &contact)).await
-    }
-
-    async fn occupied_sinks(&self) -> Result<Vec<SinkId>, QueueError> {
-        self.call(stats::occupied).await
-    }
-
-    async fn sink_stats(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
-        let sinks = sinks.to_vec();
-        self.call(move |tx| stats::sinks(tx, &sinks)).await
-    }
-
-    async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
-        let webhooks = webhooks.to_vec();
-        self.call(move |tx| stats::webhooks(tx, &webhooks)).await
-    }
-
-    async fn prune(&self) -> Result<bool, QueueError> {
-        let from = self
-            .pruned_to
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let pruned = self.call(move |tx| stats::prune(tx, &from)).await?;
-        *self.pruned_to.lock().unwrap_or_else(PoisonError::into_inner) = pruned.key;
-        Ok(pruned.more)
-    }
-
-    async fn check(&self) -> Result<StoreReport, QueueError> {
-        let began = Instant::now();
-        self.call(|tx| {
-            tx.sql
-                .prepare_cached("INSERT OR REPLACE INTO probe VALUES (1, ?1)")?
-                .execute([tx.now])
-                .map_err(Failure::from)
-        })
-        .await?;
-        Ok(StoreReport {
-            problems: self.file.place_problems(self.number),
-            durability: "every acknowledged lead is on this disk (synchronous=FULL); keep the file on a \
-                         persistent volume"
-                .into(),
-            write_latency: began.elapsed(),
-            room: None,
-        })
-    }
-
-    fn is_shared(&self) -> bool {
-        false
-    }
-
-    async fn close(&self) {
-        // The thread ends when the last sender has gone: what was already handed to it is committed first.
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(writer);
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(ended) = ended {
-            // An error means that the thread is gone already.
-            let _ = ended.await;
-        }
     }
 }
