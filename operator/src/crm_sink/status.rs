@@ -45,8 +45,8 @@ pub fn status(
     if silent(&status, facts) {
         status.paused |= previous.paused && seen(&previous.conditions, "Delivering").is_some();
     }
-    let states = states(sink, &status, outcome, facts, &previous.conditions);
-    status.conditions = conditions(states, &previous.conditions, generation, now);
+    let named = states(sink, &status, outcome, facts, &previous.conditions);
+    status.conditions = conditions(named, &previous.conditions, generation, now);
     status
 }
 

@@ -65,8 +65,8 @@ pub fn status(
     if let Some(figures) = &observed.figures {
         count(&mut status, figures);
     }
-    let states = judged::states(webhook, &status, outcome, observed);
-    status.conditions = conditions(states, &previous.conditions, generation, now);
+    let named = judged::states(webhook, &status, outcome, observed);
+    status.conditions = conditions(named, &previous.conditions, generation, now);
     status
 }
 

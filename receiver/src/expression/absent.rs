@@ -44,7 +44,7 @@ fn collect(node: &Node, paths: &mut BTreeSet<String>) {
         Node::Binary(_, sides) | Node::Bind(sides) => sides.iter().for_each(|side| collect(side, paths)),
         Node::Call(_, args) => args.iter().for_each(|arg| collect(arg, paths)),
         Node::List(items) | Node::FirstNonEmpty(items) => {
-            items.iter().for_each(|(item, _)| collect(item, paths))
+            items.iter().for_each(|(item, _)| collect(item, paths));
         }
         Node::Map(entries) => {
             for (key, value, _) in entries {

@@ -12,7 +12,7 @@ use crate::lead::{Field, Lead, Problem};
 /// The expressions of a mapping.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
-    fields: Vec<(Field, Program)>,
+    standard: Vec<(Field, Program)>,
     custom: Vec<(String, Program)>,
     /// The names of those that are not the preset's.
     own: Vec<String>,
@@ -32,7 +32,7 @@ impl Fields {
                 .map_err(|e| errors.push(format!("{at}.{name}: {e}")))
                 .ok()
         };
-        let fields = Field::ALL
+        let standard = Field::ALL
             .iter()
             .filter_map(|field| {
                 let expression = mapped(own, *field).or(mapped(preset, *field))?;
@@ -52,7 +52,11 @@ impl Fields {
             .map(|field| field.name().to_owned())
             .chain(own.custom.keys().map(|name| format!("custom.{name}")))
             .collect();
-        Self { fields, custom, own }
+        Self {
+            standard,
+            custom,
+            own,
+        }
     }
 
     /// The fields that the webhook itself maps, not its preset.
@@ -63,7 +67,7 @@ impl Fields {
     /// The fields that it fills, such as `email` and `custom.budget`.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         let custom = self.custom.iter().map(|(name, _)| format!("custom.{name}"));
-        self.fields
+        self.standard
             .iter()
             .map(|(field, _)| field.name().to_owned())
             .chain(custom)
@@ -71,7 +75,7 @@ impl Fields {
 
     /// All expressions.
     pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
-        self.fields
+        self.standard
             .iter()
             .map(|(_, program)| program)
             .chain(self.custom.iter().map(|(_, program)| program))
@@ -85,7 +89,7 @@ impl Fields {
     /// Sets every field that the scope gives, and tells what could not be read.
     pub(super) fn fill(&self, lead: &mut Lead, scope: &Scope<'_>) -> Vec<Problem> {
         let mut problems = Vec::new();
-        for (field, program) in &self.fields {
+        for (field, program) in &self.standard {
             match program.evaluate(scope) {
                 Ok(None) => {}
                 Ok(Some(Value::String(text))) => lead.set(*field, text),

@@ -223,12 +223,7 @@ impl Question {
         if is_other_type(&answer.kind) {
             return None;
         }
-        let labels: Vec<Field> = answer
-            .names
-            .iter()
-            .flat_map(|words| labels(words))
-            .flatten()
-            .collect();
+        let labels: Vec<Field> = answer.names.iter().flat_map(labels).flatten().collect();
         // Words of another question make it another one, unless a name is a label as it stands.
         let is_other = answer.names.iter().flat_map(Words::iter).any(is_other);
         let mut within = Vec::new();
