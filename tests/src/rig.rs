@@ -144,7 +144,7 @@ impl Rig {
     }
 
     /// Waits until so many are set aside.
-    pub async fn parked_count(&self, set: &str, count: usize) {
+    pub async fn dead_letter_count(&self, set: &str, count: usize) {
         self.until(&format!("{count} {set}"), || async {
             self.dead_letters(set).await.len() == count
         })

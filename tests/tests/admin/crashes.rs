@@ -37,7 +37,7 @@ async fn a_lead_whose_worker_dies_three_times_is_dead_and_the_others_arrive() {
     // Then there is no fourth: the lead is dead with its reason,
     rig.lead("good").await;
     rig.arrived("good").await;
-    rig.parked_count("dead", 1).await;
+    rig.dead_letter_count("dead", 1).await;
     let dead = rig.dead_letters("dead").await.remove(0);
     assert_eq!(
         (&dead["id"], &dead["reason"]),

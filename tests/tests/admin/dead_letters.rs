@@ -35,7 +35,7 @@ async fn what_the_crm_refuses_is_dead_with_its_reason_and_arrives_once_the_mappi
     for name in ["ada", "bea", "cleo", "dora", "eva"] {
         ids.push(rig.lead(name).await);
     }
-    rig.parked_count("dead", 5).await;
+    rig.dead_letter_count("dead", 5).await;
 
     // Status and log say which property, and never who.
     let status = rig.sink_status().await;
@@ -119,7 +119,7 @@ async fn what_the_crm_refuses_is_dead_with_its_reason_and_arrives_once_the_mappi
         replayed.text()
     );
     rig.arrived("ada").await;
-    rig.parked_count("dead", 4).await;
+    rig.dead_letter_count("dead", 4).await;
 
     // Discarded: gone, and counted.
     assert_eq!(
@@ -179,7 +179,7 @@ async fn what_was_rejected_is_read_again_once_the_webhook_is_repaired() {
         .post_raw(&gzip(&zipped), &[("Content-Encoding", "gzip")])
         .await);
     let hopeless = id(rig.post(&hopeless).await);
-    rig.parked_count("rejected", 3).await;
+    rig.dead_letter_count("rejected", 3).await;
     let shown = rig.get(&format!("/deadletters/{plain}")).await["items"][0].clone();
     assert_eq!(
         (&shown["set"], &shown["reason"]),
@@ -202,7 +202,7 @@ async fn what_was_rejected_is_read_again_once_the_webhook_is_repaired() {
         .json();
     assert_eq!(replayed["items"][0]["replayed"], false, "{replayed}");
     assert_eq!(replayed["items"][0]["errors"][0]["field"], "email", "{replayed}");
-    rig.parked_count("rejected", 3).await;
+    rig.dead_letter_count("rejected", 3).await;
 
     let repaired = mapped_webhook("web", SECRET).replace("payload.email", "payload.mail");
     rig.receiver.write_manifest("web.yaml", &repaired).unwrap();
@@ -220,7 +220,7 @@ async fn what_was_rejected_is_read_again_once_the_webhook_is_repaired() {
         .await
         .json();
     assert_eq!(replayed["items"][0]["replayed"], false, "{replayed}");
-    rig.parked_count("rejected", 1).await;
+    rig.dead_letter_count("rejected", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -308,7 +308,7 @@ async fn a_replayed_lead_is_retried_however_old_it_is() {
     })
     .await;
     let id = rig.lead("old").await;
-    rig.parked_count("dead", 1).await;
+    rig.dead_letter_count("dead", 1).await;
     rig.change_sink(|sink| sink.properties = String::new());
     // Older than the minute that leads of this sink are retried for.
     tokio::time::sleep(std::time::Duration::from_secs(62)).await;

@@ -26,7 +26,7 @@ fn bob() -> Value {
 
 async fn hold_bob(rig: &Rig) -> (String, String) {
     assert_eq!(rig.post(&bob()).await.status, 200);
-    rig.parked_count("held", 1).await;
+    rig.dead_letter_count("held", 1).await;
     let held = rig.dead_letters("held").await.remove(0);
     let ada = rig.hubspot.contact("ada@example.com").unwrap();
     assert_eq!(held["reason"], "PartialMatch", "{held}");
@@ -80,7 +80,7 @@ async fn a_person_may_say_that_it_is_somebody_new_or_throw_it_away() {
 
     let eve = json!({"email": "eve@example.com", "phone": PHONE, "submissionId": "eve"});
     assert_eq!(rig.post(&eve).await.status, 200);
-    rig.parked_count("held", 1).await;
+    rig.dead_letter_count("held", 1).await;
     let held = rig.dead_letters("held").await.remove(0);
     assert_eq!(held["reason"], "SeveralRecords", "{held}");
     let id = held["id"].as_str().unwrap();

@@ -122,7 +122,7 @@ async fn a_lead_that_is_never_let_through_is_dead_when_it_is_too_old() {
     let age = |sink: &mut HubSpotSink| sink.delivery = sink.delivery.replace("maxAge: 72h", "maxAge: 1m");
     let rig = with_poison("Auto", Fault::Page { code: 403 }, age).await;
     thirty_arrive(&rig, "Auto").await;
-    rig.parked_count("dead", 1).await;
+    rig.dead_letter_count("dead", 1).await;
     let dead = rig.dead_letters("dead").await.remove(0);
     assert_eq!(dead["reason"], "RetriesExhausted", "{dead}");
     assert!(dead["message"].as_str().unwrap().contains("HTML page"), "{dead}");

@@ -111,7 +111,7 @@ async fn a_lead_is_never_delivered_without_what_identifies_it() {
     })
     .await;
     rig.lead("ada").await;
-    rig.parked_count("dead", 1).await;
+    rig.dead_letter_count("dead", 1).await;
     let dead = rig.dead_letters("dead").await.remove(0);
     assert_eq!(dead["reason"], "InvalidEmail", "{dead}");
     assert!(rig.hubspot.contacts().is_empty());

@@ -7,7 +7,7 @@ use leadgate_receiver::queue::*;
 
 use crate::rig::*;
 
-/// Accepts a lead and parks it.
+/// Accepts a lead and settles it as a dead letter.
 pub async fn dead_letter(rig: &Rig, person: &str, set: DeadLetterSet) -> NewLead {
     let lead = fresh(person);
     rig.accept(lead.clone()).await;
@@ -26,7 +26,7 @@ fn rejected(body: &'static [u8]) -> NewRejected {
     }
 }
 
-pub async fn a_parked_lead_is_shown_in_full(rig: Rig) {
+pub async fn a_dead_letter_is_shown_in_full(rig: Rig) {
     let lead = fresh("ann");
     rig.accept(lead.clone()).await;
     let claim = rig.claim_soon().await;
@@ -61,7 +61,7 @@ pub async fn a_parked_lead_is_shown_in_full(rig: Rig) {
     assert!(rig.queue.show(&LeadId::generate()).await.unwrap().is_empty());
 }
 
-pub async fn a_parked_lead_lets_the_next_one_pass(rig: Rig) {
+pub async fn a_dead_letter_lets_the_next_lead_pass(rig: Rig) {
     let (first, second) = (fresh("ann"), fresh("ann"));
     rig.queue.accept(vec![first, second.clone()]).await.unwrap();
     let claim = rig.claim_soon().await;
@@ -322,7 +322,7 @@ pub async fn an_erased_contact_is_gone_everywhere(rig: Rig) {
         .accept(vec![twice, fresh("ann"), fresh("bob")])
         .await
         .unwrap();
-    parked_others(&rig).await;
+    dead_letters_of_others(&rig).await;
     let claims = rig.claim(10).await;
     let anns = claims
         .iter()
@@ -358,8 +358,8 @@ pub async fn an_erased_contact_is_gone_everywhere(rig: Rig) {
     assert_eq!((claim.record, claim.attempt), (None, 1));
 }
 
-/// Parks a lead of a person whose name begins like another's.
-async fn parked_others(rig: &Rig) {
+/// Makes a dead letter of a person whose name begins like another's.
+async fn dead_letters_of_others(rig: &Rig) {
     rig.accept(fresh("anna")).await;
     let claims = rig.claim_for(Duration::from_millis(1)).await;
     for claim in claims {
@@ -446,7 +446,7 @@ pub async fn unrouted_leads_are_discarded_erased_and_pruned_and_counted(rig: Rig
     assert_eq!((counted.accepted, counted.unrouted, counted.discarded), (4, 1, 3));
 }
 
-pub async fn parked_leads_survive_a_crash(mut rig: Rig) {
+pub async fn dead_letters_survive_a_crash(mut rig: Rig) {
     let lead = dead_letter(&rig, "ann", DeadLetterSet::Held).await;
     rig.queue.reject(rejected(b"x"), LONG).await.unwrap();
     rig.crash().await;

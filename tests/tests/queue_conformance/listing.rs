@@ -32,7 +32,7 @@ pub async fn lists_are_newest_first_and_paged(rig: Rig) {
     assert_eq!(seen, expected);
 }
 
-pub async fn pages_of_leads_parked_together_leave_none_out(rig: Rig) {
+pub async fn pages_of_leads_set_aside_together_leave_none_out(rig: Rig) {
     let leads: Vec<_> = (0..25).map(|n| fresh(&format!("person {n}"))).collect();
     rig.queue.accept(leads).await.unwrap();
     let claims = rig.claim(100).await;

@@ -84,8 +84,8 @@ on_both_queues! {
         leases_stay_in_force_through_a_crash,
         many_workers_deliver_each_lead_once;
     dead_lettering:
-        a_parked_lead_is_shown_in_full,
-        a_parked_lead_lets_the_next_one_pass,
+        a_dead_letter_is_shown_in_full,
+        a_dead_letter_lets_the_next_lead_pass,
         a_lead_dead_in_two_sinks_is_shown_twice,
         a_replayed_lead_stands_by_its_age_with_its_attempts_cleared,
         a_replay_can_say_which_record_it_is,
@@ -96,10 +96,10 @@ on_both_queues! {
         an_erased_contact_is_gone_everywhere,
         what_outlives_its_retention_is_pruned_and_counted,
         unrouted_leads_are_discarded_erased_and_pruned_and_counted,
-        parked_leads_survive_a_crash;
+        dead_letters_survive_a_crash;
     listing:
         lists_are_newest_first_and_paged,
-        pages_of_leads_parked_together_leave_none_out,
+        pages_of_leads_set_aside_together_leave_none_out,
         lists_are_filtered_by_sink_and_webhook,
         a_strange_cursor_or_limit_is_no_error;
     gating:
@@ -130,7 +130,7 @@ on_both_queues! {
         an_unrouted_lead_goes_where_it_is_sent,
         sinks_with_leads_are_told_whoever_names_them,
         replayed_leads_stand_by_their_time_of_acceptance,
-        parked_leads_are_listed_in_the_order_of_acceptance,
+        dead_letters_are_listed_in_the_order_of_acceptance,
         a_lead_that_a_newer_one_overtook_is_told_apart,
         overtaking_is_remembered_behind_what_failed,
         what_was_put_in_survives_a_crash;

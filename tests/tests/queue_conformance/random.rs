@@ -229,7 +229,7 @@ impl Comparison {
     }
 
     async fn replay(&mut self, which: &prop::sample::Index, other_set: bool) {
-        let Some((mut set, sink, id)) = self.some_parked(which) else {
+        let Some((mut set, sink, id)) = self.some_dead_letter(which) else {
             return;
         };
         if other_set {
@@ -244,14 +244,14 @@ impl Comparison {
     }
 
     async fn discard(&mut self, which: &prop::sample::Index) {
-        let Some((set, sink, id)) = self.some_parked(which) else {
+        let Some((set, sink, id)) = self.some_dead_letter(which) else {
             return;
         };
         let expected = self.model.discard(set, &sink, &id);
         assert_eq!(self.queue.discard(set, Some(&sink), &id).await.unwrap(), expected);
     }
 
-    fn some_parked(&self, which: &prop::sample::Index) -> Option<(DeadLetterSet, SinkId, LeadId)> {
+    fn some_dead_letter(&self, which: &prop::sample::Index) -> Option<(DeadLetterSet, SinkId, LeadId)> {
         if self.model.dead_letters.is_empty() {
             return None;
         }

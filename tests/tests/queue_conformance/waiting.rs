@@ -391,7 +391,7 @@ pub async fn replayed_leads_stand_by_their_time_of_acceptance(mut rig: Rig) {
     assert_eq!(delivered, expected);
 }
 
-pub async fn parked_leads_are_listed_in_the_order_of_acceptance(rig: Rig) {
+pub async fn dead_letters_are_listed_in_the_order_of_acceptance(rig: Rig) {
     let mut expected = Vec::new();
     for n in 0..7 {
         expected.push(

@@ -237,7 +237,7 @@ impl RedisQueue {
         Ok(dead_letter(set, value)?.contact)
     }
 
-    pub(super) async fn discard_parked(
+    pub(super) async fn discard_dead_letter(
         &self,
         set: DeadLetterSet,
         sink: Option<&SinkId>,
@@ -273,7 +273,7 @@ impl RedisQueue {
         super::reply::unsigned(&erased).ok_or_else(|| strange("erase"))
     }
 
-    pub(super) async fn prune_parked(&self) -> Result<bool, QueueError> {
+    pub(super) async fn prune_dead_letters(&self) -> Result<bool, QueueError> {
         let mut more = false;
         for set in [
             DeadLetterSet::Held,

@@ -201,7 +201,7 @@ impl Queue for RedisQueue {
     }
 
     async fn prune(&self) -> Result<bool, QueueError> {
-        self.prune_parked().await
+        self.prune_dead_letters().await
     }
 
     async fn check(&self) -> Result<StoreReport, QueueError> {
@@ -308,7 +308,7 @@ impl DeadLetters for RedisQueue {
                 Ok(done)
             }
             (DeadLetterSet::Pending, None) => Ok(false),
-            _ => self.discard_parked(set, sink, id).await,
+            _ => self.discard_dead_letter(set, sink, id).await,
         }
     }
 

@@ -104,9 +104,9 @@ for arg = 3, #ARGV, PER_CLAIM do
         else
           local id = take(lead, 1) or '?'
           local dead_lettered_at, expires_at = text(now), text(now + value)
-          local dead_letter = field(sink) .. field(contact) .. field(dead_lettered_at) .. field(expires_at)
+          local packed = field(sink) .. field(contact) .. field(dead_lettered_at) .. field(expires_at)
             .. field(attempts) .. second .. times .. lead
-          dead_letter(kind == 'held' and HELD or DEAD, id .. '|' .. sink, webhook, contact, dead_letter, dead_lettered_at, expires_at)
+          dead_letter(kind == 'held' and HELD or DEAD, id .. '|' .. sink, webhook, contact, packed, dead_lettered_at, expires_at)
         end
       end
       next_head(contact, line, newest)
