@@ -5,6 +5,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use foldhash::fast::FixedState;
+
 use crate::lead::Field;
 
 /// The labels of each field, folded and without small words ([`is_small`]), in this order: English, German, French,
@@ -173,12 +175,14 @@ pub(super) const CONTAINERS: &[&str] = &[
     "values",
 ];
 
-static FIELD_OF: LazyLock<HashMap<&str, Field>> = LazyLock::new(|| by_word(LABELS));
-static FIELD_OF_TYPE: LazyLock<HashMap<&str, Field>> = LazyLock::new(|| by_word(TYPES));
-static OTHER_KINDS: LazyLock<HashSet<&str>> =
+static FIELD_OF: LazyLock<HashMap<&str, Field, FixedState>> = LazyLock::new(|| by_word(LABELS));
+static FIELD_OF_TYPE: LazyLock<HashMap<&str, Field, FixedState>> = LazyLock::new(|| by_word(TYPES));
+static OTHER_KINDS: LazyLock<HashSet<&str, FixedState>> =
     LazyLock::new(|| OTHER_TYPES.split_ascii_whitespace().collect());
-static SMALL_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| SMALL.split_ascii_whitespace().collect());
-static OTHER_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| OTHER.split_ascii_whitespace().collect());
+static SMALL_WORDS: LazyLock<HashSet<&str, FixedState>> =
+    LazyLock::new(|| SMALL.split_ascii_whitespace().collect());
+static OTHER_WORDS: LazyLock<HashSet<&str, FixedState>> =
+    LazyLock::new(|| OTHER.split_ascii_whitespace().collect());
 /// Labels in scripts without blanks between words, of more than one letter.
 static UNSPACED: LazyLock<Vec<(&str, Field)>> = LazyLock::new(|| {
     let is_unspaced = |label: &&str| label.starts_with(is_unspaced) && label.chars().count() > 1;
@@ -189,7 +193,7 @@ static UNSPACED: LazyLock<Vec<(&str, Field)>> = LazyLock::new(|| {
     all.collect()
 });
 
-fn by_word(table: &[(Field, &'static str)]) -> HashMap<&'static str, Field> {
+fn by_word(table: &[(Field, &'static str)]) -> HashMap<&'static str, Field, FixedState> {
     let words = table
         .iter()
         .flat_map(|(field, words)| words.split_ascii_whitespace().map(|word| (word, *field)));

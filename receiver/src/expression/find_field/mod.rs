@@ -296,6 +296,12 @@ impl Words {
         };
         let mut after_small = false;
         for letter in label.chars().take(LONGEST) {
+            // Most letters of most labels.
+            if letter.is_ascii_lowercase() {
+                words.text.push(letter);
+                after_small = true;
+                continue;
+            }
             let starts = letter.is_uppercase() && after_small;
             after_small = letter.is_lowercase();
             if (starts || !letter.is_alphanumeric()) && !matches!(letter, '\u{300}'..='\u{36F}') {
