@@ -51,7 +51,7 @@ async fn the_documented_commands_work() {
     let answer = shell(
         &stage,
         &format!(
-            "{forward} >/dev/null &\ntrap 'kill %1' EXIT\nuntil curl -s -o /dev/null http://127.0.0.1:9090/livez; do sleep 0.2; done\n\
+            "{forward} >/dev/null 2>&1 &\nforward=$!\ntrap 'kill $forward' EXIT\nuntil curl -s -o /dev/null http://127.0.0.1:9090/livez; do sleep 0.2; done\n\
              {rejected}\necho\n{without} -s -o /dev/null -w 'status %{{http_code}}'"
         ),
     );
