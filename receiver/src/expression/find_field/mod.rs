@@ -41,6 +41,13 @@ pub(super) fn named(name: &str) -> Option<Field> {
     fields.find(|field| field.name() == name)
 }
 
+/// An address, of a list with its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    List(usize, usize),
+    Object(usize),
+}
+
 /// What holds answers.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Form<'f> {
@@ -60,11 +67,11 @@ impl<'f> Form<'f> {
         }
     }
 
-    /// Where it lies.
-    fn place(self) -> usize {
+    /// Where it lies. A list and its first element may begin at one address.
+    fn place(self) -> Place {
         match self {
-            Self::List(items) => items.as_ptr().addr(),
-            Self::Object(map) => std::ptr::from_ref(map).addr(),
+            Self::List(items) => Place::List(items.as_ptr().addr(), items.len()),
+            Self::Object(map) => Place::Object(std::ptr::from_ref(map).addr()),
         }
     }
 
@@ -146,7 +153,7 @@ fn part_names(found: &mut [(Field, Value)]) {
 
 /// The forms that the expressions of one scope have looked at last, by where they lie: what a scope lends stays there.
 #[derive(Debug, Default)]
-pub(super) struct Forms(RefCell<Vec<(usize, Rc<Found>)>>);
+pub(super) struct Forms(RefCell<Vec<(Place, Rc<Found>)>>);
 
 impl Forms {
     /// Reads a form, or remembers what it answers.

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::labels::LABELS;
-use super::{Form, Found, Words, named};
+use super::{Form, Forms, Found, Words, named};
+use crate::expression::budget::Meter;
+use crate::lead::Field;
 
 fn text(form: &Value, name: &str) -> Option<String> {
     let found = Found::of(Form::of(form)?);
@@ -182,4 +184,19 @@ fn the_tables_hold_what_a_label_is_folded_to_and_each_for_one_field() {
     }
     assert!(named("email").is_some());
     assert!(named("capturedAt").is_none() && named("emial").is_none());
+}
+
+#[test]
+fn forms_of_one_scope_are_told_apart_and_read_once() {
+    let answers = json!([{"label": "Email", "value": "ada@example.com", "phone": "+442071838750"}]);
+    let list = Form::of(&answers).unwrap();
+    let first = Form::of(answers.get(0).unwrap()).unwrap();
+    let forms = Forms::default();
+    let meter = Meter::new(&forms);
+    let read = |form| forms.find(form, &meter).unwrap();
+    let (of_list, of_first) = (read(list), read(first));
+    assert_eq!(of_list.get(Field::Email), Some(&json!("ada@example.com")));
+    assert_eq!(of_list.get(Field::Phone), None);
+    assert_eq!(of_first.get(Field::Phone), Some(&json!("+442071838750")));
+    assert!(std::rc::Rc::ptr_eq(&read(list), &of_list) && std::rc::Rc::ptr_eq(&read(first), &of_first));
 }
