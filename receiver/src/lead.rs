@@ -43,6 +43,11 @@ macro_rules! fields {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// The field of this name.
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+
             /// How many characters it may have, unless the webhook says otherwise.
             pub fn longest(self) -> usize {
                 match self { $(Self::$variant => $longest,)* }
@@ -101,6 +106,10 @@ impl Lead {
     /// Sets a field, without control characters and outer blanks, seen or not; a blank text leaves it absent.
     pub fn set(&mut self, field: Field, text: impl Into<String>) {
         let text: String = text.into();
+        if text::is_clean(&text) {
+            self.0.insert(field.name().to_owned(), Value::String(text));
+            return;
+        }
         let clean = text::without_controls(text::trim(&text));
         let clean = text::trim(&clean);
         if clean.is_empty() {
@@ -113,6 +122,12 @@ impl Lead {
             clean.to_owned()
         };
         self.0.insert(field.name().to_owned(), Value::String(clean));
+    }
+
+    /// The fields that are given, with their texts.
+    fn given(&self) -> impl Iterator<Item = (Field, &str)> {
+        let texts = self.0.iter();
+        texts.filter_map(|(name, value)| Some((Field::named(name)?, value.as_str()?)))
     }
 
     /// A custom field, if it is given.
@@ -144,7 +159,7 @@ impl Lead {
 
     /// Whether `name` can name a part of a lead: a field or `custom.<name>`.
     pub fn is_field(name: &str) -> bool {
-        name.starts_with("custom.") || Field::ALL.iter().any(|field| field.name() == name)
+        name.starts_with("custom.") || Field::named(name).is_some()
     }
 
     /// The text of a field or of `custom.<name>`.

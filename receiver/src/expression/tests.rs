@@ -547,8 +547,10 @@ fn no_expression_takes_more_than_its_budget_whatever_the_body() {
         let program = Program::compile(source, &Names::ALL).unwrap_or_else(|e| panic!("{e}"));
         match program.evaluate(&Scope::new().with("payload", &payload)) {
             Ok(_) => survivors.push(source),
+            // Steps, bytes, or on a busy machine the clock.
             Err(failed) => assert!(
-                !failed.by_payload && failed.reason.contains(" more than "),
+                !failed.by_payload
+                    && (failed.reason.contains(" more than ") || failed.reason.contains("longer than")),
                 "{failed}"
             ),
         }

@@ -8,6 +8,15 @@ use super::{Field, Lead, Limits, Problem, instant, normalise, placeholder, valid
 /// What stands at the end of a text that was cut.
 const CUT: char = '…';
 
+/// What has another text once a lead is normalised.
+const NORMALISED: &[Field] = &[
+    Field::Email,
+    Field::Phone,
+    Field::PhoneExtension,
+    Field::FirstName,
+    Field::LastName,
+];
+
 /// What was found about a lead.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -21,10 +30,10 @@ pub struct Verdict {
 /// country of phone numbers that name none.
 pub fn judge(lead: &mut Lead, unread: Vec<Problem>, region: Option<&str>, limits: &Limits) -> Verdict {
     let required = |name: &str| limits.required.iter().any(|known| known == name);
-    clear(lead, &required);
+    clear(lead, Field::ALL, &required);
     normalise(lead, region);
     // `- Lovelace` was split into a name and nothing.
-    clear(lead, &required);
+    clear(lead, NORMALISED, &required);
     let mut notes = cut(lead, limits);
     let unreadable = lead
         .get(Field::CapturedAt)
@@ -50,14 +59,13 @@ pub fn judge(lead: &mut Lead, unread: Vec<Problem>, region: Option<&str>, limits
 }
 
 /// Takes out answers that say nothing; a required one is kept, whatever it says.
-fn clear(lead: &mut Lead, required: &dyn Fn(&str) -> bool) {
-    for field in Field::ALL {
-        let empty = lead
-            .get(*field)
-            .is_some_and(|text| placeholder::says_nothing(*field, text));
-        if empty && !required(field.name()) {
-            lead.remove(field.name());
-        }
+fn clear(lead: &mut Lead, fields: &[Field], required: &dyn Fn(&str) -> bool) {
+    let empty = |(field, text): &(Field, &str)| {
+        fields.contains(field) && placeholder::says_nothing(*field, text) && !required(field.name())
+    };
+    let empty: Vec<Field> = lead.given().filter(empty).map(|(field, _)| field).collect();
+    for field in empty {
+        lead.remove(field.name());
     }
 }
 

@@ -99,10 +99,18 @@ pub fn phone(typed: &str, region: Option<&str>) -> Phone {
             extension: None,
         };
     }
+    let region = region.and_then(|code| Region::from_str(code).ok());
+    // Most senders write it so: nothing is around such a number.
+    let digits = typed.strip_prefix('+').unwrap_or(typed);
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Phone {
+            number: e164(typed, region).unwrap_or_else(|| typed.to_owned()),
+            extension: None,
+        };
+    }
     let folded = fold(typed);
     let whole = whole_number(unlabelled(&folded));
     let (number, extension) = split_extension(&whole);
-    let region = region.and_then(|code| Region::from_str(code).ok());
     if let Some(e164) = e164(number, region) {
         return Phone {
             number: e164,

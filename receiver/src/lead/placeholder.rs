@@ -1,7 +1,10 @@
 //! Answers that say nothing: what people and programs put into a field that they have nothing for.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::LazyLock;
+
+use foldhash::fast::FixedState;
 
 use super::Field;
 
@@ -160,8 +163,9 @@ const BY_PROGRAMS: &[&str] = &["null", "undefined", "none", "nan"];
 /// Nobody says anything with these alone.
 const STROKES: &str = "-–—―－_.…。・,:;/\\|*~=#'\"";
 
-static KNOWN_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| WORDS.iter().copied().collect());
-static KNOWN_CERTAIN: LazyLock<HashSet<&str>> = LazyLock::new(|| CERTAIN.iter().copied().collect());
+static KNOWN_WORDS: LazyLock<HashSet<&str, FixedState>> = LazyLock::new(|| WORDS.iter().copied().collect());
+static KNOWN_CERTAIN: LazyLock<HashSet<&str, FixedState>> =
+    LazyLock::new(|| CERTAIN.iter().copied().collect());
 
 /// Whether a field's text says nothing.
 pub(super) fn says_nothing(field: Field, text: &str) -> bool {
@@ -173,14 +177,19 @@ pub(super) fn says_nothing(field: Field, text: &str) -> bool {
     if text.chars().all(|c| STROKES.contains(c)) || crossed_out && field != Field::Message {
         return true;
     }
-    let word = text.to_lowercase();
+    let is_lower = text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
+    let word: Cow<'_, str> = if is_lower {
+        text.into()
+    } else {
+        text.to_lowercase().into()
+    };
     match field {
-        Field::Phone | Field::PhoneExtension => KNOWN_WORDS.contains(word.as_str()) || is_zeros(text),
+        Field::Phone | Field::PhoneExtension => KNOWN_WORDS.contains(&*word) || is_zeros(text),
         Field::Email | Field::Website | Field::CapturedAt | Field::JobTitle | Field::Message => {
-            KNOWN_WORDS.contains(word.as_str())
+            KNOWN_WORDS.contains(&*word)
         }
-        Field::Company => KNOWN_WORDS.contains(word.as_str()) && word != "na" && word != "no",
-        _ => KNOWN_CERTAIN.contains(word.as_str()) || BY_PROGRAMS.contains(&text),
+        Field::Company => KNOWN_WORDS.contains(&*word) && word != "na" && word != "no",
+        _ => KNOWN_CERTAIN.contains(&*word) || BY_PROGRAMS.contains(&text),
     }
 }
 

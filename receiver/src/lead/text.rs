@@ -15,6 +15,15 @@ pub(super) fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
 }
 
+/// Whether a text is plain to see: printable ASCII characters between two that are no blanks. Most are.
+pub(super) fn is_clean(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let ends = [bytes.first(), bytes.last()];
+    ends.iter()
+        .all(|end| end.is_some_and(|byte| byte.is_ascii_graphic()))
+        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 /// Without control characters, NUL among them: many stores refuse a whole record for one. Line breaks and tabs stay.
 pub(super) fn without_controls(text: &str) -> Cow<'_, str> {
     let control = |c: char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r');

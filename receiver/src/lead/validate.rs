@@ -50,12 +50,7 @@ pub struct Limits {
 
 /// How many characters a field, or `custom.<name>`, may have.
 pub(super) fn longest(name: &str, limits: &Limits) -> usize {
-    let standard = || {
-        Field::ALL
-            .iter()
-            .find(|field| field.name() == name)
-            .map(|field| field.longest())
-    };
+    let standard = || Field::named(name).map(Field::longest);
     limits
         .longest
         .get(name)
@@ -107,10 +102,10 @@ pub(super) fn validate(lead: &Lead, limits: &Limits) -> Vec<Problem> {
             ));
         }
     }
-    for field in Field::ALL {
+    for (field, text) in lead.given() {
         let own = limits.longest.get(field.name()).copied();
         let longest = own.unwrap_or_else(|| field.longest());
-        if lead.get(*field).is_some_and(|text| longer_than(text, longest)) {
+        if longer_than(text, longest) {
             problems.push(too_long(field.name().to_owned(), longest));
         }
     }

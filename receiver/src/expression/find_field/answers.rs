@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::Form;
 use super::labels::CONTAINERS;
-use super::{Form, Words, folded};
 
 /// Whether a member says how an answer's question is called.
 fn is_name(member: &str) -> bool {
@@ -29,9 +29,10 @@ const VALUES: &[&str] = &["value", "string_value", "values", "answer", "raw_valu
 
 /// A question and its answer.
 pub(super) struct Answer<'f> {
-    /// Label and id, in words.
-    pub(super) names: Vec<Words>,
-    pub(super) kind: String,
+    /// Label and id.
+    pub(super) names: Vec<&'f str>,
+    /// The type of the question, or nothing.
+    pub(super) kind: &'f str,
     pub(super) value: &'f Value,
     /// Which comes first.
     pub(super) place: usize,
@@ -84,8 +85,8 @@ pub(super) fn collect<'f>(
                         answers.extend(of_record(record, key, titles, answers.len()));
                     }
                     (None, _) => answers.push(Answer {
-                        names: vec![Words::of(key)],
-                        kind: String::new(),
+                        names: vec![key],
+                        kind: "",
                         value,
                         place: place(key, answers.len()),
                     }),
@@ -110,7 +111,7 @@ fn is_record(record: &Map<String, Value>) -> bool {
 
 fn of_record<'f>(
     record: &'f Map<String, Value>,
-    key: &str,
+    key: &'f str,
     titles: &BTreeMap<&'f str, &'f str>,
     place: usize,
 ) -> Option<Answer<'f>> {
@@ -138,9 +139,8 @@ fn of_record<'f>(
             .into_iter()
             .chain(title)
             .chain(names)
-            .map(Words::of)
             .collect(),
-        kind: folded(kind.unwrap_or_default()),
+        kind: kind.unwrap_or_default(),
         value,
         place,
     })
@@ -180,10 +180,10 @@ impl<'f> Group<'f> {
         }
     }
 
-    fn answer(self, id: &str, place: usize) -> Option<Answer<'f>> {
+    fn answer(self, id: &'f str, place: usize) -> Option<Answer<'f>> {
         Some(Answer {
-            names: [id].into_iter().chain(self.names).map(Words::of).collect(),
-            kind: folded(self.kind),
+            names: [id].into_iter().chain(self.names).collect(),
+            kind: self.kind,
             value: self.value?,
             place,
         })

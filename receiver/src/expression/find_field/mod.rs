@@ -6,6 +6,7 @@
 
 mod answers;
 mod labels;
+mod question;
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -18,10 +19,8 @@ use super::functions::plain_text;
 use super::value::{ELEMENT, Fault};
 use crate::lead::Field;
 use answers::{Answer, collect, titles};
-use labels::{
-    LABELS, field_of, field_of_type, holds_label, is_other, is_other_type, is_small, is_unspaced,
-    without_accent,
-};
+use labels::LABELS;
+use question::Question;
 
 /// The longest label, in bytes; more is no label, and not looked at.
 const LONGEST: usize = 200;
@@ -213,138 +212,6 @@ impl Answer<'_> {
         let class = if is_plausible(field, &text) { class } else { 0 };
         Some((rank(class, more), value)).filter(|_| class > 0 || more == 0)
     }
-}
-
-/// What an answer's names and type say of which field it is.
-struct Question {
-    /// Of which fields one of the names is the label.
-    labels: Vec<Field>,
-    kind: Option<Field>,
-    /// Labels that stand within a longer name, with the number of words beside them.
-    within: Vec<(Field, usize)>,
-}
-
-impl Question {
-    /// `None`: a consent, a file and the like, which ask for no field.
-    fn of(answer: &Answer<'_>) -> Option<Self> {
-        if is_other_type(&answer.kind) {
-            return None;
-        }
-        let labels: Vec<Field> = answer.names.iter().flat_map(labels).flatten().collect();
-        // Words of another question make it another one, unless a name is a label as it stands.
-        let is_other = answer.names.iter().flat_map(Words::iter).any(is_other);
-        let mut within = Vec::new();
-        if !is_other {
-            answer
-                .names
-                .iter()
-                .for_each(|words| labels_within(words, &mut within));
-        }
-        Some(Self {
-            labels,
-            kind: field_of_type(&answer.kind).filter(|_| !is_other),
-            within,
-        })
-    }
-
-    /// How much says that it is this field, and how many words say something else.
-    fn class(&self, field: Field) -> Option<(u8, usize)> {
-        if self.labels.contains(&field) {
-            return Some((3, 0));
-        }
-        if self.kind == Some(field) {
-            return Some((2, 0));
-        }
-        let within = self.within.iter().filter(|(of, _)| *of == field);
-        within.map(|(_, more)| (1, *more)).min()
-    }
-}
-
-/// The fields whose label these words are, as they stand and without small words.
-fn labels(words: &Words) -> [Option<Field>; 2] {
-    let whole = field_of(&words.text);
-    if !words.iter().any(is_small) {
-        return [whole, None];
-    }
-    let plain: String = words.iter().filter(|word| !is_small(word)).collect();
-    [whole, field_of(&plain)]
-}
-
-/// Adds the labels that stand within longer ones, of fields whose values show what they are.
-fn labels_within(words: &Words, within: &mut Vec<(Field, usize)>) {
-    const SHOWN: [Field; 4] = [Field::Email, Field::Phone, Field::FirstName, Field::LastName];
-    let unspaced = words.text.contains(is_unspaced);
-    let starts = std::iter::once(0).chain(words.ends.iter().copied());
-    for (from, start) in starts.enumerate() {
-        for (taken, end) in words.ends.iter().skip(from).take(4).enumerate() {
-            let text = words.text.get(start..*end).unwrap_or_default();
-            let whole = field_of(text);
-            let fits = |field: &Field| whole == Some(*field) || unspaced && holds_label(text, *field);
-            let beside = words.ends.len() - taken - 1;
-            within.extend(SHOWN.into_iter().filter(fits).map(|field| (field, beside)));
-        }
-    }
-}
-
-/// A label in folded words, one behind the other.
-#[derive(Debug, Default)]
-struct Words {
-    text: String,
-    /// Where each of them ends.
-    ends: Vec<usize>,
-}
-
-impl Words {
-    /// Numbers, and what form builders number their fields with (`q4_`, `email-2`), are left out.
-    fn of(label: &str) -> Self {
-        let mut words = Self {
-            text: String::with_capacity(label.len().min(LONGEST)),
-            ends: Vec::new(),
-        };
-        let mut after_small = false;
-        for letter in label.chars().take(LONGEST) {
-            // Most letters of most labels.
-            if letter.is_ascii_lowercase() {
-                words.text.push(letter);
-                after_small = true;
-                continue;
-            }
-            let starts = letter.is_uppercase() && after_small;
-            after_small = letter.is_lowercase();
-            if (starts || !letter.is_alphanumeric()) && !matches!(letter, '\u{300}'..='\u{36F}') {
-                words.end();
-            }
-            for small in letter.to_lowercase().filter(|small| small.is_alphanumeric()) {
-                match without_accent(small) {
-                    None => words.text.push(small),
-                    Some(plain) => words.text.push_str(plain),
-                }
-            }
-        }
-        words.end();
-        words
-    }
-
-    fn end(&mut self) {
-        let start = self.ends.last().copied().unwrap_or(0);
-        let word = self.text.get(start..).unwrap_or_default();
-        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        let end = if word == "q" { start } else { start + word.len() };
-        self.text.truncate(end);
-        if end > start {
-            self.ends.push(end);
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let words = starts.zip(&self.ends);
-        words.map(|(start, end)| self.text.get(start..*end).unwrap_or_default())
-    }
-}
-
-fn folded(text: &str) -> String {
-    Words::of(text).text
 }
 
 fn is_plausible(field: Field, text: &str) -> bool {

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::labels::LABELS;
-use super::{Form, Forms, Found, Words, named};
+use super::question::Words;
+use super::{Form, Forms, Found, named};
 use crate::expression::budget::Meter;
 use crate::lead::Field;
 
