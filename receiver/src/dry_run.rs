@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
@@ -15,6 +14,7 @@ use crate::lead::{Lead, Problem};
 use crate::shown;
 use crate::source::auth::RawRequest;
 use crate::source::{ChallengeAnswer, Element, Other, Parsed, Refusal, Submission, Webhook};
+use crate::time::epoch_ms;
 
 /// Shows what a webhook would make of a request, without sending or storing anything.
 #[derive(Debug, Clone, Parser)]
@@ -57,13 +57,12 @@ pub fn run(cli: &Try) -> anyhow::Result<bool> {
     let webhook = find(&config, &cli.webhook)?;
     let body = std::fs::read(&cli.payload).with_context(|| format!("--payload {}", cli.payload.display()))?;
     let headers = headers(&cli.headers, &cli.payload, &body)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let request = RawRequest {
         method: &Method::POST,
         query: cli.query.as_deref(),
         headers: &headers,
         body: &body,
-        now: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        now: epoch_ms(),
     };
     let fetched = cli.fetched.as_deref().map(fetched).transpose()?;
     let (report, accepted) = report(&config, webhook, &request, fetched.as_ref());

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 pub use contact::{contact, digest, mapped, posted};
 pub use email::email;
 pub use judge::{Verdict, judge};
-pub use normalise::{instant, warm_up};
+pub use normalise::warm_up;
 pub use phone::{Phone, phone};
 pub use stored::StoredLead;
 pub use validate::{Limits, Problem};

@@ -68,7 +68,7 @@ fn an_echo_is_given_for_the_right_token_and_a_plain_challenge_only() {
     let webhook = with(
         "{body}",
         json!({"method": "GET", "when": {"query": {"mode": "subscribe"}}, "token": {"query": "t"},
-            "take": {"query": "c"}, "pattern": "(?s).*", "answer": "Echo", "otherwise": 403}),
+            "extract": {"query": "c"}, "pattern": "(?s).*", "answer": "Echo", "otherwise": 403}),
     )
     .unwrap();
     let text = ChallengeAnswer::Answer("text/plain", "abc-123".to_owned());
@@ -100,7 +100,7 @@ fn an_echo_is_given_for_the_right_token_and_a_plain_challenge_only() {
 
 #[test]
 fn a_stranger_gets_a_signature_of_nothing_that_a_lead_could_be() {
-    let oracle = json!({"method": "GET", "take": {"query": "c"}, "pattern": "(?s).*", "answer": "Hmac",
+    let oracle = json!({"method": "GET", "extract": {"query": "c"}, "pattern": "(?s).*", "answer": "Hmac",
         "fields": ["challenge", "answer"]});
     // A lead's signed text may equal a challenge: refused when it is loaded.
     for signed in [
@@ -160,7 +160,7 @@ fn a_stranger_gets_no_signature_of_a_message() {
         "generic",
         json!({
             "hmac": {"secretRefs": [{"name": "s", "key": "k"}], "messageSignature": {"components": ["content-digest"]}},
-            "challenges": [{"method": "GET", "take": {"query": "c"}, "pattern": "(?s).*", "answer": "Hmac",
+            "challenges": [{"method": "GET", "extract": {"query": "c"}, "pattern": "(?s).*", "answer": "Hmac",
                 "fields": ["plain", "signed"]}],
         }),
     )
@@ -188,7 +188,7 @@ fn a_stranger_gets_no_signature_of_a_message() {
 fn who_has_the_key_may_be_answered_whatever_is_signed() {
     let webhook = with(
         "{body}",
-        json!({"method": "GET", "verified": true, "take": {"query": "c"}, "pattern": "[a-z]+", "answer": "Hmac",
+        json!({"method": "GET", "verified": true, "extract": {"query": "c"}, "pattern": "[a-z]+", "answer": "Hmac",
             "fields": ["c", "a"]}),
     )
     .unwrap();
@@ -200,7 +200,7 @@ fn who_has_the_key_may_be_answered_whatever_is_signed() {
 
     let webhook = with(
         "{body}",
-        json!({"method": "POST", "when": {"json": {"/type": "ping"}}, "take": {"json": "/nonce"}, "pattern": "(?s).*",
+        json!({"method": "POST", "when": {"json": {"/type": "ping"}}, "extract": {"json": "/nonce"}, "pattern": "(?s).*",
             "answer": "Hmac", "fields": ["nonce", "proof"]}),
     )
     .unwrap();
@@ -247,13 +247,13 @@ fn a_probe_is_short_and_gets_no_answer_but_ok() {
 fn what_cannot_work_is_refused_with_its_field_and_the_remedy() {
     let hmac = json!({"secretRefs": [{"name": "s", "key": "k"}], "signature": {"header": "x-s"}});
     let token = json!({"secretRefs": [{"name": "s", "key": "k"}]});
-    let echo = json!({"method": "GET", "take": {"query": "c"}, "pattern": "a", "answer": "Echo"});
+    let echo = json!({"method": "GET", "extract": {"query": "c"}, "pattern": "a", "answer": "Echo"});
     let with = |name: &str, value: Value| {
         let mut challenge = echo.clone();
         challenge[name] = value;
         json!({"hmac": hmac, "challenges": [echo, challenge]})
     };
-    let signed = json!({"method": "GET", "verified": true, "take": {"query": "c"}, "pattern": "a", "answer": "Hmac",
+    let signed = json!({"method": "GET", "verified": true, "extract": {"query": "c"}, "pattern": "a", "answer": "Hmac",
         "fields": ["a", "b"]});
     for (auth, field, remedy) in [
         (
@@ -266,15 +266,15 @@ fn what_cannot_work_is_refused_with_its_field_and_the_remedy() {
             "challenges[1].pattern",
             "too large",
         ),
-        (with("pattern", Value::Null), "challenges[1].take", "pattern"),
+        (with("pattern", Value::Null), "challenges[1].extract", "pattern"),
         (
-            with("take", json!({"json": "/c"})),
+            with("extract", json!({"json": "/c"})),
             "challenges[1].when",
             "use when.query",
         ),
         (
-            with("take", json!({"header": "a b"})),
-            "challenges[1].take",
+            with("extract", json!({"header": "a b"})),
+            "challenges[1].extract",
             "not a header name",
         ),
         (with("answer", json!("Hmac")), "challenges[1].fields", "name two"),
@@ -296,7 +296,7 @@ fn what_cannot_work_is_refused_with_its_field_and_the_remedy() {
         ),
         (
             json!({"hmac": hmac, "challengeTokenSecretRef": {"name": "s", "key": "empty"},
-                "challenges": [{"method": "GET", "token": {"query": "t"}, "take": {"query": "c"}, "pattern": "a",
+                "challenges": [{"method": "GET", "token": {"query": "t"}, "extract": {"query": "c"}, "pattern": "a",
                     "answer": "Echo"}]}),
             "challenges[0].token",
             "is empty",
@@ -347,7 +347,7 @@ fn mandrills_set_up_is_answered_and_its_test_key_signs_nothing() {
 
 #[test]
 fn own_handshakes_take_the_place_of_the_presets() {
-    let own = json!({"method": "GET", "take": {"query": "mine"}, "pattern": "[a-z]+", "answer": "Echo"});
+    let own = json!({"method": "GET", "extract": {"query": "mine"}, "pattern": "[a-z]+", "answer": "Echo"});
     let hmac = json!({"secretRefs": [{"name": "s", "key": "k"}]});
     let meta = compile("meta", json!({"hmac": hmac})).unwrap();
     assert_eq!(meta.challenges.len(), 1);

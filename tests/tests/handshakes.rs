@@ -24,12 +24,12 @@ spec:
     challenges:
       - method: GET
         when: {query: {mode: subscribe}}
-        take: {query: challenge}
+        extract: {query: challenge}
         pattern: "[A-Za-z0-9]{8,64}"
         answer: Echo
       - method: POST
         when: {json: {/type: ping}}
-        take: {json: /nonce}
+        extract: {json: /nonce}
         pattern: "[a-f0-9]{8}"
         answer: Hmac
         fields: [nonce, proof]

@@ -16,10 +16,10 @@ use crate::common::{is_default, is_false};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = Rule::new("self.answer == 'Ok' || (has(self.take) && has(self.pattern))")
-        .message("a challenge that answers Echo or Hmac needs take (where the challenge is) and pattern (what it looks like): write for example take: {query: challenge}, pattern: '[A-Za-z0-9]{1,64}'"),
-    validation = Rule::new("self.answer != 'Ok' || (!has(self.take) && !has(self.pattern))")
-        .message("a challenge that answers Ok sends nothing back: remove take and pattern, or answer Echo"),
+    validation = Rule::new("self.answer == 'Ok' || (has(self.extract) && has(self.pattern))")
+        .message("a challenge that answers Echo or Hmac needs extract (where the challenge is) and pattern (what it looks like): write for example extract: {query: challenge}, pattern: '[A-Za-z0-9]{1,64}'"),
+    validation = Rule::new("self.answer != 'Ok' || (!has(self.extract) && !has(self.pattern))")
+        .message("a challenge that answers Ok sends nothing back: remove extract and pattern, or answer Echo"),
     validation = Rule::new("(self.answer == 'Hmac') == (has(self.fields) && size(self.fields) == 2)")
         .message("fields belongs to answer Hmac, which needs exactly two: the names of challenge and answer in the JSON that is sent back, for example [plainToken, encryptedToken]"),
     validation = Rule::new("self.method != 'GET' || !has(self.when) || (!has(self.when.json) && !has(self.when.body))")
@@ -44,7 +44,7 @@ pub struct Challenge {
     pub token: Option<Extractor>,
     /// Where the challenge is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub take: Option<Extractor>,
+    pub extract: Option<Extractor>,
     /// What the whole challenge looks like, as a regular expression. Besides, it has at most 200 characters, all of
     /// them letters, digits, `_` and `-`, for `Echo` also `.`, `~`, `+`, `/` and `=`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -24,6 +24,7 @@ use crate::queue::{Admission, DeadLetterReason, LeadId, NewRejected, QueueError}
 use crate::shown;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
 use crate::source::{Batch, ChallengeAnswer, Other, Parsed, Refusal, RejectedRequest, Webhook};
+use crate::time::epoch_ms;
 
 /// A body this large is mapped off the async threads: it takes milliseconds. So does one whose expressions turn out to
 /// be heavy.
@@ -204,13 +205,12 @@ fn without_body(app: &App, webhook: &Webhook, parts: &Parts) -> (&'static str, R
 }
 
 fn raw<'a>(parts: &'a Parts, body: &'a [u8]) -> RawRequest<'a> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     RawRequest {
         method: &parts.method,
         query: parts.uri.query(),
         headers: &parts.headers,
         body,
-        now: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        now: epoch_ms(),
     }
 }
 

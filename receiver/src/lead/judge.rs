@@ -3,7 +3,8 @@
 use leadgate_crds::lead_webhook::OnInvalid;
 
 use super::validate::{longer_than, longest};
-use super::{Field, Lead, Limits, Problem, instant, normalise, placeholder, validate};
+use super::{Field, Lead, Limits, Problem, normalise, placeholder, validate};
+use crate::time::instant;
 
 /// What stands at the end of a text that was cut.
 const CUT: char = '…';

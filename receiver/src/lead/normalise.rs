@@ -1,10 +1,7 @@
 //! One form for what can be written in many ways, so that one person is recognised as one.
 
-use std::str::FromStr as _;
-
-use jiff::{TimestampRound, Unit};
-
 use super::{Field, Lead, email, names, phone};
+use crate::time::instant;
 
 /// Brings a lead's fields to their canonical form. `region` (ISO 3166) is the country of phone numbers that
 /// name none.
@@ -32,48 +29,6 @@ pub(super) fn normalise(lead: &mut Lead, region: Option<&str>) {
 /// Loads the tables for a region before the first lead needs them.
 pub fn warm_up(region: &str) {
     let _ = phone("030 901820", Some(region));
-}
-
-/// A time as RFC 3339 in UTC, from RFC 3339, a zoned or plain date-time (taken as UTC), a date, or a number of
-/// seconds or milliseconds since 1970. At most milliseconds: CRMs read no more. `None`: it cannot be read.
-pub fn instant(text: &str) -> Option<String> {
-    let to_milliseconds = TimestampRound::new()
-        .smallest(Unit::Millisecond)
-        .mode(jiff::RoundMode::Trunc);
-    let time = timestamp(text.trim())?.round(to_milliseconds).ok()?;
-    Some(time.to_string())
-}
-
-fn timestamp(text: &str) -> Option<jiff::Timestamp> {
-    if let Ok(number) = text.parse::<i64>() {
-        // From 1973 on, milliseconds have more than 11 digits; seconds reach 11 digits in the year 5138.
-        return if number.unsigned_abs() >= 100_000_000_000 {
-            jiff::Timestamp::from_millisecond(number).ok()
-        } else {
-            jiff::Timestamp::from_second(number).ok()
-        };
-    }
-    if let Some((seconds, fraction)) = text.split_once('.')
-        && let Ok(seconds @ 0..100_000_000_000) = seconds.parse::<i64>()
-        && !fraction.is_empty()
-        && fraction.bytes().all(|b| b.is_ascii_digit())
-    {
-        // `1790000000.123`, as Python and Slack write it.
-        let thousandths = format!("{fraction:0<3}");
-        let milliseconds = thousandths.get(..3)?.parse::<i64>().ok()?;
-        return jiff::Timestamp::from_millisecond(seconds * 1000 + milliseconds).ok();
-    }
-    if let Ok(instant) = jiff::Timestamp::from_str(text) {
-        return Some(instant);
-    }
-    if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
-        return Some(zoned.timestamp());
-    }
-    let civil = jiff::civil::DateTime::from_str(text)
-        .or_else(|_| jiff::civil::Date::from_str(text).map(jiff::civil::DateTime::from))
-        .ok()?;
-    let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-    Some(zoned.timestamp())
 }
 
 /// Fills first and last name from the full name where the sender did not split it. A name with a comma that came as one

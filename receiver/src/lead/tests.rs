@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::time::instant;
 
 fn lead(fields: &[(Field, &str)]) -> Lead {
     let mut lead = Lead::new();

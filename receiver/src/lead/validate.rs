@@ -7,8 +7,9 @@ use leadgate_crds::lead_webhook::OnInvalid;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Field, Lead, normalise, phone};
+use super::{Field, Lead, phone};
 use crate::shown;
+use crate::time::instant;
 
 /// The largest custom value, written as JSON.
 const LONGEST_CUSTOM: usize = 10_000;
@@ -85,7 +86,7 @@ pub(super) fn validate(lead: &Lead, limits: &Limits) -> Vec<Problem> {
     }
     if lead
         .get(Field::CapturedAt)
-        .is_some_and(|text| normalise::instant(text).is_none())
+        .is_some_and(|text| instant(text).is_none())
     {
         problems.push(Problem::new(
             "capturedAt",

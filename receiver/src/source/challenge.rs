@@ -40,7 +40,7 @@ pub struct Challenge {
     query: Vec<(Place, String)>,
     body: Option<BytesRegex>,
     token: Option<(Place, Vec<u8>)>,
-    take: Option<Place>,
+    extract: Option<Place>,
     pattern: Option<Regex>,
     key: Option<Hmac<Sha256>>,
 }
@@ -92,12 +92,12 @@ impl Challenge {
             AnswerKind::Hmac => Some(signer(data, key)?),
             AnswerKind::Echo | AnswerKind::Ok => None,
         };
-        let take = data.take.as_ref().map(Place::compile).transpose();
+        let extract = data.extract.as_ref().map(Place::compile).transpose();
         Ok(Self {
             query,
             body: data.when.body.as_deref().map(body_pattern).transpose()?,
             token,
-            take: take.map_err(|e| format!("take: {e}"))?,
+            extract: extract.map_err(|e| format!("extract: {e}"))?,
             pattern: data.pattern.as_deref().map(text_pattern).transpose()?,
             key,
             data: data.clone(),
@@ -160,7 +160,7 @@ impl Challenge {
                 return refuse(self.otherwise(), "the challenge token does not match");
             }
         }
-        let challenge = match &self.take {
+        let challenge = match &self.extract {
             None => String::new(),
             Some(place) => match place.value(request, "challenge") {
                 Ok(text) => text.into_owned(),
@@ -228,14 +228,16 @@ fn is_plain(byte: u8) -> bool {
 /// What the schema's rules say too, for presets and for manifests that no API server has seen.
 fn check_shape(data: &ChallengeData) -> Result<(), String> {
     let (get, probe) = (data.method == ChallengeMethod::Get, data.when.body.is_some());
-    if data.answer != AnswerKind::Ok && (data.take.is_none() || data.pattern.is_none()) {
-        return Err("take: say where the challenge is (take) and what it looks like (pattern)".to_owned());
+    if data.answer != AnswerKind::Ok && (data.extract.is_none() || data.pattern.is_none()) {
+        return Err(
+            "extract: say where the challenge is (extract) and what it looks like (pattern)".to_owned(),
+        );
     }
     if data.answer == AnswerKind::Hmac && data.fields.len() != 2 {
         return Err("fields: name two, for challenge and answer in the JSON that is sent back".to_owned());
     }
-    if get && (probe || !data.when.json.is_empty() || is_in_body(data.take.as_ref())) {
-        return Err("when: a GET has no body; use when.query and take.query".to_owned());
+    if get && (probe || !data.when.json.is_empty() || is_in_body(data.extract.as_ref())) {
+        return Err("when: a GET has no body; use when.query and extract.query".to_owned());
     }
     if !get && probe != data.when.json.is_empty() {
         return Err(

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::preset::PresetHydrate;
-use super::webhook::ReadSecret;
+use super::secrets::ReadSecret;
 use crate::expression::{Names, Program, Scope};
 use crate::lead::{self, Field, Lead, Limits, Problem, Verdict};
 use crate::outgoing;

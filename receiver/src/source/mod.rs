@@ -4,7 +4,7 @@
 //!   payloads lack; `fetched`: what the answers of senders' APIs mean. `body`: bytes to payload; `form`: those of a form.
 //!   `parse`: a request's way to submissions; `submission`: one of them; `refusal`, `rejected`: what is none, and how it is kept.
 //!   `idempotency`: which submission; `keys`: what a refused one holds.
-//!   `webhook`: a LeadWebhook compiled with its preset and secrets; `proof`: that of its `auth`.
+//!   `webhook`: a LeadWebhook compiled with its preset and secrets; `auth/compile`: that of its `auth`.
 //!   `presets/*.yaml`: known senders, as data.
 //! * Everything here is pure; the source does not know the queue's stores, nor HTTP's sockets.
 
@@ -19,10 +19,10 @@ mod idempotency;
 mod keys;
 mod parse;
 pub mod preset;
-mod proof;
 mod refusal;
 mod rejected;
 mod schema;
+mod secrets;
 mod submission;
 mod webhook;
 
@@ -33,5 +33,6 @@ pub use idempotency::Key;
 pub use parse::{Batch, Element, Other, Parsed};
 pub use refusal::Refusal;
 pub use rejected::RejectedRequest;
+pub use secrets::ReadSecret;
 pub use submission::Submission;
-pub use webhook::{ReadSecret, Route, Webhook};
+pub use webhook::{Route, Webhook};

@@ -15,6 +15,7 @@ use crate::expression::Scope;
 use crate::ids::{DedupeKey, LeadId, SinkId};
 use crate::lead::{self, Field, Lead, Problem, StoredLead, Verdict};
 use crate::queue::{Content, NewLead};
+use crate::time::instant;
 
 /// More leads than one request may carry: they are accepted in one atomic call.
 const MOST_LEADS: usize = 1000;
@@ -278,7 +279,7 @@ fn complete(lead: &mut Lead, webhook: &Webhook, key: &Key, id: &LeadId) {
     }
     if lead.get(Field::CapturedAt).is_none() {
         let now = jiff::Timestamp::now().to_string();
-        lead.set(Field::CapturedAt, lead::instant(&now).unwrap_or(now));
+        lead.set(Field::CapturedAt, instant(&now).unwrap_or(now));
     }
 }
 

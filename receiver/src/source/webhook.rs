@@ -8,13 +8,13 @@ use leadgate_crds::common::Expression;
 use leadgate_crds::lead_webhook::{Format, ItemsPolicy};
 use serde_json::{Value, json};
 
-use super::auth::{AddressRule, CertificateRule, Verifier};
+use super::auth::{AddressRule, CertificateRule, Verifier, challenges, verifier};
 use super::challenge::Challenge;
 use super::fields::Fields;
 use super::hydrate::Hydrator;
 use super::preset;
-use super::proof::{challenges, verifier};
 use super::schema::PayloadSchema;
+use super::secrets::ReadSecret;
 use crate::expression::{Names, Program, Scope};
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::{Field, Lead, Limits, Problem, warm_up};
@@ -23,9 +23,6 @@ use crate::lead::{Field, Lead, Limits, Problem, warm_up};
 const WINDOW: Duration = Duration::from_hours(24);
 /// The same for a digest of the body: a person may submit the same form twice and mean it.
 pub(super) const DIGEST_WINDOW: Duration = Duration::from_mins(10);
-
-/// Reads a key of a Secret in the webhook's namespace.
-pub type ReadSecret<'a> = dyn Fn(&str, &str) -> Result<Vec<u8>, String> + 'a;
 
 /// A compiled webhook.
 #[derive(Debug)]

@@ -254,11 +254,11 @@ fn handshake(challenge: &Challenge) -> String {
         AnswerKind::Hmac => ": the challenge is sent back with its HMAC-SHA256",
         AnswerKind::Ok => ": 200",
     });
-    if let (Some(take), Some(pattern)) = (&challenge.take, &challenge.pattern) {
+    if let (Some(extract), Some(pattern)) = (&challenge.extract, &challenge.pattern) {
         write!(
             text,
             "; it is in {} and looks like {}",
-            place(take),
+            place(extract),
             code(pattern)
         )
         .unwrap();

@@ -74,7 +74,7 @@ fn parse_time<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
         return Ok(Cel::Null);
     }
     let time = match args.get(1) {
-        None => crate::lead::instant(&text),
+        None => crate::time::instant(&text),
         Some(Cel::Text(format)) => in_format(&text, format),
         Some(_) => return misfit(),
     };

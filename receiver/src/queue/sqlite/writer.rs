@@ -2,7 +2,7 @@
 
 use std::{
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -14,6 +14,7 @@ use super::{
     pending_index::PendingIndex,
 };
 use crate::queue::{Millis, OpenError, QueueError, backpressure::Reservation};
+use crate::time::epoch_ms;
 
 /// At most so many operations in one transaction.
 const GROUP: usize = 512;
@@ -271,8 +272,7 @@ impl Store {
     /// Milliseconds since the epoch; never earlier than before, so that leases keep their order when the
     /// system's clock is set back.
     fn now(&mut self) -> i64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.clock = self.clock.max(i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+        self.clock = self.clock.max(i64::try_from(epoch_ms()).unwrap_or(i64::MAX));
         self.clock
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! * [`Verifier`]: a scheme with its secrets, ready to judge requests. `hmac`: signatures; `message`: HTTP Message
 //!   Signatures; `key`: what both are made with; `token`: fixed secrets; `extract`: where in a request a value stands;
-//!   `address`: which addresses may post; `certificate`: whose client certificates may.
+//!   `address`: which addresses may post; `certificate`: whose client certificates may; `compile`: a scheme from a
+//!   webhook and its preset.
 //! * Every listed signature is tried against every secret, in constant time. Empty secrets are refused.
 
 mod address;
 mod certificate;
+mod compile;
 mod extract;
 mod hmac;
 mod key;
@@ -17,6 +19,7 @@ use http::{HeaderMap, Method};
 
 pub use address::{AddressRule, client_address};
 pub use certificate::{CertificateRule, Connection};
+pub(super) use compile::{challenges, verifier};
 pub use extract::Place;
 pub use hmac::{HmacScheme, HmacVerifier};
 pub use key::without_line_break;

@@ -3,16 +3,16 @@
 use leadgate_crds::LeadWebhookSpec;
 use leadgate_crds::lead_webhook::{Auth, AuthScheme, Extractor, Format, Hmac, TokenEncoding};
 
-use super::auth::{
+use super::{
     HmacScheme, HmacVerifier, MESSAGE_SIGNED, MessageVerifier, Place, TokenVerifier, Verifier,
     without_line_break,
 };
-use super::challenge::{Challenge, Key};
-use super::preset::{Preset, PresetToken};
-use super::webhook::ReadSecret;
+use crate::source::challenge::{Challenge, Key};
+use crate::source::preset::{Preset, PresetToken};
+use crate::source::secrets::ReadSecret;
 
 /// Builds the verifier for bodies of this format. Errors start with the field below `spec.auth`.
-pub(super) fn verifier(
+pub(in crate::source) fn verifier(
     spec: &LeadWebhookSpec,
     preset: Option<&Preset>,
     format: Format,
@@ -102,7 +102,7 @@ pub(super) fn verifier(
 }
 
 /// The sender's handshakes. Errors start with the field below `spec.auth`.
-pub(super) fn challenges(
+pub(in crate::source) fn challenges(
     spec: &LeadWebhookSpec,
     preset: Option<&Preset>,
     read_secret: &ReadSecret<'_>,
