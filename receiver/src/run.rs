@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Admin, Token};
 use crate::cli::Cli;
 use crate::config::{self, Changes, Config, Folders, Problem, Severity};
-use crate::delivery::{Inspections, Shared, Supervisor};
+use crate::delivery::{Preflights, Shared, Supervisor};
 use crate::descriptors;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
 use crate::log_limit::LogLimit;
@@ -49,13 +49,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     .await?;
     let metrics = Arc::new(Metrics::new());
     let (publish, config) = watch::channel(Arc::new(Config::not_read_yet()));
-    let inspections = Arc::new(Inspections::default());
+    let preflights = Arc::new(Preflights::default());
     let admin = Arc::new(Admin {
         config: config.clone(),
         loaded: AtomicBool::new(false),
         queue: Arc::clone(&queue),
         metrics: Arc::clone(&metrics),
-        inspections: Arc::clone(&inspections),
+        preflights: Arc::clone(&preflights),
         token,
     });
     let queue_log = Arc::new(LogLimit::new());
@@ -109,7 +109,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         metrics,
         client,
         config,
-        inspections,
+        preflights,
         suspects: Arc::new(Semaphore::new(1)),
         queue_log,
     };

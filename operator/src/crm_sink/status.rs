@@ -9,7 +9,7 @@ use super::dereference::Dereferenced;
 use crate::conditions::{ConditionState, conditions, find};
 use crate::lead_webhook::validate::ValidationError;
 use crate::reasons::Reason;
-use crate::receivers::{Check, Inspection};
+use crate::receivers::{Check, PreflightReport};
 use crate::stats::newest;
 
 /// How the check ended.
@@ -155,22 +155,22 @@ fn current_failure(status: &CrmSinkStatus, facts: &Dereferenced) -> Option<SinkE
             time: None,
         });
     }
-    refused(inspection(facts)).or_else(|| status.last_error.clone().filter(|_| status.leads.pending > 0))
+    refused(preflight(facts)).or_else(|| status.last_error.clone().filter(|_| status.leads.pending > 0))
 }
 
 /// The newest look at the CRM.
-fn inspection(facts: &Dereferenced) -> Option<&Inspection> {
+fn preflight(facts: &Dereferenced) -> Option<&PreflightReport> {
     facts
         .figures
         .iter()
-        .filter_map(|figures| figures.inspection.as_ref())
-        .max_by_key(|inspection| inspection.time)
+        .filter_map(|figures| figures.preflight.as_ref())
+        .max_by_key(|preflight| preflight.time)
 }
 
 /// What the CRM refused when it was asked.
-fn refused(inspection: Option<&Inspection>) -> Option<SinkError> {
-    let inspection = inspection?;
-    let check = [&inspection.credentials, &inspection.reachable]
+fn refused(preflight: Option<&PreflightReport>) -> Option<SinkError> {
+    let preflight = preflight?;
+    let check = [&preflight.credentials, &preflight.reachable]
         .into_iter()
         .flatten()
         .find(|check| !check.ok)?;
@@ -206,7 +206,7 @@ fn states(
     };
     let failure = current_failure(status, facts);
     let heard = !facts.figures.is_empty();
-    let asked = inspection(facts);
+    let asked = preflight(facts);
     let (mut credentials, mut reachable) = connection(failure.as_ref(), status, heard, asked);
     let mut delivering = delivering(sink, status, failure.as_ref(), heard, asked);
     if silent(status, facts) {
@@ -244,14 +244,14 @@ fn connection(
     failure: Option<&SinkError>,
     status: &CrmSinkStatus,
     heard: bool,
-    asked: Option<&Inspection>,
+    asked: Option<&PreflightReport>,
 ) -> (ConditionState, ConditionState) {
     let delivered = heard && status.leads.delivered > 0;
-    let said = |check: fn(&Inspection) -> &Option<Check>| {
+    let said = |check: fn(&PreflightReport) -> &Option<Check>| {
         asked.is_some_and(|asked| check(asked).as_ref().is_some_and(|check| check.ok))
     };
     let unknown = || ConditionState::unknown(Reason::NotTriedYet, "no receiver has called the CRM yet");
-    let usual = |check: fn(&Inspection) -> &Option<Check>, yes: Reason, text: &str| {
+    let usual = |check: fn(&PreflightReport) -> &Option<Check>, yes: Reason, text: &str| {
         if delivered || said(check) {
             ConditionState::yes(yes, text)
         } else {
@@ -296,7 +296,7 @@ fn delivering(
     status: &CrmSinkStatus,
     failure: Option<&SinkError>,
     heard: bool,
-    asked: Option<&Inspection>,
+    asked: Option<&PreflightReport>,
 ) -> ConditionState {
     if sink.spec.suspend {
         return ConditionState::no(

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Admin;
 use crate::queue::SinkId;
 
-/// `POST /sinks/{namespace}/{name}/resume`: ends a pause, closes the circuit, and has the CRM inspected.
+/// `POST /sinks/{namespace}/{name}/resume`: ends a pause, closes the circuit, and has the CRM checked.
 pub(super) async fn resume(
     State(admin): State<Arc<Admin>>,
     Path((namespace, name)): Path<(String, String)>,
@@ -23,7 +23,7 @@ pub(super) async fn resume(
             .with_detail("no sink has this name; /status lists them")
             .into_response();
     }
-    admin.inspections.ask_again(&id);
+    admin.preflights.ask_again(&id);
     match admin.queue.resume(&id).await {
         Ok(()) => Json(json!({"sink": id.as_str(), "resumed": true})).into_response(),
         Err(error) => ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)

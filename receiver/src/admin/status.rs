@@ -15,7 +15,7 @@ use super::orphans::{orphan_problem, orphaned};
 use super::{Admin, time};
 use crate::config::{Config, Sink};
 use crate::crm::Failure;
-use crate::delivery::Inspected;
+use crate::delivery::LastPreflight;
 use crate::metrics::{KEY_CONFLICT, RequestLabels, SinkLabels, WebhookLabels};
 use crate::queue::{QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 use crate::source::Webhook;
@@ -167,7 +167,7 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
         .paused
         .as_ref()
         .map(|(_, reason)| reason_and_message(reason));
-    let inspected = admin.inspections.of(&sink.id);
+    let last = admin.preflights.of(&sink.id);
     json!({
         "name": sink.id.as_str(),
         "orphaned": false,
@@ -178,8 +178,8 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
         "pausedUntil": stats.paused.as_ref().and_then(|(until, _)| time(*until)),
         "pausedReason": paused.map(|(word, _)| word),
         "pausedMessage": paused.map(|(_, message)| message),
-        "inspection": inspected.as_ref().map(inspection),
-        "notice": inspected.as_ref().and_then(|inspected| inspected.notice.as_ref()).map(|notice| json!({
+        "preflight": last.as_ref().map(preflight),
+        "notice": last.as_ref().and_then(|last| last.notice.as_ref()).map(|notice| json!({
             "reason": notice.reason, "message": notice.message,
         })),
         "deliveredWithoutProperties": admin.metrics.refusals(&sink.id),
@@ -199,7 +199,7 @@ fn orphan(id: &SinkId, stats: &SinkStats) -> Value {
         "pausedUntil": null,
         "pausedReason": null,
         "pausedMessage": null,
-        "inspection": null,
+        "preflight": null,
         "notice": null,
         "deliveredWithoutProperties": [],
         "lastError": null,
@@ -218,18 +218,18 @@ fn leads(stats: &SinkStats) -> Value {
 }
 
 /// What the last check of a CRM found.
-fn inspection(inspected: &Inspected) -> Value {
+fn preflight(last: &LastPreflight) -> Value {
     let told = |check: &Option<Result<(), Failure>>| match check {
         None => Value::Null,
         Some(Ok(())) => json!({"ok": true}),
         Some(Err(why)) => json!({"ok": false, "reason": why.reason, "message": why.message}),
     };
-    let at = inspected.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let at = last.at.duration_since(UNIX_EPOCH).unwrap_or_default();
     json!({
         "time": time(u64::try_from(at.as_millis()).unwrap_or_default()),
-        "reachable": told(&inspected.found.reachable),
-        "credentials": told(&inspected.found.credentials),
-        "problems": inspected.found.problems,
+        "reachable": told(&last.found.reachable),
+        "credentials": told(&last.found.credentials),
+        "problems": last.found.problems,
     })
 }
 

@@ -11,10 +11,10 @@ use crate::outgoing;
 use crate::throttle::CrmHealth;
 
 /// More of an answer than any documented body of a batch of 200 has.
-const LONGEST_BODY: usize = 4 << 20;
+const MAX_BODY: usize = 4 << 20;
 
 /// Longer answers are parsed off the serving threads.
-const PARSED_HERE: usize = 64 << 10;
+const MAX_PARSED_INLINE: usize = 64 << 10;
 
 /// What a CRM answered, or something in between (a firewall, a proxy, a maintenance page).
 #[derive(Debug)]
@@ -104,10 +104,10 @@ impl From<NoAnswer> for Outcome {
     fn from(no_answer: NoAnswer) -> Self {
         match no_answer {
             NoAnswer::Throttled(denied) => Self::Throttled(denied),
-            NoAnswer::Failed(why, unknown) => Self::Retry {
+            NoAnswer::Failed(why, in_doubt) => Self::Retry {
                 after: None,
                 why,
-                unknown,
+                in_doubt,
             },
         }
     }
@@ -149,7 +149,7 @@ pub(crate) async fn send(
             !error.is_connect() && !error.is_builder(),
         )
     })?;
-    if text.len() <= PARSED_HERE {
+    if text.len() <= MAX_PARSED_INLINE {
         return Ok(Reply::new(status, headers, text));
     }
     tokio::task::spawn_blocking(move || Reply::new(status, headers, text))
@@ -175,7 +175,7 @@ fn health(reply: &Reply) -> CrmHealth {
 async fn bounded_text(mut response: reqwest::Response) -> Result<String, reqwest::Error> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        let room = LONGEST_BODY.saturating_sub(bytes.len());
+        let room = MAX_BODY.saturating_sub(bytes.len());
         bytes.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
         if room < chunk.len() {
             break;

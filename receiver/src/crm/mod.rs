@@ -30,10 +30,10 @@ pub use throttle::{Throttle, Throttled};
 use crate::shown;
 
 /// A CRM may ask to be left alone for this long at most: a wrong `Retry-After` would else stop a sink for years.
-pub const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+pub const MAX_PAUSE: Duration = Duration::from_hours(1);
 
 /// The longest part of a CRM's answer that is kept with a dead lead.
-const LONGEST_ANSWER: usize = 4096;
+const MAX_KEPT_ANSWER: usize = 4096;
 
 /// A lead as a CRM gets it.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,7 @@ pub struct Upsert {
     /// A person said that the record is this one, or that there is none.
     pub chosen: bool,
     /// The CRM may have it already: the last attempt's answer was lost.
-    pub unknown: bool,
+    pub in_doubt: bool,
 }
 
 impl Upsert {
@@ -135,10 +135,10 @@ pub enum Outcome {
         /// Why.
         why: Failure,
         /// Whether the CRM may have written it.
-        unknown: bool,
+        in_doubt: bool,
     },
     /// An earlier attempt may have made a record that the CRM's search does not show yet. Nothing was sent; after this
-    /// wait the search can be believed, and nothing is unknown any more.
+    /// wait the search can be believed, and nothing is in doubt any more.
     AwaitVisibility {
         /// How long a search lags.
         after: Duration,
@@ -156,12 +156,12 @@ pub enum Outcome {
     },
     /// It did not arrive, and it is not plain whether the lead is to blame or the account: a firewall in between refused
     /// it, say, or a permission is lacking for one of its properties. Delivery judges by whether other leads pass and by
-    /// what [`Crm::inspect`] says at that moment; in doubt the lead steps back alone.
+    /// what [`Crm::preflight`] says at that moment; in doubt the lead steps back alone.
     Suspect {
         /// Why.
         why: Failure,
         /// Whether the CRM may have written it.
-        unknown: bool,
+        in_doubt: bool,
         /// Whether the refusal is in the CRM's own words, not in those of something in between.
         own: bool,
     },
@@ -224,7 +224,7 @@ impl Failure {
     /// With the CRM's words, cut to a bearable length; control characters, which a terminal would obey, are replaced.
     #[must_use]
     pub fn with_answer(mut self, answer: &str) -> Self {
-        let end = answer.floor_char_boundary(LONGEST_ANSWER);
+        let end = answer.floor_char_boundary(MAX_KEPT_ANSWER);
         self.answer = answer
             .get(..end)
             .unwrap_or_default()
@@ -264,13 +264,17 @@ pub trait Crm: Send + Sync + 'static {
     /// Reads what a sink needs to know before the first lead: whether the CRM answers, takes the credentials, and has
     /// the properties that the sink names in `properties` and `createOnly`. Changes nothing, unless the sink lets it
     /// make properties.
-    async fn inspect(&self, properties: &[&str], create_only: &[&str], throttle: &dyn Throttle)
-    -> Inspection;
+    async fn preflight(
+        &self,
+        properties: &[&str],
+        create_only: &[&str],
+        throttle: &dyn Throttle,
+    ) -> PreflightReport;
 }
 
-/// What [`Crm::inspect`] found.
+/// What [`Crm::preflight`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inspection {
+pub struct PreflightReport {
     /// Whether the CRM answered; `None`: it was not asked (paused).
     pub reachable: Option<Result<(), Failure>>,
     /// Whether it took the credentials; `None`: not found out.

@@ -56,7 +56,7 @@ pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, 
         payload: stored.payload,
         record: known.map(|(record, _)| record),
         chosen,
-        unknown: claim.unknown,
+        in_doubt: claim.in_doubt,
     })
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Attempted {
 }
 
 /// How often a lead is offered in one attempt, each time without what was refused: CRMs may name one property at a time.
-const OFFERS: usize = 8;
+const MAX_OFFERS: usize = 8;
 
 /// Makes one attempt at each of several leads; one result per claim, in their order.
 pub(super) async fn attempt(
@@ -100,7 +100,7 @@ pub(super) async fn attempt(
     let drops = tools
         .first()
         .is_some_and(|tools| tools.sink.delivery.on_refused_property == OnRefusedProperty::Drop);
-    for _ in 0..OFFERS {
+    for _ in 0..MAX_OFFERS {
         if upserts.is_empty() {
             break;
         }
@@ -139,7 +139,7 @@ fn no_outcome() -> Outcome {
     Outcome::Retry {
         after: None,
         why: Failure::new("NoOutcome", "the CRM's client gave no outcome for the lead"),
-        unknown: true,
+        in_doubt: true,
     }
 }
 

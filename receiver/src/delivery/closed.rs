@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// While a pause is in force, the store is asked so often whether it still is: it may be lifted early.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is known of a sink's throttle.
 #[derive(Default)]
@@ -42,7 +42,7 @@ impl Closed {
         let left = shut.until.saturating_duration_since(Instant::now());
         if shut.paused {
             // Whether it is over is for the store to say.
-            Wait::Paused(left.clamp(Duration::from_millis(10), LOOK))
+            Wait::Paused(left.clamp(Duration::from_millis(10), POLL_INTERVAL))
         } else if left.is_zero() {
             state.shut = None;
             Wait::No
@@ -97,7 +97,11 @@ mod tests {
         let closed = Closed::default();
         assert_eq!(closed.wait(), Wait::No);
         closed.close(Duration::from_hours(1), true);
-        assert_eq!(closed.wait(), Wait::Paused(LOOK), "however long the pause");
+        assert_eq!(
+            closed.wait(),
+            Wait::Paused(POLL_INTERVAL),
+            "however long the pause"
+        );
         closed.seen(None);
         assert_eq!(closed.wait(), Wait::No);
         closed.close(Duration::ZERO, true);

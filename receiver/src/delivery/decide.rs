@@ -5,20 +5,20 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::backoff::backoff;
-use super::judge::CORRECTION;
+use super::judge::RETRY_AFTER_MISCONFIGURED;
 use crate::config::DeliverySettings;
-use crate::crm::{self, Failure, Known, LONGEST_PAUSE};
-use crate::queue::{self, DeadLetterReason, DeadLetterSet, Doubt, LastError};
+use crate::crm::{self, Failure, Known, MAX_PAUSE};
+use crate::queue::{self, DeadLetterReason, DeadLetterSet, InDoubt, LastError};
 
 /// How long a contact's record is remembered: longer than any search lags, short enough that merged records are found
 /// again.
-const REMEMBER: Duration = Duration::from_hours(24);
+const REMEMBER_RECORD_FOR: Duration = Duration::from_hours(24);
 
 /// How soon a lead that was not sent is due again: it is not claimed while the throttle is closed, and at once when it opens.
-const SOON: Duration = Duration::from_secs(1);
+const RETRY_AFTER_RELEASE: Duration = Duration::from_secs(1);
 
 /// By how much a lead that may be to blame for a pause comes later than the others: if it is, they pass.
-const BEHIND: Duration = Duration::from_secs(5);
+const SUSPECT_DELAY: Duration = Duration::from_secs(5);
 
 /// What the worker does with an outcome.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
     match outcome {
         crm::Outcome::Delivered { record } => plain(
             queue::Disposition::Delivered {
-                remember: record.map(|id| (Known::reached(&id), REMEMBER)),
+                remember: record.map(|id| (Known::reached(&id), REMEMBER_RECORD_FOR)),
             },
             "delivered",
         ),
@@ -65,7 +65,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
                 after: if lead.before_crm {
                     denied.wait
                 } else {
-                    denied.wait.min(SOON)
+                    denied.wait.min(RETRY_AFTER_RELEASE)
                 },
                 why: denied
                     .paused()
@@ -74,10 +74,14 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             },
             "deferred",
         ),
-        crm::Outcome::Pause { pause, why } => paused(pause.min(LONGEST_PAUSE), SOON, why),
+        crm::Outcome::Pause { pause, why } => paused(pause.min(MAX_PAUSE), RETRY_AFTER_RELEASE, why),
         // A refusal in the CRM's own words, and no lead that passes: perhaps the account, perhaps this lead.
         crm::Outcome::Suspect { why, .. } if lead.age >= lead.delivery.max_age => given_up(&why, lead),
-        crm::Outcome::Suspect { why, .. } => paused(CORRECTION, CORRECTION + BEHIND, why),
+        crm::Outcome::Suspect { why, .. } => paused(
+            RETRY_AFTER_MISCONFIGURED,
+            RETRY_AFTER_MISCONFIGURED + SUSPECT_DELAY,
+            why,
+        ),
         crm::Outcome::Reject(why) | crm::Outcome::Refused { why, .. } => {
             dead_letter(DeadLetterSet::Dead, "dead", why, lead.keep_dead)
         }
@@ -97,13 +101,13 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
         crm::Outcome::AwaitVisibility { after, why } => plain(
             queue::Disposition::Retry {
                 after,
-                doubt: Doubt::Clear,
+                in_doubt: InDoubt::Clear,
                 why: last_error(&why),
             },
             "retried",
         )
         .because(why),
-        crm::Outcome::Retry { after, why, unknown } => {
+        crm::Outcome::Retry { after, why, in_doubt } => {
             let settings = lead.delivery;
             let left = settings.max_age.saturating_sub(lead.age);
             if left.is_zero() {
@@ -113,11 +117,11 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             let wait = backoff(lead.attempt, settings.initial_backoff, settings.max_backoff)
                 .max(after.unwrap_or_default())
                 .min(left);
-            let doubt = if unknown { Doubt::Add } else { Doubt::Keep };
+            let in_doubt = if in_doubt { InDoubt::Set } else { InDoubt::Keep };
             plain(
                 queue::Disposition::Retry {
                     after: wait,
-                    doubt,
+                    in_doubt,
                     why: last_error(&why),
                 },
                 "retried",
@@ -283,13 +287,13 @@ mod tests {
         let retry = |after| crm::Outcome::Retry {
             after,
             why: Failure::new("Unavailable", "HubSpot failed"),
-            unknown: true,
+            in_doubt: true,
         };
         let long = Duration::from_hours(2);
         let decision = after(retry(Some(long)), Duration::ZERO);
         let queue::Disposition::Retry {
             after: wait,
-            doubt: Doubt::Add,
+            in_doubt: InDoubt::Set,
             why,
         } = decision.settle
         else {
@@ -329,7 +333,7 @@ mod tests {
         );
         assert_eq!(paused.pause, Some(Duration::from_secs(9)));
         assert!(
-            matches!(paused.settle, queue::Disposition::Release { after, .. } if after == SOON),
+            matches!(paused.settle, queue::Disposition::Release { after, .. } if after == RETRY_AFTER_RELEASE),
             "however early the pause ends, it is due"
         );
         let year = after(
@@ -339,13 +343,13 @@ mod tests {
             },
             Duration::ZERO,
         );
-        assert_eq!(year.pause, Some(LONGEST_PAUSE));
+        assert_eq!(year.pause, Some(MAX_PAUSE));
         let denied = crm::Outcome::Throttled(Throttled {
             wait: Duration::from_secs(3),
             reason: "CircuitOpen: the CRM fails".to_owned(),
         });
         assert!(
-            matches!(after(denied, Duration::ZERO).settle, queue::Disposition::Release { after, why: None } if after == SOON)
+            matches!(after(denied, Duration::ZERO).settle, queue::Disposition::Release { after, why: None } if after == RETRY_AFTER_RELEASE)
         );
     }
 
@@ -374,13 +378,13 @@ mod tests {
     fn a_lead_that_may_be_to_blame_for_a_pause_grows_old_meanwhile() {
         let suspect = || crm::Outcome::Suspect {
             why: Failure::new("MissingScopes", "a permission"),
-            unknown: false,
+            in_doubt: false,
             own: true,
         };
         let young = after(suspect(), Duration::from_hours(1));
-        assert_eq!(young.pause, Some(CORRECTION));
+        assert_eq!(young.pause, Some(RETRY_AFTER_MISCONFIGURED));
         assert!(
-            matches!(young.settle, queue::Disposition::Release { after, .. } if after > CORRECTION),
+            matches!(young.settle, queue::Disposition::Release { after, .. } if after > RETRY_AFTER_MISCONFIGURED),
             "it goes behind the leads that wait for the end of the pause"
         );
         let old = after(suspect(), Duration::from_hours(72));

@@ -5,18 +5,18 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::attempt::Tools;
-use super::judge::CORRECTION;
+use super::judge::RETRY_AFTER_MISCONFIGURED;
 use super::settle::since;
-use crate::crm::{Failure, LONGEST_PAUSE, Outcome, Throttled, retry_after};
+use crate::crm::{Failure, MAX_PAUSE, Outcome, Throttled, retry_after};
 use crate::lead::{Lead, Problem};
 use crate::outgoing;
 use crate::queue::{Breaker, Claim, CrmHealth, QueueError, RateLimit, SinkId, WebhookId};
 use crate::source::{Fetched, Hydrator, Webhook, judge};
 
 /// For one call.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Far below what any of these APIs allows.
-const LIMIT: RateLimit = RateLimit {
+const RATE_LIMIT: RateLimit = RateLimit {
     requests: 50,
     per: Duration::from_secs(10),
 };
@@ -26,16 +26,16 @@ const BREAKER: Breaker = Breaker {
     cooldown: Duration::from_secs(30),
 };
 /// How long to leave an API alone that asked for fewer calls without saying for how long.
-const THROTTLED: Duration = Duration::from_mins(1);
+const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_mins(1);
 /// How often a lead looks whether the API may be asked again: a new one, and one of a day.
-const YOUNG: Duration = Duration::from_secs(1);
-const OLD: Duration = Duration::from_mins(1);
+const RETRY_AFTER_NEW: Duration = Duration::from_secs(1);
+const RETRY_AFTER_OLD: Duration = Duration::from_mins(1);
 /// Why a lead waits when no pause is the reason.
-const WAITS: &str = "HydrateWaits: the sender's API takes no more calls now";
+const HYDRATE_WAITS: &str = "HydrateWaits: the sender's API takes no more calls now";
 /// How long to wait when the store cannot be asked.
-const STORE_DOWN: Duration = Duration::from_secs(1);
+const RETRY_AFTER_STORE_DOWN: Duration = Duration::from_secs(1);
 /// More than any lead has.
-const LONGEST: usize = 1 << 20;
+const MAX_ANSWER: usize = 1 << 20;
 
 /// The complete lead, and the API's answer as its payload; or what becomes of the lead instead.
 pub(super) async fn fetch(
@@ -72,13 +72,13 @@ pub(super) fn api(webhook: &WebhookId) -> SinkId {
 async fn permit(api: &SinkId, age: Duration, tools: &Tools<'_>) -> Result<(), Outcome> {
     let down = |error: QueueError| {
         Outcome::Throttled(Throttled {
-            wait: STORE_DOWN,
+            wait: RETRY_AFTER_STORE_DOWN,
             reason: error.to_string(),
         })
     };
     let grant = tools
         .queue
-        .permits(api, 1, Some(LIMIT), BREAKER)
+        .permits(api, 1, Some(RATE_LIMIT), BREAKER)
         .await
         .map_err(down)?;
     if grant.granted > 0 {
@@ -86,8 +86,8 @@ async fn permit(api: &SinkId, age: Duration, tools: &Tools<'_>) -> Result<(), Ou
     }
     // The lead waits; the sink and its other webhooks go on. A young lead looks again soon, so that a new token is
     // noticed; a backlog of old ones does not keep the store busy.
-    let pace = (age / 10).clamp(YOUNG, OLD);
-    let reason = grant.paused.unwrap_or_else(|| WAITS.to_owned());
+    let pace = (age / 10).clamp(RETRY_AFTER_NEW, RETRY_AFTER_OLD);
+    let reason = grant.paused.unwrap_or_else(|| HYDRATE_WAITS.to_owned());
     Err(Outcome::Throttled(Throttled {
         wait: grant.wait.min(pace),
         reason,
@@ -98,13 +98,13 @@ async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> 
     let retry = |after, why| Outcome::Retry {
         after,
         why,
-        unknown: false,
+        in_doubt: false,
     };
     let request = tools
         .client
         .get(url)
         .header(hydrate.header.clone(), hydrate.token.clone())
-        .timeout(TIMEOUT);
+        .timeout(CALL_TIMEOUT);
     let response = request.send().await;
     let health = match &response {
         Ok(response) if response.status().as_u16() < 500 => CrmHealth::Up,
@@ -127,7 +127,7 @@ async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> 
     let mut bytes = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > LONGEST {
+        if bytes.len() > MAX_ANSWER {
             return Err(Outcome::Reject(Failure::new(
                 "HydrateFailed",
                 "the answer of the sender's API is too large",
@@ -140,12 +140,12 @@ async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> 
         Fetched::Lead(lead) => Ok(lead),
         Fetched::Credentials(message) => {
             let why = failure("HydrateCredentials", message);
-            pause(api, CORRECTION, &why, tools).await;
+            pause(api, RETRY_AFTER_MISCONFIGURED, &why, tools).await;
             Err(retry(None, why))
         }
         Fetched::Throttled(message) => {
             let why = failure("HydrateThrottled", message);
-            pause(api, after.unwrap_or(THROTTLED), &why, tools).await;
+            pause(api, after.unwrap_or(RETRY_AFTER_RATE_LIMITED), &why, tools).await;
             Err(retry(None, why))
         }
         Fetched::Unavailable(message) => {
@@ -161,7 +161,7 @@ async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> 
 }
 
 async fn pause(api: &SinkId, pause: Duration, why: &Failure, tools: &Tools<'_>) {
-    let pause = pause.min(LONGEST_PAUSE);
+    let pause = pause.min(MAX_PAUSE);
     if let Err(error) = tools.queue.pause(api, pause, &why.for_pause()).await {
         tracing::debug!(%error, "the pause of payload.hydrate could not be stored");
     }

@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use preflight::{Inspected, Inspections};
+pub use preflight::{LastPreflight, Preflights};
 
 use crate::config::{Config, CrmSettings, Sink};
 use crate::crm::{Crm, hubspot::HubSpot, rest::Rest, salesforce::Salesforce};
@@ -47,7 +47,7 @@ pub struct Shared {
     /// What runs now.
     pub config: watch::Receiver<Arc<Config>>,
     /// What CRMs said when they were asked before the first lead.
-    pub inspections: Arc<Inspections>,
+    pub preflights: Arc<Preflights>,
     /// One permit: leads that may have killed this process before are tried one at a time.
     pub suspects: Arc<Semaphore>,
     /// At most one line a second about an unavailable queue, from whoever notices.
@@ -120,7 +120,7 @@ impl Supervisor {
         self.apply_tokens(config);
         let wanted: BTreeMap<SinkId, &Arc<Sink>> =
             config.sinks().map(|sink| (sink.id.clone(), sink)).collect();
-        let inspections = Arc::clone(&self.shared.inspections);
+        let preflights = Arc::clone(&self.shared.preflights);
         self.running.retain(|id, running| {
             let unchanged = wanted
                 .get(id)
@@ -128,7 +128,7 @@ impl Supervisor {
             if !unchanged {
                 // It finishes what it has claimed; its successor claims other contacts meanwhile.
                 running.stop.cancel();
-                inspections.forget(id);
+                preflights.forget(id);
             }
             unchanged
         });

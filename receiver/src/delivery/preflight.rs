@@ -13,21 +13,21 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::throttle::{permit, report};
 use crate::config::Sink;
-use crate::crm::{Crm, Failure, Inspection, Throttle, Throttled};
+use crate::crm::{Crm, Failure, PreflightReport, Throttle, Throttled};
 use crate::queue::{CrmHealth, SinkId};
 
 /// Between checks.
-const EVERY: Duration = Duration::from_mins(10);
+const PREFLIGHT_INTERVAL: Duration = Duration::from_mins(10);
 /// After a check that did not get through.
-const AGAIN: Duration = Duration::from_secs(30);
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// How long what was found is good enough to judge a lead by.
-const FRESH: Duration = Duration::from_secs(5);
+const MAX_AGE_OF_EVIDENCE: Duration = Duration::from_secs(5);
 
 /// What the last check of each sink found, and what calls have shown since.
 #[derive(Debug, Default)]
-pub struct Inspections {
-    found: Mutex<BTreeMap<SinkId, Inspected>>,
+pub struct Preflights {
+    found: Mutex<BTreeMap<SinkId, LastPreflight>>,
     /// Sinks that are to be checked again at once.
     again: Mutex<BTreeSet<SinkId>>,
     wake: Notify,
@@ -35,27 +35,27 @@ pub struct Inspections {
 
 /// What a check found, and when.
 #[derive(Debug, Clone)]
-pub struct Inspected {
+pub struct LastPreflight {
     /// By this machine's clock.
     pub at: SystemTime,
     /// What it found.
-    pub found: Inspection,
+    pub found: PreflightReport,
     /// What makes deliveries slower without stopping them.
     pub notice: Option<Failure>,
 }
 
-impl Inspections {
+impl Preflights {
     /// The last check of a sink, if there was one.
-    pub fn of(&self, sink: &SinkId) -> Option<Inspected> {
+    pub fn of(&self, sink: &SinkId) -> Option<LastPreflight> {
         self.lock().get(sink).cloned()
     }
 
     /// Keeps what was found; what was not found out this time stays as it was. Tells what was known before.
-    fn keep(&self, sink: &SinkId, mut found: Inspection) -> Option<Inspection> {
+    fn keep(&self, sink: &SinkId, mut found: PreflightReport) -> Option<PreflightReport> {
         let mut all = self.lock();
         let known = all.get(sink);
-        let notice = known.and_then(|inspected| inspected.notice.clone());
-        let before = known.map(|inspected| inspected.found.clone());
+        let notice = known.and_then(|last| last.notice.clone());
+        let before = known.map(|last| last.found.clone());
         if let Some(before) = &before {
             found.credentials = found.credentials.or_else(|| before.credentials.clone());
             if !matches!(found.reachable, Some(Ok(()))) {
@@ -63,7 +63,7 @@ impl Inspections {
             }
         }
         let at = SystemTime::now();
-        all.insert(sink.clone(), Inspected { at, found, notice });
+        all.insert(sink.clone(), LastPreflight { at, found, notice });
         before
     }
 
@@ -74,19 +74,19 @@ impl Inspections {
         reachable: Result<(), Failure>,
         credentials: Option<Result<(), Failure>>,
     ) {
-        if let Some(inspected) = self.lock().get_mut(sink) {
-            inspected.at = SystemTime::now();
-            inspected.found.reachable = Some(reachable);
-            inspected.found.credentials = credentials.or_else(|| inspected.found.credentials.take());
+        if let Some(last) = self.lock().get_mut(sink) {
+            last.at = SystemTime::now();
+            last.found.reachable = Some(reachable);
+            last.found.credentials = credentials.or_else(|| last.found.credentials.take());
         }
     }
 
     /// Keeps what a CRM's client has to say; `true`: it is news.
     pub(super) fn note(&self, sink: &SinkId, notice: Option<&Failure>) -> bool {
-        self.lock().get_mut(sink).is_some_and(|inspected| {
-            let news = inspected.notice.as_ref() != notice;
+        self.lock().get_mut(sink).is_some_and(|last| {
+            let news = last.notice.as_ref() != notice;
             if news {
-                inspected.notice = notice.cloned();
+                last.notice = notice.cloned();
             }
             news
         })
@@ -120,7 +120,7 @@ impl Inspections {
         self.lock().remove(sink);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<SinkId, Inspected>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<SinkId, LastPreflight>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -133,24 +133,25 @@ pub(super) async fn run(shared: Shared, sink: Arc<Sink>, crm: Arc<dyn Crm>, stop
             () = stop.cancelled() => return,
         };
         // Replicas that started together do not ask together for ever.
-        let wait = if checked { EVERY } else { AGAIN }.mul_f64(rand::random_range(0.9..1.1));
+        let wait =
+            if checked { PREFLIGHT_INTERVAL } else { RETRY_AFTER }.mul_f64(rand::random_range(0.9..1.1));
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = shared.inspections.asked_again(&sink.id) => {}
+            () = shared.preflights.asked_again(&sink.id) => {}
             () = stop.cancelled() => return,
         }
     }
 }
 
 /// What the CRM says about the account now, or said a moment ago.
-pub(super) async fn ask(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> Inspection {
-    match shared.inspections.of(&sink.id) {
-        Some(known) if known.at.elapsed().is_ok_and(|age| age < FRESH) => known.found,
+pub(super) async fn ask(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> PreflightReport {
+    match shared.preflights.of(&sink.id) {
+        Some(known) if known.at.elapsed().is_ok_and(|age| age < MAX_AGE_OF_EVIDENCE) => known.found,
         _ => check(shared, sink, crm).await,
     }
 }
 
-async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> Inspection {
+async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> PreflightReport {
     let throttle = PreflightThrottle {
         shared,
         sink,
@@ -158,7 +159,7 @@ async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> Inspection {
     };
     let properties: Vec<&str> = sink.mapping.names().collect();
     let create_only: Vec<&str> = sink.create_only.names().collect();
-    let found = crm.inspect(&properties, &create_only, &throttle).await;
+    let found = crm.preflight(&properties, &create_only, &throttle).await;
     if found.reachable.is_none() {
         return found;
     }
@@ -169,14 +170,14 @@ async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> Inspection {
             Err(error) => tracing::debug!(sink = %sink.id, %error, "the pause could not be lifted"),
         }
     }
-    if shared.inspections.keep(&sink.id, found.clone()).as_ref() != Some(&found) {
+    if shared.preflights.keep(&sink.id, found.clone()).as_ref() != Some(&found) {
         tell(sink, &found);
     }
     found
 }
 
 /// One line for each thing that is wrong, when it is found.
-fn tell(sink: &Sink, found: &Inspection) {
+fn tell(sink: &Sink, found: &PreflightReport) {
     for check in [&found.reachable, &found.credentials] {
         if let Some(Err(why)) = check {
             tracing::warn!(sink = %sink.id, reason = why.reason, "{}", why.message);

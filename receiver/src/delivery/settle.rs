@@ -9,16 +9,18 @@ use crate::metrics::DeliveryLabels;
 use crate::queue::{Claim, Disposition, Millis, Settled, Settlement};
 
 /// Kept when a webhook is gone: what its leads' retention was is not known any more.
-const KEEP: Duration = Duration::from_hours(720);
+const DEFAULT_RETENTION: Duration = Duration::from_hours(720);
 /// How often a settlement is tried before it is left to the lease.
-const SETTLE_TRIES: u32 = 5;
+const MAX_SETTLE_TRIES: u32 = 5;
 
 impl Worker {
     pub(super) fn retention(&self, claim: &Claim) -> (Duration, Duration) {
         let config = self.shared.config.borrow();
         config
             .webhook(&claim.webhook)
-            .map_or((KEEP, KEEP), |webhook| (webhook.keep_dead, webhook.keep_held))
+            .map_or((DEFAULT_RETENTION, DEFAULT_RETENTION), |webhook| {
+                (webhook.keep_dead, webhook.keep_held)
+            })
     }
 
     pub(super) async fn finish(&self, decided: &[(Claim, Decision)]) {
@@ -75,7 +77,7 @@ impl Worker {
                 outcome: decision.settle.clone(),
             })
             .collect();
-        for attempt in 1..=SETTLE_TRIES {
+        for attempt in 1..=MAX_SETTLE_TRIES {
             match self.shared.queue.settle(&self.sink.id, settlements.clone()).await {
                 Ok(settled) => {
                     return decided
@@ -113,11 +115,11 @@ impl Worker {
         match reason {
             "CircuitOpen" => self
                 .shared
-                .inspections
+                .preflights
                 .seen(&self.sink.id, why("CircuitOpen"), None),
             "InvalidCredentials" => {
                 let refused = Some(why("InvalidCredentials"));
-                self.shared.inspections.seen(&self.sink.id, Ok(()), refused);
+                self.shared.preflights.seen(&self.sink.id, Ok(()), refused);
             }
             _ => {}
         }
@@ -128,7 +130,7 @@ impl Worker {
     /// One line when a lead arrives again.
     async fn tell_open(&self) {
         if self.closed.tell_open() {
-            self.shared.inspections.seen(&self.sink.id, Ok(()), Some(Ok(())));
+            self.shared.preflights.seen(&self.sink.id, Ok(()), Some(Ok(())));
             let waiting = self.waiting().await;
             tracing::info!(sink = %self.sink.id, waiting, "the CRM takes leads again; deliveries go on");
         }
@@ -161,7 +163,7 @@ impl Worker {
     /// Passes on what the CRM's client has to say, and logs it when it is news.
     pub(super) fn tell_notice(&self) {
         let notice = self.crm.notice();
-        if self.shared.inspections.note(&self.sink.id, notice.as_ref()) {
+        if self.shared.preflights.note(&self.sink.id, notice.as_ref()) {
             match notice {
                 Some(notice) => {
                     tracing::warn!(sink = %self.sink.id, reason = notice.reason, "{}", notice.message);

@@ -24,17 +24,17 @@ use crate::metrics::SinkLabels;
 use crate::queue::{Claim, QueueError};
 
 /// How long to sleep when nothing is due: a push wakes earlier.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE_WAIT: Duration = Duration::from_secs(30);
 /// How long to wait when the store does not answer.
-const STORE_DOWN: Duration = Duration::from_secs(1);
+const RETRY_AFTER_STORE_DOWN: Duration = Duration::from_secs(1);
 /// The least wait when nothing could be claimed.
-const BREATH: Duration = Duration::from_millis(5);
+const MIN_WAIT: Duration = Duration::from_millis(5);
 /// While the throttle is closed, it is asked again after so long at the latest: a pause may be lifted early.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a lead steps aside while another that may kill the worker is tried.
-const ASIDE: Duration = Duration::from_secs(1);
+const RETRY_AFTER_STEP_ASIDE: Duration = Duration::from_secs(1);
 /// What arrived so lately speaks for the account when another lead is refused.
-const LATELY: Duration = Duration::from_mins(1);
+const MAX_AGE_OF_EVIDENCE: Duration = Duration::from_mins(1);
 
 /// Delivers the leads of one sink.
 pub(super) struct Worker {
@@ -106,7 +106,7 @@ impl Worker {
             }
             match this.claim(free).await {
                 Ok((calls, next_due)) => {
-                    let next_due = next_due.unwrap_or(IDLE).min(IDLE);
+                    let next_due = next_due.unwrap_or(IDLE_WAIT).min(IDLE_WAIT);
                     let none = calls.is_empty();
                     for call in calls {
                         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
@@ -119,13 +119,13 @@ impl Worker {
                         });
                     }
                     if none {
-                        this.until_woken(next_due.max(BREATH)).await;
+                        this.until_woken(next_due.max(MIN_WAIT)).await;
                     }
                 }
                 Err(error) => {
                     this.shared.metrics.queue_errors.inc();
                     tracing::debug!(sink = %this.sink.id, %error, "leads cannot be claimed");
-                    this.until_stopped(STORE_DOWN).await;
+                    this.until_stopped(RETRY_AFTER_STORE_DOWN).await;
                 }
             }
         }
@@ -216,7 +216,7 @@ impl Worker {
                 }
                 Caution::Alone => match Arc::clone(&self.shared.suspects).try_acquire_owned() {
                     Ok(alone) => suspect = Some((claim, alone)),
-                    Err(_) => settled.push((claim, step_aside(ASIDE))),
+                    Err(_) => settled.push((claim, step_aside(RETRY_AFTER_STEP_ASIDE))),
                 },
             }
         }
@@ -287,7 +287,7 @@ impl Worker {
         let breaker = self.sink.delivery.breaker;
         let left = match self.shared.queue.permits(&self.sink.id, 0, None, breaker).await {
             Ok(grant) => grant.paused.map(|_| grant.wait),
-            Err(_) => Some(STORE_DOWN),
+            Err(_) => Some(RETRY_AFTER_STORE_DOWN),
         };
         self.closed.seen(left);
     }
@@ -360,19 +360,19 @@ impl Worker {
         if any(|outcome| matches!(outcome, crm::Outcome::Delivered { .. })) {
             *self.passed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
-        if !any(|outcome| matches!(outcome, crm::Outcome::Suspect { unknown: false, .. })) {
+        if !any(|outcome| matches!(outcome, crm::Outcome::Suspect { in_doubt: false, .. })) {
             return Evidence::default();
         }
         let passed = *self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        if passed.is_some_and(|at| at.elapsed() < LATELY) {
+        if passed.is_some_and(|at| at.elapsed() < MAX_AGE_OF_EVIDENCE) {
             return Evidence {
                 others_pass: true,
-                inspection: None,
+                preflight: None,
             };
         }
         Evidence {
             others_pass: false,
-            inspection: Some(ask(&self.shared, &self.sink, self.crm.as_ref()).await),
+            preflight: Some(ask(&self.shared, &self.sink, self.crm.as_ref()).await),
         }
     }
 
@@ -415,7 +415,7 @@ fn overtaken() -> Attempted {
                 "ClaimLost",
                 "a claim was lost while the CRM was slow; its lead is with another worker",
             ),
-            unknown: true,
+            in_doubt: true,
         },
         without: Vec::new(),
         before_crm: false,

@@ -130,7 +130,7 @@ pub struct Claim {
     /// The outcome of an earlier attempt is not known (a time-out after sending, or its worker died), so the
     /// CRM may have the lead already. Stays set until the lead is settled for good or replayed: a later
     /// refusal says nothing about the earlier attempt.
-    pub unknown: bool,
+    pub in_doubt: bool,
     /// Claims in a row that ended without an outcome: their workers were killed, crashed or hung.
     pub lost: u32,
     /// The sink has delivered a lead of this contact that was accepted later: this one would undo it.
@@ -179,7 +179,7 @@ pub enum Disposition {
         /// From now.
         after: Duration,
         /// Whether the CRM may have it nonetheless.
-        doubt: Doubt,
+        in_doubt: InDoubt,
         /// Why it did not arrive.
         why: LastError,
     },
@@ -202,13 +202,13 @@ pub enum Disposition {
     },
 }
 
-/// What an attempt changes about [`Claim::unknown`].
+/// What an attempt changes about [`Claim::in_doubt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
+pub enum InDoubt {
     /// Nothing: it did not reach the CRM, or was refused.
     Keep,
     /// The CRM may have it.
-    Add,
+    Set,
     /// What an earlier attempt may have done will be visible by then.
     Clear,
 }
@@ -257,14 +257,14 @@ pub struct LastError {
 
 impl LastError {
     /// The longest message in bytes: each lead that waits may have one in the store.
-    const LONGEST: usize = 1024;
+    const MAX_MESSAGE: usize = 1024;
 
     /// With a message that is cut, with a mark, where it is longer than the store should hold.
     pub fn new(reason: &str, message: &str) -> Self {
-        let message = if message.len() <= Self::LONGEST {
+        let message = if message.len() <= Self::MAX_MESSAGE {
             message.to_owned()
         } else {
-            let cut = message.get(..message.floor_char_boundary(Self::LONGEST));
+            let cut = message.get(..message.floor_char_boundary(Self::MAX_MESSAGE));
             format!("{}…", cut.unwrap_or_default())
         };
         Self {

@@ -183,17 +183,17 @@ impl Comparison {
             },
             2 => Disposition::Retry {
                 after: Duration::ZERO,
-                doubt: Doubt::Add,
+                in_doubt: InDoubt::Set,
                 why: not_yet(),
             },
             3 => Disposition::Retry {
                 after: Duration::ZERO,
-                doubt: Doubt::Keep,
+                in_doubt: InDoubt::Keep,
                 why: not_yet(),
             },
             4 => Disposition::Retry {
                 after: LONG,
-                doubt: Doubt::Clear,
+                in_doubt: InDoubt::Clear,
                 why: not_yet(),
             },
             5 => Disposition::Release {

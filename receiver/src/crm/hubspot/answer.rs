@@ -7,16 +7,16 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use crate::crm::exchange::Reply;
-use crate::crm::{Failure, LONGEST_PAUSE, RefusedProperty, retry_after};
+use crate::crm::{Failure, MAX_PAUSE, RefusedProperty, retry_after};
 
 /// The rolling limit's window; HubSpot does not send Retry-After dependably.
-const ROLLING: Duration = Duration::from_secs(10);
+const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
 /// The daily limit resets at midnight of the account's time zone, which the answer does not tell.
-const DAILY: Duration = Duration::from_mins(30);
+const RETRY_AFTER_DAILY_LIMIT: Duration = Duration::from_mins(30);
 /// How often wrong credentials are tried again, so that a corrected token is noticed.
-const CREDENTIALS: Duration = Duration::from_mins(1);
+const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
 /// The least wait after 423 Locked, by HubSpot's guide.
-const LOCKED: Duration = Duration::from_secs(2);
+const RETRY_AFTER_LOCKED: Duration = Duration::from_secs(2);
 
 /// One answer of HubSpot to one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) enum Answer {
         /// Why.
         why: Failure,
         /// Whether HubSpot may have written it.
-        unknown: bool,
+        in_doubt: bool,
     },
     /// Nothing will be accepted for so long.
     Pause(Duration, Failure),
@@ -43,7 +43,7 @@ pub(super) enum Answer {
         /// Why.
         why: Failure,
         /// Whether HubSpot may have written it.
-        unknown: bool,
+        in_doubt: bool,
         /// Whether HubSpot said so itself.
         own: bool,
     },
@@ -60,11 +60,11 @@ impl Answer {
             Self::Retry { after, why, .. } => Self::Retry {
                 after,
                 why,
-                unknown: false,
+                in_doubt: false,
             },
             Self::Suspect { why, own, .. } => Self::Suspect {
                 why,
-                unknown: false,
+                in_doubt: false,
                 own,
             },
             answer => answer,
@@ -82,9 +82,9 @@ pub(crate) fn classify(reply: &Reply) -> Answer {
     let retry = |after, reason, message| Answer::Retry {
         after,
         why: failure(reason, message),
-        unknown: false,
+        in_doubt: false,
     };
-    let suspect = |why, unknown, own| Answer::Suspect { why, unknown, own };
+    let suspect = |why, in_doubt, own| Answer::Suspect { why, in_doubt, own };
     match status {
         200..=299 if body.is_object() => Answer::Done(body.get("id").and_then(id_text)),
         200..=299 => suspect(reply.foreign("HubSpot"), true, false),
@@ -97,7 +97,7 @@ pub(crate) fn classify(reply: &Reply) -> Answer {
             false,
         ),
         423 => retry(
-            Some(after.unwrap_or(LOCKED).max(LOCKED)),
+            Some(after.unwrap_or(RETRY_AFTER_LOCKED).max(RETRY_AFTER_LOCKED)),
             "Locked",
             "HubSpot is busy with this record (423)".to_owned(),
         ),
@@ -110,11 +110,11 @@ pub(crate) fn classify(reply: &Reply) -> Answer {
         500..=599 => Answer::Retry {
             after,
             why: failure("Unavailable", format!("HubSpot failed ({status})")),
-            unknown: true,
+            in_doubt: true,
         },
         _ if !is_own(body) => suspect(reply.foreign("HubSpot"), false, false),
         401 => Answer::Pause(
-            after.unwrap_or(CREDENTIALS),
+            after.unwrap_or(RETRY_AFTER_MISCONFIGURED),
             failure(
                 "InvalidCredentials",
                 format!(
@@ -177,9 +177,10 @@ fn rate_limited(
             .and_then(|t| t.trim().parse::<u64>().ok())
     };
     let policy = body.get("policyName").and_then(Value::as_str).unwrap_or_default();
-    let daily = policy == "DAILY" || number("x-hubspot-ratelimit-daily-remaining") == Some(0);
+    let daily =
+        policy == "RETRY_AFTER_DAILY_LIMIT" || number("x-hubspot-ratelimit-daily-remaining") == Some(0);
     if daily {
-        let pause = after.unwrap_or(DAILY).min(LONGEST_PAUSE);
+        let pause = after.unwrap_or(RETRY_AFTER_DAILY_LIMIT).min(MAX_PAUSE);
         return Answer::Pause(
             pause,
             failure(
@@ -188,13 +189,14 @@ fn rate_limited(
             ),
         );
     }
-    let window = number("x-hubspot-ratelimit-interval-milliseconds").map_or(ROLLING, Duration::from_millis);
+    let window = number("x-hubspot-ratelimit-interval-milliseconds")
+        .map_or(RETRY_AFTER_RATE_LIMITED, Duration::from_millis);
     let usual = if policy == "SECONDLY" {
         Duration::from_secs(1)
     } else {
         window
     };
-    let pause = after.unwrap_or(usual).min(LONGEST_PAUSE);
+    let pause = after.unwrap_or(usual).min(MAX_PAUSE);
     Answer::Pause(
         pause,
         failure(

@@ -15,10 +15,10 @@ use crate::crm::{Candidate, Throttle};
 use crate::expression::{percent_encode, plain_text};
 
 /// HubSpot's bound on the results of a page of a search.
-pub(super) const PAGE: usize = 200;
+pub(super) const SEARCH_PAGE_SIZE: usize = 200;
 /// A wait this short is waited at once, so often; a longer one is the sink's.
-const SHORT: Duration = Duration::from_millis(1500);
-const SHORT_WAITS: u32 = 3;
+const MAX_WAIT_IN_PLACE: Duration = Duration::from_millis(1500);
+const MAX_WAITS_IN_PLACE: u32 = 3;
 
 /// HubSpot's API, as a sink addresses it.
 pub(super) struct Api {
@@ -160,13 +160,13 @@ impl Api {
 
     async fn search(&self, query: &Query, throttle: &dyn Throttle) -> Read<Vec<Record>> {
         let url = format!("{}/search", self.objects);
-        let mut waits = SHORT_WAITS;
+        let mut waits = MAX_WAITS_IN_PLACE;
         loop {
             let by_digits = self.settings.object == "contacts" && !self.no_digits.load(Ordering::Relaxed);
             let request = self
                 .client
                 .request(Method::POST, &url)
-                .json(&query.body(by_digits, PAGE));
+                .json(&query.body(by_digits, SEARCH_PAGE_SIZE));
             let reply = self.exchange(request, throttle).await?;
             if let (200, Some(records)) = (reply.status, reply.records()) {
                 return Ok(Ok(records));
@@ -175,7 +175,7 @@ impl Api {
                 // An account (or a stand-in for one) without the property that holds numbers as digits.
                 Answer::Refused(..) if by_digits => self.no_digits.store(true, Ordering::Relaxed),
                 // Searches have a limit of their own, five a second.
-                Answer::Pause(wait, _) if wait <= SHORT && waits > 0 => {
+                Answer::Pause(wait, _) if wait <= MAX_WAIT_IN_PLACE && waits > 0 => {
                     waits -= 1;
                     tokio::time::sleep(wait).await;
                 }
@@ -280,7 +280,7 @@ impl Reply {
         match self.answer() {
             Answer::Done(None) => Answer::Suspect {
                 why: self.foreign("HubSpot"),
-                unknown: true,
+                in_doubt: true,
                 own: false,
             },
             answer => answer,
@@ -292,7 +292,7 @@ impl Reply {
         match self.answer().of_a_read() {
             Answer::Done(_) => Answer::Suspect {
                 why: self.foreign("HubSpot"),
-                unknown: false,
+                in_doubt: false,
                 own: false,
             },
             answer => answer,

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::batch_answer::{Arrival, Input, arrivals, lacks_address};
-use super::progress::{FAILURES, Item, Progress, finish, halve, named, split, stop_of, stops};
+use super::progress::{Item, MAX_FAILURES_IN_ROW, Progress, finish, halve, named, split, stop_of, stops};
 use super::single::outcome;
 use super::{HubSpot, property, texts, without_email};
 use crate::crm::exchange::NoAnswer;
@@ -56,7 +56,7 @@ impl HubSpot {
             (all_fine, any) = (all_fine && delivered, true);
             let fails = matches!(outcome, Outcome::Retry { .. } | Outcome::Suspect { .. });
             in_row = if fails { in_row + 1 } else { 0 };
-            let stop = (stops(&outcome) || in_row >= FAILURES).then(|| outcome.clone());
+            let stop = (stops(&outcome) || in_row >= MAX_FAILURES_IN_ROW).then(|| outcome.clone());
             progress.settle(at, outcome);
             if let Some(stop) = stop {
                 return finish(progress, &stop);
@@ -135,7 +135,7 @@ impl HubSpot {
             Err(no_answer) => return Err(no_answer.into()),
         };
         // More than a page: which numbers the rest has is not known.
-        let all = records.len() >= super::api::PAGE;
+        let all = records.len() >= super::api::SEARCH_PAGE_SIZE;
         let by_key = self.settings.unique_property == "email" && !self.phone_first();
         Ok(asked
             .into_iter()
@@ -329,11 +329,11 @@ impl HubSpot {
                     return Ok(());
                 }
                 Answer::Suspect {
-                    why, unknown: false, ..
+                    why, in_doubt: false, ..
                 } => {
                     failed += 1;
                     progress.refused = Some(named(why, reply.status));
-                    if failed >= FAILURES {
+                    if failed >= MAX_FAILURES_IN_ROW {
                         return Ok(());
                     }
                     split(&items, &mut waiting);
@@ -348,7 +348,7 @@ impl HubSpot {
                     let lost = Outcome::Retry {
                         after: None,
                         why: reply.foreign("HubSpot"),
-                        unknown: true,
+                        in_doubt: true,
                     };
                     halve(&items, lost, failed, &mut waiting, progress)?;
                 }

@@ -1,14 +1,14 @@
 //! HubSpot: find by a unique property, else by `matching`, else create, else update what the conflict names.
 //!
 //! `answer`: what HubSpot's answers mean, as a table; `api`: the calls; `single`: one lead; `batch`: up to 100 in one
-//! call, `progress` and `batch_answer` (pure): what has become of them; `phone_search` (pure): how phone numbers are looked for; `inspect`: what to know before the first lead.
+//! call, `progress` and `batch_answer` (pure): what has become of them; `phone_search` (pure): how phone numbers are looked for; `preflight`: what to know before the first lead.
 
 mod answer;
 mod api;
 mod batch;
 mod batch_answer;
-mod inspect;
 mod phone_search;
+mod preflight;
 mod progress;
 mod single;
 
@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 use self::api::Api;
 use super::batching::Batching;
 use super::properties::PHONE;
-use super::{Crm, Failure, Inspection, Matching, Outcome, Throttle, Upsert};
+use super::{Crm, Failure, Matching, Outcome, PreflightReport, Throttle, Upsert};
 use crate::expression::plain_text;
 
 /// HubSpot's own contact properties, for sinks without `properties`.
@@ -45,9 +45,9 @@ pub const STANDARD_PROPERTIES: &[(&str, &str)] = &[
 ];
 
 /// HubSpot's bound on the inputs of one call.
-const MOST: usize = 100;
+const MAX_BATCH: usize = 100;
 /// `Auto`: so many waiting leads share a call; fewer go one by one, at the same time, and answer sooner.
-const LOAD: usize = 5;
+const AUTO_BATCH_FROM: usize = 5;
 
 /// What a HubSpot sink says.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ impl HubSpot {
             api: Api::new(Arc::clone(&settings), client),
             settings,
             no_upsert: AtomicBool::new(false),
-            batching: Batching::new(MOST),
+            batching: Batching::new(MAX_BATCH),
         }
     }
 
@@ -168,7 +168,7 @@ impl Crm for HubSpot {
     fn batch_from(&self) -> usize {
         match self.settings.upsert {
             crm_sink::Upsert::Batch => 1,
-            crm_sink::Upsert::Auto | crm_sink::Upsert::Single => LOAD,
+            crm_sink::Upsert::Auto | crm_sink::Upsert::Single => AUTO_BATCH_FROM,
         }
     }
 
@@ -176,13 +176,13 @@ impl Crm for HubSpot {
         self.batching.refusal()
     }
 
-    async fn inspect(
+    async fn preflight(
         &self,
         properties: &[&str],
         create_only: &[&str],
         throttle: &dyn Throttle,
-    ) -> Inspection {
-        self.inspect_account(&[properties, create_only].concat(), throttle)
+    ) -> PreflightReport {
+        self.preflight_account(&[properties, create_only].concat(), throttle)
             .await
     }
 }

@@ -9,7 +9,7 @@ use crate::crm::{Failure, Outcome, Throttled};
 
 /// So many calls in a row that fail, be they halves of one another, are no lead's fault: with two culprits in a batch, one
 /// half of a half passes before.
-pub(super) const FAILURES: usize = 4;
+pub(super) const MAX_FAILURES_IN_ROW: usize = 4;
 
 /// One lead's place in a batch call.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ pub(super) fn halve(
             *slot = Some(outcome.clone());
         }
     }
-    if failed >= FAILURES {
+    if failed >= MAX_FAILURES_IN_ROW {
         return Err(outcome);
     }
     match items {

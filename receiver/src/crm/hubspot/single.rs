@@ -43,7 +43,7 @@ impl HubSpot {
         let key = self.key(lead);
         // Without a unique value only the search can tell whether a write whose answer was lost made a record, and it
         // lags behind.
-        if lead.unknown && key.is_none() && lead.record.is_none() {
+        if lead.in_doubt && key.is_none() && lead.record.is_none() {
             return Ok(Outcome::AwaitVisibility {
                 after: SEARCH_LAG,
                 why: Failure::new(
@@ -234,9 +234,9 @@ impl HubSpot {
 pub(super) fn outcome(answer: Answer) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
-        Answer::Retry { after, why, unknown } => Outcome::Retry { after, why, unknown },
+        Answer::Retry { after, why, in_doubt } => Outcome::Retry { after, why, in_doubt },
         Answer::Pause(pause, why) => Outcome::Pause { pause, why },
-        Answer::Suspect { why, unknown, own } => Outcome::Suspect { why, unknown, own },
+        Answer::Suspect { why, in_doubt, own } => Outcome::Suspect { why, in_doubt, own },
         Answer::Refused(why, _) | Answer::Reject(why) => Outcome::Reject(why),
         Answer::Conflict(id, why) => Outcome::Hold {
             why,

@@ -12,13 +12,13 @@ use crate::crm::{Failure, RefusedProperty, retry_after};
 use crate::expression::Scope;
 
 /// For 429 without Retry-After: the window of most APIs' limits is shorter.
-const LIMITED: Duration = Duration::from_secs(10);
+const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
 /// How often wrong credentials and wrong addresses are tried again, so that a correction is noticed.
-const CORRECTION: Duration = Duration::from_mins(1);
+const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
 /// The longest id that is taken for one.
-const LONGEST_ID: usize = 255;
+const MAX_ID_LENGTH: usize = 255;
 /// How much of an answer is searched for the names of properties.
-const LOOKED_AT: usize = 2000;
+const MAX_SEARCHED_VALUES: usize = 2000;
 
 /// One answer, as expressions see it.
 #[derive(Debug)]
@@ -213,7 +213,7 @@ fn by_sink(
 fn retry(answers: &Answers, seen: &Seen) -> Answer {
     if seen.status() == 429 {
         return Answer::Pause(
-            seen.wait.unwrap_or(LIMITED),
+            seen.wait.unwrap_or(RETRY_AFTER_RATE_LIMITED),
             seen.failure(
                 answers,
                 "RateLimited",
@@ -238,7 +238,7 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
     let failure = |reason, message| seen.failure(answers, reason, message);
     match status {
         401 => Answer::Pause(
-            seen.wait.unwrap_or(CORRECTION),
+            seen.wait.unwrap_or(RETRY_AFTER_MISCONFIGURED),
             failure(
                 "InvalidCredentials",
                 "the CRM refused the credentials (401); put valid ones, with the right to write leads, into the Secret of rest.auth"
@@ -313,14 +313,14 @@ fn record_id(part: Option<&Part>, scope: &Scope<'_>) -> Result<Option<String>, F
 
 /// Whether a text can be a record's id, in a path and in the queue's memory.
 pub(super) fn usable_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control)
+    !id.is_empty() && id.len() <= MAX_ID_LENGTH && !id.chars().any(char::is_control)
 }
 
 /// Which of the sent properties an error body names, as keys or as texts (`"field": "Email"`, a JSON pointer's end).
 /// Only names that the sink itself uses are repeated: an answer may quote the lead.
 fn named(body: &Value, sent: &[&str]) -> String {
     let mut found = BTreeSet::new();
-    let mut left = LOOKED_AT;
+    let mut left = MAX_SEARCHED_VALUES;
     collect(body, sent, &mut found, &mut left);
     if found.is_empty() {
         String::new()

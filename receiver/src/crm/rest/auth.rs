@@ -14,11 +14,11 @@ use crate::crm::token::TokenCache;
 use crate::crm::{Failure, Outcome, Throttle, retry_after};
 
 /// How often refused credentials are tried again, so that a correction is noticed.
-const CORRECTION: Duration = Duration::from_mins(1);
+const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
 /// For a token endpoint's 429 without Retry-After.
-const LIMITED: Duration = Duration::from_secs(10);
+const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
 /// Where the token endpoint's address stands.
-const TOKEN_URL: &str = "rest.auth.oauth2ClientCredentials.tokenUrl";
+const TOKEN_URL_FIELD: &str = "rest.auth.oauth2ClientCredentials.tokenUrl";
 
 /// How to sign in.
 #[derive(Debug)]
@@ -120,14 +120,14 @@ async fn fetch(
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(http::header::ACCEPT, "application/json")
         .body(flow.form.clone());
-    match exchange(request, timeout, throttle, "the token endpoint", TOKEN_URL).await {
+    match exchange(request, timeout, throttle, "the token endpoint", TOKEN_URL_FIELD).await {
         Ok(reply) => read(&reply, &flow.scheme),
         Err(NoAnswer::Throttled(denied)) => Err(Outcome::Throttled(denied)),
         // Whatever happened there, the CRM did not get the lead.
         Err(NoAnswer::Failed(why, _)) => Err(Outcome::Retry {
             after: None,
             why,
-            unknown: false,
+            in_doubt: false,
         }),
     }
 }
@@ -139,7 +139,7 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
     match reply.status {
         // A wrong address answers 404 with a page, too.
         200..=299 | 403 if reply.body == Body::Html => Err(Outcome::Pause {
-            pause: after.unwrap_or(CORRECTION),
+            pause: after.unwrap_or(RETRY_AFTER_MISCONFIGURED),
             why: reply.foreign("the token endpoint"),
         }),
         200..=299 => {
@@ -160,18 +160,18 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
             Ok((header, life.map(Duration::from_secs)))
         }
         429 => Err(Outcome::Pause {
-            pause: after.unwrap_or(LIMITED),
+            pause: after.unwrap_or(RETRY_AFTER_RATE_LIMITED),
             why: Failure::new(
                 "RateLimited",
                 "the token endpoint's request limit is used up (429)",
             ),
         }),
         300..=399 => Err(Outcome::Pause {
-            pause: CORRECTION,
+            pause: RETRY_AFTER_MISCONFIGURED,
             why: Failure::new(
                 "Redirected",
                 format!(
-                    "{TOKEN_URL} answers with a redirect ({}); write the endpoint's own address",
+                    "{TOKEN_URL_FIELD} answers with a redirect ({}); write the endpoint's own address",
                     reply.status
                 ),
             ),
@@ -180,7 +180,7 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
         status => Err(Outcome::Retry {
             after,
             why: Failure::new("Unavailable", format!("the token endpoint failed ({status})")),
-            unknown: false,
+            in_doubt: false,
         }),
     }
 }
@@ -194,7 +194,7 @@ fn error_code(body: &Value) -> &str {
 
 fn refused(code: &str, answer: &str) -> Outcome {
     Outcome::Pause {
-        pause: CORRECTION,
+        pause: RETRY_AFTER_MISCONFIGURED,
         why: Failure::new(
             "InvalidCredentials",
             format!(

@@ -14,7 +14,7 @@ use super::request::{Request, Variables, request};
 use super::search_lag::SearchLag;
 use super::settings::{Call, Find, Flow, Settings, Write};
 use crate::crm::exchange::{NoAnswer, Reply, exchange};
-use crate::crm::{Crm, Failure, Inspection, Known, Outcome, Throttle, Upsert};
+use crate::crm::{Crm, Failure, Known, Outcome, PreflightReport, Throttle, Upsert};
 
 /// A CRM that a sink describes.
 pub struct Rest {
@@ -49,7 +49,7 @@ impl Rest {
             | Outcome::Reject(_)
             | Outcome::Refused { .. }
             | Outcome::Hold { .. } => self.search_lag.end(lead),
-            Outcome::Retry { unknown: true, .. } | Outcome::Suspect { unknown: true, .. } => {
+            Outcome::Retry { in_doubt: true, .. } | Outcome::Suspect { in_doubt: true, .. } => {
                 self.search_lag.begin(lead);
             }
             Outcome::Retry { .. }
@@ -89,7 +89,7 @@ impl Rest {
                 .matching
                 .keeps_any(lead.properties.iter().map(|(name, _)| name.as_str()));
         let known = match &lead.record {
-            Some(Known::New) if lead.unknown => {
+            Some(Known::New) if lead.in_doubt => {
                 return Ok(Outcome::Hold {
                     why: Failure::new(
                         "AnswerLost",
@@ -102,7 +102,7 @@ impl Rest {
             Some(Known::Record(id)) => Some(id),
             None => None,
         };
-        if lead.unknown
+        if lead.in_doubt
             && let Some(outcome) = self.wait_for_lookup(find, lead)
         {
             return Ok(outcome);
@@ -165,7 +165,7 @@ impl Rest {
             Answer::Conflict(id, why) => self.after_conflict(find, lead, id, why, reads, throttle).await,
             Answer::NotFound(why) => Ok(path_missing(&why, "rest.create.path")),
             // The second time: neither the answer nor the lookup shows what was made. No third one.
-            Answer::Nameless(why) if lead.unknown => Ok(Outcome::Hold {
+            Answer::Nameless(why) if lead.in_doubt => Ok(Outcome::Hold {
                 why,
                 candidates: Vec::new(),
             }),
@@ -234,7 +234,7 @@ impl Rest {
                 "RecordGone",
                 "rest.lookup shows a record that rest.update does not find; it may just have been deleted",
             ),
-            unknown: false,
+            in_doubt: false,
         }))
     }
 
@@ -273,7 +273,7 @@ impl Rest {
                 "AwaitingVisibility",
                 "the CRM may have a record that its lookup does not show yet; waiting for rest.lookup.lag",
             ),
-            unknown: false,
+            in_doubt: false,
         })
     }
 
@@ -300,16 +300,16 @@ impl Rest {
     ) -> Called<(Answer, Seen)> {
         let request = request(&self.settings.base_url, call, variables).map_err(Outcome::Reject)?;
         let method = method(call);
-        let made_unknown = matches!(call.name, "create" | "upsert");
+        let may_create = matches!(call.name, "create" | "upsert");
         let reply = self
             .send(&method, &request, throttle)
             .await
             .map_err(|outcome| match outcome {
                 // Only a lost write that may have made a record is a matter of duplicates.
-                Outcome::Retry { after, why, unknown } => Outcome::Retry {
+                Outcome::Retry { after, why, in_doubt } => Outcome::Retry {
                     after,
                     why,
-                    unknown: unknown && made_unknown,
+                    in_doubt: in_doubt && may_create,
                 },
                 other => other,
             })?;
@@ -392,13 +392,13 @@ impl Crm for Rest {
         1
     }
 
-    async fn inspect(
+    async fn preflight(
         &self,
         _properties: &[&str],
         _create_only: &[&str],
         throttle: &dyn Throttle,
-    ) -> Inspection {
-        super::inspect::inspect(self, throttle).await
+    ) -> PreflightReport {
+        super::preflight::preflight(self, throttle).await
     }
 }
 

@@ -79,7 +79,7 @@ fn unreadable(lookup: &Lookup, seen: &Seen, reason: &str) -> Outcome {
             format!("{} ({}): {reason}", lookup.records.field, seen.status()),
         )
         .with_answer(seen.text()),
-        unknown: false,
+        in_doubt: false,
     }
 }
 

@@ -41,7 +41,7 @@ fn found(body: &str, status: u16) -> Result<Vec<Record>, String> {
     };
     let reply = Reply::new(status, http::HeaderMap::new(), body.to_owned());
     records(&lookup, &Seen::new(reply, "lookup"), &lead).map_err(|outcome| match outcome {
-        Outcome::Retry { why, unknown, .. } => format!("retry {unknown} {}", why.message),
+        Outcome::Retry { why, in_doubt, .. } => format!("retry {in_doubt} {}", why.message),
         Outcome::Reject(why) => format!("dead {}", why.message),
         other => format!("{other:?}"),
     })

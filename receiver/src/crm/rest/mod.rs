@@ -3,15 +3,15 @@
 //! * `settings`: what a sink says, compiled; `request`: a lead -> one request that cannot leave `baseUrl`.
 //! * `answer`: what an answer means; `find`: which of the records that a lookup found is the lead's. Both pure.
 //!   `search_lag`: leads whose record the lookup may not show yet; `outcome`: what becomes of a lead.
-//! * `auth`: credentials, and OAuth tokens that all callers share; `client`: the calls in their order; `inspect`: a
+//! * `auth`: credentials, and OAuth tokens that all callers share; `client`: the calls in their order; `preflight`: a
 //!   check that writes nothing.
 
 mod answer;
 mod auth;
 mod client;
 mod find;
-mod inspect;
 mod outcome;
+mod preflight;
 mod request;
 mod search_lag;
 mod settings;

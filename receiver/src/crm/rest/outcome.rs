@@ -9,17 +9,17 @@ pub(super) fn unfinished(answer: Answer, creates: bool, lead: &Upsert) -> Outcom
         Answer::Done(record) => Outcome::Delivered { record },
         Answer::Retry(after, why) => Outcome::Retry {
             after,
-            unknown: creates && why.reason == "Unavailable",
+            in_doubt: creates && why.reason == "Unavailable",
             why,
         },
         Answer::Nameless(why) | Answer::Unproven(why) => Outcome::Retry {
             after: None,
-            unknown: creates,
+            in_doubt: creates,
             why,
         },
         Answer::Suspect { why, own } => Outcome::Suspect {
             why,
-            unknown: false,
+            in_doubt: false,
             own,
         },
         Answer::Refused(why, properties) if properties.iter().any(|p| lead.identifies(&p.property)) => {
@@ -57,7 +57,7 @@ pub(super) fn path_missing(why: &Failure, field: &str) -> Outcome {
             format!("{}; see rest.baseUrl and {field}", why.message),
         )
         .with_answer(&why.answer),
-        unknown: false,
+        in_doubt: false,
         own: true,
     }
 }

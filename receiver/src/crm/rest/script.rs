@@ -148,11 +148,11 @@ impl Script {
         }
     }
 
-    /// The outcome in words: `delivered 7`, `retry AwaitingVisibility unknown=false`, …
+    /// The outcome in words: `delivered 7`, `retry AwaitingVisibility in_doubt=false`, …
     pub(super) async fn deliver(&self, lead: Upsert) -> String {
         match self.rest.upsert(&[lead], &Unlimited).await.pop().unwrap() {
             Outcome::Delivered { record } => format!("delivered {}", record.unwrap_or_default()),
-            Outcome::Retry { why, unknown, .. } => format!("retry {} unknown={unknown}", why.reason),
+            Outcome::Retry { why, in_doubt, .. } => format!("retry {} in_doubt={in_doubt}", why.reason),
             Outcome::AwaitVisibility { why, .. } => format!("settle {}", why.reason),
             Outcome::Pause { why, .. } => format!("pause {}", why.reason),
             Outcome::Suspect { why, own, .. } => format!("suspect {} own={own}", why.reason),
@@ -168,7 +168,7 @@ impl Script {
     }
 }
 
-pub(super) fn lead(record: Option<Known>, unknown: bool) -> Upsert {
+pub(super) fn lead(record: Option<Known>, in_doubt: bool) -> Upsert {
     Upsert {
         properties: vec![
             ("email".to_owned(), json!("ada@example.com")),
@@ -176,7 +176,7 @@ pub(super) fn lead(record: Option<Known>, unknown: bool) -> Upsert {
         ],
         lead: json!({"email": "ada@example.com"}),
         record,
-        unknown,
+        in_doubt,
         ..Upsert::default()
     }
 }

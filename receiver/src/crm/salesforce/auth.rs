@@ -20,9 +20,9 @@ use crate::crm::{Failure, Throttle};
 use crate::throttle::CrmHealth;
 
 /// Salesforce takes assertions that end within three minutes; the rest is for clocks that differ.
-const ASSERTION: Duration = Duration::from_mins(2);
+const ASSERTION_LIFETIME: Duration = Duration::from_mins(2);
 /// After a sign-in that got no answer, the next one waits so long: all callers would try at once.
-const BREATH: Duration = Duration::from_secs(2);
+const RETRY_AFTER_NO_ANSWER: Duration = Duration::from_secs(2);
 
 /// How a sink signs in.
 pub enum SignIn {
@@ -171,7 +171,8 @@ fn assertion(
 ) -> Result<String, Failure> {
     let header = json!({"alg": "RS256", "typ": "JWT"}).to_string();
     let claims =
-        json!({"iss": issuer, "sub": subject, "aud": audience, "exp": now + ASSERTION.as_secs()}).to_string();
+        json!({"iss": issuer, "sub": subject, "aud": audience, "exp": now + ASSERTION_LIFETIME.as_secs()})
+            .to_string();
     let signed = format!(
         "{}.{}",
         URL_SAFE_NO_PAD.encode(header),
@@ -236,7 +237,7 @@ impl Auth {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let form = sign_in
             .form(now.as_secs())
-            .map_err(|why| Answer::Pause(super::answer::SETTINGS, why))?;
+            .map_err(|why| Answer::Pause(super::answer::RETRY_AFTER_MISCONFIGURED, why))?;
         let started = Instant::now();
         let request = self.client.post(sign_in.token_url()).form(&form);
         let reply = match send(request, self.timeout, "Salesforce's sign-in", sign_in.address()).await {
@@ -248,7 +249,7 @@ impl Auth {
                     NoAnswer::Failed(why, _) => Answer::Retry {
                         after: None,
                         why,
-                        unknown: false,
+                        in_doubt: false,
                     },
                     denied @ NoAnswer::Throttled(_) => Answer::None(denied),
                 });
@@ -260,14 +261,14 @@ impl Auth {
         // A wrong address answers 404 with a page, too.
         if reply.body == Body::Html && matches!(reply.status, 200..=299 | 403) {
             let why = reply.foreign("Salesforce's sign-in");
-            return Err(Answer::Pause(super::answer::SETTINGS, why));
+            return Err(Answer::Pause(super::answer::RETRY_AFTER_MISCONFIGURED, why));
         }
         match token(reply.status, &reply.headers, &reply.text) {
             Token::Refused(answer) => Err(answer),
             Token::Given(token) => {
                 let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
                     Answer::Pause(
-                        super::answer::SETTINGS,
+                        super::answer::RETRY_AFTER_MISCONFIGURED,
                         Failure::new(
                             "InvalidCredentials",
                             "Salesforce's sign-in gave a token that no header can have",
@@ -288,17 +289,17 @@ fn hold(answer: &Answer) -> Duration {
         Answer::Retry {
             after: Some(after), ..
         } => *after,
-        _ => BREATH,
+        _ => RETRY_AFTER_NO_ANSWER,
     }
 }
 
 fn with_wait(answer: Answer, left: Duration) -> Answer {
     match answer {
         Answer::Pause(_, why) => Answer::Pause(left, why),
-        Answer::Retry { why, unknown, .. } => Answer::Retry {
+        Answer::Retry { why, in_doubt, .. } => Answer::Retry {
             after: Some(left),
             why,
-            unknown,
+            in_doubt,
         },
         other => other,
     }

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::Settings;
-use super::answer::{Answer, SETTINGS, classify};
+use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED, classify};
 use super::batch::{self, Kind, Write};
 use super::client::Salesforce;
 use super::soql::{self, Found, Shape};
@@ -90,11 +90,11 @@ impl Salesforce {
                     "UnreadableAnswer",
                     "Salesforce's answer to a query cannot be read",
                 ),
-                unknown: false,
+                in_doubt: false,
             }),
             // A query asks for the sink's own fields: what is wrong with it is wrong for every lead.
             Answer::Reject(why) | Answer::Refused(why, _) | Answer::Gone(why) => Err(Answer::Pause(
-                SETTINGS,
+                RETRY_AFTER_MISCONFIGURED,
                 Failure {
                     reason: "QueryRefused",
                     message: format!(
@@ -107,7 +107,7 @@ impl Salesforce {
             Answer::Retry { after, why, .. } => Err(Answer::Retry {
                 after,
                 why,
-                unknown: false,
+                in_doubt: false,
             }),
             answer => Err(answer),
         }
@@ -199,7 +199,7 @@ impl Salesforce {
                         message: "another call has just created the record; it will be found".to_owned(),
                         answer: why.answer,
                     },
-                    unknown: false,
+                    in_doubt: false,
                 }
             }
             answer => answer,

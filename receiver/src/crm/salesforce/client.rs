@@ -6,18 +6,18 @@ use async_trait::async_trait;
 use leadgate_crds::crm_sink::{ContactMatch, MatchingKey};
 use reqwest::Client;
 
-use super::answer::{Answer, SETTINGS};
+use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED};
 use super::auth::Auth;
 use super::batch::{self, Kind, Write};
 use super::calls::Call;
-use super::inspect;
 use super::limits::Limits;
 use super::plan::{self, Lead, Target};
+use super::preflight;
 use super::soql::{self, Found, Keys, Shape};
 use super::{Settings, contact};
 use crate::crm::batching::Batching;
 use crate::crm::exchange::NoAnswer;
-use crate::crm::{Candidate, Crm, Failure, Inspection, Outcome, Throttle, Upsert, Verdict};
+use crate::crm::{Candidate, Crm, Failure, Outcome, PreflightReport, Throttle, Upsert, Verdict};
 
 /// A Salesforce organisation.
 pub struct Salesforce {
@@ -44,7 +44,7 @@ impl Salesforce {
             client,
             auth,
             limits: Limits::default(),
-            batching: Batching::new(batch::MOST),
+            batching: Batching::new(batch::MAX_BATCH),
             data,
         }
     }
@@ -312,12 +312,15 @@ fn is_field(name: &str) -> bool {
 fn outcome(answer: Answer, lead: &Lead) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
-        Answer::Retry { after, why, unknown } => Outcome::Retry { after, why, unknown },
+        Answer::Retry { after, why, in_doubt } => Outcome::Retry { after, why, in_doubt },
         Answer::Pause(pause, why) => Outcome::Pause { pause, why },
-        Answer::Expired(why) => Outcome::Pause { pause: SETTINGS, why },
+        Answer::Expired(why) => Outcome::Pause {
+            pause: RETRY_AFTER_MISCONFIGURED,
+            why,
+        },
         Answer::Suspect { why, own } => Outcome::Suspect {
             why,
-            unknown: false,
+            in_doubt: false,
             own,
         },
         Answer::Reject(why) => Outcome::Reject(why),
@@ -333,7 +336,7 @@ fn outcome(answer: Answer, lead: &Lead) -> Outcome {
         Answer::Gone(why) => Outcome::Retry {
             after: None,
             why,
-            unknown: false,
+            in_doubt: false,
         },
         Answer::None(no_answer) => no_answer.into(),
     }
@@ -371,34 +374,35 @@ impl Crm for Salesforce {
                 outcome.unwrap_or_else(|| Outcome::Retry {
                     after: None,
                     why: Failure::new("NoOutcome", "Salesforce's client gave no outcome for the lead"),
-                    unknown: true,
+                    in_doubt: true,
                 })
             })
             .collect()
     }
 
     fn max_batch(&self) -> usize {
-        batch::MOST
+        batch::MAX_BATCH
     }
 
     fn notice(&self) -> Option<Failure> {
         self.batching.refusal()
     }
 
-    async fn inspect(
+    async fn preflight(
         &self,
         properties: &[&str],
         create_only: &[&str],
         throttle: &dyn Throttle,
-    ) -> Inspection {
+    ) -> PreflightReport {
         let settings = &self.settings;
         let describe = Call::get(format!("{}/sobjects/{}/describe", self.data, settings.object));
         let answer = match self.call(&describe, throttle).await {
             Ok(reply) => match self.classify(&reply) {
                 Answer::Done(_) => {
                     let shape = self.shape(properties.iter().copied());
-                    let problems = inspect::problems(reply.json(), properties, create_only, settings, &shape);
-                    return Inspection {
+                    let problems =
+                        preflight::problems(reply.json(), properties, create_only, settings, &shape);
+                    return PreflightReport {
                         reachable: Some(Ok(())),
                         credentials: Some(Ok(())),
                         problems,
@@ -413,19 +417,19 @@ impl Crm for Salesforce {
 }
 
 /// What it means for the sink that there is no description.
-fn not_described(answer: Answer, object: &str) -> Inspection {
-    let reached = |credentials, problems| Inspection {
+fn not_described(answer: Answer, object: &str) -> PreflightReport {
+    let reached = |credentials, problems| PreflightReport {
         reachable: Some(Ok(())),
         credentials,
         problems,
     };
     match answer {
-        Answer::None(NoAnswer::Throttled(_)) => Inspection::default(),
+        Answer::None(NoAnswer::Throttled(_)) => PreflightReport::default(),
         Answer::None(NoAnswer::Failed(why, _))
         | Answer::Retry { why, .. }
-        | Answer::Suspect { why, own: false } => Inspection {
+        | Answer::Suspect { why, own: false } => PreflightReport {
             reachable: Some(Err(why)),
-            ..Inspection::default()
+            ..PreflightReport::default()
         },
         Answer::Gone(_) => reached(
             Some(Ok(())),

@@ -2,7 +2,7 @@
 //! create new ones by external id.
 //!
 //! * Pure: `answer` (what answers mean), `external` (a value that is safe as an external id), `soql` (queries and what
-//!   they find), `plan` (which record is the lead's, and what is sent), `batch` (which writes share a call), `inspect`
+//!   they find), `plan` (which record is the lead's, and what is sent), `batch` (which writes share a call), `preflight`
 //!   (what a describe says about the sink's settings), `contact` (people who are contacts already).
 //! * Shells: `auth` (one sign-in for all callers), `calls` (one request each), `write` (many in few calls), `client` (a
 //!   batch), `limits` (the daily limit, seen coming).
@@ -14,9 +14,9 @@ mod calls;
 mod client;
 mod contact;
 mod external;
-mod inspect;
 mod limits;
 mod plan;
+mod preflight;
 mod soql;
 mod write;
 

@@ -210,7 +210,7 @@ fn create(lead: &Lead, taken: Option<&Found>, verdict: Verdict, new: bool, match
         || !new
             && (lead.upsert.email().is_some() && matching.compares(MatchingKey::Email)
                 || lead.upsert.phone().is_some() && matching.compares(MatchingKey::Phone));
-    if lead.upsert.unknown && !found_again {
+    if lead.upsert.in_doubt && !found_again {
         return Target::Hold {
             why: Failure::new(
                 "LostAnswer",

@@ -57,7 +57,7 @@ impl Keys {
         self.key(&["due:", sink.as_str()])
     }
 
-    /// Hash: contact -> `token attempts unknown lost why` of its first lead, once that was claimed.
+    /// Hash: contact -> `token attempts in_doubt lost why` of its first lead, once that was claimed.
     pub(super) fn state(&self, sink: &SinkId) -> String {
         self.key(&["state:", sink.as_str()])
     }

@@ -11,11 +11,11 @@ use super::writer::Tx;
 use crate::queue::{Contact, Content, DedupeKey, LeadId, SinkId};
 
 /// So many leads make a batch, if nothing asks for them earlier.
-const ROUND: usize = 8192;
+const BATCH_LEADS: usize = 8192;
 
 /// So many leads of a batch, at least, are filed in one transaction: the indices that follow time are the same few
 /// pages for all of them. More would make the others of the transaction wait longer.
-const STEP: usize = 1024;
+const MIN_INDEXED_AT_ONCE: usize = 1024;
 
 /// What is in the file, and not yet filed.
 pub(super) struct PendingIndex {
@@ -266,13 +266,13 @@ impl Tx<'_> {
 
     /// At the end of a transaction: files a part of what waits, if it is enough for a batch.
     pub(super) fn index_some(&mut self) -> rusqlite::Result<()> {
-        if self.index.batch.by_key.is_empty() && self.index.waiting().len() < ROUND {
+        if self.index.batch.by_key.is_empty() && self.index.waiting().len() < BATCH_LEADS {
             return Ok(());
         }
         let came_in = self.index.lines.len().saturating_sub(self.index.before.lines);
         // A little more than came in: the next batch is not much larger than this one.
         self.index.backlog += came_in + came_in / 8;
-        if self.index.backlog < STEP {
+        if self.index.backlog < MIN_INDEXED_AT_ONCE {
             return Ok(());
         }
         let backlog = std::mem::take(&mut self.index.backlog);

@@ -16,16 +16,16 @@ use super::{
 use crate::queue::{Millis, OpenError, QueueError, backpressure::Reservation};
 
 /// At most so many operations in one transaction.
-const GROUP: usize = 512;
+const MAX_GROUP: usize = 512;
 
 /// How long a caller waits for its answer. What comes later counts as unknown.
-const ANSWER: Duration = Duration::from_millis(950);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(950);
 
 /// How often a file that failed is opened anew.
-const REOPEN_EVERY: Duration = Duration::from_millis(200);
+const REOPEN_INTERVAL: Duration = Duration::from_millis(200);
 
 /// More pages than a file can have.
-const NO_LIMIT: i64 = 4_294_967_294;
+const UNLIMITED_PAGES: i64 = 4_294_967_294;
 
 /// Why an operation failed.
 pub(super) enum Failure {
@@ -65,7 +65,7 @@ impl Tx<'_> {
         };
         limit_pages(self.sql, limit)?;
         let done = work(self);
-        limit_pages(self.sql, NO_LIMIT)?;
+        limit_pages(self.sql, UNLIMITED_PAGES)?;
         done
     }
 }
@@ -172,7 +172,7 @@ impl Writer {
             _room: room,
         };
         self.jobs.send(Box::new(call)).map_err(|_| closed())?;
-        match tokio::time::timeout(ANSWER, answered).await {
+        match tokio::time::timeout(ANSWER_TIMEOUT, answered).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(closed()),
             Err(_) => Err(QueueError::Unavailable(
@@ -195,8 +195,8 @@ struct Store {
 
 impl Store {
     fn serve(mut self, mut waiting: mpsc::UnboundedReceiver<Box<dyn Job>>) {
-        let mut group = Vec::with_capacity(GROUP);
-        while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
+        let mut group = Vec::with_capacity(MAX_GROUP);
+        while waiting.blocking_recv_many(&mut group, MAX_GROUP) > 0 {
             group.retain(|job| !job.abandoned());
             self.commit(&mut group);
         }
@@ -250,7 +250,7 @@ impl Store {
             return Ok(());
         }
         if let Some((since, error)) = &self.broken
-            && since.elapsed() < REOPEN_EVERY
+            && since.elapsed() < REOPEN_INTERVAL
         {
             return Err(error.clone());
         }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Answer, CONCURRENT, DAILY, Error, record_id, record_ids, several_message};
+use super::{
+    Answer, Error, RETRY_AFTER_DAILY_LIMIT, RETRY_AFTER_RATE_LIMITED, record_id, record_ids, several_message,
+};
 use crate::crm::{Failure, RefusedProperty};
 
 /// What the first error whose code is known means; `None`: the HTTP status decides.
@@ -12,10 +14,10 @@ pub(super) fn answer(errors: &[Error<'_>], object: &str, text: &str) -> Option<A
 
 fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option<Answer> {
     let failure = |reason: &'static str, message: String| Failure::new(reason, message).with_answer(text);
-    let retry = |reason: &'static str, message: &str, unknown: bool| Answer::Retry {
+    let retry = |reason: &'static str, message: &str, in_doubt: bool| Answer::Retry {
         after: None,
         why: failure(reason, message.to_owned()),
-        unknown,
+        in_doubt,
     };
     let code = error.code;
     Some(match code {
@@ -24,18 +26,18 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
             format!("Salesforce refused the access token ({code})"),
         )),
         "REQUEST_LIMIT_EXCEEDED" if error.message.contains("Concurrent") => Answer::Pause(
-            CONCURRENT,
+            RETRY_AFTER_RATE_LIMITED,
             failure(
                 "RateLimited",
                 "too many long calls to Salesforce at once; lower delivery.concurrency if other apps share the organisation".to_owned(),
             ),
         ),
         "REQUEST_LIMIT_EXCEEDED" | "LIMIT_EXCEEDED" => Answer::Pause(
-            DAILY,
+            RETRY_AFTER_DAILY_LIMIT,
             failure("DailyLimit", "Salesforce's limit of API requests in 24 hours is used up".to_owned()),
         ),
         "STORAGE_LIMIT_EXCEEDED" => Answer::Pause(
-            DAILY,
+            RETRY_AFTER_DAILY_LIMIT,
             failure(
                 "StorageLimit",
                 "the Salesforce organisation's data storage is full; free some, or buy more".to_owned(),
@@ -61,7 +63,7 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
             "Salesforce does not know salesforce.apiVersion; write one that the organisation has".to_owned(),
             text,
         ),
-        "UNABLE_TO_LOCK_ROW" => retry("Locked", LOCKED, false),
+        "UNABLE_TO_LOCK_ROW" => retry("Locked", LOCKED_MESSAGE, false),
         "ENTITY_IS_LOCKED" => retry("Locked", "the Salesforce record is locked for approval", false),
         "SERVER_UNAVAILABLE" => retry("Unavailable", "Salesforce is unavailable", false),
         "REQUEST_RUNNING_TOO_LONG" | "QUERY_TIMEOUT" | "UNKNOWN_EXCEPTION" | "CANNOT_EXECUTE_FLOW_TRIGGER_TIMEOUT" => {
@@ -90,7 +92,7 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
         "DUPLICATES_DETECTED" => duplicates(error, object, text),
         "DUPLICATE_VALUE" => taken(error, text),
         // A trigger's or flow's text quotes what befell it.
-        _ if names(error.message, TRANSIENT) => retry("Locked", LOCKED, false),
+        _ if names(error.message, TRANSIENT_MARKS) => retry("Locked", LOCKED_MESSAGE, false),
         _ => {
             let why = rejected(code, all)?.with_answer(text);
             match refused(all) {
@@ -101,13 +103,13 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
     })
 }
 
-const LOCKED: &str = "another transaction holds what the Salesforce record needs";
+const LOCKED_MESSAGE: &str = "another transaction holds what the Salesforce record needs";
 
 /// The reason of what a trigger or a flow refuses.
 pub(super) const AUTOMATION: &str = "AutomationFailed";
 
 /// Marks of what passes by itself, wherever they stand (Salesforce's status codes, and Apex's words for a lock).
-const TRANSIENT: &[&str] = &[
+const TRANSIENT_MARKS: &[&str] = &[
     "UNABLE_TO_LOCK_ROW",
     "unable to obtain exclusive access",
     "Record Currently Unavailable",
@@ -118,7 +120,7 @@ const TRANSIENT: &[&str] = &[
 ];
 
 /// Marks of the limits that a transaction has (Apex Developer Guide, "Execution Governors and Limits").
-const LIMITS: &[&str] = &[
+const LIMIT_MARKS: &[&str] = &[
     "LimitException",
     "Too many",
     "time limit exceeded",
@@ -133,7 +135,7 @@ fn names(text: &str, marks: &[&str]) -> bool {
 
 /// Whether an answer says that a transaction's limits were exceeded.
 pub(super) fn names_a_limit(text: &str) -> bool {
-    names(text, LIMITS)
+    names(text, LIMIT_MARKS)
 }
 
 /// The fields without which the record would be taken, if all errors are about such.

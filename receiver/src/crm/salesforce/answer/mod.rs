@@ -17,11 +17,11 @@ use crate::crm::exchange::{Body, NoAnswer, Reply};
 use crate::crm::{Failure, RefusedProperty, retry_after};
 
 /// How often what a person must correct is tried again, so that the correction is noticed.
-pub(super) const SETTINGS: Duration = Duration::from_mins(1);
+pub(super) const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
 /// The daily limit is a rolling one of 24 h: some of it comes back all the time.
-pub(super) const DAILY: Duration = Duration::from_mins(15);
+pub(super) const RETRY_AFTER_DAILY_LIMIT: Duration = Duration::from_mins(15);
 /// Too many long calls at once.
-const CONCURRENT: Duration = Duration::from_secs(10);
+const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
 
 /// One answer of Salesforce about one record.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub(super) enum Answer {
         after: Option<Duration>,
         why: Failure,
         /// Whether Salesforce may have written it.
-        unknown: bool,
+        in_doubt: bool,
     },
     /// Nothing will be accepted for so long.
     Pause(Duration, Failure),
@@ -71,7 +71,7 @@ impl Answer {
         Self::Retry {
             after: None,
             why: reply.foreign("Salesforce"),
-            unknown: true,
+            in_doubt: true,
         }
     }
 
@@ -87,7 +87,10 @@ impl Answer {
 
     /// A matter of the sink or of the organisation.
     pub(super) fn settings(reason: &'static str, message: String, answer: &str) -> Self {
-        Self::Pause(SETTINGS, Failure::new(reason, message).with_answer(answer))
+        Self::Pause(
+            RETRY_AFTER_MISCONFIGURED,
+            Failure::new(reason, message).with_answer(answer),
+        )
     }
 }
 
@@ -154,7 +157,7 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
                 after,
                 why: failure("Unavailable", format!("Salesforce failed ({status})")),
                 // 503 says that the server did not begin.
-                unknown: status != 503,
+                in_doubt: status != 503,
             };
         }
         _ => {}
@@ -189,7 +192,7 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
             format!("Salesforce has no such record or path ({status} {code})"),
         )),
         408 | 429 => Answer::Pause(
-            after.unwrap_or(CONCURRENT),
+            after.unwrap_or(RETRY_AFTER_RATE_LIMITED),
             failure("RateLimited", format!("Salesforce asked to slow down ({status})")),
         ),
         _ => Answer::Reject(failure(
@@ -203,7 +206,7 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
 fn not_before(answer: Answer, after: Option<Duration>) -> Answer {
     match (answer, after) {
         (Answer::Pause(pause, why), Some(after)) => Answer::Pause(pause.max(after), why),
-        (Answer::Retry { why, unknown, .. }, after @ Some(_)) => Answer::Retry { after, why, unknown },
+        (Answer::Retry { why, in_doubt, .. }, after @ Some(_)) => Answer::Retry { after, why, in_doubt },
         (answer, _) => answer,
     }
 }

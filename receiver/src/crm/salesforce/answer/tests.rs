@@ -14,8 +14,8 @@ fn shown(answer: Answer) -> String {
         Answer::Taken { field, holder, why } => {
             (format!("Taken {field} {}", holder.unwrap_or_default()), why)
         }
-        Answer::Retry { after, why, unknown } => (
-            format!("Retry {} {unknown}", after.map_or(0, |d| d.as_secs())),
+        Answer::Retry { after, why, in_doubt } => (
+            format!("Retry {} {in_doubt}", after.map_or(0, |d| d.as_secs())),
             why,
         ),
         Answer::Pause(pause, why) => (format!("Pause {}", pause.as_secs()), why),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::{Answer, SETTINGS, word};
+use super::{Answer, RETRY_AFTER_MISCONFIGURED, word};
 use crate::crm::{Failure, retry_after};
 
 /// The result of a sign-in.
@@ -25,7 +25,7 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
         200..=299 => match body.get("access_token").and_then(Value::as_str) {
             Some(token) if !token.is_empty() => return Token::Given(token.to_owned()),
             _ => pause(
-                SETTINGS,
+                RETRY_AFTER_MISCONFIGURED,
                 "InvalidCredentials",
                 "Salesforce's sign-in gave no access token; check salesforce.instanceUrl and loginUrl"
                     .to_owned(),
@@ -37,10 +37,10 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
                 "SignInUnavailable",
                 format!("Salesforce's sign-in failed ({status})"),
             ),
-            unknown: false,
+            in_doubt: false,
         },
         300..=399 | 404 | 405 => pause(
-            SETTINGS,
+            RETRY_AFTER_MISCONFIGURED,
             "InvalidCredentials",
             format!(
                 "there is no Salesforce sign-in at this address ({status}); check salesforce.instanceUrl (client credentials) or loginUrl"
@@ -49,7 +49,7 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
         _ => {
             let code = word(body.get("error").and_then(Value::as_str).unwrap_or_default());
             pause(
-                after.unwrap_or(SETTINGS),
+                after.unwrap_or(RETRY_AFTER_MISCONFIGURED),
                 "InvalidCredentials",
                 format!(
                     "Salesforce refused to sign in ({status} {code}); {}",

@@ -5,10 +5,14 @@ use serde_json::{Value, json};
 use super::HubSpot;
 use super::answer::Answer;
 use crate::crm::exchange::{NoAnswer, Reply};
-use crate::crm::{Failure, Inspection, Throttle};
+use crate::crm::{Failure, PreflightReport, Throttle};
 
 impl HubSpot {
-    pub(super) async fn inspect_account(&self, properties: &[&str], throttle: &dyn Throttle) -> Inspection {
+    pub(super) async fn preflight_account(
+        &self,
+        properties: &[&str],
+        throttle: &dyn Throttle,
+    ) -> PreflightReport {
         let schema = match self.api.schema(throttle).await {
             Ok(reply) => reply,
             Err(no_answer) => return unreached(no_answer),
@@ -17,15 +21,15 @@ impl HubSpot {
             Answer::Done(_) if schema.json().get("results").is_some_and(Value::is_array) => {
                 let missing = judge(schema.json(), properties, &self.settings.unique_property);
                 let problems = self.mend(missing, throttle).await;
-                Inspection {
+                PreflightReport {
                     reachable: Some(Ok(())),
                     credentials: Some(Ok(())),
                     problems,
                 }
             }
-            Answer::Done(_) => Inspection {
+            Answer::Done(_) => PreflightReport {
                 reachable: Some(Err(schema.foreign("HubSpot"))),
-                ..Inspection::default()
+                ..PreflightReport::default()
             },
             // The token may lack crm.schemas.contacts.read and be good enough for leads.
             Answer::Suspect { own: true, .. } => match self.api.any_record(throttle).await {
@@ -116,7 +120,7 @@ fn definition(name: &str) -> Value {
     })
 }
 
-fn of_answer(reply: &Reply) -> Inspection {
+fn of_answer(reply: &Reply) -> PreflightReport {
     let (reachable, credentials) = match reply.answer() {
         Answer::Done(_) => (Some(Ok(())), Some(Ok(()))),
         Answer::Pause(_, why) if why.reason == "InvalidCredentials" => (Some(Ok(())), Some(Err(why))),
@@ -133,20 +137,20 @@ fn of_answer(reply: &Reply) -> Inspection {
         ),
         _ => (Some(Ok(())), None),
     };
-    Inspection {
+    PreflightReport {
         reachable,
         credentials,
         problems: Vec::new(),
     }
 }
 
-fn unreached(no_answer: NoAnswer) -> Inspection {
-    Inspection {
+fn unreached(no_answer: NoAnswer) -> PreflightReport {
+    PreflightReport {
         reachable: match no_answer {
             NoAnswer::Throttled(_) => None,
             NoAnswer::Failed(why, _) => Some(Err(why)),
         },
-        ..Inspection::default()
+        ..PreflightReport::default()
     }
 }
 

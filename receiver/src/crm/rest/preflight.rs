@@ -8,7 +8,7 @@ use super::answer::{Answer, Seen, classify};
 use super::client::{Rest, method};
 use super::request::{Request, Variables, request};
 use super::settings::Flow;
-use crate::crm::{Failure, Inspection, Outcome, Throttle, Upsert};
+use crate::crm::{Failure, Outcome, PreflightReport, Throttle, Upsert};
 
 /// Nobody has this address (RFC 2606) or this number (the range of fiction in North America).
 fn nobody() -> Upsert {
@@ -24,7 +24,7 @@ fn nobody() -> Upsert {
     }
 }
 
-pub(super) async fn inspect(rest: &Rest, throttle: &dyn Throttle) -> Inspection {
+pub(super) async fn preflight(rest: &Rest, throttle: &dyn Throttle) -> PreflightReport {
     let (method, request) = harmless(rest);
     match rest.send(&method, &request, throttle).await {
         Ok(reply) => {
@@ -35,16 +35,16 @@ pub(super) async fn inspect(rest: &Rest, throttle: &dyn Throttle) -> Inspection 
                     if matches!(rest.settings.flow, Flow::Upsert(_))
                         && matches!(seen.status(), 404 | 405) =>
                 {
-                    Inspection {
+                    PreflightReport {
                         reachable: Some(Ok(())),
-                        ..Inspection::default()
+                        ..PreflightReport::default()
                     }
                 }
-                Answer::Unproven(why) | Answer::Suspect { why, own: false } => Inspection {
+                Answer::Unproven(why) | Answer::Suspect { why, own: false } => PreflightReport {
                     reachable: Some(Err(why)),
-                    ..Inspection::default()
+                    ..PreflightReport::default()
                 },
-                answer => Inspection {
+                answer => PreflightReport {
                     reachable: Some(Ok(())),
                     credentials: credentials(answer, seen.status()),
                     problems: Vec::new(),
@@ -97,17 +97,17 @@ fn credentials(answer: Answer, status: u16) -> Option<Result<(), Failure>> {
     }
 }
 
-fn without_answer(outcome: Outcome) -> Inspection {
+fn without_answer(outcome: Outcome) -> PreflightReport {
     match outcome {
-        Outcome::Pause { why, .. } if why.reason == "InvalidCredentials" => Inspection {
+        Outcome::Pause { why, .. } if why.reason == "InvalidCredentials" => PreflightReport {
             reachable: Some(Ok(())),
             credentials: Some(Err(why)),
             problems: Vec::new(),
         },
-        Outcome::Retry { why, .. } => Inspection {
+        Outcome::Retry { why, .. } => PreflightReport {
             reachable: Some(Err(why)),
-            ..Inspection::default()
+            ..PreflightReport::default()
         },
-        _ => Inspection::default(),
+        _ => PreflightReport::default(),
     }
 }
