@@ -18,7 +18,7 @@ use crate::descriptors;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
-use crate::outgoing;
+use crate::outbound;
 use crate::queue::{self, OpenOptions, Queue};
 use crate::source::auth::CertificateRule;
 
@@ -33,7 +33,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     folders_exist(&cli.folders())?;
     // An error means that a provider is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = outgoing::client(cli.may_call_this_machine())?;
+    let client = outbound::client(cli.may_call_this_machine())?;
     let token = cli.admin_token_file.as_deref().map(admin_token).transpose()?;
     // Bind first: a taken port should not open, and lock, the queue.
     let public = http::bind(&cli.listen)?;

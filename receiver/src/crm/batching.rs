@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use super::exchange::NoAnswer;
+use crate::outbound::NoAnswer;
 
 /// After so many full calls that passed, the next is larger.
 const GROW_AFTER_CALLS: usize = 20;

@@ -1,39 +1,42 @@
 //! The CRMs: a batch of leads in, an outcome per lead out.
 //!
-//! * [`Crm`] is what delivery drives; `hubspot` keeps it. Each has a table that maps the CRM's answers to
-//!   [`Outcome`]s, tested with that CRM's documented bodies.
+//! * [`Crm`] is what delivery drives. `registry` is the one place that knows all CRMs.
+//! * Each CRM is a folder with the same files: `mod.rs` (the account, `impl Crm`), `settings.rs` (a sink and its Secrets,
+//!   compiled), `api.rs` (one request each), `answer.rs` (what answers mean: a table, with the CRM's documented bodies as
+//!   its test), `upsert.rs` (the order of calls for a lead; `batch.rs` where calls take several), `preflight.rs`; and
+//!   what else it needs.
 //! * A CRM knows neither queue nor HTTP server. It asks its [`Throttle`] before each request, and tells it how the CRM
 //!   fared.
 
+mod answer;
 mod batching;
-mod exchange;
 pub mod hubspot;
 mod matching;
 pub mod phone_forms;
 mod properties;
+pub mod registry;
 pub mod rest;
-mod retry_after;
 pub mod salesforce;
-mod throttle;
 mod token;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use leadgate_crds::CrmSinkSpec;
 use serde_json::Value;
 
 pub use matching::{Candidate, Matching, Verdict};
 pub use properties::{Mapping, MappingError};
-pub use retry_after::retry_after;
-pub use throttle::{Throttle, Throttled};
 
-use crate::shown;
+pub use crate::failure::Failure;
+use crate::outbound::NoAnswer;
+use crate::secret_value::ReadSecret;
+pub use crate::throttle::{Throttle, Throttled};
 
 /// A CRM may ask to be left alone for this long at most: a wrong `Retry-After` would else stop a sink for years.
 pub const MAX_PAUSE: Duration = Duration::from_hours(1);
-
-/// The longest part of a CRM's answer that is kept with a dead lead.
-const MAX_KEPT_ANSWER: usize = 4096;
 
 /// A lead as a CRM gets it.
 #[derive(Debug, Clone, Default)]
@@ -194,50 +197,16 @@ pub struct RefusedProperty {
     pub reason: &'static str,
 }
 
-/// Why a lead did not arrive. `message` goes to logs and status: it names properties and codes and quotes no value.
-/// `answer` goes into the dead letter only.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Failure {
-    /// A stable CamelCase word.
-    pub reason: &'static str,
-    /// For a person, without personal data.
-    pub message: String,
-    /// The CRM's own words, bounded.
-    pub answer: String,
-}
-
-impl Failure {
-    /// A failure without an answer.
-    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: shown::message(message),
-            answer: String::new(),
+impl From<NoAnswer> for Outcome {
+    fn from(no_answer: NoAnswer) -> Self {
+        match no_answer {
+            NoAnswer::Throttled(denied) => Self::Throttled(denied),
+            NoAnswer::Failed(why, in_doubt) => Self::Retry {
+                after: None,
+                why,
+                in_doubt,
+            },
         }
-    }
-
-    /// As the reason of a pause, which is one text: the word, then the words.
-    pub fn for_pause(&self) -> String {
-        format!("{}: {}", self.reason, self.message)
-    }
-
-    /// With the CRM's words, cut to a bearable length; control characters, which a terminal would obey, are replaced.
-    #[must_use]
-    pub fn with_answer(mut self, answer: &str) -> Self {
-        let end = answer.floor_char_boundary(MAX_KEPT_ANSWER);
-        self.answer = answer
-            .get(..end)
-            .unwrap_or_default()
-            .chars()
-            .map(|c| {
-                if c.is_control() && c != '\n' && c != '\t' {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
-            .collect();
-        self
     }
 }
 
@@ -270,6 +239,43 @@ pub trait Crm: Send + Sync + 'static {
         create_only: &[&str],
         throttle: &dyn Throttle,
     ) -> PreflightReport;
+}
+
+/// A sink's CRM as its manifest describes it: what is asked before and while it is compiled. Its type in
+/// `leadgate_crds` implements this, in that CRM's `settings`.
+pub trait CrmSpec {
+    /// Compiles with its Secrets; every error names its field and the remedy.
+    fn compile(
+        &self,
+        sink: &CrmSinkSpec,
+        read_secret: &ReadSecret<'_>,
+    ) -> Result<Arc<dyn CrmSettings>, Vec<String>>;
+
+    /// Property -> expression, for sinks without `properties`.
+    fn standard_properties(&self) -> &'static [(&'static str, &'static str)];
+
+    /// Whether a sink's own properties come on top of the standard ones. Not where the names are not known: what is written
+    /// then is all that is sent.
+    fn extends_standard_properties(&self) -> bool {
+        false
+    }
+
+    /// Whether `matching.contacts` means anything here.
+    fn has_contacts(&self) -> bool {
+        false
+    }
+
+    /// What is wrong when no property says whose record it is, since each lead would make one more. `maps` tells whether
+    /// the sink gives a property.
+    fn unidentified(&self, _maps: &dyn Fn(&str) -> bool) -> Option<String> {
+        None
+    }
+}
+
+/// How to reach a CRM: a compiled [`CrmSpec`].
+pub trait CrmSettings: fmt::Debug + Send + Sync {
+    /// The account, over a shared HTTP client.
+    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm>;
 }
 
 /// What [`Crm::preflight`] found.

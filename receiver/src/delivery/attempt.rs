@@ -5,27 +5,16 @@ use std::sync::Arc;
 use leadgate_crds::crm_sink::OnRefusedProperty;
 use serde_json::{Value, json};
 
+use super::context::Context;
 use super::hydrate;
 use crate::config::Sink;
 use crate::crm::{Crm, Failure, Known, Mapping, Outcome, RefusedProperty, Throttle, Upsert};
 use crate::expression::sparingly;
 use crate::lead::StoredLead;
-use crate::metrics::Metrics;
-use crate::queue::{Claim, Queue};
-use crate::source::Webhook;
-
-/// What an attempt needs besides the lead.
-pub(super) struct Tools<'a> {
-    pub(super) sink: &'a Arc<Sink>,
-    /// The webhook that took the lead, if it still exists.
-    pub(super) webhook: Option<Arc<Webhook>>,
-    pub(super) queue: &'a dyn Queue,
-    pub(super) client: &'a reqwest::Client,
-    pub(super) metrics: &'a Metrics,
-}
+use crate::queue::Claim;
 
 /// Maps the lead as the sink says now; or what becomes of it instead.
-pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, Outcome> {
+pub(super) async fn prepare(claim: &Claim, context: &Context<'_>) -> Result<Upsert, Outcome> {
     let stored = StoredLead::decode(&claim.body).map_err(|_| {
         Outcome::Reject(Failure::new(
             "Unreadable",
@@ -35,7 +24,7 @@ pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, 
     let stored = match &stored.hydrate {
         None => stored,
         Some(url) => {
-            let (lead, payload) = hydrate::fetch(url, &stored.payload, &stored.lead, claim, tools).await?;
+            let (lead, payload) = hydrate::fetch(url, &stored.payload, &stored.lead, claim, context).await?;
             StoredLead {
                 lead,
                 payload,
@@ -44,7 +33,7 @@ pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, 
         }
     };
     let webhook = webhook_of(claim);
-    let (mapped, stored) = mapped(stored, &webhook, tools.sink).await;
+    let (mapped, stored) = mapped(stored, &webhook, context.sink).await;
     let (properties, create_only) = mapped.map_err(Outcome::Reject)?;
     let known = claim.record.as_deref().map(Known::from_memory);
     let chosen = known.as_ref().is_some_and(|(_, chosen)| *chosen);
@@ -78,12 +67,12 @@ pub(super) async fn attempt(
     claims: &[Claim],
     crm: &dyn Crm,
     throttle: &dyn Throttle,
-    tools: &[Tools<'_>],
+    contexts: &[Context<'_>],
 ) -> Vec<Attempted> {
     let mut attempted = Vec::with_capacity(claims.len());
     let (mut places, mut upserts) = (Vec::new(), Vec::new());
-    for (place, (claim, tools)) in claims.iter().zip(tools).enumerate() {
-        let (outcome, before_crm) = match prepare(claim, tools).await {
+    for (place, (claim, context)) in claims.iter().zip(contexts).enumerate() {
+        let (outcome, before_crm) = match prepare(claim, context).await {
             Ok(upsert) => {
                 places.push(place);
                 upserts.push(upsert);
@@ -97,9 +86,9 @@ pub(super) async fn attempt(
             before_crm,
         });
     }
-    let drops = tools
+    let drops = contexts
         .first()
-        .is_some_and(|tools| tools.sink.delivery.on_refused_property == OnRefusedProperty::Drop);
+        .is_some_and(|context| context.sink.delivery.on_refused_property == OnRefusedProperty::Drop);
     for _ in 0..MAX_OFFERS {
         if upserts.is_empty() {
             break;

@@ -2,19 +2,25 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::Value;
 
-use super::attempt::Tools;
+use super::context::Context;
 use super::judge::RETRY_AFTER_MISCONFIGURED;
 use super::settle::since;
-use crate::crm::{Failure, MAX_PAUSE, Outcome, Throttled, retry_after};
+use crate::crm::{Failure, MAX_PAUSE, Outcome, Throttle, Throttled};
 use crate::lead::{Lead, Problem};
-use crate::outgoing;
-use crate::queue::{Breaker, Claim, CrmHealth, QueueError, RateLimit, SinkId, WebhookId};
+use crate::outbound::{NoAnswer, Peer, exchange, retry_after};
+use crate::queue::{Breaker, Claim, CrmHealth, Queue, RateLimit, SinkId, WebhookId};
 use crate::source::{Fetched, Hydrator, Webhook, judge};
 
-/// For one call.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Whose API, for messages.
+const API: Peer<'static> = Peer {
+    name: "the sender's API",
+    address: "payload.hydrate.baseUrl",
+    timeout: Duration::from_secs(10),
+    timeout_is: "10 seconds",
+};
 /// Far below what any of these APIs allows.
 const RATE_LIMIT: RateLimit = RateLimit {
     requests: 50,
@@ -43,9 +49,9 @@ pub(super) async fn fetch(
     notification: &Value,
     known: &Value,
     claim: &Claim,
-    tools: &Tools<'_>,
+    context: &Context<'_>,
 ) -> Result<(Value, Value), Outcome> {
-    let Some((webhook, hydrate)) = tools
+    let Some((webhook, hydrate)) = context
         .webhook
         .as_deref()
         .and_then(|w| Some((w, w.hydrate.as_ref()?)))
@@ -55,11 +61,17 @@ pub(super) async fn fetch(
     };
     // Shared by all replicas, and apart from the CRM's own limiter.
     let api = api(&claim.webhook);
-    permit(&api, since(claim.queued_at), tools).await?;
-    let answer = get(url, hydrate, &api, tools).await?;
+    let throttle = ApiThrottle {
+        api: &api,
+        queue: context.queue,
+        age: since(claim.queued_at),
+    };
+    let answer = get(url, hydrate, &throttle, context.client).await?;
     let (lead, notes) = complete(webhook, &answer, notification, known)?;
     if !notes.is_empty() {
-        tools.metrics.left_out(&claim.webhook, claim.id.as_str(), &notes);
+        context
+            .metrics
+            .left_out(&claim.webhook, claim.id.as_str(), &notes);
     }
     Ok((lead, answer))
 }
@@ -69,101 +81,112 @@ pub(super) fn api(webhook: &WebhookId) -> SinkId {
     SinkId::new(format!("{webhook}#hydrate"))
 }
 
-async fn permit(api: &SinkId, age: Duration, tools: &Tools<'_>) -> Result<(), Outcome> {
-    let down = |error: QueueError| {
-        Outcome::Throttled(Throttled {
-            wait: RETRY_AFTER_STORE_DOWN,
-            reason: error.to_string(),
-        })
-    };
-    let grant = tools
-        .queue
-        .permits(api, 1, Some(RATE_LIMIT), BREAKER)
-        .await
-        .map_err(down)?;
-    if grant.granted > 0 {
-        return Ok(());
-    }
-    // The lead waits; the sink and its other webhooks go on. A young lead looks again soon, so that a new token is
-    // noticed; a backlog of old ones does not keep the store busy.
-    let pace = (age / 10).clamp(RETRY_AFTER_NEW, RETRY_AFTER_OLD);
-    let reason = grant.paused.unwrap_or_else(|| HYDRATE_WAITS.to_owned());
-    Err(Outcome::Throttled(Throttled {
-        wait: grant.wait.min(pace),
-        reason,
-    }))
+/// The limiter, pause and circuit of a sender's API.
+struct ApiThrottle<'a> {
+    api: &'a SinkId,
+    queue: &'a dyn Queue,
+    /// Of the lead that is fetched.
+    age: Duration,
 }
 
-async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> Result<Value, Outcome> {
+impl ApiThrottle<'_> {
+    async fn pause(&self, pause: Duration, why: &Failure) {
+        let pause = pause.min(MAX_PAUSE);
+        if let Err(error) = self.queue.pause(self.api, pause, &why.for_pause()).await {
+            tracing::debug!(%error, "the pause of payload.hydrate could not be stored");
+        }
+    }
+}
+
+#[async_trait]
+impl Throttle for ApiThrottle<'_> {
+    async fn acquire(&self) -> Result<(), Throttled> {
+        let grant = self
+            .queue
+            .permits(self.api, 1, Some(RATE_LIMIT), BREAKER)
+            .await
+            .map_err(|error| Throttled {
+                wait: RETRY_AFTER_STORE_DOWN,
+                reason: error.to_string(),
+            })?;
+        if grant.granted > 0 {
+            return Ok(());
+        }
+        // The lead waits; the sink and its other webhooks go on. A young lead looks again soon, so that a new token is
+        // noticed; a backlog of old ones does not keep the store busy.
+        let pace = (self.age / 10).clamp(RETRY_AFTER_NEW, RETRY_AFTER_OLD);
+        Err(Throttled {
+            wait: grant.wait.min(pace),
+            reason: grant.paused.unwrap_or_else(|| HYDRATE_WAITS.to_owned()),
+        })
+    }
+
+    async fn report(&self, health: CrmHealth, _elapsed: Duration) {
+        if let Err(error) = self.queue.report(self.api, health, BREAKER).await {
+            tracing::debug!(%error, "the circuit breaker of payload.hydrate could not be told");
+        }
+    }
+}
+
+async fn get(
+    url: &str,
+    hydrate: &Hydrator,
+    throttle: &ApiThrottle<'_>,
+    client: &reqwest::Client,
+) -> Result<Value, Outcome> {
     let retry = |after, why| Outcome::Retry {
         after,
         why,
         in_doubt: false,
     };
-    let request = tools
-        .client
+    let request = client
         .get(url)
-        .header(hydrate.header.clone(), hydrate.token.clone())
-        .timeout(CALL_TIMEOUT);
-    let response = request.send().await;
-    let health = match &response {
-        Ok(response) if response.status().as_u16() < 500 => CrmHealth::Up,
-        _ => CrmHealth::Down,
-    };
-    if let Err(error) = tools.queue.report(api, health, BREAKER).await {
-        tracing::debug!(%error, "the circuit breaker of payload.hydrate could not be told");
-    }
-    let mut response = response.map_err(|error| {
-        let message = if outgoing::is_refused(&error) {
-            "the sender's API is not called: the host of payload.hydrate.baseUrl resolves to this machine or a link-local \
-             address; correct its DNS entry, or start the receiver with --allow-local-addresses for a simulator"
-        } else {
-            "the sender's API (payload.hydrate) did not answer"
-        };
-        retry(None, Failure::new("HydrateUnreachable", message))
-    })?;
-    let status = response.status().as_u16();
-    let after = retry_after(response.headers());
-    let mut bytes = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > MAX_ANSWER {
-            return Err(Outcome::Reject(Failure::new(
-                "HydrateFailed",
-                "the answer of the sender's API is too large",
-            )));
+        .header(hydrate.header.clone(), hydrate.token.clone());
+    let reply = match exchange(request, API, throttle).await {
+        Ok(reply) => reply,
+        Err(NoAnswer::Throttled(denied)) => return Err(Outcome::Throttled(denied)),
+        // Nothing was written by it, whatever became of it.
+        Err(NoAnswer::Failed(why, _)) => {
+            return Err(retry(
+                None,
+                Failure {
+                    reason: "HydrateUnreachable",
+                    ..why
+                },
+            ));
         }
+    };
+    if reply.text.len() > MAX_ANSWER {
+        return Err(Outcome::Reject(Failure::new(
+            "HydrateFailed",
+            "the answer of the sender's API is too large",
+        )));
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let failure = |reason, message: String| Failure::new(reason, message).with_answer(&text);
-    match judge(status, &bytes) {
+    let after = retry_after(&reply.headers);
+    let failure = |reason, message: String| Failure::new(reason, message).with_answer(&reply.text);
+    match judge(reply.status, reply.text.as_bytes()) {
         Fetched::Lead(lead) => Ok(lead),
         Fetched::Credentials(message) => {
             let why = failure("HydrateCredentials", message);
-            pause(api, RETRY_AFTER_MISCONFIGURED, &why, tools).await;
+            throttle.pause(RETRY_AFTER_MISCONFIGURED, &why).await;
             Err(retry(None, why))
         }
         Fetched::Throttled(message) => {
             let why = failure("HydrateThrottled", message);
-            pause(api, after.unwrap_or(RETRY_AFTER_RATE_LIMITED), &why, tools).await;
+            throttle
+                .pause(after.unwrap_or(RETRY_AFTER_RATE_LIMITED), &why)
+                .await;
             Err(retry(None, why))
         }
         Fetched::Unavailable(message) => {
             let why = failure("HydrateUnavailable", message);
             if let Some(after) = after {
-                pause(api, after, &why, tools).await;
+                throttle.pause(after, &why).await;
             }
             Err(retry(after, why))
         }
         Fetched::Unclear(message) => Err(retry(None, failure("HydrateUnclear", message))),
         Fetched::Refused(message) => Err(Outcome::Reject(failure("HydrateRefused", message))),
-    }
-}
-
-async fn pause(api: &SinkId, pause: Duration, why: &Failure, tools: &Tools<'_>) {
-    let pause = pause.min(MAX_PAUSE);
-    if let Err(error) = tools.queue.pause(api, pause, &why.for_pause()).await {
-        tracing::debug!(%error, "the pause of payload.hydrate could not be stored");
     }
 }
 

@@ -8,15 +8,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Shared;
-use super::attempt::{Attempted, Tools, attempt};
+use super::attempt::{Attempted, attempt};
 use super::closed::{Closed, Wait};
+use super::context::Context;
 use super::decide::{Caution, Circumstances, caution, crashed, decide, step_aside, superseded};
 use super::groups::groups;
 use super::in_flight::InFlight;
 use super::judge::{Evidence, judge};
 use super::preflight::ask;
 use super::settle::since;
+use super::shared::Shared;
 use super::throttle::SinkThrottle;
 use crate::config::Sink;
 use crate::crm::{self, Crm, Failure};
@@ -308,9 +309,9 @@ impl Worker {
 
     async fn deliver(&self, Call { claims, lost, _alone }: Call) {
         let config = Arc::clone(&self.shared.config.borrow());
-        let tools: Vec<Tools<'_>> = claims
+        let contexts: Vec<Context<'_>> = claims
             .iter()
-            .map(|claim| Tools {
+            .map(|claim| Context {
                 sink: &self.sink,
                 webhook: config.webhook(&claim.webhook).cloned(),
                 queue: self.shared.queue.as_ref(),
@@ -324,7 +325,7 @@ impl Worker {
         let attempted = tokio::select! {
             biased;
             () = lost.cancelled() => vec![overtaken(); claims.len()],
-            attempted = attempt(&claims, self.crm.as_ref(), &throttle, &tools) => attempted,
+            attempted = attempt(&claims, self.crm.as_ref(), &throttle, &contexts) => attempted,
         };
         self.tell_notice();
         let evidence = self.evidence(&attempted).await;

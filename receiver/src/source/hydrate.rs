@@ -10,7 +10,7 @@ use super::preset::PresetHydrate;
 use super::webhook::ReadSecret;
 use crate::expression::{Names, Program, Scope};
 use crate::lead::{self, Field, Lead, Limits, Problem, Verdict};
-use crate::outgoing;
+use crate::outbound;
 
 /// A compiled `payload.hydrate`.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Hydrator {
         let problem = |message: String| Problem::new("", "HydrateFailed", message);
         match self.path.evaluate(scope) {
             Ok(Some(Value::String(path))) if path.starts_with('/') && path.len() <= 2048 => {
-                outgoing::stays_below(&path)
+                outbound::stays_below(&path)
                     .map_err(|reason| problem(format!("payload.hydrate.path: {reason}")))?;
                 Ok(format!("{}{path}", self.base_url))
             }

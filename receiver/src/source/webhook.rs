@@ -24,8 +24,7 @@ const WINDOW: Duration = Duration::from_hours(24);
 /// The same for a digest of the body: a person may submit the same form twice and mean it.
 pub(super) const DIGEST_WINDOW: Duration = Duration::from_mins(10);
 
-/// Reads a key of a Secret in the webhook's namespace.
-pub type ReadSecret<'a> = dyn Fn(&str, &str) -> Result<Vec<u8>, String> + 'a;
+pub use crate::secret_value::ReadSecret;
 
 /// A compiled webhook.
 #[derive(Debug)]

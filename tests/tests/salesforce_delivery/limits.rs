@@ -1,6 +1,6 @@
 //! What stands in a batch's way: limits of triggers, calls that are refused as a whole, pages of something in between.
 
-use leadgate_receiver::crm::{Crm as _, Outcome};
+use leadgate_receiver::crm::Outcome;
 use leadgate_tests::manifests::SalesforceSink;
 use leadgate_tests::salesforce::{Config, Fault, Salesforce};
 use serde_json::json;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use leadgate_receiver::crm::Crm;
 use leadgate_tests::manifests::SalesforceSink;
 use leadgate_tests::salesforce::{Config, Salesforce};
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde_json::Value;
 
-use crate::crm::exchange::Reply;
-use crate::crm::{Failure, MAX_PAUSE, RefusedProperty, retry_after};
+use crate::crm::answer::Answer;
+use crate::crm::{Failure, MAX_PAUSE, RefusedProperty};
+use crate::outbound::{Reply, retry_after};
 
 /// The rolling limit's window; HubSpot does not send Retry-After dependably.
 const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
@@ -18,63 +19,9 @@ const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
 /// The least wait after 423 Locked, by HubSpot's guide.
 const RETRY_AFTER_LOCKED: Duration = Duration::from_secs(2);
 
-/// One answer of HubSpot to one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// Done; the record's id, if the body tells.
-    Done(Option<String>),
-    /// No record has that key, or nothing is at that path.
-    NotFound(Failure),
-    /// Another record has that key; its id stands in the message.
-    Conflict(Option<String>, Failure),
-    /// Temporary.
-    Retry {
-        /// Not before this.
-        after: Option<Duration>,
-        /// Why.
-        why: Failure,
-        /// Whether HubSpot may have written it.
-        in_doubt: bool,
-    },
-    /// Nothing will be accepted for so long.
-    Pause(Duration, Failure),
-    /// The lead is to blame, or the account: see [`crate::crm::Outcome::Suspect`].
-    Suspect {
-        /// Why.
-        why: Failure,
-        /// Whether HubSpot may have written it.
-        in_doubt: bool,
-        /// Whether HubSpot said so itself.
-        own: bool,
-    },
-    /// Acceptable without these properties, if any are named.
-    Refused(Failure, Vec<RefusedProperty>),
-    /// Never acceptable.
-    Reject(Failure),
-}
-
-impl Answer {
-    /// The same to a call that writes nothing: it leaves nothing in doubt.
-    pub(super) fn of_a_read(self) -> Self {
-        match self {
-            Self::Retry { after, why, .. } => Self::Retry {
-                after,
-                why,
-                in_doubt: false,
-            },
-            Self::Suspect { why, own, .. } => Self::Suspect {
-                why,
-                in_doubt: false,
-                own,
-            },
-            answer => answer,
-        }
-    }
-}
-
 /// Classifies an answer. What is not HubSpot's own (a firewall's page, an empty body, a gateway's JSON) proves nothing:
 /// neither that a lead arrived, nor that a record is missing, nor that the token is wrong.
-pub(crate) fn classify(reply: &Reply) -> Answer {
+pub(super) fn classify(reply: &Reply) -> Answer {
     let (status, body) = (reply.status, reply.json());
     let failure =
         |reason: &'static str, message: String| Failure::new(reason, message).with_answer(&reply.text);
@@ -153,6 +100,30 @@ pub(crate) fn classify(reply: &Reply) -> Answer {
             "Refused",
             format!("HubSpot refused the lead ({status} {})", category(body)),
         )),
+    }
+}
+
+/// What an answer to a write of one record means: HubSpot always shows the record.
+pub(super) fn of_write(reply: &Reply) -> Answer {
+    match classify(reply) {
+        Answer::Done(None) => Answer::Suspect {
+            why: reply.foreign("HubSpot"),
+            in_doubt: true,
+            own: false,
+        },
+        answer => answer,
+    }
+}
+
+/// Why a read gave nothing that can be read.
+pub(super) fn of_unread(reply: &Reply) -> Answer {
+    match classify(reply).of_a_read() {
+        Answer::Done(_) => Answer::Suspect {
+            why: reply.foreign("HubSpot"),
+            in_doubt: false,
+            own: false,
+        },
+        answer => answer,
     }
 }
 

@@ -2,75 +2,76 @@
 
 use serde_json::{Value, json};
 
-use super::HubSpot;
-use super::answer::Answer;
-use crate::crm::exchange::{NoAnswer, Reply};
+use super::answer::classify;
+use super::api::Api;
+use super::settings::Settings;
+use crate::crm::answer::Answer;
 use crate::crm::{Failure, PreflightReport, Throttle};
+use crate::outbound::{NoAnswer, Reply};
 
-impl HubSpot {
-    pub(super) async fn preflight_account(
-        &self,
-        properties: &[&str],
-        throttle: &dyn Throttle,
-    ) -> PreflightReport {
-        let schema = match self.api.schema(throttle).await {
-            Ok(reply) => reply,
-            Err(no_answer) => return unreached(no_answer),
-        };
-        match schema.answer() {
-            Answer::Done(_) if schema.json().get("results").is_some_and(Value::is_array) => {
-                let missing = judge(schema.json(), properties, &self.settings.unique_property);
-                let problems = self.mend(missing, throttle).await;
-                PreflightReport {
-                    reachable: Some(Ok(())),
-                    credentials: Some(Ok(())),
-                    problems,
-                }
+pub(super) async fn preflight(
+    api: &Api,
+    settings: &Settings,
+    properties: &[&str],
+    throttle: &dyn Throttle,
+) -> PreflightReport {
+    let schema = match api.schema(throttle).await {
+        Ok(reply) => reply,
+        Err(no_answer) => return unreached(no_answer),
+    };
+    match classify(&schema) {
+        Answer::Done(_) if schema.json().get("results").is_some_and(Value::is_array) => {
+            let missing = judge(schema.json(), properties, &settings.unique_property);
+            let problems = mend(api, settings, missing, throttle).await;
+            PreflightReport {
+                reachable: Some(Ok(())),
+                credentials: Some(Ok(())),
+                problems,
             }
-            Answer::Done(_) => PreflightReport {
-                reachable: Some(Err(schema.foreign("HubSpot"))),
-                ..PreflightReport::default()
-            },
-            // The token may lack crm.schemas.contacts.read and be good enough for leads.
-            Answer::Suspect { own: true, .. } => match self.api.any_record(throttle).await {
-                Ok(reply) => of_answer(&reply),
-                Err(no_answer) => unreached(no_answer),
-            },
-            _ => of_answer(&schema),
         }
+        Answer::Done(_) => PreflightReport {
+            reachable: Some(Err(schema.foreign("HubSpot"))),
+            ..PreflightReport::default()
+        },
+        // The token may lack crm.schemas.contacts.read and be good enough for leads.
+        Answer::Suspect { own: true, .. } => match api.any_record(throttle).await {
+            Ok(reply) => of_answer(&reply),
+            Err(no_answer) => unreached(no_answer),
+        },
+        _ => of_answer(&schema),
     }
+}
 
-    /// Makes what is missing, if the sink says so; what remains is told.
-    async fn mend(&self, found: Vec<Problem>, throttle: &dyn Throttle) -> Vec<String> {
-        let mut problems = Vec::new();
-        for problem in found {
-            match problem {
-                Problem::Missing(name) if self.settings.ensure_properties => {
-                    match self.api.create_property(&definition(&name), throttle).await {
-                        // 409: another replica was quicker.
-                        Ok(reply) if matches!(reply.status, 200..=299 | 409) => {
-                            tracing::info!(property = %name, "made a HubSpot property (hubspot.ensureProperties)");
-                        }
-                        Ok(reply) => problems.push(format!(
-                            "property `{name}` is missing, and HubSpot did not let it be made ({}); give the token crm.schemas.contacts.write or make it in HubSpot",
-                            reply.status
-                        )),
-                        Err(_) => problems.push(format!("property `{name}` is missing and could not be made yet")),
+/// Makes what is missing, if the sink says so; what remains is told.
+async fn mend(api: &Api, settings: &Settings, found: Vec<Problem>, throttle: &dyn Throttle) -> Vec<String> {
+    let mut problems = Vec::new();
+    for problem in found {
+        match problem {
+            Problem::Missing(name) if settings.ensure_properties => {
+                match api.create_property(&definition(&name), throttle).await {
+                    // 409: another replica was quicker.
+                    Ok(reply) if matches!(reply.status, 200..=299 | 409) => {
+                        tracing::info!(property = %name, "made a HubSpot property (hubspot.ensureProperties)");
                     }
+                    Ok(reply) => problems.push(format!(
+                        "property `{name}` is missing, and HubSpot did not let it be made ({}); give the token crm.schemas.contacts.write or make it in HubSpot",
+                        reply.status
+                    )),
+                    Err(_) => problems.push(format!("property `{name}` is missing and could not be made yet")),
                 }
-                Problem::Missing(name) => problems.push(format!(
-                    "HubSpot has no property `{name}`: make it there, set hubspot.ensureProperties, or take it out of properties"
-                )),
-                Problem::ReadOnly(name) => problems.push(format!(
-                    "HubSpot sets property `{name}` itself: take it out of properties"
-                )),
-                Problem::NotUnique(name) => problems.push(format!(
-                    "HubSpot's property `{name}` does not require unique values: hubspot.uniqueProperty needs one that does"
-                )),
             }
+            Problem::Missing(name) => problems.push(format!(
+                "HubSpot has no property `{name}`: make it there, set hubspot.ensureProperties, or take it out of properties"
+            )),
+            Problem::ReadOnly(name) => problems.push(format!(
+                "HubSpot sets property `{name}` itself: take it out of properties"
+            )),
+            Problem::NotUnique(name) => problems.push(format!(
+                "HubSpot's property `{name}` does not require unique values: hubspot.uniqueProperty needs one that does"
+            )),
         }
-        problems
     }
+    problems
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -121,7 +122,7 @@ fn definition(name: &str) -> Value {
 }
 
 fn of_answer(reply: &Reply) -> PreflightReport {
-    let (reachable, credentials) = match reply.answer() {
+    let (reachable, credentials) = match classify(reply) {
         Answer::Done(_) => (Some(Ok(())), Some(Ok(()))),
         Answer::Pause(_, why) if why.reason == "InvalidCredentials" => (Some(Ok(())), Some(Err(why))),
         Answer::Suspect { why, own: true, .. } => (Some(Ok(())), Some(Err(why))),

@@ -65,7 +65,7 @@ impl Progress {
     }
 }
 
-/// Two smaller calls for one of several leads; one alone is left to `single`.
+/// Two smaller calls for one of several leads; one alone is left to `upsert`.
 pub(super) fn split(items: &[Item], waiting: &mut VecDeque<Vec<Item>>) {
     if items.len() > 1 {
         let (first, second) = items.split_at(items.len() / 2);

@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::settings::{Answers, Part};
-use crate::crm::exchange::{Body, Reply};
-use crate::crm::{Failure, RefusedProperty, retry_after};
+use super::description::{Answers, Part};
+use crate::crm::answer::Answer;
+use crate::crm::{Failure, RefusedProperty};
 use crate::expression::Scope;
+use crate::outbound::{Body, Reply, retry_after};
 
 /// For 429 without Retry-After: the window of most APIs' limits is shorter.
 const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
@@ -102,35 +103,6 @@ fn limit_reset(headers: &HeaderMap) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()
 }
 
-/// What an answer means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// The CRM took it; the record's id, if the answer tells.
-    Done(Option<String>),
-    /// The CRM says that it took it and names no record, though a new one has an id.
-    Nameless(Failure),
-    /// Success, but not in the CRM's words: a page of something in between, say. It may have taken the lead.
-    Unproven(Failure),
-    /// There is no such record, or no such path.
-    NotFound(Failure),
-    /// The record exists already; its id, if the answer tells.
-    Conflict(Option<String>, Failure),
-    /// Temporary; not before this, if the CRM said so.
-    Retry(Option<Duration>, Failure),
-    /// Refused, and it is not plain whether because of the lead or of the account.
-    Suspect {
-        why: Failure,
-        /// By the CRM, not by something in between.
-        own: bool,
-    },
-    /// The CRM would take the lead without these properties.
-    Refused(Failure, Vec<RefusedProperty>),
-    /// Nothing will be accepted for so long.
-    Pause(Duration, Failure),
-    /// Never acceptable as it is.
-    Reject(Failure),
-}
-
 /// Judges an answer; what it cannot prove to be a delivery is none. `id` gives the record's id where the CRM took the lead; `sent` are the names of the properties.
 pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: &[&str]) -> Answer {
     let judged = by_sink(answers, seen, &seen.scope(), id, sent);
@@ -142,9 +114,18 @@ pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: 
         Ok(None) | Err(_) if seen.is_foreign() && !matches!(seen.status(), 300..=399 | 401) => {
             let why = seen.reply.foreign("the CRM");
             if (200..=299).contains(&seen.status()) {
-                Answer::Unproven(why)
+                // It may have taken the lead.
+                Answer::Retry {
+                    after: None,
+                    why,
+                    in_doubt: true,
+                }
             } else {
-                Answer::Suspect { why, own: false }
+                Answer::Suspect {
+                    why,
+                    in_doubt: false,
+                    own: false,
+                }
             }
         }
         Ok(None) => by_status(answers, seen, sent),
@@ -179,18 +160,11 @@ fn by_sink(
         ))));
     }
     if answers.delivered.test(scope)? {
-        return Ok(Some(match (id, record_id(id, scope)) {
-            (Some(part), Ok(None) | Err(_)) if seen.call == "create" => Answer::Nameless(seen.failure(
-                answers,
-                "RecordIdMissing",
-                format!(
-                    "the CRM answered ({}), but {} finds no id of a new record in its answer",
-                    seen.status(),
-                    part.field
-                ),
-            )),
-            (_, record) => Answer::Done(record?),
-        }));
+        return Ok(Some(Answer::Done(match record_id(id, scope) {
+            // That a new record has no id is for the caller to judge: see `nameless`.
+            Err(_) if seen.call == "create" => None,
+            record => record?,
+        })));
     }
     if answers.conflict.test(scope)? {
         let failure = seen.failure(
@@ -210,6 +184,19 @@ fn by_sink(
     Ok(answers.retry.test(scope)?.then(|| retry(answers, seen)))
 }
 
+/// The CRM says that it took the lead and names no record, though a new one has an id: `id` does not find it.
+pub(super) fn nameless(answers: &Answers, seen: &Seen, id: &Part) -> Failure {
+    seen.failure(
+        answers,
+        "RecordIdMissing",
+        format!(
+            "the CRM answered ({}), but {} finds no id of a new record in its answer",
+            seen.status(),
+            id.field
+        ),
+    )
+}
+
 fn retry(answers: &Answers, seen: &Seen) -> Answer {
     if seen.status() == 429 {
         return Answer::Pause(
@@ -222,15 +209,17 @@ fn retry(answers: &Answers, seen: &Seen) -> Answer {
             ),
         );
     }
-    let (reason, words) = if seen.status() >= 500 {
+    let in_doubt = seen.status() >= 500;
+    let (reason, words) = if in_doubt {
         ("Unavailable", "the CRM failed")
     } else {
         ("TryLater", "the CRM asked to try again later")
     };
-    Answer::Retry(
-        seen.wait,
-        seen.failure(answers, reason, format!("{words} ({})", seen.status())),
-    )
+    Answer::Retry {
+        after: seen.wait,
+        why: seen.failure(answers, reason, format!("{words} ({})", seen.status())),
+        in_doubt,
+    }
 }
 
 fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
@@ -251,6 +240,7 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
                 "the CRM forbids this (403): the credentials of rest.auth may lack the right to write leads, or this lead may hold what they may not write"
                     .to_owned(),
             ),
+            in_doubt: false,
             own: true,
         },
         429 => retry(answers, seen),
@@ -259,6 +249,7 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
                 "Redirected",
                 format!("rest.baseUrl answers with a redirect ({status}); write the API's own address"),
             ),
+            in_doubt: false,
             own: false,
         },
         404 | 410 => Answer::NotFound(failure(

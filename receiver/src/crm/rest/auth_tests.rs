@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::*;
-use crate::crm::throttle::Unlimited;
+use crate::throttle::Unlimited;
 
 /// A token endpoint that takes a moment, and counts.
 async fn endpoint(status: StatusCode, expires_in: Value) -> (Auth, Arc<AtomicU64>) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::answer::{Seen, usable_id};
-use super::settings::Lookup;
+use super::description::Lookup;
 use crate::crm::{Failure, Matching, Outcome, Upsert};
 use crate::expression::plain_text;
 

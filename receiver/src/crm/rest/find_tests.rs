@@ -6,10 +6,10 @@ use std::time::Duration;
 use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Method, Overwrite, PartialMatch};
 use serde_json::json;
 
+use super::super::description::{Body, Call, Part};
 use super::*;
-use crate::crm::exchange::Reply;
-use crate::crm::rest::{Body, Call, Part};
 use crate::expression::{Names, Program};
+use crate::outbound::Reply;
 
 fn part(field: &'static str, source: &str) -> Part {
     Part {

@@ -1,23 +1,18 @@
 //! What becomes of a lead, where more than one call ends alike. Pure.
 
-use super::answer::Answer;
+use crate::crm::answer::Answer;
 use crate::crm::{Failure, Outcome, Upsert};
 
 /// What becomes of a lead that the CRM did not take. `creates`: an answer of failure may hide a new record.
 pub(super) fn unfinished(answer: Answer, creates: bool, lead: &Upsert) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
-        Answer::Retry(after, why) => Outcome::Retry {
+        Answer::Retry { after, why, in_doubt } => Outcome::Retry {
             after,
-            in_doubt: creates && why.reason == "Unavailable",
             why,
+            in_doubt: in_doubt && creates,
         },
-        Answer::Nameless(why) | Answer::Unproven(why) => Outcome::Retry {
-            after: None,
-            in_doubt: creates,
-            why,
-        },
-        Answer::Suspect { why, own } => Outcome::Suspect {
+        Answer::Suspect { why, own, .. } => Outcome::Suspect {
             why,
             in_doubt: false,
             own,

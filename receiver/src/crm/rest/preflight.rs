@@ -4,10 +4,11 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::answer::{Answer, Seen, classify};
-use super::client::{Rest, method};
+use super::answer::{Seen, classify};
+use super::api::{Api, method};
+use super::description::{Flow, Settings};
 use super::request::{Request, Variables, request};
-use super::settings::Flow;
+use crate::crm::answer::Answer;
 use crate::crm::{Failure, Outcome, PreflightReport, Throttle, Upsert};
 
 /// Nobody has this address (RFC 2606) or this number (the range of fiction in North America).
@@ -24,23 +25,26 @@ fn nobody() -> Upsert {
     }
 }
 
-pub(super) async fn preflight(rest: &Rest, throttle: &dyn Throttle) -> PreflightReport {
-    let (method, request) = harmless(rest);
-    match rest.send(&method, &request, throttle).await {
+pub(super) async fn preflight(settings: &Settings, api: &Api, throttle: &dyn Throttle) -> PreflightReport {
+    let (method, request) = harmless(settings);
+    match api.send(&method, &request, throttle).await {
         Ok(reply) => {
             let seen = Seen::new(reply, "lookup");
-            match classify(&rest.settings.answers, &seen, None, &[]) {
+            match classify(&settings.answers, &seen, None, &[]) {
                 // Nobody says that the path of an upsert can be read.
                 Answer::Suspect { own: false, .. }
-                    if matches!(rest.settings.flow, Flow::Upsert(_))
-                        && matches!(seen.status(), 404 | 405) =>
+                    if matches!(settings.flow, Flow::Upsert(_)) && matches!(seen.status(), 404 | 405) =>
                 {
                     PreflightReport {
                         reachable: Some(Ok(())),
                         ..PreflightReport::default()
                     }
                 }
-                Answer::Unproven(why) | Answer::Suspect { why, own: false } => PreflightReport {
+                Answer::Suspect { why, own: false, .. } => PreflightReport {
+                    reachable: Some(Err(why)),
+                    ..PreflightReport::default()
+                },
+                Answer::Retry { why, .. } if why.reason == "ForeignAnswer" => PreflightReport {
                     reachable: Some(Err(why)),
                     ..PreflightReport::default()
                 },
@@ -56,11 +60,11 @@ pub(super) async fn preflight(rest: &Rest, throttle: &dyn Throttle) -> Preflight
 }
 
 /// A request that changes nothing.
-fn harmless(rest: &Rest) -> (Method, Request) {
+fn harmless(settings: &Settings) -> (Method, Request) {
     let nobody = nobody();
     let variables = Variables::of(&nobody);
-    let base = &rest.settings.base_url;
-    let made = match &rest.settings.flow {
+    let base = &settings.base_url;
+    let made = match &settings.flow {
         Flow::Find(find) => {
             request(base, &find.lookup.call, &variables).map(|r| (method(&find.lookup.call), r))
         }
@@ -91,7 +95,7 @@ fn credentials(answer: Answer, status: u16) -> Option<Result<(), Failure>> {
             ..why
         })),
         // Neither says whether the credentials were looked at.
-        Answer::Pause(..) | Answer::Retry(..) => None,
+        Answer::Pause(..) | Answer::Retry { .. } => None,
         _ if status >= 500 => None,
         _ => Some(Ok(())),
     }

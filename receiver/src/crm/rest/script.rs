@@ -1,7 +1,7 @@
 //! A CRM that plays a script.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,13 +11,15 @@ use axum::response::IntoResponse as _;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Method as Spec, Overwrite, PartialMatch};
+use reqwest::Client;
 use serde_json::json;
 
 use super::super::*;
-use crate::crm::Matching;
-use crate::crm::rest::{Answers, Auth, Body, Lookup, Part};
-use crate::crm::throttle::Unlimited;
+use crate::crm::rest::auth::Auth;
+use crate::crm::rest::description::{Answers, Body, Call, Lookup, Part, Settings};
+use crate::crm::{Crm as _, Matching};
 use crate::expression::{Names, Program};
+use crate::throttle::Unlimited;
 
 pub(super) fn part(field: &'static str, source: &str) -> Part {
     Part {

@@ -13,10 +13,10 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 
-use super::answer::{Answer, Token, token};
-use crate::crm::exchange::{Body, NoAnswer, send};
+use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED, Token, token};
 use crate::crm::token::{AccessToken, TokenCache};
 use crate::crm::{Failure, Throttle};
+use crate::outbound::{Body, NoAnswer, Peer, send};
 use crate::throttle::CrmHealth;
 
 /// Salesforce takes assertions that end within three minutes; the rest is for clocks that differ.
@@ -25,7 +25,7 @@ const ASSERTION_LIFETIME: Duration = Duration::from_mins(2);
 const RETRY_AFTER_NO_ANSWER: Duration = Duration::from_secs(2);
 
 /// How a sink signs in.
-pub enum SignIn {
+pub(super) enum SignIn {
     /// OAuth 2.0 client credentials.
     ClientCredentials {
         /// The organisation's address.
@@ -73,7 +73,7 @@ impl fmt::Debug for SignIn {
 }
 
 /// Reads an RSA private key in PEM (PKCS#8 or PKCS#1); the error says what is wrong, without the key.
-pub fn rsa_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
+pub(super) fn rsa_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
     let text = String::from_utf8_lossy(pem);
     if text.contains("ENCRYPTED") {
         return Err(
@@ -237,10 +237,11 @@ impl Auth {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let form = sign_in
             .form(now.as_secs())
-            .map_err(|why| Answer::Pause(super::answer::RETRY_AFTER_MISCONFIGURED, why))?;
+            .map_err(|why| Answer::Pause(RETRY_AFTER_MISCONFIGURED, why))?;
         let started = Instant::now();
         let request = self.client.post(sign_in.token_url()).form(&form);
-        let reply = match send(request, self.timeout, "Salesforce's sign-in", sign_in.address()).await {
+        let peer = Peer::of_delivery("Salesforce's sign-in", sign_in.address(), self.timeout);
+        let reply = match send(request, peer).await {
             Ok(reply) => reply,
             Err(why) => {
                 throttle.report(CrmHealth::Down, started.elapsed()).await;
@@ -261,14 +262,14 @@ impl Auth {
         // A wrong address answers 404 with a page, too.
         if reply.body == Body::Html && matches!(reply.status, 200..=299 | 403) {
             let why = reply.foreign("Salesforce's sign-in");
-            return Err(Answer::Pause(super::answer::RETRY_AFTER_MISCONFIGURED, why));
+            return Err(Answer::Pause(RETRY_AFTER_MISCONFIGURED, why));
         }
         match token(reply.status, &reply.headers, &reply.text) {
             Token::Refused(answer) => Err(answer),
             Token::Given(token) => {
                 let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
                     Answer::Pause(
-                        super::answer::RETRY_AFTER_MISCONFIGURED,
+                        RETRY_AFTER_MISCONFIGURED,
                         Failure::new(
                             "InvalidCredentials",
                             "Salesforce's sign-in gave a token that no header can have",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, item, record_id};
 use super::contact;
 use crate::crm::Failure;
-use crate::crm::exchange::{Body, Reply};
+use crate::outbound::{Body, Reply};
 
 /// Records of one collection (REST API Developer Guide, "sObject Collections").
 pub(super) const MAX_BATCH: usize = 200;

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use leadgate_crds::crm_sink::{ContactMatch, Fallbacks, MatchingKey};
 use serde_json::{Map, Value};
 
+use super::contact;
 use super::external::external_value;
+use super::settings::Settings;
 use super::soql::{Found, Keys, Shape};
-use super::{Settings, contact};
 use crate::crm::{
     Candidate, Failure, Known, Matching, Outcome, RefusedProperty, Upsert, Verdict, phone_forms,
 };

@@ -1,9 +1,11 @@
 //! The query that finds the records which leads may be about, and what it found. Pure.
 
+use leadgate_crds::crm_sink::MatchingKey;
 use serde_json::{Map, Value};
 
 use super::answer::record_id;
 use super::contact;
+use super::settings::Settings;
 use crate::crm::Candidate;
 use crate::expression::{percent_encode, plain_text};
 
@@ -28,6 +30,33 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Of a sink whose leads have these properties, which decide what must be read.
+    pub(super) fn of<'a>(settings: &Settings, properties: impl Iterator<Item = &'a str>) -> Self {
+        let key = |key, standard| {
+            settings
+                .matching
+                .compares(key)
+                .then(|| settings.key_field(standard))
+        };
+        let mut also: Vec<String> = properties
+            .filter(|name| settings.matching.keeps(name) && is_field(name))
+            .map(str::to_owned)
+            .collect();
+        also.sort();
+        also.dedup();
+        Self {
+            object: settings.object.clone(),
+            email: key(MatchingKey::Email, "Email"),
+            phone: key(MatchingKey::Phone, "Phone"),
+            external: settings
+                .external_id
+                .as_ref()
+                .map(|external| external.field.clone()),
+            converts: settings.converts(),
+            also,
+        }
+    }
+
     /// The same of contacts.
     pub(super) fn of_contacts(&self) -> Self {
         Self {
@@ -43,6 +72,12 @@ impl Shape {
             ..self.clone()
         }
     }
+}
+
+/// A field's API name: nothing else is put into a query.
+fn is_field(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// By what one lead may be found.

@@ -19,9 +19,10 @@ pub use address::{AddressRule, client_address};
 pub use certificate::{CertificateRule, Connection};
 pub use extract::Place;
 pub use hmac::{HmacScheme, HmacVerifier};
-pub use key::without_line_break;
 pub use message::{MessageVerifier, SIGNED as MESSAGE_SIGNED};
 pub use token::TokenVerifier;
+
+pub use crate::secret_value::without_line_break;
 
 /// A request as verification sees it: raw.
 #[derive(Debug, Clone, Copy)]

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::{
-    Answer, Error, RETRY_AFTER_DAILY_LIMIT, RETRY_AFTER_RATE_LIMITED, record_id, record_ids, several_message,
+use super::meaning::{
+    AUTOMATION, Answer, Error, RETRY_AFTER_DAILY_LIMIT, RETRY_AFTER_RATE_LIMITED, names, record_id,
+    record_ids, several_message, word,
 };
 use crate::crm::{Failure, RefusedProperty};
 
@@ -71,16 +72,16 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
         }
         // In an all-or-none collection; it says nothing about this record.
         "ALL_OR_NONE_OPERATION_ROLLED_BACK" => retry("RolledBack", "another record of the call failed", false),
-        "NOT_FOUND" | "ENTITY_IS_DELETED" | "MALFORMED_ID" => Answer::Gone(failure(
+        "NOT_FOUND" | "ENTITY_IS_DELETED" | "MALFORMED_ID" => Answer::NotFound(failure(
             "RecordNotFound",
             format!("Salesforce has no such record ({code})"),
         )),
-        "CANNOT_UPDATE_CONVERTED_LEAD" => Answer::Gone(failure(
+        "CANNOT_UPDATE_CONVERTED_LEAD" => Answer::NotFound(failure(
             "ConvertedLead",
             "the Salesforce lead was converted and cannot be changed any more".to_owned(),
         )),
         // An update by an id that no record has; with fields it is about what the lead refers to.
-        "INVALID_CROSS_REFERENCE_KEY" if error.fields.is_empty() => Answer::Gone(failure(
+        "INVALID_CROSS_REFERENCE_KEY" if error.fields.is_empty() => Answer::NotFound(failure(
             "RecordNotFound",
             format!("Salesforce has no such record ({code})"),
         )),
@@ -105,9 +106,6 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
 
 const LOCKED_MESSAGE: &str = "another transaction holds what the Salesforce record needs";
 
-/// The reason of what a trigger or a flow refuses.
-pub(super) const AUTOMATION: &str = "AutomationFailed";
-
 /// Marks of what passes by itself, wherever they stand (Salesforce's status codes, and Apex's words for a lock).
 const TRANSIENT_MARKS: &[&str] = &[
     "UNABLE_TO_LOCK_ROW",
@@ -118,25 +116,6 @@ const TRANSIENT_MARKS: &[&str] = &[
     "REQUEST_RUNNING_TOO_LONG",
     "Read timed out",
 ];
-
-/// Marks of the limits that a transaction has (Apex Developer Guide, "Execution Governors and Limits").
-const LIMIT_MARKS: &[&str] = &[
-    "LimitException",
-    "Too many",
-    "time limit exceeded",
-    "heap size too large",
-    "governor limit",
-    "TXN_",
-];
-
-fn names(text: &str, marks: &[&str]) -> bool {
-    marks.iter().any(|mark| text.contains(mark))
-}
-
-/// Whether an answer says that a transaction's limits were exceeded.
-pub(super) fn names_a_limit(text: &str) -> bool {
-    names(text, LIMIT_MARKS)
-}
 
 /// The fields without which the record would be taken, if all errors are about such.
 fn refused(all: &[Error<'_>]) -> Option<Vec<RefusedProperty>> {
@@ -330,13 +309,4 @@ fn quoted_field(message: &str) -> &str {
         return "";
     };
     rest.split_once('\'').map_or("", |(field, _)| word(field))
-}
-
-/// A field's name or a code: short and without blanks, so never a person's value.
-pub(in super::super) fn word(text: &str) -> &str {
-    let is_word = text.len() <= 80
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
-    if is_word { text } else { "" }
 }

@@ -4,127 +4,20 @@
 //! collections, `Sforce-*` headers), the OAuth error codes of Salesforce Help, and captured bodies.
 
 mod codes;
+mod meaning;
 mod token;
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-pub(super) use codes::{unknown_field, word};
+pub(super) use codes::unknown_field;
+pub(super) use meaning::{Answer, RETRY_AFTER_DAILY_LIMIT, RETRY_AFTER_MISCONFIGURED, record_id, word};
+use meaning::{RETRY_AFTER_RATE_LIMITED, errors, several_message};
 pub(super) use token::{Token, token};
 
-use crate::crm::exchange::{Body, NoAnswer, Reply};
-use crate::crm::{Failure, RefusedProperty, retry_after};
-
-/// How often what a person must correct is tried again, so that the correction is noticed.
-pub(super) const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
-/// The daily limit is a rolling one of 24 h: some of it comes back all the time.
-pub(super) const RETRY_AFTER_DAILY_LIMIT: Duration = Duration::from_mins(15);
-/// Too many long calls at once.
-const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
-
-/// One answer of Salesforce about one record.
-#[derive(Debug, Clone)]
-pub(super) enum Answer {
-    /// Done; the record's id, if the body tells.
-    Done(Option<String>),
-    /// The access token is not valid (any more).
-    Expired(Failure),
-    /// The record (or the path) is not there, was deleted, merged or converted.
-    Gone(Failure),
-    /// Several records have the external id; their ids.
-    Several(Vec<String>, Failure),
-    /// A duplicate rule objects; ids of the records of the same object that it found.
-    Duplicates(Vec<String>, Failure),
-    /// Another record has the value of this unique field; the record's id.
-    Taken {
-        field: String,
-        holder: Option<String>,
-        why: Failure,
-    },
-    /// Temporary.
-    Retry {
-        after: Option<Duration>,
-        why: Failure,
-        /// Whether Salesforce may have written it.
-        in_doubt: bool,
-    },
-    /// Nothing will be accepted for so long.
-    Pause(Duration, Failure),
-    /// Refused, and it is not plain whether because of the lead or of the organisation.
-    Suspect {
-        why: Failure,
-        /// By Salesforce, not by something in between.
-        own: bool,
-    },
-    /// Never acceptable.
-    Reject(Failure),
-    /// Acceptable without these fields, as Salesforce spells them.
-    Refused(Failure, Vec<RefusedProperty>),
-    /// There is none.
-    None(NoAnswer),
-}
-
-impl Answer {
-    /// Success that is not in Salesforce's words: what was asked for may be done.
-    pub(super) fn unproven(reply: &Reply) -> Self {
-        Self::Retry {
-            after: None,
-            why: reply.foreign("Salesforce"),
-            in_doubt: true,
-        }
-    }
-
-    /// Whether fewer records in a call may get a better answer: a trigger's or flow's limits are those of the whole call.
-    pub(super) fn automation_failed(&self) -> bool {
-        matches!(self, Self::Reject(why) if why.reason == codes::AUTOMATION)
-    }
-
-    /// Whether a limit of the whole call is what failed.
-    pub(super) fn exceeds_limits(&self) -> bool {
-        matches!(self, Self::Reject(why) if self.automation_failed() && codes::names_a_limit(&why.answer))
-    }
-
-    /// A matter of the sink or of the organisation.
-    pub(super) fn settings(reason: &'static str, message: String, answer: &str) -> Self {
-        Self::Pause(
-            RETRY_AFTER_MISCONFIGURED,
-            Failure::new(reason, message).with_answer(answer),
-        )
-    }
-}
-
-/// One error of the array that Salesforce answers with; collections call the code `statusCode`.
-pub(super) struct Error<'a> {
-    pub(super) code: &'a str,
-    pub(super) message: &'a str,
-    pub(super) fields: Vec<&'a str>,
-    pub(super) body: &'a Value,
-}
-
-fn errors(body: &Value) -> Vec<Error<'_>> {
-    body.as_array()
-        .into_iter()
-        .flatten()
-        .map(|error| {
-            let text = |name: &str| error.get(name).and_then(Value::as_str);
-            Error {
-                code: text("errorCode")
-                    .or_else(|| text("statusCode"))
-                    .unwrap_or_default(),
-                message: text("message").unwrap_or_default(),
-                fields: error
-                    .get("fields")
-                    .and_then(Value::as_array)
-                    .into_iter()
-                    .flatten()
-                    .filter_map(Value::as_str)
-                    .collect(),
-                body: error,
-            }
-        })
-        .collect()
-}
+use crate::crm::Failure;
+use crate::outbound::{Body, Reply, retry_after};
 
 /// Classifies an answer to a call about one record of `object`, or to a collection as a whole.
 pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
@@ -187,7 +80,7 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
             ),
             own: true,
         },
-        404 | 405 => Answer::Gone(failure(
+        404 | 405 => Answer::NotFound(failure(
             "RecordNotFound",
             format!("Salesforce has no such record or path ({status} {code})"),
         )),
@@ -230,14 +123,6 @@ pub(super) fn item(result: &Value, object: &str) -> Answer {
     })
 }
 
-/// Names the records: a person must look at them.
-fn several_message(ids: &[String]) -> String {
-    format!(
-        "Salesforce records {} have the lead's external id; merge them, or decide which one it is",
-        ids.join(", ")
-    )
-}
-
 /// 300: `["/services/data/v62.0/sobjects/Lead/00Q…", …]`.
 fn several(body: &Value) -> Vec<String> {
     body.as_array()
@@ -245,22 +130,6 @@ fn several(body: &Value) -> Vec<String> {
         .flatten()
         .filter_map(Value::as_str)
         .filter_map(|url| record_id(url.rsplit('/').next().unwrap_or_default()))
-        .collect()
-}
-
-/// A record's id: 15 or 18 letters and digits. Nothing else may get into a URL as one.
-pub(super) fn record_id(text: &str) -> Option<String> {
-    let is_id = matches!(text.len(), 15 | 18) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-    is_id.then(|| text.to_owned())
-}
-
-/// The ids in a text.
-fn record_ids(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_ascii_alphanumeric())
-        // A word of 15 letters is possible; all three-letter key prefixes of leads and contacts begin with 0.
-        .filter(|word| word.starts_with('0') || word.starts_with('a'))
-        .filter(|word| word.bytes().any(|b| b.is_ascii_digit()))
-        .filter_map(record_id)
         .collect()
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::{Answer, RETRY_AFTER_MISCONFIGURED, word};
-use crate::crm::{Failure, retry_after};
+use super::meaning::{Answer, RETRY_AFTER_MISCONFIGURED, word};
+use crate::crm::Failure;
+use crate::outbound::retry_after;
 
 /// The result of a sign-in.
 #[derive(Debug)]

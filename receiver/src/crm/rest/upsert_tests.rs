@@ -10,7 +10,8 @@ use leadgate_crds::crm_sink::Overwrite;
 use serde_json::json;
 
 use super::*;
-use crate::crm::throttle::Unlimited;
+use crate::crm::Crm as _;
+use crate::throttle::Unlimited;
 use script::{PAGE, Script, Step, ada, known, lead};
 
 #[tokio::test]

@@ -1,0 +1,53 @@
+//! Why a lead did not arrive: what calls, CRMs and deliveries say of it.
+
+use crate::shown;
+
+/// The longest part of a CRM's answer that is kept with a dead lead.
+const MAX_KEPT_ANSWER: usize = 4096;
+
+/// Why a lead did not arrive. `message` goes to logs and status: it names properties and codes and quotes no value.
+/// `answer` goes into the dead letter only.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Failure {
+    /// A stable CamelCase word.
+    pub reason: &'static str,
+    /// For a person, without personal data.
+    pub message: String,
+    /// The CRM's own words, bounded.
+    pub answer: String,
+}
+
+impl Failure {
+    /// A failure without an answer.
+    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: shown::message(message),
+            answer: String::new(),
+        }
+    }
+
+    /// As the reason of a pause, which is one text: the word, then the words.
+    pub fn for_pause(&self) -> String {
+        format!("{}: {}", self.reason, self.message)
+    }
+
+    /// With the CRM's words, cut to a bearable length; control characters, which a terminal would obey, are replaced.
+    #[must_use]
+    pub fn with_answer(mut self, answer: &str) -> Self {
+        let end = answer.floor_char_boundary(MAX_KEPT_ANSWER);
+        self.answer = answer
+            .get(..end)
+            .unwrap_or_default()
+            .chars()
+            .map(|c| {
+                if c.is_control() && c != '\n' && c != '\t' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect();
+        self
+    }
+}
