@@ -1,5 +1,7 @@
 //! Why a lead did not arrive: what calls, CRMs and deliveries say of it.
 
+use leadgate_crds::reason::FailureReason;
+
 use crate::shown;
 
 /// The longest part of a CRM's answer that is kept with a dead lead.
@@ -7,10 +9,10 @@ const MAX_KEPT_ANSWER: usize = 4096;
 
 /// Why a lead did not arrive. `message` goes to logs and status: it names properties and codes and quotes no value.
 /// `answer` goes into the dead letter only.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// A stable CamelCase word.
-    pub reason: &'static str,
+    /// In a word.
+    pub reason: FailureReason,
     /// For a person, without personal data.
     pub message: String,
     /// The CRM's own words, bounded.
@@ -19,17 +21,12 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without an answer.
-    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(reason: FailureReason, message: impl Into<String>) -> Self {
         Self {
             reason,
             message: shown::message(message),
             answer: String::new(),
         }
-    }
-
-    /// As the reason of a pause, which is one text: the word, then the words.
-    pub fn for_pause(&self) -> String {
-        format!("{}: {}", self.reason, self.message)
     }
 
     /// With the CRM's words, cut to a bearable length; control characters, which a terminal would obey, are replaced.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use leadgate_crds::crm_sink::CrmSinkStatusLeads;
 use leadgate_crds::lead_webhook::SinkError;
+use leadgate_crds::reason::{FailureClass, FailureReason};
 use leadgate_crds::{CrmSink, CrmSinkStatus};
 
 use super::dereference::Dereferenced;
@@ -105,37 +106,6 @@ fn reason(facts: &Dereferenced) -> Option<&str> {
         .figures
         .iter()
         .find_map(|figures| figures.paused_reason.as_deref())
-}
-
-/// What a failure says about the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failure {
-    Credentials,
-    Connection,
-    Other,
-}
-
-/// Words of receivers (`receiver/src/crm`) that speak of the credentials.
-pub const CREDENTIALS: &[&str] = &["InvalidCredentials", "MissingScopes", "Unauthorized", "Forbidden"];
-/// Those that speak of the way to the CRM.
-pub const CONNECTION: &[&str] = &[
-    "Unreachable",
-    "Timeout",
-    "CircuitOpen",
-    "Unavailable",
-    "ConnectionLost",
-    "Redirected",
-    "UnknownObject",
-];
-
-fn classify(reason: &str) -> Failure {
-    if CREDENTIALS.contains(&reason) {
-        Failure::Credentials
-    } else if CONNECTION.contains(&reason) {
-        Failure::Connection
-    } else {
-        Failure::Other
-    }
 }
 
 /// What stands in the way now: why deliveries wait, else what a receiver found when it asked the CRM, else the last
@@ -258,8 +228,8 @@ fn connection(
             unknown()
         }
     };
-    match failure.map(|error| (classify(&error.reason), error)) {
-        Some((Failure::Credentials, error)) => (
+    match failure.map(|error| (FailureReason::from(error.reason.as_str()).class(), error)) {
+        Some((FailureClass::Credentials, error)) => (
             ConditionState::no(
                 &error.reason,
                 format!(
@@ -269,7 +239,7 @@ fn connection(
             ),
             ConditionState::yes(Reason::Reached, "the CRM answers"),
         ),
-        Some((Failure::Connection, error)) => (
+        Some((FailureClass::Connection, error)) => (
             usual(
                 |asked| &asked.credentials,
                 Reason::CredentialsAccepted,
@@ -280,7 +250,7 @@ fn connection(
                 format!("the CRM cannot be reached: {}", error.message),
             ),
         ),
-        Some((Failure::Other, _)) | None => (
+        _ => (
             usual(
                 |asked| &asked.credentials,
                 Reason::CredentialsAccepted,

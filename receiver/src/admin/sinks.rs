@@ -10,7 +10,7 @@ use problem_details::ProblemDetails;
 use serde_json::json;
 
 use super::Admin;
-use crate::queue::SinkId;
+use crate::queue::{SinkId, ThrottleKey};
 
 /// `POST /sinks/{namespace}/{name}/resume`: ends a pause, closes the circuit, and has the CRM checked.
 pub(super) async fn resume(
@@ -24,7 +24,7 @@ pub(super) async fn resume(
             .into_response();
     }
     admin.preflights.ask_again(&id);
-    match admin.queue.resume(&id).await {
+    match admin.queue.resume(&ThrottleKey::Sink(id.clone())).await {
         Ok(()) => Json(json!({"sink": id.as_str(), "resumed": true})).into_response(),
         Err(error) => ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
             .with_detail(error.to_string())

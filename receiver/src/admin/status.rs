@@ -163,10 +163,7 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
         .iter()
         .filter_map(|w| admin.metrics.last_error(&w.id, &sink.id))
         .max_by(|a, b| a.time.cmp(&b.time));
-    let paused = stats
-        .paused
-        .as_ref()
-        .map(|(_, reason)| reason_and_message(reason));
+    let paused = stats.paused.as_ref().map(|(_, why)| why);
     let last = admin.preflights.of(&sink.id);
     json!({
         "name": sink.id.as_str(),
@@ -176,8 +173,8 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
         "webhooks": webhooks.len(),
         "leads": leads(stats),
         "pausedUntil": stats.paused.as_ref().and_then(|(until, _)| time(*until)),
-        "pausedReason": paused.map(|(word, _)| word),
-        "pausedMessage": paused.map(|(_, message)| message),
+        "pausedReason": paused.map(|why| &why.reason),
+        "pausedMessage": paused.map(|why| &why.message),
         "preflight": last.as_ref().map(preflight),
         "notice": last.as_ref().and_then(|last| last.notice.as_ref()).map(|notice| json!({
             "reason": notice.reason, "message": notice.message,
@@ -231,13 +228,6 @@ fn preflight(last: &LastPreflight) -> Value {
         "credentials": told(&last.found.credentials),
         "problems": last.found.problems,
     })
-}
-
-/// A pause's reason is one text in the store: a CamelCase word, then the words for a person.
-fn reason_and_message(text: &str) -> (&str, &str) {
-    text.split_once(": ")
-        .filter(|(word, _)| word.bytes().all(|b| b.is_ascii_alphanumeric()))
-        .unwrap_or(("Paused", text))
 }
 
 /// Reads from the store what only it knows. While it is away, the last figures stand.

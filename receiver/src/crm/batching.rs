@@ -3,6 +3,8 @@
 //! Triggers and flows of an organisation run within limits that a call's size decides, and nobody knows them beforehand.
 //! So the size halves when a call fails as a whole, and grows again slowly while full calls pass.
 
+use leadgate_crds::reason::FailureReason;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -59,7 +61,7 @@ impl Batching {
 
     /// A call with `records` got no answer: what takes too long may take less.
     pub(super) fn unanswered(&self, records: usize, why: &NoAnswer) {
-        if records > 1 && matches!(why, NoAnswer::Failed(why, true) if why.reason == "Timeout") {
+        if records > 1 && matches!(why, NoAnswer::Failed(why, true) if why.reason == FailureReason::Timeout) {
             self.too_large(records);
         }
     }
@@ -83,12 +85,12 @@ impl Batching {
     /// `crm` refuses calls with several records, whatever is in them, while the same records pass one by one.
     pub(super) fn refuse(&self, crm: &str, answered: &str) {
         let why = Failure::new(
-            "BatchRefused",
+            FailureReason::BatchRefused,
             format!(
                 "{crm} takes no calls with several leads ({answered}); leads go one by one, which needs more of its limits"
             ),
         );
-        tracing::warn!(reason = why.reason, "{}", why.message);
+        tracing::warn!(reason = why.reason.as_str(), "{}", why.message);
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
     }
 

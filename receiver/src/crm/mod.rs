@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use leadgate_crds::CrmSinkSpec;
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 pub use matching::{Candidate, Matching, Verdict};
@@ -193,8 +194,8 @@ pub enum Outcome {
 pub struct RefusedProperty {
     /// The CRM's name of it, as the sink's mapping has it.
     pub property: String,
-    /// A CamelCase word: `InvalidOption`, `TooLong`, `ReadOnlyProperty`, `UnknownProperty` or `InvalidProperty`.
-    pub reason: &'static str,
+    /// In a word: `InvalidOption`, `TooLong`, `ReadOnlyProperty`, `UnknownProperty` or `InvalidProperty`.
+    pub reason: FailureReason,
 }
 
 impl From<NoAnswer> for Outcome {

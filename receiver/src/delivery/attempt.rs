@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use leadgate_crds::crm_sink::OnRefusedProperty;
+use leadgate_crds::reason::FailureReason;
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -17,7 +18,7 @@ use crate::queue::Claim;
 pub(super) async fn prepare(claim: &Claim, context: &Context<'_>) -> Result<Upsert, Outcome> {
     let stored = StoredLead::decode(&claim.body).map_err(|_| {
         Outcome::Reject(Failure::new(
-            "Unreadable",
+            FailureReason::Unreadable,
             "the stored lead cannot be read; it was written by another version",
         ))
     })?;
@@ -127,7 +128,10 @@ fn without(mut upsert: Upsert, refused: &[RefusedProperty]) -> Option<Upsert> {
 fn no_outcome() -> Outcome {
     Outcome::Retry {
         after: None,
-        why: Failure::new("NoOutcome", "the CRM's client gave no outcome for the lead"),
+        why: Failure::new(
+            FailureReason::NoOutcome,
+            "the CRM's client gave no outcome for the lead",
+        ),
         in_doubt: true,
     }
 }
@@ -146,7 +150,7 @@ async fn mapped(stored: StoredLead, webhook: &Value, sink: &Arc<Sink>) -> (Mappe
     let mapped = heavy.unwrap_or_else(|error| {
         tracing::error!(%error, "a sink's properties could not be made");
         let message = "the sink's properties could not be made; see the log";
-        Err(Failure::new("MappingFailed", message))
+        Err(Failure::new(FailureReason::MappingFailed, message))
     });
     (mapped, Arc::unwrap_or_clone(stored))
 }
@@ -158,7 +162,7 @@ fn properties(stored: &StoredLead, webhook: &Value, sink: &Sink) -> Mapped {
             .apply(&stored.lead, &stored.payload, webhook)
             .map_err(|error| {
                 Failure::new(
-                    "MappingFailed",
+                    FailureReason::MappingFailed,
                     format!("{field}.{error}; correct the sink's {field} and replay the lead"),
                 )
             })
@@ -172,7 +176,7 @@ fn properties(stored: &StoredLead, webhook: &Value, sink: &Sink) -> Mapped {
     });
     if properties.is_empty() && create_only.is_empty() {
         return Err(Failure::new(
-            "NothingToSend",
+            FailureReason::NothingToSend,
             "the sink's properties give no value for this lead",
         ));
     }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use leadgate_crds::reason::FailureReason;
 
 use super::backoff::backoff;
 use super::judge::RETRY_AFTER_MISCONFIGURED;
 use crate::config::DeliverySettings;
 use crate::crm::{self, Failure, Known, MAX_PAUSE};
-use crate::queue::{self, DeadLetterReason, DeadLetterSet, InDoubt, LastError};
+use crate::queue::{self, Candidates, DeadLetterReason, DeadLetterSet, InDoubt, LastError};
 
 /// How long a contact's record is remembered: longer than any search lags, short enough that merged records are found
 /// again.
@@ -68,9 +68,9 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
                     denied.wait.min(RETRY_AFTER_RELEASE)
                 },
                 why: denied
-                    .paused()
+                    .paused
                     .filter(|_| lead.attempt <= 1)
-                    .map(|(reason, message)| LastError::new(reason, message)),
+                    .map(|why| LastError::new(why.reason.as_str(), &why.message)),
             },
             "deferred",
         ),
@@ -89,7 +89,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             let answer = if candidates.is_empty() {
                 why.answer.clone()
             } else {
-                json!({ "candidates": candidates }).to_string()
+                Candidates::encode(candidates)
             };
             dead_letter(
                 DeadLetterSet::Held,
@@ -150,7 +150,7 @@ fn given_up(last: &Failure, lead: Circumstances<'_>) -> Decision {
         "given up after {} attempts (delivery.retry.maxAge); the last one: {}",
         lead.attempt, last.message
     );
-    let why = Failure::new("RetriesExhausted", message).with_answer(&last.answer);
+    let why = Failure::new(FailureReason::RetriesExhausted, message).with_answer(&last.answer);
     dead_letter(DeadLetterSet::Dead, "dead", why, lead.keep_dead)
 }
 
@@ -165,7 +165,7 @@ impl Decision {
 
 /// As it is kept with a lead that waits.
 fn last_error(why: &Failure) -> LastError {
-    LastError::new(why.reason, &why.message)
+    LastError::new(why.reason.as_str(), &why.message)
 }
 
 /// What is done with a lead before it is tried, when earlier claims of it ended without an outcome.
@@ -191,7 +191,7 @@ pub(super) fn caution(lost: u32) -> Caution {
 /// Of a lead that is not tried again.
 pub(super) fn crashed(keep: Duration) -> Decision {
     let why = Failure::new(
-        "DeliveryCrashed",
+        FailureReason::DeliveryCrashed,
         "three attempts in a row ended without an outcome: the receiver crashed, was killed (out of memory?) or hung \
          while it delivered this lead; see its log, look at what the lead's expressions and payload ask for, then \
          replay it",
@@ -203,7 +203,7 @@ pub(super) fn crashed(keep: Duration) -> Decision {
 /// newer one was on its way.
 pub(super) fn superseded(keep: Duration) -> Decision {
     let why = Failure::new(
-        "OvertakenByNewer",
+        FailureReason::OvertakenByNewer,
         "a newer lead of this contact was delivered before it, and this one would overwrite its values; discard it, or \
          replay it with force=true",
     );
@@ -222,7 +222,7 @@ pub(super) fn step_aside(after: Duration) -> Decision {
 
 fn dead_letter(set: DeadLetterSet, label: &'static str, why: Failure, keep: Duration) -> Decision {
     let reason = DeadLetterReason {
-        reason: why.reason.to_owned(),
+        reason: why.reason.as_str().to_owned(),
         message: why.message.clone(),
         answer: why.answer.clone(),
     };
@@ -244,6 +244,7 @@ mod tests {
     use super::*;
     use crate::crm::Throttled;
     use crate::queue::{Breaker, RateLimit};
+    use crate::throttle::PauseReason;
 
     fn settings() -> DeliverySettings {
         DeliverySettings {
@@ -286,7 +287,7 @@ mod tests {
     fn a_temporary_failure_waits_at_least_as_long_as_the_crm_asked_and_dies_of_old_age_only() {
         let retry = |after| crm::Outcome::Retry {
             after,
-            why: Failure::new("Unavailable", "HubSpot failed"),
+            why: Failure::new(FailureReason::Unavailable, "HubSpot failed"),
             in_doubt: true,
         };
         let long = Duration::from_hours(2);
@@ -323,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_pause_or_a_closed_gate_costs_the_lead_nothing() {
-        let why = Failure::new("RateLimited", "wait");
+        let why = Failure::new(FailureReason::RateLimited, "wait");
         let paused = after(
             crm::Outcome::Pause {
                 pause: Duration::from_secs(9),
@@ -339,14 +340,14 @@ mod tests {
         let year = after(
             crm::Outcome::Pause {
                 pause: Duration::from_hours(24 * 365),
-                why: Failure::new("RateLimited", "wait"),
+                why: Failure::new(FailureReason::RateLimited, "wait"),
             },
             Duration::ZERO,
         );
         assert_eq!(year.pause, Some(MAX_PAUSE));
         let denied = crm::Outcome::Throttled(Throttled {
             wait: Duration::from_secs(3),
-            reason: "CircuitOpen: the CRM fails".to_owned(),
+            paused: Some(PauseReason::circuit_open()),
         });
         assert!(
             matches!(after(denied, Duration::ZERO).settle, queue::Disposition::Release { after, why: None } if after == RETRY_AFTER_RELEASE)
@@ -377,7 +378,7 @@ mod tests {
     #[test]
     fn a_lead_that_may_be_to_blame_for_a_pause_grows_old_meanwhile() {
         let suspect = || crm::Outcome::Suspect {
-            why: Failure::new("MissingScopes", "a permission"),
+            why: Failure::new(FailureReason::MissingScopes, "a permission"),
             in_doubt: false,
             own: true,
         };
@@ -400,7 +401,7 @@ mod tests {
 
     #[test]
     fn what_the_crm_refuses_for_good_is_dead_at_once_and_what_needs_a_person_is_held() {
-        let why = Failure::new("InvalidEmail", "email");
+        let why = Failure::new(FailureReason::InvalidEmail, "email");
         assert!(matches!(
             after(crm::Outcome::Reject(why.clone()), Duration::ZERO).settle,
             queue::Disposition::DeadLetter {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 use super::context::Context;
@@ -11,8 +12,9 @@ use super::settle::since;
 use crate::crm::{Failure, MAX_PAUSE, Outcome, Throttle, Throttled};
 use crate::lead::{Lead, Problem};
 use crate::outbound::{NoAnswer, Peer, exchange, retry_after};
-use crate::queue::{Breaker, Claim, CrmHealth, Queue, RateLimit, SinkId, WebhookId};
+use crate::queue::{Breaker, Claim, CrmHealth, Queue, RateLimit};
 use crate::source::{Fetched, Hydrator, Webhook, judge};
+use crate::throttle::{PauseReason, ThrottleKey};
 
 /// Whose API, for messages.
 const API: Peer<'static> = Peer {
@@ -36,8 +38,6 @@ const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_mins(1);
 /// How often a lead looks whether the API may be asked again: a new one, and one of a day.
 const RETRY_AFTER_NEW: Duration = Duration::from_secs(1);
 const RETRY_AFTER_OLD: Duration = Duration::from_mins(1);
-/// Why a lead waits when no pause is the reason.
-const HYDRATE_WAITS: &str = "HydrateWaits: the sender's API takes no more calls now";
 /// How long to wait when the store cannot be asked.
 const RETRY_AFTER_STORE_DOWN: Duration = Duration::from_secs(1);
 /// More than any lead has.
@@ -57,10 +57,10 @@ pub(super) async fn fetch(
         .and_then(|w| Some((w, w.hydrate.as_ref()?)))
     else {
         let gone = "the webhook or its payload.hydrate was removed; put it back and replay the lead";
-        return Err(Outcome::Reject(Failure::new("HydrateFailed", gone)));
+        return Err(Outcome::Reject(Failure::new(FailureReason::HydrateFailed, gone)));
     };
     // Shared by all replicas, and apart from the CRM's own limiter.
-    let api = api(&claim.webhook);
+    let api = ThrottleKey::Hydrate(claim.webhook.clone());
     let throttle = ApiThrottle {
         api: &api,
         queue: context.queue,
@@ -76,14 +76,9 @@ pub(super) async fn fetch(
     Ok((lead, answer))
 }
 
-/// Under which name the sender's API has its limiter, pause and circuit in the store.
-pub(super) fn api(webhook: &WebhookId) -> SinkId {
-    SinkId::new(format!("{webhook}#hydrate"))
-}
-
 /// The limiter, pause and circuit of a sender's API.
 struct ApiThrottle<'a> {
-    api: &'a SinkId,
+    api: &'a ThrottleKey,
     queue: &'a dyn Queue,
     /// Of the lead that is fetched.
     age: Duration,
@@ -92,7 +87,7 @@ struct ApiThrottle<'a> {
 impl ApiThrottle<'_> {
     async fn pause(&self, pause: Duration, why: &Failure) {
         let pause = pause.min(MAX_PAUSE);
-        if let Err(error) = self.queue.pause(self.api, pause, &why.for_pause()).await {
+        if let Err(error) = self.queue.pause(self.api, pause, &PauseReason::from(why)).await {
             tracing::debug!(%error, "the pause of payload.hydrate could not be stored");
         }
     }
@@ -105,9 +100,9 @@ impl Throttle for ApiThrottle<'_> {
             .queue
             .permits(self.api, 1, Some(RATE_LIMIT), BREAKER)
             .await
-            .map_err(|error| Throttled {
+            .map_err(|_| Throttled {
                 wait: RETRY_AFTER_STORE_DOWN,
-                reason: error.to_string(),
+                paused: None,
             })?;
         if grant.granted > 0 {
             return Ok(());
@@ -117,7 +112,10 @@ impl Throttle for ApiThrottle<'_> {
         let pace = (self.age / 10).clamp(RETRY_AFTER_NEW, RETRY_AFTER_OLD);
         Err(Throttled {
             wait: grant.wait.min(pace),
-            reason: grant.paused.unwrap_or_else(|| HYDRATE_WAITS.to_owned()),
+            paused: Some(grant.paused.unwrap_or_else(|| PauseReason {
+                reason: FailureReason::HydrateWaits,
+                message: "the sender's API takes no more calls now".to_owned(),
+            })),
         })
     }
 
@@ -150,7 +148,7 @@ async fn get(
             return Err(retry(
                 None,
                 Failure {
-                    reason: "HydrateUnreachable",
+                    reason: FailureReason::HydrateUnreachable,
                     ..why
                 },
             ));
@@ -158,7 +156,7 @@ async fn get(
     };
     if reply.text.len() > MAX_ANSWER {
         return Err(Outcome::Reject(Failure::new(
-            "HydrateFailed",
+            FailureReason::HydrateFailed,
             "the answer of the sender's API is too large",
         )));
     }
@@ -167,26 +165,26 @@ async fn get(
     match judge(reply.status, reply.text.as_bytes()) {
         Fetched::Lead(lead) => Ok(lead),
         Fetched::Credentials(message) => {
-            let why = failure("HydrateCredentials", message);
+            let why = failure(FailureReason::HydrateCredentials, message);
             throttle.pause(RETRY_AFTER_MISCONFIGURED, &why).await;
             Err(retry(None, why))
         }
         Fetched::Throttled(message) => {
-            let why = failure("HydrateThrottled", message);
+            let why = failure(FailureReason::HydrateThrottled, message);
             throttle
                 .pause(after.unwrap_or(RETRY_AFTER_RATE_LIMITED), &why)
                 .await;
             Err(retry(None, why))
         }
         Fetched::Unavailable(message) => {
-            let why = failure("HydrateUnavailable", message);
+            let why = failure(FailureReason::HydrateUnavailable, message);
             if let Some(after) = after {
                 throttle.pause(after, &why).await;
             }
             Err(retry(after, why))
         }
-        Fetched::Unclear(message) => Err(retry(None, failure("HydrateUnclear", message))),
-        Fetched::Refused(message) => Err(Outcome::Reject(failure("HydrateRefused", message))),
+        Fetched::Unclear(message) => Err(retry(None, failure(FailureReason::HydrateUnclear, message))),
+        Fetched::Refused(message) => Err(Outcome::Reject(failure(FailureReason::HydrateRefused, message))),
     }
 }
 
@@ -212,7 +210,7 @@ fn complete(
                 )
                 .collect();
             Outcome::Reject(Failure::new(
-                "InvalidLead",
+                FailureReason::InvalidLead,
                 format!("the fetched lead is not valid: {}", told.join("; ")),
             ))
         })

@@ -53,12 +53,14 @@ fn account_refused(preflight: &PreflightReport) -> Option<&Failure> {
 
 #[cfg(test)]
 mod tests {
+    use leadgate_crds::reason::FailureReason;
+
     use super::*;
 
     #[test]
     fn a_lead_is_told_from_the_account_by_the_others_by_the_preflight_and_by_whose_words_it_are() {
         let suspect = |own, in_doubt| Outcome::Suspect {
-            why: Failure::new("Refused", "no"),
+            why: Failure::new(FailureReason::Refused, "no"),
             in_doubt,
             own,
         };
@@ -68,11 +70,11 @@ mod tests {
             ..PreflightReport::default()
         };
         let refused = || PreflightReport {
-            credentials: Some(Err(Failure::new("InvalidCredentials", "the token"))),
+            credentials: Some(Err(Failure::new(FailureReason::InvalidCredentials, "the token"))),
             ..fine()
         };
         let page = || PreflightReport {
-            reachable: Some(Err(Failure::new("ForeignAnswer", "a page"))),
+            reachable: Some(Err(Failure::new(FailureReason::ForeignAnswer, "a page"))),
             ..PreflightReport::default()
         };
         let unasked = PreflightReport::default;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use leadgate_crds::reason::FailureReason;
 use tokio_util::sync::CancellationToken;
 
 use super::shared::Shared;
@@ -13,6 +14,7 @@ use super::throttle::{permit, report};
 use crate::config::Sink;
 use crate::crm::{Crm, PreflightReport, Throttle, Throttled};
 use crate::queue::CrmHealth;
+use crate::throttle::ThrottleKey;
 
 /// Between checks.
 const PREFLIGHT_INTERVAL: Duration = Duration::from_mins(10);
@@ -62,7 +64,7 @@ async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> PreflightReport {
     }
     let fine = found.reachable == Some(Ok(())) && found.credentials == Some(Ok(()));
     if fine && throttle.correctable_pause.load(Ordering::Relaxed) {
-        match shared.queue.resume(&sink.id).await {
+        match shared.queue.resume(&ThrottleKey::Sink(sink.id.clone())).await {
             Ok(()) => tracing::info!(sink = %sink.id, "the CRM takes the credentials now; the pause ends"),
             Err(error) => tracing::debug!(sink = %sink.id, %error, "the pause could not be lifted"),
         }
@@ -77,23 +79,26 @@ async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> PreflightReport {
 fn tell(sink: &Sink, found: &PreflightReport) {
     for check in [&found.reachable, &found.credentials] {
         if let Some(Err(why)) = check {
-            tracing::warn!(sink = %sink.id, reason = why.reason, "{}", why.message);
+            tracing::warn!(sink = %sink.id, reason = why.reason.as_str(), "{}", why.message);
         }
     }
     for problem in &found.problems {
-        tracing::warn!(sink = %sink.id, reason = "PropertyProblem", "{problem}");
+        tracing::warn!(sink = %sink.id, reason = FailureReason::PropertyProblem.as_str(), "{problem}");
     }
 }
 
-/// Reasons of pauses that end as soon as a person has put something right.
-const CORRECTABLE: [&str; 6] = [
-    "InvalidCredentials",
-    "MissingScopes",
-    "MissingPermission",
-    "ForeignAnswer",
-    "Redirected",
-    "UnknownObject",
-];
+/// Whether a pause for this reason ends as soon as a person has put something right.
+fn is_correctable(reason: &FailureReason) -> bool {
+    matches!(
+        reason,
+        FailureReason::InvalidCredentials
+            | FailureReason::MissingScopes
+            | FailureReason::MissingPermission
+            | FailureReason::ForeignAnswer
+            | FailureReason::Redirected
+            | FailureReason::UnknownObject
+    )
+}
 
 /// The sink's throttle, but for a pause that a person can end: a check is how it ends.
 struct PreflightThrottle<'a> {
@@ -106,19 +111,19 @@ struct PreflightThrottle<'a> {
 impl Throttle for PreflightThrottle<'_> {
     async fn acquire(&self) -> Result<(), Throttled> {
         let grant = permit(self.shared.queue.as_ref(), self.sink).await?;
-        let denied = Throttled {
-            wait: grant.wait,
-            reason: grant.paused.unwrap_or_default(),
-        };
-        if denied
-            .paused()
-            .is_some_and(|(word, _)| CORRECTABLE.contains(&word))
+        if grant
+            .paused
+            .as_ref()
+            .is_some_and(|paused| is_correctable(&paused.reason))
         {
             self.correctable_pause.store(true, Ordering::Relaxed);
             return Ok(());
         }
         if grant.granted == 0 {
-            return Err(denied);
+            return Err(Throttled {
+                wait: grant.wait,
+                paused: grant.paused,
+            });
         }
         Ok(())
     }

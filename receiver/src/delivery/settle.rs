@@ -2,11 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use leadgate_crds::reason::FailureReason;
+
 use super::decide::Decision;
 use super::worker::Worker;
 use crate::crm::{Failure, RefusedProperty};
 use crate::metrics::DeliveryLabels;
-use crate::queue::{Claim, Disposition, Millis, Settled, Settlement};
+use crate::queue::{Claim, Disposition, Millis, QueueError, Settled, Settlement};
+use crate::throttle::{PauseReason, ThrottleKey};
 
 /// Kept when a webhook is gone: what its leads' retention was is not known any more.
 const DEFAULT_RETENTION: Duration = Duration::from_hours(720);
@@ -24,27 +27,29 @@ impl Worker {
     }
 
     pub(super) async fn finish(&self, decided: &[(Claim, Decision)]) {
-        let mut pause: Option<(Duration, String)> = None;
+        let mut pause: Option<(Duration, &Failure)> = None;
         for (claim, decision) in decided {
             self.count(decision.label);
             if let Some(failure) = &decision.failure {
-                self.shared
-                    .metrics
-                    .failed(&claim.webhook, &self.sink.id, failure.reason, &failure.message);
+                self.shared.metrics.failed(
+                    &claim.webhook,
+                    &self.sink.id,
+                    failure.reason.as_str(),
+                    &failure.message,
+                );
                 tracing::warn!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                    outcome = decision.label, reason = failure.reason, "{}", failure.message
+                    outcome = decision.label, reason = failure.reason.as_str(), "{}", failure.message
                 );
             }
-            if let Some(asked) = decision.pause
-                && pause.as_ref().is_none_or(|(longest, _)| asked > *longest)
+            if let (Some(asked), Some(why)) = (decision.pause, &decision.failure)
+                && pause.is_none_or(|(longest, _)| asked > longest)
             {
-                let why = decision.failure.as_ref().map(Failure::for_pause);
-                pause = Some((asked, why.unwrap_or_default()));
+                pause = Some((asked, why));
             }
         }
-        if let Some((pause, reason)) = pause
-            && let Err(error) = self.shared.queue.pause(&self.sink.id, pause, &reason).await
+        if let Some((pause, why)) = pause
+            && let Err(error) = self.pause(pause, &PauseReason::from(why)).await
         {
             tracing::warn!(sink = %self.sink.id, %error, "the pause could not be stored");
         }
@@ -64,6 +69,11 @@ impl Worker {
                 self.tell_open().await;
             }
         }
+    }
+
+    async fn pause(&self, pause: Duration, why: &PauseReason) -> Result<(), QueueError> {
+        let key = ThrottleKey::Sink(self.sink.id.clone());
+        self.shared.queue.pause(&key, pause, why).await
     }
 
     /// Writes the outcomes down; which of them took effect. If the store stays away, the leases end and the leads are
@@ -107,24 +117,21 @@ impl Worker {
     }
 
     /// One line when deliveries stop, with what waits meanwhile.
-    pub(super) async fn tell_paused(&self, reason: &str, message: &str) {
-        if !self.closed.tell_paused(reason) {
+    pub(super) async fn tell_paused(&self, why: &PauseReason) {
+        if !self.closed.tell_paused(&why.reason) {
             return;
         }
-        let why = |word: &'static str| Err(Failure::new(word, message));
-        match reason {
-            "CircuitOpen" => self
-                .shared
-                .preflights
-                .seen(&self.sink.id, why("CircuitOpen"), None),
-            "InvalidCredentials" => {
-                let refused = Some(why("InvalidCredentials"));
-                self.shared.preflights.seen(&self.sink.id, Ok(()), refused);
+        let failure = || Err(Failure::new(why.reason.clone(), why.message.as_str()));
+        let preflights = &self.shared.preflights;
+        match why.reason {
+            FailureReason::CircuitOpen => preflights.seen(&self.sink.id, failure(), None),
+            FailureReason::InvalidCredentials => {
+                preflights.seen(&self.sink.id, Ok(()), Some(failure()));
             }
             _ => {}
         }
         let waiting = self.waiting().await;
-        tracing::warn!(sink = %self.sink.id, reason, waiting, "deliveries pause: {message}");
+        tracing::warn!(sink = %self.sink.id, reason = why.reason.as_str(), waiting, "deliveries pause: {}", why.message);
     }
 
     /// One line when a lead arrives again.
@@ -152,6 +159,7 @@ impl Worker {
     /// Counts and lists what a lead was delivered without.
     pub(super) fn tell_refused(&self, claim: &Claim, refused: &[RefusedProperty]) {
         for RefusedProperty { property, reason } in refused {
+            let reason = reason.as_str();
             self.shared.metrics.refused(&self.sink.id, property, reason);
             tracing::info!(
                 sink = %self.sink.id, lead = %claim.id, property, reason,
@@ -166,7 +174,7 @@ impl Worker {
         if self.shared.preflights.note(&self.sink.id, notice.as_ref()) {
             match notice {
                 Some(notice) => {
-                    tracing::warn!(sink = %self.sink.id, reason = notice.reason, "{}", notice.message);
+                    tracing::warn!(sink = %self.sink.id, reason = notice.reason.as_str(), "{}", notice.message);
                 }
                 None => {
                     tracing::info!(sink = %self.sink.id, "deliveries are as fast as they should be again");

@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::shared::Shared;
-use super::{hydrate, preflight, worker};
+use super::{preflight, worker};
 use crate::config::{Config, Sink};
 use crate::queue::{SinkId, WebhookId};
+use crate::throttle::ThrottleKey;
 
 /// Runs a worker for each sink, and replaces it when its sink changes.
 pub struct Supervisor {
@@ -63,7 +64,10 @@ impl Supervisor {
             .collect();
         for (webhook, token) in &tokens {
             if self.tokens.get(webhook).is_some_and(|known| known != token) {
-                let (queue, api) = (Arc::clone(&self.shared.queue), hydrate::api(webhook));
+                let (queue, api) = (
+                    Arc::clone(&self.shared.queue),
+                    ThrottleKey::Hydrate(webhook.clone()),
+                );
                 self.tasks.spawn(async move {
                     if let Err(error) = queue.resume(&api).await {
                         tracing::debug!(%error, "the pause of payload.hydrate could not be lifted");

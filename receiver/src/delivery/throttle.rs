@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use crate::config::Sink;
 use crate::crm::{Throttle, Throttled};
 use crate::queue::{CrmHealth, Grant, LeadId, Queue};
+use crate::throttle::ThrottleKey;
 
 /// A wait this short is waited here, with the lead in hand; for longer ones the lead goes back.
 const MAX_WAIT_IN_PLACE: Duration = Duration::from_millis(1500);
@@ -98,9 +99,7 @@ impl Throttle for SinkThrottle {
             if grant.paused.is_some() || waited + wait > MAX_WAIT_IN_PLACE {
                 return Err(Throttled {
                     wait,
-                    reason: grant
-                        .paused
-                        .unwrap_or_else(|| "the rate limit is used up".to_owned()),
+                    paused: grant.paused,
                 });
             }
             waited += wait;
@@ -127,17 +126,23 @@ impl Throttle for SinkThrottle {
 pub(super) async fn permit(queue: &dyn Queue, sink: &Sink) -> Result<Grant, Throttled> {
     let delivery = &sink.delivery;
     queue
-        .permits(&sink.id, 1, Some(delivery.limit), delivery.breaker)
+        .permits(
+            &ThrottleKey::Sink(sink.id.clone()),
+            1,
+            Some(delivery.limit),
+            delivery.breaker,
+        )
         .await
-        .map_err(|error| Throttled {
+        .map_err(|_| Throttled {
             wait: RETRY_AFTER_STORE_DOWN,
-            reason: error.to_string(),
+            paused: None,
         })
 }
 
 /// Tells the sink's circuit breaker how the CRM fared.
 pub(super) async fn report(queue: &dyn Queue, sink: &Sink, health: CrmHealth) {
-    if let Err(error) = queue.report(&sink.id, health, sink.delivery.breaker).await {
+    let key = ThrottleKey::Sink(sink.id.clone());
+    if let Err(error) = queue.report(&key, health, sink.delivery.breaker).await {
         tracing::debug!(sink = %sink.id, %error, "the circuit breaker could not be told");
     }
 }

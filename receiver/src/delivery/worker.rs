@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use leadgate_crds::reason::FailureReason;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,7 @@ use crate::config::Sink;
 use crate::crm::{self, Crm, Failure};
 use crate::metrics::SinkLabels;
 use crate::queue::{Claim, QueueError};
+use crate::throttle::{PauseReason, ThrottleKey};
 
 /// How long to sleep when nothing is due: a push wakes earlier.
 const IDLE_WAIT: Duration = Duration::from_secs(30);
@@ -270,14 +272,14 @@ impl Worker {
         match outcome {
             crm::Outcome::Throttled(denied) => {
                 self.closed
-                    .close(denied.wait.min(PROBE_INTERVAL), denied.paused().is_some());
-                if let Some((reason, message)) = denied.paused() {
-                    self.tell_paused(reason, message).await;
+                    .close(denied.wait.min(PROBE_INTERVAL), denied.paused.is_some());
+                if let Some(why) = &denied.paused {
+                    self.tell_paused(why).await;
                 }
             }
             crm::Outcome::Pause { why, .. } | crm::Outcome::Suspect { why, .. } => {
                 self.closed.close(PROBE_INTERVAL, true);
-                self.tell_paused(why.reason, &why.message).await;
+                self.tell_paused(&PauseReason::from(why)).await;
             }
             _ => {}
         }
@@ -286,7 +288,8 @@ impl Worker {
     /// Asks whether a pause is over; it may have been lifted early.
     async fn look(&self) {
         let breaker = self.sink.delivery.breaker;
-        let left = match self.shared.queue.permits(&self.sink.id, 0, None, breaker).await {
+        let key = ThrottleKey::Sink(self.sink.id.clone());
+        let left = match self.shared.queue.permits(&key, 0, None, breaker).await {
             Ok(grant) => grant.paused.map(|_| grant.wait),
             Err(_) => Some(RETRY_AFTER_STORE_DOWN),
         };
@@ -413,7 +416,7 @@ fn overtaken() -> Attempted {
         outcome: crm::Outcome::Retry {
             after: None,
             why: Failure::new(
-                "ClaimLost",
+                FailureReason::ClaimLost,
                 "a claim was lost while the CRM was slow; its lead is with another worker",
             ),
             in_doubt: true,

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
+use leadgate_crds::reason::FailureReason;
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
@@ -106,7 +107,7 @@ impl Reply {
             Body::Other => "a text",
         };
         Failure::new(
-            "ForeignAnswer",
+            FailureReason::ForeignAnswer,
             format!(
                 "not {crm} but something between it and Leadgate (a firewall, a proxy, a maintenance page) answered {} with {what}",
                 self.status
@@ -161,7 +162,7 @@ pub(crate) async fn send(request: RequestBuilder, peer: Peer<'_>) -> Result<Repl
         .await
         .map_err(|_| {
             let message = format!("{}'s answer could not be read", peer.name);
-            NoAnswer::Failed(Failure::new("UnreadableAnswer", message), true)
+            NoAnswer::Failed(Failure::new(FailureReason::UnreadableAnswer, message), true)
         })
 }
 
@@ -192,12 +193,12 @@ fn no_answer(error: &reqwest::Error, peer: Peer<'_>) -> Failure {
     let Peer { name, address, .. } = peer;
     if error.is_timeout() {
         Failure::new(
-            "Timeout",
+            FailureReason::Timeout,
             format!("{name} did not answer within {}", peer.timeout_is),
         )
     } else if is_refused(error) {
         Failure::new(
-            "LocalAddress",
+            FailureReason::LocalAddress,
             format!(
                 "{name} is not called: the host of {address} resolves to this machine or a link-local address; correct its \
                  DNS entry, or start the receiver with --allow-local-addresses for a simulator"
@@ -205,17 +206,17 @@ fn no_answer(error: &reqwest::Error, peer: Peer<'_>) -> Failure {
         )
     } else if error.is_connect() {
         Failure::new(
-            "Unreachable",
+            FailureReason::Unreachable,
             format!("no connection to {name}; see {address} and the network's egress rules"),
         )
     } else if error.is_builder() {
         Failure::new(
-            "InvalidRequest",
+            FailureReason::InvalidRequest,
             format!("the request to {name} cannot be made: its address is no URL; see {address}"),
         )
     } else {
         Failure::new(
-            "ConnectionLost",
+            FailureReason::ConnectionLost,
             format!("the connection to {name} broke before the answer came"),
         )
     }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
+use crate::throttle::PauseReason;
 
 /// Why the store could not do it. All are temporary to a sender: answered 503 with Retry-After.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -224,6 +225,27 @@ pub struct DeadLetterReason {
     pub answer: String,
 }
 
+/// The records that a held lead may mean: they stand in the place of the CRM's answer
+/// ([`DeadLetterReason::answer`]), from where people are shown them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Candidates {
+    candidates: Vec<String>,
+}
+
+impl Candidates {
+    /// As a dead letter keeps them.
+    pub fn encode(candidates: Vec<String>) -> String {
+        serde_json::json!(Self { candidates }).to_string()
+    }
+
+    /// Of a held lead's answer; `None`: the answer is the CRM's own.
+    pub fn decode(answer: &str) -> Option<Vec<String>> {
+        serde_json::from_str::<Self>(answer)
+            .ok()
+            .map(|own| own.candidates)
+    }
+}
+
 impl DeadLetterReason {
     /// There is none.
     pub(super) fn none() -> Self {
@@ -421,7 +443,7 @@ pub struct SinkStats {
     /// The store's time, to compute ages with.
     pub now: Millis,
     /// Pause or open circuit: until when, and why.
-    pub paused: Option<(Millis, String)>,
+    pub paused: Option<(Millis, PauseReason)>,
     /// The same figures by webhook (only `pending`, `held`, `dead`, `delivered`, `discarded`,
     /// `last_delivered_at`).
     pub by_webhook: Vec<(WebhookId, SinkShare)>,

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 use crate::crm::answer::Answer;
@@ -24,7 +25,7 @@ const RETRY_AFTER_LOCKED: Duration = Duration::from_secs(2);
 pub(super) fn classify(reply: &Reply) -> Answer {
     let (status, body) = (reply.status, reply.json());
     let failure =
-        |reason: &'static str, message: String| Failure::new(reason, message).with_answer(&reply.text);
+        |reason: FailureReason, message: String| Failure::new(reason, message).with_answer(&reply.text);
     let after = retry_after(&reply.headers);
     let retry = |after, reason, message| Answer::Retry {
         after,
@@ -37,7 +38,7 @@ pub(super) fn classify(reply: &Reply) -> Answer {
         200..=299 => suspect(reply.foreign("HubSpot"), true, false),
         300..=399 => suspect(
             failure(
-                "Redirected",
+                FailureReason::Redirected,
                 format!("hubspot.baseUrl answers with a redirect ({status}); write the API's own address"),
             ),
             false,
@@ -45,25 +46,25 @@ pub(super) fn classify(reply: &Reply) -> Answer {
         ),
         423 => retry(
             Some(after.unwrap_or(RETRY_AFTER_LOCKED).max(RETRY_AFTER_LOCKED)),
-            "Locked",
+            FailureReason::Locked,
             "HubSpot is busy with this record (423)".to_owned(),
         ),
         429 => rate_limited(&reply.headers, body, after, &failure),
         408 | 477 => retry(
             after,
-            "TryLater",
+            FailureReason::TryLater,
             format!("HubSpot asked to try again later ({status})"),
         ),
         500..=599 => Answer::Retry {
             after,
-            why: failure("Unavailable", format!("HubSpot failed ({status})")),
+            why: failure(FailureReason::Unavailable, format!("HubSpot failed ({status})")),
             in_doubt: true,
         },
         _ if !is_own(body) => suspect(reply.foreign("HubSpot"), false, false),
         401 => Answer::Pause(
             after.unwrap_or(RETRY_AFTER_MISCONFIGURED),
             failure(
-                "InvalidCredentials",
+                FailureReason::InvalidCredentials,
                 format!(
                     "HubSpot refused the token (401 {}); put a valid private-app token or service key into the Secret",
                     category(body)
@@ -72,7 +73,7 @@ pub(super) fn classify(reply: &Reply) -> Answer {
         ),
         403 => suspect(
             failure(
-                "MissingScopes",
+                FailureReason::MissingScopes,
                 format!(
                     "HubSpot's token lacks a permission (403 {}); give it crm.objects.contacts.read and crm.objects.contacts.write",
                     category(body)
@@ -82,13 +83,13 @@ pub(super) fn classify(reply: &Reply) -> Answer {
             true,
         ),
         404 => Answer::NotFound(failure(
-            "RecordNotFound",
+            FailureReason::RecordNotFound,
             "HubSpot has no record with this key".to_owned(),
         )),
         409 => Answer::Conflict(
             existing_id(body),
             failure(
-                "RecordConflict",
+                FailureReason::RecordConflict,
                 "another HubSpot record has one of the lead's unique values".to_owned(),
             ),
         ),
@@ -97,7 +98,7 @@ pub(super) fn classify(reply: &Reply) -> Answer {
             Answer::Refused(why.with_answer(&reply.text), properties)
         }
         _ => Answer::Reject(failure(
-            "Refused",
+            FailureReason::Refused,
             format!("HubSpot refused the lead ({status} {})", category(body)),
         )),
     }
@@ -139,7 +140,7 @@ fn rate_limited(
     headers: &HeaderMap,
     body: &Value,
     after: Option<Duration>,
-    failure: &dyn Fn(&'static str, String) -> Failure,
+    failure: &dyn Fn(FailureReason, String) -> Failure,
 ) -> Answer {
     let number = |name: &str| {
         headers
@@ -148,14 +149,13 @@ fn rate_limited(
             .and_then(|t| t.trim().parse::<u64>().ok())
     };
     let policy = body.get("policyName").and_then(Value::as_str).unwrap_or_default();
-    let daily =
-        policy == "RETRY_AFTER_DAILY_LIMIT" || number("x-hubspot-ratelimit-daily-remaining") == Some(0);
+    let daily = policy == "DAILY" || number("x-hubspot-ratelimit-daily-remaining") == Some(0);
     if daily {
         let pause = after.unwrap_or(RETRY_AFTER_DAILY_LIMIT).min(MAX_PAUSE);
         return Answer::Pause(
             pause,
             failure(
-                "DailyLimit",
+                FailureReason::DailyLimit,
                 "HubSpot's daily request limit is used up".to_owned(),
             ),
         );
@@ -171,7 +171,7 @@ fn rate_limited(
     Answer::Pause(
         pause,
         failure(
-            "RateLimited",
+            FailureReason::RateLimited,
             "HubSpot's request limit is used up; lower delivery.rateLimit if other apps share it".to_owned(),
         ),
     )
@@ -254,21 +254,23 @@ fn invalid(body: &Value) -> (Failure, Vec<RefusedProperty>) {
         format!("HubSpot did not accept these properties: {}", listed.join(", "))
     };
     let why = Failure::new(
-        refused.first().map_or("InvalidLead", |first| first.reason),
+        refused
+            .first()
+            .map_or(FailureReason::InvalidLead, |first| first.reason.clone()),
         message,
     );
     let all_named = refused.iter().all(|refused| !refused.property.is_empty());
     (why, if all_named { refused } else { Vec::new() })
 }
 
-fn reason(code: &str) -> &'static str {
+fn reason(code: &str) -> FailureReason {
     match code {
-        "INVALID_EMAIL" => "InvalidEmail",
-        "PROPERTY_DOESNT_EXIST" => "UnknownProperty",
-        "READ_ONLY_VALUE" => "ReadOnlyProperty",
-        "INVALID_OPTION" => "InvalidOption",
-        code if code.contains("TOO_LONG") || code.contains("MAX_LENGTH") => "TooLong",
-        _ => "InvalidProperty",
+        "INVALID_EMAIL" => FailureReason::InvalidEmail,
+        "PROPERTY_DOESNT_EXIST" => FailureReason::UnknownProperty,
+        "READ_ONLY_VALUE" => FailureReason::ReadOnlyProperty,
+        "INVALID_OPTION" => FailureReason::InvalidOption,
+        code if code.contains("TOO_LONG") || code.contains("MAX_LENGTH") => FailureReason::TooLong,
+        _ => FailureReason::InvalidProperty,
     }
 }
 

@@ -74,7 +74,7 @@ impl HubSpot {
         }
         let nothing = Outcome::Throttled(Throttled {
             wait: std::time::Duration::ZERO,
-            reason: "not reached".to_owned(),
+            paused: None,
         });
         finish(progress, &nothing)
     }

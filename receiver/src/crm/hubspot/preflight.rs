@@ -1,5 +1,6 @@
 //! What to know before the first lead: whether HubSpot answers, takes the token, and has the properties.
 
+use leadgate_crds::reason::FailureReason;
 use serde_json::{Value, json};
 
 use super::answer::classify;
@@ -124,13 +125,15 @@ fn definition(name: &str) -> Value {
 fn of_answer(reply: &Reply) -> PreflightReport {
     let (reachable, credentials) = match classify(reply) {
         Answer::Done(_) => (Some(Ok(())), Some(Ok(()))),
-        Answer::Pause(_, why) if why.reason == "InvalidCredentials" => (Some(Ok(())), Some(Err(why))),
+        Answer::Pause(_, why) if why.reason == FailureReason::InvalidCredentials => {
+            (Some(Ok(())), Some(Err(why)))
+        }
         Answer::Suspect { why, own: true, .. } => (Some(Ok(())), Some(Err(why))),
         Answer::Suspect { why, .. } => (Some(Err(why)), None),
-        Answer::Retry { why, .. } if why.reason == "Unavailable" => (Some(Err(why)), None),
+        Answer::Retry { why, .. } if why.reason == FailureReason::Unavailable => (Some(Err(why)), None),
         Answer::NotFound(why) => (
             Some(Err(Failure::new(
-                "UnknownObject",
+                FailureReason::UnknownObject,
                 "the address answers 404; see hubspot.baseUrl, hubspot.apiVersion and hubspot.object",
             )
             .with_answer(&why.answer))),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::crm::{Failure, Outcome, Throttled};
+use crate::throttle::PauseReason;
 
 /// So many calls in a row that fail, be they halves of one another, are no lead's fault: with two culprits in a batch, one
 /// half of a half passes before.
@@ -119,11 +120,14 @@ pub(super) fn stops(outcome: &Outcome) -> bool {
 /// Gives every lead an outcome: those of calls that failed that failure, the first of those never sent the reason, and
 /// the rest nothing but a wait.
 pub(super) fn finish(progress: Progress, stop: &Outcome) -> Vec<Outcome> {
-    let (wait, reason) = match stop {
-        Outcome::Throttled(denied) => (denied.wait, denied.reason.clone()),
-        Outcome::Pause { pause, why } => (*pause, why.for_pause()),
-        Outcome::Retry { after, why, .. } => (after.unwrap_or(Duration::from_secs(1)), why.for_pause()),
-        _ => (Duration::from_secs(1), "not reached".to_owned()),
+    let (wait, paused) = match stop {
+        Outcome::Throttled(denied) => (denied.wait, denied.paused.clone()),
+        Outcome::Pause { pause, why } => (*pause, Some(PauseReason::from(why))),
+        Outcome::Retry { after, why, .. } => (
+            after.unwrap_or(Duration::from_secs(1)),
+            Some(PauseReason::from(why)),
+        ),
+        _ => (Duration::from_secs(1), None),
     };
     let told = |outcome: &Option<Outcome>| {
         outcome
@@ -143,7 +147,7 @@ pub(super) fn finish(progress: Progress, stop: &Outcome) -> Vec<Outcome> {
                 }
                 Outcome::Throttled(Throttled {
                     wait,
-                    reason: reason.clone(),
+                    paused: paused.clone(),
                 })
             })
         })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use leadgate_crds::crm_sink::MatchingKey;
+use leadgate_crds::reason::FailureReason;
 use serde_json::Map;
 
 use super::HubSpot;
@@ -48,7 +49,7 @@ impl HubSpot {
             return Ok(Outcome::AwaitVisibility {
                 after: SEARCH_LAG,
                 why: Failure::new(
-                    "AwaitingVisibility",
+                    FailureReason::AwaitingVisibility,
                     "the last attempt's answer was lost; waiting until HubSpot's search would show its record",
                 ),
             });
@@ -180,7 +181,7 @@ impl HubSpot {
             Answer::NotFound(why) => Answer::Pause(
                 Duration::from_mins(1),
                 Failure::new(
-                    "UnknownObject",
+                    FailureReason::UnknownObject,
                     format!(
                         "HubSpot knows no object `{}`; see hubspot.object and hubspot.apiVersion",
                         self.settings.object
@@ -224,11 +225,11 @@ impl HubSpot {
         let named = ["email", "firstname", "lastname"]
             .into_iter()
             .any(|name| property(lead, name).is_some());
-        if self.settings.object != "contacts" || named || why.reason != "InvalidLead" {
+        if self.settings.object != "contacts" || named || why.reason != FailureReason::InvalidLead {
             return why;
         }
         let message = "HubSpot makes no contact without email, firstname or lastname; map one of them in spec.properties and replay the lead";
-        Failure::new("RequiredPropertyMissing", message).with_answer(&why.answer)
+        Failure::new(FailureReason::RequiredPropertyMissing, message).with_answer(&why.answer)
     }
 }
 

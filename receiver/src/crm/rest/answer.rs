@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::HeaderMap;
+use leadgate_crds::reason::FailureReason;
 use serde_json::{Map, Value};
 
 use super::description::{Answers, Part};
@@ -76,7 +77,7 @@ impl Seen {
     }
 
     /// A failure with the CRM's words: those that `answers.message` finds, else the whole answer.
-    fn failure(&self, answers: &Answers, reason: &'static str, message: String) -> Failure {
+    fn failure(&self, answers: &Answers, reason: FailureReason, message: String) -> Failure {
         let words = answers
             .message
             .as_ref()
@@ -134,7 +135,7 @@ pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: 
         }
         Err(failure) => Answer::Reject(seen.failure(
             answers,
-            "AnswerNotUnderstood",
+            FailureReason::AnswerNotUnderstood,
             format!(
                 "the CRM answered ({}), and {}; the CRM may have taken the lead",
                 seen.status(),
@@ -155,7 +156,7 @@ fn by_sink(
     if seen.call == "update" && answers.gone.test(scope)? {
         return Ok(Some(Answer::NotFound(seen.failure(
             answers,
-            "RecordNotFound",
+            FailureReason::RecordNotFound,
             format!("the CRM has no record with this id ({})", seen.status()),
         ))));
     }
@@ -169,7 +170,7 @@ fn by_sink(
     if answers.conflict.test(scope)? {
         let failure = seen.failure(
             answers,
-            "RecordConflict",
+            FailureReason::RecordConflict,
             format!(
                 "the CRM has another record with one of the lead's unique values ({}{})",
                 seen.status(),
@@ -188,7 +189,7 @@ fn by_sink(
 pub(super) fn nameless(answers: &Answers, seen: &Seen, id: &Part) -> Failure {
     seen.failure(
         answers,
-        "RecordIdMissing",
+        FailureReason::RecordIdMissing,
         format!(
             "the CRM answered ({}), but {} finds no id of a new record in its answer",
             seen.status(),
@@ -203,7 +204,7 @@ fn retry(answers: &Answers, seen: &Seen) -> Answer {
             seen.wait.unwrap_or(RETRY_AFTER_RATE_LIMITED),
             seen.failure(
                 answers,
-                "RateLimited",
+                FailureReason::RateLimited,
                 "the CRM's request limit is used up (429); lower delivery.rateLimit if this comes often"
                     .to_owned(),
             ),
@@ -211,9 +212,9 @@ fn retry(answers: &Answers, seen: &Seen) -> Answer {
     }
     let in_doubt = seen.status() >= 500;
     let (reason, words) = if in_doubt {
-        ("Unavailable", "the CRM failed")
+        (FailureReason::Unavailable, "the CRM failed")
     } else {
-        ("TryLater", "the CRM asked to try again later")
+        (FailureReason::TryLater, "the CRM asked to try again later")
     };
     Answer::Retry {
         after: seen.wait,
@@ -229,14 +230,14 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
         401 => Answer::Pause(
             seen.wait.unwrap_or(RETRY_AFTER_MISCONFIGURED),
             failure(
-                "InvalidCredentials",
+                FailureReason::InvalidCredentials,
                 "the CRM refused the credentials (401); put valid ones, with the right to write leads, into the Secret of rest.auth"
                     .to_owned(),
             ),
         ),
         403 => Answer::Suspect {
             why: failure(
-                "Forbidden",
+                FailureReason::Forbidden,
                 "the CRM forbids this (403): the credentials of rest.auth may lack the right to write leads, or this lead may hold what they may not write"
                     .to_owned(),
             ),
@@ -246,19 +247,19 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
         429 => retry(answers, seen),
         300..=399 => Answer::Suspect {
             why: failure(
-                "Redirected",
+                FailureReason::Redirected,
                 format!("rest.baseUrl answers with a redirect ({status}); write the API's own address"),
             ),
             in_doubt: false,
             own: false,
         },
         404 | 410 => Answer::NotFound(failure(
-            "UnknownPath",
+            FailureReason::UnknownPath,
             format!("the CRM has nothing at the path of this call ({status})"),
         )),
         _ => {
             let why = failure(
-                "Refused",
+                FailureReason::Refused,
                 format!("the CRM refused the lead ({status}{})", named(seen.reply.json(), sent)),
             );
             match refused(answers, seen, sent) {
@@ -288,7 +289,7 @@ fn refused(answers: &Answers, seen: &Seen, sent: &[&str]) -> Vec<RefusedProperty
         .into_iter()
         .map(|name| RefusedProperty {
             property: name.to_owned(),
-            reason: "InvalidProperty",
+            reason: FailureReason::InvalidProperty,
         })
         .collect()
 }

@@ -10,6 +10,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
 use leadgate_crds::common::SecretKeyRef;
 use leadgate_crds::crm_sink::{OAuth2ClientCredentials, RestAuth, RestAuthScheme, RestBasic};
+use leadgate_crds::reason::FailureReason;
 use reqwest::Client;
 use serde_json::Value;
 
@@ -272,14 +273,14 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
         429 => Err(Outcome::Pause {
             pause: after.unwrap_or(RETRY_AFTER_RATE_LIMITED),
             why: Failure::new(
-                "RateLimited",
+                FailureReason::RateLimited,
                 "the token endpoint's request limit is used up (429)",
             ),
         }),
         300..=399 => Err(Outcome::Pause {
             pause: RETRY_AFTER_MISCONFIGURED,
             why: Failure::new(
-                "Redirected",
+                FailureReason::Redirected,
                 format!(
                     "{TOKEN_URL_FIELD} answers with a redirect ({}); write the endpoint's own address",
                     reply.status
@@ -289,7 +290,10 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
         400..=499 => Err(refused(error_code(&body), &reply.text)),
         status => Err(Outcome::Retry {
             after,
-            why: Failure::new("Unavailable", format!("the token endpoint failed ({status})")),
+            why: Failure::new(
+                FailureReason::Unavailable,
+                format!("the token endpoint failed ({status})"),
+            ),
             in_doubt: false,
         }),
     }
@@ -306,7 +310,7 @@ fn refused(code: &str, answer: &str) -> Outcome {
     Outcome::Pause {
         pause: RETRY_AFTER_MISCONFIGURED,
         why: Failure::new(
-            "InvalidCredentials",
+            FailureReason::InvalidCredentials,
             format!(
                 "the token endpoint refused the client ({code}); check clientId, clientSecret, scopes and tokenUrl of rest.auth.oauth2ClientCredentials"
             ),

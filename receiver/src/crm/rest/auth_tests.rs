@@ -8,6 +8,8 @@ use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::json;
 
+use leadgate_crds::reason::FailureReason;
+
 use super::*;
 use crate::throttle::Unlimited;
 
@@ -100,7 +102,7 @@ async fn a_refused_client_pauses_the_sink_and_is_asked_once_for_all_who_wait() {
         };
         assert_eq!(
             (pause, why.reason),
-            (RETRY_AFTER_MISCONFIGURED, "InvalidCredentials")
+            (RETRY_AFTER_MISCONFIGURED, FailureReason::InvalidCredentials)
         );
         assert!(
             why.message.contains("(invalid_client)") && !why.message.contains("s3cret"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use leadgate_crds::crm_sink::Method;
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 use super::auth::Auth;
@@ -151,7 +152,7 @@ impl Part {
     /// What is wrong with it, without values.
     pub(super) fn failure(&self, reason: &str) -> Failure {
         Failure::new(
-            "MappingFailed",
+            FailureReason::MappingFailed,
             format!("{}: {reason}; correct the sink and replay the lead", self.field),
         )
     }

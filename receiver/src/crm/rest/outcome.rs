@@ -1,5 +1,7 @@
 //! What becomes of a lead, where more than one call ends alike. Pure.
 
+use leadgate_crds::reason::FailureReason;
+
 use crate::crm::answer::Answer;
 use crate::crm::{Failure, Outcome, Upsert};
 
@@ -34,7 +36,7 @@ pub(super) fn unfinished(answer: Answer, creates: bool, lead: &Upsert) -> Outcom
 pub(super) fn several(candidates: Vec<String>) -> Outcome {
     Outcome::Hold {
         why: Failure::new(
-            "SeveralRecords",
+            FailureReason::SeveralRecords,
             format!(
                 "rest.lookup.match takes records {} for the lead's; merge them in the CRM, or decide which one it is",
                 candidates.join(", ")
@@ -48,7 +50,7 @@ pub(super) fn several(candidates: Vec<String>) -> Outcome {
 pub(super) fn path_missing(why: &Failure, field: &str) -> Outcome {
     Outcome::Suspect {
         why: Failure::new(
-            "UnknownPath",
+            FailureReason::UnknownPath,
             format!("{}; see rest.baseUrl and {field}", why.message),
         )
         .with_answer(&why.answer),

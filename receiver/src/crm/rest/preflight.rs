@@ -1,6 +1,7 @@
 //! Whether the CRM answers and takes the credentials, found out without writing anything: the lookup for a person who
 //! does not exist, or a GET of the upsert's path for that person.
 
+use leadgate_crds::reason::FailureReason;
 use reqwest::Method;
 use serde_json::json;
 
@@ -44,7 +45,7 @@ pub(super) async fn preflight(settings: &Settings, api: &Api, throttle: &dyn Thr
                     reachable: Some(Err(why)),
                     ..PreflightReport::default()
                 },
-                Answer::Retry { why, .. } if why.reason == "ForeignAnswer" => PreflightReport {
+                Answer::Retry { why, .. } if why.reason == FailureReason::ForeignAnswer => PreflightReport {
                     reachable: Some(Err(why)),
                     ..PreflightReport::default()
                 },
@@ -88,10 +89,10 @@ fn harmless(settings: &Settings) -> (Method, Request) {
 
 fn credentials(answer: Answer, status: u16) -> Option<Result<(), Failure>> {
     match answer {
-        Answer::Pause(_, why) if why.reason == "InvalidCredentials" => Some(Err(why)),
+        Answer::Pause(_, why) if why.reason == FailureReason::InvalidCredentials => Some(Err(why)),
         // Not even nobody may be looked for.
         Answer::Suspect { why, .. } => Some(Err(Failure {
-            reason: "InvalidCredentials",
+            reason: FailureReason::InvalidCredentials,
             ..why
         })),
         // Neither says whether the credentials were looked at.
@@ -103,7 +104,7 @@ fn credentials(answer: Answer, status: u16) -> Option<Result<(), Failure>> {
 
 fn without_answer(outcome: Outcome) -> PreflightReport {
     match outcome {
-        Outcome::Pause { why, .. } if why.reason == "InvalidCredentials" => PreflightReport {
+        Outcome::Pause { why, .. } if why.reason == FailureReason::InvalidCredentials => PreflightReport {
             reachable: Some(Ok(())),
             credentials: Some(Err(why)),
             problems: Vec::new(),

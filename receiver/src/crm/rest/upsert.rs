@@ -1,5 +1,6 @@
 //! The order of calls for a lead: one upsert, or lookup, then create or update.
 
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 use super::Rest;
@@ -69,7 +70,7 @@ impl Rest {
             Some(Known::New) if lead.in_doubt => {
                 return Ok(Outcome::Hold {
                     why: Failure::new(
-                        "AnswerLost",
+                        FailureReason::AnswerLost,
                         "a new record was to be made, and the CRM's answer was lost; look whether it is there",
                     ),
                     candidates: Vec::new(),
@@ -183,7 +184,7 @@ impl Rest {
             // Its search may lag behind; or what the CRM calls a duplicate is not what `match` calls the person.
             (None, Verdict::None) => Ok(self.wait_for_lookup(find, lead).unwrap_or_else(|| Outcome::Hold {
                 why: Failure::new(
-                    "RecordConflict",
+                    FailureReason::RecordConflict,
                     format!(
                         "{}, but rest.lookup finds none; decide which record it is, or whether there is to be another",
                         why.message
@@ -215,7 +216,7 @@ impl Rest {
         Ok(updated.unwrap_or_else(|| Outcome::Retry {
             after: Some(find.lookup.lag),
             why: Failure::new(
-                "RecordGone",
+                FailureReason::RecordGone,
                 "rest.lookup shows a record that rest.update does not find; it may just have been deleted",
             ),
             in_doubt: false,
@@ -254,7 +255,7 @@ impl Rest {
         Some(Outcome::Retry {
             after: Some(left),
             why: Failure::new(
-                "AwaitingVisibility",
+                FailureReason::AwaitingVisibility,
                 "the CRM may have a record that its lookup does not show yet; waiting for rest.lookup.lag",
             ),
             in_doubt: false,

@@ -467,10 +467,10 @@ async fn a_preflight_asks_for_nobody_and_writes_nothing() {
         .await;
         let found = script.rest.preflight(&[], &[], &Unlimited).await;
         assert_eq!((found.reachable, found.problems.len()), (Some(Ok(())), 0));
-        let credentials = match found.credentials {
+        let credentials = match &found.credentials {
             None => "unknown",
             Some(Ok(())) => "good",
-            Some(Err(why)) => why.reason,
+            Some(Err(why)) => why.reason.as_str(),
         };
         assert_eq!(
             format!("reachable, credentials {credentials}"),

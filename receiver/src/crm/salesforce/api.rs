@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
+use leadgate_crds::reason::FailureReason;
 use reqwest::{Client, Method};
 use serde_json::Value;
 
@@ -104,7 +105,7 @@ impl Api {
         }
         let text = refused.map(|reply| reply.text).unwrap_or_default();
         Err(Answer::settings(
-            "InvalidCredentials",
+            FailureReason::InvalidCredentials,
             "Salesforce refused an access token that it had just given; check salesforce.instanceUrl, the connected app's scope `api` and its IP rules".to_owned(),
             &text,
         ))
@@ -130,7 +131,7 @@ impl Api {
             Answer::Done(_) => soql::results(shape, reply.json()).ok_or_else(|| Answer::Retry {
                 after: None,
                 why: Failure::new(
-                    "UnreadableAnswer",
+                    FailureReason::UnreadableAnswer,
                     "Salesforce's answer to a query cannot be read",
                 ),
                 in_doubt: false,
@@ -139,7 +140,7 @@ impl Api {
             Answer::Reject(why) | Answer::Refused(why, _) | Answer::NotFound(why) => Err(Answer::Pause(
                 RETRY_AFTER_MISCONFIGURED,
                 Failure {
-                    reason: "QueryRefused",
+                    reason: FailureReason::QueryRefused,
                     message: format!(
                         "Salesforce refused the query for matching.keys, salesforce.externalId.field and overwrite: IfEmpty: {}",
                         why.message
@@ -225,7 +226,7 @@ impl Api {
     fn judged(&self, answer: Answer, write: &Write) -> Answer {
         match answer {
             Answer::NotFound(why) if write.may_create() => {
-                if why.reason == "ConvertedLead" {
+                if why.reason == FailureReason::ConvertedLead {
                     Answer::Several(Vec::new(), why)
                 } else {
                     self.no_such_path(&why)
@@ -238,7 +239,7 @@ impl Api {
                 Answer::Retry {
                     after: None,
                     why: Failure {
-                        reason: "CreatedMeanwhile",
+                        reason: FailureReason::CreatedMeanwhile,
                         message: "another call has just created the record; it will be found".to_owned(),
                         answer: why.answer,
                     },
@@ -255,7 +256,7 @@ impl Api {
             object, api_version, ..
         } = self.settings.as_ref();
         Answer::settings(
-            "UnknownObject",
+            FailureReason::UnknownObject,
             format!(
                 "Salesforce knows no object {object}, or no external id field {}, in version {api_version} ({}); see salesforce.object, salesforce.externalId.field and salesforce.apiVersion",
                 self.external(),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
+use leadgate_crds::reason::FailureReason;
 use reqwest::Client;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -187,7 +188,7 @@ fn assertion(
     )
     .map_err(|_| {
         Failure::new(
-            "InvalidCredentials",
+            FailureReason::InvalidCredentials,
             "the sign-in could not be signed with salesforce.auth.jwtBearer.privateKey",
         )
     })?;
@@ -271,7 +272,7 @@ impl Auth {
                     Answer::Pause(
                         RETRY_AFTER_MISCONFIGURED,
                         Failure::new(
-                            "InvalidCredentials",
+                            FailureReason::InvalidCredentials,
                             "Salesforce's sign-in gave a token that no header can have",
                         ),
                     )

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use leadgate_crds::reason::FailureReason;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, item, record_id};
@@ -129,7 +130,7 @@ pub(super) fn items(body: &Value, writes: &[Write], object: &str) -> Vec<Answer>
             Answer::Retry {
                 after: None,
                 why: Failure::new(
-                    "UnreadableAnswer",
+                    FailureReason::UnreadableAnswer,
                     "Salesforce's answer to a collection is not one result a record"
                 ),
                 in_doubt: true,

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use http::HeaderMap;
+use leadgate_crds::reason::FailureReason;
 
 use super::answer::RETRY_AFTER_DAILY_LIMIT;
 use crate::crm::{Failure, Outcome};
@@ -27,7 +28,7 @@ impl Limits {
         let told = nearly_used_up(info).map(|message| {
             (
                 Instant::now() + RETRY_AFTER_DAILY_LIMIT,
-                Failure::new("DailyLimit", message),
+                Failure::new(FailureReason::DailyLimit, message),
             )
         });
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = told;

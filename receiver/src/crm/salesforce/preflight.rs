@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -57,7 +58,9 @@ fn not_described(answer: Answer, object: &str) -> PreflightReport {
         Answer::Pause(_, why)
             if matches!(
                 why.reason,
-                "InvalidCredentials" | "MissingPermission" | "ApiDisabled"
+                FailureReason::InvalidCredentials
+                    | FailureReason::MissingPermission
+                    | FailureReason::ApiDisabled
             ) =>
         {
             reached(Some(Err(why)), Vec::new())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use leadgate_crds::crm_sink::ContactMatch;
+use leadgate_crds::reason::FailureReason;
 
 use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED};
 use super::batch::{Kind, Write};
@@ -41,7 +42,10 @@ impl Salesforce {
             .map(|outcome| {
                 outcome.unwrap_or_else(|| Outcome::Retry {
                     after: None,
-                    why: Failure::new("NoOutcome", "Salesforce's client gave no outcome for the lead"),
+                    why: Failure::new(
+                        FailureReason::NoOutcome,
+                        "Salesforce's client gave no outcome for the lead",
+                    ),
                     in_doubt: true,
                 })
             })

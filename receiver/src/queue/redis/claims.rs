@@ -68,7 +68,8 @@ impl RedisQueue {
     ) -> Result<Claims, QueueError> {
         let mut call = script::CLAIM.call(4 + 2 * contacts.len(), 300 * contacts.len());
         call.arg(self.keys.due(sink)).arg(self.keys.state(sink));
-        call.arg(self.keys.touched(sink)).arg(self.keys.throttle(sink));
+        call.arg(self.keys.touched(sink))
+            .arg(self.keys.throttle(sink.as_str()));
         for contact in contacts {
             let contact = Contact::from(contact.as_str());
             call.arg(self.keys.line(sink, &contact))

@@ -69,8 +69,8 @@ impl Keys {
     }
 
     /// Hash: fencing counter, pause, circuit, recent grants.
-    pub(super) fn throttle(&self, sink: &SinkId) -> String {
-        self.key(&["throttle:", sink.as_str()])
+    pub(super) fn throttle(&self, key: &str) -> String {
+        self.key(&["throttle:", key])
     }
 
     /// A set of dead letters: values, members by time, members by expiry, members by contact.

@@ -38,9 +38,9 @@ use tokio::{
 use self::{accept::Offer, connection::Link, keys::Keys};
 use super::{
     Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, DeadLetters,
-    Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, Queue, QueueError, RateLimit,
-    Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleStore, Token, WebhookId,
-    WebhookStats, backpressure::Backlog, notifier::Notifier,
+    Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue, QueueError,
+    RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore,
+    Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
 /// How long a lead's sender waits for the answer: a batch under way, and a part of the next.
@@ -236,25 +236,27 @@ impl Queue for RedisQueue {
 impl ThrottleStore for RedisQueue {
     async fn permits(
         &self,
-        sink: &SinkId,
+        key: &ThrottleKey,
         want: u32,
         limit: Option<RateLimit>,
         breaker: Breaker,
     ) -> Result<Grant, QueueError> {
-        self.grant(sink, want, limit, breaker).await
+        self.grant(key, want, limit, breaker).await
     }
 
-    async fn report(&self, sink: &SinkId, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError> {
-        self.record_health(sink, health, breaker).await
+    async fn report(&self, key: &ThrottleKey, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError> {
+        self.record_health(key, health, breaker).await
     }
 
-    async fn pause(&self, sink: &SinkId, pause: Duration, reason: &str) -> Result<(), QueueError> {
-        self.pause_sink(sink, pause, reason).await
+    async fn pause(&self, key: &ThrottleKey, pause: Duration, why: &PauseReason) -> Result<(), QueueError> {
+        self.pause_calls(key, pause, why).await
     }
 
-    async fn resume(&self, sink: &SinkId) -> Result<(), QueueError> {
-        self.resume_sink(sink).await?;
-        self.wake.push(sink);
+    async fn resume(&self, key: &ThrottleKey) -> Result<(), QueueError> {
+        self.resume_calls(key).await?;
+        if let ThrottleKey::Sink(sink) = key {
+            self.wake.push(sink);
+        }
         Ok(())
     }
 }

@@ -38,7 +38,7 @@ fn sink_stats(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<SinkStats> {
     let mut stats = SinkStats {
         now: unsigned(tx.now),
         oldest_accepted_at: oldest(tx, sink)?.map(unsigned),
-        paused: throttle::paused(tx, sink)?,
+        paused: throttle::paused(tx, sink.as_str())?,
         ..SinkStats::default()
     };
     stats.by_webhook = tx

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 use crate::crm::{Failure, RefusedProperty};
@@ -68,7 +69,7 @@ impl Answer {
 
     /// Whether fewer records in a call may get a better answer: a trigger's or flow's limits are those of the whole call.
     pub(in super::super) fn automation_failed(&self) -> bool {
-        matches!(self, Self::Reject(why) if why.reason == AUTOMATION)
+        matches!(self, Self::Reject(why) if why.reason == FailureReason::AutomationFailed)
     }
 
     /// Whether a limit of the whole call is what failed.
@@ -77,7 +78,7 @@ impl Answer {
     }
 
     /// A matter of the sink or of the organisation.
-    pub(in super::super) fn settings(reason: &'static str, message: String, answer: &str) -> Self {
+    pub(in super::super) fn settings(reason: FailureReason, message: String, answer: &str) -> Self {
         Self::Pause(
             RETRY_AFTER_MISCONFIGURED,
             Failure::new(reason, message).with_answer(answer),
@@ -116,9 +117,6 @@ pub(super) fn errors(body: &Value) -> Vec<Error<'_>> {
         })
         .collect()
 }
-
-/// The reason of what a trigger or a flow refuses.
-pub(super) const AUTOMATION: &str = "AutomationFailed";
 
 /// Marks of the limits that a transaction has (Apex Developer Guide, "Execution Governors and Limits").
 const LIMIT_MARKS: &[&str] = &[

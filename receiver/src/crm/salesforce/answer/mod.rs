@@ -9,6 +9,7 @@ mod token;
 
 use std::time::Duration;
 
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 pub(super) use codes::unknown_field;
@@ -22,7 +23,7 @@ use crate::outbound::{Body, Reply, retry_after};
 /// Classifies an answer to a call about one record of `object`, or to a collection as a whole.
 pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
     let (status, text, body) = (reply.status, reply.text.as_str(), reply.json());
-    let failure = |reason: &'static str, message: String| Failure::new(reason, message).with_answer(text);
+    let failure = |reason: FailureReason, message: String| Failure::new(reason, message).with_answer(text);
     let after = retry_after(&reply.headers);
     match status {
         200..=299 if !body.is_null() || (status == 204 && reply.body == Body::Empty) => {
@@ -32,12 +33,12 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
         300 => {
             let ids = several(body);
             let message = several_message(&ids);
-            return Answer::Several(ids, failure("SeveralRecords", message));
+            return Answer::Several(ids, failure(FailureReason::SeveralRecords, message));
         }
         301..=399 => {
             return Answer::Suspect {
                 why: failure(
-                    "Redirected",
+                    FailureReason::Redirected,
                     format!(
                         "salesforce.instanceUrl answers with a redirect ({status}); write the organisation's My Domain address"
                     ),
@@ -48,7 +49,10 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
         500..=599 => {
             return Answer::Retry {
                 after,
-                why: failure("Unavailable", format!("Salesforce failed ({status})")),
+                why: failure(
+                    FailureReason::Unavailable,
+                    format!("Salesforce failed ({status})"),
+                ),
                 // 503 says that the server did not begin.
                 in_doubt: status != 503,
             };
@@ -68,12 +72,12 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
     }
     match status {
         401 => Answer::Expired(failure(
-            "InvalidCredentials",
+            FailureReason::InvalidCredentials,
             format!("Salesforce refused the access token (401 {code})"),
         )),
         403 => Answer::Suspect {
             why: failure(
-                "MissingPermission",
+                FailureReason::MissingPermission,
                 format!(
                     "Salesforce's integration user lacks a permission, for all leads or for this one (403 {code}); give its permission set API Enabled, and create, read and edit on {object}"
                 ),
@@ -81,15 +85,18 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
             own: true,
         },
         404 | 405 => Answer::NotFound(failure(
-            "RecordNotFound",
+            FailureReason::RecordNotFound,
             format!("Salesforce has no such record or path ({status} {code})"),
         )),
         408 | 429 => Answer::Pause(
             after.unwrap_or(RETRY_AFTER_RATE_LIMITED),
-            failure("RateLimited", format!("Salesforce asked to slow down ({status})")),
+            failure(
+                FailureReason::RateLimited,
+                format!("Salesforce asked to slow down ({status})"),
+            ),
         ),
         _ => Answer::Reject(failure(
-            "Refused",
+            FailureReason::Refused,
             format!("Salesforce refused the lead ({status} {code}); its answer is in the dead letter"),
         )),
     }
@@ -115,7 +122,7 @@ pub(super) fn item(result: &Value, object: &str) -> Answer {
         let code = errors.first().map_or("", |error| word(error.code));
         Answer::Reject(
             Failure::new(
-                "Refused",
+                FailureReason::Refused,
                 format!("Salesforce refused the lead ({code}); its answer is in the dead letter"),
             )
             .with_answer(&text),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 use super::meaning::{Answer, RETRY_AFTER_MISCONFIGURED, word};
@@ -27,7 +28,7 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
             Some(token) if !token.is_empty() => return Token::Given(token.to_owned()),
             _ => pause(
                 RETRY_AFTER_MISCONFIGURED,
-                "InvalidCredentials",
+                FailureReason::InvalidCredentials,
                 "Salesforce's sign-in gave no access token; check salesforce.instanceUrl and loginUrl"
                     .to_owned(),
             ),
@@ -35,14 +36,14 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
         429 | 500..=599 => Answer::Retry {
             after,
             why: Failure::new(
-                "SignInUnavailable",
+                FailureReason::SignInUnavailable,
                 format!("Salesforce's sign-in failed ({status})"),
             ),
             in_doubt: false,
         },
         300..=399 | 404 | 405 => pause(
             RETRY_AFTER_MISCONFIGURED,
-            "InvalidCredentials",
+            FailureReason::InvalidCredentials,
             format!(
                 "there is no Salesforce sign-in at this address ({status}); check salesforce.instanceUrl (client credentials) or loginUrl"
             ),
@@ -51,7 +52,7 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
             let code = word(body.get("error").and_then(Value::as_str).unwrap_or_default());
             pause(
                 after.unwrap_or(RETRY_AFTER_MISCONFIGURED),
-                "InvalidCredentials",
+                FailureReason::InvalidCredentials,
                 format!(
                     "Salesforce refused to sign in ({status} {code}); {}",
                     remedy(code)
@@ -62,7 +63,7 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
     Token::Refused(refused)
 }
 
-fn pause(period: Duration, reason: &'static str, message: String) -> Answer {
+fn pause(period: Duration, reason: FailureReason, message: String) -> Answer {
     Answer::Pause(period, Failure::new(reason, message))
 }
 

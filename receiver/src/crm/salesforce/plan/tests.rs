@@ -136,11 +136,11 @@ fn fields_are_left_out_only_if_the_person_stays_known() {
             .iter()
             .map(|name| RefusedProperty {
                 property: (*name).to_owned(),
-                reason: "TooLong",
+                reason: FailureReason::TooLong,
             })
             .collect();
         let lead = lead(json!({"email": "a@x.de"})).upsert;
-        match super::refused(&lead, Failure::new("X", "x"), given) {
+        match super::refused(&lead, Failure::new(FailureReason::Refused, "x"), given) {
             Outcome::Refused { properties, .. } => properties.into_iter().map(|p| p.property).collect(),
             Outcome::Reject(_) => vec!["reject".to_owned()],
             other => panic!("{other:?}"),
