@@ -1,8 +1,8 @@
 //! The Leadgate receiver: verifies a webhook's sender, validates and deduplicates the lead, queues it durably,
 //! answers 200, and delivers it to the CRM in the background, once and in order.
 //!
-//! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`; `ids` and `throttle` lie
-//! under all of them.
+//! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`; `ids`, `failure`, `throttle`
+//! and `outbound` lie under all of them.
 
 pub mod admin;
 pub mod check;

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
+use super::clock::since;
 use super::context::Context;
 use super::judge::RETRY_AFTER_MISCONFIGURED;
-use super::settle::since;
 use crate::crm::{Failure, MAX_PAUSE, Outcome, Throttle, Throttled};
 use crate::lead::{Lead, Problem};
 use crate::outbound::{NoAnswer, Peer, exchange, retry_after};

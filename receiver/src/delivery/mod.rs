@@ -1,21 +1,23 @@
 //! Queue -> CRM: claim, ask the throttle, upsert, settle.
 //!
 //! * [`Supervisor`] runs one `worker` per sink and follows the configuration.
-//! * `groups` (pure) says which leads share a call; `attempt` makes one attempt; `judge` (pure) whom a refusal concerns;
-//!   `decide` (pure) what becomes of the lead; `settle` writes that down and tells it.
-//! * `hydrate` fetches what a thin payload lacks.
+//! * `claimer` claims leads and puts those together that share a call, as `groups` (pure) says; `leases` keeps their claims.
+//! * `attempt` makes one attempt, within its `context`; `hydrate` fetches what a thin payload lacks; `judge` (pure) says
+//!   whom a refusal concerns; `decide` (pure) what becomes of the lead; `settle` writes that down and tells it.
 //! * `throttle` is the shared limiter, pause and circuit breaker; `closed` what the worker knows of it; `backoff` how long to
-//!   wait; `preflight` asks the CRM before the first lead, and when a lead is suspect.
+//!   wait; `preflight` asks the CRM before the first lead, and when a lead is suspect, and `preflights` remembers it.
 
 mod attempt;
 mod backoff;
+mod claimer;
+mod clock;
 mod closed;
 mod context;
 mod decide;
 mod groups;
 mod hydrate;
-mod in_flight;
 mod judge;
+mod leases;
 mod preflight;
 mod preflights;
 mod settle;

@@ -1,14 +1,18 @@
 //! What a worker writes down of an attempt, and what it tells: counts, log lines, the sink's status.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
 use leadgate_crds::reason::FailureReason;
 
+use super::clock::since;
+use super::closed::Closed;
 use super::decide::Decision;
-use super::worker::Worker;
+use super::shared::Shared;
+use crate::config::Sink;
 use crate::crm::{Failure, RefusedProperty};
 use crate::metrics::DeliveryLabels;
-use crate::queue::{Claim, Disposition, Millis, QueueError, Settled, Settlement};
+use crate::queue::{Claim, Disposition, QueueError, Settled, Settlement};
 use crate::throttle::{PauseReason, ThrottleKey};
 
 /// Kept when a webhook is gone: what its leads' retention was is not known any more.
@@ -16,7 +20,19 @@ const DEFAULT_RETENTION: Duration = Duration::from_hours(720);
 /// How often a settlement is tried before it is left to the lease.
 const MAX_SETTLE_TRIES: u32 = 5;
 
-impl Worker {
+/// The end of a worker's attempts.
+pub(super) struct Settler {
+    shared: Shared,
+    sink: Arc<Sink>,
+    closed: Arc<Closed>,
+}
+
+impl Settler {
+    pub(super) fn new(shared: Shared, sink: Arc<Sink>, closed: Arc<Closed>) -> Self {
+        Self { shared, sink, closed }
+    }
+
+    /// How long a lead's webhook keeps dead leads, and held ones.
     pub(super) fn retention(&self, claim: &Claim) -> (Duration, Duration) {
         let config = self.shared.config.borrow();
         config
@@ -26,6 +42,7 @@ impl Worker {
             })
     }
 
+    /// Counts and tells what was decided, pauses the sink if that is part of it, and writes the outcomes down.
     pub(super) async fn finish(&self, decided: &[(Claim, Decision)]) {
         let mut pause: Option<(Duration, &Failure)> = None;
         for (claim, decision) in decided {
@@ -169,8 +186,7 @@ impl Worker {
     }
 
     /// Passes on what the CRM's client has to say, and logs it when it is news.
-    pub(super) fn tell_notice(&self) {
-        let notice = self.crm.notice();
+    pub(super) fn tell_notice(&self, notice: Option<Failure>) {
         if self.shared.preflights.note(&self.sink.id, notice.as_ref()) {
             match notice {
                 Some(notice) => {
@@ -193,10 +209,4 @@ impl Worker {
             })
             .inc();
     }
-}
-
-/// By this machine's clock; a little skew does not matter to hours of patience.
-pub(super) fn since(time: Millis) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(time))
 }

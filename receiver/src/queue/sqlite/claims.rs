@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::OptionalExtension;
 
-use super::writer::{Failure, Tx, millis, unsigned};
+use super::tx::{Failure, Tx, millis, unsigned};
 use crate::queue::{
     Claim, Claims, Contact, DeadLetterReason, DeadLetterSet, Disposition, InDoubt, LastError, LeadId,
     Settled, Settlement, SinkId, Token, WebhookId,

@@ -5,8 +5,8 @@ use rusqlite::{OptionalExtension, Row};
 
 use super::{
     claims::take,
+    tx::{Failure, Tx, unsigned},
     waiting::Loose,
-    writer::{Failure, Tx, unsigned},
 };
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, LeadId, ListFilter, QueueError,

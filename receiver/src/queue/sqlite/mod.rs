@@ -14,6 +14,7 @@ mod dead_letters;
 mod pending_index;
 mod stats;
 mod throttle;
+mod tx;
 mod waiting;
 mod writer;
 
@@ -28,8 +29,9 @@ use tokio::sync::oneshot;
 
 use self::{
     database::{Database, file_number},
+    tx::{Failure, Tx},
     waiting::Place,
-    writer::{Failure, Tx, Writer, closed},
+    writer::{Writer, closed},
 };
 use super::{
     Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, DeadLetters,

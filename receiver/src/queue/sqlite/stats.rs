@@ -4,7 +4,7 @@ use rusqlite::OptionalExtension;
 
 use super::{
     dead_letters, throttle,
-    writer::{Failure, Tx, unsigned},
+    tx::{Failure, Tx, unsigned},
 };
 use crate::queue::{SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 
@@ -20,13 +20,13 @@ const MAX_PAGES_RETURNED: i64 = 2000;
 /// Figures of sinks.
 pub(super) fn sinks(tx: &mut Tx<'_>, sinks: &[SinkId]) -> Result<Vec<SinkStats>, Failure> {
     tx.index_all()?;
-    tx.flush_tally()?;
+    tx.flush_counters()?;
     sinks.iter().map(|sink| Ok(sink_stats(tx, sink)?)).collect()
 }
 
 /// Sinks of which leads wait or are set aside.
 pub(super) fn occupied(tx: &mut Tx<'_>) -> Result<Vec<SinkId>, Failure> {
-    tx.flush_tally()?;
+    tx.flush_counters()?;
     let mut sinks = tx.sql.prepare_cached(
         "SELECT DISTINCT sink FROM sink_count WHERE queued > delivered + discarded ORDER BY sink",
     )?;
@@ -85,7 +85,7 @@ fn oldest(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Option<i64>> {
 
 /// Figures of webhooks.
 pub(super) fn webhooks(tx: &mut Tx<'_>, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, Failure> {
-    tx.flush_tally()?;
+    tx.flush_counters()?;
     let mut select = tx.sql.prepare_cached(
         "SELECT accepted, duplicates, key_conflicts, rejected, unrouted, discarded, last_accepted_at, rejected_dropped \
          FROM webhook_count WHERE webhook = ?1",

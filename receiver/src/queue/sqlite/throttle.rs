@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::OptionalExtension;
 
-use super::writer::{Failure, Tx, millis, unsigned};
+use super::tx::{Failure, Tx, millis, unsigned};
 use crate::queue::{Breaker, CrmHealth, Grant, PauseReason, RateLimit};
 
 /// Grants closer together than this part of the window are kept as one, timed at its last.

@@ -7,7 +7,7 @@ use super::{
     claims::{next_head, remember},
     pending_index::NewRow,
     stats,
-    writer::{Failure, Tx, unsigned},
+    tx::{Failure, Tx, unsigned},
 };
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, ListFilter, Requeue,
