@@ -22,6 +22,7 @@ pub mod common;
 pub mod crm_sink;
 mod definition;
 pub mod lead_webhook;
+pub mod reason;
 pub mod secret;
 
 pub use crm_sink::{CrmSink, CrmSinkSpec, CrmSinkStatus};

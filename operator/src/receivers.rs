@@ -130,7 +130,7 @@ pub struct SinkReport {
     /// Why, in words.
     pub paused_message: Option<String>,
     /// What the receiver found when it asked the CRM itself.
-    pub inspection: Option<Inspection>,
+    pub preflight: Option<PreflightReport>,
     /// The last failure in this process.
     pub last_error: Option<SinkError>,
 }
@@ -138,7 +138,7 @@ pub struct SinkReport {
 /// What a receiver found when it asked a CRM, before the first lead and every ten minutes.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Inspection {
+pub struct PreflightReport {
     /// When it asked last.
     pub time: Option<jiff::Timestamp>,
     /// Whether the CRM answered.

@@ -9,7 +9,7 @@ use leadgate_crds::common::Time;
 use leadgate_crds::lead_webhook::{Latency, LeadWebhookStatusSink, SinkError};
 
 use crate::conditions::seconds;
-use crate::receivers::{Inspection, QueueReport, Report, RouteReport, SinkReport};
+use crate::receivers::{PreflightReport, QueueReport, Report, RouteReport, SinkReport};
 
 /// A count that each process keeps from zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub struct SinkFigures {
     /// Why, in words.
     pub paused_message: Option<String>,
     /// What a receiver found when it asked the CRM itself, the newest.
-    pub inspection: Option<Inspection>,
+    pub preflight: Option<PreflightReport>,
     /// The last failure.
     pub last_error: Option<SinkError>,
 }
@@ -241,10 +241,10 @@ fn merge_sink(sink: &SinkReport, same: &[&SinkReport]) -> SinkFigures {
         paused_until: sink.paused_until.map(|t| Time(seconds(t))),
         paused_reason: sink.paused_reason.clone(),
         paused_message: sink.paused_message.clone(),
-        inspection: same
+        preflight: same
             .iter()
-            .filter_map(|s| s.inspection.clone())
-            .max_by_key(|inspection| inspection.time),
+            .filter_map(|s| s.preflight.clone())
+            .max_by_key(|preflight| preflight.time),
         last_error: newest(same.iter().filter_map(|s| s.last_error.as_ref())),
     }
 }

@@ -1,8 +1,8 @@
 //! The Leadgate receiver: verifies a webhook's sender, validates and deduplicates the lead, queues it durably,
 //! answers 200, and delivers it to the CRM in the background, once and in order.
 //!
-//! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`; `ids`, `throttle` and
-//! `time` lie under all of them.
+//! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`; `ids`, `time`, `failure`,
+//! `throttle` and `outbound` lie under all of them.
 
 pub mod admin;
 pub mod check;
@@ -13,6 +13,7 @@ pub mod delivery;
 pub mod descriptors;
 pub mod dry_run;
 pub mod expression;
+pub mod failure;
 pub mod http;
 pub mod ids;
 mod json_text;
@@ -20,10 +21,11 @@ pub mod lead;
 pub mod log_limit;
 pub mod metrics;
 mod nearest;
-pub mod outgoing;
+pub mod outbound;
 pub mod queue;
 pub mod run;
 pub mod runtime;
+pub mod secret_value;
 pub mod shown;
 pub mod source;
 pub mod throttle;

@@ -144,7 +144,7 @@ pub struct Refusals {
     /// The CRM's name of it.
     pub property: String,
     /// A CamelCase word, of the last time.
-    pub reason: &'static str,
+    pub reason: String,
     /// How often, since the start of this process.
     pub count: u64,
     /// RFC 3339.
@@ -405,7 +405,7 @@ impl Metrics {
     }
 
     /// A lead was delivered without a property that the CRM did not take.
-    pub fn refused(&self, sink: &SinkId, property: &str, reason: &'static str) {
+    pub fn refused(&self, sink: &SinkId, property: &str, reason: &str) {
         self.refused_properties
             .get_or_create(&PropertyLabels {
                 sink: sink.to_string(),
@@ -417,11 +417,11 @@ impl Metrics {
             .entry((sink.clone(), property.to_owned()))
             .or_insert_with(|| Refusals {
                 property: property.to_owned(),
-                reason,
+                reason: reason.to_owned(),
                 count: 0,
                 last_time: String::new(),
             });
-        known.reason = reason;
+        reason.clone_into(&mut known.reason);
         known.count += 1;
         known.last_time = jiff::Timestamp::now().to_string();
     }

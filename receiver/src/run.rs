@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Admin, Token};
 use crate::cli::Cli;
 use crate::config::{self, Changes, Config, Folders, Problem, Severity};
-use crate::delivery::{Inspections, Shared, Supervisor};
+use crate::delivery::{Preflights, Shared, Supervisor};
 use crate::descriptors;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
-use crate::outgoing;
+use crate::outbound;
 use crate::queue::{self, OpenOptions, Queue};
 use crate::source::auth::CertificateRule;
 
@@ -33,7 +33,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     folders_exist(&cli.folders())?;
     // An error means that a provider is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = outgoing::client(cli.may_call_this_machine())?;
+    let client = outbound::client(cli.may_call_this_machine())?;
     let token = cli.admin_token_file.as_deref().map(admin_token).transpose()?;
     // Bind first: a taken port should not open, and lock, the queue.
     let public = http::bind(&cli.listen)?;
@@ -49,13 +49,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     .await?;
     let metrics = Arc::new(Metrics::new());
     let (publish, config) = watch::channel(Arc::new(Config::not_read_yet()));
-    let inspections = Arc::new(Inspections::default());
+    let preflights = Arc::new(Preflights::default());
     let admin = Arc::new(Admin {
         config: config.clone(),
         loaded: AtomicBool::new(false),
         queue: Arc::clone(&queue),
         metrics: Arc::clone(&metrics),
-        inspections: Arc::clone(&inspections),
+        preflights: Arc::clone(&preflights),
         token,
     });
     let queue_log = Arc::new(LogLimit::new());
@@ -109,7 +109,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         metrics,
         client,
         config,
-        inspections,
+        preflights,
         suspects: Arc::new(Semaphore::new(1)),
         queue_log,
     };

@@ -15,6 +15,12 @@ pub fn epoch_ms() -> u64 {
     u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// How long ago a store says that something was, in milliseconds since 1970. By this machine's clock: a little skew does
+/// not matter to hours of patience.
+pub fn since(epoch_ms: u64) -> Duration {
+    since_epoch().saturating_sub(Duration::from_millis(epoch_ms))
+}
+
 /// A time as RFC 3339 in UTC, from RFC 3339, a zoned or plain date-time (taken as UTC), a date, or a number of
 /// seconds or milliseconds since 1970. At most milliseconds: CRMs read no more. `None`: it cannot be read.
 pub fn instant(text: &str) -> Option<String> {

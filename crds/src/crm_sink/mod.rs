@@ -26,6 +26,10 @@ pub use status::{CrmSinkStatus, CrmSinkStatusLeads};
 
 use crate::common::{Expression, exactly_one};
 
+/// What a sink without exactly one CRM is told, by the API server, the operator and the receiver.
+pub const EXACTLY_ONE_CRM: &str =
+    "a CrmSink needs exactly one of hubspot, salesforce and rest; write one CrmSink for each CRM";
+
 /// A CRM that leads are delivered to.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
@@ -100,10 +104,7 @@ use crate::common::{Expression, exactly_one};
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = exactly_one(
-        &["hubspot", "salesforce", "rest"],
-        "a CrmSink needs exactly one of hubspot, salesforce and rest; write one CrmSink for each CRM",
-    )
+    validation = exactly_one(&["hubspot", "salesforce", "rest"], EXACTLY_ONE_CRM)
 )]
 pub struct CrmSinkSpec {
     /// A HubSpot account.

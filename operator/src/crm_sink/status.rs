@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use leadgate_crds::crm_sink::CrmSinkStatusLeads;
 use leadgate_crds::lead_webhook::SinkError;
+use leadgate_crds::reason::{FailureClass, FailureReason};
 use leadgate_crds::{CrmSink, CrmSinkStatus};
 
 use super::dereference::Dereferenced;
 use crate::conditions::{ConditionState, conditions, find};
 use crate::lead_webhook::validate::ValidationError;
 use crate::reasons::Reason;
-use crate::receivers::{Check, Inspection};
+use crate::receivers::{Check, PreflightReport};
 use crate::stats::newest;
 
 /// How the check ended.
@@ -107,37 +108,6 @@ fn reason(facts: &Dereferenced) -> Option<&str> {
         .find_map(|figures| figures.paused_reason.as_deref())
 }
 
-/// What a failure says about the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failure {
-    Credentials,
-    Connection,
-    Other,
-}
-
-/// Words of receivers (`receiver/src/crm`) that speak of the credentials.
-pub const CREDENTIALS: &[&str] = &["InvalidCredentials", "MissingScopes", "Unauthorized", "Forbidden"];
-/// Those that speak of the way to the CRM.
-pub const CONNECTION: &[&str] = &[
-    "Unreachable",
-    "Timeout",
-    "CircuitOpen",
-    "Unavailable",
-    "ConnectionLost",
-    "Redirected",
-    "UnknownObject",
-];
-
-fn classify(reason: &str) -> Failure {
-    if CREDENTIALS.contains(&reason) {
-        Failure::Credentials
-    } else if CONNECTION.contains(&reason) {
-        Failure::Connection
-    } else {
-        Failure::Other
-    }
-}
-
 /// What stands in the way now: why deliveries wait, else what a receiver found when it asked the CRM, else the last
 /// error while leads are waiting.
 fn current_failure(status: &CrmSinkStatus, facts: &Dereferenced) -> Option<SinkError> {
@@ -155,22 +125,22 @@ fn current_failure(status: &CrmSinkStatus, facts: &Dereferenced) -> Option<SinkE
             time: None,
         });
     }
-    refused(inspection(facts)).or_else(|| status.last_error.clone().filter(|_| status.leads.pending > 0))
+    refused(preflight(facts)).or_else(|| status.last_error.clone().filter(|_| status.leads.pending > 0))
 }
 
 /// The newest look at the CRM.
-fn inspection(facts: &Dereferenced) -> Option<&Inspection> {
+fn preflight(facts: &Dereferenced) -> Option<&PreflightReport> {
     facts
         .figures
         .iter()
-        .filter_map(|figures| figures.inspection.as_ref())
-        .max_by_key(|inspection| inspection.time)
+        .filter_map(|figures| figures.preflight.as_ref())
+        .max_by_key(|preflight| preflight.time)
 }
 
 /// What the CRM refused when it was asked.
-fn refused(inspection: Option<&Inspection>) -> Option<SinkError> {
-    let inspection = inspection?;
-    let check = [&inspection.credentials, &inspection.reachable]
+fn refused(preflight: Option<&PreflightReport>) -> Option<SinkError> {
+    let preflight = preflight?;
+    let check = [&preflight.credentials, &preflight.reachable]
         .into_iter()
         .flatten()
         .find(|check| !check.ok)?;
@@ -206,7 +176,7 @@ fn states(
     };
     let failure = current_failure(status, facts);
     let heard = !facts.figures.is_empty();
-    let asked = inspection(facts);
+    let asked = preflight(facts);
     let (mut credentials, mut reachable) = connection(failure.as_ref(), status, heard, asked);
     let mut delivering = delivering(sink, status, failure.as_ref(), heard, asked);
     if silent(status, facts) {
@@ -244,22 +214,22 @@ fn connection(
     failure: Option<&SinkError>,
     status: &CrmSinkStatus,
     heard: bool,
-    asked: Option<&Inspection>,
+    asked: Option<&PreflightReport>,
 ) -> (ConditionState, ConditionState) {
     let delivered = heard && status.leads.delivered > 0;
-    let said = |check: fn(&Inspection) -> &Option<Check>| {
+    let said = |check: fn(&PreflightReport) -> &Option<Check>| {
         asked.is_some_and(|asked| check(asked).as_ref().is_some_and(|check| check.ok))
     };
     let unknown = || ConditionState::unknown(Reason::NotTriedYet, "no receiver has called the CRM yet");
-    let usual = |check: fn(&Inspection) -> &Option<Check>, yes: Reason, text: &str| {
+    let usual = |check: fn(&PreflightReport) -> &Option<Check>, yes: Reason, text: &str| {
         if delivered || said(check) {
             ConditionState::yes(yes, text)
         } else {
             unknown()
         }
     };
-    match failure.map(|error| (classify(&error.reason), error)) {
-        Some((Failure::Credentials, error)) => (
+    match failure.map(|error| (FailureReason::from(error.reason.as_str()).class(), error)) {
+        Some((FailureClass::Credentials, error)) => (
             ConditionState::no(
                 &error.reason,
                 format!(
@@ -269,7 +239,7 @@ fn connection(
             ),
             ConditionState::yes(Reason::Reached, "the CRM answers"),
         ),
-        Some((Failure::Connection, error)) => (
+        Some((FailureClass::Connection, error)) => (
             usual(
                 |asked| &asked.credentials,
                 Reason::CredentialsAccepted,
@@ -280,7 +250,7 @@ fn connection(
                 format!("the CRM cannot be reached: {}", error.message),
             ),
         ),
-        Some((Failure::Other, _)) | None => (
+        _ => (
             usual(
                 |asked| &asked.credentials,
                 Reason::CredentialsAccepted,
@@ -296,7 +266,7 @@ fn delivering(
     status: &CrmSinkStatus,
     failure: Option<&SinkError>,
     heard: bool,
-    asked: Option<&Inspection>,
+    asked: Option<&PreflightReport>,
 ) -> ConditionState {
     if sink.spec.suspend {
         return ConditionState::no(

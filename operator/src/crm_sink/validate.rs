@@ -2,6 +2,7 @@
 
 use kube::ResourceExt as _;
 use leadgate_crds::CrmSink;
+use leadgate_crds::crm_sink::EXACTLY_ONE_CRM;
 
 use super::dereference::Dereferenced;
 use crate::lead_webhook::validate::{ErrorScope, ValidationError, local_addresses};
@@ -16,8 +17,7 @@ pub fn validate(sink: &CrmSink, facts: &Dereferenced, rules: &Rules) -> Result<(
         mistakes.push(ValidationError {
             about: ErrorScope::Spec,
             reason: Reason::CrmUnclear,
-            message: "spec: set exactly one of hubspot, salesforce and rest; write one CrmSink for each CRM"
-                .to_owned(),
+            message: format!("spec: {EXACTLY_ONE_CRM}"),
         });
     }
     mistakes.extend(local_addresses(&sink.spec));

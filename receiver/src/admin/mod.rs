@@ -21,7 +21,7 @@ use axum::{Router, middleware};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::delivery::Inspections;
+use crate::delivery::Preflights;
 use crate::metrics::Metrics;
 use crate::queue::{Millis, Queue};
 
@@ -39,7 +39,7 @@ pub struct Admin {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What CRMs said when they were asked before the first lead.
-    pub inspections: Arc<Inspections>,
+    pub preflights: Arc<Preflights>,
     /// What must be shown to see leads; `None`: only this machine may.
     pub token: Option<Token>,
 }

@@ -10,9 +10,9 @@ use problem_details::ProblemDetails;
 use serde_json::json;
 
 use super::Admin;
-use crate::queue::SinkId;
+use crate::queue::{SinkId, ThrottleKey};
 
-/// `POST /sinks/{namespace}/{name}/resume`: ends a pause, closes the circuit, and has the CRM inspected.
+/// `POST /sinks/{namespace}/{name}/resume`: ends a pause, closes the circuit, and has the CRM checked.
 pub(super) async fn resume(
     State(admin): State<Arc<Admin>>,
     Path((namespace, name)): Path<(String, String)>,
@@ -23,8 +23,8 @@ pub(super) async fn resume(
             .with_detail("no sink has this name; /status lists them")
             .into_response();
     }
-    admin.inspections.ask_again(&id);
-    match admin.queue.resume(&id).await {
+    admin.preflights.ask_again(&id);
+    match admin.queue.resume(&ThrottleKey::Sink(id.clone())).await {
         Ok(()) => Json(json!({"sink": id.as_str(), "resumed": true})).into_response(),
         Err(error) => ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
             .with_detail(error.to_string())

@@ -15,7 +15,7 @@ use super::orphans::{orphan_problem, orphaned};
 use super::{Admin, time};
 use crate::config::{Config, Sink};
 use crate::crm::Failure;
-use crate::delivery::Inspected;
+use crate::delivery::LastPreflight;
 use crate::metrics::{KEY_CONFLICT, RequestLabels, SinkLabels, WebhookLabels};
 use crate::queue::{QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 use crate::source::Webhook;
@@ -163,11 +163,8 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
         .iter()
         .filter_map(|w| admin.metrics.last_error(&w.id, &sink.id))
         .max_by(|a, b| a.time.cmp(&b.time));
-    let paused = stats
-        .paused
-        .as_ref()
-        .map(|(_, reason)| reason_and_message(reason));
-    let inspected = admin.inspections.of(&sink.id);
+    let paused = stats.paused.as_ref().map(|(_, why)| why);
+    let last = admin.preflights.of(&sink.id);
     json!({
         "name": sink.id.as_str(),
         "orphaned": false,
@@ -176,10 +173,10 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
         "webhooks": webhooks.len(),
         "leads": leads(stats),
         "pausedUntil": stats.paused.as_ref().and_then(|(until, _)| time(*until)),
-        "pausedReason": paused.map(|(word, _)| word),
-        "pausedMessage": paused.map(|(_, message)| message),
-        "inspection": inspected.as_ref().map(inspection),
-        "notice": inspected.as_ref().and_then(|inspected| inspected.notice.as_ref()).map(|notice| json!({
+        "pausedReason": paused.map(|why| &why.reason),
+        "pausedMessage": paused.map(|why| &why.message),
+        "preflight": last.as_ref().map(preflight),
+        "notice": last.as_ref().and_then(|last| last.notice.as_ref()).map(|notice| json!({
             "reason": notice.reason, "message": notice.message,
         })),
         "deliveredWithoutProperties": admin.metrics.refusals(&sink.id),
@@ -199,7 +196,7 @@ fn orphan(id: &SinkId, stats: &SinkStats) -> Value {
         "pausedUntil": null,
         "pausedReason": null,
         "pausedMessage": null,
-        "inspection": null,
+        "preflight": null,
         "notice": null,
         "deliveredWithoutProperties": [],
         "lastError": null,
@@ -218,26 +215,19 @@ fn leads(stats: &SinkStats) -> Value {
 }
 
 /// What the last check of a CRM found.
-fn inspection(inspected: &Inspected) -> Value {
+fn preflight(last: &LastPreflight) -> Value {
     let told = |check: &Option<Result<(), Failure>>| match check {
         None => Value::Null,
         Some(Ok(())) => json!({"ok": true}),
         Some(Err(why)) => json!({"ok": false, "reason": why.reason, "message": why.message}),
     };
-    let at = inspected.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let at = last.at.duration_since(UNIX_EPOCH).unwrap_or_default();
     json!({
         "time": time(u64::try_from(at.as_millis()).unwrap_or_default()),
-        "reachable": told(&inspected.found.reachable),
-        "credentials": told(&inspected.found.credentials),
-        "problems": inspected.found.problems,
+        "reachable": told(&last.found.reachable),
+        "credentials": told(&last.found.credentials),
+        "problems": last.found.problems,
     })
-}
-
-/// A pause's reason is one text in the store: a CamelCase word, then the words for a person.
-fn reason_and_message(text: &str) -> (&str, &str) {
-    text.split_once(": ")
-        .filter(|(word, _)| word.bytes().all(|b| b.is_ascii_alphanumeric()))
-        .unwrap_or(("Paused", text))
 }
 
 /// Reads from the store what only it knows. While it is away, the last figures stand.

@@ -32,7 +32,7 @@ use manifests::{Kind, Manifest};
 use secrets::Secrets;
 
 pub use problem::{Problem, Severity};
-pub use sink::{CrmSettings, DeliverySettings, Sink};
+pub use sink::{DeliverySettings, Sink};
 pub use watch::{Reloads, watch};
 
 /// Where manifests and Secrets are.

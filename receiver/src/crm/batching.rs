@@ -3,17 +3,19 @@
 //! Triggers and flows of an organisation run within limits that a call's size decides, and nobody knows them beforehand.
 //! So the size halves when a call fails as a whole, and grows again slowly while full calls pass.
 
+use leadgate_crds::reason::FailureReason;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use super::exchange::NoAnswer;
+use crate::outbound::NoAnswer;
 
 /// After so many full calls that passed, the next is larger.
-const PASSES: usize = 20;
+const GROW_AFTER_CALLS: usize = 20;
 /// How long calls go one by one where several records a call are refused, before they are tried again.
-const AGAIN: Duration = Duration::from_hours(1);
+const RETRY_BATCHES_AFTER: Duration = Duration::from_hours(1);
 
 /// The size of a CRM's batches, shared by all callers of a process.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Batching {
 
     /// A call with `records` got no answer: what takes too long may take less.
     pub(super) fn unanswered(&self, records: usize, why: &NoAnswer) {
-        if records > 1 && matches!(why, NoAnswer::Failed(why, true) if why.reason == "Timeout") {
+        if records > 1 && matches!(why, NoAnswer::Failed(why, true) if why.reason == FailureReason::Timeout) {
             self.too_large(records);
         }
     }
@@ -70,7 +72,7 @@ impl Batching {
         if records < size || size >= self.most {
             return;
         }
-        if self.passed.fetch_add(1, Ordering::Relaxed) + 1 >= PASSES {
+        if self.passed.fetch_add(1, Ordering::Relaxed) + 1 >= GROW_AFTER_CALLS {
             self.passed.store(0, Ordering::Relaxed);
             let larger = (size + (size / 4).max(1)).min(self.most);
             // Whoever made it smaller meanwhile knows better.
@@ -83,12 +85,12 @@ impl Batching {
     /// `crm` refuses calls with several records, whatever is in them, while the same records pass one by one.
     pub(super) fn refuse(&self, crm: &str, answered: &str) {
         let why = Failure::new(
-            "BatchRefused",
+            FailureReason::BatchRefused,
             format!(
                 "{crm} takes no calls with several leads ({answered}); leads go one by one, which needs more of its limits"
             ),
         );
-        tracing::warn!(reason = why.reason, "{}", why.message);
+        tracing::warn!(reason = why.reason.as_str(), "{}", why.message);
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
     }
 
@@ -96,7 +98,7 @@ impl Batching {
     pub(super) fn refusal(&self) -> Option<Failure> {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, why) = refused.as_ref()?;
-        (since.elapsed() < AGAIN).then(|| why.clone())
+        (since.elapsed() < RETRY_BATCHES_AFTER).then(|| why.clone())
     }
 }
 
@@ -113,7 +115,7 @@ mod tests {
         // A late failure of a larger call says nothing new.
         batching.too_large(200);
         assert_eq!(batching.size(), 30);
-        for _ in 1..PASSES {
+        for _ in 1..GROW_AFTER_CALLS {
             batching.passed(30);
         }
         // Calls that are not full prove nothing.
@@ -122,13 +124,13 @@ mod tests {
         batching.passed(30);
         assert_eq!(batching.size(), 37);
         // A failure begins the count anew.
-        for _ in 1..PASSES {
+        for _ in 1..GROW_AFTER_CALLS {
             batching.passed(37);
         }
         batching.too_large(37);
         batching.passed(18);
         assert_eq!(batching.size(), 18);
-        for _ in 0..PASSES * 100 {
+        for _ in 0..GROW_AFTER_CALLS * 100 {
             batching.passed(batching.size());
         }
         assert_eq!(batching.size(), 200);

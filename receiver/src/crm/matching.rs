@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use leadgate_crds::crm_sink::{self, ContactMatch, MatchingKey, Overwrite, PartialMatch};
+use leadgate_crds::reason::FailureReason;
 
 use super::{Failure, phone_forms};
 
@@ -119,7 +120,7 @@ impl Matching {
                 PartialMatch::Create => Verdict::Create,
                 PartialMatch::Hold => Verdict::Hold {
                     why: Failure::new(
-                        "PartialMatch",
+                        FailureReason::PartialMatch,
                         format!(
                             "record {} has the lead's phone number but another e-mail address; decide whether it is the same person, or set matching.onPartialMatch",
                             one.id
@@ -141,7 +142,7 @@ fn several(what: &str, records: &[&Candidate]) -> Verdict {
     let candidates: Vec<String> = records.iter().map(|c| c.id.clone()).collect();
     Verdict::Hold {
         why: Failure::new(
-            "SeveralRecords",
+            FailureReason::SeveralRecords,
             format!(
                 "records {} have the lead's {what}; merge them in the CRM, or decide which one it is",
                 candidates.join(", ")

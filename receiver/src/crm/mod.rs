@@ -1,39 +1,43 @@
 //! The CRMs: a batch of leads in, an outcome per lead out.
 //!
-//! * [`Crm`] is what delivery drives; `hubspot` keeps it. Each has a table that maps the CRM's answers to
-//!   [`Outcome`]s, tested with that CRM's documented bodies.
+//! * [`Crm`] is what delivery drives. `registry` is the one place that knows all CRMs.
+//! * Each CRM is a folder with the same files: `mod.rs` (the account, `impl Crm`), `settings.rs` (a sink and its Secrets,
+//!   compiled), `api.rs` (one request each), `answer.rs` (what answers mean: a table, with the CRM's documented bodies as
+//!   its test), `upsert.rs` (the order of calls for a lead; `batch.rs` where calls take several), `preflight.rs`; and
+//!   what else it needs.
 //! * A CRM knows neither queue nor HTTP server. It asks its [`Throttle`] before each request, and tells it how the CRM
 //!   fared.
 
+mod answer;
 mod batching;
-mod exchange;
 pub mod hubspot;
 mod matching;
 pub mod phone_forms;
 mod properties;
+pub mod registry;
 pub mod rest;
-mod retry_after;
 pub mod salesforce;
-mod throttle;
 mod token;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use leadgate_crds::CrmSinkSpec;
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 pub use matching::{Candidate, Matching, Verdict};
 pub use properties::{Mapping, MappingError};
-pub use retry_after::retry_after;
-pub use throttle::{Throttle, Throttled};
 
-use crate::shown;
+pub use crate::failure::Failure;
+use crate::outbound::NoAnswer;
+use crate::secret_value::ReadSecret;
+pub use crate::throttle::{Throttle, Throttled};
 
 /// A CRM may ask to be left alone for this long at most: a wrong `Retry-After` would else stop a sink for years.
-pub const LONGEST_PAUSE: Duration = Duration::from_hours(1);
-
-/// The longest part of a CRM's answer that is kept with a dead lead.
-const LONGEST_ANSWER: usize = 4096;
+pub const MAX_PAUSE: Duration = Duration::from_hours(1);
 
 /// A lead as a CRM gets it.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +57,7 @@ pub struct Upsert {
     /// A person said that the record is this one, or that there is none.
     pub chosen: bool,
     /// The CRM may have it already: the last attempt's answer was lost.
-    pub unknown: bool,
+    pub in_doubt: bool,
 }
 
 impl Upsert {
@@ -135,10 +139,10 @@ pub enum Outcome {
         /// Why.
         why: Failure,
         /// Whether the CRM may have written it.
-        unknown: bool,
+        in_doubt: bool,
     },
     /// An earlier attempt may have made a record that the CRM's search does not show yet. Nothing was sent; after this
-    /// wait the search can be believed, and nothing is unknown any more.
+    /// wait the search can be believed, and nothing is in doubt any more.
     AwaitVisibility {
         /// How long a search lags.
         after: Duration,
@@ -156,12 +160,12 @@ pub enum Outcome {
     },
     /// It did not arrive, and it is not plain whether the lead is to blame or the account: a firewall in between refused
     /// it, say, or a permission is lacking for one of its properties. Delivery judges by whether other leads pass and by
-    /// what [`Crm::inspect`] says at that moment; in doubt the lead steps back alone.
+    /// what [`Crm::preflight`] says at that moment; in doubt the lead steps back alone.
     Suspect {
         /// Why.
         why: Failure,
         /// Whether the CRM may have written it.
-        unknown: bool,
+        in_doubt: bool,
         /// Whether the refusal is in the CRM's own words, not in those of something in between.
         own: bool,
     },
@@ -190,54 +194,20 @@ pub enum Outcome {
 pub struct RefusedProperty {
     /// The CRM's name of it, as the sink's mapping has it.
     pub property: String,
-    /// A CamelCase word: `InvalidOption`, `TooLong`, `ReadOnlyProperty`, `UnknownProperty` or `InvalidProperty`.
-    pub reason: &'static str,
+    /// In a word: `InvalidOption`, `TooLong`, `ReadOnlyProperty`, `UnknownProperty` or `InvalidProperty`.
+    pub reason: FailureReason,
 }
 
-/// Why a lead did not arrive. `message` goes to logs and status: it names properties and codes and quotes no value.
-/// `answer` goes into the dead letter only.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Failure {
-    /// A stable CamelCase word.
-    pub reason: &'static str,
-    /// For a person, without personal data.
-    pub message: String,
-    /// The CRM's own words, bounded.
-    pub answer: String,
-}
-
-impl Failure {
-    /// A failure without an answer.
-    pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: shown::message(message),
-            answer: String::new(),
+impl From<NoAnswer> for Outcome {
+    fn from(no_answer: NoAnswer) -> Self {
+        match no_answer {
+            NoAnswer::Throttled(denied) => Self::Throttled(denied),
+            NoAnswer::Failed(why, in_doubt) => Self::Retry {
+                after: None,
+                why,
+                in_doubt,
+            },
         }
-    }
-
-    /// As the reason of a pause, which is one text: the word, then the words.
-    pub fn for_pause(&self) -> String {
-        format!("{}: {}", self.reason, self.message)
-    }
-
-    /// With the CRM's words, cut to a bearable length; control characters, which a terminal would obey, are replaced.
-    #[must_use]
-    pub fn with_answer(mut self, answer: &str) -> Self {
-        let end = answer.floor_char_boundary(LONGEST_ANSWER);
-        self.answer = answer
-            .get(..end)
-            .unwrap_or_default()
-            .chars()
-            .map(|c| {
-                if c.is_control() && c != '\n' && c != '\t' {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
-            .collect();
-        self
     }
 }
 
@@ -264,13 +234,54 @@ pub trait Crm: Send + Sync + 'static {
     /// Reads what a sink needs to know before the first lead: whether the CRM answers, takes the credentials, and has
     /// the properties that the sink names in `properties` and `createOnly`. Changes nothing, unless the sink lets it
     /// make properties.
-    async fn inspect(&self, properties: &[&str], create_only: &[&str], throttle: &dyn Throttle)
-    -> Inspection;
+    async fn preflight(
+        &self,
+        properties: &[&str],
+        create_only: &[&str],
+        throttle: &dyn Throttle,
+    ) -> PreflightReport;
 }
 
-/// What [`Crm::inspect`] found.
+/// A sink's CRM as its manifest describes it: what is asked before and while it is compiled. Its type in
+/// `leadgate_crds` implements this, in that CRM's `settings`.
+pub trait CrmSpec {
+    /// Compiles with its Secrets; every error names its field and the remedy.
+    fn compile(
+        &self,
+        sink: &CrmSinkSpec,
+        read_secret: &ReadSecret<'_>,
+    ) -> Result<Arc<dyn CrmSettings>, Vec<String>>;
+
+    /// Property -> expression, for sinks without `properties`.
+    fn standard_properties(&self) -> &'static [(&'static str, &'static str)];
+
+    /// Whether a sink's own properties come on top of the standard ones. Not where the names are not known: what is written
+    /// then is all that is sent.
+    fn extends_standard_properties(&self) -> bool {
+        false
+    }
+
+    /// Whether `matching.contacts` means anything here.
+    fn has_contacts(&self) -> bool {
+        false
+    }
+
+    /// What is wrong when no property says whose record it is, since each lead would make one more. `maps` tells whether
+    /// the sink gives a property.
+    fn unidentified(&self, _maps: &dyn Fn(&str) -> bool) -> Option<String> {
+        None
+    }
+}
+
+/// How to reach a CRM: a compiled [`CrmSpec`].
+pub trait CrmSettings: fmt::Debug + Send + Sync {
+    /// The account, over a shared HTTP client.
+    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm>;
+}
+
+/// What [`Crm::preflight`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inspection {
+pub struct PreflightReport {
     /// Whether the CRM answered; `None`: it was not asked (paused).
     pub reachable: Option<Result<(), Failure>>,
     /// Whether it took the credentials; `None`: not found out.

@@ -6,9 +6,9 @@
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 
 /// A text longer than this is no phone number; the parser's cost grows with it.
-const LONGEST: usize = 100;
+const MAX_NUMBER_LENGTH: usize = 100;
 /// So many last digits tell subscribers apart, whatever stands before them.
-const TAIL: usize = 9;
+const COMPARED_DIGITS: usize = 9;
 
 /// The texts as which records may hold a lead's number: as it came, in its country's form and in the international one,
 /// with and without signs. The first is the number as it came. A number in no known form has this one only.
@@ -43,7 +43,7 @@ pub fn national_digits(number: &str) -> String {
 /// The last nine digits, for searches by part of a number; fewer if it has fewer.
 pub fn tail(number: &str) -> String {
     let digits = national_digits(number);
-    let start = digits.len().saturating_sub(TAIL);
+    let start = digits.len().saturating_sub(COMPARED_DIGITS);
     digits.get(start..).unwrap_or_default().to_owned()
 }
 
@@ -66,7 +66,7 @@ pub fn same(lead: &str, record: &str) -> bool {
 /// A number and its country, if it can be read; `00` is read as `+`.
 fn parse(text: &str, region: Option<Region>) -> Option<(PhoneNumber, Option<Region>)> {
     let text = text.trim();
-    if text.len() > LONGEST {
+    if text.len() > MAX_NUMBER_LENGTH {
         return None;
     }
     let international = text.strip_prefix("00").map(|rest| format!("+{rest}"));

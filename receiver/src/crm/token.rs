@@ -6,7 +6,7 @@ use http::HeaderValue;
 use tokio::sync::Mutex;
 
 /// A token is renewed this long before its end, but not before half of its life.
-const MARGIN: Duration = Duration::from_mins(1);
+const RENEW_BEFORE_END: Duration = Duration::from_mins(1);
 
 /// An access token.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ impl<E: Clone> TokenCache<E> {
 
 /// How long a token of this life is used.
 fn usable(life: Duration) -> Duration {
-    life.saturating_sub(MARGIN).max(life / 2)
+    life.saturating_sub(RENEW_BEFORE_END).max(life / 2)
 }
 
 #[cfg(test)]

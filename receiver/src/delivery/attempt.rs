@@ -3,39 +3,29 @@
 use std::sync::Arc;
 
 use leadgate_crds::crm_sink::OnRefusedProperty;
+use leadgate_crds::reason::FailureReason;
 use serde_json::{Value, json};
 
+use super::context::Context;
 use super::hydrate;
 use crate::config::Sink;
 use crate::crm::{Crm, Failure, Known, Mapping, Outcome, RefusedProperty, Throttle, Upsert};
 use crate::expression::sparingly;
 use crate::lead::StoredLead;
-use crate::metrics::Metrics;
-use crate::queue::{Claim, Queue};
-use crate::source::Webhook;
-
-/// What an attempt needs besides the lead.
-pub(super) struct Tools<'a> {
-    pub(super) sink: &'a Arc<Sink>,
-    /// The webhook that took the lead, if it still exists.
-    pub(super) webhook: Option<Arc<Webhook>>,
-    pub(super) queue: &'a dyn Queue,
-    pub(super) client: &'a reqwest::Client,
-    pub(super) metrics: &'a Metrics,
-}
+use crate::queue::Claim;
 
 /// Maps the lead as the sink says now; or what becomes of it instead.
-pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, Outcome> {
+pub(super) async fn prepare(claim: &Claim, context: &Context<'_>) -> Result<Upsert, Outcome> {
     let stored = StoredLead::decode(&claim.body).map_err(|_| {
         Outcome::Reject(Failure::new(
-            "Unreadable",
+            FailureReason::Unreadable,
             "the stored lead cannot be read; it was written by another version",
         ))
     })?;
     let stored = match &stored.hydrate {
         None => stored,
         Some(url) => {
-            let (lead, payload) = hydrate::fetch(url, &stored.payload, &stored.lead, claim, tools).await?;
+            let (lead, payload) = hydrate::fetch(url, &stored.payload, &stored.lead, claim, context).await?;
             StoredLead {
                 lead,
                 payload,
@@ -44,7 +34,7 @@ pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, 
         }
     };
     let webhook = webhook_of(claim);
-    let (mapped, stored) = mapped(stored, &webhook, tools.sink).await;
+    let (mapped, stored) = mapped(stored, &webhook, context.sink).await;
     let (properties, create_only) = mapped.map_err(Outcome::Reject)?;
     let known = claim.record.as_deref().map(Known::from_memory);
     let chosen = known.as_ref().is_some_and(|(_, chosen)| *chosen);
@@ -56,7 +46,7 @@ pub(super) async fn prepare(claim: &Claim, tools: &Tools<'_>) -> Result<Upsert, 
         payload: stored.payload,
         record: known.map(|(record, _)| record),
         chosen,
-        unknown: claim.unknown,
+        in_doubt: claim.in_doubt,
     })
 }
 
@@ -71,19 +61,19 @@ pub(super) struct Attempted {
 }
 
 /// How often a lead is offered in one attempt, each time without what was refused: CRMs may name one property at a time.
-const OFFERS: usize = 8;
+const MAX_OFFERS: usize = 8;
 
 /// Makes one attempt at each of several leads; one result per claim, in their order.
 pub(super) async fn attempt(
     claims: &[Claim],
     crm: &dyn Crm,
     throttle: &dyn Throttle,
-    tools: &[Tools<'_>],
+    contexts: &[Context<'_>],
 ) -> Vec<Attempted> {
     let mut attempted = Vec::with_capacity(claims.len());
     let (mut places, mut upserts) = (Vec::new(), Vec::new());
-    for (place, (claim, tools)) in claims.iter().zip(tools).enumerate() {
-        let (outcome, before_crm) = match prepare(claim, tools).await {
+    for (place, (claim, context)) in claims.iter().zip(contexts).enumerate() {
+        let (outcome, before_crm) = match prepare(claim, context).await {
             Ok(upsert) => {
                 places.push(place);
                 upserts.push(upsert);
@@ -97,10 +87,10 @@ pub(super) async fn attempt(
             before_crm,
         });
     }
-    let drops = tools
+    let drops = contexts
         .first()
-        .is_some_and(|tools| tools.sink.delivery.on_refused_property == OnRefusedProperty::Drop);
-    for _ in 0..OFFERS {
+        .is_some_and(|context| context.sink.delivery.on_refused_property == OnRefusedProperty::Drop);
+    for _ in 0..MAX_OFFERS {
         if upserts.is_empty() {
             break;
         }
@@ -138,8 +128,11 @@ fn without(mut upsert: Upsert, refused: &[RefusedProperty]) -> Option<Upsert> {
 fn no_outcome() -> Outcome {
     Outcome::Retry {
         after: None,
-        why: Failure::new("NoOutcome", "the CRM's client gave no outcome for the lead"),
-        unknown: true,
+        why: Failure::new(
+            FailureReason::NoOutcome,
+            "the CRM's client gave no outcome for the lead",
+        ),
+        in_doubt: true,
     }
 }
 
@@ -157,7 +150,7 @@ async fn mapped(stored: StoredLead, webhook: &Value, sink: &Arc<Sink>) -> (Mappe
     let mapped = heavy.unwrap_or_else(|error| {
         tracing::error!(%error, "a sink's properties could not be made");
         let message = "the sink's properties could not be made; see the log";
-        Err(Failure::new("MappingFailed", message))
+        Err(Failure::new(FailureReason::MappingFailed, message))
     });
     (mapped, Arc::unwrap_or_clone(stored))
 }
@@ -169,7 +162,7 @@ fn properties(stored: &StoredLead, webhook: &Value, sink: &Sink) -> Mapped {
             .apply(&stored.lead, &stored.payload, webhook)
             .map_err(|error| {
                 Failure::new(
-                    "MappingFailed",
+                    FailureReason::MappingFailed,
                     format!("{field}.{error}; correct the sink's {field} and replay the lead"),
                 )
             })
@@ -183,7 +176,7 @@ fn properties(stored: &StoredLead, webhook: &Value, sink: &Sink) -> Mapped {
     });
     if properties.is_empty() && create_only.is_empty() {
         return Err(Failure::new(
-            "NothingToSend",
+            FailureReason::NothingToSend,
             "the sink's properties give no value for this lead",
         ));
     }

@@ -3,8 +3,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use leadgate_crds::reason::FailureReason;
+
 /// While a pause is in force, the store is asked so often whether it still is: it may be lifted early.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is known of a sink's throttle.
 #[derive(Default)]
@@ -14,7 +16,7 @@ pub(super) struct Closed(Mutex<State>);
 struct State {
     shut: Option<Shut>,
     /// The reason that the log was told last, until leads arrive again.
-    told: Option<String>,
+    told: Option<FailureReason>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +44,7 @@ impl Closed {
         let left = shut.until.saturating_duration_since(Instant::now());
         if shut.paused {
             // Whether it is over is for the store to say.
-            Wait::Paused(left.clamp(Duration::from_millis(10), LOOK))
+            Wait::Paused(left.clamp(Duration::from_millis(10), POLL_INTERVAL))
         } else if left.is_zero() {
             state.shut = None;
             Wait::No
@@ -71,10 +73,10 @@ impl Closed {
     }
 
     /// Whether a pause for this reason is news to the log.
-    pub(super) fn tell_paused(&self, reason: &str) -> bool {
+    pub(super) fn tell_paused(&self, reason: &FailureReason) -> bool {
         let told = &mut self.lock().told;
-        let news = told.as_deref() != Some(reason);
-        *told = Some(reason.to_owned());
+        let news = told.as_ref() != Some(reason);
+        *told = Some(reason.clone());
         news
     }
 
@@ -97,7 +99,11 @@ mod tests {
         let closed = Closed::default();
         assert_eq!(closed.wait(), Wait::No);
         closed.close(Duration::from_hours(1), true);
-        assert_eq!(closed.wait(), Wait::Paused(LOOK), "however long the pause");
+        assert_eq!(
+            closed.wait(),
+            Wait::Paused(POLL_INTERVAL),
+            "however long the pause"
+        );
         closed.seen(None);
         assert_eq!(closed.wait(), Wait::No);
         closed.close(Duration::ZERO, true);
@@ -117,9 +123,9 @@ mod tests {
     fn a_pause_is_told_once_and_its_end_once() {
         let closed = Closed::default();
         assert!(!closed.tell_open());
-        assert!(closed.tell_paused("CircuitOpen"));
-        assert!(!closed.tell_paused("CircuitOpen"));
-        assert!(closed.tell_paused("InvalidCredentials"));
+        assert!(closed.tell_paused(&FailureReason::CircuitOpen));
+        assert!(!closed.tell_paused(&FailureReason::CircuitOpen));
+        assert!(closed.tell_paused(&FailureReason::InvalidCredentials));
         assert!(closed.tell_open());
         assert!(!closed.tell_open());
     }

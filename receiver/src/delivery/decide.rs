@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use leadgate_crds::reason::FailureReason;
 
 use super::backoff::backoff;
-use super::judge::CORRECTION;
+use super::judge::RETRY_AFTER_MISCONFIGURED;
 use crate::config::DeliverySettings;
-use crate::crm::{self, Failure, Known, LONGEST_PAUSE};
-use crate::queue::{self, DeadLetterReason, DeadLetterSet, Doubt, LastError};
+use crate::crm::{self, Failure, Known, MAX_PAUSE};
+use crate::queue::{self, Candidates, DeadLetterReason, DeadLetterSet, InDoubt, LastError};
 
 /// How long a contact's record is remembered: longer than any search lags, short enough that merged records are found
 /// again.
-const REMEMBER: Duration = Duration::from_hours(24);
+const REMEMBER_RECORD_FOR: Duration = Duration::from_hours(24);
 
 /// How soon a lead that was not sent is due again: it is not claimed while the throttle is closed, and at once when it opens.
-const SOON: Duration = Duration::from_secs(1);
+const RETRY_AFTER_RELEASE: Duration = Duration::from_secs(1);
 
 /// By how much a lead that may be to blame for a pause comes later than the others: if it is, they pass.
-const BEHIND: Duration = Duration::from_secs(5);
+const SUSPECT_DELAY: Duration = Duration::from_secs(5);
 
 /// What the worker does with an outcome.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
     match outcome {
         crm::Outcome::Delivered { record } => plain(
             queue::Disposition::Delivered {
-                remember: record.map(|id| (Known::reached(&id), REMEMBER)),
+                remember: record.map(|id| (Known::reached(&id), REMEMBER_RECORD_FOR)),
             },
             "delivered",
         ),
@@ -65,19 +65,23 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
                 after: if lead.before_crm {
                     denied.wait
                 } else {
-                    denied.wait.min(SOON)
+                    denied.wait.min(RETRY_AFTER_RELEASE)
                 },
                 why: denied
-                    .paused()
+                    .paused
                     .filter(|_| lead.attempt <= 1)
-                    .map(|(reason, message)| LastError::new(reason, message)),
+                    .map(|why| LastError::new(why.reason.as_str(), &why.message)),
             },
             "deferred",
         ),
-        crm::Outcome::Pause { pause, why } => paused(pause.min(LONGEST_PAUSE), SOON, why),
+        crm::Outcome::Pause { pause, why } => paused(pause.min(MAX_PAUSE), RETRY_AFTER_RELEASE, why),
         // A refusal in the CRM's own words, and no lead that passes: perhaps the account, perhaps this lead.
         crm::Outcome::Suspect { why, .. } if lead.age >= lead.delivery.max_age => given_up(&why, lead),
-        crm::Outcome::Suspect { why, .. } => paused(CORRECTION, CORRECTION + BEHIND, why),
+        crm::Outcome::Suspect { why, .. } => paused(
+            RETRY_AFTER_MISCONFIGURED,
+            RETRY_AFTER_MISCONFIGURED + SUSPECT_DELAY,
+            why,
+        ),
         crm::Outcome::Reject(why) | crm::Outcome::Refused { why, .. } => {
             dead_letter(DeadLetterSet::Dead, "dead", why, lead.keep_dead)
         }
@@ -85,7 +89,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             let answer = if candidates.is_empty() {
                 why.answer.clone()
             } else {
-                json!({ "candidates": candidates }).to_string()
+                Candidates::encode(candidates)
             };
             dead_letter(
                 DeadLetterSet::Held,
@@ -97,13 +101,13 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
         crm::Outcome::AwaitVisibility { after, why } => plain(
             queue::Disposition::Retry {
                 after,
-                doubt: Doubt::Clear,
+                in_doubt: InDoubt::Clear,
                 why: last_error(&why),
             },
             "retried",
         )
         .because(why),
-        crm::Outcome::Retry { after, why, unknown } => {
+        crm::Outcome::Retry { after, why, in_doubt } => {
             let settings = lead.delivery;
             let left = settings.max_age.saturating_sub(lead.age);
             if left.is_zero() {
@@ -113,11 +117,11 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             let wait = backoff(lead.attempt, settings.initial_backoff, settings.max_backoff)
                 .max(after.unwrap_or_default())
                 .min(left);
-            let doubt = if unknown { Doubt::Add } else { Doubt::Keep };
+            let in_doubt = if in_doubt { InDoubt::Set } else { InDoubt::Keep };
             plain(
                 queue::Disposition::Retry {
                     after: wait,
-                    doubt,
+                    in_doubt,
                     why: last_error(&why),
                 },
                 "retried",
@@ -146,7 +150,7 @@ fn given_up(last: &Failure, lead: Circumstances<'_>) -> Decision {
         "given up after {} attempts (delivery.retry.maxAge); the last one: {}",
         lead.attempt, last.message
     );
-    let why = Failure::new("RetriesExhausted", message).with_answer(&last.answer);
+    let why = Failure::new(FailureReason::RetriesExhausted, message).with_answer(&last.answer);
     dead_letter(DeadLetterSet::Dead, "dead", why, lead.keep_dead)
 }
 
@@ -161,7 +165,7 @@ impl Decision {
 
 /// As it is kept with a lead that waits.
 fn last_error(why: &Failure) -> LastError {
-    LastError::new(why.reason, &why.message)
+    LastError::new(why.reason.as_str(), &why.message)
 }
 
 /// What is done with a lead before it is tried, when earlier claims of it ended without an outcome.
@@ -187,7 +191,7 @@ pub(super) fn caution(lost: u32) -> Caution {
 /// Of a lead that is not tried again.
 pub(super) fn crashed(keep: Duration) -> Decision {
     let why = Failure::new(
-        "DeliveryCrashed",
+        FailureReason::DeliveryCrashed,
         "three attempts in a row ended without an outcome: the receiver crashed, was killed (out of memory?) or hung \
          while it delivered this lead; see its log, look at what the lead's expressions and payload ask for, then \
          replay it",
@@ -199,7 +203,7 @@ pub(super) fn crashed(keep: Duration) -> Decision {
 /// newer one was on its way.
 pub(super) fn superseded(keep: Duration) -> Decision {
     let why = Failure::new(
-        "OvertakenByNewer",
+        FailureReason::OvertakenByNewer,
         "a newer lead of this contact was delivered before it, and this one would overwrite its values; discard it, or \
          replay it with force=true",
     );
@@ -218,7 +222,7 @@ pub(super) fn step_aside(after: Duration) -> Decision {
 
 fn dead_letter(set: DeadLetterSet, label: &'static str, why: Failure, keep: Duration) -> Decision {
     let reason = DeadLetterReason {
-        reason: why.reason.to_owned(),
+        reason: why.reason.as_str().to_owned(),
         message: why.message.clone(),
         answer: why.answer.clone(),
     };
@@ -240,6 +244,7 @@ mod tests {
     use super::*;
     use crate::crm::Throttled;
     use crate::queue::{Breaker, RateLimit};
+    use crate::throttle::PauseReason;
 
     fn settings() -> DeliverySettings {
         DeliverySettings {
@@ -282,14 +287,14 @@ mod tests {
     fn a_temporary_failure_waits_at_least_as_long_as_the_crm_asked_and_dies_of_old_age_only() {
         let retry = |after| crm::Outcome::Retry {
             after,
-            why: Failure::new("Unavailable", "HubSpot failed"),
-            unknown: true,
+            why: Failure::new(FailureReason::Unavailable, "HubSpot failed"),
+            in_doubt: true,
         };
         let long = Duration::from_hours(2);
         let decision = after(retry(Some(long)), Duration::ZERO);
         let queue::Disposition::Retry {
             after: wait,
-            doubt: Doubt::Add,
+            in_doubt: InDoubt::Set,
             why,
         } = decision.settle
         else {
@@ -319,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_pause_or_a_closed_gate_costs_the_lead_nothing() {
-        let why = Failure::new("RateLimited", "wait");
+        let why = Failure::new(FailureReason::RateLimited, "wait");
         let paused = after(
             crm::Outcome::Pause {
                 pause: Duration::from_secs(9),
@@ -329,23 +334,23 @@ mod tests {
         );
         assert_eq!(paused.pause, Some(Duration::from_secs(9)));
         assert!(
-            matches!(paused.settle, queue::Disposition::Release { after, .. } if after == SOON),
+            matches!(paused.settle, queue::Disposition::Release { after, .. } if after == RETRY_AFTER_RELEASE),
             "however early the pause ends, it is due"
         );
         let year = after(
             crm::Outcome::Pause {
                 pause: Duration::from_hours(24 * 365),
-                why: Failure::new("RateLimited", "wait"),
+                why: Failure::new(FailureReason::RateLimited, "wait"),
             },
             Duration::ZERO,
         );
-        assert_eq!(year.pause, Some(LONGEST_PAUSE));
+        assert_eq!(year.pause, Some(MAX_PAUSE));
         let denied = crm::Outcome::Throttled(Throttled {
             wait: Duration::from_secs(3),
-            reason: "CircuitOpen: the CRM fails".to_owned(),
+            paused: Some(PauseReason::circuit_open()),
         });
         assert!(
-            matches!(after(denied, Duration::ZERO).settle, queue::Disposition::Release { after, why: None } if after == SOON)
+            matches!(after(denied, Duration::ZERO).settle, queue::Disposition::Release { after, why: None } if after == RETRY_AFTER_RELEASE)
         );
     }
 
@@ -373,14 +378,14 @@ mod tests {
     #[test]
     fn a_lead_that_may_be_to_blame_for_a_pause_grows_old_meanwhile() {
         let suspect = || crm::Outcome::Suspect {
-            why: Failure::new("MissingScopes", "a permission"),
-            unknown: false,
+            why: Failure::new(FailureReason::MissingScopes, "a permission"),
+            in_doubt: false,
             own: true,
         };
         let young = after(suspect(), Duration::from_hours(1));
-        assert_eq!(young.pause, Some(CORRECTION));
+        assert_eq!(young.pause, Some(RETRY_AFTER_MISCONFIGURED));
         assert!(
-            matches!(young.settle, queue::Disposition::Release { after, .. } if after > CORRECTION),
+            matches!(young.settle, queue::Disposition::Release { after, .. } if after > RETRY_AFTER_MISCONFIGURED),
             "it goes behind the leads that wait for the end of the pause"
         );
         let old = after(suspect(), Duration::from_hours(72));
@@ -396,7 +401,7 @@ mod tests {
 
     #[test]
     fn what_the_crm_refuses_for_good_is_dead_at_once_and_what_needs_a_person_is_held() {
-        let why = Failure::new("InvalidEmail", "email");
+        let why = Failure::new(FailureReason::InvalidEmail, "email");
         assert!(matches!(
             after(crm::Outcome::Reject(why.clone()), Duration::ZERO).settle,
             queue::Disposition::DeadLetter {

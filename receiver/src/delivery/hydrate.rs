@@ -2,21 +2,29 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
-use super::attempt::Tools;
-use super::judge::CORRECTION;
-use super::settle::since;
-use crate::crm::{Failure, LONGEST_PAUSE, Outcome, Throttled, retry_after};
+use super::context::Context;
+use super::judge::RETRY_AFTER_MISCONFIGURED;
+use crate::crm::{Failure, MAX_PAUSE, Outcome, Throttle, Throttled};
 use crate::lead::{Lead, Problem};
-use crate::outgoing;
-use crate::queue::{Breaker, Claim, CrmHealth, QueueError, RateLimit, SinkId, WebhookId};
+use crate::outbound::{NoAnswer, Peer, exchange, retry_after};
+use crate::queue::{Breaker, Claim, CrmHealth, Queue, RateLimit};
 use crate::source::{Fetched, Hydrator, Webhook, judge};
+use crate::throttle::{PauseReason, ThrottleKey};
+use crate::time::since;
 
-/// For one call.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Whose API, for messages.
+const API: Peer<'static> = Peer {
+    name: "the sender's API",
+    address: "payload.hydrate.baseUrl",
+    timeout: Duration::from_secs(10),
+    timeout_is: "10 seconds",
+};
 /// Far below what any of these APIs allows.
-const LIMIT: RateLimit = RateLimit {
+const RATE_LIMIT: RateLimit = RateLimit {
     requests: 50,
     per: Duration::from_secs(10),
 };
@@ -26,16 +34,14 @@ const BREAKER: Breaker = Breaker {
     cooldown: Duration::from_secs(30),
 };
 /// How long to leave an API alone that asked for fewer calls without saying for how long.
-const THROTTLED: Duration = Duration::from_mins(1);
+const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_mins(1);
 /// How often a lead looks whether the API may be asked again: a new one, and one of a day.
-const YOUNG: Duration = Duration::from_secs(1);
-const OLD: Duration = Duration::from_mins(1);
-/// Why a lead waits when no pause is the reason.
-const WAITS: &str = "HydrateWaits: the sender's API takes no more calls now";
+const RETRY_AFTER_NEW: Duration = Duration::from_secs(1);
+const RETRY_AFTER_OLD: Duration = Duration::from_mins(1);
 /// How long to wait when the store cannot be asked.
-const STORE_DOWN: Duration = Duration::from_secs(1);
+const RETRY_AFTER_STORE_DOWN: Duration = Duration::from_secs(1);
 /// More than any lead has.
-const LONGEST: usize = 1 << 20;
+const MAX_ANSWER: usize = 1 << 20;
 
 /// The complete lead, and the API's answer as its payload; or what becomes of the lead instead.
 pub(super) async fn fetch(
@@ -43,127 +49,142 @@ pub(super) async fn fetch(
     notification: &Value,
     known: &Value,
     claim: &Claim,
-    tools: &Tools<'_>,
+    context: &Context<'_>,
 ) -> Result<(Value, Value), Outcome> {
-    let Some((webhook, hydrate)) = tools
+    let Some((webhook, hydrate)) = context
         .webhook
         .as_deref()
         .and_then(|w| Some((w, w.hydrate.as_ref()?)))
     else {
         let gone = "the webhook or its payload.hydrate was removed; put it back and replay the lead";
-        return Err(Outcome::Reject(Failure::new("HydrateFailed", gone)));
+        return Err(Outcome::Reject(Failure::new(FailureReason::HydrateFailed, gone)));
     };
     // Shared by all replicas, and apart from the CRM's own limiter.
-    let api = api(&claim.webhook);
-    permit(&api, since(claim.queued_at), tools).await?;
-    let answer = get(url, hydrate, &api, tools).await?;
+    let api = ThrottleKey::Hydrate(claim.webhook.clone());
+    let throttle = ApiThrottle {
+        api: &api,
+        queue: context.queue,
+        age: since(claim.queued_at),
+    };
+    let answer = get(url, hydrate, &throttle, context.client).await?;
     let (lead, notes) = complete(webhook, &answer, notification, known)?;
     if !notes.is_empty() {
-        tools.metrics.left_out(&claim.webhook, claim.id.as_str(), &notes);
+        context
+            .metrics
+            .left_out(&claim.webhook, claim.id.as_str(), &notes);
     }
     Ok((lead, answer))
 }
 
-/// Under which name the sender's API has its limiter, pause and circuit in the store.
-pub(super) fn api(webhook: &WebhookId) -> SinkId {
-    SinkId::new(format!("{webhook}#hydrate"))
+/// The limiter, pause and circuit of a sender's API.
+struct ApiThrottle<'a> {
+    api: &'a ThrottleKey,
+    queue: &'a dyn Queue,
+    /// Of the lead that is fetched.
+    age: Duration,
 }
 
-async fn permit(api: &SinkId, age: Duration, tools: &Tools<'_>) -> Result<(), Outcome> {
-    let down = |error: QueueError| {
-        Outcome::Throttled(Throttled {
-            wait: STORE_DOWN,
-            reason: error.to_string(),
-        })
-    };
-    let grant = tools
-        .queue
-        .permits(api, 1, Some(LIMIT), BREAKER)
-        .await
-        .map_err(down)?;
-    if grant.granted > 0 {
-        return Ok(());
+impl ApiThrottle<'_> {
+    async fn pause(&self, pause: Duration, why: &Failure) {
+        let pause = pause.min(MAX_PAUSE);
+        if let Err(error) = self.queue.pause(self.api, pause, &PauseReason::from(why)).await {
+            tracing::debug!(%error, "the pause of payload.hydrate could not be stored");
+        }
     }
-    // The lead waits; the sink and its other webhooks go on. A young lead looks again soon, so that a new token is
-    // noticed; a backlog of old ones does not keep the store busy.
-    let pace = (age / 10).clamp(YOUNG, OLD);
-    let reason = grant.paused.unwrap_or_else(|| WAITS.to_owned());
-    Err(Outcome::Throttled(Throttled {
-        wait: grant.wait.min(pace),
-        reason,
-    }))
 }
 
-async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> Result<Value, Outcome> {
+#[async_trait]
+impl Throttle for ApiThrottle<'_> {
+    async fn acquire(&self) -> Result<(), Throttled> {
+        let grant = self
+            .queue
+            .permits(self.api, 1, Some(RATE_LIMIT), BREAKER)
+            .await
+            .map_err(|_| Throttled {
+                wait: RETRY_AFTER_STORE_DOWN,
+                paused: None,
+            })?;
+        if grant.granted > 0 {
+            return Ok(());
+        }
+        // The lead waits; the sink and its other webhooks go on. A young lead looks again soon, so that a new token is
+        // noticed; a backlog of old ones does not keep the store busy.
+        let pace = (self.age / 10).clamp(RETRY_AFTER_NEW, RETRY_AFTER_OLD);
+        Err(Throttled {
+            wait: grant.wait.min(pace),
+            paused: Some(grant.paused.unwrap_or_else(|| PauseReason {
+                reason: FailureReason::HydrateWaits,
+                message: "the sender's API takes no more calls now".to_owned(),
+            })),
+        })
+    }
+
+    async fn report(&self, health: CrmHealth, _elapsed: Duration) {
+        if let Err(error) = self.queue.report(self.api, health, BREAKER).await {
+            tracing::debug!(%error, "the circuit breaker of payload.hydrate could not be told");
+        }
+    }
+}
+
+async fn get(
+    url: &str,
+    hydrate: &Hydrator,
+    throttle: &ApiThrottle<'_>,
+    client: &reqwest::Client,
+) -> Result<Value, Outcome> {
     let retry = |after, why| Outcome::Retry {
         after,
         why,
-        unknown: false,
+        in_doubt: false,
     };
-    let request = tools
-        .client
+    let request = client
         .get(url)
-        .header(hydrate.header.clone(), hydrate.token.clone())
-        .timeout(TIMEOUT);
-    let response = request.send().await;
-    let health = match &response {
-        Ok(response) if response.status().as_u16() < 500 => CrmHealth::Up,
-        _ => CrmHealth::Down,
-    };
-    if let Err(error) = tools.queue.report(api, health, BREAKER).await {
-        tracing::debug!(%error, "the circuit breaker of payload.hydrate could not be told");
-    }
-    let mut response = response.map_err(|error| {
-        let message = if outgoing::is_refused(&error) {
-            "the sender's API is not called: the host of payload.hydrate.baseUrl resolves to this machine or a link-local \
-             address; correct its DNS entry, or start the receiver with --allow-local-addresses for a simulator"
-        } else {
-            "the sender's API (payload.hydrate) did not answer"
-        };
-        retry(None, Failure::new("HydrateUnreachable", message))
-    })?;
-    let status = response.status().as_u16();
-    let after = retry_after(response.headers());
-    let mut bytes = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > LONGEST {
-            return Err(Outcome::Reject(Failure::new(
-                "HydrateFailed",
-                "the answer of the sender's API is too large",
-            )));
+        .header(hydrate.header.clone(), hydrate.token.clone());
+    let reply = match exchange(request, API, throttle).await {
+        Ok(reply) => reply,
+        Err(NoAnswer::Throttled(denied)) => return Err(Outcome::Throttled(denied)),
+        // Nothing was written by it, whatever became of it.
+        Err(NoAnswer::Failed(why, _)) => {
+            return Err(retry(
+                None,
+                Failure {
+                    reason: FailureReason::HydrateUnreachable,
+                    ..why
+                },
+            ));
         }
+    };
+    if reply.text.len() > MAX_ANSWER {
+        return Err(Outcome::Reject(Failure::new(
+            FailureReason::HydrateFailed,
+            "the answer of the sender's API is too large",
+        )));
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let failure = |reason, message: String| Failure::new(reason, message).with_answer(&text);
-    match judge(status, &bytes) {
+    let after = retry_after(&reply.headers);
+    let failure = |reason, message: String| Failure::new(reason, message).with_answer(&reply.text);
+    match judge(reply.status, reply.text.as_bytes()) {
         Fetched::Lead(lead) => Ok(lead),
         Fetched::Credentials(message) => {
-            let why = failure("HydrateCredentials", message);
-            pause(api, CORRECTION, &why, tools).await;
+            let why = failure(FailureReason::HydrateCredentials, message);
+            throttle.pause(RETRY_AFTER_MISCONFIGURED, &why).await;
             Err(retry(None, why))
         }
         Fetched::Throttled(message) => {
-            let why = failure("HydrateThrottled", message);
-            pause(api, after.unwrap_or(THROTTLED), &why, tools).await;
+            let why = failure(FailureReason::HydrateThrottled, message);
+            throttle
+                .pause(after.unwrap_or(RETRY_AFTER_RATE_LIMITED), &why)
+                .await;
             Err(retry(None, why))
         }
         Fetched::Unavailable(message) => {
-            let why = failure("HydrateUnavailable", message);
+            let why = failure(FailureReason::HydrateUnavailable, message);
             if let Some(after) = after {
-                pause(api, after, &why, tools).await;
+                throttle.pause(after, &why).await;
             }
             Err(retry(after, why))
         }
-        Fetched::Unclear(message) => Err(retry(None, failure("HydrateUnclear", message))),
-        Fetched::Refused(message) => Err(Outcome::Reject(failure("HydrateRefused", message))),
-    }
-}
-
-async fn pause(api: &SinkId, pause: Duration, why: &Failure, tools: &Tools<'_>) {
-    let pause = pause.min(LONGEST_PAUSE);
-    if let Err(error) = tools.queue.pause(api, pause, &why.for_pause()).await {
-        tracing::debug!(%error, "the pause of payload.hydrate could not be stored");
+        Fetched::Unclear(message) => Err(retry(None, failure(FailureReason::HydrateUnclear, message))),
+        Fetched::Refused(message) => Err(Outcome::Reject(failure(FailureReason::HydrateRefused, message))),
     }
 }
 
@@ -189,7 +210,7 @@ fn complete(
                 )
                 .collect();
             Outcome::Reject(Failure::new(
-                "InvalidLead",
+                FailureReason::InvalidLead,
                 format!("the fetched lead is not valid: {}", told.join("; ")),
             ))
         })

@@ -1,48 +1,72 @@
 //! What a worker writes down of an attempt, and what it tells: counts, log lines, the sink's status.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
+use leadgate_crds::reason::FailureReason;
+
+use super::closed::Closed;
 use super::decide::Decision;
-use super::worker::Worker;
+use super::shared::Shared;
+use crate::config::Sink;
 use crate::crm::{Failure, RefusedProperty};
 use crate::metrics::DeliveryLabels;
-use crate::queue::{Claim, Disposition, Millis, Settled, Settlement};
+use crate::queue::{Claim, Disposition, QueueError, Settled, Settlement};
+use crate::throttle::{PauseReason, ThrottleKey};
+use crate::time::since;
 
 /// Kept when a webhook is gone: what its leads' retention was is not known any more.
-const KEEP: Duration = Duration::from_hours(720);
+const DEFAULT_RETENTION: Duration = Duration::from_hours(720);
 /// How often a settlement is tried before it is left to the lease.
-const SETTLE_TRIES: u32 = 5;
+const MAX_SETTLE_TRIES: u32 = 5;
 
-impl Worker {
+/// The end of a worker's attempts.
+pub(super) struct Settler {
+    shared: Shared,
+    sink: Arc<Sink>,
+    closed: Arc<Closed>,
+}
+
+impl Settler {
+    pub(super) fn new(shared: Shared, sink: Arc<Sink>, closed: Arc<Closed>) -> Self {
+        Self { shared, sink, closed }
+    }
+
+    /// How long a lead's webhook keeps dead leads, and held ones.
     pub(super) fn retention(&self, claim: &Claim) -> (Duration, Duration) {
         let config = self.shared.config.borrow();
         config
             .webhook(&claim.webhook)
-            .map_or((KEEP, KEEP), |webhook| (webhook.keep_dead, webhook.keep_held))
+            .map_or((DEFAULT_RETENTION, DEFAULT_RETENTION), |webhook| {
+                (webhook.keep_dead, webhook.keep_held)
+            })
     }
 
+    /// Counts and tells what was decided, pauses the sink if that is part of it, and writes the outcomes down.
     pub(super) async fn finish(&self, decided: &[(Claim, Decision)]) {
-        let mut pause: Option<(Duration, String)> = None;
+        let mut pause: Option<(Duration, &Failure)> = None;
         for (claim, decision) in decided {
             self.count(decision.label);
             if let Some(failure) = &decision.failure {
-                self.shared
-                    .metrics
-                    .failed(&claim.webhook, &self.sink.id, failure.reason, &failure.message);
+                self.shared.metrics.failed(
+                    &claim.webhook,
+                    &self.sink.id,
+                    failure.reason.as_str(),
+                    &failure.message,
+                );
                 tracing::warn!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                    outcome = decision.label, reason = failure.reason, "{}", failure.message
+                    outcome = decision.label, reason = failure.reason.as_str(), "{}", failure.message
                 );
             }
-            if let Some(asked) = decision.pause
-                && pause.as_ref().is_none_or(|(longest, _)| asked > *longest)
+            if let (Some(asked), Some(why)) = (decision.pause, &decision.failure)
+                && pause.is_none_or(|(longest, _)| asked > longest)
             {
-                let why = decision.failure.as_ref().map(Failure::for_pause);
-                pause = Some((asked, why.unwrap_or_default()));
+                pause = Some((asked, why));
             }
         }
-        if let Some((pause, reason)) = pause
-            && let Err(error) = self.shared.queue.pause(&self.sink.id, pause, &reason).await
+        if let Some((pause, why)) = pause
+            && let Err(error) = self.pause(pause, &PauseReason::from(why)).await
         {
             tracing::warn!(sink = %self.sink.id, %error, "the pause could not be stored");
         }
@@ -64,6 +88,11 @@ impl Worker {
         }
     }
 
+    async fn pause(&self, pause: Duration, why: &PauseReason) -> Result<(), QueueError> {
+        let key = ThrottleKey::Sink(self.sink.id.clone());
+        self.shared.queue.pause(&key, pause, why).await
+    }
+
     /// Writes the outcomes down; which of them took effect. If the store stays away, the leases end and the leads are
     /// tried again: the upsert is made so that this makes no second record.
     async fn settle(&self, decided: &[(Claim, Decision)]) -> Vec<bool> {
@@ -75,7 +104,7 @@ impl Worker {
                 outcome: decision.settle.clone(),
             })
             .collect();
-        for attempt in 1..=SETTLE_TRIES {
+        for attempt in 1..=MAX_SETTLE_TRIES {
             match self.shared.queue.settle(&self.sink.id, settlements.clone()).await {
                 Ok(settled) => {
                     return decided
@@ -105,30 +134,27 @@ impl Worker {
     }
 
     /// One line when deliveries stop, with what waits meanwhile.
-    pub(super) async fn tell_paused(&self, reason: &str, message: &str) {
-        if !self.closed.tell_paused(reason) {
+    pub(super) async fn tell_paused(&self, why: &PauseReason) {
+        if !self.closed.tell_paused(&why.reason) {
             return;
         }
-        let why = |word: &'static str| Err(Failure::new(word, message));
-        match reason {
-            "CircuitOpen" => self
-                .shared
-                .inspections
-                .seen(&self.sink.id, why("CircuitOpen"), None),
-            "InvalidCredentials" => {
-                let refused = Some(why("InvalidCredentials"));
-                self.shared.inspections.seen(&self.sink.id, Ok(()), refused);
+        let failure = || Err(Failure::new(why.reason.clone(), why.message.as_str()));
+        let preflights = &self.shared.preflights;
+        match why.reason {
+            FailureReason::CircuitOpen => preflights.seen(&self.sink.id, failure(), None),
+            FailureReason::InvalidCredentials => {
+                preflights.seen(&self.sink.id, Ok(()), Some(failure()));
             }
             _ => {}
         }
         let waiting = self.waiting().await;
-        tracing::warn!(sink = %self.sink.id, reason, waiting, "deliveries pause: {message}");
+        tracing::warn!(sink = %self.sink.id, reason = why.reason.as_str(), waiting, "deliveries pause: {}", why.message);
     }
 
     /// One line when a lead arrives again.
     async fn tell_open(&self) {
         if self.closed.tell_open() {
-            self.shared.inspections.seen(&self.sink.id, Ok(()), Some(Ok(())));
+            self.shared.preflights.seen(&self.sink.id, Ok(()), Some(Ok(())));
             let waiting = self.waiting().await;
             tracing::info!(sink = %self.sink.id, waiting, "the CRM takes leads again; deliveries go on");
         }
@@ -150,6 +176,7 @@ impl Worker {
     /// Counts and lists what a lead was delivered without.
     pub(super) fn tell_refused(&self, claim: &Claim, refused: &[RefusedProperty]) {
         for RefusedProperty { property, reason } in refused {
+            let reason = reason.as_str();
             self.shared.metrics.refused(&self.sink.id, property, reason);
             tracing::info!(
                 sink = %self.sink.id, lead = %claim.id, property, reason,
@@ -159,12 +186,11 @@ impl Worker {
     }
 
     /// Passes on what the CRM's client has to say, and logs it when it is news.
-    pub(super) fn tell_notice(&self) {
-        let notice = self.crm.notice();
-        if self.shared.inspections.note(&self.sink.id, notice.as_ref()) {
+    pub(super) fn tell_notice(&self, notice: Option<Failure>) {
+        if self.shared.preflights.note(&self.sink.id, notice.as_ref()) {
             match notice {
                 Some(notice) => {
-                    tracing::warn!(sink = %self.sink.id, reason = notice.reason, "{}", notice.message);
+                    tracing::warn!(sink = %self.sink.id, reason = notice.reason.as_str(), "{}", notice.message);
                 }
                 None => {
                     tracing::info!(sink = %self.sink.id, "deliveries are as fast as they should be again");
@@ -183,10 +209,4 @@ impl Worker {
             })
             .inc();
     }
-}
-
-/// By this machine's clock; a little skew does not matter to hours of patience.
-pub(super) fn since(time: Millis) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_millis(time))
 }

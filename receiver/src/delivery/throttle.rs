@@ -11,13 +11,14 @@ use prometheus_client::metrics::histogram::Histogram;
 use crate::config::Sink;
 use crate::crm::{Throttle, Throttled};
 use crate::queue::{CrmHealth, Grant, LeadId, Queue};
+use crate::throttle::ThrottleKey;
 
 /// A wait this short is waited here, with the lead in hand; for longer ones the lead goes back.
-const SHORT: Duration = Duration::from_millis(1500);
+const MAX_WAIT_IN_PLACE: Duration = Duration::from_millis(1500);
 /// More failing leads are not told apart: that a CRM fails does not hang on one of so many.
-const MOST_FAILING: usize = 64;
+const MAX_FAILING_LEADS: usize = 64;
 /// How long a lead or a check goes back when the store cannot be asked.
-const STORE_DOWN: Duration = Duration::from_secs(1);
+const RETRY_AFTER_STORE_DOWN: Duration = Duration::from_secs(1);
 
 /// The throttle of one sink.
 pub(super) struct SinkThrottle {
@@ -61,7 +62,7 @@ impl SinkThrottle {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut news = false;
         for lead in leads {
-            if failing.len() < MOST_FAILING {
+            if failing.len() < MAX_FAILING_LEADS {
                 news |= failing.insert(lead.clone());
             }
         }
@@ -95,12 +96,10 @@ impl Throttle for SinkThrottle {
                 return Ok(());
             }
             let wait = grant.wait.max(Duration::from_millis(5));
-            if grant.paused.is_some() || waited + wait > SHORT {
+            if grant.paused.is_some() || waited + wait > MAX_WAIT_IN_PLACE {
                 return Err(Throttled {
                     wait,
-                    reason: grant
-                        .paused
-                        .unwrap_or_else(|| "the rate limit is used up".to_owned()),
+                    paused: grant.paused,
                 });
             }
             waited += wait;
@@ -127,17 +126,23 @@ impl Throttle for SinkThrottle {
 pub(super) async fn permit(queue: &dyn Queue, sink: &Sink) -> Result<Grant, Throttled> {
     let delivery = &sink.delivery;
     queue
-        .permits(&sink.id, 1, Some(delivery.limit), delivery.breaker)
+        .permits(
+            &ThrottleKey::Sink(sink.id.clone()),
+            1,
+            Some(delivery.limit),
+            delivery.breaker,
+        )
         .await
-        .map_err(|error| Throttled {
-            wait: STORE_DOWN,
-            reason: error.to_string(),
+        .map_err(|_| Throttled {
+            wait: RETRY_AFTER_STORE_DOWN,
+            paused: None,
         })
 }
 
 /// Tells the sink's circuit breaker how the CRM fared.
 pub(super) async fn report(queue: &dyn Queue, sink: &Sink, health: CrmHealth) {
-    if let Err(error) = queue.report(&sink.id, health, sink.delivery.breaker).await {
+    let key = ThrottleKey::Sink(sink.id.clone());
+    if let Err(error) = queue.report(&key, health, sink.delivery.breaker).await {
         tracing::debug!(sink = %sink.id, %error, "the circuit breaker could not be told");
     }
 }

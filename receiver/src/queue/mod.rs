@@ -20,7 +20,7 @@ pub use open::{OpenError, OpenOptions, open};
 pub use types::*;
 
 pub use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
-pub use crate::throttle::{Breaker, CrmHealth, Grant, RateLimit};
+pub use crate::throttle::{Breaker, CrmHealth, Grant, PauseReason, RateLimit, ThrottleKey};
 
 /// A durable queue of leads, ordered per sink and per contact.
 ///
@@ -84,14 +84,14 @@ pub trait Queue: ThrottleStore + DeadLetters + Send + Sync + 'static {
     async fn close(&self);
 }
 
-/// The throttle of each sink, which all replicas share.
+/// The throttles, which all replicas share.
 #[async_trait]
 pub trait ThrottleStore: Send + Sync {
-    /// Asks for `want` requests to the CRM of `sink`, under the rolling `limit`, the pause and the circuit
+    /// Asks for `want` requests, under the rolling `limit`, the pause and the circuit
     /// breaker that all replicas share. With `want` 0 it only tells whether a pause or an open circuit is in force.
     async fn permits(
         &self,
-        sink: &SinkId,
+        key: &ThrottleKey,
         want: u32,
         limit: Option<RateLimit>,
         breaker: Breaker,
@@ -99,13 +99,13 @@ pub trait ThrottleStore: Send + Sync {
 
     /// Reports whether the CRM answered. `failures` in a row (0: never) open the circuit: nothing is granted for
     /// `cooldown`, then one probe at a time until a success closes it. A success clears the count.
-    async fn report(&self, sink: &SinkId, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError>;
+    async fn report(&self, key: &ThrottleKey, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError>;
 
-    /// Stops all deliveries to `sink` for `pause` from now (the later end wins over a pause in force).
-    async fn pause(&self, sink: &SinkId, pause: Duration, reason: &str) -> Result<(), QueueError>;
+    /// Stops all of its calls for `pause` from now (the later end wins over a pause in force).
+    async fn pause(&self, key: &ThrottleKey, pause: Duration, why: &PauseReason) -> Result<(), QueueError>;
 
     /// Lifts a pause and closes the circuit.
-    async fn resume(&self, sink: &SinkId) -> Result<(), QueueError>;
+    async fn resume(&self, key: &ThrottleKey) -> Result<(), QueueError>;
 }
 
 /// The leads that are set aside, and those that wait, for people to look at and decide about.

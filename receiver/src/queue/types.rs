@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
+use crate::throttle::PauseReason;
 
 /// Why the store could not do it. All are temporary to a sender: answered 503 with Retry-After.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -130,7 +131,7 @@ pub struct Claim {
     /// The outcome of an earlier attempt is not known (a time-out after sending, or its worker died), so the
     /// CRM may have the lead already. Stays set until the lead is settled for good or replayed: a later
     /// refusal says nothing about the earlier attempt.
-    pub unknown: bool,
+    pub in_doubt: bool,
     /// Claims in a row that ended without an outcome: their workers were killed, crashed or hung.
     pub lost: u32,
     /// The sink has delivered a lead of this contact that was accepted later: this one would undo it.
@@ -179,7 +180,7 @@ pub enum Disposition {
         /// From now.
         after: Duration,
         /// Whether the CRM may have it nonetheless.
-        doubt: Doubt,
+        in_doubt: InDoubt,
         /// Why it did not arrive.
         why: LastError,
     },
@@ -202,13 +203,13 @@ pub enum Disposition {
     },
 }
 
-/// What an attempt changes about [`Claim::unknown`].
+/// What an attempt changes about [`Claim::in_doubt`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
+pub enum InDoubt {
     /// Nothing: it did not reach the CRM, or was refused.
     Keep,
     /// The CRM may have it.
-    Add,
+    Set,
     /// What an earlier attempt may have done will be visible by then.
     Clear,
 }
@@ -222,6 +223,27 @@ pub struct DeadLetterReason {
     pub message: String,
     /// The CRM's own answer, bounded; empty when there was none.
     pub answer: String,
+}
+
+/// The records that a held lead may mean: they stand in the place of the CRM's answer
+/// ([`DeadLetterReason::answer`]), from where people are shown them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Candidates {
+    candidates: Vec<String>,
+}
+
+impl Candidates {
+    /// As a dead letter keeps them.
+    pub fn encode(candidates: Vec<String>) -> String {
+        serde_json::json!(Self { candidates }).to_string()
+    }
+
+    /// Of a held lead's answer; `None`: the answer is the CRM's own.
+    pub fn decode(answer: &str) -> Option<Vec<String>> {
+        serde_json::from_str::<Self>(answer)
+            .ok()
+            .map(|own| own.candidates)
+    }
 }
 
 impl DeadLetterReason {
@@ -257,14 +279,14 @@ pub struct LastError {
 
 impl LastError {
     /// The longest message in bytes: each lead that waits may have one in the store.
-    const LONGEST: usize = 1024;
+    const MAX_MESSAGE: usize = 1024;
 
     /// With a message that is cut, with a mark, where it is longer than the store should hold.
     pub fn new(reason: &str, message: &str) -> Self {
-        let message = if message.len() <= Self::LONGEST {
+        let message = if message.len() <= Self::MAX_MESSAGE {
             message.to_owned()
         } else {
-            let cut = message.get(..message.floor_char_boundary(Self::LONGEST));
+            let cut = message.get(..message.floor_char_boundary(Self::MAX_MESSAGE));
             format!("{}…", cut.unwrap_or_default())
         };
         Self {
@@ -421,7 +443,7 @@ pub struct SinkStats {
     /// The store's time, to compute ages with.
     pub now: Millis,
     /// Pause or open circuit: until when, and why.
-    pub paused: Option<(Millis, String)>,
+    pub paused: Option<(Millis, PauseReason)>,
     /// The same figures by webhook (only `pending`, `held`, `dead`, `delivered`, `discarded`,
     /// `last_delivered_at`).
     pub by_webhook: Vec<(WebhookId, SinkShare)>,

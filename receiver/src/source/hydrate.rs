@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::preset::PresetHydrate;
-use super::secrets::ReadSecret;
 use crate::expression::{Names, Program, Scope};
 use crate::lead::{self, Field, Lead, Limits, Problem, Verdict};
-use crate::outgoing;
+use crate::outbound;
+use crate::secret_value::ReadSecret;
 
 /// A compiled `payload.hydrate`.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Hydrator {
         let problem = |message: String| Problem::new("", "HydrateFailed", message);
         match self.path.evaluate(scope) {
             Ok(Some(Value::String(path))) if path.starts_with('/') && path.len() <= 2048 => {
-                outgoing::stays_below(&path)
+                outbound::stays_below(&path)
                     .map_err(|reason| problem(format!("payload.hydrate.path: {reason}")))?;
                 Ok(format!("{}{path}", self.base_url))
             }

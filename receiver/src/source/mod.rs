@@ -22,7 +22,6 @@ pub mod preset;
 mod refusal;
 mod rejected;
 mod schema;
-mod secrets;
 mod submission;
 mod webhook;
 
@@ -33,6 +32,5 @@ pub use idempotency::Key;
 pub use parse::{Batch, Element, Other, Parsed};
 pub use refusal::Refusal;
 pub use rejected::RejectedRequest;
-pub use secrets::ReadSecret;
 pub use submission::Submission;
 pub use webhook::{Route, Webhook};

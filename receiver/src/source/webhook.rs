@@ -14,10 +14,10 @@ use super::fields::Fields;
 use super::hydrate::Hydrator;
 use super::preset;
 use super::schema::PayloadSchema;
-use super::secrets::ReadSecret;
 use crate::expression::{Names, Program, Scope};
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::{Field, Lead, Limits, Problem, warm_up};
+use crate::secret_value::ReadSecret;
 
 /// How long a resend is recognised when neither preset nor webhook says.
 const WINDOW: Duration = Duration::from_hours(24);

@@ -11,8 +11,9 @@ use leadgate_receiver::{
     metrics::Metrics,
     queue::{
         Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
-        DeadLetters, Grant, LeadId, ListFilter, NewLead, NewRejected, Queue, QueueError, RateLimit, Requeue,
-        Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleStore, Token, WebhookId, WebhookStats,
+        DeadLetters, Grant, LeadId, ListFilter, NewLead, NewRejected, PauseReason, Queue, QueueError,
+        RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore,
+        Token, WebhookId, WebhookStats,
     },
 };
 use tokio::sync::watch;
@@ -69,20 +70,20 @@ impl Queue for NullQueue {
 impl ThrottleStore for NullQueue {
     async fn permits(
         &self,
-        _: &SinkId,
+        _: &ThrottleKey,
         _: u32,
         _: Option<RateLimit>,
         _: Breaker,
     ) -> Result<Grant, QueueError> {
         nothing()
     }
-    async fn report(&self, _: &SinkId, _: CrmHealth, _: Breaker) -> Result<(), QueueError> {
+    async fn report(&self, _: &ThrottleKey, _: CrmHealth, _: Breaker) -> Result<(), QueueError> {
         nothing()
     }
-    async fn pause(&self, _: &SinkId, _: Duration, _: &str) -> Result<(), QueueError> {
+    async fn pause(&self, _: &ThrottleKey, _: Duration, _: &PauseReason) -> Result<(), QueueError> {
         nothing()
     }
-    async fn resume(&self, _: &SinkId) -> Result<(), QueueError> {
+    async fn resume(&self, _: &ThrottleKey) -> Result<(), QueueError> {
         nothing()
     }
 }

@@ -108,7 +108,7 @@ pub async fn a_dead_workers_lead_comes_back_and_is_unknown(rig: Rig) {
     tokio::time::sleep(AFTER_SHORT).await;
     let again = rig.claim(1).await.remove(0);
     assert_eq!(
-        (again.id.clone(), again.attempt, again.unknown),
+        (again.id.clone(), again.attempt, again.in_doubt),
         (lost.id.clone(), 2, true)
     );
     assert!(again.token > lost.token);
@@ -228,7 +228,7 @@ pub async fn claims_without_an_outcome_are_counted_until_there_is_one(mut rig: R
     let claim = rig.claim_for(Duration::ZERO).await.remove(0);
     assert_eq!(rig.settle(&claim, retry(Duration::ZERO)).await, Settled::Done);
     let claim = rig.claim_for(Duration::ZERO).await.remove(0);
-    assert_eq!((claim.lost, claim.unknown), (0, true));
+    assert_eq!((claim.lost, claim.in_doubt), (0, true));
     // and so does the next lead.
     let claim = rig.claim_for(Duration::ZERO).await.remove(0);
     assert_eq!(claim.lost, 1);
@@ -244,48 +244,48 @@ pub async fn the_next_lead_starts_with_a_clean_slate(rig: Rig) {
         &claim,
         Disposition::Retry {
             after: Duration::ZERO,
-            doubt: Doubt::Add,
+            in_doubt: InDoubt::Set,
             why: not_yet(),
         },
     )
     .await;
     let claim = rig.claim_soon().await;
-    assert_eq!((claim.attempt, claim.unknown), (2, true));
+    assert_eq!((claim.attempt, claim.in_doubt), (2, true));
     rig.settle(&claim, DELIVERED).await;
     let claim = rig.claim_soon().await;
-    assert_eq!((claim.attempt, claim.unknown), (1, false));
+    assert_eq!((claim.attempt, claim.in_doubt), (1, false));
 }
 
-pub async fn an_unknown_outcome_is_not_forgotten(rig: Rig) {
+pub async fn a_doubt_is_not_forgotten(rig: Rig) {
     rig.accept(fresh("ann")).await;
     let claim = rig.claim_soon().await;
-    assert!(!claim.unknown);
+    assert!(!claim.in_doubt);
     rig.settle(
         &claim,
         Disposition::Retry {
             after: Duration::ZERO,
-            doubt: Doubt::Add,
+            in_doubt: InDoubt::Set,
             why: not_yet(),
         },
     )
     .await;
     let claim = rig.claim_soon().await;
-    assert!(claim.unknown);
+    assert!(claim.in_doubt);
     rig.settle(&claim, retry(Duration::ZERO)).await;
     assert!(
-        rig.claim_soon().await.unknown,
+        rig.claim_soon().await.in_doubt,
         "a later refusal says nothing about the earlier attempt"
     );
 }
 
-pub async fn an_unknown_outcome_is_cleared_when_it_would_be_visible(rig: Rig) {
+pub async fn a_doubt_is_cleared_when_it_would_be_visible(rig: Rig) {
     rig.accept(fresh("ann")).await;
-    for (doubt, unknown) in [
-        (Doubt::Add, true),
-        (Doubt::Keep, true),
-        (Doubt::Clear, false),
-        (Doubt::Keep, false),
-        (Doubt::Add, true),
+    for (change, in_doubt) in [
+        (InDoubt::Set, true),
+        (InDoubt::Keep, true),
+        (InDoubt::Clear, false),
+        (InDoubt::Keep, false),
+        (InDoubt::Set, true),
     ] {
         let claim = rig.claim_soon().await;
         let after = Duration::ZERO;
@@ -293,13 +293,13 @@ pub async fn an_unknown_outcome_is_cleared_when_it_would_be_visible(rig: Rig) {
             &claim,
             Disposition::Retry {
                 after,
-                doubt,
+                in_doubt: change,
                 why: not_yet(),
             },
         )
         .await;
         let claim = rig.claim_soon().await;
-        assert_eq!(claim.unknown, unknown, "{doubt:?}");
+        assert_eq!(claim.in_doubt, in_doubt, "{change:?}");
         rig.settle(&claim, retry(Duration::ZERO)).await;
     }
 }

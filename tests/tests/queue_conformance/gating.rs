@@ -6,6 +6,13 @@ use leadgate_receiver::queue::*;
 
 use crate::rig::*;
 
+fn reason(message: &str) -> PauseReason {
+    PauseReason {
+        message: message.to_owned(),
+        ..PauseReason::circuit_open()
+    }
+}
+
 const BREAKER: Breaker = Breaker {
     failures: 3,
     cooldown: Duration::from_millis(400),
@@ -13,11 +20,11 @@ const BREAKER: Breaker = Breaker {
 const COOLED: Duration = Duration::from_millis(500);
 
 async fn permits(queue: &dyn Queue, want: u32, limit: Option<RateLimit>) -> Grant {
-    queue.permits(&crm(), want, limit, BREAKER).await.unwrap()
+    queue.permits(&crm().into(), want, limit, BREAKER).await.unwrap()
 }
 
 async fn report(rig: &Rig, health: CrmHealth) {
-    rig.queue.report(&crm(), health, BREAKER).await.unwrap();
+    rig.queue.report(&crm().into(), health, BREAKER).await.unwrap();
 }
 
 pub async fn without_limit_all_is_granted(rig: Rig) {
@@ -134,10 +141,16 @@ pub async fn an_open_circuit_grants_one_probe_at_a_time(rig: Rig) {
         failures: 1,
         cooldown: Duration::from_secs(2),
     };
-    let ask = async || rig.queue.permits(&crm(), 5, None, breaker).await.unwrap().granted;
+    let ask = async || {
+        rig.queue
+            .permits(&crm().into(), 5, None, breaker)
+            .await
+            .unwrap()
+            .granted
+    };
     rig.queue
         .report(
-            &crm(),
+            &crm().into(),
             CrmHealth::Down,
             Breaker {
                 cooldown: Duration::from_millis(1),
@@ -148,7 +161,13 @@ pub async fn an_open_circuit_grants_one_probe_at_a_time(rig: Rig) {
         .unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     // Who only looks takes no probe.
-    let look = async || rig.queue.permits(&crm(), 0, None, breaker).await.unwrap().paused;
+    let look = async || {
+        rig.queue
+            .permits(&crm().into(), 0, None, breaker)
+            .await
+            .unwrap()
+            .paused
+    };
     assert_eq!(look().await, None);
     assert_eq!(look().await, None);
     assert_eq!(ask().await, 1, "a probe");
@@ -158,12 +177,18 @@ pub async fn an_open_circuit_grants_one_probe_at_a_time(rig: Rig) {
     tokio::time::sleep(breaker.cooldown + Duration::from_millis(100)).await;
     assert_eq!(ask().await, 1);
     // It fails: the circuit stays open.
-    rig.queue.report(&crm(), CrmHealth::Down, breaker).await.unwrap();
+    rig.queue
+        .report(&crm().into(), CrmHealth::Down, breaker)
+        .await
+        .unwrap();
     assert_eq!(ask().await, 0);
     tokio::time::sleep(breaker.cooldown + Duration::from_millis(100)).await;
     assert_eq!(ask().await, 1);
     // It succeeds: the circuit closes.
-    rig.queue.report(&crm(), CrmHealth::Up, breaker).await.unwrap();
+    rig.queue
+        .report(&crm().into(), CrmHealth::Up, breaker)
+        .await
+        .unwrap();
     assert_eq!(ask().await, 5);
 }
 
@@ -173,43 +198,53 @@ pub async fn a_breaker_of_zero_never_opens(rig: Rig) {
         ..BREAKER
     };
     for _ in 0..10 {
-        rig.queue.report(&crm(), CrmHealth::Down, breaker).await.unwrap();
+        rig.queue
+            .report(&crm().into(), CrmHealth::Down, breaker)
+            .await
+            .unwrap();
     }
     assert_eq!(
-        rig.queue.permits(&crm(), 5, None, breaker).await.unwrap().granted,
+        rig.queue
+            .permits(&crm().into(), 5, None, breaker)
+            .await
+            .unwrap()
+            .granted,
         5
     );
 }
 
 pub async fn a_pause_stops_all_and_the_later_end_wins(rig: Rig) {
-    rig.queue.pause(&crm(), LONG, "daily limit").await.unwrap();
     rig.queue
-        .pause(&crm(), Duration::from_secs(1), "shorter")
+        .pause(&crm().into(), LONG, &reason("daily limit"))
+        .await
+        .unwrap();
+    rig.queue
+        .pause(&crm().into(), Duration::from_secs(1), &reason("shorter"))
         .await
         .unwrap();
     let grant = permits(&*rig.queue, 5, None).await;
-    assert_eq!((grant.granted, grant.paused.as_deref()), (0, Some("daily limit")));
+    assert_eq!((grant.granted, grant.paused), (0, Some(reason("daily limit"))));
     assert!(grant.wait > LONG / 2 && grant.wait <= LONG);
-    let (until, reason) = rig.stats().await.paused.unwrap();
+    let (until, why) = rig.stats().await.paused.unwrap();
     assert!(until > rig.stats().await.now);
-    assert_eq!(reason, "daily limit");
+    assert_eq!(why, reason("daily limit"));
     assert_eq!(
         rig.queue
-            .permits(&other_crm(), 5, None, BREAKER)
+            .permits(&other_crm().into(), 5, None, BREAKER)
             .await
             .unwrap()
             .granted,
         5,
         "only that sink"
     );
-    rig.queue.resume(&crm()).await.unwrap();
+    rig.queue.resume(&crm().into()).await.unwrap();
     assert_eq!(permits(&*rig.queue, 5, None).await.granted, 5);
     assert_eq!(rig.stats().await.paused, None);
 }
 
 pub async fn a_pause_ends_by_itself(rig: Rig) {
     rig.queue
-        .pause(&crm(), Duration::from_millis(300), "a moment")
+        .pause(&crm().into(), Duration::from_millis(300), &reason("a moment"))
         .await
         .unwrap();
     assert_eq!(permits(&*rig.queue, 1, None).await.granted, 0);
@@ -222,14 +257,17 @@ pub async fn resuming_closes_the_circuit_and_wakes(rig: Rig) {
         failures: 1,
         cooldown: LONG,
     };
-    rig.queue.report(&crm(), CrmHealth::Down, breaker).await.unwrap();
+    rig.queue
+        .report(&crm().into(), CrmHealth::Down, breaker)
+        .await
+        .unwrap();
     assert_eq!(permits(&*rig.queue, 1, None).await.granted, 0);
     assert!(rig.stats().await.paused.is_some());
     rig.claim(1).await;
     let queue = rig.queue.clone();
     let waiter = tokio::spawn(async move { queue.wait(&crm(), LONG).await });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    rig.queue.resume(&crm()).await.unwrap();
+    rig.queue.resume(&crm().into()).await.unwrap();
     tokio::time::timeout(RECOVERY, waiter).await.unwrap().unwrap();
     assert_eq!(permits(&*rig.queue, 1, None).await.granted, 1);
 }

@@ -41,7 +41,7 @@ struct Head {
     tried: bool,
     token: Option<Token>,
     attempts: u32,
-    unknown: bool,
+    in_doubt: bool,
     lost: u32,
 }
 
@@ -50,7 +50,7 @@ const FRESH: Head = Head {
     tried: false,
     token: None,
     attempts: 0,
-    unknown: false,
+    in_doubt: false,
     lost: 0,
 };
 
@@ -239,7 +239,7 @@ impl Model {
         let head = self.heads.get_mut(&line).expect("a claimed contact waits");
         assert!(head.due, "claimed, but not due");
         head.attempts += 1;
-        head.unknown |= head.token.is_some();
+        head.in_doubt |= head.token.is_some();
         head.lost += u32::from(head.token.is_some());
         head.token = Some(claim.token);
         head.tried = true;
@@ -249,8 +249,8 @@ impl Model {
             (&first.id, &first.webhook, &first.body)
         );
         assert_eq!(
-            (claim.attempt, claim.unknown, claim.lost, claim.overtaken),
-            (head.attempts, head.unknown, head.lost, first.newest > first.age)
+            (claim.attempt, claim.in_doubt, claim.lost, claim.overtaken),
+            (head.attempts, head.in_doubt, head.lost, first.newest > first.age)
         );
         assert_eq!(claim.record.as_ref(), self.records.get(&line));
     }
@@ -277,13 +277,13 @@ impl Model {
         let head = self.heads.get_mut(&line).expect("it is held");
         head.token = None;
         match &settlement.outcome {
-            Disposition::Retry { after, doubt, .. } => {
+            Disposition::Retry { after, in_doubt, .. } => {
                 head.due = after.is_zero();
                 head.lost = 0;
-                match doubt {
-                    Doubt::Keep => {}
-                    Doubt::Add => head.unknown = true,
-                    Doubt::Clear => head.unknown = false,
+                match in_doubt {
+                    InDoubt::Keep => {}
+                    InDoubt::Set => head.in_doubt = true,
+                    InDoubt::Clear => head.in_doubt = false,
                 }
             }
             Disposition::Release { after, .. } => {

@@ -99,15 +99,21 @@ impl Comparison {
             Operation::Permits { sink: number, want } => self.permits(&sink(*number), *want).await,
             Operation::Report { sink: number, up } => {
                 let health = if *up { CrmHealth::Up } else { CrmHealth::Down };
-                self.queue.report(&sink(*number), health, BREAKER).await.unwrap();
+                self.queue
+                    .report(&sink(*number).into(), health, BREAKER)
+                    .await
+                    .unwrap();
                 self.model.report(&sink(*number), health, BREAKER);
             }
             Operation::Pause(number) => {
-                self.queue.pause(&sink(*number), LONG, "test").await.unwrap();
+                self.queue
+                    .pause(&sink(*number).into(), LONG, &PauseReason::circuit_open())
+                    .await
+                    .unwrap();
                 self.model.pause(&sink(*number));
             }
             Operation::Resume(number) => {
-                self.queue.resume(&sink(*number)).await.unwrap();
+                self.queue.resume(&sink(*number).into()).await.unwrap();
                 self.model.resume(&sink(*number));
             }
             Operation::Prune => assert!(!self.queue.prune().await.unwrap(), "nothing is old"),
@@ -183,17 +189,17 @@ impl Comparison {
             },
             2 => Disposition::Retry {
                 after: Duration::ZERO,
-                doubt: Doubt::Add,
+                in_doubt: InDoubt::Set,
                 why: not_yet(),
             },
             3 => Disposition::Retry {
                 after: Duration::ZERO,
-                doubt: Doubt::Keep,
+                in_doubt: InDoubt::Keep,
                 why: not_yet(),
             },
             4 => Disposition::Retry {
                 after: LONG,
-                doubt: Doubt::Clear,
+                in_doubt: InDoubt::Clear,
                 why: not_yet(),
             },
             5 => Disposition::Release {
@@ -267,7 +273,7 @@ impl Comparison {
         let (granted, failures, stopped) = self.model.permits(sink, want, LIMIT);
         let grant = self
             .queue
-            .permits(sink, want, Some(LIMIT), BREAKER)
+            .permits(&sink.clone().into(), want, Some(LIMIT), BREAKER)
             .await
             .unwrap();
         assert_eq!(

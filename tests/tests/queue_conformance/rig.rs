@@ -214,7 +214,7 @@ pub fn form() -> WebhookId {
 pub fn retry(after: Duration) -> Disposition {
     Disposition::Retry {
         after,
-        doubt: Doubt::Keep,
+        in_doubt: InDoubt::Keep,
         why: not_yet(),
     }
 }

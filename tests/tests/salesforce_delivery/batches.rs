@@ -218,7 +218,7 @@ async fn an_item_that_may_be_tried_again_is_and_the_rest_is_delivered() {
     ]);
     let outcomes = deliver(&client, vec![upsert("a"), upsert("b")]).await;
     assert!(
-        matches!(&outcomes[0], Outcome::Retry { why, unknown: false, .. } if why.reason == "Locked"),
+        matches!(&outcomes[0], Outcome::Retry { why, in_doubt: false, .. } if why.reason == "Locked"),
         "{outcomes:?}"
     );
     record(&outcomes[1]);
@@ -227,7 +227,7 @@ async fn an_item_that_may_be_tried_again_is_and_the_rest_is_delivered() {
     assert!(
         outcomes
             .iter()
-            .all(|o| matches!(o, Outcome::Retry { unknown: true, .. })),
+            .all(|o| matches!(o, Outcome::Retry { in_doubt: true, .. })),
         "{outcomes:?}"
     );
     salesforce.script([Fault::error(403, "REQUEST_LIMIT_EXCEEDED")]);
@@ -284,9 +284,9 @@ async fn batches_under_faults_make_one_record_a_person() {
                         for (outcome, lead) in deliver(client, part.to_vec()).await.into_iter().zip(part) {
                             match outcome {
                                 Outcome::Delivered { .. } => {}
-                                Outcome::Retry { unknown, .. } => {
+                                Outcome::Retry { in_doubt, .. } => {
                                     let mut lead = lead.clone();
-                                    lead.unknown |= unknown;
+                                    lead.in_doubt |= in_doubt;
                                     later.push(lead);
                                 }
                                 other => panic!("{other:?}"),

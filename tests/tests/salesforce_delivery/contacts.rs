@@ -1,13 +1,15 @@
 //! People whom Salesforce has as contacts: customers, and leads that were converted.
 
-use leadgate_receiver::crm::{Known, Outcome};
+use std::sync::Arc;
+
+use leadgate_receiver::crm::{Crm, Known, Outcome};
 use leadgate_tests::manifests::SalesforceSink;
 use leadgate_tests::salesforce::{Config, Salesforce};
 use serde_json::json;
 
 use super::{client, deliver, upsert};
 
-async fn organisation(contacts: &str) -> (Salesforce, leadgate_receiver::crm::salesforce::Salesforce) {
+async fn organisation(contacts: &str) -> (Salesforce, Arc<dyn Crm>) {
     let salesforce = Salesforce::start(Config::default()).await.unwrap();
     let mut sink = SalesforceSink::new(&salesforce);
     sink.matching = format!("{{contacts: {contacts}}}");

@@ -1,6 +1,6 @@
 //! What stands in a batch's way: limits of triggers, calls that are refused as a whole, pages of something in between.
 
-use leadgate_receiver::crm::{Crm as _, Outcome};
+use leadgate_receiver::crm::Outcome;
 use leadgate_tests::manifests::SalesforceSink;
 use leadgate_tests::salesforce::{Config, Fault, Salesforce};
 use serde_json::json;
@@ -139,18 +139,18 @@ async fn a_page_in_place_of_a_record_is_no_delivery_and_makes_no_second_record()
         let mut leads = batch(0, 1);
         let outcomes = deliver(&client, leads.clone()).await;
         assert!(
-            matches!(&outcomes[0], Outcome::Retry { why, unknown: true, .. } if why.reason == "ForeignAnswer"),
+            matches!(&outcomes[0], Outcome::Retry { why, in_doubt: true, .. } if why.reason == "ForeignAnswer"),
             "{outcomes:?}"
         );
         // The next attempt knows that it may be there.
-        leads[0].unknown = true;
+        leads[0].in_doubt = true;
         assert_eq!(delivered(&deliver(&client, leads).await), 1);
         one(&salesforce, "limit0@example.com");
         // A query answered so finds nobody, and nobody is made.
         salesforce.script([Fault::Page { status: 200 }]);
         let outcomes = deliver(&client, batch(1, 1)).await;
         assert!(
-            matches!(&outcomes[0], Outcome::Retry { unknown: false, .. }),
+            matches!(&outcomes[0], Outcome::Retry { in_doubt: false, .. }),
             "{outcomes:?}"
         );
         assert_eq!(salesforce.stats().leads, 1);

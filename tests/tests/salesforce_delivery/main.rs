@@ -14,11 +14,12 @@ mod receiver;
 mod trouble;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use leadgate_crds::CrmSink;
-use leadgate_receiver::config::{CrmSettings, Sink};
+use leadgate_receiver::config::Sink;
 use leadgate_receiver::crm::{self, Crm, Throttle, Throttled, Upsert};
 use leadgate_receiver::queue::CrmHealth;
 use leadgate_tests::manifests::SalesforceSink;
@@ -148,7 +149,7 @@ impl Throttle for Unlimited {
 }
 
 /// The receiver's own client, as a sink of this manifest has it.
-fn client(sink: &SalesforceSink) -> crm::salesforce::Salesforce {
+fn client(sink: &SalesforceSink) -> Arc<dyn Crm> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let yaml = sink.yaml();
     let (manifest, _) = yaml.split_once("---").unwrap();
@@ -161,10 +162,7 @@ fn client(sink: &SalesforceSink) -> crm::salesforce::Salesforce {
             .ok_or_else(|| "no such key".to_owned())
     };
     let compiled = Sink::compile(&object, &read).unwrap();
-    let CrmSettings::Salesforce(settings) = compiled.crm else {
-        panic!("not Salesforce")
-    };
-    crm::salesforce::Salesforce::new(settings, reqwest::Client::new())
+    compiled.crm.connect(reqwest::Client::new())
 }
 
 /// A lead as delivery hands it over.
@@ -184,7 +182,7 @@ fn upsert(name: &str) -> Upsert {
     }
 }
 
-async fn deliver(client: &crm::salesforce::Salesforce, batch: Vec<Upsert>) -> Vec<crm::Outcome> {
+async fn deliver(client: &Arc<dyn Crm>, batch: Vec<Upsert>) -> Vec<crm::Outcome> {
     let count = batch.len();
     let outcomes = client.upsert(&batch, &Unlimited).await;
     assert_eq!(outcomes.len(), count);

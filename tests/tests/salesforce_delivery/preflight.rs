@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use leadgate_receiver::crm::Crm;
 use leadgate_tests::manifests::SalesforceSink;
 use leadgate_tests::salesforce::{Config, Salesforce};
 
@@ -14,7 +13,7 @@ const PROPERTIES: [&str; 3] = ["Email", "LastName", "Company"];
 async fn a_good_sink_is_reachable_signs_in_and_has_no_problem() {
     let salesforce = Salesforce::start(Config::default()).await.unwrap();
     let found = client(&SalesforceSink::new(&salesforce))
-        .inspect(&PROPERTIES, &[], &Unlimited)
+        .preflight(&PROPERTIES, &[], &Unlimited)
         .await;
     assert_eq!((found.reachable, found.credentials), (Some(Ok(())), Some(Ok(()))));
     assert_eq!(found.problems, Vec::<String>::new());
@@ -27,7 +26,7 @@ async fn unknown_and_read_only_fields_objects_and_external_ids_are_named() {
     let mut sink = SalesforceSink::new(&salesforce);
     sink.external_id = "{field: Topics__c}".into();
     let found = client(&sink)
-        .inspect(
+        .preflight(
             &["Email", "LastName", "Company", "Shoe__c", "CreatedDate"],
             &[],
             &Unlimited,
@@ -45,7 +44,7 @@ async fn unknown_and_read_only_fields_objects_and_external_ids_are_named() {
     }
     assert_eq!(found.problems.len(), 4, "{found:?}");
     sink.more = "object: Unicorn".into();
-    let found = client(&sink).inspect(&PROPERTIES, &[], &Unlimited).await;
+    let found = client(&sink).preflight(&PROPERTIES, &[], &Unlimited).await;
     assert!(
         found.problems[0].starts_with("salesforce.object: Salesforce has no object Unicorn"),
         "{found:?}"
@@ -57,7 +56,7 @@ async fn wrong_credentials_and_a_closed_door_are_told_apart() {
     let salesforce = Salesforce::start(Config::default()).await.unwrap();
     let mut sink = SalesforceSink::new(&salesforce);
     sink.secret[1].1 = "wrong".into();
-    let found = client(&sink).inspect(&PROPERTIES, &[], &Unlimited).await;
+    let found = client(&sink).preflight(&PROPERTIES, &[], &Unlimited).await;
     assert_eq!(found.reachable, Some(Ok(())));
     let why = found.credentials.unwrap().unwrap_err();
     assert!(
@@ -67,7 +66,7 @@ async fn wrong_credentials_and_a_closed_door_are_told_apart() {
 
     salesforce.down_for(Duration::from_mins(1));
     let found = client(&SalesforceSink::new(&salesforce))
-        .inspect(&PROPERTIES, &[], &Unlimited)
+        .preflight(&PROPERTIES, &[], &Unlimited)
         .await;
     assert!(found.reachable.unwrap().is_err() && found.credentials.is_none());
 }

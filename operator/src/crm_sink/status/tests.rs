@@ -46,7 +46,7 @@ fn asked(problems: &[&str], credentials: Option<&str>, reachable: Option<&str>) 
         })
     };
     let mut facts = facts(0, 0, None, None);
-    facts.figures[0].inspection = Some(Inspection {
+    facts.figures[0].preflight = Some(PreflightReport {
         time: None,
         reachable: check(reachable),
         credentials: check(credentials),

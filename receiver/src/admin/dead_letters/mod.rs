@@ -14,7 +14,7 @@ use problem_details::ProblemDetails;
 use serde_json::{Value, json};
 
 use super::{Admin, time};
-use crate::queue::{DeadLetter, DeadLetterSet, LeadId, QueueError, SinkId};
+use crate::queue::{Candidates, DeadLetter, DeadLetterSet, LeadId, QueueError, SinkId};
 use replay::{IN_FLIGHT, conflict};
 use which::{Meant, Which, told};
 
@@ -126,9 +126,8 @@ fn whole(dead_letter: &DeadLetter) -> Value {
 }
 
 /// The records that a held lead may be, as they were found.
-fn candidates(dead_letter: &DeadLetter) -> Option<Value> {
-    let answer: Value = serde_json::from_str(&dead_letter.why.answer).ok()?;
-    (dead_letter.set == DeadLetterSet::Held).then(|| answer.get("candidates").cloned())?
+fn candidates(dead_letter: &DeadLetter) -> Option<Vec<String>> {
+    (dead_letter.set == DeadLetterSet::Held).then(|| Candidates::decode(&dead_letter.why.answer))?
 }
 
 fn bad_request(why: &str) -> Response {

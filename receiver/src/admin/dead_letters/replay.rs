@@ -206,7 +206,7 @@ async fn replay_one(admin: &Admin, lead: &DeadLetter, how: Requeue<'_>) -> Resul
     match (&lead.sink, lead.set) {
         (Some(sink), _) => {
             // Who replays has put something right.
-            admin.inspections.ask_again(sink);
+            admin.preflights.ask_again(sink);
             let done = requeue(admin, lead, std::slice::from_ref(sink), how).await?;
             Ok(json!({"sink": sink.as_str(), "replayed": done}))
         }

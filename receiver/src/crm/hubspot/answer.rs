@@ -4,119 +4,67 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
-use crate::crm::exchange::Reply;
-use crate::crm::{Failure, LONGEST_PAUSE, RefusedProperty, retry_after};
+use crate::crm::answer::Answer;
+use crate::crm::{Failure, MAX_PAUSE, RefusedProperty};
+use crate::outbound::{Reply, retry_after};
 
 /// The rolling limit's window; HubSpot does not send Retry-After dependably.
-const ROLLING: Duration = Duration::from_secs(10);
+const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
 /// The daily limit resets at midnight of the account's time zone, which the answer does not tell.
-const DAILY: Duration = Duration::from_mins(30);
+const RETRY_AFTER_DAILY_LIMIT: Duration = Duration::from_mins(30);
 /// How often wrong credentials are tried again, so that a corrected token is noticed.
-const CREDENTIALS: Duration = Duration::from_mins(1);
+const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
 /// The least wait after 423 Locked, by HubSpot's guide.
-const LOCKED: Duration = Duration::from_secs(2);
-
-/// One answer of HubSpot to one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// Done; the record's id, if the body tells.
-    Done(Option<String>),
-    /// No record has that key, or nothing is at that path.
-    NotFound(Failure),
-    /// Another record has that key; its id stands in the message.
-    Conflict(Option<String>, Failure),
-    /// Temporary.
-    Retry {
-        /// Not before this.
-        after: Option<Duration>,
-        /// Why.
-        why: Failure,
-        /// Whether HubSpot may have written it.
-        unknown: bool,
-    },
-    /// Nothing will be accepted for so long.
-    Pause(Duration, Failure),
-    /// The lead is to blame, or the account: see [`crate::crm::Outcome::Suspect`].
-    Suspect {
-        /// Why.
-        why: Failure,
-        /// Whether HubSpot may have written it.
-        unknown: bool,
-        /// Whether HubSpot said so itself.
-        own: bool,
-    },
-    /// Acceptable without these properties, if any are named.
-    Refused(Failure, Vec<RefusedProperty>),
-    /// Never acceptable.
-    Reject(Failure),
-}
-
-impl Answer {
-    /// The same to a call that writes nothing: it leaves nothing in doubt.
-    pub(super) fn of_a_read(self) -> Self {
-        match self {
-            Self::Retry { after, why, .. } => Self::Retry {
-                after,
-                why,
-                unknown: false,
-            },
-            Self::Suspect { why, own, .. } => Self::Suspect {
-                why,
-                unknown: false,
-                own,
-            },
-            answer => answer,
-        }
-    }
-}
+const RETRY_AFTER_LOCKED: Duration = Duration::from_secs(2);
 
 /// Classifies an answer. What is not HubSpot's own (a firewall's page, an empty body, a gateway's JSON) proves nothing:
 /// neither that a lead arrived, nor that a record is missing, nor that the token is wrong.
-pub(crate) fn classify(reply: &Reply) -> Answer {
+pub(super) fn classify(reply: &Reply) -> Answer {
     let (status, body) = (reply.status, reply.json());
     let failure =
-        |reason: &'static str, message: String| Failure::new(reason, message).with_answer(&reply.text);
+        |reason: FailureReason, message: String| Failure::new(reason, message).with_answer(&reply.text);
     let after = retry_after(&reply.headers);
     let retry = |after, reason, message| Answer::Retry {
         after,
         why: failure(reason, message),
-        unknown: false,
+        in_doubt: false,
     };
-    let suspect = |why, unknown, own| Answer::Suspect { why, unknown, own };
+    let suspect = |why, in_doubt, own| Answer::Suspect { why, in_doubt, own };
     match status {
         200..=299 if body.is_object() => Answer::Done(body.get("id").and_then(id_text)),
         200..=299 => suspect(reply.foreign("HubSpot"), true, false),
         300..=399 => suspect(
             failure(
-                "Redirected",
+                FailureReason::Redirected,
                 format!("hubspot.baseUrl answers with a redirect ({status}); write the API's own address"),
             ),
             false,
             false,
         ),
         423 => retry(
-            Some(after.unwrap_or(LOCKED).max(LOCKED)),
-            "Locked",
+            Some(after.unwrap_or(RETRY_AFTER_LOCKED).max(RETRY_AFTER_LOCKED)),
+            FailureReason::Locked,
             "HubSpot is busy with this record (423)".to_owned(),
         ),
         429 => rate_limited(&reply.headers, body, after, &failure),
         408 | 477 => retry(
             after,
-            "TryLater",
+            FailureReason::TryLater,
             format!("HubSpot asked to try again later ({status})"),
         ),
         500..=599 => Answer::Retry {
             after,
-            why: failure("Unavailable", format!("HubSpot failed ({status})")),
-            unknown: true,
+            why: failure(FailureReason::Unavailable, format!("HubSpot failed ({status})")),
+            in_doubt: true,
         },
         _ if !is_own(body) => suspect(reply.foreign("HubSpot"), false, false),
         401 => Answer::Pause(
-            after.unwrap_or(CREDENTIALS),
+            after.unwrap_or(RETRY_AFTER_MISCONFIGURED),
             failure(
-                "InvalidCredentials",
+                FailureReason::InvalidCredentials,
                 format!(
                     "HubSpot refused the token (401 {}); put a valid private-app token or service key into the Secret",
                     category(body)
@@ -125,7 +73,7 @@ pub(crate) fn classify(reply: &Reply) -> Answer {
         ),
         403 => suspect(
             failure(
-                "MissingScopes",
+                FailureReason::MissingScopes,
                 format!(
                     "HubSpot's token lacks a permission (403 {}); give it crm.objects.contacts.read and crm.objects.contacts.write",
                     category(body)
@@ -135,13 +83,13 @@ pub(crate) fn classify(reply: &Reply) -> Answer {
             true,
         ),
         404 => Answer::NotFound(failure(
-            "RecordNotFound",
+            FailureReason::RecordNotFound,
             "HubSpot has no record with this key".to_owned(),
         )),
         409 => Answer::Conflict(
             existing_id(body),
             failure(
-                "RecordConflict",
+                FailureReason::RecordConflict,
                 "another HubSpot record has one of the lead's unique values".to_owned(),
             ),
         ),
@@ -150,9 +98,33 @@ pub(crate) fn classify(reply: &Reply) -> Answer {
             Answer::Refused(why.with_answer(&reply.text), properties)
         }
         _ => Answer::Reject(failure(
-            "Refused",
+            FailureReason::Refused,
             format!("HubSpot refused the lead ({status} {})", category(body)),
         )),
+    }
+}
+
+/// What an answer to a write of one record means: HubSpot always shows the record.
+pub(super) fn of_write(reply: &Reply) -> Answer {
+    match classify(reply) {
+        Answer::Done(None) => Answer::Suspect {
+            why: reply.foreign("HubSpot"),
+            in_doubt: true,
+            own: false,
+        },
+        answer => answer,
+    }
+}
+
+/// Why a read gave nothing that can be read.
+pub(super) fn of_unread(reply: &Reply) -> Answer {
+    match classify(reply).of_a_read() {
+        Answer::Done(_) => Answer::Suspect {
+            why: reply.foreign("HubSpot"),
+            in_doubt: false,
+            own: false,
+        },
+        answer => answer,
     }
 }
 
@@ -168,7 +140,7 @@ fn rate_limited(
     headers: &HeaderMap,
     body: &Value,
     after: Option<Duration>,
-    failure: &dyn Fn(&'static str, String) -> Failure,
+    failure: &dyn Fn(FailureReason, String) -> Failure,
 ) -> Answer {
     let number = |name: &str| {
         headers
@@ -179,26 +151,27 @@ fn rate_limited(
     let policy = body.get("policyName").and_then(Value::as_str).unwrap_or_default();
     let daily = policy == "DAILY" || number("x-hubspot-ratelimit-daily-remaining") == Some(0);
     if daily {
-        let pause = after.unwrap_or(DAILY).min(LONGEST_PAUSE);
+        let pause = after.unwrap_or(RETRY_AFTER_DAILY_LIMIT).min(MAX_PAUSE);
         return Answer::Pause(
             pause,
             failure(
-                "DailyLimit",
+                FailureReason::DailyLimit,
                 "HubSpot's daily request limit is used up".to_owned(),
             ),
         );
     }
-    let window = number("x-hubspot-ratelimit-interval-milliseconds").map_or(ROLLING, Duration::from_millis);
+    let window = number("x-hubspot-ratelimit-interval-milliseconds")
+        .map_or(RETRY_AFTER_RATE_LIMITED, Duration::from_millis);
     let usual = if policy == "SECONDLY" {
         Duration::from_secs(1)
     } else {
         window
     };
-    let pause = after.unwrap_or(usual).min(LONGEST_PAUSE);
+    let pause = after.unwrap_or(usual).min(MAX_PAUSE);
     Answer::Pause(
         pause,
         failure(
-            "RateLimited",
+            FailureReason::RateLimited,
             "HubSpot's request limit is used up; lower delivery.rateLimit if other apps share it".to_owned(),
         ),
     )
@@ -281,21 +254,23 @@ fn invalid(body: &Value) -> (Failure, Vec<RefusedProperty>) {
         format!("HubSpot did not accept these properties: {}", listed.join(", "))
     };
     let why = Failure::new(
-        refused.first().map_or("InvalidLead", |first| first.reason),
+        refused
+            .first()
+            .map_or(FailureReason::InvalidLead, |first| first.reason.clone()),
         message,
     );
     let all_named = refused.iter().all(|refused| !refused.property.is_empty());
     (why, if all_named { refused } else { Vec::new() })
 }
 
-fn reason(code: &str) -> &'static str {
+fn reason(code: &str) -> FailureReason {
     match code {
-        "INVALID_EMAIL" => "InvalidEmail",
-        "PROPERTY_DOESNT_EXIST" => "UnknownProperty",
-        "READ_ONLY_VALUE" => "ReadOnlyProperty",
-        "INVALID_OPTION" => "InvalidOption",
-        code if code.contains("TOO_LONG") || code.contains("MAX_LENGTH") => "TooLong",
-        _ => "InvalidProperty",
+        "INVALID_EMAIL" => FailureReason::InvalidEmail,
+        "PROPERTY_DOESNT_EXIST" => FailureReason::UnknownProperty,
+        "READ_ONLY_VALUE" => FailureReason::ReadOnlyProperty,
+        "INVALID_OPTION" => FailureReason::InvalidOption,
+        code if code.contains("TOO_LONG") || code.contains("MAX_LENGTH") => FailureReason::TooLong,
+        _ => FailureReason::InvalidProperty,
     }
 }
 

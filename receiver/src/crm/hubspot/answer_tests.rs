@@ -19,7 +19,7 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> String {
         Answer::Conflict(id, f) => (format!("Conflict {}", id.unwrap_or_default()), f),
         Answer::Retry { after, why, .. } => (format!("Retry {:?}", after.map(|d| d.as_millis())), why),
         Answer::Pause(pause, f) => (format!("Pause {}", pause.as_millis()), f),
-        Answer::Suspect { why, unknown, own } => (format!("Suspect unknown={unknown} own={own}"), why),
+        Answer::Suspect { why, in_doubt, own } => (format!("Suspect in_doubt={in_doubt} own={own}"), why),
         Answer::Refused(f, properties) => {
             let names: Vec<String> = properties.into_iter().map(|p| p.property).collect();
             (format!("Refused [{}]", names.join(",")), f)
@@ -50,19 +50,19 @@ fn the_documented_bodies_mean_what_the_documentation_says() {
             204,
             none,
             "",
-            "Suspect unknown=true own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
+            "Suspect in_doubt=true own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
         ),
         (
             200,
             none,
             "<html>We are down for maintenance, Ada</html>",
-            "Suspect unknown=true own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
+            "Suspect in_doubt=true own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
         ),
         (
             200,
             none,
             "[]",
-            "Suspect unknown=true own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
+            "Suspect in_doubt=true own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
         ),
         (200, none, r#"{"id":"../evil"}"#, "Done "),
         (
@@ -99,7 +99,7 @@ fn the_documented_bodies_mean_what_the_documentation_says() {
             400,
             none,
             "<html>Ada</html>",
-            "Suspect unknown=false own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
+            "Suspect in_doubt=false own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
         ),
         (
             400,
@@ -117,25 +117,25 @@ fn the_documented_bodies_mean_what_the_documentation_says() {
             403,
             none,
             "<html><title>Blocked, Ada</title></html>",
-            "Suspect unknown=false own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
+            "Suspect in_doubt=false own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
         ),
         (
             403,
             none,
             r#"{"message":"Forbidden"}"#,
-            "Suspect unknown=false own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
+            "Suspect in_doubt=false own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
         ),
         (
             401,
             none,
             "<html>proxy login</html>",
-            "Suspect unknown=false own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
+            "Suspect in_doubt=false own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
         ),
         (
             404,
             none,
             "default backend - 404",
-            "Suspect unknown=false own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
+            "Suspect in_doubt=false own=false ForeignAnswer: not HubSpot but something between it and Leadgate",
         ),
         (
             401,
@@ -147,7 +147,7 @@ fn the_documented_bodies_mean_what_the_documentation_says() {
             403,
             none,
             r#"{"category":"MISSING_SCOPES"}"#,
-            "Suspect unknown=false own=true MissingScopes: HubSpot's token lacks a permission",
+            "Suspect in_doubt=false own=true MissingScopes: HubSpot's token lacks a permission",
         ),
         (
             423,
@@ -211,7 +211,7 @@ fn the_documented_bodies_mean_what_the_documentation_says() {
             302,
             none,
             "",
-            "Suspect unknown=false own=false Redirected: hubspot.baseUrl answers with a redirect",
+            "Suspect in_doubt=false own=false Redirected: hubspot.baseUrl answers with a redirect",
         ),
         (
             415,

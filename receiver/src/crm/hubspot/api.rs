@@ -7,18 +7,19 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
-use super::Settings;
-use super::answer::{Answer, classify};
+use super::answer::{of_unread, of_write};
 use super::phone_search::{self, Query};
-use crate::crm::exchange::{NoAnswer, Reply, exchange};
+use super::settings::Settings;
+use crate::crm::answer::Answer;
 use crate::crm::{Candidate, Throttle};
 use crate::expression::{percent_encode, plain_text};
+use crate::outbound::{NoAnswer, Peer, Reply, exchange};
 
 /// HubSpot's bound on the results of a page of a search.
-pub(super) const PAGE: usize = 200;
+pub(super) const SEARCH_PAGE_SIZE: usize = 200;
 /// A wait this short is waited at once, so often; a longer one is the sink's.
-const SHORT: Duration = Duration::from_millis(1500);
-const SHORT_WAITS: u32 = 3;
+const MAX_WAIT_IN_PLACE: Duration = Duration::from_millis(1500);
+const MAX_WAITS_IN_PLACE: u32 = 3;
 
 /// HubSpot's API, as a sink addresses it.
 pub(super) struct Api {
@@ -131,7 +132,7 @@ impl Api {
             .await?;
         Ok(match (reply.status, Record::of(reply.json())) {
             (200, Some(record)) => Ok(record),
-            _ => Err(reply.unread()),
+            _ => Err(of_unread(&reply)),
         })
     }
 
@@ -160,22 +161,22 @@ impl Api {
 
     async fn search(&self, query: &Query, throttle: &dyn Throttle) -> Read<Vec<Record>> {
         let url = format!("{}/search", self.objects);
-        let mut waits = SHORT_WAITS;
+        let mut waits = MAX_WAITS_IN_PLACE;
         loop {
             let by_digits = self.settings.object == "contacts" && !self.no_digits.load(Ordering::Relaxed);
             let request = self
                 .client
                 .request(Method::POST, &url)
-                .json(&query.body(by_digits, PAGE));
+                .json(&query.body(by_digits, SEARCH_PAGE_SIZE));
             let reply = self.exchange(request, throttle).await?;
-            if let (200, Some(records)) = (reply.status, reply.records()) {
+            if let (200, Some(records)) = (reply.status, records(&reply)) {
                 return Ok(Ok(records));
             }
-            match reply.unread() {
+            match of_unread(&reply) {
                 // An account (or a stand-in for one) without the property that holds numbers as digits.
                 Answer::Refused(..) if by_digits => self.no_digits.store(true, Ordering::Relaxed),
                 // Searches have a limit of their own, five a second.
-                Answer::Pause(wait, _) if wait <= SHORT && waits > 0 => {
+                Answer::Pause(wait, _) if wait <= MAX_WAIT_IN_PLACE && waits > 0 => {
                     waits -= 1;
                     tokio::time::sleep(wait).await;
                 }
@@ -203,9 +204,9 @@ impl Api {
             fields.insert("idProperty".to_owned(), json!(property));
         }
         let reply = self.batch("read", &body, throttle).await?;
-        Ok(match (reply.status, reply.records()) {
+        Ok(match (reply.status, records(&reply)) {
             (200 | 207, Some(records)) => Ok(records),
-            _ => Err(reply.unread()),
+            _ => Err(of_unread(&reply)),
         })
     }
 
@@ -254,54 +255,18 @@ impl Api {
     }
 
     async fn call(&self, request: RequestBuilder, throttle: &dyn Throttle) -> Result<Answer, NoAnswer> {
-        Ok(self.exchange(request, throttle).await?.written())
+        Ok(of_write(&self.exchange(request, throttle).await?))
     }
 
     async fn exchange(&self, request: RequestBuilder, throttle: &dyn Throttle) -> Result<Reply, NoAnswer> {
         let request = request.header(http::header::AUTHORIZATION, self.settings.authorization.clone());
-        exchange(
-            request,
-            self.settings.timeout,
-            throttle,
-            "HubSpot",
-            "hubspot.baseUrl",
-        )
-        .await
+        let peer = Peer::of_delivery("HubSpot", "hubspot.baseUrl", self.settings.timeout);
+        exchange(request, peer, throttle).await
     }
 }
 
-impl Reply {
-    pub(super) fn answer(&self) -> Answer {
-        classify(self)
-    }
-
-    /// What an answer to a write of one record means: HubSpot always shows the record.
-    fn written(&self) -> Answer {
-        match self.answer() {
-            Answer::Done(None) => Answer::Suspect {
-                why: self.foreign("HubSpot"),
-                unknown: true,
-                own: false,
-            },
-            answer => answer,
-        }
-    }
-
-    /// Why a read gave nothing that can be read.
-    fn unread(&self) -> Answer {
-        match self.answer().of_a_read() {
-            Answer::Done(_) => Answer::Suspect {
-                why: self.foreign("HubSpot"),
-                unknown: false,
-                own: false,
-            },
-            answer => answer,
-        }
-    }
-
-    /// The records of a list; `None`: it is no list.
-    fn records(&self) -> Option<Vec<Record>> {
-        let results = self.json().get("results").and_then(Value::as_array)?;
-        Some(results.iter().filter_map(Record::of).collect())
-    }
+/// The records of a list; `None`: it is no list.
+fn records(reply: &Reply) -> Option<Vec<Record>> {
+    let results = reply.json().get("results").and_then(Value::as_array)?;
+    Some(results.iter().filter_map(Record::of).collect())
 }

@@ -2,7 +2,7 @@
 //!
 //! A batch writes what is plain: records whose id is known, and leads with a value of the unique property. All else (a
 //! phone number that stands in another record, a refused or unmentioned input, a second lead of one record) goes alone
-//! afterwards, in the order of the batch: `single` knows every case, and finds again what the batch has written.
+//! afterwards, in the order of the batch: `upsert` knows every case, and finds again what the batch has written.
 //!
 //! A call that is refused or fails as a whole is halved, until the culprit is alone and the others are through. Where no
 //! half passes, the calls are not to blame on a lead: a refused batch call is left for single ones, a failing HubSpot is
@@ -13,13 +13,15 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::HubSpot;
+use super::answer::classify;
 use super::batch_answer::{Arrival, Input, arrivals, lacks_address};
-use super::progress::{FAILURES, Item, Progress, finish, halve, named, split, stop_of, stops};
-use super::single::outcome;
-use super::{HubSpot, property, texts, without_email};
-use crate::crm::exchange::NoAnswer;
+use super::progress::{Item, MAX_FAILURES_IN_ROW, Progress, finish, halve, named, split, stop_of, stops};
+use super::upsert::outcome;
+use super::values::{folded, property, texts, without_email};
+use crate::crm::answer::Answer;
 use crate::crm::{Known, Outcome, Throttle, Throttled, Upsert, phone_forms};
+use crate::outbound::NoAnswer;
 
 /// The batch calls that write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,7 @@ impl HubSpot {
             (all_fine, any) = (all_fine && delivered, true);
             let fails = matches!(outcome, Outcome::Retry { .. } | Outcome::Suspect { .. });
             in_row = if fails { in_row + 1 } else { 0 };
-            let stop = (stops(&outcome) || in_row >= FAILURES).then(|| outcome.clone());
+            let stop = (stops(&outcome) || in_row >= MAX_FAILURES_IN_ROW).then(|| outcome.clone());
             progress.settle(at, outcome);
             if let Some(stop) = stop {
                 return finish(progress, &stop);
@@ -72,7 +74,7 @@ impl HubSpot {
         }
         let nothing = Outcome::Throttled(Throttled {
             wait: std::time::Duration::ZERO,
-            reason: "not reached".to_owned(),
+            paused: None,
         });
         finish(progress, &nothing)
     }
@@ -116,8 +118,8 @@ impl HubSpot {
         let asked: Vec<(usize, String)> = leads
             .iter()
             .enumerate()
-            .filter(|(_, lead)| lead.record.is_none() && self.key(lead).is_some())
-            .filter_map(|(at, lead)| Some((at, self.phone(lead)?)))
+            .filter(|(_, lead)| lead.record.is_none() && self.settings.key(lead).is_some())
+            .filter_map(|(at, lead)| Some((at, self.settings.phone(lead)?)))
             .collect();
         if asked.is_empty() {
             return Ok(HashSet::new());
@@ -135,8 +137,8 @@ impl HubSpot {
             Err(no_answer) => return Err(no_answer.into()),
         };
         // More than a page: which numbers the rest has is not known.
-        let all = records.len() >= super::api::PAGE;
-        let by_key = self.settings.unique_property == "email" && !self.phone_first();
+        let all = records.len() >= super::api::SEARCH_PAGE_SIZE;
+        let by_key = self.settings.unique_property == "email" && !self.settings.phone_first();
         Ok(asked
             .into_iter()
             .filter(|(at, phone)| {
@@ -160,14 +162,14 @@ impl HubSpot {
         // Two inputs of one record make HubSpot refuse the whole batch.
         let mut taken = HashSet::new();
         let unique = self.settings.unique_property.as_str();
-        // With another unique property, only `single` asks for the e-mail address first.
+        // With another unique property, only `upsert` asks for the e-mail address first.
         let by_key_only = unique == "email"
             || !self
                 .settings
                 .matching
                 .compares(leadgate_crds::crm_sink::MatchingKey::Email);
         for (at, lead) in leads.iter().enumerate() {
-            let key = self.key(lead);
+            let key = self.settings.key(lead);
             let mut names: Vec<String> = Vec::new();
             names.extend(key.as_ref().map(|key| format!("{unique} {}", key.to_lowercase())));
             names.extend(property(lead, "email").map(|email| format!("email {}", email.to_lowercase())));
@@ -185,10 +187,10 @@ impl HubSpot {
             };
             let free = names.iter().all(|name| !taken.contains(name));
             taken.extend(names);
-            // A record that is found by its e-mail address has it: see `single`.
+            // A record that is found by its e-mail address has it: see `upsert`.
             let has_address = match lead.record {
                 Some(_) => !lead.chosen,
-                None => self.by_email(),
+                None => self.settings.by_email(),
             };
             if let Some((list, key)) = target
                 && free
@@ -250,13 +252,11 @@ impl HubSpot {
             for item in items {
                 let record = records.iter().find(|record| match property {
                     None => record.id == item.key,
-                    Some(name) => {
-                        super::single::folded(record.properties.get(name)) == Some(item.key.to_lowercase())
-                    }
+                    Some(name) => folded(record.properties.get(name)) == Some(item.key.to_lowercase()),
                 });
                 let lead = leads.get(item.at);
                 let Some((record, lead)) = record.zip(lead) else {
-                    // By id: deleted since, for `single` to find out. By key: new, with its address.
+                    // By id: deleted since, for `upsert` to find out. By key: new, with its address.
                     if let (Some(_), Some(lead)) = (property, lead) {
                         kept.create.push(Item {
                             properties: texts(&lead.properties),
@@ -265,7 +265,7 @@ impl HubSpot {
                     }
                     continue;
                 };
-                let mut properties = self.to_write(lead, &record.properties);
+                let mut properties = self.settings.to_write(lead, &record.properties);
                 properties.retain(|name, _| item.properties.contains_key(name));
                 if properties.is_empty() {
                     let record = Some(record.id.clone());
@@ -308,7 +308,7 @@ impl HubSpot {
                     continue;
                 }
             };
-            match reply.answer() {
+            match classify(&reply) {
                 Answer::Done(_) if reply.json().get("results").is_some_and(Value::is_array) => {
                     failed = 0;
                     progress.taken = true;
@@ -321,7 +321,7 @@ impl HubSpot {
                     kind = Kind::UpdateByKey;
                     waiting.push_front(items);
                 }
-                // The call itself is not there: all are left to `single`.
+                // The call itself is not there: all are left to `upsert`.
                 Answer::NotFound(why) | Answer::Suspect { why, .. } | Answer::Reject(why)
                     if matches!(reply.status, 404 | 405) =>
                 {
@@ -329,18 +329,18 @@ impl HubSpot {
                     return Ok(());
                 }
                 Answer::Suspect {
-                    why, unknown: false, ..
+                    why, in_doubt: false, ..
                 } => {
                     failed += 1;
                     progress.refused = Some(named(why, reply.status));
-                    if failed >= FAILURES {
+                    if failed >= MAX_FAILURES_IN_ROW {
                         return Ok(());
                     }
                     split(&items, &mut waiting);
                 }
                 Answer::Refused(..) | Answer::Reject(_) | Answer::Conflict(..) | Answer::NotFound(_) => {
                     progress.refused_alone |= kind == Kind::Upsert && items.len() == 1;
-                    // One alone is left to `single`, whose answer names what is wrong.
+                    // One alone is left to `upsert`, whose answer names what is wrong.
                     split(&items, &mut waiting);
                 }
                 Answer::Done(_) | Answer::Suspect { .. } => {
@@ -348,7 +348,7 @@ impl HubSpot {
                     let lost = Outcome::Retry {
                         after: None,
                         why: reply.foreign("HubSpot"),
-                        unknown: true,
+                        in_doubt: true,
                     };
                     halve(&items, lost, failed, &mut waiting, progress)?;
                 }
@@ -404,7 +404,7 @@ impl HubSpot {
             match arrival {
                 // Made by its address, and yet without it: it is written after all.
                 Arrival::Written(id)
-                    if kind == Kind::Upsert && self.by_email() && lacks_address(body, &id) =>
+                    if kind == Kind::Upsert && self.settings.by_email() && lacks_address(body, &id) =>
                 {
                     let mut properties = Map::new();
                     properties.insert("email".to_owned(), Value::from(item.key.as_str()));

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::single::folded;
+use super::values::folded;
 use crate::expression::plain_text;
 
 /// What addressed an input.

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::crm::phone_forms::{forms, national_digits};
 
 /// The property that HubSpot makes of a contact's phone number.
-const DIGITS: &str = "hs_searchable_calculated_phone_number";
+const DIGITS_PROPERTY: &str = "hs_searchable_calculated_phone_number";
 /// HubSpot refuses a search whose body has more than 3,000 characters; the rest of the body needs some 400.
-const LONGEST: usize = 2_500;
+const MAX_BODY_LENGTH: usize = 2_500;
 /// The most values of one filter.
-const MOST: usize = 100;
+const MAX_FILTER_VALUES: usize = 100;
 
 /// One search.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Query {
             vec![json!({"filters": [{"propertyName": "phone", "operator": "IN", "values": self.forms}]})];
         if by_digits && !self.digits.is_empty() {
             groups.push(
-                json!({"filters": [{"propertyName": DIGITS, "operator": "IN", "values": self.digits}]}),
+                json!({"filters": [{"propertyName": DIGITS_PROPERTY, "operator": "IN", "values": self.digits}]}),
             );
         }
         json!({"filterGroups": groups, "properties": ["email", "phone"], "limit": limit})
@@ -51,7 +51,9 @@ pub(super) fn queries(phones: &[String]) -> Vec<Query> {
     for phone in phones {
         let (forms, digits) = (forms(phone), national_digits(phone));
         let more = forms.iter().map(|form| form.len() + 3).sum::<usize>() + digits.len() + 3;
-        let full = |query: &Query| query.length() + more > LONGEST || query.forms.len() + forms.len() > MOST;
+        let full = |query: &Query| {
+            query.length() + more > MAX_BODY_LENGTH || query.forms.len() + forms.len() > MAX_FILTER_VALUES
+        };
         if queries.last().is_none_or(full) {
             queries.push(Query::default());
         }
@@ -78,8 +80,8 @@ mod tests {
         for form in ["+16502530000", "(650) 253-0000", "6502530000"] {
             assert!(body.contains(form), "{form} {body}");
         }
-        assert!(body.contains(DIGITS));
-        assert!(!query.body(false, 200).to_string().contains(DIGITS));
+        assert!(body.contains(DIGITS_PROPERTY));
+        assert!(!query.body(false, 200).to_string().contains(DIGITS_PROPERTY));
     }
 
     #[test]
@@ -89,7 +91,7 @@ mod tests {
         assert!(queries.len() <= 10, "{}", queries.len());
         for query in &queries {
             assert!(query.body(true, 200).to_string().len() <= 3_000);
-            assert!(query.forms.len() <= MOST);
+            assert!(query.forms.len() <= MAX_FILTER_VALUES);
         }
         let asked: Vec<&String> = queries.iter().flat_map(|query| &query.forms).collect();
         assert!(phones.iter().all(|phone| asked.contains(&phone)));

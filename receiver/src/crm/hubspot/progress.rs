@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::crm::{Failure, Outcome, Throttled};
+use crate::throttle::PauseReason;
 
 /// So many calls in a row that fail, be they halves of one another, are no lead's fault: with two culprits in a batch, one
 /// half of a half passes before.
-pub(super) const FAILURES: usize = 4;
+pub(super) const MAX_FAILURES_IN_ROW: usize = 4;
 
 /// One lead's place in a batch call.
 #[derive(Debug, Clone)]
@@ -65,7 +66,7 @@ impl Progress {
     }
 }
 
-/// Two smaller calls for one of several leads; one alone is left to `single`.
+/// Two smaller calls for one of several leads; one alone is left to `upsert`.
 pub(super) fn split(items: &[Item], waiting: &mut VecDeque<Vec<Item>>) {
     if items.len() > 1 {
         let (first, second) = items.split_at(items.len() / 2);
@@ -86,7 +87,7 @@ pub(super) fn halve(
             *slot = Some(outcome.clone());
         }
     }
-    if failed >= FAILURES {
+    if failed >= MAX_FAILURES_IN_ROW {
         return Err(outcome);
     }
     match items {
@@ -119,11 +120,14 @@ pub(super) fn stops(outcome: &Outcome) -> bool {
 /// Gives every lead an outcome: those of calls that failed that failure, the first of those never sent the reason, and
 /// the rest nothing but a wait.
 pub(super) fn finish(progress: Progress, stop: &Outcome) -> Vec<Outcome> {
-    let (wait, reason) = match stop {
-        Outcome::Throttled(denied) => (denied.wait, denied.reason.clone()),
-        Outcome::Pause { pause, why } => (*pause, why.for_pause()),
-        Outcome::Retry { after, why, .. } => (after.unwrap_or(Duration::from_secs(1)), why.for_pause()),
-        _ => (Duration::from_secs(1), "not reached".to_owned()),
+    let (wait, paused) = match stop {
+        Outcome::Throttled(denied) => (denied.wait, denied.paused.clone()),
+        Outcome::Pause { pause, why } => (*pause, Some(PauseReason::from(why))),
+        Outcome::Retry { after, why, .. } => (
+            after.unwrap_or(Duration::from_secs(1)),
+            Some(PauseReason::from(why)),
+        ),
+        _ => (Duration::from_secs(1), None),
     };
     let told = |outcome: &Option<Outcome>| {
         outcome
@@ -143,7 +147,7 @@ pub(super) fn finish(progress: Progress, stop: &Outcome) -> Vec<Outcome> {
                 }
                 Outcome::Throttled(Throttled {
                     wait,
-                    reason: reason.clone(),
+                    paused: paused.clone(),
                 })
             })
         })

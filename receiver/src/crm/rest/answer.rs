@@ -4,21 +4,23 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::HeaderMap;
+use leadgate_crds::reason::FailureReason;
 use serde_json::{Map, Value};
 
-use super::settings::{Answers, Part};
-use crate::crm::exchange::{Body, Reply};
-use crate::crm::{Failure, RefusedProperty, retry_after};
+use super::description::{Answers, Part};
+use crate::crm::answer::Answer;
+use crate::crm::{Failure, RefusedProperty};
 use crate::expression::Scope;
+use crate::outbound::{Body, Reply, retry_after};
 
 /// For 429 without Retry-After: the window of most APIs' limits is shorter.
-const LIMITED: Duration = Duration::from_secs(10);
+const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
 /// How often wrong credentials and wrong addresses are tried again, so that a correction is noticed.
-const CORRECTION: Duration = Duration::from_mins(1);
+const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
 /// The longest id that is taken for one.
-const LONGEST_ID: usize = 255;
+const MAX_ID_LENGTH: usize = 255;
 /// How much of an answer is searched for the names of properties.
-const LOOKED_AT: usize = 2000;
+const MAX_SEARCHED_VALUES: usize = 2000;
 
 /// One answer, as expressions see it.
 #[derive(Debug)]
@@ -75,7 +77,7 @@ impl Seen {
     }
 
     /// A failure with the CRM's words: those that `answers.message` finds, else the whole answer.
-    fn failure(&self, answers: &Answers, reason: &'static str, message: String) -> Failure {
+    fn failure(&self, answers: &Answers, reason: FailureReason, message: String) -> Failure {
         let words = answers
             .message
             .as_ref()
@@ -102,35 +104,6 @@ fn limit_reset(headers: &HeaderMap) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()
 }
 
-/// What an answer means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// The CRM took it; the record's id, if the answer tells.
-    Done(Option<String>),
-    /// The CRM says that it took it and names no record, though a new one has an id.
-    Nameless(Failure),
-    /// Success, but not in the CRM's words: a page of something in between, say. It may have taken the lead.
-    Unproven(Failure),
-    /// There is no such record, or no such path.
-    NotFound(Failure),
-    /// The record exists already; its id, if the answer tells.
-    Conflict(Option<String>, Failure),
-    /// Temporary; not before this, if the CRM said so.
-    Retry(Option<Duration>, Failure),
-    /// Refused, and it is not plain whether because of the lead or of the account.
-    Suspect {
-        why: Failure,
-        /// By the CRM, not by something in between.
-        own: bool,
-    },
-    /// The CRM would take the lead without these properties.
-    Refused(Failure, Vec<RefusedProperty>),
-    /// Nothing will be accepted for so long.
-    Pause(Duration, Failure),
-    /// Never acceptable as it is.
-    Reject(Failure),
-}
-
 /// Judges an answer; what it cannot prove to be a delivery is none. `id` gives the record's id where the CRM took the lead; `sent` are the names of the properties.
 pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: &[&str]) -> Answer {
     let judged = by_sink(answers, seen, &seen.scope(), id, sent);
@@ -142,9 +115,18 @@ pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: 
         Ok(None) | Err(_) if seen.is_foreign() && !matches!(seen.status(), 300..=399 | 401) => {
             let why = seen.reply.foreign("the CRM");
             if (200..=299).contains(&seen.status()) {
-                Answer::Unproven(why)
+                // It may have taken the lead.
+                Answer::Retry {
+                    after: None,
+                    why,
+                    in_doubt: true,
+                }
             } else {
-                Answer::Suspect { why, own: false }
+                Answer::Suspect {
+                    why,
+                    in_doubt: false,
+                    own: false,
+                }
             }
         }
         Ok(None) => by_status(answers, seen, sent),
@@ -153,7 +135,7 @@ pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: 
         }
         Err(failure) => Answer::Reject(seen.failure(
             answers,
-            "AnswerNotUnderstood",
+            FailureReason::AnswerNotUnderstood,
             format!(
                 "the CRM answered ({}), and {}; the CRM may have taken the lead",
                 seen.status(),
@@ -174,28 +156,21 @@ fn by_sink(
     if seen.call == "update" && answers.gone.test(scope)? {
         return Ok(Some(Answer::NotFound(seen.failure(
             answers,
-            "RecordNotFound",
+            FailureReason::RecordNotFound,
             format!("the CRM has no record with this id ({})", seen.status()),
         ))));
     }
     if answers.delivered.test(scope)? {
-        return Ok(Some(match (id, record_id(id, scope)) {
-            (Some(part), Ok(None) | Err(_)) if seen.call == "create" => Answer::Nameless(seen.failure(
-                answers,
-                "RecordIdMissing",
-                format!(
-                    "the CRM answered ({}), but {} finds no id of a new record in its answer",
-                    seen.status(),
-                    part.field
-                ),
-            )),
-            (_, record) => Answer::Done(record?),
-        }));
+        return Ok(Some(Answer::Done(match record_id(id, scope) {
+            // That a new record has no id is for the caller to judge: see `nameless`.
+            Err(_) if seen.call == "create" => None,
+            record => record?,
+        })));
     }
     if answers.conflict.test(scope)? {
         let failure = seen.failure(
             answers,
-            "RecordConflict",
+            FailureReason::RecordConflict,
             format!(
                 "the CRM has another record with one of the lead's unique values ({}{})",
                 seen.status(),
@@ -210,27 +185,42 @@ fn by_sink(
     Ok(answers.retry.test(scope)?.then(|| retry(answers, seen)))
 }
 
+/// The CRM says that it took the lead and names no record, though a new one has an id: `id` does not find it.
+pub(super) fn nameless(answers: &Answers, seen: &Seen, id: &Part) -> Failure {
+    seen.failure(
+        answers,
+        FailureReason::RecordIdMissing,
+        format!(
+            "the CRM answered ({}), but {} finds no id of a new record in its answer",
+            seen.status(),
+            id.field
+        ),
+    )
+}
+
 fn retry(answers: &Answers, seen: &Seen) -> Answer {
     if seen.status() == 429 {
         return Answer::Pause(
-            seen.wait.unwrap_or(LIMITED),
+            seen.wait.unwrap_or(RETRY_AFTER_RATE_LIMITED),
             seen.failure(
                 answers,
-                "RateLimited",
+                FailureReason::RateLimited,
                 "the CRM's request limit is used up (429); lower delivery.rateLimit if this comes often"
                     .to_owned(),
             ),
         );
     }
-    let (reason, words) = if seen.status() >= 500 {
-        ("Unavailable", "the CRM failed")
+    let in_doubt = seen.status() >= 500;
+    let (reason, words) = if in_doubt {
+        (FailureReason::Unavailable, "the CRM failed")
     } else {
-        ("TryLater", "the CRM asked to try again later")
+        (FailureReason::TryLater, "the CRM asked to try again later")
     };
-    Answer::Retry(
-        seen.wait,
-        seen.failure(answers, reason, format!("{words} ({})", seen.status())),
-    )
+    Answer::Retry {
+        after: seen.wait,
+        why: seen.failure(answers, reason, format!("{words} ({})", seen.status())),
+        in_doubt,
+    }
 }
 
 fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
@@ -238,36 +228,38 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
     let failure = |reason, message| seen.failure(answers, reason, message);
     match status {
         401 => Answer::Pause(
-            seen.wait.unwrap_or(CORRECTION),
+            seen.wait.unwrap_or(RETRY_AFTER_MISCONFIGURED),
             failure(
-                "InvalidCredentials",
+                FailureReason::InvalidCredentials,
                 "the CRM refused the credentials (401); put valid ones, with the right to write leads, into the Secret of rest.auth"
                     .to_owned(),
             ),
         ),
         403 => Answer::Suspect {
             why: failure(
-                "Forbidden",
+                FailureReason::Forbidden,
                 "the CRM forbids this (403): the credentials of rest.auth may lack the right to write leads, or this lead may hold what they may not write"
                     .to_owned(),
             ),
+            in_doubt: false,
             own: true,
         },
         429 => retry(answers, seen),
         300..=399 => Answer::Suspect {
             why: failure(
-                "Redirected",
+                FailureReason::Redirected,
                 format!("rest.baseUrl answers with a redirect ({status}); write the API's own address"),
             ),
+            in_doubt: false,
             own: false,
         },
         404 | 410 => Answer::NotFound(failure(
-            "UnknownPath",
+            FailureReason::UnknownPath,
             format!("the CRM has nothing at the path of this call ({status})"),
         )),
         _ => {
             let why = failure(
-                "Refused",
+                FailureReason::Refused,
                 format!("the CRM refused the lead ({status}{})", named(seen.reply.json(), sent)),
             );
             match refused(answers, seen, sent) {
@@ -297,7 +289,7 @@ fn refused(answers: &Answers, seen: &Seen, sent: &[&str]) -> Vec<RefusedProperty
         .into_iter()
         .map(|name| RefusedProperty {
             property: name.to_owned(),
-            reason: "InvalidProperty",
+            reason: FailureReason::InvalidProperty,
         })
         .collect()
 }
@@ -313,14 +305,14 @@ fn record_id(part: Option<&Part>, scope: &Scope<'_>) -> Result<Option<String>, F
 
 /// Whether a text can be a record's id, in a path and in the queue's memory.
 pub(super) fn usable_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control)
+    !id.is_empty() && id.len() <= MAX_ID_LENGTH && !id.chars().any(char::is_control)
 }
 
 /// Which of the sent properties an error body names, as keys or as texts (`"field": "Email"`, a JSON pointer's end).
 /// Only names that the sink itself uses are repeated: an answer may quote the lead.
 fn named(body: &Value, sent: &[&str]) -> String {
     let mut found = BTreeSet::new();
-    let mut left = LOOKED_AT;
+    let mut left = MAX_SEARCHED_VALUES;
     collect(body, sent, &mut found, &mut left);
     if found.is_empty() {
         String::new()

@@ -52,15 +52,22 @@ fn told(answers: &Answers, seen: &Seen) -> String {
     let id = part("rest.create.id", "body.id");
     let reason = |why: &Failure| format!("{}: {}", why.reason, why.message);
     match classify(answers, seen, Some(&id), &["email", "source", "Email"]) {
+        Answer::Done(None) if seen.call == "create" => {
+            format!("Nameless {}", reason(&nameless(answers, seen, &id)))
+        }
         Answer::Done(id) => format!("Done {}", id.unwrap_or_default()),
-        Answer::Nameless(why) => format!("Nameless {}", reason(&why)),
-        Answer::Unproven(why) => format!("Unproven {}", why.reason),
+        Answer::Retry {
+            why, in_doubt: true, ..
+        } if why.reason == "ForeignAnswer" => {
+            format!("Unproven {}", why.reason)
+        }
         Answer::NotFound(why) => format!("NotFound {}", reason(&why)),
         Answer::Conflict(id, why) => format!("Conflict {} {}", id.unwrap_or_default(), reason(&why)),
-        Answer::Retry(after, why) => {
+        Answer::Retry { after, why, in_doubt } => {
+            assert_eq!(in_doubt, seen.status() >= 500);
             format!("Retry {:?} {}", after.map(|after| after.as_secs()), reason(&why))
         }
-        Answer::Suspect { why, own } => format!("Suspect {own} {}", why.reason),
+        Answer::Suspect { why, own, .. } => format!("Suspect {own} {}", why.reason),
         Answer::Refused(why, properties) => {
             let names: Vec<&str> = properties.iter().map(|p| p.property.as_str()).collect();
             format!("Refused {} {}", names.join(","), why.reason)

@@ -4,25 +4,32 @@
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
+use leadgate_crds::common::SecretKeyRef;
+use leadgate_crds::crm_sink::{OAuth2ClientCredentials, RestAuth, RestAuthScheme, RestBasic};
+use leadgate_crds::reason::FailureReason;
 use reqwest::Client;
 use serde_json::Value;
 
-use crate::crm::exchange::{Body, NoAnswer, Reply, exchange};
 use crate::crm::token::TokenCache;
-use crate::crm::{Failure, Outcome, Throttle, retry_after};
+use crate::crm::{Failure, Outcome, Throttle};
+use crate::expression::percent_encode;
+use crate::outbound::{Body, NoAnswer, Peer, Reply, exchange, retry_after};
+use crate::secret_value::{ReadSecret, secret_header, secret_text, without_line_break};
 
 /// How often refused credentials are tried again, so that a correction is noticed.
-const CORRECTION: Duration = Duration::from_mins(1);
+const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
 /// For a token endpoint's 429 without Retry-After.
-const LIMITED: Duration = Duration::from_secs(10);
+const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
 /// Where the token endpoint's address stands.
-const TOKEN_URL: &str = "rest.auth.oauth2ClientCredentials.tokenUrl";
+const TOKEN_URL_FIELD: &str = "rest.auth.oauth2ClientCredentials.tokenUrl";
 
 /// How to sign in.
 #[derive(Debug)]
-pub enum Auth {
+pub(super) enum Auth {
     /// The same header in every call; its value is marked sensitive.
     Header(HeaderName, HeaderValue),
     /// A token that expires.
@@ -30,13 +37,13 @@ pub enum Auth {
 }
 
 /// The client credentials flow.
-pub struct ClientCredentials {
+pub(super) struct ClientCredentials {
     /// Where tokens are asked for.
-    pub token_url: String,
+    pub(super) token_url: String,
     /// The encoded form, with the client's secret.
-    pub form: String,
+    pub(super) form: String,
     /// What stands before the token: `Bearer`.
-    pub scheme: String,
+    pub(super) scheme: String,
 }
 
 impl fmt::Debug for ClientCredentials {
@@ -46,6 +53,109 @@ impl fmt::Debug for ClientCredentials {
             .field("scheme", &self.scheme)
             .finish_non_exhaustive()
     }
+}
+
+/// Compiles `rest.auth`; every error names its field and the remedy.
+pub(super) fn compile(spec: &RestAuth, read_secret: &ReadSecret<'_>) -> Result<Auth, Vec<String>> {
+    let one = |error: String| vec![error];
+    match spec.scheme() {
+        Some(RestAuthScheme::Bearer(bearer)) => {
+            let at = "spec.rest.auth.bearer.token";
+            let value =
+                secret_header(at, &bearer.token, b"Bearer ", "the token", read_secret).map_err(one)?;
+            Ok(Auth::Header(AUTHORIZATION, value))
+        }
+        Some(RestAuthScheme::Header(header)) => {
+            let name = header
+                .name
+                .parse()
+                .map_err(|_| one("spec.rest.auth.header.name: this is no header's name".to_owned()))?;
+            let (at, prefix) = ("spec.rest.auth.header.value", header.prefix.as_bytes());
+            let value =
+                secret_header(at, &header.value, prefix, "the header's value", read_secret).map_err(one)?;
+            Ok(Auth::Header(name, value))
+        }
+        Some(RestAuthScheme::Basic(basic)) => basic_header(basic, read_secret),
+        Some(RestAuthScheme::OAuth2ClientCredentials(flow)) => client_credentials(flow, read_secret),
+        None => Err(one(
+            "spec.rest.auth: set exactly one of bearer, header, basic and oauth2ClientCredentials".to_owned(),
+        )),
+    }
+}
+
+fn basic_header(spec: &RestBasic, read_secret: &ReadSecret<'_>) -> Result<Auth, Vec<String>> {
+    let pair = &spec.secret_ref;
+    let at = "spec.rest.auth.basic.secretRef";
+    let key = |key: &str| SecretKeyRef {
+        name: pair.name.clone(),
+        key: key.to_owned(),
+    };
+    let user = secret_text(at, &key(&pair.username_key), "the user name", read_secret);
+    // Close and others want the key as user name and nothing as password.
+    let password = read_secret(&pair.name, &pair.password_key).map_err(|error| format!("{at}: {error}"));
+    let (user, password) = match (user, password) {
+        (Ok(user), Ok(password)) => (user, password),
+        (user, password) => return Err([user.err(), password.err()].into_iter().flatten().collect()),
+    };
+    if user.contains(&b':') {
+        return Err(vec![format!(
+            "{at}: Secret {} key {} holds a colon, which no user name of HTTP Basic can have",
+            pair.name, pair.username_key
+        )]);
+    }
+    let encoded = STANDARD.encode([user.as_slice(), b":", without_line_break(&password)].concat());
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
+        .map_err(|_| vec![format!("{at}: the user name and password make no header")])?;
+    value.set_sensitive(true);
+    Ok(Auth::Header(AUTHORIZATION, value))
+}
+
+fn client_credentials(
+    spec: &OAuth2ClientCredentials,
+    read_secret: &ReadSecret<'_>,
+) -> Result<Auth, Vec<String>> {
+    let text = |field: &str, reference: &SecretKeyRef, what: &str| {
+        let at = format!("spec.rest.auth.oauth2ClientCredentials.{field}");
+        let bytes = secret_text(&at, reference, what, read_secret)?;
+        String::from_utf8(bytes).map_err(|_| {
+            format!(
+                "{at}: Secret {} key {} is no text; put {what} there",
+                reference.name, reference.key
+            )
+        })
+    };
+    let id = text("clientId", &spec.client_id, "the client's id");
+    let secret = text("clientSecret", &spec.client_secret, "the client's secret");
+    let (id, secret) = match (id, secret) {
+        (Ok(id), Ok(secret)) => (id, secret),
+        (id, secret) => return Err([id.err(), secret.err()].into_iter().flatten().collect()),
+    };
+    let scopes = spec.scopes.join(" ");
+    let mut form = vec![
+        ("grant_type", "client_credentials"),
+        ("client_id", &id),
+        ("client_secret", &secret),
+    ];
+    if !scopes.is_empty() {
+        form.push(("scope", &scopes));
+    }
+    if let Some(audience) = &spec.audience {
+        form.push(("audience", audience));
+    }
+    form.extend(
+        spec.parameters
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())),
+    );
+    let form: Vec<String> = form
+        .into_iter()
+        .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)))
+        .collect();
+    Ok(Auth::ClientCredentials(ClientCredentials {
+        token_url: spec.token_url.clone(),
+        form: form.join("&"),
+        scheme: spec.scheme.clone(),
+    }))
 }
 
 /// A header to sign in with.
@@ -120,14 +230,15 @@ async fn fetch(
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(http::header::ACCEPT, "application/json")
         .body(flow.form.clone());
-    match exchange(request, timeout, throttle, "the token endpoint", TOKEN_URL).await {
+    let peer = Peer::of_delivery("the token endpoint", TOKEN_URL_FIELD, timeout);
+    match exchange(request, peer, throttle).await {
         Ok(reply) => read(&reply, &flow.scheme),
         Err(NoAnswer::Throttled(denied)) => Err(Outcome::Throttled(denied)),
         // Whatever happened there, the CRM did not get the lead.
         Err(NoAnswer::Failed(why, _)) => Err(Outcome::Retry {
             after: None,
             why,
-            unknown: false,
+            in_doubt: false,
         }),
     }
 }
@@ -139,7 +250,7 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
     match reply.status {
         // A wrong address answers 404 with a page, too.
         200..=299 | 403 if reply.body == Body::Html => Err(Outcome::Pause {
-            pause: after.unwrap_or(CORRECTION),
+            pause: after.unwrap_or(RETRY_AFTER_MISCONFIGURED),
             why: reply.foreign("the token endpoint"),
         }),
         200..=299 => {
@@ -160,18 +271,18 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
             Ok((header, life.map(Duration::from_secs)))
         }
         429 => Err(Outcome::Pause {
-            pause: after.unwrap_or(LIMITED),
+            pause: after.unwrap_or(RETRY_AFTER_RATE_LIMITED),
             why: Failure::new(
-                "RateLimited",
+                FailureReason::RateLimited,
                 "the token endpoint's request limit is used up (429)",
             ),
         }),
         300..=399 => Err(Outcome::Pause {
-            pause: CORRECTION,
+            pause: RETRY_AFTER_MISCONFIGURED,
             why: Failure::new(
-                "Redirected",
+                FailureReason::Redirected,
                 format!(
-                    "{TOKEN_URL} answers with a redirect ({}); write the endpoint's own address",
+                    "{TOKEN_URL_FIELD} answers with a redirect ({}); write the endpoint's own address",
                     reply.status
                 ),
             ),
@@ -179,8 +290,11 @@ fn read(reply: &Reply, scheme: &str) -> Result<(HeaderValue, Option<Duration>), 
         400..=499 => Err(refused(error_code(&body), &reply.text)),
         status => Err(Outcome::Retry {
             after,
-            why: Failure::new("Unavailable", format!("the token endpoint failed ({status})")),
-            unknown: false,
+            why: Failure::new(
+                FailureReason::Unavailable,
+                format!("the token endpoint failed ({status})"),
+            ),
+            in_doubt: false,
         }),
     }
 }
@@ -194,9 +308,9 @@ fn error_code(body: &Value) -> &str {
 
 fn refused(code: &str, answer: &str) -> Outcome {
     Outcome::Pause {
-        pause: CORRECTION,
+        pause: RETRY_AFTER_MISCONFIGURED,
         why: Failure::new(
-            "InvalidCredentials",
+            FailureReason::InvalidCredentials,
             format!(
                 "the token endpoint refused the client ({code}); check clientId, clientSecret, scopes and tokenUrl of rest.auth.oauth2ClientCredentials"
             ),

@@ -8,8 +8,10 @@ use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::json;
 
+use leadgate_crds::reason::FailureReason;
+
 use super::*;
-use crate::crm::throttle::Unlimited;
+use crate::throttle::Unlimited;
 
 /// A token endpoint that takes a moment, and counts.
 async fn endpoint(status: StatusCode, expires_in: Value) -> (Auth, Arc<AtomicU64>) {
@@ -98,7 +100,10 @@ async fn a_refused_client_pauses_the_sink_and_is_asked_once_for_all_who_wait() {
         let Err(Outcome::Pause { pause, why }) = got else {
             panic!("{got:?}")
         };
-        assert_eq!((pause, why.reason), (CORRECTION, "InvalidCredentials"));
+        assert_eq!(
+            (pause, why.reason),
+            (RETRY_AFTER_MISCONFIGURED, FailureReason::InvalidCredentials)
+        );
         assert!(
             why.message.contains("(invalid_client)") && !why.message.contains("s3cret"),
             "{}",
@@ -120,7 +125,7 @@ async fn what_token_endpoints_answer() {
     let told = |reply: Reply| match read(&reply, "Bearer") {
         Ok((value, life)) => format!("{} {life:?}", value.to_str().unwrap()),
         Err(Outcome::Pause { pause, why }) => format!("pause {} {}", pause.as_secs(), why.reason),
-        Err(Outcome::Retry { after, why, unknown }) => format!("retry {after:?} {} {unknown}", why.reason),
+        Err(Outcome::Retry { after, why, in_doubt }) => format!("retry {after:?} {} {in_doubt}", why.reason),
         Err(other) => format!("{other:?}"),
     };
     let table = [

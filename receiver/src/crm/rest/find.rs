@@ -1,9 +1,10 @@
 //! Which of the records that a lookup found is the lead's, and which of its values stand. Pure.
 
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 use super::answer::{Seen, usable_id};
-use super::settings::Lookup;
+use super::description::Lookup;
 use crate::crm::{Failure, Matching, Outcome, Upsert};
 use crate::expression::plain_text;
 
@@ -75,11 +76,11 @@ fn unreadable(lookup: &Lookup, seen: &Seen, reason: &str) -> Outcome {
     Outcome::Retry {
         after: None,
         why: Failure::new(
-            "AnswerNotUnderstood",
+            FailureReason::AnswerNotUnderstood,
             format!("{} ({}): {reason}", lookup.records.field, seen.status()),
         )
         .with_answer(seen.text()),
-        unknown: false,
+        in_doubt: false,
     }
 }
 
@@ -110,7 +111,7 @@ pub(super) fn writable(
                 // Taken for empty, it would replace what sales typed; taken for full, it would lose the lead's value.
                 None => {
                     return Err(Failure::new(
-                        "MappingFailed",
+                        FailureReason::MappingFailed,
                         format!(
                             "matching.overwrite of {name} is IfEmpty, but the records of rest.lookup do not show {name}; let rest.lookup.records give it (null when it is empty), and replay the lead"
                         ),

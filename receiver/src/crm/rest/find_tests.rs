@@ -6,10 +6,10 @@ use std::time::Duration;
 use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Method, Overwrite, PartialMatch};
 use serde_json::json;
 
+use super::super::description::{Body, Call, Part};
 use super::*;
-use crate::crm::exchange::Reply;
-use crate::crm::rest::{Body, Call, Part};
 use crate::expression::{Names, Program};
+use crate::outbound::Reply;
 
 fn part(field: &'static str, source: &str) -> Part {
     Part {
@@ -41,7 +41,7 @@ fn found(body: &str, status: u16) -> Result<Vec<Record>, String> {
     };
     let reply = Reply::new(status, http::HeaderMap::new(), body.to_owned());
     records(&lookup, &Seen::new(reply, "lookup"), &lead).map_err(|outcome| match outcome {
-        Outcome::Retry { why, unknown, .. } => format!("retry {unknown} {}", why.message),
+        Outcome::Retry { why, in_doubt, .. } => format!("retry {in_doubt} {}", why.message),
         Outcome::Reject(why) => format!("dead {}", why.message),
         other => format!("{other:?}"),
     })

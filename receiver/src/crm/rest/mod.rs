@@ -1,40 +1,70 @@
 //! Any CRM with a REST API, described in data: one upsert call, or lookup, then create or update.
 //!
-//! * `settings`: what a sink says, compiled; `request`: a lead -> one request that cannot leave `baseUrl`.
+//! * `settings`: a sink, compiled to a `description`; `request`: a lead -> one request that cannot leave `baseUrl`.
 //! * `answer`: what an answer means; `find`: which of the records that a lookup found is the lead's. Both pure.
 //!   `search_lag`: leads whose record the lookup may not show yet; `outcome`: what becomes of a lead.
-//! * `auth`: credentials, and OAuth tokens that all callers share; `client`: the calls in their order; `inspect`: a
-//!   check that writes nothing.
+//! * `auth`: credentials, and OAuth tokens that all callers share; `api`: one request; `upsert`: the order of calls for a
+//!   lead; `preflight`: a check that writes nothing.
 
 mod answer;
+mod api;
 mod auth;
-mod client;
+mod description;
 mod find;
-mod inspect;
 mod outcome;
+mod preflight;
 mod request;
 mod search_lag;
 mod settings;
+mod upsert;
 
-pub use auth::{Auth, ClientCredentials};
-pub use client::Rest;
-pub use settings::{Answers, Body, Call, Find, Flow, Lookup, Part, Settings, Write};
+use std::sync::Arc;
 
-/// For sinks without `properties`: the lead's own names, since every CRM has others.
-pub const STANDARD_PROPERTIES: &[(&str, &str)] = &[
-    ("email", "lead.email"),
-    ("firstName", "lead.firstName"),
-    ("lastName", "lead.lastName"),
-    ("phone", "lead.phone"),
-    ("phoneExtension", "lead.phoneExtension"),
-    ("company", "lead.company"),
-    ("jobTitle", "lead.jobTitle"),
-    ("website", "lead.website"),
-    ("address", "lead.address"),
-    ("city", "lead.city"),
-    ("state", "lead.state"),
-    ("postalCode", "lead.postalCode"),
-    ("country", "lead.country"),
-    ("message", "lead.message"),
-    ("source", "lead.source"),
-];
+use async_trait::async_trait;
+
+use self::api::Api;
+use self::description::Settings;
+use self::search_lag::SearchLag;
+use super::{Crm, Outcome, PreflightReport, Throttle, Upsert};
+
+/// A CRM that a sink describes.
+pub struct Rest {
+    settings: Arc<Settings>,
+    api: Api,
+    search_lag: SearchLag,
+}
+
+impl Rest {
+    /// A CRM, over a shared HTTP client that follows no redirects.
+    fn new(settings: Arc<Settings>, client: reqwest::Client) -> Self {
+        Self {
+            api: Api::new(Arc::clone(&settings), client),
+            settings,
+            search_lag: SearchLag::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Crm for Rest {
+    async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for lead in batch {
+            outcomes.push(self.deliver(lead, throttle).await);
+        }
+        outcomes
+    }
+
+    fn max_batch(&self) -> usize {
+        1
+    }
+
+    async fn preflight(
+        &self,
+        _properties: &[&str],
+        _create_only: &[&str],
+        throttle: &dyn Throttle,
+    ) -> PreflightReport {
+        preflight::preflight(&self.settings, &self.api, throttle).await
+    }
+}

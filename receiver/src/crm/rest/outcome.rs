@@ -1,25 +1,22 @@
 //! What becomes of a lead, where more than one call ends alike. Pure.
 
-use super::answer::Answer;
+use leadgate_crds::reason::FailureReason;
+
+use crate::crm::answer::Answer;
 use crate::crm::{Failure, Outcome, Upsert};
 
 /// What becomes of a lead that the CRM did not take. `creates`: an answer of failure may hide a new record.
 pub(super) fn unfinished(answer: Answer, creates: bool, lead: &Upsert) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
-        Answer::Retry(after, why) => Outcome::Retry {
+        Answer::Retry { after, why, in_doubt } => Outcome::Retry {
             after,
-            unknown: creates && why.reason == "Unavailable",
             why,
+            in_doubt: in_doubt && creates,
         },
-        Answer::Nameless(why) | Answer::Unproven(why) => Outcome::Retry {
-            after: None,
-            unknown: creates,
+        Answer::Suspect { why, own, .. } => Outcome::Suspect {
             why,
-        },
-        Answer::Suspect { why, own } => Outcome::Suspect {
-            why,
-            unknown: false,
+            in_doubt: false,
             own,
         },
         Answer::Refused(why, properties) if properties.iter().any(|p| lead.identifies(&p.property)) => {
@@ -39,7 +36,7 @@ pub(super) fn unfinished(answer: Answer, creates: bool, lead: &Upsert) -> Outcom
 pub(super) fn several(candidates: Vec<String>) -> Outcome {
     Outcome::Hold {
         why: Failure::new(
-            "SeveralRecords",
+            FailureReason::SeveralRecords,
             format!(
                 "rest.lookup.match takes records {} for the lead's; merge them in the CRM, or decide which one it is",
                 candidates.join(", ")
@@ -53,11 +50,11 @@ pub(super) fn several(candidates: Vec<String>) -> Outcome {
 pub(super) fn path_missing(why: &Failure, field: &str) -> Outcome {
     Outcome::Suspect {
         why: Failure::new(
-            "UnknownPath",
+            FailureReason::UnknownPath,
             format!("{}; see rest.baseUrl and {field}", why.message),
         )
         .with_answer(&why.answer),
-        unknown: false,
+        in_doubt: false,
         own: true,
     }
 }

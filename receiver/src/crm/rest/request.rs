@@ -3,10 +3,10 @@
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::settings::{Body, Call, Part};
+use super::description::{Body, Call, Part};
 use crate::crm::{Failure, Upsert};
 use crate::expression::Scope;
-use crate::outgoing;
+use crate::outbound;
 
 /// What the expressions of a call see.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub(super) fn request(base_url: &str, call: &Call, variables: &Variables<'_>) ->
             });
         }
     };
-    outgoing::stays_below(&path).map_err(|reason| call.path.failure(reason))?;
+    outbound::stays_below(&path).map_err(|reason| call.path.failure(reason))?;
     let body = match &call.body {
         Body::Empty => None,
         Body::Properties => Some(variables.properties.clone()),

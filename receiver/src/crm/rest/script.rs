@@ -1,7 +1,7 @@
 //! A CRM that plays a script.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,13 +11,15 @@ use axum::response::IntoResponse as _;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Method as Spec, Overwrite, PartialMatch};
+use reqwest::Client;
 use serde_json::json;
 
 use super::super::*;
-use crate::crm::Matching;
-use crate::crm::rest::{Answers, Auth, Body, Lookup, Part};
-use crate::crm::throttle::Unlimited;
+use crate::crm::rest::auth::Auth;
+use crate::crm::rest::description::{Answers, Body, Call, Lookup, Part, Settings};
+use crate::crm::{Crm as _, Matching};
 use crate::expression::{Names, Program};
+use crate::throttle::Unlimited;
 
 pub(super) fn part(field: &'static str, source: &str) -> Part {
     Part {
@@ -148,11 +150,11 @@ impl Script {
         }
     }
 
-    /// The outcome in words: `delivered 7`, `retry AwaitingVisibility unknown=false`, …
+    /// The outcome in words: `delivered 7`, `retry AwaitingVisibility in_doubt=false`, …
     pub(super) async fn deliver(&self, lead: Upsert) -> String {
         match self.rest.upsert(&[lead], &Unlimited).await.pop().unwrap() {
             Outcome::Delivered { record } => format!("delivered {}", record.unwrap_or_default()),
-            Outcome::Retry { why, unknown, .. } => format!("retry {} unknown={unknown}", why.reason),
+            Outcome::Retry { why, in_doubt, .. } => format!("retry {} in_doubt={in_doubt}", why.reason),
             Outcome::AwaitVisibility { why, .. } => format!("settle {}", why.reason),
             Outcome::Pause { why, .. } => format!("pause {}", why.reason),
             Outcome::Suspect { why, own, .. } => format!("suspect {} own={own}", why.reason),
@@ -168,7 +170,7 @@ impl Script {
     }
 }
 
-pub(super) fn lead(record: Option<Known>, unknown: bool) -> Upsert {
+pub(super) fn lead(record: Option<Known>, in_doubt: bool) -> Upsert {
     Upsert {
         properties: vec![
             ("email".to_owned(), json!("ada@example.com")),
@@ -176,7 +178,7 @@ pub(super) fn lead(record: Option<Known>, unknown: bool) -> Upsert {
         ],
         lead: json!({"email": "ada@example.com"}),
         record,
-        unknown,
+        in_doubt,
         ..Upsert::default()
     }
 }

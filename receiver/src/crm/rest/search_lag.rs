@@ -1,6 +1,6 @@
 //! Leads for which the CRM may hold a record that its lookup does not show yet.
 //!
-//! The queue tells that an attempt's outcome is unknown, not since when; this process remembers that. After a restart
+//! The queue tells that a lead is in doubt, not since when; this process remembers that. After a restart
 //! the wait begins anew, which costs time and no duplicate.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::crm::Upsert;
 
 /// When the numbers of leads that are remembered at all are reached, those that have waited are forgotten.
-const MANY: usize = 10_000;
+const MAX_REMEMBERED: usize = 10_000;
 
 /// Since when leads wait.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl SearchLag {
 }
 
 fn forget(since: &mut HashMap<u64, Instant>, lag: Duration) {
-    if since.len() >= MANY {
+    if since.len() >= MAX_REMEMBERED {
         since.retain(|_, began| began.elapsed() < lag);
     }
 }

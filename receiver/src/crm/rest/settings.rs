@@ -1,158 +1,282 @@
-//! What a REST sink says, compiled.
+//! `spec.rest`, compiled.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use http::HeaderMap;
-use leadgate_crds::crm_sink::Method;
-use serde_json::Value;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use leadgate_crds::CrmSinkSpec;
+use leadgate_crds::common::Expression;
+use leadgate_crds::crm_sink::{self, MatchingKey, PartialMatch, Rest};
 
-use super::Auth;
-use crate::crm::{Failure, Matching};
-use crate::expression::{Program, Scope, plain_text};
+use super::auth;
+use super::description::{Answers, Body, Call, Find, Flow, Lookup, Part, Settings, Write};
+use crate::crm::{Crm, CrmSettings, CrmSpec, Matching};
+use crate::expression::{Names, Program};
+use crate::secret_value::ReadSecret;
 
-/// A REST sink.
-#[derive(Debug)]
-pub struct Settings {
-    /// Without a slash at the end.
-    pub base_url: String,
-    /// How to sign in.
-    pub auth: Auth,
-    /// Of every call.
-    pub headers: HeaderMap,
-    /// The calls.
-    pub flow: Flow,
-    /// What answers mean.
-    pub answers: Answers,
-    /// For one call.
-    pub timeout: Duration,
-    /// Whether values that stand are replaced; who is who is `lookup.match`'s business.
-    pub matching: Matching,
-}
+/// For sinks without `properties`: the lead's own names, since every CRM has others.
+pub(super) const STANDARD_PROPERTIES: &[(&str, &str)] = &[
+    ("email", "lead.email"),
+    ("firstName", "lead.firstName"),
+    ("lastName", "lead.lastName"),
+    ("phone", "lead.phone"),
+    ("phoneExtension", "lead.phoneExtension"),
+    ("company", "lead.company"),
+    ("jobTitle", "lead.jobTitle"),
+    ("website", "lead.website"),
+    ("address", "lead.address"),
+    ("city", "lead.city"),
+    ("state", "lead.state"),
+    ("postalCode", "lead.postalCode"),
+    ("country", "lead.country"),
+    ("message", "lead.message"),
+    ("source", "lead.source"),
+];
 
-/// How a lead becomes a record.
-#[derive(Debug)]
-pub enum Flow {
-    /// The CRM finds the record itself.
-    Upsert(Box<Write>),
-    /// Look it up, then update or create it.
-    Find(Box<Find>),
-}
-
-/// Three calls instead of one.
-#[derive(Debug)]
-pub struct Find {
-    /// Finds a person's records.
-    pub lookup: Lookup,
-    /// Makes one.
-    pub create: Write,
-    /// Changes one.
-    pub update: Write,
-}
-
-/// Finds a person's records.
-#[derive(Debug)]
-pub struct Lookup {
-    /// The call.
-    pub call: Call,
-    /// Answer -> list of records.
-    pub records: Part,
-    /// Whether a record is the lead's.
-    pub matches: Part,
-    /// Record -> id.
-    pub id: Part,
-    /// How long a new record may be missing from the answer.
-    pub lag: Duration,
-}
-
-/// Writes a record.
-#[derive(Debug)]
-pub struct Write {
-    /// The call.
-    pub call: Call,
-    /// Answer -> the record's id.
-    pub id: Option<Part>,
-}
-
-/// One call.
-#[derive(Debug)]
-pub struct Call {
-    /// `upsert`, `lookup`, `create` or `update`, as expressions see it.
-    pub name: &'static str,
-    /// GET, POST, PUT or PATCH.
-    pub method: Method,
-    /// Gives the path with its query.
-    pub path: Part,
-    /// Gives the body.
-    pub body: Body,
-    /// Beside those of every call.
-    pub headers: HeaderMap,
-}
-
-/// A call's body, sent as JSON.
-#[derive(Debug)]
-pub enum Body {
-    /// None.
-    Empty,
-    /// The mapped properties.
-    Properties,
-    /// What an expression gives.
-    Made(Part),
-}
-
-/// What the CRM's answers mean.
-#[derive(Debug)]
-pub struct Answers {
-    /// The record of an update is not there any more.
-    pub gone: Part,
-    /// It took the lead.
-    pub delivered: Part,
-    /// The record exists already.
-    pub conflict: Part,
-    /// Try again later.
-    pub retry: Part,
-    /// The properties that it does not take.
-    pub refused: Option<Part>,
-    /// Its own words.
-    pub message: Option<Part>,
-    /// The record's id.
-    pub id: Option<Part>,
-}
-
-/// An expression and the field that it stands in.
-#[derive(Debug)]
-pub struct Part {
-    /// Such as `rest.create.path`.
-    pub field: &'static str,
-    /// The expression.
-    pub program: Program,
-}
-
-impl Part {
-    /// Its value; `None` is absent.
-    pub(super) fn value(&self, scope: &Scope<'_>) -> Result<Option<Value>, Failure> {
-        self.program
-            .evaluate(scope)
-            .map_err(|error| self.failure(&error.to_string()))
+impl CrmSpec for Rest {
+    fn compile(
+        &self,
+        sink: &CrmSinkSpec,
+        read_secret: &ReadSecret<'_>,
+    ) -> Result<Arc<dyn CrmSettings>, Vec<String>> {
+        compile(self, sink, read_secret).map(|settings| Arc::new(settings) as Arc<dyn CrmSettings>)
     }
 
-    /// Whether it holds; absent does not.
-    pub(super) fn test(&self, scope: &Scope<'_>) -> Result<bool, Failure> {
-        self.program
-            .test(scope)
-            .map_err(|error| self.failure(&error.to_string()))
-    }
-
-    /// Its value, when it is a text, number or boolean that is not blank.
-    pub(super) fn text(&self, scope: &Scope<'_>) -> Result<Option<String>, Failure> {
-        let text = self.value(scope)?.as_ref().and_then(plain_text);
-        Ok(text.filter(|text| !text.trim().is_empty()))
-    }
-
-    /// What is wrong with it, without values.
-    pub(super) fn failure(&self, reason: &str) -> Failure {
-        Failure::new(
-            "MappingFailed",
-            format!("{}: {reason}; correct the sink and replay the lead", self.field),
-        )
+    fn standard_properties(&self) -> &'static [(&'static str, &'static str)] {
+        STANDARD_PROPERTIES
     }
 }
+
+impl CrmSettings for Settings {
+    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
+        Arc::new(super::Rest::new(self, client))
+    }
+}
+
+fn compile(spec: &Rest, sink: &CrmSinkSpec, read_secret: &ReadSecret<'_>) -> Result<Settings, Vec<String>> {
+    let matching = Matching::from(&sink.matching);
+    let mut errors = Errors::default();
+    let auth = errors.take(auth::compile(&spec.auth, read_secret));
+    let headers = headers("spec.rest.headers", &spec.headers, &mut errors);
+    let flow = flow(spec, &mut errors);
+    let answers = answers(&spec.answers, &mut errors);
+    errors.0.extend(unsupported(spec, &matching, flow.as_ref()));
+    if !sink.create_only.is_empty() {
+        errors.0.extend(without_create(flow.as_ref()));
+    }
+    match (auth, flow, answers) {
+        (Some(auth), Some(flow), Some(answers)) if errors.0.is_empty() => Ok(Settings {
+            base_url: spec.base_url.trim_end_matches('/').to_owned(),
+            auth,
+            headers,
+            flow,
+            answers,
+            timeout: sink.delivery.timeout.get(),
+            matching,
+        }),
+        _ => Err(errors.0),
+    }
+}
+
+/// What is wrong, all of it.
+#[derive(Default)]
+struct Errors(Vec<String>);
+
+impl Errors {
+    fn take<T>(&mut self, result: Result<T, Vec<String>>) -> Option<T> {
+        result.map_err(|errors| self.0.extend(errors)).ok()
+    }
+
+    fn part(&mut self, field: &'static str, expression: &Expression, names: &Names) -> Option<Part> {
+        match Program::compile(expression.as_str(), names) {
+            Ok(program) => Some(Part { field, program }),
+            Err(error) => {
+                self.0.push(format!("spec.{field}: {error}"));
+                None
+            }
+        }
+    }
+
+    /// The same for an expression that need not be given.
+    fn optional(
+        &mut self,
+        field: &'static str,
+        expression: Option<&Expression>,
+        names: &Names,
+    ) -> Result<Option<Part>, Invalid> {
+        expression
+            .map(|expression| self.part(field, expression, names).ok_or(Invalid))
+            .transpose()
+    }
+}
+
+/// An expression does not compile; why stands among the errors.
+struct Invalid;
+
+fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
+    match (&spec.upsert, &spec.lookup, &spec.create, &spec.update) {
+        (Some(upsert), None, None, None) => {
+            let path = errors.part("rest.upsert.path", &upsert.path, &Names::CALL);
+            let body = errors.optional("rest.upsert.body", upsert.body.as_ref(), &Names::CALL);
+            let id = errors.optional(
+                "rest.upsert.id",
+                upsert.id.as_ref().or(spec.answers.id.as_ref()),
+                &Names::ANSWER,
+            );
+            Some(Flow::Upsert(Box::new(Write {
+                call: call("upsert", upsert.method, path?, body.ok()?, Body::Properties),
+                id: id.ok()?,
+            })))
+        }
+        (None, Some(lookup), Some(create), Some(update)) => {
+            let found = self::lookup(lookup, errors);
+            let path = errors.part("rest.create.path", &create.path, &Names::CALL);
+            let body = errors.optional("rest.create.body", create.body.as_ref(), &Names::CALL);
+            let id = errors.part("rest.create.id", &create.id, &Names::ANSWER);
+            let update_path = errors.part("rest.update.path", &update.path, &Names::CALL);
+            let update_body = errors.optional("rest.update.body", update.body.as_ref(), &Names::CALL);
+            let update_headers = headers("spec.rest.update.headers", &update.headers, errors);
+            Some(Flow::Find(Box::new(Find {
+                lookup: found?,
+                create: Write {
+                    call: call("create", create.method, path?, body.ok()?, Body::Properties),
+                    id: Some(id?),
+                },
+                update: Write {
+                    call: Call {
+                        headers: update_headers,
+                        ..call(
+                            "update",
+                            update.method,
+                            update_path?,
+                            update_body.ok()?,
+                            Body::Properties,
+                        )
+                    },
+                    id: None,
+                },
+            })))
+        }
+        _ => {
+            errors.0.push(
+                "spec.rest: give either upsert alone or all three of lookup, create and update".to_owned(),
+            );
+            None
+        }
+    }
+}
+
+fn lookup(spec: &crm_sink::Lookup, errors: &mut Errors) -> Option<Lookup> {
+    let path = errors.part("rest.lookup.path", &spec.path, &Names::CALL);
+    let body = errors.optional("rest.lookup.body", spec.body.as_ref(), &Names::CALL);
+    let records = errors.part("rest.lookup.records", &spec.records, &Names::FOUND);
+    let matches = errors.part("rest.lookup.match", &spec.matches, &Names::RECORD);
+    let id = errors.part("rest.lookup.id", &spec.id, &Names::RECORD);
+    Some(Lookup {
+        call: call("lookup", spec.method, path?, body.ok()?, Body::Empty),
+        records: records?,
+        matches: matches?,
+        id: id?,
+        lag: spec.lag.get(),
+    })
+}
+
+fn call(name: &'static str, method: crm_sink::Method, path: Part, body: Option<Part>, default: Body) -> Call {
+    Call {
+        name,
+        method,
+        path,
+        body: match body {
+            Some(body) => Body::Made(body),
+            None if method == crm_sink::Method::Get => Body::Empty,
+            None => default,
+        },
+        headers: HeaderMap::new(),
+    }
+}
+
+fn answers(spec: &crm_sink::Answers, errors: &mut Errors) -> Option<Answers> {
+    let gone = errors.part("rest.answers.gone", &spec.gone, &Names::ANSWER);
+    let delivered = errors.part("rest.answers.delivered", &spec.delivered, &Names::ANSWER);
+    let conflict = errors.part("rest.answers.conflict", &spec.conflict, &Names::ANSWER);
+    let retry = errors.part("rest.answers.retry", &spec.retry, &Names::ANSWER);
+    let refused = errors.optional("rest.answers.refused", spec.refused.as_ref(), &Names::ANSWER);
+    let message = errors.optional("rest.answers.message", spec.message.as_ref(), &Names::ANSWER);
+    let id = errors.optional("rest.answers.id", spec.id.as_ref(), &Names::ANSWER);
+    Some(Answers {
+        gone: gone?,
+        delivered: delivered?,
+        conflict: conflict?,
+        retry: retry?,
+        refused: refused.ok()?,
+        message: message.ok()?,
+        id: id.ok()?,
+    })
+}
+
+/// Why the calls cannot write `createOnly`, if they cannot.
+fn without_create(flow: Option<&Flow>) -> Option<String> {
+    match flow? {
+        Flow::Upsert(_) => Some(
+            "spec.createOnly: rest.upsert does not tell a new record from one that is there; use rest.lookup, rest.create and rest.update"
+                .to_owned(),
+        ),
+        Flow::Find(find) => match &find.create.call.body {
+            Body::Made(body) if !body.program.refers_to("properties") => Some(
+                "spec.rest.create.body: it must be made of `properties`, which has the values of createOnly too; else they are never sent"
+                    .to_owned(),
+            ),
+            _ => None,
+        },
+    }
+}
+
+/// What a sink asks for and its calls cannot do.
+fn unsupported(spec: &Rest, matching: &Matching, flow: Option<&Flow>) -> Vec<String> {
+    let mut errors = Vec::new();
+    if matching.keys != [MatchingKey::Email, MatchingKey::Phone]
+        || matching.on_partial != PartialMatch::default()
+    {
+        errors.push(
+            "spec.matching: keys and onPartialMatch are not for rest, where the CRM itself (rest.upsert) or rest.lookup.match says which record is the lead's; leave them out"
+                .to_owned(),
+        );
+    }
+    let keeps =
+        matching.keeps("") || matching.keeps_any(matching.overwrite_properties.keys().map(String::as_str));
+    if keeps && spec.upsert.is_some() {
+        errors.push(
+            "spec.matching: overwrite IfEmpty needs to see the record first, which rest.upsert does not; use rest.lookup, rest.create and rest.update, or overwrite Always"
+                .to_owned(),
+        );
+    }
+    if let (true, Some(Flow::Find(find))) = (keeps, flow)
+        && let Body::Made(body) = &find.update.call.body
+        && !body.program.refers_to("properties")
+    {
+        errors.push(
+            "spec.rest.update.body: it must be made of `properties`, which lacks what overwrite IfEmpty leaves alone; else everything is replaced"
+                .to_owned(),
+        );
+    }
+    errors
+}
+
+fn headers(field: &str, spec: &BTreeMap<String, String>, errors: &mut Errors) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(spec.len());
+    for (name, value) in spec {
+        match (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            (Ok(name), Ok(value)) => {
+                headers.insert(name, value);
+            }
+            _ => errors.0.push(format!(
+                "{field}.{name}: this is no header; write a name of letters, digits and hyphens, and a value of visible characters"
+            )),
+        }
+    }
+    headers
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

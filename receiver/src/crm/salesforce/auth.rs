@@ -1,11 +1,12 @@
 //! Signing in: one access token for all callers of a process, fetched once per expiry.
 
 use std::fmt;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
+use leadgate_crds::reason::FailureReason;
 use reqwest::Client;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -13,19 +14,20 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 
-use super::answer::{Answer, Token, token};
-use crate::crm::exchange::{Body, NoAnswer, send};
+use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED, Token, token};
 use crate::crm::token::{AccessToken, TokenCache};
 use crate::crm::{Failure, Throttle};
+use crate::outbound::{Body, NoAnswer, Peer, send};
 use crate::throttle::CrmHealth;
+use crate::time::since_epoch;
 
 /// Salesforce takes assertions that end within three minutes; the rest is for clocks that differ.
-const ASSERTION: Duration = Duration::from_mins(2);
+const ASSERTION_LIFETIME: Duration = Duration::from_mins(2);
 /// After a sign-in that got no answer, the next one waits so long: all callers would try at once.
-const BREATH: Duration = Duration::from_secs(2);
+const RETRY_AFTER_NO_ANSWER: Duration = Duration::from_secs(2);
 
 /// How a sink signs in.
-pub enum SignIn {
+pub(super) enum SignIn {
     /// OAuth 2.0 client credentials.
     ClientCredentials {
         /// The organisation's address.
@@ -73,7 +75,7 @@ impl fmt::Debug for SignIn {
 }
 
 /// Reads an RSA private key in PEM (PKCS#8 or PKCS#1); the error says what is wrong, without the key.
-pub fn rsa_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
+pub(super) fn rsa_key(pem: &[u8]) -> Result<RsaKeyPair, String> {
     let text = String::from_utf8_lossy(pem);
     if text.contains("ENCRYPTED") {
         return Err(
@@ -171,7 +173,8 @@ fn assertion(
 ) -> Result<String, Failure> {
     let header = json!({"alg": "RS256", "typ": "JWT"}).to_string();
     let claims =
-        json!({"iss": issuer, "sub": subject, "aud": audience, "exp": now + ASSERTION.as_secs()}).to_string();
+        json!({"iss": issuer, "sub": subject, "aud": audience, "exp": now + ASSERTION_LIFETIME.as_secs()})
+            .to_string();
     let signed = format!(
         "{}.{}",
         URL_SAFE_NO_PAD.encode(header),
@@ -186,7 +189,7 @@ fn assertion(
     )
     .map_err(|_| {
         Failure::new(
-            "InvalidCredentials",
+            FailureReason::InvalidCredentials,
             "the sign-in could not be signed with salesforce.auth.jwtBearer.privateKey",
         )
     })?;
@@ -233,13 +236,13 @@ impl Auth {
         sign_in: &SignIn,
         throttle: &dyn Throttle,
     ) -> Result<(HeaderValue, Option<Duration>), Answer> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let form = sign_in
-            .form(now.as_secs())
-            .map_err(|why| Answer::Pause(super::answer::SETTINGS, why))?;
+            .form(since_epoch().as_secs())
+            .map_err(|why| Answer::Pause(RETRY_AFTER_MISCONFIGURED, why))?;
         let started = Instant::now();
         let request = self.client.post(sign_in.token_url()).form(&form);
-        let reply = match send(request, self.timeout, "Salesforce's sign-in", sign_in.address()).await {
+        let peer = Peer::of_delivery("Salesforce's sign-in", sign_in.address(), self.timeout);
+        let reply = match send(request, peer).await {
             Ok(reply) => reply,
             Err(why) => {
                 throttle.report(CrmHealth::Down, started.elapsed()).await;
@@ -248,7 +251,7 @@ impl Auth {
                     NoAnswer::Failed(why, _) => Answer::Retry {
                         after: None,
                         why,
-                        unknown: false,
+                        in_doubt: false,
                     },
                     denied @ NoAnswer::Throttled(_) => Answer::None(denied),
                 });
@@ -260,16 +263,16 @@ impl Auth {
         // A wrong address answers 404 with a page, too.
         if reply.body == Body::Html && matches!(reply.status, 200..=299 | 403) {
             let why = reply.foreign("Salesforce's sign-in");
-            return Err(Answer::Pause(super::answer::SETTINGS, why));
+            return Err(Answer::Pause(RETRY_AFTER_MISCONFIGURED, why));
         }
         match token(reply.status, &reply.headers, &reply.text) {
             Token::Refused(answer) => Err(answer),
             Token::Given(token) => {
                 let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
                     Answer::Pause(
-                        super::answer::SETTINGS,
+                        RETRY_AFTER_MISCONFIGURED,
                         Failure::new(
-                            "InvalidCredentials",
+                            FailureReason::InvalidCredentials,
                             "Salesforce's sign-in gave a token that no header can have",
                         ),
                     )
@@ -288,17 +291,17 @@ fn hold(answer: &Answer) -> Duration {
         Answer::Retry {
             after: Some(after), ..
         } => *after,
-        _ => BREATH,
+        _ => RETRY_AFTER_NO_ANSWER,
     }
 }
 
 fn with_wait(answer: Answer, left: Duration) -> Answer {
     match answer {
         Answer::Pause(_, why) => Answer::Pause(left, why),
-        Answer::Retry { why, unknown, .. } => Answer::Retry {
+        Answer::Retry { why, in_doubt, .. } => Answer::Retry {
             after: Some(left),
             why,
-            unknown,
+            in_doubt,
         },
         other => other,
     }

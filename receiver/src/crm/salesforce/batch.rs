@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 
+use leadgate_crds::reason::FailureReason;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, item, record_id};
 use super::contact;
 use crate::crm::Failure;
-use crate::crm::exchange::{Body, Reply};
+use crate::outbound::{Body, Reply};
 
 /// Records of one collection (REST API Developer Guide, "sObject Collections").
-pub(super) const MOST: usize = 200;
+pub(super) const MAX_BATCH: usize = 200;
 
 /// How a record is addressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,10 +130,10 @@ pub(super) fn items(body: &Value, writes: &[Write], object: &str) -> Vec<Answer>
             Answer::Retry {
                 after: None,
                 why: Failure::new(
-                    "UnreadableAnswer",
+                    FailureReason::UnreadableAnswer,
                     "Salesforce's answer to a collection is not one result a record"
                 ),
-                unknown: true,
+                in_doubt: true,
             };
             writes.len()
         ],
@@ -187,13 +188,13 @@ mod tests {
         let mut calls = Vec::new();
         let mut rest = writes;
         while !rest.is_empty() {
-            let (now, later) = next(rest, MOST);
+            let (now, later) = next(rest, MAX_BATCH);
             calls.push(leads(&now));
             rest = later;
         }
         assert_eq!(calls, [vec![0, 3], vec![1], vec![2], vec![4], vec![5, 6]]);
         let many = (0..450).map(|n| write(n, Kind::Insert, false)).collect();
-        let (now, later) = next(many, MOST);
+        let (now, later) = next(many, MAX_BATCH);
         assert_eq!((now.len(), later.len()), (200, 250));
         let (now, later) = next(later, 20);
         assert_eq!((now.len(), later.len()), (20, 230));
@@ -275,7 +276,7 @@ mod tests {
         assert!(matches!(&answers[1], Answer::Done(Some(id)) if id.ends_with("EEAV")));
         for odd in [json!([]), json!({}), Value::Null] {
             let answers = items(&odd, &writes, "Lead");
-            assert!(answers.len() == 2 && matches!(answers[0], Answer::Retry { unknown: true, .. }));
+            assert!(answers.len() == 2 && matches!(answers[0], Answer::Retry { in_doubt: true, .. }));
         }
     }
 }

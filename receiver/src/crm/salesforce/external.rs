@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// As long as a hash; a field of the usual 255 characters has room for either.
-const LONGEST: usize = 64;
+const MAX_PLAIN_LENGTH: usize = 64;
 
 /// What stands in the external id field for a given value; `None` for a blank one.
 ///
@@ -16,7 +16,7 @@ pub(super) fn external_value(given: &str) -> Option<String> {
     if given.is_empty() {
         return None;
     }
-    let plain = given.len() <= LONGEST
+    let plain = given.len() <= MAX_PLAIN_LENGTH
         && given
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));

@@ -4,12 +4,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use http::HeaderMap;
+use leadgate_crds::reason::FailureReason;
 
-use super::answer::DAILY;
+use super::answer::RETRY_AFTER_DAILY_LIMIT;
 use crate::crm::{Failure, Outcome};
 
 /// From this share of the limit on (percent) nothing is sent for a while.
-const NEARLY: u64 = 95;
+const PAUSE_FROM_PERCENT: u64 = 95;
 
 /// What the last answers told about the limit.
 #[derive(Default)]
@@ -24,8 +25,12 @@ impl Limits {
         else {
             return;
         };
-        let told =
-            nearly_used_up(info).map(|message| (Instant::now() + DAILY, Failure::new("DailyLimit", message)));
+        let told = nearly_used_up(info).map(|message| {
+            (
+                Instant::now() + RETRY_AFTER_DAILY_LIMIT,
+                Failure::new(FailureReason::DailyLimit, message),
+            )
+        });
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = told;
     }
 
@@ -52,7 +57,7 @@ fn nearly_used_up(info: &str) -> Option<String> {
             "per-app-api-usage" => "the connected app's",
             _ => return None,
         };
-        (limit > 0 && used.saturating_mul(100) >= limit.saturating_mul(NEARLY)).then(|| {
+        (limit > 0 && used.saturating_mul(100) >= limit.saturating_mul(PAUSE_FROM_PERCENT)).then(|| {
             format!(
                 "{used} of {whose} {limit} Salesforce API requests in 24 hours are used; deliveries wait so that the rest is left for others"
             )

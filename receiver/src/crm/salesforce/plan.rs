@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 
 use leadgate_crds::crm_sink::{ContactMatch, Fallbacks, MatchingKey};
+use leadgate_crds::reason::FailureReason;
 use serde_json::{Map, Value};
 
+use super::contact;
 use super::external::external_value;
+use super::settings::Settings;
 use super::soql::{Found, Keys, Shape};
-use super::{Settings, contact};
 use crate::crm::{
     Candidate, Failure, Known, Matching, Outcome, RefusedProperty, Upsert, Verdict, phone_forms,
 };
@@ -31,7 +33,7 @@ impl Lead {
                     .with("webhook", &upsert.webhook);
                 let value = external.value.evaluate(&scope).map_err(|error| {
                     Failure::new(
-                        "MappingFailed",
+                        FailureReason::MappingFailed,
                         format!("salesforce.externalId.value: {error}; correct it and replay the lead"),
                     )
                 })?;
@@ -105,7 +107,7 @@ pub(super) fn contact_target(
         Verdict::Update(id) if matching.contacts == ContactMatch::Update => Some(Target::Update(id)),
         Verdict::Update(id) => Some(Target::Hold {
             why: Failure::new(
-                "ContactExists",
+                FailureReason::ContactExists,
                 format!(
                     "contact {id} has the lead's e-mail address or phone number; decide whether it is the same person, or set matching.contacts"
                 ),
@@ -159,7 +161,7 @@ pub(super) fn target(lead: &Lead, found: &[Found], matching: &Matching, forget: 
         [one] if one.converted => {
             return Target::Hold {
                 why: Failure::new(
-                    "ConvertedLead",
+                    FailureReason::ConvertedLead,
                     format!(
                         "lead {} has the lead's external id and was converted; it cannot be changed any more",
                         one.candidate.id
@@ -172,7 +174,7 @@ pub(super) fn target(lead: &Lead, found: &[Found], matching: &Matching, forget: 
         many => {
             let candidates = ids(many.iter().map(|record| &record.candidate));
             let why = Failure::new(
-                "SeveralRecords",
+                FailureReason::SeveralRecords,
                 format!(
                     "records {} have the lead's external id; merge them, or decide which one it is",
                     candidates.join(", ")
@@ -195,7 +197,7 @@ fn create(lead: &Lead, taken: Option<&Found>, verdict: Verdict, new: bool, match
     if let (Some(other), false) = (taken, new) {
         return Target::Hold {
             why: Failure::new(
-                "ExternalIdTaken",
+                FailureReason::ExternalIdTaken,
                 format!(
                     "record {} has the lead's external id but another e-mail address; make salesforce.externalId.value differ between senders, for example webhook.name + '-' + lead.submissionId",
                     other.candidate.id
@@ -210,10 +212,10 @@ fn create(lead: &Lead, taken: Option<&Found>, verdict: Verdict, new: bool, match
         || !new
             && (lead.upsert.email().is_some() && matching.compares(MatchingKey::Email)
                 || lead.upsert.phone().is_some() && matching.compares(MatchingKey::Phone));
-    if lead.upsert.unknown && !found_again {
+    if lead.upsert.in_doubt && !found_again {
         return Target::Hold {
             why: Failure::new(
-                "LostAnswer",
+                FailureReason::LostAnswer,
                 "the answer to an earlier attempt was lost, and the lead has nothing by which its record would be found; look whether it was created, or set salesforce.externalId",
             ),
             candidates: match verdict {

@@ -1,17 +1,19 @@
 //! The query that finds the records which leads may be about, and what it found. Pure.
 
+use leadgate_crds::crm_sink::MatchingKey;
 use serde_json::{Map, Value};
 
 use super::answer::record_id;
 use super::contact;
+use super::settings::Settings;
 use crate::crm::Candidate;
 use crate::expression::{percent_encode, plain_text};
 
 /// Of an encoded query: URIs of up to 16,384 bytes are taken (REST API Developer Guide, "Query"), and proxies in
 /// between often take less.
-const LONGEST_QUERY: usize = 12_000;
+const MAX_QUERY_LENGTH: usize = 12_000;
 /// A page of a query's result. More records than leads by so much means that a key stands in very many of them.
-const PAGE: usize = 2000;
+const QUERY_PAGE_SIZE: usize = 2000;
 
 /// What every query of a sink has in common.
 #[derive(Debug, Clone)]
@@ -28,6 +30,33 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Of a sink whose leads have these properties, which decide what must be read.
+    pub(super) fn of<'a>(settings: &Settings, properties: impl Iterator<Item = &'a str>) -> Self {
+        let key = |key, standard| {
+            settings
+                .matching
+                .compares(key)
+                .then(|| settings.key_field(standard))
+        };
+        let mut also: Vec<String> = properties
+            .filter(|name| settings.matching.keeps(name) && is_field(name))
+            .map(str::to_owned)
+            .collect();
+        also.sort();
+        also.dedup();
+        Self {
+            object: settings.object.clone(),
+            email: key(MatchingKey::Email, "Email"),
+            phone: key(MatchingKey::Phone, "Phone"),
+            external: settings
+                .external_id
+                .as_ref()
+                .map(|external| external.field.clone()),
+            converts: settings.converts(),
+            also,
+        }
+    }
+
     /// The same of contacts.
     pub(super) fn of_contacts(&self) -> Self {
         Self {
@@ -43,6 +72,12 @@ impl Shape {
             ..self.clone()
         }
     }
+}
+
+/// A field's API name: nothing else is put into a query.
+fn is_field(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// By what one lead may be found.
@@ -119,7 +154,7 @@ pub(super) fn query(shape: &Shape, keys: &[&Keys]) -> String {
     // Also converted ones: the external id stays theirs.
     conditions.extend(within(shape.external.as_deref(), externals));
     format!(
-        "SELECT {} FROM {} WHERE {} LIMIT {PAGE}",
+        "SELECT {} FROM {} WHERE {} LIMIT {QUERY_PAGE_SIZE}",
         fields.join(","),
         shape.object,
         conditions.join(" OR ")
@@ -156,7 +191,7 @@ pub(super) fn chunks(shape: &Shape, keys: &[(usize, Keys)]) -> Vec<Vec<(usize, K
             .all()
             .map(|key| percent_encode(&literal(key)).len() + "%2C".len())
             .sum();
-        if length + more > LONGEST_QUERY && !part.is_empty() {
+        if length + more > MAX_QUERY_LENGTH && !part.is_empty() {
             parts.push(std::mem::take(&mut part));
             length = base;
         }
@@ -174,7 +209,7 @@ pub(super) fn results(shape: &Shape, body: &Value) -> Option<(Vec<Found>, bool)>
     let records = body.get("records")?.as_array()?;
     let found: Vec<Found> = records.iter().filter_map(|record| found(shape, record)).collect();
     let done = body.get("done").and_then(Value::as_bool).unwrap_or(true);
-    Some((found, done && records.len() < PAGE))
+    Some((found, done && records.len() < QUERY_PAGE_SIZE))
 }
 
 fn found(shape: &Shape, record: &Value) -> Option<Found> {
@@ -282,7 +317,7 @@ mod tests {
         for part in &parts {
             let keys: Vec<&Keys> = part.iter().map(|(_, keys)| keys).collect();
             let length = percent_encode(&query(&shape(), &keys)).len();
-            assert!(length <= LONGEST_QUERY, "{length}");
+            assert!(length <= MAX_QUERY_LENGTH, "{length}");
             seen.extend(part.iter().map(|(lead, _)| *lead));
         }
         assert_eq!(seen, (0..200).collect::<Vec<_>>());

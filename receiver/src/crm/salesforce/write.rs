@@ -1,10 +1,10 @@
 //! Many writes in as few calls as work: in collections, in smaller ones where those fail, and one by one where there are none.
 
+use super::Salesforce;
 use super::answer::{Answer, unknown_field};
 use super::batch::{self, Write};
-use super::client::Salesforce;
 use crate::crm::Throttle;
-use crate::crm::exchange::NoAnswer;
+use crate::outbound::NoAnswer;
 
 /// Writes that are tried together.
 struct Part {
@@ -64,7 +64,7 @@ impl Salesforce {
                 match writes.as_slice() {
                     [] => {}
                     [one] => {
-                        let answer = self.write_one(one, throttle).await;
+                        let answer = self.api.write_one(one, throttle).await;
                         if let Answer::Done(_) = &answer
                             && let Some(size) = round.half_passed(half_of)
                         {
@@ -77,7 +77,7 @@ impl Salesforce {
                             done.extend(unsent.chain(rest.drain(..)).map(|write| (write, answer.clone())));
                         }
                     }
-                    several => match self.write_collection(several, throttle).await {
+                    several => match self.api.write_collection(several, throttle).await {
                         Ok(answers) => self.sort(writes, answers, half_of, &mut round, &mut done),
                         Err(answer) => refused_together(writes, answer, &mut round, &mut done, self),
                     },
@@ -167,7 +167,7 @@ fn refused_together(
             round.refused = Some(why.message);
             round.halve(writes, None);
         }
-        Answer::Gone(why) => {
+        Answer::NotFound(why) => {
             round.refused = Some(why.message);
             for write in writes.into_iter().rev() {
                 round.push(vec![write], None);

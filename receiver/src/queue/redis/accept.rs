@@ -19,8 +19,8 @@ use crate::queue::{
 };
 
 /// A script takes at most so many leads and bytes, unless one request alone holds more.
-const BATCH_LEADS: usize = 256;
-const BATCH_BYTES: usize = 1 << 20;
+const MAX_BATCH_LEADS: usize = 256;
+const MAX_BATCH_BYTES: usize = 1 << 20;
 
 /// The leads of one request, and who waits for the answer.
 pub(super) struct Offer {
@@ -49,7 +49,7 @@ pub(super) async fn send_batches(link: Link, keys: Keys, mut offers: mpsc::Unbou
         while let Ok(offer) = offers.try_recv() {
             leads += offer.leads.len();
             bytes += offer.bytes;
-            if leads > BATCH_LEADS || bytes > BATCH_BYTES {
+            if leads > MAX_BATCH_LEADS || bytes > MAX_BATCH_BYTES {
                 next = Some(offer);
                 break;
             }

@@ -12,7 +12,7 @@ use super::{
 use crate::queue::{QueueError, StoreReport};
 
 /// Scripts with flags, and `SET` with both `NX` and `GET`, came with this.
-const OLDEST_VERSION: u32 = 7;
+const MIN_VERSION: u32 = 7;
 
 impl RedisQueue {
     pub(super) async fn report_setup(&self) -> Result<StoreReport, QueueError> {
@@ -58,9 +58,9 @@ fn problems(info: &HashMap<&str, &str>, appendfsync: Option<&str>) -> Vec<String
         .next()
         .and_then(|major| major.parse().ok())
         .unwrap_or(0);
-    if major < OLDEST_VERSION {
+    if major < MIN_VERSION {
         problems.push(format!(
-            "Redis {version} is too old: use {OLDEST_VERSION}.0 or newer"
+            "Redis {version} is too old: use {MIN_VERSION}.0 or newer"
         ));
     }
     if told("cluster_enabled") == "1" {

@@ -3,7 +3,7 @@
 -- KEYS: due, state, touched, throttle, then the line and the remembered record of each contact.
 -- ARGV: lease, how many bytes, then the contacts.
 -- Answers the milliseconds until the next is due (-1: none waits), then for each lead its contact, token,
--- attempt, whether an outcome is unknown, claims without an outcome, record, times and lead.
+-- attempt, whether the CRM may have it (in doubt), claims without an outcome, record, times and lead.
 local now = now_ms()
 local lease, room = tonumber(ARGV[1]), tonumber(ARGV[2])
 local contacts = { unpack(ARGV, 3) }
@@ -21,24 +21,24 @@ for i, contact in ipairs(contacts) do
   local times, lead = unpack(is_due and room > 0 and call('LRANGE', KEYS[3 + 2 * i], 0, 1) or {})
   if lead then
     room = room - #lead
-    local token, attempts, unknown, lost, why = '0', '0', '0', '0', ''
+    local token, attempts, in_doubt, lost, why = '0', '0', '0', '0', ''
     if states[i] then
-      token, attempts, unknown, lost, why = read_state(states[i])
+      token, attempts, in_doubt, lost, why = read_state(states[i])
     end
     -- A claim whose lease ran out: its worker died or hangs, and may have reached the CRM.
     if token ~= '0' then
-      unknown, lost = '1', text(tonumber(lost) + 1)
+      in_doubt, lost = '1', text(tonumber(lost) + 1)
     end
     local attempt = text(tonumber(attempts) + 1)
     token = text(call('HINCRBY', KEYS[4], 'token', 1))
     local record = call('GET', KEYS[4 + 2 * i])
     state[#state + 1] = contact
-    state[#state + 1] = put_state(token, attempt, unknown, lost, why)
+    state[#state + 1] = put_state(token, attempt, in_doubt, lost, why)
     due[#due + 1] = text(now + lease)
     due[#due + 1] = contact
     touched[#touched + 1] = text((read_times(times)))
     touched[#touched + 1] = contact
-    answer[#answer + 1] = { contact, token, attempt, unknown, lost, record, times, lead }
+    answer[#answer + 1] = { contact, token, attempt, in_doubt, lost, record, times, lead }
   elseif is_due and room > 0 then
     -- No line behind this contact: nothing to hand out, and nothing to come back to.
     call('ZREM', KEYS[1], contact)

@@ -12,18 +12,18 @@ use super::{
     script,
 };
 use crate::queue::{
-    Claim, Claims, Contact, DeadLetterSet, Disposition, Doubt, LastError, QueueError, Settled, Settlement,
+    Claim, Claims, Contact, DeadLetterSet, Disposition, InDoubt, LastError, QueueError, Settled, Settlement,
     SinkId, Token,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
-pub(super) const CLAIM_BYTES: usize = 8 << 20;
+pub(super) const MAX_CLAIM_BYTES: usize = 8 << 20;
 
 /// Contacts in one script.
-const AT_ONCE: usize = 1000;
+const MAX_CLAIMS_PER_SCRIPT: usize = 1000;
 
 /// Other workers may take what was seen to be due; then it is worth looking again, a few times.
-const LOOKS: usize = 4;
+const MAX_CLAIM_ROUNDS: usize = 4;
 
 impl RedisQueue {
     /// A script must name its keys, so it takes a look first (who is due?) and then a claim for those.
@@ -34,8 +34,8 @@ impl RedisQueue {
         lease: Duration,
     ) -> Result<Claims, QueueError> {
         let mut found = Claims::default();
-        for _ in 0..LOOKS {
-            let (next_due, contacts) = self.peek(sink, max.min(AT_ONCE)).await?;
+        for _ in 0..MAX_CLAIM_ROUNDS {
+            let (next_due, contacts) = self.peek(sink, max.min(MAX_CLAIMS_PER_SCRIPT)).await?;
             found.next_due = next_due;
             if contacts.is_empty() {
                 break;
@@ -68,13 +68,14 @@ impl RedisQueue {
     ) -> Result<Claims, QueueError> {
         let mut call = script::CLAIM.call(4 + 2 * contacts.len(), 300 * contacts.len());
         call.arg(self.keys.due(sink)).arg(self.keys.state(sink));
-        call.arg(self.keys.touched(sink)).arg(self.keys.throttle(sink));
+        call.arg(self.keys.touched(sink))
+            .arg(self.keys.throttle(sink.as_str()));
         for contact in contacts {
             let contact = Contact::from(contact.as_str());
             call.arg(self.keys.line(sink, &contact))
                 .arg(self.keys.record(sink, &contact));
         }
-        call.arg(millis(lease)).arg(CLAIM_BYTES).arg(contacts);
+        call.arg(millis(lease)).arg(MAX_CLAIM_BYTES).arg(contacts);
         let mut answer = Items::of(self.link.run(&script::CLAIM, &call).await?, "claim")?;
         let next_due = until(answer.number().ok_or_else(|| strange("claim"))?);
         let mut claims = Vec::with_capacity(contacts.len());
@@ -97,7 +98,7 @@ impl RedisQueue {
         lease: Duration,
     ) -> Result<Vec<bool>, QueueError> {
         let mut renewed = Vec::with_capacity(claims.len());
-        for part in claims.chunks(AT_ONCE) {
+        for part in claims.chunks(MAX_CLAIMS_PER_SCRIPT) {
             let mut call = script::RENEW.call(2, 128 * part.len());
             call.arg(self.keys.due(sink))
                 .arg(self.keys.state(sink))
@@ -118,7 +119,7 @@ impl RedisQueue {
         settlements: &[Settlement],
     ) -> Result<Vec<Settled>, QueueError> {
         let mut settled = Vec::with_capacity(settlements.len());
-        for part in settlements.chunks(AT_ONCE) {
+        for part in settlements.chunks(MAX_CLAIMS_PER_SCRIPT) {
             let answers = items(self.settle_part(sink, part).await?, "settle")?;
             settled.extend(answers.iter().map(|answer| match number(answer) {
                 Some(1) => Settled::Done,
@@ -151,16 +152,16 @@ impl RedisQueue {
                     .arg(record)
                     .arg(millis(*keep).max(1))
                     .arg(""),
-                Disposition::Retry { after, doubt, why } => {
-                    let unknown = match doubt {
-                        Doubt::Keep => "",
-                        Doubt::Add => "1",
-                        Doubt::Clear => "0",
+                Disposition::Retry { after, in_doubt, why } => {
+                    let in_doubt = match in_doubt {
+                        InDoubt::Keep => "",
+                        InDoubt::Set => "1",
+                        InDoubt::Clear => "0",
                     };
                     call.arg("retry")
                         .arg(millis(*after))
                         .arg(packed_error(Some(why)))
-                        .arg(unknown)
+                        .arg(in_doubt)
                 }
                 Disposition::Release { after, why } => call
                     .arg("release")
@@ -196,7 +197,7 @@ fn read_claim(lead: Value) -> Option<Claim> {
     let contact = Contact::new(fields.text()?);
     let token = fields.unsigned()?;
     let attempt = u32::try_from(fields.unsigned()?).unwrap_or(u32::MAX);
-    let unknown = fields.number()? == 1;
+    let in_doubt = fields.number()? == 1;
     let lost = u32::try_from(fields.unsigned()?).unwrap_or(u32::MAX);
     let record = fields.next().and_then(text);
     let entry = Entry::read(bytes(fields.next()?)?, bytes(fields.next()?)?)?;
@@ -206,7 +207,7 @@ fn read_claim(lead: Value) -> Option<Claim> {
         id: entry.id,
         webhook: entry.webhook,
         attempt,
-        unknown,
+        in_doubt,
         lost,
         overtaken: entry.newest > entry.accepted_at,
         accepted_at: entry.accepted_at,

@@ -41,14 +41,14 @@ local function webhook_of(lead)
   return (take(lead, skip(lead, 1, 1))) or '?'
 end
 
--- The state of a contact's first lead: token, attempts, whether an outcome is unknown, claims without an outcome, and
--- behind these why it was not delivered (reason and message as fields).
+-- The state of a contact's first lead: token, attempts, whether it is in doubt, claims without an outcome, and behind these
+-- why it was not delivered (reason and message as fields).
 local function read_state(state)
   return string.match(state, '^(%d+) (%d+) (%d+) (%d+) ?(.*)$')
 end
 
-local function put_state(token, attempts, unknown, lost, why)
-  return token .. ' ' .. attempts .. ' ' .. unknown .. ' ' .. lost .. ' ' .. why
+local function put_state(token, attempts, in_doubt, lost, why)
+  return token .. ' ' .. attempts .. ' ' .. in_doubt .. ' ' .. lost .. ' ' .. why
 end
 
 -- The three times of a lead, as numbers.

@@ -15,14 +15,14 @@ use super::script::Script;
 use crate::queue::QueueError;
 
 /// A caller has its answer, or an error, within this.
-pub(super) const ANSWER: Duration = Duration::from_millis(900);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// How long connecting may take.
-const CONNECT: Duration = Duration::from_millis(900);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// Between attempts to connect.
-const RETRY_FIRST: Duration = Duration::from_millis(50);
-const RETRY_LATER: Duration = Duration::from_millis(800);
+const FIRST_RETRY_AFTER: Duration = Duration::from_millis(50);
+const MAX_RETRY_AFTER: Duration = Duration::from_millis(800);
 
 /// What there is of a connection.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl Link {
 
     /// Runs a script; loads it first if the server does not know it.
     pub(super) async fn run(&self, script: &Script, call: &Cmd) -> Result<Value, QueueError> {
-        let deadline = Instant::now() + ANSWER;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         self.run_until(script, call, deadline)
             .await
             .map_err(Trouble::told)
@@ -66,7 +66,7 @@ impl Link {
 
     /// Runs a script that may be repeated: once more, if the connection broke and there is time.
     pub(super) async fn run_repeatable(&self, script: &Script, call: &Cmd) -> Result<Value, QueueError> {
-        let deadline = Instant::now() + ANSWER;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         match self.run_until(script, call, deadline).await {
             Err(Trouble::Broke(_)) => self.run_until(script, call, deadline).await,
             outcome => outcome,
@@ -86,7 +86,7 @@ impl Link {
 
     /// Runs a plain command.
     pub(super) async fn query(&self, command: &Cmd) -> Result<Value, QueueError> {
-        self.send(command, Instant::now() + ANSWER)
+        self.send(command, Instant::now() + ANSWER_TIMEOUT)
             .await
             .map_err(Trouble::told)
     }
@@ -180,22 +180,22 @@ impl Trouble {
 
 async fn keep_up(client: Client, state: watch::Sender<State>, mut broken: watch::Receiver<u64>) {
     let mut number = 0;
-    let mut pause = RETRY_FIRST;
+    let mut pause = FIRST_RETRY_AFTER;
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
         // Its default of 500 ms makes a slow disk look like a failure.
-        .set_response_timeout(Some(ANSWER));
+        .set_response_timeout(Some(ANSWER_TIMEOUT));
     while !state.is_closed() {
         // The time-out of the library does not cover everything (looking up the name, greeting).
         match timeout(
-            CONNECT,
+            CONNECT_TIMEOUT,
             client.get_multiplexed_async_connection_with_config(&config),
         )
         .await
         {
             Ok(Ok(connection)) => {
                 number += 1;
-                pause = RETRY_FIRST;
+                pause = FIRST_RETRY_AFTER;
                 state.send_replace(State::Up(number, connection));
                 if broken.wait_for(|broken| *broken >= number).await.is_err() {
                     return;
@@ -210,7 +210,7 @@ async fn keep_up(client: Client, state: watch::Sender<State>, mut broken: watch:
                 tracing::debug!(%why, "no connection to Redis");
                 state.send_replace(State::Down(why.into()));
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(RETRY_LATER);
+                pause = (pause * 2).min(MAX_RETRY_AFTER);
             }
         }
     }

@@ -18,8 +18,8 @@ use crate::queue::{
 };
 
 /// Members that one script looks at, and dead letters that one prune removes from a set.
-const LOOKED_AT: usize = 1000;
-const PRUNED: usize = 200;
+const MAX_SCANNED: usize = 1000;
+const MAX_PRUNED: usize = 200;
 
 impl RedisQueue {
     pub(super) async fn keep_rejected(
@@ -136,10 +136,10 @@ impl RedisQueue {
         let (mut names, mut from) = (BTreeSet::new(), 0);
         loop {
             let mut range = cmd("ZRANGE");
-            range.arg(times).arg(from).arg(from + LOOKED_AT - 1);
+            range.arg(times).arg(from).arg(from + MAX_SCANNED - 1);
             let members = items(self.link.query(&range).await?, "list")?;
-            from += LOOKED_AT;
-            let end = members.len() < LOOKED_AT;
+            from += MAX_SCANNED;
+            let end = members.len() < MAX_SCANNED;
             for member in members.into_iter().filter_map(text) {
                 let Some((name, webhook)) = member.rsplit_once('|') else {
                     continue;
@@ -175,7 +175,7 @@ impl RedisQueue {
             .arg(&after.0)
             .arg(&after.1)
             .arg(wanted)
-            .arg(LOOKED_AT);
+            .arg(MAX_SCANNED);
         call.arg(filter.sink.as_ref().map_or("", SinkId::as_str));
         call.arg(filter.webhook.as_ref().map_or("", WebhookId::as_str));
         let mut answer = Items::of(self.link.run_repeatable(&script::LIST, &call).await?, "list")?;
@@ -285,9 +285,9 @@ impl RedisQueue {
             call.arg(self.keys.counts())
                 .arg(self.keys.webhooks())
                 .arg(&self.keys.dead_letters(set));
-            call.arg(set.as_str()).arg(PRUNED);
+            call.arg(set.as_str()).arg(MAX_PRUNED);
             let removed: Value = self.link.run_repeatable(&script::PRUNE, &call).await?;
-            more |= number(&removed) >= i64::try_from(PRUNED).ok();
+            more |= number(&removed) >= i64::try_from(MAX_PRUNED).ok();
         }
         Ok(more)
     }

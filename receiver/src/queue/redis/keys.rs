@@ -57,7 +57,7 @@ impl Keys {
         self.key(&["due:", sink.as_str()])
     }
 
-    /// Hash: contact -> `token attempts unknown lost why` of its first lead, once that was claimed.
+    /// Hash: contact -> `token attempts in_doubt lost why` of its first lead, once that was claimed.
     pub(super) fn state(&self, sink: &SinkId) -> String {
         self.key(&["state:", sink.as_str()])
     }
@@ -69,8 +69,8 @@ impl Keys {
     }
 
     /// Hash: fencing counter, pause, circuit, recent grants.
-    pub(super) fn throttle(&self, sink: &SinkId) -> String {
-        self.key(&["throttle:", sink.as_str()])
+    pub(super) fn throttle(&self, key: &str) -> String {
+        self.key(&["throttle:", key])
     }
 
     /// A set of dead letters: values, members by time, members by expiry, members by contact.

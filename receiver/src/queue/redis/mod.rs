@@ -38,25 +38,25 @@ use tokio::{
 use self::{accept::Offer, connection::Link, keys::Keys};
 use super::{
     Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, DeadLetters,
-    Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, Queue, QueueError, RateLimit,
-    Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleStore, Token, WebhookId,
-    WebhookStats, backpressure::Backlog, notifier::Notifier,
+    Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue, QueueError,
+    RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore,
+    Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
 /// How long a lead's sender waits for the answer: a batch under way, and a part of the next.
-const ACCEPTED_WITHIN: Duration = Duration::from_millis(950);
+const ACCEPT_TIMEOUT: Duration = Duration::from_millis(950);
 
 /// Without the subscription, how long a push by another process may go unnoticed.
-const UNHEARD: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The longest duration in milliseconds: far enough from the end of what Redis and Lua count exactly.
-const LONGEST: u64 = 1 << 50;
+const MAX_MILLIS: u64 = 1 << 50;
 
 /// A duration as the scripts take it.
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis())
-        .unwrap_or(LONGEST)
-        .min(LONGEST)
+        .unwrap_or(MAX_MILLIS)
+        .min(MAX_MILLIS)
 }
 
 /// A queue in Redis.
@@ -148,7 +148,7 @@ impl Queue for RedisQueue {
         let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let closed = || QueueError::Unavailable("the queue is closed".into());
         offers.ok_or_else(closed)?.send(offer).map_err(|_| closed())?;
-        let admissions = match timeout(ACCEPTED_WITHIN, answered).await {
+        let admissions = match timeout(ACCEPT_TIMEOUT, answered).await {
             Ok(Ok(outcome)) => outcome?,
             Ok(Err(_)) => return Err(closed()),
             Err(_) => return Err(QueueError::Unavailable("Redis did not answer in time".into())),
@@ -184,7 +184,14 @@ impl Queue for RedisQueue {
     async fn wait(&self, sink: &SinkId, at_most: Duration) {
         let heard = self.listening.load(Ordering::Acquire);
         self.wake
-            .wait(sink, if heard { at_most } else { at_most.min(UNHEARD) })
+            .wait(
+                sink,
+                if heard {
+                    at_most
+                } else {
+                    at_most.min(POLL_INTERVAL)
+                },
+            )
             .await;
     }
 
@@ -229,25 +236,27 @@ impl Queue for RedisQueue {
 impl ThrottleStore for RedisQueue {
     async fn permits(
         &self,
-        sink: &SinkId,
+        key: &ThrottleKey,
         want: u32,
         limit: Option<RateLimit>,
         breaker: Breaker,
     ) -> Result<Grant, QueueError> {
-        self.grant(sink, want, limit, breaker).await
+        self.grant(key, want, limit, breaker).await
     }
 
-    async fn report(&self, sink: &SinkId, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError> {
-        self.record_health(sink, health, breaker).await
+    async fn report(&self, key: &ThrottleKey, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError> {
+        self.record_health(key, health, breaker).await
     }
 
-    async fn pause(&self, sink: &SinkId, pause: Duration, reason: &str) -> Result<(), QueueError> {
-        self.pause_sink(sink, pause, reason).await
+    async fn pause(&self, key: &ThrottleKey, pause: Duration, why: &PauseReason) -> Result<(), QueueError> {
+        self.pause_calls(key, pause, why).await
     }
 
-    async fn resume(&self, sink: &SinkId) -> Result<(), QueueError> {
-        self.resume_sink(sink).await?;
-        self.wake.push(sink);
+    async fn resume(&self, key: &ThrottleKey) -> Result<(), QueueError> {
+        self.resume_calls(key).await?;
+        if let ThrottleKey::Sink(sink) = key {
+            self.wake.push(sink);
+        }
         Ok(())
     }
 }

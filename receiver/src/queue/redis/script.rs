@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use redis::{Cmd, cmd};
 use sha1::{Digest, Sha1};
 
-const COMMON: &str = include_str!("common.lua");
+const COMMON_LUA: &str = include_str!("common.lua");
 
 /// A script and its digest.
 pub(super) struct Script {
@@ -18,7 +18,7 @@ impl Script {
         // The first line holds the flags; with it a script that may write is refused before its first write
         // when the server is out of memory or read-only.
         let (shebang, body) = source.split_once('\n').unwrap_or((source, ""));
-        let code = format!("{shebang}\n{COMMON}{body}");
+        let code = format!("{shebang}\n{COMMON_LUA}{body}");
         let sha = hex::encode(Sha1::digest(code.as_bytes()));
         Self { code, sha }
     }

@@ -3,7 +3,7 @@
 -- KEYS: counts, due, state, touched, four of the held set, four of the dead set, four of the unrouted set, then the line
 -- and the remembered record of each contact.
 -- ARGV: channel, sink, then for each claim its contact, token, kind of outcome, and three values:
---   delivered: the CRM record, how long to remember it (0: not);  retry: after, why, whether unknown (1, 0, or as
+--   delivered: the CRM record, how long to remember it (0: not);  retry: after, why, whether it is in doubt (1, 0, or as
 --   before);  release: after, why ('': as before);  held, dead: how long to keep it, the reason as fields.
 local now = now_ms()
 local sink = ARGV[2]
@@ -18,9 +18,9 @@ local function count(webhook, what)
   counted[name] = (counted[name] or 0) + 1
 end
 
-local function put_back(contact, after, attempts, unknown, lost, why)
+local function put_back(contact, after, attempts, in_doubt, lost, why)
   state[#state + 1] = contact
-  state[#state + 1] = put_state('0', text(attempts), unknown, lost, why)
+  state[#state + 1] = put_state('0', text(attempts), in_doubt, lost, why)
   due[#due + 1] = text(now + after)
   due[#due + 1] = contact
 end
@@ -71,9 +71,9 @@ for arg = 3, #ARGV, PER_CLAIM do
   local line = KEYS[17 + (arg - 3) / PER_CLAIM * 2]
   local record = KEYS[18 + (arg - 3) / PER_CLAIM * 2]
   local held = not settled[contact] and call('HGET', KEYS[3], contact)
-  local token, attempts, unknown, lost, why
+  local token, attempts, in_doubt, lost, why
   if held then
-    token, attempts, unknown, lost, why = read_state(held)
+    token, attempts, in_doubt, lost, why = read_state(held)
   end
   if not token or token == '0' or token ~= ARGV[arg + 1] then
     answers[#answers + 1] = 0
@@ -81,11 +81,11 @@ for arg = 3, #ARGV, PER_CLAIM do
     answers[#answers + 1] = 1
     settled[contact] = true
     if kind == 'retry' then
-      local doubt = ARGV[arg + 5]
-      put_back(contact, tonumber(value), tonumber(attempts), doubt ~= '' and doubt or unknown, '0', second)
+      local change = ARGV[arg + 5]
+      put_back(contact, tonumber(value), tonumber(attempts), change ~= '' and change or in_doubt, '0', second)
     elseif kind == 'release' then
       why = second ~= '' and second or why
-      put_back(contact, tonumber(value), math.max(0, tonumber(attempts) - 1), unknown, lost, why)
+      put_back(contact, tonumber(value), math.max(0, tonumber(attempts) - 1), in_doubt, lost, why)
     else
       local times, lead = unpack(call('LPOP', line, 2) or {})
       local newest = 0

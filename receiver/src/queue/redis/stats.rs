@@ -8,9 +8,8 @@ use super::{
     RedisQueue,
     reply::{Items, items, number, strange, text, unsigned},
     script,
-    throttle::CIRCUIT_OPEN,
 };
-use crate::queue::{Millis, QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
+use crate::queue::{Millis, PauseReason, QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 
 impl RedisQueue {
     pub(super) async fn figures(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
@@ -19,7 +18,7 @@ impl RedisQueue {
         for sink in sinks {
             call.arg(self.keys.due(sink))
                 .arg(self.keys.touched(sink))
-                .arg(self.keys.throttle(sink));
+                .arg(self.keys.throttle(sink.as_str()));
         }
         let answer = self.link.run_repeatable(&script::STATS, &call).await?;
         read(answer, sinks).ok_or_else(|| strange("stats"))
@@ -99,9 +98,9 @@ fn read(answer: Value, sinks: &[SinkId]) -> Option<Vec<SinkStats>> {
                 // See the keys: one of the two is the oldest.
                 oldest_accepted_at: due.into_iter().chain(touched).min(),
                 paused: if paused_until > now {
-                    Some((paused_until, reason))
+                    Some((paused_until, PauseReason::decode(&reason)))
                 } else {
-                    (open_until > now).then(|| (open_until, CIRCUIT_OPEN.to_owned()))
+                    (open_until > now).then(|| (open_until, PauseReason::circuit_open()))
                 },
                 by_webhook: shares
                     .remove(sink.as_str())

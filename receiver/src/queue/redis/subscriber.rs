@@ -16,13 +16,13 @@ use super::connection::Link;
 use crate::queue::{SinkId, notifier::Notifier};
 
 /// Connecting, and being answered.
-const PATIENCE: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How often a silent connection is tried: it may have died without a word.
-const PING_EVERY: Duration = Duration::from_secs(15);
+const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Between attempts to connect.
-const RETRY: Duration = Duration::from_millis(500);
+const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 
 /// Rings the bells of `wake`, for as long as it runs. `listening` tells whether pushes are heard.
 pub(super) async fn listen(
@@ -33,7 +33,7 @@ pub(super) async fn listen(
     listening: Arc<AtomicBool>,
 ) {
     loop {
-        if let Ok(Ok(connection)) = timeout(PATIENCE, subscribe(&client, &channel)).await {
+        if let Ok(Ok(connection)) = timeout(CONNECT_TIMEOUT, subscribe(&client, &channel)).await {
             listening.store(true, Ordering::Release);
             // What was pushed before went unheard.
             wake.push_all();
@@ -43,7 +43,7 @@ pub(super) async fn listen(
             link.suspect_current();
             wake.push_all();
         }
-        tokio::time::sleep(RETRY).await;
+        tokio::time::sleep(RECONNECT_AFTER).await;
     }
 }
 
@@ -57,11 +57,14 @@ async fn subscribe(client: &Client, channel: &str) -> RedisResult<redis::aio::Pu
 async fn hear(connection: redis::aio::PubSub, wake: &Notifier) {
     let (mut sink, mut messages) = connection.split();
     loop {
-        match timeout(PING_EVERY, messages.next()).await {
+        match timeout(PING_INTERVAL, messages.next()).await {
             Ok(Some(message)) => ring(&message, wake),
             Ok(None) => return,
             Err(_) => {
-                if !matches!(timeout(PATIENCE, sink.ping::<redis::Value>()).await, Ok(Ok(_))) {
+                if !matches!(
+                    timeout(CONNECT_TIMEOUT, sink.ping::<redis::Value>()).await,
+                    Ok(Ok(_))
+                ) {
                     return;
                 }
             }

@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use super::{RedisQueue, millis, reply::Items, reply::strange, script};
-use crate::queue::{Breaker, CrmHealth, Grant, QueueError, RateLimit, SinkId};
-
-/// The reason told for an open circuit.
-pub(super) const CIRCUIT_OPEN: &str = "CircuitOpen: the CRM fails; waiting before the next try";
+use crate::queue::{Breaker, CrmHealth, Grant, PauseReason, QueueError, RateLimit, ThrottleKey};
 
 impl RedisQueue {
     pub(super) async fn grant(
         &self,
-        sink: &SinkId,
+        key: &ThrottleKey,
         wanted: u32,
         limit: Option<RateLimit>,
         breaker: Breaker,
@@ -20,7 +17,7 @@ impl RedisQueue {
             (i64::from(limit.requests), millis(limit.per).max(1))
         });
         let mut call = script::PERMITS.call(1, 128);
-        call.arg(self.keys.throttle(sink))
+        call.arg(self.keys.throttle(&key.stored()))
             .arg(wanted)
             .arg(requests)
             .arg(per)
@@ -31,8 +28,8 @@ impl RedisQueue {
             let wait = Duration::from_millis(answer.unsigned()?);
             let reason = answer.text()?;
             let paused = match reason.strip_prefix("paused:") {
-                Some(why) => Some(why.to_owned()),
-                None => (reason == "open").then(|| CIRCUIT_OPEN.to_owned()),
+                Some(why) => Some(PauseReason::decode(why)),
+                None => (reason == "open").then(PauseReason::circuit_open),
             };
             let failures = u32::try_from(answer.unsigned()?).unwrap_or(u32::MAX);
             Some(Grant {
@@ -47,33 +44,36 @@ impl RedisQueue {
 
     pub(super) async fn record_health(
         &self,
-        sink: &SinkId,
+        key: &ThrottleKey,
         health: CrmHealth,
         breaker: Breaker,
     ) -> Result<(), QueueError> {
         let mut call = script::REPORT.call(1, 128);
-        call.arg(self.keys.throttle(sink))
+        call.arg(self.keys.throttle(&key.stored()))
             .arg(u8::from(health == CrmHealth::Up));
         call.arg(breaker.failures).arg(millis(breaker.cooldown));
         self.link.run(&script::REPORT, &call).await.map(drop)
     }
 
-    pub(super) async fn pause_sink(
+    pub(super) async fn pause_calls(
         &self,
-        sink: &SinkId,
+        key: &ThrottleKey,
         pause: Duration,
-        reason: &str,
+        why: &PauseReason,
     ) -> Result<(), QueueError> {
+        let reason = why.encode();
         let mut call = script::PAUSE.call(1, 128 + reason.len());
-        call.arg(self.keys.throttle(sink)).arg(millis(pause)).arg(reason);
+        call.arg(self.keys.throttle(&key.stored()))
+            .arg(millis(pause))
+            .arg(reason);
         self.link.run_repeatable(&script::PAUSE, &call).await.map(drop)
     }
 
-    pub(super) async fn resume_sink(&self, sink: &SinkId) -> Result<(), QueueError> {
+    pub(super) async fn resume_calls(&self, key: &ThrottleKey) -> Result<(), QueueError> {
         let mut call = script::RESUME.call(1, 128);
-        call.arg(self.keys.throttle(sink))
+        call.arg(self.keys.throttle(&key.stored()))
             .arg(self.keys.channel())
-            .arg(sink.as_str());
+            .arg(key.stored().as_ref());
         self.link.run_repeatable(&script::RESUME, &call).await.map(drop)
     }
 }

@@ -4,7 +4,7 @@ use redis::{Value, cmd};
 
 use super::{
     RedisQueue,
-    claims::CLAIM_BYTES,
+    claims::MAX_CLAIM_BYTES,
     codec::{Entry, Fields},
     millis,
     reply::{Items, bytes, items, number, strange, text},
@@ -16,10 +16,10 @@ use crate::queue::{
 };
 
 /// Contacts of which one script looks at the lines.
-const CONTACTS: usize = 200;
+const MAX_CONTACTS_PER_SCRIPT: usize = 200;
 
 /// Leads that one page looks at.
-const LOOKED_AT: usize = 5000;
+const MAX_SCANNED: usize = 5000;
 
 /// A contact and when it is due.
 type DueContact = (Contact, Millis);
@@ -65,7 +65,7 @@ impl RedisQueue {
             Some(sink) => vec![sink.clone()],
             None => self.occupied().await?,
         };
-        let (mut found, mut looks) = (Vec::new(), LOOKED_AT);
+        let (mut found, mut looks) = (Vec::new(), MAX_SCANNED);
         for sink in sinks {
             if sink.as_str() < cursor.sink.as_str() {
                 continue;
@@ -132,9 +132,13 @@ impl RedisQueue {
                 .arg(cursor.due)
                 .arg("+inf")
                 .arg("BYSCORE");
-            range.arg("LIMIT").arg(offset).arg(CONTACTS).arg("WITHSCORES");
+            range
+                .arg("LIMIT")
+                .arg(offset)
+                .arg(MAX_CONTACTS_PER_SCRIPT)
+                .arg("WITHSCORES");
             let found = pairs(self.link.query(&range).await?)?;
-            let end = found.len() < CONTACTS;
+            let end = found.len() < MAX_CONTACTS_PER_SCRIPT;
             // Those that are due at the same time come in the order of their names.
             contacts.extend(found.into_iter().filter(|(contact, due)| {
                 *due > cursor.due
@@ -144,7 +148,7 @@ impl RedisQueue {
             if end {
                 break;
             }
-            offset += CONTACTS;
+            offset += MAX_CONTACTS_PER_SCRIPT;
         }
         Ok(contacts)
     }
@@ -164,7 +168,7 @@ impl RedisQueue {
             call.arg(self.keys.line(sink, contact));
         }
         call.arg(wanted)
-            .arg(CLAIM_BYTES)
+            .arg(MAX_CLAIM_BYTES)
             .arg(skip)
             .arg(id.map_or("", LeadId::as_str));
         for (contact, _) in contacts {
@@ -373,7 +377,7 @@ fn read(
     })
 }
 
-/// Token, attempts and the last error of `token attempts unknown lost why`; all empty if it was never claimed.
+/// Token, attempts and the last error of `token attempts in_doubt lost why`; all empty if it was never claimed.
 fn read_state(state: &bytes::Bytes) -> (u64, u32, DeadLetterReason) {
     let mut parts = state.splitn(5, |&byte| byte == b' ');
     let mut next = || std::str::from_utf8(parts.next()?).ok()?.parse::<u64>().ok();

@@ -6,7 +6,7 @@ use rusqlite::OptionalExtension;
 
 use super::{
     pending_index::{Holder, NewRow, hold},
-    writer::{Failure, Tx, millis},
+    tx::{Failure, Tx, millis},
 };
 use crate::queue::{Admission, DeadLetterReason, DeadLetterSet, NewLead, NewRejected, WebhookId};
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::OptionalExtension;
 
-use super::writer::{Failure, Tx, millis, unsigned};
+use super::tx::{Failure, Tx, millis, unsigned};
 use crate::queue::{
-    Claim, Claims, Contact, DeadLetterReason, DeadLetterSet, Disposition, Doubt, LastError, LeadId, Settled,
-    Settlement, SinkId, Token, WebhookId,
+    Claim, Claims, Contact, DeadLetterReason, DeadLetterSet, Disposition, InDoubt, LastError, LeadId,
+    Settled, Settlement, SinkId, Token, WebhookId,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
-pub(super) const CLAIM_BYTES: usize = 8 << 20;
+pub(super) const MAX_CLAIM_BYTES: usize = 8 << 20;
 
 /// A contact whose first lead is due.
 struct DueHead {
@@ -20,7 +20,7 @@ struct DueHead {
     first: i64,
     token: i64,
     attempts: i64,
-    unknown: bool,
+    in_doubt: bool,
     lost: i64,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration)
     let mut token = reserve_tokens(tx, sink, heads.len())?;
     for head in heads {
         token += 1;
-        if bytes >= CLAIM_BYTES {
+        if bytes >= MAX_CLAIM_BYTES {
             break;
         }
         if let Some(claim) = claim_head(tx, sink, &head, token, lease)? {
@@ -52,7 +52,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration)
 fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<DueHead>> {
     tx.sql
         .prepare_cached(
-            "SELECT contact, first, token, attempts, unknown, lost FROM head WHERE sink = ?1 AND due <= ?2 \
+            "SELECT contact, first, token, attempts, in_doubt, lost FROM head WHERE sink = ?1 AND due <= ?2 \
              ORDER BY due LIMIT ?3",
         )?
         .query_map(
@@ -63,7 +63,7 @@ fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<Due
                     first: row.get(1)?,
                     token: row.get(2)?,
                     attempts: row.get(3)?,
-                    unknown: row.get(4)?,
+                    in_doubt: row.get(4)?,
                     lost: row.get(5)?,
                 })
             },
@@ -81,7 +81,7 @@ fn claim_head(
     let attempt = head.attempts + 1;
     // A claim whose lease ran out: its worker died or hangs, and may have reached the CRM.
     let ran_out = head.token != 0;
-    let unknown = head.unknown || ran_out;
+    let in_doubt = head.in_doubt || ran_out;
     let lost = head.lost + i64::from(ran_out);
     let claim = tx
         .sql
@@ -97,7 +97,7 @@ fn claim_head(
                 id: LeadId::new(row.get::<_, String>(0)?),
                 webhook: WebhookId::new(row.get::<_, String>(1)?),
                 attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
-                unknown,
+                in_doubt,
                 lost: u32::try_from(lost).unwrap_or(u32::MAX),
                 overtaken: row.get::<_, i64>(4)? > row.get(2)?,
                 accepted_at: unsigned(row.get(2)?),
@@ -114,7 +114,7 @@ fn claim_head(
     }
     tx.sql
         .prepare_cached(
-            "UPDATE head SET due = ?3, token = ?4, attempts = ?5, unknown = ?6, lost = ?7, touched = 1 \
+            "UPDATE head SET due = ?3, token = ?4, attempts = ?5, in_doubt = ?6, lost = ?7, touched = 1 \
              WHERE sink = ?1 AND contact = ?2",
         )?
         .execute((
@@ -123,7 +123,7 @@ fn claim_head(
             tx.now + millis(lease),
             token,
             attempt,
-            unknown,
+            in_doubt,
             lost,
         ))?;
     Ok(claim)
@@ -202,11 +202,11 @@ fn settle_one(
         return Ok(Settled::Stale);
     }
     match &settlement.outcome {
-        Disposition::Retry { after, doubt, why } => {
+        Disposition::Retry { after, in_doubt, why } => {
             let back = Back {
                 after: *after,
                 attempts,
-                doubt: *doubt,
+                in_doubt: *in_doubt,
                 an_outcome: true,
                 why: Some(why),
             };
@@ -217,7 +217,7 @@ fn settle_one(
             let back = Back {
                 after: *after,
                 attempts: attempts - 1,
-                doubt: Doubt::Keep,
+                in_doubt: InDoubt::Keep,
                 an_outcome: false,
                 why: why.as_ref(),
             };
@@ -281,7 +281,7 @@ pub(super) fn remember(
 struct Back<'a> {
     after: Duration,
     attempts: i64,
-    doubt: Doubt,
+    in_doubt: InDoubt,
     /// Whether the claim had one.
     an_outcome: bool,
     why: Option<&'a LastError>,
@@ -290,7 +290,7 @@ struct Back<'a> {
 fn put_back(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, back: &Back<'_>) -> rusqlite::Result<usize> {
     tx.sql
         .prepare_cached(
-            "UPDATE head SET due = ?3, token = 0, attempts = max(?4, 0), unknown = coalesce(?5, unknown), \
+            "UPDATE head SET due = ?3, token = 0, attempts = max(?4, 0), in_doubt = coalesce(?5, in_doubt), \
              lost = iif(?6, 0, lost), reason = coalesce(?7, reason), message = coalesce(?8, message) \
              WHERE sink = ?1 AND contact = ?2",
         )?
@@ -299,10 +299,10 @@ fn put_back(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, back: &Back<'_>) -> r
             contact.as_str(),
             tx.now + millis(back.after),
             back.attempts,
-            match back.doubt {
-                Doubt::Keep => None,
-                Doubt::Add => Some(true),
-                Doubt::Clear => Some(false),
+            match back.in_doubt {
+                InDoubt::Keep => None,
+                InDoubt::Set => Some(true),
+                InDoubt::Clear => Some(false),
             },
             back.an_outcome,
             back.why.map(|why| &why.reason),
@@ -380,7 +380,7 @@ pub(super) fn next_head(
         .query_row([next, newest], |row| row.get(0))?;
     tx.sql
         .prepare_cached(
-            "UPDATE head SET first = ?3, due = ?4, queued_at = ?4, token = 0, attempts = 0, unknown = 0, \
+            "UPDATE head SET first = ?3, due = ?4, queued_at = ?4, token = 0, attempts = 0, in_doubt = 0, \
              lost = 0, touched = 0, reason = '', message = '' WHERE sink = ?1 AND contact = ?2",
         )?
         .execute((sink.as_str(), contact.as_str(), next, queued_at))?;

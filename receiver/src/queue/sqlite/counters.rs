@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::writer::Tx;
+use rusqlite::Connection;
+
 use crate::queue::{DeadLetterSet, SinkId, WebhookId};
 
 /// What a transaction adds to the counters.
@@ -54,13 +55,11 @@ impl Counters {
     pub(super) fn webhook(&mut self, webhook: &WebhookId) -> &mut WebhookDelta {
         self.webhooks.entry(webhook.clone()).or_default()
     }
-}
 
-impl Tx<'_> {
-    /// Writes what was counted so far.
-    pub(super) fn flush_tally(&mut self) -> rusqlite::Result<()> {
-        let counters = std::mem::take(&mut self.counters);
-        let mut sinks = self.sql.prepare_cached(
+    /// Writes what was counted so far, and begins anew.
+    pub(super) fn flush(&mut self, sql: &Connection, now: i64) -> rusqlite::Result<()> {
+        let counters = std::mem::take(self);
+        let mut sinks = sql.prepare_cached(
             "INSERT INTO sink_count VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, iif(?4 > 0, ?8, 0)) \
              ON CONFLICT DO UPDATE SET queued = queued + ?3, delivered = delivered + ?4, \
              discarded = discarded + ?5, held = held + ?6, dead = dead + ?7, \
@@ -76,11 +75,11 @@ impl Tx<'_> {
                 sums.2,
                 sums.3,
                 sums.4,
-                self.now,
+                now,
             );
             sinks.execute(params)?;
         }
-        let mut webhooks = self.sql.prepare_cached(
+        let mut webhooks = sql.prepare_cached(
             "INSERT INTO webhook_count VALUES (?1, ?2, ?3, ?4, ?5, ?9, ?10, ?6, ?7, iif(?2 > 0, ?8, 0)) \
              ON CONFLICT DO UPDATE SET accepted = accepted + ?2, duplicates = duplicates + ?3, \
              key_conflicts = key_conflicts + ?4, rejected = rejected + ?5, \
@@ -96,7 +95,7 @@ impl Tx<'_> {
                 by.rejected,
                 by.unrouted,
                 by.discarded,
-                self.now,
+                now,
                 by.rejected_bytes,
                 by.rejected_dropped,
             ))?;

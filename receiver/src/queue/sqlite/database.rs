@@ -13,16 +13,16 @@ use crate::queue::{OpenError, QueueError};
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// What a file's `user_version` says when its schema is this one.
-const VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 /// Marks a file as a Leadgate queue ("LdgQ"), so that another program's database is refused, not altered.
 const APPLICATION_ID: i32 = 0x4C64_6751;
 
 /// A predecessor that is just ending may hold the file for so long.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Checking every page takes about a second per 256 MB; larger files are checked as they are read.
-const CHECKED_AT_OPEN: u64 = 64 << 20;
+const MAX_CHECKED_AT_OPEN: u64 = 64 << 20;
 
 /// Pages in the WAL before it is copied to the file: large enough to be rare, small enough (some 40 ms) not to be felt.
 const CHECKPOINT_PAGES: u32 = 8000;
@@ -48,7 +48,7 @@ impl Database {
         let began = Instant::now();
         loop {
             match self.open() {
-                Err(OpenError::InUse(_)) if began.elapsed() < PATIENCE => {
+                Err(OpenError::InUse(_)) if began.elapsed() < LOCK_TIMEOUT => {
                     std::thread::sleep(Duration::from_millis(50));
                 }
                 outcome => return outcome,
@@ -116,9 +116,9 @@ impl Database {
         if tables > 0 && application != i64::from(APPLICATION_ID) {
             return Err(self.unusable("it is another program's database"));
         }
-        if tables > 0 && version != VERSION {
+        if tables > 0 && version != SCHEMA_VERSION {
             return Err(self.unusable(&format!(
-                "it was written by another version (schema {version}, this one knows {VERSION})"
+                "it was written by another version (schema {version}, this one knows {SCHEMA_VERSION})"
             )));
         }
         let made = if tables == 0 {
@@ -127,13 +127,13 @@ impl Database {
             Ok(())
         };
         made.and_then(|()| transaction.pragma_update(None, "application_id", APPLICATION_ID))
-            .and_then(|()| transaction.pragma_update(None, "user_version", VERSION))
+            .and_then(|()| transaction.pragma_update(None, "user_version", SCHEMA_VERSION))
             .and_then(|()| transaction.commit())
             .map_err(|error| failed(&error))
     }
 
     fn quick_check(&self, connection: &Connection) -> Result<(), OpenError> {
-        if std::fs::metadata(&self.path).is_ok_and(|file| file.len() > CHECKED_AT_OPEN) {
+        if std::fs::metadata(&self.path).is_ok_and(|file| file.len() > MAX_CHECKED_AT_OPEN) {
             return Ok(());
         }
         let verdict: String = connection

@@ -5,8 +5,8 @@ use rusqlite::{OptionalExtension, Row};
 
 use super::{
     claims::take,
+    tx::{Failure, Tx, unsigned},
     waiting::Loose,
-    writer::{Failure, Tx, unsigned},
 };
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, LeadId, ListFilter, QueueError,
@@ -220,7 +220,7 @@ pub(super) fn discard(
     let gone = tx
         .sql
         .prepare_cached(&format!(
-            "DELETE FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3 RETURNING {GONE}"
+            "DELETE FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3 RETURNING {REMOVED_COLUMNS}"
         ))?
         .query_row(
             (id.as_str(), set.as_str(), sink.map_or("", SinkId::as_str)),
@@ -239,7 +239,7 @@ struct Gone {
     bytes: i64,
 }
 
-const GONE: &str = "kind, sink, webhook, length(body)";
+const REMOVED_COLUMNS: &str = "kind, sink, webhook, length(body)";
 
 fn read_gone(row: &Row<'_>) -> rusqlite::Result<Gone> {
     Ok(Gone {
@@ -277,7 +277,7 @@ pub(super) fn expire(tx: &mut Tx<'_>, limit: i64) -> rusqlite::Result<usize> {
         .sql
         .prepare_cached(&format!(
             "DELETE FROM dead_letters WHERE rowid IN \
-             (SELECT rowid FROM dead_letters WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING {GONE}"
+             (SELECT rowid FROM dead_letters WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2) RETURNING {REMOVED_COLUMNS}"
         ))?
         .query_map((tx.now, limit), read_gone)?
         .collect::<rusqlite::Result<_>>()?;
@@ -300,7 +300,7 @@ pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact) -> Result<u64, Failure> 
     let dead_letter: Vec<Gone> = tx
         .sql
         .prepare_cached(&format!(
-            "DELETE FROM dead_letters WHERE contact = ?1 AND contact <> '' RETURNING {GONE}"
+            "DELETE FROM dead_letters WHERE contact = ?1 AND contact <> '' RETURNING {REMOVED_COLUMNS}"
         ))?
         .query_map([contact], read_gone)?
         .collect::<rusqlite::Result<_>>()?;

@@ -14,6 +14,7 @@ mod dead_letters;
 mod pending_index;
 mod stats;
 mod throttle;
+mod tx;
 mod waiting;
 mod writer;
 
@@ -28,14 +29,15 @@ use tokio::sync::oneshot;
 
 use self::{
     database::{Database, file_number},
+    tx::{Failure, Tx},
     waiting::Place,
-    writer::{Failure, Tx, Writer, closed},
+    writer::{Writer, closed},
 };
 use super::{
     Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, DeadLetters,
-    Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, Queue, QueueError, RateLimit,
-    Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleStore, Token, WebhookId,
-    WebhookStats, backpressure::Backlog, notifier::Notifier,
+    Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue, QueueError,
+    RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore,
+    Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
 /// Claims, settlements and questions that may wait; their number is bounded by the workers, not by senders.
@@ -244,32 +246,34 @@ impl Queue for SqliteQueue {
 impl ThrottleStore for SqliteQueue {
     async fn permits(
         &self,
-        sink: &SinkId,
+        key: &ThrottleKey,
         want: u32,
         limit: Option<RateLimit>,
         breaker: Breaker,
     ) -> Result<Grant, QueueError> {
-        let sink = sink.clone();
-        self.call(move |tx| throttle::permits(tx, &sink, want, limit, breaker))
+        let key = key.stored().into_owned();
+        self.call(move |tx| throttle::permits(tx, &key, want, limit, breaker))
             .await
     }
 
-    async fn report(&self, sink: &SinkId, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError> {
-        let sink = sink.clone();
-        self.record(move |tx| throttle::report(tx, &sink, health, breaker))
+    async fn report(&self, key: &ThrottleKey, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError> {
+        let key = key.stored().into_owned();
+        self.record(move |tx| throttle::report(tx, &key, health, breaker))
             .await
     }
 
-    async fn pause(&self, sink: &SinkId, pause: Duration, reason: &str) -> Result<(), QueueError> {
-        let (sink, reason) = (sink.clone(), reason.to_owned());
-        self.record(move |tx| throttle::pause(tx, &sink, pause, &reason))
+    async fn pause(&self, key: &ThrottleKey, pause: Duration, why: &PauseReason) -> Result<(), QueueError> {
+        let (key, why) = (key.stored().into_owned(), why.clone());
+        self.record(move |tx| throttle::pause(tx, &key, pause, &why))
             .await
     }
 
-    async fn resume(&self, sink: &SinkId) -> Result<(), QueueError> {
-        let name = sink.clone();
+    async fn resume(&self, key: &ThrottleKey) -> Result<(), QueueError> {
+        let name = key.stored().into_owned();
         self.record(move |tx| throttle::resume(tx, &name)).await?;
-        self.wake.push(sink);
+        if let ThrottleKey::Sink(sink) = key {
+            self.wake.push(sink);
+        }
         Ok(())
     }
 }

@@ -7,15 +7,14 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::writer::Tx;
 use crate::queue::{Contact, Content, DedupeKey, LeadId, SinkId};
 
 /// So many leads make a batch, if nothing asks for them earlier.
-const ROUND: usize = 8192;
+const BATCH_LEADS: usize = 8192;
 
 /// So many leads of a batch, at least, are filed in one transaction: the indices that follow time are the same few
 /// pages for all of them. More would make the others of the transaction wait longer.
-const STEP: usize = 1024;
+const MIN_INDEXED_AT_ONCE: usize = 1024;
 
 /// What is in the file, and not yet filed.
 pub(super) struct PendingIndex {
@@ -161,17 +160,19 @@ impl PendingIndex {
         self.keys
             .extend(self.lines.iter().filter_map(|line| line.key.clone()));
     }
-}
 
-impl Tx<'_> {
     /// Who holds a dedupe key.
-    pub(super) fn holder(&self, key: &DedupeKey) -> rusqlite::Result<Option<Holder>> {
-        if let Some(holder) = self.index.keys.get(key) {
-            return Ok((holder.until > self.now).then(|| holder.clone()));
+    pub(super) fn holder(
+        &self,
+        sql: &Connection,
+        now: i64,
+        key: &DedupeKey,
+    ) -> rusqlite::Result<Option<Holder>> {
+        if let Some(holder) = self.keys.get(key) {
+            return Ok((holder.until > now).then(|| holder.clone()));
         }
-        self.sql
-            .prepare_cached("SELECT id, content, expires_at FROM dedupe WHERE key = ?1 AND expires_at > ?2")?
-            .query_row((key.as_str(), self.now), |row| {
+        sql.prepare_cached("SELECT id, content, expires_at FROM dedupe WHERE key = ?1 AND expires_at > ?2")?
+            .query_row((key.as_str(), now), |row| {
                 Ok(Holder {
                     id: LeadId::new(row.get::<_, String>(0)?),
                     content: Content::from_bytes(row.get(1)?),
@@ -182,117 +183,120 @@ impl Tx<'_> {
     }
 
     /// Gives a key to a lead that has no row in `line`: at once, and after those that are to be filed with it.
-    pub(super) fn hold_now(&mut self, key: &DedupeKey, holder: &Holder) -> rusqlite::Result<()> {
-        if self.index.keys.contains_key(key) {
-            self.index_all()?;
-            self.index.keys.clear();
+    pub(super) fn hold_now(
+        &mut self,
+        sql: &Connection,
+        key: &DedupeKey,
+        holder: &Holder,
+    ) -> rusqlite::Result<()> {
+        if self.keys.contains_key(key) {
+            self.index_all(sql)?;
+            self.keys.clear();
         }
-        hold(self.sql, key, holder)?;
+        hold(sql, key, holder)?;
         Ok(())
     }
 
     /// Writes a lead into its line before the one at `next`. All others must have been filed.
     pub(super) fn insert(
         &mut self,
+        sql: &Connection,
+        now: i64,
         line: &NewRow<'_>,
         before: Option<i64>,
         next: i64,
     ) -> rusqlite::Result<()> {
-        let seq = self.write(line, Some(next))?;
+        let seq = self.write(sql, now, line, Some(next))?;
         match before {
-            Some(before) => self
-                .sql
+            Some(before) => sql
                 .prepare_cached("UPDATE line SET next = ?2 WHERE seq = ?1")?
                 .execute((before, seq))?,
-            None => self
-                .sql
+            None => sql
                 .prepare_cached("UPDATE head SET first = ?3 WHERE sink = ?1 AND contact = ?2")?
                 .execute((line.sink.as_str(), line.contact.as_str(), seq))?,
         };
         // It is where it belongs.
-        self.filed_to(seq)
-    }
-
-    fn filed_to(&self, seq: i64) -> rusqlite::Result<()> {
-        self.sql
-            .prepare_cached("UPDATE filed SET seq = ?1")?
-            .execute([seq])?;
-        Ok(())
+        filed_to(sql, seq)
     }
 
     /// Writes a lead's row behind all others.
-    fn write(&mut self, line: &NewRow<'_>, next: Option<i64>) -> rusqlite::Result<i64> {
-        let seq = self.index.next_seq;
-        self.sql
-            .prepare_cached(
-                "INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?13, ?9, ?10, ?11, ?12)",
-            )?
-            .execute((
-                seq,
-                line.sink.as_str(),
-                line.contact.as_str(),
-                line.id.as_str(),
-                line.webhook,
-                line.accepted_at,
-                self.now,
-                line.newest,
-                line.key.map(|(key, ..)| key.as_str()),
-                line.key.map(|(_, content, _)| content.to_bytes()),
-                line.key.map(|(.., until)| until),
-                line.body,
-                next,
-            ))?;
-        self.index.next_seq += 1;
+    fn write(
+        &mut self,
+        sql: &Connection,
+        now: i64,
+        line: &NewRow<'_>,
+        next: Option<i64>,
+    ) -> rusqlite::Result<i64> {
+        let seq = self.next_seq;
+        sql.prepare_cached(
+            "INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?13, ?9, ?10, ?11, ?12)",
+        )?
+        .execute((
+            seq,
+            line.sink.as_str(),
+            line.contact.as_str(),
+            line.id.as_str(),
+            line.webhook,
+            line.accepted_at,
+            now,
+            line.newest,
+            line.key.map(|(key, ..)| key.as_str()),
+            line.key.map(|(_, content, _)| content.to_bytes()),
+            line.key.map(|(.., until)| until),
+            line.body,
+            next,
+        ))?;
+        self.next_seq += 1;
         Ok(seq)
     }
 
     /// Writes a lead behind all others; it is filed later.
-    pub(super) fn append(&mut self, line: &NewRow<'_>) -> rusqlite::Result<()> {
-        let seq = self.write(line, None)?;
+    pub(super) fn append(&mut self, sql: &Connection, now: i64, line: &NewRow<'_>) -> rusqlite::Result<()> {
+        let seq = self.write(sql, now, line, None)?;
         let key = line.key.map(|(key, content, until)| {
             let id = line.id.clone();
             (key.clone(), Holder { id, content, until })
         });
-        self.index.keys.extend(key.clone());
-        self.index.lines.push(QueuedLead {
+        self.keys.extend(key.clone());
+        self.lines.push(QueuedLead {
             seq,
             sink: line.sink.clone(),
             contact: line.contact.clone(),
-            queued_at: self.now,
+            queued_at: now,
             key,
         });
         Ok(())
     }
 
     /// At the end of a transaction: files a part of what waits, if it is enough for a batch.
-    pub(super) fn index_some(&mut self) -> rusqlite::Result<()> {
-        if self.index.batch.by_key.is_empty() && self.index.waiting().len() < ROUND {
+    pub(super) fn index_some(&mut self, sql: &Connection) -> rusqlite::Result<()> {
+        if self.batch.by_key.is_empty() && self.waiting().len() < BATCH_LEADS {
             return Ok(());
         }
-        let came_in = self.index.lines.len().saturating_sub(self.index.before.lines);
+        let came_in = self.lines.len().saturating_sub(self.before.lines);
         // A little more than came in: the next batch is not much larger than this one.
-        self.index.backlog += came_in + came_in / 8;
-        if self.index.backlog < STEP {
+        self.backlog += came_in + came_in / 8;
+        if self.backlog < MIN_INDEXED_AT_ONCE {
             return Ok(());
         }
-        let backlog = std::mem::take(&mut self.index.backlog);
-        self.step(backlog)
+        let backlog = std::mem::take(&mut self.backlog);
+        self.step(sql, backlog)
     }
 
     /// Files all that waits, so that every lead can be found by its contact.
-    pub(super) fn index_all(&mut self) -> rusqlite::Result<()> {
-        while !self.index.waiting().is_empty() {
-            self.step(usize::MAX)?;
+    pub(super) fn index_all(&mut self, sql: &Connection) -> rusqlite::Result<()> {
+        while !self.waiting().is_empty() {
+            self.step(sql, usize::MAX)?;
         }
         Ok(())
     }
 
     /// Files so many more of the batch; begins one if there is none.
-    fn step(&mut self, leads: usize) -> rusqlite::Result<()> {
-        if self.index.batch.by_key.is_empty() {
-            self.index.batch = Batch::over(self.index.waiting());
+    fn step(&mut self, sql: &Connection, leads: usize) -> rusqlite::Result<()> {
+        if self.batch.by_key.is_empty() {
+            self.batch = Batch::over(self.waiting());
         }
-        let (waiting, batch) = (self.index.waiting(), &self.index.batch);
+        let (waiting, batch) = (self.waiting(), &self.batch);
         let end = batch.done.saturating_add(leads).min(batch.by_key.len());
         let part = |order: &'_ [usize]| -> Vec<&QueuedLead> {
             let places = order.get(batch.done..end).unwrap_or_default();
@@ -300,21 +304,21 @@ impl Tx<'_> {
         };
         for line in part(&batch.by_key) {
             if let Some((key, holder)) = &line.key {
-                hold(self.sql, key, holder)?;
+                hold(sql, key, holder)?;
             }
         }
         for line in part(&batch.by_contact) {
-            link(self.sql, line)?;
+            link(sql, line)?;
         }
         if end < batch.by_key.len() {
-            self.index.batch.done = end;
+            self.batch.done = end;
             return Ok(());
         }
         if let Some(last) = end.checked_sub(1).and_then(|last| waiting.get(last)) {
-            self.filed_to(last.seq)?;
+            filed_to(sql, last.seq)?;
         }
-        self.index.filed += end;
-        self.index.batch = Batch::default();
+        self.filed += end;
+        self.batch = Batch::default();
         Ok(())
     }
 }
@@ -333,6 +337,12 @@ impl Batch {
             done: 0,
         }
     }
+}
+
+/// Notes that lines up to this one are filed.
+fn filed_to(sql: &Connection, seq: i64) -> rusqlite::Result<()> {
+    sql.prepare_cached("UPDATE filed SET seq = ?1")?.execute([seq])?;
+    Ok(())
 }
 
 /// Files a dedupe key.

@@ -20,12 +20,13 @@ CREATE TABLE line (
 ) STRICT;
 
 -- A row per contact that waits: the ends of its line, when its first lead is due (while claimed: when the lease ends),
--- how often that lead was tried, how many of these claims in a row had no outcome, and why it was not delivered.
+-- how often that lead was tried, whether the CRM may have it all the same, how many of these claims in a row had no
+-- outcome, and why it was not delivered.
 -- token 0: not claimed. touched 0: never claimed, then due equals queued_at.
 CREATE TABLE head (
     sink TEXT NOT NULL, contact TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
     due INTEGER NOT NULL, queued_at INTEGER NOT NULL, token INTEGER NOT NULL DEFAULT 0,
-    attempts INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0, in_doubt INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,
     touched INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (sink, contact)
 ) STRICT, WITHOUT ROWID;

@@ -4,29 +4,29 @@ use rusqlite::OptionalExtension;
 
 use super::{
     dead_letters, throttle,
-    writer::{Failure, Tx, unsigned},
+    tx::{Failure, Tx, unsigned},
 };
 use crate::queue::{SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 
 /// Rows of one kind removed in one call of prune.
-const PRUNED: i64 = 500;
+const MAX_PRUNED: i64 = 500;
 
 /// Dedupe keys looked at in one call of prune.
-const LOOKED_AT: u32 = 5000;
+const MAX_SCANNED: u32 = 5000;
 
 /// Free pages given back to the disk in one call of prune.
-const PAGES_RETURNED: i64 = 2000;
+const MAX_PAGES_RETURNED: i64 = 2000;
 
 /// Figures of sinks.
 pub(super) fn sinks(tx: &mut Tx<'_>, sinks: &[SinkId]) -> Result<Vec<SinkStats>, Failure> {
     tx.index_all()?;
-    tx.flush_tally()?;
+    tx.flush_counters()?;
     sinks.iter().map(|sink| Ok(sink_stats(tx, sink)?)).collect()
 }
 
 /// Sinks of which leads wait or are set aside.
 pub(super) fn occupied(tx: &mut Tx<'_>) -> Result<Vec<SinkId>, Failure> {
-    tx.flush_tally()?;
+    tx.flush_counters()?;
     let mut sinks = tx.sql.prepare_cached(
         "SELECT DISTINCT sink FROM sink_count WHERE queued > delivered + discarded ORDER BY sink",
     )?;
@@ -38,7 +38,7 @@ fn sink_stats(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<SinkStats> {
     let mut stats = SinkStats {
         now: unsigned(tx.now),
         oldest_accepted_at: oldest(tx, sink)?.map(unsigned),
-        paused: throttle::paused(tx, sink)?,
+        paused: throttle::paused(tx, sink.as_str())?,
         ..SinkStats::default()
     };
     stats.by_webhook = tx
@@ -85,7 +85,7 @@ fn oldest(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Option<i64>> {
 
 /// Figures of webhooks.
 pub(super) fn webhooks(tx: &mut Tx<'_>, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, Failure> {
-    tx.flush_tally()?;
+    tx.flush_counters()?;
     let mut select = tx.sql.prepare_cached(
         "SELECT accepted, duplicates, key_conflicts, rejected, unrouted, discarded, last_accepted_at, rejected_dropped \
          FROM webhook_count WHERE webhook = ?1",
@@ -122,15 +122,15 @@ pub(super) struct Pruned {
 
 /// Removes a bounded number of rows whose time is over; of the dedupe keys, among those behind `key`.
 pub(super) fn prune(tx: &mut Tx<'_>, key: &str) -> Result<Pruned, Failure> {
-    let dead_letter = dead_letters::expire(tx, PRUNED)?;
+    let dead_letter = dead_letters::expire(tx, MAX_PRUNED)?;
     let (keys, end) = forget_keys(tx, key)?;
     let records = expire(
         tx,
         "DELETE FROM record WHERE (sink, contact) IN \
          (SELECT sink, contact FROM record WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
     )?;
-    let full = usize::try_from(PRUNED).unwrap_or(usize::MAX);
-    let worth_it = usize::try_from(LOOKED_AT / 2).unwrap_or(usize::MAX);
+    let full = usize::try_from(MAX_PRUNED).unwrap_or(usize::MAX);
+    let worth_it = usize::try_from(MAX_SCANNED / 2).unwrap_or(usize::MAX);
     // As long as half of them have expired, it is worth to go on.
     let more = give_pages_back(tx)? || dead_letter.max(records) >= full || keys >= worth_it;
     // Once a minute, not after each step.
@@ -144,7 +144,7 @@ fn forget_keys(tx: &Tx<'_>, key: &str) -> rusqlite::Result<(usize, String)> {
     let end: Option<String> = tx
         .sql
         .prepare_cached("SELECT key FROM dedupe WHERE key > ?1 ORDER BY key LIMIT 1 OFFSET ?2")?
-        .query_row((key, LOOKED_AT), |row| row.get(0))
+        .query_row((key, MAX_SCANNED), |row| row.get(0))
         .optional()?;
     let forgotten = tx
         .sql
@@ -156,7 +156,7 @@ fn forget_keys(tx: &Tx<'_>, key: &str) -> rusqlite::Result<(usize, String)> {
 }
 
 fn expire(tx: &Tx<'_>, sql: &str) -> rusqlite::Result<usize> {
-    tx.sql.prepare_cached(sql)?.execute((tx.now, PRUNED))
+    tx.sql.prepare_cached(sql)?.execute((tx.now, MAX_PRUNED))
 }
 
 /// Shrinks a file that is mostly empty, a little at a time.
@@ -165,10 +165,10 @@ fn give_pages_back(tx: &Tx<'_>) -> rusqlite::Result<bool> {
         .sql
         .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
     let pages: i64 = tx.sql.pragma_query_value(None, "page_count", |row| row.get(0))?;
-    if free < PAGES_RETURNED || free < pages / 2 {
+    if free < MAX_PAGES_RETURNED || free < pages / 2 {
         return Ok(false);
     }
     tx.sql
-        .execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_RETURNED})"))?;
+        .execute_batch(&format!("PRAGMA incremental_vacuum({MAX_PAGES_RETURNED})"))?;
     Ok(true)
 }

@@ -7,7 +7,7 @@ use super::{
     claims::{next_head, remember},
     pending_index::NewRow,
     stats,
-    writer::{Failure, Tx, unsigned},
+    tx::{Failure, Tx, unsigned},
 };
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, ListFilter, Requeue,
@@ -15,7 +15,7 @@ use crate::queue::{
 };
 
 /// Rows that one call looks through for an id, and leads that one page looks at.
-const LOOKED_AT: i64 = 5000;
+const MAX_SCANNED: i64 = 5000;
 
 /// A lead's place in a line.
 pub(super) struct Place {
@@ -45,7 +45,7 @@ struct Head {
     why: DeadLetterReason,
 }
 
-const HEAD: &str = "SELECT contact, due, first, token, attempts, touched, reason, message FROM head";
+const SELECT_HEAD: &str = "SELECT contact, due, first, token, attempts, touched, reason, message FROM head";
 
 fn head(row: &rusqlite::Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head {
@@ -65,7 +65,7 @@ fn head(row: &rusqlite::Row<'_>) -> rusqlite::Result<Head> {
 
 fn head_of(tx: &Tx<'_>, sink: &SinkId, contact: &Contact) -> rusqlite::Result<Option<Head>> {
     tx.sql
-        .prepare_cached(&format!("{HEAD} WHERE sink = ?1 AND contact = ?2"))?
+        .prepare_cached(&format!("{SELECT_HEAD} WHERE sink = ?1 AND contact = ?2"))?
         .query_row((sink.as_str(), contact.as_str()), head)
         .optional()
 }
@@ -79,7 +79,7 @@ pub(super) fn list(tx: &mut Tx<'_>, filter: &ListFilter) -> Result<DeadLetterPag
         Some(sink) => vec![sink.clone()],
         None => stats::occupied(tx)?,
     };
-    let (mut items, mut looks) = (Vec::new(), LOOKED_AT);
+    let (mut items, mut looks) = (Vec::new(), MAX_SCANNED);
     for sink in sinks
         .into_iter()
         .filter(|sink| sink.as_str() >= after.sink.as_str())
@@ -93,7 +93,7 @@ pub(super) fn list(tx: &mut Tx<'_>, filter: &ListFilter) -> Result<DeadLetterPag
         let heads: Vec<Head> = tx
             .sql
             .prepare_cached(&format!(
-                "{HEAD} WHERE sink = ?1 AND (due, contact) >= (?2, ?3) ORDER BY due, contact LIMIT ?4"
+                "{SELECT_HEAD} WHERE sink = ?1 AND (due, contact) >= (?2, ?3) ORDER BY due, contact LIMIT ?4"
             ))?
             // One more than is looked at tells that there is a next page.
             .query_map((sink.as_str(), due, contact, looks + 1), head)?
@@ -208,7 +208,7 @@ pub(super) fn find(tx: &mut Tx<'_>, id: &LeadId, from: i64) -> Result<(Vec<Place
     let end: Option<i64> = tx
         .sql
         .prepare_cached("SELECT seq FROM line WHERE seq > ?1 ORDER BY seq LIMIT 1 OFFSET ?2")?
-        .query_row((from, LOOKED_AT), |row| row.get(0))
+        .query_row((from, MAX_SCANNED), |row| row.get(0))
         .optional()?;
     let found = tx
         .sql

@@ -11,69 +11,19 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     counters::Counters,
     database::{Database, Opened, is_the_stores_fault},
-    pending_index::PendingIndex,
+    tx::{Failure, Tx},
 };
-use crate::queue::{Millis, OpenError, QueueError, backpressure::Reservation};
+use crate::queue::{OpenError, QueueError, backpressure::Reservation};
 use crate::time::epoch_ms;
 
 /// At most so many operations in one transaction.
-const GROUP: usize = 512;
+const MAX_GROUP: usize = 512;
 
 /// How long a caller waits for its answer. What comes later counts as unknown.
-const ANSWER: Duration = Duration::from_millis(950);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(950);
 
 /// How often a file that failed is opened anew.
-const REOPEN_EVERY: Duration = Duration::from_millis(200);
-
-/// More pages than a file can have.
-const NO_LIMIT: i64 = 4_294_967_294;
-
-/// Why an operation failed.
-pub(super) enum Failure {
-    /// Only this operation, and before it wrote anything.
-    Own(QueueError),
-    /// SQLite refused a statement: nothing of the transaction may stay.
-    Sql(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-/// A transaction as operations see it.
-pub(super) struct Tx<'c> {
-    pub(super) sql: &'c Connection,
-    /// The store's time, the same for the whole transaction.
-    pub(super) now: i64,
-    pub(super) counters: Counters,
-    pub(super) index: &'c mut PendingIndex,
-    /// After the commit the write-ahead log is to be emptied.
-    pub(super) empty_log: bool,
-    /// How large the file may become.
-    pub(super) max_pages: Option<i64>,
-}
-
-impl Tx<'_> {
-    /// Writes what comes in. Only that is limited: a full file must not keep leads from leaving it.
-    pub(super) fn limited<T>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let Some(limit) = self.max_pages else {
-            return work(self);
-        };
-        limit_pages(self.sql, limit)?;
-        let done = work(self);
-        limit_pages(self.sql, NO_LIMIT)?;
-        done
-    }
-}
-
-fn limit_pages(sql: &Connection, pages: i64) -> rusqlite::Result<()> {
-    sql.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
-}
+const REOPEN_INTERVAL: Duration = Duration::from_millis(200);
 
 /// An operation that waits. It may run twice, so it must not consume what it works on.
 trait Job: Send {
@@ -173,7 +123,7 @@ impl Writer {
             _room: room,
         };
         self.jobs.send(Box::new(call)).map_err(|_| closed())?;
-        match tokio::time::timeout(ANSWER, answered).await {
+        match tokio::time::timeout(ANSWER_TIMEOUT, answered).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(closed()),
             Err(_) => Err(QueueError::Unavailable(
@@ -196,8 +146,8 @@ struct Store {
 
 impl Store {
     fn serve(mut self, mut waiting: mpsc::UnboundedReceiver<Box<dyn Job>>) {
-        let mut group = Vec::with_capacity(GROUP);
-        while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
+        let mut group = Vec::with_capacity(MAX_GROUP);
+        while waiting.blocking_recv_many(&mut group, MAX_GROUP) > 0 {
             group.retain(|job| !job.abandoned());
             self.commit(&mut group);
         }
@@ -251,7 +201,7 @@ impl Store {
             return Ok(());
         }
         if let Some((since, error)) = &self.broken
-            && since.elapsed() < REOPEN_EVERY
+            && since.elapsed() < REOPEN_INTERVAL
         {
             return Err(error.clone());
         }
@@ -299,7 +249,7 @@ fn transact(opened: &mut Opened, now: i64, group: &mut [Box<dyn Job>]) -> rusqli
         job.run(&mut tx)?;
     }
     tx.index_some()?;
-    tx.flush_tally()?;
+    tx.flush_counters()?;
     let empty_log = tx.empty_log;
     transaction.commit()?;
     if empty_log {
@@ -315,16 +265,4 @@ fn empty(connection: &Connection) {
     if let Err(error) = emptied {
         tracing::debug!(%error, "the write-ahead log could not be emptied yet");
     }
-}
-
-/// A duration as SQLite keeps it; far enough from the end of the range to be added to a time.
-pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis())
-        .unwrap_or(i64::MAX)
-        .min(i64::MAX / 4)
-}
-
-/// A stored number that cannot be negative.
-pub(super) fn unsigned(value: i64) -> Millis {
-    u64::try_from(value).unwrap_or(0)
 }

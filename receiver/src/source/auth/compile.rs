@@ -7,9 +7,9 @@ use super::{
     HmacScheme, HmacVerifier, MESSAGE_SIGNED, MessageVerifier, Place, TokenVerifier, Verifier,
     without_line_break,
 };
+use crate::secret_value::ReadSecret;
 use crate::source::challenge::{Challenge, Key};
 use crate::source::preset::{Preset, PresetToken};
-use crate::source::secrets::ReadSecret;
 
 /// Builds the verifier for bodies of this format. Errors start with the field below `spec.auth`.
 pub(in crate::source) fn verifier(

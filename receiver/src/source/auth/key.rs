@@ -11,6 +11,8 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 use subtle::ConstantTimeEq as _;
 
+use crate::secret_value::without_line_break;
+
 /// All keys of a webhook, at least one.
 #[derive(Debug)]
 pub(super) struct Keys(Vec<Key>);
@@ -107,20 +109,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// A Secret's text without the line break that editors and `echo` leave behind it; nothing else is taken away. A binary
-/// key stays whole: its last byte may look like one.
-pub fn without_line_break(value: &[u8]) -> &[u8] {
-    let Some(text) = value.strip_suffix(b"\n") else {
-        return value;
-    };
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    let is_binary = |c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n');
-    match std::str::from_utf8(text) {
-        Ok(characters) if !characters.contains(is_binary) => text,
-        _ => value,
-    }
-}
 
 fn key(algorithm: HmacAlgorithm, format: Option<&SecretFormat>, value: &[u8]) -> Result<Key, String> {
     let value = without_line_break(value);

@@ -22,9 +22,10 @@ pub use certificate::{CertificateRule, Connection};
 pub(super) use compile::{challenges, verifier};
 pub use extract::Place;
 pub use hmac::{HmacScheme, HmacVerifier};
-pub use key::without_line_break;
 pub use message::{MessageVerifier, SIGNED as MESSAGE_SIGNED};
 pub use token::TokenVerifier;
+
+pub use crate::secret_value::without_line_break;
 
 /// A request as verification sees it: raw.
 #[derive(Debug, Clone, Copy)]

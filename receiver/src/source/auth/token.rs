@@ -6,8 +6,8 @@ use leadgate_crds::lead_webhook::TokenEncoding;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::key::without_line_break;
 use super::{AuthError, Place, RawRequest};
+use crate::secret_value::without_line_break;
 
 /// Where a fixed secret stands, and which are right.
 pub struct TokenVerifier {

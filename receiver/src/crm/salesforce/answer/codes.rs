@@ -1,8 +1,12 @@
 //! Salesforce's error codes, as a table.
 
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
-use super::{Answer, CONCURRENT, DAILY, Error, record_id, record_ids, several_message};
+use super::meaning::{
+    Answer, Error, RETRY_AFTER_DAILY_LIMIT, RETRY_AFTER_RATE_LIMITED, names, record_id, record_ids,
+    several_message, word,
+};
 use crate::crm::{Failure, RefusedProperty};
 
 /// What the first error whose code is known means; `None`: the HTTP status decides.
@@ -11,86 +15,86 @@ pub(super) fn answer(errors: &[Error<'_>], object: &str, text: &str) -> Option<A
 }
 
 fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option<Answer> {
-    let failure = |reason: &'static str, message: String| Failure::new(reason, message).with_answer(text);
-    let retry = |reason: &'static str, message: &str, unknown: bool| Answer::Retry {
+    let failure = |reason: FailureReason, message: String| Failure::new(reason, message).with_answer(text);
+    let retry = |reason: FailureReason, message: &str, in_doubt: bool| Answer::Retry {
         after: None,
         why: failure(reason, message.to_owned()),
-        unknown,
+        in_doubt,
     };
     let code = error.code;
     Some(match code {
         "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => Answer::Expired(failure(
-            "InvalidCredentials",
+            FailureReason::InvalidCredentials,
             format!("Salesforce refused the access token ({code})"),
         )),
         "REQUEST_LIMIT_EXCEEDED" if error.message.contains("Concurrent") => Answer::Pause(
-            CONCURRENT,
+            RETRY_AFTER_RATE_LIMITED,
             failure(
-                "RateLimited",
+                FailureReason::RateLimited,
                 "too many long calls to Salesforce at once; lower delivery.concurrency if other apps share the organisation".to_owned(),
             ),
         ),
         "REQUEST_LIMIT_EXCEEDED" | "LIMIT_EXCEEDED" => Answer::Pause(
-            DAILY,
-            failure("DailyLimit", "Salesforce's limit of API requests in 24 hours is used up".to_owned()),
+            RETRY_AFTER_DAILY_LIMIT,
+            failure(FailureReason::DailyLimit, "Salesforce's limit of API requests in 24 hours is used up".to_owned()),
         ),
         "STORAGE_LIMIT_EXCEEDED" => Answer::Pause(
-            DAILY,
+            RETRY_AFTER_DAILY_LIMIT,
             failure(
-                "StorageLimit",
+                FailureReason::StorageLimit,
                 "the Salesforce organisation's data storage is full; free some, or buy more".to_owned(),
             ),
         ),
         "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" => Answer::settings(
-            "ApiDisabled",
+            FailureReason::ApiDisabled,
             format!("Salesforce's API is not open to this user or organisation ({code}); give the user's permission set API Enabled"),
             text,
         ),
         "INSUFFICIENT_ACCESS" => Answer::settings(
-            "MissingPermission",
+            FailureReason::MissingPermission,
             format!("Salesforce's integration user may not do this ({code}); give its permission set create, read and edit on {object}"),
             text,
         ),
         "INVALID_TYPE" => Answer::settings(
-            "UnknownObject",
+            FailureReason::UnknownObject,
             format!("Salesforce has no object {object} that the integration user can see; see salesforce.object and the user's permission set"),
             text,
         ),
         "UNSUPPORTED_API_VERSION" => Answer::settings(
-            "UnknownApiVersion",
+            FailureReason::UnknownApiVersion,
             "Salesforce does not know salesforce.apiVersion; write one that the organisation has".to_owned(),
             text,
         ),
-        "UNABLE_TO_LOCK_ROW" => retry("Locked", LOCKED, false),
-        "ENTITY_IS_LOCKED" => retry("Locked", "the Salesforce record is locked for approval", false),
-        "SERVER_UNAVAILABLE" => retry("Unavailable", "Salesforce is unavailable", false),
+        "UNABLE_TO_LOCK_ROW" => retry(FailureReason::Locked, LOCKED_MESSAGE, false),
+        "ENTITY_IS_LOCKED" => retry(FailureReason::Locked, "the Salesforce record is locked for approval", false),
+        "SERVER_UNAVAILABLE" => retry(FailureReason::Unavailable, "Salesforce is unavailable", false),
         "REQUEST_RUNNING_TOO_LONG" | "QUERY_TIMEOUT" | "UNKNOWN_EXCEPTION" | "CANNOT_EXECUTE_FLOW_TRIGGER_TIMEOUT" => {
-            retry("Unavailable", "Salesforce took too long, or failed", true)
+            retry(FailureReason::Unavailable, "Salesforce took too long, or failed", true)
         }
         // In an all-or-none collection; it says nothing about this record.
-        "ALL_OR_NONE_OPERATION_ROLLED_BACK" => retry("RolledBack", "another record of the call failed", false),
-        "NOT_FOUND" | "ENTITY_IS_DELETED" | "MALFORMED_ID" => Answer::Gone(failure(
-            "RecordNotFound",
+        "ALL_OR_NONE_OPERATION_ROLLED_BACK" => retry(FailureReason::RolledBack, "another record of the call failed", false),
+        "NOT_FOUND" | "ENTITY_IS_DELETED" | "MALFORMED_ID" => Answer::NotFound(failure(
+            FailureReason::RecordNotFound,
             format!("Salesforce has no such record ({code})"),
         )),
-        "CANNOT_UPDATE_CONVERTED_LEAD" => Answer::Gone(failure(
-            "ConvertedLead",
+        "CANNOT_UPDATE_CONVERTED_LEAD" => Answer::NotFound(failure(
+            FailureReason::ConvertedLead,
             "the Salesforce lead was converted and cannot be changed any more".to_owned(),
         )),
         // An update by an id that no record has; with fields it is about what the lead refers to.
-        "INVALID_CROSS_REFERENCE_KEY" if error.fields.is_empty() => Answer::Gone(failure(
-            "RecordNotFound",
+        "INVALID_CROSS_REFERENCE_KEY" if error.fields.is_empty() => Answer::NotFound(failure(
+            FailureReason::RecordNotFound,
             format!("Salesforce has no such record ({code})"),
         )),
         "DUPLICATE_EXTERNAL_ID" => {
             let ids = record_ids(error.message);
             let message = several_message(&ids);
-            Answer::Several(ids, failure("SeveralRecords", message))
+            Answer::Several(ids, failure(FailureReason::SeveralRecords, message))
         }
         "DUPLICATES_DETECTED" => duplicates(error, object, text),
         "DUPLICATE_VALUE" => taken(error, text),
         // A trigger's or flow's text quotes what befell it.
-        _ if names(error.message, TRANSIENT) => retry("Locked", LOCKED, false),
+        _ if names(error.message, TRANSIENT_MARKS) => retry(FailureReason::Locked, LOCKED_MESSAGE, false),
         _ => {
             let why = rejected(code, all)?.with_answer(text);
             match refused(all) {
@@ -101,13 +105,10 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
     })
 }
 
-const LOCKED: &str = "another transaction holds what the Salesforce record needs";
-
-/// The reason of what a trigger or a flow refuses.
-pub(super) const AUTOMATION: &str = "AutomationFailed";
+const LOCKED_MESSAGE: &str = "another transaction holds what the Salesforce record needs";
 
 /// Marks of what passes by itself, wherever they stand (Salesforce's status codes, and Apex's words for a lock).
-const TRANSIENT: &[&str] = &[
+const TRANSIENT_MARKS: &[&str] = &[
     "UNABLE_TO_LOCK_ROW",
     "unable to obtain exclusive access",
     "Record Currently Unavailable",
@@ -117,45 +118,26 @@ const TRANSIENT: &[&str] = &[
     "Read timed out",
 ];
 
-/// Marks of the limits that a transaction has (Apex Developer Guide, "Execution Governors and Limits").
-const LIMITS: &[&str] = &[
-    "LimitException",
-    "Too many",
-    "time limit exceeded",
-    "heap size too large",
-    "governor limit",
-    "TXN_",
-];
-
-fn names(text: &str, marks: &[&str]) -> bool {
-    marks.iter().any(|mark| text.contains(mark))
-}
-
-/// Whether an answer says that a transaction's limits were exceeded.
-pub(super) fn names_a_limit(text: &str) -> bool {
-    names(text, LIMITS)
-}
-
 /// The fields without which the record would be taken, if all errors are about such.
 fn refused(all: &[Error<'_>]) -> Option<Vec<RefusedProperty>> {
     let mut properties = Vec::new();
     for error in all {
         let reason = match error.code {
-            "STRING_TOO_LONG" => "TooLong",
+            "STRING_TOO_LONG" => FailureReason::TooLong,
             "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" | "BAD_VALUE_FOR_RESTRICTED_PICKLIST" => {
-                "InvalidOption"
+                FailureReason::InvalidOption
             }
-            "INVALID_FIELD" | "INVALID_FIELD_TYPE" => "UnknownProperty",
+            "INVALID_FIELD" | "INVALID_FIELD_TYPE" => FailureReason::UnknownProperty,
             "INVALID_FIELD_FOR_INSERT_UPDATE"
             | "INVALID_FIELD_WHEN_USING_TEMPLATE"
-            | "FIELD_NOT_UPDATABLE" => "ReadOnlyProperty",
+            | "FIELD_NOT_UPDATABLE" => FailureReason::ReadOnlyProperty,
             "INVALID_EMAIL_ADDRESS"
             | "FIELD_INTEGRITY_EXCEPTION"
             | "FIELD_FILTER_VALIDATION_EXCEPTION"
             | "NUMBER_OUTSIDE_VALID_RANGE"
             | "INVALID_TYPE_ON_FIELD_IN_RECORD"
             | "INVALID_CROSS_REFERENCE_KEY"
-            | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => "InvalidProperty",
+            | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => FailureReason::InvalidProperty,
             _ => return None,
         };
         let fields = fields(error);
@@ -164,7 +146,7 @@ fn refused(all: &[Error<'_>]) -> Option<Vec<RefusedProperty>> {
         }
         properties.extend(fields.into_iter().map(|field| RefusedProperty {
             property: field.to_owned(),
-            reason,
+            reason: reason.clone(),
         }));
     }
     (!properties.is_empty()).then_some(properties)
@@ -220,7 +202,10 @@ fn duplicates(error: &Error<'_>, object: &str, text: &str) -> Answer {
     let message = format!(
         "a Salesforce duplicate rule objects: it found {found}{other}; decide whether one of them is the lead's, or set salesforce.duplicateRule: AllowSave"
     );
-    Answer::Duplicates(ids, Failure::new("DuplicateRule", message).with_answer(text))
+    Answer::Duplicates(
+        ids,
+        Failure::new(FailureReason::DuplicateRule, message).with_answer(text),
+    )
 }
 
 /// "duplicate value found: Field__c duplicates value on record with id: 00Q…"; either may be `<unknown>`.
@@ -241,7 +226,7 @@ fn taken(error: &Error<'_>, text: &str) -> Answer {
         .unwrap_or_default();
     let field = word(field).to_owned();
     let why = Failure::new(
-        "UniqueValueTaken",
+        FailureReason::UniqueValueTaken,
         if field.is_empty() {
             "another Salesforce record has one of the lead's unique values".to_owned()
         } else {
@@ -258,15 +243,21 @@ fn taken(error: &Error<'_>, text: &str) -> Answer {
 /// What will never be accepted: the field names of all errors, and no value.
 fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
     let reason = match code {
-        "REQUIRED_FIELD_MISSING" => "RequiredFieldMissing",
-        "INVALID_EMAIL_ADDRESS" => "InvalidEmail",
-        "STRING_TOO_LONG" => "ValueTooLong",
-        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" | "BAD_VALUE_FOR_RESTRICTED_PICKLIST" => "InvalidOption",
-        "INVALID_FIELD" | "INVALID_FIELD_TYPE" => "UnknownProperty",
-        "INVALID_FIELD_FOR_INSERT_UPDATE" | "INVALID_FIELD_WHEN_USING_TEMPLATE" => "ReadOnlyProperty",
-        "FIELD_CUSTOM_VALIDATION_EXCEPTION" => "ValidationRule",
-        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" | "CANNOT_EXECUTE_FLOW_TRIGGER" | "APEX_ERROR" => AUTOMATION,
-        "INSUFFICIENT_ACCESS_OR_READONLY" => "RecordReadOnly",
+        "REQUIRED_FIELD_MISSING" => FailureReason::RequiredFieldMissing,
+        "INVALID_EMAIL_ADDRESS" => FailureReason::InvalidEmail,
+        "STRING_TOO_LONG" => FailureReason::ValueTooLong,
+        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" | "BAD_VALUE_FOR_RESTRICTED_PICKLIST" => {
+            FailureReason::InvalidOption
+        }
+        "INVALID_FIELD" | "INVALID_FIELD_TYPE" => FailureReason::UnknownProperty,
+        "INVALID_FIELD_FOR_INSERT_UPDATE" | "INVALID_FIELD_WHEN_USING_TEMPLATE" => {
+            FailureReason::ReadOnlyProperty
+        }
+        "FIELD_CUSTOM_VALIDATION_EXCEPTION" => FailureReason::ValidationRule,
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" | "CANNOT_EXECUTE_FLOW_TRIGGER" | "APEX_ERROR" => {
+            FailureReason::AutomationFailed
+        }
+        "INSUFFICIENT_ACCESS_OR_READONLY" => FailureReason::RecordReadOnly,
         "FIELD_INTEGRITY_EXCEPTION"
         | "FIELD_FILTER_VALIDATION_EXCEPTION"
         | "FIELD_NOT_UPDATABLE"
@@ -274,7 +265,7 @@ fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
         | "INVALID_TYPE_ON_FIELD_IN_RECORD"
         | "INVALID_CROSS_REFERENCE_KEY"
         | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"
-        | "JSON_PARSER_ERROR" => "InvalidProperty",
+        | "JSON_PARSER_ERROR" => FailureReason::InvalidProperty,
         _ => return None,
     };
     let mut listed: Vec<String> = Vec::new();
@@ -285,19 +276,19 @@ fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
     }
     listed.dedup();
     let remedy = match reason {
-        "RequiredFieldMissing" => {
+        FailureReason::RequiredFieldMissing => {
             "; map them in properties, or give salesforce.fallbacks for LastName and Company"
         }
-        "UnknownProperty" | "ReadOnlyProperty" => {
+        FailureReason::UnknownProperty | FailureReason::ReadOnlyProperty => {
             "; correct the sink's properties, or the user's field permissions"
         }
-        "ValidationRule" => {
+        FailureReason::ValidationRule => {
             "; a validation rule of the organisation refused the lead, its words are in the dead letter"
         }
-        AUTOMATION => {
+        FailureReason::AutomationFailed => {
             "; a flow or trigger of the organisation refused the lead, its words are in the dead letter"
         }
-        "RecordReadOnly" => "; share the record with the integration user for editing",
+        FailureReason::RecordReadOnly => "; share the record with the integration user for editing",
         _ => "",
     };
     Some(Failure::new(
@@ -319,7 +310,7 @@ pub(in super::super) fn unknown_field(answer: &Answer) -> Option<&str> {
         return None;
     };
     let field = quoted_field(&why.answer);
-    (why.reason == "UnknownProperty" && !field.is_empty()).then_some(field)
+    (why.reason == FailureReason::UnknownProperty && !field.is_empty()).then_some(field)
 }
 
 /// "No such column 'Foo__c' on sobject of type Lead": the field stands only in the message.
@@ -328,13 +319,4 @@ fn quoted_field(message: &str) -> &str {
         return "";
     };
     rest.split_once('\'').map_or("", |(field, _)| word(field))
-}
-
-/// A field's name or a code: short and without blanks, so never a person's value.
-pub(in super::super) fn word(text: &str) -> &str {
-    let is_word = text.len() <= 80
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
-    if is_word { text } else { "" }
 }

@@ -2,20 +2,21 @@
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
+use super::meaning::record_ids;
 use super::*;
 
 fn shown(answer: Answer) -> String {
     let (kind, why) = match answer {
         Answer::Done(id) => return format!("Done {}", id.unwrap_or_default()),
         Answer::Expired(why) => ("Expired".to_owned(), why),
-        Answer::Gone(why) => ("Gone".to_owned(), why),
+        Answer::NotFound(why) => ("NotFound".to_owned(), why),
         Answer::Several(ids, why) => (format!("Several {}", ids.join(",")), why),
         Answer::Duplicates(ids, why) => (format!("Duplicates {}", ids.join(",")), why),
         Answer::Taken { field, holder, why } => {
             (format!("Taken {field} {}", holder.unwrap_or_default()), why)
         }
-        Answer::Retry { after, why, unknown } => (
-            format!("Retry {} {unknown}", after.map_or(0, |d| d.as_secs())),
+        Answer::Retry { after, why, in_doubt } => (
+            format!("Retry {} {in_doubt}", after.map_or(0, |d| d.as_secs())),
             why,
         ),
         Answer::Pause(pause, why) => (format!("Pause {}", pause.as_secs()), why),
@@ -137,13 +138,13 @@ fn every_documented_answer_has_its_meaning() {
             404,
             none,
             r#"[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}]"#,
-            "Gone RecordNotFound: Salesforce has no such record",
+            "NotFound RecordNotFound: Salesforce has no such record",
         ),
         (
             404,
             none,
             r#"[{"errorCode":"ENTITY_IS_DELETED","message":"entity is deleted"}]"#,
-            "Gone RecordNotFound: Salesforce has no such record",
+            "NotFound RecordNotFound: Salesforce has no such record",
         ),
         (
             404,
@@ -155,7 +156,7 @@ fn every_documented_answer_has_its_meaning() {
             400,
             none,
             r#"[{"errorCode":"CANNOT_UPDATE_CONVERTED_LEAD","message":"cannot reference converted lead","fields":[]}]"#,
-            "Gone ConvertedLead: the Salesforce lead was converted",
+            "NotFound ConvertedLead: the Salesforce lead was converted",
         ),
         (
             400,
@@ -360,7 +361,7 @@ fn items_of_a_collection_mean_the_same() {
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "INVALID_CROSS_REFERENCE_KEY", "message": "invalid cross reference id", "fields": []}]}),
-            "Gone RecordNotFound: Salesforce has no such record",
+            "NotFound RecordNotFound: Salesforce has no such record",
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW", "message": "x", "fields": []}]}),

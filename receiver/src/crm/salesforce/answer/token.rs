@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
-use super::{Answer, SETTINGS, word};
-use crate::crm::{Failure, retry_after};
+use super::meaning::{Answer, RETRY_AFTER_MISCONFIGURED, word};
+use crate::crm::Failure;
+use crate::outbound::retry_after;
 
 /// The result of a sign-in.
 #[derive(Debug)]
@@ -25,8 +27,8 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
         200..=299 => match body.get("access_token").and_then(Value::as_str) {
             Some(token) if !token.is_empty() => return Token::Given(token.to_owned()),
             _ => pause(
-                SETTINGS,
-                "InvalidCredentials",
+                RETRY_AFTER_MISCONFIGURED,
+                FailureReason::InvalidCredentials,
                 "Salesforce's sign-in gave no access token; check salesforce.instanceUrl and loginUrl"
                     .to_owned(),
             ),
@@ -34,14 +36,14 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
         429 | 500..=599 => Answer::Retry {
             after,
             why: Failure::new(
-                "SignInUnavailable",
+                FailureReason::SignInUnavailable,
                 format!("Salesforce's sign-in failed ({status})"),
             ),
-            unknown: false,
+            in_doubt: false,
         },
         300..=399 | 404 | 405 => pause(
-            SETTINGS,
-            "InvalidCredentials",
+            RETRY_AFTER_MISCONFIGURED,
+            FailureReason::InvalidCredentials,
             format!(
                 "there is no Salesforce sign-in at this address ({status}); check salesforce.instanceUrl (client credentials) or loginUrl"
             ),
@@ -49,8 +51,8 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
         _ => {
             let code = word(body.get("error").and_then(Value::as_str).unwrap_or_default());
             pause(
-                after.unwrap_or(SETTINGS),
-                "InvalidCredentials",
+                after.unwrap_or(RETRY_AFTER_MISCONFIGURED),
+                FailureReason::InvalidCredentials,
                 format!(
                     "Salesforce refused to sign in ({status} {code}); {}",
                     remedy(code)
@@ -61,7 +63,7 @@ pub(in super::super) fn token(status: u16, headers: &HeaderMap, text: &str) -> T
     Token::Refused(refused)
 }
 
-fn pause(period: Duration, reason: &'static str, message: String) -> Answer {
+fn pause(period: Duration, reason: FailureReason, message: String) -> Answer {
     Answer::Pause(period, Failure::new(reason, message))
 }
 

@@ -13,7 +13,7 @@ use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKe
 use serde_json::Value;
 
 use super::*;
-use crate::crm::throttle::Unlimited;
+use crate::throttle::Unlimited;
 
 fn openssl(words: &[&str]) -> Vec<u8> {
     let output = std::process::Command::new("openssl")

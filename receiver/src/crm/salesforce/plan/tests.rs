@@ -5,7 +5,8 @@ use std::time::Duration;
 use leadgate_crds::crm_sink::{ContactMatch, Overwrite, PartialMatch};
 use serde_json::json;
 
-use super::super::{ExternalId, SignIn};
+use super::super::auth::SignIn;
+use super::super::settings::ExternalId;
 use super::*;
 use crate::expression::{Names, Program};
 
@@ -135,11 +136,11 @@ fn fields_are_left_out_only_if_the_person_stays_known() {
             .iter()
             .map(|name| RefusedProperty {
                 property: (*name).to_owned(),
-                reason: "TooLong",
+                reason: FailureReason::TooLong,
             })
             .collect();
         let lead = lead(json!({"email": "a@x.de"})).upsert;
-        match super::refused(&lead, Failure::new("X", "x"), given) {
+        match super::refused(&lead, Failure::new(FailureReason::Refused, "x"), given) {
             Outcome::Refused { properties, .. } => properties.into_iter().map(|p| p.property).collect(),
             Outcome::Reject(_) => vec!["reject".to_owned()],
             other => panic!("{other:?}"),
@@ -169,10 +170,10 @@ fn what_is_for_new_records_is_sent_with_them_alone() {
 
 #[test]
 fn the_record_is_found_by_memory_then_external_id_then_keys() {
-    let by = |record, unknown, value: Value| {
+    let by = |record, in_doubt, value: Value| {
         let mut lead = lead(value);
         lead.upsert.record = record;
-        lead.upsert.unknown = unknown;
+        lead.upsert.in_doubt = in_doubt;
         lead
     };
     let person = || json!({"email": "a@x.de", "phone": "+491", "submissionId": "s1"});
@@ -284,7 +285,7 @@ fn the_record_is_found_by_memory_then_external_id_then_keys() {
 fn a_lost_answer_never_leads_to_a_second_record() {
     let unknown = |value: Value| {
         let mut lead = lead(value);
-        lead.upsert.unknown = true;
+        lead.upsert.in_doubt = true;
         lead
     };
     assert_eq!(

@@ -10,7 +10,8 @@ use leadgate_crds::crm_sink::Overwrite;
 use serde_json::json;
 
 use super::*;
-use crate::crm::throttle::Unlimited;
+use crate::crm::Crm as _;
+use crate::throttle::Unlimited;
 use script::{PAGE, Script, Step, ada, known, lead};
 
 #[tokio::test]
@@ -111,7 +112,7 @@ async fn each_way_through_the_calls_ends_as_it_must() {
                 ("POST /new", 409, json!({})),
                 ("GET /find", 200, json!([])),
             ],
-            "retry AwaitingVisibility unknown=false",
+            "retry AwaitingVisibility in_doubt=false",
         ),
         (
             "an update meets another record's value",
@@ -125,28 +126,28 @@ async fn each_way_through_the_calls_ends_as_it_must() {
             None,
             false,
             vec![("GET /find", 200, json!([])), ("POST /new", 502, json!({}))],
-            "retry Unavailable unknown=true",
+            "retry Unavailable in_doubt=true",
         ),
         (
             "a failed lookup created nothing",
             None,
             false,
             vec![("GET /find", 502, json!({}))],
-            "retry Unavailable unknown=false",
+            "retry Unavailable in_doubt=false",
         ),
         (
             "a failed update created nothing",
             Some(known("3")),
             false,
             vec![("PATCH /3", 500, json!({}))],
-            "retry Unavailable unknown=false",
+            "retry Unavailable in_doubt=false",
         ),
         (
             "after a lost answer the lookup is not believed at once",
             None,
             true,
             vec![],
-            "retry AwaitingVisibility unknown=false",
+            "retry AwaitingVisibility in_doubt=false",
         ),
         (
             "a lookup that is not there is no empty one",
@@ -167,35 +168,35 @@ async fn each_way_through_the_calls_ends_as_it_must() {
             None,
             false,
             vec![("GET /find", 200, json!([ada(5)])), ("PATCH /5", 410, json!({}))],
-            "retry RecordGone unknown=false",
+            "retry RecordGone in_doubt=false",
         ),
         (
             "a page instead of the list",
             None,
             false,
             vec![("GET /find", 200, json!(PAGE))],
-            "retry ForeignAnswer unknown=false",
+            "retry ForeignAnswer in_doubt=false",
         ),
         (
             "JSON instead of the list",
             None,
             false,
             vec![("GET /find", 200, json!({"message": "maintenance"}))],
-            "retry AnswerNotUnderstood unknown=false",
+            "retry AnswerNotUnderstood in_doubt=false",
         ),
         (
             "a page instead of the new record",
             None,
             false,
             vec![("GET /find", 200, json!([])), ("POST /new", 200, json!(PAGE))],
-            "retry ForeignAnswer unknown=true",
+            "retry ForeignAnswer in_doubt=true",
         ),
         (
             "a page instead of the update's answer",
             Some(known("3")),
             false,
             vec![("PATCH /3", 200, json!(PAGE))],
-            "retry ForeignAnswer unknown=false",
+            "retry ForeignAnswer in_doubt=false",
         ),
         (
             "a new record without an id",
@@ -205,7 +206,7 @@ async fn each_way_through_the_calls_ends_as_it_must() {
                 ("GET /find", 200, json!([])),
                 ("POST /new", 201, json!({"ok": true})),
             ],
-            "retry RecordIdMissing unknown=true",
+            "retry RecordIdMissing in_doubt=true",
         ),
         (
             "a firewall dislikes the lead",
@@ -249,10 +250,10 @@ async fn each_way_through_the_calls_ends_as_it_must() {
             "reject Refused \"no\"",
         ),
     ];
-    for (case, record, unknown, steps, expected) in table {
+    for (case, record, in_doubt, steps, expected) in table {
         let script = Script::new(steps, Duration::from_mins(1), Overwrite::Always, false).await;
         assert_eq!(
-            script.deliver(lead(record, unknown)).await,
+            script.deliver(lead(record, in_doubt)).await,
             expected,
             "{case}: {:?}",
             script.bodies()
@@ -277,14 +278,14 @@ async fn a_lost_answer_waits_out_the_searchs_lag_and_no_longer() {
     let script = Script::new(steps, lag, Overwrite::Always, false).await;
     assert_eq!(
         script.deliver(lead(None, false)).await,
-        "retry Unavailable unknown=true"
+        "retry Unavailable in_doubt=true"
     );
     assert_eq!(
         script.deliver(lead(None, true)).await,
-        "retry AwaitingVisibility unknown=false"
+        "retry AwaitingVisibility in_doubt=false"
     );
     tokio::time::sleep(lag).await;
-    // The queue still says that it is unknown: it waits once, not for ever.
+    // The queue still says that it is in doubt: it waits once, not for ever.
     assert_eq!(script.deliver(lead(None, true)).await, "delivered 7");
     // Where the lookup never lags, it is believed at once.
     let steps = vec![("GET /find", 200, json!([ada(7)])), ("PATCH /7", 200, json!({}))];
@@ -305,7 +306,7 @@ async fn what_the_crm_does_not_name_is_looked_for_and_made_no_third_time() {
     let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
     assert_eq!(
         script.deliver(lead(None, false)).await,
-        "retry RecordIdMissing unknown=true"
+        "retry RecordIdMissing in_doubt=true"
     );
     assert_eq!(script.deliver(lead(None, true)).await, "delivered 7");
     // It does not, and the CRM is silent again.
@@ -317,7 +318,7 @@ async fn what_the_crm_does_not_name_is_looked_for_and_made_no_third_time() {
     let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
     assert_eq!(
         script.deliver(lead(None, true)).await,
-        "retry ForeignAnswer unknown=true"
+        "retry ForeignAnswer in_doubt=true"
     );
 }
 
@@ -402,7 +403,7 @@ async fn what_stands_in_the_record_is_not_replaced() {
     .await;
     assert_eq!(
         script.deliver(lead(Some(known("5")), false)).await,
-        "retry AwaitingVisibility unknown=false"
+        "retry AwaitingVisibility in_doubt=false"
     );
 }
 
@@ -411,10 +412,10 @@ async fn one_call_does_it_all_where_the_crm_can() {
     let put = "PUT /c/ada%40example.com";
     for (status, body, expected) in [
         (200, json!({"id": "x1"}), "delivered x1"),
-        (200, json!(PAGE), "retry ForeignAnswer unknown=false"),
+        (200, json!(PAGE), "retry ForeignAnswer in_doubt=false"),
         (409, json!({"existing": 4}), "hold RecordConflict 4"),
         (404, json!({}), "reject UnknownPath {}"),
-        (503, json!({}), "retry Unavailable unknown=false"),
+        (503, json!({}), "retry Unavailable in_doubt=false"),
         (401, json!({}), "pause InvalidCredentials"),
     ] {
         let script = Script::new(vec![(put, status, body)], Duration::ZERO, Overwrite::Always, true).await;
@@ -426,7 +427,7 @@ async fn one_call_does_it_all_where_the_crm_can() {
 }
 
 #[tokio::test]
-async fn an_inspection_asks_for_nobody_and_writes_nothing() {
+async fn a_preflight_asks_for_nobody_and_writes_nothing() {
     let nobody = "GET /c/leadgate-check%40leadgate.invalid";
     let table = [
         (false, "GET /find", 200, json!([]), "reachable, credentials good"),
@@ -464,12 +465,12 @@ async fn an_inspection_asks_for_nobody_and_writes_nothing() {
             upsert,
         )
         .await;
-        let found = script.rest.inspect(&[], &[], &Unlimited).await;
+        let found = script.rest.preflight(&[], &[], &Unlimited).await;
         assert_eq!((found.reachable, found.problems.len()), (Some(Ok(())), 0));
-        let credentials = match found.credentials {
+        let credentials = match &found.credentials {
             None => "unknown",
             Some(Ok(())) => "good",
-            Some(Err(why)) => why.reason,
+            Some(Err(why)) => why.reason.as_str(),
         };
         assert_eq!(
             format!("reachable, credentials {credentials}"),

@@ -1,14 +1,16 @@
 //! Whether the CRM answers and takes the credentials, found out without writing anything: the lookup for a person who
 //! does not exist, or a GET of the upsert's path for that person.
 
+use leadgate_crds::reason::FailureReason;
 use reqwest::Method;
 use serde_json::json;
 
-use super::answer::{Answer, Seen, classify};
-use super::client::{Rest, method};
+use super::answer::{Seen, classify};
+use super::api::{Api, method};
+use super::description::{Flow, Settings};
 use super::request::{Request, Variables, request};
-use super::settings::Flow;
-use crate::crm::{Failure, Inspection, Outcome, Throttle, Upsert};
+use crate::crm::answer::Answer;
+use crate::crm::{Failure, Outcome, PreflightReport, Throttle, Upsert};
 
 /// Nobody has this address (RFC 2606) or this number (the range of fiction in North America).
 fn nobody() -> Upsert {
@@ -24,27 +26,30 @@ fn nobody() -> Upsert {
     }
 }
 
-pub(super) async fn inspect(rest: &Rest, throttle: &dyn Throttle) -> Inspection {
-    let (method, request) = harmless(rest);
-    match rest.send(&method, &request, throttle).await {
+pub(super) async fn preflight(settings: &Settings, api: &Api, throttle: &dyn Throttle) -> PreflightReport {
+    let (method, request) = harmless(settings);
+    match api.send(&method, &request, throttle).await {
         Ok(reply) => {
             let seen = Seen::new(reply, "lookup");
-            match classify(&rest.settings.answers, &seen, None, &[]) {
+            match classify(&settings.answers, &seen, None, &[]) {
                 // Nobody says that the path of an upsert can be read.
                 Answer::Suspect { own: false, .. }
-                    if matches!(rest.settings.flow, Flow::Upsert(_))
-                        && matches!(seen.status(), 404 | 405) =>
+                    if matches!(settings.flow, Flow::Upsert(_)) && matches!(seen.status(), 404 | 405) =>
                 {
-                    Inspection {
+                    PreflightReport {
                         reachable: Some(Ok(())),
-                        ..Inspection::default()
+                        ..PreflightReport::default()
                     }
                 }
-                Answer::Unproven(why) | Answer::Suspect { why, own: false } => Inspection {
+                Answer::Suspect { why, own: false, .. } => PreflightReport {
                     reachable: Some(Err(why)),
-                    ..Inspection::default()
+                    ..PreflightReport::default()
                 },
-                answer => Inspection {
+                Answer::Retry { why, .. } if why.reason == FailureReason::ForeignAnswer => PreflightReport {
+                    reachable: Some(Err(why)),
+                    ..PreflightReport::default()
+                },
+                answer => PreflightReport {
                     reachable: Some(Ok(())),
                     credentials: credentials(answer, seen.status()),
                     problems: Vec::new(),
@@ -56,11 +61,11 @@ pub(super) async fn inspect(rest: &Rest, throttle: &dyn Throttle) -> Inspection 
 }
 
 /// A request that changes nothing.
-fn harmless(rest: &Rest) -> (Method, Request) {
+fn harmless(settings: &Settings) -> (Method, Request) {
     let nobody = nobody();
     let variables = Variables::of(&nobody);
-    let base = &rest.settings.base_url;
-    let made = match &rest.settings.flow {
+    let base = &settings.base_url;
+    let made = match &settings.flow {
         Flow::Find(find) => {
             request(base, &find.lookup.call, &variables).map(|r| (method(&find.lookup.call), r))
         }
@@ -84,30 +89,30 @@ fn harmless(rest: &Rest) -> (Method, Request) {
 
 fn credentials(answer: Answer, status: u16) -> Option<Result<(), Failure>> {
     match answer {
-        Answer::Pause(_, why) if why.reason == "InvalidCredentials" => Some(Err(why)),
+        Answer::Pause(_, why) if why.reason == FailureReason::InvalidCredentials => Some(Err(why)),
         // Not even nobody may be looked for.
         Answer::Suspect { why, .. } => Some(Err(Failure {
-            reason: "InvalidCredentials",
+            reason: FailureReason::InvalidCredentials,
             ..why
         })),
         // Neither says whether the credentials were looked at.
-        Answer::Pause(..) | Answer::Retry(..) => None,
+        Answer::Pause(..) | Answer::Retry { .. } => None,
         _ if status >= 500 => None,
         _ => Some(Ok(())),
     }
 }
 
-fn without_answer(outcome: Outcome) -> Inspection {
+fn without_answer(outcome: Outcome) -> PreflightReport {
     match outcome {
-        Outcome::Pause { why, .. } if why.reason == "InvalidCredentials" => Inspection {
+        Outcome::Pause { why, .. } if why.reason == FailureReason::InvalidCredentials => PreflightReport {
             reachable: Some(Ok(())),
             credentials: Some(Err(why)),
             problems: Vec::new(),
         },
-        Outcome::Retry { why, .. } => Inspection {
+        Outcome::Retry { why, .. } => PreflightReport {
             reachable: Some(Err(why)),
-            ..Inspection::default()
+            ..PreflightReport::default()
         },
-        _ => Inspection::default(),
+        _ => PreflightReport::default(),
     }
 }

@@ -1,50 +1,146 @@
-//! `spec.salesforce`.
+//! `spec.salesforce`, compiled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use leadgate_crds::CrmSinkSpec;
 use leadgate_crds::common::SecretKeyRef;
-use leadgate_crds::crm_sink::{DuplicateRule, ExternalId, Salesforce, SalesforceAuthFlow};
+use leadgate_crds::crm_sink::{self, DuplicateRule, Fallbacks, SalesforceAuthFlow};
 
-use super::secret_text;
-use crate::crm::Matching;
-use crate::crm::salesforce::{self, SignIn, rsa_key};
+use super::Salesforce;
+use super::auth::{SignIn, rsa_key};
+use crate::crm::properties::PHONE;
+use crate::crm::{Crm, CrmSettings, CrmSpec, Matching};
 use crate::expression::{Names, Program};
-use crate::source::ReadSecret;
+use crate::secret_value::{ReadSecret, secret_text};
 
 const CLIENT_ID: &str = "the connected app's consumer key";
 const CLIENT_SECRET: &str = "the connected app's consumer secret";
 
-/// Compiles; every error names its field and the remedy.
-pub(super) fn settings(
-    spec: &Salesforce,
-    timeout: Duration,
-    matching: Matching,
-    read_secret: &ReadSecret<'_>,
-) -> Result<salesforce::Settings, Vec<String>> {
-    let sign_in = sign_in(spec, read_secret);
-    let external_id = spec.external_id.as_ref().map(external_id).transpose();
-    match (sign_in, external_id) {
-        (Ok(sign_in), Ok(external_id)) => Ok(salesforce::Settings {
-            instance_url: spec.instance_url.clone(),
-            api_version: spec.api_version.clone(),
-            object: spec.object.clone(),
-            external_id,
-            sign_in,
-            allow_save: spec.duplicate_rule == DuplicateRule::AllowSave,
-            assignment_rule: spec.assignment_rule,
-            fallbacks: spec.fallbacks.clone().unwrap_or_default(),
-            timeout,
-            matching,
-        }),
-        (sign_in, external_id) => {
-            let mut errors = sign_in.err().unwrap_or_default();
-            errors.extend(external_id.err());
-            Err(errors)
+/// Salesforce's own fields of a Lead, for sinks without `properties`.
+pub const STANDARD_PROPERTIES: &[(&str, &str)] = &[
+    ("Email", "lead.email"),
+    ("FirstName", "lead.firstName"),
+    ("LastName", "lead.lastName"),
+    ("Phone", PHONE),
+    ("Company", "lead.company"),
+    ("Title", "lead.jobTitle"),
+    ("Website", "lead.website"),
+    ("Street", "lead.address"),
+    ("City", "lead.city"),
+    ("State", "lead.state"),
+    ("PostalCode", "lead.postalCode"),
+    ("Country", "lead.country"),
+    ("Description", "lead.message"),
+];
+
+/// What a Salesforce sink says.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// `https://example.my.salesforce.com`.
+    pub(super) instance_url: String,
+    /// `62.0`.
+    pub(super) api_version: String,
+    /// `Lead`.
+    pub(super) object: String,
+    /// By what a record is created exactly once.
+    pub(super) external_id: Option<ExternalId>,
+    /// How the receiver signs in.
+    pub(super) sign_in: SignIn,
+    /// Save in spite of duplicate rules that allow it.
+    pub(super) allow_save: bool,
+    /// Whether assignment rules run for new records.
+    pub(super) assignment_rule: bool,
+    /// What new records get where the lead has nothing.
+    pub(super) fallbacks: Fallbacks,
+    /// For one call.
+    pub(super) timeout: Duration,
+    /// How a lead finds its record.
+    pub(super) matching: Matching,
+}
+
+/// By what a record is created exactly once.
+#[derive(Debug)]
+pub(super) struct ExternalId {
+    /// A field marked "External ID" and "Unique".
+    pub(super) field: String,
+    /// Its value, over `lead`, `webhook` and `payload`.
+    pub(super) value: Program,
+}
+
+impl Settings {
+    /// The field that `matching`'s key is compared with: standard objects have `Email` and `Phone`, custom ones have
+    /// fields of the user's own.
+    pub(super) fn key_field(&self, standard: &str) -> String {
+        if self.object.to_ascii_lowercase().ends_with("__c") {
+            format!("{standard}__c")
+        } else {
+            standard.to_owned()
         }
+    }
+
+    /// Leads are converted into contacts, and are read-only from then on.
+    pub(super) fn converts(&self) -> bool {
+        self.object.eq_ignore_ascii_case("Lead")
     }
 }
 
-fn external_id(spec: &ExternalId) -> Result<salesforce::ExternalId, String> {
+impl CrmSettings for Settings {
+    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
+        Arc::new(Salesforce::new(self, client))
+    }
+}
+
+impl CrmSpec for crm_sink::Salesforce {
+    fn compile(
+        &self,
+        sink: &CrmSinkSpec,
+        read_secret: &ReadSecret<'_>,
+    ) -> Result<Arc<dyn CrmSettings>, Vec<String>> {
+        let sign_in = sign_in(self, read_secret);
+        let external_id = self.external_id.as_ref().map(external_id).transpose();
+        match (sign_in, external_id) {
+            (Ok(sign_in), Ok(external_id)) => Ok(Arc::new(Settings {
+                instance_url: self.instance_url.clone(),
+                api_version: self.api_version.clone(),
+                object: self.object.clone(),
+                external_id,
+                sign_in,
+                allow_save: self.duplicate_rule == DuplicateRule::AllowSave,
+                assignment_rule: self.assignment_rule,
+                fallbacks: self.fallbacks.clone().unwrap_or_default(),
+                timeout: sink.delivery.timeout.get(),
+                matching: Matching::from(&sink.matching),
+            })),
+            (sign_in, external_id) => {
+                let mut errors = sign_in.err().unwrap_or_default();
+                errors.extend(external_id.err());
+                Err(errors)
+            }
+        }
+    }
+
+    fn standard_properties(&self) -> &'static [(&'static str, &'static str)] {
+        STANDARD_PROPERTIES
+    }
+
+    fn extends_standard_properties(&self) -> bool {
+        self.object == "Lead"
+    }
+
+    fn has_contacts(&self) -> bool {
+        self.object.eq_ignore_ascii_case("Lead")
+    }
+
+    fn unidentified(&self, maps: &dyn Fn(&str) -> bool) -> Option<String> {
+        (self.external_id.is_none() && !maps("Email") && !maps("Phone")).then(|| {
+            "spec.properties: neither Email nor Phone is given, by which a record is found; add `Email: lead.email`, or set salesforce.externalId"
+                .to_owned()
+        })
+    }
+}
+
+fn external_id(spec: &crm_sink::ExternalId) -> Result<ExternalId, String> {
     if spec.field.eq_ignore_ascii_case("Id") {
         return Err(
             "spec.salesforce.externalId.field: Id is Salesforce's own; create a custom field that is marked External ID and Unique"
@@ -53,13 +149,13 @@ fn external_id(spec: &ExternalId) -> Result<salesforce::ExternalId, String> {
     }
     let value = Program::compile(spec.value.as_str(), &Names::DELIVERY)
         .map_err(|error| format!("spec.salesforce.externalId.value: {error}"))?;
-    Ok(salesforce::ExternalId {
+    Ok(ExternalId {
         field: spec.field.clone(),
         value,
     })
 }
 
-fn sign_in(spec: &Salesforce, read_secret: &ReadSecret<'_>) -> Result<SignIn, Vec<String>> {
+fn sign_in(spec: &crm_sink::Salesforce, read_secret: &ReadSecret<'_>) -> Result<SignIn, Vec<String>> {
     let mut errors = Vec::new();
     // Each in a text of its own, so that all that is missing is told at once.
     let mut text = |at: &str, reference: &SecretKeyRef, what: &str| -> String {
@@ -152,7 +248,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn errors(auth: &Value, external: &Value) -> Vec<String> {
-        let spec: Salesforce = serde_json::from_value(json!({
+        let spec: crm_sink::Salesforce = serde_json::from_value(json!({
             "instanceUrl": "https://x.my.salesforce.com", "auth": auth, "externalId": external,
         }))
         .unwrap();
@@ -162,11 +258,8 @@ mod tests {
             "binary" => Ok(vec![0xff, 0xfe]),
             _ => Err("Secret s has no such key".to_owned()),
         };
-        let matching = Matching::from(&leadgate_crds::crm_sink::Matching::default());
-        settings(&spec, Duration::from_secs(1), matching, &read)
-            .map(|_| ())
-            .err()
-            .unwrap_or_default()
+        let sink: CrmSinkSpec = serde_json::from_value(json!({})).unwrap();
+        spec.compile(&sink, &read).map(|_| ()).err().unwrap_or_default()
     }
 
     #[test]

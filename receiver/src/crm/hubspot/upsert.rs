@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use leadgate_crds::crm_sink::MatchingKey;
-use serde_json::{Map, Value};
+use leadgate_crds::reason::FailureReason;
+use serde_json::Map;
 
-use super::answer::Answer;
-use super::{HubSpot, property, texts, without_email};
-use crate::crm::exchange::NoAnswer;
+use super::HubSpot;
+use super::values::{property, texts, without_email};
+use crate::crm::answer::Answer;
 use crate::crm::{Failure, Known, Outcome, RefusedProperty, Throttle, Upsert, Verdict};
+use crate::outbound::NoAnswer;
 
 /// A search may not show a record for so long after it was written (reported by users: up to 30 s).
 const SEARCH_LAG: Duration = Duration::from_secs(35);
@@ -40,14 +42,14 @@ impl HubSpot {
     }
 
     async fn find_or_create(&self, lead: &Upsert, throttle: &dyn Throttle) -> Result<Outcome, NoAnswer> {
-        let key = self.key(lead);
+        let key = self.settings.key(lead);
         // Without a unique value only the search can tell whether a write whose answer was lost made a record, and it
         // lags behind.
-        if lead.unknown && key.is_none() && lead.record.is_none() {
+        if lead.in_doubt && key.is_none() && lead.record.is_none() {
             return Ok(Outcome::AwaitVisibility {
                 after: SEARCH_LAG,
                 why: Failure::new(
-                    "AwaitingVisibility",
+                    FailureReason::AwaitingVisibility,
                     "the last attempt's answer was lost; waiting until HubSpot's search would show its record",
                 ),
             });
@@ -63,13 +65,13 @@ impl HubSpot {
                 return Ok(outcome);
             }
         }
-        if self.phone_first()
+        if self.settings.phone_first()
             && let Some(outcome) = self.by_matching(lead, throttle).await?
         {
             return Ok(outcome);
         }
         if let Some(key) = &key {
-            let address = if self.by_email() {
+            let address = if self.settings.by_email() {
                 Address::Leave
             } else {
                 Address::Write
@@ -80,7 +82,7 @@ impl HubSpot {
                 return Ok(outcome);
             }
         }
-        if !self.phone_first()
+        if !self.settings.phone_first()
             && let Some(outcome) = self.by_matching(lead, throttle).await?
         {
             return Ok(outcome);
@@ -108,7 +110,7 @@ impl HubSpot {
         let email = property(lead, "email");
         // By the unique property itself the record is looked for anyway.
         let by_email = self.settings.matching.compares(MatchingKey::Email)
-            && (self.settings.unique_property != "email" || self.phone_first())
+            && (self.settings.unique_property != "email" || self.settings.phone_first())
             && self.settings.object == "contacts";
         if by_email && let Some(email) = &email {
             match self.api.read(email, Some("email"), &[], throttle).await? {
@@ -117,7 +119,7 @@ impl HubSpot {
                 Err(answer) => return Ok(Found::Ended(self.outcome(lead, answer))),
             }
         }
-        let phone = self.phone(lead);
+        let phone = self.settings.phone(lead);
         if let Some(phone) = &phone {
             match self
                 .api
@@ -153,7 +155,7 @@ impl HubSpot {
             Address::Leave => without_email(lead),
             Address::Fill => Map::new(),
         };
-        if !plain.is_empty() && !self.reads_first(lead) {
+        if !plain.is_empty() && !self.settings.reads_first(lead) {
             return self.api.update(key, id_property, &plain, throttle).await;
         }
         let names: Vec<&str> = lead.properties.iter().map(|(name, _)| name.as_str()).collect();
@@ -161,7 +163,7 @@ impl HubSpot {
             Ok(record) => record,
             Err(answer) => return Ok(answer),
         };
-        let mut properties = self.to_write(lead, &record.properties);
+        let mut properties = self.settings.to_write(lead, &record.properties);
         let has_one = record.candidate().email.is_some();
         if address == Address::Leave || (address == Address::Fill && has_one) {
             properties.remove("email");
@@ -179,7 +181,7 @@ impl HubSpot {
             Answer::NotFound(why) => Answer::Pause(
                 Duration::from_mins(1),
                 Failure::new(
-                    "UnknownObject",
+                    FailureReason::UnknownObject,
                     format!(
                         "HubSpot knows no object `{}`; see hubspot.object and hubspot.apiVersion",
                         self.settings.object
@@ -205,7 +207,8 @@ impl HubSpot {
         match answer {
             Answer::Refused(why, properties) => {
                 let optional = |refused: &RefusedProperty| {
-                    property(lead, &refused.property).is_some() && !self.identifies(lead, &refused.property)
+                    property(lead, &refused.property).is_some()
+                        && !self.settings.identifies(lead, &refused.property)
                 };
                 if !properties.is_empty() && properties.iter().all(optional) {
                     Outcome::Refused { why, properties }
@@ -222,11 +225,11 @@ impl HubSpot {
         let named = ["email", "firstname", "lastname"]
             .into_iter()
             .any(|name| property(lead, name).is_some());
-        if self.settings.object != "contacts" || named || why.reason != "InvalidLead" {
+        if self.settings.object != "contacts" || named || why.reason != FailureReason::InvalidLead {
             return why;
         }
         let message = "HubSpot makes no contact without email, firstname or lastname; map one of them in spec.properties and replay the lead";
-        Failure::new("RequiredPropertyMissing", message).with_answer(&why.answer)
+        Failure::new(FailureReason::RequiredPropertyMissing, message).with_answer(&why.answer)
     }
 }
 
@@ -234,9 +237,9 @@ impl HubSpot {
 pub(super) fn outcome(answer: Answer) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
-        Answer::Retry { after, why, unknown } => Outcome::Retry { after, why, unknown },
+        Answer::Retry { after, why, in_doubt } => Outcome::Retry { after, why, in_doubt },
         Answer::Pause(pause, why) => Outcome::Pause { pause, why },
-        Answer::Suspect { why, unknown, own } => Outcome::Suspect { why, unknown, own },
+        Answer::Suspect { why, in_doubt, own } => Outcome::Suspect { why, in_doubt, own },
         Answer::Refused(why, _) | Answer::Reject(why) => Outcome::Reject(why),
         Answer::Conflict(id, why) => Outcome::Hold {
             why,
@@ -247,9 +250,4 @@ pub(super) fn outcome(answer: Answer) -> Outcome {
             candidates: Vec::new(),
         },
     }
-}
-
-/// The same text, whatever its case.
-pub(super) fn folded(value: Option<&Value>) -> Option<String> {
-    Some(value?.as_str()?.to_lowercase())
 }

@@ -1,20 +1,46 @@
-//! One HTTP exchange with a CRM: ask the throttle, send, read a bounded answer, tell the throttle how the CRM fared.
+//! One HTTP exchange: ask the throttle, send, read a bounded answer, tell the throttle how the other side fared.
 
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
+use leadgate_crds::reason::FailureReason;
 use reqwest::RequestBuilder;
 use serde_json::Value;
 
-use super::{Failure, Outcome, Throttle, Throttled};
-use crate::outgoing;
-use crate::throttle::CrmHealth;
+use super::client::is_refused;
+use crate::failure::Failure;
+use crate::throttle::{CrmHealth, Throttle, Throttled};
 
 /// More of an answer than any documented body of a batch of 200 has.
-const LONGEST_BODY: usize = 4 << 20;
+const MAX_BODY: usize = 4 << 20;
 
 /// Longer answers are parsed off the serving threads.
-const PARSED_HERE: usize = 64 << 10;
+const MAX_PARSED_INLINE: usize = 64 << 10;
+
+/// Whom a request goes to, for messages, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer<'a> {
+    /// `HubSpot`.
+    pub(crate) name: &'a str,
+    /// The field that holds its address.
+    pub(crate) address: &'a str,
+    /// For one call.
+    pub(crate) timeout: Duration,
+    /// What says how long that is: a field, or the time itself.
+    pub(crate) timeout_is: &'a str,
+}
+
+impl<'a> Peer<'a> {
+    /// One that is called while leads are delivered, so within `delivery.timeout`.
+    pub(crate) fn of_delivery(name: &'a str, address: &'a str, timeout: Duration) -> Self {
+        Self {
+            name,
+            address,
+            timeout,
+            timeout_is: "delivery.timeout",
+        }
+    }
+}
 
 /// What a CRM answered, or something in between (a firewall, a proxy, a maintenance page).
 #[derive(Debug)]
@@ -81,7 +107,7 @@ impl Reply {
             Body::Other => "a text",
         };
         Failure::new(
-            "ForeignAnswer",
+            FailureReason::ForeignAnswer,
             format!(
                 "not {crm} but something between it and Leadgate (a firewall, a proxy, a maintenance page) answered {} with {what}",
                 self.status
@@ -100,43 +126,23 @@ pub(crate) enum NoAnswer {
     Failed(Failure, bool),
 }
 
-impl From<NoAnswer> for Outcome {
-    fn from(no_answer: NoAnswer) -> Self {
-        match no_answer {
-            NoAnswer::Throttled(denied) => Self::Throttled(denied),
-            NoAnswer::Failed(why, unknown) => Self::Retry {
-                after: None,
-                why,
-                unknown,
-            },
-        }
-    }
-}
-
-/// Sends a request. `crm` and `address` are for messages: the CRM's name, and the field that holds its address.
+/// Sends a request.
 pub(crate) async fn exchange(
     request: RequestBuilder,
-    timeout: Duration,
+    peer: Peer<'_>,
     throttle: &dyn Throttle,
-    crm: &str,
-    address: &str,
 ) -> Result<Reply, NoAnswer> {
     throttle.acquire().await.map_err(NoAnswer::Throttled)?;
     let started = Instant::now();
-    let result = send(request, timeout, crm, address).await;
+    let result = send(request, peer).await;
     let state = result.as_ref().map_or(CrmHealth::Down, health);
     throttle.report(state, started.elapsed()).await;
     result
 }
 
 /// The same without a throttle, for sign-ins: they do not count as requests. The caller sees to it that they are few.
-pub(crate) async fn send(
-    request: RequestBuilder,
-    timeout: Duration,
-    crm: &str,
-    address: &str,
-) -> Result<Reply, NoAnswer> {
-    let result = match request.timeout(timeout).send().await {
+pub(crate) async fn send(request: RequestBuilder, peer: Peer<'_>) -> Result<Reply, NoAnswer> {
+    let result = match request.timeout(peer.timeout).send().await {
         Ok(response) => {
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             bounded_text(response).await.map(|text| (status, headers, text))
@@ -145,20 +151,18 @@ pub(crate) async fn send(
     };
     let (status, headers, text) = result.map_err(|error| {
         NoAnswer::Failed(
-            no_answer(&error, crm, address),
+            no_answer(&error, peer),
             !error.is_connect() && !error.is_builder(),
         )
     })?;
-    if text.len() <= PARSED_HERE {
+    if text.len() <= MAX_PARSED_INLINE {
         return Ok(Reply::new(status, headers, text));
     }
     tokio::task::spawn_blocking(move || Reply::new(status, headers, text))
         .await
         .map_err(|_| {
-            NoAnswer::Failed(
-                Failure::new("UnreadableAnswer", format!("{crm}'s answer could not be read")),
-                true,
-            )
+            let message = format!("{}'s answer could not be read", peer.name);
+            NoAnswer::Failed(Failure::new(FailureReason::UnreadableAnswer, message), true)
         })
 }
 
@@ -175,7 +179,7 @@ fn health(reply: &Reply) -> CrmHealth {
 async fn bounded_text(mut response: reqwest::Response) -> Result<String, reqwest::Error> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        let room = LONGEST_BODY.saturating_sub(bytes.len());
+        let room = MAX_BODY.saturating_sub(bytes.len());
         bytes.extend_from_slice(chunk.get(..room.min(chunk.len())).unwrap_or_default());
         if room < chunk.len() {
             break;
@@ -185,31 +189,35 @@ async fn bounded_text(mut response: reqwest::Response) -> Result<String, reqwest
 }
 
 /// Why there is no answer, without the URL: it may hold an e-mail address.
-fn no_answer(error: &reqwest::Error, crm: &str, address: &str) -> Failure {
+fn no_answer(error: &reqwest::Error, peer: Peer<'_>) -> Failure {
+    let Peer { name, address, .. } = peer;
     if error.is_timeout() {
-        Failure::new("Timeout", format!("{crm} did not answer within delivery.timeout"))
-    } else if outgoing::is_refused(error) {
         Failure::new(
-            "LocalAddress",
+            FailureReason::Timeout,
+            format!("{name} did not answer within {}", peer.timeout_is),
+        )
+    } else if is_refused(error) {
+        Failure::new(
+            FailureReason::LocalAddress,
             format!(
-                "{crm} is not called: the host of {address} resolves to this machine or a link-local address; correct its \
+                "{name} is not called: the host of {address} resolves to this machine or a link-local address; correct its \
                  DNS entry, or start the receiver with --allow-local-addresses for a simulator"
             ),
         )
     } else if error.is_connect() {
         Failure::new(
-            "Unreachable",
-            format!("no connection to {crm}; see {address} and the network's egress rules"),
+            FailureReason::Unreachable,
+            format!("no connection to {name}; see {address} and the network's egress rules"),
         )
     } else if error.is_builder() {
         Failure::new(
-            "InvalidRequest",
-            format!("the request to {crm} cannot be made: its address is no URL; see {address}"),
+            FailureReason::InvalidRequest,
+            format!("the request to {name} cannot be made: its address is no URL; see {address}"),
         )
     } else {
         Failure::new(
-            "ConnectionLost",
-            format!("the connection to {crm} broke before the answer came"),
+            FailureReason::ConnectionLost,
+            format!("the connection to {name} broke before the answer came"),
         )
     }
 }

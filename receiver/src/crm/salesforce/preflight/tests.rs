@@ -5,7 +5,8 @@ use std::time::Duration;
 use leadgate_crds::crm_sink::{ContactMatch, Fallbacks, MatchingKey, Overwrite, PartialMatch};
 use serde_json::json;
 
-use super::super::{ExternalId, SignIn};
+use super::super::auth::SignIn;
+use super::super::settings::ExternalId;
 use super::*;
 use crate::crm::Matching;
 use crate::expression::{Names, Program};

@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use leadgate_crds::crm_sink::CrmSinkSpec;
+use std::time::Duration;
 
+use super::super::auth::Auth;
 use super::*;
 
 /// Compiles `spec.rest` (and what stands beside it) with Secrets whose values are their keys.
@@ -13,14 +14,7 @@ fn compiled(yaml: &str) -> Result<Settings, Vec<String>> {
         "lines" => Ok(b"a\nb".to_vec()),
         key => Ok(key.as_bytes().to_vec()),
     };
-    let matching = Matching::from(&spec.matching);
-    settings(
-        spec.rest.as_ref().unwrap(),
-        &spec.create_only,
-        Duration::from_secs(1),
-        matching,
-        &read,
-    )
+    compile(spec.rest.as_ref().unwrap(), &spec, &read)
 }
 
 const FIND: &str = "lookup: {path: \"'/'\", records: body, match: 'true', id: record.id}, create: {path: \"'/'\"}, update: {path: \"'/'\"}";

@@ -2,79 +2,54 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use leadgate_crds::crm_sink::{ContactMatch, MatchingKey};
-use reqwest::Client;
+use leadgate_crds::crm_sink::ContactMatch;
+use leadgate_crds::reason::FailureReason;
 
-use super::answer::{Answer, SETTINGS};
-use super::auth::Auth;
-use super::batch::{self, Kind, Write};
-use super::calls::Call;
-use super::inspect;
-use super::limits::Limits;
+use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED};
+use super::batch::{Kind, Write};
 use super::plan::{self, Lead, Target};
 use super::soql::{self, Found, Keys, Shape};
-use super::{Settings, contact};
-use crate::crm::batching::Batching;
-use crate::crm::exchange::NoAnswer;
-use crate::crm::{Candidate, Crm, Failure, Inspection, Outcome, Throttle, Upsert, Verdict};
-
-/// A Salesforce organisation.
-pub struct Salesforce {
-    pub(super) settings: Arc<Settings>,
-    pub(super) client: Client,
-    pub(super) auth: Auth,
-    pub(super) limits: Limits,
-    pub(super) batching: Batching,
-    /// `https://example.my.salesforce.com/services/data/v62.0`.
-    pub(super) data: String,
-}
+use super::{Salesforce, contact};
+use crate::crm::{Candidate, Failure, Outcome, Throttle, Upsert, Verdict};
 
 impl Salesforce {
-    /// An organisation, over a shared HTTP client.
-    pub fn new(settings: Arc<Settings>, client: Client) -> Self {
-        let data = format!(
-            "{}/services/data/v{}",
-            settings.instance_url.trim_end_matches('/'),
-            settings.api_version
-        );
-        let auth = Auth::new(client.clone(), settings.timeout);
-        Self {
-            settings,
-            client,
-            auth,
-            limits: Limits::default(),
-            batching: Batching::new(batch::MOST),
-            data,
+    pub(super) async fn upsert_all(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
+        if let Some(pause) = self.api.pause() {
+            return vec![pause; batch.len()];
         }
-    }
-
-    /// What queries compare and read; `leads` decide which fields must be read.
-    fn shape<'a>(&self, properties: impl Iterator<Item = &'a str>) -> Shape {
-        let settings = &self.settings;
-        let key = |key, standard| {
-            settings
-                .matching
-                .compares(key)
-                .then(|| settings.key_field(standard))
-        };
-        let mut also: Vec<String> = properties
-            .filter(|name| settings.matching.keeps(name) && is_field(name))
-            .map(str::to_owned)
-            .collect();
-        also.sort();
-        also.dedup();
-        Shape {
-            object: settings.object.clone(),
-            email: key(MatchingKey::Email, "Email"),
-            phone: key(MatchingKey::Phone, "Phone"),
-            external: settings
-                .external_id
-                .as_ref()
-                .map(|external| external.field.clone()),
-            converts: settings.converts(),
-            also,
+        let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
+        let mut leads = Vec::with_capacity(batch.len());
+        for (place, (upsert, outcome)) in batch.iter().zip(&mut outcomes).enumerate() {
+            match Lead::new(upsert.clone(), &self.settings) {
+                Ok(lead) => leads.push((place, lead)),
+                Err(why) => *outcome = Some(Outcome::Reject(why)),
+            }
         }
+        let mut waiting: Vec<usize> = (0..leads.len()).collect();
+        while !waiting.is_empty() {
+            let (now, later) = plan::pass(&leads, &waiting);
+            for (index, outcome) in self.deliver(&leads, now, throttle).await {
+                if let Some((place, _)) = leads.get(index)
+                    && let Some(slot) = outcomes.get_mut(*place)
+                {
+                    *slot = Some(outcome);
+                }
+            }
+            waiting = later;
+        }
+        outcomes
+            .into_iter()
+            .map(|outcome| {
+                outcome.unwrap_or_else(|| Outcome::Retry {
+                    after: None,
+                    why: Failure::new(
+                        FailureReason::NoOutcome,
+                        "Salesforce's client gave no outcome for the lead",
+                    ),
+                    in_doubt: true,
+                })
+            })
+            .collect()
     }
 
     /// Delivers leads no two of which may mean one record.
@@ -90,7 +65,7 @@ impl Salesforce {
             .filter_map(|i| lead(*i))
             .flat_map(|l| &l.upsert.properties)
             .map(|(name, _)| name.as_str());
-        let shape = self.shape(names);
+        let shape = Shape::of(&self.settings, names);
         let mut ended = Vec::new();
         // Records known from earlier leads need no query, unless values that stand are left alone; nor does a lead that
         // changes nothing prove that its record is still there.
@@ -107,7 +82,7 @@ impl Salesforce {
         for (write, answer) in self.write(writes, throttle).await {
             match (answer, lead(write.lead)) {
                 // Deleted, merged or converted since: look again.
-                (Answer::Gone(_), _) => asked.push((write.lead, true)),
+                (Answer::NotFound(_), _) => asked.push((write.lead, true)),
                 (answer, Some(lead)) => ended.push((write.lead, outcome(answer, lead))),
                 (_, None) => {}
             }
@@ -235,7 +210,7 @@ impl Salesforce {
         parts.reverse();
         while let Some(mut part) = parts.pop() {
             let asked: Vec<&Keys> = part.iter().map(|(_, keys)| keys).collect();
-            match self.query(shape, &soql::query(shape, &asked), throttle).await {
+            match self.api.query(shape, &soql::query(shape, &asked), throttle).await {
                 // Some key stands in so many records that others were cut off: ask in smaller parts.
                 Ok((_, false)) if part.len() > 1 => {
                     let rest = part.split_off(part.len() / 2);
@@ -264,7 +239,7 @@ impl Salesforce {
     ) -> Answer {
         // A collection's result may not name them; a single call's does.
         let (ids, why) = if ids.is_empty() {
-            match self.write_one(&write, throttle).await {
+            match self.api.write_one(&write, throttle).await {
                 Answer::Duplicates(ids, why) => (ids, why),
                 answer => return answer,
             }
@@ -282,7 +257,7 @@ impl Salesforce {
             return Answer::Duplicates(ids, why);
         }
         let query = soql::query(shape, &keys.iter().collect::<Vec<_>>());
-        let records = match self.query(shape, &query, throttle).await {
+        let records = match self.api.query(shape, &query, throttle).await {
             Ok((records, _)) => records,
             Err(answer) => return answer,
         };
@@ -295,7 +270,7 @@ impl Salesforce {
                 if update.fields.is_empty() {
                     Answer::Done(Some(id))
                 } else {
-                    self.write_one(&update, throttle).await
+                    self.api.write_one(&update, throttle).await
                 }
             }
             Verdict::Create | Verdict::Hold { .. } => Answer::Duplicates(ids, why),
@@ -303,21 +278,18 @@ impl Salesforce {
     }
 }
 
-/// A field's API name: nothing else is put into a query.
-fn is_field(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
 fn outcome(answer: Answer, lead: &Lead) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
-        Answer::Retry { after, why, unknown } => Outcome::Retry { after, why, unknown },
+        Answer::Retry { after, why, in_doubt } => Outcome::Retry { after, why, in_doubt },
         Answer::Pause(pause, why) => Outcome::Pause { pause, why },
-        Answer::Expired(why) => Outcome::Pause { pause: SETTINGS, why },
+        Answer::Expired(why) => Outcome::Pause {
+            pause: RETRY_AFTER_MISCONFIGURED,
+            why,
+        },
         Answer::Suspect { why, own } => Outcome::Suspect {
             why,
-            unknown: false,
+            in_doubt: false,
             own,
         },
         Answer::Reject(why) => Outcome::Reject(why),
@@ -330,120 +302,11 @@ fn outcome(answer: Answer, lead: &Lead) -> Outcome {
             candidates: holder.into_iter().collect(),
         },
         // It was there a moment ago.
-        Answer::Gone(why) => Outcome::Retry {
+        Answer::NotFound(why) => Outcome::Retry {
             after: None,
             why,
-            unknown: false,
+            in_doubt: false,
         },
         Answer::None(no_answer) => no_answer.into(),
-    }
-}
-
-#[async_trait]
-impl Crm for Salesforce {
-    async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
-        if let Some(pause) = self.limits.pause() {
-            return vec![pause; batch.len()];
-        }
-        let mut outcomes: Vec<Option<Outcome>> = vec![None; batch.len()];
-        let mut leads = Vec::with_capacity(batch.len());
-        for (place, (upsert, outcome)) in batch.iter().zip(&mut outcomes).enumerate() {
-            match Lead::new(upsert.clone(), &self.settings) {
-                Ok(lead) => leads.push((place, lead)),
-                Err(why) => *outcome = Some(Outcome::Reject(why)),
-            }
-        }
-        let mut waiting: Vec<usize> = (0..leads.len()).collect();
-        while !waiting.is_empty() {
-            let (now, later) = plan::pass(&leads, &waiting);
-            for (index, outcome) in self.deliver(&leads, now, throttle).await {
-                if let Some((place, _)) = leads.get(index)
-                    && let Some(slot) = outcomes.get_mut(*place)
-                {
-                    *slot = Some(outcome);
-                }
-            }
-            waiting = later;
-        }
-        outcomes
-            .into_iter()
-            .map(|outcome| {
-                outcome.unwrap_or_else(|| Outcome::Retry {
-                    after: None,
-                    why: Failure::new("NoOutcome", "Salesforce's client gave no outcome for the lead"),
-                    unknown: true,
-                })
-            })
-            .collect()
-    }
-
-    fn max_batch(&self) -> usize {
-        batch::MOST
-    }
-
-    fn notice(&self) -> Option<Failure> {
-        self.batching.refusal()
-    }
-
-    async fn inspect(
-        &self,
-        properties: &[&str],
-        create_only: &[&str],
-        throttle: &dyn Throttle,
-    ) -> Inspection {
-        let settings = &self.settings;
-        let describe = Call::get(format!("{}/sobjects/{}/describe", self.data, settings.object));
-        let answer = match self.call(&describe, throttle).await {
-            Ok(reply) => match self.classify(&reply) {
-                Answer::Done(_) => {
-                    let shape = self.shape(properties.iter().copied());
-                    let problems = inspect::problems(reply.json(), properties, create_only, settings, &shape);
-                    return Inspection {
-                        reachable: Some(Ok(())),
-                        credentials: Some(Ok(())),
-                        problems,
-                    };
-                }
-                answer => answer,
-            },
-            Err(answer) => answer,
-        };
-        not_described(answer, &settings.object)
-    }
-}
-
-/// What it means for the sink that there is no description.
-fn not_described(answer: Answer, object: &str) -> Inspection {
-    let reached = |credentials, problems| Inspection {
-        reachable: Some(Ok(())),
-        credentials,
-        problems,
-    };
-    match answer {
-        Answer::None(NoAnswer::Throttled(_)) => Inspection::default(),
-        Answer::None(NoAnswer::Failed(why, _))
-        | Answer::Retry { why, .. }
-        | Answer::Suspect { why, own: false } => Inspection {
-            reachable: Some(Err(why)),
-            ..Inspection::default()
-        },
-        Answer::Gone(_) => reached(
-            Some(Ok(())),
-            vec![format!(
-                "salesforce.object: Salesforce has no object {object} that the integration user can see; correct the name or salesforce.apiVersion, or give the user's permission set read access"
-            )],
-        ),
-        Answer::Expired(why) | Answer::Suspect { why, own: true } => reached(Some(Err(why)), Vec::new()),
-        Answer::Pause(_, why)
-            if matches!(
-                why.reason,
-                "InvalidCredentials" | "MissingPermission" | "ApiDisabled"
-            ) =>
-        {
-            reached(Some(Err(why)), Vec::new())
-        }
-        // A limit that is used up was told to somebody who had signed in.
-        Answer::Pause(_, why) => reached(Some(Ok(())), vec![why.message]),
-        _ => reached(Some(Ok(())), Vec::new()),
     }
 }

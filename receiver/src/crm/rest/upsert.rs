@@ -1,44 +1,22 @@
-//! The calls to the CRM, one lead at a time.
+//! The order of calls for a lead: one upsert, or lookup, then create or update.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use reqwest::{Client, Method, RequestBuilder};
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
-use super::answer::{Answer, Seen, classify};
-use super::auth::{Credentials, Tokens};
+use super::Rest;
+use super::answer::{Seen, nameless};
+use super::description::{Find, Flow, Write};
 use super::find::{Record, Verdict, judge, records, writable};
 use super::outcome::{path_missing, several, unfinished};
-use super::request::{Request, Variables, request};
-use super::search_lag::SearchLag;
-use super::settings::{Call, Find, Flow, Settings, Write};
-use crate::crm::exchange::{NoAnswer, Reply, exchange};
-use crate::crm::{Crm, Failure, Inspection, Known, Outcome, Throttle, Upsert};
-
-/// A CRM that a sink describes.
-pub struct Rest {
-    pub(super) settings: Arc<Settings>,
-    client: Client,
-    tokens: Tokens,
-    search_lag: SearchLag,
-}
+use super::request::Variables;
+use crate::crm::answer::Answer;
+use crate::crm::{Failure, Known, Outcome, Throttle, Upsert};
 
 /// What a call gave, or what becomes of the lead because it gave nothing.
 type Called<T> = Result<T, Outcome>;
 
 impl Rest {
-    /// A CRM, over a shared HTTP client that follows no redirects.
-    pub fn new(settings: Arc<Settings>, client: Client) -> Self {
-        Self {
-            settings,
-            client,
-            tokens: Tokens::default(),
-            search_lag: SearchLag::default(),
-        }
-    }
-
-    async fn deliver(&self, lead: &Upsert, throttle: &dyn Throttle) -> Outcome {
+    pub(super) async fn deliver(&self, lead: &Upsert, throttle: &dyn Throttle) -> Outcome {
         let delivered = match &self.settings.flow {
             Flow::Upsert(upsert) => self.upsert_at_once(upsert, lead, throttle).await,
             Flow::Find(find) => self.find_and_write(find, lead, throttle).await,
@@ -49,7 +27,7 @@ impl Rest {
             | Outcome::Reject(_)
             | Outcome::Refused { .. }
             | Outcome::Hold { .. } => self.search_lag.end(lead),
-            Outcome::Retry { unknown: true, .. } | Outcome::Suspect { unknown: true, .. } => {
+            Outcome::Retry { in_doubt: true, .. } | Outcome::Suspect { in_doubt: true, .. } => {
                 self.search_lag.begin(lead);
             }
             Outcome::Retry { .. }
@@ -89,10 +67,10 @@ impl Rest {
                 .matching
                 .keeps_any(lead.properties.iter().map(|(name, _)| name.as_str()));
         let known = match &lead.record {
-            Some(Known::New) if lead.unknown => {
+            Some(Known::New) if lead.in_doubt => {
                 return Ok(Outcome::Hold {
                     why: Failure::new(
-                        "AnswerLost",
+                        FailureReason::AnswerLost,
                         "a new record was to be made, and the CRM's answer was lost; look whether it is there",
                     ),
                     candidates: Vec::new(),
@@ -102,7 +80,7 @@ impl Rest {
             Some(Known::Record(id)) => Some(id),
             None => None,
         };
-        if lead.unknown
+        if lead.in_doubt
             && let Some(outcome) = self.wait_for_lookup(find, lead)
         {
             return Ok(outcome);
@@ -137,6 +115,7 @@ impl Rest {
     async fn look_up(&self, find: &Find, lead: &Upsert, throttle: &dyn Throttle) -> Called<Vec<Record>> {
         let variables = Variables::of(lead);
         let (answer, seen) = self
+            .api
             .call(&find.lookup.call, None, lead, &variables, throttle)
             .await?;
         match answer {
@@ -155,21 +134,27 @@ impl Rest {
         throttle: &dyn Throttle,
     ) -> Called<Outcome> {
         let variables = Variables::for_create(lead);
-        match self.write(&find.create, lead, &variables, throttle).await? {
-            Answer::Done(record) => Ok(Outcome::Delivered { record }),
+        let (answer, seen) = self.write_seen(&find.create, lead, &variables, throttle).await?;
+        match (answer, &find.create.id) {
+            // The second time neither the answer nor the lookup shows what was made. No third one.
+            (Answer::Done(None), Some(id)) if lead.in_doubt => Ok(Outcome::Hold {
+                why: nameless(&self.settings.answers, &seen, id),
+                candidates: Vec::new(),
+            }),
+            (Answer::Done(None), Some(id)) => Ok(Outcome::Retry {
+                after: None,
+                why: nameless(&self.settings.answers, &seen, id),
+                in_doubt: true,
+            }),
+            (Answer::Done(record), _) => Ok(Outcome::Delivered { record }),
             // Somebody decided that it is none of the records that the CRM has.
-            Answer::Conflict(id, why) if lead.record == Some(Known::New) => Ok(Outcome::Hold {
+            (Answer::Conflict(id, why), _) if lead.record == Some(Known::New) => Ok(Outcome::Hold {
                 why,
                 candidates: id.into_iter().collect(),
             }),
-            Answer::Conflict(id, why) => self.after_conflict(find, lead, id, why, reads, throttle).await,
-            Answer::NotFound(why) => Ok(path_missing(&why, "rest.create.path")),
-            // The second time: neither the answer nor the lookup shows what was made. No third one.
-            Answer::Nameless(why) if lead.unknown => Ok(Outcome::Hold {
-                why,
-                candidates: Vec::new(),
-            }),
-            other => Ok(unfinished(other, true, lead)),
+            (Answer::Conflict(id, why), _) => self.after_conflict(find, lead, id, why, reads, throttle).await,
+            (Answer::NotFound(why), _) => Ok(path_missing(&why, "rest.create.path")),
+            (other, _) => Ok(unfinished(other, true, lead)),
         }
     }
 
@@ -199,7 +184,7 @@ impl Rest {
             // Its search may lag behind; or what the CRM calls a duplicate is not what `match` calls the person.
             (None, Verdict::None) => Ok(self.wait_for_lookup(find, lead).unwrap_or_else(|| Outcome::Hold {
                 why: Failure::new(
-                    "RecordConflict",
+                    FailureReason::RecordConflict,
                     format!(
                         "{}, but rest.lookup finds none; decide which record it is, or whether there is to be another",
                         why.message
@@ -231,10 +216,10 @@ impl Rest {
         Ok(updated.unwrap_or_else(|| Outcome::Retry {
             after: Some(find.lookup.lag),
             why: Failure::new(
-                "RecordGone",
+                FailureReason::RecordGone,
                 "rest.lookup shows a record that rest.update does not find; it may just have been deleted",
             ),
-            unknown: false,
+            in_doubt: false,
         }))
     }
 
@@ -270,11 +255,24 @@ impl Rest {
         Some(Outcome::Retry {
             after: Some(left),
             why: Failure::new(
-                "AwaitingVisibility",
+                FailureReason::AwaitingVisibility,
                 "the CRM may have a record that its lookup does not show yet; waiting for rest.lookup.lag",
             ),
-            unknown: false,
+            in_doubt: false,
         })
+    }
+
+    /// The same with the answer as it came.
+    async fn write_seen(
+        &self,
+        write: &Write,
+        lead: &Upsert,
+        variables: &Variables<'_>,
+        throttle: &dyn Throttle,
+    ) -> Called<(Answer, Seen)> {
+        self.api
+            .call(&write.call, Some(write), lead, variables, throttle)
+            .await
     }
 
     async fn write(
@@ -284,124 +282,11 @@ impl Rest {
         variables: &Variables<'_>,
         throttle: &dyn Throttle,
     ) -> Called<Answer> {
-        let (answer, _) = self
-            .call(&write.call, Some(write), lead, variables, throttle)
-            .await?;
+        let (answer, _) = self.write_seen(write, lead, variables, throttle).await?;
         Ok(answer)
-    }
-
-    async fn call(
-        &self,
-        call: &Call,
-        write: Option<&Write>,
-        lead: &Upsert,
-        variables: &Variables<'_>,
-        throttle: &dyn Throttle,
-    ) -> Called<(Answer, Seen)> {
-        let request = request(&self.settings.base_url, call, variables).map_err(Outcome::Reject)?;
-        let method = method(call);
-        let made_unknown = matches!(call.name, "create" | "upsert");
-        let reply = self
-            .send(&method, &request, throttle)
-            .await
-            .map_err(|outcome| match outcome {
-                // Only a lost write that may have made a record is a matter of duplicates.
-                Outcome::Retry { after, why, unknown } => Outcome::Retry {
-                    after,
-                    why,
-                    unknown: unknown && made_unknown,
-                },
-                other => other,
-            })?;
-        let seen = Seen::new(reply, call.name);
-        let sent: Vec<&str> = lead.for_create().map(|(name, _)| name.as_str()).collect();
-        let id = write.and_then(|write| write.id.as_ref());
-        Ok((classify(&self.settings.answers, &seen, id, &sent), seen))
-    }
-
-    /// Sends a request; once more with a new token, when the CRM says that the old one has ended.
-    pub(super) async fn send(
-        &self,
-        method: &Method,
-        request: &Request,
-        throttle: &dyn Throttle,
-    ) -> Result<Reply, Outcome> {
-        let credentials = self.credentials(throttle).await?;
-        let reply = self.send_with(method, request, &credentials, throttle).await?;
-        if reply.status != 401 || !credentials.renewable() {
-            return Ok(reply);
-        }
-        self.tokens.refused(&credentials).await;
-        let credentials = self.credentials(throttle).await?;
-        Ok(self.send_with(method, request, &credentials, throttle).await?)
-    }
-
-    async fn credentials(&self, throttle: &dyn Throttle) -> Result<Credentials, Outcome> {
-        let settings = &self.settings;
-        self.tokens
-            .credentials(&settings.auth, &self.client, settings.timeout, throttle)
-            .await
-    }
-
-    async fn send_with(
-        &self,
-        method: &Method,
-        request: &Request,
-        credentials: &Credentials,
-        throttle: &dyn Throttle,
-    ) -> Result<Reply, NoAnswer> {
-        let settings = &self.settings;
-        let mut builder: RequestBuilder = self
-            .client
-            .request(method.clone(), &request.url)
-            .header(http::header::ACCEPT, "application/json");
-        if let Some(body) = &request.body {
-            builder = builder.json(body);
-        }
-        // The sink's own headers replace these.
-        builder = builder
-            .headers(settings.headers.clone())
-            .headers(request.headers.clone())
-            .header(&credentials.name, credentials.value.clone());
-        exchange(builder, settings.timeout, throttle, "the CRM", "rest.baseUrl").await
-    }
-}
-
-/// A call's method.
-pub(super) fn method(call: &Call) -> Method {
-    use leadgate_crds::crm_sink::Method as Spec;
-    match call.method {
-        Spec::Get => Method::GET,
-        Spec::Post => Method::POST,
-        Spec::Put => Method::PUT,
-        Spec::Patch => Method::PATCH,
-    }
-}
-
-#[async_trait]
-impl Crm for Rest {
-    async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for lead in batch {
-            outcomes.push(self.deliver(lead, throttle).await);
-        }
-        outcomes
-    }
-
-    fn max_batch(&self) -> usize {
-        1
-    }
-
-    async fn inspect(
-        &self,
-        _properties: &[&str],
-        _create_only: &[&str],
-        throttle: &dyn Throttle,
-    ) -> Inspection {
-        super::inspect::inspect(self, throttle).await
     }
 }
 
 #[cfg(test)]
-#[path = "client_tests.rs"]
+#[path = "upsert_tests.rs"]
 mod tests;

@@ -1,14 +1,78 @@
-//! What a describe says about the sink's settings. Pure.
+//! What to know before the first lead: whether Salesforce answers, takes the credentials, and has what the sink names.
 
 use std::collections::HashMap;
 
+use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
-use super::Settings;
+use super::answer::Answer;
+use super::api::Api;
+use super::settings::Settings;
 use super::soql::Shape;
+use crate::crm::{PreflightReport, Throttle};
+use crate::outbound::NoAnswer;
 
-/// What is wrong, each with its remedy. `properties`, `create_only`: the names that the sink has there.
-pub(super) fn problems(
+/// Asks; changes nothing.
+pub(super) async fn preflight(
+    api: &Api,
+    settings: &Settings,
+    properties: &[&str],
+    create_only: &[&str],
+    throttle: &dyn Throttle,
+) -> PreflightReport {
+    match api.describe(throttle).await {
+        Ok(reply) => {
+            let shape = Shape::of(settings, properties.iter().copied());
+            PreflightReport {
+                reachable: Some(Ok(())),
+                credentials: Some(Ok(())),
+                problems: problems(reply.json(), properties, create_only, settings, &shape),
+            }
+        }
+        Err(answer) => not_described(answer, &settings.object),
+    }
+}
+
+/// What it means for the sink that there is no description.
+fn not_described(answer: Answer, object: &str) -> PreflightReport {
+    let reached = |credentials, problems| PreflightReport {
+        reachable: Some(Ok(())),
+        credentials,
+        problems,
+    };
+    match answer {
+        Answer::None(NoAnswer::Throttled(_)) => PreflightReport::default(),
+        Answer::None(NoAnswer::Failed(why, _))
+        | Answer::Retry { why, .. }
+        | Answer::Suspect { why, own: false } => PreflightReport {
+            reachable: Some(Err(why)),
+            ..PreflightReport::default()
+        },
+        Answer::NotFound(_) => reached(
+            Some(Ok(())),
+            vec![format!(
+                "salesforce.object: Salesforce has no object {object} that the integration user can see; correct the name or salesforce.apiVersion, or give the user's permission set read access"
+            )],
+        ),
+        Answer::Expired(why) | Answer::Suspect { why, own: true } => reached(Some(Err(why)), Vec::new()),
+        Answer::Pause(_, why)
+            if matches!(
+                why.reason,
+                FailureReason::InvalidCredentials
+                    | FailureReason::MissingPermission
+                    | FailureReason::ApiDisabled
+            ) =>
+        {
+            reached(Some(Err(why)), Vec::new())
+        }
+        // A limit that is used up was told to somebody who had signed in.
+        Answer::Pause(_, why) => reached(Some(Ok(())), vec![why.message]),
+        _ => reached(Some(Ok(())), Vec::new()),
+    }
+}
+
+/// What is wrong, each with its remedy. `properties`, `create_only`: the names that the sink has there. Pure.
+fn problems(
     describe: &Value,
     properties: &[&str],
     create_only: &[&str],

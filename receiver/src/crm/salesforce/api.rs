@@ -1,20 +1,24 @@
 //! The calls to Salesforce: with a token that is replaced once when it is refused; each answer classified.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
-use reqwest::Method;
+use leadgate_crds::reason::FailureReason;
+use reqwest::{Client, Method};
 use serde_json::Value;
 
-use super::Settings;
-use super::answer::{Answer, SETTINGS, classify};
+use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED, classify};
+use super::auth::Auth;
 use super::batch::{self, Kind, Write};
-use super::client::Salesforce;
+use super::limits::Limits;
+use super::settings::Settings;
 use super::soql::{self, Found, Shape};
-use crate::crm::exchange::{NoAnswer, Reply, exchange};
-use crate::crm::{Failure, Throttle};
+use crate::crm::{Failure, Outcome, Throttle};
 use crate::expression::percent_encode;
+use crate::outbound::{NoAnswer, Peer, Reply, exchange};
 
 /// One request, to be made again with another token if need be.
-pub(super) struct Call {
+struct Call {
     method: Method,
     url: String,
     headers: Vec<(&'static str, &'static str)>,
@@ -22,7 +26,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn get(url: String) -> Self {
+    fn get(url: String) -> Self {
         Self {
             method: Method::GET,
             url,
@@ -32,9 +36,51 @@ impl Call {
     }
 }
 
-impl Salesforce {
+/// An organisation's API, as a sink addresses it.
+pub(super) struct Api {
+    settings: Arc<Settings>,
+    client: Client,
+    auth: Auth,
+    limits: Limits,
+    /// `https://example.my.salesforce.com/services/data/v62.0`.
+    data: String,
+}
+
+impl Api {
+    pub(super) fn new(settings: Arc<Settings>, client: Client) -> Self {
+        let data = format!(
+            "{}/services/data/v{}",
+            settings.instance_url.trim_end_matches('/'),
+            settings.api_version
+        );
+        let auth = Auth::new(client.clone(), settings.timeout);
+        Self {
+            settings,
+            client,
+            auth,
+            limits: Limits::default(),
+            data,
+        }
+    }
+
+    /// Whether to leave Salesforce alone: what is left of the daily limit is for others.
+    pub(super) fn pause(&self) -> Option<Outcome> {
+        self.limits.pause()
+    }
+
+    /// What Salesforce says of the sink's object.
+    pub(super) async fn describe(&self, throttle: &dyn Throttle) -> Result<Reply, Answer> {
+        let object = &self.settings.object;
+        let call = Call::get(format!("{}/sobjects/{object}/describe", self.data));
+        let reply = self.call(&call, throttle).await?;
+        match self.classify(&reply) {
+            Answer::Done(_) => Ok(reply),
+            answer => Err(answer),
+        }
+    }
+
     /// Sends; a token that was refused is replaced once.
-    pub(super) async fn call(&self, call: &Call, throttle: &dyn Throttle) -> Result<Reply, Answer> {
+    async fn call(&self, call: &Call, throttle: &dyn Throttle) -> Result<Reply, Answer> {
         let mut refused = None;
         for _ in 0..2 {
             let session = self.auth.session(&self.settings.sign_in, throttle).await?;
@@ -48,10 +94,8 @@ impl Salesforce {
             if let Some(body) = &call.body {
                 request = request.json(body);
             }
-            let timeout = self.settings.timeout;
-            let reply = exchange(request, timeout, throttle, "Salesforce", "salesforce.instanceUrl")
-                .await
-                .map_err(Answer::None)?;
+            let peer = Peer::of_delivery("Salesforce", "salesforce.instanceUrl", self.settings.timeout);
+            let reply = exchange(request, peer, throttle).await.map_err(Answer::None)?;
             self.limits.observe(&reply.headers);
             if reply.status != 401 {
                 return Ok(reply);
@@ -61,13 +105,13 @@ impl Salesforce {
         }
         let text = refused.map(|reply| reply.text).unwrap_or_default();
         Err(Answer::settings(
-            "InvalidCredentials",
+            FailureReason::InvalidCredentials,
             "Salesforce refused an access token that it had just given; check salesforce.instanceUrl, the connected app's scope `api` and its IP rules".to_owned(),
             &text,
         ))
     }
 
-    pub(super) fn classify(&self, reply: &Reply) -> Answer {
+    fn classify(&self, reply: &Reply) -> Answer {
         classify(reply, &self.settings.object)
     }
 
@@ -87,16 +131,16 @@ impl Salesforce {
             Answer::Done(_) => soql::results(shape, reply.json()).ok_or_else(|| Answer::Retry {
                 after: None,
                 why: Failure::new(
-                    "UnreadableAnswer",
+                    FailureReason::UnreadableAnswer,
                     "Salesforce's answer to a query cannot be read",
                 ),
-                unknown: false,
+                in_doubt: false,
             }),
             // A query asks for the sink's own fields: what is wrong with it is wrong for every lead.
-            Answer::Reject(why) | Answer::Refused(why, _) | Answer::Gone(why) => Err(Answer::Pause(
-                SETTINGS,
+            Answer::Reject(why) | Answer::Refused(why, _) | Answer::NotFound(why) => Err(Answer::Pause(
+                RETRY_AFTER_MISCONFIGURED,
                 Failure {
-                    reason: "QueryRefused",
+                    reason: FailureReason::QueryRefused,
                     message: format!(
                         "Salesforce refused the query for matching.keys, salesforce.externalId.field and overwrite: IfEmpty: {}",
                         why.message
@@ -107,7 +151,7 @@ impl Salesforce {
             Answer::Retry { after, why, .. } => Err(Answer::Retry {
                 after,
                 why,
-                unknown: false,
+                in_doubt: false,
             }),
             answer => Err(answer),
         }
@@ -181,8 +225,8 @@ impl Salesforce {
     /// What an answer means for this kind of write.
     fn judged(&self, answer: Answer, write: &Write) -> Answer {
         match answer {
-            Answer::Gone(why) if write.may_create() => {
-                if why.reason == "ConvertedLead" {
+            Answer::NotFound(why) if write.may_create() => {
+                if why.reason == FailureReason::ConvertedLead {
                     Answer::Several(Vec::new(), why)
                 } else {
                     self.no_such_path(&why)
@@ -195,11 +239,11 @@ impl Salesforce {
                 Answer::Retry {
                     after: None,
                     why: Failure {
-                        reason: "CreatedMeanwhile",
+                        reason: FailureReason::CreatedMeanwhile,
                         message: "another call has just created the record; it will be found".to_owned(),
                         answer: why.answer,
                     },
-                    unknown: false,
+                    in_doubt: false,
                 }
             }
             answer => answer,
@@ -212,7 +256,7 @@ impl Salesforce {
             object, api_version, ..
         } = self.settings.as_ref();
         Answer::settings(
-            "UnknownObject",
+            FailureReason::UnknownObject,
             format!(
                 "Salesforce knows no object {object}, or no external id field {}, in version {api_version} ({}); see salesforce.object, salesforce.externalId.field and salesforce.apiVersion",
                 self.external(),
@@ -222,7 +266,7 @@ impl Salesforce {
         )
     }
 
-    pub(super) fn external(&self) -> &str {
+    fn external(&self) -> &str {
         self.settings
             .external_id
             .as_ref()
