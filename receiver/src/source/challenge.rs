@@ -239,11 +239,11 @@ fn check_shape(data: &ChallengeData) -> Result<(), String> {
     }
     if !get && probe != data.when.json.is_empty() {
         return Err(
-            "when: a POST must be told from a lead; set exactly one of when.json and when.body".to_owned(),
+            "when: a POST must be distinguishable from a lead; set exactly one of when.json and when.body".to_owned(),
         );
     }
     if probe && data.answer != AnswerKind::Ok {
-        return Err("answer: a probe without proof (when.body) gets no other answer than Ok".to_owned());
+        return Err("answer: an unauthenticated probe (when.body) can be answered with Ok only".to_owned());
     }
     Ok(())
 }

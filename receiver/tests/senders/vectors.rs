@@ -265,7 +265,7 @@ fn a_scheme_whose_signature_leaves_the_body_out_is_refused_when_it_is_loaded() {
         json!({"signed": "{url}"}),
     ] {
         assert!(
-            compile(scheme.clone()).contains("one signature would fit every lead"),
+            compile(scheme.clone()).contains("one signature would be valid for every lead"),
             "{scheme}"
         );
     }

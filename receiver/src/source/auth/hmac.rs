@@ -257,7 +257,7 @@ fn check_cover(scheme: &HmacScheme, signed: &[Segment]) -> Result<(), String> {
         }
         None => {
             "hmac.signed: write {body} in it (or {params}, where the sender signs the fields of a form), or set \
-             hmac.bodyDigest; else one signature would fit every lead"
+             hmac.bodyDigest; otherwise one signature would be valid for every lead"
         }
     }
     .to_owned())

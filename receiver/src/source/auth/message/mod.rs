@@ -55,7 +55,7 @@ impl MessageVerifier {
         };
         if !rules.components.iter().any(|component| component == DIGEST) {
             return Err(
-                "hmac.messageSignature.components: name content-digest; without it anybody could change the body"
+                "hmac.messageSignature.components: name content-digest; without it anyone could change the body"
                     .to_owned(),
             );
         }
