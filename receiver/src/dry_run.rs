@@ -98,7 +98,7 @@ fn fetched(path: &Path) -> anyhow::Result<Value> {
     let at = || format!("--fetched {}", path.display());
     let answer: Value = serde_json::from_slice(&std::fs::read(path).with_context(at)?).with_context(at)?;
     if !answer.is_object() {
-        bail!("{}: an answer of a sender's API is a JSON object", at());
+        bail!("{}: the response of a sender's API must be a JSON object", at());
     }
     Ok(answer)
 }
@@ -145,7 +145,7 @@ pub fn report(
     if webhook.certificate.is_some() {
         line(
             "certificate",
-            "one is demanded (auth.clientCertificate); not judged here",
+            "client certificate required (auth.clientCertificate); not checked here",
         );
     }
     let verified = webhook.verifier.verify(request);
@@ -153,7 +153,7 @@ pub fn report(
         Ok(number) if webhook.verifier.secrets() > 1 => {
             line(
                 "authentication",
-                &format!("accepted: secretRefs[{number}] made the proof"),
+                &format!("accepted with secretRefs[{number}]"),
             );
         }
         Ok(_) => line("authentication", "accepted"),
@@ -170,11 +170,11 @@ pub fn report(
             false
         }
         Ok(Parsed::Challenge(ChallengeAnswer::Refuse(status, reason))) => {
-            line("result", &format!("a handshake, refused ({status}): {reason}"));
+            line("result", &format!("challenge, refused with {status}: {reason}"));
             false
         }
         Ok(Parsed::Challenge(_)) => {
-            line("result", "a handshake, answered (200)");
+            line("result", "challenge, answered with 200");
             true
         }
         Err(Refusal::Body(error)) => {
@@ -235,7 +235,7 @@ fn describe(
         .key
         .submission
         .as_deref()
-        .unwrap_or("(a hash: no id was found)");
+        .unwrap_or("digest of the body (no submission id found)");
     line(
         "idempotency",
         &format!(
@@ -248,17 +248,17 @@ fn describe(
     let is_whole = submission.hydrate.is_none() || fetched.is_some();
     match (&submission.hydrate, fetched) {
         (None, None) => {}
-        (None, Some(_)) => line("fetched", "not used: the payload is a whole lead"),
+        (None, Some(_)) => line("fetched", "not used: the payload is a complete lead"),
         (Some(url), None) => line(
             "hydrate",
-            &format!("the rest would be fetched from {url}; show its answer with --fetched FILE"),
+            &format!("the other fields would be fetched from {url}; pass its response with --fetched FILE"),
         ),
         (Some(url), Some(answer)) => {
-            line("hydrate", &format!("--fetched is taken as the answer of {url}"));
+            line("hydrate", &format!("using --fetched as the response of {url}"));
             match webhook.complete(answer, &payload, lead) {
                 Ok(complete) => (lead, notes) = complete,
                 Err(problems) => {
-                    line("fetched", "no valid lead: it would be dead (InvalidLead)");
+                    line("fetched", "not a valid lead: it would become dead (InvalidLead)");
                     for problem in &problems {
                         line("", &in_words(problem));
                     }
@@ -284,7 +284,7 @@ fn describe(
     if submission.sinks.is_empty() {
         line(
             "sink",
-            "none takes it (sinks[].when): it would be kept as unrouted",
+            "no sink receives it (sinks[].when): it would be kept as unrouted",
         );
     }
     for id in submission.sinks.iter() {

@@ -200,7 +200,7 @@ fn states(
             ConditionState::no(reason, messages.join("; "))
         }
         Outcome::Failed(..) => find(previous, "Accepted").map_or_else(
-            || ConditionState::unknown(Reason::NotCheckedYet, "it could not be checked yet"),
+            || ConditionState::unknown(Reason::NotCheckedYet, "not checked yet"),
             ConditionState::of,
         ),
     };
@@ -222,7 +222,7 @@ fn states(
     let stalled = if accepted.fails() && !matches!(outcome, Outcome::Failed(..)) {
         ConditionState::yes(&accepted.reason, accepted.message.clone())
     } else {
-        ConditionState::no(Reason::Working, "nothing stands in the way")
+        ConditionState::no(Reason::Progressing, "No blocking problem")
     };
     let reconciling = match outcome {
         Outcome::Failed(reason, message) => ConditionState::yes(*reason, message.clone()),
@@ -319,14 +319,14 @@ fn delivering(
         Some(error) if status.paused => ConditionState::no(
             &error.reason,
             format!(
-                "deliveries wait{until}: {}; leads are kept meanwhile",
+                "deliveries are paused{until}: {}; leads are kept",
                 error.message
             ),
         ),
         Some(error) => ConditionState::no(
             &error.reason,
             format!(
-                "{} deliveries wait; the last attempt failed: {}",
+                "{} deliveries are pending; the last attempt failed: {}",
                 status.leads.pending, error.message
             ),
         ),

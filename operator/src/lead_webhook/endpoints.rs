@@ -119,7 +119,7 @@ pub fn errors(webhook: &LeadWebhook, rules: &Rules) -> Vec<ValidationError> {
         found.push(mistake(
             Reason::HostNotAllowed,
             format!(
-                "{field}: this operator makes no edge for this host in namespace {namespace}; use one that it allows, or \
+                "{field}: this operator does not create an Ingress or HTTPRoute for this host in namespace {namespace}; use an allowed host, or \
                  have this one added to the chart value ingress.allowedHosts"
             ),
         ));

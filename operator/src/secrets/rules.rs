@@ -58,7 +58,7 @@ fn mistake(
         return Some((
             Reason::SecretReserved,
             format!(
-                "{field}: Secret {name} is the operator's own and cannot be named; make a Secret of your own"
+                "{field}: Secret {name} is reserved for the operator; create another Secret"
             ),
         ));
     }
@@ -75,7 +75,7 @@ fn mistake(
             Reason::SecretReserved,
             format!(
                 "{field}: Secret {name} in namespace {namespace} is of type {}, which holds credentials of the cluster \
-                 and cannot be named; make a Secret of type Opaque",
+                 and must not be referenced; use a Secret of type Opaque",
                 secret.type_
             ),
         ));
@@ -121,7 +121,7 @@ pub fn notes<'a>(proofs: impl Iterator<Item = &'a Reference>, found: &Found) -> 
             about: ErrorScope::References,
             reason: Reason::SecretShort,
             message: format!(
-                "{field}: key {key} of Secret {name} holds fewer than {} bytes and can be guessed; use a longer one, for \
+                "{field}: key {key} of Secret {name} has fewer than {} bytes and can be guessed; use a longer one, for \
                  example of openssl rand -hex 32, at the sender and here",
                 leadgate_crds::secret::SHORTEST
             ),

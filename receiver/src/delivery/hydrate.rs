@@ -111,7 +111,7 @@ async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> 
         _ => CrmHealth::Down,
     };
     if let Err(error) = tools.queue.report(api, health, BREAKER).await {
-        tracing::debug!(%error, "the circuit breaker of payload.hydrate could not be told");
+        tracing::debug!(%error, "failed to update the circuit breaker of payload.hydrate");
     }
     let mut response = response.map_err(|error| {
         let message = if outgoing::is_refused(&error) {
@@ -163,7 +163,7 @@ async fn get(url: &str, hydrate: &Hydrator, api: &SinkId, tools: &Tools<'_>) -> 
 async fn pause(api: &SinkId, pause: Duration, why: &Failure, tools: &Tools<'_>) {
     let pause = pause.min(LONGEST_PAUSE);
     if let Err(error) = tools.queue.pause(api, pause, &why.for_pause()).await {
-        tracing::debug!(%error, "the pause of payload.hydrate could not be stored");
+        tracing::debug!(%error, "failed to store the pause of payload.hydrate");
     }
 }
 

@@ -108,7 +108,7 @@ impl Supervisor {
                 let (queue, api) = (Arc::clone(&self.shared.queue), hydrate::api(webhook));
                 self.tasks.spawn(async move {
                     if let Err(error) = queue.resume(&api).await {
-                        tracing::debug!(%error, "the pause of payload.hydrate could not be lifted");
+                        tracing::debug!(%error, "failed to end the pause of payload.hydrate");
                     }
                 });
             }

@@ -44,7 +44,7 @@ impl Worker {
         if let Some((pause, reason)) = pause
             && let Err(error) = self.shared.queue.pause(&self.sink.id, pause, &reason).await
         {
-            tracing::warn!(sink = %self.sink.id, %error, "the pause could not be stored");
+            tracing::warn!(sink = %self.sink.id, %error, "failed to store the pause");
         }
         let settled = self.settle(decided).await;
         for ((claim, decision), settled) in decided.iter().zip(settled) {
@@ -85,7 +85,7 @@ impl Worker {
                             // After an unknown first try, "stale" may mean that it landed.
                             if settled == Settled::Stale && attempt == 1 {
                                 self.count("stale");
-                                tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the claim had ended before the outcome was written; another worker has the lead");
+                                tracing::warn!(sink = %self.sink.id, lead = %claim.id, "lease expired before the delivery was settled; another worker owns the lead");
                             }
                             settled == Settled::Done || attempt > 1
                         })
@@ -93,13 +93,13 @@ impl Worker {
                 }
                 Err(error) => {
                     self.shared.metrics.queue_errors.inc();
-                    tracing::debug!(sink = %self.sink.id, %error, "outcomes could not be written yet");
+                    tracing::debug!(sink = %self.sink.id, %error, "failed to settle deliveries; will retry");
                     tokio::time::sleep(Duration::from_millis(200) * attempt).await;
                 }
             }
         }
         if let Some(left_out) = self.shared.queue_log.admit() {
-            tracing::warn!(sink = %self.sink.id, leads = decided.len(), more = left_out, "outcomes could not be written; the leads come back when their leases end");
+            tracing::warn!(sink = %self.sink.id, leads = decided.len(), more = left_out, "deliveries could not be settled; they are retried when their leases expire");
         }
         vec![false; decided.len()]
     }
@@ -122,7 +122,7 @@ impl Worker {
             _ => {}
         }
         let waiting = self.waiting().await;
-        tracing::warn!(sink = %self.sink.id, reason, waiting, "deliveries pause: {message}");
+        tracing::warn!(sink = %self.sink.id, reason, waiting, "deliveries paused: {message}");
     }
 
     /// One line when a lead arrives again.
@@ -130,7 +130,7 @@ impl Worker {
         if self.closed.tell_open() {
             self.shared.inspections.seen(&self.sink.id, Ok(()), Some(Ok(())));
             let waiting = self.waiting().await;
-            tracing::info!(sink = %self.sink.id, waiting, "the CRM takes leads again; deliveries go on");
+            tracing::info!(sink = %self.sink.id, waiting, "the CRM accepts leads again; deliveries resumed");
         }
     }
 
@@ -153,7 +153,7 @@ impl Worker {
             self.shared.metrics.refused(&self.sink.id, property, reason);
             tracing::info!(
                 sink = %self.sink.id, lead = %claim.id, property, reason,
-                "delivered without a property that the CRM does not take"
+                "delivered without a property that the CRM rejects"
             );
         }
     }
@@ -167,7 +167,7 @@ impl Worker {
                     tracing::warn!(sink = %self.sink.id, reason = notice.reason, "{}", notice.message);
                 }
                 None => {
-                    tracing::info!(sink = %self.sink.id, "deliveries are as fast as they should be again");
+                    tracing::info!(sink = %self.sink.id, "deliveries are back to normal speed");
                 }
             }
         }

@@ -138,6 +138,6 @@ pub(super) async fn permit(queue: &dyn Queue, sink: &Sink) -> Result<Grant, Thro
 /// Tells the sink's circuit breaker how the CRM fared.
 pub(super) async fn report(queue: &dyn Queue, sink: &Sink, health: CrmHealth) {
     if let Err(error) = queue.report(&sink.id, health, sink.delivery.breaker).await {
-        tracing::debug!(sink = %sink.id, %error, "the circuit breaker could not be told");
+        tracing::debug!(sink = %sink.id, %error, "failed to update the circuit breaker");
     }
 }

@@ -124,7 +124,7 @@ impl Worker {
                 }
                 Err(error) => {
                     this.shared.metrics.queue_errors.inc();
-                    tracing::debug!(sink = %this.sink.id, %error, "leads cannot be claimed");
+                    tracing::debug!(sink = %this.sink.id, %error, "failed to claim leads");
                     this.until_stopped(STORE_DOWN).await;
                 }
             }
@@ -394,7 +394,7 @@ impl Worker {
                 }
                 Err(error) => {
                     self.shared.metrics.queue_errors.inc();
-                    tracing::debug!(sink = %self.sink.id, %error, "leases could not be renewed");
+                    tracing::debug!(sink = %self.sink.id, %error, "failed to renew leases");
                 }
             }
         }

@@ -74,7 +74,7 @@ pub(super) async fn discard(
         if !gone.map_err(|error| unavailable(&error))? {
             return Err(conflict(IN_FLIGHT));
         }
-        tracing::info!(lead = %lead.id, set = lead.set.as_str(), "a lead was discarded");
+        tracing::info!(lead = %lead.id, set = lead.set.as_str(), "lead discarded");
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

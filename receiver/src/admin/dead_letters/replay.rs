@@ -112,7 +112,7 @@ pub(in super::super) async fn replay_many(
         set = set.as_str(),
         replayed,
         kept = kept.len(),
-        "leads were replayed"
+        "leads replayed"
     );
     Ok(Json(json!({"replayed": replayed, "kept": kept, "next": told(page.next)})).into_response())
 }
@@ -143,7 +143,7 @@ pub(in super::super) async fn move_to(
     if !moved {
         return Err(conflict(IN_FLIGHT));
     }
-    tracing::info!(lead = %lead.id, from = lead.set.as_str(), sink = %to, "a lead was moved to another sink");
+    tracing::info!(lead = %lead.id, from = lead.set.as_str(), sink = %to, "lead moved to another sink");
     Ok(Json(json!({"moved": true, "sink": to.as_str()})).into_response())
 }
 
