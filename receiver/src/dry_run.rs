@@ -16,29 +16,29 @@ use crate::shown;
 use crate::source::auth::RawRequest;
 use crate::source::{ChallengeAnswer, Element, Other, Parsed, Refusal, Submission, Webhook};
 
-/// Shows what a webhook would make of a request, without sending or storing anything.
+/// Shows how a webhook would process a request, without sending or storing anything.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "leadgate-receiver try", bin_name = "leadgate-receiver try")]
 pub struct Try {
-    /// Folder of manifests.
+    /// Directory of manifests.
     #[arg(long, env = "LEADGATE_MANIFESTS", value_name = "DIR")]
     pub manifests: PathBuf,
-    /// Folder of Secrets as Kubernetes mounts them.
+    /// Directory of Secrets as mounted by Kubernetes.
     #[arg(long, env = "LEADGATE_SECRETS", value_name = "DIR")]
     pub secrets: Option<PathBuf>,
     /// The webhook: NAME, or NAMESPACE/NAME.
     #[arg(long, value_name = "NAME")]
     pub webhook: String,
-    /// File with the request's body as the sender sent it.
+    /// File with the body of the request, exactly as sent.
     #[arg(long, value_name = "FILE")]
     pub payload: PathBuf,
-    /// File with the answer of the sender's API, where the webhook has payload.hydrate.
+    /// File with the response of the sender's API, for webhooks with payload.hydrate.
     #[arg(long, value_name = "FILE")]
     pub fetched: Option<PathBuf>,
-    /// A header of the request, as Name:Value; may be given several times.
+    /// A header of the request, as Name:Value; may be repeated.
     #[arg(long = "header", value_name = "NAME:VALUE")]
     pub headers: Vec<String>,
-    /// The query string of the request's URL.
+    /// The query string of the URL.
     #[arg(long)]
     pub query: Option<String>,
 }

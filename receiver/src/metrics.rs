@@ -120,9 +120,9 @@ fn proof_labels(webhook: &WebhookId, number: usize) -> ProofLabels {
 }
 
 /// What key conflicts mean, and the remedy.
-pub const KEY_CONFLICT: &str = "leads came with the idempotency key of another lead and were accepted, because they say \
-    something else: the key is too coarse; give idempotency.key parts that tell one submission from another, such as \
-    the site and the form beside the entry's number";
+pub const KEY_CONFLICT: &str = "leads came with the idempotency key of another lead and were accepted, because their \
+    content differs: the key is not unique; add parts to idempotency.key that distinguish submissions, such as the site \
+    and the form besides the entry number";
 
 /// The last failure of a route, for `/status`. Holds no personal data.
 #[derive(Debug, Clone, Serialize)]

@@ -156,7 +156,7 @@ fn folders_exist(folders: &Folders) -> anyhow::Result<()> {
         if let Some(folder) = folder
             && !folder.is_dir()
         {
-            bail!("{flag} {}: there is no such folder", folder.display());
+            bail!("{flag} {}: there is no such directory", folder.display());
         }
     }
     Ok(())

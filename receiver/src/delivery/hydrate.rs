@@ -31,7 +31,7 @@ const THROTTLED: Duration = Duration::from_mins(1);
 const YOUNG: Duration = Duration::from_secs(1);
 const OLD: Duration = Duration::from_mins(1);
 /// Why a lead waits when no pause is the reason.
-const WAITS: &str = "HydrateWaits: the sender's API takes no more calls now";
+const WAITS: &str = "HydrateWaits: calls to the sender's API are paused";
 /// How long to wait when the store cannot be asked.
 const STORE_DOWN: Duration = Duration::from_secs(1);
 /// More than any lead has.

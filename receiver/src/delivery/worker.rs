@@ -413,7 +413,7 @@ fn overtaken() -> Attempted {
             after: None,
             why: Failure::new(
                 "ClaimLost",
-                "a claim was lost while the CRM was slow; its lead is with another worker",
+                "lease expired while the CRM was slow; another worker owns the lead",
             ),
             unknown: true,
         },

@@ -68,7 +68,7 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
                 .strip_suffix('/')
                 .and_then(|path| config.route(path));
             let detail = match without_slash {
-                Some(_) => "no webhook has this path; without the slash at its end, one has",
+                Some(_) => "no webhook has this path; a webhook has the path without the trailing slash",
                 None => "no webhook has this path",
             };
             ("not_found", answer::problem(StatusCode::NOT_FOUND, detail))
@@ -172,7 +172,7 @@ async fn receive(
                 .await
                 .unwrap_or_default();
             if refusal.is_ours() {
-                let detail = "the webhook's mapping failed; whoever runs it finds the reason in the log. Send the lead again later";
+                let detail = "the webhook's mapping failed; its administrator finds the reason in the log. Send the lead again later";
                 return ("rejected", answer::unavailable(RETRY_AFTER_MISCONFIGURED, detail));
             }
             let keys = match refusal {

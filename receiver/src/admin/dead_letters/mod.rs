@@ -66,7 +66,7 @@ pub(super) async fn discard(
     }
     if found.is_empty() {
         return Err(bad_request(
-            "the lead waits for delivery; set=pending discards it",
+            "the lead is pending; use set=pending to discard it",
         ));
     }
     for lead in found {
@@ -86,7 +86,7 @@ async fn select(admin: &Admin, id: &LeadId, meant: &Meant) -> Result<Vec<DeadLet
     if found.is_empty() {
         return Err(ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
             .with_detail(
-                "no lead that waits has this id (in this set and sink); what was delivered is not kept",
+                "no pending or set-aside lead has this id (in this set and sink); delivered leads are not kept",
             )
             .into_response());
     }

@@ -6,7 +6,7 @@ use super::{RedisQueue, millis, reply::Items, reply::strange, script};
 use crate::queue::{Breaker, CrmHealth, Grant, QueueError, RateLimit, SinkId};
 
 /// The reason told for an open circuit.
-pub(super) const CIRCUIT_OPEN: &str = "CircuitOpen: the CRM fails; waiting before the next try";
+pub(super) const CIRCUIT_OPEN: &str = "CircuitOpen: the CRM keeps failing; waiting before the next attempt";
 
 impl RedisQueue {
     pub(super) async fn grant(

@@ -8,7 +8,7 @@ use super::writer::{Failure, Tx, millis, unsigned};
 use crate::queue::{Breaker, CrmHealth, Grant, RateLimit, SinkId};
 
 /// What is written as the reason of an open circuit.
-const CIRCUIT_OPEN: &str = "CircuitOpen: the CRM fails; waiting before the next try";
+const CIRCUIT_OPEN: &str = "CircuitOpen: the CRM keeps failing; waiting before the next attempt";
 
 /// Grants closer together than this part of the window are kept as one, timed at its last.
 const STEPS_PER_WINDOW: i64 = 50;

@@ -136,7 +136,7 @@ fn key(algorithm: HmacAlgorithm, format: Option<&SecretFormat>, value: &[u8]) ->
             .map_err(|_| "its value is not base64, which the scheme requires")?,
     };
     if bytes.is_empty() {
-        return Err("it is empty; an empty secret would let anybody sign".to_owned());
+        return Err("it is empty; an empty secret would let anyone sign".to_owned());
     }
     let unusable = |_| "it cannot be used as a key".to_owned();
     Ok(match algorithm {

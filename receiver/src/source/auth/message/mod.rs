@@ -76,7 +76,7 @@ impl MessageVerifier {
                 .any(|component| base::needs_url(component))
         {
             return Err(
-                "publicUrl: this sender signs the URL it calls; write it here as the sender knows it"
+                "publicUrl: this sender signs the URL it calls; write it exactly as the sender does"
                     .to_owned(),
             );
         }
