@@ -81,7 +81,11 @@ impl Default for Metrics {
             writes.clone(),
         );
         let leader = Gauge::default();
-        registry.register("leader", "1 if this operator is the leader, else 0", leader.clone());
+        registry.register(
+            "leader",
+            "1 if this operator is the leader, else 0",
+            leader.clone(),
+        );
         Self {
             registry,
             reconciliations,

@@ -254,7 +254,9 @@ fn receivers_are_given_the_sinks_for_which_leads_still_wait() {
             (ErrorScope::Delivery, Reason::SinkGone)
         );
         assert!(
-            note.message.contains("3 deliveries are pending for CrmSink former") && note.message.contains(words)
+            note.message
+                .contains("3 deliveries are pending for CrmSink former")
+                && note.message.contains(words)
         );
     }
 }

@@ -151,10 +151,7 @@ pub fn report(
     let verified = webhook.verifier.verify(request);
     match &verified {
         Ok(number) if webhook.verifier.secrets() > 1 => {
-            line(
-                "authentication",
-                &format!("accepted with secretRefs[{number}]"),
-            );
+            line("authentication", &format!("accepted with secretRefs[{number}]"));
         }
         Ok(_) => line("authentication", "accepted"),
         Err(error) => line("authentication", &format!("refused (401): {error}")),

@@ -273,7 +273,11 @@ impl Metrics {
                 "Elements of a request that were rejected while others were accepted",
                 Family::default()
             ),
-            deliveries: register!("deliveries", "Delivery attempts, by sink and outcome", Family::default()),
+            deliveries: register!(
+                "deliveries",
+                "Delivery attempts, by sink and outcome",
+                Family::default()
+            ),
             refused_properties: register!(
                 "refused_properties",
                 "Leads delivered without a property that the CRM rejects",
@@ -343,11 +347,7 @@ impl Metrics {
                 Gauge::default()
             ),
             config_problems: register!("config_problems", "Problems in the manifests", Gauge::default()),
-            reloads: register!(
-                "config_reloads",
-                "Reloads of the manifests",
-                Counter::default()
-            ),
+            reloads: register!("config_reloads", "Reloads of the manifests", Counter::default()),
             latencies: Mutex::default(),
             last_errors: Mutex::default(),
             refusals: Mutex::default(),

@@ -263,7 +263,7 @@ fn connection(
             ConditionState::no(
                 &error.reason,
                 format!(
-                    "the CRM refuses the credentials: {}; correct the Secret, it is read again",
+                    "the CRM refuses the credentials: {}; correct the Secret, which is then reloaded",
                     error.message
                 ),
             ),
@@ -301,11 +301,11 @@ fn delivering(
     if sink.spec.suspend {
         return ConditionState::no(
             Reason::Suspended,
-            "as asked for, leads are queued and not delivered (spec.suspend)",
+            "suspended by spec.suspend: leads are queued and not delivered",
         );
     }
     if status.webhooks == 0 && status.leads.pending == 0 {
-        return ConditionState::unknown(Reason::NoWebhooks, "no LeadWebhook names it");
+        return ConditionState::unknown(Reason::NoWebhooks, "no LeadWebhook references this sink");
     }
     if !heard {
         return ConditionState::unknown(Reason::NotCheckedYet, "no receiver has reported yet");
@@ -318,10 +318,7 @@ fn delivering(
     match failure {
         Some(error) if status.paused => ConditionState::no(
             &error.reason,
-            format!(
-                "deliveries are paused{until}: {}; leads are kept",
-                error.message
-            ),
+            format!("deliveries are paused{until}: {}; leads are kept", error.message),
         ),
         Some(error) => ConditionState::no(
             &error.reason,

@@ -16,7 +16,7 @@ pub fn validate(sink: &CrmSink, facts: &Dereferenced, rules: &Rules) -> Result<(
         mistakes.push(ValidationError {
             about: ErrorScope::Spec,
             reason: Reason::CrmUnclear,
-            message: "spec: set exactly one of hubspot, salesforce and rest; write one CrmSink for each CRM"
+            message: "spec: set exactly one of hubspot, salesforce and rest; create one CrmSink for each CRM"
                 .to_owned(),
         });
     }

@@ -95,8 +95,9 @@ fn accepted(outcome: &Outcome, observed: &Observed, before: Option<ConditionStat
             Reason::InvalidConfiguration,
             format!("the receivers report: {problems}"),
         ),
-        None if matches!(outcome, Outcome::Failed(..)) => before
-            .unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "not checked yet")),
+        None if matches!(outcome, Outcome::Failed(..)) => {
+            before.unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "not checked yet"))
+        }
         None => noted(
             outcome,
             ErrorScope::Spec,
@@ -110,8 +111,9 @@ fn resolved(outcome: &Outcome, before: Option<ConditionState>) -> ConditionState
         return statement;
     }
     match outcome {
-        Outcome::Failed(..) => before
-            .unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "not checked yet")),
+        Outcome::Failed(..) => {
+            before.unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "not checked yet"))
+        }
         _ => noted(
             outcome,
             ErrorScope::References,
@@ -130,12 +132,12 @@ fn queue(webhook: &LeadWebhook, observed: &Observed) -> ConditionState {
                 ConditionState::yes(
                     Reason::NearlyFull,
                     format!(
-                        "{NEARLY_FULL} % of the queue's memory or more are used, and a full queue refuses leads with 503; repair \
-                     the delivery, discard what nobody needs, or {}",
+                        "at least {NEARLY_FULL} % of the queue's memory is used, and a full queue rejects leads with 503; fix the \
+                     delivery, discard leads that are not needed, or {}",
                         if managed {
-                            "raise spec.queue.memory"
+                            "increase spec.queue.memory"
                         } else {
-                            "raise maxmemory of the Redis of your own"
+                            "increase maxmemory of your own Redis"
                         }
                     ),
                 )
@@ -154,10 +156,7 @@ fn queue(webhook: &LeadWebhook, observed: &Observed) -> ConditionState {
                 Reason::ReceiversSilent,
                 format!("the receivers are not reachable: {why}"),
             ),
-            None => ConditionState::unknown(
-                Reason::NotCheckedYet,
-                "no receiver is ready to check the queue",
-            ),
+            None => ConditionState::unknown(Reason::NotCheckedYet, "no receiver is ready to check the queue"),
         };
     }
     let trouble = observed.redis_pods.iter().find_map(|pod| pod.trouble.clone());
@@ -255,7 +254,7 @@ fn delivering(
         return ConditionState::no(Reason::ObjectiveMissed, missed);
     }
     if figures.accepted == 0 {
-        return ConditionState::unknown(Reason::NoLeadsYet, "no lead was accepted yet");
+        return ConditionState::unknown(Reason::NoLeadsYet, "no lead has been accepted yet");
     }
     if !figures.hints.is_empty() {
         let message = format!("leads are delivered, but {}", figures.hints.join("; "));

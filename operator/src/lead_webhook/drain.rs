@@ -78,7 +78,7 @@ pub fn decide(state: &DrainState) -> Decision {
         Decision::Wait(format!("deletion waits for leads to be delivered: {what}"))
     } else {
         Decision::Blocked(format!(
-            "deletion waits for leads to be delivered, longer than spec.drainTimeout: {what}. Repair the delivery, or \
+            "deletion waits for leads to be delivered, longer than spec.drainTimeout: {what}. Fix the delivery, or \
              give up these leads with the annotation {}: \"true\"",
             crate::names::ALLOW_LOSS
         ))

@@ -57,9 +57,7 @@ fn mistake(
     if names::is_own_secret(name) {
         return Some((
             Reason::SecretReserved,
-            format!(
-                "{field}: Secret {name} is reserved for the operator; create another Secret"
-            ),
+            format!("{field}: Secret {name} is reserved for the operator; create another Secret"),
         ));
     }
     let Some(secret) = secret else {
@@ -85,7 +83,7 @@ fn mistake(
             Reason::SecretNotLabelled,
             format!(
                 "{field}: Secret {name} in namespace {namespace} has no label {USE}: \"true\", which this operator \
-                 demands (chart value secrets.requireLabel); if Leadgate may use it: kubectl label secret {name} \
+                 requires (chart value secrets.requireLabel); if Leadgate may use it: kubectl label secret {name} \
                  {USE}=true"
             ),
         ));
@@ -100,7 +98,7 @@ fn mistake(
         Some(Content::Placeholder) => Some((
             Reason::SecretPlaceholder,
             format!(
-                "{field}: key {key} of Secret {name} in namespace {namespace} still holds the text of an example; put a \
+                "{field}: key {key} of Secret {name} in namespace {namespace} still contains a placeholder; put a \
                  value of your own in"
             ),
         )),

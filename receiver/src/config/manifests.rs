@@ -173,7 +173,8 @@ fn collect(
             }
             Ok(found) if is_manifest(&path) && !found.is_file() => {
                 let message =
-                    "it is neither a file nor a directory; remove it, or rename it to another extension".to_owned();
+                    "it is neither a file nor a directory; remove it, or rename it to another extension"
+                        .to_owned();
                 unreadable.push(Problem::of_file(&shown(&path, root), message));
             }
             // What cannot be looked at is told when it is read.

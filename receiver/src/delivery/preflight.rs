@@ -165,7 +165,9 @@ async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> Inspection {
     let fine = found.reachable == Some(Ok(())) && found.credentials == Some(Ok(()));
     if fine && throttle.correctable_pause.load(Ordering::Relaxed) {
         match shared.queue.resume(&sink.id).await {
-            Ok(()) => tracing::info!(sink = %sink.id, "the CRM accepts the credentials again; ending the pause"),
+            Ok(()) => {
+                tracing::info!(sink = %sink.id, "the CRM accepts the credentials again; ending the pause")
+            }
             Err(error) => tracing::debug!(sink = %sink.id, %error, "failed to end the pause"),
         }
     }

@@ -239,7 +239,8 @@ fn check_shape(data: &ChallengeData) -> Result<(), String> {
     }
     if !get && probe != data.when.json.is_empty() {
         return Err(
-            "when: a POST must be distinguishable from a lead; set exactly one of when.json and when.body".to_owned(),
+            "when: a POST must be distinguishable from a lead; set exactly one of when.json and when.body"
+                .to_owned(),
         );
     }
     if probe && data.answer != AnswerKind::Ok {

@@ -87,10 +87,7 @@ fn page(name: &str, preset: &Preset) -> String {
         row("One lead for each element of", &code(items.as_str()));
     }
     if preset.payload.on_invalid == Some(OnInvalid::DropField) {
-        row(
-            "Invalid optional fields",
-            "omitted (`onInvalid: DropField`)",
-        );
+        row("Invalid optional fields", "omitted (`onInvalid: DropField`)");
     }
     if preset.payload.ignore_without_contact {
         row(
@@ -101,7 +98,10 @@ fn page(name: &str, preset: &Preset) -> String {
     match &preset.idempotency.key {
         Some(key) => row(
             "Idempotency key",
-            &format!("{}, together with the e-mail address or phone number", code(key.as_str())),
+            &format!(
+                "{}, together with the e-mail address or phone number",
+                code(key.as_str())
+            ),
         ),
         None => row(
             "Idempotency key",
@@ -156,10 +156,7 @@ fn scheme_rows(scheme: &HmacScheme, row: &mut dyn FnMut(&str, &str)) {
         row("Message id", &place(id));
     }
     for (name, other) in &scheme.other_headers {
-        row(
-            &format!("Without `{name}`"),
-            &format!("`{other}` is used"),
-        );
+        row(&format!("Without `{name}`"), &format!("`{other}` is used"));
     }
     if let Some(format) = &scheme.secret {
         let mut text = format

@@ -53,7 +53,10 @@ async fn a_path_belongs_to_the_first() {
     rig.secret("b", "hmac: 0123456789abcdef").await;
     rig.webhook("b", ", path: /leads").await;
     let message = rig.condition("b", "Accepted", "False PathTaken").await;
-    assert!(message.contains("/leads is already used by LeadWebhook"), "{message}");
+    assert!(
+        message.contains("/leads is already used by LeadWebhook"),
+        "{message}"
+    );
     rig.webhook("a", ", path: /other").await;
     rig.condition("b", "Accepted", "True Valid").await;
     operator.stop().await.unwrap();

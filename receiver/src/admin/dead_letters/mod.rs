@@ -65,9 +65,7 @@ pub(super) async fn discard(
         found.retain(|lead| lead.set != DeadLetterSet::Pending);
     }
     if found.is_empty() {
-        return Err(bad_request(
-            "the lead is pending; use set=pending to discard it",
-        ));
+        return Err(bad_request("the lead is pending; use set=pending to discard it"));
     }
     for lead in found {
         let gone = admin.queue.discard(lead.set, lead.sink.as_ref(), &lead.id).await;

@@ -108,12 +108,7 @@ pub(in super::super) async fn replay_many(
             kept.push(result);
         }
     }
-    tracing::info!(
-        set = set.as_str(),
-        replayed,
-        kept = kept.len(),
-        "leads replayed"
-    );
+    tracing::info!(set = set.as_str(), replayed, kept = kept.len(), "leads replayed");
     Ok(Json(json!({"replayed": replayed, "kept": kept, "next": told(page.next)})).into_response())
 }
 
@@ -231,7 +226,9 @@ fn route(admin: &Admin, lead: &DeadLetter) -> Result<Vec<SinkId>, String> {
         .sinks_of(&stored.lead, &stored.payload)
         .map_err(|problem| problem.message)?;
     if sinks.is_empty() {
-        return Err("no sink receives it yet (sinks[].when); POST …/move?to=SINK moves it to a sink".to_owned());
+        return Err(
+            "no sink receives it yet (sinks[].when); POST …/move?to=SINK moves it to a sink".to_owned(),
+        );
     }
     Ok(sinks.to_vec())
 }
@@ -265,7 +262,9 @@ async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter) -> Result<Valu
             let known = admissions.iter().filter(|a| !a.is_new()).count();
             Ok(json!({"replayed": true, "leads": admissions.len(), "duplicates": known}))
         }
-        Ok(Parsed::Challenge(_)) => Ok(json!({"replayed": false, "reason": "the request is a handshake, not a lead"})),
+        Ok(Parsed::Challenge(_)) => {
+            Ok(json!({"replayed": false, "reason": "the request is a handshake, not a lead"}))
+        }
         Ok(Parsed::Ignored(reason)) => Ok(json!({"replayed": false, "reason": reason})),
         Err(Refusal::Body(error)) => Ok(json!({"replayed": false, "reason": error.to_string()})),
         Err(Refusal::Invalid(problems)) => {

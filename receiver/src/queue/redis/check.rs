@@ -84,8 +84,7 @@ fn problems(info: &HashMap<&str, &str>, appendfsync: Option<&str>) -> Vec<String
         );
     } else if appendfsync == Some("no") {
         problems.push(
-            "appendfsync is no: a power cut would lose the leads of many seconds; set it to always"
-                .into(),
+            "appendfsync is no: a power cut would lose the leads of many seconds; set it to always".into(),
         );
     }
     if told("aof_last_write_status") == "err" {
@@ -114,6 +113,7 @@ fn durability(info: &HashMap<&str, &str>, appendfsync: Option<&str>) -> String {
         Some(other) => {
             format!("a crash of Redis loses nothing; a power cut can lose leads (appendfsync {other})")
         }
-        None => "the append-only file is enabled; this server does not report how often it is synced to disk".into(),
+        None => "the append-only file is enabled; this server does not report how often it is synced to disk"
+            .into(),
     }
 }

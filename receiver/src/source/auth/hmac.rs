@@ -99,7 +99,9 @@ impl HmacVerifier {
                     .unwrap_or(TOLERANCE_SECONDS),
             )),
             None if signed.contains(&Segment::Timestamp) => {
-                return Err("hmac.signed refers to {timestamp}: set its location in hmac.timestamp".to_owned());
+                return Err(
+                    "hmac.signed refers to {timestamp}: set its location in hmac.timestamp".to_owned(),
+                );
             }
             None => None,
         };

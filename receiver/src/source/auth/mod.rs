@@ -83,9 +83,7 @@ pub enum AuthError {
     #[error("the token in the {0} is wrong; check that the sender sends the token of the Secret")]
     WrongToken(&'static str),
     /// User name or password are not the right ones.
-    #[error(
-        "the user name or the password is wrong; check that the sender uses those of the Secret"
-    )]
+    #[error("the user name or the password is wrong; check that the sender uses those of the Secret")]
     WrongPassword,
     /// The sender's address may not post here.
     #[error("the sender's address is not in allowedCidrs")]

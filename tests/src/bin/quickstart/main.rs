@@ -183,15 +183,9 @@ fn invite(manifests: &Manifests, ports: Ports, hubspot: &HubSpot) -> Result<()> 
         "\nSend a lead from another terminal:\n\n{curl}\n\nInspect:"
     ))?;
     table::print_plain(&[
-        [
-            "configuration and counts",
-            &format!("curl http://{admin}/status"),
-        ],
+        ["configuration and counts", &format!("curl http://{admin}/status")],
         ["Prometheus metrics", &format!("curl http://{admin}/metrics")],
-        [
-            "dead letters",
-            &format!("curl http://{admin}/deadletters"),
-        ],
+        ["dead letters", &format!("curl http://{admin}/deadletters")],
         ["contacts in the CRM", &format!("curl {crm}/_sim/contacts")],
         ["log of the receiver", ".quickstart/receiver.log"],
     ])?;
