@@ -1,7 +1,7 @@
-# Leadgate. `make` lists what can be done.
+# Leadgate. `make` lists the targets.
 
 CARGO ?= cargo
-# cargo install puts tools there that are not part of the toolchain.
+# Where cargo install puts tools that are not part of the toolchain.
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/leadgate/tools
 CARGO_DENY_VERSION = 0.20.2
 DENY = $(TOOLS)/bin/cargo-deny
@@ -15,16 +15,16 @@ help: ## list the targets
 	@echo "Leadgate: webhooks in, CRM records out. Start with: make run"
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name what; do printf '  make %-15s %s\n' "$$name" "$$what"; done
 
-run: need-rust ## try it: three leads from three senders into a simulated HubSpot (ONCE=1: and end)
-	@echo "building (the first time takes some minutes)"
+run: need-rust ## run a demonstration: three senders, the receiver and a simulated HubSpot (ONCE=1: exit afterwards)
+	@echo "building (the first build takes a few minutes)"
 	@$(CARGO) build --locked --quiet --bin leadgate-receiver --bin quickstart
 	@$(CARGO) run --locked --quiet --bin quickstart
 
-# The SDKs are referees where Node.js is there; `make test-cluster` installs it.
+# The CRMs' SDKs are used if Node.js is installed; `make test-cluster` installs it.
 SDK = $(shell command -v node >/dev/null && command -v npm >/dev/null && echo leadgate-tests/sdk)
 
 test: need-rust need-test-tools ## run the tests: real Redis, simulated CRMs, the CRMs' own SDKs; no root, no Kubernetes
-	@[ -n "$(SDK)" ] || echo "no Node.js here: the CRMs' own SDKs are left out (make test-cluster runs them)"
+	@[ -n "$(SDK)" ] || echo "Node.js is not installed: skipping the CRMs' own SDKs (make test-cluster runs them)"
 	$(CARGO) test --locked --workspace --features "$(SDK)"
 
 CLUSTER_TESTS = admission operator_control_plane chart examples node hubspot_sdk salesforce_sdk
@@ -33,30 +33,30 @@ test-cluster: need-rust need-cluster-tools ## run the tests on a real Kubernetes
 	tests/cluster/cluster build
 	$(CARGO) test --locked --workspace --features leadgate-tests/cluster,leadgate-tests/sdk $(CLUSTER_TESTS:%=--test %)
 
-e2e: need-rust need-cluster-tools ## every promise on a real Kubernetes node, with figures (needs root, or KUBECONFIG)
+e2e: need-rust need-cluster-tools ## test every guarantee on a real Kubernetes node, with measurements (needs root, or KUBECONFIG)
 	tests/cluster/cluster build
 	LEADGATE_TEST_PROFILE=release $(CARGO) test --locked --workspace --features leadgate-tests/cluster --test node -- --include-ignored --nocapture --test-threads=1
 
-image: need-rust ## the container image: with buildah or docker, else an OCI archive (NAME=leadgate:dev)
+image: need-rust ## build the container image: with buildah or docker, else as an OCI archive (NAME=leadgate:dev)
 	NAME="$(or $(NAME),leadgate:dev)" image/build
 
 test-crm: need-rust ## deliver leads to a real CRM: django-crm on PostgreSQL, installed and started for the test
 	@.ci/need crm
 	$(CARGO) test --locked --workspace --test django_crm -- --ignored
 
-lint: need-rust $(DENY) ## formatting, clippy, licences and sources of dependencies
+lint: need-rust $(DENY) ## check formatting, clippy, licences and sources of dependencies
 	@$(CARGO) fmt --version >/dev/null 2>&1 || .ci/need component rustfmt
 	@$(CARGO) clippy --version >/dev/null 2>&1 || .ci/need component clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	$(DENY) --log-level error --locked check --hide-inclusion-graph licenses bans sources
 
-bench: need-rust ## measure accepting leads against the same server without its queue
+bench: need-rust ## measure accepting leads, compared with the same server without its queue
 	@command -v redis-server >/dev/null || .ci/need redis-server
 	$(CARGO) run --locked --release --example source_bench
 	$(CARGO) run --locked --release --bin bench
 
-bench-operator: need-rust need-cluster-tools ## measure the operator on 1,000 LeadWebhooks and a real API server
+bench-operator: need-rust need-cluster-tools ## measure the operator with 1,000 LeadWebhooks and a real API server
 	tests/cluster/cluster build control-plane
 	$(CARGO) build --locked --release --package leadgate-operator --package leadgate-tests --bins
 	$(CARGO) run --locked --release --bin bench_operator
@@ -68,16 +68,16 @@ soak: need-rust ## kill the receiver and Redis 100 times under load and count ev
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
 
-fuzz: need-rust ## feed the receiver what nobody would write, FUZZ_SECONDS for each target
+fuzz: need-rust ## fuzz the receiver, FUZZ_SECONDS for each target
 	BOLERO_RANDOM_TEST_TIME_MS=$(FUZZ_SECONDS)000 $(CARGO) test --locked --workspace --test fuzz --test costs -- --test-threads 1 --nocapture
 
-nightly: soak fuzz bench bench-operator ## what takes long: for CI, each night
+nightly: soak fuzz bench bench-operator ## run the long tests, for CI
 
-generate: need-rust ## write what is made from the types: CRD YAML and the generated parts of docs/
+generate: need-rust ## write the generated files: CRD YAML and the generated parts of docs/
 	$(CARGO) run --locked --quiet --example generate
 	UPDATE=1 $(CARGO) test --locked --quiet --workspace --test docs
 
-clean: ## remove what was built, and the quickstart's state
+clean: ## remove build output and the state of the quickstart
 	$(CARGO) clean
 	rm -rf .quickstart
 

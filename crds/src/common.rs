@@ -88,8 +88,8 @@ impl JsonSchema for Expression {
 /// What a duration looks like, for the schema; [`Duration`]'s parser accepts the same.
 const DURATION_PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
 
-/// A length of time such as `50ms`, `10s`, `1h30m` or `72h`: one to four numbers of up to five
-/// digits, each followed by `h`, `m`, `s` or `ms`.
+/// A length of time such as `50ms`, `10s`, `1h30m` or `72h`: one to four numbers of up to five digits, each
+/// followed by `h`, `m`, `s` or `ms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Duration {
@@ -233,11 +233,11 @@ impl fmt::Display for InvalidValue {
 
 impl std::error::Error for InvalidValue {}
 
-/// One key of a Secret in the same namespace.
+/// A key of a Secret in the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretKeyRef {
-    /// The Secret's name.
+    /// The name of the Secret.
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub name: String,
     /// The key in the Secret's data.
@@ -249,24 +249,23 @@ pub struct SecretKeyRef {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretRef {
-    /// The Secret's name.
+    /// The name of the Secret.
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub name: String,
 }
 
-/// A Secret in the same namespace that holds a user name and a password.
+/// A Secret in the same namespace that contains a user name and a password.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BasicSecretRef {
-    /// The Secret's name.
+    /// The name of the Secret.
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub name: String,
-    /// The key that holds the user name; default `username`, as in Secrets of type
-    /// `kubernetes.io/basic-auth`.
+    /// The key of the user name. Default: `username`, as in Secrets of type `kubernetes.io/basic-auth`.
     #[serde(default = "default_username_key")]
     #[schemars(length(min = 1, max = 253), regex(pattern = KEY_PATTERN))]
     pub username_key: String,
-    /// The key that holds the password; default `password`.
+    /// The key of the password. Default: `password`.
     #[serde(default = "default_password_key")]
     #[schemars(length(min = 1, max = 253), regex(pattern = KEY_PATTERN))]
     pub password_key: String,
@@ -305,7 +304,7 @@ pub(crate) fn https_url(field: &str) -> Rule {
         r"self.matches('^https://[^/?#@\\s]+(/[^?#\\s]*)?$') || self.matches('^http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:[0-9]+)?(/[^?#\\s]*)?$')",
     )
     .message(format!(
-        "{field} must be an https:// URL without user, query or fragment (plain http:// is allowed only to localhost, 127.0.0.1 and [::1]): leads never travel in clear"
+        "{field} must be an https:// URL without user, query or fragment (plain http:// is allowed only to localhost, 127.0.0.1 and [::1]): leads are never sent unencrypted"
     ).as_str())
 }
 

@@ -22,7 +22,7 @@ use crate::reasons::Reason;
 pub enum ApplyError {
     /// It belongs to somebody else.
     #[error(
-        "{kind} {name} exists already and is not Leadgate's; it is left as it is. Rename or delete it, or give this \
+        "{kind} {name} exists and does not belong to Leadgate, so it was not changed. Rename or delete it, or give this \
          resource another name",
         kind = kind.name()
     )]
@@ -33,7 +33,7 @@ pub enum ApplyError {
         name: String,
     },
     /// It belongs to an earlier resource of the same name and is about to be removed.
-    #[error("{kind} {name} of an earlier resource of this name is still being removed", kind = kind.name())]
+    #[error("{kind} {name} of an earlier resource with this name is still being deleted", kind = kind.name())]
     Leftover {
         /// Its kind.
         kind: Kind,
@@ -41,7 +41,7 @@ pub enum ApplyError {
         name: String,
     },
     /// The API server says that it is wrong.
-    #[error("the API server refuses {kind} {name}: {message}", kind = kind.name())]
+    #[error("the API server rejected {kind} {name}: {message}", kind = kind.name())]
     Refused {
         /// Its kind.
         kind: Kind,

@@ -4,14 +4,14 @@ use clap::{Parser, ValueEnum};
 
 use crate::rules::Rules;
 
-/// Makes receivers of LeadWebhooks and CrmSinks, and says in their status what became of them.
+/// Runs receivers for LeadWebhooks and CrmSinks, and reports their state.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "leadgate-operator", version, about)]
 pub struct Cli {
-    /// The image of the receivers.
+    /// Image of the receivers.
     #[arg(long, env = "LEADGATE_RECEIVER_IMAGE", value_name = "IMAGE")]
     pub receiver_image: String,
-    /// The image of the managed Redis, 7.0 or newer.
+    /// Image of the managed Redis, version 7.0 or newer.
     #[arg(
         long,
         env = "LEADGATE_REDIS_IMAGE",
@@ -19,7 +19,7 @@ pub struct Cli {
         default_value = "docker.io/library/redis:8.2"
     )]
     pub redis_image: String,
-    /// The namespaces to watch, separated by commas; empty: all of them.
+    /// Namespaces to watch, separated by commas; empty for all namespaces.
     #[arg(
         long,
         env = "LEADGATE_WATCH_NAMESPACES",
@@ -27,7 +27,7 @@ pub struct Cli {
         default_value = ""
     )]
     pub watch_namespaces: String,
-    /// The namespace of the Lease by which several operators choose a leader; empty: there is only this one.
+    /// Namespace of the leader election Lease; empty to run a single operator without leader election.
     #[arg(
         long,
         env = "LEADGATE_LEADER_ELECTION_NAMESPACE",
@@ -35,10 +35,10 @@ pub struct Cli {
         default_value = ""
     )]
     pub leader_election_namespace: String,
-    /// This operator's name in the Lease. Absent: the host's name and a random number.
+    /// Identity of this operator in the Lease. Default: the host name and a random number.
     #[arg(long, env = "LEADGATE_IDENTITY", value_name = "NAME")]
     pub identity: Option<String>,
-    /// Where /livez, /readyz and /metrics are.
+    /// Address of /livez, /readyz and /metrics.
     #[arg(
         long,
         env = "LEADGATE_HEALTH_LISTEN",
@@ -46,11 +46,12 @@ pub struct Cli {
         default_value = "0.0.0.0:8080"
     )]
     pub health_listen: String,
-    /// Only Secrets with the label leadgate.dev/use: "true" may be named by LeadWebhooks and CrmSinks.
+    /// Require the label leadgate.dev/use: "true" on Secrets that LeadWebhooks and CrmSinks reference.
     #[arg(long, env = "LEADGATE_REQUIRE_SECRET_LABEL")]
     pub require_secret_label: bool,
-    /// The hosts for which Ingresses and HTTPRoutes are made, separated by commas; empty: any. `sales/` in front of a host
-    /// gives it to one namespace; `*.example.com` is every host below example.com.
+    /// Hosts that Ingresses and HTTPRoutes may be created for, separated by commas; empty for any host.
+    /// `sales/` before a host restricts it to one namespace; `*.example.com` matches every host below
+    /// example.com.
     #[arg(
         long,
         env = "LEADGATE_ALLOWED_HOSTS",
@@ -58,7 +59,7 @@ pub struct Cli {
         value_delimiter = ','
     )]
     pub allowed_hosts: Vec<String>,
-    /// Beginnings of the annotations that are copied to Ingresses, separated by commas; empty: none is copied.
+    /// Prefixes of the annotations that are copied to Ingresses, separated by commas; empty to copy none.
     #[arg(
         long,
         env = "LEADGATE_ALLOWED_INGRESS_ANNOTATIONS",
@@ -66,23 +67,23 @@ pub struct Cli {
         value_delimiter = ','
     )]
     pub allowed_ingress_annotations: Vec<String>,
-    /// How many objects of a kind are reconciled at once.
+    /// Number of concurrent reconciliations for each kind.
     #[arg(long, env = "LEADGATE_CONCURRENCY", default_value_t = 8)]
     pub concurrency: u16,
-    /// How log lines are written.
+    /// Log format.
     #[arg(long, env = "LEADGATE_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// What is logged: error, warn, info, debug, or directives such as leadgate_operator=debug.
+    /// Log level: error, warn, info, debug, or directives such as leadgate_operator=debug.
     #[arg(long, env = "LEADGATE_LOG", default_value = "info")]
     pub log: String,
 }
 
-/// How log lines are written.
+/// Log format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

@@ -59,7 +59,7 @@ pub async fn publish<K: Resource<DynamicType = ()>>(recorder: &Recorder, object:
     let reference = object.object_ref(&());
     for event in events {
         if let Err(error) = recorder.publish(&event, &reference).await {
-            tracing::warn!(%error, reason = event.reason, "an Event could not be written");
+            tracing::warn!(%error, reason = event.reason, "failed to write an Event");
         }
     }
 }
@@ -87,11 +87,11 @@ mod tests {
     fn on_transitions_only() {
         let starting = state(
             ConditionState::no(Reason::Starting, ""),
-            ConditionState::no(Reason::Working, ""),
+            ConditionState::no(Reason::Progressing, ""),
         );
         let ready = state(
             ConditionState::yes(Reason::Ready, ""),
-            ConditionState::no(Reason::Working, ""),
+            ConditionState::no(Reason::Progressing, ""),
         );
         let stalled = state(
             ConditionState::no(Reason::SecretMissing, "m"),

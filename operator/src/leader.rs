@@ -76,11 +76,11 @@ impl Candidate {
         loop {
             match self.attempt().await {
                 Ok(true) => {
-                    tracing::info!(identity = self.identity, "this operator leads");
+                    tracing::info!(identity = self.identity, "acquired leadership");
                     return true;
                 }
-                Ok(false) => tracing::debug!("another operator leads"),
-                Err(error) => tracing::warn!(%error, "the Lease cannot be read or written"),
+                Ok(false) => tracing::debug!("another operator is the leader"),
+                Err(error) => tracing::warn!(%error, "failed to read or write the Lease"),
             }
             tokio::select! {
                 () = sleep(RETRY) => {}
@@ -108,11 +108,11 @@ impl Candidate {
                     tracing::error!("another operator took the Lease");
                     return;
                 }
-                Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be renewed"),
-                Err(_) => tracing::warn!("the Lease could not be renewed in time"),
+                Ok(Err(error)) => tracing::warn!(%error, "failed to renew the Lease"),
+                Err(_) => tracing::warn!("renewing the Lease timed out"),
             }
             if renewed.elapsed() >= GIVE_UP {
-                tracing::error!("the Lease could not be renewed for too long");
+                tracing::error!("the Lease was not renewed within the renew deadline");
                 return;
             }
         }
@@ -187,7 +187,7 @@ impl Candidate {
             Ok::<(), kube::Error>(())
         };
         if let Ok(Err(error)) = timeout(RETRY, release).await {
-            tracing::debug!(%error, "the Lease could not be given back; it expires");
+            tracing::debug!(%error, "failed to release the Lease; it will expire");
         }
     }
 }

@@ -64,14 +64,14 @@ impl Default for Metrics {
         let failures = Family::default();
         registry.register(
             "failures",
-            "Reconciliations that did not end well, by kind and reason",
+            "Failed reconciliations, by kind and reason",
             failures.clone(),
         );
         let duration: Family<KindLabel, Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 8)));
         registry.register(
             "reconciliation_seconds",
-            "How long a reconciliation takes, by kind",
+            "Duration of a reconciliation, by kind",
             duration.clone(),
         );
         let writes = Family::default();
@@ -81,7 +81,11 @@ impl Default for Metrics {
             writes.clone(),
         );
         let leader = Gauge::default();
-        registry.register("leader", "1 while this operator leads", leader.clone());
+        registry.register(
+            "leader",
+            "1 if this operator is the leader, else 0",
+            leader.clone(),
+        );
         Self {
             registry,
             reconciliations,

@@ -48,134 +48,174 @@ macro_rules! reasons {
 
 reasons! {
     Valid [Accepted]
-        "The specification is valid.", "";
+        "The specification is valid.",
+        "";
     AnnotationsNotCopied [Accepted]
-        "The specification is valid, but annotations of its Ingress were left out: the operator copies only those that begin with an allowed prefix.",
-        "Add their beginnings to the chart value `ingress.allowedAnnotations`, or remove them.";
+        "The specification is valid, but some annotations are missing from the Ingress: the operator copies only annotations with an allowed prefix.",
+        "Add the prefixes to the chart value `ingress.allowedAnnotations`, or remove the annotations.";
     InvalidConfiguration [Accepted, Ready, Stalled]
-        "The receivers cannot use the configuration, for example because an expression is wrong. They keep what they had before.",
-        "Correct the field that the message names.";
+        "The receivers rejected the configuration, for example because of an invalid expression. They keep running with the previous one.",
+        "Correct the field named in the message.";
     PresetUnknown [Accepted, Ready, Stalled]
-        "`spec.source` names no preset.", "Write one of those that the message lists, or `generic`.";
+        "`spec.source` does not name a preset.",
+        "Use a preset listed in the message, or `generic`.";
     PathTaken [Accepted, Ready, Stalled]
-        "An older LeadWebhook has this path under the same host.", "Give each webhook a path of its own.";
+        "An older LeadWebhook uses the same path under the same host.",
+        "Use a unique path for each webhook.";
     PathNotAllowed [Accepted, Ready, Stalled]
-        "`spec.path` begins with `/webhooks/` and the name of another namespace.",
-        "Write `/webhooks/` and this namespace, leave `spec.path` out, or use a path that does not begin with `/webhooks/`.";
+        "`spec.path` starts with `/webhooks/` followed by the name of another namespace.",
+        "Use `/webhooks/` followed by this namespace, omit `spec.path`, or use a path that does not start with `/webhooks/`.";
     HostNotAllowed [Accepted, Ready, Stalled]
-        "The operator makes no Ingress or HTTPRoute for this host in this namespace.",
-        "Use another host, or have this one added to the chart value `ingress.allowedHosts`.";
+        "The operator is not allowed to create an Ingress or HTTPRoute for this host in this namespace.",
+        "Use an allowed host, or add this host to the chart value `ingress.allowedHosts`.";
     ClientCaMissing [Accepted, Ready, Stalled]
-        "`spec.auth.clientCertificate` asks for certificates that nobody would check.",
-        "Name the authority in `spec.receiver.tls.clientCaSecretRef`, or set `spec.auth.clientCertificate.forwarded`.";
+        "`spec.auth.clientCertificate` is set, but no component verifies client certificates.",
+        "Set the CA bundle in `spec.receiver.tls.clientCaSecretRef`, or set `spec.auth.clientCertificate.forwarded`.";
     LocalAddress [Accepted, Ready, Stalled]
-        "A URL names the pod itself, its node or a cloud's metadata server.", "Write the address of the CRM.";
+        "A URL refers to the pod itself, its node or a cloud metadata server.",
+        "Use the address of the CRM.";
     ConfigurationTooLarge [Accepted, Ready, Stalled]
-        "The webhook and its sinks do not fit into a ConfigMap.", "Shorten `spec.payload.schema`, or the sinks' expressions.";
+        "The webhook and its sinks exceed the size limit of a ConfigMap.",
+        "Shorten `spec.payload.schema` or the expressions of the sinks.";
     CrmUnclear [Accepted, Ready, Stalled]
-        "A CrmSink has none or several of `hubspot`, `salesforce` and `rest`.", "Write one CrmSink for each CRM.";
+        "A CrmSink sets none or more than one of `hubspot`, `salesforce` and `rest`.",
+        "Create one CrmSink for each CRM.";
     NameTaken [Accepted, Ready, Stalled]
-        "An object of the name that the operator needs exists and is not Leadgate's.",
-        "Rename or delete that object, or give the webhook another name.";
+        "An object with a name that the operator needs exists and does not belong to Leadgate.",
+        "Rename or delete that object, or rename the webhook.";
     ObjectRefused [Accepted, Ready, Stalled]
-        "The API server, or a policy of the cluster, refuses an object that the operator makes.",
-        "Change what the message names, for example in `spec.receiver.podTemplate`.";
+        "The API server or a policy of the cluster rejected an object that the operator creates.",
+        "Change the field named in the message, for example in `spec.receiver.podTemplate`.";
     Resolved [ResolvedRefs]
-        "All sinks, Secrets and keys exist.", "";
+        "All referenced sinks, Secrets and keys exist.",
+        "";
     SecretShort [ResolvedRefs]
-        "All exist, but a secret with which senders prove who they are has fewer than 16 bytes and can be guessed.",
-        "Use a longer one at the sender and in the Secret; `openssl rand -hex 32` makes one.";
+        "All references exist, but a secret that authenticates senders has fewer than 16 bytes and can be guessed.",
+        "Use a longer secret both at the sender and in the Secret; `openssl rand -hex 32` generates one.";
     SecretMissing [ResolvedRefs, Accepted, Ready, Stalled]
-        "There is no Secret of this name in the namespace.", "Create it with the key that the message names.";
+        "The referenced Secret does not exist in the namespace.",
+        "Create it with the key named in the message.";
     SecretKeyMissing [ResolvedRefs, Accepted, Ready, Stalled]
-        "The Secret does not have the key, or it is empty.", "Add it.";
+        "The Secret does not have the referenced key, or its value is empty.",
+        "Add the key to the Secret.";
     SecretPlaceholder [ResolvedRefs, Accepted, Ready, Stalled]
-        "The Secret still holds the text of an example, which everybody knows.", "Put a value of your own in.";
+        "The Secret still contains the placeholder of an example, which is public.",
+        "Replace it with your own value.";
     SecretReserved [ResolvedRefs, Accepted, Ready, Stalled]
-        "The Secret is the operator's own, or opens the cluster, and cannot be named.", "Make a Secret of your own.";
+        "The Secret belongs to the operator or contains cluster credentials, and must not be referenced.",
+        "Create another Secret.";
     SecretNotLabelled [ResolvedRefs, Accepted, Ready, Stalled]
-        "The operator demands a label on Secrets that may be named (chart value `secrets.requireLabel`).",
-        "If Leadgate may use the Secret: `kubectl label secret NAME leadgate.dev/use=true`.";
+        "The operator requires a label on referenced Secrets (chart value `secrets.requireLabel`).",
+        "If Leadgate may use the Secret, run `kubectl label secret NAME leadgate.dev/use=true`.";
     SinkGone [Delivering, Ready]
-        "Leads wait for a CrmSink that `spec.sinks` no longer names, and that does not exist any more or has a problem of its own.",
-        "Create it again, or correct it: they are then delivered. Or move or discard them.";
+        "Leads are pending for a CrmSink that was removed from `spec.sinks` and that does not exist or has a problem of its own.",
+        "Recreate or correct the CrmSink to deliver the leads, or move or discard them.";
     SinkMissing [ResolvedRefs, Ready, Stalled]
-        "There is no CrmSink of this name in the namespace.", "Create it, or remove it from `spec.sinks`.";
+        "The referenced CrmSink does not exist in the namespace.",
+        "Create it, or remove it from `spec.sinks`.";
     GatewayApiMissing [ResolvedRefs, Ready, Stalled]
-        "The cluster has no HTTPRoutes.", "Install the Gateway API, or use `spec.receiver.ingress`.";
+        "The cluster does not have the HTTPRoute resource.",
+        "Install the Gateway API, or use `spec.receiver.ingress`.";
     NotCheckedYet [Accepted, ResolvedRefs, QueueReady, Delivering]
-        "Nobody has been able to look yet.", "Wait; if it stays, look at the operator's log.";
+        "The state has not been checked yet.",
+        "Wait. If it persists, check the log of the operator.";
     Unsafe [QueueReady, Ready]
-        "The queue works, but may lose leads: the message says which setting of Redis is wrong.", "Correct it.";
+        "The queue works, but may lose leads because of a Redis setting.",
+        "Correct the setting named in the message.";
     Unavailable [QueueReady, Ready]
-        "The queue does not answer the receivers; senders get 503.", "Look at the pod `leadgate-redis-0`, or at the Redis of your own.";
+        "The queue does not respond to the receivers. Senders get 503.",
+        "Check the pod `leadgate-redis-0`, or your own Redis.";
     NearlyFull [QueueReady]
-        "80 % of the queue's memory or more are used. A full queue refuses leads with 503.",
-        "Repair the delivery, discard what nobody needs, or raise `spec.queue.memory` (or `maxmemory` of a Redis of your own).";
+        "At least 80 % of the queue's memory is used. A full queue rejects leads with 503.",
+        "Fix the delivery, discard leads that are not needed, or increase `spec.queue.memory` (or `maxmemory` of your own Redis).";
     ReceiversSilent [QueueReady]
-        "The receivers do not answer the operator on their admin port.",
-        "Look whether a NetworkPolicy keeps the operator from port 9090 of the pods, and at their log.";
+        "The receivers do not respond to the operator on their admin port.",
+        "Check whether a NetworkPolicy blocks the operator from port 9090 of the pods, and check the log of the receivers.";
     PodsReady [Available]
-        "As many pods as the message says take requests.", "";
+        "Pods are ready to accept requests; the message says how many.",
+        "";
     ScaledToZero [Available]
-        "No pods are wanted.", "Raise `spec.receiver.replicas`.";
+        "The webhook is scaled to zero pods.",
+        "Increase `spec.receiver.replicas`.";
     Starting [QueueReady, Available, Ready, Reconciling]
         "Pods are starting.",
-        "Wait. If it stays: `kubectl get events`, and `kubectl describe` of the Deployment or StatefulSet; a quota or a volume may be missing.";
+        "Wait. If it persists, run `kubectl get events` and `kubectl describe` for the Deployment or StatefulSet; a quota may be exceeded or a volume missing.";
     NotCreatedYet [QueueReady, Available, Ready, Reconciling]
-        "An object is not made yet.", "Wait; another condition says what is in the way.";
+        "A required object does not exist yet.",
+        "Wait. If it persists, another condition shows the cause.";
     Delivering [Delivering]
-        "Leads are delivered.", "";
+        "Leads are delivered.",
+        "";
     AttentionNeeded [Delivering]
-        "Leads are delivered, and the receivers have something to say: leads that no sink takes, or idempotency keys that are too coarse.",
-        "The message says what to do.";
+        "Leads are delivered, but the receivers report hints, for example leads that no sink receives or idempotency keys that are not unique.",
+        "Follow the message.";
     NoLeadsYet [Delivering]
-        "No lead has been accepted yet.", "Send one.";
+        "No lead has been accepted yet.",
+        "Send a lead.";
     NoWebhooks [Delivering]
-        "No LeadWebhook names this CrmSink.", "Name it in `spec.sinks` of one.";
+        "No LeadWebhook references this CrmSink.",
+        "Add it to `spec.sinks` of a LeadWebhook.";
     DeliveryFailing [Delivering, Ready]
-        "Leads wait, and the last attempt to deliver one failed.", "The message has the CRM's reason; see below.";
+        "Leads are pending, and the last delivery attempt failed.",
+        "See the CRM's reason in the message; the reasons are listed below.";
     SinkPaused [Delivering, Ready]
-        "All deliveries to a sink wait, because of its credentials, its limits or its circuit breaker. Leads are kept.",
-        "The message has the reason; see below.";
+        "All deliveries to a sink are paused because of its credentials, a rate limit or its circuit breaker. Leads are kept.",
+        "See the reason in the message; the reasons are listed below.";
     ObjectiveMissed [Delivering]
-        "What `spec.objectives` promises is not kept.", "See which sink is slow: `status.sinks`.";
+        "An objective of `spec.objectives` is not met.",
+        "See `status.sinks` for the slow or failing sink.";
     PropertyProblem [Delivering, Ready]
-        "The sink maps to properties that the CRM does not have, or that cannot be written.",
-        "Correct `spec.properties`, or make the property in the CRM.";
+        "The sink maps properties that do not exist in the CRM or are read-only.",
+        "Correct `spec.properties`, or create the property in the CRM.";
     NotTriedYet [CredentialsValid, Reachable]
-        "No receiver has called the CRM yet.", "Wait a minute after the first webhook names the sink.";
+        "No receiver has called the CRM yet.",
+        "Wait up to a minute after the first webhook references the sink.";
     CredentialsAccepted [CredentialsValid]
-        "The CRM takes the credentials.", "";
+        "The CRM accepts the credentials.",
+        "";
     Reached [Reachable]
-        "The CRM answers.", "";
+        "The CRM responds.",
+        "";
     Ready [QueueReady, Ready]
-        "It does its work.", "";
+        "The resource is ready.",
+        "";
     Suspended [Ready, Delivering]
-        "`spec.suspend` is true: a webhook refuses requests with 503, a sink keeps its leads.", "Set it to false.";
+        "`spec.suspend` is true: a suspended webhook answers 503, a suspended sink keeps its leads.",
+        "Set `spec.suspend` to false.";
     Draining [Ready, Reconciling]
-        "It is being deleted and waits until its leads are delivered.", "Wait, or see the next row.";
+        "The resource is being deleted and waits for its pending leads to be delivered.",
+        "Wait. See `DrainTimeout` if it takes too long.";
     DrainTimeout [Stalled]
-        "It is being deleted, and leads are left after `spec.drainTimeout`.",
-        "Repair the delivery. To lose what is left: `kubectl annotate leadwebhook NAME leadgate.dev/allow-loss=true`.";
+        "The resource is being deleted, and leads are still pending after `spec.drainTimeout`.",
+        "Fix the delivery. To give up the pending leads, run `kubectl annotate leadwebhook NAME leadgate.dev/allow-loss=true`.";
     RolloutFailed [Stalled]
-        "The pods of a new configuration do not get ready; those of the old one still work.", "The message says why they do not start.";
+        "The pods of a new configuration do not become ready. The pods of the previous configuration keep running.",
+        "See the message for the cause.";
     RollingOut [Reconciling]
-        "The receivers are being replaced, one after the other.", "Wait.";
+        "The receiver pods are being replaced one by one.",
+        "Wait.";
     Stalled [Reconciling]
-        "It waits for a change by a person.", "See the condition `Stalled`.";
+        "The resource is waiting for a change.",
+        "See the condition `Stalled`.";
     Done [Reconciling]
-        "Everything is as it is to be.", "";
-    Working [Stalled]
-        "Nothing stands in the way.", "";
+        "All resources are up to date.",
+        "";
+    Progressing [Stalled]
+        "No blocking problem, or reconciliation is in progress.",
+        "";
     WaitingForRemoval [Ready, Reconciling]
-        "An object of an earlier resource of this name is still being removed.", "Wait.";
+        "An object of an earlier resource with the same name is still being deleted.",
+        "Wait.";
     Forbidden [Ready, Reconciling]
-        "The API server does not allow the operator something.", "Compare its rights with those of the chart of its version.";
+        "The API server denied the operator a request.",
+        "Compare the operator's roles with those of the chart of the same version.";
     Conflict [Ready, Reconciling]
-        "Somebody else changed an object at the same moment.", "Wait; if it stays, look for a second operator.";
+        "Another client changed an object at the same time.",
+        "Wait. If it persists, check whether a second operator is running.";
     ApiError [Ready, Reconciling]
-        "The API server answered with an error.", "The operator tries again; the message has the answer.";
+        "The API server returned an error.",
+        "The operator retries. See the message for the error.";
     ApiUnreachable [Ready, Reconciling]
-        "The API server does not answer the operator.", "The operator tries again; receivers work meanwhile.";
+        "The API server does not respond to the operator.",
+        "The operator retries. The receivers keep working.";
 }

@@ -187,7 +187,7 @@ pub enum AskError {
     #[error("its queue does not answer: {0}")]
     Queue(String),
     /// Its answer makes no sense.
-    #[error("its answer makes no sense: {0}")]
+    #[error("its response is not understood: {0}")]
     Answer(String),
 }
 

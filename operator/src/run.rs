@@ -66,7 +66,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::try_default()
         .await
-        .context("no API server: the operator runs in a cluster, or with a kubeconfig")?;
+        .context("no API server found: run the operator in a cluster or with a kubeconfig")?;
     let parts = Parts::new(client);
     let listener = TcpListener::bind(&cli.health_listen)
         .await
@@ -81,7 +81,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let told = stop.clone();
     let signals = tokio::spawn(async move {
         shutdown_signal().await;
-        tracing::info!("stopping: finishing what was begun");
+        tracing::info!("shutting down: draining in-flight work");
         told.cancel();
     });
     let ended = operate(&cli, parts, stop).await;
@@ -128,7 +128,7 @@ pub async fn operate(cli: &Cli, parts: Parts, stop: CancellationToken) -> anyhow
             work.await
         } else {
             parts.metrics.leader.set(0);
-            bail!("this operator leads no longer")
+            bail!("lost leadership")
         },
     }
 }
@@ -195,7 +195,7 @@ async fn lead(cli: &Cli, parts: &Parts, scopes: Vec<Scope>, stop: &CancellationT
     while let Some(ended) = sets.join_next().await {
         ended.context("a controller failed")?;
         if !stop.is_cancelled() {
-            bail!("a controller stopped by itself");
+            bail!("a controller stopped unexpectedly");
         }
     }
     parts.metrics.leader.set(0);
@@ -287,7 +287,7 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
     tokio::select! {
         _ = &mut both => {}
         () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => {
-            tracing::warn!("what was begun is left unfinished; the next leader does it again");
+            tracing::warn!("shutdown grace period expired; the next leader will retry");
         }
     }
     tasks.shutdown().await;
@@ -300,7 +300,7 @@ async fn shutdown_signal() {
                 signal.recv().await;
             }
             Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be handled");
+                tracing::warn!(%error, "failed to install the SIGTERM handler");
                 std::future::pending::<()>().await;
             }
         }
@@ -308,7 +308,7 @@ async fn shutdown_signal() {
     tokio::select! {
         () = terminate => {}
         result = tokio::signal::ctrl_c() => if let Err(error) = result {
-            tracing::warn!(%error, "SIGINT cannot be handled");
+            tracing::warn!(%error, "failed to install the SIGINT handler");
             std::future::pending::<()>().await;
         },
     }

@@ -55,7 +55,7 @@ fn each_mistake_names_field_and_remedy() {
     let nothing: Change = |_| {};
     #[rustfmt::skip]
     let table: Vec<(&str, Change, ErrorScope, &str, &[&str])> = vec![
-        (", source: typefrom", nothing, ErrorScope::Spec, "PresetUnknown", &["spec.source", "`typefrom`", "known are", "typeform"]),
+        (", source: typefrom", nothing, ErrorScope::Spec, "PresetUnknown", &["spec.source", "`typefrom`", "known presets", "typeform"]),
         ("", |f| { f.sinks.insert("crm".into(), None); }, ErrorScope::References, "SinkMissing",
             &["spec.sinks[0].name", "no CrmSink crm in namespace marketing", "create it"]),
         ("", |f| { f.secrets.insert("web".into(), None); }, ErrorScope::References, "SecretMissing",
@@ -254,7 +254,9 @@ fn receivers_are_given_the_sinks_for_which_leads_still_wait() {
             (ErrorScope::Delivery, Reason::SinkGone)
         );
         assert!(
-            note.message.contains("3 deliveries wait for CrmSink former") && note.message.contains(words)
+            note.message
+                .contains("3 deliveries are pending for CrmSink former")
+                && note.message.contains(words)
         );
     }
 }

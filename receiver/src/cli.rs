@@ -10,20 +10,20 @@ use crate::nearest::did_you_mean;
 
 /// Shown below the flags: these take flags of their own.
 const COMMANDS: &str = "Commands:
-  leadgate-receiver try --manifests DIR --webhook NAME --payload FILE   show what a request would become, sending nothing
-  leadgate-receiver presets [NAME]                                     list the known senders, or print one";
+  leadgate-receiver try --manifests DIR --webhook NAME --payload FILE   show how a request would be processed, without sending anything
+  leadgate-receiver presets [NAME]                                     list the presets, or print one";
 
-/// Receives leads by webhook, queues them durably and delivers them to a CRM, once and in order.
+/// Receives leads by webhook, stores them durably, and delivers each one to a CRM once and in order.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "leadgate-receiver", version, about, after_help = COMMANDS)]
 pub struct Cli {
-    /// Folder of manifests: LeadWebhook, CrmSink and, for local use, Secret.
+    /// Directory of manifests: LeadWebhook, CrmSink and, for local use, Secret.
     #[arg(long, env = "LEADGATE_MANIFESTS", value_name = "DIR")]
     pub manifests: PathBuf,
-    /// Folder of Secrets as Kubernetes mounts them: DIR/<secret name>/<key>.
+    /// Directory of Secrets as mounted by Kubernetes: DIR/<secret name>/<key>.
     #[arg(long, env = "LEADGATE_SECRETS", value_name = "DIR")]
     pub secrets: Option<PathBuf>,
-    /// Where senders post to.
+    /// Address of the webhook listener.
     #[arg(
         long,
         env = "LEADGATE_LISTEN",
@@ -31,7 +31,7 @@ pub struct Cli {
         default_value = "127.0.0.1:8080"
     )]
     pub listen: String,
-    /// Where health, metrics, status and dead letters are.
+    /// Address of the admin listener: health, metrics, status and dead letters.
     #[arg(
         long,
         env = "LEADGATE_ADMIN_LISTEN",
@@ -39,10 +39,10 @@ pub struct Cli {
         default_value = "127.0.0.1:9090"
     )]
     pub admin_listen: String,
-    /// File with the bearer token for status and dead letters. Without it, only this machine may see them.
+    /// File with the bearer token for status and dead letters. Without a token, only this machine has access.
     #[arg(long, env = "LEADGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
-    /// Where accepted leads wait: sqlite:FILE, redis:// or rediss://.
+    /// Queue URL: sqlite:FILE, redis:// or rediss://.
     #[arg(
         long,
         env = "LEADGATE_QUEUE",
@@ -51,8 +51,8 @@ pub struct Cli {
         hide_env_values = true
     )]
     pub queue: String,
-    /// Redis: what the queue's keys begin with. Receivers with different prefixes never see each other's leads. The
-    /// operator sets leadgate-NAMESPACE.
+    /// Prefix of the queue's keys in Redis. Receivers with different prefixes never see each other's leads.
+    /// The operator sets leadgate-NAMESPACE.
     #[arg(
         long,
         env = "LEADGATE_QUEUE_PREFIX",
@@ -61,14 +61,14 @@ pub struct Cli {
         value_parser = queue_prefix
     )]
     pub queue_prefix: String,
-    /// Certificate chain (PEM), to serve HTTPS.
+    /// Certificate chain (PEM) for serving HTTPS.
     #[arg(long, env = "LEADGATE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
-    /// Key of the certificate (PEM).
+    /// Private key (PEM) of the certificate.
     #[arg(long, env = "LEADGATE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Certificates (PEM) of those who sign senders' client certificates: they are then asked for, and checked where
-    /// a webhook has auth.clientCertificate.
+    /// CA bundle (PEM) that client certificates are verified against. With it, client certificates are
+    /// requested from all clients, and checked for webhooks with auth.clientCertificate.
     #[arg(
         long,
         env = "LEADGATE_TLS_CLIENT_CA",
@@ -76,26 +76,26 @@ pub struct Cli {
         requires = "tls_cert"
     )]
     pub tls_client_ca: Option<PathBuf>,
-    /// A proxy in front terminates TLS: requests must carry X-Forwarded-Proto: https.
+    /// A proxy terminates TLS: require X-Forwarded-Proto: https on every request.
     #[arg(long, env = "LEADGATE_BEHIND_TLS_PROXY")]
     pub behind_tls_proxy: bool,
-    /// Let manifests name this machine's own and link-local addresses, where simulators are. Needless while only this
-    /// machine can post: plain HTTP on loopback, with no proxy in front.
+    /// Allow loopback and link-local addresses in manifests, for example for simulators. Not required if only
+    /// this machine can post: plain HTTP on loopback, without a proxy.
     #[arg(long, env = "LEADGATE_ALLOW_LOCAL_ADDRESSES")]
     pub allow_local_addresses: bool,
-    /// Check the manifests, print every problem, and exit: 0 when there is no error.
+    /// Check the manifests, print all problems and exit; the exit status is 0 if there is no error.
     #[arg(long)]
     pub check: bool,
-    /// How --check prints what it found: text, or json for editors and pipelines.
+    /// Output format of --check: text, or json for editors and pipelines.
     #[arg(short, long, default_value = "text", requires = "check")]
     pub output: OutputFormat,
-    /// How log lines are written.
+    /// Log format.
     #[arg(long, env = "LEADGATE_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// What is logged: error, warn, info, debug, or directives such as leadgate_receiver=debug.
+    /// Log level: error, warn, info, debug, or directives such as leadgate_receiver=debug.
     #[arg(long, env = "LEADGATE_LOG", default_value = "info")]
     pub log: String,
-    /// Memory for request bodies under way, in MiB.
+    /// Memory for in-flight request bodies, in MiB.
     #[arg(long, env = "LEADGATE_BODY_MEMORY", value_name = "MIB", default_value_t = 128)]
     pub body_memory: usize,
 }
@@ -106,19 +106,19 @@ pub fn no_such_command(word: &str) -> anyhow::Error {
     anyhow::anyhow!("there is no command {word}{meant} (--help lists commands and flags)")
 }
 
-/// How log lines are written.
+/// Log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// How a report is printed.
+/// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
-    /// A line for each problem.
+    /// One line per problem.
     Text,
     /// One JSON object.
     Json,
@@ -134,7 +134,7 @@ fn queue_prefix(text: &str) -> Result<String, String> {
     if fine {
         Ok(text.to_owned())
     } else {
-        Err("up to 100 letters, digits, hyphens, underscores and dots".to_owned())
+        Err("must consist of 1 to 100 letters, digits, hyphens, underscores and dots".to_owned())
     }
 }
 
@@ -154,17 +154,17 @@ impl Cli {
         self.allow_local_addresses || (self.tls_cert.is_none() && !self.behind_tls_proxy)
     }
 
-    /// What clap cannot see: leads must not travel in clear.
+    /// What clap cannot check: plain HTTP is served on loopback addresses only.
     pub fn validate(&self) -> Result<(), String> {
         if self.tls_cert.is_none() && !self.behind_tls_proxy && !is_loopback(&self.listen) {
             return Err(format!(
-                "--listen {}: leads must not travel in clear. Give --tls-cert and --tls-key, or --behind-tls-proxy if a \
-                 proxy in front terminates TLS, or listen on 127.0.0.1",
+                "--listen {}: refusing to serve plain HTTP on a non-loopback address. Set --tls-cert and --tls-key, or --behind-tls-proxy if a \
+                 proxy terminates TLS, or listen on 127.0.0.1",
                 self.listen
             ));
         }
         if self.tls_cert.is_some() && self.behind_tls_proxy {
-            return Err("--behind-tls-proxy and --tls-cert exclude each other: either the proxy or the receiver terminates TLS".to_owned());
+            return Err("--behind-tls-proxy and --tls-cert cannot be combined: either the proxy or the receiver terminates TLS".to_owned());
         }
         Ok(())
     }

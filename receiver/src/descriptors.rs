@@ -28,7 +28,7 @@ pub fn raise() -> Option<u64> {
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => Some(wanted),
         Err(error) => {
-            tracing::warn!(%error, current, "the limit of open files cannot be raised");
+            tracing::warn!(%error, current, "failed to raise the limit of open files");
             Some(current)
         }
     }

@@ -16,29 +16,29 @@ use crate::source::auth::RawRequest;
 use crate::source::{ChallengeAnswer, Element, Other, Parsed, Refusal, Submission, Webhook};
 use crate::time::epoch_ms;
 
-/// Shows what a webhook would make of a request, without sending or storing anything.
+/// Shows how a webhook would process a request, without sending or storing anything.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "leadgate-receiver try", bin_name = "leadgate-receiver try")]
 pub struct Try {
-    /// Folder of manifests.
+    /// Directory of manifests.
     #[arg(long, env = "LEADGATE_MANIFESTS", value_name = "DIR")]
     pub manifests: PathBuf,
-    /// Folder of Secrets as Kubernetes mounts them.
+    /// Directory of Secrets as mounted by Kubernetes.
     #[arg(long, env = "LEADGATE_SECRETS", value_name = "DIR")]
     pub secrets: Option<PathBuf>,
     /// The webhook: NAME, or NAMESPACE/NAME.
     #[arg(long, value_name = "NAME")]
     pub webhook: String,
-    /// File with the request's body as the sender sent it.
+    /// File with the body of the request, exactly as sent.
     #[arg(long, value_name = "FILE")]
     pub payload: PathBuf,
-    /// File with the answer of the sender's API, where the webhook has payload.hydrate.
+    /// File with the response of the sender's API, for webhooks with payload.hydrate.
     #[arg(long, value_name = "FILE")]
     pub fetched: Option<PathBuf>,
-    /// A header of the request, as Name:Value; may be given several times.
+    /// A header of the request, as Name:Value; may be repeated.
     #[arg(long = "header", value_name = "NAME:VALUE")]
     pub headers: Vec<String>,
-    /// The query string of the request's URL.
+    /// The query string of the URL.
     #[arg(long)]
     pub query: Option<String>,
 }
@@ -97,7 +97,7 @@ fn fetched(path: &Path) -> anyhow::Result<Value> {
     let at = || format!("--fetched {}", path.display());
     let answer: Value = serde_json::from_slice(&std::fs::read(path).with_context(at)?).with_context(at)?;
     if !answer.is_object() {
-        bail!("{}: an answer of a sender's API is a JSON object", at());
+        bail!("{}: the response of a sender's API must be a JSON object", at());
     }
     Ok(answer)
 }
@@ -144,16 +144,13 @@ pub fn report(
     if webhook.certificate.is_some() {
         line(
             "certificate",
-            "one is demanded (auth.clientCertificate); not judged here",
+            "client certificate required (auth.clientCertificate); not checked here",
         );
     }
     let verified = webhook.verifier.verify(request);
     match &verified {
         Ok(number) if webhook.verifier.secrets() > 1 => {
-            line(
-                "authentication",
-                &format!("accepted: secretRefs[{number}] made the proof"),
-            );
+            line("authentication", &format!("accepted with secretRefs[{number}]"));
         }
         Ok(_) => line("authentication", "accepted"),
         Err(error) => line("authentication", &format!("refused (401): {error}")),
@@ -169,11 +166,11 @@ pub fn report(
             false
         }
         Ok(Parsed::Challenge(ChallengeAnswer::Refuse(status, reason))) => {
-            line("result", &format!("a handshake, refused ({status}): {reason}"));
+            line("result", &format!("challenge, refused with {status}: {reason}"));
             false
         }
         Ok(Parsed::Challenge(_)) => {
-            line("result", "a handshake, answered (200)");
+            line("result", "challenge, answered with 200");
             true
         }
         Err(Refusal::Body(error)) => {
@@ -234,7 +231,7 @@ fn describe(
         .key
         .submission
         .as_deref()
-        .unwrap_or("(a hash: no id was found)");
+        .unwrap_or("digest of the body (no submission id found)");
     line(
         "idempotency",
         &format!(
@@ -247,17 +244,17 @@ fn describe(
     let is_whole = submission.hydrate.is_none() || fetched.is_some();
     match (&submission.hydrate, fetched) {
         (None, None) => {}
-        (None, Some(_)) => line("fetched", "not used: the payload is a whole lead"),
+        (None, Some(_)) => line("fetched", "not used: the payload is a complete lead"),
         (Some(url), None) => line(
             "hydrate",
-            &format!("the rest would be fetched from {url}; show its answer with --fetched FILE"),
+            &format!("the other fields would be fetched from {url}; pass its response with --fetched FILE"),
         ),
         (Some(url), Some(answer)) => {
-            line("hydrate", &format!("--fetched is taken as the answer of {url}"));
+            line("hydrate", &format!("using --fetched as the response of {url}"));
             match webhook.complete(answer, &payload, lead) {
                 Ok(complete) => (lead, notes) = complete,
                 Err(problems) => {
-                    line("fetched", "no valid lead: it would be dead (InvalidLead)");
+                    line("fetched", "not a valid lead: it would become dead (InvalidLead)");
                     for problem in &problems {
                         line("", &in_words(problem));
                     }
@@ -283,7 +280,7 @@ fn describe(
     if submission.sinks.is_empty() {
         line(
             "sink",
-            "none takes it (sinks[].when): it would be kept as unrouted",
+            "no sink receives it (sinks[].when): it would be kept as unrouted",
         );
     }
     for id in submission.sinks.iter() {

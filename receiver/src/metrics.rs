@@ -120,9 +120,9 @@ fn proof_labels(webhook: &WebhookId, number: usize) -> ProofLabels {
 }
 
 /// What key conflicts mean, and the remedy.
-pub const KEY_CONFLICT: &str = "leads came with the idempotency key of another lead and were accepted, because they say \
-    something else: the key is too coarse; give idempotency.key parts that tell one submission from another, such as \
-    the site and the form beside the entry's number";
+pub const KEY_CONFLICT: &str = "leads came with the idempotency key of another lead and were accepted, because their \
+    content differs: the key is not unique; add parts to idempotency.key that distinguish submissions, such as the site \
+    and the form besides the entry number";
 
 /// The last failure of a route, for `/status`. Holds no personal data.
 #[derive(Debug, Clone, Serialize)]
@@ -235,119 +235,119 @@ impl Metrics {
             }};
         }
         Self {
-            requests: register!("requests", "Requests by webhook and outcome", Family::default()),
+            requests: register!("requests", "Requests, by webhook and outcome", Family::default()),
             accept_latency: register!(
                 "accept_duration",
-                "Time to accept a lead",
+                "Time to accept a request",
                 Unit::Seconds,
                 Seconds::new_with_constructor(seconds as fn() -> Histogram)
             ),
             key_conflicts: register!(
                 "key_conflicts",
-                "Leads that were accepted although another lead had their idempotency key",
+                "Leads accepted although another lead has the same idempotency key",
                 Family::default()
             ),
             unauthorized: register!(
                 "unauthorized",
-                "Refused proofs by webhook and reason",
+                "Requests that failed authentication, by webhook and reason",
                 Family::default()
             ),
             proofs: register!(
                 "proofs",
-                "Accepted proofs by place in secretRefs, where a webhook has several secrets: what is not used any more can be removed",
+                "Authenticated requests by index in secretRefs, for webhooks with several secrets; a secret whose counter stands still can be removed",
                 Family::default()
             ),
             connections_ended: register!(
                 "connections_ended",
-                "Connections ended by reason: silent (no request came), slow (a request or its answer took too long), crowded \
-                 (another one needed its seat), refused (the operating system had no room)",
+                "Connections closed by the receiver, by reason: silent (no request arrived), slow (a request or its response took too long), crowded \
+                 (the connection limit was reached), refused (the operating system had no resources)",
                 Family::default()
             ),
             fields_left_out: register!(
                 "fields_left_out",
-                "Fields that were left out of accepted leads, or cut, by webhook, field and reason",
+                "Fields that were left out of accepted leads or truncated, by webhook, field and reason",
                 Family::default()
             ),
             items_rejected: register!(
                 "items_rejected",
-                "Elements of batches that were rejected while others were accepted",
+                "Elements of a request that were rejected while others were accepted",
                 Family::default()
             ),
-            deliveries: register!("deliveries", "Deliveries by sink and outcome", Family::default()),
+            deliveries: register!(
+                "deliveries",
+                "Delivery attempts, by sink and outcome",
+                Family::default()
+            ),
             refused_properties: register!(
                 "refused_properties",
-                "Leads that were delivered without a property that the CRM does not take",
+                "Leads delivered without a property that the CRM rejects",
                 Family::default()
             ),
             crm_latency: register!(
                 "crm_request_duration",
-                "Time of one call to a CRM",
+                "Duration of a call to the CRM",
                 Unit::Seconds,
                 Seconds::new_with_constructor(seconds as fn() -> Histogram)
             ),
             speed_to_lead: register!(
                 "speed_to_lead",
-                "Time from acceptance to the CRM",
+                "Time from acceptance to delivery",
                 Unit::Seconds,
                 Seconds::new_with_constructor(seconds as fn() -> Histogram)
             ),
             queue_errors: register!("queue_errors", "Failed calls to the queue", Counter::default()),
-            queue_depth: register!("queue_depth", "Leads that wait for delivery", Family::default()),
+            queue_depth: register!("queue_depth", "Pending leads", Family::default()),
             queue_age: register!(
                 "queue_oldest_age",
-                "Age of the oldest waiting lead",
+                "Age of the oldest pending lead",
                 Unit::Seconds,
                 Family::default()
             ),
             dead: register!(
                 "dead_leads",
-                "Leads that a CRM refused for good",
+                "Leads in the set dead: delivery failed permanently",
                 Family::default()
             ),
             held: register!(
                 "held_leads",
-                "Leads that wait for a person's decision",
+                "Leads in the set held: a person must decide which record they belong to",
                 Family::default()
             ),
             orphaned: register!(
                 "orphaned_leads",
-                "Leads that wait, or are set aside, for a sink that is not configured",
+                "Pending leads and dead letters of a sink that is not configured",
                 Family::default()
             ),
             unrouted: register!(
                 "unrouted_leads",
-                "Leads that no sink of their webhook takes",
+                "Leads that no sink of their webhook receives",
                 Family::default()
             ),
             paused: register!(
                 "sink_paused",
-                "1 while a sink is paused or its circuit is open",
+                "1 if the sink is paused or its circuit is open, else 0",
                 Family::default()
             ),
             write_latency: register!(
                 "queue_write_duration",
-                "Time of one durable write",
+                "Duration of a durable write to the queue",
                 Unit::Seconds,
                 Gauge::default()
             ),
             store_bytes: register!(
                 "queue_store",
-                "What the store holds, where it has a limit",
+                "Used size of the queue, if it has a limit",
                 Unit::Bytes,
                 Gauge::default()
             ),
             store_max_bytes: register!(
                 "queue_store_max",
-                "What the store may hold; 0: no limit is known",
+                "Maximum size of the queue; 0 if no limit is known",
                 Unit::Bytes,
                 Gauge::default()
             ),
             config_problems: register!("config_problems", "Problems in the manifests", Gauge::default()),
-            reloads: register!(
-                "config_reloads",
-                "Times the manifests were read",
-                Counter::default()
-            ),
+            reloads: register!("config_reloads", "Reloads of the manifests", Counter::default()),
             latencies: Mutex::default(),
             last_errors: Mutex::default(),
             refusals: Mutex::default(),
@@ -374,7 +374,7 @@ impl Metrics {
             self.fields_left_out.get_or_create(&labels).inc();
             fields.push(format!("{field} ({reason})"));
         }
-        tracing::info!(%webhook, lead, "a lead goes on without fields as they were sent: {}", fields.join(", "));
+        tracing::info!(%webhook, lead, "lead accepted with fields left out or changed: {}", fields.join(", "));
     }
 
     /// One of a webhook's several secrets made a proof.

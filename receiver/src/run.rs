@@ -123,24 +123,24 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     report_store(queue.as_ref()).await;
     // The reader of the manifests never ends before it is told to.
     let _ = admin.config.clone().changed().await;
-    tracing::info!(%listen, %admin_listen, "ready to take leads");
+    tracing::info!(%listen, %admin_listen, "ready to accept leads");
 
     let failure = tokio::select! {
         () = shutdown_signal() => None,
         ended = server => Some(("the server", ended)),
         ended = admin_server => Some(("the admin server", ended)),
     };
-    tracing::info!("stopping: finishing what was begun");
+    tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
     let (delivered, _, _, _) = tokio::join!(delivery, reader, pruner, orphans);
     if let Err(error) = delivered {
-        tracing::error!(%error, "delivery did not stop as it should");
+        tracing::error!(%error, "delivery failed to shut down");
     }
     queue.close().await;
     stop_admin.cancel();
     match failure {
         None => Ok(()),
-        Some((what, Ok(Ok(())))) => bail!("{what} stopped by itself"),
+        Some((what, Ok(Ok(())))) => bail!("{what} stopped unexpectedly"),
         Some((what, Ok(Err(error)))) => Err(anyhow::Error::new(error).context(format!("{what} failed"))),
         Some((what, Err(error))) => Err(anyhow::Error::new(error).context(format!("{what} failed"))),
     }
@@ -156,7 +156,7 @@ fn folders_exist(folders: &Folders) -> anyhow::Result<()> {
         if let Some(folder) = folder
             && !folder.is_dir()
         {
-            bail!("{flag} {}: there is no such folder", folder.display());
+            bail!("{flag} {}: there is no such directory", folder.display());
         }
     }
     Ok(())
@@ -200,7 +200,7 @@ async fn follow_manifests(
                 admin.loaded.store(true, Ordering::Relaxed);
             }
             Err(error) => {
-                tracing::error!(%error, "the manifests could not be read; the previous ones keep running");
+                tracing::error!(%error, "failed to read the manifests; keeping the previous configuration");
             }
         }
         tokio::select! {
@@ -236,7 +236,7 @@ fn announce(config: &Config, previous: Option<&Config>) {
     let problems = config.problems.len();
     let changes = previous.map(|previous| config.changes_since(previous));
     match changes {
-        None => tracing::info!(webhooks, sinks, problems, "the manifests are loaded"),
+        None => tracing::info!(webhooks, sinks, problems, "manifests loaded"),
         Some(changes) if changes.is_empty() && previous.is_some_and(|p| p.problems.len() == problems) => {}
         Some(Changes {
             added,
@@ -249,7 +249,7 @@ fn announce(config: &Config, previous: Option<&Config>) {
             added = added.join(", "),
             changed = changed.join(", "),
             removed = removed.join(", "),
-            "the manifests are loaded again"
+            "manifests reloaded"
         ),
     }
 }
@@ -269,7 +269,7 @@ fn warn_of_certificates(config: &Config, previous: Option<&Config>) {
     for webhook in waits(config).into_iter().filter(|id| !known.contains(id)) {
         tracing::error!(
             webhook,
-            "auth.clientCertificate refuses every request: start the receiver with --tls-client-ca, or set forwarded"
+            "auth.clientCertificate rejects every request: start the receiver with --tls-client-ca, or set forwarded"
         );
     }
 }
@@ -283,11 +283,11 @@ async fn report_store(queue: &dyn Queue) {
             }
             tracing::info!(
                 write_latency_ms = report.write_latency.as_secs_f64() * 1000.0,
-                "the queue answers"
+                "connected to the queue"
             );
         }
         Err(error) => {
-            tracing::error!(%error, "the queue does not answer; senders are told to come back until it does");
+            tracing::error!(%error, "queue unavailable, answering 503 with Retry-After");
         }
     }
 }
@@ -303,7 +303,7 @@ async fn prune(queue: Arc<dyn Queue>, stop: CancellationToken) {
             Ok(true) => PRUNE_STEP,
             Ok(false) => PRUNE,
             Err(error) => {
-                tracing::debug!(%error, "what has expired could not be removed yet");
+                tracing::debug!(%error, "failed to remove expired entries; will retry");
                 PRUNE
             }
         };
@@ -318,7 +318,7 @@ async fn shutdown_signal() {
             }
             // Without a handler, SIGTERM ends the process at once; what is acknowledged is on disk.
             Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be handled");
+                tracing::warn!(%error, "failed to install the SIGTERM handler");
                 std::future::pending::<()>().await;
             }
         }
@@ -326,7 +326,7 @@ async fn shutdown_signal() {
     tokio::select! {
         () = terminate => {}
         result = tokio::signal::ctrl_c() => if let Err(error) = result {
-            tracing::warn!(%error, "SIGINT cannot be handled");
+            tracing::warn!(%error, "failed to install the SIGINT handler");
             std::future::pending::<()>().await;
         },
     }

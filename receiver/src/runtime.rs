@@ -36,7 +36,7 @@ fn threads(set: Option<&str>, processors: usize) -> io::Result<usize> {
             Ok(threads @ 1..) => Ok(threads),
             _ => Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("{THREADS} must be a whole number from 1 on, and is {text:?}"),
+                format!("{THREADS} must be an integer of at least 1, but is {text:?}"),
             )),
         },
     }

@@ -274,7 +274,10 @@ spec:
     )
     .unwrap();
     let invalid = told(&["--fetched", "answer.json"]);
-    assert!(invalid.contains("it would be dead (InvalidLead)"), "{invalid}");
+    assert!(
+        invalid.contains("it would become dead (InvalidLead)"),
+        "{invalid}"
+    );
     for nonsense in ["[]", "{", "nope"] {
         std::fs::write(folder.path().join("answer.json"), nonsense).unwrap();
         let refused = told(&["--fetched", "answer.json"]);

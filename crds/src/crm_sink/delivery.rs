@@ -1,4 +1,4 @@
-//! How fast, how often and how patiently leads are delivered.
+//! Delivery settings: timeout, retries, rate limit, batching and circuit breaker.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -6,41 +6,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::{Duration, between};
 
-/// How fast, how often and how patiently leads are delivered.
+/// Delivery settings: timeout, retries, rate limit, batching and circuit breaker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Delivery {
-    /// How long a call to the CRM may take. From `100ms` to `5m`; default `10s`.
+    /// The timeout of a call to the CRM. From `100ms` to `5m`. Default: `10s`.
     #[serde(default = "default_timeout")]
     #[x_kube(validation = between("delivery.timeout", "100ms", "5m"))]
     pub timeout: Duration,
-    /// When a failed delivery is tried again.
+    /// The retry policy for failed deliveries.
     #[serde(default)]
     pub retry: Retry,
-    /// How many calls the CRM takes, over all pods.
+    /// The rate limit for calls to the CRM, shared by all pods.
     #[serde(default)]
     pub rate_limit: RateLimit,
-    /// How leads are put together into one call, where the CRM takes several.
+    /// How leads are combined into one call, for CRMs with batch calls.
     #[serde(default)]
     pub batch: Batch,
-    /// When to leave a CRM alone that only fails.
+    /// The circuit breaker, which stops calls to a CRM that keeps failing.
     #[serde(default)]
     pub circuit_breaker: CircuitBreaker,
-    /// The most calls at the same time for each pod, 1 to 256. Default: 8.
+    /// The maximum number of concurrent calls of each pod, 1 to 256. Default: 8.
     #[serde(default = "default_concurrency")]
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: i32,
-    /// What happens when the CRM does not take one of a lead's properties (an unknown option, a text that is too long, a
-    /// property that is read-only or missing) and would take the rest: `Drop` the property and report it, or let the lead
-    /// be `Dead`. A lead whose identifying property is refused is dead in any case. Default: `Drop`.
+    /// What happens when the CRM rejects one of a lead's properties (an unknown option, a text that is too
+    /// long, a read-only or missing property) but would accept the others. `Drop`: deliver the lead without
+    /// the property and report it. `Dead`: move the lead to the dead letters. A lead whose identifying
+    /// property is rejected always becomes dead. Default: `Drop`.
     #[serde(default)]
     pub on_refused_property: OnRefusedProperty,
 }
 
-/// What happens when the CRM does not take one of a lead's properties.
+/// What happens when the CRM rejects one of a lead's properties.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnRefusedProperty {
-    /// The lead is delivered without it.
+    /// The lead is delivered without the property.
     #[default]
     Drop,
     /// The lead becomes dead.
@@ -61,8 +62,8 @@ impl Default for Delivery {
     }
 }
 
-/// When a failed delivery is tried again: after a random time up to the backoff, which doubles with
-/// each failure.
+/// The retry policy for failed deliveries. Each retry waits for a random time up to the backoff, which
+/// doubles with every failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
@@ -71,16 +72,16 @@ impl Default for Delivery {
         .field_path(".initialBackoff")
 )]
 pub struct Retry {
-    /// How long after its acceptance a lead is given up and becomes dead. From `1m` to `2160h`; default
-    /// `72h`.
+    /// The maximum age of a lead since its acceptance. An older lead is not retried and becomes dead. From
+    /// `1m` to `2160h`. Default: `72h`.
     #[serde(default = "default_max_age")]
     #[x_kube(validation = between("delivery.retry.maxAge", "1m", "2160h"))]
     pub max_age: Duration,
-    /// The first backoff. From `10ms` to `1h`; default `1s`.
+    /// The first backoff. From `10ms` to `1h`. Default: `1s`.
     #[serde(default = "default_initial_backoff")]
     #[x_kube(validation = between("delivery.retry.initialBackoff", "10ms", "1h"))]
     pub initial_backoff: Duration,
-    /// The longest backoff. From `10ms` to `24h`; default `15m`.
+    /// The maximum backoff. From `10ms` to `24h`. Default: `15m`.
     #[serde(default = "default_max_backoff")]
     #[x_kube(validation = between("delivery.retry.maxBackoff", "10ms", "24h"))]
     pub max_backoff: Duration,
@@ -96,15 +97,15 @@ impl Default for Retry {
     }
 }
 
-/// How many calls the CRM takes, over all pods.
+/// The rate limit for calls to the CRM, shared by all pods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RateLimit {
-    /// The number of calls, 1 to 1000000. Default: 100.
+    /// The number of calls allowed in each period, 1 to 1000000. Default: 100.
     #[serde(default = "default_requests")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub requests: i32,
-    /// The time in which they may be made. From `100ms` to `24h`; default `10s`.
+    /// The length of the period. From `100ms` to `24h`. Default: `10s`.
     #[serde(default = "default_per")]
     #[x_kube(validation = between("delivery.rateLimit.per", "100ms", "24h"))]
     pub per: Duration,
@@ -119,15 +120,15 @@ impl Default for RateLimit {
     }
 }
 
-/// How leads are put together into one call.
+/// How leads are combined into one call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Batch {
-    /// The most leads in one call, 1 to 200; the CRM's own limit holds too. Default: 100.
+    /// The maximum number of leads in one call, 1 to 200. The CRM's own limit applies as well. Default: 100.
     #[serde(default = "default_max_size")]
     #[schemars(range(min = 1, max = 200))]
     pub max_size: i32,
-    /// How long a lead waits for others to share a call. From `0s` to `10s`; default `50ms`.
+    /// How long a lead waits for others to share a call. From `0s` to `10s`. Default: `50ms`.
     #[serde(default = "default_linger")]
     #[x_kube(validation = between("delivery.batch.linger", "0s", "10s"))]
     pub linger: Duration,
@@ -142,15 +143,15 @@ impl Default for Batch {
     }
 }
 
-/// When to leave a CRM alone that only fails.
+/// The circuit breaker, which stops calls to a CRM that keeps failing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CircuitBreaker {
-    /// After how many failures in a row, 1 to 1000. Default: 5.
+    /// The number of consecutive failures that opens the circuit, 1 to 1000. Default: 5.
     #[serde(default = "default_failures")]
     #[schemars(range(min = 1, max = 1000))]
     pub failures: i32,
-    /// For how long, before one call tries it again. From `1s` to `1h`; default `30s`.
+    /// How long the circuit stays open before one call probes the CRM. From `1s` to `1h`. Default: `30s`.
     #[serde(default = "default_cooldown")]
     #[x_kube(validation = between("delivery.circuitBreaker.cooldown", "1s", "1h"))]
     pub cooldown: Duration,

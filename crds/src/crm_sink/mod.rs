@@ -1,4 +1,4 @@
-//! CrmSink: where leads go.
+//! CrmSink: a CRM that leads are delivered to.
 
 mod delivery;
 mod hubspot;
@@ -28,7 +28,7 @@ use crate::common::{Expression, exactly_one};
 
 /// What a sink without exactly one CRM is told, by the API server, the operator and the receiver.
 pub const EXACTLY_ONE_CRM: &str =
-    "a CrmSink needs exactly one of hubspot, salesforce and rest; write one CrmSink for each CRM";
+    "a CrmSink needs exactly one of hubspot, salesforce and rest; create one CrmSink for each CRM";
 
 /// A CRM that leads are delivered to.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -53,13 +53,13 @@ pub const EXACTLY_ONE_CRM: &str =
     printcolumn(
         name = "Type",
         type_ = "string",
-        description = "The kind of CRM",
+        description = "Type of CRM",
         json_path = ".status.type"
     ),
     printcolumn(
         name = "Webhooks",
         type_ = "integer",
-        description = "LeadWebhooks that deliver to it",
+        description = "LeadWebhooks that deliver to this sink",
         json_path = ".status.webhooks"
     ),
     printcolumn(
@@ -71,33 +71,33 @@ pub const EXACTLY_ONE_CRM: &str =
     printcolumn(
         name = "Pending",
         type_ = "integer",
-        description = "Deliveries that are still to be made",
+        description = "Pending deliveries",
         json_path = ".status.leads.pending"
     ),
     printcolumn(
         name = "Dead",
         type_ = "integer",
-        description = "Deliveries that failed for good and wait for a person",
+        description = "Deliveries that failed permanently",
         json_path = ".status.leads.dead"
     ),
     printcolumn(
         name = "Paused",
         type_ = "boolean",
-        description = "Whether deliveries wait: it is suspended, or the CRM asked to wait",
+        description = "Whether deliveries are paused, because the sink is suspended or the CRM asked to wait",
         json_path = ".status.paused"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "Reason",
         type_ = "string",
-        description = "Why it is ready or not",
+        description = "Reason of the condition Ready",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
         priority = 1
     ),
     printcolumn(
         name = "Message",
         type_ = "string",
-        description = "The same in words",
+        description = "Message of the condition Ready",
         json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
         priority = 1
     )
@@ -117,11 +117,11 @@ pub struct CrmSinkSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rest: Option<Rest>,
 
-    /// CRM property -> CEL over `lead`, `webhook` and `payload`, up to 128. Absent and blank values are
-    /// not sent; `clear()` empties a property. Default: the CRM's standard fields. For `hubspot` and
-    /// `salesforce` yours come on top of these, and `null` leaves one out; for `rest` yours are all
-    /// that is sent. It is applied when a lead is delivered, so that a corrected mapping repairs a
-    /// replay.
+    /// Maps CRM properties to CEL over `lead`, `webhook` and `payload`; up to 128 entries. Absent and blank
+    /// values are not sent; `clear()` empties a property. For `hubspot` and `salesforce`, entries are added
+    /// to the CRM's standard fields, and `null` omits a standard field. For `rest`, only these properties are
+    /// sent. The mapping is applied at delivery, so a corrected mapping also applies to replayed leads.
+    /// Default: the CRM's standard fields.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 128))]
     #[x_kube(
@@ -130,9 +130,9 @@ pub struct CrmSinkSpec {
     )]
     pub properties: BTreeMap<String, Option<Expression>>,
 
-    /// CRM property -> CEL, up to 128: values for new records only, where `properties` gives none. A
-    /// record that is there already keeps what it has, so this is the place for fallbacks and for what
-    /// is said once, such as a lead source.
+    /// Maps CRM properties to CEL; up to 128 entries. These values are sent only when a record is created and
+    /// `properties` gives no value. Existing records keep theirs, so use this field for fallbacks and for
+    /// values that are set once, such as the lead source.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 128))]
     #[x_kube(
@@ -141,7 +141,7 @@ pub struct CrmSinkSpec {
     )]
     pub create_only: BTreeMap<String, Expression>,
 
-    /// How a lead is matched with records that the CRM has already.
+    /// How leads are matched with existing records of the CRM.
     #[serde(default)]
     pub matching: Matching,
 
@@ -149,7 +149,7 @@ pub struct CrmSinkSpec {
     #[serde(default)]
     pub delivery: Delivery,
 
-    /// Whether to queue leads without delivering them. Default: false.
+    /// Whether deliveries are suspended. Leads are still queued. Default: false.
     #[serde(default)]
     pub suspend: bool,
 }
@@ -188,29 +188,32 @@ impl CrmSinkSpec {
     }
 }
 
-/// How a lead is matched with records that the CRM has already.
+/// How leads are matched with existing records of the CRM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Matching {
-    /// What is compared, in this order. Default: `Email`, then `Phone`.
+    /// The keys to match by, in this order. Default: `Email`, then `Phone`.
     #[serde(default = "default_keys")]
     #[schemars(length(min = 1, max = 2))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub keys: Vec<MatchingKey>,
-    /// What happens when a record has the lead's phone number but another e-mail address: `Update`
-    /// it, `Create` a new one, or `Hold` the lead for a person. Default: `Hold`.
+    /// What happens when a record has the lead's phone number but a different e-mail address. `Update`:
+    /// update that record. `Create`: create a new record. `Hold`: hold the lead until a person decides.
+    /// Default: `Hold`.
     #[serde(default)]
     pub on_partial_match: PartialMatch,
-    /// For Salesforce's leads: what happens when a contact, such as a customer or a lead that was
-    /// converted, has the lead's e-mail address or phone number. `Create` a lead all the same, without
-    /// looking; `Update` the contact; or `Hold` the lead for a person. Default: `Create`.
+    /// Only for the Salesforce object `Lead`: what happens when a contact, for example a customer or a
+    /// converted lead, has the lead's e-mail address or phone number. `Create`: create a lead without looking
+    /// for contacts. `Update`: update the contact. `Hold`: hold the lead until a person decides. Default:
+    /// `Create`.
     #[serde(default)]
     pub contacts: ContactMatch,
-    /// Whether a record's values are replaced: `Always`, or `IfEmpty`, which never replaces what
-    /// sales typed. Default: `Always`.
+    /// Whether the values of an existing record are replaced. `Always`: replace them. `IfEmpty`: fill empty
+    /// values only, so that nothing typed by sales is replaced. Default: `Always`.
     #[serde(default)]
     pub overwrite: Overwrite,
-    /// The same for single CRM properties, up to 128. Default: as `overwrite`.
+    /// Overrides `overwrite` for individual CRM properties; up to 128 entries. Default: the value of
+    /// `overwrite`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 128))]
     pub overwrite_properties: BTreeMap<String, Overwrite>,
@@ -228,12 +231,12 @@ impl Default for Matching {
     }
 }
 
-/// What is compared.
+/// A key to match by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MatchingKey {
     /// The e-mail address, in lower case.
     Email,
-    /// The phone number, in the form +4930123456.
+    /// The phone number in E.164 form, such as +4930123456.
     Phone,
 }
 
@@ -242,32 +245,32 @@ pub enum MatchingKey {
 pub enum PartialMatch {
     /// The record is updated.
     Update,
-    /// A new record is made.
+    /// A new record is created.
     Create,
-    /// The lead waits for a person.
+    /// The lead is held until a person decides.
     #[default]
     Hold,
 }
 
-/// What happens when somebody is a contact already.
+/// What happens when the person already exists as a contact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ContactMatch {
-    /// Contacts are not looked at.
+    /// A lead is created without looking for contacts.
     #[default]
     Create,
     /// The contact is updated.
     Update,
-    /// The lead waits for a person.
+    /// The lead is held until a person decides.
     Hold,
 }
 
-/// Whether a record's values are replaced.
+/// Whether the values of an existing record are replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Overwrite {
-    /// They are.
+    /// All values are replaced.
     #[default]
     Always,
-    /// Only empty ones are.
+    /// Only empty values are filled.
     IfEmpty,
 }
 

@@ -22,31 +22,31 @@ use crate::common::{
     .message("rest needs either upsert alone or all three of lookup, create and update")
 )]
 pub struct Rest {
-    /// What every path is appended to, for example `https://crm.example.com`.
+    /// The base URL that every path is appended to, for example `https://crm.example.com`.
     #[schemars(length(max = 2048))]
     #[x_kube(validation = https_url("rest.baseUrl"))]
     pub base_url: String,
-    /// How the receiver signs in: exactly one of `bearer`, `header`, `basic` and
+    /// How the receiver authenticates to the CRM: exactly one of `bearer`, `header`, `basic` and
     /// `oauth2ClientCredentials`.
     pub auth: RestAuth,
-    /// Further headers of every call, up to 32, as fixed texts. Secrets belong into `auth`.
+    /// Additional headers of every call, as constant strings; up to 32. Use `auth` for secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 32))]
     #[x_kube(validation = header_names("rest.headers"))]
     pub headers: BTreeMap<String, String>,
-    /// The one call that creates or updates a record.
+    /// The call that creates or updates a record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upsert: Option<UpsertCall>,
-    /// The call that finds the records of a person.
+    /// The call that finds a person's records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<Lookup>,
-    /// The call that makes a record.
+    /// The call that creates a record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<Create>,
-    /// The call that changes a record.
+    /// The call that updates a record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update: Option<Update>,
-    /// What the CRM's answers mean.
+    /// How the CRM's responses are interpreted.
     #[serde(default)]
     pub answers: Answers,
 }
@@ -54,7 +54,7 @@ pub struct Rest {
 /// That a map's keys are names of headers that a sink may set.
 fn header_names(field: &str) -> Rule {
     Rule::new(r"self.all(k, k.matches('^[A-Za-z0-9_-]{1,128}$') && !(k.lowerAscii() in ['authorization', 'cookie', 'host', 'content-length', 'transfer-encoding', 'connection']))")
-        .message(format!("{field} has names of headers as keys, but not Authorization, Cookie, Host, Content-Length, Transfer-Encoding or Connection: credentials belong into rest.auth").as_str())
+        .message(format!("{field} has names of headers as keys, but not Authorization, Cookie, Host, Content-Length, Transfer-Encoding or Connection: use rest.auth for credentials").as_str())
 }
 
 /// The schema of a header's value.
@@ -88,122 +88,122 @@ impl Method {
     }
 }
 
-/// The one call that creates or updates a record.
+/// The call that creates or updates a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpsertCall {
-    /// `GET`, `POST`, `PUT` or `PATCH`. Default: `PUT`.
+    /// The HTTP method: `GET`, `POST`, `PUT` or `PATCH`. Default: `PUT`.
     #[serde(default = "put")]
     pub method: Method,
-    /// CEL over `lead`, `webhook`, `payload` and `properties` that gives the path with its query,
-    /// for example `'/api/contacts/' + urlencode(lead.email)`.
+    /// CEL over `lead`, `webhook`, `payload` and `properties` that returns the path including the query, for
+    /// example `'/api/contacts/' + urlencode(lead.email)`.
     pub path: Expression,
-    /// CEL that gives the body, which is sent as JSON. Default: `properties`, the mapped properties.
+    /// CEL that returns the body, which is sent as JSON. Default: `properties`, the mapped properties.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Expression>,
-    /// CEL over the answer's `body`, `status` and `headers` that gives the record's id. Default:
+    /// CEL over the response's `body`, `status` and `headers` that returns the id of the record. Default:
     /// `answers.id`, else none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Expression>,
 }
 
-/// The call that finds the records of a person.
+/// The call that finds a person's records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Lookup {
-    /// `GET`, `POST`, `PUT` or `PATCH`. Default: `GET`.
+    /// The HTTP method: `GET`, `POST`, `PUT` or `PATCH`. Default: `GET`.
     #[serde(default = "get")]
     pub method: Method,
-    /// CEL over `lead`, `webhook`, `payload` and `properties` that gives the path with its query.
+    /// CEL over `lead`, `webhook`, `payload` and `properties` that returns the path including the query.
     pub path: Expression,
-    /// CEL that gives the body, for APIs that search with POST. Default: no body.
+    /// CEL that returns the body, for APIs that search by POST. Default: no body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Expression>,
-    /// CEL over the answer's `body` that gives the list of records, for example `body.results`.
+    /// CEL over the response's `body` that returns the list of records, for example `body.results`.
     pub records: Expression,
-    /// CEL over `record` and `lead` that says whether a record is the lead's, for example
-    /// `record.email == lead.email`: many searches find more than was asked for.
+    /// CEL over `record` and `lead` that returns whether a record belongs to the lead, for example
+    /// `record.email == lead.email`. Many searches return more than was asked for.
     #[serde(rename = "match")]
     pub matches: Expression,
-    /// CEL over `record` that gives its id as a string, for example `string(record.id)`.
+    /// CEL over `record` that returns its id as a string, for example `string(record.id)`.
     pub id: Expression,
-    /// How long a new record may be missing from this call's answer, for CRMs whose search lags behind
-    /// what was written. When it is not known whether a record was made, so long is waited before
-    /// the lookup is believed. From `0s` to `1h`; default `30s`.
+    /// How long this call may fail to show a new record, for CRMs whose search lags behind writes. When it is
+    /// unknown whether a record was created, the receiver waits this long before it trusts the lookup. From
+    /// `0s` to `1h`. Default: `30s`.
     #[serde(default = "default_lag")]
     #[x_kube(validation = between("rest.lookup.lag", "0s", "1h"))]
     pub lag: Duration,
 }
 
-/// The call that makes a record.
+/// The call that creates a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Create {
-    /// `GET`, `POST`, `PUT` or `PATCH`. Default: `POST`.
+    /// The HTTP method: `GET`, `POST`, `PUT` or `PATCH`. Default: `POST`.
     #[serde(default = "post")]
     pub method: Method,
-    /// CEL over `lead`, `webhook`, `payload` and `properties` that gives the path with its query.
+    /// CEL over `lead`, `webhook`, `payload` and `properties` that returns the path including the query.
     pub path: Expression,
-    /// CEL that gives the body, which is sent as JSON. Default: `properties`, the mapped properties.
+    /// CEL that returns the body, which is sent as JSON. Default: `properties`, the mapped properties.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Expression>,
-    /// CEL over the answer's `body`, `status` and `headers` that gives the new record's id. Default:
+    /// CEL over the response's `body`, `status` and `headers` that returns the id of the new record. Default:
     /// `body.id`.
     #[serde(default = "body_id")]
     pub id: Expression,
 }
 
-/// The call that changes a record.
+/// The call that updates a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Update {
-    /// `GET`, `POST`, `PUT` or `PATCH`. Default: `PATCH`.
+    /// The HTTP method: `GET`, `POST`, `PUT` or `PATCH`. Default: `PATCH`.
     #[serde(default = "patch")]
     pub method: Method,
-    /// CEL over `id`, `lead`, `webhook`, `payload` and `properties` that gives the path with its
+    /// CEL over `id`, `lead`, `webhook`, `payload` and `properties` that returns the path including the
     /// query, for example `'/api/leads/' + id + '/'`.
     pub path: Expression,
-    /// CEL that gives the body, which is sent as JSON. Default: `properties`, the mapped properties.
+    /// CEL that returns the body, which is sent as JSON. Default: `properties`, the mapped properties.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Expression>,
-    /// Further headers of this call, up to 32, such as `If-Match: "*"` where a PATCH would make a
-    /// record that is gone anew.
+    /// Additional headers of this call, up to 32, for example `If-Match: "*"` where a PATCH would otherwise
+    /// recreate a deleted record.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 32))]
     #[x_kube(validation = header_names("rest.update.headers"))]
     pub headers: BTreeMap<String, String>,
 }
 
-/// What the CRM's answers mean: CEL over `status` (a number), `headers` (by lower-case name), `body`
-/// (null when it is no JSON) and `call` (`upsert`, `lookup`, `create` or `update`). The first that gives
-/// true decides: gone, delivered, conflict, retry. Of other answers 401 and 403 pause the sink, those
-/// of 200 to 299 without JSON are tried again, and the rest make the lead dead.
+/// How the CRM's responses are interpreted: CEL over `status` (a number), `headers` (by lower-case name),
+/// `body` (null unless it is JSON) and `call` (`upsert`, `lookup`, `create` or `update`). The first
+/// expression that returns true decides, in the order `gone`, `delivered`, `conflict`, `retry`. For any other
+/// response, 401 and 403 pause the sink, 200 to 299 without JSON is retried, and everything else makes the
+/// lead dead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Answers {
-    /// Whether the record of an `update` is gone, so that it is looked up again. Default: `status in
+    /// Whether the record of an `update` no longer exists; it is then looked up again. Default: `status in
     /// [404, 410]`.
     #[serde(default = "gone")]
     pub gone: Expression,
-    /// Whether the CRM took the lead. A `create` is delivered only if its answer has the record's id too.
-    /// Default: `status == 204 || (status < 300 && body != null)`.
+    /// Whether the CRM accepted the lead. A `create` counts as delivered only if its response also contains
+    /// the id of the record. Default: `status == 204 || (status < 300 && body != null)`.
     #[serde(default = "delivered")]
     pub delivered: Expression,
-    /// Whether the record exists already, so that it is looked up and updated. Default:
-    /// `status == 409`.
+    /// Whether the record already exists; it is then looked up and updated. Default: `status == 409`.
     #[serde(default = "conflict")]
     pub conflict: Expression,
-    /// Whether to try again later. Default: `status == 429 || status >= 500`.
+    /// Whether the call is retried later. Default: `status == 429 || status >= 500`.
     #[serde(default = "retry")]
     pub retry: Expression,
-    /// The properties that the CRM does not take, as a text or a list, for example `body.errors.map(name,
-    /// name)`. The lead is then written without them, see `delivery.onRefusedProperty`. Default: none.
+    /// The properties that the CRM rejects, as a string or a list, for example `body.errors.map(name, name)`.
+    /// The lead is then written without them; see `delivery.onRefusedProperty`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Expression>,
-    /// The CRM's own words, for people, for example `body.error`. Default: the status.
+    /// The CRM's error message, for people, for example `body.error`. Default: the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<Expression>,
-    /// The record's id in answers that name it, such as a conflict's. Default: none.
+    /// The id of the record in responses that name one, such as a conflict. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Expression>,
 }
@@ -222,7 +222,7 @@ impl Default for Answers {
     }
 }
 
-/// How the receiver signs in to the CRM.
+/// How the receiver authenticates to the CRM.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
@@ -238,7 +238,7 @@ pub struct RestAuth {
     /// A header of your choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<RestHeader>,
-    /// User name and password (HTTP Basic).
+    /// A user name and a password (HTTP Basic).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub basic: Option<RestBasic>,
     /// The OAuth 2.0 client credentials flow.
@@ -289,23 +289,23 @@ pub struct RestBearer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestHeader {
-    /// The header's name, for example `X-Api-Key`.
+    /// The name of the header, for example `X-Api-Key`.
     #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
     pub name: String,
-    /// The header's value.
+    /// The value of the header.
     pub value: SecretKeyRef,
-    /// What stands before the value, for example `Zoho-oauthtoken ` with its blank. Default:
-    /// nothing.
+    /// A prefix of the value, for example `Zoho-oauthtoken ` including its trailing space. Default: no
+    /// prefix.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(length(max = 64), regex(pattern = r"^[\x20-\x7e]*$"))]
     pub prefix: String,
 }
 
-/// User name and password (HTTP Basic).
+/// A user name and a password (HTTP Basic).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestBasic {
-    /// The user name and password.
+    /// The Secret with the user name and the password.
     pub secret_ref: BasicSecretRef,
 }
 
@@ -313,27 +313,27 @@ pub struct RestBasic {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OAuth2ClientCredentials {
-    /// Where tokens are asked for.
+    /// The URL of the token endpoint.
     #[schemars(length(max = 2048))]
     #[x_kube(validation = https_url("rest.auth.oauth2ClientCredentials.tokenUrl"))]
     pub token_url: String,
-    /// The client's id.
+    /// The client ID.
     pub client_id: SecretKeyRef,
-    /// The client's secret.
+    /// The client secret.
     pub client_secret: SecretKeyRef,
-    /// The scopes to ask for, up to 32. Default: none.
+    /// The requested scopes, up to 32. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 32),
         inner(length(min = 1, max = 256), regex(pattern = r"^\S+$"))
     )]
     pub scopes: Vec<String>,
-    /// The audience to ask for. Absent: none.
+    /// The requested audience. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub audience: Option<String>,
-    /// What else the token endpoint asks for, up to 16 parameters, for example `soid` for Zoho. Secrets
-    /// belong into `clientSecret`.
+    /// Additional parameters for the token endpoint, up to 16, for example `soid` for Zoho. Use
+    /// `clientSecret` for secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 16))]
     #[x_kube(
@@ -341,7 +341,7 @@ pub struct OAuth2ClientCredentials {
             .message("oauth2ClientCredentials.parameters has names of further parameters as keys, not grant_type, client_id, client_secret, scope or audience: these have fields of their own")
     )]
     pub parameters: BTreeMap<String, String>,
-    /// What stands before the token in the `Authorization` header. Default: `Bearer`.
+    /// The scheme before the token in the `Authorization` header. Default: `Bearer`.
     #[serde(default = "bearer")]
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._~-]+$"))]
     pub scheme: String,

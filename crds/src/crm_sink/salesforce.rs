@@ -10,77 +10,77 @@ use crate::common::{Expression, SecretKeyRef, exactly_one, https_url};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Salesforce {
-    /// The organisation's address (My Domain), for example `https://example.my.salesforce.com`.
+    /// The URL of the organisation (My Domain), for example `https://example.my.salesforce.com`.
     #[schemars(length(max = 2048))]
     #[x_kube(validation = https_url("salesforce.instanceUrl"))]
     pub instance_url: String,
-    /// The REST API's version, as a string. Default: `"62.0"`.
+    /// The version of the REST API, as a string. Default: `"62.0"`.
     #[serde(default = "default_api_version")]
     #[schemars(length(max = 6), regex(pattern = r"^[0-9]{2,3}\.0$"))]
     pub api_version: String,
-    /// The object that leads become. Default: `Lead`.
+    /// The Salesforce object that leads are written to. Default: `Lead`.
     #[serde(default = "default_object")]
     #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*$"))]
     pub object: String,
-    /// The external id by which Salesforce finds a record. It makes two deliveries of one lead one
-    /// record even when an answer is lost. Absent: records are found by a query for
-    /// `matching.keys`.
+    /// The external ID that identifies a record. With an external ID, two deliveries of one lead create one
+    /// record even if a response is lost. Absent: records are found by a query for `matching.keys`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
-    /// How the receiver signs in: exactly one of `clientCredentials`, `jwtBearer` and
+    /// How the receiver authenticates to Salesforce: exactly one of `clientCredentials`, `jwtBearer` and
     /// `refreshToken`.
     pub auth: SalesforceAuth,
-    /// Whether to `Respect` duplicate rules (the lead is then matched or held) or to save in spite
-    /// of rules that allow it (`AllowSave`). Default: `Respect`.
+    /// How duplicate rules are handled. `Respect`: obey them; the lead is then matched or held. `AllowSave`:
+    /// save the record in spite of rules that allow it. Default: `Respect`.
     #[serde(default)]
     pub duplicate_rule: DuplicateRule,
     /// Whether Salesforce's assignment rules run for new records. Default: false.
     #[serde(default)]
     pub assignment_rule: bool,
-    /// What is sent where Salesforce demands a value that the lead lacks.
+    /// Values for fields that Salesforce requires and the lead lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallbacks: Option<Fallbacks>,
 }
 
-/// The external id by which Salesforce finds a record.
+/// The external ID that identifies a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExternalId {
-    /// A field that is marked "External ID" and "Unique", for example `Webhook_Submission_ID__c`.
+    /// The name of a field that is marked "External ID" and "Unique", for example `Webhook_Submission_ID__c`.
     #[schemars(length(min = 1, max = 80), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*$"))]
     pub field: String,
-    /// CEL over `lead`, `webhook` and `payload` that gives its value. Where several senders feed the
-    /// sink, make their values differ: `webhook.name + '-' + lead.submissionId`. What is not up to 64
-    /// lower-case letters, digits, `-` and `_` is stored as its SHA-256. Default: `lead.submissionId`.
+    /// CEL over `lead`, `webhook` and `payload` that returns the value of the external ID. If several senders
+    /// feed the sink, make their values distinct, for example `webhook.name + '-' + lead.submissionId`. A
+    /// value of up to 64 lower-case letters, digits, `-` and `_` is stored as it is; any other value is
+    /// stored as its SHA-256. Default: `lead.submissionId`.
     #[serde(default = "default_external_id_value")]
     pub value: Expression,
 }
 
-/// What is sent where Salesforce demands a value that the lead lacks.
+/// Values for fields that Salesforce requires and the lead lacks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fallbacks {
-    /// The family name of a lead without one, for example `[unknown]`. Absent: such a lead is dead.
+    /// The last name of a lead without one, for example `[unknown]`. Absent: such a lead becomes dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 80))]
     pub last_name: Option<String>,
-    /// The company of a lead without one, for example `[unknown]`. Absent: such a lead is dead.
+    /// The company of a lead without one, for example `[unknown]`. Absent: such a lead becomes dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub company: Option<String>,
 }
 
-/// What to do when a duplicate rule objects.
+/// What happens when a duplicate rule objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DuplicateRule {
-    /// Obey it.
+    /// The rule is obeyed.
     #[default]
     Respect,
-    /// Save where the rule allows it.
+    /// The record is saved where the rule allows it.
     AllowSave,
 }
 
-/// How the receiver signs in to Salesforce.
+/// How the receiver authenticates to Salesforce.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
@@ -128,9 +128,9 @@ impl SalesforceAuth {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientCredentials {
-    /// The connected app's consumer key.
+    /// The consumer key of the connected app.
     pub client_id: SecretKeyRef,
-    /// The connected app's consumer secret.
+    /// The consumer secret of the connected app.
     pub client_secret: SecretKeyRef,
 }
 
@@ -138,19 +138,18 @@ pub struct ClientCredentials {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JwtBearer {
-    /// The connected app's consumer key.
+    /// The consumer key of the connected app.
     pub client_id: SecretKeyRef,
-    /// The RSA private key in PEM whose certificate the connected app has.
+    /// The RSA private key (PEM) of the certificate that is uploaded to the connected app.
     pub private_key: SecretKeyRef,
-    /// The Salesforce user in whose name leads are written.
+    /// The Salesforce user that leads are written as.
     #[schemars(length(min = 1, max = 255))]
     pub username: String,
     /// The audience of the token. Default: `loginUrl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub audience: Option<String>,
-    /// Where to sign in; a sandbox has `https://test.salesforce.com`. Default:
-    /// `https://login.salesforce.com`.
+    /// The login URL; for a sandbox `https://test.salesforce.com`. Default: `https://login.salesforce.com`.
     #[serde(default = "default_login_url")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = https_url("salesforce.auth.jwtBearer.loginUrl"))]
@@ -161,15 +160,14 @@ pub struct JwtBearer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RefreshToken {
-    /// The connected app's consumer key.
+    /// The consumer key of the connected app.
     pub client_id: SecretKeyRef,
-    /// The connected app's consumer secret. Absent: the app needs none.
+    /// The consumer secret of the connected app. Absent: the app does not need one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<SecretKeyRef>,
     /// The refresh token.
     pub refresh_token: SecretKeyRef,
-    /// Where to sign in; a sandbox has `https://test.salesforce.com`. Default:
-    /// `https://login.salesforce.com`.
+    /// The login URL; for a sandbox `https://test.salesforce.com`. Default: `https://login.salesforce.com`.
     #[serde(default = "default_login_url")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = https_url("salesforce.auth.refreshToken.loginUrl"))]

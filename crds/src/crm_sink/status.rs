@@ -1,4 +1,4 @@
-//! What became of a sink and the leads for it.
+//! The observed state of a CrmSink and of the leads for it.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -9,34 +9,35 @@ use crate::{
     lead_webhook::SinkError,
 };
 
-/// What became of a sink and the leads for it.
+/// The observed state of a CrmSink and of the leads for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CrmSinkStatus {
-    /// The generation that the status speaks of; -1: none yet.
+    /// The most recent generation observed by the operator; -1 before the first observation.
     #[serde(default = "default_observed_generation")]
     pub observed_generation: i64,
-    /// Accepted, CredentialsValid, Reachable, Delivering, Ready, Reconciling, Stalled.
+    /// The conditions of the sink: Accepted, CredentialsValid, Reachable, Delivering, Ready, Reconciling and
+    /// Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
-    /// The kind of CRM: `HubSpot`, `Salesforce` or `Rest`.
+    /// The type of CRM: `HubSpot`, `Salesforce` or `Rest`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The number of LeadWebhooks that deliver to it.
+    /// The number of LeadWebhooks that deliver to this sink.
     #[serde(default)]
     pub webhooks: i64,
-    /// Counts of deliveries, over all webhooks.
+    /// Delivery counts over all webhooks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub leads: CrmSinkStatusLeads,
-    /// Whether deliveries wait: it is suspended, or the CRM asked to wait.
+    /// Whether deliveries are paused, because the sink is suspended or the CRM asked to wait.
     #[serde(default)]
     pub paused: bool,
-    /// Until when the CRM asked to wait.
+    /// The end of the pause that the CRM asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused_until: Option<Time>,
-    /// The last failure.
+    /// The last delivery failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<SinkError>,
 }
@@ -56,23 +57,23 @@ impl Default for CrmSinkStatus {
     }
 }
 
-/// Counts of deliveries, over all webhooks.
+/// Delivery counts over all webhooks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CrmSinkStatusLeads {
-    /// Deliveries that are still to be made.
+    /// Pending deliveries.
     #[serde(default)]
     pub pending: i64,
-    /// Deliveries that wait for a person's decision.
+    /// Deliveries that are held until a person decides.
     #[serde(default)]
     pub held: i64,
-    /// Deliveries that failed for good.
+    /// Deliveries that failed permanently.
     #[serde(default)]
     pub dead: i64,
     /// Deliveries that the CRM confirmed.
     #[serde(default)]
     pub delivered: i64,
-    /// The age of the oldest delivery that is still to be made, in seconds.
+    /// The age of the oldest pending delivery in seconds.
     #[serde(default)]
     pub oldest_pending_seconds: i64,
 }

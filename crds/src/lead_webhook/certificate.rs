@@ -9,7 +9,8 @@ use crate::common::HEADER_PATTERN;
 /// Digits of a SHA-1 (40) or SHA-256 (64), with or without colons between the bytes.
 const FINGERPRINT_PATTERN: &str = r"^(([0-9A-Fa-f]{2}:?){19}|([0-9A-Fa-f]{2}:?){31})[0-9A-Fa-f]{2}$";
 
-/// The client certificate that a sender shows (mutual TLS). One match in any of the lists is enough.
+/// The client certificate that a sender presents (mutual TLS). A certificate that matches any entry of any
+/// list is accepted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
@@ -23,78 +24,83 @@ const FINGERPRINT_PATTERN: &str = r"^(([0-9A-Fa-f]{2}:?){19}|([0-9A-Fa-f]{2}:?){
         .message("clientCertificate.forwarded.format Subject passes nothing but a subject: name subjects")
 )]
 pub struct ClientCertificate {
-    /// DNS names of its subject alternative name, up to 16, compared as a whole in any case; no wildcards. A
-    /// certificate without DNS names is known by its subject's common name.
+    /// Accepted DNS names of the certificate's subject alternative name, up to 16. They are compared in full
+    /// and case-insensitively; wildcards are not supported. For a certificate without DNS names, the common
+    /// name of the subject is compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
         inner(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9._-]+$"))
     )]
     pub dns_names: Vec<String>,
-    /// URIs of its subject alternative name, such as `spiffe://example.com/forms`, up to 16, compared as a whole.
+    /// Accepted URIs of the certificate's subject alternative name, such as `spiffe://example.com/forms`, up
+    /// to 16. They are compared in full.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 512)))]
     pub uris: Vec<String>,
-    /// Digests of the whole certificate in hex, up to 16: SHA-256 (64 digits), or SHA-1 (40 digits) where an edge
-    /// passes nothing better. Colons between the bytes are allowed.
+    /// Accepted fingerprints of the certificate in hex, up to 16: SHA-256 (64 digits), or SHA-1 (40 digits)
+    /// for edges that provide nothing better. Colons between the bytes are allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 40, max = 95), regex(pattern = FINGERPRINT_PATTERN)))]
     pub fingerprints: Vec<String>,
-    /// Subjects exactly as the edge writes them, such as `CN=client,O=Example`, up to 16. Only with `forwarded`.
+    /// Accepted subjects exactly as the edge writes them, such as `CN=client,O=Example`, up to 16. Requires
+    /// `forwarded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 512)))]
     pub subjects: Vec<String>,
-    /// The edge that terminates TLS and passes on what the certificate says. Absent: the receiver terminates TLS
-    /// (`receiver.tls`) and checks the certificate itself against `receiver.tls.clientCaSecretRef` (without the operator:
-    /// `--tls-client-ca`).
+    /// The edge that terminates TLS and forwards the client certificate. Absent: the receiver terminates TLS
+    /// (`receiver.tls`) and verifies the certificate itself against `receiver.tls.clientCaSecretRef` (without
+    /// the operator: `--tls-client-ca`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forwarded: Option<ForwardedCertificate>,
 }
 
-/// How an edge passes on a client certificate.
+/// How an edge forwards a client certificate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ForwardedCertificate {
-    /// The header, for example `X-Forwarded-Client-Cert`. The edge must replace what senders write there.
+    /// The name of the header, for example `X-Forwarded-Client-Cert`. The edge must overwrite any value sent
+    /// by the client.
     #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
     pub header: String,
-    /// What the header holds: `Envoy`, `Certificate`, `Fingerprint` or `Subject`.
+    /// The format of the header's value: `Envoy`, `Certificate`, `Fingerprint` or `Subject`.
     pub format: ForwardedFormat,
-    /// The addresses from which the edge connects, in CIDR notation, 1 to 16. From any other address the header
-    /// is not believed.
+    /// The address ranges in CIDR notation that the edge connects from, 1 to 16. The header is ignored on
+    /// connections from any other address.
     #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 43)))]
     #[x_kube(
         validation = Rule::new("self.all(c, isCIDR(c))")
             .message("forwarded.proxies holds address ranges in CIDR notation: write for example 10.0.0.0/8, 10.1.2.3/32 or 2001:db8::/32")
     )]
     pub proxies: Vec<String>,
-    /// A header in which the edge says that it verified the certificate. Name it where the edge also passes on
-    /// certificates that it could not verify. Absent: the edge refuses those itself.
+    /// A header by which the edge states that it verified the certificate. Set it if the edge also forwards
+    /// certificates that it could not verify. Absent: the edge rejects those itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified: Option<VerifiedHeader>,
 }
 
-/// How an edge says that a certificate was verified.
+/// A header by which an edge states that it verified a certificate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VerifiedHeader {
-    /// The header, for example `ssl-client-verify`.
+    /// The name of the header, for example `ssl-client-verify`.
     #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
     pub header: String,
-    /// What it says for a verified certificate, for example `SUCCESS`.
+    /// The value for a verified certificate, for example `SUCCESS`.
     #[schemars(length(min = 1, max = 128))]
     pub value: String,
 }
 
-/// What a header of an edge holds.
+/// The format of a forwarded client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ForwardedFormat {
-    /// Envoy's and Istio's `X-Forwarded-Client-Cert`; of several elements the last, which the nearest proxy wrote.
+    /// Envoy's and Istio's `X-Forwarded-Client-Cert`. Of several elements, the last one is used, which the
+    /// nearest proxy wrote.
     Envoy,
-    /// The certificate: PEM, percent-encoded (nginx, AWS), without its delimiters (Traefik), or base64 of its DER
-    /// (HAProxy, RFC 9440).
+    /// The certificate: PEM, percent-encoded (nginx, AWS), without its delimiters (Traefik), or base64 of its
+    /// DER (HAProxy, RFC 9440).
     Certificate,
-    /// A digest of the certificate in hex.
+    /// The fingerprint of the certificate in hex.
     Fingerprint,
     /// The subject's distinguished name.
     Subject,

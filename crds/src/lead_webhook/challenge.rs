@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::Extractor;
 use crate::common::{is_default, is_false};
 
-/// A request by which a sender finds out whether this is the endpoint it means. It is answered and becomes no lead.
+/// A handshake: a request by which a sender verifies the endpoint before it sends leads. It is answered and
+/// does not become a lead.
 ///
-/// No answer helps to forge a lead: text is sent back, or signed, only if it consists of the letters, digits and signs
-/// that a challenge needs; text is signed for strangers only where the signed text of a lead looks different.
+/// A response can never be used to forge a lead. A challenge is echoed or signed only if it consists of the
+/// letters, digits and punctuation that challenges need. A challenge from an unauthenticated caller is signed
+/// only if the signed text of a lead is always different.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
@@ -25,39 +27,39 @@ use crate::common::{is_default, is_false};
     validation = Rule::new("self.method != 'GET' || !has(self.when) || (!has(self.when.json) && !has(self.when.body))")
         .message("a challenge with method GET has no body: use when.query instead of when.json and when.body"),
     validation = Rule::new("self.method != 'POST' || (has(self.when) && ((has(self.when.json) && size(self.when.json) > 0) != has(self.when.body)))")
-        .message("a challenge with method POST must be told from a lead: set exactly one of when.json and when.body"),
+        .message("a challenge with method POST must be distinguishable from a lead: set exactly one of when.json and when.body"),
     validation = Rule::new("!has(self.when) || !has(self.when.body) || self.answer == 'Ok'")
-        .message("a probe without proof (when.body) gets no other answer than Ok")
+        .message("an unauthenticated probe (when.body) can be answered with Ok only")
 )]
 pub struct Challenge {
-    /// `GET`, or `POST` in place of a lead.
+    /// The HTTP method: `GET`, or `POST` where the sender posts the challenge to the address for leads.
     pub method: ChallengeMethod,
-    /// Which requests are one. Default: every GET.
+    /// Which requests are handshakes. Default: every GET.
     #[serde(default, skip_serializing_if = "is_default")]
     pub when: ChallengeWhen,
-    /// Whether a GET must pass the webhook's own proof first. A POST must, except for the probes of `when.body`.
-    /// Default: false.
+    /// Whether a GET must pass the webhook's authentication first. A POST always must, except for the probes
+    /// of `when.body`. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub verified: bool,
-    /// Where the sender puts the token that you chose, which must equal `auth.challengeTokenSecretRef`.
+    /// The location of the token that you chose. It must equal the value of `auth.challengeTokenSecretRef`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Extractor>,
-    /// Where the challenge is.
+    /// The location of the challenge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extract: Option<Extractor>,
-    /// What the whole challenge looks like, as a regular expression. Besides, it has at most 200 characters, all of
-    /// them letters, digits, `_` and `-`, for `Echo` also `.`, `~`, `+`, `/` and `=`.
+    /// A regular expression that the whole challenge must match. In addition, a challenge has at most 200
+    /// characters, all of them letters, digits, `_` or `-`; for `Echo`, also `.`, `~`, `+`, `/` and `=`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub pattern: Option<String>,
-    /// `Echo`: the challenge as text. `Hmac`: the challenge and its HMAC-SHA256 in hex under the first key of
-    /// `auth.hmac`, as JSON. `Ok`: nothing.
+    /// How the handshake is answered. `Echo`: the challenge as text. `Hmac`: a JSON object with the challenge
+    /// and its HMAC-SHA256 in hex, made with the first key of `auth.hmac`. `Ok`: an empty 200 response.
     pub answer: AnswerKind,
-    /// With `Hmac`: the names of challenge and answer in the JSON that is sent back.
+    /// The names of the challenge and of the HMAC in the JSON response, in this order. Only for `Hmac`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 2), inner(length(min = 1, max = 64)))]
     pub fields: Vec<String>,
-    /// The status for a request without the right token or challenge, 400 to 499. Default: 400.
+    /// The status of the response if the token or the challenge is wrong, 400 to 499. Default: 400.
     #[serde(default = "bad_request")]
     #[schemars(range(min = 400, max = 499))]
     pub otherwise: i32,
@@ -67,17 +69,17 @@ fn bad_request() -> i32 {
     400
 }
 
-/// A handshake's method.
+/// The HTTP method of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ChallengeMethod {
-    /// Before any body.
+    /// A GET request without a body.
     Get,
-    /// In place of a lead.
+    /// A POST request to the address for leads.
     Post,
 }
 
-/// What all must hold.
+/// Conditions that a handshake must all meet.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChallengeWhen {
@@ -85,12 +87,13 @@ pub struct ChallengeWhen {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
     pub query: BTreeMap<String, String>,
-    /// JSON pointers into the body and the texts there, up to 8, for example `/type: url_verification`.
+    /// JSON pointers into the body and the strings expected there, up to 8, for example `/type:
+    /// url_verification`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8))]
     pub json: BTreeMap<String, String>,
-    /// What a whole body of at most 256 bytes looks like, as a regular expression: for probes that carry no proof. A
-    /// request with the webhook's proof is never taken for one.
+    /// A regular expression that a whole body of at most 256 bytes must match, for unauthenticated probes. A
+    /// request that passes the webhook's authentication is never treated as a probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub body: Option<String>,
@@ -103,6 +106,6 @@ pub enum AnswerKind {
     Echo,
     /// The challenge and its HMAC-SHA256 in hex, as JSON.
     Hmac,
-    /// 200 and nothing else.
+    /// An empty 200 response.
     Ok,
 }

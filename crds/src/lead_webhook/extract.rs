@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::{HEADER_PATTERN, exactly_one, is_false};
 
-/// How a signature is written.
+/// The encoding of a signature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SignatureEncoding {
@@ -19,16 +19,16 @@ pub enum SignatureEncoding {
 
 const ONE_PLACE: &str = "set exactly one of header, query and json: where in the request the value is, for example header: X-Webhook-Signature";
 
-/// Where in a request a value is: exactly one of `header`, `query` and `json`.
+/// The location of a value in a request: exactly one of `header`, `query` and `json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = exactly_one(&["header", "query", "json"], ONE_PLACE))]
 pub struct Extractor {
-    /// A header's name.
+    /// The name of a header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
     pub header: Option<String>,
-    /// A query parameter's name.
+    /// The name of a query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub query: Option<String>,
@@ -36,11 +36,11 @@ pub struct Extractor {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^/"))]
     pub json: Option<String>,
-    /// What separates several values, for example a comma. Absent: there is one value.
+    /// A separator of several values, for example a comma. Absent: there is a single value.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 8))]
     pub split: Option<String>,
-    /// What stands before the value, for example `sha256=`. Values without it are not looked at.
+    /// A prefix of the value, for example `sha256=`. Values without the prefix are ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub prefix: Option<String>,
@@ -49,16 +49,16 @@ pub struct Extractor {
     pub prefix_optional: bool,
 }
 
-/// Where the signature is, and how it is written.
+/// The location and the encoding of the signature.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = exactly_one(&["header", "query", "json"], ONE_PLACE))]
 pub struct Signature {
-    /// A header's name.
+    /// The name of a header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
     pub header: Option<String>,
-    /// A query parameter's name.
+    /// The name of a query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub query: Option<String>,
@@ -66,19 +66,19 @@ pub struct Signature {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^/"))]
     pub json: Option<String>,
-    /// What separates several signatures, for example a comma; the first 16 are looked at. Absent: there is one.
+    /// A separator of several signatures, for example a comma. Only the first 16 are checked. Absent: there
+    /// is a single signature.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 8))]
     pub split: Option<String>,
-    /// What stands before the signature, for example `sha256=`. Values without it are not looked
-    /// at.
+    /// A prefix of the signature, for example `sha256=`. Values without the prefix are ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub prefix: Option<String>,
     /// Whether values without the prefix are accepted too. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub prefix_optional: bool,
-    /// `hex` or `base64`. Default: the preset's, else `hex`.
+    /// The encoding of the signature: `hex` or `base64`. Default: the preset's, else `hex`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoding: Option<SignatureEncoding>,
 }
@@ -97,16 +97,16 @@ impl Signature {
     }
 }
 
-/// Where the time of signing is, and how it is written.
+/// The location and the unit of the time of signing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = exactly_one(&["header", "query", "json"], ONE_PLACE))]
 pub struct Timestamp {
-    /// A header's name.
+    /// The name of a header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = HEADER_PATTERN))]
     pub header: Option<String>,
-    /// A query parameter's name.
+    /// The name of a query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub query: Option<String>,
@@ -114,23 +114,22 @@ pub struct Timestamp {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^/"))]
     pub json: Option<String>,
-    /// What separates several values, for example a comma. Absent: there is one value.
+    /// A separator of several values, for example a comma. Absent: there is a single value.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 8))]
     pub split: Option<String>,
-    /// What stands before the time, for example `t=`.
+    /// A prefix of the time, for example `t=`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub prefix: Option<String>,
     /// Whether values without the prefix are accepted too. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub prefix_optional: bool,
-    /// Whether the time counts `seconds` or `milliseconds` since 1970. Default: the preset's, else
-    /// `seconds`.
+    /// The unit of the Unix time: `seconds` or `milliseconds`. Default: the preset's, else `seconds`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<TimeUnit>,
-    /// How far the time may lie in the past or in the future, in seconds, 1 to 86400. Default: the
-    /// preset's, else 300.
+    /// How far the time may be in the past or in the future, in seconds, 1 to 86400. Default: the preset's,
+    /// else 300.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86_400))]
     pub tolerance_seconds: Option<i32>,
@@ -150,7 +149,7 @@ impl Timestamp {
     }
 }
 
-/// What a time counts.
+/// The unit of a Unix time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeUnit {

@@ -1,4 +1,4 @@
-//! LeadWebhook: who may post, and how a payload becomes a lead.
+//! LeadWebhook: an endpoint that accepts webhooks and turns them into leads.
 
 mod auth;
 mod certificate;
@@ -46,7 +46,7 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
     derive = "PartialEq",
     doc = "An endpoint that accepts webhooks and turns them into leads.",
     validation = Rule::new("self.metadata.name != 'redis' && !self.metadata.name.endsWith('-admin')")
-        .message("metadata.name must not be redis nor end with -admin: the operator's own objects have these names; write for example website"),
+        .message("metadata.name must not be redis and must not end with -admin: these names are reserved for the operator's objects; write for example website"),
     scale(
         spec_replicas_path = ".spec.receiver.replicas",
         status_replicas_path = ".status.replicas",
@@ -67,7 +67,7 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
     printcolumn(
         name = "Accepted",
         type_ = "integer",
-        description = "Leads accepted",
+        description = "Accepted leads",
         json_path = ".status.leads.accepted"
     ),
     printcolumn(
@@ -79,13 +79,13 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
     printcolumn(
         name = "Pending",
         type_ = "integer",
-        description = "Deliveries that are still to be made, over all sinks",
+        description = "Pending deliveries, over all sinks",
         json_path = ".status.leads.pending"
     ),
     printcolumn(
         name = "Dead",
         type_ = "integer",
-        description = "Deliveries that failed for good and wait for a person, over all sinks",
+        description = "Deliveries that failed permanently, over all sinks",
         json_path = ".status.leads.dead"
     ),
     printcolumn(
@@ -95,72 +95,72 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
         json_path = ".status.successRate"
     ),
     printcolumn(
-        name = "Last-Lead",
+        name = "Last Lead",
         type_ = "date",
-        description = "When the last lead was accepted",
+        description = "Time at which the last lead was accepted",
         json_path = ".status.leads.lastAcceptedTime"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "Rejected",
         type_ = "integer",
-        description = "Requests answered 4xx because of what they hold",
+        description = "Requests answered with 4xx because of their content",
         json_path = ".status.leads.rejected",
         priority = 1
     ),
     printcolumn(
         name = "Ignored",
         type_ = "integer",
-        description = "Requests that payload.accept made no lead of",
+        description = "Requests that payload.accept ignored",
         json_path = ".status.leads.ignored",
         priority = 1
     ),
     printcolumn(
         name = "Unrouted",
         type_ = "integer",
-        description = "Leads that are kept because no sink takes them",
+        description = "Leads that are kept because no sink receives them",
         json_path = ".status.leads.unrouted",
         priority = 1
     ),
     printcolumn(
         name = "Unauthorized",
         type_ = "integer",
-        description = "Requests answered 401 or 403",
+        description = "Requests answered with 401 or 403",
         json_path = ".status.leads.unauthorized",
         priority = 1
     ),
     printcolumn(
         name = "Queue",
         type_ = "string",
-        description = "How much of the queue's memory is used",
+        description = "Used share of the queue's memory",
         json_path = ".status.queueUsed",
         priority = 1
     ),
     printcolumn(
         name = "URL",
         type_ = "string",
-        description = "Where senders post to",
+        description = "Address of the webhook listener",
         json_path = ".status.url",
         priority = 1
     ),
     printcolumn(
         name = "Reason",
         type_ = "string",
-        description = "Why it is ready or not",
+        description = "Reason of the condition Ready",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
         priority = 1
     ),
     printcolumn(
         name = "Message",
         type_ = "string",
-        description = "The same in words",
+        description = "Message of the condition Ready",
         json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
         priority = 1
     ),
     printcolumn(
         name = "P99",
         type_ = "string",
-        description = "Time from acceptance to delivery that 99 of 100 leads stay under, of the slowest sink",
+        description = "99th percentile of the time from acceptance to delivery, of the slowest sink",
         json_path = ".status.p99",
         priority = 1
     )
@@ -178,13 +178,13 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
     .message("publicUrl is missing: auth.hmac.messageSignature.components names a part of the URL that the sender calls; write it as the sender knows it, for example https://leads.example.com/webhooks/leads")
 )]
 pub struct LeadWebhookSpec {
-    /// The preset of a known sender, which gives the authentication scheme, handshake, mapping and
-    /// idempotency key, for example `typeform`. Any field below overrides it. Default: `generic`.
+    /// The preset of a known sender, for example `typeform`. It provides the authentication scheme,
+    /// handshake, mapping and idempotency key; any field below overrides it. Default: `generic`.
     #[serde(default = "default_source")]
     #[schemars(length(min = 1, max = 63), regex(pattern = LABEL_PATTERN))]
     pub source: String,
 
-    /// The path that senders post to. Absent: `/webhooks/<namespace>/<name>`.
+    /// The URL path that senders post to. Absent: `/webhooks/<namespace>/<name>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     #[x_kube(
@@ -197,95 +197,98 @@ pub struct LeadWebhookSpec {
     )]
     pub path: Option<String>,
 
-    /// The URL under which senders reach the path, as they write it. Needed only by senders that
-    /// sign the URL (HubSpot, Twilio, Mandrill, `messageSignature`).
+    /// The URL that senders call, exactly as they write it. Required only by senders that sign the URL
+    /// (HubSpot, Twilio, Mandrill, `messageSignature`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = crate::common::https_url("publicUrl"))]
     pub public_url: Option<String>,
 
-    /// Who may post: exactly one of `hmac`, `token`, `basic` and `none`, or `clientCertificate` alone.
+    /// How senders are authenticated: exactly one of `hmac`, `token`, `basic` and `none`, or
+    /// `clientCertificate` alone.
     pub auth: Auth,
 
-    /// How a request's body becomes leads.
+    /// How the body of a request is parsed and mapped to leads.
     #[serde(default)]
     pub payload: Payload,
 
-    /// How a resend is told from a new submission.
+    /// How a resent submission is recognised.
     #[serde(default, skip_serializing_if = "is_default")]
     pub idempotency: Idempotency,
 
-    /// Which CRMs receive the leads: 1 to 16 CrmSinks of the same namespace.
+    /// The CrmSinks in the same namespace that leads are delivered to, 1 to 16.
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(
         merge_strategy = ListMerge::Map(vec!["name".into()]),
         validation = Rule::new("self.all(s, !has(s.otherwise) || !s.otherwise || !has(s.when))")
-            .message("a sink has either when or otherwise: otherwise receives what no when of the others holds for"),
+            .message("a sink cannot have both when and otherwise: otherwise receives the leads for which no other sink's when is true"),
         validation = Rule::new("!self.exists(s, has(s.otherwise) && s.otherwise) || self.all(s, has(s.when) || (has(s.otherwise) && s.otherwise))")
-            .message("otherwise receives nothing while another sink receives every lead: give each other sink a when")
+            .message("otherwise would never receive a lead, because another sink without when receives every lead: give every other sink a when")
     )]
     pub sinks: Vec<SinkRef>,
 
-    /// Where accepted leads are kept until they are delivered.
+    /// The queue that stores accepted leads until they are delivered.
     #[serde(default)]
     pub queue: Queue,
 
-    /// The pods that receive, and how they are reached.
+    /// The receiver pods and how they are exposed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub receiver: Receiver,
 
-    /// How long leads that need a person are kept.
+    /// How long dead letters (held, dead and rejected) are kept.
     #[serde(default)]
     pub retention: Retention,
 
-    /// What is promised to those who wait for leads. A missed objective sets the condition
-    /// `Delivering` to False with the reason `ObjectiveMissed`.
+    /// Service level objectives. If an objective is missed, the condition `Delivering` is False with the
+    /// reason `ObjectiveMissed`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub objectives: Objectives,
 
-    /// How long deletion waits for pending leads to be delivered before it says what is left and
-    /// waits for an annotation that allows loss. From `0s` to `168h`; default `10m`.
+    /// How long deletion waits for pending leads to be delivered. After this time, the status reports the
+    /// remaining leads, and deletion continues only when they are delivered or an annotation allows their
+    /// loss. From `0s` to `168h`. Default: `10m`.
     #[serde(default = "default_drain_timeout")]
     #[x_kube(validation = between("drainTimeout", "0s", "168h"))]
     pub drain_timeout: Duration,
 
-    /// Whether to refuse requests with 503, which senders that retry try again. Leads that were
-    /// already accepted are still delivered. Default: false.
+    /// Whether the webhook is suspended. Requests are then answered with 503, which senders with retries send
+    /// again. Leads that were already accepted are still delivered. Default: false.
     #[serde(default)]
     pub suspend: bool,
 }
 
-/// One CRM that receives the leads.
+/// A CrmSink that leads are delivered to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SinkRef {
     /// The name of a CrmSink in the same namespace.
     #[schemars(length(min = 1, max = 63), regex(pattern = LABEL_PATTERN))]
     pub name: String,
-    /// CEL over `lead` and `webhook` that gives true or false: whether this sink receives the lead. Absent: it
+    /// CEL over `lead` and `webhook` that returns whether this sink receives the lead. Absent: the sink
     /// receives every lead, unless `otherwise` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<Expression>,
-    /// Whether this sink receives the leads that no other sink of the webhook receives. Without such a sink they are
-    /// kept as unrouted. Default: false.
+    /// Whether this sink receives the leads that no other sink of the webhook receives. Without such a sink,
+    /// those leads are kept as unrouted. Default: false.
     #[serde(default, skip_serializing_if = "is_default")]
     pub otherwise: bool,
 }
 
-/// How long leads that need a person are kept.
+/// How long dead letters (held, dead and rejected) are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Retention {
-    /// Deliveries that failed for good, and leads that no sink receives. From `1h` to `8760h`; default `720h`.
+    /// Retention of deliveries that failed permanently, and of leads that no sink receives. From `1h` to
+    /// `8760h`. Default: `720h`.
     #[serde(default = "default_retention")]
     #[x_kube(validation = between("retention.dead", "1h", "8760h"))]
     pub dead: Duration,
-    /// Deliveries that wait for a person's decision. From `1h` to `8760h`; default `720h`.
+    /// Retention of deliveries that are held until a person decides. From `1h` to `8760h`. Default: `720h`.
     #[serde(default = "default_retention")]
     #[x_kube(validation = between("retention.held", "1h", "8760h"))]
     pub held: Duration,
-    /// Payloads that were answered with 400, for debugging and replay. From `0s` (keep none) to
-    /// `720h`; default `168h`.
+    /// Retention of payloads that were answered with 400, for debugging and replay. From `0s` (keep none) to
+    /// `720h`. Default: `168h`.
     #[serde(default = "default_retention_rejected")]
     #[x_kube(validation = between("retention.rejected", "0s", "720h"))]
     pub rejected: Duration,
@@ -301,17 +304,18 @@ impl Default for Retention {
     }
 }
 
-/// What is promised to those who wait for leads.
+/// Service level objectives. If an objective is missed, the condition `Delivering` is False with the reason
+/// `ObjectiveMissed`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Objectives {
-    /// The time from acceptance to delivery that 99 of 100 leads must stay under. From `100ms` to
-    /// `24h`. Absent: no such objective.
+    /// The maximum time from acceptance to delivery for 99 % of the leads. From `100ms` to `24h`. Absent: no
+    /// such objective.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = between("objectives.speedToLead", "100ms", "24h"))]
     pub speed_to_lead: Option<Duration>,
-    /// The percentage of settled deliveries that a CRM must have confirmed, as a string such as
-    /// `"99.9"`. Absent: no such objective.
+    /// The minimum percentage of settled deliveries that a CRM confirmed, as a string such as `"99.9"`.
+    /// Absent: no such objective.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 7))]
     #[x_kube(

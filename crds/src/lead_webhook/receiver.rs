@@ -1,4 +1,4 @@
-//! The queue, the pods that receive, and how they are reached.
+//! The queue, the receiver pods, and how they are exposed.
 
 use std::collections::BTreeMap;
 
@@ -12,28 +12,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::{KEY_PATTERN, LABEL_PATTERN, NAME_PATTERN, SecretKeyRef, SecretRef, at_most_one};
 
-/// Where accepted leads are kept until they are delivered.
+/// The queue that stores accepted leads until they are delivered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Queue {
-    /// A Redis (7.0 or newer, with persistence and `noeviction`) of your own. Absent: one Redis is
-    /// managed in this namespace for all LeadWebhooks.
+    /// Your own Redis: version 7.0 or newer, with persistence and the eviction policy `noeviction`. Absent:
+    /// the operator manages one Redis for all LeadWebhooks of the namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,
-    /// When the managed Redis writes to disk (`appendfsync`): `Always`, before a lead is
-    /// acknowledged; or `EverySecond`, faster, but a crash of the node may lose the last second.
-    /// Default: `Always`.
+    /// When the managed Redis writes to disk (`appendfsync`). `Always`: before a lead is acknowledged.
+    /// `EverySecond`: faster, but a crash of the node may lose the last second. Default: `Always`.
     #[serde(default)]
     pub durability: Durability,
-    /// The managed Redis's memory, requested and limited alike; leads may fill 60 % of it. The largest that a LeadWebhook of
-    /// the namespace asks for counts. At least `64Mi`; default `512Mi`.
+    /// The memory request and limit of the managed Redis; leads may use 60 % of it. If LeadWebhooks of the
+    /// namespace differ, the largest value applies. At least `64Mi`. Default: `512Mi`.
     #[serde(default = "default_memory")]
     #[x_kube(
         validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('64Mi')) >= 0")
             .message("queue.memory must be a quantity of at least 64Mi: write for example 512Mi")
     )]
     pub memory: Quantity,
-    /// The managed Redis's volume.
+    /// The volume of the managed Redis.
     #[serde(default)]
     pub storage: Storage,
 }
@@ -49,11 +48,11 @@ impl Default for Queue {
     }
 }
 
-/// A Redis of your own.
+/// Your own Redis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redis {
-    /// The URL with user and password: `redis://` or `rediss://`.
+    /// The URL including user and password: `redis://` or `rediss://`.
     pub url_secret_ref: SecretKeyRef,
 }
 
@@ -67,18 +66,18 @@ pub enum Durability {
     EverySecond,
 }
 
-/// The managed Redis's volume.
+/// The volume of the managed Redis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Storage {
-    /// Its size. Default: `1Gi`.
+    /// The size of the volume. Default: `1Gi`.
     #[serde(default = "default_size")]
     #[x_kube(
         validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))")
             .message("queue.storage.size must be a quantity of bytes: write for example 1Gi")
     )]
     pub size: Quantity,
-    /// Its storage class. Absent: the cluster's default.
+    /// The storage class of the volume. Absent: the cluster's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub storage_class_name: Option<String>,
@@ -93,7 +92,7 @@ impl Default for Storage {
     }
 }
 
-/// The pods that receive, and how they are reached.
+/// The receiver pods and how they are exposed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
@@ -107,32 +106,32 @@ impl Default for Storage {
     )
 )]
 pub struct Receiver {
-    /// The number of pods, 0 to 100; `kubectl scale` sets it. Default: 2, or what `autoscaling`
-    /// decides.
+    /// The number of pods, 0 to 100; `kubectl scale` sets it. Default: 2, or the number chosen by
+    /// `autoscaling`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: Option<i32>,
-    /// Lets the load decide the number of pods.
+    /// Scales the number of pods with the load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
     /// CPU and memory of each pod. Absent: the operator's defaults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
-    /// TLS in the pods. Absent: an edge (Ingress, Gateway or load balancer) terminates it.
+    /// TLS termination in the pods. Absent: an edge (Ingress, Gateway or load balancer) terminates TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// An Ingress that the operator makes. Absent: none.
+    /// The Ingress that the operator creates. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingress: Option<Ingress>,
-    /// An HTTPRoute (Gateway API) that the operator makes. Absent: none.
+    /// The HTTPRoute (Gateway API) that the operator creates. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Gateway>,
-    /// What else the pods need.
+    /// Additional settings of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplate>,
 }
 
-/// Lets the load decide the number of pods.
+/// Scales the number of pods with the load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
@@ -141,45 +140,45 @@ pub struct Receiver {
         .field_path(".minReplicas")
 )]
 pub struct Autoscaling {
-    /// The fewest pods, 1 to 100. Default: 2.
+    /// The minimum number of pods, 1 to 100. Default: 2.
     #[serde(default = "default_min_replicas")]
     #[schemars(range(min = 1, max = 100))]
     pub min_replicas: i32,
-    /// The most pods, 1 to 100.
+    /// The maximum number of pods, 1 to 100.
     #[schemars(range(min = 1, max = 100))]
     pub max_replicas: i32,
-    /// The CPU load to aim at, in percent of the requested CPU, 1 to 100. Default: 70.
+    /// The target CPU utilisation in percent of the requested CPU, 1 to 100. Default: 70.
     #[serde(rename = "targetCPU", default = "default_target_cpu")]
     #[schemars(range(min = 1, max = 100))]
     pub target_cpu: i32,
 }
 
-/// TLS in the pods.
+/// TLS termination in the pods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tls {
-    /// A Secret of type `kubernetes.io/tls`. It is read again when it changes.
+    /// A Secret of type `kubernetes.io/tls`. It is reloaded when it changes.
     pub secret_ref: SecretRef,
-    /// The certificates (PEM) of those who sign senders' client certificates, for `auth.clientCertificate` without
-    /// `forwarded`. They are read again when they change. Absent: no client certificate is asked for.
+    /// The CA bundle (PEM) that client certificates are verified against, for `auth.clientCertificate`
+    /// without `forwarded`. It is reloaded when it changes. Absent: no client certificate is requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_ca_secret_ref: Option<CaSecretRef>,
 }
 
-/// A Secret in the same namespace that holds certificates of authorities.
+/// A Secret in the same namespace that contains a CA bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaSecretRef {
-    /// The Secret's name.
+    /// The name of the Secret.
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub name: String,
-    /// The key that holds them; default `ca.crt`, as cert-manager writes it.
+    /// The key of the CA bundle. Default: `ca.crt`, as cert-manager writes it.
     #[serde(default = "default_ca_key")]
     #[schemars(length(min = 1, max = 253), regex(pattern = KEY_PATTERN))]
     pub key: String,
 }
 
-/// An Ingress that the operator makes.
+/// The Ingress that the operator creates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ingress {
@@ -190,7 +189,7 @@ pub struct Ingress {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub class_name: Option<String>,
-    /// The Secret that holds the certificate. Absent: the controller's default certificate.
+    /// The Secret with the TLS certificate. Absent: the controller's default certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub tls_secret_name: Option<String>,
@@ -200,7 +199,7 @@ pub struct Ingress {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// An HTTPRoute (Gateway API) that the operator makes.
+/// The HTTPRoute (Gateway API) that the operator creates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Gateway {
@@ -217,53 +216,53 @@ pub struct Gateway {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ParentRef {
-    /// The Gateway's name.
+    /// The name of the Gateway.
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub name: String,
-    /// Its namespace. Absent: this one.
+    /// The namespace of the Gateway. Absent: the namespace of the LeadWebhook.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = LABEL_PATTERN))]
     pub namespace: Option<String>,
-    /// One of its listeners. Absent: all of them.
+    /// A listener of the Gateway. Absent: all listeners.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub section_name: Option<String>,
 }
 
-/// What else the receiver's pods need.
+/// Additional settings of the receiver pods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodTemplate {
-    /// Labels, up to 64; those of the operator win.
+    /// Additional labels, up to 64. The operator's labels take precedence.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub labels: BTreeMap<String, String>,
-    /// Annotations, up to 64; those of the operator win.
+    /// Additional annotations, up to 64. The operator's annotations take precedence.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub annotations: BTreeMap<String, String>,
-    /// Labels of the nodes that may run the pods, up to 64. Default: any node.
+    /// The labels that a node must have to run the pods, up to 64. Default: any node.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub node_selector: BTreeMap<String, String>,
-    /// Taints that the pods tolerate, up to 32.
+    /// The taints that the pods tolerate, up to 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub tolerations: Vec<Toleration>,
-    /// The pods' `affinity`, as in a Pod. Absent: the operator spreads the pods over nodes.
+    /// The `affinity` of the pods, as in a Pod. Absent: the operator spreads the pods over nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::any_object")]
     pub affinity: Option<serde_json::Value>,
-    /// The pods' `topologySpreadConstraints`, as in a Pod, up to 16. Default: the operator's spread
-    /// over nodes and zones.
+    /// The `topologySpreadConstraints` of the pods, as in a Pod, up to 16. Default: the operator's
+    /// constraints, which spread the pods over nodes and zones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "objects")]
     pub topology_spread_constraints: Vec<serde_json::Value>,
-    /// The pods' PriorityClass. Absent: the cluster's default.
+    /// The PriorityClass of the pods. Absent: the cluster's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub priority_class_name: Option<String>,
-    /// Secrets with which the image is pulled, up to 16.
+    /// The image pull Secrets, up to 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

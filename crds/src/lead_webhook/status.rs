@@ -1,4 +1,4 @@
-//! What became of a webhook and its leads.
+//! The observed state of a webhook and of its leads.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -6,24 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::{Condition, Time, is_default};
 
-/// What became of a webhook and its leads. Counts are of this webhook since it was made, over all
-/// of its pods.
+/// The observed state of a LeadWebhook and of its leads. Counts cover the time since the LeadWebhook was created, over
+/// all pods.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadWebhookStatus {
-    /// The generation that the status speaks of; -1: none yet.
+    /// The most recent generation observed by the operator; -1 before the first observation.
     #[serde(default = "default_observed_generation")]
     pub observed_generation: i64,
-    /// Where senders post to.
+    /// The URL that senders post to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The number of pods that receive.
+    /// The number of receiver pods.
     #[serde(default)]
     pub replicas: i32,
-    /// The label selector of these pods.
+    /// The label selector of the receiver pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// Accepted, ResolvedRefs, QueueReady, Available, Delivering, Ready, Reconciling, Stalled.
+    /// The conditions of the webhook: Accepted, ResolvedRefs, QueueReady, Available, Delivering, Ready,
+    /// Reconciling and Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -31,23 +32,23 @@ pub struct LeadWebhookStatus {
     /// Counts of requests and leads, and totals over all sinks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub leads: LeadWebhookStatusLeads,
-    /// Each sink's figures.
+    /// Counts and times by sink.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub sinks: Vec<LeadWebhookStatusSink>,
-    /// The names of the sinks, joined with commas.
+    /// The names of the sinks, separated by commas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink_names: Option<String>,
-    /// The percentage of settled deliveries that a CRM confirmed, for example `"99.2"`. Absent while
-    /// none is settled.
+    /// The percentage of settled deliveries that a CRM confirmed, for example `"99.2"`. Absent until a
+    /// delivery is settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success_rate: Option<String>,
-    /// The time from acceptance to delivery that 99 of 100 leads stayed under, of the slowest sink,
-    /// for example `900ms`.
+    /// The 99th percentile of the time from acceptance to delivery, of the slowest sink, for example `900ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<String>,
-    /// How much of the queue's memory is used, for example `12%`. Absent: it has no limit, or none that is known.
+    /// The used share of the queue's memory, for example `12%`. Absent: the queue has no limit, or it is
+    /// unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_used: Option<String>,
 }
@@ -74,66 +75,66 @@ impl Default for LeadWebhookStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadWebhookStatusLeads {
-    /// Leads accepted.
+    /// Accepted leads.
     #[serde(default)]
     pub accepted: i64,
-    /// Resends of leads that had been accepted before.
+    /// Resends of leads that had already been accepted.
     #[serde(default)]
     pub duplicates: i64,
-    /// Requests answered 4xx because of what they hold.
+    /// Requests answered with 4xx because of their content.
     #[serde(default)]
     pub rejected: i64,
-    /// Requests answered 401 or 403.
+    /// Requests answered with 401 or 403.
     #[serde(default)]
     pub unauthorized: i64,
-    /// Requests that `payload.accept` made no lead of.
+    /// Requests that `payload.accept` ignored.
     #[serde(default)]
     pub ignored: i64,
-    /// Leads that are kept because no sink takes them.
+    /// Leads that are kept because no sink receives them.
     #[serde(default)]
     pub unrouted: i64,
     /// Deliveries that a CRM confirmed, over all sinks.
     #[serde(default)]
     pub delivered: i64,
-    /// Deliveries that are still to be made, over all sinks.
+    /// Pending deliveries, over all sinks.
     #[serde(default)]
     pub pending: i64,
-    /// Deliveries that wait for a person's decision, over all sinks.
+    /// Deliveries that are held until a person decides, over all sinks.
     #[serde(default)]
     pub held: i64,
-    /// Deliveries that failed for good, over all sinks.
+    /// Deliveries that failed permanently, over all sinks.
     #[serde(default)]
     pub dead: i64,
-    /// When the last lead was accepted.
+    /// The time at which the last lead was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_accepted_time: Option<Time>,
 }
 
-/// One sink's figures.
+/// The counts and times of one sink.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadWebhookStatusSink {
-    /// The CrmSink's name.
+    /// The name of the CrmSink.
     pub name: String,
-    /// Deliveries that are still to be made.
+    /// Pending deliveries.
     #[serde(default)]
     pub pending: i64,
     /// Deliveries that the CRM confirmed.
     #[serde(default)]
     pub delivered: i64,
-    /// Deliveries that wait for a person's decision.
+    /// Deliveries that are held until a person decides.
     #[serde(default)]
     pub held: i64,
-    /// Deliveries that failed for good.
+    /// Deliveries that failed permanently.
     #[serde(default)]
     pub dead: i64,
     /// The time from acceptance to delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
-    /// When the CRM last confirmed a delivery.
+    /// The time at which the CRM last confirmed a delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_delivered_time: Option<Time>,
-    /// The last failure.
+    /// The last delivery failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<SinkError>,
 }
@@ -142,25 +143,25 @@ pub struct LeadWebhookStatusSink {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Latency {
-    /// Half of the leads stayed under it, for example `120ms`.
+    /// The median, for example `120ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p50: Option<String>,
-    /// 99 of 100 leads stayed under it, for example `900ms`.
+    /// The 99th percentile, for example `900ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<String>,
 }
 
-/// A failure to deliver. It holds no personal data.
+/// A delivery failure. It contains no personal data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SinkError {
-    /// The reason in one CamelCase word, for example `InvalidEmail`.
+    /// The reason as one CamelCase word, for example `InvalidEmail`.
     #[serde(default)]
     pub reason: String,
-    /// The same in words.
+    /// The reason in words.
     #[serde(default)]
     pub message: String,
-    /// When it happened.
+    /// The time of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
 }

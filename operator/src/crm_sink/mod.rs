@@ -50,13 +50,13 @@ async fn check(sink: &Arc<CrmSink>, context: &Context) -> Action {
         },
         Err(error) => Outcome::Failed(
             reason_of(error),
-            format!("the API server cannot be asked: {error}"),
+            format!("the API server is not reachable: {error}"),
         ),
     };
     let facts = facts.unwrap_or_default();
     if let Err(error) = write_status(sink, &outcome, &facts, context).await {
         context.metrics.failed(KIND, reason_of(&error).as_str());
-        tracing::warn!(object = key, %error, "the status could not be written");
+        tracing::warn!(object = key, %error, "failed to write the status");
         return Action::requeue(context.backoff.failed(&key));
     }
     match outcome {

@@ -170,7 +170,7 @@ fn states(
             ConditionState::no(reason, messages.join("; "))
         }
         Outcome::Failed(..) => find(previous, "Accepted").map_or_else(
-            || ConditionState::unknown(Reason::NotCheckedYet, "it could not be checked yet"),
+            || ConditionState::unknown(Reason::NotCheckedYet, "not checked yet"),
             ConditionState::of,
         ),
     };
@@ -192,7 +192,7 @@ fn states(
     let stalled = if accepted.fails() && !matches!(outcome, Outcome::Failed(..)) {
         ConditionState::yes(&accepted.reason, accepted.message.clone())
     } else {
-        ConditionState::no(Reason::Working, "nothing stands in the way")
+        ConditionState::no(Reason::Progressing, "No blocking problem")
     };
     let reconciling = match outcome {
         Outcome::Failed(reason, message) => ConditionState::yes(*reason, message.clone()),
@@ -233,7 +233,7 @@ fn connection(
             ConditionState::no(
                 &error.reason,
                 format!(
-                    "the CRM refuses the credentials: {}; correct the Secret, it is read again",
+                    "the CRM refuses the credentials: {}; correct the Secret, which is then reloaded",
                     error.message
                 ),
             ),
@@ -271,11 +271,11 @@ fn delivering(
     if sink.spec.suspend {
         return ConditionState::no(
             Reason::Suspended,
-            "as asked for, leads are queued and not delivered (spec.suspend)",
+            "suspended by spec.suspend: leads are queued and not delivered",
         );
     }
     if status.webhooks == 0 && status.leads.pending == 0 {
-        return ConditionState::unknown(Reason::NoWebhooks, "no LeadWebhook names it");
+        return ConditionState::unknown(Reason::NoWebhooks, "no LeadWebhook references this sink");
     }
     if !heard {
         return ConditionState::unknown(Reason::NotCheckedYet, "no receiver has reported yet");
@@ -288,15 +288,12 @@ fn delivering(
     match failure {
         Some(error) if status.paused => ConditionState::no(
             &error.reason,
-            format!(
-                "deliveries wait{until}: {}; leads are kept meanwhile",
-                error.message
-            ),
+            format!("deliveries are paused{until}: {}; leads are kept", error.message),
         ),
         Some(error) => ConditionState::no(
             &error.reason,
             format!(
-                "{} deliveries wait; the last attempt failed: {}",
+                "{} deliveries are pending; the last attempt failed: {}",
                 status.leads.pending, error.message
             ),
         ),

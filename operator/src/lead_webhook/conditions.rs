@@ -76,7 +76,7 @@ fn notes(outcome: &Outcome, about: ErrorScope) -> Option<(Reason, String)> {
 fn noted(outcome: &Outcome, about: ErrorScope, statement: ConditionState) -> ConditionState {
     match notes(outcome, about) {
         Some((reason, message)) => {
-            ConditionState::yes(reason, format!("{}; but {message}", statement.message))
+            ConditionState::yes(reason, format!("{}, but {message}", statement.message))
         }
         None => statement,
     }
@@ -95,8 +95,9 @@ fn accepted(outcome: &Outcome, observed: &Observed, before: Option<ConditionStat
             Reason::InvalidConfiguration,
             format!("the receivers report: {problems}"),
         ),
-        None if matches!(outcome, Outcome::Failed(..)) => before
-            .unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "it could not be checked yet")),
+        None if matches!(outcome, Outcome::Failed(..)) => {
+            before.unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "not checked yet"))
+        }
         None => noted(
             outcome,
             ErrorScope::Spec,
@@ -110,8 +111,9 @@ fn resolved(outcome: &Outcome, before: Option<ConditionState>) -> ConditionState
         return statement;
     }
     match outcome {
-        Outcome::Failed(..) => before
-            .unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "it could not be checked yet")),
+        Outcome::Failed(..) => {
+            before.unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "not checked yet"))
+        }
         _ => noted(
             outcome,
             ErrorScope::References,
@@ -130,19 +132,19 @@ fn queue(webhook: &LeadWebhook, observed: &Observed) -> ConditionState {
                 ConditionState::yes(
                     Reason::NearlyFull,
                     format!(
-                        "{NEARLY_FULL} % of the queue's memory or more are used, and a full queue refuses leads with 503; repair \
-                     the delivery, discard what nobody needs, or {}",
+                        "at least {NEARLY_FULL} % of the queue's memory is used, and a full queue rejects leads with 503; fix the \
+                     delivery, discard leads that are not needed, or {}",
                         if managed {
-                            "raise spec.queue.memory"
+                            "increase spec.queue.memory"
                         } else {
-                            "raise maxmemory of the Redis of your own"
+                            "increase maxmemory of your own Redis"
                         }
                     ),
                 )
             }
             (true, true) => {
                 let note = storage_note(webhook, observed.redis.as_ref().filter(|_| managed));
-                ConditionState::yes(Reason::Ready, join("the queue keeps leads", note))
+                ConditionState::yes(Reason::Ready, join("the queue is available", note))
             }
             (true, false) => ConditionState::no(Reason::Unsafe, figures.queue_problems.join("; ")),
             (false, _) => ConditionState::no(Reason::Unavailable, figures.queue_problems.join("; ")),
@@ -152,12 +154,9 @@ fn queue(webhook: &LeadWebhook, observed: &Observed) -> ConditionState {
         return match &observed.unreachable {
             Some(why) => ConditionState::unknown(
                 Reason::ReceiversSilent,
-                format!("the receivers cannot be asked: {why}"),
+                format!("the receivers are not reachable: {why}"),
             ),
-            None => ConditionState::unknown(
-                Reason::NotCheckedYet,
-                "no receiver is ready to check the queue yet",
-            ),
+            None => ConditionState::unknown(Reason::NotCheckedYet, "no receiver is ready to check the queue"),
         };
     }
     let trouble = observed.redis_pods.iter().find_map(|pod| pod.trouble.clone());
@@ -189,7 +188,7 @@ fn available(observed: &Observed) -> ConditionState {
     if rollout.wanted == 0 {
         return ConditionState::yes(
             Reason::ScaledToZero,
-            "no pods are wanted (spec.receiver.replicas is 0)",
+            "scaled to zero (spec.receiver.replicas is 0)",
         );
     }
     let trouble = trouble(&observed.pods);
@@ -198,7 +197,7 @@ fn available(observed: &Observed) -> ConditionState {
         return match trouble {
             Some((_, message)) if rollout.ready < rollout.wanted => ConditionState::yes(
                 Reason::PodsReady,
-                format!("{text}; another does not start: {message}"),
+                format!("{text}; another pod does not start: {message}"),
             ),
             _ => ConditionState::yes(Reason::PodsReady, text),
         };
@@ -245,7 +244,7 @@ fn delivering(
             && error.time.as_ref().map(|t| t.0) > route.last_delivered_time.as_ref().map(|t| t.0)
         {
             let text = format!(
-                "CrmSink {}: {} deliveries wait; the last attempt failed: {}: {}",
+                "CrmSink {}: {} deliveries are pending; the last attempt failed: {}: {}",
                 route.name, route.pending, error.reason, error.message
             );
             return ConditionState::no(Reason::DeliveryFailing, text);
@@ -255,10 +254,10 @@ fn delivering(
         return ConditionState::no(Reason::ObjectiveMissed, missed);
     }
     if figures.accepted == 0 {
-        return ConditionState::unknown(Reason::NoLeadsYet, "no lead was accepted yet");
+        return ConditionState::unknown(Reason::NoLeadsYet, "no lead has been accepted yet");
     }
     if !figures.hints.is_empty() {
-        let message = format!("leads are delivered; but {}", figures.hints.join("; "));
+        let message = format!("leads are delivered, but {}", figures.hints.join("; "));
         return ConditionState::yes(Reason::AttentionNeeded, message);
     }
     let former: Vec<String> = figures
@@ -293,7 +292,7 @@ fn paused(figures: &ReceiverStats) -> Option<ConditionState> {
                 .unwrap_or_default();
             Some(ConditionState::no(
                 Reason::SinkPaused,
-                format!("CrmSink {name} waits{until}: {reason}; leads are kept meanwhile"),
+                format!("CrmSink {name} is paused{until}: {reason}; leads are kept"),
             ))
         })
 }
@@ -304,7 +303,7 @@ fn missed(webhook: &LeadWebhook, status: &LeadWebhookStatus, figures: &ReceiverS
         && milliseconds(p99) > wanted.get().as_secs_f64() * 1000.0
     {
         return Some(format!(
-            "objectives.speedToLead is {wanted}, but 99 of 100 leads take up to {p99}"
+            "objectives.speedToLead is {wanted}, but the 99th percentile is {p99}"
         ));
     }
     // A queue that does not move has no latencies to show.
@@ -319,7 +318,7 @@ fn missed(webhook: &LeadWebhook, status: &LeadWebhookStatus, figures: &ReceiverS
             .unwrap_or_default();
         if u64::try_from(oldest).unwrap_or_default() > wanted.get().as_secs() {
             return Some(format!(
-                "objectives.speedToLead is {wanted}, but a lead has waited for more than that"
+                "objectives.speedToLead is {wanted}, but a lead has been pending for longer"
             ));
         }
     }
@@ -354,7 +353,7 @@ fn ready(
     if webhook.spec.suspend {
         return ConditionState::yes(
             Reason::Suspended,
-            "as asked for, requests are refused with 503 (spec.suspend)",
+            "suspended by spec.suspend: requests are answered with 503",
         );
     }
     ConditionState::yes(Reason::Ready, "leads are accepted")
@@ -370,7 +369,7 @@ fn stalled(
         return ConditionState::yes(Reason::DrainTimeout, message.clone());
     }
     if matches!(outcome, Outcome::Failed(..) | Outcome::Draining(..)) {
-        return ConditionState::no(Reason::Working, "it is being worked on");
+        return ConditionState::no(Reason::Progressing, "Reconciliation in progress");
     }
     for statement in [accepted, resolved] {
         if statement.fails() {
@@ -387,7 +386,7 @@ fn stalled(
             join(&why, trouble(&observed.pods).map(|(_, message)| message)),
         );
     }
-    ConditionState::no(Reason::Working, "nothing stands in the way")
+    ConditionState::no(Reason::Progressing, "No blocking problem")
 }
 
 fn reconciling(
@@ -397,7 +396,7 @@ fn reconciling(
     stalled: &ConditionState,
 ) -> ConditionState {
     if stalled.holds() {
-        return ConditionState::no(Reason::Stalled, "it waits for a change");
+        return ConditionState::no(Reason::Stalled, "Waiting for a change");
     }
     match outcome {
         Outcome::Failed(reason, message) => return ConditionState::yes(*reason, message.clone()),
@@ -409,10 +408,10 @@ fn reconciling(
         .as_ref()
         .is_some_and(|rollout| rollout.complete || rollout.wanted == 0);
     if !rolled_out {
-        return ConditionState::yes(Reason::RollingOut, "the receivers are being brought up to date");
+        return ConditionState::yes(Reason::RollingOut, "the receivers are being updated");
     }
     if ready.holds() {
-        ConditionState::no(Reason::Done, "everything is as it is to be")
+        ConditionState::no(Reason::Done, "All resources are up to date")
     } else {
         ConditionState::yes(&ready.reason, ready.message.clone())
     }

@@ -59,7 +59,7 @@ pub fn decide(state: &DrainState) -> Decision {
             pending: 0,
             suspended,
         }) if suspended || !state.told => return Decision::Release,
-        Some(Answer { pending: 0, .. }) => "its receivers are being told to refuse new leads".to_owned(),
+        Some(Answer { pending: 0, .. }) => "the receivers are being told to refuse new leads".to_owned(),
         Some(Answer { pending, .. }) => leads(pending),
         None if state.last_pending == 0 && !state.deployed => return Decision::Release,
         // Nothing was ever accepted, and nobody is there to accept: pods that never started.
@@ -68,17 +68,17 @@ pub fn decide(state: &DrainState) -> Decision {
         }
         None if state.last_pending > 0 => {
             format!(
-                "{} at last state; its receivers cannot be asked",
+                "{} at the last report; the receivers are not reachable",
                 leads(state.last_pending)
             )
         }
-        None => "its receivers cannot be asked whether leads are left".to_owned(),
+        None => "the receivers are not reachable and may have pending leads".to_owned(),
     };
     if state.since < state.timeout {
         Decision::Wait(format!("deletion waits for leads to be delivered: {what}"))
     } else {
         Decision::Blocked(format!(
-            "deletion waits for leads to be delivered, longer than spec.drainTimeout: {what}. Repair the delivery, or \
+            "deletion waits for leads to be delivered, longer than spec.drainTimeout: {what}. Fix the delivery, or \
              give up these leads with the annotation {}: \"true\"",
             crate::names::ALLOW_LOSS
         ))
@@ -87,8 +87,8 @@ pub fn decide(state: &DrainState) -> Decision {
 
 fn leads(pending: i64) -> String {
     match pending {
-        1 => "1 delivery is left".to_owned(),
-        n => format!("{n} deliveries are left"),
+        1 => "1 delivery is pending".to_owned(),
+        n => format!("{n} deliveries are pending"),
     }
 }
 
@@ -114,18 +114,18 @@ mod tests {
             ("drained", DrainState { now: answer(0, true), ..base.clone() }, "release"),
             ("drained, but still accepting", DrainState { now: answer(0, false), ..base.clone() }, "wait: being told"),
             ("drained, cannot be configured", DrainState { now: answer(0, false), told: false, ..base.clone() }, "release"),
-            ("leads left", DrainState { now: answer(3, true), ..base.clone() }, "wait: 3 deliveries are left"),
-            ("leads left for too long", DrainState { now: answer(3, true), since: late, ..base.clone() }, "blocked: 3 deliveries are left"),
+            ("leads left", DrainState { now: answer(3, true), ..base.clone() }, "wait: 3 deliveries are pending"),
+            ("leads left for too long", DrainState { now: answer(3, true), since: late, ..base.clone() }, "blocked: 3 deliveries are pending"),
             ("loss allowed", DrainState { now: answer(3, true), loss_allowed: true, ..base.clone() }, "release"),
-            ("no answer, nothing pending", DrainState { ..base.clone() }, "wait: cannot be asked"),
-            ("no answer for too long", DrainState { since: late, ..base.clone() }, "blocked: cannot be asked"),
-            ("no answer, leads at last state", DrainState { last_pending: 1, ..base.clone() }, "wait: 1 delivery is left at last state"),
+            ("no answer, nothing pending", DrainState { ..base.clone() }, "wait: not reachable"),
+            ("no answer for too long", DrainState { since: late, ..base.clone() }, "blocked: not reachable"),
+            ("no answer, leads at last state", DrainState { last_pending: 1, ..base.clone() }, "wait: 1 delivery is pending at the last report"),
             ("no Deployment, nothing pending", DrainState { deployed: false, receiving: false, ..base.clone() }, "release"),
             ("no Deployment, leads at last state", DrainState { deployed: false, receiving: false, last_pending: 2, ..base.clone() }, "wait: 2 deliveries"),
             ("pods never started", DrainState { receiving: false, last_accepted: 0, ..base.clone() }, "release"),
-            ("pods are down", DrainState { receiving: false, ..base.clone() }, "wait: cannot be asked"),
-            ("no lead yet, pods ready, no answer", DrainState { last_accepted: 0, ..base.clone() }, "wait: cannot be asked"),
-            ("no time to drain", DrainState { now: answer(1, true), timeout: Duration::ZERO, ..base.clone() }, "blocked: 1 delivery is left"),
+            ("pods are down", DrainState { receiving: false, ..base.clone() }, "wait: not reachable"),
+            ("no lead yet, pods ready, no answer", DrainState { last_accepted: 0, ..base.clone() }, "wait: not reachable"),
+            ("no time to drain", DrainState { now: answer(1, true), timeout: Duration::ZERO, ..base.clone() }, "blocked: 1 delivery is pending"),
         ];
         for (case, state, expected) in table {
             let made = match decide(&state) {

@@ -98,8 +98,8 @@ pub fn errors(webhook: &LeadWebhook, rules: &Rules) -> Vec<ValidationError> {
         found.push(mistake(
             Reason::PathNotAllowed,
             format!(
-                "spec.path: a path /webhooks/<namespace>/… belongs to that namespace, and this is {namespace}; write \
-                 /webhooks/{namespace}/…, or a path that does not begin with /webhooks/"
+                "spec.path: paths /webhooks/<namespace>/… belong to that namespace, and this is {namespace}; use \
+                 /webhooks/{namespace}/…, or a path that does not start with /webhooks/"
             ),
         ));
     }
@@ -119,7 +119,7 @@ pub fn errors(webhook: &LeadWebhook, rules: &Rules) -> Vec<ValidationError> {
         found.push(mistake(
             Reason::HostNotAllowed,
             format!(
-                "{field}: this operator makes no edge for this host in namespace {namespace}; use one that it allows, or \
+                "{field}: this operator does not create an Ingress or HTTPRoute for this host in namespace {namespace}; use an allowed host, or \
                  have this one added to the chart value ingress.allowedHosts"
             ),
         ));
@@ -151,7 +151,7 @@ pub fn annotations(webhook: &LeadWebhook, rules: &Rules) -> (BTreeMap<String, St
         about: ErrorScope::Spec,
         reason: Reason::AnnotationsNotCopied,
         message: format!(
-            "spec.receiver.ingress.annotations: {} not copied to the Ingress; if they are harmless, have their beginnings \
+            "spec.receiver.ingress.annotations: {} not copied to the Ingress; if they are harmless, have their prefixes \
              added to the chart value ingress.allowedAnnotations",
             names.join(", ")
         ),

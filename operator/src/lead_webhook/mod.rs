@@ -99,7 +99,7 @@ async fn make(webhook: &Arc<LeadWebhook>, context: &Context) -> Outcome {
 fn failed(error: &kube::Error) -> Outcome {
     Outcome::Failed(
         reason_of(error),
-        format!("the API server cannot be asked: {error}"),
+        format!("the API server is not reachable: {error}"),
     )
 }
 
@@ -122,7 +122,7 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
     let key = object(&name_of(webhook.as_ref()));
     if let Err(error) = written {
         context.metrics.failed(KIND, reason_of(&error).as_str());
-        tracing::warn!(object = key, %error, "the status could not be written");
+        tracing::warn!(object = key, %error, "failed to write the status");
         return Action::requeue(context.backoff.failed(&key));
     }
     if let Outcome::Failed(reason, message) = outcome {
@@ -133,7 +133,7 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
             reason = reason.as_str(),
             message,
             ?wait,
-            "it could not be made yet"
+            "reconciliation failed, will retry"
         );
         return Action::requeue(wait);
     }
@@ -185,7 +185,7 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
         drain::Decision::Blocked(why) => Outcome::Draining(true, why),
     };
     if let Err(error) = write_status(webhook, &outcome, &observed, context).await {
-        tracing::warn!(object = object(&name), %error, "the status could not be written");
+        tracing::warn!(object = object(&name), %error, "failed to write the status");
     }
     Action::requeue(DRAINING)
 }
@@ -202,7 +202,7 @@ async fn refuse_leads(webhook: &Arc<LeadWebhook>, context: &Context) -> bool {
     match apply::apply(&plan, context).await {
         Ok(()) => true,
         Err(error) => {
-            tracing::info!(%error, "the receivers cannot be told to refuse new leads");
+            tracing::info!(%error, "failed to tell the receivers to refuse new leads");
             false
         }
     }

@@ -225,7 +225,7 @@ fn preset(webhook: &LeadWebhook) -> Option<ValidationError> {
         about: ErrorScope::Spec,
         reason: Reason::PresetUnknown,
         message: format!(
-            "spec.source: no preset is named `{source}`; known are {}",
+            "spec.source: no preset is named `{source}`; known presets: {}",
             PRESETS.join(", ")
         ),
     })
@@ -239,7 +239,7 @@ pub fn local_addresses(spec: &impl Serialize) -> impl Iterator<Item = Validation
         about: ErrorScope::Spec,
         reason: Reason::LocalAddress,
         message: format!(
-            "{field}: its host is local to the receiver's pod or node, where no CRM is; write the address of the CRM"
+            "{field}: the host is local to the receiver's pod or node; use the address of the CRM"
         ),
     })
 }
@@ -254,7 +254,7 @@ fn client_ca(webhook: &LeadWebhook) -> Option<ValidationError> {
         about: ErrorScope::Spec,
         reason: Reason::ClientCaMissing,
         message:
-            "spec.auth.clientCertificate: nobody would check it; where the receivers terminate TLS, name the \
+            "spec.auth.clientCertificate: no component verifies client certificates; where the receivers terminate TLS, name the \
              authority's certificates in spec.receiver.tls.clientCaSecretRef; where an edge does, set \
              spec.auth.clientCertificate.forwarded"
                 .to_owned(),
@@ -271,7 +271,7 @@ fn clash(webhook: &LeadWebhook, neighbours: &[Endpoint]) -> Option<ValidationErr
         about: ErrorScope::Spec,
         reason: Reason::PathTaken,
         message: format!(
-            "spec.path: {} belongs to LeadWebhook {}/{} already; give each webhook a path of its own",
+            "spec.path: {} is already used by LeadWebhook {}/{}; use a unique path for each webhook",
             ours.path, first.namespace, first.name
         ),
     })

@@ -49,8 +49,8 @@ pub fn without_sink(name: &str, leads: i64, why: &str) -> ValidationError {
         about: ErrorScope::Delivery,
         reason: Reason::SinkGone,
         message: format!(
-            "{leads} deliveries wait for CrmSink {name}, which spec.sinks no longer names: {why}; mend that and they are \
-             delivered, or move or discard them (/pending and /deadletters of the receivers)"
+            "{leads} deliveries are pending for CrmSink {name}, which spec.sinks no longer names: {why}; correct that and they are \
+             delivered, or move or discard them (/deadletters?set=pending of the receivers)"
         ),
     }
 }

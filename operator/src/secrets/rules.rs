@@ -57,9 +57,7 @@ fn mistake(
     if names::is_own_secret(name) {
         return Some((
             Reason::SecretReserved,
-            format!(
-                "{field}: Secret {name} is the operator's own and cannot be named; make a Secret of your own"
-            ),
+            format!("{field}: Secret {name} is reserved for the operator; create another Secret"),
         ));
     }
     let Some(secret) = secret else {
@@ -75,7 +73,7 @@ fn mistake(
             Reason::SecretReserved,
             format!(
                 "{field}: Secret {name} in namespace {namespace} is of type {}, which holds credentials of the cluster \
-                 and cannot be named; make a Secret of type Opaque",
+                 and must not be referenced; use a Secret of type Opaque",
                 secret.type_
             ),
         ));
@@ -85,7 +83,7 @@ fn mistake(
             Reason::SecretNotLabelled,
             format!(
                 "{field}: Secret {name} in namespace {namespace} has no label {USE}: \"true\", which this operator \
-                 demands (chart value secrets.requireLabel); if Leadgate may use it: kubectl label secret {name} \
+                 requires (chart value secrets.requireLabel); if Leadgate may use it: kubectl label secret {name} \
                  {USE}=true"
             ),
         ));
@@ -100,7 +98,7 @@ fn mistake(
         Some(Content::Placeholder) => Some((
             Reason::SecretPlaceholder,
             format!(
-                "{field}: key {key} of Secret {name} in namespace {namespace} still holds the text of an example; put a \
+                "{field}: key {key} of Secret {name} in namespace {namespace} still contains a placeholder; put a \
                  value of your own in"
             ),
         )),
@@ -121,7 +119,7 @@ pub fn notes<'a>(proofs: impl Iterator<Item = &'a Reference>, found: &Found) -> 
             about: ErrorScope::References,
             reason: Reason::SecretShort,
             message: format!(
-                "{field}: key {key} of Secret {name} holds fewer than {} bytes and can be guessed; use a longer one, for \
+                "{field}: key {key} of Secret {name} has fewer than {} bytes and can be guessed; use a longer one, for \
                  example of openssl rand -hex 32, at the sender and here",
                 leadgate_crds::secret::SHORTEST
             ),

@@ -55,7 +55,7 @@ where
                 }
                 changed(event);
             }
-            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch failed; it starts again"),
+            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch failed, restarting"),
         })
         .applied_objects()
         .predicate_filter(what, kube::runtime::PredicateConfig::default())

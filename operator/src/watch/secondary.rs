@@ -107,7 +107,7 @@ fn follow<K, F: Follower<K>>(
                 }
                 Ok(Event::Apply(object)) => follower.seen(&context, &object),
                 Ok(Event::Delete(object)) => follower.gone(&context, &object),
-                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch failed; it starts again"),
+                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch failed, restarting"),
             }
         }
     });

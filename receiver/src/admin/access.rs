@@ -52,13 +52,13 @@ pub(super) async fn require(State(admin): State<Arc<Admin>>, request: Request, n
         None if is_local(&request) && names_this_machine(headers) => None,
         None => Some((
             StatusCode::UNAUTHORIZED,
-            "ask from the machine itself, or start the receiver with --admin-token-file",
+            "access is allowed from the machine itself only; connect from there, or start the receiver with --admin-token-file",
         )),
     };
     let refused = refused.or_else(|| {
         (!request.method().is_safe() && is_of_a_web_page(headers)).then_some((
             StatusCode::FORBIDDEN,
-            "web pages of other origins may change nothing here; send the request without Origin, from a command line",
+            "changes by web pages of other origins are refused; send the request from a command line, without the header Origin",
         ))
     });
     let mut response = match refused {

@@ -52,7 +52,7 @@ pub async fn watch_orphans(
         if !unread {
             match tell(queue.as_ref(), &current, &mut known).await {
                 Ok(()) => {}
-                Err(error) => tracing::debug!(%error, "sinks of waiting leads could not be looked up"),
+                Err(error) => tracing::debug!(%error, "failed to list the sinks of pending leads"),
             }
         }
         tokio::select! {

@@ -146,8 +146,8 @@ fn hints(stats: &WebhookStats) -> Vec<String> {
     }
     if stats.unrouted > 0 {
         hints.push(format!(
-            "{} leads are kept because no sink takes them (sinks[].when): see /deadletters?set=unrouted; correct the \
-             conditions or give one sink otherwise: true, then replay them",
+            "{} leads are kept because no sink receives them (sinks[].when): see /deadletters?set=unrouted; correct the \
+             conditions or set otherwise: true on one sink, then replay them",
             stats.unrouted
         ));
     }

@@ -152,7 +152,7 @@ fn collect(
         Err(error) => {
             cannot(
                 folder,
-                format!("the folder {} cannot be read: {error}", folder.display()),
+                format!("the directory {} cannot be read: {error}", folder.display()),
             );
             return;
         }
@@ -168,12 +168,13 @@ fn collect(
                 collect(&path, root, files, unreadable, seen, depth - 1);
             }
             Ok(found) if found.is_dir() => {
-                let message = format!("folders are read {DEEPEST} levels deep; move it up");
+                let message = format!("directories are read {DEEPEST} levels deep; move it up");
                 unreadable.push(Problem::of_file(&shown(&path, root), message));
             }
             Ok(found) if is_manifest(&path) && !found.is_file() => {
                 let message =
-                    "it is neither a file nor a folder; remove it, or give it another ending".to_owned();
+                    "it is neither a file nor a directory; remove it, or rename it to another extension"
+                        .to_owned();
                 unreadable.push(Problem::of_file(&shown(&path, root), message));
             }
             // What cannot be looked at is told when it is read.
@@ -223,7 +224,7 @@ fn object(file: &str, place: &Place, value: Value) -> Result<Option<Manifest>, S
     }
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
     let (Some(api), Some(kind)) = (text("/apiVersion"), text("/kind")) else {
-        return Err("apiVersion and kind: a document without them is no manifest".to_owned());
+        return Err("apiVersion and kind: a manifest must have both".to_owned());
     };
     let ours = format!("{GROUP}/{VERSION}");
     let is_ours = api == GROUP || api.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('/'));
@@ -232,7 +233,7 @@ fn object(file: &str, place: &Place, value: Value) -> Result<Option<Manifest>, S
         (api, "LeadWebhook") if api == ours => Kind::LeadWebhook,
         (api, "CrmSink") if api == ours => Kind::CrmSink,
         (_, kind) if OWN_KINDS.contains(&kind) => {
-            return Err(format!("apiVersion: this one is not known; write {ours}"));
+            return Err(format!("apiVersion: unknown version; write {ours}"));
         }
         (_, kind) if is_ours => {
             let hint = did_you_mean(kind, OWN_KINDS)
@@ -247,13 +248,13 @@ fn object(file: &str, place: &Place, value: Value) -> Result<Option<Manifest>, S
     let namespace = text("/metadata/namespace").unwrap_or("default").to_owned();
     if !is_dns_name(&name, LONGEST_NAME, true) {
         return Err(format!(
-            "{kind:?}: metadata.name: Kubernetes refuses this name; write up to {LONGEST_NAME} lower-case letters, \
+            "{kind:?}: metadata.name: this is not a valid Kubernetes name; write up to {LONGEST_NAME} lower-case letters, \
              digits, hyphens and dots, with a letter or digit at both ends"
         ));
     }
     if !is_dns_name(&namespace, LONGEST_NAMESPACE, false) {
         return Err(format!(
-            "{kind:?} {name}: metadata.namespace: Kubernetes refuses this name; write up to {LONGEST_NAMESPACE} \
+            "{kind:?} {name}: metadata.namespace: this is not a valid Kubernetes name; write up to {LONGEST_NAMESPACE} \
              lower-case letters, digits and hyphens, with a letter or digit at both ends"
         ));
     }

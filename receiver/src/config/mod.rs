@@ -258,7 +258,7 @@ impl Loader<'_> {
     fn first_of_its_name(&mut self, manifest: &Manifest) -> bool {
         let is_first = self.seen.insert((manifest.kind, manifest.id()));
         if !is_first {
-            let message = "it is defined twice; the first one counts".to_owned();
+            let message = "it is defined twice; the first definition is used".to_owned();
             self.config.problems.push(Problem::of_object(manifest, message));
         }
         is_first
@@ -398,7 +398,7 @@ impl Loader<'_> {
         let mut fields = manifest.value.get("spec").map_or_else(Vec::new, local_urls);
         for field in &mut fields {
             field.push_str(
-                ": the host is this machine or link-local, which no CRM is; write the CRM's address, or start the receiver \
+                ": the host is this machine or a link-local address; write the CRM's address, or start the receiver \
                  with --allow-local-addresses for a simulator",
             );
         }

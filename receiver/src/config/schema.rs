@@ -223,7 +223,7 @@ fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
                     text("message")
                 ));
             }
-            Err(error) => tracing::debug!(%error, path, "a rule of the schema could not be evaluated here"),
+            Err(error) => tracing::debug!(%error, path, "failed to evaluate a rule of the schema"),
         }
     }
     match value {

@@ -78,7 +78,7 @@ impl Reader<'_> {
         let value = self.value(name, key)?;
         if is_placeholder(&value) {
             return Err(format!(
-                "Secret {name} still holds an example's text under {key}; put the real value in"
+                "Secret {name} still contains a placeholder in {key}; replace it with the real value"
             ));
         }
         Ok(value)

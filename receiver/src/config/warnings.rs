@@ -25,7 +25,7 @@ pub(super) fn short_secrets(
             if read(name, key).is_some_and(|value| is_short(&value)) {
                 found.push(format!(
                     "spec.auth.{scheme}.secretRefs[{n}]: the key {key} of Secret {name} has fewer than {SHORTEST} bytes \
-                     and can be found by trying; use a longer one, for example from openssl rand -hex 32"
+                     and can be guessed; use a longer one, for example from openssl rand -hex 32"
                 ));
             }
         }
@@ -39,7 +39,7 @@ pub(super) fn of_webhook(webhook: &Webhook) -> Vec<String> {
     let mut found = Vec::new();
     for name in webhook.required_fields().filter(|name| !mapped.contains(*name)) {
         found.push(format!(
-            "spec.payload.required: {name} is required and no mapping fills it, so every lead is refused; add \
+            "spec.payload.required: {name} is required, but no mapping sets it, so every lead is refused; add \
              spec.payload.lead.{name}"
         ));
     }
@@ -51,7 +51,7 @@ pub(super) fn of_webhook(webhook: &Webhook) -> Vec<String> {
         });
         if let Some(path) = unfilled {
             found.push(format!(
-                "spec.sinks[{n}].when: no mapping fills {path}, so the condition never holds; map it under \
+                "spec.sinks[{n}].when: no mapping sets {path}, so the condition is never true; map it under \
                  spec.payload.lead"
             ));
         }
@@ -71,8 +71,8 @@ fn left_out(webhook: &Webhook) -> Option<String> {
         .iter()
         .find(|path| conditions.iter().all(|(_, paths)| paths.contains(path)))?;
     Some(format!(
-        "spec.sinks: a lead without {path} goes to no sink, since every `when` needs it; add a sink with otherwise: true, or \
-         say what holds without it, as in has({path}) && …"
+        "spec.sinks: a lead without {path} goes to no sink, because every `when` needs it; add a sink with otherwise: true, \
+         or handle its absence, as in has({path}) && …"
     ))
 }
 
@@ -93,7 +93,7 @@ pub(super) fn of_sink<'w>(sink: &Sink, webhooks: impl Iterator<Item = &'w Webhoo
                 Some(meant) => format!("did you mean lead.custom.{meant}?"),
                 None => format!("add spec.payload.lead.custom.{name} to the webhook that has it"),
             };
-            format!("spec.properties: no webhook that names this sink fills lead.custom.{name}; {hint}")
+            format!("spec.properties: no webhook that references this sink sets lead.custom.{name}; {hint}")
         })
         .collect()
 }

@@ -52,7 +52,7 @@ pub fn watch(folders: &Folders) -> Reloads {
     });
     let watcher = watcher
         .inspect_err(
-            |error| tracing::warn!(%error, "changes are looked for once a minute: files cannot be watched"),
+            |error| tracing::warn!(%error, "failed to watch files for changes; checking once a minute instead"),
         )
         .ok();
     Reloads {

@@ -54,7 +54,7 @@ impl Batching {
             tracing::info!(
                 from = before,
                 to = half,
-                "calls to the CRM have fewer leads from now on"
+                "reduced the batch size of calls to the CRM"
             );
         }
     }

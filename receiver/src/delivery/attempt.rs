@@ -148,8 +148,8 @@ async fn mapped(stored: StoredLead, webhook: &Value, sink: &Arc<Sink>) -> (Mappe
     let lent = Arc::clone(&stored);
     let heavy = tokio::task::spawn_blocking(move || properties(&lent, &webhook, &sink)).await;
     let mapped = heavy.unwrap_or_else(|error| {
-        tracing::error!(%error, "a sink's properties could not be made");
-        let message = "the sink's properties could not be made; see the log";
+        tracing::error!(%error, "failed to map a lead to the sink's properties");
+        let message = "failed to map the lead to the sink's properties; see the log";
         Err(Failure::new(FailureReason::MappingFailed, message))
     });
     (mapped, Arc::unwrap_or_clone(stored))

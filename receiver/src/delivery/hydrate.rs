@@ -88,7 +88,7 @@ impl ApiThrottle<'_> {
     async fn pause(&self, pause: Duration, why: &Failure) {
         let pause = pause.min(MAX_PAUSE);
         if let Err(error) = self.queue.pause(self.api, pause, &PauseReason::from(why)).await {
-            tracing::debug!(%error, "the pause of payload.hydrate could not be stored");
+            tracing::debug!(%error, "failed to store the pause of payload.hydrate");
         }
     }
 }
@@ -121,7 +121,7 @@ impl Throttle for ApiThrottle<'_> {
 
     async fn report(&self, health: CrmHealth, _elapsed: Duration) {
         if let Err(error) = self.queue.report(self.api, health, BREAKER).await {
-            tracing::debug!(%error, "the circuit breaker of payload.hydrate could not be told");
+            tracing::debug!(%error, "failed to update the circuit breaker of payload.hydrate");
         }
     }
 }

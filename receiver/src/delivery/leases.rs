@@ -68,7 +68,7 @@ impl Leases {
                 }
                 Err(error) => {
                     self.metrics.queue_errors.inc();
-                    tracing::debug!(sink = %self.sink, %error, "leases could not be renewed");
+                    tracing::debug!(sink = %self.sink, %error, "failed to renew leases");
                 }
             }
         }

@@ -65,8 +65,10 @@ async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> PreflightReport {
     let fine = found.reachable == Some(Ok(())) && found.credentials == Some(Ok(()));
     if fine && throttle.correctable_pause.load(Ordering::Relaxed) {
         match shared.queue.resume(&ThrottleKey::Sink(sink.id.clone())).await {
-            Ok(()) => tracing::info!(sink = %sink.id, "the CRM takes the credentials now; the pause ends"),
-            Err(error) => tracing::debug!(sink = %sink.id, %error, "the pause could not be lifted"),
+            Ok(()) => {
+                tracing::info!(sink = %sink.id, "the CRM accepts the credentials again; ending the pause")
+            }
+            Err(error) => tracing::debug!(sink = %sink.id, %error, "failed to end the pause"),
         }
     }
     if shared.preflights.keep(&sink.id, found.clone()).as_ref() != Some(&found) {

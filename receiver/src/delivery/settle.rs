@@ -68,7 +68,7 @@ impl Settler {
         if let Some((pause, why)) = pause
             && let Err(error) = self.pause(pause, &PauseReason::from(why)).await
         {
-            tracing::warn!(sink = %self.sink.id, %error, "the pause could not be stored");
+            tracing::warn!(sink = %self.sink.id, %error, "failed to store the pause");
         }
         let settled = self.settle(decided).await;
         for ((claim, decision), settled) in decided.iter().zip(settled) {
@@ -114,7 +114,7 @@ impl Settler {
                             // After an unknown first try, "stale" may mean that it landed.
                             if settled == Settled::Stale && attempt == 1 {
                                 self.count("stale");
-                                tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the claim had ended before the outcome was written; another worker has the lead");
+                                tracing::warn!(sink = %self.sink.id, lead = %claim.id, "lease expired before the delivery was settled; another worker owns the lead");
                             }
                             settled == Settled::Done || attempt > 1
                         })
@@ -122,13 +122,13 @@ impl Settler {
                 }
                 Err(error) => {
                     self.shared.metrics.queue_errors.inc();
-                    tracing::debug!(sink = %self.sink.id, %error, "outcomes could not be written yet");
+                    tracing::debug!(sink = %self.sink.id, %error, "failed to settle deliveries; will retry");
                     tokio::time::sleep(Duration::from_millis(200) * attempt).await;
                 }
             }
         }
         if let Some(left_out) = self.shared.queue_log.admit() {
-            tracing::warn!(sink = %self.sink.id, leads = decided.len(), more = left_out, "outcomes could not be written; the leads come back when their leases end");
+            tracing::warn!(sink = %self.sink.id, leads = decided.len(), more = left_out, "deliveries could not be settled; they are retried when their leases expire");
         }
         vec![false; decided.len()]
     }
@@ -156,7 +156,7 @@ impl Settler {
         if self.closed.tell_open() {
             self.shared.preflights.seen(&self.sink.id, Ok(()), Some(Ok(())));
             let waiting = self.waiting().await;
-            tracing::info!(sink = %self.sink.id, waiting, "the CRM takes leads again; deliveries go on");
+            tracing::info!(sink = %self.sink.id, waiting, "the CRM accepts leads again; deliveries resumed");
         }
     }
 
@@ -180,7 +180,7 @@ impl Settler {
             self.shared.metrics.refused(&self.sink.id, property, reason);
             tracing::info!(
                 sink = %self.sink.id, lead = %claim.id, property, reason,
-                "delivered without a property that the CRM does not take"
+                "delivered without a property that the CRM rejects"
             );
         }
     }
@@ -193,7 +193,7 @@ impl Settler {
                     tracing::warn!(sink = %self.sink.id, reason = notice.reason.as_str(), "{}", notice.message);
                 }
                 None => {
-                    tracing::info!(sink = %self.sink.id, "deliveries are as fast as they should be again");
+                    tracing::info!(sink = %self.sink.id, "deliveries are back to normal speed");
                 }
             }
         }

@@ -70,7 +70,7 @@ impl Supervisor {
                 );
                 self.tasks.spawn(async move {
                     if let Err(error) = queue.resume(&api).await {
-                        tracing::debug!(%error, "the pause of payload.hydrate could not be lifted");
+                        tracing::debug!(%error, "failed to end the pause of payload.hydrate");
                     }
                 });
             }

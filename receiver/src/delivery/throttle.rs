@@ -143,6 +143,6 @@ pub(super) async fn permit(queue: &dyn Queue, sink: &Sink) -> Result<Grant, Thro
 pub(super) async fn report(queue: &dyn Queue, sink: &Sink, health: CrmHealth) {
     let key = ThrottleKey::Sink(sink.id.clone());
     if let Err(error) = queue.report(&key, health, sink.delivery.breaker).await {
-        tracing::debug!(sink = %sink.id, %error, "the circuit breaker could not be told");
+        tracing::debug!(sink = %sink.id, %error, "failed to update the circuit breaker");
     }
 }

@@ -126,7 +126,7 @@ impl Worker {
                 }
                 Err(error) => {
                     this.shared.metrics.queue_errors.inc();
-                    tracing::debug!(sink = %this.sink.id, %error, "leads cannot be claimed");
+                    tracing::debug!(sink = %this.sink.id, %error, "failed to claim leads");
                     this.until_stopped(RETRY_AFTER_STORE_DOWN).await;
                 }
             }
@@ -294,7 +294,7 @@ fn overtaken() -> Attempted {
             after: None,
             why: Failure::new(
                 FailureReason::ClaimLost,
-                "a claim was lost while the CRM was slow; its lead is with another worker",
+                "lease expired while the CRM was slow; another worker owns the lead",
             ),
             in_doubt: true,
         },

@@ -69,7 +69,7 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
                 .strip_suffix('/')
                 .and_then(|path| config.route(path));
             let detail = match without_slash {
-                Some(_) => "no webhook has this path; without the slash at its end, one has",
+                Some(_) => "no webhook has this path; a webhook has the path without the trailing slash",
                 None => "no webhook has this path",
             };
             ("not_found", answer::problem(StatusCode::NOT_FOUND, detail))
@@ -113,7 +113,7 @@ async fn receive(
     connection: Connection<'_>,
 ) -> (&'static str, Response) {
     if app.behind_tls_proxy && !forwarded_over_tls(&parts.headers) {
-        let detail = "leads do not travel in clear: the proxy must say X-Forwarded-Proto: https";
+        let detail = "plain HTTP is refused: the proxy must set X-Forwarded-Proto: https";
         return ("insecure", answer::problem(StatusCode::FORBIDDEN, detail));
     }
     if webhook.suspended {
@@ -173,7 +173,7 @@ async fn receive(
                 .await
                 .unwrap_or_default();
             if refusal.is_ours() {
-                let detail = "the webhook's mapping failed; whoever runs it finds the reason in the log. Send the lead again later";
+                let detail = "the webhook's mapping failed; its administrator finds the reason in the log. Send the lead again later";
                 return ("rejected", answer::unavailable(RETRY_AFTER_MISCONFIGURED, detail));
             }
             let keys = match refusal {
@@ -224,7 +224,7 @@ async fn parse(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Pa
     match tokio::task::spawn_blocking(move || webhook.leads(&raw(&parts, &body))).await {
         Ok(parsed) => parsed,
         Err(error) => {
-            tracing::error!(%error, "a payload could not be processed");
+            tracing::error!(%error, "failed to process a payload");
             Err(Refusal::Body(crate::source::body::BodyError::Malformed(
                 "the body cannot be processed".to_owned(),
             )))
@@ -346,7 +346,7 @@ fn report_conflicts(app: &App, webhook: &Webhook, conflicts: usize) {
 fn queue_trouble(app: &App, error: &QueueError) {
     app.metrics.queue_errors.inc();
     if let Some(left_out) = app.queue_log.admit() {
-        tracing::error!(%error, more = left_out, "leads cannot be stored; senders are told to come back (503)");
+        tracing::error!(%error, more = left_out, "queue unavailable, answering 503 with Retry-After");
     }
 }
 
@@ -356,7 +356,7 @@ fn refuse_sender(app: &App, webhook: &Webhook, error: AuthError) -> (&'static st
         reason: error.reason(),
     };
     app.metrics.unauthorized.get_or_create(&labels).inc();
-    tracing::debug!(webhook = %webhook.id, reason = error.reason(), "a request was not believed");
+    tracing::debug!(webhook = %webhook.id, reason = error.reason(), "authentication failed");
     ("unauthorized", answer::unauthorized(error))
 }
 

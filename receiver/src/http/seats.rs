@@ -139,7 +139,7 @@ impl Seats {
     pub(super) fn refused(&self, error: &std::io::Error) {
         self.count("refused");
         if let Some(left_out) = self.log.admit() {
-            tracing::error!(%error, more = left_out, "connections cannot be accepted; raise the limit of open files");
+            tracing::error!(%error, more = left_out, "failed to accept connections; raise the limit of open files");
         }
     }
 
@@ -154,7 +154,7 @@ impl Seats {
                     tracing::info!(
                         most,
                         more = left_out,
-                        "all connections are in use; for each new one, the one that was quiet longest is ended"
+                        "connection limit reached; each new connection closes the one that has been idle longest"
                     );
                 }
             }

@@ -97,7 +97,7 @@ pub async fn serve(
     if tokio::time::timeout(FINISH, connections.wait()).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
-            "requests are cut off: they took too long to finish"
+            "shutdown grace period expired; closing unfinished requests"
         );
     }
     Ok(())
@@ -139,7 +139,7 @@ struct Connection {
 impl Connection {
     async fn run(self, stream: TcpStream, address: IpAddr, handshake: Option<TlsAcceptor>) {
         if let Err(error) = prepare(&stream) {
-            tracing::debug!(%error, "a connection ended before it began");
+            tracing::debug!(%error, "connection closed before it was established");
             return;
         }
         let Some(acceptor) = handshake else {
@@ -156,7 +156,7 @@ impl Connection {
             shaken = acceptor.accept(stream) => match shaken {
                 Ok(stream) => stream,
                 // Anybody can cause these: no trouble of ours.
-                Err(error) => return tracing::debug!(%error, "a TLS handshake failed"),
+                Err(error) => return tracing::debug!(%error, "TLS handshake failed"),
             },
         };
         let certificates = stream.get_ref().1.peer_certificates();

@@ -113,10 +113,10 @@ async fn reload(tls: Tls, current: &ArcSwap<ServerConfig>) {
             Ok(renewed) => {
                 current.store(renewed);
                 known = now;
-                tracing::info!("the changed certificate files are in use");
+                tracing::info!("certificate files reloaded");
             }
             Err(error) => {
-                tracing::warn!(%error, "the changed certificate files cannot be used; the old ones stay");
+                tracing::warn!(%error, "failed to reload the certificate files; keeping the previous ones");
             }
         }
     }

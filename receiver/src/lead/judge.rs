@@ -44,7 +44,7 @@ pub fn judge(lead: &mut Lead, unread: Vec<Problem>, region: Option<&str>, limits
         notes.push(Problem::new(
             Field::CapturedAt.name(),
             "InvalidTime",
-            "the time cannot be read and is that of acceptance; write it as RFC 3339 (2026-11-23T09:00:00Z)",
+            "the time cannot be read and was replaced by the time of acceptance; write it as RFC 3339 (2026-11-23T09:00:00Z)",
         ));
     }
     let mut problems = unread;
@@ -107,7 +107,7 @@ fn cut(lead: &mut Lead, limits: &Limits) -> Vec<Problem> {
         notes.push(Problem::new(
             name.as_str(),
             "Truncated",
-            format!("it was cut to {most} characters (payload.truncate)"),
+            format!("it was truncated to {most} characters (payload.truncate)"),
         ));
     }
     notes

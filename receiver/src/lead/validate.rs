@@ -67,7 +67,7 @@ pub(super) fn validate(lead: &Lead, limits: &Limits) -> Vec<Problem> {
         problems.push(Problem::new(
             "email",
             "ContactMissing",
-            "a lead needs an e-mail address or a phone number; the payload has neither where the mapping looks",
+            "a lead needs an e-mail address or a phone number; the mapping found neither in the payload",
         ));
     }
     if lead.get(Field::Email).is_some_and(|text| !is_email(text)) {

@@ -59,7 +59,7 @@ pub fn client(allow_local: bool) -> anyhow::Result<Client> {
         builder = builder.dns_resolver(Arc::new(Resolver));
     }
     builder.build().context(
-        "no HTTPS client for CRMs can be made; install CA certificates (package ca-certificates, or SSL_CERT_FILE)",
+        "failed to create an HTTPS client for CRMs; install CA certificates (package ca-certificates, or SSL_CERT_FILE)",
     )
 }
 
@@ -83,14 +83,14 @@ pub(crate) fn stays_below(path: &str) -> Result<(), &'static str> {
         return Err("a path must start with /");
     }
     if path.starts_with("//") {
-        return Err("a path must not start with //, which would name another host");
+        return Err("a path must not start with //, which would refer to another host");
     }
     if path
         .bytes()
         .any(|b| !(0x21..=0x7e).contains(&b) || matches!(b, b'\\' | b'#'))
     {
         return Err(
-            "a path must not hold blanks, control characters, letters beyond ASCII, \\ or #; use urlencode()",
+            "a path must not contain spaces, control characters, non-ASCII letters, \\ or #; use urlencode()",
         );
     }
     let is_dots = |segment: &str| {
@@ -100,7 +100,7 @@ pub(crate) fn stays_below(path: &str) -> Result<(), &'static str> {
         )
     };
     if segments.split('/').any(is_dots) {
-        return Err("a path must not hold the segments . and ..");
+        return Err("a path must not contain the segments . and ..");
     }
     Ok(())
 }

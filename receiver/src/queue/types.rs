@@ -260,7 +260,7 @@ impl DeadLetterReason {
     pub(super) fn unrouted() -> Self {
         Self {
             reason: "NoSink".to_owned(),
-            message: "no sink of the webhook takes this lead (sinks[].when); correct the conditions, or give one sink \
+            message: "no sink of the webhook receives this lead (sinks[].when); correct the conditions, or give one sink \
                       otherwise: true, and replay it"
                 .to_owned(),
             answer: String::new(),

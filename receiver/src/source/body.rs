@@ -227,7 +227,7 @@ fn describe(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let what = if text.starts_with(REPEATED) {
-        "a member name stands twice in one object; parsers would disagree about which one counts"
+        "an object has the same key twice; parsers disagree about which one applies"
     } else if text.starts_with("recursion limit") {
         "it is nested more than 128 deep"
     } else if error.is_eof() {

@@ -151,7 +151,7 @@ impl Challenge {
         if self.data.token.is_some() && self.token.is_none() {
             return refuse(
                 403,
-                "this handshake carries a token; name its Secret in auth.challengeTokenSecretRef",
+                "this handshake contains a token; reference its Secret in auth.challengeTokenSecretRef",
             );
         }
         if let Some((place, token)) = &self.token {
@@ -165,9 +165,9 @@ impl Challenge {
             Some(place) => match place.value(request, "challenge") {
                 Ok(text) => text.into_owned(),
                 Err(AuthError::Missing(_)) => {
-                    return refuse(self.otherwise(), "the request carries no challenge");
+                    return refuse(self.otherwise(), "the request has no challenge");
                 }
-                Err(_) => return refuse(400, "the challenge is not written as this sender writes it"),
+                Err(_) => return refuse(400, "the challenge does not have the format of this sender"),
             },
         };
         let as_documented = self
@@ -175,7 +175,7 @@ impl Challenge {
             .as_ref()
             .is_none_or(|pattern| pattern.is_match(&challenge));
         if !as_documented || !is_harmless(self.data.answer, &challenge) {
-            return refuse(400, "the challenge is not written as this sender writes it");
+            return refuse(400, "the challenge does not have the format of this sender");
         }
         let (kind, body) = match (self.data.answer, &self.key) {
             (AnswerKind::Echo, _) => ("text/plain", challenge),
@@ -230,7 +230,7 @@ fn check_shape(data: &ChallengeData) -> Result<(), String> {
     let (get, probe) = (data.method == ChallengeMethod::Get, data.when.body.is_some());
     if data.answer != AnswerKind::Ok && (data.extract.is_none() || data.pattern.is_none()) {
         return Err(
-            "extract: say where the challenge is (extract) and what it looks like (pattern)".to_owned(),
+            "extract: set the location of the challenge (extract) and its format (pattern)".to_owned(),
         );
     }
     if data.answer == AnswerKind::Hmac && data.fields.len() != 2 {
@@ -241,11 +241,12 @@ fn check_shape(data: &ChallengeData) -> Result<(), String> {
     }
     if !get && probe != data.when.json.is_empty() {
         return Err(
-            "when: a POST must be told from a lead; set exactly one of when.json and when.body".to_owned(),
+            "when: a POST must be distinguishable from a lead; set exactly one of when.json and when.body"
+                .to_owned(),
         );
     }
     if probe && data.answer != AnswerKind::Ok {
-        return Err("answer: a probe without proof (when.body) gets no other answer than Ok".to_owned());
+        return Err("answer: an unauthenticated probe (when.body) can be answered with Ok only".to_owned());
     }
     Ok(())
 }
@@ -268,7 +269,7 @@ fn signer(data: &ChallengeData, key: Option<&Key>) -> Result<Hmac<Sha256>, Strin
     let proven = data.verified || data.method == ChallengeMethod::Post;
     if !proven && !differs_from_challenges(&key.signed) {
         return Err(
-            "answer: this would sign for anybody what the webhook accepts as a lead's signature, since auth.hmac.signed may give the same text as a challenge; set verified: true, or answer Echo"
+            "answer: this would sign, for anyone, texts that the webhook accepts as a lead's signature, because auth.hmac.signed may produce the same text as a challenge; set verified: true, or answer Echo"
                 .to_owned(),
         );
     }

@@ -42,7 +42,7 @@ pub fn judge(status: u16, body: &[u8]) -> Fetched {
         200..=299 => match json {
             Some(lead @ Value::Object(_)) => Fetched::Lead(lead),
             _ => Fetched::Unavailable(format!(
-                "the sender's API (payload.hydrate) answered {status} with something that is no JSON object; perhaps a proxy or a maintenance page did"
+                "the sender's API (payload.hydrate) answered {status} with something other than a JSON object, perhaps from a proxy or a maintenance page"
             )),
         },
         401 | 403 if !page => credentials(&status.to_string()),
@@ -64,7 +64,7 @@ pub fn judge(status: u16, body: &[u8]) -> Fetched {
 
 fn credentials(code: &str) -> Fetched {
     Fetched::Credentials(format!(
-        "the sender's API refused the token of payload.hydrate ({code}); put a valid one, with the right to read leads, into its Secret"
+        "the sender's API refused the token of payload.hydrate ({code}); put a valid one, with permission to read leads, into its Secret"
     ))
 }
 
@@ -74,7 +74,7 @@ fn throttled(code: &str) -> Fetched {
 
 fn unclear(code: &str) -> Fetched {
     Fetched::Unclear(format!(
-        "the sender's API has no such lead, or the token of payload.hydrate may not see it ({code})"
+        "the sender's API has no such lead, or the token of payload.hydrate has no access to it ({code})"
     ))
 }
 

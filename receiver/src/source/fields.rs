@@ -97,14 +97,14 @@ impl Fields {
                     Some(_) if *field == Field::Phone && is_fraction(&value) => problems.push(Problem::new(
                         field.name(),
                         "InvalidPhone",
-                        "a phone number is no fraction; send it as text",
+                        "a phone number cannot be a fraction; send it as a string",
                     )),
                     Some(text) => lead.set(*field, text),
                     None if is_blank(&value) => {}
                     None => problems.push(Problem::new(
                         field.name(),
                         "NotText",
-                        "the mapping gives an object or list where a text is needed",
+                        "the mapping returns an object or list where a string is needed",
                     )),
                 },
                 Err(error) => problems.push(error.problem(field.name(), "MappingFailed")),

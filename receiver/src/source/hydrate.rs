@@ -114,7 +114,7 @@ impl Hydrator {
                     .map_err(|reason| problem(format!("payload.hydrate.path: {reason}")))?;
                 Ok(format!("{}{path}", self.base_url))
             }
-            Ok(_) => Err(problem("payload.hydrate.path gives no path that starts with '/': the notification is not of the expected form".to_owned())),
+            Ok(_) => Err(problem("payload.hydrate.path does not return a path that starts with '/': the notification does not have the expected form".to_owned())),
             Err(error) => Err(error.problem("", "HydrateFailed")),
         }
     }

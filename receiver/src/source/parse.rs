@@ -181,7 +181,7 @@ impl Webhook {
         if leads == 0 {
             let reason = match submissions.last().map(|judged| &judged.result) {
                 Some(Err(NoLead::Ignored(reason))) => reason,
-                _ => "the payload holds no lead (payload.items is empty)",
+                _ => "the payload contains no lead (payload.items is empty)",
             };
             return Ok(Parsed::Ignored(reason));
         }

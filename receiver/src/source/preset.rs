@@ -85,7 +85,7 @@ pub struct PresetPayload {
     pub format: Option<Format>,
     /// Which requests are leads.
     pub accept: Option<Expression>,
-    /// Whether an event without e-mail address and phone number is no lead: for senders whose events are about all kinds
+    /// Whether an event without e-mail address and phone number is not a lead: for senders whose events are about all kinds
     /// of things, and who switch a webhook off after refusals.
     #[serde(default)]
     pub ignore_without_contact: bool,

@@ -103,7 +103,7 @@ impl<'a> RejectedRequest<'a> {
         now: u64,
     ) -> Result<Result<Parsed<Batch>, Refusal>, &'static str> {
         if self.cut_from_bytes.is_some() {
-            return Err("it was too long to be kept whole; send it again");
+            return Err("it was too long to be kept completely; send it again");
         }
         let body = match (&self.body, &self.body_base64) {
             (Some(text), _) => Cow::Borrowed(text.as_bytes()),

@@ -60,12 +60,12 @@ fn words(error: &ValidationError<'_>) -> String {
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { .. }
         | ValidationErrorKind::UnevaluatedProperties { .. } => {
-            "it has a member that the schema does not name".to_owned()
+            "it has a property that the schema does not list".to_owned()
         }
         ValidationErrorKind::PropertyNames { .. } => {
-            "a member's name is none that the schema allows (propertyNames)".to_owned()
+            "the schema does not allow the name of a property (propertyNames)".to_owned()
         }
-        ValidationErrorKind::FalseSchema => "the schema allows no value or member here".to_owned(),
+        ValidationErrorKind::FalseSchema => "the schema allows no value or property here".to_owned(),
         _ => error.masked_with("the value").to_string(),
     }
 }

@@ -152,7 +152,7 @@ impl Context<'_> {
             )),
             Ok(Some(Value::Array(items))) => Ok(items.into_iter().map(Item::Part).collect()),
             Ok(None) => Ok(Vec::new()),
-            Ok(Some(_)) => refusal(Problem::new("", "NoList", "payload.items must give a list")),
+            Ok(Some(_)) => refusal(Problem::new("", "NoList", "payload.items must return a list")),
             Err(error) => refusal(error.problem("", "ItemsFailed")),
         }
     }
@@ -171,7 +171,7 @@ impl Context<'_> {
             };
             let result = self.submission(item, position, body, headers).map_err(|found| {
                 if self.webhook.ignore_without_contact && lacks_contact(&found) {
-                    NoLead::Ignored("an event without e-mail address and phone number is no lead")
+                    NoLead::Ignored("an event without e-mail address and phone number is not a lead")
                 } else {
                     NoLead::Refused(found)
                 }

@@ -67,7 +67,7 @@ pub struct Webhook {
     /// The webhook's own, which takes the place of the preset's.
     pub(super) key: Option<Program>,
     pub(super) preset_key: Option<Program>,
-    /// Whether an event without e-mail address and phone number is no lead rather than a bad one.
+    /// Whether an event without e-mail address and phone number is not a lead rather than a bad one.
     pub(super) ignore_without_contact: bool,
     pub(super) window: Duration,
     pub(super) digest_window: Duration,
@@ -204,7 +204,7 @@ impl Webhook {
             })
             .collect::<Vec<_>>();
         if sinks.is_empty() {
-            errors.0.push("spec.sinks: name at least one CrmSink".to_owned());
+            errors.0.push("spec.sinks: list at least one CrmSink".to_owned());
         }
         if let Some(region) = &payload.default_region {
             warm_up(region);

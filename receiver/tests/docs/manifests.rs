@@ -8,7 +8,7 @@ use leadgate_receiver::config::{Folders, load};
 use super::{blocks, read, root};
 
 /// What is said of a Secret that was copied as it is.
-const EXAMPLE_SECRET: &str = "still holds an example's text";
+const EXAMPLE_SECRET: &str = "still contains a placeholder";
 
 fn problems(manifests: &Path) -> Vec<String> {
     let folders = Folders {

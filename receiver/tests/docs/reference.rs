@@ -12,11 +12,11 @@ const HEAD: &str = "<!-- Made from the types in crds/src by `make generate`. -->
 # Reference: LeadWebhook and CrmSink
 
 Group `leadgate.dev`, version `v1alpha1`. The same manifests serve `kubectl apply` and `--manifests`. *Expression* is
-[CEL](expressions.md); *duration* is a text such as `30s`, `15m` or `72h`. A field in **bold** is required.
+[CEL](expressions.md); *duration* is a string such as `30s`, `15m` or `72h`. A field in **bold** is required.
 
-What the receiver of this version does not use yet: `spec.queue`, `spec.receiver`, `spec.objectives` and
-`spec.drainTimeout` of a LeadWebhook are the operator's. `status`, and `auth.hmac.generateSecret`, wait for the operator.
-[How to describe a CRM](crms/rest.md) says what `rest` does.
+The operator evaluates `spec.queue`, `spec.receiver`, `spec.objectives`, `spec.drainTimeout` and
+`auth.hmac.generateSecret` of a LeadWebhook, and writes `status`. A receiver that runs without the operator ignores them.
+[REST CRMs](crms/rest.md) explains `spec.rest` step by step.
 ";
 
 #[test]
@@ -96,7 +96,7 @@ fn described(schema: &JSONSchemaProps) -> (String, Option<(&'static str, &JSONSc
     let is_object = |schema: &JSONSchemaProps| schema.properties.as_ref().is_some_and(|p| !p.is_empty());
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
         let below = is_object(items).then_some(("[]", items.as_ref()));
-        return (format!("list of {}", plural(&described(items).0)), below);
+        return (format!("array of {}", plural(&described(items).0)), below);
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &schema.additional_properties {
         return (format!("map to {}", described(values).0), None);
@@ -112,7 +112,7 @@ fn described(schema: &JSONSchemaProps) -> (String, Option<(&'static str, &JSONSc
         Some("object") => return ("object".to_owned(), is_object(schema).then_some(("", schema))),
         Some("string") if is_duration(schema) => "duration",
         Some("string") if schema.format.as_deref() == Some("date-time") => "time",
-        Some("string") => "text",
+        Some("string") => "string",
         Some(other) => other,
         None => "any",
     };
@@ -128,7 +128,7 @@ fn is_duration(schema: &JSONSchemaProps) -> bool {
 
 fn plural(kind: &str) -> String {
     match kind {
-        "object" | "text" | "integer" | "duration" => format!("{kind}s"),
+        "object" | "string" | "integer" | "duration" => format!("{kind}s"),
         other => other.to_owned(),
     }
 }

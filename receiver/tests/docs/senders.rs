@@ -21,7 +21,7 @@ fn all() -> Vec<(&'static str, &'static Preset)> {
 #[test]
 fn senders_are_listed_as_their_presets_are() {
     let mut table = String::from(
-        "| `source` | Sender | Proof | Resends known for | Confidence | Checked |\n|---|---|---|---|---|---|\n",
+        "| `source` | Sender | Authentication | Resends recognised for | Confidence | Checked |\n|---|---|---|---|---|---|\n",
     );
     for (name, preset) in all() {
         writeln!(
@@ -62,17 +62,17 @@ fn page(name: &str, preset: &Preset) -> String {
     );
     write!(
         page,
-        "```yaml\n{}```\n\n## In the sender\n\n{}\n",
+        "```yaml\n{}```\n\n## Set up the sender\n\n{}\n",
         example(name, preset),
         preset.setup.trim()
     )
     .unwrap();
     page.push_str(
-        "\nMenus move; where this differs from what you see, the sender's documentation is right.\n",
+        "\nMenus may change. If they differ from this description, follow the sender's documentation.\n",
     );
-    page.push_str("\n## What the preset knows\n\n| | |\n|---|---|\n");
+    page.push_str("\n## Preset\n\n| Property | Value |\n|---|---|\n");
     let mut row = |label: &str, text: &str| writeln!(page, "| {label} | {text} |").unwrap();
-    row("Proof", &proof(preset));
+    row("Authentication", &proof(preset));
     if let Some(scheme) = scheme(preset) {
         scheme_rows(scheme, &mut row);
     }
@@ -81,41 +81,41 @@ fn page(name: &str, preset: &Preset) -> String {
     }
     row("Body", body(preset.payload.format));
     if let Some(accept) = &preset.payload.accept {
-        row("A lead, if", &code(accept.as_str()));
+        row("Accepted if", &code(accept.as_str()));
     }
     if let Some(items) = &preset.payload.items {
-        row("One lead each of", &code(items.as_str()));
+        row("One lead for each element of", &code(items.as_str()));
     }
     if preset.payload.on_invalid == Some(OnInvalid::DropField) {
-        row(
-            "An optional field that is not valid",
-            "is left out (`onInvalid: DropField`)",
-        );
+        row("Invalid optional fields", "omitted (`onInvalid: DropField`)");
     }
     if preset.payload.ignore_without_contact {
         row(
-            "Without e-mail address and phone number",
-            "no lead: 200 `ignored`, and counted",
+            "Requests without e-mail address and phone number",
+            "answered with 200 `ignored` and counted",
         );
     }
     match &preset.idempotency.key {
         Some(key) => row(
-            "A resend is known by",
-            &format!("{}, with the e-mail address or phone number", code(key.as_str())),
+            "Idempotency key",
+            &format!(
+                "{}, together with the e-mail address or phone number",
+                code(key.as_str())
+            ),
         ),
         None => row(
-            "A resend is known by",
-            "`X-Idempotency-Key` or `Idempotency-Key`, `submissionId`, `eventId`, e-mail and time, else a digest of the body",
+            "Idempotency key",
+            "`X-Idempotency-Key` or `Idempotency-Key`, `submissionId`, `eventId`, e-mail address and time, else a digest of the body",
         ),
     }
-    row("for", &window(preset));
+    row("Remembered for", &window(preset));
     if let Some(hydrate) = &preset.payload.hydrate {
         let from = format!(
             "{} with the path {}",
             hydrate.base_url,
             code(hydrate.path.as_str())
         );
-        row("The rest is fetched from", &from);
+        row("Other fields are fetched from", &from);
     }
     if let Some(url) = &preset.documentation {
         row("Documentation", &format!("<{url}>"));
@@ -132,12 +132,12 @@ fn page(name: &str, preset: &Preset) -> String {
     if let Some(hydrate) = &preset.payload.hydrate {
         mapping(
             &mut page,
-            "Fields of what is fetched",
+            "Fields of the fetched response",
             &serde_json::to_value(&hydrate.lead).unwrap(),
         );
     }
     page.push_str(
-        "\nAny of this can be replaced in the LeadWebhook: see [expressions](../expressions.md) and \
+        "\nA LeadWebhook can override any of this: see [expressions](../expressions.md) and \
          [reference](../reference.md). All senders: [senders](../senders.md).\n",
     );
     page
@@ -149,17 +149,14 @@ fn scheme_rows(scheme: &HmacScheme, row: &mut dyn FnMut(&str, &str)) {
         let unit = time
             .unit
             .map_or("seconds".to_owned(), |unit| format!("{unit:?}").to_lowercase());
-        let text = format!("{}, in {unit}; {seconds} s either way", place(&time.extractor()));
+        let text = format!("{}, in {unit}; tolerance {seconds} s", place(&time.extractor()));
         row("Signed at", &text);
     }
     if let Some(id) = &scheme.id {
         row("Message id", &place(id));
     }
     for (name, other) in &scheme.other_headers {
-        row(
-            &format!("Where there is no `{name}`"),
-            &format!("`{other}` is read"),
-        );
+        row(&format!("Without `{name}`"), &format!("`{other}` is used"));
     }
     if let Some(format) = &scheme.secret {
         let mut text = format
@@ -186,7 +183,7 @@ fn example(name: &str, preset: &Preset) -> String {
     if signs_url {
         writeln!(
             yaml,
-            "  publicUrl: https://leads.example.com/webhooks/default/{name} # as the sender knows it"
+            "  publicUrl: https://leads.example.com/webhooks/default/{name} # exactly as entered in the sender"
         )
         .unwrap();
     }
@@ -247,17 +244,17 @@ fn handshake(challenge: &Challenge) -> String {
         write!(text, ", with your token in {}", place(token)).unwrap();
     }
     if challenge.verified || (challenge.method == ChallengeMethod::Post && challenge.when.body.is_none()) {
-        text.push_str(", with the proof above");
+        text.push_str(", authenticated as above");
     }
     text.push_str(match challenge.answer {
-        AnswerKind::Echo => ": the challenge is sent back",
-        AnswerKind::Hmac => ": the challenge is sent back with its HMAC-SHA256",
-        AnswerKind::Ok => ": 200",
+        AnswerKind::Echo => ": answered with the challenge",
+        AnswerKind::Hmac => ": answered with the challenge and its HMAC-SHA256",
+        AnswerKind::Ok => ": answered with 200",
     });
     if let (Some(extract), Some(pattern)) = (&challenge.extract, &challenge.pattern) {
         write!(
             text,
-            "; it is in {} and looks like {}",
+            "; the challenge is in {} and matches {}",
             place(extract),
             code(pattern)
         )
@@ -268,7 +265,7 @@ fn handshake(challenge: &Challenge) -> String {
 
 fn body(format: Option<Format>) -> &'static str {
     match format.unwrap_or_default() {
-        Format::Auto => "JSON, form or multipart, as its Content-Type says",
+        Format::Auto => "JSON, form or multipart, by its Content-Type",
         Format::Json => "JSON",
         Format::Form => "form",
         Format::Multipart => "multipart",
@@ -301,7 +298,7 @@ fn proof(preset: &Preset) -> String {
 
 fn token(token: Option<&PresetToken>) -> String {
     let Some(token) = token else {
-        return "none of its own: say in `auth` what to demand".to_owned();
+        return "none: configure it in `auth`".to_owned();
     };
     let extractor = Extractor {
         header: token.header.clone(),

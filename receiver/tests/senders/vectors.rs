@@ -255,7 +255,7 @@ fn a_scheme_whose_signature_leaves_the_body_out_is_refused_when_it_is_loaded() {
     ];
     for scheme in covered {
         assert!(
-            compile(scheme.clone()).starts_with("the request carries no"),
+            compile(scheme.clone()).starts_with("the request has no"),
             "{scheme}"
         );
     }
@@ -265,7 +265,7 @@ fn a_scheme_whose_signature_leaves_the_body_out_is_refused_when_it_is_loaded() {
         json!({"signed": "{url}"}),
     ] {
         assert!(
-            compile(scheme.clone()).contains("one signature would fit every lead"),
+            compile(scheme.clone()).contains("one signature would be valid for every lead"),
             "{scheme}"
         );
     }
@@ -324,7 +324,7 @@ fn what_does_not_match_is_called_by_its_name() {
             json!({"hmac": {"secretRefs": refs, "signature": {"header": "x-s"}, "signed": "{url}{params}"}}),
             json!({"x-s": "00", "content-type": "application/json"}),
             url,
-            "this body is no form",
+            "this body is not a form",
         ),
     ] {
         let given = answer(auth, headers, url);

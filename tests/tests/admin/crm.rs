@@ -49,7 +49,7 @@ async fn wrong_credentials_pause_the_sink_and_leads_arrive_after_the_secret_is_c
     rig.arrived("first").await;
     rig.arrived("second").await;
     assert!(
-        rig.receiver.log().contains("takes the credentials now"),
+        rig.receiver.log().contains("accepts the credentials again"),
         "{}",
         rig.receiver.log_tail(20)
     );
@@ -91,7 +91,7 @@ async fn a_pause_has_an_end_and_a_person_can_end_it() {
     assert!(rig.dead_letters("dead").await.is_empty());
     let log = rig.receiver.log();
     assert!(
-        log.contains("deliveries pause") && log.contains("deliveries go on"),
+        log.contains("deliveries paused") && log.contains("deliveries resumed"),
         "{log}"
     );
     assert!(!log.contains("ada@"), "{log}");

@@ -200,7 +200,7 @@ async fn a_key_that_is_too_coarse_loses_no_lead_and_is_told() {
             .abs()
             < 0.1
     );
-    assert_eq!(rig.receiver.log().matches("the key is too coarse").count(), 1);
+    assert_eq!(rig.receiver.log().matches("the key is not unique").count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

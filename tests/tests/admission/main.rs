@@ -85,7 +85,7 @@ async fn names_of_the_operators_own_objects_are_reserved() {
         let (status, message) = dry_run(&client, Webhook.kind(), &namespace, &webhook).await;
         assert_eq!(status == 201, taken, "{name}: {message}");
         assert!(
-            taken || message.contains("metadata.name must not be redis nor end with -admin"),
+            taken || message.contains("metadata.name must not be redis and must not end with -admin"),
             "{message}"
         );
     }
@@ -333,7 +333,7 @@ async fn table(client: &Client, namespace: &str, plural: &str) -> Vec<Cell> {
                 cell.clone(),
             )
         })
-        .filter(|(name, ..)| !matches!(name.as_str(), "Age" | "Last-Lead"))
+        .filter(|(name, ..)| !matches!(name.as_str(), "Age" | "Last Lead"))
         .collect()
 }
 

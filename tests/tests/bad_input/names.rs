@@ -31,8 +31,8 @@ async fn names_stand_in_no_answer_no_list_and_no_log() {
     let forged = format!("{PERSON}@private.example\n2026-01-01 INFO forged \u{1b}[31m\u{202e}");
     let long = PERSON.repeat(1000);
     for (body, field, word) in [
-        (json!({&*forged: 1}), "", "that the schema does not name"),
-        (json!({&*long: 1}), "", "that the schema does not name"),
+        (json!({&*forged: 1}), "", "that the schema does not list"),
+        (json!({&*long: 1}), "", "that the schema does not list"),
         (json!({"nested": {&*forged: "x"}}), "/nested/*", "integer"),
         (json!({"nested": {"known": 1}}), "/nested/known", "string"),
     ] {

@@ -44,12 +44,12 @@ fn object(spec: &Value, observed: i64, conditions: &[(&str, &str, &str, &str)]) 
 fn health_follows_the_conditions() {
     let ready = [
         ("Ready", "True", "Ready", "leads are accepted and delivered"),
-        ("Stalled", "False", "Working", ""),
+        ("Stalled", "False", "Progressing", ""),
     ];
     let starting = [
         ("Ready", "False", "Starting", "0 of 2 pods are ready"),
         ("Reconciling", "True", "RollingOut", ""),
-        ("Stalled", "False", "Working", ""),
+        ("Stalled", "False", "Progressing", ""),
     ];
     let stalled = [
         ("Ready", "False", "SinkMissing", "no CrmSink hubspot"),

@@ -77,7 +77,7 @@ async fn the_first_lead_arrives_and_can_be_seen() {
     let webhooks = stage.kubectl(&["get", "leadwebhooks"]).unwrap();
     println!("$ kubectl get leadwebhooks\n{webhooks}");
     let columns: Vec<&str> = webhooks.lines().next().unwrap().split_whitespace().collect();
-    let expected = "NAME READY SINKS ACCEPTED DELIVERED PENDING DEAD SUCCESS LAST-LEAD AGE";
+    let expected = "NAME READY SINKS ACCEPTED DELIVERED PENDING DEAD SUCCESS LAST LEAD AGE";
     assert_eq!(columns, expected.split(' ').collect::<Vec<_>>());
     let row: Vec<&str> = webhooks.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(

@@ -82,7 +82,7 @@ async fn a_deleted_webhook_drains_first() {
     tokio::time::sleep(Duration::from_secs(20)).await;
     let (_, message) = stage.condition("leadwebhook/website", "Reconciling").unwrap();
     assert!(
-        message.contains(&format!("{} deliveries are left", emails.len())),
+        message.contains(&format!("{} deliveries are pending", emails.len())),
         "{message}"
     );
     assert!(stage.hubspot.contacts().is_empty());

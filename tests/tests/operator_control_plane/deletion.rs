@@ -54,7 +54,7 @@ async fn leads_drain_first() {
         .await
         .unwrap();
     let message = rig.condition("web", "Ready", "False Draining").await;
-    assert!(message.contains("2 deliveries are left"), "{message}");
+    assert!(message.contains("2 deliveries are pending"), "{message}");
     eventually("the receivers are told to refuse leads", || async {
         let map = rig.present(Kind::ConfigMap, "leadgate-web").await;
         let text = map.data["data"]["leadwebhook.yaml"].as_str().unwrap().to_owned();

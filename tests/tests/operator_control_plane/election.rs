@@ -70,7 +70,7 @@ async fn one_leads_and_another_takes_over() {
             .await
             .unwrap_err()
             .to_string()
-            .contains("leads no longer")
+            .contains("lost leadership")
     );
     rig.remove().await;
 }

@@ -142,7 +142,7 @@ async fn no_right_is_missing_and_none_is_unused() {
         rig.webhook("web", ", source: nobody").await;
         rig.condition("web", "Stalled", "True PresetUnknown").await;
         rig.webhook("web", "").await;
-        rig.condition("web", "Stalled", "False Working").await;
+        rig.condition("web", "Stalled", "False Progressing").await;
     }
     rig.webhooks()
         .delete("web", &DeleteParams::default())

@@ -18,8 +18,8 @@ async fn secrets_that_open_the_cluster_reach_no_receiver() {
     )
     .await;
     for (secret, word) in [
-        ("leadgate-redis", "the operator's own"),
-        ("leadgate-web-admin", "the operator's own"),
+        ("leadgate-redis", "reserved for the operator"),
+        ("leadgate-web-admin", "reserved for the operator"),
         ("account", "kubernetes.io/service-account-token"),
     ] {
         // By a sink: its own condition says so, and so does that of the webhook that names it.

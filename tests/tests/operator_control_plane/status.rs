@@ -31,7 +31,7 @@ async fn what_is_missing_is_named_and_found_when_it_comes() {
     assert!(message.contains("has no key hmac"), "{message}");
     rig.secret("web", "hmac: 0123456789abcdef").await;
     rig.applied("web").await;
-    rig.condition("web", "Stalled", "False Working").await;
+    rig.condition("web", "Stalled", "False Progressing").await;
     rig.condition("web", "Available", "False Starting").await;
     rig.webhook("web", ", source: typefrom").await;
     let message = rig.condition("web", "Accepted", "False PresetUnknown").await;
@@ -53,7 +53,10 @@ async fn a_path_belongs_to_the_first() {
     rig.secret("b", "hmac: 0123456789abcdef").await;
     rig.webhook("b", ", path: /leads").await;
     let message = rig.condition("b", "Accepted", "False PathTaken").await;
-    assert!(message.contains("/leads belongs to LeadWebhook"), "{message}");
+    assert!(
+        message.contains("/leads is already used by LeadWebhook"),
+        "{message}"
+    );
     rig.webhook("a", ", path: /other").await;
     rig.condition("b", "Accepted", "True Valid").await;
     operator.stop().await.unwrap();

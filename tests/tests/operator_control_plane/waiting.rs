@@ -76,7 +76,7 @@ async fn receivers_keep_the_sink_until_nothing_waits_for_it() {
     rig.sinks().delete("crm", &DeleteParams::default()).await.unwrap();
     let message = rig.condition("web", "Delivering", "False SinkGone").await;
     assert!(
-        message.contains("2 deliveries wait for CrmSink crm") && message.contains("it does not exist"),
+        message.contains("2 deliveries are pending for CrmSink crm") && message.contains("it does not exist"),
         "{message}"
     );
     rig.sink("crm").await;

@@ -263,7 +263,7 @@ const SURPRISES: &[(&str, &str)] = &[
     (
         "{auth: {token: {secretRefs: [{name: long, key: k}]}}, payload: {lead: {custom: {budget: payload.b}}}, sinks: [{name: \
          hubspot}, {name: two}]}",
-        "spec.properties: no webhook that names this sink fills lead.custom.budgett; did you mean lead.custom.budget?",
+        "spec.properties: no webhook that references this sink sets lead.custom.budgett; did you mean lead.custom.budget?",
     ),
     (
         "{auth: {token: {secretRefs: [{name: long, key: k}]}}, payload: {required: [country], lead: {custom: {budgett: payload.b}}}, \
@@ -323,7 +323,7 @@ fn the_text_of_an_example_is_no_secret() {
     let (status, out) = check(folder.path());
     assert_eq!(status, 1);
     assert!(
-        out.contains("Secret s still holds an example's text under k; put the real value in"),
+        out.contains("Secret s still contains a placeholder under k; put the real value in"),
         "{out}"
     );
 }
@@ -337,7 +337,7 @@ fn files_that_are_none_are_told_and_never_waited_for() {
     symlink(folder.path(), folder.path().join("self")).unwrap();
     let (status, out) = check(folder.path());
     assert_eq!(status, 1);
-    let said = "pipe.yaml: it is neither a file nor a folder; remove it, or give it another ending
+    let said = "pipe.yaml: it is neither a file nor a directory; remove it, or rename it to another extension
 utf16.yaml: it is written in UTF-16; save it as UTF-8
 2 errors
 ";

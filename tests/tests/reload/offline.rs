@@ -92,5 +92,5 @@ const NOT_HERE: &[&str] = &[
     "lead has no field",
     "only Salesforce's object Lead has contacts",
     "hmac.secretRefs: Secret s/k: its value is not base64",
-    "say in hmac.timestamp where it is",
+    "set its location in hmac.timestamp",
 ];

@@ -65,16 +65,14 @@ pub(super) async fn discard(
         found.retain(|lead| lead.set != DeadLetterSet::Pending);
     }
     if found.is_empty() {
-        return Err(bad_request(
-            "the lead waits for delivery; set=pending discards it",
-        ));
+        return Err(bad_request("the lead is pending; use set=pending to discard it"));
     }
     for lead in found {
         let gone = admin.queue.discard(lead.set, lead.sink.as_ref(), &lead.id).await;
         if !gone.map_err(|error| unavailable(&error))? {
             return Err(conflict(IN_FLIGHT));
         }
-        tracing::info!(lead = %lead.id, set = lead.set.as_str(), "a lead was discarded");
+        tracing::info!(lead = %lead.id, set = lead.set.as_str(), "lead discarded");
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -86,7 +84,7 @@ async fn select(admin: &Admin, id: &LeadId, meant: &Meant) -> Result<Vec<DeadLet
     if found.is_empty() {
         return Err(ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
             .with_detail(
-                "no lead that waits has this id (in this set and sink); what was delivered is not kept",
+                "no pending or set-aside lead has this id (in this set and sink); delivered leads are not kept",
             )
             .into_response());
     }

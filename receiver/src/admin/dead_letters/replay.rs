@@ -38,12 +38,12 @@ pub(in super::super) async fn replay(
     found.retain(|lead| lead.set != DeadLetterSet::Pending);
     if found.is_empty() {
         return Err(bad_request(
-            "the lead waits for delivery, so there is nothing to replay; POST …/expedite makes it due now",
+            "the lead is pending and cannot be replayed; POST …/expedite makes it due now",
         ));
     }
     if decision.is_some() && found.len() > 1 {
         return Err(bad_request(
-            "several sinks have set the lead aside; say with sink=NAMESPACE/NAME whose record it is",
+            "several sinks have set the lead aside; select the sink of the record with sink=NAMESPACE/NAME",
         ));
     }
     let how = Requeue {
@@ -73,13 +73,13 @@ pub(in super::super) async fn replay_many(
     let meant = Meant::read(&admin, query).await?;
     if meant.decision()?.is_some() {
         return Err(bad_request(
-            "a record is decided for one lead: POST /deadletters/ID/replay",
+            "record and create apply to one lead: use POST /deadletters/ID/replay",
         ));
     }
     let set = meant.which.set.unwrap_or(DeadLetterSet::Dead);
     if set == DeadLetterSet::Pending {
         return Err(bad_request(
-            "set is held, dead, unrouted or rejected: pending leads go by themselves",
+            "set must be held, dead, unrouted or rejected: pending leads are delivered without a replay",
         ));
     }
     let mut filter = meant.filter()?;
@@ -108,12 +108,7 @@ pub(in super::super) async fn replay_many(
             kept.push(result);
         }
     }
-    tracing::info!(
-        set = set.as_str(),
-        replayed,
-        kept = kept.len(),
-        "leads were replayed"
-    );
+    tracing::info!(set = set.as_str(), replayed, kept = kept.len(), "leads replayed");
     Ok(Json(json!({"replayed": replayed, "kept": kept, "next": told(page.next)})).into_response())
 }
 
@@ -125,17 +120,17 @@ pub(in super::super) async fn move_to(
 ) -> Result<Response, Response> {
     let meant = Meant::read(&admin, query).await?;
     let Some(to) = meant.to.clone() else {
-        return Err(bad_request("to: name the sink that the lead goes to"));
+        return Err(bad_request("to: name the sink to move the lead to"));
     };
     let mut found = select(&admin, &LeadId::new(id), &meant).await?;
     found.retain(|lead| lead.set != DeadLetterSet::Rejected);
     let [lead] = found.as_slice() else {
         return Err(bad_request(
-            "several sinks have the lead, or it never became one; say with sink=NAMESPACE/NAME and set= which is meant",
+            "several sinks have the lead, or it never became a lead; select one with sink=NAMESPACE/NAME and set=",
         ));
     };
     if lead.sink.as_ref() == Some(&to) {
-        return Err(bad_request("to: the lead is there already"));
+        return Err(bad_request("to: the sink already has the lead"));
     }
     let moved = requeue(&admin, lead, std::slice::from_ref(&to), Requeue::default())
         .await
@@ -143,7 +138,7 @@ pub(in super::super) async fn move_to(
     if !moved {
         return Err(conflict(IN_FLIGHT));
     }
-    tracing::info!(lead = %lead.id, from = lead.set.as_str(), sink = %to, "a lead was moved to another sink");
+    tracing::info!(lead = %lead.id, from = lead.set.as_str(), sink = %to, "lead moved to another sink");
     Ok(Json(json!({"moved": true, "sink": to.as_str()})).into_response())
 }
 
@@ -159,7 +154,7 @@ pub(in super::super) async fn expedite(
     found.retain(|lead| lead.set == DeadLetterSet::Pending);
     if found.is_empty() {
         return Err(bad_request(
-            "the lead does not wait for delivery; POST …/replay sends it on",
+            "the lead is not pending; POST …/replay delivers it again",
         ));
     }
     let mut due = Vec::new();
@@ -176,7 +171,7 @@ pub(in super::super) async fn expedite(
 
 /// Why nothing can be done with a lead.
 pub(super) const IN_FLIGHT: &str =
-    "the lead is being delivered at this moment, or gone; look again in some seconds";
+    "the lead is being delivered or was delivered; check again in a few seconds";
 
 pub(super) fn conflict(why: &str) -> Response {
     ProblemDetails::from_status_code(StatusCode::CONFLICT)
@@ -231,12 +226,14 @@ fn route(admin: &Admin, lead: &DeadLetter) -> Result<Vec<SinkId>, String> {
         .sinks_of(&stored.lead, &stored.payload)
         .map_err(|problem| problem.message)?;
     if sinks.is_empty() {
-        return Err("no sink takes it still (sinks[].when); POST …/move?to=SINK sends it to one".to_owned());
+        return Err(
+            "no sink receives it yet (sinks[].when); POST …/move?to=SINK moves it to a sink".to_owned(),
+        );
     }
     Ok(sinks.to_vec())
 }
 
-const NO_WEBHOOK: &str = "its webhook does not exist any more";
+const NO_WEBHOOK: &str = "its webhook no longer exists";
 
 async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter) -> Result<Value, QueueError> {
     let config = Arc::clone(&admin.config.borrow());
@@ -245,7 +242,7 @@ async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter) -> Result<Valu
     };
     let not_replayed = |reason: &str| Ok(json!({"replayed": false, "reason": reason}));
     let Ok(rejected) = RejectedRequest::decode(&dead_letter.body) else {
-        return not_replayed("what was kept of it cannot be read");
+        return not_replayed("the stored request cannot be read");
     };
     let parsed = match rejected.replay(webhook, dead_letter.accepted_at) {
         Ok(parsed) => parsed,
@@ -265,7 +262,9 @@ async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter) -> Result<Valu
             let known = admissions.iter().filter(|a| !a.is_new()).count();
             Ok(json!({"replayed": true, "leads": admissions.len(), "duplicates": known}))
         }
-        Ok(Parsed::Challenge(_)) => Ok(json!({"replayed": false, "reason": "it is a handshake, not a lead"})),
+        Ok(Parsed::Challenge(_)) => {
+            Ok(json!({"replayed": false, "reason": "the request is a handshake, not a lead"}))
+        }
         Ok(Parsed::Ignored(reason)) => Ok(json!({"replayed": false, "reason": reason})),
         Err(Refusal::Body(error)) => Ok(json!({"replayed": false, "reason": error.to_string()})),
         Err(Refusal::Invalid(problems)) => {

@@ -63,7 +63,7 @@ impl Meant {
     ) -> Result<Self, Response> {
         let Query(which) = query.map_err(|error| {
             bad_request(&format!(
-                "{}; set is pending, held, dead, unrouted or rejected",
+                "{}; set must be pending, held, dead, unrouted or rejected",
                 error.body_text()
             ))
         })?;
@@ -118,7 +118,7 @@ impl Meant {
         // What a cursor is made of is the store's business, and need not be fit for a URL.
         let decode = |cursor: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok();
         let after = match self.which.after.as_deref().map(decode) {
-            Some(None) => return Err(bad_request("after: give what `next` of the page before was")),
+            Some(None) => return Err(bad_request("after: use the value of `next` of the previous page")),
             cursor => cursor.flatten(),
         };
         Ok(ListFilter {
@@ -134,13 +134,13 @@ impl Meant {
     /// What a person decided about the record, as the queue remembers it, and for how long.
     pub(super) fn decision(&self) -> Result<Option<(String, Duration)>, Response> {
         let record = match (&self.which.record, self.which.create) {
-            (Some(_), true) => return Err(bad_request("either record=ID or create=true, not both")),
+            (Some(_), true) => return Err(bad_request("use either record=ID or create=true, not both")),
             (None, true) => Known::New.into_memory(),
             (None, false) => return Ok(None),
             (Some(id), false) if is_record(id) => id.clone(),
             (Some(_), false) => {
                 return Err(bad_request(
-                    "record is the id of a CRM record: up to 128 letters, digits, hyphens, underscores, dots and colons",
+                    "record must be the id of a CRM record: up to 128 letters, digits, hyphens, underscores, dots and colons",
                 ));
             }
         };
@@ -171,7 +171,7 @@ fn named(what: &str, name: Option<&str>, known: &BTreeSet<String>) -> Result<Opt
         (None, _) => {
             let known: Vec<&str> = known.iter().take(20).map(String::as_str).collect();
             Err(bad_request(&format!(
-                "{what}: no {what} has this name; known are {}",
+                "{what}: no {what} has this name; known: {}",
                 known.join(", ")
             )))
         }

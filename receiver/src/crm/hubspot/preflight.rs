@@ -52,7 +52,7 @@ async fn mend(api: &Api, settings: &Settings, found: Vec<Problem>, throttle: &dy
                 match api.create_property(&definition(&name), throttle).await {
                     // 409: another replica was quicker.
                     Ok(reply) if matches!(reply.status, 200..=299 | 409) => {
-                        tracing::info!(property = %name, "made a HubSpot property (hubspot.ensureProperties)");
+                        tracing::info!(property = %name, "created a HubSpot property (hubspot.ensureProperties)");
                     }
                     Ok(reply) => problems.push(format!(
                         "property `{name}` is missing, and HubSpot did not let it be made ({}); give the token crm.schemas.contacts.write or make it in HubSpot",

@@ -26,7 +26,7 @@ impl RedisQueue {
         let mut write = script::CHECK.call(1, 64);
         write.arg(self.keys.probe());
         if let Err(error) = self.link.run_repeatable(&script::CHECK, &write).await {
-            problems.push(format!("it takes no writes now: {error}"));
+            problems.push(format!("it does not accept writes: {error}"));
         }
         Ok(StoreReport {
             problems,
@@ -84,8 +84,7 @@ fn problems(info: &HashMap<&str, &str>, appendfsync: Option<&str>) -> Vec<String
         );
     } else if appendfsync == Some("no") {
         problems.push(
-            "appendfsync is no: a power cut would lose the last leads, many seconds of them; set it to always"
-                .into(),
+            "appendfsync is no: a power cut would lose the leads of many seconds; set it to always".into(),
         );
     }
     if told("aof_last_write_status") == "err" {
@@ -102,18 +101,19 @@ fn room(info: &HashMap<&str, &str>) -> Option<(u64, u64)> {
 
 fn durability(info: &HashMap<&str, &str>, appendfsync: Option<&str>) -> String {
     if info.get("aof_enabled").copied() != Some("1") {
-        return "nothing is written to disk as it is acknowledged (appendonly no)".into();
+        return "acknowledged leads are not written to disk (appendonly no)".into();
     }
     match appendfsync {
         Some("always") => "every acknowledged lead is on Redis' disk (appendfsync always)".into(),
         Some("everysec") => {
-            "a crash of Redis loses nothing; a power cut or the loss of its machine can take \
-                             about the last second (appendfsync everysec); set it to always to exclude that"
+            "a crash of Redis loses nothing; a power cut or the loss of its machine may lose \
+                             about the last second (appendfsync everysec); set it to always to prevent this"
                 .into()
         }
         Some(other) => {
             format!("a crash of Redis loses nothing; a power cut can lose leads (appendfsync {other})")
         }
-        None => "the append-only file is on; how often it is synced to disk this server does not tell".into(),
+        None => "the append-only file is enabled; this server does not report how often it is synced to disk"
+            .into(),
     }
 }

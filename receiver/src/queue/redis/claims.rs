@@ -84,7 +84,7 @@ impl RedisQueue {
                 claims.push(claim);
             } else {
                 // It stays leased and comes back; the others must not wait for it.
-                tracing::error!(%sink, "a lead in the queue is unreadable and was left there");
+                tracing::error!(%sink, "a lead in the queue is unreadable and was not removed");
             }
         }
         Ok(Claims { claims, next_due })

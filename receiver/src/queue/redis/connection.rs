@@ -115,11 +115,11 @@ impl Link {
             Ok(Ok(state)) => match &*state {
                 State::Up(number, connection) => Ok((*number, connection.clone())),
                 State::Down(why) => Err(Trouble::Failed(why.to_string())),
-                State::Connecting => Err(Trouble::Failed("Redis is being connected to".into())),
+                State::Connecting => Err(Trouble::Failed("connecting to Redis".into())),
             },
             Ok(Err(_)) => Err(Trouble::Failed("the queue is closed".into())),
             Err(_) => Err(Trouble::Failed(
-                "Redis cannot be reached: no answer to connecting".into(),
+                "Redis cannot be reached: connecting timed out".into(),
             )),
         }
     }
@@ -205,7 +205,7 @@ async fn keep_up(client: Client, state: watch::Sender<State>, mut broken: watch:
             outcome => {
                 let why = match outcome {
                     Ok(Err(error)) => in_words(&error),
-                    _ => "Redis cannot be reached: no answer to connecting".into(),
+                    _ => "Redis cannot be reached: connecting timed out".into(),
                 };
                 tracing::debug!(%why, "no connection to Redis");
                 state.send_replace(State::Down(why.into()));
@@ -223,15 +223,15 @@ pub(super) fn in_words(error: &RedisError) -> String {
         Some("READONLY") => "this Redis is a replica and takes no writes: use the address of the primary",
         Some("MISCONF") => "Redis cannot write to its disk: see its log, free or repair the volume",
         Some("OOM") => "Redis is out of memory: raise maxmemory, or let deliveries catch up",
-        Some("NOREPLICAS") => "Redis has too few replicas in reach (min-replicas-to-write)",
-        Some("NOAUTH" | "WRONGPASS") => "Redis wants another user name or password",
-        Some("NOPERM") => "the Redis user may not do this: see the permissions that are needed",
+        Some("NOREPLICAS") => "Redis has too few reachable replicas (min-replicas-to-write)",
+        Some("NOAUTH" | "WRONGPASS") => "Redis refused the user name or password",
+        Some("NOPERM") => "the Redis user lacks a permission: see the required permissions",
         Some("MASTERDOWN") => "this Redis is a replica that has lost its primary",
         Some("BUSY") => "Redis is busy with a long script",
         Some("MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT") => {
             "this Redis is a cluster, which is not supported yet: use one that is not"
         }
-        _ if error.kind() == ErrorKind::AuthenticationFailed => "Redis wants another user name or password",
+        _ if error.kind() == ErrorKind::AuthenticationFailed => "Redis refused the user name or password",
         _ if error.is_connection_refusal() => "Redis cannot be reached: it refuses connections",
         _ if error.is_timeout() => "Redis did not answer in time",
         _ if error.is_connection_dropped() => "the connection to Redis broke",

@@ -7,7 +7,7 @@ use crate::queue::QueueError;
 
 /// An answer that does not have the form its script gives it.
 pub(super) fn strange(script: &str) -> QueueError {
-    QueueError::Corrupt(format!("the script {script} answered in an unknown form"))
+    QueueError::Corrupt(format!("the script {script} returned an unexpected result"))
 }
 
 /// The items of a list.

@@ -176,7 +176,7 @@ impl Database {
         let path = self.path.display();
         match (file_number(&self.path), opened) {
             (None, _) => vec![format!(
-                "the queue file {path} was removed while in use: what is queued is lost at the next restart; \
+                "the queue file {path} was removed while in use: queued leads are lost at the next restart; \
                  let deliveries finish, then restart the receiver"
             )],
             (Some(now), Some(then)) if now != then => vec![format!(

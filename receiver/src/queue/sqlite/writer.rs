@@ -263,6 +263,6 @@ fn transact(opened: &mut Opened, now: i64, group: &mut [Box<dyn Job>]) -> rusqli
 fn empty(connection: &Connection) {
     let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     if let Err(error) = emptied {
-        tracing::debug!(%error, "the write-ahead log could not be emptied yet");
+        tracing::debug!(%error, "failed to truncate the write-ahead log; will retry");
     }
 }

@@ -75,13 +75,13 @@ impl CertificateRule {
         let names = spec.dns_names.len() + spec.uris.len() + fingerprints.len() + spec.subjects.len();
         if names == 0 {
             return Err(
-                "clientCertificate: say whose certificates may post: name at least one of dnsNames, uris, fingerprints and subjects"
+                "clientCertificate: list the accepted certificates: set at least one of dnsNames, uris, fingerprints and subjects"
                     .to_owned(),
             );
         }
         if !spec.subjects.is_empty() && spec.forwarded.is_none() {
             return Err(
-                "clientCertificate.subjects: only an edge passes subjects (forwarded); name dnsNames, uris or fingerprints"
+                "clientCertificate.subjects: subjects need an edge (forwarded); use dnsNames, uris or fingerprints"
                     .to_owned(),
             );
         }
@@ -153,7 +153,7 @@ impl Forwarded {
             .collect::<Result<Vec<_>, _>>()?;
         if proxies.is_empty() {
             return Err(
-                "clientCertificate.forwarded.proxies: name the addresses of your edge; anybody else could write the header"
+                "clientCertificate.forwarded.proxies: list the addresses of your edge; anyone else could write the header"
                     .to_owned(),
             );
         }

@@ -93,7 +93,8 @@ pub(in crate::source) fn verifier(
         Some(AuthScheme::ClientCertificate(_)) => Ok(Verifier::Certificate),
         Some(AuthScheme::None(none)) if none.allow_unauthenticated => Ok(Verifier::Anyone),
         Some(AuthScheme::None(_)) => Err(
-            "none.allowUnauthenticated: it must be true: anybody who knows the URL can then post".to_owned(),
+            "none.allowUnauthenticated: it must be true: anyone who knows the URL can then post leads"
+                .to_owned(),
         ),
         None => {
             Err("hmac: set exactly one of hmac, token, basic and none, or clientCertificate alone".to_owned())

@@ -77,7 +77,7 @@ impl HmacVerifier {
         format: Format,
     ) -> Result<Self, String> {
         let signature = scheme.signature.as_ref().ok_or(
-            "hmac.signature: say where the signature is, for example {header: X-Webhook-Signature}, or name a preset in source",
+            "hmac.signature: set the location of the signature, for example {header: X-Webhook-Signature}, or set source to a preset",
         )?;
         let keys = Keys::compile(
             scheme.algorithm.unwrap_or_default(),
@@ -99,16 +99,18 @@ impl HmacVerifier {
                     .unwrap_or(TOLERANCE_SECONDS),
             )),
             None if signed.contains(&Segment::Timestamp) => {
-                return Err("hmac.signed names {timestamp}: say in hmac.timestamp where it is".to_owned());
+                return Err(
+                    "hmac.signed refers to {timestamp}: set its location in hmac.timestamp".to_owned(),
+                );
             }
             None => None,
         };
         if scheme.id.is_none() && signed.contains(&Segment::Id) {
-            return Err("hmac.signed names {id}: say in hmac.id where it is".to_owned());
+            return Err("hmac.signed refers to {id}: set its location in hmac.id".to_owned());
         }
         if public_url.is_none() && signed.contains(&Segment::Url) {
             return Err(
-                "publicUrl: this sender signs the URL it calls; write it here as the sender knows it"
+                "publicUrl: this sender signs the URL it calls; write it exactly as the sender does"
                     .to_owned(),
             );
         }
@@ -253,11 +255,11 @@ fn check_cover(scheme: &HmacScheme, signed: &[Segment]) -> Result<(), String> {
     Err(match &scheme.body_digest {
         Some(_) => {
             "hmac.bodyDigest: the digest itself must be signed: a query parameter by {url} in hmac.signed, a header by \
-             {id} with the same hmac.id; else anybody could replace both"
+             {id} with the same hmac.id; otherwise anyone could replace both"
         }
         None => {
             "hmac.signed: write {body} in it (or {params}, where the sender signs the fields of a form), or set \
-             hmac.bodyDigest; else one signature would fit every lead"
+             hmac.bodyDigest; otherwise one signature would be valid for every lead"
         }
     }
     .to_owned())

@@ -117,14 +117,14 @@ fn key(algorithm: HmacAlgorithm, format: Option<&SecretFormat>, value: &[u8]) ->
     let bytes = match format.and_then(|f| f.encoding).unwrap_or_default() {
         Encoding::Text => value.to_vec(),
         Encoding::Hex => {
-            hex::decode(value).map_err(|_| "its value is not hexadecimal, as the scheme demands")?
+            hex::decode(value).map_err(|_| "its value is not hexadecimal, which the scheme requires")?
         }
         Encoding::Base64 => BASE64
             .decode(value)
-            .map_err(|_| "its value is not base64, as the scheme demands")?,
+            .map_err(|_| "its value is not base64, which the scheme requires")?,
     };
     if bytes.is_empty() {
-        return Err("it is empty; an empty secret would let anybody sign".to_owned());
+        return Err("it is empty; an empty secret would let anyone sign".to_owned());
     }
     let unusable = |_| "it cannot be used as a key".to_owned();
     Ok(match algorithm {

@@ -46,25 +46,25 @@ pub struct RawRequest<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// What should carry the proof is not there.
-    #[error("the request carries no {0}")]
+    #[error("the request has no {0}")]
     Missing(&'static str),
     /// It stands there twice.
-    #[error("the request carries more than one {0}; send one")]
+    #[error("the request has more than one {0}; send exactly one")]
     Repeated(&'static str),
     /// It cannot be read.
-    #[error("the {0} is not written as the scheme demands")]
+    #[error("malformed {0}")]
     Malformed(&'static str),
     /// The time of signing is too far from now.
     #[error("the request was signed more than {0} seconds away from the receiver's clock; check both clocks")]
     Stale(u32),
     /// The signer let it expire.
-    #[error("the signature has expired, says its parameter expires; check both clocks")]
+    #[error("the signature has expired according to its parameter expires; check both clocks")]
     Expired,
     /// It leaves out what must be signed.
-    #[error("the signature does not cover all that auth.hmac.messageSignature.components names")]
+    #[error("the signature does not cover all components of auth.hmac.messageSignature.components")]
     Uncovered,
     /// It is made with a key of another name.
-    #[error("no signature bears a keyid that auth.hmac.messageSignature.keyIds names")]
+    #[error("no signature has a keyid of auth.hmac.messageSignature.keyIds")]
     UnknownKey,
     /// It uses what this receiver does not know.
     #[error("the signature uses {0}, which is not supported here")]
@@ -80,26 +80,24 @@ pub enum AuthError {
     UrlMismatch,
     /// The signature leaves the body out.
     #[error(
-        "the signature covers the URL and the fields of a form, and this body is no form; sign the body, too"
+        "the signature covers the URL and the form fields, but this body is not a form; sign the body as well"
     )]
     BodyUncovered,
     /// The token is not the right one.
-    #[error("the token in the {0} is not the right one; check that the sender sends the token of the Secret")]
+    #[error("the token in the {0} is wrong; check that the sender sends the token of the Secret")]
     WrongToken(&'static str),
     /// User name or password are not the right ones.
-    #[error(
-        "the user name or the password is not the right one; check that the sender has those of the Secret"
-    )]
+    #[error("the user name or the password is wrong; check that the sender uses those of the Secret")]
     WrongPassword,
     /// The sender's address may not post here.
     #[error("the sender's address is not in allowedCidrs")]
     Address,
     /// The sender's client certificate may not post here.
-    #[error("the client certificate is not one that auth.clientCertificate names")]
+    #[error("the client certificate does not match auth.clientCertificate")]
     Certificate,
     /// The client certificate was passed on by an address that is not an edge of ours.
     #[error(
-        "what is passed on about a client certificate is believed only from the addresses in auth.clientCertificate.forwarded.proxies"
+        "forwarded client certificates are accepted only from the addresses in auth.clientCertificate.forwarded.proxies"
     )]
     Proxy,
     /// The edge passed on a certificate that it could not verify.

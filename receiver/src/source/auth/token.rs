@@ -44,7 +44,7 @@ impl TokenVerifier {
                 let value = without_line_break(value);
                 if value.is_empty() {
                     return Err(format!(
-                        "token.secretRefs: Secret {name}: it is empty; an empty token would let anybody in"
+                        "token.secretRefs: Secret {name}: it is empty; an empty token would admit anyone"
                     ));
                 }
                 Ok(match encoding {

@@ -62,12 +62,12 @@ async fn run() -> Result<()> {
         .timeout(Duration::from_secs(10))
         .build()?;
     receiver.ready(&client).await?;
-    say("\nThe receiver runs on examples/quickstart/*.yaml, beside a simulated HubSpot.\n")?;
+    say("\nThe receiver is running with examples/quickstart/*.yaml and a simulated HubSpot.\n")?;
 
     let outcome = deliver(&manifests, ports, &hubspot, &client).await;
     if outcome.is_err() {
         shown::complain(&format!(
-            "The receiver's last words (.quickstart/receiver.log):\n{}\n",
+            "The end of the receiver's log (.quickstart/receiver.log):\n{}\n",
             receiver.last_words()
         ));
     }
@@ -107,24 +107,24 @@ async fn deliver(
     arrived(hubspot, &samples).await?;
     let took = began.elapsed();
 
-    say("Sent, each signed as its sender signs:")?;
+    say("Sent, each signed in its sender's scheme:")?;
     table::print(&["request", "answer", "id"], &rows)?;
     // A resend must not become a second contact, and a forged request must not become one at all.
     let [again, _, mut forged] = samples;
     let (status, answer) = post(client, ports, &again).await?;
     let resent = [
-        format!("{}  (the same again)", path(&again)),
+        format!("{}  (sent again)", path(&again)),
         format!("{status} {}", text(&answer, "status")),
         text(&answer, "id").to_owned(),
     ];
     forged.body = forged.body.replace("ada@", "eve@");
     let (status, answer) = post(client, ports, &forged).await?;
     let refused = [
-        format!("{}  (changed on its way)", path(&forged)),
+        format!("{}  (modified in transit)", path(&forged)),
         status.to_string(),
         text(&answer, "detail").to_owned(),
     ];
-    say("\nAnd what is no new lead:")?;
+    say("\nNot accepted as a new lead:")?;
     table::print(&["request", "answer", ""], &[resent, refused])?;
 
     say(&format!(
@@ -180,22 +180,16 @@ fn invite(manifests: &Manifests, ports: Ports, hubspot: &HubSpot) -> Result<()> 
     let url = format!("http://{}{}", ports.listen, path_of("website"));
     let curl = samples::curl(&url, manifests.secret("senders", "website")?, &fresh_id());
     say(&format!(
-        "\nSend one yourself, from another terminal:\n\n{curl}\n\nLook inside:"
+        "\nSend a lead from another terminal:\n\n{curl}\n\nInspect:"
     ))?;
     table::print_plain(&[
-        [
-            "what runs, and its figures",
-            &format!("curl http://{admin}/status"),
-        ],
-        ["metrics for Prometheus", &format!("curl http://{admin}/metrics")],
-        [
-            "leads that need a person",
-            &format!("curl http://{admin}/deadletters"),
-        ],
+        ["configuration and counts", &format!("curl http://{admin}/status")],
+        ["Prometheus metrics", &format!("curl http://{admin}/metrics")],
+        ["dead letters", &format!("curl http://{admin}/deadletters")],
         ["contacts in the CRM", &format!("curl {crm}/_sim/contacts")],
-        ["the receiver's log", ".quickstart/receiver.log"],
+        ["log of the receiver", ".quickstart/receiver.log"],
     ])?;
-    say("\nEdit examples/quickstart/*.yaml: changes apply at once. Ctrl-C stops everything.")?;
+    say("\nChanges to examples/quickstart/*.yaml apply immediately. Press Ctrl-C to stop.")?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn compile(public_url: &str) -> Result<Self, String> {
-        let wrong = || "publicUrl: it is not a URL; write it as the sender knows it".to_owned();
+        let wrong = || "publicUrl: it is not a URL; write it exactly as the sender does".to_owned();
         let uri: Uri = public_url.parse().map_err(|_| wrong())?;
         let scheme = uri.scheme_str().ok_or_else(wrong)?.to_ascii_lowercase();
         let authority = uri.authority().ok_or_else(wrong)?.as_str().to_ascii_lowercase();

@@ -55,7 +55,7 @@ impl MessageVerifier {
         };
         if !rules.components.iter().any(|component| component == DIGEST) {
             return Err(
-                "hmac.messageSignature.components: name content-digest; without it anybody could change the body"
+                "hmac.messageSignature.components: name content-digest; without it anyone could change the body"
                     .to_owned(),
             );
         }
@@ -76,7 +76,7 @@ impl MessageVerifier {
                 .any(|component| base::needs_url(component))
         {
             return Err(
-                "publicUrl: this sender signs the URL it calls; write it here as the sender knows it"
+                "publicUrl: this sender signs the URL it calls; write it exactly as the sender does"
                     .to_owned(),
             );
         }
