@@ -150,7 +150,7 @@ pub async fn an_open_circuit_grants_one_probe_at_a_time(rig: Rig) {
     };
     rig.queue
         .report(
-            &crm(),
+            &crm().into(),
             CrmHealth::Down,
             Breaker {
                 cooldown: Duration::from_millis(1),
