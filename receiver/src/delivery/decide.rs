@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_or_a_closed_gate_costs_the_lead_nothing() {
+    fn a_pause_or_a_closed_throttle_costs_the_lead_nothing() {
         let why = Failure::new(FailureReason::RateLimited, "wait");
         let paused = after(
             crm::Outcome::Pause {

@@ -32,7 +32,7 @@ pub(super) struct SinkThrottle {
 }
 
 /// The throttle for one call: it knows whose failures it reports.
-pub(super) struct CallGate<'a> {
+pub(super) struct CallThrottle<'a> {
     throttle: &'a SinkThrottle,
     leads: Vec<LeadId>,
 }
@@ -49,8 +49,8 @@ impl SinkThrottle {
     }
 
     /// For a call about these leads.
-    pub(super) fn for_leads(&self, leads: Vec<LeadId>) -> CallGate<'_> {
-        CallGate {
+    pub(super) fn for_leads(&self, leads: Vec<LeadId>) -> CallThrottle<'_> {
+        CallThrottle {
             throttle: self,
             leads,
         }
@@ -71,7 +71,7 @@ impl SinkThrottle {
 }
 
 #[async_trait]
-impl Throttle for CallGate<'_> {
+impl Throttle for CallThrottle<'_> {
     async fn acquire(&self) -> Result<(), Throttled> {
         self.throttle.acquire().await
     }

@@ -25,7 +25,7 @@ use self::api::Api;
 pub use self::settings::STANDARD_PROPERTIES;
 use self::settings::Settings;
 use super::batching::Batching;
-use super::{Crm, Failure, Outcome, PreflightReport, Throttle, Upsert};
+use super::{Crm, CrmSettings, Failure, Outcome, PreflightReport, Throttle, Upsert};
 
 /// HubSpot's bound on the inputs of one call.
 const MAX_BATCH: usize = 100;
@@ -50,6 +50,12 @@ impl HubSpot {
             no_upsert: AtomicBool::new(false),
             batching: Batching::new(MAX_BATCH),
         }
+    }
+}
+
+impl CrmSettings for Settings {
+    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
+        Arc::new(HubSpot::new(self, client))
     }
 }
 

@@ -8,10 +8,9 @@ use leadgate_crds::CrmSinkSpec;
 use leadgate_crds::crm_sink::{self, MatchingKey};
 use serde_json::{Map, Value};
 
-use super::HubSpot;
 use super::values::{property, texts};
 use crate::crm::properties::PHONE;
-use crate::crm::{Crm, CrmSettings, CrmSpec, Matching, Upsert};
+use crate::crm::{CrmSettings, CrmSpec, Matching, Upsert};
 use crate::expression::plain_text;
 use crate::secret_value::{ReadSecret, secret_header};
 
@@ -152,11 +151,5 @@ impl Settings {
         let mut properties = texts(&lead.properties);
         properties.retain(|name, _| !(self.matching.keeps(name) && stands(name)));
         properties
-    }
-}
-
-impl CrmSettings for Settings {
-    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
-        Arc::new(HubSpot::new(self, client))
     }
 }

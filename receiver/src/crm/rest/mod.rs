@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use self::api::Api;
 use self::description::Settings;
 use self::search_lag::SearchLag;
-use super::{Crm, Outcome, PreflightReport, Throttle, Upsert};
+use super::{Crm, CrmSettings, Outcome, PreflightReport, Throttle, Upsert};
 
 /// A CRM that a sink describes.
 pub struct Rest {
@@ -42,6 +42,12 @@ impl Rest {
             settings,
             search_lag: SearchLag::default(),
         }
+    }
+}
+
+impl CrmSettings for Settings {
+    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
+        Arc::new(Rest::new(self, client))
     }
 }
 

@@ -10,7 +10,7 @@ use leadgate_crds::crm_sink::{self, MatchingKey, PartialMatch, Rest};
 
 use super::auth;
 use super::description::{Answers, Body, Call, Find, Flow, Lookup, Part, Settings, Write};
-use crate::crm::{Crm, CrmSettings, CrmSpec, Matching};
+use crate::crm::{CrmSettings, CrmSpec, Matching};
 use crate::expression::{Names, Program};
 use crate::secret_value::ReadSecret;
 
@@ -44,12 +44,6 @@ impl CrmSpec for Rest {
 
     fn standard_properties(&self) -> &'static [(&'static str, &'static str)] {
         STANDARD_PROPERTIES
-    }
-}
-
-impl CrmSettings for Settings {
-    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
-        Arc::new(super::Rest::new(self, client))
     }
 }
 

@@ -29,7 +29,7 @@ use self::api::Api;
 pub use self::settings::STANDARD_PROPERTIES;
 use self::settings::Settings;
 use super::batching::Batching;
-use super::{Crm, Failure, Outcome, PreflightReport, Throttle, Upsert};
+use super::{Crm, CrmSettings, Failure, Outcome, PreflightReport, Throttle, Upsert};
 
 /// A Salesforce organisation.
 pub struct Salesforce {
@@ -46,6 +46,12 @@ impl Salesforce {
             settings,
             batching: Batching::new(batch::MAX_BATCH),
         }
+    }
+}
+
+impl CrmSettings for Settings {
+    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
+        Arc::new(Salesforce::new(self, client))
     }
 }
 

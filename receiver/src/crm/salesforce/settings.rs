@@ -7,10 +7,9 @@ use leadgate_crds::CrmSinkSpec;
 use leadgate_crds::common::SecretKeyRef;
 use leadgate_crds::crm_sink::{self, DuplicateRule, Fallbacks, SalesforceAuthFlow};
 
-use super::Salesforce;
 use super::auth::{SignIn, rsa_key};
 use crate::crm::properties::PHONE;
-use crate::crm::{Crm, CrmSettings, CrmSpec, Matching};
+use crate::crm::{CrmSettings, CrmSpec, Matching};
 use crate::expression::{Names, Program};
 use crate::secret_value::{ReadSecret, secret_text};
 
@@ -82,12 +81,6 @@ impl Settings {
     /// Leads are converted into contacts, and are read-only from then on.
     pub(super) fn converts(&self) -> bool {
         self.object.eq_ignore_ascii_case("Lead")
-    }
-}
-
-impl CrmSettings for Settings {
-    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
-        Arc::new(Salesforce::new(self, client))
     }
 }
 
