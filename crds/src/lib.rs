@@ -1,4 +1,4 @@
-//! The two resource types of Leadgate and nothing else: no client, no I/O.
+//! The two resource types of Leadgate, and what operator and receivers say to each other: no client, no I/O.
 //!
 //! A [`LeadWebhook`] says who may post and how a payload becomes a lead; a [`CrmSink`] says where
 //! leads go. The same YAML serves a cluster (`kubectl apply`) and a local receiver (a folder of
@@ -19,9 +19,11 @@
 
 pub mod addresses;
 pub mod common;
+pub mod counts;
 pub mod crm_sink;
 mod definition;
 pub mod lead_webhook;
+pub mod report;
 pub mod secret;
 
 pub use crm_sink::{CrmSink, CrmSinkSpec, CrmSinkStatus};

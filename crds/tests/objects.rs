@@ -61,7 +61,7 @@ fn contains(whole: &Value, part: &Value, path: &str) {
 fn complete_lead_webhooks_survive() {
     let webhook: LeadWebhook = survives(object!("leadwebhook-hmac"));
     assert!(matches!(webhook.spec.auth.scheme(), Some(AuthScheme::Hmac(h)) if h.secret_refs.len() == 2));
-    assert_eq!(webhook.status.unwrap().leads.accepted, 130);
+    assert_eq!(webhook.status.unwrap().leads.stored.accepted, 130);
 
     let webhook: LeadWebhook = survives(object!("leadwebhook-token"));
     assert!(matches!(webhook.spec.auth.scheme(), Some(AuthScheme::Token(_))));

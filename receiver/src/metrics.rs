@@ -10,13 +10,13 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use leadgate_crds::report::{LastError, RefusedProperty};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use serde::Serialize;
 
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::Problem;
@@ -124,32 +124,7 @@ pub const KEY_CONFLICT: &str = "leads came with the idempotency key of another l
     something else: the key is too coarse; give idempotency.key parts that tell one submission from another, such as \
     the site and the form beside the entry's number";
 
-/// The last failure of a route, for `/status`. Holds no personal data.
-#[derive(Debug, Clone, Serialize)]
-pub struct LastError {
-    /// A CamelCase word.
-    pub reason: String,
-    /// In words.
-    pub message: String,
-    /// RFC 3339.
-    pub time: String,
-}
-
 type RouteKey = (WebhookId, SinkId);
-
-/// A property that a CRM did not take, for `/status`: leads were delivered without it.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Refusals {
-    /// The CRM's name of it.
-    pub property: String,
-    /// A CamelCase word, of the last time.
-    pub reason: &'static str,
-    /// How often, since the start of this process.
-    pub count: u64,
-    /// RFC 3339.
-    pub last_time: String,
-}
 
 /// Labels of a CRM property; only those that the sink's mapping names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -215,7 +190,7 @@ pub struct Metrics {
     pub reloads: Counter,
     latencies: Mutex<HashMap<RouteKey, Latency>>,
     last_errors: Mutex<HashMap<RouteKey, LastError>>,
-    refusals: Mutex<BTreeMap<(SinkId, String), Refusals>>,
+    refusals: Mutex<BTreeMap<(SinkId, String), RefusedProperty>>,
 }
 
 impl Metrics {
@@ -415,19 +390,19 @@ impl Metrics {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         let known = refusals
             .entry((sink.clone(), property.to_owned()))
-            .or_insert_with(|| Refusals {
+            .or_insert_with(|| RefusedProperty {
                 property: property.to_owned(),
-                reason,
+                reason: String::new(),
                 count: 0,
-                last_time: String::new(),
+                last_time: None,
             });
-        known.reason = reason;
+        reason.clone_into(&mut known.reason);
         known.count += 1;
-        known.last_time = jiff::Timestamp::now().to_string();
+        known.last_time = Some(jiff::Timestamp::now());
     }
 
     /// What leads of a sink were delivered without.
-    pub fn refusals(&self, sink: &SinkId) -> Vec<Refusals> {
+    pub fn refusals(&self, sink: &SinkId) -> Vec<RefusedProperty> {
         let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         refusals
             .iter()
@@ -441,7 +416,7 @@ impl Metrics {
         let error = LastError {
             reason: reason.to_owned(),
             message: message.to_owned(),
-            time: jiff::Timestamp::now().to_string(),
+            time: Some(jiff::Timestamp::now()),
         };
         let mut errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
         errors.insert((webhook.clone(), sink.clone()), error);

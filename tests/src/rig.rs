@@ -61,7 +61,7 @@ impl Rig {
             sink,
         };
         rig.until("the CRM was asked", || async {
-            !rig.sink_status().await["inspection"].is_null()
+            !rig.sink_status().await["preflight"].is_null()
         })
         .await;
         rig

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     common::{Condition, Time, is_default},
+    counts::DeliveryCounts,
     lead_webhook::SinkError,
 };
 
@@ -60,18 +61,9 @@ impl Default for CrmSinkStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CrmSinkStatusLeads {
-    /// Deliveries that are still to be made.
-    #[serde(default)]
-    pub pending: i64,
-    /// Deliveries that wait for a person's decision.
-    #[serde(default)]
-    pub held: i64,
-    /// Deliveries that failed for good.
-    #[serde(default)]
-    pub dead: i64,
-    /// Deliveries that the CRM confirmed.
-    #[serde(default)]
-    pub delivered: i64,
+    /// Counts that the stores keep.
+    #[serde(flatten)]
+    pub deliveries: DeliveryCounts,
     /// The age of the oldest delivery that is still to be made, in seconds.
     #[serde(default)]
     pub oldest_pending_seconds: i64,

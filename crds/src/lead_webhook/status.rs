@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Condition, Time, is_default};
+use crate::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
 
 /// What became of a webhook and its leads. Counts are of this webhook since it was made, over all
 /// of its pods.
@@ -74,36 +75,15 @@ impl Default for LeadWebhookStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadWebhookStatusLeads {
-    /// Leads accepted.
-    #[serde(default)]
-    pub accepted: i64,
-    /// Resends of leads that had been accepted before.
-    #[serde(default)]
-    pub duplicates: i64,
-    /// Requests answered 4xx because of what they hold.
-    #[serde(default)]
-    pub rejected: i64,
-    /// Requests answered 401 or 403.
-    #[serde(default)]
-    pub unauthorized: i64,
-    /// Requests that `payload.accept` made no lead of.
-    #[serde(default)]
-    pub ignored: i64,
-    /// Leads that are kept because no sink takes them.
-    #[serde(default)]
-    pub unrouted: i64,
-    /// Deliveries that a CRM confirmed, over all sinks.
-    #[serde(default)]
-    pub delivered: i64,
-    /// Deliveries that are still to be made, over all sinks.
-    #[serde(default)]
-    pub pending: i64,
-    /// Deliveries that wait for a person's decision, over all sinks.
-    #[serde(default)]
-    pub held: i64,
-    /// Deliveries that failed for good, over all sinks.
-    #[serde(default)]
-    pub dead: i64,
+    /// Counts that the store keeps.
+    #[serde(flatten)]
+    pub stored: StoredCounts,
+    /// Counts of the pods, added up.
+    #[serde(flatten)]
+    pub process: ProcessCounts,
+    /// Deliveries over all sinks.
+    #[serde(flatten)]
+    pub deliveries: DeliveryCounts,
     /// When the last lead was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_accepted_time: Option<Time>,
@@ -115,18 +95,9 @@ pub struct LeadWebhookStatusLeads {
 pub struct LeadWebhookStatusSink {
     /// The CrmSink's name.
     pub name: String,
-    /// Deliveries that are still to be made.
-    #[serde(default)]
-    pub pending: i64,
-    /// Deliveries that the CRM confirmed.
-    #[serde(default)]
-    pub delivered: i64,
-    /// Deliveries that wait for a person's decision.
-    #[serde(default)]
-    pub held: i64,
-    /// Deliveries that failed for good.
-    #[serde(default)]
-    pub dead: i64,
+    /// Counts of deliveries.
+    #[serde(flatten)]
+    pub deliveries: DeliveryCounts,
     /// The time from acceptance to delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,

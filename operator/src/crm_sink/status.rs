@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use leadgate_crds::crm_sink::CrmSinkStatusLeads;
 use leadgate_crds::lead_webhook::SinkError;
+use leadgate_crds::report::{Check, PreflightReport};
 use leadgate_crds::{CrmSink, CrmSinkStatus};
 
 use super::dereference::Dereferenced;
 use crate::conditions::{ConditionState, conditions, find};
 use crate::lead_webhook::validate::ValidationError;
 use crate::reasons::Reason;
-use crate::receivers::{Check, Inspection};
 use crate::stats::newest;
 
 /// How the check ended.
@@ -51,14 +51,8 @@ pub fn status(
 }
 
 fn count(status: &mut CrmSinkStatus, facts: &Dereferenced) {
-    let sum = |which: fn(&crate::receivers::SinkLeads) -> i64| -> i64 {
-        facts.figures.iter().map(|figures| which(&figures.leads)).sum()
-    };
     status.leads = CrmSinkStatusLeads {
-        pending: sum(|leads| leads.pending),
-        held: sum(|leads| leads.held),
-        dead: sum(|leads| leads.dead),
-        delivered: sum(|leads| leads.delivered),
+        deliveries: facts.figures.iter().map(|figures| figures.leads.deliveries).sum(),
         oldest_pending_seconds: rounded(
             facts
                 .figures
@@ -155,22 +149,27 @@ fn current_failure(status: &CrmSinkStatus, facts: &Dereferenced) -> Option<SinkE
             time: None,
         });
     }
-    refused(inspection(facts)).or_else(|| status.last_error.clone().filter(|_| status.leads.pending > 0))
+    refused(preflight(facts)).or_else(|| {
+        status
+            .last_error
+            .clone()
+            .filter(|_| status.leads.deliveries.pending > 0)
+    })
 }
 
 /// The newest look at the CRM.
-fn inspection(facts: &Dereferenced) -> Option<&Inspection> {
+fn preflight(facts: &Dereferenced) -> Option<&PreflightReport> {
     facts
         .figures
         .iter()
-        .filter_map(|figures| figures.inspection.as_ref())
-        .max_by_key(|inspection| inspection.time)
+        .filter_map(|figures| figures.preflight.as_ref())
+        .max_by_key(|preflight| preflight.time)
 }
 
 /// What the CRM refused when it was asked.
-fn refused(inspection: Option<&Inspection>) -> Option<SinkError> {
-    let inspection = inspection?;
-    let check = [&inspection.credentials, &inspection.reachable]
+fn refused(preflight: Option<&PreflightReport>) -> Option<SinkError> {
+    let preflight = preflight?;
+    let check = [&preflight.credentials, &preflight.reachable]
         .into_iter()
         .flatten()
         .find(|check| !check.ok)?;
@@ -206,7 +205,7 @@ fn states(
     };
     let failure = current_failure(status, facts);
     let heard = !facts.figures.is_empty();
-    let asked = inspection(facts);
+    let asked = preflight(facts);
     let (mut credentials, mut reachable) = connection(failure.as_ref(), status, heard, asked);
     let mut delivering = delivering(sink, status, failure.as_ref(), heard, asked);
     if silent(status, facts) {
@@ -244,14 +243,14 @@ fn connection(
     failure: Option<&SinkError>,
     status: &CrmSinkStatus,
     heard: bool,
-    asked: Option<&Inspection>,
+    asked: Option<&PreflightReport>,
 ) -> (ConditionState, ConditionState) {
-    let delivered = heard && status.leads.delivered > 0;
-    let said = |check: fn(&Inspection) -> &Option<Check>| {
+    let delivered = heard && status.leads.deliveries.delivered > 0;
+    let said = |check: fn(&PreflightReport) -> &Option<Check>| {
         asked.is_some_and(|asked| check(asked).as_ref().is_some_and(|check| check.ok))
     };
     let unknown = || ConditionState::unknown(Reason::NotTriedYet, "no receiver has called the CRM yet");
-    let usual = |check: fn(&Inspection) -> &Option<Check>, yes: Reason, text: &str| {
+    let usual = |check: fn(&PreflightReport) -> &Option<Check>, yes: Reason, text: &str| {
         if delivered || said(check) {
             ConditionState::yes(yes, text)
         } else {
@@ -296,7 +295,7 @@ fn delivering(
     status: &CrmSinkStatus,
     failure: Option<&SinkError>,
     heard: bool,
-    asked: Option<&Inspection>,
+    asked: Option<&PreflightReport>,
 ) -> ConditionState {
     if sink.spec.suspend {
         return ConditionState::no(
@@ -304,7 +303,7 @@ fn delivering(
             "as asked for, leads are queued and not delivered (spec.suspend)",
         );
     }
-    if status.webhooks == 0 && status.leads.pending == 0 {
+    if status.webhooks == 0 && status.leads.deliveries.pending == 0 {
         return ConditionState::unknown(Reason::NoWebhooks, "no LeadWebhook names it");
     }
     if !heard {
@@ -327,7 +326,7 @@ fn delivering(
             &error.reason,
             format!(
                 "{} deliveries wait; the last attempt failed: {}",
-                status.leads.pending, error.message
+                status.leads.deliveries.pending, error.message
             ),
         ),
         // Leads that carry such a property will be dead: better to know before the first one.

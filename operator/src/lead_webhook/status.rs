@@ -76,27 +76,17 @@ fn sink_names(webhook: &LeadWebhook) -> String {
 }
 
 fn count(status: &mut LeadWebhookStatus, figures: &ReceiverStats) {
-    let sum = |which: fn(&leadgate_crds::lead_webhook::LeadWebhookStatusSink) -> i64| -> i64 {
-        figures.routes.iter().map(which).sum()
-    };
     status.leads = LeadWebhookStatusLeads {
-        accepted: figures.accepted,
-        duplicates: figures.duplicates,
-        rejected: figures.rejected,
-        unauthorized: figures.counts.unauthorized,
-        ignored: figures.counts.ignored,
-        unrouted: figures.unrouted,
-        delivered: sum(|route| route.delivered),
-        pending: sum(|route| route.pending),
-        held: sum(|route| route.held),
-        dead: sum(|route| route.dead),
+        stored: figures.stored,
+        process: figures.process,
+        deliveries: figures.routes.iter().map(|route| route.deliveries).sum(),
         last_accepted_time: figures.last_accepted.clone(),
     };
     status.sinks.clone_from(&figures.routes);
     status.queue_used = figures.queue_used.map(|percent| format!("{percent}%"));
     status.success_rate = success_rate(
-        status.leads.delivered,
-        status.leads.dead.saturating_add(figures.discarded),
+        status.leads.deliveries.delivered,
+        status.leads.deliveries.dead.saturating_add(figures.discarded),
     );
     status.p99 = figures
         .routes

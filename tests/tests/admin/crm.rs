@@ -31,7 +31,7 @@ async fn wrong_credentials_pause_the_sink_and_leads_arrive_after_the_secret_is_c
         paused["pausedMessage"].as_str().unwrap().contains("token"),
         "{paused}"
     );
-    assert_eq!(paused["inspection"]["credentials"]["ok"], false, "{paused}");
+    assert_eq!(paused["preflight"]["credentials"]["ok"], false, "{paused}");
     assert_eq!(
         (&paused["leads"]["pending"], &paused["leads"]["dead"]),
         (&json!(2), &json!(0)),

@@ -74,10 +74,7 @@ async fn a_firewall_that_blocks_one_lead_delays_no_other_and_is_named() {
         let status = rig.sink_status().await;
         assert_eq!(status["leads"]["pending"], 1, "{mode}: {status}");
         assert_eq!(status["leads"]["dead"], 0, "{mode}: {status}");
-        assert_eq!(
-            status["inspection"]["credentials"]["ok"], true,
-            "{mode}: {status}"
-        );
+        assert_eq!(status["preflight"]["credentials"]["ok"], true, "{mode}: {status}");
 
         // As soon as it is let through it arrives.
         rig.hubspot.change_faults(|plan| plan.rules.clear());

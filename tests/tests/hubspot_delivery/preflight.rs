@@ -9,7 +9,7 @@ const MAPPING: &str = "    email: lead.email\n    budget_band: lead.firstName\n 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_and_read_only_properties_are_named_before_the_first_lead() {
     let rig = Rig::with(|sink| sink.properties = MAPPING.into()).await;
-    let inspection = rig.sink_status().await["inspection"].clone();
+    let inspection = rig.sink_status().await["preflight"].clone();
     assert_eq!(inspection["reachable"]["ok"], true, "{inspection}");
     assert_eq!(inspection["credentials"]["ok"], true, "{inspection}");
     let problems = inspection["problems"].to_string();
@@ -27,7 +27,7 @@ async fn missing_properties_are_made_when_the_sink_says_so() {
         sink.hubspot = ", ensureProperties: true".into();
     })
     .await;
-    let inspection = rig.sink_status().await["inspection"].clone();
+    let inspection = rig.sink_status().await["preflight"].clone();
     assert_eq!(inspection["problems"], json!([]), "{inspection}");
     rig.lead("ada").await;
     rig.arrived("ada").await;
@@ -52,11 +52,11 @@ async fn a_property_that_need_not_be_unique_cannot_address_records() {
         sink.hubspot = ", uniqueProperty: submission".into();
     })
     .await;
-    let problems = rig.sink_status().await["inspection"]["problems"].to_string();
+    let problems = rig.sink_status().await["preflight"]["problems"].to_string();
     assert!(problems.contains("hubspot.uniqueProperty"), "{problems}");
     rig.change_sink(|sink| sink.hubspot = ", uniqueProperty: unique_submission".into());
     rig.until("the sink was asked again", || async {
-        rig.sink_status().await["inspection"]["problems"] == json!([])
+        rig.sink_status().await["preflight"]["problems"] == json!([])
     })
     .await;
     // Two submissions of one person are two values of the unique property, and one record by e-mail address.

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::lead_webhook::validate::{ErrorScope, ValidationError};
-use crate::receivers::SinkLeads;
 use crate::stats::SinkFigures;
+use leadgate_crds::counts::DeliveryCounts;
+use leadgate_crds::report::SinkLeads;
 use serde_json::json;
 
 fn sink(suspend: bool) -> CrmSink {
@@ -16,8 +17,11 @@ fn sink(suspend: bool) -> CrmSink {
 fn facts(pending: i64, delivered: i64, paused: Option<&str>, error: Option<&str>) -> Dereferenced {
     let figures = SinkFigures {
         leads: SinkLeads {
-            pending,
-            delivered,
+            deliveries: DeliveryCounts {
+                pending,
+                delivered,
+                ..DeliveryCounts::default()
+            },
             oldest_pending_seconds: 90,
             ..SinkLeads::default()
         },
@@ -46,7 +50,7 @@ fn asked(problems: &[&str], credentials: Option<&str>, reachable: Option<&str>) 
         })
     };
     let mut facts = facts(0, 0, None, None);
-    facts.figures[0].inspection = Some(Inspection {
+    facts.figures[0].preflight = Some(PreflightReport {
         time: None,
         reachable: check(reachable),
         credentials: check(credentials),
@@ -148,6 +152,6 @@ fn stores_are_summed() {
         &two,
         Timestamp::UNIX_EPOCH,
     );
-    assert_eq!((status.leads.pending, status.leads.delivered), (3, 12));
+    assert_eq!((status.leads.deliveries.pending, status.leads.deliveries.delivered), (3, 12));
     assert_eq!(status.leads.oldest_pending_seconds, 60, "not written each second");
 }
