@@ -25,10 +25,12 @@ mod definition;
 pub mod lead_webhook;
 pub mod report;
 pub mod secret;
+mod secret_refs;
 
 pub use crm_sink::{CrmSink, CrmSinkSpec, CrmSinkStatus};
 pub use definition::{crm_sink_crd, lead_webhook_crd};
 pub use lead_webhook::{LeadWebhook, LeadWebhookSpec, LeadWebhookStatus};
+pub use secret_refs::{SecretPurpose, SecretReference};
 
 /// LeadWebhook's definition as YAML: the same as [`lead_webhook_crd`] makes, which a test watches over.
 pub const LEAD_WEBHOOK_YAML: &str = include_str!("../yaml/leadwebhooks.yaml");

@@ -152,6 +152,9 @@ fn stores_are_summed() {
         &two,
         Timestamp::UNIX_EPOCH,
     );
-    assert_eq!((status.leads.deliveries.pending, status.leads.deliveries.delivered), (3, 12));
+    assert_eq!(
+        (status.leads.deliveries.pending, status.leads.deliveries.delivered),
+        (3, 12)
+    );
     assert_eq!(status.leads.oldest_pending_seconds, 60, "not written each second");
 }
