@@ -20,6 +20,7 @@ pub mod lead;
 pub mod log_limit;
 pub mod metrics;
 mod nearest;
+pub mod outcomes;
 pub mod outgoing;
 pub mod queue;
 pub mod run;

@@ -20,6 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::Problem;
+use crate::outcomes::{DeliveryOutcome, RequestOutcome};
 pub use latency::Latency;
 
 /// Labels of a request.
@@ -28,7 +29,7 @@ pub struct RequestLabels {
     /// `namespace/name`; empty where no webhook has the path.
     pub webhook: String,
     /// What became of it.
-    pub outcome: &'static str,
+    pub outcome: RequestOutcome,
 }
 
 /// Labels of a connection's end.
@@ -87,7 +88,7 @@ pub struct DeliveryLabels {
     /// `namespace/name`.
     pub sink: String,
     /// What became of it.
-    pub outcome: &'static str,
+    pub outcome: DeliveryOutcome,
 }
 
 /// Labels of a route from webhook to sink.

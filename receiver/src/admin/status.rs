@@ -23,6 +23,7 @@ use crate::config::{Config, Problem, Sink};
 use crate::crm::Failure;
 use crate::delivery::Inspected;
 use crate::metrics::{KEY_CONFLICT, RequestLabels, SinkLabels, WebhookLabels};
+use crate::outcomes::RequestOutcome;
 use crate::queue::{QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 use crate::source::Webhook;
 
@@ -106,7 +107,7 @@ fn webhook(
     stats: &WebhookStats,
     sinks: &[(SinkId, SinkStats)],
 ) -> WebhookReport {
-    let requests = |outcome: &'static str| {
+    let requests = |outcome| {
         let labels = RequestLabels {
             webhook: webhook.id.to_string(),
             outcome,
@@ -140,8 +141,8 @@ fn webhook(
             rejected_dropped: count(stats.rejected_dropped),
             discarded: count(stats.discarded),
             process: ProcessCounts {
-                unauthorized: requests("unauthorized"),
-                ignored: requests("ignored"),
+                unauthorized: requests(RequestOutcome::Unauthorized),
+                ignored: requests(RequestOutcome::Ignored),
             },
             last_accepted_time: stats.last_accepted_at.and_then(timestamp),
         },

@@ -6,6 +6,7 @@ use super::decide::Decision;
 use super::worker::Worker;
 use crate::crm::{Failure, RefusedProperty};
 use crate::metrics::DeliveryLabels;
+use crate::outcomes::DeliveryOutcome;
 use crate::queue::{Claim, Disposition, Millis, Settled, Settlement};
 
 /// Kept when a webhook is gone: what its leads' retention was is not known any more.
@@ -31,7 +32,7 @@ impl Worker {
                     .failed(&claim.webhook, &self.sink.id, failure.reason, &failure.message);
                 tracing::warn!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                    outcome = decision.label, reason = failure.reason, "{}", failure.message
+                    outcome = decision.label.as_str(), reason = failure.reason, "{}", failure.message
                 );
             }
             if let Some(asked) = decision.pause
@@ -84,7 +85,7 @@ impl Worker {
                         .map(|((claim, _), settled)| {
                             // After an unknown first try, "stale" may mean that it landed.
                             if settled == Settled::Stale && attempt == 1 {
-                                self.count("stale");
+                                self.count(DeliveryOutcome::Stale);
                                 tracing::warn!(sink = %self.sink.id, lead = %claim.id, "the claim had ended before the outcome was written; another worker has the lead");
                             }
                             settled == Settled::Done || attempt > 1
@@ -173,7 +174,7 @@ impl Worker {
         }
     }
 
-    fn count(&self, outcome: &'static str) {
+    fn count(&self, outcome: DeliveryOutcome) {
         self.shared
             .metrics
             .deliveries

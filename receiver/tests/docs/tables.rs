@@ -9,6 +9,7 @@ use leadgate_receiver::metrics::{
     ConnectionLabels, DeliveryLabels, FieldLabels, Metrics, PropertyLabels, RequestLabels, RouteLabels,
     SinkLabels, UnauthorizedLabels, WebhookLabels,
 };
+use leadgate_receiver::outcomes::{DeliveryOutcome, RequestOutcome};
 use leadgate_receiver::queue::WebhookId;
 
 use super::{cell, part_in_step};
@@ -18,6 +19,12 @@ use super::{cell, part_in_step};
 fn flags_and_metrics_are_described_as_they_are() {
     part_in_step("docs/operations.md", "flags", &flags());
     part_in_step("docs/operations.md", "metrics", &metrics());
+    let requests = RequestOutcome::ALL.iter();
+    let requests = outcomes(requests.map(|outcome| (outcome.as_str(), outcome.meaning())));
+    part_in_step("docs/operations.md", "request outcomes", &requests);
+    let deliveries = DeliveryOutcome::ALL.iter();
+    let deliveries = outcomes(deliveries.map(|outcome| (outcome.as_str(), outcome.meaning())));
+    part_in_step("docs/operations.md", "delivery outcomes", &deliveries);
 }
 
 #[test]
@@ -32,6 +39,14 @@ fn the_standard_properties_of_a_crm_are_listed() {
         }
         part_in_step(file, "properties", &table);
     }
+}
+
+fn outcomes(all: impl Iterator<Item = (&'static str, &'static str)>) -> String {
+    let mut table = String::from("| `outcome` | Meaning |\n|---|---|\n");
+    for (word, meaning) in all {
+        writeln!(table, "| `{word}` | {} |", cell(meaning)).unwrap();
+    }
+    table
 }
 
 fn flags() -> String {
@@ -73,7 +88,7 @@ fn sampled() -> String {
     let (webhook, sink) = (String::new(), String::new());
     let request = RequestLabels {
         webhook: webhook.clone(),
-        outcome: "",
+        outcome: RequestOutcome::Accepted,
     };
     let of_webhook = WebhookLabels {
         webhook: webhook.clone(),
@@ -85,7 +100,7 @@ fn sampled() -> String {
     };
     let delivery = DeliveryLabels {
         sink: sink.clone(),
-        outcome: "",
+        outcome: DeliveryOutcome::Delivered,
     };
     let route = RouteLabels { webhook, sink };
     let _ = metrics.requests.get_or_create(&request);
