@@ -1,4 +1,4 @@
-//! `leadgate-receiver --check`: everything that is wrong with a folder of manifests, before anything runs.
+//! `leadgate-receiver check`: everything that is wrong with a folder of manifests, before anything runs.
 
 use std::fmt::Write as _;
 

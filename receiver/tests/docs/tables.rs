@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::CommandFactory as _;
-use leadgate_receiver::cli::Cli;
+use leadgate_receiver::cli::Program;
 use leadgate_receiver::crm::{hubspot, salesforce};
 use leadgate_receiver::metrics::{
     ConnectionLabels, DeliveryLabels, FieldLabels, Metrics, PropertyLabels, RequestLabels, RouteLabels,
@@ -51,7 +51,8 @@ fn outcomes(all: impl Iterator<Item = (&'static str, &'static str)>) -> String {
 
 fn flags() -> String {
     let mut table = String::from("| Flag | Variable | Default | Meaning |\n|---|---|---|---|\n");
-    for argument in Cli::command().get_arguments() {
+    let program = Program::command();
+    for argument in program.find_subcommand("run").unwrap().get_arguments() {
         let Some(long) = argument
             .get_long()
             .filter(|long| *long != "help" && *long != "version")
