@@ -6,6 +6,7 @@
 mod latency;
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -33,28 +34,28 @@ pub struct RequestLabels {
 }
 
 /// Labels of a connection's end.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ConnectionLabels {
     /// A fixed word.
     pub reason: &'static str,
 }
 
 /// Labels of what belongs to a webhook.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct WebhookLabels {
     /// `namespace/name`.
     pub webhook: String,
 }
 
 /// Labels of what belongs to a sink.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SinkLabels {
     /// `namespace/name`.
     pub sink: String,
 }
 
 /// Labels of a refused proof.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct UnauthorizedLabels {
     /// `namespace/name`.
     pub webhook: String,
@@ -63,7 +64,7 @@ pub struct UnauthorizedLabels {
 }
 
 /// Labels of a proof that one of several secrets made.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ProofLabels {
     /// `namespace/name`.
     pub webhook: String,
@@ -72,7 +73,7 @@ pub struct ProofLabels {
 }
 
 /// Labels of a lead's field that is not as it was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct FieldLabels {
     /// `namespace/name`.
     pub webhook: String,
@@ -92,7 +93,7 @@ pub struct DeliveryLabels {
 }
 
 /// Labels of a route from webhook to sink.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RouteLabels {
     /// `namespace/name`.
     pub webhook: String,
@@ -105,13 +106,6 @@ const SECONDS: [f64; 20] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
     1800.0, 7200.0, 86_400.0,
 ];
-
-/// A histogram of seconds by labels.
-type Seconds<L> = Family<L, Histogram, fn() -> Histogram>;
-
-fn seconds() -> Histogram {
-    Histogram::new(SECONDS)
-}
 
 fn proof_labels(webhook: &WebhookId, number: usize) -> ProofLabels {
     ProofLabels {
@@ -128,7 +122,7 @@ pub const KEY_CONFLICT: &str = "leads came with the idempotency key of another l
 type RouteKey = (WebhookId, SinkId);
 
 /// Labels of a CRM property; only those that the sink's mapping names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PropertyLabels {
     /// `namespace/name`.
     pub sink: String,
@@ -136,201 +130,177 @@ pub struct PropertyLabels {
     pub property: String,
 }
 
-/// Every metric of the process.
-pub struct Metrics {
-    registry: Registry,
-    /// Requests by webhook and outcome.
-    pub requests: Family<RequestLabels, Counter>,
-    /// From the first byte to the answer, for accepted leads.
-    pub accept_latency: Family<WebhookLabels, Histogram, fn() -> Histogram>,
-    /// Leads that were accepted although another lead had their idempotency key.
-    pub key_conflicts: Family<WebhookLabels, Counter>,
-    /// Refused proofs by reason.
-    pub unauthorized: Family<UnauthorizedLabels, Counter>,
-    /// Accepted proofs by secret, of webhooks that have several.
-    pub proofs: Family<ProofLabels, Counter>,
-    /// Connections that were ended or refused, by reason.
-    pub connections_ended: Family<ConnectionLabels, Counter>,
-    /// Fields that were left out of accepted leads, or cut.
-    pub fields_left_out: Family<FieldLabels, Counter>,
-    /// Elements of batches that were refused while others were accepted.
-    pub items_rejected: Family<WebhookLabels, Counter>,
-    /// Deliveries by sink and outcome.
-    pub deliveries: Family<DeliveryLabels, Counter>,
-    /// Leads that were delivered without a property, by sink and property.
-    pub refused_properties: Family<PropertyLabels, Counter>,
-    /// One call to a CRM.
-    pub crm_latency: Family<SinkLabels, Histogram, fn() -> Histogram>,
-    /// From acceptance to the CRM's confirmation.
-    pub speed_to_lead: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    /// Failed calls to the queue.
-    pub queue_errors: Counter,
-    /// Leads that wait, by sink.
-    pub queue_depth: Family<SinkLabels, Gauge>,
-    /// Age of the oldest of them in seconds.
-    pub queue_age: Family<SinkLabels, Gauge<f64, AtomicU64>>,
-    /// Dead leads, by sink.
-    pub dead: Family<SinkLabels, Gauge>,
-    /// Held leads, by sink.
-    pub held: Family<SinkLabels, Gauge>,
-    /// Leads of sinks that are not configured.
-    pub orphaned: Family<SinkLabels, Gauge>,
-    /// Leads that no sink takes, by webhook.
-    pub unrouted: Family<WebhookLabels, Gauge>,
-    /// Whether a sink is paused.
-    pub paused: Family<SinkLabels, Gauge>,
-    /// One durable write to the store, in seconds.
-    pub write_latency: Gauge<f64, AtomicU64>,
-    /// What the store holds, in bytes.
-    pub store_bytes: Gauge,
-    /// What the store may hold, in bytes; 0: no limit is known.
-    pub store_max_bytes: Gauge,
-    /// Problems in the manifests.
-    pub config_problems: Gauge,
-    /// Reloads of the manifests.
-    pub reloads: Counter,
-    latencies: Mutex<HashMap<RouteKey, Latency>>,
-    last_errors: Mutex<HashMap<RouteKey, LastError>>,
-    refusals: Mutex<BTreeMap<(SinkId, String), RefusedProperty>>,
+/// A metric, or what a family has of it for each set of labels.
+trait Fresh {
+    /// With nothing counted.
+    fn fresh() -> Self;
+    /// Has a series, so that it is written although nothing was counted.
+    fn show(&self) {}
+}
+
+impl Fresh for Counter {
+    fn fresh() -> Self {
+        Self::default()
+    }
+}
+
+impl Fresh for Gauge {
+    fn fresh() -> Self {
+        Self::default()
+    }
+}
+
+impl Fresh for Gauge<f64, AtomicU64> {
+    fn fresh() -> Self {
+        Self::default()
+    }
+}
+
+impl Fresh for Histogram {
+    /// Of seconds, which is all that is measured.
+    fn fresh() -> Self {
+        Self::new(SECONDS)
+    }
+}
+
+impl<L: Labels, M: Fresh> Fresh for Family<L, M> {
+    fn fresh() -> Self {
+        Self::new_with_constructor(M::fresh)
+    }
+
+    fn show(&self) {
+        let _ = self.get_or_create(&L::example());
+    }
+}
+
+/// Labels of which there is an example, for the documents.
+trait Labels: Clone + Eq + Hash {
+    fn example() -> Self;
+}
+
+impl<L: Default + Clone + Eq + Hash> Labels for L {
+    fn example() -> Self {
+        Self::default()
+    }
+}
+
+impl Labels for RequestLabels {
+    fn example() -> Self {
+        Self {
+            webhook: String::new(),
+            outcome: RequestOutcome::Accepted,
+        }
+    }
+}
+
+impl Labels for DeliveryLabels {
+    fn example() -> Self {
+        Self {
+            sink: String::new(),
+            outcome: DeliveryOutcome::Delivered,
+        }
+    }
+}
+
+/// Declares every metric: its field, the name and the help with which it is registered, and its unit if it has one.
+macro_rules! metrics {
+    ($($field:ident: $metric:ty = $name:literal $($unit:ident)?, $help:literal;)+) => {
+        /// Every metric of the process.
+        pub struct Metrics {
+            registry: Registry,
+            $(#[doc = $help] pub $field: $metric,)+
+            latencies: Mutex<HashMap<RouteKey, Latency>>,
+            last_errors: Mutex<HashMap<RouteKey, LastError>>,
+            refusals: Mutex<BTreeMap<(SinkId, String), RefusedProperty>>,
+        }
+
+        impl Metrics {
+            /// Registers everything.
+            pub fn new() -> Self {
+                let mut registry = Registry::with_prefix("leadgate");
+                Self {
+                    $($field: {
+                        let metric = <$metric>::fresh();
+                        metrics!(@register registry, $name, $help, metric.clone() $(, $unit)?);
+                        metric
+                    },)+
+                    latencies: Mutex::default(),
+                    last_errors: Mutex::default(),
+                    refusals: Mutex::default(),
+                    registry,
+                }
+            }
+
+            /// With a series of each metric: what has none is not written.
+            pub fn examples() -> Self {
+                let metrics = Self::new();
+                $(metrics.$field.show();)+
+                metrics
+            }
+        }
+    };
+    (@register $registry:ident, $name:literal, $help:literal, $metric:expr) => {
+        $registry.register($name, $help, $metric)
+    };
+    (@register $registry:ident, $name:literal, $help:literal, $metric:expr, $unit:ident) => {
+        $registry.register_with_unit($name, $help, Unit::$unit, $metric)
+    };
+}
+
+metrics! {
+    requests: Family<RequestLabels, Counter> = "requests",
+        "Requests by webhook and outcome";
+    accept_latency: Family<WebhookLabels, Histogram> = "accept_duration" Seconds,
+        "Time to accept a lead";
+    key_conflicts: Family<WebhookLabels, Counter> = "key_conflicts",
+        "Leads that were accepted although another lead had their idempotency key";
+    unauthorized: Family<UnauthorizedLabels, Counter> = "unauthorized",
+        "Refused proofs by webhook and reason";
+    proofs: Family<ProofLabels, Counter> = "proofs",
+        "Accepted proofs by place in secretRefs, where a webhook has several secrets: what is not used any more can be removed";
+    connections_ended: Family<ConnectionLabels, Counter> = "connections_ended",
+        "Connections ended by reason: silent (no request came), slow (a request or its answer took too long), crowded (another one needed its seat), refused (the operating system had no room)";
+    fields_left_out: Family<FieldLabels, Counter> = "fields_left_out",
+        "Fields that were left out of accepted leads, or cut, by webhook, field and reason";
+    items_rejected: Family<WebhookLabels, Counter> = "items_rejected",
+        "Elements of batches that were rejected while others were accepted";
+    deliveries: Family<DeliveryLabels, Counter> = "deliveries",
+        "Deliveries by sink and outcome";
+    refused_properties: Family<PropertyLabels, Counter> = "refused_properties",
+        "Leads that were delivered without a property that the CRM does not take";
+    crm_latency: Family<SinkLabels, Histogram> = "crm_request_duration" Seconds,
+        "Time of one call to a CRM";
+    speed_to_lead: Family<RouteLabels, Histogram> = "speed_to_lead" Seconds,
+        "Time from acceptance to the CRM";
+    queue_errors: Counter = "queue_errors",
+        "Failed calls to the queue";
+    queue_depth: Family<SinkLabels, Gauge> = "queue_depth",
+        "Leads that wait for delivery";
+    queue_age: Family<SinkLabels, Gauge<f64, AtomicU64>> = "queue_oldest_age" Seconds,
+        "Age of the oldest waiting lead";
+    dead: Family<SinkLabels, Gauge> = "dead_leads",
+        "Leads that a CRM refused for good";
+    held: Family<SinkLabels, Gauge> = "held_leads",
+        "Leads that wait for a person's decision";
+    orphaned: Family<SinkLabels, Gauge> = "orphaned_leads",
+        "Leads that wait, or are set aside, for a sink that is not configured";
+    unrouted: Family<WebhookLabels, Gauge> = "unrouted_leads",
+        "Leads that no sink of their webhook takes";
+    paused: Family<SinkLabels, Gauge> = "sink_paused",
+        "1 while a sink is paused or its circuit is open";
+    write_latency: Gauge<f64, AtomicU64> = "queue_write_duration" Seconds,
+        "Time of one durable write";
+    store_bytes: Gauge = "queue_store" Bytes,
+        "What the store holds, where it has a limit";
+    store_max_bytes: Gauge = "queue_store_max" Bytes,
+        "What the store may hold; 0: no limit is known";
+    config_problems: Gauge = "config_problems",
+        "Problems in the manifests";
+    reloads: Counter = "config_reloads",
+        "Times the manifests were read";
 }
 
 impl Metrics {
-    /// Registers everything.
-    pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("leadgate");
-        macro_rules! register {
-            ($name:literal, $help:literal, $metric:expr) => {{
-                let metric = $metric;
-                registry.register($name, $help, metric.clone());
-                metric
-            }};
-            ($name:literal, $help:literal, $unit:expr, $metric:expr) => {{
-                let metric = $metric;
-                registry.register_with_unit($name, $help, $unit, metric.clone());
-                metric
-            }};
-        }
-        Self {
-            requests: register!("requests", "Requests by webhook and outcome", Family::default()),
-            accept_latency: register!(
-                "accept_duration",
-                "Time to accept a lead",
-                Unit::Seconds,
-                Seconds::new_with_constructor(seconds as fn() -> Histogram)
-            ),
-            key_conflicts: register!(
-                "key_conflicts",
-                "Leads that were accepted although another lead had their idempotency key",
-                Family::default()
-            ),
-            unauthorized: register!(
-                "unauthorized",
-                "Refused proofs by webhook and reason",
-                Family::default()
-            ),
-            proofs: register!(
-                "proofs",
-                "Accepted proofs by place in secretRefs, where a webhook has several secrets: what is not used any more can be removed",
-                Family::default()
-            ),
-            connections_ended: register!(
-                "connections_ended",
-                "Connections ended by reason: silent (no request came), slow (a request or its answer took too long), crowded \
-                 (another one needed its seat), refused (the operating system had no room)",
-                Family::default()
-            ),
-            fields_left_out: register!(
-                "fields_left_out",
-                "Fields that were left out of accepted leads, or cut, by webhook, field and reason",
-                Family::default()
-            ),
-            items_rejected: register!(
-                "items_rejected",
-                "Elements of batches that were rejected while others were accepted",
-                Family::default()
-            ),
-            deliveries: register!("deliveries", "Deliveries by sink and outcome", Family::default()),
-            refused_properties: register!(
-                "refused_properties",
-                "Leads that were delivered without a property that the CRM does not take",
-                Family::default()
-            ),
-            crm_latency: register!(
-                "crm_request_duration",
-                "Time of one call to a CRM",
-                Unit::Seconds,
-                Seconds::new_with_constructor(seconds as fn() -> Histogram)
-            ),
-            speed_to_lead: register!(
-                "speed_to_lead",
-                "Time from acceptance to the CRM",
-                Unit::Seconds,
-                Seconds::new_with_constructor(seconds as fn() -> Histogram)
-            ),
-            queue_errors: register!("queue_errors", "Failed calls to the queue", Counter::default()),
-            queue_depth: register!("queue_depth", "Leads that wait for delivery", Family::default()),
-            queue_age: register!(
-                "queue_oldest_age",
-                "Age of the oldest waiting lead",
-                Unit::Seconds,
-                Family::default()
-            ),
-            dead: register!(
-                "dead_leads",
-                "Leads that a CRM refused for good",
-                Family::default()
-            ),
-            held: register!(
-                "held_leads",
-                "Leads that wait for a person's decision",
-                Family::default()
-            ),
-            orphaned: register!(
-                "orphaned_leads",
-                "Leads that wait, or are set aside, for a sink that is not configured",
-                Family::default()
-            ),
-            unrouted: register!(
-                "unrouted_leads",
-                "Leads that no sink of their webhook takes",
-                Family::default()
-            ),
-            paused: register!(
-                "sink_paused",
-                "1 while a sink is paused or its circuit is open",
-                Family::default()
-            ),
-            write_latency: register!(
-                "queue_write_duration",
-                "Time of one durable write",
-                Unit::Seconds,
-                Gauge::default()
-            ),
-            store_bytes: register!(
-                "queue_store",
-                "What the store holds, where it has a limit",
-                Unit::Bytes,
-                Gauge::default()
-            ),
-            store_max_bytes: register!(
-                "queue_store_max",
-                "What the store may hold; 0: no limit is known",
-                Unit::Bytes,
-                Gauge::default()
-            ),
-            config_problems: register!("config_problems", "Problems in the manifests", Gauge::default()),
-            reloads: register!(
-                "config_reloads",
-                "Times the manifests were read",
-                Counter::default()
-            ),
-            latencies: Mutex::default(),
-            last_errors: Mutex::default(),
-            refusals: Mutex::default(),
-            registry,
-        }
-    }
-
     /// The text that Prometheus reads.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::with_capacity(16_384);
