@@ -37,6 +37,8 @@ pub struct QueueReport {
     pub ready: bool,
     /// Why leads in it are not safe, or why it does not answer.
     pub problems: Vec<String>,
+    /// What survives what, in words: for example whether a power cut can take the last second.
+    pub durability: Option<String>,
     /// What one durable write took, for example `1.2ms`.
     pub write_latency: Option<String>,
     /// What it holds, in bytes; absent where it has no limit, or none that is known.

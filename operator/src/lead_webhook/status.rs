@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
+use leadgate_crds::LeadWebhook;
 use leadgate_crds::lead_webhook::{LeadWebhookStatus, LeadWebhookStatusLeads};
-use leadgate_crds::{LeadWebhook, common::Condition};
 
 use super::conditions as judged;
 use super::endpoints;
@@ -32,7 +32,6 @@ pub enum Outcome {
 pub struct Observed {
     /// Its Deployment.
     pub rollout: Option<Rollout>,
-    /// Its pods.
     pub pods: Vec<PodState>,
     /// The managed Redis; `None` when it uses its own, or there is none yet.
     pub redis: Option<RedisState>,
@@ -104,15 +103,6 @@ pub fn success_rate(delivered: i64, lost: i64) -> Option<String> {
     } else {
         format!("{}.{}", per_mille / 10, per_mille % 10)
     })
-}
-
-/// The conditions of a status, for events.
-pub fn conditions_of(webhook: &LeadWebhook) -> Vec<Condition> {
-    webhook
-        .status
-        .as_ref()
-        .map(|s| s.conditions.clone())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

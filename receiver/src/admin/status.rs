@@ -71,6 +71,7 @@ async fn queue(admin: &Admin) -> QueueReport {
         Ok(found) => QueueReport {
             ready: true,
             problems: found.problems,
+            durability: Some(found.durability),
             write_latency: Some(milliseconds(found.write_latency)),
             bytes: found.room.map(|(used, _)| used),
             max_bytes: found.room.map(|(_, most)| most),
@@ -78,6 +79,7 @@ async fn queue(admin: &Admin) -> QueueReport {
         Err(error) => QueueReport {
             ready: false,
             problems: vec![error.to_string()],
+            durability: None,
             write_latency: None,
             bytes: None,
             max_bytes: None,
