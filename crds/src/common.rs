@@ -367,8 +367,6 @@ pub(crate) fn any_object(_: &mut SchemaGenerator) -> Schema {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::Duration;
 
     #[test]

@@ -8,6 +8,13 @@
 //! Fields that a sender's preset can supply are `Option`s without a default: absent means that the
 //! preset decides.
 
+#![warn(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 #![allow(
     unreachable_pub,
     reason = "KubeSchema copies each struct with its visibility into a function body"

@@ -1,12 +1,5 @@
 //! Complete objects survive reading and writing; mistakes are named.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
 use std::fmt::Debug;
 
 use leadgate_crds::{

@@ -11,6 +11,13 @@
 //! NetworkPolicy, PodDisruptionBudget, HorizontalPodAutoscaler, Ingress, HTTPRoute) and `leadgate-website-admin`
 //! (headless Service of the admin port, Secret with the admin token); those of a namespace's Redis `leadgate-redis`.
 
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
 pub mod apply;
 pub mod backoff;
 pub mod cli;

@@ -102,8 +102,6 @@ fn read(status: u16, body: &[u8]) -> Result<Report, AskError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

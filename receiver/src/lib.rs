@@ -4,6 +4,13 @@
 //! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`; `ids` and `throttle` lie
 //! under all of them.
 
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
 pub mod admin;
 pub mod check;
 pub mod cli;

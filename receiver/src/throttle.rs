@@ -5,7 +5,6 @@ use std::time::Duration;
 /// At most `requests` in any window of `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Requests.
     pub requests: u32,
     /// Window.
     pub per: Duration,

@@ -1,10 +1,4 @@
 //! The commands, as somebody runs them at a terminal.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 use std::io::Read as _;
 use std::path::Path;

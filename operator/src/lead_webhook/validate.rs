@@ -50,9 +50,7 @@ pub struct ValidationError {
 /// An owner of shared objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// Its name.
     pub name: String,
-    /// Its uid.
     pub uid: String,
 }
 
@@ -74,7 +72,6 @@ pub struct RedisPlan {
 /// What to build; nothing in it can be wrong.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The webhook.
     pub webhook: Arc<LeadWebhook>,
     /// The sinks that it names, and those for which its leads still wait.
     pub sinks: Vec<Arc<CrmSink>>,

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::indexing_slicing)]
+#![allow(clippy::needless_pass_by_value)]
 
 use super::*;
 use crate::lead_webhook::validate::{ErrorScope, ValidationError};

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 use super::*;
 use crate::conditions::Truth;
 use crate::lead_webhook::validate::ValidationError;
