@@ -257,7 +257,7 @@ mod tests {
     fn counts(unauthorized: i64) -> ProcessCounts {
         ProcessCounts {
             unauthorized,
-            ignored: 0,
+            ..ProcessCounts::default()
         }
     }
 
