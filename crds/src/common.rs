@@ -141,6 +141,28 @@ impl Duration {
     }
 }
 
+/// Written with the largest units, as a person would: `48h`, `1h30m`. What is shorter than a millisecond is left out.
+impl From<std::time::Duration> for Duration {
+    fn from(value: std::time::Duration) -> Self {
+        let seconds = value.as_secs();
+        let parts = [
+            (seconds / 3600, "h"),
+            (seconds / 60 % 60, "m"),
+            (seconds % 60, "s"),
+            (u64::from(value.subsec_millis()), "ms"),
+        ];
+        let text: String = parts
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, unit)| format!("{number}{unit}"))
+            .collect();
+        Self {
+            text: if text.is_empty() { "0s".to_owned() } else { text },
+            value,
+        }
+    }
+}
+
 impl From<&Duration> for std::time::Duration {
     fn from(duration: &Duration) -> Self {
         duration.value
@@ -344,8 +366,6 @@ pub(crate) fn any_object(_: &mut SchemaGenerator) -> Schema {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::Duration;
 
     #[test]
@@ -393,6 +413,10 @@ mod tests {
             Duration::hours(72),
         ] {
             assert_eq!(made.as_str().parse::<Duration>().unwrap(), made);
+        }
+        for text in ["0s", "50ms", "10m", "48h", "1h30m", "1h1m1s1ms"] {
+            let value = text.parse::<Duration>().unwrap().get();
+            assert_eq!(Duration::from(value).as_str(), text);
         }
     }
 }

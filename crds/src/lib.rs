@@ -1,4 +1,4 @@
-//! The two resource types of Leadgate and nothing else: no client, no I/O.
+//! The two resource types of Leadgate, and what operator and receivers say to each other: no client, no I/O.
 //!
 //! A [`LeadWebhook`] says who may post and how a payload becomes a lead; a [`CrmSink`] says where
 //! leads go. The same YAML serves a cluster (`kubectl apply`) and a local receiver (a folder of
@@ -8,6 +8,13 @@
 //! Fields that a sender's preset can supply are `Option`s without a default: absent means that the
 //! preset decides.
 
+#![warn(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 #![allow(
     unreachable_pub,
     reason = "KubeSchema copies each struct with its visibility into a function body"
@@ -19,15 +26,19 @@
 
 pub mod addresses;
 pub mod common;
+pub mod counts;
 pub mod crm_sink;
 mod definition;
 pub mod lead_webhook;
 pub mod reason;
+pub mod report;
 pub mod secret;
+mod secret_refs;
 
 pub use crm_sink::{CrmSink, CrmSinkSpec, CrmSinkStatus};
 pub use definition::{crm_sink_crd, lead_webhook_crd};
 pub use lead_webhook::{LeadWebhook, LeadWebhookSpec, LeadWebhookStatus};
+pub use secret_refs::{SecretPurpose, SecretReference};
 
 /// LeadWebhook's definition as YAML: the same as [`lead_webhook_crd`] makes, which a test watches over.
 pub const LEAD_WEBHOOK_YAML: &str = include_str!("../yaml/leadwebhooks.yaml");

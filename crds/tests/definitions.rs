@@ -1,12 +1,5 @@
 //! The files in `yaml/` and in the chart are what the types say.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
 #[path = "../examples/generate/render.rs"]
 mod render;
 

@@ -26,26 +26,14 @@ pub enum ApplyError {
          resource another name",
         kind = kind.name()
     )]
-    Foreign {
-        /// Its kind.
-        kind: Kind,
-        /// Its name.
-        name: String,
-    },
+    Foreign { kind: Kind, name: String },
     /// It belongs to an earlier resource of the same name and is about to be removed.
     #[error("{kind} {name} of an earlier resource with this name is still being deleted", kind = kind.name())]
-    Leftover {
-        /// Its kind.
-        kind: Kind,
-        /// Its name.
-        name: String,
-    },
+    Leftover { kind: Kind, name: String },
     /// The API server says that it is wrong.
     #[error("the API server rejected {kind} {name}: {message}", kind = kind.name())]
     Refused {
-        /// Its kind.
         kind: Kind,
-        /// Its name.
         name: String,
         /// Why.
         message: String,
@@ -53,9 +41,7 @@ pub enum ApplyError {
     /// The API server could not be asked, or does not allow it.
     #[error("{kind} {name}: {error}", kind = kind.name())]
     Api {
-        /// Its kind.
         kind: Kind,
-        /// Its name.
         name: String,
         /// Why.
         error: kube::Error,
@@ -93,12 +79,7 @@ pub fn reason_of(error: &kube::Error) -> Reason {
 #[derive(Clone, Copy, Debug)]
 pub enum Ownership<'a> {
     /// One webhook's.
-    To {
-        /// Its uid.
-        uid: &'a str,
-        /// Its name.
-        name: &'a str,
-    },
+    To { uid: &'a str, name: &'a str },
     /// Any webhook's, or the operator's: the managed Redis.
     Shared,
 }

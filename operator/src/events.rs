@@ -66,8 +66,6 @@ pub async fn publish<K: Resource<DynamicType = ()>>(recorder: &Recorder, object:
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use jiff::Timestamp;
 
     use super::*;

@@ -13,14 +13,10 @@ use crate::names::{INSTANCE, MANAGED_BY, MANAGER};
 /// Kind, namespace, name.
 pub type Key = (Kind, String, String);
 
-/// An owner.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
-    /// Its kind.
     pub kind: String,
-    /// Its name.
     pub name: String,
-    /// Its uid.
     pub uid: String,
 }
 
@@ -37,13 +33,11 @@ impl From<&OwnerReference> for Owner {
 /// What is kept of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Live {
-    /// Its uid.
     pub uid: String,
     /// Its resource version; 0 when it is not a number.
     pub version: u64,
     /// Changes when anything but the status changes.
     pub stamp: u64,
-    /// Its owners.
     pub owners: Vec<Owner>,
     /// Whether it carries the operator's label.
     pub labelled: bool,

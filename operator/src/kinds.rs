@@ -123,9 +123,7 @@ impl Kind {
 /// An object as it is to be: what the operator decides of it, nothing else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
-    /// Its kind.
     pub kind: Kind,
-    /// Its name.
     pub name: String,
     /// The whole manifest.
     pub manifest: Value,

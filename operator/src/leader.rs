@@ -28,7 +28,6 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Between two renewals.
 const RENEW: Duration = Duration::from_secs(4);
 
-/// A candidate.
 pub struct Candidate {
     api: Api<Lease>,
     identity: String,

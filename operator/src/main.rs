@@ -1,5 +1,12 @@
 //! `leadgate-operator`.
 
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
 use std::process::ExitCode;
 
 use clap::Parser as _;

@@ -6,19 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use leadgate_crds::common::Time;
+use leadgate_crds::counts::{ProcessCounts, StoredCounts};
 use leadgate_crds::lead_webhook::{Latency, LeadWebhookStatusSink, SinkError};
+use leadgate_crds::report::{
+    LastError, PreflightReport, QueueReport, Report, RouteReport, SinkLeads, SinkReport,
+};
 
 use crate::conditions::seconds;
-use crate::receivers::{PreflightReport, QueueReport, Report, RouteReport, SinkReport};
-
-/// A count that each process keeps from zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProcessCounts {
-    /// Requests answered 401 or 403.
-    pub unauthorized: i64,
-    /// Requests that made no lead.
-    pub ignored: i64,
-}
 
 /// Sums of what processes count.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +43,7 @@ impl Counters {
                 None if self.begun => ProcessCounts::default(),
                 None => *count,
             };
-            self.total.unauthorized += grown(baseline.unauthorized, count.unauthorized);
-            self.total.ignored += grown(baseline.ignored, count.ignored);
+            self.total = [self.total, baseline.zip(*count, grown)].into_iter().sum();
             self.last.insert(pod.clone(), *count);
         }
         self.begun |= !now.is_empty();
@@ -71,18 +64,12 @@ fn grown(before: i64, now: i64) -> i64 {
 /// A webhook's figures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReceiverStats {
-    /// Leads accepted.
-    pub accepted: i64,
-    /// Resends.
-    pub duplicates: i64,
-    /// Requests answered 4xx because of what they hold.
-    pub rejected: i64,
-    /// Leads that no sink takes.
-    pub unrouted: i64,
+    /// What the store counts.
+    pub stored: StoredCounts,
+    /// What processes count, summed up.
+    pub process: ProcessCounts,
     /// What a person should look at, in words.
     pub hints: Vec<String>,
-    /// What processes count.
-    pub counts: ProcessCounts,
     /// When the last lead was accepted.
     pub last_accepted: Option<Time>,
     /// Each sink's share.
@@ -106,7 +93,7 @@ pub struct ReceiverStats {
 impl ReceiverStats {
     /// Deliveries that are still to be made.
     pub fn pending(&self) -> i64 {
-        self.routes.iter().map(|route| route.pending).sum()
+        self.routes.iter().map(|route| route.deliveries.pending).sum()
     }
 }
 
@@ -114,7 +101,7 @@ impl ReceiverStats {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SinkFigures {
     /// Counts.
-    pub leads: crate::receivers::SinkLeads,
+    pub leads: SinkLeads,
     /// Until when the CRM asked to wait.
     pub paused_until: Option<Time>,
     /// Why, as a CamelCase word.
@@ -138,13 +125,7 @@ pub fn merge(id: &str, reports: &[(String, Report)], counters: &mut Counters) ->
         .collect();
     let counts: Vec<(String, ProcessCounts)> = ours
         .iter()
-        .map(|(pod, webhook)| {
-            let counts = ProcessCounts {
-                unauthorized: webhook.leads.unauthorized,
-                ignored: webhook.leads.ignored,
-            };
-            ((*pod).clone(), counts)
-        })
+        .map(|(pod, webhook)| ((*pod).clone(), webhook.leads.process))
         .collect();
     counters.add(&counts);
     let newest = ours
@@ -178,12 +159,9 @@ pub fn merge(id: &str, reports: &[(String, Report)], counters: &mut Counters) ->
         })
         .collect();
     Some(ReceiverStats {
-        accepted: newest.leads.accepted,
-        duplicates: newest.leads.duplicates,
-        rejected: newest.leads.rejected,
-        unrouted: newest.leads.unrouted,
+        stored: newest.leads.stored,
+        process: counters.total,
         hints: newest.hints,
-        counts: counters.total,
         last_accepted: newest.leads.last_accepted_time.map(|t| Time(seconds(t))),
         routes,
         discarded: newest.sinks.iter().map(|route| route.discarded).sum(),
@@ -225,13 +203,10 @@ fn merge_route(route: &RouteReport, same: &[&RouteReport]) -> LeadWebhookStatusS
     };
     LeadWebhookStatusSink {
         name: route.name.clone(),
-        pending: route.pending,
-        delivered: route.delivered,
-        held: route.held,
-        dead: route.dead,
+        deliveries: route.deliveries,
         latency: (latency != Latency::default()).then_some(latency),
         last_delivered_time: route.last_delivered_time.map(|t| Time(seconds(t))),
-        last_error: newest(same.iter().filter_map(|r| r.last_error.as_ref())),
+        last_error: last_error(same.iter().filter_map(|r| r.last_error.as_ref())),
     }
 }
 
@@ -245,8 +220,18 @@ fn merge_sink(sink: &SinkReport, same: &[&SinkReport]) -> SinkFigures {
             .iter()
             .filter_map(|s| s.preflight.clone())
             .max_by_key(|preflight| preflight.time),
-        last_error: newest(same.iter().filter_map(|s| s.last_error.as_ref())),
+        last_error: last_error(same.iter().filter_map(|s| s.last_error.as_ref())),
     }
+}
+
+/// The newest of several pods' errors.
+fn last_error<'a>(errors: impl Iterator<Item = &'a LastError>) -> Option<SinkError> {
+    let error = errors.max_by_key(|error| error.time)?;
+    Some(SinkError {
+        reason: error.reason.clone(),
+        message: error.message.clone(),
+        time: error.time.map(|time| Time(seconds(time))),
+    })
 }
 
 /// The newest of several errors.
@@ -272,7 +257,7 @@ mod tests {
     fn counts(unauthorized: i64) -> ProcessCounts {
         ProcessCounts {
             unauthorized,
-            ignored: 0,
+            ..ProcessCounts::default()
         }
     }
 

@@ -89,10 +89,8 @@ impl RedisState {
     }
 }
 
-/// A pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodState {
-    /// Its uid.
     pub uid: String,
     /// Its address, when it has one.
     pub address: Option<String>,
@@ -278,7 +276,7 @@ fn owner(pod: &Pod) -> Option<Name> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
+    #![allow(clippy::needless_pass_by_value)]
 
     use super::*;
     use serde_json::json;

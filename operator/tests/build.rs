@@ -1,12 +1,6 @@
 //! What is built, as files: `UPDATE_SNAPSHOTS=1 cargo test -p leadgate-operator --test build` writes them anew.
 
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(unreachable_pub)]
 
 mod common;
 

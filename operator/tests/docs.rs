@@ -1,8 +1,6 @@
 //! Every reason that a condition can have is explained: docs/troubleshooting.md is made from the list. Out of step?
 //! `make generate` writes the generated part anew.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,12 +1,6 @@
 //! Which mistakes are found, and what is said about them.
 
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(unreachable_pub)]
 
 mod common;
 

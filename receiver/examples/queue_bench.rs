@@ -2,12 +2,7 @@
 //!
 //! Without a URL it tries SQLite in a temporary directory. With Redis, what the server used is asked of it.
 //! Figures of one run are comparable with each other, not with another machine's.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::cast_precision_loss,
-    clippy::print_stdout
-)]
+#![allow(clippy::cast_precision_loss, clippy::print_stdout)]
 
 use std::{
     sync::Arc,

@@ -1,11 +1,6 @@
 //! What one lead costs before the queue: verification, parsing, mapping and validation, in microseconds on one core.
 //! `cargo run --release --example source_bench`; part of `make bench`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::cast_precision_loss
-)]
+#![allow(clippy::cast_precision_loss)]
 
 use std::hint::black_box;
 use std::time::Instant;

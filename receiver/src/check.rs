@@ -1,11 +1,11 @@
-//! `leadgate-receiver --check`: everything that is wrong with a folder of manifests, before anything runs.
+//! `leadgate-receiver check`: everything that is wrong with a folder of manifests, before anything runs.
 
 use std::fmt::Write as _;
 
 use serde_json::json;
 
 use crate::cli::OutputFormat;
-use crate::config::Config;
+use crate::config::{Config, Problem};
 
 /// What to print, and whether the manifests can run. Everything goes to one stream, so that a pipe keeps the order.
 pub fn report(config: &Config, format: OutputFormat) -> (String, bool) {
@@ -18,7 +18,7 @@ pub fn report(config: &Config, format: OutputFormat) -> (String, bool) {
                 "valid": errors == 0,
                 "leadWebhooks": webhooks,
                 "crmSinks": sinks,
-                "problems": problems().collect::<Vec<_>>(),
+                "problems": problems().map(Problem::report).collect::<Vec<_>>(),
             });
             format!("{report:#}\n")
         }

@@ -1,21 +1,80 @@
 //! The command line: every flag has a `LEADGATE_…` variable.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Folders;
-use crate::nearest::did_you_mean;
-
-/// Shown below the flags: these take flags of their own.
-const COMMANDS: &str = "Commands:
-  leadgate-receiver try --manifests DIR --webhook NAME --payload FILE   show how a request would be processed, without sending anything
-  leadgate-receiver presets [NAME]                                     list the presets, or print one";
+use crate::dry_run::Try;
 
 /// Receives leads by webhook, stores them durably, and delivers each one to a CRM once and in order.
+///
+/// Without a command it runs: `leadgate-receiver --manifests DIR` is `leadgate-receiver run --manifests DIR`.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "leadgate-receiver", version, about, after_help = COMMANDS)]
+#[command(
+    name = "leadgate-receiver",
+    version,
+    about,
+    long_about,
+    subcommand_required = true
+)]
+pub struct Program {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Receive leads and deliver them; what is done when no command is given.
+    Run(Box<Cli>),
+    /// Check the manifests, print every problem, and exit: 0 when there is no error.
+    Check(Box<Check>),
+    /// Show what a webhook would make of a request, without sending or storing anything.
+    Try(Try),
+    /// List the known senders, or print the preset of one.
+    Presets {
+        /// The preset to print.
+        name: Option<String>,
+    },
+}
+
+/// `check`: takes the flags that the receiver will run with.
+#[derive(Debug, Clone, Args)]
+pub struct Check {
+    /// Those flags; what does not concern manifests is not looked at.
+    #[command(flatten)]
+    pub receiver: Cli,
+    /// How to print what was found: text, or json for editors and pipelines.
+    #[arg(short, long, default_value = "text")]
+    pub output: OutputFormat,
+}
+
+impl Program {
+    /// Reads what was typed. Flags alone mean `run`; `--check` among them means `check`, as it did before there were
+    /// commands.
+    pub fn of(mut words: Vec<OsString>) -> Self {
+        let asks = |word: &str| ["-h", "--help", "-V", "--version"].contains(&word);
+        let first = words.get(1).map(|word| word.to_string_lossy().into_owned());
+        if first.is_none_or(|word| word.starts_with('-') && !asks(&word)) {
+            let command = match words.iter().position(|word| word == "--check") {
+                Some(place) => {
+                    words.remove(place);
+                    "check"
+                }
+                None => "run",
+            };
+            words.insert(words.len().min(1), command.into());
+        }
+        Self::parse_from(words)
+    }
+}
+
+/// The flags of `run`.
+#[derive(Debug, Clone, Args)]
 pub struct Cli {
     /// Directory of manifests: LeadWebhook, CrmSink and, for local use, Secret.
     #[arg(long, env = "LEADGATE_MANIFESTS", value_name = "DIR")]
@@ -83,12 +142,6 @@ pub struct Cli {
     /// this machine can post: plain HTTP on loopback, without a proxy.
     #[arg(long, env = "LEADGATE_ALLOW_LOCAL_ADDRESSES")]
     pub allow_local_addresses: bool,
-    /// Check the manifests, print all problems and exit; the exit status is 0 if there is no error.
-    #[arg(long)]
-    pub check: bool,
-    /// Output format of --check: text, or json for editors and pipelines.
-    #[arg(short, long, default_value = "text", requires = "check")]
-    pub output: OutputFormat,
     /// Log format.
     #[arg(long, env = "LEADGATE_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
@@ -98,12 +151,6 @@ pub struct Cli {
     /// Memory for in-flight request bodies, in MiB.
     #[arg(long, env = "LEADGATE_BODY_MEMORY", value_name = "MIB", default_value_t = 128)]
     pub body_memory: usize,
-}
-
-/// What to answer to a first word that is neither a command nor a flag.
-pub fn no_such_command(word: &str) -> anyhow::Error {
-    let meant = did_you_mean(word, ["try", "presets"]).unwrap_or_default();
-    anyhow::anyhow!("there is no command {word}{meant} (--help lists commands and flags)")
 }
 
 /// Log format.

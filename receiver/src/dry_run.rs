@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use clap::Parser;
+use clap::Args;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use leadgate_crds::common::Duration;
 use serde_json::Value;
 
 use crate::config::{self, Config, Folders};
@@ -16,9 +17,8 @@ use crate::source::auth::RawRequest;
 use crate::source::{ChallengeAnswer, Element, Other, Parsed, Refusal, Submission, Webhook};
 use crate::time::epoch_ms;
 
-/// Shows how a webhook would process a request, without sending or storing anything.
-#[derive(Debug, Clone, Parser)]
-#[command(name = "leadgate-receiver try", bin_name = "leadgate-receiver try")]
+/// The flags of `try`.
+#[derive(Debug, Clone, Args)]
 pub struct Try {
     /// Directory of manifests.
     #[arg(long, env = "LEADGATE_MANIFESTS", value_name = "DIR")]
@@ -180,7 +180,7 @@ pub fn report(
         Err(Refusal::Invalid(problems)) => {
             line(
                 "validation",
-                &format!("refused (400): {} problem(s)", problems.len()),
+                &format!("refused (400): {}", counted(problems.len())),
             );
             for problem in &problems {
                 line("", &in_words(problem));
@@ -200,7 +200,7 @@ pub fn report(
                 let _ = writeln!(others, "{:<16}ignored: {reason}", "element");
             }
             Element::Other(Other::Refused { problems, .. }) => {
-                let _ = writeln!(others, "{:<16}rejected: {} problem(s)", "element", problems.len());
+                let _ = writeln!(others, "{:<16}rejected: {}", "element", counted(problems.len()));
                 for problem in &problems {
                     let _ = writeln!(others, "{:<16}{}", "", in_words(problem));
                 }
@@ -209,6 +209,13 @@ pub fn report(
     }
     out.push_str(&others);
     (out, accepted && verified.is_ok())
+}
+
+fn counted(problems: usize) -> String {
+    match problems {
+        1 => "1 problem".to_owned(),
+        n => format!("{n} problems"),
+    }
 }
 
 fn in_words(problem: &Problem) -> String {
@@ -235,8 +242,9 @@ fn describe(
     line(
         "idempotency",
         &format!(
-            "from {}: {parts}; remembered for {:?}",
-            submission.key.from, submission.key.window
+            "from {}: {parts}; remembered for {}",
+            submission.key.from,
+            Duration::from(submission.key.window)
         ),
     );
     let mut payload: Value = serde_json::from_slice(&submission.payload).unwrap_or(Value::Null);

@@ -57,7 +57,6 @@ fn unicode_escape(text: &[u8]) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::{Value, json};
 
     fn mended(text: &str) -> Option<Value> {

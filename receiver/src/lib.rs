@@ -4,6 +4,13 @@
 //! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`; `ids`, `time`, `failure`,
 //! `throttle` and `outbound` lie under all of them.
 
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
 pub mod admin;
 pub mod check;
 pub mod cli;
@@ -22,6 +29,7 @@ pub mod log_limit;
 pub mod metrics;
 mod nearest;
 pub mod outbound;
+pub mod outcomes;
 pub mod queue;
 pub mod run;
 pub mod runtime;

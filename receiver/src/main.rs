@@ -1,34 +1,29 @@
 //! `leadgate-receiver`.
 
-use std::ffi::OsStr;
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
-use leadgate_receiver::cli::{Cli, LogFormat, no_such_command};
-use leadgate_receiver::dry_run::{self, Try};
+use leadgate_receiver::cli::{Check, Cli, Command, LogFormat, Program};
 use leadgate_receiver::source::preset;
-use leadgate_receiver::{check, config, run, runtime, shown};
+use leadgate_receiver::{check, config, dry_run, run, runtime, shown};
 use tracing_subscriber::EnvFilter;
 
 /// What strangers do wrong is at most a warning of the HTTP/2 library, which knows no limit. `--log` may say otherwise.
 const QUIET: &str = "h2=error";
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
-    let program = arguments.next().unwrap_or_default();
-    let command = arguments.next();
-    let (command, result) = match command.as_deref().and_then(OsStr::to_str) {
-        Some("try") => {
-            let cli = Try::parse_from(std::iter::once(program).chain(arguments));
-            (" try", dry_run::run(&cli))
-        }
-        Some("presets") => {
-            let name = arguments.next();
-            (" presets", presets(name.as_deref().and_then(OsStr::to_str)))
-        }
-        Some(word) if !word.starts_with('-') => ("", Err(no_such_command(word))),
-        _ => ("", receive(Cli::parse())),
+    let (command, result) = match Program::of(std::env::args_os().collect()).command {
+        Command::Run(cli) => ("", receive(*cli)),
+        Command::Check(cli) => ("", check(&cli)),
+        Command::Try(cli) => (" try", dry_run::run(&cli)),
+        Command::Presets { name } => (" presets", presets(name.as_deref())),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -41,15 +36,16 @@ fn main() -> ExitCode {
 }
 
 fn receive(cli: Cli) -> anyhow::Result<bool> {
-    if cli.check {
-        let (report, fine) = check::report(&config::load(&cli.folders(), None), cli.output);
-        shown::print(&report)?;
-        return Ok(fine);
-    }
     logging(&cli).context("--log")?;
     let runtime = runtime::build().context("no async runtime")?;
     runtime.block_on(run::run(cli))?;
     Ok(true)
+}
+
+fn check(cli: &Check) -> anyhow::Result<bool> {
+    let (report, fine) = check::report(&config::load(&cli.receiver.folders(), None), cli.output);
+    shown::print(&report)?;
+    Ok(fine)
 }
 
 /// Lists the presets, or prints one as it is shipped.

@@ -6,20 +6,22 @@
 mod latency;
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use leadgate_crds::report::{LastError, RefusedProperty};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use serde::Serialize;
 
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::Problem;
+use crate::outcomes::{DeliveryOutcome, RequestOutcome};
 pub use latency::Latency;
 
 /// Labels of a request.
@@ -28,32 +30,32 @@ pub struct RequestLabels {
     /// `namespace/name`; empty where no webhook has the path.
     pub webhook: String,
     /// What became of it.
-    pub outcome: &'static str,
+    pub outcome: RequestOutcome,
 }
 
 /// Labels of a connection's end.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ConnectionLabels {
     /// A fixed word.
     pub reason: &'static str,
 }
 
 /// Labels of what belongs to a webhook.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct WebhookLabels {
     /// `namespace/name`.
     pub webhook: String,
 }
 
 /// Labels of what belongs to a sink.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SinkLabels {
     /// `namespace/name`.
     pub sink: String,
 }
 
 /// Labels of a refused proof.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct UnauthorizedLabels {
     /// `namespace/name`.
     pub webhook: String,
@@ -62,7 +64,7 @@ pub struct UnauthorizedLabels {
 }
 
 /// Labels of a proof that one of several secrets made.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ProofLabels {
     /// `namespace/name`.
     pub webhook: String,
@@ -71,7 +73,7 @@ pub struct ProofLabels {
 }
 
 /// Labels of a lead's field that is not as it was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct FieldLabels {
     /// `namespace/name`.
     pub webhook: String,
@@ -87,11 +89,11 @@ pub struct DeliveryLabels {
     /// `namespace/name`.
     pub sink: String,
     /// What became of it.
-    pub outcome: &'static str,
+    pub outcome: DeliveryOutcome,
 }
 
 /// Labels of a route from webhook to sink.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RouteLabels {
     /// `namespace/name`.
     pub webhook: String,
@@ -105,13 +107,6 @@ const SECONDS: [f64; 20] = [
     1800.0, 7200.0, 86_400.0,
 ];
 
-/// A histogram of seconds by labels.
-type Seconds<L> = Family<L, Histogram, fn() -> Histogram>;
-
-fn seconds() -> Histogram {
-    Histogram::new(SECONDS)
-}
-
 fn proof_labels(webhook: &WebhookId, number: usize) -> ProofLabels {
     ProofLabels {
         webhook: webhook.to_string(),
@@ -124,35 +119,10 @@ pub const KEY_CONFLICT: &str = "leads came with the idempotency key of another l
     content differs: the key is not unique; add parts to idempotency.key that distinguish submissions, such as the site \
     and the form besides the entry number";
 
-/// The last failure of a route, for `/status`. Holds no personal data.
-#[derive(Debug, Clone, Serialize)]
-pub struct LastError {
-    /// A CamelCase word.
-    pub reason: String,
-    /// In words.
-    pub message: String,
-    /// RFC 3339.
-    pub time: String,
-}
-
 type RouteKey = (WebhookId, SinkId);
 
-/// A property that a CRM did not take, for `/status`: leads were delivered without it.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Refusals {
-    /// The CRM's name of it.
-    pub property: String,
-    /// A CamelCase word, of the last time.
-    pub reason: String,
-    /// How often, since the start of this process.
-    pub count: u64,
-    /// RFC 3339.
-    pub last_time: String,
-}
-
 /// Labels of a CRM property; only those that the sink's mapping names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PropertyLabels {
     /// `namespace/name`.
     pub sink: String,
@@ -160,201 +130,177 @@ pub struct PropertyLabels {
     pub property: String,
 }
 
-/// Every metric of the process.
-pub struct Metrics {
-    registry: Registry,
-    /// Requests by webhook and outcome.
-    pub requests: Family<RequestLabels, Counter>,
-    /// From the first byte to the answer, for accepted leads.
-    pub accept_latency: Family<WebhookLabels, Histogram, fn() -> Histogram>,
-    /// Leads that were accepted although another lead had their idempotency key.
-    pub key_conflicts: Family<WebhookLabels, Counter>,
-    /// Refused proofs by reason.
-    pub unauthorized: Family<UnauthorizedLabels, Counter>,
-    /// Accepted proofs by secret, of webhooks that have several.
-    pub proofs: Family<ProofLabels, Counter>,
-    /// Connections that were ended or refused, by reason.
-    pub connections_ended: Family<ConnectionLabels, Counter>,
-    /// Fields that were left out of accepted leads, or cut.
-    pub fields_left_out: Family<FieldLabels, Counter>,
-    /// Elements of batches that were refused while others were accepted.
-    pub items_rejected: Family<WebhookLabels, Counter>,
-    /// Deliveries by sink and outcome.
-    pub deliveries: Family<DeliveryLabels, Counter>,
-    /// Leads that were delivered without a property, by sink and property.
-    pub refused_properties: Family<PropertyLabels, Counter>,
-    /// One call to a CRM.
-    pub crm_latency: Family<SinkLabels, Histogram, fn() -> Histogram>,
-    /// From acceptance to the CRM's confirmation.
-    pub speed_to_lead: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    /// Failed calls to the queue.
-    pub queue_errors: Counter,
-    /// Leads that wait, by sink.
-    pub queue_depth: Family<SinkLabels, Gauge>,
-    /// Age of the oldest of them in seconds.
-    pub queue_age: Family<SinkLabels, Gauge<f64, AtomicU64>>,
-    /// Dead leads, by sink.
-    pub dead: Family<SinkLabels, Gauge>,
-    /// Held leads, by sink.
-    pub held: Family<SinkLabels, Gauge>,
-    /// Leads of sinks that are not configured.
-    pub orphaned: Family<SinkLabels, Gauge>,
-    /// Leads that no sink takes, by webhook.
-    pub unrouted: Family<WebhookLabels, Gauge>,
-    /// Whether a sink is paused.
-    pub paused: Family<SinkLabels, Gauge>,
-    /// One durable write to the store, in seconds.
-    pub write_latency: Gauge<f64, AtomicU64>,
-    /// What the store holds, in bytes.
-    pub store_bytes: Gauge,
-    /// What the store may hold, in bytes; 0: no limit is known.
-    pub store_max_bytes: Gauge,
-    /// Problems in the manifests.
-    pub config_problems: Gauge,
-    /// Reloads of the manifests.
-    pub reloads: Counter,
-    latencies: Mutex<HashMap<RouteKey, Latency>>,
-    last_errors: Mutex<HashMap<RouteKey, LastError>>,
-    refusals: Mutex<BTreeMap<(SinkId, String), Refusals>>,
+/// A metric, or what a family has of it for each set of labels.
+trait Fresh {
+    /// With nothing counted.
+    fn fresh() -> Self;
+    /// Has a series, so that it is written although nothing was counted.
+    fn show(&self) {}
+}
+
+impl Fresh for Counter {
+    fn fresh() -> Self {
+        Self::default()
+    }
+}
+
+impl Fresh for Gauge {
+    fn fresh() -> Self {
+        Self::default()
+    }
+}
+
+impl Fresh for Gauge<f64, AtomicU64> {
+    fn fresh() -> Self {
+        Self::default()
+    }
+}
+
+impl Fresh for Histogram {
+    /// Of seconds, which is all that is measured.
+    fn fresh() -> Self {
+        Self::new(SECONDS)
+    }
+}
+
+impl<L: Labels, M: Fresh> Fresh for Family<L, M> {
+    fn fresh() -> Self {
+        Self::new_with_constructor(M::fresh)
+    }
+
+    fn show(&self) {
+        let _ = self.get_or_create(&L::example());
+    }
+}
+
+/// Labels of which there is an example, for the documents.
+trait Labels: Clone + Eq + Hash {
+    fn example() -> Self;
+}
+
+impl<L: Default + Clone + Eq + Hash> Labels for L {
+    fn example() -> Self {
+        Self::default()
+    }
+}
+
+impl Labels for RequestLabels {
+    fn example() -> Self {
+        Self {
+            webhook: String::new(),
+            outcome: RequestOutcome::Accepted,
+        }
+    }
+}
+
+impl Labels for DeliveryLabels {
+    fn example() -> Self {
+        Self {
+            sink: String::new(),
+            outcome: DeliveryOutcome::Delivered,
+        }
+    }
+}
+
+/// Declares every metric: its field, the name and the help with which it is registered, and its unit if it has one.
+macro_rules! metrics {
+    ($($field:ident: $metric:ty = $name:literal $($unit:ident)?, $help:literal;)+) => {
+        /// Every metric of the process.
+        pub struct Metrics {
+            registry: Registry,
+            $(#[doc = $help] pub $field: $metric,)+
+            latencies: Mutex<HashMap<RouteKey, Latency>>,
+            last_errors: Mutex<HashMap<RouteKey, LastError>>,
+            refusals: Mutex<BTreeMap<(SinkId, String), RefusedProperty>>,
+        }
+
+        impl Metrics {
+            /// Registers everything.
+            pub fn new() -> Self {
+                let mut registry = Registry::with_prefix("leadgate");
+                Self {
+                    $($field: {
+                        let metric = <$metric>::fresh();
+                        metrics!(@register registry, $name, $help, metric.clone() $(, $unit)?);
+                        metric
+                    },)+
+                    latencies: Mutex::default(),
+                    last_errors: Mutex::default(),
+                    refusals: Mutex::default(),
+                    registry,
+                }
+            }
+
+            /// With a series of each metric: what has none is not written.
+            pub fn examples() -> Self {
+                let metrics = Self::new();
+                $(metrics.$field.show();)+
+                metrics
+            }
+        }
+    };
+    (@register $registry:ident, $name:literal, $help:literal, $metric:expr) => {
+        $registry.register($name, $help, $metric)
+    };
+    (@register $registry:ident, $name:literal, $help:literal, $metric:expr, $unit:ident) => {
+        $registry.register_with_unit($name, $help, Unit::$unit, $metric)
+    };
+}
+
+metrics! {
+    requests: Family<RequestLabels, Counter> = "requests",
+        "Requests, by webhook and outcome";
+    accept_latency: Family<WebhookLabels, Histogram> = "accept_duration" Seconds,
+        "Time to accept a request";
+    key_conflicts: Family<WebhookLabels, Counter> = "key_conflicts",
+        "Leads accepted although another lead has the same idempotency key";
+    unauthorized: Family<UnauthorizedLabels, Counter> = "unauthorized",
+        "Requests that failed authentication, by webhook and reason";
+    proofs: Family<ProofLabels, Counter> = "proofs",
+        "Authenticated requests by index in secretRefs, for webhooks with several secrets; a secret whose counter stands still can be removed";
+    connections_ended: Family<ConnectionLabels, Counter> = "connections_ended",
+        "Connections closed by the receiver, by reason: silent (no request arrived), slow (a request or its response took too long), crowded (the connection limit was reached), refused (the operating system had no resources)";
+    fields_left_out: Family<FieldLabels, Counter> = "fields_left_out",
+        "Fields that were left out of accepted leads or truncated, by webhook, field and reason";
+    items_rejected: Family<WebhookLabels, Counter> = "items_rejected",
+        "Elements of a request that were rejected while others were accepted";
+    deliveries: Family<DeliveryLabels, Counter> = "deliveries",
+        "Delivery attempts, by sink and outcome";
+    refused_properties: Family<PropertyLabels, Counter> = "refused_properties",
+        "Leads delivered without a property that the CRM rejects";
+    crm_latency: Family<SinkLabels, Histogram> = "crm_request_duration" Seconds,
+        "Duration of a call to the CRM";
+    speed_to_lead: Family<RouteLabels, Histogram> = "speed_to_lead" Seconds,
+        "Time from acceptance to delivery";
+    queue_errors: Counter = "queue_errors",
+        "Failed calls to the queue";
+    queue_depth: Family<SinkLabels, Gauge> = "queue_depth",
+        "Pending leads";
+    queue_age: Family<SinkLabels, Gauge<f64, AtomicU64>> = "queue_oldest_age" Seconds,
+        "Age of the oldest pending lead";
+    dead: Family<SinkLabels, Gauge> = "dead_leads",
+        "Leads in the set dead: delivery failed permanently";
+    held: Family<SinkLabels, Gauge> = "held_leads",
+        "Leads in the set held: a person must decide which record they belong to";
+    orphaned: Family<SinkLabels, Gauge> = "orphaned_leads",
+        "Pending leads and dead letters of a sink that is not configured";
+    unrouted: Family<WebhookLabels, Gauge> = "unrouted_leads",
+        "Leads that no sink of their webhook receives";
+    paused: Family<SinkLabels, Gauge> = "sink_paused",
+        "1 if the sink is paused or its circuit is open, else 0";
+    write_latency: Gauge<f64, AtomicU64> = "queue_write_duration" Seconds,
+        "Duration of a durable write to the queue";
+    store_bytes: Gauge = "queue_store" Bytes,
+        "Used size of the queue, if it has a limit";
+    store_max_bytes: Gauge = "queue_store_max" Bytes,
+        "Maximum size of the queue; 0 if no limit is known";
+    config_problems: Gauge = "config_problems",
+        "Problems in the manifests";
+    reloads: Counter = "config_reloads",
+        "Reloads of the manifests";
 }
 
 impl Metrics {
-    /// Registers everything.
-    pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("leadgate");
-        macro_rules! register {
-            ($name:literal, $help:literal, $metric:expr) => {{
-                let metric = $metric;
-                registry.register($name, $help, metric.clone());
-                metric
-            }};
-            ($name:literal, $help:literal, $unit:expr, $metric:expr) => {{
-                let metric = $metric;
-                registry.register_with_unit($name, $help, $unit, metric.clone());
-                metric
-            }};
-        }
-        Self {
-            requests: register!("requests", "Requests, by webhook and outcome", Family::default()),
-            accept_latency: register!(
-                "accept_duration",
-                "Time to accept a request",
-                Unit::Seconds,
-                Seconds::new_with_constructor(seconds as fn() -> Histogram)
-            ),
-            key_conflicts: register!(
-                "key_conflicts",
-                "Leads accepted although another lead has the same idempotency key",
-                Family::default()
-            ),
-            unauthorized: register!(
-                "unauthorized",
-                "Requests that failed authentication, by webhook and reason",
-                Family::default()
-            ),
-            proofs: register!(
-                "proofs",
-                "Authenticated requests by index in secretRefs, for webhooks with several secrets; a secret whose counter stands still can be removed",
-                Family::default()
-            ),
-            connections_ended: register!(
-                "connections_ended",
-                "Connections closed by the receiver, by reason: silent (no request arrived), slow (a request or its response took too long), crowded \
-                 (the connection limit was reached), refused (the operating system had no resources)",
-                Family::default()
-            ),
-            fields_left_out: register!(
-                "fields_left_out",
-                "Fields that were left out of accepted leads or truncated, by webhook, field and reason",
-                Family::default()
-            ),
-            items_rejected: register!(
-                "items_rejected",
-                "Elements of a request that were rejected while others were accepted",
-                Family::default()
-            ),
-            deliveries: register!(
-                "deliveries",
-                "Delivery attempts, by sink and outcome",
-                Family::default()
-            ),
-            refused_properties: register!(
-                "refused_properties",
-                "Leads delivered without a property that the CRM rejects",
-                Family::default()
-            ),
-            crm_latency: register!(
-                "crm_request_duration",
-                "Duration of a call to the CRM",
-                Unit::Seconds,
-                Seconds::new_with_constructor(seconds as fn() -> Histogram)
-            ),
-            speed_to_lead: register!(
-                "speed_to_lead",
-                "Time from acceptance to delivery",
-                Unit::Seconds,
-                Seconds::new_with_constructor(seconds as fn() -> Histogram)
-            ),
-            queue_errors: register!("queue_errors", "Failed calls to the queue", Counter::default()),
-            queue_depth: register!("queue_depth", "Pending leads", Family::default()),
-            queue_age: register!(
-                "queue_oldest_age",
-                "Age of the oldest pending lead",
-                Unit::Seconds,
-                Family::default()
-            ),
-            dead: register!(
-                "dead_leads",
-                "Leads in the set dead: delivery failed permanently",
-                Family::default()
-            ),
-            held: register!(
-                "held_leads",
-                "Leads in the set held: a person must decide which record they belong to",
-                Family::default()
-            ),
-            orphaned: register!(
-                "orphaned_leads",
-                "Pending leads and dead letters of a sink that is not configured",
-                Family::default()
-            ),
-            unrouted: register!(
-                "unrouted_leads",
-                "Leads that no sink of their webhook receives",
-                Family::default()
-            ),
-            paused: register!(
-                "sink_paused",
-                "1 if the sink is paused or its circuit is open, else 0",
-                Family::default()
-            ),
-            write_latency: register!(
-                "queue_write_duration",
-                "Duration of a durable write to the queue",
-                Unit::Seconds,
-                Gauge::default()
-            ),
-            store_bytes: register!(
-                "queue_store",
-                "Used size of the queue, if it has a limit",
-                Unit::Bytes,
-                Gauge::default()
-            ),
-            store_max_bytes: register!(
-                "queue_store_max",
-                "Maximum size of the queue; 0 if no limit is known",
-                Unit::Bytes,
-                Gauge::default()
-            ),
-            config_problems: register!("config_problems", "Problems in the manifests", Gauge::default()),
-            reloads: register!("config_reloads", "Reloads of the manifests", Counter::default()),
-            latencies: Mutex::default(),
-            last_errors: Mutex::default(),
-            refusals: Mutex::default(),
-            registry,
-        }
-    }
-
     /// The text that Prometheus reads.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::with_capacity(16_384);
@@ -415,19 +361,19 @@ impl Metrics {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         let known = refusals
             .entry((sink.clone(), property.to_owned()))
-            .or_insert_with(|| Refusals {
+            .or_insert_with(|| RefusedProperty {
                 property: property.to_owned(),
-                reason: reason.to_owned(),
+                reason: String::new(),
                 count: 0,
-                last_time: String::new(),
+                last_time: None,
             });
         reason.clone_into(&mut known.reason);
         known.count += 1;
-        known.last_time = jiff::Timestamp::now().to_string();
+        known.last_time = Some(jiff::Timestamp::now());
     }
 
     /// What leads of a sink were delivered without.
-    pub fn refusals(&self, sink: &SinkId) -> Vec<Refusals> {
+    pub fn refusals(&self, sink: &SinkId) -> Vec<RefusedProperty> {
         let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         refusals
             .iter()
@@ -441,7 +387,7 @@ impl Metrics {
         let error = LastError {
             reason: reason.to_owned(),
             message: message.to_owned(),
-            time: jiff::Timestamp::now().to_string(),
+            time: Some(jiff::Timestamp::now()),
         };
         let mut errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
         errors.insert((webhook.clone(), sink.clone()), error);

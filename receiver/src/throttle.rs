@@ -14,7 +14,6 @@ use crate::ids::{SinkId, WebhookId};
 /// At most `requests` in any window of `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Requests.
     pub requests: u32,
     /// Window.
     pub per: Duration,

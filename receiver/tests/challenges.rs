@@ -1,11 +1,5 @@
 //! Handshakes that a user writes: answered as told, refused where an answer would help to forge a lead.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::needless_pass_by_value
-)]
+#![allow(clippy::needless_pass_by_value)]
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, Method};

@@ -1,11 +1,5 @@
 //! What an evaluation may cost, whatever the expression and the body: expressions made to be expensive, over bodies made
 //! for them, with an allocator that knows what they really took. A program of its own: the allocator counts all threads.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 #[allow(dead_code)]
 #[path = "fuzz/choices.rs"]

@@ -1,10 +1,4 @@
 //! One bit of what was signed is changed, anywhere: the request is refused, whatever the sender's scheme.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

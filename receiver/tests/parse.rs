@@ -1,10 +1,4 @@
 //! What becomes of a verified request: batches, routes, identities, addresses.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use std::net::IpAddr;
 

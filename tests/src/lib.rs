@@ -13,12 +13,6 @@
 //! * [`wire`] is HTTP by hand, for what no client library would send.
 //! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
 //! * [`node`] is a real Kubernetes node with Leadgate installed by its chart.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 pub mod authority;
 pub mod bench;

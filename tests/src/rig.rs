@@ -1,12 +1,5 @@
 //! A receiver that delivers to a simulated HubSpot, with the calls that scenarios make.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
-
 use std::future::Future;
 use std::time::Duration;
 

@@ -1,11 +1,5 @@
 //! A real CRM: django-crm on PostgreSQL, fed by the real receiver with the manifest of `examples/crms`. `make test-crm`
 //! runs it; `tests/django_crm/serve` installs and starts the CRM, and says what is missing.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -1,6 +1,5 @@
 //! Four receivers, one CRM, resends, racing copies, lost answers: one record a person, the last lead in it, for each kind of
 //! sink. The full size (20,000 leads) is `make soak`.
-#![allow(clippy::unwrap_used, clippy::panic)] // a test stops at the first broken assumption
 
 use std::time::Duration;
 

@@ -1,10 +1,4 @@
 //! Handshakes of one's own over HTTP: what a sender asks, and what a stranger gets.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use leadgate_tests::receiver::{Options, Receiver};

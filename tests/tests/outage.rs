@@ -1,11 +1,5 @@
 //! The store is gone, and comes back: senders are told so within a second, nothing acknowledged is lost, the log stays
 //! readable, and strangers never reach the store at all.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 use std::path::Path;
 use std::process::Command;

@@ -1,10 +1,4 @@
 //! jsforce as the referee of the Salesforce simulator: it was written against the real API, not by us.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 use std::path::Path;
 

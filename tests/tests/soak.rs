@@ -1,10 +1,4 @@
 //! A few rounds of the crash test; `make soak` runs a hundred of each queue kind.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 use leadgate_tests::soak::{Plan, QueueKind, run};
 

@@ -1,11 +1,5 @@
 //! Senders that only notify, and senders that first ask: Meta's notification becomes a complete lead, from Meta's host
 //! only, and its handshake is answered without signing anything for strangers.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     common::{Condition, Time, is_default},
+    counts::DeliveryCounts,
     lead_webhook::SinkError,
 };
 
@@ -61,18 +62,9 @@ impl Default for CrmSinkStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CrmSinkStatusLeads {
-    /// Pending deliveries.
-    #[serde(default)]
-    pub pending: i64,
-    /// Deliveries that are held until a person decides.
-    #[serde(default)]
-    pub held: i64,
-    /// Deliveries that failed permanently.
-    #[serde(default)]
-    pub dead: i64,
-    /// Deliveries that the CRM confirmed.
-    #[serde(default)]
-    pub delivered: i64,
+    /// Counts that the stores keep.
+    #[serde(flatten)]
+    pub deliveries: DeliveryCounts,
     /// The age of the oldest pending delivery in seconds.
     #[serde(default)]
     pub oldest_pending_seconds: i64,

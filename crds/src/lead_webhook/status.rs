@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Condition, Time, is_default};
+use crate::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
 
 /// The observed state of a LeadWebhook and of its leads. Counts cover the time since the LeadWebhook was created, over
 /// all pods.
@@ -75,36 +76,15 @@ impl Default for LeadWebhookStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadWebhookStatusLeads {
-    /// Accepted leads.
-    #[serde(default)]
-    pub accepted: i64,
-    /// Resends of leads that had already been accepted.
-    #[serde(default)]
-    pub duplicates: i64,
-    /// Requests answered with 4xx because of their content.
-    #[serde(default)]
-    pub rejected: i64,
-    /// Requests answered with 401 or 403.
-    #[serde(default)]
-    pub unauthorized: i64,
-    /// Requests that `payload.accept` ignored.
-    #[serde(default)]
-    pub ignored: i64,
-    /// Leads that are kept because no sink receives them.
-    #[serde(default)]
-    pub unrouted: i64,
-    /// Deliveries that a CRM confirmed, over all sinks.
-    #[serde(default)]
-    pub delivered: i64,
-    /// Pending deliveries, over all sinks.
-    #[serde(default)]
-    pub pending: i64,
-    /// Deliveries that are held until a person decides, over all sinks.
-    #[serde(default)]
-    pub held: i64,
-    /// Deliveries that failed permanently, over all sinks.
-    #[serde(default)]
-    pub dead: i64,
+    /// Counts that the store keeps.
+    #[serde(flatten)]
+    pub stored: StoredCounts,
+    /// Counts of the pods, added up.
+    #[serde(flatten)]
+    pub process: ProcessCounts,
+    /// Deliveries over all sinks.
+    #[serde(flatten)]
+    pub deliveries: DeliveryCounts,
     /// The time at which the last lead was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_accepted_time: Option<Time>,
@@ -116,18 +96,9 @@ pub struct LeadWebhookStatusLeads {
 pub struct LeadWebhookStatusSink {
     /// The name of the CrmSink.
     pub name: String,
-    /// Pending deliveries.
-    #[serde(default)]
-    pub pending: i64,
-    /// Deliveries that the CRM confirmed.
-    #[serde(default)]
-    pub delivered: i64,
-    /// Deliveries that are held until a person decides.
-    #[serde(default)]
-    pub held: i64,
-    /// Deliveries that failed permanently.
-    #[serde(default)]
-    pub dead: i64,
+    /// Counts of deliveries.
+    #[serde(flatten)]
+    pub deliveries: DeliveryCounts,
     /// The time from acceptance to delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,

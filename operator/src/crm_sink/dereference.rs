@@ -54,7 +54,7 @@ pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Dere
 /// Of two views of one store: counts of deliveries only grow, so the one with more of them is the newer one.
 fn newer(a: SinkFigures, b: SinkFigures) -> SinkFigures {
     let error = crate::stats::newest(a.last_error.iter().chain(&b.last_error));
-    let newest = if b.leads.delivered > a.leads.delivered {
+    let newest = if b.leads.deliveries.delivered > a.leads.deliveries.delivered {
         b
     } else {
         a

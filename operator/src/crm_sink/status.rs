@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use leadgate_crds::crm_sink::CrmSinkStatusLeads;
 use leadgate_crds::lead_webhook::SinkError;
 use leadgate_crds::reason::{FailureClass, FailureReason};
+use leadgate_crds::report::{Check, PreflightReport};
 use leadgate_crds::{CrmSink, CrmSinkStatus};
 
 use super::dereference::Dereferenced;
 use crate::conditions::{ConditionState, conditions, find};
 use crate::lead_webhook::validate::ValidationError;
 use crate::reasons::Reason;
-use crate::receivers::{Check, PreflightReport};
 use crate::stats::newest;
 
 /// How the check ended.
@@ -52,14 +52,8 @@ pub fn status(
 }
 
 fn count(status: &mut CrmSinkStatus, facts: &Dereferenced) {
-    let sum = |which: fn(&crate::receivers::SinkLeads) -> i64| -> i64 {
-        facts.figures.iter().map(|figures| which(&figures.leads)).sum()
-    };
     status.leads = CrmSinkStatusLeads {
-        pending: sum(|leads| leads.pending),
-        held: sum(|leads| leads.held),
-        dead: sum(|leads| leads.dead),
-        delivered: sum(|leads| leads.delivered),
+        deliveries: facts.figures.iter().map(|figures| figures.leads.deliveries).sum(),
         oldest_pending_seconds: rounded(
             facts
                 .figures
@@ -125,7 +119,12 @@ fn current_failure(status: &CrmSinkStatus, facts: &Dereferenced) -> Option<SinkE
             time: None,
         });
     }
-    refused(preflight(facts)).or_else(|| status.last_error.clone().filter(|_| status.leads.pending > 0))
+    refused(preflight(facts)).or_else(|| {
+        status
+            .last_error
+            .clone()
+            .filter(|_| status.leads.deliveries.pending > 0)
+    })
 }
 
 /// The newest look at the CRM.
@@ -216,7 +215,7 @@ fn connection(
     heard: bool,
     asked: Option<&PreflightReport>,
 ) -> (ConditionState, ConditionState) {
-    let delivered = heard && status.leads.delivered > 0;
+    let delivered = heard && status.leads.deliveries.delivered > 0;
     let said = |check: fn(&PreflightReport) -> &Option<Check>| {
         asked.is_some_and(|asked| check(asked).as_ref().is_some_and(|check| check.ok))
     };
@@ -274,7 +273,7 @@ fn delivering(
             "suspended by spec.suspend: leads are queued and not delivered",
         );
     }
-    if status.webhooks == 0 && status.leads.pending == 0 {
+    if status.webhooks == 0 && status.leads.deliveries.pending == 0 {
         return ConditionState::unknown(Reason::NoWebhooks, "no LeadWebhook references this sink");
     }
     if !heard {
@@ -294,7 +293,7 @@ fn delivering(
             &error.reason,
             format!(
                 "{} deliveries are pending; the last attempt failed: {}",
-                status.leads.pending, error.message
+                status.leads.deliveries.pending, error.message
             ),
         ),
         // Leads that carry such a property will be dead: better to know before the first one.

@@ -239,13 +239,13 @@ fn delivering(
     if let Some(statement) = paused(figures) {
         return statement;
     }
-    for route in figures.routes.iter().filter(|route| route.pending > 0) {
+    for route in figures.routes.iter().filter(|route| route.deliveries.pending > 0) {
         if let Some(error) = &route.last_error
             && error.time.as_ref().map(|t| t.0) > route.last_delivered_time.as_ref().map(|t| t.0)
         {
             let text = format!(
                 "CrmSink {}: {} deliveries are pending; the last attempt failed: {}: {}",
-                route.name, route.pending, error.reason, error.message
+                route.name, route.deliveries.pending, error.reason, error.message
             );
             return ConditionState::no(Reason::DeliveryFailing, text);
         }
@@ -253,7 +253,7 @@ fn delivering(
     if let Some(missed) = missed(webhook, status, figures) {
         return ConditionState::no(Reason::ObjectiveMissed, missed);
     }
-    if figures.accepted == 0 {
+    if figures.stored.accepted == 0 {
         return ConditionState::unknown(Reason::NoLeadsYet, "no lead has been accepted yet");
     }
     if !figures.hints.is_empty() {
@@ -263,11 +263,11 @@ fn delivering(
     let former: Vec<String> = figures
         .routes
         .iter()
-        .filter(|route| route.pending > 0 && !waiting::names(webhook, &route.name))
+        .filter(|route| route.deliveries.pending > 0 && !waiting::names(webhook, &route.name))
         .map(|route| {
             format!(
                 ", also {} to CrmSink {}, which spec.sinks no longer names",
-                route.pending, route.name
+                route.deliveries.pending, route.name
             )
         })
         .collect();
@@ -311,7 +311,7 @@ fn missed(webhook: &LeadWebhook, status: &LeadWebhookStatus, figures: &ReceiverS
         let oldest = figures
             .routes
             .iter()
-            .filter(|route| route.pending > 0)
+            .filter(|route| route.deliveries.pending > 0)
             .filter_map(|route| figures.sinks.get(&route.name))
             .map(|sink| sink.leads.oldest_pending_seconds)
             .max()

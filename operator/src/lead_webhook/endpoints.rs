@@ -14,11 +14,8 @@ use crate::rules::Rules;
 /// Where a webhook is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
-    /// Its path.
     pub path: String,
     /// The host names that are known; empty: its Service only, or an edge that somebody else made.
     pub hosts: Vec<String>,

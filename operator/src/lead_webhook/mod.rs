@@ -234,8 +234,8 @@ fn drain_state(
                 suspended: figures.suspended,
             }),
         told,
-        last_pending: last.pending,
-        last_accepted: last.accepted,
+        last_pending: last.deliveries.pending,
+        last_accepted: last.stored.accepted,
         since: Duration::from_secs(u64::try_from(since).unwrap_or_default()),
         timeout: webhook.spec.drain_timeout.get(),
     }

@@ -8,13 +8,14 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::runtime::reflector::ObjectRef;
 use leadgate_crds::LeadWebhook;
+use leadgate_crds::counts::ProcessCounts;
+use leadgate_crds::report::Report;
 
 use super::status::Observed;
 use super::waiting;
 use crate::context::{Context, name_of};
 use crate::names;
-use crate::receivers::Report;
-use crate::stats::{Counters, ProcessCounts, ReceiverStats, merge};
+use crate::stats::{Counters, ReceiverStats, merge};
 use crate::workloads::{Name, PodState};
 
 /// Between two times that a webhook's receivers are asked.
@@ -151,11 +152,8 @@ fn wake_sinks(webhook: &LeadWebhook, context: &Context) {
 }
 
 fn written_counts(webhook: &LeadWebhook) -> ProcessCounts {
-    let leads = webhook.status.as_ref().map(|status| &status.leads);
-    ProcessCounts {
-        unauthorized: leads.map_or(0, |leads| leads.unauthorized),
-        ignored: leads.map_or(0, |leads| leads.ignored),
-    }
+    let status = webhook.status.as_ref();
+    status.map(|status| status.leads.process).unwrap_or_default()
 }
 
 /// Read each time: a value that is not kept cannot leak, and 15 s apart it costs nothing.

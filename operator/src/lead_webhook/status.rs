@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
+use leadgate_crds::LeadWebhook;
 use leadgate_crds::lead_webhook::{LeadWebhookStatus, LeadWebhookStatusLeads};
-use leadgate_crds::{LeadWebhook, common::Condition};
 
 use super::conditions as judged;
 use super::endpoints;
@@ -32,7 +32,6 @@ pub enum Outcome {
 pub struct Observed {
     /// Its Deployment.
     pub rollout: Option<Rollout>,
-    /// Its pods.
     pub pods: Vec<PodState>,
     /// The managed Redis; `None` when it uses its own, or there is none yet.
     pub redis: Option<RedisState>,
@@ -76,27 +75,17 @@ fn sink_names(webhook: &LeadWebhook) -> String {
 }
 
 fn count(status: &mut LeadWebhookStatus, figures: &ReceiverStats) {
-    let sum = |which: fn(&leadgate_crds::lead_webhook::LeadWebhookStatusSink) -> i64| -> i64 {
-        figures.routes.iter().map(which).sum()
-    };
     status.leads = LeadWebhookStatusLeads {
-        accepted: figures.accepted,
-        duplicates: figures.duplicates,
-        rejected: figures.rejected,
-        unauthorized: figures.counts.unauthorized,
-        ignored: figures.counts.ignored,
-        unrouted: figures.unrouted,
-        delivered: sum(|route| route.delivered),
-        pending: sum(|route| route.pending),
-        held: sum(|route| route.held),
-        dead: sum(|route| route.dead),
+        stored: figures.stored,
+        process: figures.process,
+        deliveries: figures.routes.iter().map(|route| route.deliveries).sum(),
         last_accepted_time: figures.last_accepted.clone(),
     };
     status.sinks.clone_from(&figures.routes);
     status.queue_used = figures.queue_used.map(|percent| format!("{percent}%"));
     status.success_rate = success_rate(
-        status.leads.delivered,
-        status.leads.dead.saturating_add(figures.discarded),
+        status.leads.deliveries.delivered,
+        status.leads.deliveries.dead.saturating_add(figures.discarded),
     );
     status.p99 = figures
         .routes
@@ -114,15 +103,6 @@ pub fn success_rate(delivered: i64, lost: i64) -> Option<String> {
     } else {
         format!("{}.{}", per_mille / 10, per_mille % 10)
     })
-}
-
-/// The conditions of a status, for events.
-pub fn conditions_of(webhook: &LeadWebhook) -> Vec<Condition> {
-    webhook
-        .status
-        .as_ref()
-        .map(|s| s.conditions.clone())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube::ResourceExt as _;
 use leadgate_crds::addresses::local_urls;
 use leadgate_crds::lead_webhook::Durability;
-use leadgate_crds::{CrmSink, LeadWebhook};
+use leadgate_crds::{CrmSink, LeadWebhook, SecretReference};
 use serde::Serialize;
 
 use super::dereference::Dereferenced;
@@ -16,7 +16,7 @@ use crate::kinds::Kind;
 use crate::names;
 use crate::reasons::Reason;
 use crate::rules::Rules;
-use crate::secrets::{self, Reference};
+use crate::secrets;
 use crate::workloads::RedisState;
 
 /// The names of the presets that receivers know.
@@ -50,9 +50,7 @@ pub struct ValidationError {
 /// An owner of shared objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// Its name.
     pub name: String,
-    /// Its uid.
     pub uid: String,
 }
 
@@ -74,7 +72,6 @@ pub struct RedisPlan {
 /// What to build; nothing in it can be wrong.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The webhook.
     pub webhook: Arc<LeadWebhook>,
     /// The sinks that it names, and those for which its leads still wait.
     pub sinks: Vec<Arc<CrmSink>>,
@@ -118,7 +115,7 @@ pub fn validate(
     for (n, route) in webhook.spec.sinks.iter().enumerate() {
         match facts.sinks.get(&route.name).cloned().flatten() {
             Some(sink) => {
-                wanted.extend(secrets::of_sink(&sink.spec).into_iter().map(|reference| Reference {
+                wanted.extend(secrets::of_sink(&sink.spec).into_iter().map(|reference| SecretReference {
                     field: format!("CrmSink {}: {}", route.name, reference.field),
                     ..reference
                 }));
@@ -204,7 +201,7 @@ fn still_delivered(
     facts: &Dereferenced,
     namespace: &str,
     rules: &Rules,
-) -> Result<(Arc<CrmSink>, Vec<Reference>), String> {
+) -> Result<(Arc<CrmSink>, Vec<SecretReference>), String> {
     let sink = facts
         .sinks
         .get(name)

@@ -28,7 +28,10 @@ fn of(webhook: &LeadWebhook, routes: &[LeadWebhookStatusSink]) -> Waiting {
     routes
         .iter()
         .filter(|route| !names(webhook, &route.name))
-        .map(|route| (route.name.clone(), route.pending + route.held + route.dead))
+        .map(|route| {
+            let of = &route.deliveries;
+            (route.name.clone(), of.pending + of.held + of.dead)
+        })
         .filter(|(_, leads)| *leads > 0)
         .collect()
 }

@@ -6,4 +6,4 @@ mod references;
 pub mod rules;
 
 pub use known::{Content, Found, Secrets, Seen};
-pub use references::{Reference, infrastructure_secrets, of_sink, of_webhook, proofs};
+pub use references::{infrastructure_secrets, of_sink, of_webhook, proofs};

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Content, Found, Reference, Seen};
+use leadgate_crds::SecretReference;
+
+use super::{Content, Found, Seen};
 use crate::lead_webhook::validate::{ErrorScope, ValidationError};
 use crate::names::{self, USE};
 use crate::reasons::Reason;
@@ -24,7 +26,7 @@ const RESERVED_TYPES: [&str; 5] = [
 /// once.
 pub fn mistakes<'a>(
     namespace: &str,
-    wanted: impl Iterator<Item = &'a Reference>,
+    wanted: impl Iterator<Item = &'a SecretReference>,
     found: &Found,
     label_required: bool,
 ) -> Vec<ValidationError> {
@@ -50,7 +52,7 @@ pub fn mistakes<'a>(
 
 fn mistake(
     namespace: &str,
-    Reference { field, name, key }: &Reference,
+    SecretReference { field, name, key, .. }: &SecretReference,
     secret: Option<&Seen>,
     label_required: bool,
 ) -> Option<(Reason, String)> {
@@ -108,14 +110,14 @@ fn mistake(
 
 /// What a person should know of the Secrets with which senders prove who they are, although nothing is wrong: one that is
 /// short can be guessed.
-pub fn notes<'a>(proofs: impl Iterator<Item = &'a Reference>, found: &Found) -> Vec<ValidationError> {
-    let short = |reference: &&Reference| {
+pub fn notes<'a>(proofs: impl Iterator<Item = &'a SecretReference>, found: &Found) -> Vec<ValidationError> {
+    let short = |reference: &&SecretReference| {
         let secret = found.get(&reference.name).and_then(Option::as_deref);
         secret.and_then(|secret| secret.keys.get(&reference.key)) == Some(&Content::Short)
     };
     proofs
         .filter(short)
-        .map(|Reference { field, name, key }| ValidationError {
+        .map(|SecretReference { field, name, key, .. }| ValidationError {
             about: ErrorScope::References,
             reason: Reason::SecretShort,
             message: format!(

@@ -18,7 +18,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Api, Resource};
-use leadgate_crds::{CrmSink, LeadWebhook};
+use leadgate_crds::{CrmSink, LeadWebhook, SecretReference};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -295,7 +295,7 @@ impl Follower<PartialObjectMeta<Secret>> for AllSecrets {
 
 /// The sinks and webhooks that name a Secret, and the webhooks that deliver to such a sink.
 fn wake_users(context: &Context, namespace: &str, secret: &str) {
-    let names = |references: Vec<secrets::Reference>| references.iter().any(|r| r.name == secret);
+    let names = |references: Vec<SecretReference>| references.iter().any(|r| r.name == secret);
     let sinks = context.sinks.state_filter(|sink: &CrmSink| {
         sink.metadata.namespace.as_deref() == Some(namespace) && names(secrets::of_sink(&sink.spec))
     });

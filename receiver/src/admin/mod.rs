@@ -110,9 +110,12 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
+/// A store's time.
+fn timestamp(millis: Millis) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok()
+}
+
 /// A store's time as RFC 3339.
 fn time(millis: Millis) -> Option<String> {
-    jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?)
-        .ok()
-        .map(|t| t.to_string())
+    timestamp(millis).map(|t| t.to_string())
 }

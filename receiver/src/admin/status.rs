@@ -8,22 +8,29 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use leadgate_crds::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
+use leadgate_crds::lead_webhook::Latency;
+use leadgate_crds::report::{
+    self, Check, LeadsReport, Notice, PreflightReport, QueueReport, Report, RouteReport, SinkLeads,
+    SinkReport, WebhookReport,
+};
 use problem_details::ProblemDetails;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::orphans::{orphan_problem, orphaned};
-use super::{Admin, time};
-use crate::config::{Config, Sink};
+use super::{Admin, timestamp};
+use crate::config::{Config, Problem, Sink};
 use crate::crm::Failure;
 use crate::delivery::LastPreflight;
 use crate::metrics::{KEY_CONFLICT, RequestLabels, SinkLabels, WebhookLabels};
+use crate::outcomes::RequestOutcome;
 use crate::queue::{QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 use crate::source::Webhook;
 
 /// `GET /status`.
 pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
     let config = Arc::clone(&admin.config.borrow());
-    let problems: Vec<Value> = config.problems.iter().map(|problem| json!(problem)).collect();
+    let problems = reports(&config.problems);
     let (webhooks, by_sink) = match figures(&admin, &config).await {
         Ok(figures) => figures,
         Err(error) => {
@@ -33,27 +40,51 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
                 .into_response();
         }
     };
-    let store = match admin.queue.check().await {
-        Ok(report) => {
-            json!({"ready": true, "problems": report.problems, "writeLatency": milliseconds(report.write_latency),
-                "bytes": report.room.map(|(used, _)| used), "maxBytes": report.room.map(|(_, most)| most)})
-        }
-        Err(error) => json!({"ready": false, "problems": [error.to_string()]}),
-    };
     let orphans = by_sink.get(config.sinks().count()..).unwrap_or_default();
     let sinks = config
         .sinks()
         .zip(&by_sink)
         .map(|(s, (_, stats))| sink(&admin, &config, s, stats));
-    Json(json!({
-        "loaded": admin.loaded.load(Ordering::Relaxed),
-        "queue": store,
-        "problems": problems,
-        "warnings": config.warnings,
-        "webhooks": config.webhooks().zip(&webhooks).map(|(w, (_, stats))| webhook(&admin, w, stats, &by_sink)).collect::<Vec<_>>(),
-        "sinks": sinks.chain(orphans.iter().map(|(id, stats)| orphan(id, stats))).collect::<Vec<_>>(),
-    }))
+    Json(Report {
+        loaded: admin.loaded.load(Ordering::Relaxed),
+        queue: queue(&admin).await,
+        problems,
+        warnings: reports(&config.warnings),
+        webhooks: config
+            .webhooks()
+            .zip(&webhooks)
+            .map(|(w, (_, stats))| webhook(&admin, w, stats, &by_sink))
+            .collect(),
+        sinks: sinks
+            .chain(orphans.iter().map(|(id, stats)| orphan(id, stats)))
+            .collect(),
+    })
     .into_response()
+}
+
+fn reports(problems: &[Problem]) -> Vec<report::Problem> {
+    problems.iter().map(Problem::report).collect()
+}
+
+async fn queue(admin: &Admin) -> QueueReport {
+    match admin.queue.check().await {
+        Ok(found) => QueueReport {
+            ready: true,
+            problems: found.problems,
+            durability: Some(found.durability),
+            write_latency: Some(milliseconds(found.write_latency)),
+            bytes: found.room.map(|(used, _)| used),
+            max_bytes: found.room.map(|(_, most)| most),
+        },
+        Err(error) => QueueReport {
+            ready: false,
+            problems: vec![error.to_string()],
+            durability: None,
+            write_latency: None,
+            bytes: None,
+            max_bytes: None,
+        },
+    }
 }
 
 /// Figures of every webhook, and of every sink: the configured ones, then those that are not although leads wait for them.
@@ -72,13 +103,18 @@ async fn figures(
     ))
 }
 
-fn webhook(admin: &Admin, webhook: &Webhook, stats: &WebhookStats, sinks: &[(SinkId, SinkStats)]) -> Value {
-    let count = |outcome: &'static str| {
+fn webhook(
+    admin: &Admin,
+    webhook: &Webhook,
+    stats: &WebhookStats,
+    sinks: &[(SinkId, SinkStats)],
+) -> WebhookReport {
+    let requests = |outcome| {
         let labels = RequestLabels {
             webhook: webhook.id.to_string(),
             outcome,
         };
-        admin.metrics.requests.get_or_create(&labels).get()
+        count(admin.metrics.requests.get_or_create(&labels).get())
     };
     let share_of = |sink: &SinkId| {
         let (_, stats) = sinks.iter().find(|(id, _)| id == sink)?;
@@ -91,51 +127,59 @@ fn webhook(admin: &Admin, webhook: &Webhook, stats: &WebhookStats, sinks: &[(Sin
         let waits = |share: SinkShare| share.pending + share.held + share.dead > 0;
         !is_named(id) && share_of(id).is_some_and(waits)
     });
-    let routes: Vec<Value> = webhook
-        .sinks
-        .iter()
-        .map(|route| &route.sink)
-        .chain(left)
-        .map(|sink| {
-            let share = share_of(sink).unwrap_or_default();
-            let latency = admin.metrics.latency(&webhook.id, sink);
-            json!({
-                "name": sink.name(),
-                "named": is_named(sink),
-                "pending": share.pending,
-                "held": share.held,
-                "dead": share.dead,
-                "delivered": share.delivered,
-                "discarded": share.discarded,
-                "latency": latency.map(|(p50, p99)| json!({"p50": milliseconds(p50), "p99": milliseconds(p99)})),
-                "lastDeliveredTime": share.last_delivered_at.and_then(time),
-                "lastError": admin.metrics.last_error(&webhook.id, sink),
-            })
-        })
-        .collect();
-    json!({
-        "name": webhook.id.as_str(),
-        "path": webhook.path,
-        "suspended": webhook.suspended,
-        "leads": {
-            "accepted": stats.accepted,
-            "duplicates": stats.duplicates,
-            "keyConflicts": stats.key_conflicts,
-            "rejected": stats.rejected,
-            "rejectedDropped": stats.rejected_dropped,
-            "unrouted": stats.unrouted,
-            "discarded": stats.discarded,
-            "unauthorized": count("unauthorized"),
-            "ignored": count("ignored"),
-            "lastAcceptedTime": stats.last_accepted_at.and_then(time),
+    let routes = webhook.sinks.iter().map(|route| &route.sink).chain(left);
+    WebhookReport {
+        name: webhook.id.as_str().to_owned(),
+        path: webhook.path.clone(),
+        suspended: webhook.suspended,
+        leads: LeadsReport {
+            stored: StoredCounts {
+                accepted: count(stats.accepted),
+                duplicates: count(stats.duplicates),
+                rejected: count(stats.rejected),
+                unrouted: count(stats.unrouted),
+            },
+            key_conflicts: count(stats.key_conflicts),
+            rejected_dropped: count(stats.rejected_dropped),
+            discarded: count(stats.discarded),
+            process: ProcessCounts {
+                unauthorized: requests(RequestOutcome::Unauthorized),
+                ignored: requests(RequestOutcome::Ignored),
+            },
+            last_accepted_time: stats.last_accepted_at.and_then(timestamp),
         },
-        "proofs": match webhook.verifier.secrets() {
+        proofs: match webhook.verifier.secrets() {
             secrets @ 2.. => admin.metrics.proofs(&webhook.id, secrets),
             _ => Vec::new(),
         },
-        "hints": hints(stats),
-        "sinks": routes,
-    })
+        hints: hints(stats),
+        sinks: routes
+            .map(|sink| {
+                let share = share_of(sink).unwrap_or_default();
+                route(admin, &webhook.id, sink, is_named(sink), &share)
+            })
+            .collect(),
+    }
+}
+
+fn route(admin: &Admin, webhook: &WebhookId, sink: &SinkId, named: bool, share: &SinkShare) -> RouteReport {
+    RouteReport {
+        name: sink.name().to_owned(),
+        named,
+        deliveries: DeliveryCounts {
+            pending: count(share.pending),
+            held: count(share.held),
+            dead: count(share.dead),
+            delivered: count(share.delivered),
+        },
+        discarded: count(share.discarded),
+        latency: admin.metrics.latency(webhook, sink).map(|(p50, p99)| Latency {
+            p50: Some(milliseconds(p50)),
+            p99: Some(milliseconds(p99)),
+        }),
+        last_delivered_time: share.last_delivered_at.and_then(timestamp),
+        last_error: admin.metrics.last_error(webhook, sink),
+    }
 }
 
 /// What a person should look at, in words.
@@ -154,7 +198,7 @@ fn hints(stats: &WebhookStats) -> Vec<String> {
     hints
 }
 
-fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value {
+fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> SinkReport {
     let webhooks: Vec<_> = config
         .webhooks()
         .filter(|w| w.sinks.iter().any(|route| route.sink == sink.id))
@@ -162,72 +206,84 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> Value
     let last_error = webhooks
         .iter()
         .filter_map(|w| admin.metrics.last_error(&w.id, &sink.id))
-        .max_by(|a, b| a.time.cmp(&b.time));
+        .max_by_key(|error| error.time);
     let paused = stats.paused.as_ref().map(|(_, why)| why);
     let last = admin.preflights.of(&sink.id);
-    json!({
-        "name": sink.id.as_str(),
-        "orphaned": false,
-        "problem": null,
-        "suspended": sink.suspended,
-        "webhooks": webhooks.len(),
-        "leads": leads(stats),
-        "pausedUntil": stats.paused.as_ref().and_then(|(until, _)| time(*until)),
-        "pausedReason": paused.map(|why| &why.reason),
-        "pausedMessage": paused.map(|why| &why.message),
-        "preflight": last.as_ref().map(preflight),
-        "notice": last.as_ref().and_then(|last| last.notice.as_ref()).map(|notice| json!({
-            "reason": notice.reason, "message": notice.message,
-        })),
-        "deliveredWithoutProperties": admin.metrics.refusals(&sink.id),
-        "lastError": last_error,
-    })
+    SinkReport {
+        name: sink.id.as_str().to_owned(),
+        orphaned: false,
+        problem: None,
+        suspended: sink.suspended,
+        webhooks: webhooks.len(),
+        leads: leads(stats),
+        paused_until: stats.paused.as_ref().and_then(|(until, _)| timestamp(*until)),
+        paused_reason: paused.map(|why| why.reason.to_string()),
+        paused_message: paused.map(|why| why.message.clone()),
+        preflight: last.as_ref().map(preflight),
+        notice: last.and_then(|last| last.notice).map(|notice| Notice {
+            reason: notice.reason.to_string(),
+            message: notice.message,
+        }),
+        delivered_without_properties: admin.metrics.refusals(&sink.id),
+        last_error,
+    }
 }
 
 /// A sink that is not configured although leads wait for it: the same members, and a problem.
-fn orphan(id: &SinkId, stats: &SinkStats) -> Value {
-    json!({
-        "name": id.as_str(),
-        "orphaned": true,
-        "problem": orphan_problem(id, stats),
-        "suspended": false,
-        "webhooks": 0,
-        "leads": leads(stats),
-        "pausedUntil": null,
-        "pausedReason": null,
-        "pausedMessage": null,
-        "preflight": null,
-        "notice": null,
-        "deliveredWithoutProperties": [],
-        "lastError": null,
-    })
+fn orphan(id: &SinkId, stats: &SinkStats) -> SinkReport {
+    SinkReport {
+        name: id.as_str().to_owned(),
+        orphaned: true,
+        problem: Some(orphan_problem(id, stats)),
+        suspended: false,
+        webhooks: 0,
+        leads: leads(stats),
+        paused_until: None,
+        paused_reason: None,
+        paused_message: None,
+        preflight: None,
+        notice: None,
+        delivered_without_properties: Vec::new(),
+        last_error: None,
+    }
 }
 
-fn leads(stats: &SinkStats) -> Value {
-    json!({
-        "pending": stats.pending,
-        "held": stats.held,
-        "dead": stats.dead,
-        "delivered": stats.delivered,
-        "discarded": stats.discarded,
-        "oldestPendingSeconds": oldest(stats).as_secs(),
-    })
+fn leads(stats: &SinkStats) -> SinkLeads {
+    SinkLeads {
+        deliveries: DeliveryCounts {
+            pending: count(stats.pending),
+            held: count(stats.held),
+            dead: count(stats.dead),
+            delivered: count(stats.delivered),
+        },
+        discarded: count(stats.discarded),
+        oldest_pending_seconds: count(oldest(stats).as_secs()),
+    }
 }
 
 /// What the last check of a CRM found.
-fn preflight(last: &LastPreflight) -> Value {
-    let told = |check: &Option<Result<(), Failure>>| match check {
-        None => Value::Null,
-        Some(Ok(())) => json!({"ok": true}),
-        Some(Err(why)) => json!({"ok": false, "reason": why.reason, "message": why.message}),
+fn preflight(last: &LastPreflight) -> PreflightReport {
+    let told = |check: &Option<Result<(), Failure>>| {
+        check.as_ref().map(|answer| match answer {
+            Ok(()) => Check {
+                ok: true,
+                reason: String::new(),
+                message: String::new(),
+            },
+            Err(why) => Check {
+                ok: false,
+                reason: why.reason.to_string(),
+                message: why.message.clone(),
+            },
+        })
     };
     let at = last.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    json!({
-        "time": time(u64::try_from(at.as_millis()).unwrap_or_default()),
-        "reachable": told(&last.found.reachable),
-        "credentials": told(&last.found.credentials),
-        "problems": last.found.problems,
-    })
+    PreflightReport {
+        time: timestamp(u64::try_from(at.as_millis()).unwrap_or_default()),
+        reachable: told(&last.found.reachable),
+        credentials: told(&last.found.credentials),
+        problems: last.found.problems.clone(),
+    }
 }
 
 /// Reads from the store what only it knows. While it is away, the last figures stand.
@@ -237,13 +293,12 @@ pub(super) async fn refresh_gauges(admin: &Admin) {
         admin.metrics.queue_errors.inc();
         return;
     };
-    let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     for (id, stats) in &webhooks {
         let labels = WebhookLabels {
             webhook: id.to_string(),
         };
         let unrouted = admin.metrics.unrouted.get_or_create(&labels);
-        unrouted.set(gauge(stats.unrouted));
+        unrouted.set(count(stats.unrouted));
     }
     // A sink that is gone, with all its leads, must not keep its last figures.
     let metrics = &admin.metrics;
@@ -264,18 +319,18 @@ pub(super) async fn refresh_gauges(admin: &Admin) {
             metrics
                 .orphaned
                 .get_or_create(&labels)
-                .set(gauge(stats.pending + stats.held + stats.dead));
+                .set(count(stats.pending + stats.held + stats.dead));
         }
         metrics
             .queue_depth
             .get_or_create(&labels)
-            .set(gauge(stats.pending));
+            .set(count(stats.pending));
         metrics
             .queue_age
             .get_or_create(&labels)
             .set(oldest(stats).as_secs_f64());
-        metrics.dead.get_or_create(&labels).set(gauge(stats.dead));
-        metrics.held.get_or_create(&labels).set(gauge(stats.held));
+        metrics.dead.get_or_create(&labels).set(count(stats.dead));
+        metrics.held.get_or_create(&labels).set(count(stats.held));
         metrics
             .paused
             .get_or_create(&labels)
@@ -289,6 +344,11 @@ fn oldest(stats: &SinkStats) -> Duration {
             .oldest_accepted_at
             .map_or(0, |at| stats.now.saturating_sub(at)),
     )
+}
+
+/// Gauges, the resources' status and with it `/status` have signed counts.
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn milliseconds(duration: Duration) -> String {

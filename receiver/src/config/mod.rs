@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use leadgate_crds::addresses::local_urls;
-use leadgate_crds::{CrmSink, LeadWebhook};
+use leadgate_crds::{CrmSink, CrmSinkSpec, LeadWebhook, LeadWebhookSpec, SecretReference};
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::nearest::did_you_mean;
@@ -289,7 +290,10 @@ impl Loader<'_> {
         before: Option<&Loaded<Sink>>,
     ) -> Result<Loaded<Sink>, Vec<String>> {
         let read = self.secrets.reader(&manifest.namespace);
-        let fingerprint = fingerprint(&manifest.value, &read.all_of(&manifest.value));
+        let fingerprint = fingerprint(
+            &manifest.value,
+            &read.all_of(references(manifest, CrmSinkSpec::secret_refs)),
+        );
         let compiled = match before {
             Some(before) if before.fingerprint == fingerprint => Arc::clone(&before.compiled),
             _ => {
@@ -337,7 +341,10 @@ impl Loader<'_> {
         before: Option<&Loaded<Webhook>>,
     ) -> Result<Loaded<Webhook>, Vec<String>> {
         let read = self.secrets.reader(&manifest.namespace);
-        let fingerprint = fingerprint(&manifest.value, &read.all_of(&manifest.value));
+        let fingerprint = fingerprint(
+            &manifest.value,
+            &read.all_of(references(manifest, LeadWebhookSpec::secret_refs)),
+        );
         let mut warnings = Vec::new();
         let compiled = match before {
             Some(before) if before.fingerprint == fingerprint => {
@@ -472,6 +479,15 @@ fn and_also<T>(errors: Vec<String>, result: Result<T, Vec<String>>) -> Result<T,
 }
 
 /// Changes when the object or a Secret it names changes.
+/// The keys of Secrets that an object refers to. One that cannot be read does not run, whatever its Secrets hold.
+fn references<S: DeserializeOwned>(
+    manifest: &Manifest,
+    of: fn(&S) -> Vec<SecretReference>,
+) -> Vec<SecretReference> {
+    let spec = manifest.value.get("spec").map(S::deserialize);
+    spec.and_then(Result::ok).map_or_else(Vec::new, |spec| of(&spec))
+}
+
 fn fingerprint(value: &serde_json::Value, secrets: &[Vec<u8>]) -> [u8; 32] {
     let mut hash = Sha256::new();
     // Of the rest (status, labels, what the API server counts) nothing is configuration.

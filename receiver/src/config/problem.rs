@@ -4,22 +4,21 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
-use serde::Serialize;
+use leadgate_crds::report;
+pub use leadgate_crds::report::Severity;
 
 use super::locate::{Lines, Place};
 use super::manifests::{self, Manifest};
 use super::schema::field_of;
 
 /// Something in the manifests that cannot run as it is, or that will surprise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Whether the object runs nonetheless.
     pub severity: Severity,
     /// The file, relative to the manifests' folder; empty for the folder itself.
     pub file: String,
     /// The line in the file, from 1 on, where it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
     /// `LeadWebhook default/website`; empty when the file cannot be read at all.
     pub object: String,
@@ -27,18 +26,7 @@ pub struct Problem {
     pub message: String,
     /// Whether an earlier form of the object keeps running.
     pub previous_kept: bool,
-    #[serde(skip)]
     pub(super) place: Option<Place>,
-}
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// It does not run as it is written.
-    Error,
-    /// It runs, and a person should look at it.
-    Warning,
 }
 
 impl Problem {
@@ -59,6 +47,18 @@ impl Problem {
             object: manifest.title(),
             place: Some(manifest.place.clone()),
             ..Self::of_file(&manifest.file, message)
+        }
+    }
+
+    /// As `/status` and `check -o json` tell it.
+    pub fn report(&self) -> report::Problem {
+        report::Problem {
+            severity: self.severity,
+            file: self.file.clone(),
+            line: self.line,
+            object: self.object.clone(),
+            message: self.message.clone(),
+            previous_kept: self.previous_kept,
         }
     }
 

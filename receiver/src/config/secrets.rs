@@ -1,12 +1,13 @@
 //! Secrets: mounted folders as Kubernetes makes them, or Secret manifests for local use.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use leadgate_crds::secret::is_placeholder;
+use leadgate_crds::{SecretPurpose, SecretReference};
 use serde_json::Value;
 
 use super::manifests::{Kind, Manifest};
@@ -107,13 +108,13 @@ impl Reader<'_> {
         }
     }
 
-    /// The values of all keys that an object refers to, to tell whether one changed.
-    pub(super) fn all_of(&self, object: &Value) -> Vec<Vec<u8>> {
-        let mut references = BTreeSet::new();
-        collect(object, &mut references);
+    /// The values of all keys that an object refers to, to tell whether one changed. Those that a receiver starts with are
+    /// not read with manifests.
+    pub(super) fn all_of(&self, references: Vec<SecretReference>) -> Vec<Vec<u8>> {
         references
             .into_iter()
-            .map(|(name, key)| self.get(&name, &key).unwrap_or_default())
+            .filter(|reference| reference.purpose != SecretPurpose::Infrastructure)
+            .map(|SecretReference { name, key, .. }| self.get(&name, &key).unwrap_or_default())
             .collect()
     }
 }
@@ -130,24 +131,4 @@ fn entries<'a>(secret: &'a Value, part: &str) -> impl Iterator<Item = (&'a str, 
 /// YAML reads `12345` and `true` as a number and a boolean.
 fn no_text(secret: &str, part: &str, key: &str) -> String {
     format!("Secret {secret}: {part}.{key} is not a text; put it in quotes")
-}
-
-/// Every `{name, key}` and `{name, usernameKey, passwordKey}` of an object.
-fn collect(value: &Value, references: &mut BTreeSet<(String, String)>) {
-    match value {
-        Value::Object(map) => {
-            if let Some(name) = map.get("name").and_then(Value::as_str) {
-                let keys = ["key", "usernameKey", "passwordKey"]
-                    .iter()
-                    .filter_map(|k| map.get(*k)?.as_str());
-                references.extend(keys.map(|key| (name.to_owned(), key.to_owned())));
-                if map.len() == 1 {
-                    references.extend(["username", "password"].map(|key| (name.to_owned(), key.to_owned())));
-                }
-            }
-            map.values().for_each(|value| collect(value, references));
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, references)),
-        _ => {}
-    }
 }

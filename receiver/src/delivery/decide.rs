@@ -8,6 +8,7 @@ use super::backoff::backoff;
 use super::judge::RETRY_AFTER_MISCONFIGURED;
 use crate::config::DeliverySettings;
 use crate::crm::{self, Failure, Known, MAX_PAUSE};
+use crate::outcomes::DeliveryOutcome;
 use crate::queue::{self, Candidates, DeadLetterReason, DeadLetterSet, InDoubt, LastError};
 
 /// How long a contact's record is remembered: longer than any search lags, short enough that merged records are found
@@ -26,7 +27,7 @@ pub(super) struct Decision {
     /// For the queue.
     pub(super) settle: queue::Disposition,
     /// For metrics.
-    pub(super) label: &'static str,
+    pub(super) label: DeliveryOutcome,
     /// For the log and the status, when it did not arrive.
     pub(super) failure: Option<Failure>,
     /// The sink is to be paused, for this reason.
@@ -57,7 +58,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             queue::Disposition::Delivered {
                 remember: record.map(|id| (Known::reached(&id), REMEMBER_RECORD_FOR)),
             },
-            "delivered",
+            DeliveryOutcome::Delivered,
         ),
         crm::Outcome::Throttled(denied) => plain(
             queue::Disposition::Release {
@@ -72,7 +73,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
                     .filter(|_| lead.attempt <= 1)
                     .map(|why| LastError::new(why.reason.as_str(), &why.message)),
             },
-            "deferred",
+            DeliveryOutcome::Deferred,
         ),
         crm::Outcome::Pause { pause, why } => paused(pause.min(MAX_PAUSE), RETRY_AFTER_RELEASE, why),
         // A refusal in the CRM's own words, and no lead that passes: perhaps the account, perhaps this lead.
@@ -83,7 +84,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             why,
         ),
         crm::Outcome::Reject(why) | crm::Outcome::Refused { why, .. } => {
-            dead_letter(DeadLetterSet::Dead, "dead", why, lead.keep_dead)
+            dead_letter(DeadLetterSet::Dead, DeliveryOutcome::Dead, why, lead.keep_dead)
         }
         crm::Outcome::Hold { why, candidates } => {
             let answer = if candidates.is_empty() {
@@ -93,7 +94,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             };
             dead_letter(
                 DeadLetterSet::Held,
-                "held",
+                DeliveryOutcome::Held,
                 why.with_answer(&answer),
                 lead.keep_held,
             )
@@ -104,7 +105,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
                 in_doubt: InDoubt::Clear,
                 why: last_error(&why),
             },
-            "retried",
+            DeliveryOutcome::Retried,
         )
         .because(why),
         crm::Outcome::Retry { after, why, in_doubt } => {
@@ -124,7 +125,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
                     in_doubt,
                     why: last_error(&why),
                 },
-                "retried",
+                DeliveryOutcome::Retried,
             )
             .because(why)
         }
@@ -138,7 +139,7 @@ fn paused(pause: Duration, after: Duration, why: Failure) -> Decision {
             after,
             why: Some(last_error(&why)),
         },
-        label: "paused",
+        label: DeliveryOutcome::Paused,
         failure: None,
         pause: Some(pause),
     }
@@ -151,7 +152,7 @@ fn given_up(last: &Failure, lead: Circumstances<'_>) -> Decision {
         lead.attempt, last.message
     );
     let why = Failure::new(FailureReason::RetriesExhausted, message).with_answer(&last.answer);
-    dead_letter(DeadLetterSet::Dead, "dead", why, lead.keep_dead)
+    dead_letter(DeadLetterSet::Dead, DeliveryOutcome::Dead, why, lead.keep_dead)
 }
 
 impl Decision {
@@ -196,7 +197,7 @@ pub(super) fn crashed(keep: Duration) -> Decision {
          while it delivered this lead; see its log, look at what the lead's expressions and payload ask for, then \
          replay it",
     );
-    dead_letter(DeadLetterSet::Dead, "dead", why, keep)
+    dead_letter(DeadLetterSet::Dead, DeliveryOutcome::Dead, why, keep)
 }
 
 /// Of a lead that is older than what the sink has delivered of its contact: a person replayed it, or moved it, when the
@@ -207,20 +208,20 @@ pub(super) fn superseded(keep: Duration) -> Decision {
         "a newer lead of this contact was delivered before it, and this one would overwrite its values; discard it, or \
          replay it with force=true",
     );
-    dead_letter(DeadLetterSet::Dead, "dead", why, keep)
+    dead_letter(DeadLetterSet::Dead, DeliveryOutcome::Dead, why, keep)
 }
 
 /// Of a lead that waits until another one that was not to be tried together with it has an outcome.
 pub(super) fn step_aside(after: Duration) -> Decision {
     Decision {
         settle: queue::Disposition::Release { after, why: None },
-        label: "deferred",
+        label: DeliveryOutcome::Deferred,
         failure: None,
         pause: None,
     }
 }
 
-fn dead_letter(set: DeadLetterSet, label: &'static str, why: Failure, keep: Duration) -> Decision {
+fn dead_letter(set: DeadLetterSet, label: DeliveryOutcome, why: Failure, keep: Duration) -> Decision {
     let reason = DeadLetterReason {
         reason: why.reason.as_str().to_owned(),
         message: why.message.clone(),

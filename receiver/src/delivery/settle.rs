@@ -11,6 +11,7 @@ use super::shared::Shared;
 use crate::config::Sink;
 use crate::crm::{Failure, RefusedProperty};
 use crate::metrics::DeliveryLabels;
+use crate::outcomes::DeliveryOutcome;
 use crate::queue::{Claim, Disposition, QueueError, Settled, Settlement};
 use crate::throttle::{PauseReason, ThrottleKey};
 use crate::time::since;
@@ -56,7 +57,7 @@ impl Settler {
                 );
                 tracing::warn!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                    outcome = decision.label, reason = failure.reason.as_str(), "{}", failure.message
+                    outcome = decision.label.as_str(), reason = failure.reason.as_str(), "{}", failure.message
                 );
             }
             if let (Some(asked), Some(why)) = (decision.pause, &decision.failure)
@@ -113,7 +114,7 @@ impl Settler {
                         .map(|((claim, _), settled)| {
                             // After an unknown first try, "stale" may mean that it landed.
                             if settled == Settled::Stale && attempt == 1 {
-                                self.count("stale");
+                                self.count(DeliveryOutcome::Stale);
                                 tracing::warn!(sink = %self.sink.id, lead = %claim.id, "lease expired before the delivery was settled; another worker owns the lead");
                             }
                             settled == Settled::Done || attempt > 1
@@ -199,7 +200,7 @@ impl Settler {
         }
     }
 
-    fn count(&self, outcome: &'static str) {
+    fn count(&self, outcome: DeliveryOutcome) {
         self.shared
             .metrics
             .deliveries

@@ -9,15 +9,16 @@ use problem_details::ProblemDetails;
 use serde::Serialize;
 
 use crate::lead::Problem;
+use crate::outcomes::RequestOutcome;
 use crate::shown;
 use crate::source::auth::AuthError;
 use crate::source::body::BodyError;
 use crate::source::{ChallengeAnswer, Refusal};
 
 /// What became of a request, or of one of its elements.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct Told<'a> {
-    pub(super) status: &'static str,
+    pub(super) status: RequestOutcome,
     /// What is stored is known by this id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<Cow<'a, str>>,
@@ -31,10 +32,23 @@ pub(super) struct Told<'a> {
     pub(super) errors: &'a [Problem],
 }
 
+impl Told<'_> {
+    /// With nothing else to tell.
+    pub(super) fn of(status: RequestOutcome) -> Self {
+        Self {
+            status,
+            id: None,
+            reason: None,
+            notes: &[],
+            errors: &[],
+        }
+    }
+}
+
 /// The same of several.
 #[derive(Serialize)]
 struct ToldAll<'a> {
-    status: &'static str,
+    status: RequestOutcome,
     items: &'a [Told<'a>],
 }
 
@@ -50,7 +64,7 @@ struct More {
 }
 
 /// 200: new (`accepted`) or known (`duplicate`). Several elements are listed in their order.
-pub(super) fn stored(status: &'static str, told: &[Told<'_>]) -> Response {
+pub(super) fn stored(status: RequestOutcome, told: &[Told<'_>]) -> Response {
     match told {
         [only] => json(only),
         items => json(&ToldAll { status, items }),
@@ -60,9 +74,8 @@ pub(super) fn stored(status: &'static str, told: &[Told<'_>]) -> Response {
 /// 200: verified, and not meant to be a lead.
 pub(super) fn ignored(reason: &'static str) -> Response {
     json(&Told {
-        status: "ignored",
         reason: Some(reason),
-        ..Told::default()
+        ..Told::of(RequestOutcome::Ignored)
     })
 }
 

@@ -20,6 +20,7 @@ use super::{App, Peer};
 use crate::expression::sparingly;
 use crate::lead::Problem;
 use crate::metrics::{self, RequestLabels, UnauthorizedLabels, WebhookLabels};
+use crate::outcomes::RequestOutcome;
 use crate::queue::{Admission, DeadLetterReason, LeadId, NewRejected, QueueError};
 use crate::shown;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
@@ -45,7 +46,7 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     let peer = parts.extensions.remove::<Peer>();
     if parts.headers.get_all(HOST).iter().nth(1).is_some() {
         // RFC 9112, section 3.2: whoever is in front may have read the other one.
-        count(&app, "", "broken");
+        count(&app, "", RequestOutcome::Broken);
         return answer::problem(
             StatusCode::BAD_REQUEST,
             "the request has more than one Host header",
@@ -56,7 +57,7 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
         // A path whose webhook is broken must not answer 404: some senders then give up for good.
         let (outcome, response) = if config.incomplete {
             (
-                "unavailable",
+                RequestOutcome::Unavailable,
                 answer::unavailable(
                     RETRY_AFTER_MISCONFIGURED,
                     "this receiver's configuration has problems; see its log",
@@ -72,7 +73,10 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
                 Some(_) => "no webhook has this path; a webhook has the path without the trailing slash",
                 None => "no webhook has this path",
             };
-            ("not_found", answer::problem(StatusCode::NOT_FOUND, detail))
+            (
+                RequestOutcome::NotFound,
+                answer::problem(StatusCode::NOT_FOUND, detail),
+            )
         };
         count(&app, "", outcome);
         return response;
@@ -83,7 +87,7 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     };
     let (outcome, response) = receive(&app, webhook, &parts, body, connection).await;
     count(&app, webhook.id.as_str(), outcome);
-    if matches!(outcome, "accepted" | "duplicate") {
+    if matches!(outcome, RequestOutcome::Accepted | RequestOutcome::Duplicate) {
         let labels = WebhookLabels {
             webhook: webhook.id.to_string(),
         };
@@ -95,7 +99,7 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     response
 }
 
-fn count(app: &App, webhook: &str, outcome: &'static str) {
+fn count(app: &App, webhook: &str, outcome: RequestOutcome) {
     app.metrics
         .requests
         .get_or_create(&RequestLabels {
@@ -111,14 +115,17 @@ async fn receive(
     parts: &Parts,
     body: Body,
     connection: Connection<'_>,
-) -> (&'static str, Response) {
+) -> (RequestOutcome, Response) {
     if app.behind_tls_proxy && !forwarded_over_tls(&parts.headers) {
         let detail = "plain HTTP is refused: the proxy must set X-Forwarded-Proto: https";
-        return ("insecure", answer::problem(StatusCode::FORBIDDEN, detail));
+        return (
+            RequestOutcome::Insecure,
+            answer::problem(StatusCode::FORBIDDEN, detail),
+        );
     }
     if webhook.suspended {
         return (
-            "suspended",
+            RequestOutcome::Suspended,
             answer::unavailable(
                 RETRY_AFTER_MISCONFIGURED,
                 "this webhook is suspended; try again later",
@@ -140,7 +147,7 @@ async fn receive(
         return without_body(app, webhook, parts);
     }
     if parts.method != Method::POST {
-        return ("method_not_allowed", answer::method_not_allowed());
+        return (RequestOutcome::MethodNotAllowed, answer::method_not_allowed());
     }
     let (body, _memory) = match app.bodies.read(&parts.headers, body, webhook.max_bytes).await {
         Ok(read) => read,
@@ -152,7 +159,7 @@ async fn receive(
     if (verified.is_err() || !webhook.verifier.tells_leads_from_probes())
         && let Some(answer) = challenge(webhook, &raw)
     {
-        return ("challenge", answer::challenge(answer));
+        return (RequestOutcome::Challenge, answer::challenge(answer));
     }
     match verified {
         Ok(number) if webhook.verifier.secrets() > 1 => app.metrics.proof(&webhook.id, number),
@@ -160,8 +167,8 @@ async fn receive(
         Err(error) => return refuse_sender(app, webhook, error),
     }
     match parse(webhook, parts, &body).await {
-        Ok(Parsed::Challenge(answer)) => ("challenge", answer::challenge(answer)),
-        Ok(Parsed::Ignored(reason)) => ("ignored", answer::ignored(reason)),
+        Ok(Parsed::Challenge(answer)) => (RequestOutcome::Challenge, answer::challenge(answer)),
+        Ok(Parsed::Ignored(reason)) => (RequestOutcome::Ignored, answer::ignored(reason)),
         Ok(Parsed::Leads(batch)) => accept(app, webhook, batch).await,
         Err(refusal) => {
             let (reason, message) = match &refusal {
@@ -174,13 +181,16 @@ async fn receive(
                 .unwrap_or_default();
             if refusal.is_ours() {
                 let detail = "the webhook's mapping failed; its administrator finds the reason in the log. Send the lead again later";
-                return ("rejected", answer::unavailable(RETRY_AFTER_MISCONFIGURED, detail));
+                return (
+                    RequestOutcome::Rejected,
+                    answer::unavailable(RETRY_AFTER_MISCONFIGURED, detail),
+                );
             }
             let keys = match refusal {
                 Refusal::Invalid(_) => webhook.keys(&raw),
                 Refusal::Body(_) => Vec::new(),
             };
-            ("rejected", answer::refused(refusal, id, keys))
+            (RequestOutcome::Rejected, answer::refused(refusal, id, keys))
         }
     }
 }
@@ -192,15 +202,15 @@ fn challenge(webhook: &Webhook, raw: &RawRequest<'_>) -> Option<ChallengeAnswer>
 }
 
 /// A GET or HEAD: a handshake of the sender, or a mistake.
-fn without_body(app: &App, webhook: &Webhook, parts: &Parts) -> (&'static str, Response) {
+fn without_body(app: &App, webhook: &Webhook, parts: &Parts) -> (RequestOutcome, Response) {
     let raw = raw(parts, &[]);
     match challenge(webhook, &raw) {
-        None => ("method_not_allowed", answer::method_not_allowed()),
+        None => (RequestOutcome::MethodNotAllowed, answer::method_not_allowed()),
         Some(answer @ ChallengeAnswer::AfterVerification(..)) => match webhook.verifier.verify(&raw) {
-            Ok(_) => ("challenge", answer::challenge(answer)),
+            Ok(_) => (RequestOutcome::Challenge, answer::challenge(answer)),
             Err(error) => refuse_sender(app, webhook, error),
         },
-        Some(answer) => ("challenge", answer::challenge(answer)),
+        Some(answer) => (RequestOutcome::Challenge, answer::challenge(answer)),
     }
 }
 
@@ -232,11 +242,14 @@ async fn parse(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Pa
     }
 }
 
-async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (&'static str, Response) {
+async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (RequestOutcome, Response) {
     let Batch { leads, notes, others } = batch;
     let unavailable = || {
         let detail = "the lead could not be stored; send it again";
-        ("unavailable", answer::unavailable(RETRY_AFTER, detail))
+        (
+            RequestOutcome::Unavailable,
+            answer::unavailable(RETRY_AFTER, detail),
+        )
     };
     let offered: Vec<LeadId> = leads.iter().map(|lead| lead.id.clone()).collect();
     let admissions = match app.queue.accept(leads).await {
@@ -250,9 +263,9 @@ async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (&'static str, Re
     report_conflicts(app, webhook, conflicts.count());
     let any_new = admissions.iter().any(Admission::is_new);
     let status = match (any_new, admissions.is_empty()) {
-        (true, _) => "accepted",
-        (false, false) => "duplicate",
-        (false, true) => "ignored",
+        (true, _) => RequestOutcome::Accepted,
+        (false, false) => RequestOutcome::Duplicate,
+        (false, true) => RequestOutcome::Ignored,
     };
     let mut told = Vec::with_capacity(offered.len() + others.len());
     for (place, (id, admission)) in offered.iter().zip(&admissions).enumerate() {
@@ -261,17 +274,16 @@ async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (&'static str, Re
             .find(|(at, _)| *at == place)
             .map_or(&[][..], |(_, notes)| notes);
         let (status, id) = match admission {
-            Admission::Accepted | Admission::KeyConflict => ("accepted", id),
-            Admission::Duplicate(first) => ("duplicate", first),
+            Admission::Accepted | Admission::KeyConflict => (RequestOutcome::Accepted, id),
+            Admission::Duplicate(first) => (RequestOutcome::Duplicate, first),
         };
-        if status == "accepted" && !notes.is_empty() {
+        if status == RequestOutcome::Accepted && !notes.is_empty() {
             app.metrics.left_out(&webhook.id, id.as_str(), notes);
         }
         told.push(Told {
-            status,
             id: Some(Cow::Borrowed(id.as_str())),
             notes,
-            ..Told::default()
+            ..Told::of(status)
         });
     }
     // The store writes in one go what waits at the same time.
@@ -283,15 +295,13 @@ async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (&'static str, Re
         };
         let element = match other {
             Other::Ignored(reason) => Told {
-                status: "ignored",
                 reason: Some(reason),
-                ..Told::default()
+                ..Told::of(RequestOutcome::Ignored)
             },
             Other::Refused { problems, .. } => Told {
-                status: "rejected",
                 id: id.map(Cow::Owned),
                 errors: problems,
-                ..Told::default()
+                ..Told::of(RequestOutcome::Rejected)
             },
         };
         told.insert((*place).min(told.len()), element);
@@ -350,35 +360,35 @@ fn queue_trouble(app: &App, error: &QueueError) {
     }
 }
 
-fn refuse_sender(app: &App, webhook: &Webhook, error: AuthError) -> (&'static str, Response) {
+fn refuse_sender(app: &App, webhook: &Webhook, error: AuthError) -> (RequestOutcome, Response) {
     let labels = UnauthorizedLabels {
         webhook: webhook.id.to_string(),
         reason: error.reason(),
     };
     app.metrics.unauthorized.get_or_create(&labels).inc();
     tracing::debug!(webhook = %webhook.id, reason = error.reason(), "authentication failed");
-    ("unauthorized", answer::unauthorized(error))
+    (RequestOutcome::Unauthorized, answer::unauthorized(error))
 }
 
-fn no_body(reason: NoBody, longest: usize) -> (&'static str, Response) {
+fn no_body(reason: NoBody, longest: usize) -> (RequestOutcome, Response) {
     match reason {
         NoBody::TooLarge => (
-            "too_large",
+            RequestOutcome::TooLarge,
             answer::problem(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!("the body is larger than {longest} bytes (payload.maxBytes)"),
             ),
         ),
         NoBody::Busy => (
-            "busy",
+            RequestOutcome::Busy,
             answer::unavailable(RETRY_AFTER, "too many large requests at once; send it again"),
         ),
         NoBody::Slow => (
-            "slow",
+            RequestOutcome::Slow,
             answer::problem(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
         ),
         NoBody::Broken => (
-            "broken",
+            RequestOutcome::Broken,
             answer::problem(StatusCode::BAD_REQUEST, "the body ended too early"),
         ),
     }

@@ -20,7 +20,6 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(30);
 pub struct Tls {
     /// The certificate chain.
     pub certificate: PathBuf,
-    /// Its key.
     pub key: PathBuf,
     /// Who signs client certificates; `None`: none are asked for.
     pub client_ca: Option<PathBuf>,

@@ -59,8 +59,6 @@ fn append(body: &mut Vec<u8>, value: &Value) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::lead::Field;
 

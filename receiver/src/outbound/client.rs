@@ -107,8 +107,6 @@ pub(crate) fn stays_below(path: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     fn addresses(list: &[&str]) -> Vec<SocketAddr> {

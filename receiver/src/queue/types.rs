@@ -163,7 +163,6 @@ pub struct Settlement {
     pub contact: Contact,
     /// Proof of it.
     pub token: Token,
-    /// Its outcome.
     pub outcome: Disposition,
 }
 
@@ -196,7 +195,6 @@ pub enum Disposition {
     DeadLetter {
         /// Held or dead (a lead cannot be `Rejected` any more: taken as dead).
         set: DeadLetterSet,
-        /// Why.
         why: DeadLetterReason,
         /// Removed after so long.
         keep: Duration,
@@ -342,7 +340,6 @@ pub struct NewRejected {
     pub id: LeadId,
     /// The webhook that refused it.
     pub webhook: WebhookId,
-    /// Why.
     pub why: DeadLetterReason,
     /// The request body as it came.
     pub body: Bytes,
@@ -353,7 +350,6 @@ pub struct NewRejected {
 pub struct DeadLetter {
     /// Which set.
     pub set: DeadLetterSet,
-    /// Its id.
     pub id: LeadId,
     /// The webhook that took it.
     pub webhook: WebhookId,

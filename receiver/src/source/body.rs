@@ -36,8 +36,6 @@ pub struct Payload<'a> {
     pub value: Value,
     /// The JSON text it came from, if it came as JSON: stored as it is.
     pub json: Option<Cow<'a, [u8]>>,
-    /// Names of uploaded files; their content is not kept.
-    pub files: Vec<String>,
 }
 
 /// Undoes a Content-Encoding (none, identity, gzip) into at most `longest` bytes.
@@ -186,7 +184,6 @@ fn json(body: Cow<'_, [u8]>) -> Result<Payload<'_>, BodyError> {
     Ok(Payload {
         value,
         json: Some(json),
-        files: Vec::new(),
     })
 }
 

@@ -77,7 +77,6 @@ pub(super) fn form<'a>(body: &[u8], charset: &'static Encoding) -> Result<Payloa
     Ok(Payload {
         value: Value::Object(map),
         json: None,
-        files: Vec::new(),
     })
 }
 
@@ -209,16 +208,17 @@ async fn multipart_fields<'a>(
     let stream = futures::stream::once(async move { Ok::<_, std::convert::Infallible>(copy) });
     let mut parts = multer::Multipart::new(stream, boundary);
     let mut fields = Vec::new();
-    let mut files = Vec::new();
+    // Their content is not kept.
+    let mut files = 0;
     while let Some(part) = parts.next_field().await.map_err(malformed)? {
-        if fields.len() + files.len() >= MOST_FIELDS {
+        if fields.len() + files >= MOST_FIELDS {
             return Err(too_many_fields());
         }
         let Some(name) = part.name().map(str::to_owned) else {
             continue;
         };
         if part.file_name().is_some() {
-            files.push(name);
+            files += 1;
             continue;
         }
         let own = part.content_type().and_then(|kind| kind.get_param("charset"));
@@ -229,7 +229,7 @@ async fn multipart_fields<'a>(
             own.unwrap_or(charset),
         ));
     }
-    if fields.is_empty() && files.is_empty() {
+    if fields.is_empty() && files == 0 {
         return Err(BodyError::Malformed(
             "the multipart body has no fields".to_owned(),
         ));
@@ -252,6 +252,5 @@ async fn multipart_fields<'a>(
     Ok(Payload {
         value: Value::Object(map),
         json: None,
-        files,
     })
 }

@@ -172,8 +172,6 @@ fn shipped(name: &str) -> Option<(usize, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
     #[test]
     fn every_shipped_preset_can_be_read() {
         for (name, text) in super::SOURCES {

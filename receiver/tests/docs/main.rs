@@ -1,12 +1,6 @@
 //! The documents say what the code does: what can be made from the code is made from it, and every example is tried.
 //!
 //! Out of step? `make generate` writes the generated parts anew.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 mod expressions;
 mod manifests;

@@ -3,12 +3,6 @@
 //! Each target changes what senders really send (`tests/data/senders`) and checks what must always hold: no crash, no
 //! hang, nobody believed without the secret, no signature for a stranger. `make test` runs each for a second, `make fuzz`
 //! for `FUZZ_SECONDS`. A failure prints `BOLERO_RANDOM_SEED`; with that variable set the same input comes first.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 mod bodies;
 mod choices;

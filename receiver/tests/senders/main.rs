@@ -1,11 +1,5 @@
 //! The senders' own SDKs made these vectors and payloads: whatever they sign is accepted, whatever was tampered
 //! with is refused, and each example payload gives the lead that a person would read in it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 mod events;
 mod handshakes;

@@ -1,12 +1,5 @@
 //! `make bench`: how fast leads are taken, on which queue, at what cost.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a measurement stops at the first broken assumption
-
 use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;

@@ -1,13 +1,6 @@
 //! What a real API server makes of the two resources: which objects it takes, which it refuses and
 //! what it says, which defaults it sets, and what `kubectl get` shows.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
 mod table;
 
 use std::fmt::Write as _;

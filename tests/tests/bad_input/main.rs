@@ -1,11 +1,5 @@
 //! Whatever a sender does wrong, by accident or on purpose: it gets a 4xx that says why, nobody else notices, and
 //! neither payloads nor secrets show in the log or in an answer.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 mod bodies;
 mod names;

@@ -1,11 +1,5 @@
 //! Mutual TLS with real certificates: checked by the receiver over its own TLS, or passed on by an edge that is
 //! believed only at its own address.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 mod edge;
 mod own_tls;

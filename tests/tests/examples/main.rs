@@ -1,13 +1,6 @@
 //! What people start from works: every manifest of ours in `examples/` is accepted by a real API server, and what is written
 //! for Kustomize, Argo CD and Flux names what exists.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
 mod applied;
 mod gitops;
 mod health;

@@ -1,11 +1,5 @@
 //! What becomes of leads at HubSpot: batches, matching, preflight, limits. The receiver is the real process, HubSpot a
 //! simulator that HubSpot's own SDK referees.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 mod batches;
 mod matching;

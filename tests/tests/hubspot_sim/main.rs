@@ -1,10 +1,4 @@
 //! The simulator itself: each documented answer, each fault, each book.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 mod calls;
 mod faults;

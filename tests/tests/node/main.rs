@@ -2,13 +2,6 @@
 //!
 //! `make test` runs the first ones, `make e2e` all of them. They take turns: there is one Leadgate on the node.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
 mod chart;
 mod documents;
 mod first_lead;

@@ -1,13 +1,6 @@
 //! The operator on a real API server: what it makes, what it says, what it leaves alone. No pod runs here; what a
 //! kubelet and the other controllers would report, the tests write.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
 mod deletion;
 mod election;
 mod objects;

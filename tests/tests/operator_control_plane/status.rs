@@ -80,7 +80,7 @@ async fn figures_come_from_the_receivers() {
     rig.condition("web", "Delivering", "True Delivering").await;
     let status = eventually("both pods are counted", || async {
         let status = rig.webhooks().get("web").await.unwrap().status.unwrap();
-        if status.leads.unauthorized == 4 {
+        if status.leads.process.unauthorized == 4 {
             Ok(status)
         } else {
             Err(format!("{:?}", status.leads))
@@ -89,7 +89,12 @@ async fn figures_come_from_the_receivers() {
     .await;
     let LeadWebhookStatus { leads, replicas, .. } = &status;
     assert_eq!(
-        (leads.accepted, leads.delivered, leads.pending, *replicas),
+        (
+            leads.stored.accepted,
+            leads.deliveries.delivered,
+            leads.deliveries.pending,
+            *replicas
+        ),
         (10, 9, 1, 2)
     );
     assert_eq!(status.p99.as_deref(), Some("900ms"));
@@ -101,7 +106,7 @@ async fn figures_come_from_the_receivers() {
     );
     let sink = eventually("the sink is counted", || async {
         let status = rig.sinks().get("crm").await.unwrap().status.unwrap_or_default();
-        if status.leads.delivered == 9 {
+        if status.leads.deliveries.delivered == 9 {
             Ok(status)
         } else {
             Err(format!("{status:?}"))

@@ -62,7 +62,7 @@ async fn receivers_keep_the_sink_until_nothing_waits_for_it() {
     // No webhook names it, and yet it is delivered to.
     eventually("the sink shows what waits", async || {
         let status = rig.sinks().get("crm").await.unwrap().status.unwrap_or_default();
-        (status.webhooks == 0 && status.leads.pending == 2)
+        (status.webhooks == 0 && status.leads.deliveries.pending == 2)
             .then_some(())
             .ok_or(format!("{status:?}"))
     })

@@ -1,11 +1,4 @@
 //! What every queue promises, tried on each: SQLite, and a real Redis of the test's own.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    missing_docs
-)]
 #![allow(clippy::wildcard_imports, clippy::trivially_copy_pass_by_ref, unreachable_pub)]
 
 mod accepting;

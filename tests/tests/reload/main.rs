@@ -1,10 +1,4 @@
 //! Manifests and Secrets change while leads come in: nothing restarts, nothing is dropped, and what is wrong is said.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 #[path = "../admission/table.rs"]
 mod admission_table;

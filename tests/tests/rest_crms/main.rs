@@ -1,11 +1,5 @@
 //! The manifests of `examples/crms`, run by the real receiver against stand-ins for their CRMs. Only addresses, Secrets
 //! and the search lag are replaced.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 
 mod fleet;
 mod rig;

@@ -1,10 +1,4 @@
 //! Leads on their way into a simulated Salesforce: through the real receiver, and batches through its client.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 mod batches;
 mod contacts;

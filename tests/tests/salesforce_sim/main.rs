@@ -1,10 +1,4 @@
 //! The Salesforce simulator, checked against what Salesforce documents.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)] // a test stops at the first broken assumption
 
 mod calls;
 mod collections;

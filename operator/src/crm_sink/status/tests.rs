@@ -1,9 +1,10 @@
-#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, clippy::indexing_slicing)]
+#![allow(clippy::needless_pass_by_value)]
 
 use super::*;
 use crate::lead_webhook::validate::{ErrorScope, ValidationError};
-use crate::receivers::SinkLeads;
 use crate::stats::SinkFigures;
+use leadgate_crds::counts::DeliveryCounts;
+use leadgate_crds::report::SinkLeads;
 use serde_json::json;
 
 fn sink(suspend: bool) -> CrmSink {
@@ -16,8 +17,11 @@ fn sink(suspend: bool) -> CrmSink {
 fn facts(pending: i64, delivered: i64, paused: Option<&str>, error: Option<&str>) -> Dereferenced {
     let figures = SinkFigures {
         leads: SinkLeads {
-            pending,
-            delivered,
+            deliveries: DeliveryCounts {
+                pending,
+                delivered,
+                ..DeliveryCounts::default()
+            },
             oldest_pending_seconds: 90,
             ..SinkLeads::default()
         },
@@ -148,6 +152,9 @@ fn stores_are_summed() {
         &two,
         Timestamp::UNIX_EPOCH,
     );
-    assert_eq!((status.leads.pending, status.leads.delivered), (3, 12));
+    assert_eq!(
+        (status.leads.deliveries.pending, status.leads.deliveries.delivered),
+        (3, 12)
+    );
     assert_eq!(status.leads.oldest_pending_seconds, 60, "not written each second");
 }

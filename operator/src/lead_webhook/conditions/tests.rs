@@ -1,10 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 use super::*;
 use crate::conditions::Truth;
 use crate::lead_webhook::validate::ValidationError;
-use crate::receivers::SinkLeads;
 use crate::workloads::Rollout;
+use leadgate_crds::counts::StoredCounts;
+use leadgate_crds::report::SinkLeads;
 use serde_json::json;
 
 fn webhook(spec: &serde_json::Value) -> LeadWebhook {
@@ -33,7 +32,10 @@ fn running() -> Observed {
             ..PodState::default()
         }],
         figures: Some(ReceiverStats {
-            accepted: 5,
+            stored: StoredCounts {
+                accepted: 5,
+                ..StoredCounts::default()
+            },
             queue_ready: true,
             routes: vec![serde_json::from_value(route).unwrap()],
             ..ReceiverStats::default()
@@ -125,11 +127,11 @@ fn what_the_conditions_say() {
         ("too slow is late, not absent", &fast, applied.clone(), running(), "TTTTFTFF Ready"),
         ("a queue that does not move", &fast, applied.clone(), with(|s| {
             let figures = s.figures.as_mut().unwrap();
-            figures.routes.iter_mut().for_each(|r| { r.latency = None; r.pending = 1; });
+            figures.routes.iter_mut().for_each(|r| { r.latency = None; r.deliveries.pending = 1; });
             let leads = SinkLeads { oldest_pending_seconds: 9, ..SinkLeads::default() };
             figures.sinks.insert("crm".into(), crate::stats::SinkFigures { leads, ..Default::default() });
         }), "TTTTFTFF Ready"),
-        ("no lead yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().accepted = 0), "TTTT?TFF Ready"),
+        ("no lead yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().stored.accepted = 0), "TTTT?TFF Ready"),
         ("suspended", &suspended, applied, running(), "TTTTTTFF Suspended"),
     ];
     for (case, spec, outcome, observed, expected) in table {

@@ -1,5 +1,4 @@
 //! What form builders send, in many languages, and what must not be taken for a field.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 

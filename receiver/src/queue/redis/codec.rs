@@ -9,25 +9,9 @@ use crate::queue::{
 
 /// Appends a field.
 pub(super) fn put(packed: &mut Vec<u8>, field: &[u8]) {
-    let mut digits = [0_u8; 20];
-    packed.extend_from_slice(decimal(field.len() as u64, &mut digits));
+    packed.extend_from_slice(itoa::Buffer::new().format(field.len()).as_bytes());
     packed.push(b':');
     packed.extend_from_slice(field);
-}
-
-/// A number in decimal, without an allocation.
-pub(super) fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
-    let mut at = digits.len();
-    for digit in digits.iter_mut().rev() {
-        // Below 10, so it fits.
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        number /= 10;
-        at -= 1;
-        if number == 0 {
-            break;
-        }
-    }
-    digits.get(at..).unwrap_or_default()
 }
 
 /// The two texts of a last error as fields.
@@ -185,13 +169,6 @@ mod tests {
             "18446744073709551615:a",
         ] {
             assert!(Fields::of(Bytes::from(bad)).bytes().is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn decimals() {
-        for number in [0, 9, 10, 1_763_890_000_000, u64::MAX] {
-            assert_eq!(decimal(number, &mut [0; 20]), number.to_string().as_bytes());
         }
     }
 }

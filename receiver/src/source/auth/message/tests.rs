@@ -1,5 +1,4 @@
 //! The signature base and keys against the examples of RFC 9421, appendix B.2.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::borrow::Cow;
 

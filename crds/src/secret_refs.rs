@@ -1,0 +1,176 @@
+//! Which keys of Secrets the resources refer to: what receivers read, what the operator mounts into them, and whose change
+//! makes both look again. A test compares it with every reference in the schemas.
+
+use crate::common::{BasicSecretRef, SecretKeyRef};
+use crate::crm_sink::{RestAuth, SalesforceAuth};
+use crate::{CrmSinkSpec, LeadWebhookSpec};
+
+/// A key of a Secret that a resource refers to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretReference {
+    /// Where it stands, for example `spec.auth.hmac.secretRefs[0]`.
+    pub field: String,
+    /// The Secret.
+    pub name: String,
+    /// The key.
+    pub key: String,
+    /// What it is for.
+    pub purpose: SecretPurpose,
+}
+
+/// What a key of a Secret is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SecretPurpose {
+    /// With it senders prove who they are.
+    Proof,
+    /// The user name that goes with a proof; it is no secret.
+    UserName,
+    /// With it the receiver calls a CRM, or the sender's API.
+    Credentials,
+    /// A receiver starts with it and not with a webhook: the URL of Redis, certificates.
+    Infrastructure,
+}
+
+use SecretPurpose::{Credentials, Infrastructure, Proof, UserName};
+
+impl LeadWebhookSpec {
+    /// Every key of a Secret that the webhook refers to, whatever it is for.
+    pub fn secret_refs(&self) -> Vec<SecretReference> {
+        let mut found = Vec::new();
+        let mut list = |field: &str, references: &[SecretKeyRef]| {
+            for (n, reference) in references.iter().enumerate() {
+                found.push(one(format!("{field}[{n}]"), reference, Proof));
+            }
+        };
+        if let Some(hmac) = &self.auth.hmac {
+            list("spec.auth.hmac.secretRefs", &hmac.secret_refs);
+        }
+        if let Some(token) = &self.auth.token {
+            list("spec.auth.token.secretRefs", &token.secret_refs);
+        }
+        if let Some(basic) = &self.auth.basic {
+            found.extend(pair(
+                "spec.auth.basic.secretRef",
+                &basic.secret_ref,
+                [UserName, Proof],
+            ));
+        }
+        if let Some(token) = &self.auth.challenge_token_secret_ref {
+            found.push(one("spec.auth.challengeTokenSecretRef".to_owned(), token, Proof));
+        }
+        if let Some(hydrate) = &self.payload.hydrate {
+            let field = "spec.payload.hydrate.tokenSecretRef".to_owned();
+            found.push(one(field, &hydrate.token_secret_ref, Credentials));
+        }
+        if let Some(redis) = &self.queue.redis {
+            let field = "spec.queue.redis.urlSecretRef".to_owned();
+            found.push(one(field, &redis.url_secret_ref, Infrastructure));
+        }
+        if let Some(tls) = &self.receiver.tls {
+            let mut add = |field: &str, name: &str, key: &str| {
+                found.push(SecretReference {
+                    field: format!("spec.receiver.tls.{field}"),
+                    name: name.to_owned(),
+                    key: key.to_owned(),
+                    purpose: Infrastructure,
+                });
+            };
+            add("secretRef", &tls.secret_ref.name, "tls.crt");
+            add("secretRef", &tls.secret_ref.name, "tls.key");
+            if let Some(ca) = &tls.client_ca_secret_ref {
+                add("clientCaSecretRef", &ca.name, &ca.key);
+            }
+        }
+        found
+    }
+}
+
+impl CrmSinkSpec {
+    /// Every key of a Secret that the sink refers to.
+    pub fn secret_refs(&self) -> Vec<SecretReference> {
+        let mut found = Vec::new();
+        if let Some(hubspot) = &self.hubspot {
+            let field = "spec.hubspot.tokenSecretRef".to_owned();
+            found.push(one(field, &hubspot.token_secret_ref, Credentials));
+        }
+        if let Some(salesforce) = &self.salesforce {
+            found.extend(of_salesforce(&salesforce.auth));
+        }
+        if let Some(rest) = &self.rest {
+            found.extend(of_rest(&rest.auth));
+        }
+        found
+    }
+}
+
+fn of_salesforce(auth: &SalesforceAuth) -> Vec<SecretReference> {
+    let mut found = Vec::new();
+    let mut add = |field: &str, reference: &SecretKeyRef| {
+        found.push(one(
+            format!("spec.salesforce.auth.{field}"),
+            reference,
+            Credentials,
+        ));
+    };
+    if let Some(flow) = &auth.client_credentials {
+        add("clientCredentials.clientId", &flow.client_id);
+        add("clientCredentials.clientSecret", &flow.client_secret);
+    }
+    if let Some(flow) = &auth.jwt_bearer {
+        add("jwtBearer.clientId", &flow.client_id);
+        add("jwtBearer.privateKey", &flow.private_key);
+    }
+    if let Some(flow) = &auth.refresh_token {
+        add("refreshToken.clientId", &flow.client_id);
+        if let Some(secret) = &flow.client_secret {
+            add("refreshToken.clientSecret", secret);
+        }
+        add("refreshToken.refreshToken", &flow.refresh_token);
+    }
+    found
+}
+
+fn of_rest(auth: &RestAuth) -> Vec<SecretReference> {
+    let at = |field: &str, reference: &SecretKeyRef| {
+        one(format!("spec.rest.auth.{field}"), reference, Credentials)
+    };
+    let mut found = Vec::new();
+    if let Some(bearer) = &auth.bearer {
+        found.push(at("bearer.token", &bearer.token));
+    }
+    if let Some(header) = &auth.header {
+        found.push(at("header.value", &header.value));
+    }
+    if let Some(basic) = &auth.basic {
+        let field = "spec.rest.auth.basic.secretRef";
+        found.extend(pair(field, &basic.secret_ref, [Credentials; 2]));
+    }
+    if let Some(oauth2) = &auth.oauth2_client_credentials {
+        found.push(at("oauth2ClientCredentials.clientId", &oauth2.client_id));
+        found.push(at("oauth2ClientCredentials.clientSecret", &oauth2.client_secret));
+    }
+    found
+}
+
+fn one(field: String, reference: &SecretKeyRef, purpose: SecretPurpose) -> SecretReference {
+    SecretReference {
+        field,
+        name: reference.name.clone(),
+        key: reference.key.clone(),
+        purpose,
+    }
+}
+
+fn pair(field: &str, reference: &BasicSecretRef, purposes: [SecretPurpose; 2]) -> [SecretReference; 2] {
+    let [user, password] = purposes;
+    [
+        (&reference.username_key, user),
+        (&reference.password_key, password),
+    ]
+    .map(|(key, purpose)| SecretReference {
+        field: field.to_owned(),
+        name: reference.name.clone(),
+        key: key.clone(),
+        purpose,
+    })
+}
