@@ -59,7 +59,7 @@ fn each_mistake_names_field_and_remedy() {
         ("", |f| { f.secrets.insert("crm-token".into(), None); }, ErrorScope::References, "SecretMissing",
             &["CrmSink crm: spec.hubspot.tokenSecretRef", "no Secret crm-token"]),
         (", payload: {hydrate: {baseUrl: 'http://127.0.0.1:9090', path: 'payload.path', tokenSecretRef: {name: web, key: hmac}}}",
-            nothing, ErrorScope::Spec, "LocalAddress", &["spec.payload.hydrate.baseUrl", "local", "write the address"]),
+            nothing, ErrorScope::Spec, "LocalAddress", &["spec.payload.hydrate.baseUrl", "local", "use the address of the CRM"]),
         (", payload: {hydrate: {tokenSecretRef: {name: gone, key: api}}}", nothing, ErrorScope::References, "SecretMissing",
             &["spec.payload.hydrate.tokenSecretRef", "no Secret gone", "with the key api"]),
         (", queue: {redis: {urlSecretRef: {name: gone, key: url}}}", nothing, ErrorScope::References, "SecretMissing",
@@ -104,7 +104,7 @@ fn secrets_that_open_the_cluster_cannot_be_named() {
             for word in [
                 "spec.payload.hydrate.tokenSecretRef",
                 name,
-                "make a Secret of your own",
+                "create another Secret",
             ] {
                 assert!(message.contains(word), "{word} is not in: {message}");
             }

@@ -179,7 +179,7 @@ fn local_addresses_are_refused_where_others_can_post() {
     };
     let refused = check(&["--behind-tls-proxy"]);
     for words in [
-        "CrmSink default/hubspot: spec.hubspot.baseUrl: the host is this machine or link-local",
+        "CrmSink default/hubspot: spec.hubspot.baseUrl: the host is this machine or a link-local address",
         "--allow-local-addresses",
     ] {
         assert!(refused.contains(words), "{refused}");

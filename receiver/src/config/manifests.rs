@@ -237,7 +237,7 @@ fn object(file: &str, place: &Place, value: Value) -> Result<Option<Manifest>, S
         }
         (_, kind) if is_ours => {
             let hint = did_you_mean(kind, OWN_KINDS)
-                .unwrap_or_else(|| format!("; known are {}", OWN_KINDS.join(", ")));
+                .unwrap_or_else(|| format!("; known kinds: {}", OWN_KINDS.join(", ")));
             return Err(format!("kind: {GROUP} has no kind of this name{hint}"));
         }
         _ => return Ok(None),

@@ -90,7 +90,7 @@ fn hint(meant: Option<&str>, owner: Option<&str>, schema: &Value) -> String {
             } else {
                 ""
             };
-            format!("; known here are {}{more}", known.join(", "))
+            format!("; known fields: {}{more}", known.join(", "))
         }
     }
 }

@@ -154,7 +154,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn unknown(name: &str) -> String {
     let hint = did_you_mean(name, names()).unwrap_or_else(|| {
         let known: Vec<_> = names().collect();
-        format!("; known are {}", known.join(", "))
+        format!("; known presets: {}", known.join(", "))
     });
     format!("no preset is named {name}{hint}")
 }

@@ -247,7 +247,7 @@ pub(crate) const TABLE: &[(Base, &str, Verdict)] = &[
     (Webhook, "{sinks: [{name: a, otherwise: true}]}", Taken),
     (Webhook, "{sinks: [{name: a}, {name: b, otherwise: false}]}", Taken),
     (Webhook, "{sinks: [{name: a, when: lead.x, otherwise: true}]}", Refused("a sink cannot have both when and otherwise")),
-    (Webhook, "{sinks: [{name: a}, {name: b, otherwise: true}]}", Refused("give each other sink a when")),
+    (Webhook, "{sinks: [{name: a}, {name: b, otherwise: true}]}", Refused("give every other sink a when")),
     (Webhook, "{sinks: [{name: a1},{name: a2},{name: a3},{name: a4},{name: a5},{name: a6},{name: a7},{name: a8},{name: a9},{name: b1},{name: b2},{name: b3},{name: b4},{name: b5},{name: b6},{name: b7}]}", Taken),
     (Webhook, "{sinks: [{name: a1},{name: a2},{name: a3},{name: a4},{name: a5},{name: a6},{name: a7},{name: a8},{name: a9},{name: b1},{name: b2},{name: b3},{name: b4},{name: b5},{name: b6},{name: b7},{name: b8}]}", Refused("must have at most 16 items")),
     // LeadWebhook: queue, receiver and the rest

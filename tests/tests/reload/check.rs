@@ -169,7 +169,7 @@ fn a_receiver_does_not_start_without_its_folder() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("--manifests /nonexistent/leadgate: there is no such folder"),
+        said.contains("--manifests /nonexistent/leadgate: there is no such directory"),
         "{said}"
     );
 }
@@ -182,19 +182,19 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "{apiVersion: leadgate.dev/v1alpha1, kind: Form, metadata: {name: x}}",
-        "kind: leadgate.dev has no kind of this name; known are LeadWebhook, CrmSink",
+        "kind: leadgate.dev has no kind of this name; known kinds: LeadWebhook, CrmSink",
     ),
     (
         "{apiVersion: leadgate.dev/v1, kind: LeadWebhook, metadata: {name: x}}",
-        "apiVersion: this one is not known; write leadgate.dev/v1alpha1",
+        "apiVersion: unknown version; write leadgate.dev/v1alpha1",
     ),
     (
         "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: Contact_Form}}",
-        "LeadWebhook: metadata.name: Kubernetes refuses this name",
+        "LeadWebhook: metadata.name: this is not a valid Kubernetes name",
     ),
     (
         "{apiVersion: leadgate.dev/v1alpha1, kind: CrmSink, metadata: {name: x, namespace: a.b}}",
-        "CrmSink x: metadata.namespace: Kubernetes refuses this name",
+        "CrmSink x: metadata.namespace: this is not a valid Kubernetes name",
     ),
     (
         "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: x}, spec: {auth: {secretRefs: [{name: s, key: \
@@ -249,11 +249,11 @@ const SURPRISES: &[(&str, &str)] = &[
     ),
     (
         "{auth: {token: {secretRefs: [{name: long, key: k}]}}, payload: {required: [email, custom.size]}, sinks: [{name: hubspot}]}",
-        "spec.payload.required: custom.size is required and no mapping fills it",
+        "spec.payload.required: custom.size is required, but no mapping sets it",
     ),
     (
         "{auth: {token: {secretRefs: [{name: long, key: k}]}}, sinks: [{name: hubspot, when: lead.custom.size == '1'}, {name: two}]}",
-        "spec.sinks[0].when: no mapping fills lead.custom.size, so the condition never holds",
+        "spec.sinks[0].when: no mapping sets lead.custom.size, so the condition is never true",
     ),
     (
         "{auth: {token: {secretRefs: [{name: long, key: k}]}}, sinks: [{name: hubspot, when: lead.country == 'DE'}, {name: two, when: \
@@ -323,7 +323,7 @@ fn the_text_of_an_example_is_no_secret() {
     let (status, out) = check(folder.path());
     assert_eq!(status, 1);
     assert!(
-        out.contains("Secret s still contains a placeholder under k; put the real value in"),
+        out.contains("Secret s still contains a placeholder in k; replace it with the real value"),
         "{out}"
     );
 }
