@@ -298,7 +298,7 @@ fn a_namespace_has_its_own_paths_and_hosts() {
         (", path: /webhooks/marketing/other".into(), "", &[]),
         (", path: /webhooks/website".into(), "", &[]),
         (", path: /leads".into(), "", &[]),
-        (", path: /webhooks/sales/website".into(), "PathNotAllowed", &["spec.path", "write /webhooks/marketing/"]),
+        (", path: /webhooks/sales/website".into(), "PathNotAllowed", &["spec.path", "use /webhooks/marketing/"]),
         (", path: /webhooks/sales/".into(), "PathNotAllowed", &[]),
         (ingress("leads.example.com"), "", &[]),
         (ingress("a.sales.example.com"), "HostNotAllowed", &["spec.receiver.ingress.host", "ingress.allowedHosts"]),

@@ -149,7 +149,7 @@ impl Settler {
             _ => {}
         }
         let waiting = self.waiting().await;
-        tracing::warn!(sink = %self.sink.id, reason = why.reason.as_str(), waiting, "deliveries pause: {}", why.message);
+        tracing::warn!(sink = %self.sink.id, reason = why.reason.as_str(), waiting, "deliveries paused: {}", why.message);
     }
 
     /// One line when a lead arrives again.

@@ -100,7 +100,7 @@ mod tests {
                 json!({"additionalProperties": false}),
                 &named,
                 "",
-                "no value or member",
+                "no value or property",
             ),
             (
                 json!({"properties": {"a": {}}, "additionalProperties": false}),
@@ -130,7 +130,7 @@ mod tests {
                 json!({"patternProperties": {".": false}}),
                 &named,
                 "/*",
-                "no value or member",
+                "no value or property",
             ),
             (
                 json!({"patternProperties": {".": {"type": "string"}}}),
