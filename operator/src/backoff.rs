@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_mins(5);
+const INITIAL_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_mins(5);
 
 /// The number of failures in a row of each object.
 #[derive(Debug, Default)]
@@ -33,9 +33,9 @@ impl Backoff {
 
 /// Without jitter: 1 s, 2 s, 4 s, … 5 min.
 fn delay(failures: u32) -> Duration {
-    FIRST
+    INITIAL_BACKOFF
         .saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)))
-        .min(LONGEST)
+        .min(MAX_BACKOFF)
 }
 
 /// Up to a quarter shorter or longer, so that what failed together does not come back together.
@@ -51,7 +51,7 @@ mod tests {
     fn doubles_up_to_five_minutes_and_forgets() {
         let seconds: Vec<u64> = (1..=11).map(|n| delay(n).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(delay(u32::MAX), LONGEST);
+        assert_eq!(delay(u32::MAX), MAX_BACKOFF);
         let backoff = Backoff::default();
         for _ in 0..8 {
             backoff.failed("a");

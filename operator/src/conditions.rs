@@ -6,7 +6,7 @@ use leadgate_crds::common::{Condition, Time};
 use crate::reasons::Reason;
 
 /// The longest message that is written.
-const LONGEST: usize = 1024;
+const MAX_MESSAGE: usize = 1024;
 
 /// What a condition says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,8 +153,8 @@ pub fn seconds(time: Timestamp) -> Timestamp {
 }
 
 fn shorten(mut message: String) -> String {
-    if message.len() > LONGEST {
-        let mut end = LONGEST - 3;
+    if message.len() > MAX_MESSAGE {
+        let mut end = MAX_MESSAGE - 3;
         while !message.is_char_boundary(end) {
             end -= 1;
         }
@@ -208,6 +208,6 @@ mod tests {
             1,
             Timestamp::UNIX_EPOCH,
         );
-        assert!(long[0].message.len() <= LONGEST && long[0].message.ends_with('…'));
+        assert!(long[0].message.len() <= MAX_MESSAGE && long[0].message.ends_with('…'));
     }
 }

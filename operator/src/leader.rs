@@ -20,13 +20,13 @@ use crate::names::MANAGER;
 /// The Lease's name.
 pub const LEASE: &str = "leadgate-operator";
 /// How long a leader that says nothing is still believed to lead.
-const DURATION: Duration = Duration::from_secs(15);
+const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// A leader that could not renew for so long stops.
-const GIVE_UP: Duration = Duration::from_secs(10);
+const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// Between two attempts.
-const RETRY: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two renewals.
-const RENEW: Duration = Duration::from_secs(4);
+const RENEW_INTERVAL: Duration = Duration::from_secs(4);
 
 pub struct Candidate {
     api: Api<Lease>,
@@ -55,7 +55,7 @@ fn decide(holder: Option<&str>, identity: &str, unchanged: Duration) -> Move {
     match holder {
         Some(holder) if holder == identity => Move::Renew,
         None | Some("") => Move::Take,
-        Some(_) if unchanged > DURATION => Move::Take,
+        Some(_) if unchanged > LEASE_DURATION => Move::Take,
         Some(_) => Move::Wait,
     }
 }
@@ -82,7 +82,7 @@ impl Candidate {
                 Err(error) => tracing::warn!(%error, "failed to read or write the Lease"),
             }
             tokio::select! {
-                () = sleep(RETRY) => {}
+                () = sleep(RETRY_INTERVAL) => {}
                 () = stop.cancelled() => return false,
             }
         }
@@ -93,13 +93,13 @@ impl Candidate {
         let mut renewed = Instant::now();
         loop {
             tokio::select! {
-                () = sleep(if renewed.elapsed() < RENEW { RENEW } else { RETRY }) => {}
+                () = sleep(if renewed.elapsed() < RENEW_INTERVAL { RENEW_INTERVAL } else { RETRY_INTERVAL }) => {}
                 () = stop.cancelled() => {
                     self.release().await;
                     return;
                 }
             }
-            let left = GIVE_UP.saturating_sub(renewed.elapsed());
+            let left = RENEW_DEADLINE.saturating_sub(renewed.elapsed());
             let before = Instant::now();
             match timeout(left, self.attempt()).await {
                 Ok(Ok(true)) => renewed = before,
@@ -110,7 +110,7 @@ impl Candidate {
                 Ok(Err(error)) => tracing::warn!(%error, "failed to renew the Lease"),
                 Err(_) => tracing::warn!("renewing the Lease timed out"),
             }
-            if renewed.elapsed() >= GIVE_UP {
+            if renewed.elapsed() >= RENEW_DEADLINE {
                 tracing::error!("the Lease was not renewed within the renew deadline");
                 return;
             }
@@ -161,7 +161,7 @@ impl Candidate {
         let now = MicroTime(Timestamp::now());
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+            lease_duration_seconds: i32::try_from(LEASE_DURATION.as_secs()).ok(),
             acquire_time: Some(now.clone()),
             renew_time: Some(now),
             lease_transitions: Some(before.and_then(|b| b.lease_transitions).map_or(0, |n| n + 1)),
@@ -185,7 +185,7 @@ impl Candidate {
             }
             Ok::<(), kube::Error>(())
         };
-        if let Ok(Err(error)) = timeout(RETRY, release).await {
+        if let Ok(Err(error)) = timeout(RETRY_INTERVAL, release).await {
             tracing::debug!(%error, "failed to release the Lease; it will expire");
         }
     }
@@ -213,14 +213,14 @@ mod tests {
 
     #[test]
     fn moves() {
-        let long = DURATION + Duration::from_secs(1);
+        let long = LEASE_DURATION + Duration::from_secs(1);
         for (holder, unchanged, expected) in [
             (None, Duration::ZERO, Move::Take),
             (Some(""), Duration::ZERO, Move::Take),
             (Some("me"), Duration::ZERO, Move::Renew),
             (Some("me"), long, Move::Renew),
             (Some("you"), Duration::ZERO, Move::Wait),
-            (Some("you"), DURATION, Move::Wait),
+            (Some("you"), LEASE_DURATION, Move::Wait),
             (Some("you"), long, Move::Take),
         ] {
             assert_eq!(
@@ -229,6 +229,6 @@ mod tests {
                 "{holder:?} {unchanged:?}"
             );
         }
-        assert!(GIVE_UP < DURATION);
+        assert!(RENEW_DEADLINE < LEASE_DURATION);
     }
 }

@@ -39,5 +39,6 @@ pub mod rules;
 pub mod run;
 pub mod secrets;
 pub mod stats;
+pub mod validation;
 pub mod watch;
 pub mod workloads;

@@ -12,7 +12,7 @@ use leadgate_crds::report::Report;
 pub const ADMIN_PORT: u16 = 9090;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// More than 16 sinks and some hundred problems need.
-const LARGEST: usize = 4 << 20;
+const MAX_REPORT: usize = 4 << 20;
 
 /// Why a receiver could not be asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ impl Receivers for Http {
                 .await
                 .map_err(|error| AskError::NoAnswer(error.to_string()))?;
             let status = answer.status();
-            let body = Limited::new(answer.into_body(), LARGEST)
+            let body = Limited::new(answer.into_body(), MAX_REPORT)
                 .collect()
                 .await
                 .map_err(|error| AskError::NoAnswer(error.to_string()))?

@@ -32,9 +32,9 @@ use crate::{crm_sink, lead_webhook};
 /// What changes together is reconciled once.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 /// Between two looks for the CRDs.
-const LOOK_AGAIN: Duration = Duration::from_secs(3);
+const WATCH_RETRY_DELAY: Duration = Duration::from_secs(3);
 /// How long reconciliations that have begun may take after SIGTERM.
-const GRACE: Duration = Duration::from_secs(20);
+const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(20);
 
 /// What an operator needs besides its command line. Tests give their own.
 pub struct Parts {
@@ -154,7 +154,7 @@ async fn crds_served(parts: &Parts, scopes: &[Scope], stop: &CancellationToken) 
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = tokio::time::sleep(WATCH_RETRY_DELAY) => {}
             () = stop.cancelled() => return false,
         }
     }
@@ -286,7 +286,7 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
     tokio::pin!(both);
     tokio::select! {
         _ = &mut both => {}
-        () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => {
+        () = async { stop.cancelled().await; tokio::time::sleep(SHUTDOWN_GRACE_PERIOD).await } => {
             tracing::warn!("shutdown grace period expired; the next leader will retry");
         }
     }

@@ -13,10 +13,11 @@ use leadgate_operator::crm_sink::dereference::Dereferenced as SinkFacts;
 use leadgate_operator::crm_sink::validate::validate as validate_sink;
 use leadgate_operator::lead_webhook::dereference::Dereferenced;
 use leadgate_operator::lead_webhook::endpoints::site;
-use leadgate_operator::lead_webhook::validate::{ErrorScope, redis, validate};
+use leadgate_operator::lead_webhook::validate::{redis, validate};
 use leadgate_operator::reasons::Reason;
 use leadgate_operator::rules::Rules;
 use leadgate_operator::secrets::{Content, Seen};
+use leadgate_operator::validation::ErrorScope;
 use leadgate_operator::workloads::RedisState;
 use serde_json::{Value, json};
 

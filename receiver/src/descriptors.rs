@@ -5,11 +5,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::http::ADMIN_CONNECTIONS;
 
 /// More connections than any edge opens; each costs some ten kilobytes.
-const MOST: u64 = 4096;
+const MAX_CONNECTIONS: u64 = 4096;
 /// For the store, CRMs, manifests and the log.
-const OTHERS: u64 = 192;
+const RESERVED: u64 = 192;
 /// For the admin server, so that probes are answered whatever senders do.
-const ADMIN: u64 = ADMIN_CONNECTIONS as u64;
+const ADMIN_RESERVED: u64 = ADMIN_CONNECTIONS as u64;
 
 /// Raises the soft limit of open files towards the hard one, as far as it is of use. What holds then; `None`: no limit.
 ///
@@ -17,7 +17,7 @@ const ADMIN: u64 = ADMIN_CONNECTIONS as u64;
 pub fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let current = limit.current?;
-    let wanted = (MOST + OTHERS + ADMIN).min(limit.maximum.unwrap_or(u64::MAX));
+    let wanted = (MAX_CONNECTIONS + RESERVED + ADMIN_RESERVED).min(limit.maximum.unwrap_or(u64::MAX));
     if wanted <= current {
         return Some(current);
     }
@@ -36,8 +36,10 @@ pub fn raise() -> Option<u64> {
 
 /// How many connections senders may have, of so many descriptors.
 pub fn connections(limit: Option<u64>) -> usize {
-    let left = limit.map_or(MOST, |limit| limit.saturating_sub(OTHERS + ADMIN).max(limit / 2));
-    usize::try_from(left.clamp(1, MOST)).unwrap_or(usize::MAX)
+    let left = limit.map_or(MAX_CONNECTIONS, |limit| {
+        limit.saturating_sub(RESERVED + ADMIN_RESERVED).max(limit / 2)
+    });
+    usize::try_from(left.clamp(1, MAX_CONNECTIONS)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

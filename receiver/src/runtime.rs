@@ -5,7 +5,7 @@ use std::{env, io, num::NonZero, thread};
 use tokio::runtime::{Builder, Runtime};
 
 /// More threads do not help: what stores the leads, Redis or the one writer of an SQLite file, is busy long before.
-const MOST: usize = 4;
+const MAX_THREADS: usize = 4;
 
 /// What a user sets to have it otherwise; tokio's own variable.
 const THREADS: &str = "TOKIO_WORKER_THREADS";
@@ -31,7 +31,7 @@ pub fn build() -> io::Result<Runtime> {
 
 fn threads(set: Option<&str>, processors: usize) -> io::Result<usize> {
     match set {
-        None => Ok(processors.div_ceil(2).clamp(1, MOST)),
+        None => Ok(processors.div_ceil(2).clamp(1, MAX_THREADS)),
         Some(text) => match text.parse() {
             Ok(threads @ 1..) => Ok(threads),
             _ => Err(io::Error::new(

@@ -24,7 +24,7 @@ use crate::names::MANAGER;
 use status::Outcome;
 
 const KIND: &str = "CrmSink";
-const SLOW: Duration = Duration::from_mins(10);
+const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
 
 /// Checks a sink, and writes what became of it. It cannot fail: failures are written, too.
 pub async fn reconcile(sink: Arc<CrmSink>, context: Arc<Context>) -> Result<Action, Infallible> {
@@ -66,7 +66,7 @@ async fn check(sink: &Arc<CrmSink>, context: &Context) -> Action {
         }
         Outcome::Valid | Outcome::Mistakes(_) => {
             context.backoff.succeeded(&key);
-            Action::requeue(jitter(SLOW))
+            Action::requeue(jitter(RESYNC_INTERVAL))
         }
     }
 }

@@ -9,9 +9,9 @@ use leadgate_crds::{CrmSink, CrmSinkStatus};
 
 use super::dereference::Dereferenced;
 use crate::conditions::{ConditionState, conditions, find};
-use crate::lead_webhook::validate::ValidationError;
 use crate::reasons::Reason;
 use crate::stats::newest;
+use crate::validation::ValidationError;
 
 /// How the check ended.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,10 +5,11 @@ use leadgate_crds::CrmSink;
 use leadgate_crds::crm_sink::EXACTLY_ONE_CRM;
 
 use super::dereference::Dereferenced;
-use crate::lead_webhook::validate::{ErrorScope, ValidationError, local_addresses};
+use crate::lead_webhook::validate::local_addresses;
 use crate::reasons::Reason;
 use crate::rules::Rules;
 use crate::secrets;
+use crate::validation::{ErrorScope, ValidationError};
 
 /// Everything that is wrong.
 pub fn validate(sink: &CrmSink, facts: &Dereferenced, rules: &Rules) -> Result<(), Vec<ValidationError>> {

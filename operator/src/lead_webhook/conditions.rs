@@ -2,12 +2,13 @@
 
 use leadgate_crds::{LeadWebhook, LeadWebhookStatus};
 
-use super::status::{Observed, Outcome};
-use super::validate::{ErrorScope, storage_note};
+use super::outcome::{Observed, Outcome};
+use super::validate::storage_note;
 use super::waiting;
 use crate::conditions::{ConditionState, find};
 use crate::reasons::Reason;
 use crate::stats::{ReceiverStats, milliseconds};
+use crate::validation::ErrorScope;
 use crate::workloads::PodState;
 
 /// From so many percent of the queue's memory on a person should do something.

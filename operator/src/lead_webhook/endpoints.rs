@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use kube::ResourceExt as _;
 use leadgate_crds::LeadWebhook;
 
-use super::validate::{ErrorScope, ValidationError};
 use crate::names;
 use crate::reasons::Reason;
 use crate::rules::Rules;
+use crate::validation::{ErrorScope, ValidationError};
 
 /// Where a webhook is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]

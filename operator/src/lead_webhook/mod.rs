@@ -12,6 +12,7 @@ pub mod dereference;
 pub mod drain;
 pub mod endpoints;
 pub mod observe;
+pub mod outcome;
 pub mod replicas;
 pub mod status;
 pub mod validate;
@@ -34,15 +35,15 @@ use crate::context::{Context, name_of};
 use crate::events;
 use crate::index::version;
 use crate::names::{self, ALLOW_LOSS, FINALIZER, MANAGER};
+use crate::validation::{ErrorScope, ValidationError};
 use crate::workloads::Name;
-use status::Outcome;
-use validate::{ErrorScope, ValidationError};
+use outcome::{Observed, Outcome};
 
 const KIND: &str = "LeadWebhook";
 /// A webhook without receivers to ask is looked at again so rarely: changes wake it.
-const SLOW: Duration = Duration::from_mins(10);
+const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
 /// A webhook that drains is looked at again so often.
-const DRAINING: Duration = Duration::from_secs(5);
+const DRAIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Makes a webhook as it is to be, and writes what became of it. It cannot fail: failures are written, too.
 pub async fn reconcile(webhook: Arc<LeadWebhook>, context: Arc<Context>) -> Result<Action, Infallible> {
@@ -148,7 +149,7 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
     Action::requeue(if asked {
         observe::period(&name_of(webhook.as_ref()), context)
     } else {
-        jitter(SLOW)
+        jitter(RESYNC_INTERVAL)
     })
 }
 
@@ -187,7 +188,7 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
     if let Err(error) = write_status(webhook, &outcome, &observed, context).await {
         tracing::warn!(object = object(&name), %error, "failed to write the status");
     }
-    Action::requeue(DRAINING)
+    Action::requeue(DRAIN_REQUEUE_INTERVAL)
 }
 
 /// Gives the receivers a configuration that refuses new leads. It may be impossible: a Secret is gone, or the namespace
@@ -208,12 +209,7 @@ async fn refuse_leads(webhook: &Arc<LeadWebhook>, context: &Context) -> bool {
     }
 }
 
-fn drain_state(
-    webhook: &LeadWebhook,
-    observed: &status::Observed,
-    deployed: bool,
-    told: bool,
-) -> drain::DrainState {
+fn drain_state(webhook: &LeadWebhook, observed: &Observed, deployed: bool, told: bool) -> drain::DrainState {
     let deleted = webhook.metadata.deletion_timestamp.as_ref().map(|t| t.0);
     let since = deleted.map_or(0, |at| Timestamp::now().as_second() - at.as_second());
     let last = webhook
@@ -245,7 +241,7 @@ fn drain_state(
 async fn write_status(
     webhook: &Arc<LeadWebhook>,
     outcome: &Outcome,
-    observed: &status::Observed,
+    observed: &Observed,
     context: &Context,
 ) -> kube::Result<()> {
     let name = name_of(webhook.as_ref());

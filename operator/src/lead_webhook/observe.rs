@@ -11,7 +11,7 @@ use leadgate_crds::LeadWebhook;
 use leadgate_crds::counts::ProcessCounts;
 use leadgate_crds::report::Report;
 
-use super::status::Observed;
+use super::outcome::Observed;
 use super::waiting;
 use crate::context::{Context, name_of};
 use crate::names;
@@ -19,11 +19,11 @@ use crate::stats::{Counters, ReceiverStats, merge};
 use crate::workloads::{Name, PodState};
 
 /// Between two times that a webhook's receivers are asked.
-const PERIOD: Duration = Duration::from_secs(15);
+const POLL_INTERVAL: Duration = Duration::from_secs(15);
 /// After the first time that they do not work yet; then twice as long each time. Somebody waits for a new webhook.
-const SOON: Duration = Duration::from_secs(1);
+const FIRST_POLL_DELAY: Duration = Duration::from_secs(1);
 /// Between two times while it drains.
-const DRAIN_PERIOD: Duration = Duration::from_secs(3);
+const DRAIN_POLL_INTERVAL: Duration = Duration::from_secs(3);
 /// How many pods are asked at once.
 const AT_ONCE: usize = 8;
 
@@ -34,7 +34,7 @@ pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, drain
     let pods = context.workloads.pods(namespace, webhook_name);
     let managed = webhook.spec.queue.redis.is_none();
     let period = if draining {
-        DRAIN_PERIOD
+        DRAIN_POLL_INTERVAL
     } else {
         period(&name, context)
     };
@@ -73,8 +73,10 @@ pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, drain
 pub(super) fn period(name: &Name, context: &Context) -> Duration {
     let failed_polls = context.with_state(name, |memory| memory.failed_polls);
     match failed_polls.checked_sub(1) {
-        None => PERIOD,
-        Some(times) => SOON.saturating_mul(1 << times.min(4)).min(PERIOD),
+        None => POLL_INTERVAL,
+        Some(times) => FIRST_POLL_DELAY
+            .saturating_mul(1 << times.min(4))
+            .min(POLL_INTERVAL),
     }
 }
 

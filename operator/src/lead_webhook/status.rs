@@ -7,41 +7,10 @@ use leadgate_crds::lead_webhook::{LeadWebhookStatus, LeadWebhookStatusLeads};
 
 use super::conditions as judged;
 use super::endpoints;
+use super::outcome::{Observed, Outcome};
 use crate::conditions::conditions;
-use crate::lead_webhook::validate::ValidationError;
 use crate::names;
-use crate::reasons::Reason;
 use crate::stats::ReceiverStats;
-use crate::workloads::{PodState, RedisState, Rollout};
-
-/// How a reconciliation ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// Everything is as it is to be; what a person should know nevertheless.
-    Applied(Vec<ValidationError>),
-    /// A person has to change something.
-    Mistakes(Vec<ValidationError>),
-    /// It goes on by itself: reason and message.
-    Failed(Reason, String),
-    /// It is being deleted: whether it waits for a person, and why it is still there.
-    Draining(bool, String),
-}
-
-/// What is seen of the webhook's parts.
-#[derive(Clone, Debug, Default)]
-pub struct Observed {
-    /// Its Deployment.
-    pub rollout: Option<Rollout>,
-    pub pods: Vec<PodState>,
-    /// The managed Redis; `None` when it uses its own, or there is none yet.
-    pub redis: Option<RedisState>,
-    /// The pods of the managed Redis.
-    pub redis_pods: Vec<PodState>,
-    /// What its receivers say, now or the last time.
-    pub figures: Option<ReceiverStats>,
-    /// Why they could not be asked this time.
-    pub unreachable: Option<String>,
-}
 
 /// The status; `previous` gives what stays.
 pub fn status(

@@ -17,6 +17,7 @@ use crate::names;
 use crate::reasons::Reason;
 use crate::rules::Rules;
 use crate::secrets;
+use crate::validation::{ErrorScope, ValidationError};
 use crate::workloads::RedisState;
 
 /// The names of the presets that receivers know.
@@ -24,28 +25,6 @@ pub const PRESETS: &[&str] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
 
 /// A ConfigMap holds at most 1 MiB; some of it is not ours.
 pub const LARGEST_CONFIGURATION: usize = 1_000_000;
-
-/// Which condition a mistake makes false.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorScope {
-    /// What the object says.
-    Spec,
-    /// What it refers to.
-    References,
-    /// What becomes of its leads.
-    Delivery,
-}
-
-/// Something that a person has to change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ValidationError {
-    /// Which condition says so.
-    pub about: ErrorScope,
-    /// Why.
-    pub reason: Reason,
-    /// The field, what is wrong with it, and what to do.
-    pub message: String,
-}
 
 /// An owner of shared objects.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::lead_webhook::LeadWebhookStatusSink;
 
-use super::validate::{ErrorScope, ValidationError};
 use crate::context::{Context, name_of};
 use crate::reasons::Reason;
+use crate::validation::{ErrorScope, ValidationError};
 
 /// The sinks by name, each with how many deliveries wait for it, for its CRM or for a person.
 pub type Waiting = BTreeMap<String, i64>;

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use leadgate_crds::SecretReference;
 
 use super::{Content, Found, Seen};
-use crate::lead_webhook::validate::{ErrorScope, ValidationError};
 use crate::names::{self, USE};
 use crate::reasons::Reason;
+use crate::validation::{ErrorScope, ValidationError};
 
 /// Types of Secrets that hold credentials of the cluster: tokens of its API, of its registries, and Helm's releases,
 /// which hold the values of whatever was installed.

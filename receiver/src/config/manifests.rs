@@ -13,7 +13,7 @@ use leadgate_crds::{GROUP, VERSION};
 
 /// More than any folder of manifests holds.
 const LARGEST_FILE: u64 = 16 << 20;
-const DEEPEST: usize = 8;
+const MAX_DEPTH: usize = 8;
 /// The kinds of Leadgate's own group.
 const OWN_KINDS: [&str; 2] = ["LeadWebhook", "CrmSink"];
 /// The longest names that Kubernetes takes (RFC 1123): of an object, and of a namespace.
@@ -72,7 +72,7 @@ pub(super) fn read(folder: &Path) -> Read {
         &mut files,
         &mut read.unreadable,
         &mut seen,
-        DEEPEST,
+        MAX_DEPTH,
     );
     files.sort();
     for path in &files {
@@ -168,7 +168,7 @@ fn collect(
                 collect(&path, root, files, unreadable, seen, depth - 1);
             }
             Ok(found) if found.is_dir() => {
-                let message = format!("directories are read {DEEPEST} levels deep; move it up");
+                let message = format!("directories are read {MAX_DEPTH} levels deep; move it up");
                 unreadable.push(Problem::of_file(&shown(&path, root), message));
             }
             Ok(found) if is_manifest(&path) && !found.is_file() => {

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// A sender that needs longer than this for its body is cut off.
 const SLOWEST: Duration = Duration::from_secs(20);
 /// The unit in which memory is set aside.
-const UNIT: usize = 1024;
+const PERMIT_BYTES: usize = 1024;
 
 /// Memory for all bodies that are being read or processed.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub(super) enum NoBody {
 impl BodyBudget {
     /// Sets aside `bytes` of memory.
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes / UNIT)))
+        Self(Arc::new(Semaphore::new(bytes / PERMIT_BYTES)))
     }
 
     /// Reads a body; its memory is accounted for until the permit is dropped.
@@ -83,7 +83,7 @@ impl BodyBudget {
                 continue;
             };
             let length = first.len() + joined.len() + data.len();
-            let missing = length.div_ceil(UNIT).saturating_sub(permit.num_permits());
+            let missing = length.div_ceil(PERMIT_BYTES).saturating_sub(permit.num_permits());
             if missing > 0 {
                 permit.merge(self.take(missing)?);
             }

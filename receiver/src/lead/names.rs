@@ -80,7 +80,7 @@ const ORGANISATIONS: &[&str] = &[
 ];
 
 /// Longer texts are no names, whatever a webhook allows; in bytes.
-const LONGEST: usize = 400;
+const MAX_NAME: usize = 400;
 
 /// Given and family name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,7 +91,7 @@ pub(super) struct Name {
 
 /// Splits a full name; what cannot be told is the given name whole.
 pub(super) fn split(full: &str) -> Name {
-    let certain = if full.len() > LONGEST || full.contains(['/', '|', ';', '@']) {
+    let certain = if full.len() > MAX_NAME || full.contains(['/', '|', ';', '@']) {
         None
     } else {
         read(full)

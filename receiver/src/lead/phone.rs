@@ -9,9 +9,9 @@ use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNum
 use super::text;
 
 /// A longer text is not looked at; in bytes.
-const LONGEST: usize = 100;
+const MAX_TYPED: usize = 100;
 /// No extension has more digits.
-const LONGEST_EXTENSION: usize = 8;
+const MAX_EXTENSION: usize = 8;
 /// What a number may be introduced with.
 const LABELS: &[&str] = &[
     "tel",
@@ -93,7 +93,7 @@ pub struct Phone {
 /// (`+15550109999`) are numbers: validity is not for a form to decide.
 pub fn phone(typed: &str, region: Option<&str>) -> Phone {
     let typed = text::trim(typed);
-    if typed.len() > LONGEST {
+    if typed.len() > MAX_TYPED {
         return Phone {
             number: typed.to_owned(),
             extension: None,
@@ -212,7 +212,7 @@ fn split_extension(text: &str) -> (&str, Option<&str>) {
         .filter_map(|word| strip_word(marker, word))
         .min_by_key(|rest| rest.len());
     match found {
-        Some(rest) if (1..=LONGEST_EXTENSION).contains(&extension.len()) => (
+        Some(rest) if (1..=MAX_EXTENSION).contains(&extension.len()) => (
             rest.trim_end_matches([',', ';', '(', '[', '-', '/', ' ', '.']),
             Some(extension),
         ),

@@ -12,7 +12,7 @@ use crate::shown;
 use crate::time::instant;
 
 /// The largest custom value, written as JSON.
-const LONGEST_CUSTOM: usize = 10_000;
+const MAX_CUSTOM: usize = 10_000;
 
 /// One thing that is wrong with a lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,7 +57,7 @@ pub(super) fn longest(name: &str, limits: &Limits) -> usize {
         .get(name)
         .copied()
         .or_else(standard)
-        .unwrap_or(LONGEST_CUSTOM)
+        .unwrap_or(MAX_CUSTOM)
 }
 
 /// Everything that is wrong with a normalised lead.

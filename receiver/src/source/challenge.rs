@@ -18,11 +18,11 @@ use super::auth::{AuthError, Place, RawRequest, without_line_break};
 use crate::expression::plain_text;
 
 /// A challenge longer than this, in characters, is not one.
-const LONGEST: usize = 200;
+const MAX_CHALLENGE: usize = 200;
 /// A probe longer than this, in bytes, is not one.
 const LONGEST_PROBE: usize = 256;
 /// Memory that a pattern may compile to, in bytes: a manifest is not a way to exhaust a receiver.
-const PATTERN: usize = 256 << 10;
+const MAX_PATTERN_SIZE: usize = 256 << 10;
 
 /// The key that answers a handshake, and how leads are signed with it.
 pub struct Key {
@@ -218,7 +218,7 @@ fn is_harmless(answer: AnswerKind, text: &str) -> bool {
         AnswerKind::Hmac => is_plain(byte),
         AnswerKind::Echo | AnswerKind::Ok => is_plain(byte) || b".~+/=".contains(&byte),
     };
-    text.len() <= LONGEST && text.bytes().all(safe)
+    text.len() <= MAX_CHALLENGE && text.bytes().all(safe)
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -296,14 +296,14 @@ fn differs_from_challenges(template: &str) -> bool {
 
 fn text_pattern(pattern: &str) -> Result<Regex, String> {
     // By itself first: `a)|(b` is no expression, but would be one between the brackets.
-    let build = |text: &str| RegexBuilder::new(text).size_limit(PATTERN).build();
+    let build = |text: &str| RegexBuilder::new(text).size_limit(MAX_PATTERN_SIZE).build();
     build(pattern)
         .and_then(|_| build(&format!("^(?:{pattern})$")))
         .map_err(|error| format!("pattern: it is not a regular expression, or too large a one: {error}"))
 }
 
 fn body_pattern(pattern: &str) -> Result<BytesRegex, String> {
-    let build = |text: &str| BytesRegexBuilder::new(text).size_limit(PATTERN).build();
+    let build = |text: &str| BytesRegexBuilder::new(text).size_limit(MAX_PATTERN_SIZE).build();
     build(pattern)
         .and_then(|_| build(&format!("^(?:{pattern})$")))
         .map_err(|error| format!("when.body: it is not a regular expression, or too large a one: {error}"))

@@ -15,7 +15,7 @@ use crate::lead::{Problem, digest};
 /// Headers in which a sender says it itself; the second is the IETF draft's.
 const HEADERS: [&str; 2] = ["x-idempotency-key", "idempotency-key"];
 /// The longest of their values.
-const LONGEST_HEADER: usize = 512;
+const MAX_HEADER: usize = 512;
 
 /// The identity of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) fn key(source: &Source<'_>, scope: &Scope<'_>) -> Result<Key, Problem
     }
     let mut headers = HEADERS.iter().filter_map(|name| {
         let value = source.headers.get(*name)?.to_str().ok()?.trim();
-        (!value.is_empty() && value.len() <= LONGEST_HEADER).then_some(value)
+        (!value.is_empty() && value.len() <= MAX_HEADER).then_some(value)
     });
     if let Some(text) = headers.next() {
         return Ok(of_parts(source, "header", &[text.to_owned()], Reach::Request));

@@ -7,27 +7,27 @@ use super::body;
 use super::webhook::Webhook;
 
 /// How many names are told.
-const MOST: usize = 20;
+const MAX_KEYS: usize = 20;
 /// How deep they are looked for.
-const DEEPEST: usize = 4;
+const MAX_DEPTH: usize = 4;
 /// The longest name.
-const LONGEST: usize = 40;
+const MAX_KEY: usize = 40;
 /// A larger payload is not read a second time for this.
-const LARGEST: usize = 64 << 10;
+const MAX_BODY: usize = 64 << 10;
 
 impl Webhook {
     /// The paths of a verified request's values, as expressions name them. Names that a person may have typed (a label, an
     /// address, a number) are left out: only what looks like an identifier is told.
     pub fn keys(&self, request: &RawRequest<'_>) -> Vec<String> {
         let mut keys = Vec::new();
-        if request.body.len() > LARGEST {
+        if request.body.len() > MAX_BODY {
             return keys;
         }
-        let plain = body::decompress(request.headers, request.body, LARGEST);
+        let plain = body::decompress(request.headers, request.body, MAX_BODY);
         let Ok(payload) = plain.and_then(|plain| body::parse(self.format, request.headers, plain)) else {
             return keys;
         };
-        collect(&payload.value, "", DEEPEST, &mut keys);
+        collect(&payload.value, "", MAX_DEPTH, &mut keys);
         keys
     }
 }
@@ -52,7 +52,7 @@ fn collect(value: &Value, at: &str, depth: usize, keys: &mut Vec<String>) {
 }
 
 fn tell(key: &str, keys: &mut Vec<String>) {
-    if keys.len() < MOST && !key.is_empty() {
+    if keys.len() < MAX_KEYS && !key.is_empty() {
         keys.push(key.to_owned());
     }
 }
@@ -67,5 +67,5 @@ fn is_identifier(name: &str) -> bool {
                 .bytes()
                 .all(|byte| letter(byte) || byte.is_ascii_digit() || byte == b'-')
     };
-    name.len() <= LONGEST && (is_name() || is_number())
+    name.len() <= MAX_KEY && (is_name() || is_number())
 }

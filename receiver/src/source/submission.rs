@@ -18,7 +18,7 @@ use crate::queue::{Content, NewLead};
 use crate::time::instant;
 
 /// More leads than one request may carry: they are accepted in one atomic call.
-const MOST_LEADS: usize = 1000;
+const MAX_LEADS: usize = 1000;
 
 /// A lead on its way into the queue, before it is bytes.
 #[derive(Debug)]
@@ -145,10 +145,10 @@ impl Context<'_> {
             return Ok(vec![Item::Whole]);
         };
         match program.evaluate(&self.scope(None)) {
-            Ok(Some(Value::Array(items))) if items.len() > MOST_LEADS => refusal(Problem::new(
+            Ok(Some(Value::Array(items))) if items.len() > MAX_LEADS => refusal(Problem::new(
                 "",
                 "TooManyLeads",
-                format!("one request carries at most {MOST_LEADS} leads; send several requests"),
+                format!("one request carries at most {MAX_LEADS} leads; send several requests"),
             )),
             Ok(Some(Value::Array(items))) => Ok(items.into_iter().map(Item::Part).collect()),
             Ok(None) => Ok(Vec::new()),

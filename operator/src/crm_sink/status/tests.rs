@@ -1,8 +1,8 @@
 #![allow(clippy::needless_pass_by_value)]
 
 use super::*;
-use crate::lead_webhook::validate::{ErrorScope, ValidationError};
 use crate::stats::SinkFigures;
+use crate::validation::{ErrorScope, ValidationError};
 use leadgate_crds::counts::DeliveryCounts;
 use leadgate_crds::report::SinkLeads;
 use serde_json::json;

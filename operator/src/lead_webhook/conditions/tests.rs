@@ -1,6 +1,6 @@
 use super::*;
 use crate::conditions::Truth;
-use crate::lead_webhook::validate::ValidationError;
+use crate::validation::ValidationError;
 use crate::workloads::Rollout;
 use leadgate_crds::counts::StoredCounts;
 use leadgate_crds::report::SinkLeads;

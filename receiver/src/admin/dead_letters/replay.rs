@@ -18,7 +18,7 @@ use crate::queue::{DeadLetter, DeadLetterSet, LeadId, QueueError, Requeue, SinkI
 use crate::source::{Parsed, Refusal, RejectedRequest};
 
 /// So many leads are replayed in one call at most: each is read with its payload.
-const MOST: usize = 100;
+const MAX_REPLAYED: usize = 100;
 
 /// Why an overtaken lead is not replayed.
 const OVERTAKEN: &str = "a newer lead of this contact was delivered meanwhile, and this one would overwrite its values; \
@@ -83,7 +83,7 @@ pub(in super::super) async fn replay_many(
         ));
     }
     let mut filter = meant.filter()?;
-    filter.limit = filter.limit.min(MOST);
+    filter.limit = filter.limit.min(MAX_REPLAYED);
     filter.by_acceptance = true;
     let page = admin
         .queue

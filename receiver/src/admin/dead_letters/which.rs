@@ -19,7 +19,7 @@ use crate::crm::Known;
 use crate::queue::{DeadLetter, DeadLetterSet, ListFilter, SinkId, WebhookId};
 
 /// How many are listed or replayed at once unless asked otherwise.
-const PAGE: usize = 50;
+const PAGE_SIZE: usize = 50;
 
 /// How long a person's decision about a contact's record stands: longer than any CRM's outage.
 const DECIDED: Duration = Duration::from_hours(720);
@@ -126,7 +126,7 @@ impl Meant {
             webhook: self.webhook.clone(),
             reason: self.which.reason.clone(),
             after,
-            limit: self.which.limit.unwrap_or(PAGE).clamp(1, 1000),
+            limit: self.which.limit.unwrap_or(PAGE_SIZE).clamp(1, 1000),
             by_acceptance: false,
         })
     }

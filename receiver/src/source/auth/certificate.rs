@@ -20,7 +20,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use super::AuthError;
 
 /// Longer headers hold no certificate: a chain has a few KiB.
-const LONGEST: usize = 64 << 10;
+const MAX_CERTIFICATE: usize = 64 << 10;
 
 /// The connection that a request came over.
 #[derive(Debug, Clone, Copy, Default)]
@@ -198,7 +198,10 @@ impl Forwarded {
             ForwardedFormat::Envoy => {
                 let last = headers.get_all(&self.header).iter().next_back();
                 let text = last.ok_or(AuthError::Missing(what))?.to_str();
-                let text = text.ok().filter(|text| text.len() <= LONGEST).ok_or(malformed)?;
+                let text = text
+                    .ok()
+                    .filter(|text| text.len() <= MAX_CERTIFICATE)
+                    .ok_or(malformed)?;
                 envoy(text).ok_or(malformed)
             }
             ForwardedFormat::Certificate => {
@@ -230,7 +233,7 @@ fn one<'h>(headers: &'h HeaderMap, name: &HeaderName, what: &'static str) -> Res
     let text = line.to_str().map_err(|_| AuthError::Malformed(what))?.trim();
     match text.len() {
         0 => Err(AuthError::Missing(what)),
-        1..=LONGEST => Ok(text),
+        1..=MAX_CERTIFICATE => Ok(text),
         _ => Err(AuthError::Malformed(what)),
     }
 }

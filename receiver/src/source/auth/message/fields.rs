@@ -14,7 +14,7 @@ use sfv::{BareItemFromInput, KeyRef, ListSerializer, Parser, StringRef};
 use crate::source::auth::AuthError;
 
 /// Longer than any signer writes, in bytes.
-const LONGEST: usize = 16 << 10;
+const MAX_FIELD: usize = 16 << 10;
 /// More signatures than any request bears; each costs a comparison per secret.
 const MOST_MEMBERS: usize = 8;
 /// More than any signer covers.
@@ -105,7 +105,7 @@ pub(super) fn field(headers: &HeaderMap, name: &str, what: &'static str) -> Resu
             field.push_str(", ");
         }
         field.push_str(line.trim());
-        if field.len() > LONGEST {
+        if field.len() > MAX_FIELD {
             return Err(AuthError::Malformed(what));
         }
     }
