@@ -106,13 +106,13 @@ mod tests {
                 json!({"properties": {"a": {}}, "additionalProperties": false}),
                 &named,
                 "",
-                "a member that the schema does not name",
+                "a property that the schema does not list",
             ),
             (
                 json!({"unevaluatedProperties": false}),
                 &named,
                 "",
-                "a member that the schema does not name",
+                "a property that the schema does not list",
             ),
             (
                 json!({"propertyNames": {"maxLength": 3}}),
