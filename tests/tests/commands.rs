@@ -324,7 +324,7 @@ fn try_tells_how_long_a_submission_is_remembered() {
     let folder = folder(&mapped_webhook("web", "s"));
     let output = command(folder.path(), TRY).output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.contains("remembered for 10m\n"), "{told}");
+    assert!(told.contains("remembered for 24h\n"), "{told}");
 }
 
 /// A slip in a command is not an unknown flag.

@@ -123,7 +123,7 @@ async fn the_receiver_checks_certificates_itself() {
         let (status, body) = rig.post(None, webhook, &[TOKEN]).await.unwrap();
         assert_eq!(status, 401, "{webhook}: {body}");
         assert!(
-            body.contains("carries no client certificate"),
+            body.contains("has no client certificate"),
             "{webhook}: {body}"
         );
     }
