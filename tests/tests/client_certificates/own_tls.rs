@@ -122,10 +122,7 @@ async fn the_receiver_checks_certificates_itself() {
     for webhook in ["names", "uri", "print"] {
         let (status, body) = rig.post(None, webhook, &[TOKEN]).await.unwrap();
         assert_eq!(status, 401, "{webhook}: {body}");
-        assert!(
-            body.contains("has no client certificate"),
-            "{webhook}: {body}"
-        );
+        assert!(body.contains("has no client certificate"), "{webhook}: {body}");
     }
     for (what, leaf, webhook, headers, status) in [
         ("the right name and token", &forms, "names", &[TOKEN][..], 200),
