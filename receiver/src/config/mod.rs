@@ -3,9 +3,10 @@
 //! * [`load`] reads a folder of manifests and compiles it. An object that no longer compiles keeps its previous form
 //!   running; the [`Problem`] says why.
 //! * `manifests`: YAML files to objects. `secrets`: Secrets from manifests or mounted folders. `schema` and `shape`: the
-//!   rules of the CRDs, off-cluster. `sink`: a CrmSink compiled. `problem` and `locate`: what is wrong, and on which line.
-//!   `watch`: when to load again.
+//!   rules of the CRDs, off-cluster; `field`: how both name a field. `sink`: a CrmSink compiled. `problem` and `locate`:
+//!   what is wrong, and on which line. `watch`: when to load again.
 
+mod field;
 mod locate;
 mod manifests;
 mod problem;

@@ -7,9 +7,9 @@ use std::path::Path;
 use leadgate_crds::report;
 pub use leadgate_crds::report::Severity;
 
+use super::field::field_of;
 use super::locate::{Lines, Place};
 use super::manifests::{self, Manifest};
-use super::schema::field_of;
 
 /// Something in the manifests that cannot run as it is, or that will surprise.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::cell::LazyCell;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::field::{below, field, field_of};
 use super::shape;
 use crate::expression::{Names, Program, Scope};
 
@@ -78,12 +79,6 @@ fn concerns(void: &str, field: &str) -> bool {
     };
     let parent = void.rfind(['.', '[']).and_then(|end| void.get(..end));
     within(void, field) || parent == Some(field)
-}
-
-/// The field that a message begins with; empty where it names none.
-pub(super) fn field_of(message: &str) -> &str {
-    let field = message.split_once(": ").map_or("", |(field, _)| field);
-    if field.contains(' ') { "" } else { field }
 }
 
 /// Reads an object; every error names the field, and what to write instead. Unknown fields come first: what is missing
@@ -162,15 +157,6 @@ fn set_defaults(value: &mut Value, schema: &Value) {
     }
 }
 
-/// The schema of a member.
-pub(super) fn below<'s>(schema: &'s Value, name: &str) -> Option<&'s Value> {
-    schema
-        .get("properties")
-        .and_then(|properties| properties.get(name))
-        .or_else(|| schema.get("additionalProperties"))
-        .filter(|below| below.is_object())
-}
-
 /// Items that stand twice in a list of type `set`, or twice with the same keys in one of type `map`.
 fn duplicates(items: &[Value], schema: &Value, path: &str, errors: &mut Vec<String>) {
     let text = |name: &str| schema.get(name).and_then(Value::as_str);
@@ -244,21 +230,4 @@ fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
         }
         _ => {}
     }
-}
-
-/// A JSON pointer as people write fields: `/spec/sinks/0/name` -> `spec.sinks[0].name`.
-pub(super) fn field(pointer: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::new();
-    for part in pointer.split('/').filter(|part| !part.is_empty()) {
-        if part.bytes().all(|b| b.is_ascii_digit()) {
-            let _ = write!(out, "[{part}]");
-        } else {
-            if !out.is_empty() {
-                out.push('.');
-            }
-            out.push_str(&part.replace("~1", "/").replace("~0", "~"));
-        }
-    }
-    out
 }

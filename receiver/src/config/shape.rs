@@ -5,7 +5,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
-use super::schema::{below, field};
+use super::field::{below, field};
 use crate::nearest::{did_you_mean, nearest};
 use crate::source::preset;
 

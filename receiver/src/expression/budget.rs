@@ -1,12 +1,10 @@
 //! What one evaluation may cost. CEL has no cost model of its own, so every step of the evaluator and every function
 //! counts here: steps stand for time, bytes for memory.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::find_field::Forms;
-use super::functions::Pattern;
-use super::value::Fault;
+use super::fault::Fault;
 
 /// Steps of one evaluation: a tenth of a second in a release build, whatever they are spent on.
 const STEPS: u64 = 1_000_000;
@@ -40,22 +38,18 @@ pub fn sparingly<T>(work: impl FnOnce() -> T) -> Option<T> {
     (ALLOWANCE.get() != Some(0)).then_some(result)
 }
 
-/// What is left to one evaluation, and what it may look up.
-pub(super) struct Meter<'s> {
+/// What is left to one evaluation.
+pub(super) struct Meter {
     steps: Cell<u64>,
     bytes: Cell<u64>,
     /// Steps left when the clock is asked next.
     look_at: Cell<u64>,
     until: Cell<Option<Instant>>,
-    /// The last pattern that was no literal.
-    pub(super) pattern: RefCell<Option<(String, Pattern)>>,
-    /// Forms that evaluations in the same scope have read.
-    pub(super) forms: &'s Forms,
     allowance: Option<u64>,
 }
 
-impl<'s> Meter<'s> {
-    pub(super) fn new(forms: &'s Forms) -> Self {
+impl Meter {
+    pub(super) fn new() -> Self {
         let allowance = ALLOWANCE.get();
         let steps = allowance.map_or(STEPS, |left| left.min(STEPS));
         Self {
@@ -63,8 +57,6 @@ impl<'s> Meter<'s> {
             bytes: Cell::new(BYTES),
             look_at: Cell::new(steps.saturating_sub(CLOCK_EVERY)),
             until: Cell::new(None),
-            pattern: RefCell::new(None),
-            forms,
             allowance,
         }
     }
@@ -121,7 +113,7 @@ impl<'s> Meter<'s> {
     }
 }
 
-impl Drop for Meter<'_> {
+impl Drop for Meter {
     fn drop(&mut self) {
         if let Some(before) = self.allowance {
             let used = before.min(STEPS).saturating_sub(self.steps.get());

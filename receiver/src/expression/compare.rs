@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::budget::Meter;
-use super::functions::{Kind, as_double};
-use super::value::{Answer, Cel, Dict, ELEMENT, Fault, List};
+use super::fault::Fault;
+use super::kind::Kind;
+use super::value::{Answer, Cel, Dict, ELEMENT, List};
 
 /// An operator of two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +183,7 @@ impl Op {
                 };
                 sum.map(Cel::Duration).ok_or_else(too_large)
             }
-            _ => match (as_double(left), as_double(right)) {
+            _ => match (left.as_double(), right.as_double()) {
                 (Some(a), Some(b)) => Ok(Cel::Double(match self {
                     Self::Add => a + b,
                     Self::Subtract => a - b,
@@ -295,6 +296,6 @@ pub(super) fn compared(left: &Cel<'_>, right: &Cel<'_>) -> Option<Ordering> {
         (Cel::UInt(a), Cel::Int(b)) => Some(i128::from(*a).cmp(&i128::from(*b))),
         (Cel::Time(a), Cel::Time(b)) => Some(a.cmp(b)),
         (Cel::Duration(a), Cel::Duration(b)) => Some(a.cmp(b)),
-        _ => as_double(left)?.partial_cmp(&as_double(right)?),
+        _ => left.as_double()?.partial_cmp(&right.as_double()?),
     }
 }

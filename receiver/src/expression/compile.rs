@@ -8,13 +8,15 @@ use cel::common::ast::{
     operators,
 };
 
-use super::Problem;
 use super::compare::Op;
 use super::eval::{Literal, Loop, LoopKind, Node};
 use super::find_field;
-use super::functions::{self, Form, Function, Kind, Pattern};
+use super::functions::{self, Form, Function};
+use super::kind::Kind;
 use super::names::{Members, Names};
 use super::parse::as_text;
+use super::pattern::Pattern;
+use super::problem::Problem;
 use crate::nearest::nearest;
 
 /// Deepest expression tree (a chain of operators or calls is a deep tree): the evaluator recurses, on a worker's stack.

@@ -5,10 +5,13 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::budget::Meter;
 use super::compare::Op;
-use super::functions::{Function, Kind, Pattern};
-use super::value::{Answer, Cel, ELEMENT, Fault, List, MAP, Text};
+use super::env::Env;
+use super::fault::Fault;
+use super::functions::Function;
+use super::kind::Kind;
+use super::pattern::Pattern;
+use super::value::{Answer, Cel, ELEMENT, List, MAP, Text};
 
 /// An expression whose names are known.
 #[derive(Debug)]
@@ -127,22 +130,22 @@ pub(super) enum LoopKind {
 
 /// One evaluation.
 pub(super) struct Evaluation<'m, 'v> {
-    meter: &'m Meter<'m>,
+    env: &'m Env<'m>,
     variables: &'m [(&'v str, &'v Value)],
     locals: Vec<Cel<'v>>,
 }
 
 impl<'m, 'v> Evaluation<'m, 'v> {
-    pub(super) fn new(meter: &'m Meter<'m>, variables: &'m [(&'v str, &'v Value)]) -> Self {
+    pub(super) fn new(env: &'m Env<'m>, variables: &'m [(&'v str, &'v Value)]) -> Self {
         Self {
-            meter,
+            env,
             variables,
             locals: Vec::new(),
         }
     }
 
     pub(super) fn of(&mut self, node: &'v Node) -> Answer<'v> {
-        self.meter.step()?;
+        self.env.meter.step()?;
         match node {
             Node::Literal(literal) => self.literal(literal),
             Node::Variable(name) => self.variable(name).map(Cel::of),
@@ -183,7 +186,7 @@ impl<'m, 'v> Evaluation<'m, 'v> {
             Node::Binary(op, sides) => {
                 let [left, right] = &**sides;
                 let (left, right) = (self.of(left)?, self.of(right)?);
-                op.apply(self.meter, &left, &right)
+                op.apply(&self.env.meter, &left, &right)
             }
             Node::Matches(text, pattern) => self.matches(text, pattern),
             Node::Call(function, args) => self.call(function, args),
@@ -218,7 +221,7 @@ impl<'m, 'v> Evaluation<'m, 'v> {
 
     /// As [`field`] goes, step by step.
     fn walk(&self, path: &'v Path) -> Result<Place<'v>, Fault> {
-        self.meter.steps(path.steps.len() as u64)?;
+        self.env.meter.steps(path.steps.len() as u64)?;
         let mut value = self.variable(&path.variable)?;
         let mut may_miss = false;
         for (name, optional) in &path.steps {
@@ -247,7 +250,7 @@ impl<'m, 'v> Evaluation<'m, 'v> {
         for (item, _) in items {
             let value = self.plain(item)?;
             if let Cel::Text(text) = &value {
-                self.meter.look(text.len())?;
+                self.env.meter.look(text.len())?;
             }
             if !value.is_blank() {
                 return Ok(value);
@@ -265,7 +268,7 @@ impl<'m, 'v> Evaluation<'m, 'v> {
             Literal::Double(d) => Cel::Double(*d),
             Literal::Text(text) => Cel::Text(Text::Lent(text)),
             Literal::Bytes(bytes) => {
-                self.meter.make(bytes.len() + ELEMENT)?;
+                self.env.meter.make(bytes.len() + ELEMENT)?;
                 Cel::Bytes(Rc::from(&**bytes))
             }
             Literal::Type(name) => Cel::Type(name),
@@ -298,7 +301,7 @@ impl<'m, 'v> Evaluation<'m, 'v> {
 
     fn matches(&mut self, text: &'v Node, pattern: &'v Pattern) -> Answer<'v> {
         match self.of(text)? {
-            Cel::Text(text) => pattern.is_match(&text, self.meter).map(Cel::Bool),
+            Cel::Text(text) => pattern.is_match(&text, &self.env.meter).map(Cel::Bool),
             Cel::Null => Err(Fault::Absent),
             other => Err(Fault::Type(format!(
                 "matches() takes a text, not {}",
@@ -314,7 +317,7 @@ impl<'m, 'v> Evaluation<'m, 'v> {
             *value = self.of(arg)?;
         }
         let given = values.get(..args.len()).unwrap_or_default();
-        function.call(self.meter, given)
+        function.call(self.env, given)
     }
 
     fn list(&mut self, items: &'v [(Node, bool)]) -> Answer<'v> {
@@ -326,18 +329,18 @@ impl<'m, 'v> Evaluation<'m, 'v> {
                 (value, _) => list.push(value),
             }
         }
-        self.meter.make(list.len() * ELEMENT)?;
-        Cel::list(list, self.meter)
+        self.env.meter.make(list.len() * ELEMENT)?;
+        Cel::list(list, &self.env.meter)
     }
 
     fn map(&mut self, entries: &'v [(Node, Node, bool)]) -> Answer<'v> {
-        self.meter.make(MAP + entries.len() * ELEMENT)?;
+        self.env.meter.make(MAP + entries.len() * ELEMENT)?;
         let mut map: BTreeMap<Rc<str>, Cel<'v>> = BTreeMap::new();
         for (key, value, optional) in entries {
             let key = match self.of(key)? {
                 Cel::Text(Text::Made(key)) => key,
                 Cel::Text(key) => {
-                    self.meter.make(key.len())?;
+                    self.env.meter.make(key.len())?;
                     Rc::from(&*key)
                 }
                 Cel::Null => return Err(Fault::Absent),
@@ -358,7 +361,7 @@ impl<'m, 'v> Evaluation<'m, 'v> {
     fn loops(&mut self, own: &'v Loop) -> Answer<'v> {
         let list = match self.of(&own.over)? {
             Cel::List(list) => list,
-            Cel::Dict(map) => map.keys(self.meter)?,
+            Cel::Dict(map) => map.keys(&self.env.meter)?,
             Cel::Null => return Err(Fault::Absent),
             other => {
                 return Err(Fault::Value(format!(
@@ -384,17 +387,17 @@ impl<'m, 'v> Evaluation<'m, 'v> {
     fn collect(&mut self, own: &'v Loop, list: &List<'v>) -> Answer<'v> {
         let mut collected = Vec::new();
         for item in list.iter() {
-            self.meter.step()?;
+            self.env.meter.step()?;
             if let Some(only) = &own.only
                 && !truth(&self.with(item.clone(), only)?, "filter")?
             {
                 continue;
             }
             // A list that grows is in memory up to three times.
-            self.meter.make(ELEMENT * 2)?;
+            self.env.meter.make(ELEMENT * 2)?;
             collected.push(self.with(item, &own.body)?);
         }
-        Cel::list(collected, self.meter)
+        Cel::list(collected, &self.env.meter)
     }
 
     /// `all` and `exists`: an element that decides makes the fault of another one no fault, as CEL has it.

@@ -4,6 +4,8 @@
 //! * [`Names`]: what it may name, place by place. Loading resolves every name, so that a mistake is told then.
 //! * `parse` reads it with the grammar of the `cel` crate; `compile` resolves names and types; `eval` evaluates;
 //!   `functions` is the table of what there is to call; `budget` says what an evaluation may cost.
+//! * From the bottom: `fault`, `budget`, `value`, `kind`, `compare`; then what remembers (`pattern`, `find_field`), together
+//!   in `env`; `functions`; and `eval` on top. None imports what stands after it.
 //!
 //! No expression and no payload may hang or crash a receiver, so the evaluator is our own: the one of the `cel` crate
 //! has no cost model, and neither its operators nor its functions could be given one. Errors never quote the payload.
@@ -12,116 +14,33 @@ mod absent;
 mod budget;
 mod compare;
 mod compile;
+mod env;
 mod eval;
+mod fault;
 mod find_field;
 mod functions;
+mod kind;
 mod names;
 mod parse;
+mod pattern;
+mod plain;
+mod problem;
 mod value;
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use serde_json::Value;
 
-use crate::lead;
-use budget::Meter;
 pub use budget::sparingly;
+use env::Env;
 use eval::{Evaluation, Node};
+use fault::Fault;
 use find_field::Forms;
-pub use functions::{is_blank, percent_encode, plain_text, signatures};
+pub use functions::signatures;
 pub use names::Names;
-use value::{Cel, Fault};
-
-/// Something that is wrong with an expression, found when it is loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Where, in characters from the start.
-    pub at: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What was meant, perhaps.
-    pub suggestion: Option<String>,
-}
-
-impl Problem {
-    fn new(at: usize, message: impl Into<String>) -> Self {
-        Self {
-            at,
-            message: message.into(),
-            suggestion: None,
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        if self.at > 0 {
-            write!(f, " (at character {})", self.at + 1)?;
-        }
-        match &self.suggestion {
-            Some(meant) => write!(f, "; did you mean `{meant}`?"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// An expression that cannot be used, and everything that is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invalid {
-    /// The expression.
-    pub source_text: String,
-    /// At least one, in the order of the text as far as it is known.
-    pub problems: Vec<Problem>,
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: ", shown(&self.source_text))?;
-        for (n, problem) in self.problems.iter().enumerate() {
-            if n > 0 {
-                f.write_str("; ")?;
-            }
-            write!(f, "{problem}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Invalid {}
-
-/// An evaluation gave no result. Never quotes the payload.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` failed: {reason}", shown(.source_text))]
-pub struct Failed {
-    /// The expression.
-    pub source_text: String,
-    /// In words, without values.
-    pub reason: String,
-    /// Whether the payload is at fault, which has another shape or value than the expression needs, and not the
-    /// expression itself.
-    pub by_payload: bool,
-}
-
-impl Failed {
-    /// As a problem of a lead. The sender can mend what the payload is at fault for, under `reason`; what is wrong with
-    /// the expression is [`OURS`].
-    pub fn problem(&self, field: impl Into<String>, reason: &'static str) -> lead::Problem {
-        let reason = if self.by_payload { reason } else { OURS };
-        lead::Problem::new(field, reason, self.to_string())
-    }
-}
-
-/// The reason of a lead's problem that only whoever wrote the expression can mend.
-pub const OURS: &str = "ExpressionFailed";
-
-fn shown(source: &str) -> String {
-    match source.char_indices().nth(120) {
-        Some((end, _)) => format!("{}…", source.get(..end).unwrap_or_default()),
-        None => source.to_owned(),
-    }
-}
+pub use plain::{is_blank, percent_encode, plain_text};
+pub use problem::{Failed, Invalid, OURS, Problem};
+use value::Cel;
 
 /// A loaded expression.
 #[derive(Debug)]
@@ -158,12 +77,12 @@ impl Program {
     /// Evaluates. `None`: the value is absent (null, an empty optional, a missing key or index, or a field of
     /// null), which mapping treats as "not given". `Some(Value::Null)` is what `clear()` gives.
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, Failed> {
-        let meter = Meter::new(&scope.forms);
-        let given = Evaluation::new(&meter, &scope.variables)
+        let env = Env::new(&scope.forms);
+        let given = Evaluation::new(&env, &scope.variables)
             .plain(&self.node)
             .and_then(|value| match value {
                 Cel::Null => Ok(None),
-                value => value.into_json(&meter).map(Some),
+                value => value.into_json(&env.meter).map(Some),
             });
         let (reason, by_payload) = match given {
             Ok(value) => return Ok(value),

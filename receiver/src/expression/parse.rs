@@ -3,7 +3,8 @@
 use cel::{Env, ParseErrors};
 use std::sync::LazyLock;
 
-use super::{Names, Problem};
+use super::names::Names;
+use super::problem::Problem;
 
 /// Longest expression in bytes.
 const LONGEST: usize = 2048;

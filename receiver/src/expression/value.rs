@@ -9,19 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Number, Value};
 
 use super::budget::Meter;
-
-/// Why an evaluation gave nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// A path leads nowhere: a missing key, an index beyond the end, a field of null.
-    Absent,
-    /// A value that the payload holds cannot be taken for what the expression takes it for.
-    Value(String),
-    /// An operator or a function does not take a value of this type: the expression does not reckon with it.
-    Type(String),
-    /// The budget is spent. Nothing absorbs this.
-    Spent(&'static str),
-}
+use super::fault::Fault;
 
 pub(super) type Answer<'v> = Result<Cel<'v>, Fault>;
 
@@ -208,6 +196,17 @@ impl<'v> Cel<'v> {
             Self::Time(_) => "timestamp",
             Self::Duration(_) => "duration",
             Self::Type(_) => "type",
+        }
+    }
+
+    /// Any number as the nearest double.
+    #[expect(clippy::cast_precision_loss, reason = "CEL's conversion rounds")]
+    pub(super) fn as_double(&self) -> Option<f64> {
+        match self {
+            Self::Int(i) => Some(*i as f64),
+            Self::UInt(u) => Some(*u as f64),
+            Self::Double(d) => Some(*d),
+            _ => None,
         }
     }
 

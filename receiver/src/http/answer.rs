@@ -12,8 +12,7 @@ use crate::lead::Problem;
 use crate::outcomes::RequestOutcome;
 use crate::shown;
 use crate::source::auth::AuthError;
-use crate::source::body::BodyError;
-use crate::source::{ChallengeAnswer, Refusal};
+use crate::source::{BodyError, ChallengeAnswer, Refusal};
 
 /// What became of a request, or of one of its elements.
 #[derive(Debug, Serialize)]

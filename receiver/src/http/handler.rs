@@ -235,7 +235,7 @@ async fn parse(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Pa
         Ok(parsed) => parsed,
         Err(error) => {
             tracing::error!(%error, "failed to process a payload");
-            Err(Refusal::Body(crate::source::body::BodyError::Malformed(
+            Err(Refusal::Body(crate::source::BodyError::Malformed(
                 "the body cannot be processed".to_owned(),
             )))
         }

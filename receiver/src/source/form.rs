@@ -7,7 +7,8 @@ use futures::FutureExt as _;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::body::{BodyError, Payload, content_type, says_json};
+use super::json::says_json;
+use super::payload::{BodyError, Payload, content_type};
 
 /// More fields than any form has; each is an allocation.
 const MOST_FIELDS: usize = 2000;

@@ -1,7 +1,7 @@
 //! Request -> lead: who sent it, what it says, which submission it is.
 //!
 //! * `auth`: proof over the raw bytes. `challenge`: handshakes. `hydrate`: what thin
-//!   payloads lack; `fetched`: what the answers of senders' APIs mean. `body`: bytes to payload; `form`: those of a form.
+//!   payloads lack; `fetched`: what the answers of senders' APIs mean. `body`: bytes to `payload`, through `json` or `form`.
 //!   `parse`: a request's way to submissions; `submission`: one of them; `refusal`, `rejected`: what is none, and how it is kept.
 //!   `idempotency`: which submission; `keys`: what a refused one holds.
 //!   `webhook`: a LeadWebhook compiled with its preset and secrets; `auth/compile`: that of its `auth`.
@@ -16,8 +16,10 @@ mod fields;
 pub mod form;
 mod hydrate;
 mod idempotency;
+mod json;
 mod keys;
 mod parse;
+mod payload;
 pub mod preset;
 mod refusal;
 mod rejected;
@@ -30,6 +32,7 @@ pub use fetched::{Fetched, judge};
 pub use hydrate::Hydrator;
 pub use idempotency::Key;
 pub use parse::{Batch, Element, Other, Parsed};
+pub use payload::BodyError;
 pub use refusal::Refusal;
 pub use rejected::RejectedRequest;
 pub use submission::Submission;

@@ -8,9 +8,10 @@ use leadgate_crds::lead_webhook::ItemsPolicy;
 use serde_json::{Map, Value};
 
 use super::auth::RawRequest;
-use super::body::{self, Payload};
+use super::body;
 use super::challenge::ChallengeAnswer;
 use super::form;
+use super::payload::Payload;
 use super::refusal::Refusal;
 use super::submission::{Context, Judged, NoLead, Submission};
 use super::webhook::Webhook;

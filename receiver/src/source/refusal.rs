@@ -1,6 +1,6 @@
 //! Why a verified request is not accepted.
 
-use super::body::BodyError;
+use super::payload::BodyError;
 use crate::expression::OURS;
 use crate::lead::Problem;
 

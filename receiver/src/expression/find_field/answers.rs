@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::Form;
+use super::form::Form;
 use super::labels::CONTAINERS;
 
 /// Whether a member says how an answer's question is called.

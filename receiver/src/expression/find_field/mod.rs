@@ -5,6 +5,7 @@
 //! the label. Nothing is guessed from a value alone.
 
 mod answers;
+mod form;
 mod labels;
 mod question;
 
@@ -15,17 +16,16 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::budget::Meter;
-use super::functions::plain_text;
-use super::value::{ELEMENT, Fault};
+use super::fault::Fault;
+use super::plain::plain_text;
+use super::value::ELEMENT;
 use crate::lead::Field;
 use answers::{Answer, collect, titles};
+pub(super) use form::Form;
+use form::{DEEPEST, Place};
 use labels::LABELS;
 use question::Question;
 
-/// The longest label, in bytes; more is no label, and not looked at.
-const LONGEST: usize = 200;
-/// How deep forms are looked into.
-const DEEPEST: usize = 4;
 /// So many forms of a scope are remembered.
 const REMEMBERED: usize = 4;
 
@@ -38,61 +38,6 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 pub(super) fn named(name: &str) -> Option<Field> {
     let mut fields = LABELS.iter().map(|(field, _)| *field);
     fields.find(|field| field.name() == name)
-}
-
-/// An address, of a list with its length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    List(usize, usize),
-    Object(usize),
-}
-
-/// What holds answers.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Form<'f> {
-    /// One after the other, each with its label.
-    List(&'f [Value]),
-    /// By label or id.
-    Object(&'f Map<String, Value>),
-}
-
-impl<'f> Form<'f> {
-    /// What JSON holds answers.
-    pub(super) fn of(value: &'f Value) -> Option<Self> {
-        match value {
-            Value::Array(items) => Some(Self::List(items)),
-            Value::Object(map) => Some(Self::Object(map)),
-            _ => None,
-        }
-    }
-
-    /// Where it lies. A list and its first element may begin at one address.
-    fn place(self) -> Place {
-        match self {
-            Self::List(items) => Place::List(items.as_ptr().addr(), items.len()),
-            Self::Object(map) => Place::Object(std::ptr::from_ref(map).addr()),
-        }
-    }
-
-    /// Counts what reading takes: each name and each short text may be the label.
-    fn count(self, meter: &Meter<'_>) -> Result<(), Fault> {
-        self.count_to(DEEPEST + 2, meter)
-    }
-
-    fn count_to(self, depth: usize, meter: &Meter<'_>) -> Result<(), Fault> {
-        let each = |name: &str, value: &'f Value| {
-            let text = value.as_str().unwrap_or_default();
-            meter.steps(100 + 8 * (name.len().min(LONGEST) + text.len().min(LONGEST)) as u64)?;
-            match Self::of(value) {
-                Some(inner) if depth > 0 => inner.count_to(depth - 1, meter),
-                _ => Ok(()),
-            }
-        };
-        match self {
-            Self::List(items) => items.iter().try_for_each(|item| each("", item)),
-            Self::Object(map) => map.iter().try_for_each(|(name, value)| each(name, value)),
-        }
-    }
 }
 
 /// What a form answers: of each field that it has a text, or what the sender sent in its place.
@@ -156,7 +101,7 @@ pub(super) struct Forms(RefCell<Vec<(Place, Rc<Found>)>>);
 
 impl Forms {
     /// Reads a form, or remembers what it answers.
-    pub(super) fn find(&self, form: Form<'_>, meter: &Meter<'_>) -> Result<Rc<Found>, Fault> {
+    pub(super) fn find(&self, form: Form<'_>, meter: &Meter) -> Result<Rc<Found>, Fault> {
         let place = form.place();
         let known = self
             .0
@@ -178,7 +123,7 @@ impl Forms {
 }
 
 /// Reads a form, counting what that takes.
-pub(super) fn read(form: Form<'_>, meter: &Meter<'_>) -> Result<Rc<Found>, Fault> {
+pub(super) fn read(form: Form<'_>, meter: &Meter) -> Result<Rc<Found>, Fault> {
     form.count(meter)?;
     let found = Found::of(form);
     meter.make(found.bytes())?;

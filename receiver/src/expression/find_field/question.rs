@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
-use super::LONGEST;
 use super::answers::Answer;
+use super::form::LONGEST;
 use super::labels::{
     field_of, field_of_type, holds_label, is_other, is_other_type, is_small, is_unspaced, without_accent,
 };

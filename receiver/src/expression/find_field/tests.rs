@@ -192,7 +192,7 @@ fn forms_of_one_scope_are_told_apart_and_read_once() {
     let list = Form::of(&answers).unwrap();
     let first = Form::of(answers.get(0).unwrap()).unwrap();
     let forms = Forms::default();
-    let meter = Meter::new(&forms);
+    let meter = Meter::new();
     let read = |form| forms.find(form, &meter).unwrap();
     let (of_list, of_first) = (read(list), read(first));
     assert_eq!(of_list.get(Field::Email), Some(&json!("ada@example.com")));

@@ -3,12 +3,14 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use super::Form::{Either, Global, Member};
-use super::Kind::{Any, Bool, Int, List as AList, Map as AMap, Optional, Text as AText};
-use super::{Function, Kind, misfit, wrong};
+use super::function::Form::{Either, Global, Member};
+use super::function::{Function, misfit, wrong};
 use crate::expression::budget::Meter;
 use crate::expression::compare::{compared, equal};
-use crate::expression::value::{Answer, Cel, ELEMENT, Fault, List};
+use crate::expression::fault::Fault;
+use crate::expression::kind::Kind;
+use crate::expression::kind::Kind::{Any, Bool, Int, List as AList, Map as AMap, Optional, Text as AText};
+use crate::expression::value::{Answer, Cel, ELEMENT, List};
 
 pub(super) const TABLE: &[Function] = &[
     Function::new("find", Member, &[AList, AText, Any], 3, Any, find),

@@ -2,12 +2,14 @@
 
 use std::cmp::Ordering;
 
-use super::Form::Global;
-use super::Kind::{Any, Bool, Double, Int, UInt};
-use super::{Function, Kind, misfit, unreadable, wrong};
+use super::function::Form::Global;
+use super::function::{Function, misfit, unreadable, wrong};
 use crate::expression::budget::Meter;
 use crate::expression::compare::compared;
-use crate::expression::value::{Answer, Cel, Fault};
+use crate::expression::fault::Fault;
+use crate::expression::kind::Kind;
+use crate::expression::kind::Kind::{Any, Bool, Double, Int, UInt};
+use crate::expression::value::{Answer, Cel};
 
 pub(super) const TABLE: &[Function] = &[
     Function::new("int", Global, &[Any], 1, Int, int),
@@ -31,17 +33,6 @@ fn digits<'t>(text: &'t str, what: &str) -> Result<&'t str, Fault> {
     (text.len() <= LONGEST)
         .then_some(text)
         .ok_or_else(|| unreadable(what))
-}
-
-/// Any number as the nearest double.
-#[expect(clippy::cast_precision_loss, reason = "CEL's conversion rounds")]
-pub(in crate::expression) fn as_double(value: &Cel<'_>) -> Option<f64> {
-    match value {
-        Cel::Int(i) => Some(*i as f64),
-        Cel::UInt(u) => Some(*u as f64),
-        Cel::Double(d) => Some(*d),
-        _ => None,
-    }
 }
 
 /// A double's whole part, where it is one that an `i64` holds.
@@ -85,7 +76,8 @@ fn double<'v>(_: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
             .map(Cel::Double)
             .map_err(|_| unreadable(what)),
         [Cel::Null] => Err(Fault::Absent),
-        [number] => as_double(number)
+        [number] => number
+            .as_double()
             .map(Cel::Double)
             .ok_or_else(|| wrong("double", Kind::of(number), "a number or a text")),
         _ => misfit(),
@@ -121,7 +113,8 @@ fn abs<'v>(_: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
 fn rounded<'v>(name: &str, value: &Cel<'v>, how: fn(f64) -> f64) -> Answer<'v> {
     match value {
         Cel::Null => Err(Fault::Absent),
-        number => as_double(number)
+        number => number
+            .as_double()
             .map(|d| Cel::Double(how(d)))
             .ok_or_else(|| wrong(name, Kind::of(number), "a number")),
     }

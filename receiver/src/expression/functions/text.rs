@@ -1,17 +1,21 @@
 //! Texts.
 
-use super::Form::{Either, Global, Member};
-use super::Kind::{Any, Bool, Int, List as AList, Text as AText};
-use super::{Function, Kind, Pattern, misfit, other, wrong};
+use super::function::Form::{Either, Global, Member};
+use super::function::{Function, misfit, unreadable, wrong};
 use crate::crm::phone_forms;
 use crate::expression::budget::Meter;
-use crate::expression::value::{Answer, Cel, ELEMENT, Fault, List, Text, seconds};
+use crate::expression::env::Env;
+use crate::expression::fault::Fault;
+use crate::expression::kind::Kind;
+use crate::expression::kind::Kind::{Any, Bool, Int, List as AList, Text as AText};
+use crate::expression::plain::percent_encode;
+use crate::expression::value::{Answer, Cel, ELEMENT, List, Text, seconds};
 
 pub(super) const TABLE: &[Function] = &[
     Function::new("contains", Member, &[AText, AText], 2, Bool, contains),
     Function::new("startsWith", Member, &[AText, AText], 2, Bool, starts_with),
     Function::new("endsWith", Member, &[AText, AText], 2, Bool, ends_with),
-    Function::new("matches", Either, &[AText, AText], 2, Bool, matches),
+    Function::remembering("matches", Either, &[AText, AText], 2, Bool, matches),
     Function::new("lower", Member, &[AText], 1, AText, lower),
     Function::new("upper", Member, &[AText], 1, AText, upper),
     Function::new("lowerAscii", Member, &[AText], 1, AText, lower_ascii),
@@ -57,11 +61,11 @@ fn ends_with<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
     Ok(Cel::Bool(text.ends_with(&**part)))
 }
 
-fn matches<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+fn matches<'v>(env: &Env<'_>, args: &[Cel<'v>]) -> Answer<'v> {
     let [Cel::Text(text), Cel::Text(pattern)] = args else {
         return misfit();
     };
-    Pattern::search(pattern, text, meter).map(Cel::Bool)
+    env.pattern.search(pattern, text, &env.meter).map(Cel::Bool)
 }
 
 /// A text of about the size of another, made by a function that reads it once.
@@ -89,7 +93,7 @@ fn upper_ascii<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
 }
 
 fn urlencode<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
-    made(meter, args, other::percent_encode)
+    made(meter, args, percent_encode)
 }
 
 fn unescape_html<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
@@ -297,7 +301,7 @@ fn string<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
         Cel::Null => Err(Fault::Absent),
         Cel::Bytes(bytes) => {
             meter.make(bytes.len())?;
-            let text = std::str::from_utf8(bytes).map_err(|_| super::unreadable("text (UTF-8)"))?;
+            let text = std::str::from_utf8(bytes).map_err(|_| unreadable("text (UTF-8)"))?;
             Cel::text(text, meter)
         }
         other => match written(other) {
@@ -390,8 +394,9 @@ fn format<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
             ('o', Cel::Int(n)) => format!("{n:o}"),
             ('b', Cel::Int(n)) => format!("{n:b}"),
             ('f' | 'e', number) => {
-                let n =
-                    super::number::as_double(number).ok_or_else(|| wrong("needs a number for %f and %e"))?;
+                let n = number
+                    .as_double()
+                    .ok_or_else(|| wrong("needs a number for %f and %e"))?;
                 if letter == 'f' {
                     format!("{n:.precision$}")
                 } else {

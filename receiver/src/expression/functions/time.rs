@@ -4,11 +4,13 @@ use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, Zoned};
 
-use super::Form::{Global, Member};
-use super::Kind::{Any, Duration, Int, Text as AText, Time};
-use super::{Function, Kind, misfit, unreadable, wrong};
+use super::function::Form::{Global, Member};
+use super::function::{Function, misfit, unreadable, wrong};
 use crate::expression::budget::Meter;
-use crate::expression::value::{Answer, Cel, Fault};
+use crate::expression::fault::Fault;
+use crate::expression::kind::Kind;
+use crate::expression::kind::Kind::{Any, Duration, Int, Text as AText, Time};
+use crate::expression::value::{Answer, Cel};
 
 pub(super) const TABLE: &[Function] = &[
     Function::new("timestamp", Global, &[Any], 1, Time, timestamp),

@@ -2,7 +2,8 @@
 //!
 //! * [`writer`]: one thread owns the file and commits whatever waits in one transaction, with the disk synced,
 //!   before anybody is answered.
-//! * [`accept`], [`claims`], [`waiting`], [`dead_letters`], [`throttle`], [`stats`]: the operations, each a function on a transaction.
+//! * [`accept`], [`claims`], [`waiting`], [`dead_letters`], [`throttle`], [`stats`], [`prune`]: the operations, each a
+//!   function on a transaction.
 //! * [`pending_index`]: a lead is written in the order it came, and found by contact and key once it is filed.
 //! * [`file`]: opening, schema, what errors mean.
 
@@ -12,6 +13,7 @@ mod counters;
 mod database;
 mod dead_letters;
 mod pending_index;
+mod prune;
 mod stats;
 mod throttle;
 mod tx;
@@ -202,7 +204,7 @@ impl Queue for SqliteQueue {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let pruned = self.call(move |tx| stats::prune(tx, &from)).await?;
+        let pruned = self.call(move |tx| prune::prune(tx, &from)).await?;
         *self.pruned_to.lock().unwrap_or_else(PoisonError::into_inner) = pruned.key;
         Ok(pruned.more)
     }

@@ -8,7 +8,8 @@ use leadgate_crds::lead_webhook::Extractor;
 use serde_json::Value;
 
 use super::{AuthError, RawRequest};
-use crate::source::{body, form};
+use crate::source::form;
+use crate::source::json::parse_json;
 
 /// A compiled [`Extractor`].
 #[derive(Debug, Clone)]
@@ -172,7 +173,7 @@ impl Place {
             }
             // The only place for which an unverified body is parsed: the scheme puts the proof there.
             At::Json(pointer) => {
-                let payload = body::parse_json(request.body).map_err(|_| AuthError::Malformed(what))?;
+                let payload = parse_json(request.body).map_err(|_| AuthError::Malformed(what))?;
                 let text = match (payload.pointer(pointer), reading) {
                     (None | Some(Value::Null), _) => None,
                     (Some(Value::String(text)), _) => Some(text.clone()),

@@ -1,9 +1,11 @@
 //! Regular expressions of `matches`, and what they may cost.
 
+use std::cell::RefCell;
+
 use regex::{Error, Regex, RegexBuilder};
 
-use crate::expression::budget::Meter;
-use crate::expression::value::Fault;
+use super::budget::Meter;
+use super::fault::Fault;
 
 /// Longest pattern in bytes.
 const LONGEST: usize = 512;
@@ -14,7 +16,7 @@ const COMPILING: u64 = 20_000;
 
 /// A compiled pattern.
 #[derive(Debug, Clone)]
-pub(in crate::expression) struct Pattern {
+pub(super) struct Pattern {
     regex: Regex,
     /// Its size in KiB.
     size: u64,
@@ -22,7 +24,7 @@ pub(in crate::expression) struct Pattern {
 
 impl Pattern {
     /// Compiles, or says what is wrong.
-    pub(in crate::expression) fn new(text: &str) -> Result<Self, String> {
+    pub(super) fn new(text: &str) -> Result<Self, String> {
         if text.len() > LONGEST {
             return Err(format!("it is longer than {LONGEST} bytes"));
         }
@@ -50,21 +52,28 @@ impl Pattern {
     }
 
     /// Searches a text. At worst every state of the pattern is looked at for every character.
-    pub(in crate::expression) fn is_match(&self, text: &str, meter: &Meter) -> Result<bool, Fault> {
+    pub(super) fn is_match(&self, text: &str, meter: &Meter) -> Result<bool, Fault> {
         meter.steps(text.len() as u64 * self.size + 1)?;
         Ok(self.regex.is_match(text))
     }
+}
 
-    /// The same for a pattern that is no literal. The last one is remembered: loops use the same again and again.
-    pub(super) fn search(pattern: &str, text: &str, meter: &Meter) -> Result<bool, Fault> {
-        let mut last = meter.pattern.borrow_mut();
+/// The last pattern that was no literal: loops use the same again and again.
+#[derive(Debug, Default)]
+pub(super) struct LastPattern(RefCell<Option<(String, Pattern)>>);
+
+impl LastPattern {
+    /// Searches a text, after compiling the pattern if it is another one.
+    pub(super) fn search(&self, pattern: &str, text: &str, meter: &Meter) -> Result<bool, Fault> {
+        let mut last = self.0.borrow_mut();
         if let Some((known, compiled)) = last.as_ref()
             && known == pattern
         {
             return compiled.is_match(text, meter);
         }
         meter.steps(COMPILING)?;
-        let compiled = Self::new(pattern).map_err(|_| Fault::Value("a pattern is not valid".to_owned()))?;
+        let compiled =
+            Pattern::new(pattern).map_err(|_| Fault::Value("a pattern is not valid".to_owned()))?;
         let (_, compiled) = last.insert((pattern.to_owned(), compiled));
         compiled.is_match(text, meter)
     }

@@ -1,0 +1,78 @@
+//! Clearing away what has outlived its use.
+
+use rusqlite::OptionalExtension;
+
+use super::{
+    dead_letters,
+    tx::{Failure, Tx},
+};
+
+/// Rows of one kind removed in one call of prune.
+const MAX_PRUNED: i64 = 500;
+
+/// Dedupe keys looked at in one call of prune.
+const MAX_SCANNED: u32 = 5000;
+
+/// Free pages given back to the disk in one call of prune.
+const MAX_PAGES_RETURNED: i64 = 2000;
+
+/// What [`prune`] did.
+pub(super) struct Pruned {
+    /// There may be more to remove.
+    pub(super) more: bool,
+    /// The dedupe key that it came to; empty when it came round.
+    pub(super) key: String,
+}
+
+/// Removes a bounded number of rows whose time is over; of the dedupe keys, among those behind `key`.
+pub(super) fn prune(tx: &mut Tx<'_>, key: &str) -> Result<Pruned, Failure> {
+    let dead_letter = dead_letters::expire(tx, MAX_PRUNED)?;
+    let (keys, end) = forget_keys(tx, key)?;
+    let records = expire(
+        tx,
+        "DELETE FROM record WHERE (sink, contact) IN \
+         (SELECT sink, contact FROM record WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+    )?;
+    let full = usize::try_from(MAX_PRUNED).unwrap_or(usize::MAX);
+    let worth_it = usize::try_from(MAX_SCANNED / 2).unwrap_or(usize::MAX);
+    // As long as half of them have expired, it is worth to go on.
+    let more = give_pages_back(tx)? || dead_letter.max(records) >= full || keys >= worth_it;
+    // Once a minute, not after each step.
+    tx.empty_log = !more;
+    Ok(Pruned { more, key: end })
+}
+
+/// Looks at some dedupe keys behind `key` and removes those that have expired. Tells how many these were, and how far it
+/// came: to the empty key at the end.
+fn forget_keys(tx: &Tx<'_>, key: &str) -> rusqlite::Result<(usize, String)> {
+    let end: Option<String> = tx
+        .sql
+        .prepare_cached("SELECT key FROM dedupe WHERE key > ?1 ORDER BY key LIMIT 1 OFFSET ?2")?
+        .query_row((key, MAX_SCANNED), |row| row.get(0))
+        .optional()?;
+    let forgotten = tx
+        .sql
+        .prepare_cached(
+            "DELETE FROM dedupe WHERE key > ?1 AND (?2 IS NULL OR key <= ?2) AND expires_at <= ?3",
+        )?
+        .execute((key, &end, tx.now))?;
+    Ok((forgotten, end.unwrap_or_default()))
+}
+
+fn expire(tx: &Tx<'_>, sql: &str) -> rusqlite::Result<usize> {
+    tx.sql.prepare_cached(sql)?.execute((tx.now, MAX_PRUNED))
+}
+
+/// Shrinks a file that is mostly empty, a little at a time.
+fn give_pages_back(tx: &Tx<'_>) -> rusqlite::Result<bool> {
+    let free: i64 = tx
+        .sql
+        .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    let pages: i64 = tx.sql.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    if free < MAX_PAGES_RETURNED || free < pages / 2 {
+        return Ok(false);
+    }
+    tx.sql
+        .execute_batch(&format!("PRAGMA incremental_vacuum({MAX_PAGES_RETURNED})"))?;
+    Ok(true)
+}
