@@ -8,6 +8,8 @@
 //! Fields that a sender's preset can supply are `Option`s without a default: absent means that the
 //! preset decides.
 
+// Tests have dependencies of their own.
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
 #![warn(
     missing_docs,
     clippy::unwrap_used,

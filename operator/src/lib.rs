@@ -11,12 +11,17 @@
 //! NetworkPolicy, PodDisruptionBudget, HorizontalPodAutoscaler, Ingress, HTTPRoute) and `leadgate-website-admin`
 //! (headless Service of the admin port, Secret with the admin token); those of a namespace's Redis `leadgate-redis`.
 
+// Tests have dependencies of their own.
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
 #![warn(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing
 )]
+
+// The program's.
+use tracing_subscriber as _;
 
 pub mod apply;
 pub mod backoff;

@@ -4,12 +4,17 @@
 //! One way through: `http` -> `source` -> `lead`, `http` -> `queue`, `delivery` -> `queue` + `crm`; `ids`, `time`, `failure`,
 //! `throttle` and `outbound` lie under all of them.
 
+// Tests have dependencies of their own.
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
 #![warn(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing
 )]
+
+// The program's.
+use tracing_subscriber as _;
 
 pub mod admin;
 pub mod check;

@@ -128,7 +128,7 @@ fn own(choices: &mut Choices<'_>) -> Option<Party> {
         "method": choices.of(&["GET", "POST"]),
         "answer": answer,
         "verified": choices.once_in(2),
-        "take": {place: "challenge"},
+        "extract": {place: "challenge"},
         "pattern": choices.of(PATTERNS),
         "fields": if answer == "Hmac" { json!(["plain", "signed"]) } else { json!([]) },
     });
@@ -268,7 +268,7 @@ fn judge(party: &Party, wish: &str, kind: &str, answer: &str) {
 fn the_attack_works_where_the_guard_is_taken_away() {
     let scheme: HmacScheme =
         serde_json::from_value(json!({"signature": {"header": "x-sig"}, "signed": "{body}"})).unwrap();
-    let open = json!({"method": "GET", "answer": "Hmac", "take": {"query": "c"}, "pattern": ".*", "fields": ["a", "b"]});
+    let open = json!({"method": "GET", "answer": "Hmac", "extract": {"query": "c"}, "pattern": ".*", "fields": ["a", "b"]});
     let open: ChallengeData = serde_json::from_value(open).unwrap();
     let refused = party(&scheme, std::slice::from_ref(&open)).err().unwrap();
     assert!(refused.contains("set verified: true"), "{refused}");
