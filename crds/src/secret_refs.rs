@@ -3,6 +3,7 @@
 
 use crate::common::{BasicSecretRef, SecretKeyRef};
 use crate::crm_sink::{RestAuth, SalesforceAuth};
+use crate::lead_webhook::QueueMode;
 use crate::{CrmSinkSpec, LeadWebhookSpec};
 
 /// A key of a Secret that a resource refers to.
@@ -62,7 +63,7 @@ impl LeadWebhookSpec {
             let field = "spec.payload.hydrate.tokenSecretRef".to_owned();
             found.push(one(field, &hydrate.token_secret_ref, Credentials));
         }
-        if let Some(redis) = &self.queue.redis {
+        if let QueueMode::Own(redis) = self.queue.mode() {
             let field = "spec.queue.redis.urlSecretRef".to_owned();
             found.push(one(field, &redis.url_secret_ref, Infrastructure));
         }

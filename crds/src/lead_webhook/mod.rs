@@ -24,8 +24,8 @@ pub use payload::{
     Format, Hydrate, Idempotency, ItemsPolicy, LEAD_FIELDS, LeadMapping, OnInvalid, Payload, ValidationRule,
 };
 pub use receiver::{
-    Autoscaling, CaSecretRef, Durability, Gateway, Ingress, ParentRef, PodTemplate, Queue, Receiver, Redis,
-    Storage, Tls,
+    Autoscaling, CaSecretRef, Durability, Gateway, Ingress, ParentRef, PodTemplate, Queue, QueueMode,
+    Receiver, Redis, Storage, Tls,
 };
 pub use status::{Latency, LeadWebhookStatus, LeadWebhookStatusLeads, LeadWebhookStatusSink, SinkError};
 

@@ -37,6 +37,27 @@ pub struct Queue {
     pub storage: Storage,
 }
 
+/// Whose store a webhook's leads are in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum QueueMode<'q> {
+    /// The Redis that the operator manages for the namespace.
+    Managed,
+    /// A Redis of the user's own.
+    Own(&'q Redis),
+}
+
+impl Queue {
+    /// Whose store it is.
+    pub fn mode(&self) -> QueueMode<'_> {
+        self.redis.as_ref().map_or(QueueMode::Managed, QueueMode::Own)
+    }
+
+    /// Whether the operator manages it.
+    pub fn is_managed(&self) -> bool {
+        self.mode() == QueueMode::Managed
+    }
+}
+
 impl Default for Queue {
     fn default() -> Self {
         Self {

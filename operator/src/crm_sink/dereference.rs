@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leadgate_crds::CrmSink;
+use leadgate_crds::lead_webhook::QueueMode;
 
 use crate::context::{Context, name_of};
 use crate::lead_webhook::observe::last_figures;
@@ -33,10 +34,13 @@ pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Dere
     users.sort_by_key(|user| name_of(user.as_ref()));
     let mut stores: BTreeMap<Option<(String, String)>, SinkFigures> = BTreeMap::new();
     for user in &users {
-        let store = user.spec.queue.redis.as_ref().map(|redis| {
-            let reference = &redis.url_secret_ref;
-            (reference.name.clone(), reference.key.clone())
-        });
+        let store = match user.spec.queue.mode() {
+            QueueMode::Managed => None,
+            QueueMode::Own(redis) => {
+                let reference = &redis.url_secret_ref;
+                Some((reference.name.clone(), reference.key.clone()))
+            }
+        };
         let (_, webhook) = name_of(user.as_ref());
         let figures = last_figures(context, &namespace, &webhook).and_then(|mut f| f.sinks.remove(&name));
         if let Some(figures) = figures {

@@ -69,7 +69,7 @@ pub async fn keep_redis(
     context: &Context,
 ) -> Result<(), ApplyError> {
     let namespace = webhook.namespace().unwrap_or_default();
-    if webhook.spec.queue.redis.is_some() || facts.redis.is_none() {
+    if !webhook.spec.queue.is_managed() || facts.redis.is_none() {
         return Ok(());
     }
     let plan = super::validate::redis(&facts.redis_users, facts.redis.as_ref());

@@ -124,7 +124,7 @@ fn resolved(outcome: &Outcome, before: Option<ConditionState>) -> ConditionState
 }
 
 fn queue(webhook: &LeadWebhook, observed: &Observed) -> ConditionState {
-    let managed = webhook.spec.queue.redis.is_none();
+    let managed = webhook.spec.queue.is_managed();
     if let Some(figures) = &observed.figures
         && observed.unreachable.is_none()
     {

@@ -72,7 +72,7 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         waiting,
         secrets,
         neighbours,
-        redis_users: context.webhooks_of(&namespace, |other| other.spec.queue.redis.is_none()),
+        redis_users: context.webhooks_of(&namespace, |other| other.spec.queue.is_managed()),
         redis: context.workloads.redis(&namespace),
         gateway_api: match &webhook.spec.receiver.gateway {
             Some(_) => has_http_routes(context, &namespace).await?,

@@ -32,7 +32,7 @@ pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, drain
     let name = name_of(webhook.as_ref());
     let (namespace, webhook_name) = &name;
     let pods = context.workloads.pods(namespace, webhook_name);
-    let managed = webhook.spec.queue.redis.is_none();
+    let managed = webhook.spec.queue.is_managed();
     let period = if draining {
         DRAIN_POLL_INTERVAL
     } else {

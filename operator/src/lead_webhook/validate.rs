@@ -164,8 +164,7 @@ pub fn validate(
         redis: webhook
             .spec
             .queue
-            .redis
-            .is_none()
+            .is_managed()
             .then(|| redis(&facts.redis_users, facts.redis.as_ref())),
         draining: webhook.metadata.deletion_timestamp.is_some(),
         annotations,

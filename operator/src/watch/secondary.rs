@@ -245,7 +245,7 @@ impl Pods {
             return;
         };
         if owner == names::REDIS {
-            for webhook in context.webhooks_of(&namespace, |webhook| webhook.spec.queue.redis.is_none()) {
+            for webhook in context.webhooks_of(&namespace, |webhook| webhook.spec.queue.is_managed()) {
                 wake(context, &namespace, &name_of(webhook.as_ref()).1);
             }
         } else {

@@ -1,7 +1,7 @@
 //! The Deployment of the receivers.
 
 use kube::ResourceExt as _;
-use leadgate_crds::lead_webhook::PodTemplate;
+use leadgate_crds::lead_webhook::{PodTemplate, QueueMode};
 use serde_json::{Map, Value, json};
 
 use super::{base, object};
@@ -175,12 +175,12 @@ fn arguments(plan: &Plan) -> Vec<String> {
 
 /// The store's URL holds a password: it comes from a Secret and stands in no argument.
 fn queue(plan: &Plan) -> Value {
-    match &plan.webhook.spec.queue.redis {
-        Some(redis) => json!([{
+    match plan.webhook.spec.queue.mode() {
+        QueueMode::Own(redis) => json!([{
             "name": "LEADGATE_QUEUE",
             "valueFrom": {"secretKeyRef": {"name": redis.url_secret_ref.name, "key": redis.url_secret_ref.key}},
         }]),
-        None => json!([
+        QueueMode::Managed => json!([
             {
                 "name": "LEADGATE_REDIS_PASSWORD",
                 "valueFrom": {"secretKeyRef": {"name": names::REDIS, "key": "password"}},
