@@ -3,16 +3,15 @@
 //! Labels are names of webhooks and sinks and fixed words: never data, so the number of series is bounded by the
 //! manifests.
 
+mod labels;
 mod latency;
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use leadgate_crds::report::{LastError, RefusedProperty};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -21,85 +20,12 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::Problem;
-use crate::outcomes::{DeliveryOutcome, RequestOutcome};
+use labels::Labels;
+pub use labels::{
+    ConnectionLabels, DeliveryLabels, FieldLabels, ProofLabels, PropertyLabels, RequestLabels, RouteLabels,
+    SinkLabels, UnauthorizedLabels, WebhookLabels,
+};
 pub use latency::Latency;
-
-/// Labels of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RequestLabels {
-    /// `namespace/name`; empty where no webhook has the path.
-    pub webhook: String,
-    /// What became of it.
-    pub outcome: RequestOutcome,
-}
-
-/// Labels of a connection's end.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ConnectionLabels {
-    /// A fixed word.
-    pub reason: &'static str,
-}
-
-/// Labels of what belongs to a webhook.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct WebhookLabels {
-    /// `namespace/name`.
-    pub webhook: String,
-}
-
-/// Labels of what belongs to a sink.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct SinkLabels {
-    /// `namespace/name`.
-    pub sink: String,
-}
-
-/// Labels of a refused proof.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct UnauthorizedLabels {
-    /// `namespace/name`.
-    pub webhook: String,
-    /// A fixed word.
-    pub reason: &'static str,
-}
-
-/// Labels of a proof that one of several secrets made.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ProofLabels {
-    /// `namespace/name`.
-    pub webhook: String,
-    /// Its place in `secretRefs`, from 0.
-    pub secret: u32,
-}
-
-/// Labels of a lead's field that is not as it was sent.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct FieldLabels {
-    /// `namespace/name`.
-    pub webhook: String,
-    /// A name of the mapping.
-    pub field: String,
-    /// A fixed word.
-    pub reason: &'static str,
-}
-
-/// Labels of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct DeliveryLabels {
-    /// `namespace/name`.
-    pub sink: String,
-    /// What became of it.
-    pub outcome: DeliveryOutcome,
-}
-
-/// Labels of a route from webhook to sink.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RouteLabels {
-    /// `namespace/name`.
-    pub webhook: String,
-    /// `namespace/name`.
-    pub sink: String,
-}
 
 /// Seconds from half a millisecond to a day.
 const SECONDS: [f64; 20] = [
@@ -107,28 +33,12 @@ const SECONDS: [f64; 20] = [
     1800.0, 7200.0, 86_400.0,
 ];
 
-fn proof_labels(webhook: &WebhookId, number: usize) -> ProofLabels {
-    ProofLabels {
-        webhook: webhook.to_string(),
-        secret: u32::try_from(number).unwrap_or(u32::MAX),
-    }
-}
-
 /// What key conflicts mean, and the remedy.
 pub const KEY_CONFLICT: &str = "leads came with the idempotency key of another lead and were accepted, because their \
     content differs: the key is not unique; add parts to idempotency.key that distinguish submissions, such as the site \
     and the form besides the entry number";
 
 type RouteKey = (WebhookId, SinkId);
-
-/// Labels of a CRM property; only those that the sink's mapping names.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct PropertyLabels {
-    /// `namespace/name`.
-    pub sink: String,
-    /// The CRM's name of it.
-    pub property: String,
-}
 
 /// A metric, or what a family has of it for each set of labels.
 trait Fresh {
@@ -170,35 +80,6 @@ impl<L: Labels, M: Fresh> Fresh for Family<L, M> {
 
     fn show(&self) {
         let _ = self.get_or_create(&L::example());
-    }
-}
-
-/// Labels of which there is an example, for the documents.
-trait Labels: Clone + Eq + Hash {
-    fn example() -> Self;
-}
-
-impl<L: Default + Clone + Eq + Hash> Labels for L {
-    fn example() -> Self {
-        Self::default()
-    }
-}
-
-impl Labels for RequestLabels {
-    fn example() -> Self {
-        Self {
-            webhook: String::new(),
-            outcome: RequestOutcome::Accepted,
-        }
-    }
-}
-
-impl Labels for DeliveryLabels {
-    fn example() -> Self {
-        Self {
-            sink: String::new(),
-            outcome: DeliveryOutcome::Delivered,
-        }
     }
 }
 
@@ -325,12 +206,12 @@ impl Metrics {
 
     /// One of a webhook's several secrets made a proof.
     pub fn proof(&self, webhook: &WebhookId, number: usize) {
-        self.proofs.get_or_create(&proof_labels(webhook, number)).inc();
+        self.proofs.get_or_create(&ProofLabels::of(webhook, number)).inc();
     }
 
     /// How many proofs each of a webhook's secrets has made, since this process began.
     pub fn proofs(&self, webhook: &WebhookId, secrets: usize) -> Vec<u64> {
-        let count = |number| self.proofs.get_or_create(&proof_labels(webhook, number)).get();
+        let count = |number| self.proofs.get_or_create(&ProofLabels::of(webhook, number)).get();
         (0..secrets).map(count).collect()
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::locate::{self, Place};
-use super::{Problem, shown};
+use super::problem::Problem;
 use crate::nearest::did_you_mean;
 use leadgate_crds::{GROUP, VERSION};
 
@@ -49,6 +49,15 @@ impl Manifest {
     /// For problems.
     pub(super) fn title(&self) -> String {
         format!("{:?} {}", self.kind, self.id())
+    }
+
+    /// Something that is wrong with it.
+    pub(super) fn problem(&self, message: String) -> Problem {
+        Problem {
+            object: self.title(),
+            place: Some(self.place.clone()),
+            ..Problem::of_file(&self.file, message)
+        }
     }
 }
 
@@ -285,4 +294,9 @@ fn is_dns_name(name: &str, longest: usize, dots: bool) -> bool {
         } else {
             label(name)
         }
+}
+
+/// A path as it is shown in problems.
+fn shown(path: &Path, root: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
 }

@@ -1,15 +1,11 @@
 //! What is wrong with the manifests, and where.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
 
 use leadgate_crds::report;
 pub use leadgate_crds::report::Severity;
 
-use super::field::field_of;
-use super::locate::{Lines, Place};
-use super::manifests::{self, Manifest};
+use super::locate::Place;
 
 /// Something in the manifests that cannot run as it is, or that will surprise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,14 +35,6 @@ impl Problem {
             message,
             previous_kept: false,
             place: None,
-        }
-    }
-
-    pub(super) fn of_object(manifest: &Manifest, message: String) -> Self {
-        Self {
-            object: manifest.title(),
-            place: Some(manifest.place.clone()),
-            ..Self::of_file(&manifest.file, message)
         }
     }
 
@@ -90,17 +78,4 @@ impl fmt::Display for Problem {
             Ok(())
         }
     }
-}
-
-/// Finds the lines, and sorts the problems as their files are read: unreadable ones first, then from top to bottom.
-pub(super) fn locate(problems: &mut [Problem], folder: &Path) {
-    let mut files: HashMap<String, Lines> = HashMap::new();
-    for problem in problems.iter_mut() {
-        let Some(place) = &problem.place else { continue };
-        let lines = files.entry(problem.file.clone()).or_insert_with(|| {
-            Lines::of(&manifests::text_of(&folder.join(&problem.file)).unwrap_or_default())
-        });
-        problem.line = lines.find(place, field_of(&problem.message));
-    }
-    problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
 }

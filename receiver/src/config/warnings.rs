@@ -4,7 +4,7 @@ use leadgate_crds::LeadWebhook;
 use leadgate_crds::common::SecretKeyRef;
 use leadgate_crds::secret::{SHORTEST, is_short};
 
-use super::Sink;
+use super::sink::Sink;
 use crate::nearest::nearest;
 use crate::source::Webhook;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
-use super::Folders;
+use super::load::Folders;
 use super::manifests::is_manifest;
 
 /// Editors and Kubernetes write in several steps; they are one change.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::eval::{Literal, Node, Path};
+use super::node::{Literal, Node, Path};
 
 /// The paths that it goes along without saying what holds when they lead nowhere.
 pub(super) fn needs(node: &Node) -> BTreeSet<String> {

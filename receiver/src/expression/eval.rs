@@ -1,92 +1,18 @@
-//! A loaded expression, and what it gives. Every node that is evaluated is a step of the budget.
+//! What a loaded expression gives. Every node that is evaluated is a step of the budget.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::compare::Op;
+use super::access::{field, has, index, no_member};
 use super::env::Env;
 use super::fault::Fault;
 use super::functions::Function;
 use super::kind::Kind;
+use super::node::{Literal, Loop, LoopKind, Node, Path};
 use super::pattern::Pattern;
 use super::value::{Answer, Cel, ELEMENT, List, MAP, Text};
-
-/// An expression whose names are known.
-#[derive(Debug)]
-pub(super) enum Node {
-    Literal(Literal),
-    /// A variable of the scope.
-    Variable(Box<str>),
-    /// Steps from a variable on: most of what expressions do. Walked in JSON as it lies there.
-    Path(Box<Path>),
-    /// A variable of a loop: the n-th from outside.
-    Local(usize),
-    Field {
-        of: Box<Node>,
-        name: Box<str>,
-        /// `.?name`.
-        optional: bool,
-    },
-    /// `has(x.name)`.
-    Has {
-        of: Box<Node>,
-        name: Box<str>,
-    },
-    Index {
-        of: Box<Node>,
-        at: Box<Node>,
-        /// `[?n]`.
-        optional: bool,
-    },
-    Not(Box<Node>),
-    Negate(Box<Node>),
-    And(Box<[Node; 2]>),
-    Or(Box<[Node; 2]>),
-    /// Condition, then, else.
-    If(Box<[Node; 3]>),
-    Binary(Op, Box<[Node; 2]>),
-    Matches(Box<Node>, Pattern),
-    Call(&'static Function, Box<[Node]>),
-    /// Elements; the marked ones are left out when they are absent (`[?x]`).
-    List(Box<[(Node, bool)]>),
-    /// `[…].firstNonEmpty()`: what stands behind the first that is not blank is not looked at.
-    FirstNonEmpty(Box<[(Node, bool)]>),
-    Map(Box<[(Node, Node, bool)]>),
-    Loop(Box<Loop>),
-    /// A value that the second one sees as its innermost local.
-    Bind(Box<[Node; 2]>),
-}
-
-/// `payload.data.?email`.
-#[derive(Debug)]
-pub(super) struct Path {
-    pub(super) variable: Box<str>,
-    /// Names; the marked ones are optional (`.?`).
-    pub(super) steps: Vec<(Box<str>, bool)>,
-}
-
-impl Node {
-    /// A step to a member.
-    pub(super) fn field(of: Node, name: Box<str>, optional: bool) -> Self {
-        match of {
-            Self::Variable(variable) => Self::Path(Box::new(Path {
-                variable,
-                steps: vec![(name, optional)],
-            })),
-            Self::Path(mut path) => {
-                path.steps.push((name, optional));
-                Self::Path(path)
-            }
-            of => Self::Field {
-                of: Box::new(of),
-                name,
-                optional,
-            },
-        }
-    }
-}
 
 /// Where a path leads.
 enum Place<'v> {
@@ -95,37 +21,6 @@ enum Place<'v> {
     Optional(&'v Value),
     /// Nowhere, as an optional step allows.
     Nowhere,
-}
-
-/// A constant.
-#[derive(Debug)]
-pub(super) enum Literal {
-    Null,
-    Bool(bool),
-    Int(i64),
-    UInt(u64),
-    Double(f64),
-    Text(Box<str>),
-    Bytes(Box<[u8]>),
-    Type(&'static str),
-}
-
-/// `map`, `filter`, `exists` and the like.
-#[derive(Debug)]
-pub(super) struct Loop {
-    pub(super) kind: LoopKind,
-    pub(super) over: Node,
-    pub(super) only: Option<Node>,
-    pub(super) body: Node,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LoopKind {
-    /// A list of what the body gives.
-    Map,
-    All,
-    Exists,
-    ExistsOne,
 }
 
 /// One evaluation.
@@ -444,73 +339,4 @@ fn negated<'v>(value: &Cel<'v>) -> Answer<'v> {
             Kind::of(other).words()
         ))),
     }
-}
-
-/// `.name` and `.?name`. After something optional, plain steps are optional too.
-fn field<'v>(value: &Cel<'v>, name: &str, optional: bool) -> Answer<'v> {
-    let (value, optional_before) = match value {
-        Cel::Optional(None) => return Ok(Cel::Optional(None)),
-        Cel::Optional(Some(inner)) => (&**inner, true),
-        other => (other, false),
-    };
-    let found = match value {
-        Cel::Dict(map) => map.get(name),
-        _ if optional => None,
-        // What CEL calls an error here is, of JSON, a path that leads nowhere.
-        Cel::Null => return Err(Fault::Absent),
-        _ if optional_before => return Err(Fault::Absent),
-        other => return Err(no_member(name, other)),
-    };
-    given(found, optional || optional_before)
-}
-
-fn no_member(name: &str, of: &Cel<'_>) -> Fault {
-    Fault::Value(format!(
-        "the path goes on with .{name} where the payload has {}",
-        Kind::of(of).words()
-    ))
-}
-
-fn given(found: Option<Cel<'_>>, optional: bool) -> Answer<'_> {
-    match (found, optional) {
-        (Some(value), false) => Ok(value),
-        (None, false) => Err(Fault::Absent),
-        (found, true) => Ok(Cel::Optional(found.map(Rc::new))),
-    }
-}
-
-fn has<'v>(value: &Cel<'v>, name: &str) -> Answer<'v> {
-    match value {
-        Cel::Dict(map) => Ok(Cel::Bool(map.get(name).is_some())),
-        Cel::Optional(None) => Ok(Cel::Bool(false)),
-        Cel::Optional(Some(inner)) => has(inner, name),
-        Cel::Null => Err(Fault::Absent),
-        other => Err(Fault::Value(format!(
-            "has() looks for .{name} where the payload has {}",
-            Kind::of(other).words()
-        ))),
-    }
-}
-
-/// `[n]`, `['name']`, `[?n]`.
-fn index<'v>(value: &Cel<'v>, at: &Cel<'v>, optional: bool) -> Answer<'v> {
-    let (value, optional) = match value {
-        Cel::Optional(None) => return Ok(Cel::Optional(None)),
-        Cel::Optional(Some(inner)) => (&**inner, true),
-        other => (other, optional),
-    };
-    let found = match (value, at) {
-        (Cel::Dict(map), Cel::Text(key)) => map.get(key),
-        (Cel::List(list), Cel::Int(n)) => usize::try_from(*n).ok().and_then(|n| list.get(n)),
-        (Cel::List(list), Cel::UInt(n)) => usize::try_from(*n).ok().and_then(|n| list.get(n)),
-        _ if optional => None,
-        (Cel::Null, _) | (_, Cel::Null) => return Err(Fault::Absent),
-        (other, _) => {
-            return Err(Fault::Value(format!(
-                "an index does not fit {}, which the payload has there",
-                Kind::of(other).words()
-            )));
-        }
-    };
-    given(found, optional)
 }

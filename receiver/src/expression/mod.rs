@@ -2,7 +2,7 @@
 //!
 //! * [`Program`]: an expression, loaded once and evaluated over borrowed JSON in a [`Scope`].
 //! * [`Names`]: what it may name, place by place. Loading resolves every name, so that a mistake is told then.
-//! * `parse` reads it with the grammar of the `cel` crate; `compile` resolves names and types; `eval` evaluates;
+//! * `parse` reads it with the grammar of the `cel` crate; `compile` resolves names and types to a tree of `node`s; `eval` evaluates it;
 //!   `functions` is the table of what there is to call; `budget` says what an evaluation may cost.
 //! * From the bottom: `fault`, `budget`, `value`, `kind`, `compare`; then what remembers (`pattern`, `find_field`), together
 //!   in `env`; `functions`; and `eval` on top. None imports what stands after it.
@@ -11,6 +11,7 @@
 //! has no cost model, and neither its operators nor its functions could be given one. Errors never quote the payload.
 
 mod absent;
+mod access;
 mod budget;
 mod compare;
 mod compile;
@@ -21,6 +22,7 @@ mod find_field;
 mod functions;
 mod kind;
 mod names;
+mod node;
 mod parse;
 mod pattern;
 mod plain;
@@ -33,11 +35,12 @@ use serde_json::Value;
 
 pub use budget::sparingly;
 use env::Env;
-use eval::{Evaluation, Node};
+use eval::Evaluation;
 use fault::Fault;
 use find_field::Forms;
 pub use functions::signatures;
 pub use names::Names;
+use node::{Literal, Node};
 pub use plain::{is_blank, percent_encode, plain_text};
 pub use problem::{Failed, Invalid, OURS, Problem};
 use value::Cel;
@@ -111,7 +114,7 @@ impl Program {
 
     /// Whether it is the literal null: absent, whatever comes.
     pub fn is_null(&self) -> bool {
-        matches!(self.node, Node::Literal(eval::Literal::Null))
+        matches!(self.node, Node::Literal(Literal::Null))
     }
 
     /// Whether it looks at a variable.

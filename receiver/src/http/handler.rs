@@ -1,6 +1,5 @@
 //! A request's way, in the design's order: route, read, verify, parse, map, validate, store, answer.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,30 +8,25 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use futures::future::join_all;
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 
-use super::answer::{self, Told};
+use super::answer;
 use super::body::NoBody;
+use super::store::{RETRY_AFTER, accept, in_words, keep};
 use super::{App, Peer};
 use crate::expression::sparingly;
-use crate::lead::Problem;
-use crate::metrics::{self, RequestLabels, UnauthorizedLabels, WebhookLabels};
+use crate::metrics::{RequestLabels, UnauthorizedLabels, WebhookLabels};
 use crate::outcomes::RequestOutcome;
-use crate::queue::{Admission, DeadLetterReason, LeadId, NewRejected, QueueError};
-use crate::shown;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
-use crate::source::{Batch, ChallengeAnswer, Other, Parsed, Refusal, RejectedRequest, Webhook};
+use crate::source::{Batch, ChallengeAnswer, Parsed, Refusal, RejectedRequest, Webhook};
 use crate::time::epoch_ms;
 
 /// A body this large is mapped off the async threads: it takes milliseconds. So does one whose expressions turn out to
 /// be heavy.
 const LARGE: usize = 64 << 10;
-/// Seconds after which a sender should try again.
-const RETRY_AFTER: u32 = 5;
-/// The same where a person has to act first.
+/// Seconds after which a sender should try again where a person has to act first.
 const RETRY_AFTER_MISCONFIGURED: u32 = 60;
 
 /// All paths lead to one handler: which exist is a matter of the manifests.
@@ -242,124 +236,6 @@ async fn parse(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Pa
     }
 }
 
-async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (RequestOutcome, Response) {
-    let Batch { leads, notes, others } = batch;
-    let unavailable = || {
-        let detail = "the lead could not be stored; send it again";
-        (
-            RequestOutcome::Unavailable,
-            answer::unavailable(RETRY_AFTER, detail),
-        )
-    };
-    let offered: Vec<LeadId> = leads.iter().map(|lead| lead.id.clone()).collect();
-    let admissions = match app.queue.accept(leads).await {
-        Ok(admissions) => admissions,
-        Err(error) => {
-            queue_trouble(app, &error);
-            return unavailable();
-        }
-    };
-    let conflicts = admissions.iter().filter(|a| **a == Admission::KeyConflict);
-    report_conflicts(app, webhook, conflicts.count());
-    let any_new = admissions.iter().any(Admission::is_new);
-    let status = match (any_new, admissions.is_empty()) {
-        (true, _) => RequestOutcome::Accepted,
-        (false, false) => RequestOutcome::Duplicate,
-        (false, true) => RequestOutcome::Ignored,
-    };
-    let mut told = Vec::with_capacity(offered.len() + others.len());
-    for (place, (id, admission)) in offered.iter().zip(&admissions).enumerate() {
-        let notes = notes
-            .iter()
-            .find(|(at, _)| *at == place)
-            .map_or(&[][..], |(_, notes)| notes);
-        let (status, id) = match admission {
-            Admission::Accepted | Admission::KeyConflict => (RequestOutcome::Accepted, id),
-            Admission::Duplicate(first) => (RequestOutcome::Duplicate, first),
-        };
-        if status == RequestOutcome::Accepted && !notes.is_empty() {
-            app.metrics.left_out(&webhook.id, id.as_str(), notes);
-        }
-        told.push(Told {
-            id: Some(Cow::Borrowed(id.as_str())),
-            notes,
-            ..Told::of(status)
-        });
-    }
-    // The store writes in one go what waits at the same time.
-    let kept = join_all(others.iter().map(|(_, other)| keep_element(app, webhook, other))).await;
-    for ((place, other), kept) in others.iter().zip(kept) {
-        // What is not kept must be sent again; the leads are then known.
-        let Ok(id) = kept else {
-            return unavailable();
-        };
-        let element = match other {
-            Other::Ignored(reason) => Told {
-                reason: Some(reason),
-                ..Told::of(RequestOutcome::Ignored)
-            },
-            Other::Refused { problems, .. } => Told {
-                id: id.map(Cow::Owned),
-                errors: problems,
-                ..Told::of(RequestOutcome::Rejected)
-            },
-        };
-        told.insert((*place).min(told.len()), element);
-    }
-    (status, answer::stored(status, &told))
-}
-
-async fn keep_element(app: &App, webhook: &Webhook, other: &Other) -> Result<Option<String>, QueueError> {
-    let Other::Refused { problems, body } = other else {
-        return Ok(None);
-    };
-    let labels = WebhookLabels {
-        webhook: webhook.id.to_string(),
-    };
-    app.metrics.items_rejected.get_or_create(&labels).inc();
-    keep(
-        app,
-        webhook,
-        RejectedRequest::element(body),
-        "InvalidLead",
-        in_words(problems),
-    )
-    .await
-}
-
-/// What is wrong with a lead, for a person.
-fn in_words(problems: &[Problem]) -> String {
-    let all = problems
-        .iter()
-        .map(|p| format!("{} ({}): {}", p.field, p.reason, p.message));
-    shown::message(all.collect::<Vec<_>>().join("; "))
-}
-
-/// Counts leads whose key another lead had; the log says it once for each webhook, `/status` as long as it is so.
-fn report_conflicts(app: &App, webhook: &Webhook, conflicts: usize) {
-    if conflicts == 0 {
-        return;
-    }
-    let labels = WebhookLabels {
-        webhook: webhook.id.to_string(),
-    };
-    let before = app
-        .metrics
-        .key_conflicts
-        .get_or_create(&labels)
-        .inc_by(conflicts as u64);
-    if before == 0 {
-        tracing::warn!(webhook = %webhook.id, "{}", metrics::KEY_CONFLICT);
-    }
-}
-
-fn queue_trouble(app: &App, error: &QueueError) {
-    app.metrics.queue_errors.inc();
-    if let Some(left_out) = app.queue_log.admit() {
-        tracing::error!(%error, more = left_out, "queue unavailable, answering 503 with Retry-After");
-    }
-}
-
 fn refuse_sender(app: &App, webhook: &Webhook, error: AuthError) -> (RequestOutcome, Response) {
     let labels = UnauthorizedLabels {
         webhook: webhook.id.to_string(),
@@ -404,40 +280,4 @@ fn forwarded_over_tls(headers: &HeaderMap) -> bool {
                 .next()
                 .is_some_and(|first| first.trim().eq_ignore_ascii_case("https"))
         })
-}
-
-/// Keeps what was verified and is no valid lead; returns the id under which an operator finds it, if it is to be kept.
-async fn keep(
-    app: &App,
-    webhook: &Webhook,
-    rejected: RejectedRequest<'_>,
-    reason: &'static str,
-    message: String,
-) -> Result<Option<String>, QueueError> {
-    let id = LeadId::generate();
-    tracing::info!(webhook = %webhook.id, lead = %id, reason, "{message}");
-    if webhook.keep_rejected.is_zero() {
-        return Ok(None);
-    }
-    let rejected = NewRejected {
-        id: id.clone(),
-        webhook: webhook.id.clone(),
-        why: DeadLetterReason {
-            reason: reason.to_owned(),
-            message,
-            answer: String::new(),
-        },
-        body: rejected
-            .without_secret(webhook)
-            .encode()
-            .unwrap_or_default()
-            .into(),
-    };
-    match app.queue.reject(rejected, webhook.keep_rejected).await {
-        Ok(()) => Ok(Some(id.to_string())),
-        Err(error) => {
-            queue_trouble(app, &error);
-            Err(error)
-        }
-    }
 }

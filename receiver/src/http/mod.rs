@@ -9,6 +9,7 @@ mod body;
 mod handler;
 mod seats;
 mod server;
+mod store;
 mod tls;
 
 use std::sync::Arc;

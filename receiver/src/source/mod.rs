@@ -4,7 +4,8 @@
 //!   payloads lack; `fetched`: what the answers of senders' APIs mean. `body`: bytes to `payload`, through `json` or `form`.
 //!   `parse`: a request's way to submissions; `submission`: one of them; `refusal`, `rejected`: what is none, and how it is kept.
 //!   `idempotency`: which submission; `keys`: what a refused one holds.
-//!   `webhook`: a LeadWebhook compiled with its preset and secrets; `auth/compile`: that of its `auth`.
+//!   `webhook`: what the others run on; `webhook/compile`: from a LeadWebhook, its preset and secrets; `auth/compile`: that
+//!   of its `auth`.
 //!   `presets/*.yaml`: known senders, as data.
 //! * Everything here is pure; the source does not know the queue's stores, nor HTTP's sockets.
 

@@ -285,5 +285,4 @@ fn word(value: Option<&Value>) -> String {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

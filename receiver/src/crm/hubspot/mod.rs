@@ -8,6 +8,7 @@ mod answer;
 mod api;
 mod batch;
 mod batch_answer;
+mod batch_plan;
 mod phone_search;
 mod preflight;
 mod progress;

@@ -353,5 +353,4 @@ fn collect<'s>(value: &Value, sent: &[&'s str], found: &mut BTreeSet<&'s str>, l
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
 mod tests;

@@ -320,5 +320,4 @@ fn refused(code: &str, answer: &str) -> Outcome {
 }
 
 #[cfg(test)]
-#[path = "auth_tests.rs"]
 mod tests;

@@ -136,5 +136,4 @@ fn is_empty(value: &Value) -> bool {
 }
 
 #[cfg(test)]
-#[path = "find_tests.rs"]
 mod tests;

@@ -272,5 +272,4 @@ fn headers(field: &str, spec: &BTreeMap<String, String>, errors: &mut Errors) ->
 }
 
 #[cfg(test)]
-#[path = "settings_tests.rs"]
 mod tests;

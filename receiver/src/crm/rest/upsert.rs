@@ -288,5 +288,4 @@ impl Rest {
 }
 
 #[cfg(test)]
-#[path = "upsert_tests.rs"]
 mod tests;

@@ -13,6 +13,7 @@ mod number;
 mod other;
 mod text;
 mod time;
+mod written;
 
 use super::kind::Kind;
 pub(super) use function::{Form, Function};

@@ -1,7 +1,6 @@
 //! The calls in their order, against a CRM that plays a script.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
 
-#[path = "script.rs"]
 mod script;
 
 use std::time::Duration;
