@@ -10,9 +10,9 @@ use crate::nearest::{did_you_mean, nearest};
 use crate::source::preset;
 
 /// More errors of one object help nobody.
-const MOST: usize = 20;
+const MAX_PROBLEMS: usize = 20;
 /// How many known names are listed beside an unknown one.
-const LISTED: usize = 12;
+const MAX_NAMES_LISTED: usize = 12;
 /// What an object has at its top.
 const TOP: [&str; 5] = ["apiVersion", "kind", "metadata", "spec", "status"];
 
@@ -84,8 +84,8 @@ fn hint(meant: Option<&str>, owner: Option<&str>, schema: &Value) -> String {
         (Some(meant), _) => format!("; did you mean {meant}?"),
         (None, Some(owner)) => format!("; it belongs under {owner}"),
         (None, None) => {
-            let known: Vec<&str> = names(schema).take(LISTED).collect();
-            let more = if names(schema).count() > LISTED {
+            let known: Vec<&str> = names(schema).take(MAX_NAMES_LISTED).collect();
+            let more = if names(schema).count() > MAX_NAMES_LISTED {
                 " …"
             } else {
                 ""
@@ -110,7 +110,7 @@ pub(super) fn check(
     void: &mut Vec<String>,
 ) {
     let mut misfits = Vec::new();
-    for error in validator.iter_errors(spec).take(MOST) {
+    for error in validator.iter_errors(spec).take(MAX_PROBLEMS) {
         let pointer = error.instance_path().to_string();
         let missing = match error.kind() {
             ValidationErrorKind::Required { property } => property.as_str(),

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::fault::Fault;
 
 /// Steps of one evaluation: a tenth of a second in a release build, whatever they are spent on.
-const STEPS: u64 = 1_000_000;
+const MAX_STEPS: u64 = 1_000_000;
 /// Bytes that one evaluation may make, freed or not.
-const BYTES: u64 = 32 << 20;
+const MAX_BYTES: u64 = 32 << 20;
 /// Text that is looked at costs a step for so many bytes.
 const BYTES_A_STEP: u64 = 16;
 /// The clock is asked once in so many steps.
@@ -17,10 +17,10 @@ const CLOCK_EVERY: u64 = 1 << 14;
 /// Behind the steps, for what they weigh wrongly. An order of magnitude above what they take.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// What [`sparingly`] grants to all evaluations of its work together: some milliseconds.
-const SPARINGLY: u64 = 100_000;
+const SPARING_STEPS: u64 = 100_000;
 
 thread_local! {
-    /// What is left of [`SPARINGLY`] on this thread, inside it.
+    /// What is left of [`SPARING_STEPS`] on this thread, inside it.
     static ALLOWANCE: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
@@ -33,7 +33,7 @@ pub fn sparingly<T>(work: impl FnOnce() -> T) -> Option<T> {
             ALLOWANCE.set(self.0);
         }
     }
-    let _restore = Restore(ALLOWANCE.replace(Some(SPARINGLY)));
+    let _restore = Restore(ALLOWANCE.replace(Some(SPARING_STEPS)));
     let result = work();
     (ALLOWANCE.get() != Some(0)).then_some(result)
 }
@@ -51,10 +51,10 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new() -> Self {
         let allowance = ALLOWANCE.get();
-        let steps = allowance.map_or(STEPS, |left| left.min(STEPS));
+        let steps = allowance.map_or(MAX_STEPS, |left| left.min(MAX_STEPS));
         Self {
             steps: Cell::new(steps),
-            bytes: Cell::new(BYTES),
+            bytes: Cell::new(MAX_BYTES),
             look_at: Cell::new(steps.saturating_sub(CLOCK_EVERY)),
             until: Cell::new(None),
             allowance,
@@ -116,7 +116,7 @@ impl Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         if let Some(before) = self.allowance {
-            let used = before.min(STEPS).saturating_sub(self.steps.get());
+            let used = before.min(MAX_STEPS).saturating_sub(self.steps.get());
             ALLOWANCE.set(Some(before.saturating_sub(used)));
         }
     }

@@ -18,9 +18,9 @@ use super::problem::Problem;
 use crate::nearest::nearest;
 
 /// Deepest expression tree (a chain of operators or calls is a deep tree): the evaluator recurses, on a worker's stack.
-const DEPTH: usize = 128;
+const MAX_DEPTH: usize = 128;
 /// More problems of one expression are not told.
-const MOST: usize = 8;
+const MAX_PROBLEMS: usize = 8;
 
 /// CEL's names of types, for comparisons with `type(x)`.
 const TYPES: &[&str] = &[
@@ -67,7 +67,7 @@ pub(super) fn resolve(program: &cel::Program, source: &str, names: &Names) -> Re
             custom: resolver.custom,
         })
     } else {
-        resolver.problems.truncate(MOST);
+        resolver.problems.truncate(MAX_PROBLEMS);
         Err(resolver.problems)
     }
 }
@@ -115,8 +115,8 @@ impl Resolver<'_> {
     }
 
     fn node(&mut self, expression: &IdedExpr) -> Typed {
-        if self.depth == DEPTH {
-            let message = format!("it is a chain of more than {DEPTH} operators or calls; split it up");
+        if self.depth == MAX_DEPTH {
+            let message = format!("it is a chain of more than {MAX_DEPTH} operators or calls; split it up");
             return self.problem(0, message, None);
         }
         self.depth += 1;

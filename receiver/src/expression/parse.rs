@@ -7,11 +7,11 @@ use super::names::Names;
 use super::problem::Problem;
 
 /// Longest expression in bytes.
-const LONGEST: usize = 2048;
+const MAX_SOURCE: usize = 2048;
 /// Deepest nesting of brackets in the source.
-const BRACKETS: usize = 32;
-/// Enough for the parser, which recurses, at [`LONGEST`]; in debug builds too.
-const STACK: usize = 64 << 20;
+const MAX_BRACKETS: usize = 32;
+/// Enough for the parser, which recurses, at [`MAX_SOURCE`]; in debug builds too.
+const STACK_SIZE: usize = 64 << 20;
 
 /// For its grammar and macros only: what functions mean, and what they may cost, is this module's own business.
 static GRAMMAR: LazyLock<Env> = LazyLock::new(|| {
@@ -30,15 +30,15 @@ pub(super) fn parse<T: Send>(
     if source.trim().is_empty() {
         return Err(vec![Problem::new(0, "it is empty")]);
     }
-    if source.len() > LONGEST {
+    if source.len() > MAX_SOURCE {
         return Err(vec![Problem::new(
             0,
-            format!("it is longer than {LONGEST} bytes"),
+            format!("it is longer than {MAX_SOURCE} bytes"),
         )]);
     }
     brackets(source)?;
     let parsed = std::thread::scope(|threads| {
-        let thread = std::thread::Builder::new().stack_size(STACK);
+        let thread = std::thread::Builder::new().stack_size(STACK_SIZE);
         let run = || match GRAMMAR.compile(source) {
             Ok(program) => then(&program),
             Err(errors) => Err(vec![in_words(source, &errors)]),
@@ -142,10 +142,10 @@ fn brackets(source: &str) -> Result<(), Vec<Problem>> {
                 '\'' | '"' => quote = Some(c),
                 '(' | '[' | '{' => {
                     open.push((c, n));
-                    if open.len() > BRACKETS {
+                    if open.len() > MAX_BRACKETS {
                         return Err(vec![Problem::new(
                             n,
-                            format!("brackets are nested more than {BRACKETS} deep"),
+                            format!("brackets are nested more than {MAX_BRACKETS} deep"),
                         )]);
                     }
                 }

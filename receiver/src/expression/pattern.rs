@@ -8,11 +8,11 @@ use super::budget::Meter;
 use super::fault::Fault;
 
 /// Longest pattern in bytes.
-const LONGEST: usize = 512;
+const MAX_PATTERN: usize = 512;
 /// Sizes in KiB that a compiled pattern may have; the smallest that does tells what a character of text may cost.
 const SIZES: [usize; 4] = [4, 16, 64, 256];
 /// Steps that compiling a pattern of a payload costs: some milliseconds at most.
-const COMPILING: u64 = 20_000;
+const COMPILE_STEPS: u64 = 20_000;
 
 /// A compiled pattern.
 #[derive(Debug, Clone)]
@@ -25,8 +25,8 @@ pub(super) struct Pattern {
 impl Pattern {
     /// Compiles, or says what is wrong.
     pub(super) fn new(text: &str) -> Result<Self, String> {
-        if text.len() > LONGEST {
-            return Err(format!("it is longer than {LONGEST} bytes"));
+        if text.len() > MAX_PATTERN {
+            return Err(format!("it is longer than {MAX_PATTERN} bytes"));
         }
         for size in SIZES {
             let built = RegexBuilder::new(text)
@@ -71,7 +71,7 @@ impl LastPattern {
         {
             return compiled.is_match(text, meter);
         }
-        meter.steps(COMPILING)?;
+        meter.steps(COMPILE_STEPS)?;
         let compiled =
             Pattern::new(pattern).map_err(|_| Fault::Value("a pattern is not valid".to_owned()))?;
         let (_, compiled) = last.insert((pattern.to_owned(), compiled));

@@ -25,7 +25,7 @@ use crate::time::epoch_ms;
 
 /// A body this large is mapped off the async threads: it takes milliseconds. So does one whose expressions turn out to
 /// be heavy.
-const LARGE: usize = 64 << 10;
+const LARGE_BODY: usize = 64 << 10;
 /// Seconds after which a sender should try again where a person has to act first.
 const RETRY_AFTER_MISCONFIGURED: u32 = 60;
 
@@ -219,7 +219,7 @@ fn raw<'a>(parts: &'a Parts, body: &'a [u8]) -> RawRequest<'a> {
 }
 
 async fn parse(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Parsed<Batch>, Refusal> {
-    if body.len() < LARGE
+    if body.len() < LARGE_BODY
         && let Some(parsed) = sparingly(|| webhook.leads(&raw(parts, body)))
     {
         return parsed;

@@ -8,7 +8,7 @@ use crate::expression::kind::Kind;
 use crate::expression::node::{Loop, LoopKind, Node};
 
 /// Deepest nesting of loops (`map` in `exists`, …).
-const LOOPS: usize = 2;
+const MAX_LOOPS: usize = 2;
 
 impl Resolver<'_> {
     /// What the macros make: a value bound to a name, or one of the loops.
@@ -23,8 +23,8 @@ impl Resolver<'_> {
         let Some((kind, only, body)) = shape(own) else {
             return self.problem(id, "this loop is not known", None);
         };
-        if self.loops == LOOPS {
-            let message = format!("loops (map, filter, exists, all) are nested more than {LOOPS} deep");
+        if self.loops == MAX_LOOPS {
+            let message = format!("loops (map, filter, exists, all) are nested more than {MAX_LOOPS} deep");
             return self.problem(id, message, None);
         }
         let (over, over_kind) = self.node(&own.iter_range);

@@ -6,9 +6,9 @@ use crate::expression::budget::Meter;
 use crate::expression::fault::Fault;
 
 /// The longest label, in bytes; more is no label, and not looked at.
-pub(super) const LONGEST: usize = 200;
+pub(super) const MAX_LABEL: usize = 200;
 /// How deep forms are looked into.
-pub(super) const DEEPEST: usize = 4;
+pub(super) const MAX_DEPTH: usize = 4;
 /// An address, of a list with its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -45,13 +45,13 @@ impl<'f> Form<'f> {
 
     /// Counts what reading takes: each name and each short text may be the label.
     pub(super) fn count(self, meter: &Meter) -> Result<(), Fault> {
-        self.count_to(DEEPEST + 2, meter)
+        self.count_to(MAX_DEPTH + 2, meter)
     }
 
     fn count_to(self, depth: usize, meter: &Meter) -> Result<(), Fault> {
         let each = |name: &str, value: &'f Value| {
             let text = value.as_str().unwrap_or_default();
-            meter.steps(100 + 8 * (name.len().min(LONGEST) + text.len().min(LONGEST)) as u64)?;
+            meter.steps(100 + 8 * (name.len().min(MAX_LABEL) + text.len().min(MAX_LABEL)) as u64)?;
             match Self::of(value) {
                 Some(inner) if depth > 0 => inner.count_to(depth - 1, meter),
                 _ => Ok(()),

@@ -22,12 +22,12 @@ use super::value::ELEMENT;
 use crate::lead::Field;
 use answers::{Answer, collect, titles};
 pub(super) use form::Form;
-use form::{DEEPEST, Place};
+use form::{MAX_DEPTH, Place};
 use labels::LABELS;
 use question::Question;
 
 /// So many forms of a scope are remembered.
-const REMEMBERED: usize = 4;
+const MAX_REMEMBERED: usize = 4;
 
 /// The fields that can be found, by their names in a lead.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
@@ -48,7 +48,7 @@ impl Found {
     /// Reads a form, once for all fields.
     pub(super) fn of(form: Form<'_>) -> Self {
         let mut answers = Vec::new();
-        collect(form, &titles(form), DEEPEST, &mut answers);
+        collect(form, &titles(form), MAX_DEPTH, &mut answers);
         let asked: Vec<(Answer<'_>, Question)> = answers
             .into_iter()
             .filter_map(|answer| Question::of(&answer).map(|question| (answer, question)))
@@ -114,7 +114,7 @@ impl Forms {
         }
         let found = read(form, meter)?;
         let mut forms = self.0.borrow_mut();
-        if forms.len() == REMEMBERED {
+        if forms.len() == MAX_REMEMBERED {
             forms.remove(0);
         }
         forms.push((place, Rc::clone(&found)));

@@ -7,14 +7,14 @@ use std::rc::Rc;
 use foldhash::fast::RandomState;
 
 use super::answers::Answer;
-use super::form::LONGEST;
+use super::form::MAX_LABEL;
 use super::labels::{
     field_of, field_of_type, holds_label, is_other, is_other_type, is_small, is_unspaced, without_accent,
 };
 use crate::lead::Field;
 
 /// So many names are remembered by each thread: a form asks the same questions each time.
-const REMEMBERED: usize = 1000;
+const MAX_REMEMBERED: usize = 1000;
 
 thread_local! {
     static MEANINGS: RefCell<HashMap<Box<str>, Rc<Meaning>, RandomState>> = RefCell::default();
@@ -78,14 +78,14 @@ struct Meaning {
 
 impl Meaning {
     fn of(name: &str) -> Rc<Self> {
-        if name.len() > LONGEST {
+        if name.len() > MAX_LABEL {
             return Rc::new(Self::read(name));
         }
         MEANINGS.with_borrow_mut(|known| {
             if let Some(meaning) = known.get(name) {
                 return Rc::clone(meaning);
             }
-            if known.len() == REMEMBERED {
+            if known.len() == MAX_REMEMBERED {
                 known.clear();
             }
             let meaning = Rc::new(Self::read(name));
@@ -146,11 +146,11 @@ impl Words {
     /// Numbers, and what form builders number their fields with (`q4_`, `email-2`), are left out.
     pub(super) fn of(label: &str) -> Self {
         let mut words = Self {
-            text: String::with_capacity(label.len().min(LONGEST)),
+            text: String::with_capacity(label.len().min(MAX_LABEL)),
             ends: Vec::new(),
         };
         let mut after_small = false;
-        for letter in label.chars().take(LONGEST) {
+        for letter in label.chars().take(MAX_LABEL) {
             // Most letters of most labels.
             if letter.is_ascii_lowercase() {
                 words.text.push(letter);

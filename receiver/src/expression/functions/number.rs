@@ -27,10 +27,10 @@ pub(super) const TABLE: &[Function] = &[
 ];
 
 /// Longest text that is read as a number, in bytes.
-const LONGEST: usize = 400;
+const MAX_DIGITS: usize = 400;
 
 fn digits<'t>(text: &'t str, what: &str) -> Result<&'t str, Fault> {
-    (text.len() <= LONGEST)
+    (text.len() <= MAX_DIGITS)
         .then_some(text)
         .ok_or_else(|| unreadable(what))
 }

@@ -28,15 +28,15 @@ pub(super) const TABLE: &[Function] = &[
 ];
 
 /// Longest text that is looked at as a time, and longest format, in bytes.
-const LONGEST: usize = 100;
+const MAX_TIME_TEXT: usize = 100;
 /// Steps that reading the rules of a time zone costs.
-const ZONE: u64 = 500;
+const ZONE_STEPS: u64 = 500;
 
 fn timestamp<'v>(_: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
     let read = match args {
         [Cel::Time(time)] => Some(*time),
         [Cel::Int(seconds)] => Timestamp::from_second(*seconds).ok(),
-        [Cel::Text(text)] if text.len() <= LONGEST => text.parse().ok(),
+        [Cel::Text(text)] if text.len() <= MAX_TIME_TEXT => text.parse().ok(),
         [Cel::Text(_)] => None,
         [Cel::Null] => return Err(Fault::Absent),
         [other] => return Err(wrong("timestamp", Kind::of(other), "a text or seconds")),
@@ -48,7 +48,7 @@ fn timestamp<'v>(_: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
 fn duration<'v>(_: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
     match args {
         [Cel::Duration(duration)] => Ok(Cel::Duration(*duration)),
-        [Cel::Text(text)] => (text.len() <= LONGEST)
+        [Cel::Text(text)] => (text.len() <= MAX_TIME_TEXT)
             .then(|| text.parse::<SignedDuration>().ok())
             .flatten()
             .map(Cel::Duration)
@@ -65,14 +65,14 @@ fn parse_time<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
         return misfit();
     };
     let text = match value.clone().plain() {
-        Cel::Text(text) if text.len() > LONGEST * 10 => return Ok(Cel::Null),
+        Cel::Text(text) if text.len() > MAX_TIME_TEXT * 10 => return Ok(Cel::Null),
         Cel::Text(text) => text.trim().to_owned(),
         Cel::Int(n) => n.to_string(),
         Cel::UInt(n) => n.to_string(),
         Cel::Double(n) => n.to_string(),
         _ => return Ok(Cel::Null),
     };
-    if text.len() > LONGEST {
+    if text.len() > MAX_TIME_TEXT {
         return Ok(Cel::Null);
     }
     let time = match args.get(1) {
@@ -87,7 +87,7 @@ fn parse_time<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
 
 /// A time in a format of strftime's letters.
 fn in_format(text: &str, format: &str) -> Option<String> {
-    let format = format.get(..format.len().min(LONGEST))?;
+    let format = format.get(..format.len().min(MAX_TIME_TEXT))?;
     let parts = BrokenDownTime::parse(format, text).ok()?;
     if let Ok(time) = parts.to_timestamp() {
         return Some(time.to_string());
@@ -118,7 +118,7 @@ fn part<'v>(meter: &Meter, args: &[Cel<'v>], of: fn(&Zoned) -> i64) -> Answer<'v
     let (time, zone) = match args {
         [Cel::Time(time)] => (time, TimeZone::UTC),
         [Cel::Time(time), Cel::Text(name)] => {
-            meter.steps(ZONE)?;
+            meter.steps(ZONE_STEPS)?;
             (time, zone(name).ok_or_else(|| unreadable("a time zone"))?)
         }
         [Cel::Null, ..] => return Err(Fault::Absent),
