@@ -1,10 +1,9 @@
 //! Which keys of Secrets the resources refer to: what receivers read, what the operator mounts into them, and whose change
 //! makes both look again. A test compares it with every reference in the schemas.
 
+use crate::LeadWebhookSpec;
 use crate::common::{BasicSecretRef, SecretKeyRef};
-use crate::crm_sink::{RestAuth, SalesforceAuth};
 use crate::lead_webhook::QueueMode;
-use crate::{CrmSinkSpec, LeadWebhookSpec};
 
 /// A key of a Secret that a resource refers to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,74 +85,7 @@ impl LeadWebhookSpec {
     }
 }
 
-impl CrmSinkSpec {
-    /// Every key of a Secret that the sink refers to.
-    pub fn secret_refs(&self) -> Vec<SecretReference> {
-        let mut found = Vec::new();
-        if let Some(hubspot) = &self.hubspot {
-            let field = "spec.hubspot.tokenSecretRef".to_owned();
-            found.push(one(field, &hubspot.token_secret_ref, Credentials));
-        }
-        if let Some(salesforce) = &self.salesforce {
-            found.extend(of_salesforce(&salesforce.auth));
-        }
-        if let Some(rest) = &self.rest {
-            found.extend(of_rest(&rest.auth));
-        }
-        found
-    }
-}
-
-fn of_salesforce(auth: &SalesforceAuth) -> Vec<SecretReference> {
-    let mut found = Vec::new();
-    let mut add = |field: &str, reference: &SecretKeyRef| {
-        found.push(one(
-            format!("spec.salesforce.auth.{field}"),
-            reference,
-            Credentials,
-        ));
-    };
-    if let Some(flow) = &auth.client_credentials {
-        add("clientCredentials.clientId", &flow.client_id);
-        add("clientCredentials.clientSecret", &flow.client_secret);
-    }
-    if let Some(flow) = &auth.jwt_bearer {
-        add("jwtBearer.clientId", &flow.client_id);
-        add("jwtBearer.privateKey", &flow.private_key);
-    }
-    if let Some(flow) = &auth.refresh_token {
-        add("refreshToken.clientId", &flow.client_id);
-        if let Some(secret) = &flow.client_secret {
-            add("refreshToken.clientSecret", secret);
-        }
-        add("refreshToken.refreshToken", &flow.refresh_token);
-    }
-    found
-}
-
-fn of_rest(auth: &RestAuth) -> Vec<SecretReference> {
-    let at = |field: &str, reference: &SecretKeyRef| {
-        one(format!("spec.rest.auth.{field}"), reference, Credentials)
-    };
-    let mut found = Vec::new();
-    if let Some(bearer) = &auth.bearer {
-        found.push(at("bearer.token", &bearer.token));
-    }
-    if let Some(header) = &auth.header {
-        found.push(at("header.value", &header.value));
-    }
-    if let Some(basic) = &auth.basic {
-        let field = "spec.rest.auth.basic.secretRef";
-        found.extend(pair(field, &basic.secret_ref, [Credentials; 2]));
-    }
-    if let Some(oauth2) = &auth.oauth2_client_credentials {
-        found.push(at("oauth2ClientCredentials.clientId", &oauth2.client_id));
-        found.push(at("oauth2ClientCredentials.clientSecret", &oauth2.client_secret));
-    }
-    found
-}
-
-fn one(field: String, reference: &SecretKeyRef, purpose: SecretPurpose) -> SecretReference {
+pub(crate) fn one(field: String, reference: &SecretKeyRef, purpose: SecretPurpose) -> SecretReference {
     SecretReference {
         field,
         name: reference.name.clone(),
@@ -162,7 +94,11 @@ fn one(field: String, reference: &SecretKeyRef, purpose: SecretPurpose) -> Secre
     }
 }
 
-fn pair(field: &str, reference: &BasicSecretRef, purposes: [SecretPurpose; 2]) -> [SecretReference; 2] {
+pub(crate) fn pair(
+    field: &str,
+    reference: &BasicSecretRef,
+    purposes: [SecretPurpose; 2],
+) -> [SecretReference; 2] {
     let [user, password] = purposes;
     [
         (&reference.username_key, user),

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{SecretKeyRef, https_url};
+use crate::secret_refs::{SecretPurpose::Credentials, SecretReference, one};
 
 /// A HubSpot account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -67,4 +68,12 @@ fn default_object() -> String {
 
 fn default_unique_property() -> String {
     "email".to_owned()
+}
+
+impl HubSpot {
+    /// Every key of a Secret that it refers to.
+    pub(super) fn secret_refs(&self) -> Vec<SecretReference> {
+        let field = "spec.hubspot.tokenSecretRef".to_owned();
+        vec![one(field, &self.token_secret_ref, Credentials)]
+    }
 }

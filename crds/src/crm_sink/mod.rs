@@ -25,6 +25,7 @@ pub use salesforce::{
 pub use status::{CrmSinkStatus, CrmSinkStatusLeads};
 
 use crate::common::{Expression, exactly_one};
+use crate::secret_refs::SecretReference;
 
 /// What a sink without exactly one CRM is told, by the API server, the operator and the receiver.
 pub const EXACTLY_ONE_CRM: &str =
@@ -104,7 +105,7 @@ pub const EXACTLY_ONE_CRM: &str =
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = exactly_one(&["hubspot", "salesforce", "rest"], EXACTLY_ONE_CRM)
+    validation = exactly_one(FIELDS, EXACTLY_ONE_CRM)
 )]
 pub struct CrmSinkSpec {
     /// A HubSpot account.
@@ -154,37 +155,56 @@ pub struct CrmSinkSpec {
     pub suspend: bool,
 }
 
-/// The CRM of a [`CrmSinkSpec`].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Crm<'a> {
-    /// A HubSpot account.
-    HubSpot(&'a HubSpot),
-    /// A Salesforce organisation.
-    Salesforce(&'a Salesforce),
-    /// Any other CRM with a REST API.
-    Rest(&'a Rest),
+/// Declares the CRMs: the field of a sink that sets one, and the type of that field.
+macro_rules! crms {
+    ($($field:ident: $kind:ident,)+) => {
+        /// The fields of which a sink sets one.
+        const FIELDS: &[&str] = &[$(stringify!($field),)+];
+
+        /// The CRM of a [`CrmSinkSpec`].
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub enum Crm<'a> {
+            $(#[doc = concat!("`", stringify!($field), "`.")] $kind(&'a $kind),)+
+        }
+
+        impl<'a> Crm<'a> {
+            /// The name that `status.type` has for it.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(_) => stringify!($kind),)+
+                }
+            }
+
+            /// Every one that a sink sets.
+            fn all(spec: &'a CrmSinkSpec) -> impl Iterator<Item = Self> {
+                [$(spec.$field.as_ref().map(Self::$kind),)+].into_iter().flatten()
+            }
+
+            fn secret_refs(self) -> Vec<SecretReference> {
+                match self {
+                    $(Self::$kind(own) => own.secret_refs(),)+
+                }
+            }
+        }
+    };
 }
 
-impl Crm<'_> {
-    /// The name that `status.type` has for it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::HubSpot(_) => "HubSpot",
-            Self::Salesforce(_) => "Salesforce",
-            Self::Rest(_) => "Rest",
-        }
-    }
+crms! {
+    hubspot: HubSpot,
+    salesforce: Salesforce,
+    rest: Rest,
 }
 
 impl CrmSinkSpec {
     /// The CRM, when exactly one is set.
     pub fn crm(&self) -> Option<Crm<'_>> {
-        match (&self.hubspot, &self.salesforce, &self.rest) {
-            (Some(x), None, None) => Some(Crm::HubSpot(x)),
-            (None, Some(x), None) => Some(Crm::Salesforce(x)),
-            (None, None, Some(x)) => Some(Crm::Rest(x)),
-            _ => None,
-        }
+        let mut all = Crm::all(self);
+        all.next().filter(|_| all.next().is_none())
+    }
+
+    /// Every key of a Secret that the sink refers to.
+    pub fn secret_refs(&self) -> Vec<SecretReference> {
+        Crm::all(self).flat_map(Crm::secret_refs).collect()
     }
 }
 

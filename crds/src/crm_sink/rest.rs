@@ -11,6 +11,7 @@ use crate::common::{
     BasicSecretRef, Duration, Expression, HEADER_PATTERN, SecretKeyRef, between, exactly_one, https_url,
     is_default,
 };
+use crate::secret_refs::{SecretPurpose::Credentials, SecretReference, one, pair};
 
 /// Any CRM with a REST API: one `upsert` call, or `lookup`, `create` and `update`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -389,4 +390,29 @@ fn conflict() -> Expression {
 
 fn retry() -> Expression {
     Expression::literal("status == 429 || status >= 500")
+}
+
+impl Rest {
+    /// Every key of a Secret that it refers to.
+    pub(super) fn secret_refs(&self) -> Vec<SecretReference> {
+        let at = |field: &str, reference: &SecretKeyRef| {
+            one(format!("spec.rest.auth.{field}"), reference, Credentials)
+        };
+        let mut found = Vec::new();
+        if let Some(bearer) = &self.auth.bearer {
+            found.push(at("bearer.token", &bearer.token));
+        }
+        if let Some(header) = &self.auth.header {
+            found.push(at("header.value", &header.value));
+        }
+        if let Some(basic) = &self.auth.basic {
+            let field = "spec.rest.auth.basic.secretRef";
+            found.extend(pair(field, &basic.secret_ref, [Credentials; 2]));
+        }
+        if let Some(oauth2) = &self.auth.oauth2_client_credentials {
+            found.push(at("oauth2ClientCredentials.clientId", &oauth2.client_id));
+            found.push(at("oauth2ClientCredentials.clientSecret", &oauth2.client_secret));
+        }
+        found
+    }
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Expression, SecretKeyRef, exactly_one, https_url};
+use crate::secret_refs::{SecretPurpose::Credentials, SecretReference, one};
 
 /// A Salesforce organisation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -188,4 +189,34 @@ fn default_external_id_value() -> Expression {
 
 fn default_login_url() -> String {
     "https://login.salesforce.com".to_owned()
+}
+
+impl Salesforce {
+    /// Every key of a Secret that it refers to.
+    pub(super) fn secret_refs(&self) -> Vec<SecretReference> {
+        let mut found = Vec::new();
+        let mut add = |field: &str, reference: &SecretKeyRef| {
+            found.push(one(
+                format!("spec.salesforce.auth.{field}"),
+                reference,
+                Credentials,
+            ));
+        };
+        if let Some(flow) = &self.auth.client_credentials {
+            add("clientCredentials.clientId", &flow.client_id);
+            add("clientCredentials.clientSecret", &flow.client_secret);
+        }
+        if let Some(flow) = &self.auth.jwt_bearer {
+            add("jwtBearer.clientId", &flow.client_id);
+            add("jwtBearer.privateKey", &flow.private_key);
+        }
+        if let Some(flow) = &self.auth.refresh_token {
+            add("refreshToken.clientId", &flow.client_id);
+            if let Some(secret) = &flow.client_secret {
+                add("refreshToken.clientSecret", secret);
+            }
+            add("refreshToken.refreshToken", &flow.refresh_token);
+        }
+        found
+    }
 }
