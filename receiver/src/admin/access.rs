@@ -3,39 +3,17 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 
-use super::Admin;
+use super::shared::Admin;
 use crate::http::Peer;
 
 /// Of a refusal's own words.
 const LONGEST_REFUSAL: usize = 1024;
-
-/// The digest of the bearer token.
-pub struct Token([u8; 32]);
-
-impl Token {
-    /// From a file's content; blanks at its end do not count. `None` when it is empty.
-    pub fn new(text: &[u8]) -> Option<Self> {
-        let text = text.trim_ascii();
-        (!text.is_empty()).then(|| Self(Sha256::digest(text).into()))
-    }
-
-    fn matches(&self, headers: &HeaderMap) -> bool {
-        let given = headers
-            .get(AUTHORIZATION)
-            .and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
-        given.is_some_and(|given| <[u8; 32]>::from(Sha256::digest(given)).ct_eq(&self.0).into())
-    }
-}
 
 /// Lets a request pass that carries the token; where there is none, one that comes from this machine.
 ///

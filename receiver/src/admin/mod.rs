@@ -6,11 +6,13 @@
 mod access;
 mod dead_letters;
 mod orphans;
+mod shared;
 mod sinks;
 mod status;
+mod token;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,31 +20,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use tokio::sync::watch;
 
-use crate::config::Config;
-use crate::delivery::Preflights;
-use crate::metrics::Metrics;
-use crate::queue::{Millis, Queue};
-
-pub use access::Token;
 pub use orphans::watch_orphans;
-
-/// What the admin server shows.
-pub struct Admin {
-    /// What runs now.
-    pub config: watch::Receiver<Arc<Config>>,
-    /// Whether the manifests were read once.
-    pub loaded: AtomicBool,
-    /// Where leads wait.
-    pub queue: Arc<dyn Queue>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// What CRMs said when they were asked before the first lead.
-    pub preflights: Arc<Preflights>,
-    /// What must be shown to see leads; `None`: only this machine may.
-    pub token: Option<Token>,
-}
+pub use shared::Admin;
+pub use token::Token;
 
 /// The admin server's routes.
 pub fn router(admin: Arc<Admin>) -> Router {
@@ -108,14 +89,4 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
             .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
-}
-
-/// A store's time.
-fn timestamp(millis: Millis) -> Option<jiff::Timestamp> {
-    jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok()
-}
-
-/// A store's time as RFC 3339.
-fn time(millis: Millis) -> Option<String> {
-    timestamp(millis).map(|t| t.to_string())
 }

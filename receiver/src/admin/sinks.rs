@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
 use serde_json::json;
 
-use super::Admin;
+use super::shared::Admin;
 use crate::queue::{SinkId, ThrottleKey};
 
 /// `POST /sinks/{namespace}/{name}/resume`: ends a pause, closes the circuit, and has the CRM checked.

@@ -18,7 +18,7 @@ use problem_details::ProblemDetails;
 use serde_json::json;
 
 use super::orphans::{orphan_problem, orphaned};
-use super::{Admin, timestamp};
+use super::shared::{Admin, timestamp};
 use crate::config::{Config, Problem, Sink};
 use crate::crm::Failure;
 use crate::delivery::LastPreflight;

@@ -1,5 +1,6 @@
 //! Leads, one by one: those that wait for a person, and those that wait for delivery.
 
+mod refusals;
 mod replay;
 mod which;
 
@@ -10,13 +11,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use problem_details::ProblemDetails;
 use serde_json::{Value, json};
 
-use super::{Admin, time};
-use crate::queue::{Candidates, DeadLetter, DeadLetterSet, LeadId, QueueError, SinkId};
-use replay::{IN_FLIGHT, conflict};
-use which::{Meant, Which, told};
+use super::shared::{Admin, time};
+use crate::queue::{Candidates, DeadLetter, DeadLetterSet, LeadId, SinkId};
+use refusals::{IN_FLIGHT, bad_request, conflict, unavailable};
+use which::{Meant, Which, select, told};
 
 pub(super) use replay::{expedite, move_to, replay, replay_many};
 
@@ -77,20 +77,6 @@ pub(super) async fn discard(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Where a lead is, of what the query means.
-async fn select(admin: &Admin, id: &LeadId, meant: &Meant) -> Result<Vec<DeadLetter>, Response> {
-    let mut found = admin.queue.show(id).await.map_err(|error| unavailable(&error))?;
-    found.retain(|lead| meant.includes(lead));
-    if found.is_empty() {
-        return Err(ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
-            .with_detail(
-                "no pending or set-aside lead has this id (in this set and sink); delivered leads are not kept",
-            )
-            .into_response());
-    }
-    Ok(found)
-}
-
 fn summary(dead_letter: &DeadLetter) -> Value {
     json!({
         "id": dead_letter.id.as_str(),
@@ -126,16 +112,4 @@ fn whole(dead_letter: &DeadLetter) -> Value {
 /// The records that a held lead may be, as they were found.
 fn candidates(dead_letter: &DeadLetter) -> Option<Vec<String>> {
     (dead_letter.set == DeadLetterSet::Held).then(|| Candidates::decode(&dead_letter.why.answer))?
-}
-
-fn bad_request(why: &str) -> Response {
-    ProblemDetails::from_status_code(StatusCode::BAD_REQUEST)
-        .with_detail(why)
-        .into_response()
-}
-
-fn unavailable(error: &QueueError) -> Response {
-    ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
-        .with_detail(error.to_string())
-        .into_response()
 }

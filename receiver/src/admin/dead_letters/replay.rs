@@ -5,14 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use problem_details::ProblemDetails;
 use serde_json::{Value, json};
 
-use super::which::{Meant, Which, told};
-use super::{bad_request, select, unavailable};
-use crate::admin::Admin;
+use super::refusals::{IN_FLIGHT, bad_request, conflict, unavailable};
+use super::which::{Meant, Which, select, told};
+use crate::admin::shared::Admin;
 use crate::lead::StoredLead;
 use crate::queue::{DeadLetter, DeadLetterSet, LeadId, QueueError, Requeue, SinkId};
 use crate::source::{Parsed, Refusal, RejectedRequest};
@@ -167,16 +165,6 @@ pub(in super::super) async fn expedite(
         due.push(json!({"sink": sink.as_str(), "due": done}));
     }
     Ok(Json(json!({"items": due})).into_response())
-}
-
-/// Why nothing can be done with a lead.
-pub(super) const IN_FLIGHT: &str =
-    "the lead is being delivered or was delivered; check again in a few seconds";
-
-pub(super) fn conflict(why: &str) -> Response {
-    ProblemDetails::from_status_code(StatusCode::CONFLICT)
-        .with_detail(why)
-        .into_response()
 }
 
 async fn requeue(

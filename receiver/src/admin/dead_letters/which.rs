@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use problem_details::ProblemDetails;
 use serde::Deserialize;
 
-use super::{bad_request, unavailable};
-use crate::admin::Admin;
+use super::refusals::{bad_request, unavailable};
+use crate::admin::shared::Admin;
 use crate::crm::Known;
-use crate::queue::{DeadLetter, DeadLetterSet, ListFilter, SinkId, WebhookId};
+use crate::queue::{DeadLetter, DeadLetterSet, LeadId, ListFilter, SinkId, WebhookId};
 
 /// How many are listed or replayed at once unless asked otherwise.
 const PAGE_SIZE: usize = 50;
@@ -198,4 +200,18 @@ impl Realm {
                 .is_some_and(|(namespace, _)| own.contains(namespace))
         })
     }
+}
+
+/// Where a lead is, of what the query means.
+pub(super) async fn select(admin: &Admin, id: &LeadId, meant: &Meant) -> Result<Vec<DeadLetter>, Response> {
+    let mut found = admin.queue.show(id).await.map_err(|error| unavailable(&error))?;
+    found.retain(|lead| meant.includes(lead));
+    if found.is_empty() {
+        return Err(ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
+            .with_detail(
+                "no pending or set-aside lead has this id (in this set and sink); delivered leads are not kept",
+            )
+            .into_response());
+    }
+    Ok(found)
 }

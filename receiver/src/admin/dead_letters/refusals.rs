@@ -1,0 +1,29 @@
+//! Why a request about leads is refused.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use problem_details::ProblemDetails;
+
+use crate::queue::QueueError;
+
+/// Why nothing can be done with a lead.
+pub(super) const IN_FLIGHT: &str =
+    "the lead is being delivered or was delivered; check again in a few seconds";
+
+pub(super) fn conflict(why: &str) -> Response {
+    ProblemDetails::from_status_code(StatusCode::CONFLICT)
+        .with_detail(why)
+        .into_response()
+}
+
+pub(super) fn bad_request(why: &str) -> Response {
+    ProblemDetails::from_status_code(StatusCode::BAD_REQUEST)
+        .with_detail(why)
+        .into_response()
+}
+
+pub(super) fn unavailable(error: &QueueError) -> Response {
+    ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
+        .with_detail(error.to_string())
+        .into_response()
+}

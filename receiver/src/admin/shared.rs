@@ -1,0 +1,38 @@
+//! What all parts of the admin server work on.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::watch;
+
+use super::token::Token;
+use crate::config::Config;
+use crate::delivery::Preflights;
+use crate::metrics::Metrics;
+use crate::queue::{Millis, Queue};
+
+/// What the admin server shows.
+pub struct Admin {
+    /// What runs now.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Whether the manifests were read once.
+    pub loaded: AtomicBool,
+    /// Where leads wait.
+    pub queue: Arc<dyn Queue>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What CRMs said when they were asked before the first lead.
+    pub preflights: Arc<Preflights>,
+    /// What must be shown to see leads; `None`: only this machine may.
+    pub token: Option<Token>,
+}
+
+/// A store's time.
+pub(super) fn timestamp(millis: Millis) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok()
+}
+
+/// A store's time as RFC 3339.
+pub(super) fn time(millis: Millis) -> Option<String> {
+    timestamp(millis).map(|t| t.to_string())
+}
