@@ -23,9 +23,6 @@ pub use phone::{Phone, phone};
 pub use stored::StoredLead;
 pub use validate::{Limits, Problem};
 
-use normalise::normalise;
-use validate::validate;
-
 macro_rules! fields {
     ($($variant:ident $name:literal $longest:literal;)*) => {
         /// A standard field of a lead.

@@ -2,8 +2,9 @@
 
 use leadgate_crds::lead_webhook::OnInvalid;
 
-use super::validate::{longer_than, longest};
-use super::{Field, Lead, Limits, Problem, normalise, placeholder, validate};
+use super::normalise::normalise;
+use super::validate::{Limits, Problem, longer_than, longest, validate};
+use super::{Field, Lead, placeholder};
 use crate::time::instant;
 
 /// What stands at the end of a text that was cut.

@@ -1,9 +1,14 @@
+mod names;
+mod phones;
+
 use std::collections::BTreeMap;
 
 use leadgate_crds::lead_webhook::OnInvalid;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::normalise::normalise;
+use super::validate::validate;
 use super::*;
 use crate::time::instant;
 
@@ -47,202 +52,6 @@ fn one_person_written_in_many_ways_is_one_contact() {
     }
     // Without a region, a national number stays as it was written.
     assert_eq!(phone("(030) 901820", None).number, "(030) 901820");
-}
-
-#[test]
-fn a_full_name_is_split_where_that_can_be_told_and_kept_whole_elsewhere() {
-    for (full, first, last) in [
-        ("Li Wei", "Li", "Wei"),
-        ("Anna  Maria Braun", "Anna Maria", "Braun"),
-        ("Cher", "Cher", ""),
-        ("J. R. R. Tolkien", "J. R. R.", "Tolkien"),
-        // The family name first, with a comma.
-        ("Lovelace, Ada", "Ada", "Lovelace"),
-        ("LOVELACE, ADA", "ADA", "LOVELACE"),
-        (" Lovelace ,Ada King ", "Ada King", "Lovelace"),
-        ("García Márquez, Gabriel", "Gabriel", "García Márquez"),
-        ("von der Leyen, Ursula", "Ursula", "von der Leyen"),
-        ("Beethoven, Ludwig van", "Ludwig", "van Beethoven"),
-        ("Lovelace，Ada", "Ada", "Lovelace"),
-        ("Ada Lovelace,", "Ada", "Lovelace"),
-        // Suffixes: generations stay with the family name, degrees in the full name.
-        ("John Smith III", "John", "Smith III"),
-        ("Sammy Davis, Jr.", "Sammy", "Davis Jr."),
-        ("Davis, Jr., Sammy", "Sammy", "Davis Jr."),
-        ("Davis Jr., Sammy", "Sammy", "Davis Jr."),
-        ("Davis, Sammy Jr", "Sammy", "Davis Jr"),
-        ("Ada Lovelace, PhD", "Ada", "Lovelace"),
-        ("Ada Lovelace Ph.D.", "Ada", "Lovelace"),
-        ("Gregory House MD", "Gregory", "House"),
-        ("Gregory House, M.D., Esq.", "Gregory", "House"),
-        ("Jack Ma", "Jack", "Ma"),
-        ("JACK MA", "JACK", "MA"),
-        ("YO YO MA", "YO YO", "MA"),
-        // Particles.
-        ("Ludwig van Beethoven", "Ludwig", "van Beethoven"),
-        ("Jean-Claude Van Damme", "Jean-Claude", "Van Damme"),
-        ("Maria de la Cruz López", "Maria", "de la Cruz López"),
-        ("Muhammad bin Salman Al Saud", "Muhammad", "bin Salman Al Saud"),
-        ("Tariq al-Farsi", "Tariq", "al-Farsi"),
-        ("José Ortega y Gasset", "José", "Ortega y Gasset"),
-        ("Van Morrison", "Van", "Morrison"),
-        ("van den Berg", "", "van den Berg"),
-        // Titles.
-        ("Dr. Ada Lovelace", "Ada", "Lovelace"),
-        ("Frau Prof. Dr. med. Anna von Braun", "Anna", "von Braun"),
-        ("Mr. Smith", "", "Smith"),
-        ("Mr and Mrs Smith", "", "Smith"),
-        ("Lovelace, Dr. Ada", "Ada", "Lovelace"),
-        ("Ing Wei", "Ing", "Wei"),
-        // Scripts that put the family name first, and those in which it cannot be told.
-        ("山田 太郎", "太郎", "山田"),
-        ("山田　さくら", "さくら", "山田"),
-        ("김 철수", "철수", "김"),
-        ("山田太郎", "山田太郎", ""),
-        ("ヤマダ タロウ", "ヤマダ タロウ", ""),
-        ("ジョン・スミス", "ジョン・スミス", ""),
-        ("สมชาย ใจดี", "สมชาย", "ใจดี"),
-        ("محمد بن سلمان", "محمد", "بن سلمان"),
-        // Kept whole.
-        ("Ada Lovelace, CEO", "Ada Lovelace CEO", ""),
-        ("Ada Lovelace, London, UK", "Ada Lovelace London UK", ""),
-        ("Analytical Engines, Ltd", "Analytical Engines Ltd", ""),
-        ("Anna & Ben", "Anna & Ben", ""),
-        ("Anna Braun (née Weiß)", "Anna Braun (née Weiß)", ""),
-        ("Anna Braun / Ben Weiß", "Anna Braun / Ben Weiß", ""),
-    ] {
-        let mut lead = lead(&[(Field::FullName, full)]);
-        normalise(&mut lead, None);
-        let found = [Field::FirstName, Field::LastName].map(|field| lead.get(field).unwrap_or_default());
-        assert_eq!(found, [first, last], "{full}");
-        assert_eq!(
-            lead.get(Field::FullName),
-            Some(full.trim()),
-            "the full name stays as typed"
-        );
-    }
-}
-
-#[test]
-fn a_name_that_the_sender_split_stays_as_it_is_but_for_commas() {
-    for (given, expected) in [
-        ((Some("Ada"), None), (Some("Ada"), None)),
-        ((None, Some("Given")), (None, Some("Given"))),
-        (
-            (Some("Dr. Ada"), Some("van Lovelace PhD")),
-            (Some("Dr. Ada"), Some("van Lovelace PhD")),
-        ),
-        ((Some("Ada,"), Some("Lovelace")), (Some("Ada"), Some("Lovelace"))),
-        (
-            (Some("Sammy"), Some("Davis, Jr.")),
-            (Some("Sammy"), Some("Davis Jr.")),
-        ),
-        ((Some("Lovelace, Ada"), None), (Some("Ada"), Some("Lovelace"))),
-    ] {
-        let mut split = lead(&[
-            (Field::FullName, "A B"),
-            (Field::FirstName, given.0.unwrap_or("")),
-            (Field::LastName, given.1.unwrap_or("")),
-        ]);
-        normalise(&mut split, None);
-        assert_eq!(
-            (split.get(Field::FirstName), split.get(Field::LastName)),
-            expected,
-            "{given:?}"
-        );
-    }
-}
-
-#[test]
-fn a_phone_number_is_read_with_certainty_or_kept_as_typed() {
-    let (de, us, se) = (Some("DE"), Some("US"), Some("SE"));
-    for (typed, region, number, extension) in [
-        // Extensions stand apart.
-        ("+1 650 253 0000 x136", None, "+16502530000", Some("136")),
-        ("+1 650-253-0000ext.136", None, "+16502530000", Some("136")),
-        ("(650) 253-0000, Ext: 136", us, "+16502530000", Some("136")),
-        ("650 253 0000 (ext 136)", us, "+16502530000", Some("136")),
-        ("650 253 0000 #136", us, "+16502530000", Some("136")),
-        ("tel:+1-650-253-0000;ext=22", None, "+16502530000", Some("22")),
-        ("030 901820 App. 12", de, "+4930901820", Some("12")),
-        ("030 901820 - Durchwahl 12", de, "+4930901820", Some("12")),
-        ("+33 1 42 68 53 00 poste 12", None, "+33142685300", Some("12")),
-        ("+7 495 123-45-67 доб. 123", None, "+74951234567", Some("123")),
-        ("03-1234-5678（内線１２）", Some("JP"), "+81312345678", Some("12")),
-        ("(650) 253-0000 x136", None, "(650) 253-0000", Some("136")),
-        ("+1 650 253 0000 fax 136", None, "+1 650 253 0000 fax 136", None),
-        // Words are no digits.
-        ("070 123 45 67 (Axel)", se, "070 123 45 67 (Axel)", None),
-        ("0170 123456 Tel", de, "0170 123456 Tel", None),
-        ("1-800-FLOWERS", us, "1-800-FLOWERS", None),
-        ("Tel.: 030 901820", de, "+4930901820", None),
-        ("Mobile 030 901820", None, "030 901820", None),
-        ("'030 901820", de, "+4930901820", None),
-        // What spreadsheets make of a number.
-        ("491701234568.0", de, "491701234568", None),
-        ("491701234568,00", de, "491701234568", None),
-        ("4.91701234568E+11", de, "491701234568", None),
-        ("4,91701234568E+11", None, "491701234568", None),
-        ("4.917E+11", de, "4.917E+11", None),
-        ("030.901820", de, "+4930901820", None),
-        // Digits of every script; what nobody sees.
-        ("０９０－１２３４－５６７８", Some("JP"), "+819012345678", None),
-        ("０９０－１２３４－５６７８", None, "090-1234-5678", None),
-        ("+٤٩ ٣٠ ٩٠١٨٢٠", None, "+4930901820", None),
-        ("०३० ९०१८२०", de, "+4930901820", None),
-        (
-            "\u{202a}+49 30\u{a0}90\u{200b}1820\u{202c}",
-            None,
-            "+4930901820",
-            None,
-        ),
-        // Two numbers are not one.
-        ("030 901820 / 0170 1234567", de, "030 901820 / 0170 1234567", None),
-        ("030 901820/21", de, "030 901820/21", None),
-        ("030/901820", de, "+4930901820", None),
-        ("030 901820, 030 901821", de, "030 901820, 030 901821", None),
-        (
-            "+49 30 901820 +49 30 901821",
-            None,
-            "+49 30 901820 +49 30 901821",
-            None,
-        ),
-        // A number without its area code is another one in E.164.
-        ("253-0000", us, "253-0000", None),
-        ("+49 (0)30 901820", None, "+4930901820", None),
-        ("(+49) 30 901820", None, "+4930901820", None),
-    ] {
-        let expected = Phone {
-            number: number.to_owned(),
-            extension: extension.map(str::to_owned),
-        };
-        assert_eq!(phone(typed, region), expected, "{typed}");
-    }
-    let refused = |text: &str| {
-        validate(&lead(&[(Field::Phone, text)]), &Limits::default())
-            .iter()
-            .any(|p| p.reason == "InvalidPhone")
-    };
-    assert!(refused("4.917E+11") && refused("1e16") && refused("ab") && !refused("call 030 901820"));
-}
-
-#[test]
-fn an_extension_belongs_to_its_number_and_to_the_contact() {
-    let normal = |fields: &[(Field, &str)]| {
-        let mut lead = lead(fields);
-        normalise(&mut lead, None);
-        lead
-    };
-    let typed = normal(&[(Field::Phone, "+1 650 253 0000 x136")]);
-    let given = normal(&[(Field::Phone, "+16502530000"), (Field::PhoneExtension, "136")]);
-    assert_eq!(typed, given);
-    assert_eq!(contact(&typed, "1"), contact(&given, "2"));
-    assert_ne!(
-        contact(&typed, "1"),
-        contact(&normal(&[(Field::Phone, "+16502530000")]), "1")
-    );
-    let doubtful = normal(&[(Field::Phone, "+16502530000 x1"), (Field::PhoneExtension, "2")]);
-    assert_eq!(doubtful.get(Field::Phone), Some("+16502530000 x1"));
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod backpressure;
 mod notifier;
 mod open;
+mod options;
 mod redis;
 mod sqlite;
 mod types;
@@ -16,7 +17,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use open::{OpenError, OpenOptions, open};
+pub use open::open;
+pub use options::{OpenError, OpenOptions};
 pub use types::*;
 
 pub use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};

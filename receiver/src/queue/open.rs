@@ -1,78 +1,9 @@
 //! From a queue URL to a queue.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
+use super::options::{OpenError, OpenOptions};
 use super::{Queue, redis, sqlite};
-
-/// What a queue URL does not say.
-#[derive(Clone)]
-pub struct OpenOptions {
-    /// Redis: what all keys begin with; made one hash tag, so that a namespace lives in one cluster slot. Receivers with
-    /// different prefixes never see each other's leads.
-    pub prefix: String,
-    /// Redis: the user, if the URL names none.
-    pub username: Option<String>,
-    /// Redis: the password, if the URL holds none. It is never printed.
-    pub password: Option<String>,
-    /// How many leads may wait in memory to be written before senders are told to come back.
-    pub max_waiting: usize,
-    /// How many bytes of them.
-    pub max_waiting_bytes: usize,
-    /// How many bytes of rejected requests are kept for a webhook; the oldest make room.
-    pub max_rejected_bytes: u64,
-    /// SQLite: how large the file may grow; `None` for as large as the disk.
-    pub max_file_bytes: Option<u64>,
-}
-
-impl Default for OpenOptions {
-    fn default() -> Self {
-        Self {
-            prefix: "leadgate".into(),
-            username: None,
-            password: None,
-            max_waiting: 10_000,
-            max_waiting_bytes: 64 << 20,
-            max_rejected_bytes: 64 << 20,
-            max_file_bytes: None,
-        }
-    }
-}
-
-impl fmt::Debug for OpenOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenOptions")
-            .field("prefix", &self.prefix)
-            .field("username", &self.username)
-            .field("password", &self.password.as_ref().map(|_| "(hidden)"))
-            .field("max_waiting", &self.max_waiting)
-            .field("max_waiting_bytes", &self.max_waiting_bytes)
-            .field("max_rejected_bytes", &self.max_rejected_bytes)
-            .field("max_file_bytes", &self.max_file_bytes)
-            .finish()
-    }
-}
-
-/// Why a queue could not be opened: a mistake in the configuration, or a file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The URL's scheme is unknown or not supported yet.
-    #[error("queue URL: {0} (supported: sqlite:PATH, redis://, rediss://)")]
-    Unsupported(String),
-    /// The URL cannot be used. What it holds is not repeated: it may be a password.
-    #[error("queue URL: {0}")]
-    Invalid(String),
-    /// Another process has the file open.
-    #[error("the queue file {0} is in use by another process; a SQLite queue serves one receiver")]
-    InUse(PathBuf),
-    /// The file cannot be opened, read or written.
-    #[error("the queue file {path} cannot be used: {why}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-}
 
 /// Opens the queue that `url` names: `sqlite:PATH`, `redis://` or `rediss://`.
 ///

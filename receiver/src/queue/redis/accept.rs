@@ -9,9 +9,8 @@ use super::{
     codec::{put, put_reason},
     connection::Link,
     keys::Keys,
-    millis,
     reply::items,
-    script,
+    script::{self, millis},
 };
 use crate::queue::{
     Admission, DeadLetterReason, DeadLetterSet, LeadId, NewLead, QueueError, SinkId, WebhookId,

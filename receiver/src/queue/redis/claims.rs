@@ -7,9 +7,8 @@ use redis::Value;
 use super::{
     RedisQueue,
     codec::{Entry, put_error, put_reason},
-    millis,
     reply::{Items, bytes, items, number, strange, text},
-    script,
+    script::{self, millis},
 };
 use crate::queue::{
     Claim, Claims, Contact, DeadLetterSet, Disposition, InDoubt, LastError, QueueError, Settled, Settlement,

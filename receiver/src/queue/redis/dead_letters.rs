@@ -8,9 +8,8 @@ use super::{
     RedisQueue,
     codec::{dead_letter, put_reason},
     keys::id_sink,
-    millis,
     reply::{Items, bytes, items, number, strange, text},
-    script,
+    script::{self, millis},
 };
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterSet, LeadId, ListFilter, NewRejected, QueueError, SinkId,

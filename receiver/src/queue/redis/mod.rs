@@ -49,16 +49,6 @@ const ACCEPT_TIMEOUT: Duration = Duration::from_millis(950);
 /// Without the subscription, how long a push by another process may go unnoticed.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The longest duration in milliseconds: far enough from the end of what Redis and Lua count exactly.
-const MAX_MILLIS: u64 = 1 << 50;
-
-/// A duration as the scripts take it.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis())
-        .unwrap_or(MAX_MILLIS)
-        .min(MAX_MILLIS)
-}
-
 /// A queue in Redis.
 pub(super) struct RedisQueue {
     keys: Keys,

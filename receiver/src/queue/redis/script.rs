@@ -1,11 +1,22 @@
 //! The scripts: sent by digest, loaded when the server does not know them (any more).
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use redis::{Cmd, cmd};
 use sha1::{Digest, Sha1};
 
 const COMMON_LUA: &str = include_str!("common.lua");
+
+/// The longest duration in milliseconds: far enough from the end of what Redis and Lua count exactly.
+const MAX_MILLIS: u64 = 1 << 50;
+
+/// A duration as the scripts take it.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis())
+        .unwrap_or(MAX_MILLIS)
+        .min(MAX_MILLIS)
+}
 
 /// A script and its digest.
 pub(super) struct Script {

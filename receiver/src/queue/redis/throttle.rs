@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use super::{RedisQueue, millis, reply::Items, reply::strange, script};
+use super::{
+    RedisQueue,
+    reply::Items,
+    reply::strange,
+    script::{self, millis},
+};
 use crate::queue::{Breaker, CrmHealth, Grant, PauseReason, QueueError, RateLimit, ThrottleKey};
 
 impl RedisQueue {

@@ -6,9 +6,8 @@ use super::{
     RedisQueue,
     claims::MAX_CLAIM_BYTES,
     codec::{Entry, Fields},
-    millis,
     reply::{Items, bytes, items, number, strange, text},
-    script,
+    script::{self, millis},
 };
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, ListFilter, Millis,

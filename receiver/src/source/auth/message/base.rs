@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use http::{HeaderName, Uri};
 
-use super::SIGNED;
 use super::fields::{INPUT, Input};
 use crate::source::auth::{AuthError, RawRequest};
+
+/// Every signature base holds this, and no challenge that is signed for strangers does.
+pub const SIGNED: &str = "\"@signature-params\": ";
 
 /// `publicUrl` in the parts that can be signed: never from Host or X-Forwarded-*, which anybody can set.
 #[derive(Debug)]

@@ -14,14 +14,12 @@ use std::borrow::Cow;
 use leadgate_crds::lead_webhook::{HmacAlgorithm, MessageSignature};
 use sha2::{Digest as _, Sha256, Sha512};
 
+pub use self::base::SIGNED;
 use self::base::Target;
 use self::fields::{INPUT, Input};
 use super::hmac::HmacScheme;
 use super::key::{Keys, same};
 use super::{AuthError, RawRequest};
-
-/// Every signature base holds this, and no challenge that is signed for strangers does.
-pub const SIGNED: &str = "\"@signature-params\": ";
 
 const DIGEST: &str = "content-digest";
 const DIGEST_HEADER: &str = "Content-Digest header";
