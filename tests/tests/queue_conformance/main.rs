@@ -9,6 +9,7 @@ mod gating;
 mod listing;
 mod model;
 mod operations;
+mod order;
 mod random;
 mod redis_troubles;
 mod rig;
@@ -122,11 +123,12 @@ on_both_queues! {
         a_lead_is_moved_to_another_sink,
         an_unrouted_lead_goes_where_it_is_sent,
         sinks_with_leads_are_told_whoever_names_them,
+        what_was_put_in_survives_a_crash;
+    order:
         replayed_leads_stand_by_their_time_of_acceptance,
         dead_letters_are_listed_in_the_order_of_acceptance,
         a_lead_that_a_newer_one_overtook_is_told_apart,
-        overtaking_is_remembered_behind_what_failed,
-        what_was_put_in_survives_a_crash;
+        overtaking_is_remembered_behind_what_failed;
     waking:
         a_push_wakes_whoever_waits,
         a_push_wakes_across_processes,

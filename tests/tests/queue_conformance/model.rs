@@ -2,9 +2,13 @@
 //!
 //! Time is two words: what is due, and what is not for the length of a test.
 
+mod figures;
+mod throttle;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use leadgate_receiver::queue::*;
+use throttle::Throttle;
 
 type Line = (SinkId, Contact);
 
@@ -67,14 +71,6 @@ impl ModelDeadLetter {
     pub fn id(&self) -> &LeadId {
         &self.lead.id
     }
-}
-
-#[derive(Default)]
-struct Throttle {
-    paused: bool,
-    failures: u32,
-    open: bool,
-    granted: u32,
 }
 
 impl Model {
@@ -426,73 +422,6 @@ impl Model {
         }
         self.records.retain(|(_, of), _| of != contact);
         erased
-    }
-
-    pub fn report(&mut self, sink: &SinkId, health: CrmHealth, breaker: Breaker) {
-        let throttle = self.throttles.entry(sink.clone()).or_default();
-        match health {
-            CrmHealth::Up => (throttle.failures, throttle.open) = (0, false),
-            CrmHealth::Down => {
-                throttle.failures += 1;
-                throttle.open |= throttle.failures >= breaker.failures;
-            }
-        }
-    }
-
-    pub fn pause(&mut self, sink: &SinkId) {
-        self.throttles.entry(sink.clone()).or_default().paused = true;
-    }
-
-    pub fn resume(&mut self, sink: &SinkId) {
-        let throttle = self.throttles.entry(sink.clone()).or_default();
-        *throttle = Throttle {
-            granted: throttle.granted,
-            ..Throttle::default()
-        };
-    }
-
-    /// How many are granted; how many failures are told; whether a pause or open circuit is the reason.
-    pub fn permits(&mut self, sink: &SinkId, want: u32, limit: RateLimit) -> (u32, u32, bool) {
-        let throttle = self.throttles.entry(sink.clone()).or_default();
-        if throttle.paused || throttle.open {
-            return (0, throttle.failures, true);
-        }
-        let granted = want.min(limit.requests - throttle.granted);
-        throttle.granted += granted;
-        (granted, throttle.failures, false)
-    }
-
-    pub fn webhook(&self, webhook: &WebhookId) -> WebhookStats {
-        self.webhooks.get(webhook).cloned().unwrap_or_default()
-    }
-
-    pub fn shares(&self, sink: &SinkId) -> Vec<(WebhookId, SinkShare)> {
-        let of_sink = self.shares.iter().filter(|((of, _), _)| of == sink);
-        of_sink
-            .map(|((_, webhook), share)| (webhook.clone(), share.clone()))
-            .collect()
-    }
-
-    /// Set, sink, id, contact, webhook, attempts of every dead letter, in any order but always the same.
-    pub fn dead_letters(&self) -> Vec<(String, SinkId, LeadId, Contact, WebhookId, u32)> {
-        let mut leads: Vec<_> = self
-            .dead_letters
-            .iter()
-            .map(|dead_letter| {
-                let (lead, set) = (&dead_letter.lead, dead_letter.set.as_str().to_owned());
-                let (sink, contact) = (dead_letter.sink.clone(), dead_letter.contact.clone());
-                (
-                    set,
-                    sink,
-                    lead.id.clone(),
-                    contact,
-                    lead.webhook.clone(),
-                    dead_letter.attempts,
-                )
-            })
-            .collect();
-        leads.sort();
-        leads
     }
 }
 
