@@ -66,7 +66,7 @@ async fn check(shared: &Shared, sink: &Sink, crm: &dyn Crm) -> PreflightReport {
     if fine && throttle.correctable_pause.load(Ordering::Relaxed) {
         match shared.queue.resume(&ThrottleKey::Sink(sink.id.clone())).await {
             Ok(()) => {
-                tracing::info!(sink = %sink.id, "the CRM accepts the credentials again; ending the pause")
+                tracing::info!(sink = %sink.id, "the CRM accepts the credentials again; ending the pause");
             }
             Err(error) => tracing::debug!(sink = %sink.id, %error, "failed to end the pause"),
         }

@@ -19,8 +19,7 @@ pub(super) fn trim(text: &str) -> &str {
 pub(super) fn is_clean(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ends = [bytes.first(), bytes.last()];
-    ends.iter()
-        .all(|end| end.is_some_and(|byte| byte.is_ascii_graphic()))
+    ends.iter().all(|end| end.is_some_and(u8::is_ascii_graphic))
         && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 

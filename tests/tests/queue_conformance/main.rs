@@ -13,7 +13,7 @@ mod order;
 mod random;
 mod redis_troubles;
 mod rig;
-mod sqlite_filing;
+mod sqlite_pending_index;
 mod sqlite_full;
 mod sqlite_troubles;
 mod waiting;

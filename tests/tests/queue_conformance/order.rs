@@ -7,7 +7,7 @@ use leadgate_receiver::queue::*;
 use crate::{
     dead_lettering::dead_letter,
     rig::*,
-    waiting::{accepted, ids, pending, requeue},
+    waiting::{accepted, ids, requeue},
 };
 
 pub async fn replayed_leads_stand_by_their_time_of_acceptance(mut rig: Rig) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
-use super::{base, object};
+use super::object::{base, object};
 use crate::kinds::{Desired, Kind};
 use crate::lead_webhook::validate::Plan;
 

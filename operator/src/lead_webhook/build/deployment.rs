@@ -4,7 +4,7 @@ use kube::ResourceExt as _;
 use leadgate_crds::lead_webhook::{PodTemplate, QueueMode};
 use serde_json::{Map, Value, json};
 
-use super::{base, object};
+use super::object::{base, object};
 use crate::context::Settings;
 use crate::kinds::{Desired, Kind};
 use crate::lead_webhook::validate::Plan;

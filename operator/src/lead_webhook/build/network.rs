@@ -4,7 +4,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::deployment::port;
-use super::{base, object};
+use super::object::{base, object};
 use crate::kinds::{Desired, Kind};
 use crate::lead_webhook::validate::Plan;
 use crate::names;

@@ -3,7 +3,7 @@
 use leadgate_crds::lead_webhook::Durability;
 use serde_json::{Value, json};
 
-use super::{desired, reference};
+use super::object::{desired, reference};
 use crate::context::Settings;
 use crate::kinds::{Desired, Kind};
 use crate::lead_webhook::validate::{RedisPlan, bytes};

@@ -4,7 +4,7 @@ use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::deployment::REPLICAS;
-use super::{base, object};
+use super::object::{base, object};
 use crate::kinds::{Desired, Kind};
 use crate::lead_webhook::validate::Plan;
 use crate::names;

@@ -14,7 +14,7 @@ CREATE TABLE line (
     newest INTEGER NOT NULL,
     -- The contact's next lead. Null: there is none, or it is not filed yet.
     next INTEGER,
-    -- Which submission it is, what it says, and until when that is remembered. Null: it needs no filing.
+    -- Which submission it is, what it says, and until when that is remembered. Null: it is not indexed.
     dedupe TEXT, content BLOB, remembered_until INTEGER,
     body BLOB NOT NULL
 ) STRICT;

@@ -14,7 +14,7 @@ fn a_crowd(round: usize) -> Vec<NewLead> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_power_cut_at_any_moment_of_the_filing_loses_nothing_and_keeps_the_order() {
+async fn a_power_cut_while_the_index_is_written_loses_nothing_and_keeps_the_order() {
     // Given leads that come in faster than they go out, and what a power cut would leave at many moments.
     let rig = Rig::sqlite().await;
     let mut offered = Vec::new();
