@@ -1,7 +1,7 @@
 //! The outside: sockets, TLS, routes, answers.
 //!
-//! `handler`: a request's way in the design's order. `answer`: what senders are told. `body`: reading within limits.
-//! `server`: listening, until told to stop. `seats`: how many connections there are, and for how long. `tls`:
+//! `handler`: a request's way in the design's order. `store`: what it leaves in the queue. `answer`: what senders are told.
+//! `body`: reading within limits. `server`: listening, until told to stop. `seats`: how many connections there are, and for how long. `tls`:
 //! certificates. The admin server lives in `crate::admin`.
 
 mod answer;

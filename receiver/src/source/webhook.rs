@@ -17,7 +17,8 @@ use crate::expression::{Program, Scope};
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::{Field, Lead, Limits, Problem};
 
-/// How long a resend is recognised by a digest of its body, where the webhook does not say: a person may submit the same form twice and mean it.
+/// How long a resend is recognised by a digest of its body, where the webhook does not say: a person may submit the same
+/// form twice and mean it.
 pub(super) const DIGEST_WINDOW: Duration = Duration::from_mins(10);
 
 /// A compiled webhook.

@@ -6,7 +6,7 @@ use leadgate_receiver::queue::*;
 
 use crate::{dead_lettering::dead_letter, rig::*};
 
-pub async fn pending(rig: &Rig, filter: ListFilter) -> Vec<DeadLetter> {
+async fn pending(rig: &Rig, filter: ListFilter) -> Vec<DeadLetter> {
     let mut filter = ListFilter {
         limit: filter.limit.max(1),
         ..filter

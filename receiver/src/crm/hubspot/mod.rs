@@ -1,7 +1,7 @@
 //! HubSpot: find by a unique property, else by `matching`, else create, else update what the conflict names.
 //!
 //! `answer`: what HubSpot's answers mean, as a table; `api`: the calls; `upsert`: one lead; `batch`: up to 100 in one call,
-//! `progress` and `batch_answer` (pure): what has become of them; `values` (pure): what is written; `phone_search` (pure): how
+//! as `batch_plan` chooses; `progress` and `batch_answer` (pure): what has become of them; `values` (pure): what is written; `phone_search` (pure): how
 //! phone numbers are looked for; `preflight`: what to know before the first lead.
 
 mod answer;
