@@ -1,4 +1,4 @@
-//! Leads are filed after they were acknowledged: nothing may depend on when.
+//! Leads are indexed after they were acknowledged: nothing may depend on when.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,7 @@ use leadgate_receiver::queue::*;
 
 use crate::rig::*;
 
-/// More leads than are filed at once, for people of whom many come again.
+/// More leads than are indexed at once, for people of whom many come again.
 fn a_crowd(round: usize) -> Vec<NewLead> {
     (0..1000)
         .map(|n| fresh(&format!("person {}", (n * 7 + round) % 1600)))
@@ -28,7 +28,7 @@ async fn a_power_cut_while_the_index_is_written_loses_nothing_and_keeps_the_orde
         if round == 12 {
             rig.claim(50).await;
         }
-        // The first 8,192 are filed from the ninth round on.
+        // The first 8,192 are indexed from the ninth round on.
         if (1..8).contains(&round) {
             continue;
         }
@@ -98,9 +98,9 @@ async fn a_resend_is_recognised_before_and_after_its_lead_is_filed() {
     for round in 0..10 {
         rig.queue.accept(a_crowd(round)).await.unwrap();
     }
-    assert_eq!(rig.accept(resend()).await, known, "while filed");
+    assert_eq!(rig.accept(resend()).await, known, "while indexed");
     rig.claim(1).await;
-    assert_eq!(rig.accept(resend()).await, known, "filed");
+    assert_eq!(rig.accept(resend()).await, known, "indexed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

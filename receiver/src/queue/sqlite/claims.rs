@@ -88,7 +88,7 @@ fn claim_head(
         .prepare_cached(
             "SELECT id, webhook, accepted_at, queued_at, newest, body, \
              (SELECT record FROM record WHERE sink = ?1 AND contact = ?2 AND expires_at > ?3) \
-             FROM line WHERE seq = ?4",
+             FROM pending WHERE seq = ?4",
         )?
         .query_row((sink.as_str(), &head.contact, tx.now, head.first), |row| {
             Ok(Claim {
@@ -336,7 +336,7 @@ pub(super) fn take(
         tx.sql
             .prepare_cached(
                 "INSERT OR REPLACE INTO dead_letters SELECT ?2, ?3, id, sink, contact, webhook, accepted_at, ?4, \
-                 ?5, newest, ?6, ?7, ?8, body FROM line WHERE seq = ?1",
+                 ?5, newest, ?6, ?7, ?8, body FROM pending WHERE seq = ?1",
             )?
             .execute((
                 seq,
@@ -350,7 +350,7 @@ pub(super) fn take(
             ))?;
     }
     tx.sql
-        .prepare_cached("DELETE FROM line WHERE seq = ?1 RETURNING webhook, accepted_at, newest, next")?
+        .prepare_cached("DELETE FROM pending WHERE seq = ?1 RETURNING webhook, accepted_at, newest, next")?
         .query_row([seq], |row| {
             Ok(Taken {
                 webhook: WebhookId::new(row.get::<_, String>(0)?),
@@ -376,7 +376,7 @@ pub(super) fn next_head(
     };
     let queued_at: i64 = tx
         .sql
-        .prepare_cached("UPDATE line SET newest = max(newest, ?2) WHERE seq = ?1 RETURNING queued_at")?
+        .prepare_cached("UPDATE pending SET newest = max(newest, ?2) WHERE seq = ?1 RETURNING queued_at")?
         .query_row([next, newest], |row| row.get(0))?;
     tx.sql
         .prepare_cached(

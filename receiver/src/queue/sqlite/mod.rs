@@ -4,7 +4,7 @@
 //!   before anybody is answered.
 //! * [`accept`], [`claims`], [`waiting`], [`dead_letters`], [`throttle`], [`stats`], [`prune`]: the operations, each a
 //!   function on a transaction.
-//! * [`pending_index`]: a lead is written in the order it came, and found by contact and key once it is filed.
+//! * [`pending_index`]: a lead is written in the order it came, and found by contact and key once it is indexed.
 //! * [`file`]: opening, schema, what errors mean.
 
 mod accept;

@@ -1,7 +1,7 @@
 //! A lead is written at the end of the file, next to those that came with it. Where its contact and its dedupe key
-//! belong is elsewhere for each lead, and would cost a page of the disk each: so they are filed later, in rounds of
+//! belong is elsewhere for each lead, and would cost a page of the disk each: so they are indexed later, in rounds of
 //! many leads, sorted, so that leads share pages; and a batch is spread over transactions, so that nobody waits for
-//! the whole of it. What is not filed is kept in memory; after a crash it is read from the leads' rows.
+//! the whole of it. What is not indexed is kept in memory; after a crash it is read from the leads' rows.
 
 use std::collections::HashMap;
 
@@ -12,26 +12,26 @@ use crate::queue::{Contact, Content, DedupeKey, LeadId, SinkId};
 /// So many leads make a batch, if nothing asks for them earlier.
 const BATCH_LEADS: usize = 8192;
 
-/// So many leads of a batch, at least, are filed in one transaction: the indices that follow time are the same few
+/// So many leads of a batch, at least, are indexed in one transaction: the indices that follow time are the same few
 /// pages for all of them. More would make the others of the transaction wait longer.
 const MIN_INDEXED_AT_ONCE: usize = 1024;
 
-/// What is in the file, and not yet filed.
+/// What is in the file, and not yet indexed.
 pub(super) struct PendingIndex {
-    lines: Vec<QueuedLead>,
+    leads: Vec<QueuedLead>,
     keys: HashMap<DedupeKey, Holder>,
     next_seq: i64,
-    /// So many of `lines` the running transaction has filed.
-    filed: usize,
-    /// The lines after those, on their way to where they belong.
+    /// So many of `leads` the running transaction has indexed.
+    indexed: usize,
+    /// The leads after those, on their way to where they belong.
     batch: Batch,
-    /// So many more of the batch should be filed by now.
+    /// So many more of the batch should be indexed by now.
     backlog: usize,
     /// What a rollback goes back to.
     before: Before,
 }
 
-/// Places in `lines`, counted from the first that is not filed.
+/// Places in `leads`, counted from the first that is not indexed.
 #[derive(Default)]
 struct Batch {
     by_key: Vec<usize>,
@@ -43,7 +43,7 @@ struct Batch {
 /// How things stood when the transaction began.
 #[derive(Default)]
 struct Before {
-    lines: usize,
+    leads: usize,
     batch: usize,
     done: usize,
     backlog: usize,
@@ -74,7 +74,7 @@ pub(super) struct NewRow<'a> {
     pub(super) webhook: &'a str,
     pub(super) accepted_at: i64,
     pub(super) newest: i64,
-    /// The key to be filed with it, what the lead says, and until when the key is held.
+    /// The key to be indexed with it, what the lead says, and until when the key is held.
     pub(super) key: Option<(&'a DedupeKey, Content, i64)>,
     pub(super) body: &'a [u8],
 }
@@ -82,13 +82,13 @@ pub(super) struct NewRow<'a> {
 impl PendingIndex {
     /// Reads what a predecessor left.
     pub(super) fn load(sql: &Connection) -> rusqlite::Result<Self> {
-        let filed: i64 = sql.query_row("SELECT seq FROM filed", [], |row| row.get(0))?;
-        let lines = sql
+        let indexed: i64 = sql.query_row("SELECT seq FROM indexed", [], |row| row.get(0))?;
+        let leads = sql
             .prepare(
-                "SELECT seq, sink, contact, queued_at, dedupe, id, content, remembered_until FROM line \
+                "SELECT seq, sink, contact, queued_at, dedupe, id, content, remembered_until FROM pending \
                  WHERE seq > ?1 ORDER BY seq",
             )?
-            .query_map([filed], |row| {
+            .query_map([indexed], |row| {
                 let key = match row.get::<_, Option<String>>(4)? {
                     Some(key) => {
                         let holder = Holder {
@@ -110,10 +110,10 @@ impl PendingIndex {
             })?
             .collect::<rusqlite::Result<Vec<_>>>()?;
         let mut index = Self {
-            next_seq: lines.last().map_or(filed, |line| line.seq) + 1,
-            lines,
+            next_seq: leads.last().map_or(indexed, |lead| lead.seq) + 1,
+            leads,
             keys: HashMap::new(),
-            filed: 0,
+            indexed: 0,
             batch: Batch::default(),
             backlog: 0,
             before: Before::default(),
@@ -125,7 +125,7 @@ impl PendingIndex {
     /// A transaction begins.
     pub(super) fn begin(&mut self) {
         self.before = Before {
-            lines: self.lines.len(),
+            leads: self.leads.len(),
             batch: self.batch.by_key.len(),
             done: self.batch.done,
             backlog: self.backlog,
@@ -134,31 +134,31 @@ impl PendingIndex {
 
     /// It is on disk.
     pub(super) fn committed(&mut self) {
-        if self.filed > 0 {
-            self.lines.drain(..self.filed);
-            self.filed = 0;
+        if self.indexed > 0 {
+            self.leads.drain(..self.indexed);
+            self.indexed = 0;
             self.index();
         }
     }
 
     /// It never happened.
     pub(super) fn rolled_back(&mut self) {
-        self.lines.truncate(self.before.lines);
+        self.leads.truncate(self.before.leads);
         self.index();
-        self.filed = 0;
-        self.batch = Batch::over(self.lines.get(..self.before.batch).unwrap_or_default());
+        self.indexed = 0;
+        self.batch = Batch::over(self.leads.get(..self.before.batch).unwrap_or_default());
         self.batch.done = self.before.done;
         self.backlog = self.before.backlog;
     }
 
     fn waiting(&self) -> &[QueuedLead] {
-        self.lines.get(self.filed..).unwrap_or_default()
+        self.leads.get(self.indexed..).unwrap_or_default()
     }
 
     fn index(&mut self) {
         self.keys.clear();
         self.keys
-            .extend(self.lines.iter().filter_map(|line| line.key.clone()));
+            .extend(self.leads.iter().filter_map(|lead| lead.key.clone()));
     }
 
     /// Who holds a dedupe key.
@@ -182,7 +182,7 @@ impl PendingIndex {
             .optional()
     }
 
-    /// Gives a key to a lead that has no row in `line`: at once, and after those that are to be filed with it.
+    /// Gives a key to a lead that has no row in `pending`: at once, and after those that are to be indexed with it.
     pub(super) fn hold_now(
         &mut self,
         sql: &Connection,
@@ -197,23 +197,23 @@ impl PendingIndex {
         Ok(())
     }
 
-    /// Writes a lead into its line before the one at `next`. All others must have been filed.
+    /// Writes a lead into its line before the one at `next`. All others must have been indexed.
     pub(super) fn insert(
         &mut self,
         sql: &Connection,
         now: i64,
-        line: &NewRow<'_>,
+        lead: &NewRow<'_>,
         before: Option<i64>,
         next: i64,
     ) -> rusqlite::Result<()> {
-        let seq = self.write(sql, now, line, Some(next))?;
+        let seq = self.write(sql, now, lead, Some(next))?;
         match before {
             Some(before) => sql
-                .prepare_cached("UPDATE line SET next = ?2 WHERE seq = ?1")?
+                .prepare_cached("UPDATE pending SET next = ?2 WHERE seq = ?1")?
                 .execute((before, seq))?,
             None => sql
                 .prepare_cached("UPDATE head SET first = ?3 WHERE sink = ?1 AND contact = ?2")?
-                .execute((line.sink.as_str(), line.contact.as_str(), seq))?,
+                .execute((lead.sink.as_str(), lead.contact.as_str(), seq))?,
         };
         // It is where it belongs.
         filed_to(sql, seq)
@@ -224,44 +224,44 @@ impl PendingIndex {
         &mut self,
         sql: &Connection,
         now: i64,
-        line: &NewRow<'_>,
+        lead: &NewRow<'_>,
         next: Option<i64>,
     ) -> rusqlite::Result<i64> {
         let seq = self.next_seq;
         sql.prepare_cached(
-            "INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?13, ?9, ?10, ?11, ?12)",
+            "INSERT INTO pending VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?13, ?9, ?10, ?11, ?12)",
         )?
         .execute((
             seq,
-            line.sink.as_str(),
-            line.contact.as_str(),
-            line.id.as_str(),
-            line.webhook,
-            line.accepted_at,
+            lead.sink.as_str(),
+            lead.contact.as_str(),
+            lead.id.as_str(),
+            lead.webhook,
+            lead.accepted_at,
             now,
-            line.newest,
-            line.key.map(|(key, ..)| key.as_str()),
-            line.key.map(|(_, content, _)| content.to_bytes()),
-            line.key.map(|(.., until)| until),
-            line.body,
+            lead.newest,
+            lead.key.map(|(key, ..)| key.as_str()),
+            lead.key.map(|(_, content, _)| content.to_bytes()),
+            lead.key.map(|(.., until)| until),
+            lead.body,
             next,
         ))?;
         self.next_seq += 1;
         Ok(seq)
     }
 
-    /// Writes a lead behind all others; it is filed later.
-    pub(super) fn append(&mut self, sql: &Connection, now: i64, line: &NewRow<'_>) -> rusqlite::Result<()> {
-        let seq = self.write(sql, now, line, None)?;
-        let key = line.key.map(|(key, content, until)| {
-            let id = line.id.clone();
+    /// Writes a lead behind all others; it is indexed later.
+    pub(super) fn append(&mut self, sql: &Connection, now: i64, lead: &NewRow<'_>) -> rusqlite::Result<()> {
+        let seq = self.write(sql, now, lead, None)?;
+        let key = lead.key.map(|(key, content, until)| {
+            let id = lead.id.clone();
             (key.clone(), Holder { id, content, until })
         });
         self.keys.extend(key.clone());
-        self.lines.push(QueuedLead {
+        self.leads.push(QueuedLead {
             seq,
-            sink: line.sink.clone(),
-            contact: line.contact.clone(),
+            sink: lead.sink.clone(),
+            contact: lead.contact.clone(),
             queued_at: now,
             key,
         });
@@ -273,7 +273,7 @@ impl PendingIndex {
         if self.batch.by_key.is_empty() && self.waiting().len() < BATCH_LEADS {
             return Ok(());
         }
-        let came_in = self.lines.len().saturating_sub(self.before.lines);
+        let came_in = self.leads.len().saturating_sub(self.before.leads);
         // A little more than came in: the next batch is not much larger than this one.
         self.backlog += came_in + came_in / 8;
         if self.backlog < MIN_INDEXED_AT_ONCE {
@@ -302,13 +302,13 @@ impl PendingIndex {
             let places = order.get(batch.done..end).unwrap_or_default();
             places.iter().filter_map(|&place| waiting.get(place)).collect()
         };
-        for line in part(&batch.by_key) {
-            if let Some((key, holder)) = &line.key {
+        for lead in part(&batch.by_key) {
+            if let Some((key, holder)) = &lead.key {
                 hold(sql, key, holder)?;
             }
         }
-        for line in part(&batch.by_contact) {
-            link(sql, line)?;
+        for lead in part(&batch.by_contact) {
+            link(sql, lead)?;
         }
         if end < batch.by_key.len() {
             self.batch.done = end;
@@ -317,7 +317,7 @@ impl PendingIndex {
         if let Some(last) = end.checked_sub(1).and_then(|last| waiting.get(last)) {
             filed_to(sql, last.seq)?;
         }
-        self.filed += end;
+        self.indexed += end;
         self.batch = Batch::default();
         Ok(())
     }
@@ -325,12 +325,12 @@ impl PendingIndex {
 
 impl Batch {
     /// Sorted, and stable: one contact's leads stay in their order.
-    fn over(lines: &[QueuedLead]) -> Self {
-        let mut by_key: Vec<usize> = (0..lines.len()).collect();
+    fn over(leads: &[QueuedLead]) -> Self {
+        let mut by_key: Vec<usize> = (0..leads.len()).collect();
         let mut by_contact = by_key.clone();
-        let line = |&place: &usize| lines.get(place);
-        by_key.sort_by_key(|place| line(place).and_then(|line| line.key.as_ref()).map(|(key, _)| key));
-        by_contact.sort_by_key(|place| line(place).map(|line| (&line.sink, &line.contact)));
+        let lead = |&place: &usize| leads.get(place);
+        by_key.sort_by_key(|place| lead(place).and_then(|lead| lead.key.as_ref()).map(|(key, _)| key));
+        by_contact.sort_by_key(|place| lead(place).map(|lead| (&lead.sink, &lead.contact)));
         Self {
             by_key,
             by_contact,
@@ -339,9 +339,10 @@ impl Batch {
     }
 }
 
-/// Notes that lines up to this one are filed.
+/// Notes that leads up to this one are indexed.
 fn filed_to(sql: &Connection, seq: i64) -> rusqlite::Result<()> {
-    sql.prepare_cached("UPDATE filed SET seq = ?1")?.execute([seq])?;
+    sql.prepare_cached("UPDATE indexed SET seq = ?1")?
+        .execute([seq])?;
     Ok(())
 }
 
@@ -358,26 +359,26 @@ pub(super) fn hold(sql: &Connection, key: &DedupeKey, holder: &Holder) -> rusqli
 
 /// Puts a lead at the end of its contact's line, and the contact among those that are due if it was not. Does nothing
 /// if that was done before a crash.
-fn link(sql: &Connection, line: &QueuedLead) -> rusqlite::Result<()> {
-    let (sink, contact) = (line.sink.as_str(), line.contact.as_str());
+fn link(sql: &Connection, lead: &QueuedLead) -> rusqlite::Result<()> {
+    let (sink, contact) = (lead.sink.as_str(), lead.contact.as_str());
     let alone = sql
         .prepare_cached(
             "INSERT INTO head (sink, contact, first, last, due, queued_at) VALUES (?1, ?2, ?3, ?3, ?4, ?4) \
              ON CONFLICT DO NOTHING",
         )?
-        .execute((sink, contact, line.seq, line.queued_at))?;
+        .execute((sink, contact, lead.seq, lead.queued_at))?;
     if alone > 0 {
         return Ok(());
     }
     let linked = sql
         .prepare_cached(
-            "UPDATE line SET next = ?3 WHERE seq = \
+            "UPDATE pending SET next = ?3 WHERE seq = \
              (SELECT last FROM head WHERE sink = ?1 AND contact = ?2 AND last < ?3)",
         )?
-        .execute((sink, contact, line.seq))?;
+        .execute((sink, contact, lead.seq))?;
     if linked > 0 {
         sql.prepare_cached("UPDATE head SET last = ?3 WHERE sink = ?1 AND contact = ?2")?
-            .execute((sink, contact, line.seq))?;
+            .execute((sink, contact, lead.seq))?;
     }
     Ok(())
 }

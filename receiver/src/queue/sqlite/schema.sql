@@ -5,14 +5,14 @@ CREATE TABLE dedupe (
     key TEXT PRIMARY KEY, id TEXT NOT NULL, content BLOB NOT NULL, expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What waits: a row per lead and sink, written where it came in. A contact's head and the dedupe key are filed later,
+-- What waits: a row per lead and sink, written where it came in. A contact's head and the dedupe key are indexed later,
 -- many at once.
-CREATE TABLE line (
+CREATE TABLE pending (
     seq INTEGER PRIMARY KEY, sink TEXT NOT NULL, contact TEXT NOT NULL, id TEXT NOT NULL,
     webhook TEXT NOT NULL, accepted_at INTEGER NOT NULL, queued_at INTEGER NOT NULL,
     -- When the newest lead of the contact that this sink has delivered was accepted; 0: not known to be of interest.
     newest INTEGER NOT NULL,
-    -- The contact's next lead. Null: there is none, or it is not filed yet.
+    -- The contact's next lead. Null: there is none, or it is not indexed yet.
     next INTEGER,
     -- Which submission it is, what it says, and until when that is remembered. Null: it is not indexed.
     dedupe TEXT, content BLOB, remembered_until INTEGER,
@@ -34,9 +34,9 @@ CREATE INDEX head_due ON head (sink, due);
 -- With head_due it tells the oldest lead without a scan, and costs nothing on the way in.
 CREATE INDEX head_touched ON head (sink, queued_at) WHERE touched = 1;
 
--- Lines up to this seq are filed.
-CREATE TABLE filed (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT;
-INSERT INTO filed VALUES (1, 0);
+-- Rows of `pending` up to this seq are indexed.
+CREATE TABLE indexed (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT;
+INSERT INTO indexed VALUES (1, 0);
 
 -- What a person must look at. sink is '' for unrouted leads, sink and contact are for rejected requests.
 CREATE TABLE dead_letters (

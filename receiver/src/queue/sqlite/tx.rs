@@ -58,24 +58,24 @@ impl Tx<'_> {
         self.index.holder(self.sql, self.now, key)
     }
 
-    /// Gives a key to a lead that has no row in `line`.
+    /// Gives a key to a lead that has no row in `pending`.
     pub(super) fn hold_now(&mut self, key: &DedupeKey, holder: &Holder) -> rusqlite::Result<()> {
         self.index.hold_now(self.sql, key, holder)
     }
 
-    /// Writes a lead behind all others; it is filed later.
-    pub(super) fn append(&mut self, line: &NewRow<'_>) -> rusqlite::Result<()> {
-        self.index.append(self.sql, self.now, line)
+    /// Writes a lead behind all others; it is indexed later.
+    pub(super) fn append(&mut self, lead: &NewRow<'_>) -> rusqlite::Result<()> {
+        self.index.append(self.sql, self.now, lead)
     }
 
-    /// Writes a lead into its line before the one at `next`. All others must have been filed.
+    /// Writes a lead into its line before the one at `next`. All others must have been indexed.
     pub(super) fn insert(
         &mut self,
-        line: &NewRow<'_>,
+        lead: &NewRow<'_>,
         before: Option<i64>,
         next: i64,
     ) -> rusqlite::Result<()> {
-        self.index.insert(self.sql, self.now, line, before, next)
+        self.index.insert(self.sql, self.now, lead, before, next)
     }
 
     /// Files a part of what waits, if it is enough for a batch.

@@ -175,7 +175,7 @@ fn read(
     let first = behind == 0;
     tx.sql
         .prepare_cached(
-            "SELECT id, webhook, accepted_at, queued_at, newest, next, iif(?2, body, x'') FROM line WHERE seq = ?1",
+            "SELECT id, webhook, accepted_at, queued_at, newest, next, iif(?2, body, x'') FROM pending WHERE seq = ?1",
         )?
         .query_row((seq, body), |row| {
             let accepted_at: i64 = row.get(2)?;
@@ -207,13 +207,13 @@ pub(super) fn find(tx: &mut Tx<'_>, id: &LeadId, from: i64) -> Result<(Vec<Place
     tx.index_all()?;
     let end: Option<i64> = tx
         .sql
-        .prepare_cached("SELECT seq FROM line WHERE seq > ?1 ORDER BY seq LIMIT 1 OFFSET ?2")?
+        .prepare_cached("SELECT seq FROM pending WHERE seq > ?1 ORDER BY seq LIMIT 1 OFFSET ?2")?
         .query_row((from, MAX_SCANNED), |row| row.get(0))
         .optional()?;
     let found = tx
         .sql
         .prepare_cached(
-            "SELECT sink, contact, seq FROM line WHERE seq > ?1 AND seq <= ?2 AND id = ?3 ORDER BY sink",
+            "SELECT sink, contact, seq FROM pending WHERE seq > ?1 AND seq <= ?2 AND id = ?3 ORDER BY sink",
         )?
         .query_map((from, end.unwrap_or(i64::MAX), id.as_str()), |row| {
             Ok(Place {
@@ -231,7 +231,7 @@ fn look(tx: &Tx<'_>, place: &Place) -> rusqlite::Result<Option<(Head, Option<i64
     let Some(head) = head_of(tx, &place.sink, &place.contact)? else {
         return Ok(None);
     };
-    let mut next = tx.sql.prepare_cached("SELECT next FROM line WHERE seq = ?1")?;
+    let mut next = tx.sql.prepare_cached("SELECT next FROM pending WHERE seq = ?1")?;
     let (mut before, mut behind, mut at) = (None, 0, Some(head.first));
     while let Some(seq) = at {
         if seq == place.seq {
@@ -263,7 +263,7 @@ pub(super) fn take_out(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Loose>, 
     let (lead, next) = tx
         .sql
         .prepare_cached(
-            "DELETE FROM line WHERE seq = ?1 RETURNING contact, id, webhook, accepted_at, newest, body, next",
+            "DELETE FROM pending WHERE seq = ?1 RETURNING contact, id, webhook, accepted_at, newest, body, next",
         )?
         .query_row([place.seq], |row| {
             let lead = Loose {
@@ -282,7 +282,7 @@ pub(super) fn take_out(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Loose>, 
         }
         Some(before) => {
             tx.sql
-                .prepare_cached("UPDATE line SET next = ?2 WHERE seq = ?1")?
+                .prepare_cached("UPDATE pending SET next = ?2 WHERE seq = ?1")?
                 .execute((before, next))?;
             if next.is_none() {
                 tx.sql
@@ -360,26 +360,26 @@ pub(super) fn put_in(
 }
 
 /// Puts a lead before the first one that was accepted later and has not been tried; behind all if there is none.
-fn link_by_age(tx: &mut Tx<'_>, line: &NewRow<'_>) -> rusqlite::Result<()> {
+fn link_by_age(tx: &mut Tx<'_>, lead: &NewRow<'_>) -> rusqlite::Result<()> {
     tx.index_all()?;
-    let Some(head) = head_of(tx, line.sink, line.contact)? else {
-        return tx.append(line);
+    let Some(head) = head_of(tx, lead.sink, lead.contact)? else {
+        return tx.append(lead);
     };
     let mut before = None;
     let mut at = Some(head.first);
     while let Some(seq) = at {
         let (accepted_at, next): (i64, Option<i64>) = tx
             .sql
-            .prepare_cached("SELECT accepted_at, next FROM line WHERE seq = ?1")?
+            .prepare_cached("SELECT accepted_at, next FROM pending WHERE seq = ?1")?
             .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let tried = before.is_none() && head.touched;
-        if accepted_at > line.accepted_at && !tried {
-            return tx.insert(line, before, seq);
+        if accepted_at > lead.accepted_at && !tried {
+            return tx.insert(lead, before, seq);
         }
         before = Some(seq);
         at = next;
     }
-    tx.append(line)?;
+    tx.append(lead)?;
     // Linked at once: whoever settles the lead before it hands on when the newest delivered one was accepted.
     tx.index_all()
 }
