@@ -29,7 +29,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// `None`: a consent, a file and the like, which ask for no field.
+    /// `None`: it asks for no field that is known, or is a consent, a file and the like.
     pub(super) fn of(answer: &Answer<'_>) -> Option<Self> {
         let kind = Meaning::of(answer.kind);
         if kind.is_other_type {
@@ -37,9 +37,12 @@ impl Question {
         }
         let names: Vec<_> = answer.names.iter().map(|name| Meaning::of(name)).collect();
         let is_other = names.iter().any(|name| name.is_other);
-        Some(Self {
+        let kind = kind.field_of_type.filter(|_| !is_other);
+        let is_label = |name: &Rc<Meaning>| name.labels.iter().any(Option::is_some);
+        let is_known = |name| is_label(name) || !is_other && !name.within.is_empty();
+        (kind.is_some() || names.iter().any(is_known)).then_some(Self {
             names,
-            kind: kind.field_of_type.filter(|_| !is_other),
+            kind,
             is_other,
         })
     }
