@@ -129,10 +129,7 @@ impl Matching {
                     candidates: vec![one.id.clone()],
                 },
             },
-            ([], many) if self.on_partial == PartialMatch::Create => {
-                let _ = many;
-                Verdict::Create
-            }
+            ([], _) if self.on_partial == PartialMatch::Create => Verdict::Create,
             (_, many) => several("phone number", many),
         }
     }

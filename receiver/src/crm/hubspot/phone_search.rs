@@ -67,7 +67,6 @@ pub(super) fn queries(phones: &[String]) -> Vec<Query> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::panic)]
     use super::*;
 
     #[test]

@@ -137,7 +137,6 @@ fn without_nulls(value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use leadgate_crds::crm_sink::Method;
     use serde_json::json;
 

@@ -157,7 +157,6 @@ pub(super) fn written(reply: &Reply, kind: &Kind) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn write(lead: usize, kind: Kind, allow_save: bool) -> Write {

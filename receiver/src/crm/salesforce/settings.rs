@@ -236,7 +236,6 @@ fn sign_in(spec: &crm_sink::Salesforce, read_secret: &ReadSecret<'_>) -> Result<
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use serde_json::{Value, json};
 

@@ -236,7 +236,6 @@ fn found(shape: &Shape, record: &Value) -> Option<Found> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
     use serde_json::json;
 

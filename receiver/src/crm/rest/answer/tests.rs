@@ -1,5 +1,5 @@
 //! Answers of CRMs, as their documents show them, and what they mean.
-#![allow(clippy::unwrap_used, clippy::type_complexity)] // tables of facts
+#![allow(clippy::type_complexity)]
 
 use http::{HeaderName, HeaderValue};
 

@@ -1,5 +1,5 @@
 //! The calls in their order, against a CRM that plays a script.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
+#![allow(clippy::type_complexity)]
 
 mod script;
 

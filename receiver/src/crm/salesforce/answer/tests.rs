@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
+#![allow(clippy::type_complexity)]
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 

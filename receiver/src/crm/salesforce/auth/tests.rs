@@ -1,9 +1,3 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

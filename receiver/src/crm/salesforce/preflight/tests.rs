@@ -1,4 +1,3 @@
-#![allow(clippy::indexing_slicing)]
 use std::collections::BTreeMap;
 use std::time::Duration;
 
