@@ -29,13 +29,13 @@ pub struct Program {
 /// What the program can do.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Receive leads and deliver them; what is done when no command is given.
+    /// Receive leads and deliver them. This is the default command.
     Run(Box<Cli>),
     /// Check the manifests, print every problem, and exit: 0 when there is no error.
     Check(Box<Check>),
-    /// Show what a webhook would make of a request, without sending or storing anything.
+    /// Show how a webhook would process a request, without sending or storing anything.
     Try(Try),
-    /// List the known senders, or print the preset of one.
+    /// List the presets, or print one.
     Presets {
         /// The preset to print.
         name: Option<String>,
