@@ -52,7 +52,7 @@ fn check(cli: &Check) -> anyhow::Result<bool> {
 fn presets(name: Option<&str>) -> anyhow::Result<bool> {
     let text = match name {
         Some(name) => preset::source(name)
-            .with_context(|| format!("no preset is named {name}; `leadgate-receiver presets` lists them"))?
+            .ok_or_else(|| anyhow::anyhow!(preset::unknown(name)))?
             .to_owned(),
         None => preset::names()
             .map(|name| {

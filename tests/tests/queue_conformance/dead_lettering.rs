@@ -17,6 +17,17 @@ pub async fn dead_letter(rig: &Rig, person: &str, set: DeadLetterSet) -> NewLead
     lead
 }
 
+/// Dead letters of seven people, in the order of acceptance.
+pub async fn seven_dead_letters(rig: &Rig) -> Vec<LeadId> {
+    let mut ids = Vec::new();
+    for n in 0..7 {
+        let lead = dead_letter(rig, &format!("person {n}"), DeadLetterSet::Dead).await;
+        ids.push(lead.id);
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    ids
+}
+
 fn rejected(body: &'static [u8]) -> NewRejected {
     NewRejected {
         id: LeadId::generate(),

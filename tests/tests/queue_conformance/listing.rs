@@ -1,21 +1,14 @@
-//! DeadLetter leads in pages: newest first, none left out.
-
-use std::time::Duration;
+//! Dead letters in pages: newest first, none left out.
 
 use leadgate_receiver::queue::*;
 
-use crate::{dead_lettering::dead_letter, rig::*};
+use crate::{
+    dead_lettering::{dead_letter, seven_dead_letters},
+    rig::*,
+};
 
 pub async fn lists_are_newest_first_and_paged(rig: Rig) {
-    let mut expected = Vec::new();
-    for n in 0..7 {
-        expected.push(
-            dead_letter(&rig, &format!("person {n}"), DeadLetterSet::Dead)
-                .await
-                .id,
-        );
-        tokio::time::sleep(Duration::from_millis(3)).await;
-    }
+    let mut expected = seven_dead_letters(&rig).await;
     expected.reverse();
     let mut filter = ListFilter {
         limit: 3,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leadgate_receiver::queue::*;
 
 use crate::{
-    dead_lettering::dead_letter,
+    dead_lettering::{dead_letter, seven_dead_letters},
     rig::*,
     waiting::{accepted, ids, requeue},
 };
@@ -37,15 +37,7 @@ pub async fn replayed_leads_stand_by_their_time_of_acceptance(mut rig: Rig) {
 }
 
 pub async fn dead_letters_are_listed_in_the_order_of_acceptance(rig: Rig) {
-    let mut expected = Vec::new();
-    for n in 0..7 {
-        expected.push(
-            dead_letter(&rig, &format!("person {n}"), DeadLetterSet::Dead)
-                .await
-                .id,
-        );
-        tokio::time::sleep(Duration::from_millis(3)).await;
-    }
+    let expected = seven_dead_letters(&rig).await;
     for (limit, reason, matches) in [
         (1, None, 7),
         (3, None, 7),

@@ -340,7 +340,7 @@ pub(super) fn put_in(
     for sink in to {
         // What another sink has delivered of this contact says nothing.
         let known = !how.force && from.is_none_or(|from| from == sink);
-        let line = NewRow {
+        let row = NewRow {
             sink,
             contact: &lead.contact,
             id: &lead.id,
@@ -350,7 +350,7 @@ pub(super) fn put_in(
             key: None,
             body: &lead.body,
         };
-        link_by_age(tx, &line)?;
+        link_by_age(tx, &row)?;
         if let Some((record, keep)) = how.record {
             remember(tx, sink, lead.contact.as_str(), record, keep)?;
         }
