@@ -66,7 +66,7 @@ impl ApplyError {
 }
 
 /// A failed call's reason.
-pub fn reason_of(error: &kube::Error) -> Reason {
+pub(crate) fn reason_of(error: &kube::Error) -> Reason {
     match error {
         kube::Error::Api(status) if status.code == 403 => Reason::Forbidden,
         kube::Error::Api(status) if status.code == 409 => Reason::Conflict,
@@ -77,7 +77,7 @@ pub fn reason_of(error: &kube::Error) -> Reason {
 
 /// Whose an object has to be.
 #[derive(Clone, Copy, Debug)]
-pub enum Ownership<'a> {
+pub(crate) enum Ownership<'a> {
     /// One webhook's.
     To { uid: &'a str, name: &'a str },
     /// Any webhook's, or the operator's: the managed Redis.
@@ -116,7 +116,7 @@ fn whose(live: &Live, belongs: Ownership<'_>) -> Whose {
 }
 
 /// An API of a kind.
-pub fn dynamic(client: &Client, namespace: &str, kind: Kind) -> Api<DynamicObject> {
+pub(crate) fn dynamic(client: &Client, namespace: &str, kind: Kind) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), namespace, &kind.api_resource())
 }
 
@@ -138,13 +138,13 @@ async fn look(context: &Context, key: &Key) -> Result<Option<Live>, ApplyError> 
 }
 
 /// Whether an object is as it was left, so that applying it would write nothing.
-pub fn is_settled(context: &Context, namespace: &str, desired: &Desired) -> bool {
+pub(crate) fn is_settled(context: &Context, namespace: &str, desired: &Desired) -> bool {
     let key = (desired.kind, namespace.to_owned(), desired.name.clone());
     context.index.is_settled(&key, digest(&desired.manifest))
 }
 
 /// Applies an object unless it is as it was left. Says whether anything was written.
-pub async fn ensure(
+pub(crate) async fn ensure(
     context: &Context,
     namespace: &str,
     desired: &Desired,
@@ -187,7 +187,7 @@ fn allowed(live: &Live, belongs: Ownership<'_>, kind: Kind, name: &str) -> Resul
 
 /// Removes an object that is no longer wanted, if it is ours. What is not known does not exist: the watches show all of
 /// the operator's objects.
-pub async fn remove(
+pub(crate) async fn remove(
     context: &Context,
     namespace: &str,
     kind: Kind,
@@ -224,7 +224,7 @@ pub async fn remove(
 
 /// Makes a Secret if there is none of that name; an existing one is never changed. Says whether it was made. With
 /// `belongs`, an existing one has to be ours.
-pub async fn create_secret(
+pub(crate) async fn create_secret(
     context: &Context,
     namespace: &str,
     secret: Secret,
@@ -259,7 +259,7 @@ pub async fn create_secret(
 }
 
 /// A Secret of the operator's with random values.
-pub fn secret(metadata: ObjectMeta, values: impl IntoIterator<Item = (String, String)>) -> Secret {
+pub(crate) fn secret(metadata: ObjectMeta, values: impl IntoIterator<Item = (String, String)>) -> Secret {
     Secret {
         metadata,
         type_: Some("Opaque".to_owned()),
@@ -269,7 +269,7 @@ pub fn secret(metadata: ObjectMeta, values: impl IntoIterator<Item = (String, St
 }
 
 /// 256 random bits in hexadecimal digits: text, hexadecimal and base64 alike, so that any scheme can use it as a key.
-pub fn random_key() -> String {
+pub(crate) fn random_key() -> String {
     let bytes: [u8; 32] = rand::random();
     hex::encode(bytes)
 }
@@ -281,7 +281,7 @@ fn digest(manifest: &serde_json::Value) -> u64 {
 }
 
 /// A failed call on an object.
-pub fn failed(kind: Kind, name: &str, error: kube::Error) -> ApplyError {
+pub(crate) fn failed(kind: Kind, name: &str, error: kube::Error) -> ApplyError {
     let name = name.to_owned();
     match error {
         kube::Error::Api(status) if matches!(status.code, 400 | 422) => ApplyError::Refused {

@@ -39,7 +39,7 @@ fn delay(failures: u32) -> Duration {
 }
 
 /// Up to a quarter shorter or longer, so that what failed together does not come back together.
-pub fn jitter(duration: Duration) -> Duration {
+pub(crate) fn jitter(duration: Duration) -> Duration {
     duration.mul_f64(rand::random_range(0.75..1.25))
 }
 

@@ -119,7 +119,7 @@ fn camel_case(reason: &str) -> String {
 }
 
 /// Named states -> conditions. `lastTransitionTime` is kept unless the truth changes.
-pub fn conditions(
+pub(crate) fn conditions(
     states: Vec<(&str, ConditionState)>,
     previous: &[Condition],
     generation: i64,
@@ -143,12 +143,12 @@ pub fn conditions(
 }
 
 /// A condition by its type.
-pub fn find<'a>(conditions: &'a [Condition], name: &str) -> Option<&'a Condition> {
+pub(crate) fn find<'a>(conditions: &'a [Condition], name: &str) -> Option<&'a Condition> {
     conditions.iter().find(|c| c.type_ == name)
 }
 
 /// Kubernetes writes times without fractions; with them, what was read back would differ from what was written.
-pub fn seconds(time: Timestamp) -> Timestamp {
+pub(crate) fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 

@@ -7,7 +7,7 @@ use leadgate_crds::common::Condition;
 use crate::conditions::find;
 
 /// Pure: the events that a change of conditions is worth.
-pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
+pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
     let changed = |name: &str| {
         let now = find(after, name)?;
         let was = find(before, name);
@@ -55,7 +55,11 @@ fn event(type_: EventType, action: &str, condition: &Condition) -> Event {
 }
 
 /// Publishes them. An Event that cannot be written is not worth a failure.
-pub async fn publish<K: Resource<DynamicType = ()>>(recorder: &Recorder, object: &K, events: Vec<Event>) {
+pub(crate) async fn publish<K: Resource<DynamicType = ()>>(
+    recorder: &Recorder,
+    object: &K,
+    events: Vec<Event>,
+) {
     let reference = object.object_ref(&());
     for event in events {
         if let Err(error) = recorder.publish(&event, &reference).await {

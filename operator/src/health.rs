@@ -29,7 +29,7 @@ impl Waiting {
 }
 
 /// What the server shows.
-pub struct Health {
+pub(crate) struct Health {
     /// What the operator waits for.
     pub waiting: Arc<Waiting>,
     /// What is counted.
@@ -37,7 +37,11 @@ pub struct Health {
 }
 
 /// Serves until `stop`.
-pub async fn serve(listener: TcpListener, health: Health, stop: CancellationToken) -> std::io::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    health: Health,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     let router = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

@@ -11,7 +11,7 @@ use crate::kinds::Kind;
 use crate::names::{INSTANCE, MANAGED_BY, MANAGER};
 
 /// Kind, namespace, name.
-pub type Key = (Kind, String, String);
+pub(crate) type Key = (Kind, String, String);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {
@@ -73,7 +73,7 @@ impl Live {
 }
 
 /// A resource version as a number, which it is for every API server in use.
-pub fn version(text: Option<&str>) -> u64 {
+pub(crate) fn version(text: Option<&str>) -> u64 {
     text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 

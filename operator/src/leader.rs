@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::names::MANAGER;
 
 /// The Lease's name.
-pub const LEASE: &str = "leadgate-operator";
+pub(crate) const LEASE: &str = "leadgate-operator";
 /// How long a leader that says nothing is still believed to lead.
 const LEASE_DURATION: Duration = Duration::from_secs(15);
 /// A leader that could not renew for so long stops.
@@ -28,7 +28,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two renewals.
 const RENEW_INTERVAL: Duration = Duration::from_secs(4);
 
-pub struct Candidate {
+pub(crate) struct Candidate {
     api: Api<Lease>,
     identity: String,
     /// The Lease as it was last seen to change, and when.
@@ -62,7 +62,7 @@ fn decide(holder: Option<&str>, identity: &str, unchanged: Duration) -> Move {
 
 impl Candidate {
     /// A candidate with a name that no other has.
-    pub fn new(client: Client, namespace: &str, identity: String) -> Self {
+    pub(crate) fn new(client: Client, namespace: &str, identity: String) -> Self {
         Self {
             api: Api::namespaced(client, namespace),
             identity,
@@ -71,7 +71,7 @@ impl Candidate {
     }
 
     /// Returns when this operator leads; `false` when `stop` came first.
-    pub async fn elected(&mut self, stop: &CancellationToken) -> bool {
+    pub(crate) async fn elected(&mut self, stop: &CancellationToken) -> bool {
         loop {
             match self.attempt().await {
                 Ok(true) => {
@@ -89,7 +89,7 @@ impl Candidate {
     }
 
     /// Renews until it fails; returns when this operator leads no longer. With `stop`, it gives the Lease back.
-    pub async fn lead(&mut self, stop: &CancellationToken) {
+    pub(crate) async fn lead(&mut self, stop: &CancellationToken) {
         let mut renewed = Instant::now();
         loop {
             tokio::select! {

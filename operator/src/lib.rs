@@ -23,18 +23,18 @@
 // The program's.
 use tracing_subscriber as _;
 
-pub mod apply;
-pub mod backoff;
+mod apply;
+mod backoff;
 pub mod cli;
-pub mod conditions;
+mod conditions;
 pub mod context;
 pub mod crm_sink;
-pub mod events;
-pub mod health;
-pub mod index;
+mod events;
+mod health;
+mod index;
 pub mod kinds;
 pub mod lead_webhook;
-pub mod leader;
+mod leader;
 pub mod metrics;
 pub mod names;
 pub mod rbac;
@@ -43,7 +43,7 @@ pub mod receivers;
 pub mod rules;
 pub mod run;
 pub mod secrets;
-pub mod stats;
+mod stats;
 pub mod validation;
-pub mod watch;
+mod watch;
 pub mod workloads;

@@ -116,7 +116,11 @@ pub struct SinkFigures {
 
 /// The figures of webhook `id` (`namespace/name`). `reports` has the newest pod first: it knows the newest
 /// configuration.
-pub fn merge(id: &str, reports: &[(String, Report)], counters: &mut Counters) -> Option<ReceiverStats> {
+pub(crate) fn merge(
+    id: &str,
+    reports: &[(String, Report)],
+    counters: &mut Counters,
+) -> Option<ReceiverStats> {
     let (_, first) = reports.first()?;
     let of_webhook = |report: &Report| report.webhooks.iter().find(|w| w.name == id).cloned();
     let ours: Vec<_> = reports
@@ -235,7 +239,7 @@ fn last_error<'a>(errors: impl Iterator<Item = &'a LastError>) -> Option<SinkErr
 }
 
 /// The newest of several errors.
-pub fn newest<'a>(errors: impl Iterator<Item = &'a SinkError>) -> Option<SinkError> {
+pub(crate) fn newest<'a>(errors: impl Iterator<Item = &'a SinkError>) -> Option<SinkError> {
     let error = errors.max_by(|a, b| a.time.cmp(&b.time))?;
     Some(SinkError {
         time: error.time.as_ref().map(|t| Time(seconds(t.0))),
@@ -244,7 +248,7 @@ pub fn newest<'a>(errors: impl Iterator<Item = &'a SinkError>) -> Option<SinkErr
 }
 
 /// `12.3ms` -> 12.3. Anything else counts as nothing.
-pub fn milliseconds(text: &str) -> f64 {
+pub(crate) fn milliseconds(text: &str) -> f64 {
     text.strip_suffix("ms")
         .and_then(|number| number.parse().ok())
         .unwrap_or_default()

@@ -16,30 +16,30 @@
 // The program's.
 use tracing_subscriber as _;
 
-pub mod admin;
+mod admin;
 pub mod check;
 pub mod cli;
 pub mod config;
 pub mod crm;
-pub mod delivery;
+mod delivery;
 pub mod descriptors;
 pub mod dry_run;
 pub mod expression;
-pub mod failure;
+mod failure;
 pub mod http;
-pub mod ids;
+mod ids;
 mod json_text;
 pub mod lead;
 pub mod log_limit;
 pub mod metrics;
 mod nearest;
-pub mod outbound;
+mod outbound;
 pub mod outcomes;
 pub mod queue;
 pub mod run;
 pub mod runtime;
-pub mod secret_value;
+mod secret_value;
 pub mod shown;
 pub mod source;
-pub mod throttle;
+mod throttle;
 pub mod time;

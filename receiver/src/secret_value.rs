@@ -4,7 +4,7 @@ use http::HeaderValue;
 use leadgate_crds::common::SecretKeyRef;
 
 /// Reads a Secret's key: `(name, key)`, in the namespace of whose manifest names it. An error says what is missing.
-pub type ReadSecret<'a> = dyn Fn(&str, &str) -> Result<Vec<u8>, String> + 'a;
+pub(crate) type ReadSecret<'a> = dyn Fn(&str, &str) -> Result<Vec<u8>, String> + 'a;
 
 /// A Secret's text without the line break that editors and `echo` leave behind it; nothing else is taken away. A binary
 /// key stays whole: its last byte may look like one.

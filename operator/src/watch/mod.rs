@@ -1,5 +1,5 @@
 //! What wakes the controllers: `primary`, changes of the two resources themselves; `secondary`, those of what belongs to them
 //! and of what they name.
 
-pub mod primary;
-pub mod secondary;
+pub(crate) mod primary;
+pub(crate) mod secondary;

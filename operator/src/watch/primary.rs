@@ -17,7 +17,7 @@ use crate::names;
 
 /// A resource's objects: into the store without what nobody reads, and on to the controller when a person changed
 /// something. The operator's own writes to the status wake nobody.
-pub fn resources<K>(
+pub(crate) fn resources<K>(
     context: &Arc<Context>,
     writer: Writer<K>,
     mut changed: impl FnMut(&Event<K>) + Send + 'static,
@@ -62,7 +62,7 @@ where
 }
 
 /// A webhook concerns the sinks that it names, and webhooks with the same path.
-pub fn webhook_changed(context: &Context, event: &Event<LeadWebhook>) {
+pub(crate) fn webhook_changed(context: &Context, event: &Event<LeadWebhook>) {
     let (webhook, gone) = match event {
         Event::Apply(webhook) | Event::InitApply(webhook) => (webhook, false),
         Event::Delete(webhook) => (webhook, true),
@@ -99,7 +99,7 @@ pub fn webhook_changed(context: &Context, event: &Event<LeadWebhook>) {
 }
 
 /// A sink concerns the webhooks that name it or whose leads wait for it.
-pub fn sink_changed(context: &Context, event: &Event<CrmSink>) {
+pub(crate) fn sink_changed(context: &Context, event: &Event<CrmSink>) {
     let (Event::Apply(sink) | Event::Delete(sink)) = event else {
         return;
     };

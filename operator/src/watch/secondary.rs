@@ -32,10 +32,10 @@ use crate::secrets;
 use crate::workloads::Name;
 
 /// How many watches [`start`] starts.
-pub const COUNT: usize = 12;
+pub(crate) const COUNT: usize = 12;
 
 /// Starts all watches but those of the two resources themselves.
-pub fn start(context: &Arc<Context>, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
+pub(crate) fn start(context: &Arc<Context>, stop: &CancellationToken, tasks: &mut JoinSet<()>) {
     children::<ConfigMap>(Kind::ConfigMap, context, stop, tasks);
     children::<Secret>(Kind::Secret, context, stop, tasks);
     children::<Service>(Kind::Service, context, stop, tasks);

@@ -21,12 +21,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-pub use orphans::watch_orphans;
-pub use shared::Admin;
-pub use token::Token;
+pub(crate) use orphans::watch_orphans;
+pub(crate) use shared::Admin;
+pub(crate) use token::Token;
 
 /// The admin server's routes.
-pub fn router(admin: Arc<Admin>) -> Router {
+pub(crate) fn router(admin: Arc<Admin>) -> Router {
     let guarded = Router::new()
         .route("/status", get(status::status))
         .route("/deadletters", get(dead_letters::list))

@@ -39,7 +39,7 @@ pub(super) fn orphan_problem(id: &SinkId, stats: &SinkStats) -> String {
 }
 
 /// Logs each such sink once, when it is found; runs until stopped.
-pub async fn watch_orphans(
+pub(crate) async fn watch_orphans(
     queue: Arc<dyn Queue>,
     mut config: watch::Receiver<Arc<Config>>,
     stop: CancellationToken,

@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::queue::{Millis, Queue};
 
 /// What the admin server shows.
-pub struct Admin {
+pub(crate) struct Admin {
     /// What runs now.
     pub config: watch::Receiver<Arc<Config>>,
     /// Whether the manifests were read once.

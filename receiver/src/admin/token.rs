@@ -6,11 +6,11 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 /// The digest of the bearer token.
-pub struct Token([u8; 32]);
+pub(crate) struct Token([u8; 32]);
 
 impl Token {
     /// From a file's content; blanks at its end do not count. `None` when it is empty.
-    pub fn new(text: &[u8]) -> Option<Self> {
+    pub(crate) fn new(text: &[u8]) -> Option<Self> {
         let text = text.trim_ascii();
         (!text.is_empty()).then(|| Self(Sha256::digest(text).into()))
     }

@@ -12,10 +12,10 @@ mod answer;
 mod batching;
 pub mod hubspot;
 mod matching;
-pub mod phone_forms;
+pub(crate) mod phone_forms;
 mod properties;
-pub mod registry;
-pub mod rest;
+pub(crate) mod registry;
+mod rest;
 pub mod salesforce;
 mod token;
 

@@ -7,12 +7,10 @@ use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region}
 
 /// A text longer than this is no phone number; the parser's cost grows with it.
 const MAX_NUMBER_LENGTH: usize = 100;
-/// So many last digits tell subscribers apart, whatever stands before them.
-const COMPARED_DIGITS: usize = 9;
 
 /// The texts as which records may hold a lead's number: as it came, in its country's form and in the international one,
 /// with and without signs. The first is the number as it came. A number in no known form has this one only.
-pub fn forms(number: &str) -> Vec<String> {
+pub(crate) fn forms(number: &str) -> Vec<String> {
     let number = number.trim();
     let mut forms = vec![number.to_owned()];
     if let Some((parsed, _)) = parse(number, None) {
@@ -36,20 +34,13 @@ pub fn forms(number: &str) -> Vec<String> {
 
 /// The digits that are dialled within the country, without the `0` that some countries put before them; for a number in
 /// no known form, its digits. HubSpot's `hs_searchable_calculated_phone_number` holds a record's number so.
-pub fn national_digits(number: &str) -> String {
+pub(crate) fn national_digits(number: &str) -> String {
     parse(number, None).map_or_else(|| digits(number), |(parsed, _)| significant(&parsed))
-}
-
-/// The last nine digits, for searches by part of a number; fewer if it has fewer.
-pub fn tail(number: &str) -> String {
-    let digits = national_digits(number);
-    let start = digits.len().saturating_sub(COMPARED_DIGITS);
-    digits.get(start..).unwrap_or_default().to_owned()
 }
 
 /// Whether a record's number is the lead's, however it is written. A record's number without a country is taken as one of
 /// the lead's country.
-pub fn same(lead: &str, record: &str) -> bool {
+pub(crate) fn same(lead: &str, record: &str) -> bool {
     let (lead, record) = (lead.trim(), record.trim());
     if lead.is_empty() || record.is_empty() {
         return false;
@@ -118,8 +109,6 @@ mod tests {
         );
         assert_eq!(forms("ext 12"), ["ext 12"]);
         assert_eq!(national_digits("+4930901820"), "30901820");
-        assert_eq!(tail("+16502530000"), "502530000");
-        assert_eq!(tail("12"), "12");
     }
 
     #[test]

@@ -25,6 +25,6 @@ mod supervisor;
 mod throttle;
 mod worker;
 
-pub use preflights::{LastPreflight, Preflights};
-pub use shared::Shared;
-pub use supervisor::Supervisor;
+pub(crate) use preflights::{LastPreflight, Preflights};
+pub(crate) use shared::Shared;
+pub(crate) use supervisor::Supervisor;

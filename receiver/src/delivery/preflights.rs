@@ -11,7 +11,7 @@ use crate::queue::SinkId;
 
 /// What the last check of each sink found, and what calls have shown since.
 #[derive(Debug, Default)]
-pub struct Preflights {
+pub(crate) struct Preflights {
     found: Mutex<BTreeMap<SinkId, LastPreflight>>,
     /// Sinks that are to be checked again at once.
     again: Mutex<BTreeSet<SinkId>>,
@@ -20,7 +20,7 @@ pub struct Preflights {
 
 /// What a check found, and when.
 #[derive(Debug, Clone)]
-pub struct LastPreflight {
+pub(crate) struct LastPreflight {
     /// By this machine's clock.
     pub at: SystemTime,
     /// What it found.
@@ -31,7 +31,7 @@ pub struct LastPreflight {
 
 impl Preflights {
     /// The last check of a sink, if there was one.
-    pub fn of(&self, sink: &SinkId) -> Option<LastPreflight> {
+    pub(crate) fn of(&self, sink: &SinkId) -> Option<LastPreflight> {
         self.lock().get(sink).cloned()
     }
 
@@ -78,7 +78,7 @@ impl Preflights {
     }
 
     /// Has a sink checked again at once: somebody may have put something right.
-    pub fn ask_again(&self, sink: &SinkId) {
+    pub(crate) fn ask_again(&self, sink: &SinkId) {
         let mut again = self.again.lock().unwrap_or_else(PoisonError::into_inner);
         again.insert(sink.clone());
         drop(again);

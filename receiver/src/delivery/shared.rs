@@ -12,7 +12,7 @@ use crate::queue::Queue;
 
 /// What every worker shares.
 #[derive(Clone)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// Where leads wait.
     pub queue: Arc<dyn Queue>,
     /// What is counted.

@@ -14,7 +14,7 @@ use crate::queue::{SinkId, WebhookId};
 use crate::throttle::ThrottleKey;
 
 /// Runs a worker for each sink, and replaces it when its sink changes.
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     shared: Shared,
     running: BTreeMap<SinkId, Running>,
     /// The tokens with which leads are fetched: a pause because of one ends when it is replaced.
@@ -29,7 +29,7 @@ struct Running {
 
 impl Supervisor {
     /// No workers yet.
-    pub fn new(shared: Shared) -> Self {
+    pub(crate) fn new(shared: Shared) -> Self {
         Self {
             shared,
             running: BTreeMap::new(),
@@ -39,7 +39,7 @@ impl Supervisor {
     }
 
     /// Follows the configuration until `shutdown`, then lets every worker finish what it has begun.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let mut config = self.shared.config.clone();
         loop {
             let current = Arc::clone(&config.borrow_and_update());

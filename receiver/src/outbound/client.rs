@@ -49,7 +49,7 @@ fn not_local(all: impl Iterator<Item = SocketAddr>) -> Result<Addrs, Local> {
 }
 
 /// Makes the client; `allow_local`: it may call local addresses too.
-pub fn client(allow_local: bool) -> anyhow::Result<Client> {
+pub(crate) fn client(allow_local: bool) -> anyhow::Result<Client> {
     let mut builder = Client::builder()
         .user_agent(concat!("leadgate/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())

@@ -7,7 +7,7 @@ mod client;
 mod exchange;
 mod retry_after;
 
-pub use client::client;
+pub(crate) use client::client;
 pub(crate) use client::stays_below;
 pub(crate) use exchange::{Body, NoAnswer, Peer, Reply, exchange, send};
-pub use retry_after::retry_after;
+pub(crate) use retry_after::retry_after;

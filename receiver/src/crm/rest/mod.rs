@@ -28,7 +28,7 @@ use self::search_lag::SearchLag;
 use super::{Crm, CrmSettings, Outcome, PreflightReport, Throttle, Upsert};
 
 /// A CRM that a sink describes.
-pub struct Rest {
+pub(super) struct Rest {
     settings: Arc<Settings>,
     api: Api,
     search_lag: SearchLag,
