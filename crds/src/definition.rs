@@ -1,4 +1,4 @@
-//! The CustomResourceDefinitions of both resources.
+//! The CustomResourceDefinitions of the resources.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -6,11 +6,16 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::core::CustomResourceExt;
 use serde_json::json;
 
-use crate::{CrmSink, LeadWebhook};
+use crate::{CrmSink, LeadReceiver, LeadWebhook};
 
 /// The definition of LeadWebhook.
 pub fn lead_webhook_crd() -> CustomResourceDefinition {
     finish(LeadWebhook::crd())
+}
+
+/// The definition of LeadReceiver.
+pub fn lead_receiver_crd() -> CustomResourceDefinition {
+    finish(LeadReceiver::crd())
 }
 
 /// The definition of CrmSink.

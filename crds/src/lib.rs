@@ -1,7 +1,7 @@
-//! The two resource types of Leadgate, and what operator and receivers say to each other: no client, no I/O.
+//! The resource types of Leadgate, and what operator and receivers say to each other: no client, no I/O.
 //!
 //! A [`LeadWebhook`] says who may post and how a payload becomes a lead; a [`CrmSink`] says where
-//! leads go. The same YAML serves a cluster (`kubectl apply`) and a local receiver (a folder of
+//! leads go; a [`LeadReceiver`] says with which pods and which queue. The same YAML serves a cluster (`kubectl apply`) and a local receiver (a folder of
 //! manifests): defaults are written once, here, and appear both in the schema that the API server
 //! uses and in the objects that serde makes.
 //!
@@ -31,6 +31,7 @@ pub mod common;
 pub mod counts;
 pub mod crm_sink;
 mod definition;
+pub mod lead_receiver;
 pub mod lead_webhook;
 pub mod reason;
 pub mod report;
@@ -38,15 +39,18 @@ pub mod secret;
 mod secret_refs;
 
 pub use crm_sink::{CrmSink, CrmSinkSpec, CrmSinkStatus};
-pub use definition::{crm_sink_crd, lead_webhook_crd};
+pub use definition::{crm_sink_crd, lead_receiver_crd, lead_webhook_crd};
+pub use lead_receiver::{LeadReceiver, LeadReceiverSpec, LeadReceiverStatus};
 pub use lead_webhook::{LeadWebhook, LeadWebhookSpec, LeadWebhookStatus};
 pub use secret_refs::{SecretPurpose, SecretReference};
 
 /// LeadWebhook's definition as YAML: the same as [`lead_webhook_crd`] makes, which a test watches over.
 pub const LEAD_WEBHOOK_YAML: &str = include_str!("../yaml/leadwebhooks.yaml");
+/// LeadReceiver's definition as YAML: the same as [`lead_receiver_crd`] makes.
+pub const LEAD_RECEIVER_YAML: &str = include_str!("../yaml/leadreceivers.yaml");
 /// CrmSink's definition as YAML: the same as [`crm_sink_crd`] makes.
 pub const CRM_SINK_YAML: &str = include_str!("../yaml/crmsinks.yaml");
-/// The API group of both resources.
+/// The API group of all resources.
 pub const GROUP: &str = "leadgate.dev";
-/// The version of both resources.
+/// The version of all resources.
 pub const VERSION: &str = "v1alpha1";

@@ -83,8 +83,15 @@ pub enum Severity {
 pub struct WebhookReport {
     /// `namespace/name`.
     pub name: String,
+    /// The uid of the object whose form runs; empty when its manifest states none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// The generation of that form; 0 when its manifest states none.
+    pub generation: i64,
     /// Where senders post to.
     pub path: String,
+    /// Whether this receiver answers at that path; `false`: another one does, and this one delivers its leads as well.
+    pub served: bool,
     /// Whether it answers 503.
     pub suspended: bool,
     /// Counts of requests and leads.
@@ -156,6 +163,11 @@ pub struct LastError {
 pub struct SinkReport {
     /// `namespace/name`.
     pub name: String,
+    /// The uid of the object whose form runs; empty when its manifest states none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// The generation of that form; 0 when its manifest states none.
+    pub generation: i64,
     /// Whether it is not configured although leads wait for it.
     pub orphaned: bool,
     /// What is wrong with that, in words.

@@ -1,9 +1,9 @@
 //! Which keys of Secrets the resources refer to: what receivers read, what the operator mounts into them, and whose change
 //! makes both look again. A test compares it with every reference in the schemas.
 
-use crate::LeadWebhookSpec;
 use crate::common::{BasicSecretRef, SecretKeyRef};
-use crate::lead_webhook::QueueMode;
+use crate::lead_receiver::{Queue, QueueMode};
+use crate::{LeadReceiverSpec, LeadWebhookSpec};
 
 /// A key of a Secret that a resource refers to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,14 +62,22 @@ impl LeadWebhookSpec {
             let field = "spec.payload.hydrate.tokenSecretRef".to_owned();
             found.push(one(field, &hydrate.token_secret_ref, Credentials));
         }
-        if let QueueMode::Own(redis) = self.queue.mode() {
+        found
+    }
+}
+
+impl LeadReceiverSpec {
+    /// Every key of a Secret that the receiver refers to.
+    pub fn secret_refs(&self) -> Vec<SecretReference> {
+        let mut found = Vec::new();
+        if let Some(QueueMode::Own(redis)) = self.queue.as_ref().map(Queue::mode) {
             let field = "spec.queue.redis.urlSecretRef".to_owned();
             found.push(one(field, &redis.url_secret_ref, Infrastructure));
         }
-        if let Some(tls) = &self.receiver.tls {
+        if let Some(tls) = &self.tls {
             let mut add = |field: &str, name: &str, key: &str| {
                 found.push(SecretReference {
-                    field: format!("spec.receiver.tls.{field}"),
+                    field: format!("spec.tls.{field}"),
                     name: name.to_owned(),
                     key: key.to_owned(),
                     purpose: Infrastructure,

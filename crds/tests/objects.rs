@@ -3,10 +3,11 @@
 use std::fmt::Debug;
 
 use leadgate_crds::{
-    CrmSink, LeadWebhook,
+    CrmSink, LeadReceiver, LeadReceiverSpec, LeadWebhook,
     common::Expression,
     crm_sink::{Crm, RestAuthScheme, SalesforceAuthFlow},
-    lead_webhook::{AuthScheme, Durability},
+    lead_receiver::{Durability, QueueMode},
+    lead_webhook::AuthScheme,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -58,23 +59,27 @@ fn complete_lead_webhooks_survive() {
 
     let webhook: LeadWebhook = survives(object!("leadwebhook-token"));
     assert!(matches!(webhook.spec.auth.scheme(), Some(AuthScheme::Token(_))));
-    assert_eq!(webhook.spec.queue.durability, Durability::EverySecond);
-    assert_eq!(webhook.spec.receiver.autoscaling.unwrap().target_cpu, 60);
+    assert_eq!(webhook.spec.receiver_ref.name, "default");
+    assert_eq!(webhook.spec.gateway.unwrap().parent_refs.len(), 1);
 
     let webhook: LeadWebhook = survives(object!("leadwebhook-messages"));
     let rules = webhook.spec.auth.hmac.unwrap().message_signature.unwrap();
     assert_eq!((rules.tolerance_seconds, rules.skew_seconds), (60, 2));
-    assert_eq!(
-        webhook
-            .spec
-            .receiver
-            .tls
-            .unwrap()
-            .client_ca_secret_ref
-            .unwrap()
-            .key,
-        "bundle.pem"
-    );
+}
+
+#[test]
+fn complete_lead_receivers_survive() {
+    let receiver: LeadReceiver = survives(object!("leadreceiver-own-redis"));
+    let spec = receiver.spec;
+    let queue = spec.queue.unwrap();
+    assert!(matches!(queue.mode(), QueueMode::Own(redis) if redis.url_secret_ref.name == "redis"));
+    let ca = spec.tls.unwrap().client_ca_secret_ref.unwrap();
+    assert_eq!(ca.key, "bundle.pem");
+    assert_eq!(spec.limits.pending_deliveries, Some(50_000));
+
+    let receiver: LeadReceiver = survives(object!("leadreceiver-autoscaled"));
+    assert_eq!(receiver.spec.queue.unwrap().durability, Durability::EverySecond);
+    assert_eq!(receiver.spec.autoscaling.unwrap().target_cpu, 60);
 }
 
 #[test]
@@ -109,9 +114,14 @@ fn minimal_objects_have_the_defaults() {
     assert_eq!(spec.source, "generic");
     assert_eq!(spec.payload.max_bytes, 1_048_576);
     assert_eq!(spec.payload.format, None, "the preset decides");
-    assert_eq!(spec.drain_timeout.get().as_secs(), 600);
     assert_eq!(spec.retention.dead.get().as_secs(), 720 * 3600);
-    assert_eq!(spec.queue.storage.size.0, "1Gi");
+
+    let receiver: LeadReceiver = survives(object!("leadreceiver-minimal"));
+    let spec = receiver.spec;
+    assert_eq!(spec, LeadReceiverSpec::default());
+    assert_eq!(spec.drain_timeout.get().as_secs(), 600);
+    assert_eq!(spec.limits.body_memory.0, "32Mi");
+    assert_eq!(spec.queue, None, "the queue of the namespace");
 
     let sink: CrmSink = survives(object!("crmsink-minimal"));
     let delivery = sink.spec.delivery;
@@ -140,14 +150,22 @@ fn a_misspelt_field_is_named() {
         ("maxBytes:", "maxbytes:"),
         ("firstName:", "firstname:"),
         ("when:", "if:"),
-        ("storageClassName:", "storageClass:"),
         ("tlsSecretName:", "tlsSecret:"),
         ("rejected:", "refused:"),
         ("successRate:", "success:"),
     ] {
         refuses::<LeadWebhook>(webhook, from, to);
     }
-    refuses::<LeadWebhook>(object!("leadwebhook-token"), "targetCPU:", "targetCpu:");
+    refuses::<LeadReceiver>(object!("leadreceiver-autoscaled"), "targetCPU:", "targetCpu:");
+    let receiver = object!("leadreceiver-own-redis");
+    for (from, to) in [
+        ("storageClassName:", "storageClass:"),
+        ("bodyMemory:", "bodies:"),
+        ("senders:", "from:"),
+        ("drainTimeout:", "drain:"),
+    ] {
+        refuses::<LeadReceiver>(receiver, from, to);
+    }
     let sink = object!("crmsink-hubspot");
     for (from, to) in [
         ("tokenSecretRef:", "tokenRef:"),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
-use leadgate_crds::{CrmSinkSpec, LeadWebhookSpec};
+use leadgate_crds::{CrmSinkSpec, LeadReceiverSpec, LeadWebhookSpec};
 use serde_json::json;
 
 /// A property that is called so, or one that holds the name of an object and keys in it, refers to a Secret.
@@ -66,13 +66,24 @@ fn a_webhook_gives_every_reference_that_its_schema_knows() {
             "challengeTokenSecretRef": key,
         },
         "payload": {"hydrate": {"tokenSecretRef": key}},
-        "queue": {"redis": {"urlSecretRef": key}},
-        "receiver": {"tls": {"secretRef": {"name": "n"}, "clientCaSecretRef": key}},
         "sinks": [{"name": "crm"}],
     }))
     .unwrap();
     let given = fields(spec.secret_refs().into_iter().map(|reference| reference.field));
     assert_eq!(given, in_schema(&leadgate_crds::lead_webhook_crd()));
+}
+
+#[test]
+fn a_receiver_gives_every_reference_that_its_schema_knows() {
+    let key = json!({"name": "n", "key": "k"});
+    let spec: LeadReceiverSpec = serde_json::from_value(json!({
+        "podTemplate": {"imagePullSecrets": [{"name": "n"}]},
+        "queue": {"redis": {"urlSecretRef": key}},
+        "tls": {"secretRef": {"name": "n"}, "clientCaSecretRef": key},
+    }))
+    .unwrap();
+    let given = fields(spec.secret_refs().into_iter().map(|reference| reference.field));
+    assert_eq!(given, in_schema(&leadgate_crds::lead_receiver_crd()));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Writes the two CustomResourceDefinitions into `crds/yaml`, and into the chart, which cannot reach outside itself; and
+//! Writes the CustomResourceDefinitions into `crds/yaml`, and into the chart, which cannot reach outside itself; and
 //! beside them a JSON Schema for editors.
 
 mod render;

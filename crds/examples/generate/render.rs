@@ -1,4 +1,4 @@
-//! The two definitions as files, and as a JSON Schema for editors.
+//! The definitions as files, and as a JSON Schema for editors.
 
 use std::error::Error;
 
@@ -18,13 +18,18 @@ const HEADER: &str = "# Made from the types in crds/src by: cargo run -p leadgat
 pub(crate) fn files() -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
     Ok(vec![
         ("leadwebhooks.yaml", render(&leadgate_crds::lead_webhook_crd())?),
+        ("leadreceivers.yaml", render(&leadgate_crds::lead_receiver_crd())?),
         ("crmsinks.yaml", render(&leadgate_crds::crm_sink_crd())?),
     ])
 }
 
 /// One schema for all manifests of a folder: it judges a document by its kind, and lets other kinds pass.
 pub(crate) fn schema() -> Result<String, Box<dyn Error>> {
-    let kinds = [leadgate_crds::lead_webhook_crd(), leadgate_crds::crm_sink_crd()];
+    let kinds = [
+        leadgate_crds::lead_webhook_crd(),
+        leadgate_crds::lead_receiver_crd(),
+        leadgate_crds::crm_sink_crd(),
+    ];
     let rules: Vec<Value> = kinds
         .iter()
         .map(|crd| {

@@ -3,10 +3,10 @@
 mod auth;
 mod certificate;
 mod challenge;
+mod exposure;
 mod extract;
 mod message_signature;
 mod payload;
-mod receiver;
 mod status;
 
 use kube::{CustomResource, KubeSchema};
@@ -18,18 +18,16 @@ pub use auth::{
 };
 pub use certificate::{ClientCertificate, ForwardedCertificate, ForwardedFormat, VerifiedHeader};
 pub use challenge::{AnswerKind, Challenge, ChallengeMethod, ChallengeWhen};
+pub use exposure::{Gateway, Ingress, ParentRef};
 pub use extract::{Extractor, Signature, SignatureEncoding, TimeUnit, Timestamp};
 pub use message_signature::MessageSignature;
 pub use payload::{
     Format, Hydrate, Idempotency, ItemsPolicy, LEAD_FIELDS, LeadMapping, OnInvalid, Payload, ValidationRule,
 };
-pub use receiver::{
-    Autoscaling, CaSecretRef, Durability, Gateway, Ingress, ParentRef, PodTemplate, Queue, QueueMode,
-    Receiver, Redis, Storage, Tls,
-};
 pub use status::{Latency, LeadWebhookStatus, LeadWebhookStatusLeads, LeadWebhookStatusSink, SinkError};
 
-use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
+use crate::common::{Duration, Expression, LABEL_PATTERN, NAME_PATTERN, at_most_one, between, is_default};
+use crate::lead_receiver::DEFAULT_RECEIVER;
 
 /// An endpoint that accepts webhooks and turns them into leads.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -45,13 +43,6 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
     status = "LeadWebhookStatus",
     derive = "PartialEq",
     doc = "An endpoint that accepts webhooks and turns them into leads.",
-    validation = Rule::new("self.metadata.name != 'redis' && !self.metadata.name.endsWith('-admin')")
-        .message("metadata.name must not be redis and must not end with -admin: these names are reserved for the operator's objects; write for example website"),
-    scale(
-        spec_replicas_path = ".spec.receiver.replicas",
-        status_replicas_path = ".status.replicas",
-        label_selector_path = ".status.selector"
-    ),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -130,10 +121,10 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
         priority = 1
     ),
     printcolumn(
-        name = "Queue",
+        name = "Receiver",
         type_ = "string",
-        description = "Used share of the queue's memory",
-        json_path = ".status.queueUsed",
+        description = "LeadReceiver whose pods serve the webhook",
+        json_path = ".status.receiver",
         priority = 1
     ),
     printcolumn(
@@ -167,6 +158,10 @@ use crate::common::{Duration, Expression, LABEL_PATTERN, between, is_default};
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
+    validation = at_most_one(
+        &["ingress", "gateway"],
+        "only one of ingress and gateway can be set: keep the one that your cluster's edge implements",
+    ),
     validation = Rule::new(
         "!has(self.publicUrl) || !has(self.path) || self.publicUrl.endsWith(self.path)"
     )
@@ -227,13 +222,18 @@ pub struct LeadWebhookSpec {
     )]
     pub sinks: Vec<SinkRef>,
 
-    /// The queue that stores accepted leads until they are delivered.
+    /// The LeadReceiver in the same namespace whose pods serve the webhook. Default: `default`; if there is no
+    /// LeadReceiver of this name, the operator acts as if there were one without any fields.
     #[serde(default)]
-    pub queue: Queue,
+    pub receiver_ref: ReceiverRef,
 
-    /// The receiver pods and how they are exposed.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub receiver: Receiver,
+    /// The Ingress that the operator creates. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+
+    /// The HTTPRoute (Gateway API) that the operator creates. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
 
     /// How long dead letters (held, dead and rejected) are kept.
     #[serde(default)]
@@ -244,17 +244,28 @@ pub struct LeadWebhookSpec {
     #[serde(default, skip_serializing_if = "is_default")]
     pub objectives: Objectives,
 
-    /// How long deletion waits for pending leads to be delivered. After this time, the status reports the
-    /// remaining leads, and deletion continues only when they are delivered or an annotation allows their
-    /// loss. From `0s` to `168h`. Default: `10m`.
-    #[serde(default = "default_drain_timeout")]
-    #[x_kube(validation = between("drainTimeout", "0s", "168h"))]
-    pub drain_timeout: Duration,
-
     /// Whether the webhook is suspended. Requests are then answered with 503, which senders with retries send
     /// again. Leads that were already accepted are still delivered. Default: false.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// The LeadReceiver whose pods serve the webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReceiverRef {
+    /// The name of a LeadReceiver in the same namespace. Default: `default`.
+    #[serde(default = "default_receiver")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
+    pub name: String,
+}
+
+impl Default for ReceiverRef {
+    fn default() -> Self {
+        Self {
+            name: default_receiver(),
+        }
+    }
 }
 
 /// A CrmSink that leads are delivered to.
@@ -329,8 +340,8 @@ fn default_source() -> String {
     "generic".to_owned()
 }
 
-fn default_drain_timeout() -> Duration {
-    Duration::minutes(10)
+fn default_receiver() -> String {
+    DEFAULT_RECEIVER.to_owned()
 }
 
 fn default_retention() -> Duration {

@@ -18,14 +18,12 @@ pub struct LeadWebhookStatus {
     /// The URL that senders post to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The number of receiver pods.
-    #[serde(default)]
-    pub replicas: i32,
-    /// The label selector of the receiver pods.
+    /// The LeadReceiver whose pods serve the webhook; during a move to another one, the one that senders still
+    /// reach.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub selector: Option<String>,
-    /// The conditions of the webhook: Accepted, ResolvedRefs, QueueReady, Available, Delivering, Ready,
-    /// Reconciling and Stalled.
+    pub receiver: Option<String>,
+    /// The conditions of the webhook: Accepted, ResolvedRefs, Programmed, Delivering, Ready, Reconciling and
+    /// Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -48,10 +46,6 @@ pub struct LeadWebhookStatus {
     /// The 99th percentile of the time from acceptance to delivery, of the slowest sink, for example `900ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<String>,
-    /// The used share of the queue's memory, for example `12%`. Absent: the queue has no limit, or it is
-    /// unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub queue_used: Option<String>,
 }
 
 impl Default for LeadWebhookStatus {
@@ -59,15 +53,13 @@ impl Default for LeadWebhookStatus {
         Self {
             observed_generation: default_observed_generation(),
             url: None,
-            replicas: 0,
-            selector: None,
+            receiver: None,
             conditions: Vec::new(),
             leads: LeadWebhookStatusLeads::default(),
             sinks: Vec::new(),
             sink_names: None,
             success_rate: None,
             p99: None,
-            queue_used: None,
         }
     }
 }
