@@ -1,6 +1,7 @@
 //! Makes objects as they are to be, and only those that are ours; no call when nothing has changed.
 
 use std::collections::hash_map::DefaultHasher;
+use std::fmt::Debug;
 use std::hash::{Hash as _, Hasher as _};
 
 use k8s_openapi::api::core::v1::Secret;
@@ -8,11 +9,14 @@ use kube::api::{
     DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams, Preconditions,
     ValidationDirective,
 };
-use kube::core::PartialObjectMeta;
-use kube::{Api, Client, ResourceExt as _};
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
-use crate::context::Context;
-use crate::index::{Key, Live};
+use crate::context::{Context, name_of};
+use crate::index::{Key, Live, version};
 use crate::kinds::{Desired, Kind};
 use crate::names::{self, MANAGER};
 use crate::reasons::Reason;
@@ -78,9 +82,13 @@ pub(crate) fn reason_of(error: &kube::Error) -> Reason {
 /// Whose an object has to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ownership<'a> {
-    /// One webhook's.
-    To { uid: &'a str, name: &'a str },
-    /// Any webhook's, or the operator's: the managed Redis.
+    /// That of one resource. Without a uid: of the receiver that is only implied, so that its objects have no owner.
+    To {
+        kind: &'a str,
+        name: &'a str,
+        uid: Option<&'a str>,
+    },
+    /// The operator's: the managed Redis.
     Shared,
 }
 
@@ -94,24 +102,26 @@ enum Whose {
 
 /// Pure: whose an object is.
 fn whose(live: &Live, belongs: Ownership<'_>) -> Whose {
-    match belongs {
-        Ownership::Shared if live.labelled => Whose::Ours,
-        Ownership::Shared => Whose::Foreign,
-        Ownership::To { uid, .. } if live.owners.iter().any(|owner| owner.uid == uid) => Whose::Ours,
-        Ownership::To { name, .. } => {
-            let earlier = |owner: &crate::index::Owner| owner.kind == "LeadWebhook" && owner.name == name;
-            if live.owners.iter().any(earlier) {
-                Whose::Leftover
-            } else if live.owners.is_empty()
-                && live.labelled
-                && live.instance.as_deref() == Some(&names::instance(name))
-            {
-                // `kubectl delete --cascade=orphan`, or a restored backup.
-                Whose::Ours
-            } else {
-                Whose::Foreign
-            }
-        }
+    let Ownership::To { kind, name, uid } = belongs else {
+        return if live.labelled {
+            Whose::Ours
+        } else {
+            Whose::Foreign
+        };
+    };
+    let is_of = |owner: &crate::index::Owner| owner.kind == kind && owner.name == name;
+    if live.owners.iter().any(|owner| Some(owner.uid.as_str()) == uid) {
+        Whose::Ours
+    } else if live.owners.iter().any(is_of) {
+        Whose::Leftover
+    } else if live.owners.is_empty()
+        && live.labelled
+        && live.instance.as_deref() == Some(&names::instance(name))
+    {
+        // Of an implied receiver, after `kubectl delete --cascade=orphan`, or of a restored backup.
+        Whose::Ours
+    } else {
+        Whose::Foreign
     }
 }
 
@@ -258,6 +268,65 @@ pub(crate) async fn create_secret(
     Ok(true)
 }
 
+/// Adds or removes the finalizer of a resource. The uid makes sure that no other object of this name is meant.
+pub(crate) async fn set_finalizer<K>(
+    object: &K,
+    kind: &'static str,
+    present: bool,
+    context: &Context,
+) -> kube::Result<()>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let (namespace, name) = name_of(object);
+    let finalizers: &[&str] = if present { &[names::FINALIZER] } else { &[] };
+    let patch = json!({
+        "apiVersion": format!("{}/{}", leadgate_crds::GROUP, leadgate_crds::VERSION),
+        "kind": kind,
+        "metadata": {"name": name, "uid": object.meta().uid, "finalizers": finalizers},
+    });
+    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
+    let params = PatchParams::apply(MANAGER).force();
+    match api.patch_metadata(&name, &params, &Patch::Apply(&patch)).await {
+        Ok(_) => {
+            context.metrics.wrote(kind, "apply");
+            Ok(())
+        }
+        // It is gone already, or another one has its name.
+        Err(kube::Error::Api(status)) if !present && matches!(status.code, 404 | 409 | 422) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the status of a resource. Gives the object's new resource version; `None`: it is gone.
+pub(crate) async fn patch_status<K>(
+    object: &K,
+    kind: &'static str,
+    status: &impl Serialize,
+    context: &Context,
+) -> kube::Result<Option<u64>>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let (namespace, name) = name_of(object);
+    let patch = json!({
+        "apiVersion": format!("{}/{}", leadgate_crds::GROUP, leadgate_crds::VERSION),
+        "kind": kind,
+        "metadata": {"name": name, "uid": object.meta().uid},
+        "status": status,
+    });
+    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
+    let params = PatchParams::apply(MANAGER).force();
+    match api.patch_status(&name, &params, &Patch::Apply(&patch)).await {
+        Ok(written) => {
+            context.metrics.wrote(kind, "status");
+            Ok(Some(version(written.meta().resource_version.as_deref())))
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A Secret of the operator's with random values.
 pub(crate) fn secret(metadata: ObjectMeta, values: impl IntoIterator<Item = (String, String)>) -> Secret {
     Secret {
@@ -319,34 +388,28 @@ mod tests {
     #[test]
     fn whose_objects_are() {
         let ours = Ownership::To {
-            uid: "1",
+            kind: "LeadReceiver",
             name: "web",
+            uid: Some("1"),
         };
+        let implied = Ownership::To {
+            kind: "LeadReceiver",
+            name: "web",
+            uid: None,
+        };
+        let owned = |name, uid| live(Some(("LeadReceiver", name, uid)), true, Some(name));
         for (live, belongs, expected) in [
-            (
-                live(Some(("LeadWebhook", "web", "1")), true, Some("web")),
-                ours,
-                Whose::Ours,
-            ),
-            (
-                live(Some(("LeadWebhook", "web", "0")), true, Some("web")),
-                ours,
-                Whose::Leftover,
-            ),
-            (
-                live(Some(("LeadWebhook", "shop", "2")), true, Some("shop")),
-                ours,
-                Whose::Foreign,
-            ),
+            (owned("web", "1"), ours, Whose::Ours),
+            (owned("web", "0"), ours, Whose::Leftover),
+            (owned("shop", "2"), ours, Whose::Foreign),
             (live(None, false, None), ours, Whose::Foreign),
             (live(None, true, Some("web")), ours, Whose::Ours),
             (live(None, true, Some("shop")), ours, Whose::Foreign),
+            (live(None, true, Some("web")), implied, Whose::Ours),
+            (owned("web", "1"), implied, Whose::Leftover),
+            (owned("shop", "1"), implied, Whose::Foreign),
             (live(None, false, None), Ownership::Shared, Whose::Foreign),
-            (
-                live(Some(("LeadWebhook", "shop", "2")), true, None),
-                Ownership::Shared,
-                Whose::Ours,
-            ),
+            (owned("shop", "2"), Ownership::Shared, Whose::Ours),
         ] {
             assert_eq!(whose(&live, belongs), expected, "{live:?}");
         }

@@ -1,6 +1,6 @@
 //! What reconciliations share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -8,16 +8,19 @@ use futures::channel::mpsc::UnboundedSender;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt as _};
-use leadgate_crds::{CrmSink, LeadWebhook, LeadWebhookStatus};
+use leadgate_crds::common::Condition;
+use leadgate_crds::{CrmSink, LeadReceiver, LeadReceiverStatus, LeadWebhook, LeadWebhookStatus};
 
 use crate::backoff::Backoff;
 use crate::cli::Scope;
+use crate::implied::AllReceivers;
 use crate::index::Index;
+use crate::lead_receiver::projection::Projected;
 use crate::metrics::Metrics;
 use crate::receivers::Receivers;
 use crate::rules::Rules;
 use crate::secrets::Secrets;
-use crate::stats::{Counters, ReceiverStats};
+use crate::stats::{Counters, ReceiverStats, WebhookStats};
 use crate::workloads::{Name, Workloads};
 
 /// What the command line decides of the objects that are made.
@@ -34,20 +37,73 @@ pub struct Settings {
 /// What is remembered of a webhook between reconciliations. All of it can be lost.
 #[derive(Debug, Default)]
 pub struct WebhookState {
-    /// When its receivers were asked last.
-    pub asked: Option<Instant>,
-    /// What they said.
-    pub figures: Option<ReceiverStats>,
-    /// Why the last attempt to ask them failed.
-    pub unreachable: Option<String>,
-    /// How many times in a row they said that they do not work yet, or nothing.
-    pub failed_polls: u32,
+    /// Whether it was validated: until then, what receivers have of it stays.
+    pub validated: bool,
+    /// The newest form that receivers may run.
+    pub accepted: Option<Arc<LeadWebhook>>,
+    /// What its receivers say of it, by their names.
+    pub figures: BTreeMap<String, WebhookStats>,
     /// Sums of what processes count.
     pub counters: Option<Counters>,
+    /// Which receiver senders reached before, and since when they reach another one.
+    pub moved: Option<(String, Instant)>,
     /// The status that was written last, with its resource version: the watch may lag behind.
     pub status: Option<(u64, LeadWebhookStatus)>,
     /// Whether it was made sure that no HTTPRoute is left over.
     pub route_checked: bool,
+}
+
+/// What is remembered of a sink.
+#[derive(Debug, Default)]
+pub struct SinkState {
+    /// Whether it was validated.
+    pub validated: bool,
+    /// The newest form that receivers may run.
+    pub accepted: Option<Arc<CrmSink>>,
+}
+
+/// What is remembered of a receiver.
+#[derive(Debug, Default)]
+pub struct ReceiverState {
+    /// Whether the configuration of its pods may be out of step with the resources.
+    pub dirty: bool,
+    /// What was written of its configuration; `None`: nothing yet.
+    pub projected: Option<Projected>,
+    /// When its pods were asked last, and which were ready then.
+    pub asked: Option<(Instant, BTreeSet<String>)>,
+    /// What they said.
+    pub figures: Option<ReceiverStats>,
+    /// Why the last attempt to ask them failed.
+    pub unreachable: Option<String>,
+    /// How many times in a row they said that they do not work or do not run the newest configuration yet, or nothing.
+    pub failed_polls: u32,
+    /// What its status says, also where no LeadReceiver exists that could show it.
+    pub conditions: Vec<Condition>,
+    /// The status that was written last, with its resource version.
+    pub status: Option<(u64, LeadReceiverStatus)>,
+}
+
+/// What is remembered, by namespace and name.
+pub struct Memory<T>(Mutex<HashMap<Name, T>>);
+
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Default> Memory<T> {
+    /// Works on what is remembered of an object.
+    pub fn with<R>(&self, name: &Name, work: impl FnOnce(&mut T) -> R) -> R {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        work(all.entry(name.clone()).or_default())
+    }
+
+    /// Forgets an object.
+    pub fn forget(&self, name: &Name) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(name);
+    }
 }
 
 /// What reconciliations of one scope share.
@@ -62,6 +118,8 @@ pub struct Context {
     pub webhooks: Store<LeadWebhook>,
     /// All sinks.
     pub sinks: Store<CrmSink>,
+    /// All receivers, the implied ones included.
+    pub receivers: AllReceivers,
     /// All objects of the operator.
     pub index: Index,
     /// All Deployments, Redis and pods of the operator.
@@ -71,7 +129,7 @@ pub struct Context {
     /// Failures in a row.
     pub backoff: Backoff,
     /// Where figures come from.
-    pub receivers: Arc<dyn Receivers>,
+    pub ask: Arc<dyn Receivers>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Writes Events.
@@ -82,8 +140,14 @@ pub struct Context {
     pub wake_webhooks: UnboundedSender<ObjectRef<LeadWebhook>>,
     /// Sinks to look at again.
     pub wake_sinks: UnboundedSender<ObjectRef<CrmSink>>,
+    /// Receivers to look at again.
+    pub wake_receivers: UnboundedSender<ObjectRef<LeadReceiver>>,
     /// What is remembered of webhooks.
-    pub memory: Mutex<HashMap<Name, WebhookState>>,
+    pub of_webhooks: Memory<WebhookState>,
+    /// What is remembered of sinks.
+    pub of_sinks: Memory<SinkState>,
+    /// What is remembered of receivers.
+    pub of_receivers: Memory<ReceiverState>,
     /// One at a time applies a namespace's Redis.
     pub redis_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -96,18 +160,53 @@ impl Context {
         let _ = unsynced.wait_for(|count| *count == 0).await;
     }
 
-    /// Works on what is remembered of a webhook.
-    pub fn with_state<T>(&self, webhook: &Name, work: impl FnOnce(&mut WebhookState) -> T) -> T {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        work(memory.entry(webhook.clone()).or_default())
+    /// Looks at a webhook again.
+    pub fn wake_webhook(&self, namespace: &str, name: &str) {
+        // The receivers of the channels live as long as the controllers.
+        let _ = self
+            .wake_webhooks
+            .unbounded_send(ObjectRef::new(name).within(namespace));
     }
 
-    /// Forgets a webhook.
-    pub fn forget(&self, webhook: &Name) {
-        self.memory
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(webhook);
+    /// Looks at a sink again.
+    pub fn wake_sink(&self, namespace: &str, name: &str) {
+        let _ = self
+            .wake_sinks
+            .unbounded_send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// Looks at a receiver again.
+    pub fn wake_receiver(&self, namespace: &str, name: &str) {
+        let _ = self
+            .wake_receivers
+            .unbounded_send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// Brings the receivers of a namespace in step with what exists and what webhooks name.
+    pub fn refresh_receivers(&self, namespace: &str) {
+        let webhooks = self.webhooks_of(namespace, |_| true);
+        if self.receivers.refresh(namespace, &webhooks, &self.index).is_empty() {
+            return;
+        }
+        // They share queues, and each has the limits of all.
+        self.configuration_changed(namespace);
+        for webhook in webhooks {
+            self.wake_webhook(namespace, &webhook.name_any());
+        }
+    }
+
+    /// A sink.
+    pub fn sink(&self, namespace: &str, name: &str) -> Option<Arc<CrmSink>> {
+        self.sinks.get(&ObjectRef::new(name).within(namespace))
+    }
+
+    /// What receivers of a namespace are to run has changed.
+    pub fn configuration_changed(&self, namespace: &str) {
+        for receiver in self.receivers.of(namespace) {
+            let name = name_of(receiver.as_ref());
+            self.of_receivers.with(&name, |state| state.dirty = true);
+            self.wake_receiver(&name.0, &name.1);
+        }
     }
 
     /// The lock of a namespace's Redis.

@@ -41,7 +41,7 @@ pub struct Live {
     pub owners: Vec<Owner>,
     /// Whether it carries the operator's label.
     pub labelled: bool,
-    /// The webhook that its labels name.
+    /// The resource that its labels name.
     pub instance: Option<String>,
 }
 
@@ -102,6 +102,13 @@ impl Index {
     /// An object as it was last seen.
     pub fn get(&self, key: &Key) -> Option<Live> {
         self.state().live.get(key).cloned()
+    }
+
+    /// The namespaces that have an object of a kind.
+    pub fn namespaces(&self, kind: Kind) -> Vec<String> {
+        let state = self.state();
+        let keys = state.live.keys().filter(|(of, ..)| *of == kind);
+        keys.map(|(_, namespace, _)| namespace.clone()).collect()
     }
 
     /// A watch, or an answer, shows an object. What is older than what is known changes nothing.

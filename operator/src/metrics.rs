@@ -15,14 +15,14 @@ use prometheus_client::registry::Registry;
 /// A kind of resource.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct KindLabel {
-    /// `LeadWebhook` or `CrmSink`.
+    /// `LeadWebhook`, `LeadReceiver` or `CrmSink`.
     pub kind: &'static str,
 }
 
 /// A kind of resource and a reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabels {
-    /// `LeadWebhook` or `CrmSink`.
+    /// `LeadWebhook`, `LeadReceiver` or `CrmSink`.
     pub kind: &'static str,
     /// Why, in one CamelCase word.
     pub reason: String,

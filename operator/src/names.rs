@@ -8,21 +8,23 @@ use sha2::{Digest as _, Sha256};
 
 /// The field manager of everything that the operator applies, and the value of the label `managed-by`.
 pub const MANAGER: &str = "leadgate-operator";
-/// The finalizer that lets leads drain before a LeadWebhook goes.
+/// The finalizer that lets leads drain before a LeadWebhook goes, and keeps a LeadReceiver while webhooks name it.
 pub const FINALIZER: &str = "leadgate.dev/drain";
 /// The annotation with which a person lets a LeadWebhook go although leads would be lost.
 pub const ALLOW_LOSS: &str = "leadgate.dev/allow-loss";
-/// The annotation of pods that names their LeadWebhook; a label may be too short for the name.
-pub const WEBHOOK: &str = "leadgate.dev/webhook";
-/// The annotation of pods that changes with the configuration.
-pub const CHECKSUM: &str = "leadgate.dev/config-checksum";
+/// The annotation of pods that names their LeadReceiver; a label may be too short for the name.
+pub const RECEIVER: &str = "leadgate.dev/receiver";
+/// The annotation of pods that changes with the configuration: the kubelet then refreshes their volumes at once.
+pub const CONFIG: &str = "leadgate.dev/config";
+/// The annotation of a Deployment that says which queue its pods use.
+pub const STORE: &str = "leadgate.dev/store";
 /// The name of everything that belongs to a namespace's managed Redis.
 pub const REDIS: &str = "leadgate-redis";
 /// The label of Secrets that resources may name, where the operator demands one.
 pub const USE: &str = "leadgate.dev/use";
 /// The label that says who made an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The label that says to which LeadWebhook an object belongs.
+/// The label that says to which LeadReceiver or LeadWebhook an object belongs.
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
 /// The label that tells receivers from Redis.
 pub const COMPONENT: &str = "app.kubernetes.io/component";
@@ -32,20 +34,21 @@ const PART_OF: &str = "app.kubernetes.io/part-of";
 /// The label selector of everything that the operator made.
 pub const SELECTOR: &str = "app.kubernetes.io/managed-by=leadgate-operator";
 
-/// The longest name of a webhook that is used as it is: pods add up to 17 characters to their Deployment's name.
-const PLAIN: usize = 37;
+/// The longest name that is used as it is: pods add up to 17 characters to their Deployment's name, and a host name has
+/// 63.
+const PLAIN: usize = 28;
 
-/// A webhook's name as a label: itself, or its beginning and a digest when it is too long or has dots.
-pub fn instance(webhook: &str) -> String {
-    if webhook.len() <= PLAIN && !webhook.contains('.') {
-        return webhook.to_owned();
+/// A resource's name as a label: itself, or its beginning and a digest when it is too long or has dots.
+pub fn instance(name: &str) -> String {
+    if name.len() <= PLAIN && !name.contains('.') {
+        return name.to_owned();
     }
-    let start: String = webhook
+    let start: String = name
         .chars()
         .map(|c| if c == '.' { '-' } else { c })
         .take(PLAIN - 9)
         .collect();
-    let digest = hex::encode(Sha256::digest(webhook));
+    let digest = hex::encode(Sha256::digest(name));
     format!(
         "{}-{}",
         start.trim_end_matches('-'),
@@ -53,39 +56,67 @@ pub fn instance(webhook: &str) -> String {
     )
 }
 
-/// The name of a webhook's ConfigMap, Deployment, Service, …. With a prefix: an application often has a Deployment that
-/// is called like its webhook.
-pub fn base(webhook: &str) -> String {
-    format!("leadgate-{}", instance(webhook))
+// What an object is for stands before the name that a person chose, so that no two names can collide: whatever is written
+// after `leadgate-receiver-`, it is no admin Service and no Redis.
+
+/// The name of a receiver's Deployment, Service, ServiceAccount, ….
+pub fn receiver(name: &str) -> String {
+    format!("leadgate-receiver-{}", instance(name))
 }
 
-/// The name of a webhook's headless Service and of the Secret with the admin token.
-pub fn admin(webhook: &str) -> String {
-    format!("{}-admin", base(webhook))
+/// The name of a receiver's headless Service and of the Secret with the admin token.
+pub fn admin(receiver: &str) -> String {
+    format!("leadgate-admin-{}", instance(receiver))
 }
 
-/// Whether a Secret of this name is the operator's: Redis's password, a webhook's admin token.
+/// The name of a receiver's n-th ConfigMap.
+pub fn config(receiver: &str, n: usize) -> String {
+    format!("leadgate-config-{n}-{}", instance(receiver))
+}
+
+/// The name of the Secret with the keys that a receiver's webhooks and sinks name.
+pub fn secrets(receiver: &str) -> String {
+    format!("leadgate-secrets-{}", instance(receiver))
+}
+
+/// The name of a webhook's Ingress or HTTPRoute.
+pub fn route(webhook: &str) -> String {
+    format!("leadgate-webhook-{}", instance(webhook))
+}
+
+/// Whether a Secret of this name is the operator's: Redis's password, a receiver's admin token, copies of Secrets.
 pub fn is_own_secret(name: &str) -> bool {
-    name == REDIS || (name.starts_with("leadgate-") && name.ends_with("-admin"))
+    name == REDIS || name.starts_with("leadgate-admin-") || name.starts_with("leadgate-secrets-")
 }
 
-/// The labels by which a webhook's pods are found. They never change: a Deployment's selector is immutable.
-pub fn selector(webhook: &str) -> BTreeMap<String, String> {
+/// The labels by which a receiver's pods are found. They never change: a Deployment's selector is immutable.
+pub fn selector(receiver: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         (NAME.to_owned(), "leadgate-receiver".to_owned()),
-        (INSTANCE.to_owned(), instance(webhook)),
+        (INSTANCE.to_owned(), instance(receiver)),
     ])
 }
 
 /// The same as text.
-pub fn selector_text(webhook: &str) -> String {
-    join(&selector(webhook))
+pub fn selector_text(receiver: &str) -> String {
+    join(&selector(receiver))
+}
+
+/// All labels of a receiver's objects.
+pub fn labels(receiver: &str) -> BTreeMap<String, String> {
+    let mut labels = selector(receiver);
+    labels.insert(COMPONENT.to_owned(), "receiver".to_owned());
+    labels.extend(common());
+    labels
 }
 
 /// All labels of a webhook's objects.
-pub fn labels(webhook: &str) -> BTreeMap<String, String> {
-    let mut labels = selector(webhook);
-    labels.insert(COMPONENT.to_owned(), "receiver".to_owned());
+pub fn route_labels(webhook: &str) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        (NAME.to_owned(), "leadgate-webhook".to_owned()),
+        (INSTANCE.to_owned(), instance(webhook)),
+        (COMPONENT.to_owned(), "route".to_owned()),
+    ]);
     labels.extend(common());
     labels
 }
@@ -130,21 +161,22 @@ pub fn path(webhook: &LeadWebhook) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{REDIS, admin, instance, is_own_secret};
+    use super::*;
 
     #[test]
     fn names_fit() {
         assert_eq!(instance("website"), "website");
         let long = format!("a.{}", "b".repeat(200));
-        for name in ["web.site", &long, &"x".repeat(38)] {
+        for name in ["web.site", &long, &"x".repeat(PLAIN + 1)] {
             let made = instance(name);
             assert!(
-                made.len() <= 37 && !made.contains('.') && made != name,
+                made.len() <= PLAIN && !made.contains('.') && made != name,
                 "{name} -> {made}"
             );
-            assert!(admin(name).len() <= 63);
+            assert!(receiver(name).len() + 17 <= 63);
         }
         assert_ne!(instance("web.site"), instance("web-site"));
-        assert!(is_own_secret(REDIS) && is_own_secret(&admin("web")) && !is_own_secret("leadgate-web"));
+        assert!(is_own_secret(REDIS) && is_own_secret(&admin("web")) && is_own_secret(&secrets("web")));
+        assert!(!is_own_secret("leadgate-web"));
     }
 }

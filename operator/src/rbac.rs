@@ -32,9 +32,9 @@ const fn rule(
 pub const WATCHED: &[Rule] = &[
     rule(
         "leadgate.dev",
-        &["leadwebhooks"],
+        &["leadwebhooks", "leadreceivers"],
         &["list", "watch", "patch"],
-        "read the webhooks; set and remove the finalizer",
+        "read them; set and remove the finalizer",
     ),
     rule(
         "leadgate.dev",
@@ -44,39 +44,39 @@ pub const WATCHED: &[Rule] = &[
     ),
     rule(
         "leadgate.dev",
-        &["leadwebhooks/status", "crmsinks/status"],
+        &["leadwebhooks/status", "leadreceivers/status", "crmsinks/status"],
         &["patch"],
         "write what became of them",
     ),
     rule(
         "",
         &["secrets"],
-        &["get", "list", "watch", "create", "patch"],
-        "watch the metadata of Secrets, read which keys those have that resources name, create admin tokens, Redis \
-         passwords and generated keys, keep their owners up to date",
+        &["get", "list", "watch", "create", "patch", "delete"],
+        "watch the metadata of Secrets, read those that resources name and copy the named keys for the receivers, create admin \
+         tokens, Redis passwords and generated keys; remove the operator's own",
     ),
     rule(
         "",
         &["configmaps", "services", "serviceaccounts"],
-        &["get", "list", "watch", "create", "patch"],
+        &["get", "list", "watch", "create", "patch", "delete"],
         "what receivers and Redis consist of",
     ),
     rule(
         "",
         &["pods"],
-        &["list", "watch"],
-        "say why pods do not start; ask them for figures",
+        &["list", "watch", "patch"],
+        "say why pods do not start; ask them for figures; annotate them, so that they see a new configuration at once",
     ),
     rule(
         "apps",
         &["deployments", "statefulsets"],
-        &["get", "list", "watch", "create", "patch"],
+        &["get", "list", "watch", "create", "patch", "delete"],
         "the receivers and the managed Redis",
     ),
     rule(
         "networking.k8s.io",
         &["networkpolicies"],
-        &["get", "list", "watch", "create", "patch"],
+        &["get", "list", "watch", "create", "patch", "delete"],
         "who may reach them",
     ),
     rule(

@@ -70,13 +70,25 @@ reasons! {
         "Use an allowed host, or add this host to the chart value `ingress.allowedHosts`.";
     ClientCaMissing [Accepted, Ready, Stalled]
         "`spec.auth.clientCertificate` is set, but no component verifies client certificates.",
-        "Set the CA bundle in `spec.receiver.tls.clientCaSecretRef`, or set `spec.auth.clientCertificate.forwarded`.";
+        "Set the CA bundle in `spec.tls.clientCaSecretRef` of the LeadReceiver, or set `spec.auth.clientCertificate.forwarded`.";
     LocalAddress [Accepted, Ready, Stalled]
         "A URL refers to the pod itself, its node or a cloud metadata server.",
         "Use the address of the CRM.";
     ConfigurationTooLarge [Accepted, Ready, Stalled]
-        "The webhook and its sinks exceed the size limit of a ConfigMap.",
-        "Shorten `spec.payload.schema` or the expressions of the sinks.";
+        "The ConfigMap of the LeadReceiver in which the webhook belongs is full.",
+        "Shorten `spec.payload.schema` or expressions, or move webhooks to another LeadReceiver with `spec.receiverRef`.";
+    StoreConflict [Accepted, Ready, Stalled]
+        "Two LeadReceivers would configure one queue, or a CrmSink is fed from two queues. Order and rate limits hold within one queue only, so the leads in one of them wait.",
+        "Give the LeadWebhooks the same `spec.receiverRef`, create a CrmSink for each queue, or remove `spec.queue` from one of the LeadReceivers.";
+    StoreInUse [Accepted, Ready, Stalled]
+        "`spec.queue` of the LeadReceiver names another queue while the current one still holds leads. The pods stay with the current queue.",
+        "Wait until the leads are delivered, and decide about or discard the others. To give them up, run `kubectl annotate leadreceiver NAME leadgate.dev/allow-loss=true`.";
+    StorageFixed [Accepted, Ready, Stalled]
+        "`spec.queue.storage.size` is smaller than the volume of the managed Redis, and a volume cannot shrink.",
+        "Write the size of the volume.";
+    QueueTooSmall [Accepted, Ready, Stalled]
+        "`spec.queue.memory` is too small for the leads in the queue. The managed Redis keeps its memory.",
+        "Wait until leads are delivered, or increase `spec.queue.memory`.";
     CrmUnclear [Accepted, Ready, Stalled]
         "A CrmSink sets none or more than one of `hubspot`, `salesforce` and `rest`.",
         "Create one CrmSink for each CRM.";
@@ -85,7 +97,7 @@ reasons! {
         "Rename or delete that object, or rename the webhook.";
     ObjectRefused [Accepted, Ready, Stalled]
         "The API server or a policy of the cluster rejected an object that the operator creates.",
-        "Change the field named in the message, for example in `spec.receiver.podTemplate`.";
+        "Change the field named in the message, for example in `spec.podTemplate`.";
     Resolved [ResolvedRefs]
         "All referenced sinks, Secrets and keys exist.",
         "";
@@ -113,34 +125,49 @@ reasons! {
     SinkMissing [ResolvedRefs, Ready, Stalled]
         "The referenced CrmSink does not exist in the namespace.",
         "Create it, or remove it from `spec.sinks`.";
+    ReceiverMissing [ResolvedRefs, Ready, Stalled]
+        "The referenced LeadReceiver does not exist in the namespace.",
+        "Create it, or remove `spec.receiverRef` to use the LeadReceiver `default`.";
     GatewayApiMissing [ResolvedRefs, Ready, Stalled]
         "The cluster does not have the HTTPRoute resource.",
-        "Install the Gateway API, or use `spec.receiver.ingress`.";
-    NotCheckedYet [Accepted, ResolvedRefs, QueueReady, Delivering]
+        "Install the Gateway API, or use `spec.ingress`.";
+    NotCheckedYet [Accepted, ResolvedRefs, Programmed, QueueReady, Delivering, Ready]
         "The state has not been checked yet.",
         "Wait. If it persists, check the log of the operator.";
-    Unsafe [QueueReady, Ready]
+    Programmed [Programmed]
+        "Every ready pod of the LeadReceiver runs the current generation of the webhook.",
+        "";
+    Pending [Programmed, Ready, Reconciling]
+        "Some pods of the LeadReceiver do not run the current generation of the webhook yet.",
+        "Wait a few seconds. If it persists, check the log of the receivers.";
+    Moving [Programmed, Ready, Reconciling]
+        "`spec.receiverRef` names another LeadReceiver. The former one serves the webhook until the pods of the new one run it.",
+        "Wait. If it persists, see the conditions of the new LeadReceiver.";
+    Invalid [Programmed]
+        "The webhook is not valid. Its last valid form, if there was one, runs on.",
+        "See the conditions `Accepted` and `ResolvedRefs`.";
+    Unsafe [QueueReady, Programmed, Ready]
         "The queue works, but may lose leads because of a Redis setting.",
         "Correct the setting named in the message.";
-    Unavailable [QueueReady, Ready]
+    Unavailable [QueueReady, Programmed, Ready]
         "The queue does not respond to the receivers. Senders get 503.",
         "Check the pod `leadgate-redis-0`, or your own Redis.";
     NearlyFull [QueueReady]
         "At least 80 % of the queue's memory is used. A full queue rejects leads with 503.",
         "Fix the delivery, discard leads that are not needed, or increase `spec.queue.memory` (or `maxmemory` of your own Redis).";
-    ReceiversSilent [QueueReady]
+    ReceiversSilent [QueueReady, Programmed]
         "The receivers do not respond to the operator on their admin port.",
         "Check whether a NetworkPolicy blocks the operator from port 9090 of the pods, and check the log of the receivers.";
     PodsReady [Available]
         "Pods are ready to accept requests; the message says how many.",
         "";
-    ScaledToZero [Available]
-        "The webhook is scaled to zero pods.",
-        "Increase `spec.receiver.replicas`.";
-    Starting [QueueReady, Available, Ready, Reconciling]
+    ScaledToZero [Available, Programmed]
+        "The LeadReceiver is scaled to zero pods.",
+        "Increase `spec.replicas` of the LeadReceiver.";
+    Starting [QueueReady, Available, Programmed, Ready, Reconciling]
         "Pods are starting.",
         "Wait. If it persists, run `kubectl get events` and `kubectl describe` for the Deployment or StatefulSet; a quota may be exceeded or a volume missing.";
-    NotCreatedYet [QueueReady, Available, Ready, Reconciling]
+    NotCreatedYet [QueueReady, Available, Programmed, Ready, Reconciling]
         "A required object does not exist yet.",
         "Wait. If it persists, another condition shows the cause.";
     Delivering [Delivering]
@@ -183,10 +210,10 @@ reasons! {
         "`spec.suspend` is true: a suspended webhook answers 503, a suspended sink keeps its leads.",
         "Set `spec.suspend` to false.";
     Draining [Ready, Reconciling]
-        "The resource is being deleted and waits for its pending leads to be delivered.",
+        "The resource is being deleted and waits: a LeadWebhook for its pending leads to be delivered, a LeadReceiver for the LeadWebhooks that name it.",
         "Wait. See `DrainTimeout` if it takes too long.";
     DrainTimeout [Stalled]
-        "The resource is being deleted, and leads are still pending after `spec.drainTimeout`.",
+        "The resource is being deleted, and leads are still pending after `spec.drainTimeout` of the LeadReceiver.",
         "Fix the delivery. To give up the pending leads, run `kubectl annotate leadwebhook NAME leadgate.dev/allow-loss=true`.";
     RolloutFailed [Stalled]
         "The pods of a new configuration do not become ready. The pods of the previous configuration keep running.",

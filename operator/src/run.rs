@@ -12,22 +12,23 @@ use kube::runtime::controller::{Config, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector;
 use kube::{Api, Client};
-use leadgate_crds::{CrmSink, LeadWebhook};
+use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, Scope};
-use crate::context::{Context, Settings, api};
+use crate::context::{Context, Memory, Settings, api};
 use crate::health::{self, Health, Waiting};
+use crate::implied::AllReceivers;
 use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::names::MANAGER;
 use crate::receivers::{Http, Receivers};
-use crate::watch::primary::{resources, sink_changed, webhook_changed};
+use crate::watch::primary::{receiver_changed, resources, sink_changed, webhook_changed};
 use crate::watch::secondary;
-use crate::{crm_sink, lead_webhook};
+use crate::{crm_sink, lead_receiver, lead_webhook};
 
 /// What changes together is reconciled once.
 const DEBOUNCE: Duration = Duration::from_millis(200);
@@ -138,7 +139,7 @@ fn identity() -> String {
     format!("{host}-{:08x}", rand::random::<u32>())
 }
 
-/// Waits until the API server knows both resources. `false` when `stop` came first.
+/// Waits until the API server knows the resources. `false` when `stop` came first.
 async fn crds_served(parts: &Parts, scopes: &[Scope], stop: &CancellationToken) -> bool {
     loop {
         match missing(&parts.client, scopes).await {
@@ -165,9 +166,14 @@ async fn missing(client: &Client, scopes: &[Scope]) -> Option<String> {
     let one = ListParams::default().limit(1);
     for scope in scopes {
         let webhooks: Api<PartialObjectMeta<LeadWebhook>> = api(client, scope);
+        let receivers: Api<PartialObjectMeta<LeadReceiver>> = api(client, scope);
         let sinks: Api<PartialObjectMeta<CrmSink>> = api(client, scope);
         let found = [
             ("leadwebhooks.leadgate.dev", webhooks.list(&one).await.map(|_| ())),
+            (
+                "leadreceivers.leadgate.dev",
+                receivers.list(&one).await.map(|_| ()),
+            ),
             ("crmsinks.leadgate.dev", sinks.list(&one).await.map(|_| ())),
         ];
         for (crd, found) in found {
@@ -213,12 +219,14 @@ impl Parts {
     }
 }
 
-/// Both controllers of one scope.
+/// The controllers of one scope.
 async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) {
     let (webhooks, webhook_writer) = reflector::store();
     let (sinks, sink_writer) = reflector::store();
+    let (existing, receiver_writer) = reflector::store();
     let (wake_webhooks, woken_webhooks) = mpsc::unbounded();
     let (wake_sinks, woken_sinks) = mpsc::unbounded();
+    let (wake_receivers, woken_receivers) = mpsc::unbounded();
     let reporter = Reporter {
         controller: MANAGER.to_owned(),
         instance: std::env::var("HOSTNAME").ok(),
@@ -233,17 +241,21 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
         },
         webhooks: webhooks.clone(),
         sinks: sinks.clone(),
+        receivers: AllReceivers::new(existing),
         index: crate::index::Index::default(),
         workloads: crate::workloads::Workloads::default(),
         secrets: crate::secrets::Secrets::default(),
         backoff: crate::backoff::Backoff::default(),
-        receivers: parts.receivers,
+        ask: parts.receivers,
         metrics: parts.metrics,
-        // The watches, and the stores of both resources.
-        unsynced: tokio::sync::watch::Sender::new(secondary::COUNT + 2),
+        // The watches, and the stores of the resources.
+        unsynced: tokio::sync::watch::Sender::new(secondary::COUNT + 3),
         wake_webhooks,
         wake_sinks,
-        memory: Mutex::default(),
+        wake_receivers,
+        of_webhooks: Memory::default(),
+        of_sinks: Memory::default(),
+        of_receivers: Memory::default(),
         redis_locks: Mutex::default(),
         scope,
     });
@@ -280,12 +292,37 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
         Arc::clone(&context),
     )
     .for_each(|_| std::future::ready(()));
+    // The controller works on a store of its own, with the implied receivers in it; this watch keeps that in step.
+    let about_receivers = Arc::clone(&context);
+    let receivers_seen = resources(&context, receiver_writer, move |event| {
+        receiver_changed(&about_receivers, event);
+    })
+    .take_until(stop.clone().cancelled_owned())
+    .for_each(|_| std::future::ready(()));
+    let receiver_controller =
+        Controller::for_stream(futures::stream::pending(), context.receivers.store())
+            .with_config(config())
+            .reconcile_on(woken_receivers)
+            .graceful_shutdown_on(stop.clone().cancelled_owned())
+            .run(
+                lead_receiver::reconcile,
+                |_, error, _| match *error {},
+                Arc::clone(&context),
+            )
+            .for_each(|_| std::future::ready(()));
     let mut tasks = JoinSet::new();
     secondary::start(&context, &stop, &mut tasks);
-    let both = async { tokio::join!(webhook_controller, sink_controller) };
-    tokio::pin!(both);
+    let all = async {
+        tokio::join!(
+            webhook_controller,
+            sink_controller,
+            receiver_controller,
+            receivers_seen
+        )
+    };
+    tokio::pin!(all);
     tokio::select! {
-        _ = &mut both => {}
+        _ = &mut all => {}
         () = async { stop.cancelled().await; tokio::time::sleep(SHUTDOWN_GRACE_PERIOD).await } => {
             tracing::warn!("shutdown grace period expired; the next leader will retry");
         }

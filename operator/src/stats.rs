@@ -1,4 +1,4 @@
-//! Receivers' reports -> the figures of a webhook. Pure.
+//! Receivers' reports -> the figures of a receiver and of its webhooks. Pure.
 //!
 //! What the store counts is the same in each report and is taken from one pod; what a process counts is summed over the
 //! pods and never goes backwards when one of them restarts.
@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use leadgate_crds::common::Time;
-use leadgate_crds::counts::{ProcessCounts, StoredCounts};
+use leadgate_crds::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
 use leadgate_crds::lead_webhook::{Latency, LeadWebhookStatusSink, SinkError};
 use leadgate_crds::report::{
-    LastError, PreflightReport, QueueReport, Report, RouteReport, SinkLeads, SinkReport,
+    LastError, PreflightReport, QueueReport, Report, RouteReport, SinkLeads, SinkReport, WebhookReport,
 };
 
 use crate::conditions::seconds;
@@ -61,13 +61,11 @@ fn grown(before: i64, now: i64) -> i64 {
     if now >= before { now - before } else { now }
 }
 
-/// A webhook's figures.
+/// A webhook's figures, as one receiver's pods say them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ReceiverStats {
+pub struct WebhookStats {
     /// What the store counts.
     pub stored: StoredCounts,
-    /// What processes count, summed up.
-    pub process: ProcessCounts,
     /// What a person should look at, in words.
     pub hints: Vec<String>,
     /// When the last lead was accepted.
@@ -76,24 +74,65 @@ pub struct ReceiverStats {
     pub routes: Vec<LeadWebhookStatusSink>,
     /// Deliveries that people threw away.
     pub discarded: i64,
-    /// Each sink over all webhooks that share the store, by name.
-    pub sinks: BTreeMap<String, SinkFigures>,
     /// Whether every pod that answered refuses new leads.
     pub suspended: bool,
+    /// What each ready pod runs of it; `None`: nothing, or it did not answer.
+    pub runs: Vec<Option<Run>>,
+    /// Why the pods do not run it as it is written.
+    pub problems: Vec<String>,
+    /// What each pod, by uid, counted.
+    pub counted: Vec<(String, ProcessCounts)>,
+}
+
+/// What a pod runs of a webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub uid: String,
+    pub generation: i64,
+    /// Whether it answers at the webhook's path.
+    pub served: bool,
+}
+
+impl WebhookStats {
+    /// Deliveries that are still to be made.
+    pub fn pending(&self) -> i64 {
+        self.routes.iter().map(|route| route.deliveries.pending).sum()
+    }
+
+    /// Leads that are to be delivered, or wait for a person.
+    pub fn kept(&self) -> i64 {
+        let kept = |of: &DeliveryCounts| of.pending + of.held + of.dead;
+        self.routes.iter().map(|route| kept(&route.deliveries)).sum()
+    }
+}
+
+/// A receiver's figures.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReceiverStats {
+    /// Each sink over all webhooks that share the store, by name.
+    pub sinks: BTreeMap<String, SinkFigures>,
     /// Whether the store answers.
     pub queue_ready: bool,
     /// Why leads in the store are not safe.
     pub queue_problems: Vec<String>,
     /// How many percent of the store are used; `None`: it has no limit that is known.
     pub queue_used: Option<u64>,
-    /// What the receivers could not make sense of.
-    pub problems: Vec<String>,
+    /// How many bytes of it are used.
+    pub queue_bytes: Option<u64>,
+    /// What the pods could not make sense of, by the object at fault; empty when a file cannot be read at all.
+    pub problems: Vec<(String, String)>,
+    /// What each pod that answered runs of the sinks, by name: uid and generation.
+    pub sink_runs: Vec<BTreeMap<String, (String, i64)>>,
 }
 
 impl ReceiverStats {
-    /// Deliveries that are still to be made.
-    pub fn pending(&self) -> i64 {
-        self.routes.iter().map(|route| route.deliveries.pending).sum()
+    /// Leads that are to be delivered or wait for a person, of all webhooks.
+    pub fn kept(&self) -> i64 {
+        let kept = |of: &DeliveryCounts| of.pending + of.held + of.dead;
+        self.sinks
+            .values()
+            .map(|sink| kept(&sink.leads.deliveries))
+            .sum()
     }
 }
 
@@ -114,27 +153,99 @@ pub struct SinkFigures {
     pub last_error: Option<SinkError>,
 }
 
-/// The figures of webhook `id` (`namespace/name`). `reports` has the newest pod first: it knows the newest
-/// configuration.
-pub(crate) fn merge(
-    id: &str,
-    reports: &[(String, Report)],
-    counters: &mut Counters,
-) -> Option<ReceiverStats> {
+/// The figures of a receiver. `reports` has the newest pod first: it knows the newest configuration.
+pub(crate) fn of_receiver(reports: &[(String, Report)]) -> Option<ReceiverStats> {
     let (_, first) = reports.first()?;
-    let of_webhook = |report: &Report| report.webhooks.iter().find(|w| w.name == id).cloned();
-    let ours: Vec<_> = reports
+    let sinks = first
+        .sinks
         .iter()
-        .filter_map(|(pod, report)| Some((pod, of_webhook(report)?)))
+        .map(|sink| {
+            let same: Vec<&SinkReport> = reports
+                .iter()
+                .flat_map(|(_, report)| report.sinks.iter().filter(|s| s.name == sink.name))
+                .collect();
+            (short(&sink.name).to_owned(), merge_sink(sink, &same))
+        })
         .collect();
-    let counts: Vec<(String, ProcessCounts)> = ours
+    let runs = |report: &Report| {
+        let sinks = report.sinks.iter();
+        sinks
+            .map(|sink| {
+                (
+                    short(&sink.name).to_owned(),
+                    (sink.uid.clone(), sink.generation),
+                )
+            })
+            .collect()
+    };
+    Some(ReceiverStats {
+        sinks,
+        queue_ready: first.queue.ready,
+        queue_problems: first.queue.problems.clone(),
+        queue_used: percent(&first.queue),
+        queue_bytes: first.queue.bytes,
+        problems: first
+            .problems
+            .iter()
+            .map(|problem| (problem.object.clone(), problem.message.clone()))
+            .collect(),
+        sink_runs: reports.iter().map(|(_, report)| runs(report)).collect(),
+    })
+}
+
+fn short(id: &str) -> &str {
+    id.split_once('/').map_or(id, |(_, name)| name)
+}
+
+/// The figures of every webhook that the pods know, by `namespace/name`. `ready` pods were asked.
+pub(crate) fn of_webhooks(reports: &[(String, Report)], ready: usize) -> BTreeMap<String, WebhookStats> {
+    let mut by_webhook: BTreeMap<&str, Vec<(usize, &WebhookReport)>> = BTreeMap::new();
+    for (n, (_, report)) in reports.iter().enumerate() {
+        for webhook in &report.webhooks {
+            by_webhook.entry(&webhook.name).or_default().push((n, webhook));
+        }
+    }
+    let problems_of = |id: &str| -> Vec<String> {
+        let object = format!("LeadWebhook {id}");
+        let first = reports.iter().flat_map(|(_, report)| &report.problems);
+        let mut found: Vec<String> = first
+            .filter(|problem| problem.object == object)
+            .map(|problem| problem.message.clone())
+            .collect();
+        found.dedup();
+        found
+    };
+    let mut all: BTreeMap<String, WebhookStats> = by_webhook
         .iter()
-        .map(|(pod, webhook)| ((*pod).clone(), webhook.leads.process))
+        .map(|(id, ours)| ((*id).to_owned(), merge_webhook(ours, reports, ready, problems_of(id))))
         .collect();
-    counters.add(&counts);
+    // A new webhook that no pod can run is in the problems only.
+    for (_, report) in reports {
+        for problem in &report.problems {
+            if let Some(id) = problem.object.strip_prefix("LeadWebhook ")
+                && !all.contains_key(id)
+            {
+                let stats = WebhookStats {
+                    runs: vec![None; ready],
+                    problems: problems_of(id),
+                    ..WebhookStats::default()
+                };
+                all.insert(id.to_owned(), stats);
+            }
+        }
+    }
+    all
+}
+
+fn merge_webhook(
+    ours: &[(usize, &WebhookReport)],
+    reports: &[(String, Report)],
+    ready: usize,
+    problems: Vec<String>,
+) -> WebhookStats {
     let newest = ours
         .first()
-        .map(|(_, webhook)| webhook.clone())
+        .map(|(_, webhook)| (*webhook).clone())
         .unwrap_or_default();
     let routes = newest
         .sinks
@@ -147,45 +258,48 @@ pub(crate) fn merge(
             merge_route(route, &same)
         })
         .collect();
-    let sinks = first
-        .sinks
-        .iter()
-        .map(|sink| {
-            let same: Vec<&SinkReport> = reports
-                .iter()
-                .flat_map(|(_, report)| report.sinks.iter().filter(|s| s.name == sink.name))
-                .collect();
-            let name = sink
-                .name
-                .split_once('/')
-                .map_or(sink.name.as_str(), |(_, name)| name);
-            (name.to_owned(), merge_sink(sink, &same))
-        })
-        .collect();
-    Some(ReceiverStats {
+    let mut runs = vec![None; ready];
+    for (n, webhook) in ours {
+        if let Some(run) = runs.get_mut(*n) {
+            *run = Some(Run {
+                uid: webhook.uid.clone(),
+                generation: webhook.generation,
+                served: webhook.served,
+            });
+        }
+    }
+    WebhookStats {
         stored: newest.leads.stored,
-        process: counters.total,
         hints: newest.hints,
         last_accepted: newest.leads.last_accepted_time.map(|t| Time(seconds(t))),
         routes,
         discarded: newest.sinks.iter().map(|route| route.discarded).sum(),
-        sinks,
         suspended: !ours.is_empty() && ours.iter().all(|(_, webhook)| webhook.suspended),
-        queue_ready: first.queue.ready,
-        queue_problems: first.queue.problems.clone(),
-        queue_used: percent(&first.queue),
-        problems: first
-            .problems
+        runs,
+        problems,
+        counted: ours
             .iter()
-            .map(|problem| {
-                if problem.object.is_empty() {
-                    problem.message.clone()
-                } else {
-                    format!("{}: {}", problem.object, problem.message)
-                }
-            })
+            .filter_map(|(n, webhook)| Some((reports.get(*n)?.0.clone(), webhook.leads.process)))
             .collect(),
-    })
+    }
+}
+
+/// A webhook's figures over the queues in which its leads are: the first is the one that it fills now.
+pub(crate) fn over_stores<'a>(mut all: impl Iterator<Item = &'a WebhookStats>) -> Option<WebhookStats> {
+    let mut sum = all.next()?.clone();
+    for other in all {
+        sum.stored = [sum.stored, other.stored].into_iter().sum();
+        sum.discarded += other.discarded;
+        for route in &other.routes {
+            match sum.routes.iter_mut().find(|known| known.name == route.name) {
+                Some(known) => {
+                    known.deliveries = [known.deliveries, route.deliveries].into_iter().sum();
+                }
+                None => sum.routes.push(route.clone()),
+            }
+        }
+    }
+    Some(sum)
 }
 
 /// Of what the store may hold, rounded down.

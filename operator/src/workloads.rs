@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt as _;
 
 use crate::names;
+use crate::stores::StoreKey;
 
 /// A Deployment's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,15 +24,22 @@ pub struct Rollout {
     pub complete: bool,
     /// Why it does not get on, when its deadline has passed.
     pub failed: Option<String>,
+    /// The queue that its pods use.
+    pub store: Option<StoreKey>,
 }
 
 impl Rollout {
     /// From a Deployment.
     pub fn of(deployment: &Deployment) -> Self {
         let wanted = deployment.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1);
+        let store = deployment.spec.as_ref().and_then(|spec| {
+            let annotations = spec.template.metadata.as_ref()?.annotations.as_ref()?;
+            Some(StoreKey::parse(annotations.get(names::STORE)?))
+        });
         let Some(status) = &deployment.status else {
             return Self {
                 wanted,
+                store,
                 ..Self::default()
             };
         };
@@ -51,6 +59,7 @@ impl Rollout {
                 && count(status.replicas) == wanted
                 && count(status.ready_replicas) == wanted,
             failed,
+            store,
         }
     }
 }
@@ -60,6 +69,8 @@ impl Rollout {
 pub struct RedisState {
     /// Whether its pod is ready.
     pub ready: bool,
+    /// Its memory.
+    pub memory: Option<Quantity>,
     /// The volume's size as it was made.
     pub size: Option<Quantity>,
     /// The volume's storage class as it was made.
@@ -80,6 +91,11 @@ impl RedisState {
                 .and_then(|s| s.ready_replicas)
                 .unwrap_or_default()
                 > 0,
+            memory: set.spec.as_ref().and_then(|spec| {
+                let pod = spec.template.spec.as_ref()?;
+                let limits = pod.containers.first()?.resources.as_ref()?.limits.as_ref()?;
+                limits.get("memory").cloned()
+            }),
             size: claim.and_then(|claim| {
                 let requests = claim.resources.as_ref()?.requests.as_ref()?;
                 requests.get("storage").cloned()
@@ -91,6 +107,7 @@ impl RedisState {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodState {
+    pub name: String,
     pub uid: String,
     /// Its address, when it has one.
     pub address: Option<String>,
@@ -123,6 +140,7 @@ impl PodState {
             .chain(&status.container_statuses)
             .flatten();
         Self {
+            name: pod.name_any(),
             uid: pod.uid().unwrap_or_default(),
             address: status.pod_ip.clone(),
             ready,
@@ -162,7 +180,7 @@ pub type Name = (String, String);
 struct State {
     rollouts: HashMap<Name, Rollout>,
     redis: HashMap<String, RedisState>,
-    /// Pods by namespace and webhook (or `leadgate-redis`), then by name.
+    /// Pods by namespace and receiver (or `leadgate-redis`), then by name.
     pods: HashMap<Name, BTreeMap<String, PodState>>,
 }
 
@@ -175,7 +193,7 @@ impl Workloads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A webhook's Deployment.
+    /// A receiver's Deployment.
     pub fn rollout(&self, namespace: &str, deployment: &str) -> Option<Rollout> {
         let key = (namespace.to_owned(), deployment.to_owned());
         self.state().rollouts.get(&key).cloned()
@@ -186,9 +204,9 @@ impl Workloads {
         self.state().redis.get(namespace).cloned()
     }
 
-    /// A webhook's pods, the newest first; or those of the Redis.
-    pub fn pods(&self, namespace: &str, webhook: &str) -> Vec<PodState> {
-        let key = (namespace.to_owned(), webhook.to_owned());
+    /// A receiver's pods, the newest first; or those of the Redis.
+    pub fn pods(&self, namespace: &str, receiver: &str) -> Vec<PodState> {
+        let key = (namespace.to_owned(), receiver.to_owned());
         let mut pods: Vec<PodState> = self
             .state()
             .pods
@@ -227,7 +245,7 @@ impl Workloads {
         }
     }
 
-    /// A watch shows a pod, or that it is gone. Says whether that changes anything, and for which webhook.
+    /// A watch shows a pod, or that it is gone. Says whether that changes anything, and for which receiver.
     pub fn pod(&self, pod: &Pod, gone: bool) -> Option<Name> {
         let owner = owner(pod)?;
         let mut state = self.state();
@@ -265,11 +283,11 @@ impl Workloads {
     }
 }
 
-/// The webhook that a pod works for; `leadgate-redis` for Redis.
+/// The receiver that a pod belongs to; `leadgate-redis` for Redis.
 fn owner(pod: &Pod) -> Option<Name> {
     let name = match pod.labels().get(names::COMPONENT).map(String::as_str) {
         Some("redis") => names::REDIS.to_owned(),
-        _ => pod.annotations().get(names::WEBHOOK)?.clone(),
+        _ => pod.annotations().get(names::RECEIVER)?.clone(),
     };
     Some((pod.namespace().unwrap_or_default(), name))
 }

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leadgate_crds::CrmSink;
-use leadgate_crds::lead_webhook::QueueMode;
 
 use crate::context::{Context, name_of};
-use crate::lead_webhook::observe::last_figures;
 use crate::lead_webhook::waiting;
-use crate::secrets::{self, Found};
+use crate::secrets::Found;
 use crate::stats::SinkFigures;
+use crate::stores::{StoreKey, Stores};
 
 /// What the cluster says about a sink.
 #[derive(Clone, Debug, Default)]
@@ -20,38 +19,52 @@ pub struct Dereferenced {
     pub webhooks: usize,
     /// What receivers say of it, one for each store: a store counts for all webhooks that share it.
     pub figures: Vec<SinkFigures>,
+    /// Why receivers do not run it as it is written.
+    pub problems: Vec<String>,
 }
 
 /// Reads.
 pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Dereferenced> {
     let (namespace, name) = name_of(sink);
-    let names: BTreeSet<String> = secrets::of_sink(&sink.spec)
+    let names: BTreeSet<String> = sink
+        .spec
+        .secret_refs()
         .into_iter()
         .map(|reference| reference.name)
         .collect();
     let secrets = context.secrets.find(&context.client, &namespace, names).await?;
-    let mut users = context.webhooks_of(&namespace, |webhook| waiting::feeds(webhook, &name, context));
-    users.sort_by_key(|user| name_of(user.as_ref()));
-    let mut stores: BTreeMap<Option<(String, String)>, SinkFigures> = BTreeMap::new();
-    for user in &users {
-        let store = match user.spec.queue.mode() {
-            QueueMode::Managed => None,
-            QueueMode::Own(redis) => {
-                let reference = &redis.url_secret_ref;
-                Some((reference.name.clone(), reference.key.clone()))
-            }
-        };
-        let (_, webhook) = name_of(user.as_ref());
-        let figures = last_figures(context, &namespace, &webhook).and_then(|mut f| f.sinks.remove(&name));
+    let receivers = context.receivers.of(&namespace);
+    let stores = Stores::of(&receivers);
+    let mut by_store: BTreeMap<StoreKey, SinkFigures> = BTreeMap::new();
+    let mut problems = Vec::new();
+    let object = format!("CrmSink {namespace}/{name}");
+    for receiver in &receivers {
+        let receiver = name_of(receiver.as_ref());
+        let (figures, said) = context.of_receivers.with(&receiver, |state| {
+            let figures = state.figures.as_ref();
+            let said: Vec<String> = figures
+                .iter()
+                .flat_map(|figures| &figures.problems)
+                .filter(|(about, _)| *about == object)
+                .map(|(_, message)| message.clone())
+                .collect();
+            (figures.and_then(|figures| figures.sinks.get(&name).cloned()), said)
+        });
+        problems.extend(said);
         if let Some(figures) = figures {
-            let known = stores.entry(store).or_insert_with(|| figures.clone());
+            let known = by_store
+                .entry(stores.key(&receiver.1))
+                .or_insert_with(|| figures.clone());
             *known = newer(known.clone(), figures);
         }
     }
+    problems.dedup();
+    let users = context.webhooks_of(&namespace, |webhook| waiting::names(webhook, &name));
     Ok(Dereferenced {
         secrets,
-        webhooks: users.iter().filter(|user| waiting::names(user, &name)).count(),
-        figures: stores.into_values().collect(),
+        webhooks: users.len(),
+        figures: by_store.into_values().collect(),
+        problems,
     })
 }
 

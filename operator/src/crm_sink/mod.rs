@@ -10,17 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::ResourceExt as _;
-use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use leadgate_crds::CrmSink;
-use serde_json::json;
 
-use crate::apply::reason_of;
+use crate::apply::{patch_status, reason_of};
 use crate::backoff::jitter;
 use crate::context::{Context, name_of};
 use crate::events;
-use crate::names::MANAGER;
 use status::Outcome;
 
 const KIND: &str = "CrmSink";
@@ -53,6 +49,7 @@ async fn check(sink: &Arc<CrmSink>, context: &Context) -> Action {
             format!("the API server is not reachable: {error}"),
         ),
     };
+    accept(sink, &outcome, context);
     let facts = facts.unwrap_or_default();
     if let Err(error) = write_status(sink, &outcome, &facts, context).await {
         context.metrics.failed(KIND, reason_of(&error).as_str());
@@ -71,30 +68,40 @@ async fn check(sink: &Arc<CrmSink>, context: &Context) -> Action {
     }
 }
 
+/// Lets receivers run this form of the sink, if it is valid; else the last valid one stays.
+fn accept(sink: &Arc<CrmSink>, outcome: &Outcome, context: &Context) {
+    if matches!(outcome, Outcome::Failed(..)) {
+        return;
+    }
+    let name = name_of(sink.as_ref());
+    let changed = context.of_sinks.with(&name, |state| {
+        let first = !std::mem::replace(&mut state.validated, true);
+        let form = |object: &CrmSink| (object.metadata.uid.clone(), object.metadata.generation);
+        let known = state.accepted.as_ref();
+        let is_new = *outcome == Outcome::Valid && known.is_none_or(|known| form(known) != form(sink));
+        if is_new {
+            state.accepted = Some(Arc::clone(sink));
+        }
+        first || is_new
+    });
+    if changed {
+        context.configuration_changed(&name.0);
+    }
+}
+
 async fn write_status(
     sink: &Arc<CrmSink>,
     outcome: &Outcome,
     facts: &dereference::Dereferenced,
     context: &Context,
 ) -> kube::Result<()> {
-    let (namespace, name) = name_of(sink.as_ref());
     let previous = sink.status.clone().unwrap_or_default();
     let status = status::status(sink, &previous, outcome, facts, Timestamp::now());
     if status == previous {
         return Ok(());
     }
-    let patch = json!({
-        "apiVersion": format!("{}/{}", leadgate_crds::GROUP, leadgate_crds::VERSION),
-        "kind": KIND,
-        "metadata": {"name": name, "uid": sink.uid()},
-        "status": status,
-    });
-    let api: kube::Api<CrmSink> = kube::Api::namespaced(context.client.clone(), &namespace);
-    let params = PatchParams::apply(MANAGER).force();
-    match api.patch_status(&name, &params, &Patch::Apply(&patch)).await {
-        Ok(_) => context.metrics.wrote(KIND, "status"),
-        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
-        Err(error) => return Err(error),
+    if patch_status(sink.as_ref(), KIND, &status, context).await?.is_none() {
+        return Ok(());
     }
     let transitions = events::transitions(&previous.conditions, &status.conditions);
     events::publish(&context.recorder, sink.as_ref(), transitions).await;

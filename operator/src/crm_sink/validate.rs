@@ -25,7 +25,7 @@ pub fn validate(sink: &CrmSink, facts: &Dereferenced, rules: &Rules) -> Result<(
     let namespace = sink.namespace().unwrap_or_default();
     mistakes.extend(secrets::rules::mistakes(
         &namespace,
-        secrets::of_sink(&sink.spec).iter(),
+        sink.spec.secret_refs().iter(),
         &facts.secrets,
         rules.secret_label,
     ));

@@ -3,16 +3,11 @@
 use leadgate_crds::{LeadWebhook, LeadWebhookStatus};
 
 use super::outcome::{Observed, Outcome};
-use super::validate::storage_note;
-use super::waiting;
+use super::{programmed, waiting};
 use crate::conditions::{ConditionState, find};
 use crate::reasons::Reason;
-use crate::stats::{ReceiverStats, milliseconds};
+use crate::stats::{WebhookStats, milliseconds};
 use crate::validation::ErrorScope;
-use crate::workloads::PodState;
-
-/// From so many percent of the queue's memory on a person should do something.
-const NEARLY_FULL: u64 = 80;
 
 /// All conditions, in the order in which they are shown.
 pub fn states(
@@ -30,22 +25,20 @@ pub fn states(
     };
     let accepted = accepted(outcome, observed, before("Accepted"));
     let resolved = resolved(outcome, before("ResolvedRefs"));
-    let queue = queue(webhook, observed);
-    let available = available(observed);
+    let programmed = is_programmed(webhook, outcome, observed);
     let delivering = delivering(webhook, status, outcome, observed);
     let ready = ready(
         webhook,
         outcome,
-        [&accepted, &resolved, &queue, &available],
+        [&accepted, &resolved, &programmed],
         &delivering,
     );
-    let stalled = stalled(outcome, observed, &accepted, &resolved);
-    let reconciling = reconciling(outcome, observed, &ready, &stalled);
+    let stalled = stalled(outcome, &accepted, &resolved);
+    let reconciling = reconciling(outcome, &ready, &stalled);
     vec![
         ("Accepted", accepted),
         ("ResolvedRefs", resolved),
-        ("QueueReady", queue),
-        ("Available", available),
+        ("Programmed", programmed),
         ("Delivering", delivering),
         ("Ready", ready),
         ("Reconciling", reconciling),
@@ -87,11 +80,12 @@ fn accepted(outcome: &Outcome, observed: &Observed, before: Option<ConditionStat
     if let Some(statement) = mistakes(outcome, ErrorScope::Spec) {
         return statement;
     }
-    let problems = observed
-        .figures
-        .as_ref()
-        .map(|figures| figures.problems.join("; "));
-    match problems.filter(|problems| !problems.is_empty()) {
+    let of_webhook = observed.figures.iter().flat_map(|figures| &figures.problems);
+    let problems: Vec<&str> = of_webhook
+        .chain(&observed.unreadable)
+        .map(String::as_str)
+        .collect();
+    match (!problems.is_empty()).then(|| problems.join("; ")) {
         Some(problems) => ConditionState::no(
             Reason::InvalidConfiguration,
             format!("the receivers report: {problems}"),
@@ -123,106 +117,57 @@ fn resolved(outcome: &Outcome, before: Option<ConditionState>) -> ConditionState
     }
 }
 
-fn queue(webhook: &LeadWebhook, observed: &Observed) -> ConditionState {
-    let managed = webhook.spec.queue.is_managed();
-    if let Some(figures) = &observed.figures
-        && observed.unreachable.is_none()
-    {
-        return match (figures.queue_ready, figures.queue_problems.is_empty()) {
-            (true, true) if figures.queue_used.is_some_and(|percent| percent >= NEARLY_FULL) => {
-                ConditionState::yes(
-                    Reason::NearlyFull,
-                    format!(
-                        "at least {NEARLY_FULL} % of the queue's memory is used, and a full queue rejects leads with 503; fix the \
-                     delivery, discard leads that are not needed, or {}",
-                        if managed {
-                            "increase spec.queue.memory"
-                        } else {
-                            "increase maxmemory of your own Redis"
-                        }
-                    ),
-                )
-            }
-            (true, true) => {
-                let note = storage_note(webhook, observed.redis.as_ref().filter(|_| managed));
-                ConditionState::yes(Reason::Ready, join("the queue is available", note))
-            }
-            (true, false) => ConditionState::no(Reason::Unsafe, figures.queue_problems.join("; ")),
-            (false, _) => ConditionState::no(Reason::Unavailable, figures.queue_problems.join("; ")),
-        };
+/// Whether its receiver can take leads and every ready pod runs this form of it.
+fn is_programmed(webhook: &LeadWebhook, outcome: &Outcome, observed: &Observed) -> ConditionState {
+    if matches!(outcome, Outcome::Mistakes(_)) {
+        let message = "the last valid form of the webhook, if there was one, runs on; see Accepted and ResolvedRefs";
+        return ConditionState::no(Reason::Invalid, message);
     }
-    if !managed {
-        return match &observed.unreachable {
-            Some(why) => ConditionState::unknown(
-                Reason::ReceiversSilent,
-                format!("the receivers are not reachable: {why}"),
-            ),
-            None => ConditionState::unknown(Reason::NotCheckedYet, "no receiver is ready to check the queue"),
-        };
-    }
-    let trouble = observed.redis_pods.iter().find_map(|pod| pod.trouble.clone());
-    match (&observed.redis, trouble) {
-        (Some(redis), _) if redis.ready => ConditionState::yes(
-            Reason::Ready,
-            join("the managed Redis is ready", storage_note(webhook, Some(redis))),
-        ),
-        (_, Some((reason, message))) => ConditionState::no(
-            &reason,
-            format!("the pod of the managed Redis does not start: {message}"),
-        ),
-        (Some(_), None) => ConditionState::no(Reason::Starting, "the managed Redis is starting"),
-        (None, None) => ConditionState::no(Reason::NotCreatedYet, "the managed Redis is not created yet"),
-    }
-}
-
-fn join(text: &str, note: Option<String>) -> String {
-    match note {
-        Some(note) => format!("{text}; {note}"),
-        None => text.to_owned(),
-    }
-}
-
-fn available(observed: &Observed) -> ConditionState {
-    let Some(rollout) = &observed.rollout else {
-        return ConditionState::no(Reason::NotCreatedYet, "the receivers are not created yet");
+    let Some(receiver) = &observed.receiver else {
+        return ConditionState::unknown(Reason::NotCheckedYet, "not checked yet");
     };
-    if rollout.wanted == 0 {
-        return ConditionState::yes(
-            Reason::ScaledToZero,
-            "scaled to zero (spec.receiver.replicas is 0)",
+    let said = |name: &str| find(&receiver.conditions, name).map(ConditionState::of);
+    for name in ["QueueReady", "Available"] {
+        let Some(state) = said(name) else {
+            let message = format!("LeadReceiver {} was not observed yet", receiver.name);
+            return ConditionState::no(Reason::NotCheckedYet, message);
+        };
+        if !state.holds() {
+            let message = format!("LeadReceiver {}: {}", receiver.name, state.message);
+            return ConditionState::no(&state.reason, message);
+        }
+        if state.reason == Reason::ScaledToZero.as_str() {
+            let message = format!("LeadReceiver {}: {}", receiver.name, state.message);
+            return ConditionState::yes(Reason::ScaledToZero, message);
+        }
+    }
+    if let Some(why) = &observed.unreachable {
+        let message = format!(
+            "the pods of LeadReceiver {} are not reachable: {why}",
+            receiver.name
         );
+        return ConditionState::unknown(Reason::ReceiversSilent, message);
     }
-    let trouble = trouble(&observed.pods);
-    if rollout.ready > 0 {
-        let text = format!("{} of {} pods are ready", rollout.ready, rollout.wanted);
-        return match trouble {
-            Some((_, message)) if rollout.ready < rollout.wanted => ConditionState::yes(
-                Reason::PodsReady,
-                format!("{text}; another pod does not start: {message}"),
-            ),
-            _ => ConditionState::yes(Reason::PodsReady, text),
-        };
+    if receiver.name != webhook.spec.receiver_ref.name {
+        let message = format!(
+            "LeadReceiver {} serves the webhook until the pods of LeadReceiver {} run it",
+            receiver.name, webhook.spec.receiver_ref.name
+        );
+        return ConditionState::no(Reason::Moving, message);
     }
-    match trouble {
-        Some((reason, message)) => ConditionState::no(&reason, format!("the pods do not start: {message}")),
-        None => ConditionState::no(
-            Reason::Starting,
-            format!("0 of {} pods are ready", rollout.wanted),
+    let (runs, pods) = programmed::share(webhook, observed.figures.as_ref());
+    if pods > 0 && runs == pods {
+        let message = format!("{pods} of {pods} pods of LeadReceiver {} run it", receiver.name);
+        return ConditionState::yes(Reason::Programmed, message);
+    }
+    ConditionState::no(
+        Reason::Pending,
+        format!(
+            "{runs} of {pods} pods of LeadReceiver {} run generation {}",
+            receiver.name,
+            webhook.metadata.generation.unwrap_or_default()
         ),
-    }
-}
-
-/// Of the newest pod that has one.
-fn trouble(pods: &[PodState]) -> Option<(String, String)> {
-    pods.iter().find_map(|pod| {
-        let (reason, message) = pod.trouble.clone()?;
-        let message = if message.is_empty() {
-            reason.clone()
-        } else {
-            message
-        };
-        Some((reason, message))
-    })
+    )
 }
 
 fn delivering(
@@ -237,7 +182,7 @@ fn delivering(
     if let Some((reason, message)) = notes(outcome, ErrorScope::Delivery) {
         return ConditionState::no(reason, message);
     }
-    if let Some(statement) = paused(figures) {
+    if let Some(statement) = paused(webhook, observed) {
         return statement;
     }
     for route in figures.routes.iter().filter(|route| route.deliveries.pending > 0) {
@@ -251,7 +196,7 @@ fn delivering(
             return ConditionState::no(Reason::DeliveryFailing, text);
         }
     }
-    if let Some(missed) = missed(webhook, status, figures) {
+    if let Some(missed) = missed(webhook, status, figures, observed) {
         return ConditionState::no(Reason::ObjectiveMissed, missed);
     }
     if figures.stored.accepted == 0 {
@@ -261,7 +206,7 @@ fn delivering(
         let message = format!("leads are delivered, but {}", figures.hints.join("; "));
         return ConditionState::yes(Reason::AttentionNeeded, message);
     }
-    let former: Vec<String> = figures
+    let mut former: Vec<String> = figures
         .routes
         .iter()
         .filter(|route| route.deliveries.pending > 0 && !waiting::names(webhook, &route.name))
@@ -272,17 +217,25 @@ fn delivering(
             )
         })
         .collect();
+    if let Some((leads, receiver)) = &observed.elsewhere {
+        former.push(format!(
+            ", also {leads} from the queue of LeadReceiver {receiver}, which served the webhook before"
+        ));
+    }
     ConditionState::yes(
         Reason::Delivering,
         format!("leads are delivered{}", former.concat()),
     )
 }
 
-fn paused(figures: &ReceiverStats) -> Option<ConditionState> {
-    figures
+fn paused(webhook: &LeadWebhook, observed: &Observed) -> Option<ConditionState> {
+    let figures = observed.figures.as_ref()?;
+    observed
         .sinks
         .iter()
-        .filter(|(name, _)| figures.routes.iter().any(|route| route.name == **name))
+        .filter(|(name, _)| {
+            waiting::names(webhook, name) || figures.routes.iter().any(|route| route.name == **name)
+        })
         .find_map(|(name, sink)| {
             let reason = sink.paused_reason.as_ref()?;
             let reason = sink.paused_message.as_ref().unwrap_or(reason);
@@ -298,7 +251,12 @@ fn paused(figures: &ReceiverStats) -> Option<ConditionState> {
         })
 }
 
-fn missed(webhook: &LeadWebhook, status: &LeadWebhookStatus, figures: &ReceiverStats) -> Option<String> {
+fn missed(
+    webhook: &LeadWebhook,
+    status: &LeadWebhookStatus,
+    figures: &WebhookStats,
+    observed: &Observed,
+) -> Option<String> {
     let objectives = &webhook.spec.objectives;
     if let (Some(wanted), Some(p99)) = (&objectives.speed_to_lead, &status.p99)
         && milliseconds(p99) > wanted.get().as_secs_f64() * 1000.0
@@ -313,7 +271,7 @@ fn missed(webhook: &LeadWebhook, status: &LeadWebhookStatus, figures: &ReceiverS
             .routes
             .iter()
             .filter(|route| route.deliveries.pending > 0)
-            .filter_map(|route| figures.sinks.get(&route.name))
+            .filter_map(|route| observed.sinks.get(&route.name))
             .map(|sink| sink.leads.oldest_pending_seconds)
             .max()
             .unwrap_or_default();
@@ -332,7 +290,7 @@ fn missed(webhook: &LeadWebhook, status: &LeadWebhookStatus, figures: &ReceiverS
 fn ready(
     webhook: &LeadWebhook,
     outcome: &Outcome,
-    needed: [&ConditionState; 4],
+    needed: [&ConditionState; 3],
     delivering: &ConditionState,
 ) -> ConditionState {
     if let Outcome::Draining(_, message) = outcome {
@@ -362,7 +320,6 @@ fn ready(
 
 fn stalled(
     outcome: &Outcome,
-    observed: &Observed,
     accepted: &ConditionState,
     resolved: &ConditionState,
 ) -> ConditionState {
@@ -377,22 +334,11 @@ fn stalled(
             return ConditionState::yes(&statement.reason, statement.message.clone());
         }
     }
-    if let Some(why) = observed
-        .rollout
-        .as_ref()
-        .and_then(|rollout| rollout.failed.clone())
-    {
-        return ConditionState::yes(
-            Reason::RolloutFailed,
-            join(&why, trouble(&observed.pods).map(|(_, message)| message)),
-        );
-    }
     ConditionState::no(Reason::Progressing, "No blocking problem")
 }
 
 fn reconciling(
     outcome: &Outcome,
-    observed: &Observed,
     ready: &ConditionState,
     stalled: &ConditionState,
 ) -> ConditionState {
@@ -403,13 +349,6 @@ fn reconciling(
         Outcome::Failed(reason, message) => return ConditionState::yes(*reason, message.clone()),
         Outcome::Draining(_, message) => return ConditionState::yes(Reason::Draining, message.clone()),
         _ => {}
-    }
-    let rolled_out = observed
-        .rollout
-        .as_ref()
-        .is_some_and(|rollout| rollout.complete || rollout.wanted == 0);
-    if !rolled_out {
-        return ConditionState::yes(Reason::RollingOut, "the receivers are being updated");
     }
     if ready.holds() {
         ConditionState::no(Reason::Done, "All resources are up to date")

@@ -1,22 +1,28 @@
-//! Reads what a webhook refers to. The only step that reads, besides asking receivers.
+//! Reads what a webhook refers to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kube::runtime::reflector::ObjectRef;
-use leadgate_crds::{CrmSink, LeadWebhook};
+use kube::ResourceExt as _;
+use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 
 use super::endpoints::{self, Endpoint};
+use super::programmed;
+use super::route::Backend;
 use super::waiting::{self, Waiting};
 use crate::apply::dynamic;
 use crate::context::{Context, name_of};
 use crate::kinds::Kind;
-use crate::secrets::{self, Found};
-use crate::workloads::RedisState;
+use crate::lead_receiver::projection::secrets_of;
+use crate::secrets::Found;
 
 /// What the cluster says about everything that a webhook refers to.
 #[derive(Clone, Debug, Default)]
 pub struct Dereferenced {
+    /// The receiver that it names; `None`: there is none of that name.
+    pub receiver: Option<Arc<LeadReceiver>>,
+    /// The receiver that senders are to reach now, if there is one.
+    pub backend: Option<Backend>,
     /// The sinks that it names, and those for which its leads wait; `None`: there is no such sink.
     pub sinks: BTreeMap<String, Option<Arc<CrmSink>>>,
     /// The sinks that it no longer names and for which its leads wait.
@@ -25,17 +31,15 @@ pub struct Dereferenced {
     pub secrets: Found,
     /// The sites of other webhooks with the same path.
     pub neighbours: Vec<Endpoint>,
-    /// All webhooks of the namespace that use the managed Redis.
-    pub redis_users: Vec<Arc<LeadWebhook>>,
-    /// The managed Redis, if there is one.
-    pub redis: Option<RedisState>,
+    /// Whether its receiver had no room for it.
+    pub too_large: bool,
     /// Whether the cluster has HTTPRoutes; looked up only when the webhook wants one.
     pub gateway_api: bool,
 }
 
 /// Reads.
 pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Result<Dereferenced> {
-    let (namespace, _) = name_of(webhook);
+    let (namespace, name) = name_of(webhook);
     let waiting = waiting::waiting(webhook, context);
     let sinks: BTreeMap<String, Option<Arc<CrmSink>>> = webhook
         .spec
@@ -43,23 +47,18 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         .iter()
         .map(|route| &route.name)
         .chain(waiting.keys())
-        .map(|name| {
-            let found = context.sinks.get(&ObjectRef::new(name).within(&namespace));
-            (name.clone(), found)
-        })
+        .map(|name| (name.clone(), context.sink(&namespace, name)))
         .collect();
-    let names: BTreeSet<String> = secrets::of_webhook(&webhook.spec)
+    let names: BTreeSet<String> = secrets_of(webhook)
         .into_iter()
-        .chain(secrets::infrastructure_secrets(&webhook.spec))
         .chain(
             sinks
                 .values()
                 .flatten()
-                .flat_map(|sink| secrets::of_sink(&sink.spec)),
+                .flat_map(|sink| sink.spec.secret_refs()),
         )
         .map(|reference| reference.name)
         .collect();
-    let secrets = context.secrets.find(&context.client, &namespace, names).await?;
     let path = crate::names::path(webhook);
     let neighbours = context
         .webhooks
@@ -67,22 +66,51 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         .iter()
         .map(|other| endpoints::site(other))
         .collect();
+    let wanted = webhook.spec.receiver_ref.name.clone();
+    let this = format!("LeadWebhook {name}");
+    let too_large = context
+        .of_receivers
+        .with(&(namespace.clone(), wanted.clone()), |state| {
+            let projected = state.projected.as_ref();
+            projected.is_some_and(|projected| projected.too_large.contains(&this))
+        });
     Ok(Dereferenced {
+        receiver: context.receivers.get(&namespace, &wanted),
+        backend: backend(webhook, context),
+        secrets: context.secrets.find(&context.client, &namespace, names).await?,
         sinks,
         waiting,
-        secrets,
         neighbours,
-        redis_users: context.webhooks_of(&namespace, |other| other.spec.queue.is_managed()),
-        redis: context.workloads.redis(&namespace),
-        gateway_api: match &webhook.spec.receiver.gateway {
+        too_large,
+        gateway_api: match &webhook.spec.gateway {
             Some(_) => has_http_routes(context, &namespace).await?,
             None => false,
         },
     })
 }
 
+/// The receiver that senders are to reach now.
+pub fn backend(webhook: &LeadWebhook, context: &Context) -> Option<Backend> {
+    let id = name_of(webhook);
+    let wanted = &webhook.spec.receiver_ref.name;
+    let current = webhook
+        .status
+        .as_ref()
+        .and_then(|status| status.receiver.clone());
+    let exists = |name: &str| context.receivers.get(&id.0, name);
+    let current_exists = current.as_deref().is_some_and(|name| exists(name).is_some());
+    let serving = context.of_webhooks.with(&id, |state| {
+        programmed::serving(webhook, state.figures.get(wanted), current_exists)
+    });
+    let receiver = exists(&serving)?;
+    Some(Backend {
+        receiver: receiver.name_any(),
+        tls: receiver.spec.tls.is_some(),
+    })
+}
+
 /// Whether the API server knows HTTPRoutes: a list of an unknown kind is not found.
-pub async fn has_http_routes(context: &Context, namespace: &str) -> kube::Result<bool> {
+async fn has_http_routes(context: &Context, namespace: &str) -> kube::Result<bool> {
     let api = dynamic(&context.client, namespace, Kind::HttpRoute);
     match api
         .list_metadata(&kube::api::ListParams::default().limit(1))

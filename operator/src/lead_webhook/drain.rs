@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct DrainState {
     /// Whether a person allows the loss of leads.
     pub loss_allowed: bool,
-    /// Whether its Deployment exists.
+    /// Whether there are pods that may have taken leads of it.
     pub deployed: bool,
     /// Whether any of its pods is ready.
     pub receiving: bool,
@@ -78,7 +78,7 @@ pub fn decide(state: &DrainState) -> Decision {
         Decision::Wait(format!("deletion waits for leads to be delivered: {what}"))
     } else {
         Decision::Blocked(format!(
-            "deletion waits for leads to be delivered, longer than spec.drainTimeout: {what}. Fix the delivery, or \
+            "deletion waits for leads to be delivered, longer than drainTimeout of the LeadReceiver: {what}. Fix the delivery, or \
              give up these leads with the annotation {}: \"true\"",
             crate::names::ALLOW_LOSS
         ))

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt as _;
-use leadgate_crds::LeadWebhook;
+use leadgate_crds::{LeadReceiver, LeadWebhook};
 
+use crate::lead_receiver::status::address;
 use crate::names;
 use crate::reasons::Reason;
 use crate::rules::Rules;
@@ -17,6 +18,8 @@ pub struct Endpoint {
     pub namespace: String,
     pub name: String,
     pub path: String,
+    /// The receiver that it names.
+    pub receiver: String,
     /// The host names that are known; empty: its Service only, or an edge that somebody else made.
     pub hosts: Vec<String>,
     created: i64,
@@ -24,15 +27,10 @@ pub struct Endpoint {
 
 /// A webhook's site.
 pub fn site(webhook: &LeadWebhook) -> Endpoint {
-    let receiver = &webhook.spec.receiver;
-    let mut hosts: Vec<String> = receiver
-        .ingress
-        .iter()
-        .map(|ingress| ingress.host.clone())
-        .collect();
+    let spec = &webhook.spec;
+    let mut hosts: Vec<String> = spec.ingress.iter().map(|ingress| ingress.host.clone()).collect();
     hosts.extend(
-        receiver
-            .gateway
+        spec.gateway
             .iter()
             .flat_map(|gateway| gateway.hostnames.clone()),
     );
@@ -43,6 +41,7 @@ pub fn site(webhook: &LeadWebhook) -> Endpoint {
         namespace: webhook.namespace().unwrap_or_default(),
         name: webhook.name_any(),
         path: names::path(webhook),
+        receiver: spec.receiver_ref.name.clone(),
         hosts,
         created: webhook
             .creation_timestamp()
@@ -63,17 +62,14 @@ impl Endpoint {
         (self.created, &self.namespace, &self.name) < (other.created, &other.namespace, &other.name)
     }
 
-    /// The same path under a host that both have; within a namespace also when one of them names no host, since the
-    /// same manifests must work in one receiver.
+    /// The same path in one receiver, which tells webhooks apart by their paths, or under a host that both have.
     pub fn clashes_with(&self, other: &Self) -> bool {
         let is_itself = self.namespace == other.namespace && self.name == other.name;
         if is_itself || self.path != other.path {
             return false;
         }
-        if self.hosts.is_empty() || other.hosts.is_empty() {
-            return self.namespace == other.namespace;
-        }
-        self.hosts.iter().any(|host| other.hosts.contains(host))
+        let one_receiver = self.namespace == other.namespace && self.receiver == other.receiver;
+        one_receiver || self.hosts.iter().any(|host| other.hosts.contains(host))
     }
 }
 
@@ -100,14 +96,14 @@ pub fn errors(webhook: &LeadWebhook, rules: &Rules) -> Vec<ValidationError> {
             ),
         ));
     }
-    let receiver = &webhook.spec.receiver;
-    let ingress = receiver
+    let spec = &webhook.spec;
+    let ingress = spec
         .ingress
         .iter()
-        .map(|ingress| ("spec.receiver.ingress.host".to_owned(), ingress.host.as_str()));
-    let gateway = receiver.gateway.iter().flat_map(|gateway| {
+        .map(|ingress| ("spec.ingress.host".to_owned(), ingress.host.as_str()));
+    let gateway = spec.gateway.iter().flat_map(|gateway| {
         let numbered = gateway.hostnames.iter().enumerate();
-        numbered.map(|(n, host)| (format!("spec.receiver.gateway.hostnames[{n}]"), host.as_str()))
+        numbered.map(|(n, host)| (format!("spec.gateway.hostnames[{n}]"), host.as_str()))
     });
     for (field, _) in ingress
         .chain(gateway)
@@ -121,13 +117,13 @@ pub fn errors(webhook: &LeadWebhook, rules: &Rules) -> Vec<ValidationError> {
             ),
         ));
     }
-    if let Some(gateway) = &receiver.gateway
+    if let Some(gateway) = &spec.gateway
         && gateway.hostnames.is_empty()
         && !rules.hosts.is_empty()
     {
         found.push(mistake(
             Reason::HostNotAllowed,
-            "spec.receiver.gateway.hostnames: this operator allows certain hosts only (chart value ingress.allowedHosts), \
+            "spec.gateway.hostnames: this operator allows certain hosts only (chart value ingress.allowedHosts), \
              and without host names an HTTPRoute is for all of its Gateway; name them"
                 .to_owned(),
         ));
@@ -137,7 +133,7 @@ pub fn errors(webhook: &LeadWebhook, rules: &Rules) -> Vec<ValidationError> {
 
 /// The annotations of its Ingress that may be copied, and what is to be said about the others.
 pub fn annotations(webhook: &LeadWebhook, rules: &Rules) -> (BTreeMap<String, String>, Vec<ValidationError>) {
-    let wanted = webhook.spec.receiver.ingress.iter().flat_map(|i| &i.annotations);
+    let wanted = webhook.spec.ingress.iter().flat_map(|i| &i.annotations);
     let (copied, left): (Vec<_>, Vec<_>) = wanted.partition(|(name, _)| rules.allows_annotation(name));
     let copied = copied.into_iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     if left.is_empty() {
@@ -148,7 +144,7 @@ pub fn annotations(webhook: &LeadWebhook, rules: &Rules) -> (BTreeMap<String, St
         about: ErrorScope::Spec,
         reason: Reason::AnnotationsNotCopied,
         message: format!(
-            "spec.receiver.ingress.annotations: {} not copied to the Ingress; if they are harmless, have their prefixes \
+            "spec.ingress.annotations: {} not copied to the Ingress; if they are harmless, have their prefixes \
              added to the chart value ingress.allowedAnnotations",
             names.join(", ")
         ),
@@ -157,24 +153,19 @@ pub fn annotations(webhook: &LeadWebhook, rules: &Rules) -> (BTreeMap<String, St
 }
 
 /// Where senders post to, as far as it is known.
-pub fn url(webhook: &LeadWebhook) -> String {
-    let receiver = &webhook.spec.receiver;
+pub fn url(webhook: &LeadWebhook, receiver: Option<&LeadReceiver>) -> Option<String> {
+    let spec = &webhook.spec;
     let path = names::path(webhook);
-    if let Some(url) = &webhook.spec.public_url {
-        return url.clone();
+    if let Some(url) = &spec.public_url {
+        return Some(url.clone());
     }
-    let host = receiver
+    let host = spec
         .ingress
         .as_ref()
         .map(|ingress| &ingress.host)
-        .or_else(|| receiver.gateway.as_ref()?.hostnames.first());
-    if let Some(host) = host {
-        return format!("https://{host}{path}");
+        .or_else(|| spec.gateway.as_ref()?.hostnames.first());
+    match host {
+        Some(host) => Some(format!("https://{host}{path}")),
+        None => Some(format!("{}{path}", address(receiver?))),
     }
-    let scheme = if receiver.tls.is_some() { "https" } else { "http" };
-    format!(
-        "{scheme}://{}.{}.svc{path}",
-        names::base(&webhook.name_any()),
-        webhook.namespace().unwrap_or_default()
-    )
 }

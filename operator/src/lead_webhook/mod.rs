@@ -1,46 +1,46 @@
-//! LeadWebhook: dereference -> validate -> build -> apply -> status, a file a step.
+//! LeadWebhook: dereference -> validate -> (its receiver's pods get it) -> expose -> status, a file a step. The pods are
+//! its receiver's (`lead_receiver`).
 //!
-//! * `dereference` reads the cluster. `validate` is pure and finds all mistakes; `edges` says where a webhook is reached.
-//! * `build` is pure and cannot fail. `apply` makes the objects, and only those that are ours.
-//! * `status` and `judge` are pure: what happened -> what is written. `drain` decides about deletion.
-//! * `observe` asks the receivers. [`reconcile`] is the one outer function: whatever happens, the status says it.
+//! * `dereference` reads the cluster. `validate` is pure and finds all mistakes; `endpoints` says where a webhook is reached.
+//! * `programmed` says which receiver senders reach, and `route` leads them there.
+//! * `conditions` and `status` are pure: what happened -> what is written. `drain` decides about deletion.
+//! * [`reconcile`] is the one outer function: whatever happens, the status says it.
 
-pub mod apply;
-pub mod build;
 pub mod conditions;
 pub mod dereference;
 pub mod drain;
 pub mod endpoints;
+pub mod expose;
 pub mod observe;
 pub mod outcome;
-pub mod replicas;
+pub mod programmed;
+pub mod route;
 pub mod status;
 pub mod validate;
 pub mod waiting;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
-use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use leadgate_crds::{LeadWebhook, LeadWebhookStatus};
-use serde_json::json;
 
-use crate::apply::{ApplyError, reason_of};
+use crate::apply::{ApplyError, patch_status, reason_of, set_finalizer};
 use crate::backoff::jitter;
 use crate::context::{Context, name_of};
 use crate::events;
 use crate::index::version;
-use crate::names::{self, ALLOW_LOSS, FINALIZER, MANAGER};
+use crate::lead_receiver::dereference::HAND_OVER;
+use crate::names::{ALLOW_LOSS, FINALIZER};
 use crate::validation::{ErrorScope, ValidationError};
 use crate::workloads::Name;
 use outcome::{Observed, Outcome};
 
 const KIND: &str = "LeadWebhook";
-/// A webhook without receivers to ask is looked at again so rarely: changes wake it.
+/// A webhook is looked at again so rarely: changes wake it, and what its receiver says.
 const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
 /// A webhook that drains is looked at again so often.
 const DRAIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ pub async fn reconcile(webhook: Arc<LeadWebhook>, context: Arc<Context>) -> Resu
 /// All steps up to the objects.
 async fn make(webhook: &Arc<LeadWebhook>, context: &Context) -> Outcome {
     if !webhook.finalizers().iter().any(|name| name == FINALIZER)
-        && let Err(error) = apply::set_finalizer(webhook, true, context).await
+        && let Err(error) = set_finalizer(webhook.as_ref(), KIND, true, context).await
     {
         return failed(&error);
     }
@@ -70,7 +70,7 @@ async fn make(webhook: &Arc<LeadWebhook>, context: &Context) -> Outcome {
         Ok(facts) => facts,
         Err(error) => return failed(&error),
     };
-    match apply::generate_secret(webhook, &facts, context).await {
+    match expose::generate_secret(webhook, &facts, context).await {
         Ok(false) => {}
         Ok(true) => match dereference::dereference(webhook, context).await {
             Ok(again) => facts = again,
@@ -81,19 +81,42 @@ async fn make(webhook: &Arc<LeadWebhook>, context: &Context) -> Outcome {
     let plan = match validate::validate(webhook, &facts, &context.settings.rules) {
         Ok(plan) => plan,
         Err(mistakes) => {
-            // It may run already with what was right before; it must not lose its Redis with the others' webhooks.
-            return match apply::keep_redis(webhook, &facts, context).await {
-                Ok(()) => Outcome::Mistakes(mistakes),
-                Err(error) => refused(&error),
-            };
+            // What is right already goes on.
+            accept(webhook, None, context);
+            return Outcome::Mistakes(mistakes);
         }
     };
-    if webhook.spec.receiver.gateway.is_some() {
-        context.with_state(&name_of(webhook.as_ref()), |memory| memory.route_checked = false);
-    }
-    match apply::apply(&plan, context).await {
+    accept(webhook, Some(webhook), context);
+    match expose::expose(&plan, facts.backend.as_ref(), context).await {
         Ok(()) => Outcome::Applied(plan.notes),
         Err(error) => refused(&error),
+    }
+}
+
+/// Lets receivers run this form of the webhook; without one, the last valid one stays.
+fn accept(webhook: &LeadWebhook, valid: Option<&Arc<LeadWebhook>>, context: &Context) {
+    let name = name_of(webhook);
+    let changed = context.of_webhooks.with(&name, |state| {
+        let first = !std::mem::replace(&mut state.validated, true);
+        let known = state.accepted.as_ref();
+        let is_new = valid.is_some_and(|valid| {
+            let form = |object: &LeadWebhook| {
+                let meta = &object.metadata;
+                (
+                    meta.uid.clone(),
+                    meta.generation,
+                    meta.deletion_timestamp.is_some(),
+                )
+            };
+            known.is_none_or(|known| form(known) != form(valid))
+        });
+        if is_new {
+            state.accepted = valid.cloned();
+        }
+        first || is_new
+    });
+    if changed {
+        context.configuration_changed(&name.0);
     }
 }
 
@@ -116,11 +139,12 @@ fn refused(error: &ApplyError) -> Outcome {
     }
 }
 
-/// Observes, writes the status, and says when to look again.
+/// Writes the status, and says when to look again.
 async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context) -> Action {
-    let observed = observe::observe(webhook, context, false).await;
+    let observed = observe::observe(webhook, context);
     let written = write_status(webhook, outcome, &observed, context).await;
-    let key = object(&name_of(webhook.as_ref()));
+    let name = name_of(webhook.as_ref());
+    let key = object(&name);
     if let Err(error) = written {
         context.metrics.failed(KIND, reason_of(&error).as_str());
         tracing::warn!(object = key, %error, "failed to write the status");
@@ -144,40 +168,74 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
             context.metrics.failed(KIND, mistake.reason.as_str());
         }
     }
-    let asked = observed.pods.iter().any(|pod| pod.ready);
-    // Nothing to ask: a change wakes it, and this catches what no watch tells.
-    Action::requeue(if asked {
-        observe::period(&name_of(webhook.as_ref()), context)
-    } else {
-        jitter(RESYNC_INTERVAL)
-    })
+    if moved(webhook, &observed, context) {
+        return Action::requeue(HAND_OVER);
+    }
+    Action::requeue(jitter(RESYNC_INTERVAL))
+}
+
+/// Remembers that senders were led to another receiver, and when to let the former one forget the webhook. Says whether
+/// that is still to come.
+fn moved(webhook: &LeadWebhook, observed: &Observed, context: &Context) -> bool {
+    let name = name_of(webhook);
+    let before = webhook
+        .status
+        .as_ref()
+        .and_then(|status| status.receiver.clone());
+    let now = observed.receiver.as_ref().map(|receiver| receiver.name.clone());
+    let (waits, changed) = context.of_webhooks.with(&name, |state| {
+        if let (Some(before), Some(now)) = (before, now)
+            && before != now
+        {
+            let since = state.moved.replace((before, Instant::now()));
+            return (true, since.is_none());
+        }
+        match &state.moved {
+            Some((_, since)) if since.elapsed() < HAND_OVER => (true, false),
+            Some(_) => {
+                state.moved = None;
+                (false, true)
+            }
+            None => (false, false),
+        }
+    });
+    if changed {
+        context.configuration_changed(&name.0);
+    }
+    waits
 }
 
 /// A webhook that is being deleted: its receivers refuse new leads, and when no lead is left, it goes.
 async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
     let name = name_of(webhook.as_ref());
     if !webhook.finalizers().iter().any(|name| name == FINALIZER) {
-        context.forget(&name);
+        context.of_webhooks.forget(&name);
         context.backoff.succeeded(&object(&name));
         return Action::await_change();
     }
-    let deployed = context
-        .workloads
-        .rollout(&name.0, &names::base(&name.1))
-        .is_some();
-    let told = deployed && refuse_leads(webhook, context).await;
-    let observed = observe::observe(webhook, context, true).await;
-    let decision = drain::decide(&drain_state(webhook, &observed, deployed, told));
+    let valid = match dereference::dereference(webhook, context).await {
+        Ok(facts) => validate::validate(webhook, &facts, &context.settings.rules).is_ok(),
+        Err(_) => false,
+    };
+    // It refuses leads in its last valid form, if this one is not.
+    accept(webhook, valid.then_some(webhook), context);
+    let observed = observe::observe(webhook, context);
+    let decision = drain::decide(&observe::drain_state(webhook, &observed, valid, context));
     let outcome = match decision {
         drain::Decision::Release => {
-            return match apply::set_finalizer(webhook, false, context).await {
+            let released = async {
+                expose::hide(webhook, context).await.map_err(|error| error.reason())?;
+                set_finalizer(webhook.as_ref(), KIND, false, context)
+                    .await
+                    .map_err(|error| reason_of(&error))
+            };
+            return match released.await {
                 Ok(()) => {
-                    context.forget(&name);
                     context.backoff.succeeded(&object(&name));
                     Action::await_change()
                 }
-                Err(error) => {
-                    context.metrics.failed(KIND, reason_of(&error).as_str());
+                Err(reason) => {
+                    context.metrics.failed(KIND, reason.as_str());
                     Action::requeue(context.backoff.failed(&object(&name)))
                 }
             };
@@ -191,52 +249,6 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
     Action::requeue(DRAIN_REQUEUE_INTERVAL)
 }
 
-/// Gives the receivers a configuration that refuses new leads. It may be impossible: a Secret is gone, or the namespace
-/// is being deleted. Then they drain with what they have.
-async fn refuse_leads(webhook: &Arc<LeadWebhook>, context: &Context) -> bool {
-    let Ok(facts) = dereference::dereference(webhook, context).await else {
-        return false;
-    };
-    let Ok(plan) = validate::validate(webhook, &facts, &context.settings.rules) else {
-        return false;
-    };
-    match apply::apply(&plan, context).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::info!(%error, "failed to tell the receivers to refuse new leads");
-            false
-        }
-    }
-}
-
-fn drain_state(webhook: &LeadWebhook, observed: &Observed, deployed: bool, told: bool) -> drain::DrainState {
-    let deleted = webhook.metadata.deletion_timestamp.as_ref().map(|t| t.0);
-    let since = deleted.map_or(0, |at| Timestamp::now().as_second() - at.as_second());
-    let last = webhook
-        .status
-        .as_ref()
-        .map(|s| s.leads.clone())
-        .unwrap_or_default();
-    drain::DrainState {
-        loss_allowed: webhook.annotations().get(ALLOW_LOSS).is_some_and(|v| v == "true"),
-        deployed,
-        receiving: observed.pods.iter().any(|pod| pod.ready),
-        now: observed
-            .figures
-            .as_ref()
-            .filter(|_| observed.unreachable.is_none() && observed.pods.iter().any(|pod| pod.ready))
-            .map(|figures| drain::Answer {
-                pending: figures.pending(),
-                suspended: figures.suspended,
-            }),
-        told,
-        last_pending: last.deliveries.pending,
-        last_accepted: last.stored.accepted,
-        since: Duration::from_secs(u64::try_from(since).unwrap_or_default()),
-        timeout: webhook.spec.drain_timeout.get(),
-    }
-}
-
 /// Writes the status if it says something new, and Events if people should hear it.
 async fn write_status(
     webhook: &Arc<LeadWebhook>,
@@ -246,28 +258,21 @@ async fn write_status(
 ) -> kube::Result<()> {
     let name = name_of(webhook.as_ref());
     let previous = known_status(webhook, &name, context);
-    let status = status::status(webhook, &previous, outcome, observed, Timestamp::now());
+    let serving = observed.receiver.as_ref();
+    let receiver = serving.and_then(|serving| context.receivers.get(&name.0, &serving.name));
+    let url = endpoints::url(webhook, receiver.as_deref());
+    let status = status::status(webhook, &previous, outcome, observed, url, Timestamp::now());
     if status == previous {
         return Ok(());
     }
-    let patch = json!({
-        "apiVersion": format!("{}/{}", leadgate_crds::GROUP, leadgate_crds::VERSION),
-        "kind": KIND,
-        "metadata": {"name": name.1, "uid": webhook.uid()},
-        "status": status,
-    });
-    let api: kube::Api<LeadWebhook> = kube::Api::namespaced(context.client.clone(), &name.0);
-    let params = PatchParams::apply(MANAGER).force();
-    let written = match api.patch_status(&name.1, &params, &Patch::Apply(&patch)).await {
-        Ok(written) => written,
-        // It is gone: nobody is left to read it.
-        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
-        Err(error) => return Err(error),
+    // It is gone: nobody is left to read it.
+    let Some(written) = patch_status(webhook.as_ref(), KIND, &status, context).await? else {
+        return Ok(());
     };
-    context.metrics.wrote(KIND, "status");
-    let version = version(written.metadata.resource_version.as_deref());
     let transitions = events::transitions(&previous.conditions, &status.conditions);
-    context.with_state(&name, |memory| memory.status = Some((version, status)));
+    context
+        .of_webhooks
+        .with(&name, |state| state.status = Some((written, status)));
     events::publish(&context.recorder, webhook.as_ref(), transitions).await;
     Ok(())
 }
@@ -275,7 +280,7 @@ async fn write_status(
 /// The newest of what the watch shows and what was written: the watch may lag behind.
 fn known_status(webhook: &LeadWebhook, name: &Name, context: &Context) -> LeadWebhookStatus {
     let shown = version(webhook.metadata.resource_version.as_deref());
-    let written = context.with_state(name, |memory| memory.status.clone());
+    let written = context.of_webhooks.with(name, |state| state.status.clone());
     match written {
         Some((at, status)) if at > shown => status,
         _ => webhook.status.clone().unwrap_or_default(),
@@ -284,4 +289,9 @@ fn known_status(webhook: &LeadWebhook, name: &Name, context: &Context) -> LeadWe
 
 fn object(name: &Name) -> String {
     format!("{KIND} {}/{}", name.0, name.1)
+}
+
+/// Whether a person gives up a webhook's leads.
+fn loss_allowed(webhook: &LeadWebhook) -> bool {
+    webhook.annotations().get(ALLOW_LOSS).is_some_and(|v| v == "true")
 }

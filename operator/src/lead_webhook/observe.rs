@@ -1,177 +1,140 @@
-//! Looks at a webhook's parts and asks its receivers, at most every 15 s.
+//! What the receivers said of a webhook, put together. Nobody is asked here: `lead_receiver` asks for all webhooks at once.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
-use kube::runtime::reflector::ObjectRef;
+use jiff::Timestamp;
 use leadgate_crds::LeadWebhook;
-use leadgate_crds::counts::ProcessCounts;
-use leadgate_crds::report::Report;
 
-use super::outcome::Observed;
-use super::waiting;
+use super::dereference::backend;
+use super::outcome::{Observed, Serving};
+use super::{drain, loss_allowed};
 use crate::context::{Context, name_of};
+use crate::lead_receiver::observe::process_counts;
 use crate::names;
-use crate::stats::{Counters, ReceiverStats, merge};
-use crate::workloads::{Name, PodState};
+use crate::stats::{WebhookStats, over_stores};
+use crate::stores::{StoreKey, Stores};
 
-/// Between two times that a webhook's receivers are asked.
-const POLL_INTERVAL: Duration = Duration::from_secs(15);
-/// After the first time that they do not work yet; then twice as long each time. Somebody waits for a new webhook.
-const FIRST_POLL_DELAY: Duration = Duration::from_secs(1);
-/// Between two times while it drains.
-const DRAIN_POLL_INTERVAL: Duration = Duration::from_secs(3);
-/// How many pods are asked at once.
-const AT_ONCE: usize = 8;
-
-/// What is seen of a webhook's parts.
-pub(super) async fn observe(webhook: &Arc<LeadWebhook>, context: &Context, draining: bool) -> Observed {
-    let name = name_of(webhook.as_ref());
-    let (namespace, webhook_name) = &name;
-    let pods = context.workloads.pods(namespace, webhook_name);
-    let managed = webhook.spec.queue.is_managed();
-    let period = if draining {
-        DRAIN_POLL_INTERVAL
-    } else {
-        period(&name, context)
-    };
-    let ready: Vec<&PodState> = pods.iter().filter(|pod| pod.ready).collect();
-    let due = context.with_state(&name, |memory| {
-        // A little early counts: timers are not exact, and a whole period would be lost.
-        let due = memory
-            .asked
-            .is_none_or(|at| at.elapsed() + Duration::from_millis(500) >= period);
-        if due && !ready.is_empty() {
-            memory.asked = Some(Instant::now());
-        }
-        due
-    });
-    if due && !ready.is_empty() {
-        ask(webhook, context, &ready).await;
-    }
-    let (figures, unreachable) = context.with_state(&name, |memory| {
-        (memory.figures.clone(), memory.unreachable.clone())
-    });
+/// What is seen of a webhook.
+pub fn observe(webhook: &LeadWebhook, context: &Context) -> Observed {
+    let id = name_of(webhook);
+    let serving = backend(webhook, context).map(|backend| backend.receiver);
+    let wanted = serving
+        .clone()
+        .unwrap_or_else(|| webhook.spec.receiver_ref.name.clone());
+    let (conditions, unreachable, sinks, unreadable) =
+        context.of_receivers.with(&(id.0.clone(), wanted.clone()), |state| {
+            let figures = state.figures.as_ref();
+            let problems = figures.iter().flat_map(|figures| &figures.problems);
+            (
+                state.conditions.clone(),
+                state.unreachable.clone(),
+                figures
+                    .map(|figures| figures.sinks.clone())
+                    .unwrap_or_default(),
+                problems
+                    .filter(|(object, _)| object.is_empty())
+                    .map(|(_, message)| message.clone())
+                    .collect(),
+            )
+        });
+    let (figures, elsewhere) = figures(webhook, &wanted, context);
     Observed {
-        rollout: context.workloads.rollout(namespace, &names::base(webhook_name)),
-        redis: context.workloads.redis(namespace).filter(|_| managed),
-        redis_pods: if managed {
-            context.workloads.pods(namespace, names::REDIS)
-        } else {
-            Vec::new()
-        },
+        receiver: serving.map(|name| Serving { name, conditions }),
         figures,
-        unreachable: unreachable.filter(|_| !ready.is_empty()),
-        pods,
+        process: process_counts(&id, context),
+        sinks,
+        elsewhere,
+        unreachable,
+        unreadable,
     }
 }
 
-/// How long after the last time a webhook's receivers are asked again.
-pub(super) fn period(name: &Name, context: &Context) -> Duration {
-    let failed_polls = context.with_state(name, |memory| memory.failed_polls);
-    match failed_polls.checked_sub(1) {
-        None => POLL_INTERVAL,
-        Some(times) => FIRST_POLL_DELAY
-            .saturating_mul(1 << times.min(4))
-            .min(POLL_INTERVAL),
-    }
-}
-
-/// Asks all pods that are ready, and remembers what they say.
-async fn ask(webhook: &Arc<LeadWebhook>, context: &Context, pods: &[&PodState]) {
-    let name = name_of(webhook.as_ref());
-    let token = match token(context, &name.0, &name.1).await {
-        Ok(token) => token,
-        Err(why) => {
-            context.with_state(&name, |memory| {
-                memory.unreachable = Some(why);
-                memory.failed_polls = memory.failed_polls.saturating_add(1);
-            });
-            return;
-        }
-    };
-    let pods: Vec<(String, String)> = pods
+/// The figures of the queue that it fills, with those of other queues that still hold leads of it; and how many pending leads
+/// those have, with the receiver that delivers them.
+fn figures(
+    webhook: &LeadWebhook,
+    serving: &str,
+    context: &Context,
+) -> (Option<WebhookStats>, Option<(i64, String)>) {
+    let id = name_of(webhook);
+    let stores = Stores::of(&context.receivers.of(&id.0));
+    let all = context.of_webhooks.with(&id, |state| state.figures.clone());
+    let mut seen: BTreeSet<StoreKey> = BTreeSet::from([stores.key(serving)]);
+    let others: Vec<(&String, &WebhookStats)> = all
         .iter()
-        .filter_map(|pod| Some((pod.uid.clone(), pod.address.clone()?)))
-        .collect();
-    let mut reports: Vec<(String, Report)> = Vec::new();
-    let mut trouble = None;
-    // In their order: the newest pod first.
-    let mut answers = futures::stream::iter(pods)
-        .map(|(uid, address)| {
-            let (receivers, token) = (Arc::clone(&context.receivers), token.clone());
-            async move { (uid, receivers.report(&address, &token).await) }
+        .filter(|(receiver, stats)| {
+            **receiver != serving && stats.kept() > 0 && seen.insert(stores.key(receiver))
         })
-        .buffered(AT_ONCE);
-    while let Some((uid, answer)) = answers.next().await {
-        match answer {
-            Ok(report) => reports.push((uid, report)),
-            Err(error) => trouble = Some(error.to_string()),
-        }
-    }
-    drop(answers);
-    let id = format!("{}/{}", name.0, name.1);
-    let changed = context.with_state(&name, |memory| {
-        let counters = memory
-            .counters
-            .get_or_insert_with(|| Counters::resume(written_counts(webhook)));
-        let merged = merge(&id, &reports, counters);
-        let well = merged.as_ref().is_some_and(|figures| figures.queue_ready);
-        memory.failed_polls = if well {
-            0
-        } else {
-            memory.failed_polls.saturating_add(1)
-        };
-        if let Some(figures) = merged {
-            memory.unreachable = None;
-            let changed = memory.figures.as_ref() != Some(&figures);
-            memory.figures = Some(figures);
-            changed
-        } else {
-            memory.unreachable = trouble.or_else(|| Some("no pod has an address".to_owned()));
-            false
-        }
-    });
-    if changed {
-        wake_sinks(webhook, context);
-    }
+        .collect();
+    let elsewhere = others
+        .iter()
+        .find(|(_, stats)| stats.pending() > 0)
+        .map(|(receiver, stats)| (stats.pending(), (*receiver).clone()));
+    let first = all.get(serving);
+    let sum = over_stores(first.into_iter().chain(others.into_iter().map(|(_, stats)| stats)));
+    (sum.filter(|_| first.is_some()), elsewhere)
 }
 
-/// Sinks show sums of what their webhooks' receivers say.
-fn wake_sinks(webhook: &LeadWebhook, context: &Context) {
+/// What decides whether a webhook that is being deleted may go.
+pub fn drain_state(
+    webhook: &LeadWebhook,
+    observed: &Observed,
+    valid: bool,
+    context: &Context,
+) -> drain::DrainState {
     let (namespace, _) = name_of(webhook);
-    let waiting = waiting::waiting(webhook, context);
-    let named = webhook.spec.sinks.iter().map(|route| &route.name);
-    for name in named.chain(waiting.keys()) {
-        // The receiver lives as long as the controller.
-        let _ = context
-            .wake_sinks
-            .unbounded_send(ObjectRef::new(name).within(&namespace));
+    let deleted = webhook.metadata.deletion_timestamp.as_ref().map(|t| t.0);
+    let since = deleted.map_or(0, |at| Timestamp::now().as_second() - at.as_second());
+    let last = webhook
+        .status
+        .as_ref()
+        .map(|s| s.leads.clone())
+        .unwrap_or_default();
+    let receiver = observed
+        .receiver
+        .as_ref()
+        .map_or_else(|| webhook.spec.receiver_ref.name.clone(), |r| r.name.clone());
+    let deployed = context
+        .workloads
+        .rollout(&namespace, &names::receiver(&receiver))
+        .is_some();
+    let ready = context
+        .workloads
+        .pods(&namespace, &receiver)
+        .iter()
+        .any(|pod| pod.ready);
+    // Pods that were asked and do not know it have taken no lead of it.
+    let unknown = context
+        .of_receivers
+        .with(&(namespace.clone(), receiver.clone()), |state| {
+            state.projected.is_some() && state.figures.is_some() && !state.dirty
+        });
+    let nothing = drain::Answer {
+        pending: 0,
+        suspended: true,
+    };
+    let timeout = context
+        .receivers
+        .get(&namespace, &receiver)
+        .map_or(Duration::ZERO, |receiver| receiver.spec.drain_timeout.get());
+    drain::DrainState {
+        loss_allowed: loss_allowed(webhook),
+        deployed,
+        receiving: ready,
+        now: observed
+            .figures
+            .as_ref()
+            .map(|figures| drain::Answer {
+                pending: figures.pending(),
+                suspended: figures.suspended,
+            })
+            .or_else(|| unknown.then_some(nothing))
+            .filter(|_| observed.unreachable.is_none() && ready),
+        told: valid || context.of_webhooks.with(&name_of(webhook), |state| state.accepted.is_some()),
+        last_pending: last.deliveries.pending,
+        last_accepted: last.stored.accepted,
+        since: Duration::from_secs(u64::try_from(since).unwrap_or_default()),
+        timeout,
     }
-}
-
-fn written_counts(webhook: &LeadWebhook) -> ProcessCounts {
-    let status = webhook.status.as_ref();
-    status.map(|status| status.leads.process).unwrap_or_default()
-}
-
-/// Read each time: a value that is not kept cannot leak, and 15 s apart it costs nothing.
-async fn token(context: &Context, namespace: &str, webhook: &str) -> Result<String, String> {
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
-    let name = names::admin(webhook);
-    let secret = api.get_opt(&name).await.map_err(|error| error.to_string())?;
-    let value = secret.and_then(|secret| secret.data?.remove("token"));
-    value
-        .and_then(|value| String::from_utf8(value.0).ok())
-        .map(|token| token.trim().to_owned())
-        .ok_or_else(|| format!("Secret {name} has no key token"))
-}
-
-/// What the receivers of a webhook said last.
-pub fn last_figures(context: &Context, namespace: &str, webhook: &str) -> Option<ReceiverStats> {
-    let name = (namespace.to_owned(), webhook.to_owned());
-    context.with_state(&name, |memory| memory.figures.clone())
 }

@@ -1,9 +1,11 @@
-//! How a reconciliation ended, and what was observed of the webhook's parts: what its status is made of.
+//! How a reconciliation ended, and what was observed of the webhook: what its status is made of.
+
+use leadgate_crds::common::Condition;
+use leadgate_crds::counts::ProcessCounts;
 
 use crate::reasons::Reason;
-use crate::stats::ReceiverStats;
+use crate::stats::{SinkFigures, WebhookStats};
 use crate::validation::ValidationError;
-use crate::workloads::{PodState, RedisState, Rollout};
 
 /// How a reconciliation ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,18 +20,29 @@ pub enum Outcome {
     Draining(bool, String),
 }
 
-/// What is seen of the webhook's parts.
+/// What is seen of the webhook.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// Its Deployment.
-    pub rollout: Option<Rollout>,
-    pub pods: Vec<PodState>,
-    /// The managed Redis; `None` when it uses its own, or there is none yet.
-    pub redis: Option<RedisState>,
-    /// The pods of the managed Redis.
-    pub redis_pods: Vec<PodState>,
-    /// What its receivers say, now or the last time.
-    pub figures: Option<ReceiverStats>,
-    /// Why they could not be asked this time.
+    /// The receiver that senders reach.
+    pub receiver: Option<Serving>,
+    /// What its receiver says, now or the last time: with leads that are still in another queue.
+    pub figures: Option<WebhookStats>,
+    /// What processes count, summed up.
+    pub process: Option<ProcessCounts>,
+    /// The sinks that it delivers to, over all webhooks that share its queue, by name.
+    pub sinks: std::collections::BTreeMap<String, SinkFigures>,
+    /// How many of its leads are still in another queue, and the receiver that delivers them.
+    pub elsewhere: Option<(i64, String)>,
+    /// Why its receiver cannot be asked.
     pub unreachable: Option<String>,
+    /// What no pod could read at all.
+    pub unreadable: Vec<String>,
+}
+
+/// The receiver that senders reach.
+#[derive(Clone, Debug, Default)]
+pub struct Serving {
+    pub name: String,
+    /// What its status says; empty: nothing yet.
+    pub conditions: Vec<Condition>,
 }

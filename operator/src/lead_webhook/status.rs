@@ -1,16 +1,14 @@
 //! What became of a webhook -> its status. Pure.
 
 use jiff::Timestamp;
-use kube::ResourceExt as _;
 use leadgate_crds::LeadWebhook;
+use leadgate_crds::counts::ProcessCounts;
 use leadgate_crds::lead_webhook::{LeadWebhookStatus, LeadWebhookStatusLeads};
 
 use super::conditions as judged;
-use super::endpoints;
 use super::outcome::{Observed, Outcome};
 use crate::conditions::conditions;
-use crate::names;
-use crate::stats::ReceiverStats;
+use crate::stats::WebhookStats;
 
 /// The status; `previous` gives what stays.
 pub fn status(
@@ -18,20 +16,20 @@ pub fn status(
     previous: &LeadWebhookStatus,
     outcome: &Outcome,
     observed: &Observed,
+    url: Option<String>,
     now: Timestamp,
 ) -> LeadWebhookStatus {
     let generation = webhook.metadata.generation.unwrap_or_default();
     let mut status = LeadWebhookStatus {
         observed_generation: generation,
-        url: Some(endpoints::url(webhook)),
-        replicas: observed.rollout.as_ref().map_or(0, |rollout| rollout.replicas),
-        selector: Some(names::selector_text(&webhook.name_any())),
+        url: url.or_else(|| previous.url.clone()),
+        receiver: observed.receiver.as_ref().map(|receiver| receiver.name.clone()),
         conditions: Vec::new(),
         sink_names: Some(sink_names(webhook)),
         ..previous.clone()
     };
     if let Some(figures) = &observed.figures {
-        count(&mut status, figures);
+        count(&mut status, figures, observed.process);
     }
     let named = judged::states(webhook, &status, outcome, observed);
     status.conditions = conditions(named, &previous.conditions, generation, now);
@@ -43,15 +41,14 @@ fn sink_names(webhook: &LeadWebhook) -> String {
     names.join(",")
 }
 
-fn count(status: &mut LeadWebhookStatus, figures: &ReceiverStats) {
+fn count(status: &mut LeadWebhookStatus, figures: &WebhookStats, process: Option<ProcessCounts>) {
     status.leads = LeadWebhookStatusLeads {
         stored: figures.stored,
-        process: figures.process,
+        process: process.unwrap_or(status.leads.process),
         deliveries: figures.routes.iter().map(|route| route.deliveries).sum(),
         last_accepted_time: figures.last_accepted.clone(),
     };
     status.sinks.clone_from(&figures.routes);
-    status.queue_used = figures.queue_used.map(|percent| format!("{percent}%"));
     status.success_rate = success_rate(
         status.leads.deliveries.delivered,
         status.leads.deliveries.dead.saturating_add(figures.discarded),

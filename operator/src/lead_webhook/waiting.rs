@@ -14,9 +14,17 @@ pub type Waiting = BTreeMap<String, i64>;
 
 /// From what the receivers said last; before they were asked, from what the status says.
 pub fn waiting(webhook: &LeadWebhook, context: &Context) -> Waiting {
-    let said = context.with_state(&name_of(webhook), |memory| {
-        let figures = memory.figures.as_ref()?;
-        Some(of(webhook, &figures.routes))
+    let said = context.of_webhooks.with(&name_of(webhook), |state| {
+        let mut all = state.figures.values().map(|stats| of(webhook, &stats.routes));
+        let mut sum = all.next()?;
+        // Receivers that share a queue say the same.
+        for more in all {
+            for (sink, leads) in more {
+                let known = sum.entry(sink).or_default();
+                *known = leads.max(*known);
+            }
+        }
+        Some(sum)
     });
     said.unwrap_or_else(|| {
         let written = webhook.status.as_ref().map(|status| status.sinks.as_slice());

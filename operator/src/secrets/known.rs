@@ -1,7 +1,8 @@
-//! What is known of Secrets: never a value. Of each key only whether it holds something, and whether that is worth
-//! protecting, for as long as the Secret's resource version stays.
+//! What is known of Secrets that resources name, for as long as the Secret's resource version stays. Their values are kept,
+//! because receivers get copies of the named keys, and shown nowhere.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::Secret;
@@ -33,6 +34,32 @@ impl Content {
     }
 }
 
+/// The value of a key, which no log and no message shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Value(Vec<u8>);
+
+impl Value {
+    pub fn new(value: impl Into<Vec<u8>>) -> Self {
+        Self(value.into())
+    }
+
+    /// What is copied to receivers.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// What the value is worth.
+    pub fn content(&self) -> Content {
+        Content::of(&self.0)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// What is kept of a Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -41,7 +68,7 @@ pub struct Seen {
     /// Whether it carries the label `leadgate.dev/use: "true"`.
     pub labelled: bool,
     /// The keys that hold something.
-    pub keys: BTreeMap<String, Content>,
+    pub keys: BTreeMap<String, Value>,
 }
 
 impl From<&Secret> for Seen {
@@ -54,7 +81,7 @@ impl From<&Secret> for Seen {
                 .iter()
                 .flatten()
                 .filter(|(_, value)| !value.0.is_empty())
-                .map(|(key, value)| (key.clone(), Content::of(&value.0)))
+                .map(|(key, value)| (key.clone(), Value(value.0.clone())))
                 .collect(),
         }
     }

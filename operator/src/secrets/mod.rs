@@ -5,5 +5,5 @@ mod known;
 mod references;
 pub mod rules;
 
-pub use known::{Content, Found, Secrets, Seen};
-pub use references::{infrastructure_secrets, of_sink, of_webhook, proofs};
+pub use known::{Content, Found, Secrets, Seen, Value};
+pub use references::proofs;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use leadgate_crds::SecretReference;
 
-use super::{Content, Found, Seen};
+use super::{Content, Found, Seen, Value};
 use crate::names::{self, USE};
 use crate::reasons::Reason;
 use crate::validation::{ErrorScope, ValidationError};
@@ -90,7 +90,7 @@ fn mistake(
             ),
         ));
     }
-    match secret.keys.get(key) {
+    match secret.keys.get(key).map(Value::content) {
         None => Some((
             Reason::SecretKeyMissing,
             format!(
@@ -113,7 +113,7 @@ fn mistake(
 pub fn notes<'a>(proofs: impl Iterator<Item = &'a SecretReference>, found: &Found) -> Vec<ValidationError> {
     let short = |reference: &&SecretReference| {
         let secret = found.get(&reference.name).and_then(Option::as_deref);
-        secret.and_then(|secret| secret.keys.get(&reference.key)) == Some(&Content::Short)
+        secret.and_then(|secret| Some(secret.keys.get(&reference.key)?.content())) == Some(Content::Short)
     };
     proofs
         .filter(short)

@@ -1,17 +1,19 @@
-//! The watches of the two resources themselves: what a change of one wakes.
+//! The watches of the resources themselves: what a change of one wakes.
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use kube::Resource;
-use kube::runtime::reflector::{ObjectRef, store::Writer};
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{Predicate as _, WatchStreamExt as _, predicates, watcher as watch};
-use leadgate_crds::{CrmSink, LeadWebhook};
+use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use serde::de::DeserializeOwned;
 
 use crate::context::{Context, name_of};
+use crate::kinds::Kind;
 use crate::lead_webhook::waiting::feeds;
 use crate::names;
 
@@ -61,44 +63,47 @@ where
         .predicate_filter(what, kube::runtime::PredicateConfig::default())
 }
 
-/// A webhook concerns the sinks that it names, and webhooks with the same path.
+/// A webhook concerns the receivers, the sinks that it names, and webhooks with the same path.
 pub(crate) fn webhook_changed(context: &Context, event: &Event<LeadWebhook>) {
     let (webhook, gone) = match event {
         Event::Apply(webhook) | Event::InitApply(webhook) => (webhook, false),
         Event::Delete(webhook) => (webhook, true),
-        Event::Init | Event::InitDone => return,
+        Event::Init => return,
+        Event::InitDone => {
+            refresh_all(context);
+            return;
+        }
     };
     let (namespace, name) = name_of(webhook);
     // A status that was written says what the generation was: nothing else has changed.
     let observed = webhook.status.as_ref().map(|status| status.observed_generation);
-    if !gone && observed == webhook.metadata.generation {
+    if !gone && observed == webhook.metadata.generation && webhook.metadata.deletion_timestamp.is_none() {
         return;
     }
-    for sink in context
-        .sinks
-        .state_filter(|sink: &CrmSink| sink.metadata.namespace.as_deref() == Some(namespace.as_str()))
-    {
-        let (_, sink) = name_of(sink.as_ref());
-        // The receivers of both channels live as long as the controllers.
-        let _ = context
-            .wake_sinks
-            .unbounded_send(ObjectRef::new(&sink).within(&namespace));
+    if matches!(event, Event::InitApply(_)) {
+        return;
+    }
+    if gone {
+        context.of_webhooks.forget(&(namespace.clone(), name.clone()));
+        context.configuration_changed(&namespace);
+    }
+    context.refresh_receivers(&namespace);
+    let sinks = webhook.spec.sinks.iter().map(|route| &route.name);
+    let status = webhook.status.iter().flat_map(|status| &status.sinks);
+    for sink in sinks.chain(status.map(|route| &route.name)) {
+        context.wake_sink(&namespace, sink);
     }
     let path = names::path(webhook);
     let same_path = context.webhooks.state_filter(|other: &LeadWebhook| {
         names::path(other) == path && name_of(other) != (namespace.clone(), name.clone())
     });
     for other in same_path {
-        let _ = context
-            .wake_webhooks
-            .unbounded_send(ObjectRef::from_obj(other.as_ref()));
-    }
-    if gone {
-        context.forget(&(namespace, name));
+        let (namespace, name) = name_of(other.as_ref());
+        context.wake_webhook(&namespace, &name);
     }
 }
 
-/// A sink concerns the webhooks that name it or whose leads wait for it.
+/// A sink concerns the webhooks that name it or whose leads wait for it, and with them their receivers.
 pub(crate) fn sink_changed(context: &Context, event: &Event<CrmSink>) {
     let (Event::Apply(sink) | Event::Delete(sink)) = event else {
         return;
@@ -109,10 +114,38 @@ pub(crate) fn sink_changed(context: &Context, event: &Event<CrmSink>) {
         return;
     }
     let (namespace, name) = name_of(sink);
+    if gone {
+        context.of_sinks.forget(&(namespace.clone(), name.clone()));
+        context.configuration_changed(&namespace);
+    }
     let users = context.webhooks_of(&namespace, |webhook| feeds(webhook, &name, context));
     for user in users {
-        let _ = context
-            .wake_webhooks
-            .unbounded_send(ObjectRef::from_obj(user.as_ref()));
+        context.wake_webhook(&namespace, &name_of(user.as_ref()).1);
+    }
+}
+
+/// A receiver concerns the others of its namespace, with which it shares a queue, and its webhooks.
+pub(crate) fn receiver_changed(context: &Context, event: &Event<LeadReceiver>) {
+    match event {
+        Event::Apply(receiver) | Event::Delete(receiver) => {
+            context.refresh_receivers(&name_of(receiver).0);
+        }
+        Event::InitDone => refresh_all(context),
+        Event::Init | Event::InitApply(_) => {}
+    }
+}
+
+/// The receivers of every namespace that has a webhook or a receiver.
+fn refresh_all(context: &Context) {
+    let webhooks = context.webhooks.state();
+    let receivers = context.receivers.existing();
+    let namespaces: HashSet<String> = webhooks
+        .iter()
+        .map(|webhook| name_of(webhook.as_ref()).0)
+        .chain(receivers.iter().map(|receiver| name_of(receiver.as_ref()).0))
+        .chain(context.index.namespaces(Kind::Deployment))
+        .collect();
+    for namespace in namespaces {
+        context.refresh_receivers(&namespace);
     }
 }

@@ -14,7 +14,6 @@ use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ObjectMeta;
 use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Api, Resource};
@@ -26,9 +25,8 @@ use tokio_util::sync::CancellationToken;
 use crate::context::{Context, name_of};
 use crate::index::Live;
 use crate::kinds::Kind;
-use crate::lead_webhook::waiting::feeds;
+use crate::lead_webhook::waiting;
 use crate::names;
-use crate::secrets;
 use crate::workloads::Name;
 
 /// How many watches [`start`] starts.
@@ -162,29 +160,54 @@ fn child_seen(context: &Context, kind: Kind, meta: &ObjectMeta) {
     let changed = known.is_none_or(|known| known.stamp != live.stamp && known.version < live.version);
     context.index.seen(key, live);
     if changed {
-        wake_owners(context, meta);
+        wake_owners(context, kind, meta);
     }
 }
 
 fn child_gone(context: &Context, kind: Kind, meta: &ObjectMeta) {
     context.index.gone(&key(kind, meta));
-    wake_owners(context, meta);
+    wake_owners(context, kind, meta);
 }
 
-fn wake_owners(context: &Context, meta: &ObjectMeta) {
+/// Its owners; the receiver that its labels name, if nobody owns it; every receiver, if it is the managed Redis's.
+fn wake_owners(context: &Context, kind: Kind, meta: &ObjectMeta) {
     let namespace = meta.namespace.clone().unwrap_or_default();
     for owner in meta.owner_references.iter().flatten() {
-        if owner.kind == "LeadWebhook" {
-            wake(context, &namespace, &owner.name);
+        match owner.kind.as_str() {
+            "LeadWebhook" => context.wake_webhook(&namespace, &owner.name),
+            "LeadReceiver" => wake_receiver(context, kind, &namespace, &owner.name),
+            _ => {}
         }
+    }
+    if meta.owner_references.iter().flatten().next().is_some() {
+        return;
+    }
+    let label = |name: &str| meta.labels.as_ref()?.get(name).map(String::as_str);
+    match (label(names::COMPONENT), label(names::INSTANCE)) {
+        (Some("receiver"), Some(name)) => {
+            if kind == Kind::Deployment {
+                context.refresh_receivers(&namespace);
+            }
+            wake_receiver(context, kind, &namespace, name);
+        }
+        (Some("redis"), _) => wake_receivers(context, &namespace),
+        _ => {}
     }
 }
 
-fn wake(context: &Context, namespace: &str, webhook: &str) {
-    // The receiver lives as long as the controller.
-    let _ = context
-        .wake_webhooks
-        .unbounded_send(ObjectRef::new(webhook).within(namespace));
+/// What its pods read may have been changed by somebody else.
+fn wake_receiver(context: &Context, kind: Kind, namespace: &str, name: &str) {
+    if matches!(kind, Kind::ConfigMap | Kind::Secret) {
+        let name = (namespace.to_owned(), name.to_owned());
+        context.of_receivers.with(&name, |state| state.dirty = true);
+    }
+    context.wake_receiver(namespace, name);
+}
+
+fn wake_receivers(context: &Context, namespace: &str) {
+    for receiver in context.receivers.of(namespace) {
+        context.wake_receiver(namespace, &name_of(receiver.as_ref()).1);
+    }
 }
 
 struct Deployments;
@@ -197,7 +220,7 @@ impl Follower<Deployment> for Deployments {
         let changed = before != context.workloads.rollout(&namespace, &name);
         child_seen(context, Kind::Deployment, &object.metadata);
         if changed {
-            wake_owners(context, &object.metadata);
+            wake_owners(context, Kind::Deployment, &object.metadata);
         }
     }
 
@@ -222,7 +245,7 @@ impl Follower<StatefulSet> for StatefulSets {
         let changed = before != context.workloads.redis(&namespace);
         child_seen(context, Kind::StatefulSet, &object.metadata);
         if changed {
-            wake_owners(context, &object.metadata);
+            wake_receivers(context, &namespace);
         }
     }
 
@@ -245,11 +268,9 @@ impl Pods {
             return;
         };
         if owner == names::REDIS {
-            for webhook in context.webhooks_of(&namespace, |webhook| webhook.spec.queue.is_managed()) {
-                wake(context, &namespace, &name_of(webhook.as_ref()).1);
-            }
+            wake_receivers(context, &namespace);
         } else {
-            wake(context, &namespace, &owner);
+            context.wake_receiver(&namespace, &owner);
         }
     }
 }
@@ -293,26 +314,33 @@ impl Follower<PartialObjectMeta<Secret>> for AllSecrets {
     }
 }
 
-/// The sinks and webhooks that name a Secret, and the webhooks that deliver to such a sink.
+/// The sinks, receivers and webhooks that name a Secret, and the webhooks that deliver to such a sink.
 fn wake_users(context: &Context, namespace: &str, secret: &str) {
+    if names::is_own_secret(secret) {
+        return;
+    }
     let names = |references: Vec<SecretReference>| references.iter().any(|r| r.name == secret);
     let sinks = context.sinks.state_filter(|sink: &CrmSink| {
-        sink.metadata.namespace.as_deref() == Some(namespace) && names(secrets::of_sink(&sink.spec))
+        sink.metadata.namespace.as_deref() == Some(namespace) && names(sink.spec.secret_refs())
     });
     let mut concerned = HashSet::new();
     for sink in &sinks {
         let (_, name) = name_of(sink.as_ref());
-        let _ = context
-            .wake_sinks
-            .unbounded_send(ObjectRef::new(&name).within(namespace));
+        context.wake_sink(namespace, &name);
         concerned.insert(name);
     }
     let webhooks = context.webhooks_of(namespace, |webhook: &LeadWebhook| {
-        names(secrets::of_webhook(&webhook.spec))
-            || names(secrets::infrastructure_secrets(&webhook.spec))
-            || concerned.iter().any(|sink| feeds(webhook, sink, context))
+        names(webhook.spec.secret_refs()) || concerned.iter().any(|sink| waiting::names(webhook, sink))
     });
-    for webhook in webhooks {
-        wake(context, namespace, &name_of(webhook.as_ref()).1);
+    for webhook in &webhooks {
+        context.wake_webhook(namespace, &name_of(webhook.as_ref()).1);
+    }
+    if !webhooks.is_empty() || !concerned.is_empty() {
+        context.configuration_changed(namespace);
+    }
+    for receiver in context.receivers.of(namespace) {
+        if names(receiver.spec.secret_refs()) {
+            context.wake_receiver(namespace, &name_of(receiver.as_ref()).1);
+        }
     }
 }

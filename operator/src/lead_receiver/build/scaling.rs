@@ -3,15 +3,16 @@
 use kube::ResourceExt as _;
 use serde_json::json;
 
+use super::Plan;
 use super::deployment::REPLICAS;
-use super::object::{base, object};
+use super::object::object;
 use crate::kinds::{Desired, Kind};
-use crate::lead_webhook::validate::Plan;
 use crate::names;
 
 /// With one pod it would block every drain of its node.
 pub(super) fn budget(plan: &Plan) -> Option<Desired> {
-    let receiver = &plan.webhook.spec.receiver;
+    let receiver = &plan.receiver.spec;
+    let name = plan.receiver.name_any();
     let fewest = receiver.autoscaling.as_ref().map_or_else(
         || receiver.replicas.unwrap_or(REPLICAS),
         |autoscaling| autoscaling.min_replicas,
@@ -19,18 +20,19 @@ pub(super) fn budget(plan: &Plan) -> Option<Desired> {
     (fewest > 1).then(|| {
         let body = json!({"spec": {
             "maxUnavailable": 1,
-            "selector": {"matchLabels": names::selector(&plan.webhook.name_any())},
+            "selector": {"matchLabels": names::selector(&name)},
             // A pod that does not get ready must not keep a node from being drained.
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         }});
-        object(plan, Kind::PodDisruptionBudget, base(plan), body)
+        object(plan, Kind::PodDisruptionBudget, names::receiver(&name), body)
     })
 }
 
 pub(super) fn autoscaler(plan: &Plan) -> Option<Desired> {
-    let wanted = plan.webhook.spec.receiver.autoscaling.as_ref()?;
+    let wanted = plan.receiver.spec.autoscaling.as_ref()?;
+    let name = names::receiver(&plan.receiver.name_any());
     let body = json!({"spec": {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": base(plan)},
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
         "minReplicas": wanted.min_replicas,
         "maxReplicas": wanted.max_replicas,
         "metrics": [{"type": "Resource", "resource": {
@@ -38,5 +40,5 @@ pub(super) fn autoscaler(plan: &Plan) -> Option<Desired> {
             "target": {"type": "Utilization", "averageUtilization": wanted.target_cpu},
         }}],
     }});
-    Some(object(plan, Kind::HorizontalPodAutoscaler, base(plan), body))
+    Some(object(plan, Kind::HorizontalPodAutoscaler, name, body))
 }

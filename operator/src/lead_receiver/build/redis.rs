@@ -1,28 +1,34 @@
 //! The managed Redis of a namespace.
 
-use leadgate_crds::lead_webhook::Durability;
+use leadgate_crds::lead_receiver::Durability;
 use serde_json::{Value, json};
 
-use super::object::{desired, reference};
+use super::object::desired;
 use crate::context::Settings;
 use crate::kinds::{Desired, Kind};
-use crate::lead_webhook::validate::{RedisPlan, bytes};
+use crate::lead_receiver::validate::{RedisPlan, max_memory};
 use crate::names;
+
+/// The kinds of the objects that a Redis consists of.
+pub const KINDS: [Kind; 4] = [
+    Kind::Secret,
+    Kind::Service,
+    Kind::NetworkPolicy,
+    Kind::StatefulSet,
+];
 
 /// The user of the official image.
 const USER: i64 = 999;
 const PORT: u16 = 6379;
 
-/// Everything but the password, which is made once. All webhooks that use it own it, so that it goes with the last of
-/// them; its volume stays.
+/// Everything but the password, which is made once. Nobody owns it: the operator removes it when no receiver uses it any
+/// more; its volume stays.
 pub fn redis(namespace: &str, plan: &RedisPlan, settings: &Settings) -> Vec<Desired> {
     let object = |kind: Kind, body: Value| {
-        let owners: Vec<Value> = plan.owners.iter().map(reference).collect();
         let metadata = json!({
             "name": names::REDIS,
             "namespace": namespace,
             "labels": names::redis_labels(),
-            "ownerReferences": owners,
         });
         desired(kind, names::REDIS.to_owned(), &metadata, body)
     };
@@ -82,17 +88,6 @@ fn stateful_set(plan: &RedisPlan, settings: &Settings) -> Value {
             "spec": claim,
         }],
     }})
-}
-
-/// What leads may fill, in bytes. The rest is for what delivery writes while the store is full, for buffers, and for pages
-/// that change while a child process rewrites the append-only file: Redis is refused a lead rather than killed.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a quantity of memory is positive and far below 2^53"
-)]
-fn max_memory(limit: &str) -> u64 {
-    (bytes(limit) * 0.6) as u64
 }
 
 fn pod(plan: &RedisPlan, settings: &Settings) -> Value {

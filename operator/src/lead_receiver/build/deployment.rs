@@ -1,15 +1,17 @@
 //! The Deployment of the receivers.
 
 use kube::ResourceExt as _;
-use leadgate_crds::lead_webhook::{PodTemplate, QueueMode};
+use leadgate_crds::lead_receiver::PodTemplate;
 use serde_json::{Map, Value, json};
 
-use super::object::{base, object};
+use super::Plan;
+use super::object::object;
 use crate::context::Settings;
 use crate::kinds::{Desired, Kind};
-use crate::lead_webhook::validate::Plan;
+use crate::lead_receiver::projection::SHARDS;
 use crate::names;
 use crate::receivers::ADMIN_PORT;
+use crate::stores::StoreKey;
 
 /// The user of the receivers' image; it owns nothing.
 const USER: i64 = 65532;
@@ -17,34 +19,32 @@ const USER: i64 = 65532;
 const GRACE_SECONDS: i64 = 40;
 /// A pod that is to stop is still sent requests until every node and edge has heard of it.
 const EDGE_SECONDS: i64 = 5;
-/// How many pods there are unless the webhook says otherwise.
+/// How many pods there are unless the receiver says otherwise.
 pub(super) const REPLICAS: i32 = 2;
 
 const MANIFESTS: &str = "/etc/leadgate/manifests";
-const SECRETS: &str = "/etc/leadgate/secrets";
 const ADMIN: &str = "/etc/leadgate/admin";
 const TLS: &str = "/etc/leadgate/tls";
 const CLIENT_CA: &str = "/etc/leadgate/client-ca";
 
 /// The port that senders reach: 8443 when the pods terminate TLS, else 8080.
 pub(super) fn port(plan: &Plan) -> (u16, &'static str) {
-    if plan.webhook.spec.receiver.tls.is_some() {
+    if plan.receiver.spec.tls.is_some() {
         (8443, "https")
     } else {
         (8080, "http")
     }
 }
 
-pub(super) fn deployment(plan: &Plan, settings: &Settings, checksum: &str) -> Desired {
-    let webhook = &plan.webhook;
-    let receiver = &webhook.spec.receiver;
-    let name = webhook.name_any();
+pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Desired {
+    let receiver = &plan.receiver.spec;
+    let name = plan.receiver.name_any();
     let given = receiver.pod_template.clone().unwrap_or_default();
     let mut labels = given.labels.clone();
     labels.extend(names::labels(&name));
     let mut annotations = given.annotations.clone();
-    annotations.insert(names::CHECKSUM.to_owned(), checksum.to_owned());
-    annotations.insert(names::WEBHOOK.to_owned(), name.clone());
+    annotations.insert(names::RECEIVER.to_owned(), name.clone());
+    annotations.insert(names::STORE.to_owned(), plan.store.to_string());
     let mut spec = json!({
         "revisionHistoryLimit": 3,
         "progressDeadlineSeconds": 600,
@@ -64,12 +64,17 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings, checksum: &str) -> De
             json!(receiver.replicas.unwrap_or(REPLICAS)),
         );
     }
-    object(plan, Kind::Deployment, base(plan), json!({"spec": spec}))
+    object(
+        plan,
+        Kind::Deployment,
+        names::receiver(&name),
+        json!({"spec": spec}),
+    )
 }
 
 fn pod(plan: &Plan, settings: &Settings, given: &PodTemplate) -> Value {
     let mut pod = json!({
-        "serviceAccountName": base(plan),
+        "serviceAccountName": names::receiver(&plan.receiver.name_any()),
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
@@ -117,9 +122,8 @@ fn container(plan: &Plan, settings: &Settings) -> Value {
         "limits": {"memory": "512Mi"},
     });
     let resources = plan
-        .webhook
-        .spec
         .receiver
+        .spec
         .resources
         .as_ref()
         .map_or(default, |resources| json!(resources));
@@ -150,7 +154,7 @@ fn arguments(plan: &Plan) -> Vec<String> {
     let (port, _) = port(plan);
     let mut arguments = vec![
         format!("--manifests={MANIFESTS}"),
-        format!("--secrets={SECRETS}"),
+        format!("--receiver={}", plan.receiver.name_any()),
         format!("--listen=0.0.0.0:{port}"),
         format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
         format!("--admin-token-file={ADMIN}/token"),
@@ -158,10 +162,10 @@ fn arguments(plan: &Plan) -> Vec<String> {
         // A Redis may serve several namespaces: none sees another's leads.
         format!(
             "--queue-prefix=leadgate-{}",
-            plan.webhook.namespace().unwrap_or_default()
+            plan.receiver.namespace().unwrap_or_default()
         ),
     ];
-    if let Some(tls) = &plan.webhook.spec.receiver.tls {
+    if let Some(tls) = &plan.receiver.spec.tls {
         arguments.push(format!("--tls-cert={TLS}/tls.crt"));
         arguments.push(format!("--tls-key={TLS}/tls.key"));
         if tls.client_ca_secret_ref.is_some() {
@@ -175,12 +179,12 @@ fn arguments(plan: &Plan) -> Vec<String> {
 
 /// The store's URL holds a password: it comes from a Secret and stands in no argument.
 fn queue(plan: &Plan) -> Value {
-    match plan.webhook.spec.queue.mode() {
-        QueueMode::Own(redis) => json!([{
+    match &plan.store {
+        StoreKey::Own { secret, key } => json!([{
             "name": "LEADGATE_QUEUE",
-            "valueFrom": {"secretKeyRef": {"name": redis.url_secret_ref.name, "key": redis.url_secret_ref.key}},
+            "valueFrom": {"secretKeyRef": {"name": secret, "key": key}},
         }]),
-        QueueMode::Managed => json!([
+        StoreKey::Managed => json!([
             {
                 "name": "LEADGATE_REDIS_PASSWORD",
                 "valueFrom": {"secretKeyRef": {"name": names::REDIS, "key": "password"}},
@@ -197,10 +201,9 @@ fn mounts(plan: &Plan) -> Value {
     let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path, "readOnly": true});
     let mut mounts = vec![
         mount("manifests", MANIFESTS),
-        mount("secrets", SECRETS),
         mount("admin", ADMIN),
     ];
-    if let Some(tls) = &plan.webhook.spec.receiver.tls {
+    if let Some(tls) = &plan.receiver.spec.tls {
         mounts.push(mount("tls", TLS));
         if tls.client_ca_secret_ref.is_some() {
             mounts.push(mount("client-ca", CLIENT_CA));
@@ -210,28 +213,21 @@ fn mounts(plan: &Plan) -> Value {
 }
 
 fn volumes(plan: &Plan) -> Value {
-    // One volume for all Secrets: what changes together is swapped together.
-    let sources: Vec<Value> = plan
-        .files
-        .iter()
-        .map(|(secret, keys)| {
-            let items: Vec<Value> = keys
-                .iter()
-                .map(|key| json!({"key": key, "path": format!("{secret}/{key}")}))
-                .collect();
-            json!({"secret": {"name": secret, "items": items}})
-        })
-        .collect();
+    let name = plan.receiver.name_any();
+    // One volume: what changes together is swapped together. Of the ConfigMaps only those exist that hold something.
+    let configs = (0..SHARDS)
+        .map(|n| json!({"configMap": {"name": names::config(&name, n), "optional": true}}));
+    let secrets = json!({"secret": {"name": names::secrets(&name)}});
+    let sources: Vec<Value> = configs.chain([secrets]).collect();
     let mut volumes = vec![
-        json!({"name": "manifests", "configMap": {"name": base(plan), "defaultMode": 0o440}}),
-        json!({"name": "secrets", "projected": {"defaultMode": 0o440, "sources": sources}}),
+        json!({"name": "manifests", "projected": {"defaultMode": 0o440, "sources": sources}}),
         json!({"name": "admin", "secret": {
-            "secretName": names::admin(&plan.webhook.name_any()),
+            "secretName": names::admin(&name),
             "defaultMode": 0o440,
             "items": [{"key": "token", "path": "token"}],
         }}),
     ];
-    if let Some(tls) = &plan.webhook.spec.receiver.tls {
+    if let Some(tls) = &plan.receiver.spec.tls {
         volumes.push(json!({"name": "tls", "secret": {
             "secretName": tls.secret_ref.name,
             "defaultMode": 0o440,
@@ -259,7 +255,7 @@ fn spread(plan: &Plan, given: &PodTemplate) -> Value {
             "maxSkew": 1,
             "topologyKey": key,
             "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": names::selector(&plan.webhook.name_any())},
+            "labelSelector": {"matchLabels": names::selector(&plan.receiver.name_any())},
         })
     };
     json!([

@@ -1,0 +1,254 @@
+//! The objects of a receiver -> the cluster.
+
+use std::time::Instant;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{ObjectMeta, Patch, PatchParams};
+use kube::{Api, ResourceExt as _};
+use leadgate_crds::{GROUP, LeadReceiver, VERSION};
+use serde_json::json;
+
+use super::build::{self, Built};
+use super::dereference::Dereferenced;
+use super::projection::{Earlier, Forms, Projected, SHARDS, project};
+use super::replicas::hand_over;
+use super::validate::{Plan, RedisPlan};
+use crate::apply::{ApplyError, Ownership, create_secret, ensure, random_key, remove, secret};
+use crate::context::{Context, name_of};
+use crate::kinds::Kind;
+use crate::names::{self, CONFIG};
+use crate::stores::{StoreKey, Stores};
+use crate::workloads::Name;
+
+/// How often pods are told to look at one configuration. Afterwards they find it by themselves, within a minute or two.
+const MAX_TOLD: u32 = 8;
+
+fn ownership<'a>(receiver: &'a LeadReceiver, name: &'a str) -> Ownership<'a> {
+    Ownership::To {
+        kind: "LeadReceiver",
+        name,
+        uid: receiver.metadata.uid.as_deref(),
+    }
+}
+
+/// Makes everything that the plan asks for, and removes what it no longer asks for.
+pub async fn apply(plan: &Plan, context: &Context) -> Result<(), ApplyError> {
+    let receiver = plan.receiver.as_ref();
+    let (namespace, name) = name_of(receiver);
+    let belongs = ownership(receiver, &name);
+    if let Some(redis) = &plan.redis {
+        apply_redis(&namespace, redis, context).await?;
+    }
+    admin_token(receiver, context, belongs).await?;
+    let Built { objects, absent } = build::build(plan, &context.settings);
+    for object in &objects {
+        if object.kind == Kind::Deployment {
+            hand_over(context, &namespace, object).await?;
+        }
+        ensure(context, &namespace, object, belongs).await?;
+    }
+    for (kind, name) in &absent {
+        remove(context, &namespace, *kind, name, belongs).await?;
+    }
+    Ok(())
+}
+
+/// Writes what the pods are to run. Says whether anything has changed.
+pub async fn configure(
+    receiver: &LeadReceiver,
+    forms: &Forms,
+    context: &Context,
+) -> Result<bool, ApplyError> {
+    let (namespace, name) = name_of(receiver);
+    let projection = project(forms);
+    let belongs = ownership(receiver, &name);
+    let mut changed = false;
+    for (object, holds_something) in build::config::config(receiver, &projection) {
+        let key = (object.kind, namespace.clone(), object.name.clone());
+        if holds_something || context.index.get(&key).is_some() {
+            changed |= ensure(context, &namespace, &object, belongs).await?;
+        }
+    }
+    let projected = Projected {
+        digest: projection.digest(),
+        too_large: projection.too_large,
+        told: 0,
+    };
+    let key = (namespace.clone(), name);
+    let told_of = context.of_receivers.with(&key, |state| {
+        let before = state.projected.replace(projected.clone());
+        if changed {
+            // They are asked soon whether they run it; at once it would be too early.
+            state.failed_polls = 1;
+            if let Some((at, _)) = &mut state.asked {
+                *at = Instant::now();
+            }
+        } else if let (Some(before), Some(now)) = (&before, &mut state.projected) {
+            now.told = before.told;
+        }
+        let all = before.map(|before| before.too_large).unwrap_or_default();
+        all.into_iter()
+            .chain(projected.too_large.iter().cloned())
+            .collect::<Vec<_>>()
+    });
+    for webhook in told_of.iter().filter_map(|what| what.strip_prefix("LeadWebhook ")) {
+        context.wake_webhook(&namespace, webhook);
+    }
+    Ok(changed)
+}
+
+/// Makes the kubelets refresh the volumes of the pods at once: a changed annotation of a pod does. Without it they look about
+/// once a minute.
+pub async fn tell_pods(receiver: &LeadReceiver, context: &Context) {
+    let (namespace, name) = name_of(receiver);
+    let key = (namespace.clone(), name.clone());
+    let value = context.of_receivers.with(&key, |state| {
+        let projected = state.projected.as_mut()?;
+        if projected.told >= MAX_TOLD {
+            return None;
+        }
+        projected.told += 1;
+        Some(format!("{}.{}", projected.digest, projected.told))
+    });
+    let Some(value) = value else { return };
+    let api: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
+    let patch = json!({"metadata": {"annotations": {CONFIG: value}}});
+    for pod in context.workloads.pods(&namespace, &name) {
+        match api
+            .patch_metadata(&pod.name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+        {
+            Ok(_) => context.metrics.wrote("Pod", "patch"),
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => {
+                tracing::warn!(namespace, pod = pod.name, %error, "failed to annotate a pod; it finds its configuration later");
+            }
+        }
+    }
+}
+
+/// The last valid form of what is invalid now, as an earlier operator wrote it.
+pub async fn recover(receiver: &LeadReceiver, context: &Context) -> Result<(), ApplyError> {
+    let (namespace, name) = name_of(receiver);
+    let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
+    let mut earlier = Earlier::default();
+    for n in 0..SHARDS {
+        let map = names::config(&name, n);
+        if context
+            .index
+            .get(&(Kind::ConfigMap, namespace.clone(), map.clone()))
+            .is_none()
+        {
+            continue;
+        }
+        let found = api
+            .get_opt(&map)
+            .await
+            .map_err(|error| crate::apply::failed(Kind::ConfigMap, &map, error))?;
+        earlier.read(found.iter().flat_map(|map| map.data.iter().flatten().map(|(_, text)| text)));
+    }
+    for webhook in earlier.webhooks {
+        context.of_webhooks.with(&(namespace.clone(), webhook.name_any()), |state| {
+            state.accepted.get_or_insert_with(|| webhook.into());
+        });
+    }
+    for sink in earlier.sinks {
+        context.of_sinks.with(&(namespace.clone(), sink.name_any()), |state| {
+            state.accepted.get_or_insert_with(|| sink.into());
+        });
+    }
+    Ok(())
+}
+
+/// One receiver at a time: all of a namespace want the same objects.
+async fn apply_redis(namespace: &str, plan: &RedisPlan, context: &Context) -> Result<(), ApplyError> {
+    let lock = context.redis_lock(namespace);
+    let _held = lock.lock().await;
+    let password = random_key();
+    let values = [
+        ("redis.conf".to_owned(), format!("requirepass {password}\n")),
+        ("password".to_owned(), password),
+    ];
+    let metadata = ObjectMeta {
+        name: Some(names::REDIS.to_owned()),
+        namespace: Some(namespace.to_owned()),
+        labels: Some(names::redis_labels()),
+        ..ObjectMeta::default()
+    };
+    create_secret(
+        context,
+        namespace,
+        secret(metadata, values),
+        Some(Ownership::Shared),
+    )
+    .await?;
+    for object in build::redis::redis(namespace, plan, &context.settings) {
+        ensure(context, namespace, &object, Ownership::Shared).await?;
+    }
+    Ok(())
+}
+
+/// Removes the managed Redis of a namespace in which no receiver but perhaps `leaving` uses it any more. Its volume stays.
+pub async fn release_redis(
+    facts: &Dereferenced,
+    context: &Context,
+    (namespace, leaving): &Name,
+) -> Result<(), ApplyError> {
+    let others = facts.receivers.iter().filter(|other| other.name_any() != *leaving);
+    let others: Vec<_> = others.cloned().collect();
+    // One whose Deployment was not replaced yet still has its pods there.
+    let has_pods_there = |receiver: &LeadReceiver| {
+        let rollout = context
+            .workloads
+            .rollout(namespace, &names::receiver(&receiver.name_any()));
+        rollout.is_some_and(|rollout| rollout.store == Some(StoreKey::Managed))
+    };
+    if Stores::of(&others).uses_managed() && !others.is_empty()
+        || others.iter().any(|other| has_pods_there(other))
+    {
+        return Ok(());
+    }
+    let lock = context.redis_lock(namespace);
+    let _held = lock.lock().await;
+    for kind in build::redis::KINDS.into_iter().rev() {
+        remove(context, namespace, kind, names::REDIS, Ownership::Shared).await?;
+    }
+    Ok(())
+}
+
+/// Removes everything that a receiver consists of. Of one that exists, the garbage collector would remove most of it.
+pub async fn release(receiver: &LeadReceiver, context: &Context) -> Result<(), ApplyError> {
+    let (namespace, name) = name_of(receiver);
+    for (kind, object) in build::all(&name) {
+        remove(context, &namespace, kind, &object, ownership(receiver, &name)).await?;
+    }
+    Ok(())
+}
+
+/// The token with which the operator asks the pods. It goes with the receiver.
+async fn admin_token(
+    receiver: &LeadReceiver,
+    context: &Context,
+    belongs: Ownership<'_>,
+) -> Result<(), ApplyError> {
+    let (namespace, name) = name_of(receiver);
+    let owner = receiver.metadata.uid.clone().map(|uid| OwnerReference {
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: "LeadReceiver".to_owned(),
+        name: name.clone(),
+        uid,
+        controller: Some(true),
+        block_owner_deletion: None,
+    });
+    let metadata = ObjectMeta {
+        name: Some(names::admin(&name)),
+        namespace: Some(namespace.clone()),
+        labels: Some(names::labels(&name)),
+        owner_references: owner.map(|owner| vec![owner]),
+        ..ObjectMeta::default()
+    };
+    let made = secret(metadata, [("token".to_owned(), random_key())]);
+    create_secret(context, &namespace, made, Some(belongs)).await?;
+    Ok(())
+}

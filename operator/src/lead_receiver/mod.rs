@@ -1,0 +1,385 @@
+//! LeadReceiver: dereference -> validate -> build -> apply -> status, a file a step.
+//!
+//! * `dereference` reads the cluster: what the receiver depends on, and what its pods are to run. `projection` puts that into
+//!   ConfigMaps and a Secret, without replacing a pod.
+//! * `validate` is pure and finds all mistakes. `build` is pure and cannot fail. `apply` makes the objects, and only those
+//!   that are ours.
+//! * `observe` asks the pods, for all webhooks and sinks at once. `conditions` and `status` are pure.
+//! * [`reconcile`] is the one outer function: whatever happens, the status says it.
+
+pub mod apply;
+pub mod build;
+pub mod conditions;
+pub mod dereference;
+pub mod observe;
+pub mod projection;
+pub mod replicas;
+pub mod status;
+pub mod validate;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use kube::runtime::controller::Action;
+use leadgate_crds::{LeadReceiver, LeadReceiverStatus};
+
+use crate::apply::{ApplyError, patch_status, reason_of, set_finalizer};
+use crate::backoff::jitter;
+use crate::context::{Context, name_of};
+use crate::events;
+use crate::implied::is_implied;
+use crate::index::version;
+use crate::names::{ALLOW_LOSS, FINALIZER};
+use crate::reasons::Reason;
+use crate::stores::StoreKey;
+use crate::validation::ValidationError;
+use dereference::Dereferenced;
+use observe::Observed;
+use status::Served;
+
+const KIND: &str = "LeadReceiver";
+/// A receiver without pods to ask is looked at again so rarely: changes wake it.
+const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
+/// A receiver that is still in use is looked at again so often.
+const RELEASE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How a reconciliation ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Everything is as it can be; what a person has to change, and should know nevertheless.
+    Applied {
+        errors: Vec<ValidationError>,
+        note: Option<String>,
+    },
+    /// Nothing could be made before a person changes something.
+    Mistakes(Vec<ValidationError>),
+    /// It goes on by itself: reason and message.
+    Failed(Reason, String),
+    /// It is being deleted, and why it is still there.
+    InUse(String),
+}
+
+/// Makes a receiver as it is to be, and writes what became of it. It cannot fail: failures are written, too.
+pub async fn reconcile(receiver: Arc<LeadReceiver>, context: Arc<Context>) -> Result<Action, Infallible> {
+    context.synced().await;
+    let begun = context.metrics.begun(KIND);
+    let facts = dereference::dereference(&receiver, &context).await;
+    let action = match facts {
+        Err(error) => {
+            let outcome = unreachable(&error);
+            report(&receiver, &outcome, &Dereferenced::default(), None, &context).await
+        }
+        Ok(facts) if receiver.metadata.deletion_timestamp.is_some() => {
+            delete(&receiver, &facts, &context).await
+        }
+        Ok(facts) => {
+            let (outcome, store) = make(&receiver, &facts, &context).await;
+            report(&receiver, &outcome, &facts, store, &context).await
+        }
+    };
+    context.metrics.ended(KIND, begun);
+    Ok(action)
+}
+
+fn unreachable(error: &kube::Error) -> Outcome {
+    Outcome::Failed(
+        reason_of(error),
+        format!("the API server is not reachable: {error}"),
+    )
+}
+
+fn refused(error: &ApplyError) -> Outcome {
+    if error.is_terminal() {
+        Outcome::Mistakes(vec![conditions::failure(error.reason(), error.to_string())])
+    } else {
+        Outcome::Failed(error.reason(), error.to_string())
+    }
+}
+
+/// All steps up to the objects; gives the queue that the pods use.
+async fn make(
+    receiver: &Arc<LeadReceiver>,
+    facts: &Dereferenced,
+    context: &Context,
+) -> (Outcome, Option<StoreKey>) {
+    if !is_implied(receiver)
+        && !receiver.finalizers().iter().any(|name| name == FINALIZER)
+        && let Err(error) = set_finalizer(receiver.as_ref(), KIND, true, context).await
+    {
+        return (unreachable(&error), None);
+    }
+    // What the pods run does not wait for a mistake in what they are.
+    if let Err(outcome) = configure(receiver, facts, context).await {
+        return (outcome, None);
+    }
+    let validated = validate::validate(receiver, facts, &context.settings.rules);
+    let Some(plan) = validated.plan else {
+        return (Outcome::Mistakes(validated.errors), None);
+    };
+    let outcome = match apply::apply(&plan, context).await {
+        Ok(()) => Outcome::Applied {
+            errors: validated.errors,
+            note: plan.note.clone(),
+        },
+        Err(error) => refused(&error),
+    };
+    if plan.redis.is_none()
+        && let Err(error) = apply::release_redis(facts, context, &name_of(receiver.as_ref())).await
+    {
+        return (refused(&error), Some(plan.store));
+    }
+    (outcome, Some(plan.store))
+}
+
+/// Brings what the pods run in step with the resources.
+async fn configure(
+    receiver: &Arc<LeadReceiver>,
+    facts: &Dereferenced,
+    context: &Context,
+) -> Result<(), Outcome> {
+    let name = name_of(receiver.as_ref());
+    let (dirty, known) = context.of_receivers.with(&name, |state| {
+        (std::mem::take(&mut state.dirty), state.projected.is_some())
+    });
+    if !dirty && known {
+        return Ok(());
+    }
+    let again = || context.of_receivers.with(&name, |state| state.dirty = true);
+    if !known && let Err(error) = apply::recover(receiver, context).await {
+        again();
+        return Err(refused(&error));
+    }
+    match dereference::forms(receiver, facts, context).await {
+        Ok(Some(forms)) => match apply::configure(receiver, &forms, context).await {
+            Ok(true) => apply::tell_pods(receiver, context).await,
+            Ok(false) => {}
+            Err(error) => {
+                again();
+                return Err(refused(&error));
+            }
+        },
+        // Whatever is still to be validated wakes the receiver.
+        Ok(None) => again(),
+        Err(error) => {
+            again();
+            return Err(unreachable(&error));
+        }
+    }
+    Ok(())
+}
+
+/// Observes, writes the status, tells the webhooks, and says when to look again.
+async fn report(
+    receiver: &Arc<LeadReceiver>,
+    outcome: &Outcome,
+    facts: &Dereferenced,
+    store: Option<StoreKey>,
+    context: &Context,
+) -> Action {
+    let name = name_of(receiver.as_ref());
+    let observed = observe::observe(receiver, context).await;
+    let key = format!("{KIND} {}/{}", name.0, name.1);
+    let store = store.unwrap_or_else(|| facts.stores.key(&name.1));
+    if let Err(error) = write_status(receiver, outcome, &observed, &store, context).await {
+        context.metrics.failed(KIND, reason_of(&error).as_str());
+        tracing::warn!(object = key, %error, "failed to write the status");
+        return Action::requeue(context.backoff.failed(&key));
+    }
+    match outcome {
+        Outcome::Failed(reason, message) => {
+            context.metrics.failed(KIND, reason.as_str());
+            let wait = context.backoff.failed(&key);
+            tracing::warn!(
+                object = key,
+                reason = reason.as_str(),
+                message,
+                ?wait,
+                "reconciliation failed, will retry"
+            );
+            return Action::requeue(wait);
+        }
+        Outcome::Mistakes(errors) | Outcome::Applied { errors, .. } => {
+            for error in errors {
+                context.metrics.failed(KIND, error.reason.as_str());
+            }
+        }
+        Outcome::InUse(_) => {}
+    }
+    context.backoff.succeeded(&key);
+    if context.of_receivers.with(&name, |state| state.dirty) {
+        return Action::requeue(Duration::from_secs(1));
+    }
+    let asked = observed.pods.iter().any(|pod| pod.ready);
+    // Nothing to ask: a change wakes it, and this catches what no watch tells.
+    Action::requeue(if asked {
+        observe::period(&name, context)
+    } else {
+        jitter(RESYNC_INTERVAL)
+    })
+}
+
+/// A receiver that is being deleted stays while webhooks name it, or leads are in its queue that no other receiver delivers.
+async fn delete(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, context: &Context) -> Action {
+    let name = name_of(receiver.as_ref());
+    let key = format!("{KIND} {}/{}", name.0, name.1);
+    if !is_implied(receiver) {
+        if !receiver.finalizers().iter().any(|name| name == FINALIZER) {
+            context.of_receivers.forget(&name);
+            return Action::await_change();
+        }
+        if let Some(why) = in_use(receiver, facts) {
+            // It works on until then.
+            let (outcome, store) = make(receiver, facts, context).await;
+            let outcome = match outcome {
+                Outcome::Applied { .. } => Outcome::InUse(why),
+                other => other,
+            };
+            report(receiver, &outcome, facts, store, context).await;
+            return Action::requeue(RELEASE_INTERVAL);
+        }
+    }
+    let released = async {
+        apply::release(receiver, context).await?;
+        apply::release_redis(facts, context, &name).await
+    };
+    let finished = match released.await {
+        Ok(()) if is_implied(receiver) => Ok(()),
+        Ok(()) => set_finalizer(receiver.as_ref(), KIND, false, context)
+            .await
+            .map_err(|error| (reason_of(&error), error.to_string())),
+        Err(error) => Err((error.reason(), error.to_string())),
+    };
+    match finished {
+        Ok(()) => {
+            context.of_receivers.forget(&name);
+            context.backoff.succeeded(&key);
+            context.refresh_receivers(&name.0);
+            Action::await_change()
+        }
+        Err((reason, message)) => {
+            context.metrics.failed(KIND, reason.as_str());
+            tracing::warn!(object = key, message, "failed to remove the receiver, will retry");
+            Action::requeue(context.backoff.failed(&key))
+        }
+    }
+}
+
+/// Pure: why a receiver cannot go yet.
+fn in_use(receiver: &LeadReceiver, facts: &Dereferenced) -> Option<String> {
+    let name = receiver.name_any();
+    if !facts.webhooks.is_empty() {
+        let names: Vec<String> = facts
+            .webhooks
+            .iter()
+            .take(5)
+            .map(|webhook| webhook.name_any())
+            .collect();
+        let more = facts.webhooks.len().saturating_sub(names.len());
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        return Some(format!(
+            "deletion waits for LeadWebhooks that name this LeadReceiver: {}{more}; delete them, or change their spec.receiverRef",
+            names.join(", ")
+        ));
+    }
+    let loss_allowed = receiver
+        .annotations()
+        .get(ALLOW_LOSS)
+        .is_some_and(|value| value == "true");
+    let store = facts.stores.key(&name);
+    let shared = facts.receivers.iter().any(|other| {
+        other.name_any() != name
+            && other.metadata.deletion_timestamp.is_none()
+            && facts.stores.key(&other.name_any()) == store
+    });
+    let kept = facts.figures.as_ref().map_or(0, crate::stats::ReceiverStats::kept);
+    (kept > 0 && !shared && !loss_allowed).then(|| {
+        format!(
+            "deletion waits for {kept} deliveries (pending, held or dead) in the queue of this LeadReceiver, which no other one \
+             uses; deliver, decide about or discard them, or give them up with the annotation {ALLOW_LOSS}: \"true\""
+        )
+    })
+}
+
+/// Writes the status if it says something new, and Events if people should hear it. An implied receiver has no object to
+/// show it; its webhooks do.
+async fn write_status(
+    receiver: &Arc<LeadReceiver>,
+    outcome: &Outcome,
+    observed: &Observed,
+    store: &StoreKey,
+    context: &Context,
+) -> kube::Result<()> {
+    let name = name_of(receiver.as_ref());
+    let previous = known_status(receiver, context);
+    let served = served(&name, context);
+    let status = status::status(
+        receiver,
+        &previous,
+        outcome,
+        observed,
+        store,
+        served,
+        Timestamp::now(),
+    );
+    let changed = context.of_receivers.with(&name, |state| {
+        let changed = state.conditions != status.conditions;
+        state.conditions.clone_from(&status.conditions);
+        changed
+    });
+    if changed {
+        for webhook in context.webhooks_of(&name.0, |webhook| webhook.spec.receiver_ref.name == name.1) {
+            context.wake_webhook(&name.0, &webhook.name_any());
+        }
+    }
+    if status == previous {
+        return Ok(());
+    }
+    if is_implied(receiver) {
+        context
+            .of_receivers
+            .with(&name, |state| state.status = Some((u64::MAX, status)));
+        return Ok(());
+    }
+    let Some(written) = patch_status(receiver.as_ref(), KIND, &status, context).await? else {
+        return Ok(());
+    };
+    let transitions = events::transitions(&previous.conditions, &status.conditions);
+    context
+        .of_receivers
+        .with(&name, |state| state.status = Some((written, status)));
+    events::publish(&context.recorder, receiver.as_ref(), transitions).await;
+    Ok(())
+}
+
+fn served(name: &(String, String), context: &Context) -> Served {
+    let webhooks = context.webhooks_of(&name.0, |webhook| webhook.spec.receiver_ref.name == name.1);
+    let pending = webhooks.iter().map(|webhook| {
+        context.of_webhooks.with(&name_of(webhook.as_ref()), |state| {
+            state.figures.get(&name.1).map_or(0, |figures| figures.pending())
+        })
+    });
+    Served {
+        pending: pending.sum(),
+        webhooks: i64::try_from(webhooks.len()).unwrap_or(i64::MAX),
+    }
+}
+
+/// The newest of what the watch shows and what was written: the watch may lag behind.
+fn known_status(receiver: &LeadReceiver, context: &Context) -> LeadReceiverStatus {
+    let shown = version(receiver.metadata.resource_version.as_deref());
+    let written = context
+        .of_receivers
+        .with(&name_of(receiver), |state| state.status.clone());
+    match written {
+        // What an implied one said is not what one that exists by now has written.
+        Some((at, status)) if at > shown && (at != u64::MAX || is_implied(receiver)) => status,
+        _ => receiver.status.clone().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,287 @@
+//! Dereferenced -> a plan, or everything that is wrong with a receiver. Pure: it reads nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kube::ResourceExt as _;
+use leadgate_crds::LeadReceiver;
+use leadgate_crds::lead_receiver::Durability;
+
+use super::dereference::Dereferenced;
+use crate::names::{self, ALLOW_LOSS};
+use crate::reasons::Reason;
+use crate::rules::Rules;
+use crate::secrets;
+use crate::stores::StoreKey;
+use crate::validation::{ErrorScope, ValidationError};
+use crate::workloads::RedisState;
+
+/// The managed Redis of a namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedisPlan {
+    /// `appendfsync`.
+    pub durability: Durability,
+    /// The memory.
+    pub memory: String,
+    /// The volume's size: what is wanted, or what the volume has.
+    pub size: String,
+    /// The volume's storage class, decided when it was made.
+    pub storage_class: Option<String>,
+}
+
+/// What to build; nothing in it can be wrong.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub receiver: Arc<LeadReceiver>,
+    /// The queue that its pods use.
+    pub store: StoreKey,
+    /// The managed Redis, if the pods use it.
+    pub redis: Option<RedisPlan>,
+    /// What a person should know of it although nothing is wrong.
+    pub note: Option<String>,
+}
+
+/// A plan, and what a person has to change. What is wrong with the queue does not keep the pods from running with the
+/// queue that they have, so there may be both.
+#[derive(Clone, Debug, Default)]
+pub struct Validated {
+    pub plan: Option<Plan>,
+    pub errors: Vec<ValidationError>,
+}
+
+/// Looks at everything, so that a person sees all mistakes at once.
+pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rules) -> Validated {
+    let namespace = receiver.namespace().unwrap_or_default();
+    let name = receiver.name_any();
+    let references = receiver.spec.secret_refs();
+    let fatal =
+        secrets::rules::mistakes(&namespace, references.iter(), &facts.secrets, rules.secret_label);
+    if !fatal.is_empty() {
+        return Validated {
+            plan: None,
+            errors: fatal,
+        };
+    }
+    let mut errors = Vec::new();
+    errors.extend(shadowed(&name, facts));
+    errors.extend(conflicts(&name, facts));
+    let wanted = facts.stores.key(&name);
+    let store = match in_use(receiver, &wanted, facts) {
+        Some((current, error)) => {
+            errors.push(error);
+            current
+        }
+        None => wanted,
+    };
+    let redis = (store == StoreKey::Managed).then(|| {
+        let (plan, problems) = redis(facts);
+        // Whoever configures the queue is told; the others only use it.
+        if receiver.spec.queue.is_some() && !facts.stores.shadowed.contains_key(&name) {
+            errors.extend(problems);
+        }
+        plan
+    });
+    Validated {
+        plan: Some(Plan {
+            receiver: Arc::clone(receiver),
+            note: facts
+                .redis
+                .as_ref()
+                .filter(|_| redis.is_some())
+                .and_then(|live| storage_note(&facts.stores.managed.storage.size.0, live)),
+            store,
+            redis,
+        }),
+        errors,
+    }
+}
+
+fn error(reason: Reason, message: String) -> ValidationError {
+    ValidationError {
+        about: ErrorScope::Spec,
+        reason,
+        message,
+    }
+}
+
+/// Two receivers would configure one queue: the older one does.
+fn shadowed(name: &str, facts: &Dereferenced) -> Option<ValidationError> {
+    let older = facts.stores.shadowed.get(name)?;
+    Some(error(
+        Reason::StoreConflict,
+        format!(
+            "spec.queue: LeadReceiver {older} already configures this queue, so this field has no effect; remove it to use \
+             that queue, or name a Redis of your own in spec.queue.redis"
+        ),
+    ))
+}
+
+/// Sinks that this receiver's queue and an older one feed.
+fn conflicts(name: &str, facts: &Dereferenced) -> Option<ValidationError> {
+    let store = facts.stores.key(name);
+    let mut all = Vec::new();
+    for (sink, (active, feeds)) in &facts.contested {
+        let Some(ours) = feeds.get(&store).filter(|_| *active != store) else {
+            continue;
+        };
+        let theirs = feeds.get(active).cloned().unwrap_or_default();
+        let list = |names: &std::collections::BTreeSet<String>| {
+            names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+        };
+        all.push(if theirs.webhooks.is_empty() {
+            format!(
+                "CrmSink {sink} first gets the {} deliveries that are pending in the other queue ({})",
+                theirs.pending,
+                active.shown()
+            )
+        } else {
+            format!(
+                "CrmSink {sink} is fed from this queue (LeadWebhook {}) and from another one ({}; LeadWebhook {})",
+                list(&ours.webhooks),
+                active.shown(),
+                list(&theirs.webhooks)
+            )
+        });
+    }
+    (!all.is_empty()).then(|| {
+        error(
+            Reason::StoreConflict,
+            format!(
+                "spec.queue: {}; order and rate limits hold within one queue only, so leads for it are kept in this queue \
+                 until the other one no longer feeds it: give the webhooks the same receiverRef, create a CrmSink for each \
+                 queue, or remove spec.queue",
+                all.join("; ")
+            ),
+        )
+    })
+}
+
+/// Leads stay where they are: a queue that holds some is not left behind.
+fn in_use(
+    receiver: &LeadReceiver,
+    wanted: &StoreKey,
+    facts: &Dereferenced,
+) -> Option<(StoreKey, ValidationError)> {
+    let current = facts.rollout.as_ref()?.store.clone()?;
+    let loss_allowed = receiver
+        .annotations()
+        .get(ALLOW_LOSS)
+        .is_some_and(|value| value == "true");
+    if current == *wanted || loss_allowed {
+        return None;
+    }
+    let others_use_it = facts
+        .receivers
+        .iter()
+        .any(|other| other.name_any() != receiver.name_any() && facts.stores.key(&other.name_any()) == current);
+    let kept = facts.figures.as_ref().map(crate::stats::ReceiverStats::kept);
+    if others_use_it || kept == Some(0) {
+        return None;
+    }
+    let what = match kept {
+        Some(leads) => format!("holds {leads} deliveries (pending, held or dead)"),
+        None => "may hold leads: the receivers have not reported yet".to_owned(),
+    };
+    let message = format!(
+        "spec.queue: the current queue ({}) {what}, so the pods stay with it; wait until its leads are delivered, decide about or \
+         discard the others, or give them up with the annotation {ALLOW_LOSS}: \"true\"",
+        current.shown()
+    );
+    Some((current, error(Reason::StoreInUse, message)))
+}
+
+/// One Redis for all. What a volume cannot do, and what would make Redis refuse leads, is not done.
+fn redis(facts: &Dereferenced) -> (RedisPlan, Vec<ValidationError>) {
+    let queue = &facts.stores.managed;
+    let live = facts.redis.as_ref();
+    let mut problems = Vec::new();
+    problems.extend(live.and_then(|live| storage(queue.storage.size.0.as_str(), live)));
+    let memory = match live.and_then(|live| memory(queue.memory.0.as_str(), live, facts)) {
+        Some((kept, problem)) => {
+            problems.push(problem);
+            kept
+        }
+        None => queue.memory.0.clone(),
+    };
+    let kept = live.and_then(|live| Some((live.size.clone()?.0, live.storage_class.clone())));
+    let (size, storage_class) = kept.unwrap_or_else(|| {
+        (
+            queue.storage.size.0.clone(),
+            queue.storage.storage_class_name.clone(),
+        )
+    });
+    let plan = RedisPlan {
+        durability: queue.durability,
+        memory,
+        size,
+        storage_class,
+    };
+    (plan, problems)
+}
+
+fn storage(wanted: &str, live: &RedisState) -> Option<ValidationError> {
+    let has = &live.size.as_ref()?.0;
+    (bytes(wanted) < bytes(has)).then(|| {
+        let message =
+            format!("spec.queue.storage.size: the volume has {has} and cannot shrink to {wanted}; write {has}");
+        error(Reason::StorageFixed, message)
+    })
+}
+
+fn storage_note(wanted: &str, live: &RedisState) -> Option<String> {
+    let has = &live.size.as_ref()?.0;
+    (bytes(wanted) > bytes(has)).then(|| {
+        format!(
+            "its volume was made with {has}, not {wanted}: enlarge the PersistentVolumeClaim data-{}-0 by hand",
+            names::REDIS
+        )
+    })
+}
+
+/// A memory that the leads in the queue would not fit into.
+fn memory(wanted: &str, live: &RedisState, facts: &Dereferenced) -> Option<(String, ValidationError)> {
+    let has = &live.memory.as_ref()?.0;
+    let used = facts.figures.as_ref()?.queue_bytes?;
+    if bytes(wanted) >= bytes(has) || max_memory(wanted) > used {
+        return None;
+    }
+    let message = format!(
+        "spec.queue.memory: the leads in the queue use {used} bytes, and with {wanted} they may use {}, so the queue keeps {has}; wait \
+         until leads are delivered, or write more",
+        max_memory(wanted)
+    );
+    Some((has.clone(), error(Reason::QueueTooSmall, message)))
+}
+
+/// What leads may fill, in bytes. The rest is for what delivery writes while the store is full, for buffers, and for pages
+/// that change while a child process rewrites the append-only file: Redis refuses a lead rather than being killed.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a quantity of memory is positive and far below 2^53"
+)]
+pub fn max_memory(limit: &str) -> u64 {
+    (bytes(limit) * 0.6) as u64
+}
+
+/// `1Gi` -> bytes, to compare sizes. What is not understood is small.
+pub fn bytes(quantity: &str) -> f64 {
+    let digits = quantity
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(quantity.len());
+    let (number, unit) = quantity.split_at(digits);
+    let factors = BTreeMap::from([
+        ("Ki", 1024.0),
+        ("Mi", 1024.0_f64.powi(2)),
+        ("Gi", 1024.0_f64.powi(3)),
+        ("Ti", 1024.0_f64.powi(4)),
+        ("Pi", 1024.0_f64.powi(5)),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("T", 1e12),
+        ("P", 1e15),
+        ("m", 1e-3),
+    ]);
+    number.parse::<f64>().unwrap_or_default() * factors.get(unit).copied().unwrap_or(1.0)
+}

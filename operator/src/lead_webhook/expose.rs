@@ -1,0 +1,114 @@
+//! A valid webhook -> its route, and the Secret that it may have asked for.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt as _;
+use kube::api::ObjectMeta;
+use leadgate_crds::LeadWebhook;
+
+use super::dereference::Dereferenced;
+use super::route::{self, Backend};
+use super::validate::Plan;
+use crate::apply::{ApplyError, Ownership, create_secret, ensure, random_key, remove, secret};
+use crate::context::{Context, name_of};
+use crate::kinds::Kind;
+use crate::names::{self, MANAGED_BY, MANAGER};
+
+fn ownership<'a>(webhook: &'a LeadWebhook, name: &'a str) -> Ownership<'a> {
+    Ownership::To {
+        kind: "LeadWebhook",
+        name,
+        uid: webhook.metadata.uid.as_deref(),
+    }
+}
+
+/// Makes the Ingress or HTTPRoute that the webhook asks for, and removes what it no longer asks for.
+pub async fn expose(plan: &Plan, backend: Option<&Backend>, context: &Context) -> Result<(), ApplyError> {
+    let webhook = plan.webhook.as_ref();
+    let key = name_of(webhook);
+    let belongs = ownership(webhook, &key.1);
+    let Some(backend) = backend else {
+        return Ok(());
+    };
+    match route::ingress(webhook, backend, &plan.annotations) {
+        Some(ingress) => {
+            ensure(context, &key.0, &ingress, belongs).await?;
+        }
+        None => remove(context, &key.0, Kind::Ingress, &names::route(&key.1), belongs).await?,
+    }
+    match route::http_route(webhook, backend) {
+        Some(route) => {
+            context
+                .of_webhooks
+                .with(&key, |state| state.route_checked = false);
+            ensure(context, &key.0, &route, belongs).await?;
+        }
+        None => forget_route(webhook, context).await?,
+    }
+    Ok(())
+}
+
+/// Removes the route of a webhook that goes: requests must not reach a path that nobody serves.
+pub async fn hide(webhook: &LeadWebhook, context: &Context) -> Result<(), ApplyError> {
+    let key = name_of(webhook);
+    let belongs = ownership(webhook, &key.1);
+    remove(context, &key.0, Kind::Ingress, &names::route(&key.1), belongs).await?;
+    if webhook.spec.gateway.is_some() {
+        remove(context, &key.0, Kind::HttpRoute, &names::route(&key.1), belongs).await?;
+    }
+    Ok(())
+}
+
+/// HTTPRoutes are not watched, because most clusters have none: looked for once, and after the webhook asked for one.
+async fn forget_route(webhook: &LeadWebhook, context: &Context) -> Result<(), ApplyError> {
+    let key = name_of(webhook);
+    if context.of_webhooks.with(&key, |state| state.route_checked) {
+        return Ok(());
+    }
+    let belongs = ownership(webhook, &key.1);
+    remove(context, &key.0, Kind::HttpRoute, &names::route(&key.1), belongs).await?;
+    context
+        .of_webhooks
+        .with(&key, |state| state.route_checked = true);
+    Ok(())
+}
+
+/// Creates the first Secret that `hmac` names, if the webhook asks for that and it does not exist. Says whether it did.
+///
+/// It has no owner: senders are set up with the key, and deleting a webhook to make it anew must not lock them out.
+/// Nothing but the label says that it was made here; `kubectl delete secret` removes it.
+pub async fn generate_secret(
+    webhook: &LeadWebhook,
+    facts: &Dereferenced,
+    context: &Context,
+) -> Result<bool, ApplyError> {
+    let wanted = webhook
+        .spec
+        .auth
+        .hmac
+        .as_ref()
+        .filter(|hmac| hmac.generate_secret);
+    let Some(first) = wanted.and_then(|hmac| hmac.secret_refs.first()) else {
+        return Ok(false);
+    };
+    // One of the operator's own would be made without what it is to hold; validation says that it cannot be named.
+    if names::is_own_secret(&first.name) {
+        return Ok(false);
+    }
+    if facts.secrets.get(&first.name).is_some_and(Option::is_some) {
+        return Ok(false);
+    }
+    let namespace = webhook.namespace().unwrap_or_default();
+    let metadata = ObjectMeta {
+        name: Some(first.name.clone()),
+        namespace: Some(namespace.clone()),
+        labels: Some(BTreeMap::from([
+            (MANAGED_BY.to_owned(), MANAGER.to_owned()),
+            (names::COMPONENT.to_owned(), "generated-secret".to_owned()),
+            (names::USE.to_owned(), "true".to_owned()),
+        ])),
+        ..ObjectMeta::default()
+    };
+    let made = secret(metadata, [(first.key.clone(), random_key())]);
+    create_secret(context, &namespace, made, None).await
+}
