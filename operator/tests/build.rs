@@ -4,15 +4,18 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::{facts, webhook};
-use leadgate_crds::LeadWebhook;
+use common::{receiver, receiver_facts, secrets, sink, webhook};
+use leadgate_crds::{LeadReceiver, LeadWebhook};
 use leadgate_operator::context::Settings;
-use leadgate_operator::kinds::Kind;
-use leadgate_operator::lead_webhook::build;
-use leadgate_operator::lead_webhook::validate::{Plan, validate};
+use leadgate_operator::kinds::{Desired, Kind};
+use leadgate_operator::lead_receiver::build;
+use leadgate_operator::lead_receiver::projection::{Forms, Projection, SHARDS, SinkForm, WebhookForm, project};
+use leadgate_operator::lead_receiver::validate::{Plan, validate};
+use leadgate_operator::lead_webhook::route::{Backend, http_route, ingress};
 use leadgate_operator::rules::Rules;
 use serde_json::{Value, json};
 
@@ -31,28 +34,31 @@ fn settings() -> Settings {
     }
 }
 
-fn plan(webhook: LeadWebhook) -> Plan {
-    let facts = facts(std::slice::from_ref(&webhook));
-    validate(&Arc::new(webhook), &facts, &rules()).unwrap()
+fn plan(receiver: LeadReceiver) -> Plan {
+    let facts = receiver_facts(std::slice::from_ref(&receiver));
+    validate(&Arc::new(receiver), &facts, &rules()).plan.unwrap()
 }
 
 fn rendered(plan: &Plan) -> String {
     let mut objects = Vec::new();
     if let Some(redis) = &plan.redis {
-        objects.extend(build::redis("marketing", redis, &settings()));
+        objects.extend(build::redis::redis("marketing", redis, &settings()));
     }
     let built = build::build(plan, &settings());
     objects.extend(built.objects);
-    let mut text: Vec<String> = objects
-        .iter()
-        .map(|object| serde_saphyr::to_string(&object.manifest).unwrap())
-        .collect();
     let absent: Vec<String> = built
         .absent
         .iter()
         .map(|(kind, name)| format!("# absent: {} {name}\n", kind.name()))
         .collect();
-    text.push(absent.concat());
+    format!("{}---\n{}", documents(&objects), absent.concat())
+}
+
+fn documents(objects: &[Desired]) -> String {
+    let text: Vec<String> = objects
+        .iter()
+        .map(|object| serde_saphyr::to_string(&object.manifest).unwrap())
+        .collect();
     text.join("---\n")
 }
 
@@ -73,119 +79,218 @@ fn compare(name: &str, text: &str) {
 
 #[test]
 fn snapshots() {
-    for (name, more) in [
-        ("minimal", ""),
-        (
-            "everything",
-            ", publicUrl: 'https://leads.example.com/leads', path: /leads, queue: {redis: {urlSecretRef: {name: redis, key: url}}}, \
-             receiver: {autoscaling: {minReplicas: 3, maxReplicas: 9, targetCPU: 60}, resources: {requests: {cpu: 1}}, \
-             tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}, ingress: {host: leads.example.com, className: nginx, tlsSecretName: leads-tls, \
-             annotations: {a.example.com/b: c, b.example.com/snippet: x}}, podTemplate: {labels: {team: web, app.kubernetes.io/name: mine}, \
-             annotations: {a: b}, nodeSelector: {disk: ssd}, tolerations: [{key: k, operator: Exists}], \
-             affinity: {nodeAffinity: {}}, priorityClassName: high, imagePullSecrets: [{name: pull}]}}",
-        ),
-        (
-            "gateway",
-            ", receiver: {replicas: 1, gateway: {parentRefs: [{name: edge, namespace: infra}], hostnames: [leads.example.com]}}",
-        ),
-    ] {
-        compare(name, &rendered(&plan(webhook("website", more))));
-    }
+    compare("minimal", &rendered(&plan(receiver("default", ""))));
+    let everything = "queue: {redis: {urlSecretRef: {name: redis, key: url}}}, \
+        autoscaling: {minReplicas: 3, maxReplicas: 9, targetCPU: 60}, resources: {requests: {cpu: 1}}, \
+        tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}, \
+        networkPolicy: {senders: [{ipBlock: {cidr: 203.0.113.0/24}}], admins: [{podSelector: {}}]}, \
+        podTemplate: {labels: {team: web, app.kubernetes.io/name: mine}, \
+        annotations: {a: b}, nodeSelector: {disk: ssd}, tolerations: [{key: k, operator: Exists}], \
+        affinity: {nodeAffinity: {}}, priorityClassName: high, imagePullSecrets: [{name: pull}]}";
+    compare("everything", &rendered(&plan(receiver("edge", everything))));
 }
 
-fn deployment(plan: &Plan) -> serde_json::Value {
-    let built = build::build(plan, &settings());
+#[test]
+fn routes() {
+    let website = webhook(
+        "website",
+        ", path: /leads, ingress: {host: leads.example.com, className: nginx, tlsSecretName: leads-tls}",
+    );
+    let shop = webhook(
+        "shop",
+        ", gateway: {parentRefs: [{name: edge, namespace: infra}], hostnames: [leads.example.com]}",
+    );
+    let backend = |tls| Backend {
+        receiver: "default".to_owned(),
+        tls,
+    };
+    let annotations = BTreeMap::from([("a.example.com/b".to_owned(), "c".to_owned())]);
+    let made = [
+        ingress(&website, &backend(true), &annotations).unwrap(),
+        http_route(&shop, &backend(false)).unwrap(),
+    ];
+    compare("routes", &documents(&made));
+    assert_eq!(ingress(&shop, &backend(true), &annotations), None);
+    assert_eq!(http_route(&website, &backend(true)), None);
+}
+
+fn deployment(receiver: LeadReceiver) -> Value {
+    let built = build::build(&plan(receiver), &settings());
     let found = built.objects.into_iter().find(|o| o.kind == Kind::Deployment);
     found.unwrap().manifest
 }
 
 #[test]
 fn the_autoscaler_owns_the_number_of_pods() {
-    let auto = plan(webhook("website", ", receiver: {autoscaling: {maxReplicas: 5}}"));
-    assert!(deployment(&auto)["spec"].get("replicas").is_none());
-    assert_eq!(deployment(&plan(webhook("website", "")))["spec"]["replicas"], 2);
+    let auto = deployment(receiver("default", "autoscaling: {maxReplicas: 5}"));
+    assert!(auto["spec"].get("replicas").is_none());
+    assert_eq!(deployment(receiver("default", ""))["spec"]["replicas"], 2);
 }
 
 #[test]
-fn only_what_receivers_act_on_restarts_them() {
-    let checksum = |more: &str| {
-        let plan = plan(webhook("website", more));
-        build::checksum(&build::manifests(&plan.webhook, &plan.sinks, false))
-    };
-    let base = checksum("");
+fn what_belongs_to_an_implied_receiver_has_no_owner() {
+    let mut implied = receiver("default", "");
+    let owners = |receiver: LeadReceiver| deployment(receiver)["metadata"]["ownerReferences"].clone();
+    assert_eq!(owners(implied.clone())[0]["uid"], "uid-default");
+    implied.metadata.uid = None;
+    assert_eq!(owners(implied), json!([]));
+}
+
+#[test]
+fn pods_change_with_what_they_are_and_not_with_what_they_run() {
+    let template = |spec: &str| deployment(receiver("default", spec))["spec"]["template"].clone();
+    let base = template("");
     for same in [
-        ", receiver: {replicas: 7}",
-        ", queue: {durability: EverySecond}",
-        ", drainTimeout: 1m",
-        ", objectives: {speedToLead: 1s}",
+        "replicas: 7",
+        "queue: {memory: 1Gi}",
+        "limits: {bodyMemory: 1Mi}",
+        "drainTimeout: 1m",
     ] {
-        assert_eq!(checksum(same), base, "{same}");
+        assert_eq!(template(same), base, "{same}");
     }
     for other in [
-        ", suspend: true",
-        ", payload: {maxBytes: 2048}",
-        ", path: /x",
-        ", source: stripe",
+        "resources: {requests: {cpu: 2}}",
+        "tls: {secretRef: {name: leads-tls}}",
+        "podTemplate: {labels: {a: b}}",
     ] {
-        assert_ne!(checksum(other), base, "{other}");
+        assert_ne!(template(other), base, "{other}");
     }
 }
 
-#[test]
-fn while_it_drains_receivers_refuse_leads() {
-    let mut gone = webhook("website", "");
-    gone.metadata.deletion_timestamp = gone.metadata.creation_timestamp.clone();
-    let plan = plan(gone);
-    let files = build::manifests(&plan.webhook, &plan.sinks, plan.draining);
-    assert!(files["leadwebhook.yaml"].contains("suspend: true"));
+fn forms(webhooks: Vec<LeadWebhook>) -> Forms {
+    Forms {
+        receiver: "default".to_owned(),
+        webhooks: webhooks
+            .into_iter()
+            .map(|webhook| WebhookForm {
+                object: Arc::new(webhook),
+                served: true,
+                draining: false,
+            })
+            .collect(),
+        sinks: vec![SinkForm {
+            object: Arc::new(sink()),
+            waits: false,
+        }],
+        receivers: vec![Arc::new(receiver("default", "limits: {bodyMemory: 1Mi}"))],
+        secrets: secrets(),
+    }
 }
 
-/// A Secret that a resource names and a pod does not see is a receiver that cannot read its configuration.
+/// Every file, whatever holds it.
+fn files(projection: &Projection) -> BTreeMap<String, Value> {
+    let maps = projection
+        .shards
+        .iter()
+        .flatten()
+        .map(|(name, text)| (name.clone(), text.clone().into_bytes()));
+    let secrets = projection
+        .secrets
+        .iter()
+        .map(|(name, value)| (name.clone(), value.0.clone()));
+    maps.chain(secrets)
+        .map(|(name, text)| (name, serde_json::from_slice(&text).unwrap()))
+        .collect()
+}
+
 #[test]
-fn every_secret_that_a_webhook_names_is_seen_by_its_pods() {
-    fn named(value: &Value, found: &mut Vec<(String, String)>) {
-        match value {
-            Value::Object(fields) => {
-                if let (Some(name), Some(key)) = (fields.get("name"), fields.get("key")) {
-                    found.push((
-                        name.as_str().unwrap().to_owned(),
-                        key.as_str().unwrap().to_owned(),
-                    ));
-                }
-                fields.values().for_each(|value| named(value, found));
-            }
-            Value::Array(values) => values.iter().for_each(|value| named(value, found)),
-            _ => {}
-        }
-    }
-    let mut webhook = webhook(
-        "website",
-        ", source: meta, payload: {hydrate: {tokenSecretRef: {name: web, key: api}}}, \
-         queue: {redis: {urlSecretRef: {name: redis, key: url}}}, \
-         receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}}",
+fn pods_read_the_objects_their_limits_and_only_the_named_keys() {
+    let all = files(&project(&forms(vec![webhook("website", "")])));
+    let names: Vec<&str> = all.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "crmsink.crm.json",
+            "leadreceiver.default.json",
+            "leadwebhook.website.json",
+            "secret.crm-token.json",
+            "secret.web.json"
+        ]
     );
-    webhook.spec.auth.challenge_token_secret_ref =
-        Some(serde_json::from_value(json!({"name": "web", "key": "verify"})).unwrap());
-    let mut wanted = Vec::new();
-    named(&json!(webhook.spec), &mut wanted);
-    assert_eq!(wanted.len(), 5, "{wanted:?}");
-    let pods = deployment(&plan(webhook)).to_string();
-    for (name, key) in wanted {
-        let seen = [
-            format!(r#"{{"key":"{key}","path":"{name}/{key}"}}"#),
-            format!(r#""items":[{{"key":"{key}","path":"ca.crt"}}],"secretName":"{name}""#),
-            format!(r#"{{"key":"{key}","name":"{name}"}}"#),
-        ];
-        assert!(
-            seen.iter().any(|text| pods.contains(text)),
-            "{name}/{key}: {pods}"
-        );
-    }
+    let website = &all["leadwebhook.website.json"];
+    assert_eq!(website["metadata"]["generation"], 1);
+    assert_eq!(website["metadata"]["uid"], "uid-website");
+    let keys: Vec<&String> = all["secret.web.json"]["data"].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["hmac"]);
+    assert_eq!(
+        all["leadreceiver.default.json"]["spec"]["limits"]["bodyMemory"],
+        "1Mi"
+    );
 }
 
 #[test]
-fn secrets_stand_in_no_manifest_and_only_named_keys_are_mounted() {
-    let text = deployment(&plan(webhook("website", ""))).to_string();
-    assert!(text.contains(r#"{"key":"hmac","path":"web/hmac"}"#) && !text.contains("previous"));
+fn a_receiver_serves_refuses_or_only_delivers() {
+    let mut forms = forms(vec![
+        webhook("here", ""),
+        webhook("there", ", receiverRef: {name: edge}"),
+        webhook("gone", ""),
+    ]);
+    forms.webhooks[1].served = false;
+    forms.webhooks[2].draining = true;
+    forms.sinks[0].waits = true;
+    let all = files(&project(&forms));
+    assert_eq!(
+        all["leadwebhook.here.json"]["spec"]["receiverRef"]["name"],
+        "default"
+    );
+    assert_eq!(
+        all["leadwebhook.there.json"]["spec"]["receiverRef"]["name"],
+        "edge"
+    );
+    assert_eq!(all["leadwebhook.gone.json"]["spec"]["suspend"], true);
+    assert_eq!(all["crmsink.crm.json"]["spec"]["suspend"], true);
+}
+
+/// A ConfigMap that holds too much would be refused as a whole.
+#[test]
+fn a_thousand_webhooks_fit_and_what_does_not_is_told() {
+    let many = |count: usize, bytes: usize| {
+        let schema = "x".repeat(bytes);
+        let webhooks = (0..count).map(|n| {
+            let more = format!(", payload: {{schema: {{description: {schema}}}}}");
+            let mut webhook = webhook(&format!("w{n:04}"), &more);
+            let created = json!(format!("2026-11-23T09:{:02}:{:02}Z", n / 60 % 60, n % 60));
+            webhook.metadata.creation_timestamp = serde_json::from_value(created).unwrap();
+            webhook
+        });
+        project(&forms(webhooks.collect()))
+    };
+    let fits = many(1000, 4000);
+    assert!(fits.too_large.is_empty());
+    assert_eq!(fits.shards.len(), SHARDS);
+    for shard in &fits.shards {
+        let bytes: usize = shard.iter().map(|(name, text)| name.len() + text.len()).sum();
+        assert!(bytes < 900_000, "{bytes}");
+    }
+    let full = many(200, 60_000);
+    assert!(!full.too_large.is_empty());
+    assert!(
+        full.too_large.iter().all(|what| what.as_str() > "LeadWebhook w0080"),
+        "the newest are left out: {:?}",
+        full.too_large
+    );
+}
+
+/// A change of one object writes one ConfigMap.
+#[test]
+fn objects_stay_where_they_are() {
+    let one = project(&forms(vec![webhook("a", ""), webhook("b", "")]));
+    let other = project(&forms(vec![webhook("a", ""), webhook("b", ", suspend: true"), webhook("c", "")]));
+    let place = |projection: &Projection, file: &str| {
+        let shards = &projection.shards;
+        shards.iter().position(|files| files.contains_key(file)).unwrap()
+    };
+    for file in ["leadwebhook.a.json", "leadwebhook.b.json", "crmsink.crm.json"] {
+        assert_eq!(place(&one, file), place(&other, file), "{file}");
+    }
+    assert_ne!(one.digest(), other.digest());
+}
+
+#[test]
+fn secrets_stand_in_no_manifest_and_pods_have_no_token() {
+    let text = deployment(receiver("default", OWN)).to_string();
+    assert!(text.contains(r#"{"key":"url","name":"redis"}"#));
     assert!(text.contains(r#""automountServiceAccountToken":false"#));
 }
+
+const OWN: &str = "queue: {redis: {urlSecretRef: {name: redis, key: url}}}";

@@ -6,19 +6,17 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{facts, secret, sink, webhook};
-use leadgate_crds::lead_webhook::Durability;
+use common::{GOOD, facts, receiver, secret, sink, webhook};
 use leadgate_crds::{CrmSink, LeadWebhook};
 use leadgate_operator::crm_sink::dereference::Dereferenced as SinkFacts;
 use leadgate_operator::crm_sink::validate::validate as validate_sink;
 use leadgate_operator::lead_webhook::dereference::Dereferenced;
 use leadgate_operator::lead_webhook::endpoints::site;
-use leadgate_operator::lead_webhook::validate::{redis, validate};
+use leadgate_operator::lead_webhook::validate::validate;
 use leadgate_operator::reasons::Reason;
 use leadgate_operator::rules::Rules;
-use leadgate_operator::secrets::{Content, Seen};
+use leadgate_operator::secrets::{Seen, Value as Content};
 use leadgate_operator::validation::ErrorScope;
-use leadgate_operator::workloads::RedisState;
 use serde_json::{Value, json};
 
 fn mistakes(
@@ -33,7 +31,7 @@ fn mistakes_under(
     webhook: LeadWebhook,
     change: impl Fn(&mut Dereferenced),
 ) -> Vec<(ErrorScope, &'static str, String)> {
-    let mut facts = facts(std::slice::from_ref(&webhook));
+    let mut facts = facts();
     change(&mut facts);
     match validate(&Arc::new(webhook), &facts, rules) {
         Ok(_) => Vec::new(),
@@ -63,16 +61,11 @@ fn each_mistake_names_field_and_remedy() {
             nothing, ErrorScope::Spec, "LocalAddress", &["spec.payload.hydrate.baseUrl", "local", "use the address of the CRM"]),
         (", payload: {hydrate: {tokenSecretRef: {name: gone, key: api}}}", nothing, ErrorScope::References, "SecretMissing",
             &["spec.payload.hydrate.tokenSecretRef", "no Secret gone", "with the key api"]),
-        (", queue: {redis: {urlSecretRef: {name: gone, key: url}}}", nothing, ErrorScope::References, "SecretMissing",
-            &["spec.queue.redis.urlSecretRef", "no Secret gone"]),
-        (", receiver: {tls: {secretRef: {name: gone}}}", nothing, ErrorScope::References, "SecretMissing",
-            &["spec.receiver.tls.secretRef", "no Secret gone", "tls.crt"]),
-        (", receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: gone}}}", nothing, ErrorScope::References, "SecretMissing",
-            &["spec.receiver.tls.clientCaSecretRef", "no Secret gone", "with the key ca.crt"]),
-        (", receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca, key: bundle.pem}}}", nothing, ErrorScope::References, "SecretKeyMissing",
-            &["spec.receiver.tls.clientCaSecretRef", "Secret senders-ca", "has no key bundle.pem"]),
-        (", receiver: {gateway: {parentRefs: [{name: edge}]}}", |f| f.gateway_api = false, ErrorScope::References, "GatewayApiMissing",
-            &["spec.receiver.gateway", "install the Gateway API"]),
+        (", receiverRef: {name: gone}", |f| f.receiver = None, ErrorScope::References, "ReceiverMissing",
+            &["spec.receiverRef.name", "no LeadReceiver gone in namespace marketing", "create it"]),
+        ("", |f| f.too_large = true, ErrorScope::Spec, "ConfigurationTooLarge", &["LeadReceiver default", "spec.receiverRef"]),
+        (", gateway: {parentRefs: [{name: edge}]}", |f| f.gateway_api = false, ErrorScope::References, "GatewayApiMissing",
+            &["spec.gateway", "install the Gateway API"]),
     ];
     for (more, change, about, reason, words) in table {
         let found = mistakes(webhook("website", more), change);
@@ -93,7 +86,7 @@ fn secrets_that_open_the_cluster_cannot_be_named() {
         let more = format!(", payload: {{hydrate: {{tokenSecretRef: {{name: {name}, key: token}}}}}}");
         webhook("website", &more)
     };
-    for name in ["leadgate-redis", "leadgate-shop-admin", "leadgate-website-admin"] {
+    for name in ["leadgate-redis", "leadgate-admin-default", "leadgate-secrets-default"] {
         for exists in [true, false] {
             let found = mistakes(hydrate(name), |facts| {
                 let given = exists.then(|| secret("Opaque", &["token"]));
@@ -166,20 +159,23 @@ fn an_operator_may_demand_a_label_on_secrets() {
     }
 }
 
+const SHORT: &str = "short";
+const PLACEHOLDER: &str = "put-your-key-here";
+
 #[test]
 fn what_protects_nothing_is_told() {
-    let with = |name: &str, key: &str, content: Content| {
+    let with = |name: &str, key: &str, content: &str| {
         let webhook = webhook("website", "");
-        let mut facts = facts(std::slice::from_ref(&webhook));
+        let mut facts = facts();
         let seen = Seen {
-            keys: [(key.to_owned(), content)].into(),
+            keys: [(key.to_owned(), Content::new(content))].into(),
             ..Seen::default()
         };
         facts.secrets.insert(name.to_owned(), Some(Arc::new(seen)));
         validate(&Arc::new(webhook), &facts, &Rules::default())
     };
     for (name, key) in [("web", "hmac"), ("crm-token", "token")] {
-        let found = with(name, key, Content::Placeholder).unwrap_err();
+        let found = with(name, key, PLACEHOLDER).unwrap_err();
         assert_eq!(found[0].reason, Reason::SecretPlaceholder);
         assert!(
             found[0].message.contains("put a value of your own in"),
@@ -188,7 +184,7 @@ fn what_protects_nothing_is_told() {
         );
     }
     // A short one works: it is told, and stops nothing. What a CRM gives out is not ours to judge.
-    let notes = with("web", "hmac", Content::Short).unwrap().notes;
+    let notes = with("web", "hmac", SHORT).unwrap().notes;
     assert_eq!((notes.len(), notes[0].reason), (1, Reason::SecretShort));
     assert!(
         notes[0].message.contains("spec.auth.hmac.secretRefs[0]"),
@@ -196,20 +192,31 @@ fn what_protects_nothing_is_told() {
         notes[0].message
     );
     assert!(
-        with("crm-token", "token", Content::Short)
+        with("crm-token", "token", SHORT)
             .unwrap()
             .notes
             .is_empty()
     );
-    assert!(with("web", "hmac", Content::Good).unwrap().notes.is_empty());
+    assert!(with("web", "hmac", GOOD).unwrap().notes.is_empty());
 }
 
-/// Leads that were accepted for a sink reach it, also when its webhook no longer names it.
+/// What is wrong with a sink that the webhook no longer names costs its other leads nothing, and is told.
 #[test]
-fn receivers_are_given_the_sinks_for_which_leads_still_wait() {
-    let with = |change: &dyn Fn(&mut Dereferenced)| {
-        let webhook = webhook("website", "");
-        let mut facts = facts(std::slice::from_ref(&webhook));
+fn leads_that_wait_for_a_former_sink_stop_nothing() {
+    type Change = fn(&mut Dereferenced);
+    let nothing: Change = |_| {};
+    let gone: Change = |facts| {
+        facts.sinks.insert("former".to_owned(), None);
+    };
+    let broken: Change = |facts| {
+        facts.secrets.insert("former-token".to_owned(), None);
+    };
+    for (change, words) in [
+        (nothing, ""),
+        (gone, "it does not exist"),
+        (broken, "there is no Secret former-token"),
+    ] {
+        let mut facts = facts();
         let mut former = sink();
         former.metadata.name = Some("former".to_owned());
         former.spec.hubspot.as_mut().unwrap().token_secret_ref.name = "former-token".to_owned();
@@ -219,30 +226,11 @@ fn receivers_are_given_the_sinks_for_which_leads_still_wait() {
             .insert("former-token".to_owned(), Some(secret("Opaque", &["token"])));
         facts.waiting.insert("former".to_owned(), 3);
         change(&mut facts);
-        validate(&Arc::new(webhook), &facts, &Rules::default()).unwrap()
-    };
-    let plan = with(&|_| {});
-    let names: Vec<_> = plan
-        .sinks
-        .iter()
-        .filter_map(|sink| sink.metadata.name.clone())
-        .collect();
-    assert_eq!(names, ["crm", "former"]);
-    assert!(plan.files["former-token"].contains("token"));
-    assert!(plan.notes.is_empty());
-    // What is wrong with it costs the webhook's other leads nothing, and is told.
-    let gone: &dyn Fn(&mut Dereferenced) = &|facts| {
-        facts.sinks.insert("former".to_owned(), None);
-    };
-    let broken: &dyn Fn(&mut Dereferenced) = &|facts| {
-        facts.secrets.insert("former-token".to_owned(), None);
-    };
-    for (change, words) in [
-        (gone, "it does not exist"),
-        (broken, "there is no Secret former-token"),
-    ] {
-        let plan = with(change);
-        assert_eq!(plan.sinks.len(), 1);
+        let plan = validate(&Arc::new(webhook("website", "")), &facts, &Rules::default()).unwrap();
+        if words.is_empty() {
+            assert!(plan.notes.is_empty());
+            continue;
+        }
         let note = &plan.notes[0];
         assert_eq!(
             (note.about, note.reason),
@@ -261,9 +249,13 @@ fn a_users_name_may_be_short() {
     let mut webhook = webhook("website", "");
     webhook.spec.auth.hmac = None;
     webhook.spec.auth.basic = Some(serde_json::from_value(json!({"secretRef": {"name": "login"}})).unwrap());
-    let mut facts = facts(std::slice::from_ref(&webhook));
-    let keys = |user, password| Seen {
-        keys: [("username".to_owned(), user), ("password".to_owned(), password)].into(),
+    let mut facts = facts();
+    let keys = |user: &str, password: &str| Seen {
+        keys: [
+            ("username".to_owned(), Content::new(user)),
+            ("password".to_owned(), Content::new(password)),
+        ]
+        .into(),
         ..Seen::default()
     };
     let mut notes = |user, password| {
@@ -276,8 +268,8 @@ fn a_users_name_may_be_short() {
             .map(|note| note.message)
             .collect::<Vec<_>>()
     };
-    assert!(notes(Content::Short, Content::Good).is_empty());
-    let told = notes(Content::Good, Content::Short);
+    assert!(notes(SHORT, GOOD).is_empty());
+    let told = notes(GOOD, SHORT);
     assert!(told.len() == 1 && told[0].contains("key password"), "{told:?}");
 }
 
@@ -289,9 +281,9 @@ fn a_namespace_has_its_own_paths_and_hosts() {
             .into(),
         ..Rules::default()
     };
-    let ingress = |host: &str| format!(", receiver: {{ingress: {{host: {host}}}}}");
+    let ingress = |host: &str| format!(", ingress: {{host: {host}}}");
     let gateway = |hosts: &str| {
-        format!(", receiver: {{gateway: {{parentRefs: [{{name: edge}}], hostnames: [{hosts}]}}}}")
+        format!(", gateway: {{parentRefs: [{{name: edge}}], hostnames: [{hosts}]}}")
     };
     #[rustfmt::skip]
     let table: Vec<(String, &str, &[&str])> = vec![
@@ -302,9 +294,9 @@ fn a_namespace_has_its_own_paths_and_hosts() {
         (", path: /webhooks/sales/website".into(), "PathNotAllowed", &["spec.path", "use /webhooks/marketing/"]),
         (", path: /webhooks/sales/".into(), "PathNotAllowed", &[]),
         (ingress("leads.example.com"), "", &[]),
-        (ingress("a.sales.example.com"), "HostNotAllowed", &["spec.receiver.ingress.host", "ingress.allowedHosts"]),
+        (ingress("a.sales.example.com"), "HostNotAllowed", &["spec.ingress.host", "ingress.allowedHosts"]),
         (gateway("leads.example.com"), "", &[]),
-        (gateway("leads.example.com, x.example.com"), "HostNotAllowed", &["spec.receiver.gateway.hostnames[1]"]),
+        (gateway("leads.example.com, x.example.com"), "HostNotAllowed", &["spec.gateway.hostnames[1]"]),
         (gateway(""), "HostNotAllowed", &["without host names", "name them"]),
     ];
     for (more, reason, words) in table {
@@ -325,15 +317,15 @@ fn a_namespace_has_its_own_paths_and_hosts() {
 
 #[test]
 fn annotations_are_copied_only_if_the_operator_allows_it() {
-    let more = ", receiver: {ingress: {host: a.example.com, annotations: \
-        {cert-manager.io/issuer: x, nginx.ingress.kubernetes.io/server-snippet: z}}}";
+    let more = ", ingress: {host: a.example.com, annotations: \
+        {cert-manager.io/issuer: x, nginx.ingress.kubernetes.io/server-snippet: z}}";
     let plan = |allowed: &[&str]| {
         let rules = Rules {
             annotations: allowed.iter().map(|p| (*p).to_owned()).collect(),
             ..Rules::default()
         };
         let webhook = webhook("website", more);
-        validate(&Arc::new(webhook.clone()), &facts(&[webhook]), &rules).unwrap()
+        validate(&Arc::new(webhook.clone()), &facts(), &rules).unwrap()
     };
     let none = plan(&[]);
     assert!(none.annotations.is_empty());
@@ -344,7 +336,7 @@ fn annotations_are_copied_only_if_the_operator_allows_it() {
     );
     for word in [
         "cert-manager.io/issuer, nginx.ingress.kubernetes.io/server-snippet",
-        "spec.receiver.ingress.annotations",
+        "spec.ingress.annotations",
         "ingress.allowedAnnotations",
     ] {
         assert!(said.message.contains(word), "{word} is not in: {}", said.message);
@@ -370,7 +362,7 @@ fn a_sink_names_no_local_address() {
         }))
         .unwrap();
         let facts = SinkFacts {
-            secrets: facts(&[]).secrets,
+            secrets: facts().secrets,
             ..SinkFacts::default()
         };
         match validate_sink(&sink, &facts, &Rules::default()) {
@@ -408,16 +400,17 @@ fn a_sink_names_no_local_address() {
 
 #[test]
 fn a_client_certificate_needs_somebody_who_checks_it() {
-    let found = |receiver: &str, forwarded: Value| {
-        let mut webhook = webhook("website", receiver);
+    let found = |tls: &str, forwarded: Value| {
+        let mut webhook = webhook("website", "");
         let certificate = json!({"dnsNames": ["client.example.com"], "forwarded": forwarded});
         webhook.spec.auth.client_certificate = Some(serde_json::from_value(certificate).unwrap());
-        mistakes(webhook, |_| {})
+        mistakes(webhook, |facts| {
+            facts.receiver = Some(Arc::new(receiver("default", tls)));
+        })
     };
-    let tls = ", receiver: {tls: {secretRef: {name: leads-tls}}}";
-    for receiver in ["", tls] {
-        let found = found(receiver, Value::Null);
-        assert_eq!(found.len(), 1, "{receiver}: {found:?}");
+    for tls in ["", "tls: {secretRef: {name: leads-tls}}"] {
+        let found = found(tls, Value::Null);
+        assert_eq!(found.len(), 1, "{tls}: {found:?}");
         let (about, reason, message) = &found[0];
         assert_eq!(
             (*about, *reason),
@@ -425,13 +418,13 @@ fn a_client_certificate_needs_somebody_who_checks_it() {
             "{message}"
         );
         for word in [
-            "spec.receiver.tls.clientCaSecretRef",
+            "spec.tls.clientCaSecretRef of LeadReceiver default",
             "spec.auth.clientCertificate.forwarded",
         ] {
             assert!(message.contains(word), "{word} is not in: {message}");
         }
     }
-    let own = ", receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}}";
+    let own = "tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}";
     assert!(found(own, Value::Null).is_empty());
     let edge = json!({"header": "X-Forwarded-Client-Cert", "format": "Envoy", "proxies": ["10.0.0.0/8"]});
     assert!(found("", edge).is_empty());
@@ -457,13 +450,17 @@ fn paths() {
     };
     let early = "2026-11-23T08:00:00Z";
     let late = "2026-11-23T10:00:00Z";
-    let host = |name: &str| format!(", path: /a, receiver: {{ingress: {{host: {name}}}}}");
+    let host = |name: &str| format!(", path: /a, ingress: {{host: {name}}}");
+    let edge = |more: &str| format!("{more}, receiverRef: {{name: edge}}");
     #[rustfmt::skip]
     let table = [
         ("older, same path", ", path: /a".to_owned(), other("x", "marketing", ", path: /a", early), true),
         ("newer, same path", ", path: /a".to_owned(), other("x", "marketing", ", path: /a", late), false),
         ("another namespace, no hosts", ", path: /a".to_owned(), other("x", "sales", ", path: /a", early), false),
-        ("other hosts", host("a.example.com"), other("x", "marketing", &host("b.example.com"), early), false),
+        ("other hosts, one receiver", host("a.example.com"), other("x", "marketing", &host("b.example.com"), early), true),
+        ("other hosts, another receiver", host("a.example.com"), other("x", "marketing", &edge(&host("b.example.com")), early), false),
+        ("another receiver, no hosts", ", path: /a".to_owned(), other("x", "marketing", &edge(", path: /a"), early), false),
+        ("same host, another receiver", host("a.example.com"), other("x", "marketing", &edge(&host("a.example.com")), early), true),
         ("same host, another namespace", host("a.example.com"), other("x", "sales", &host("a.example.com"), early), true),
         ("itself", ", path: /a".to_owned(), other("website", "marketing", ", path: /a", early), false),
     ];
@@ -477,33 +474,4 @@ fn paths() {
             "{case}: {found:?}"
         );
     }
-}
-
-#[test]
-fn one_redis_serves_all() {
-    let users = [
-        Arc::new(webhook(
-            "b",
-            ", queue: {durability: EverySecond, storage: {size: 5Gi, storageClassName: fast}}",
-        )),
-        Arc::new(webhook("a", ", queue: {memory: 1Gi}")),
-    ];
-    let plan = redis(&users, None);
-    assert_eq!((plan.durability, plan.size.as_str()), (Durability::Always, "5Gi"));
-    assert_eq!(plan.storage_class.as_deref(), Some("fast"));
-    assert_eq!(plan.memory, "1Gi", "the largest");
-    assert_eq!(
-        plan.owners.iter().map(|o| o.name.as_str()).collect::<Vec<_>>(),
-        ["a", "b"]
-    );
-    let live = RedisState {
-        size: serde_json::from_value(serde_json::json!("1Gi")).ok(),
-        ..RedisState::default()
-    };
-    let plan = redis(&users[..1], Some(&live));
-    assert_eq!(
-        (plan.durability, plan.size.as_str()),
-        (Durability::EverySecond, "1Gi")
-    );
-    assert_eq!(plan.storage_class, None, "as the volume was made");
 }

@@ -1,11 +1,15 @@
 //! Objects for tests.
 
+#![allow(dead_code, reason = "each test program uses some of them")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use leadgate_crds::{CrmSink, LeadWebhook};
+use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
+use leadgate_operator::lead_receiver::dereference::Dereferenced as ReceiverFacts;
 use leadgate_operator::lead_webhook::dereference::Dereferenced;
-use leadgate_operator::secrets::{Content, Seen};
+use leadgate_operator::secrets::{Found, Seen, Value as Content};
+use leadgate_operator::stores::Stores;
 use serde_json::{Value, json};
 
 /// From YAML.
@@ -44,31 +48,58 @@ pub fn secret(type_: &str, keys: &[&str]) -> Arc<Seen> {
     Arc::new(Seen {
         type_: type_.to_owned(),
         labelled: false,
-        keys: keys.iter().map(|k| ((*k).to_owned(), Content::Good)).collect(),
+        keys: keys
+            .iter()
+            .map(|k| ((*k).to_owned(), Content::new(GOOD)))
+            .collect(),
     })
 }
 
-/// Everything that a webhook can want exists.
-pub fn facts(webhooks: &[LeadWebhook]) -> Dereferenced {
+/// A value that nobody guesses.
+pub const GOOD: &str = "0123456789abcdef0123456789abcdef";
+
+/// A receiver of namespace `marketing`.
+pub fn receiver(name: &str, spec: &str) -> LeadReceiver {
+    serde_json::from_value(json!({
+        "apiVersion": "leadgate.dev/v1alpha1",
+        "kind": "LeadReceiver",
+        "metadata": {"name": name, "namespace": "marketing", "uid": format!("uid-{name}"), "generation": 1,
+            "creationTimestamp": "2026-11-23T09:00:00Z"},
+        "spec": yaml(&format!("{{{spec}}}")),
+    }))
+    .unwrap()
+}
+
+/// The Secrets that exist.
+pub fn secrets() -> Found {
     let keys = |keys: &[&str]| Some(secret("Opaque", keys));
+    BTreeMap::from([
+        ("web".to_owned(), keys(&["hmac", "previous", "api", "verify"])),
+        ("crm-token".to_owned(), keys(&["token"])),
+        ("redis".to_owned(), keys(&["url"])),
+        ("leads-tls".to_owned(), keys(&["tls.crt", "tls.key"])),
+        ("senders-ca".to_owned(), keys(&["ca.crt", "tls.crt", "tls.key"])),
+    ])
+}
+
+/// Everything that a webhook can want exists.
+pub fn facts() -> Dereferenced {
     Dereferenced {
+        receiver: Some(Arc::new(receiver("default", ""))),
         sinks: BTreeMap::from([("crm".to_owned(), Some(Arc::new(sink())))]),
-        waiting: BTreeMap::new(),
-        secrets: BTreeMap::from([
-            ("web".to_owned(), keys(&["hmac", "previous", "api", "verify"])),
-            ("crm-token".to_owned(), keys(&["token"])),
-            ("redis".to_owned(), keys(&["url"])),
-            ("leads-tls".to_owned(), keys(&["tls.crt", "tls.key"])),
-            ("senders-ca".to_owned(), keys(&["ca.crt", "tls.crt", "tls.key"])),
-        ]),
-        neighbours: Vec::new(),
-        redis_users: webhooks
-            .iter()
-            .filter(|w| w.spec.queue.redis.is_none())
-            .cloned()
-            .map(Arc::new)
-            .collect(),
-        redis: None,
+        secrets: secrets(),
         gateway_api: true,
+        ..Dereferenced::default()
+    }
+}
+
+/// Everything that a receiver can want exists.
+pub fn receiver_facts(receivers: &[LeadReceiver]) -> ReceiverFacts {
+    let receivers: Vec<_> = receivers.iter().cloned().map(Arc::new).collect();
+    ReceiverFacts {
+        stores: Stores::of(&receivers),
+        receivers,
+        secrets: secrets(),
+        ..ReceiverFacts::default()
     }
 }

@@ -4,40 +4,67 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, WatchEvent, WatchParams};
 use kube::core::{ApiResource, PartialObjectMeta};
 use kube::{Api, ResourceExt as _};
 use leadgate_operator::kinds::Kind;
 use serde_json::json;
 
-use crate::rig::{Rig, eventually};
+use crate::rig::{Rig, eventually, report};
 
+const OBJECTS: [(Kind, &str); 9] = [
+    (Kind::Deployment, "leadgate-receiver-default"),
+    (Kind::Service, "leadgate-receiver-default"),
+    (Kind::Service, "leadgate-admin-default"),
+    (Kind::Secret, "leadgate-admin-default"),
+    (Kind::Secret, "leadgate-secrets-default"),
+    (Kind::ServiceAccount, "leadgate-receiver-default"),
+    (Kind::NetworkPolicy, "leadgate-receiver-default"),
+    (Kind::PodDisruptionBudget, "leadgate-receiver-default"),
+    (Kind::StatefulSet, "leadgate-redis"),
+];
+
+/// Two kinds suffice, and whoever makes the third one takes over what is there: no pod is replaced.
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_made_and_owned() {
+async fn a_receiver_that_is_made_takes_over_what_was_implied() {
     let rig = Rig::new().await;
     let operator = rig.operator(&[]);
     rig.working("web").await;
-    let uid = rig.webhooks().get("web").await.unwrap().uid().unwrap();
-    for (kind, name) in [
-        (Kind::ConfigMap, "leadgate-web"),
-        (Kind::Deployment, "leadgate-web"),
-        (Kind::Service, "leadgate-web"),
-        (Kind::Service, "leadgate-web-admin"),
-        (Kind::Secret, "leadgate-web-admin"),
-        (Kind::ServiceAccount, "leadgate-web"),
-        (Kind::NetworkPolicy, "leadgate-web"),
-        (Kind::PodDisruptionBudget, "leadgate-web"),
-        (Kind::StatefulSet, "leadgate-redis"),
-        (Kind::Service, "leadgate-redis"),
-        (Kind::Secret, "leadgate-redis"),
-        (Kind::NetworkPolicy, "leadgate-redis"),
-    ] {
+    let mut uids = BTreeMap::new();
+    for (kind, name) in OBJECTS {
         let object = rig.present(kind, name).await;
-        let owners = object.owner_references();
-        assert!(owners.iter().any(|o| o.uid == uid), "{name}: {owners:?}");
-        assert_eq!(owners[0].controller, (name != "leadgate-redis").then_some(true));
+        assert!(object.owner_references().is_empty(), "{name}");
+        uids.insert((kind, name), object.uid().unwrap());
     }
+    assert_eq!(rig.lead_receivers().list(&Default::default()).await.unwrap().items.len(), 0);
+    let template = async || {
+        let deployment = rig.present(Kind::Deployment, "leadgate-receiver-default").await;
+        deployment.data["spec"]["template"].clone()
+    };
+    let before = template().await;
+    rig.receiver("default", "replicas: 3").await;
+    let uid = rig.lead_receivers().get("default").await.unwrap().uid().unwrap();
+    for (kind, name) in OBJECTS {
+        // The token and Redis are not applied again; the operator removes them itself.
+        if name == "leadgate-admin-default" && kind == Kind::Secret || name == "leadgate-redis" {
+            continue;
+        }
+        eventually(&format!("{name} is owned"), async || {
+            let object = rig.present(kind, name).await;
+            let owned = object
+                .owner_references()
+                .iter()
+                .any(|owner| owner.uid == uid && owner.controller == Some(true));
+            owned.then_some(()).ok_or(format!("{:?}", object.metadata))
+        })
+        .await;
+    }
+    for (kind, name) in OBJECTS {
+        let object = rig.present(kind, name).await;
+        assert_eq!(object.uid().unwrap(), uids[&(kind, name)], "{name} is the same object");
+    }
+    assert_eq!(template().await, before);
     operator.stop().await.unwrap();
     rig.remove().await;
 }
@@ -55,23 +82,19 @@ async fn the_receiver_understands_its_configuration() {
     )
     .await;
     rig.applied("web").await;
-    let map: ConfigMap = Api::namespaced(rig.client.clone(), &rig.namespace)
-        .get("leadgate-web")
-        .await
-        .unwrap();
+    rig.configured("the webhook is there", |files| {
+        files.contains_key("leadwebhook.web.json")
+    })
+    .await;
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in map.data.unwrap() {
-        std::fs::write(folder.path().join(name), text).unwrap();
-    }
-    let secrets = tempfile::tempdir().unwrap();
-    for (secret, key) in [("web", "hmac"), ("crm-token", "token")] {
-        std::fs::create_dir(secrets.path().join(secret)).unwrap();
-        std::fs::write(secrets.path().join(secret).join(key), "0123456789abcdef").unwrap();
+    for (name, manifest) in rig.files("default").await {
+        std::fs::write(folder.path().join(name), manifest.to_string()).unwrap();
     }
     let folders = leadgate_receiver::config::Folders {
         manifests: folder.path().into(),
-        secrets: Some(secrets.path().into()),
+        secrets: None,
         local_addresses: false,
+        receiver: Some("default".to_owned()),
     };
     let config = leadgate_receiver::config::load(&folders, None);
     assert!(config.problems.is_empty(), "{:?}", config.problems);
@@ -86,31 +109,109 @@ async fn what_a_preset_is_called_is_known() {
     assert_eq!(leadgate_operator::lead_webhook::validate::PRESETS, known);
 }
 
+/// What pods run changes under them: the kubelet is told to look, and nothing is replaced.
 #[tokio::test(flavor = "multi_thread")]
-async fn configuration_changes_the_checksum_a_secrets_value_does_not() {
+async fn a_change_of_what_pods_run_replaces_none() {
     let rig = Rig::new().await;
     let operator = rig.operator(&[]);
     rig.working("web").await;
-    let first = rig.checksum("web").await;
-    rig.secret("web", "hmac: fedcba9876543210").await;
-    rig.webhook("web", ", receiver: {replicas: 5}").await;
-    eventually("five pods are wanted", || async {
-        let deployment = rig.present(Kind::Deployment, "leadgate-web").await;
-        let replicas = deployment.data["spec"]["replicas"].clone();
-        (replicas == 5).then_some(()).ok_or(replicas.to_string())
+    rig.receivers
+        .says("10.0.0.1", report(&rig.namespace, "web", 5, 0, false));
+    rig.pod("default", "web-1", "10.0.0.1").await;
+    rig.rolled_out("default", 1).await;
+    rig.condition("web", "Programmed", "True Programmed").await;
+    let deployment = async || rig.present(Kind::Deployment, "leadgate-receiver-default").await;
+    let before = deployment().await.data["spec"].clone();
+    let told = async || {
+        let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
+        let api: Api<DynamicObject> = Api::namespaced_with(rig.client.clone(), &rig.namespace, &resource);
+        let pod = api.get("web-1").await.unwrap();
+        pod.annotations().get("leadgate.dev/config").cloned()
+    };
+    let mut known = told().await;
+    // A field, a Secret's value, a second webhook.
+    rig.secret("shop", "hmac: 0123456789abcdef").await;
+    for change in 0..3 {
+        match change {
+            0 => rig.webhook("web", ", payload: {maxBytes: 2048}").await,
+            1 => rig.secret("web", "hmac: fedcba9876543210").await,
+            _ => rig.webhook("shop", "").await,
+        }
+        eventually(&format!("change {change}: the pod is told"), async || {
+            let now = told().await;
+            (now != known).then_some(()).ok_or(format!("{now:?}"))
+        })
+        .await;
+        known = told().await;
+    }
+    rig.configured("everything is there", |files| {
+        use base64::Engine as _;
+        let key = files["secret.web.json"]["data"]["hmac"].as_str().unwrap();
+        files["leadwebhook.web.json"]["spec"]["payload"]["maxBytes"] == 2048
+            && files.contains_key("leadwebhook.shop.json")
+            && base64::engine::general_purpose::STANDARD.decode(key).unwrap() == b"fedcba9876543210"
     })
     .await;
-    assert_eq!(
-        rig.checksum("web").await,
-        first,
-        "neither keys nor numbers restart pods"
-    );
+    rig.condition("web", "Programmed", "True Programmed").await;
+    assert_eq!(deployment().await.data["spec"], before);
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
+
+/// A mistake keeps the last valid form, also when the operator that wrote it is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistake_takes_nothing_away() {
+    let rig = Rig::new().await;
+    let operator = rig.operator(&[]);
+    rig.working("web").await;
     rig.webhook("web", ", payload: {maxBytes: 2048}").await;
-    eventually("another checksum", || async {
-        let now = rig.checksum("web").await;
-        (now != first).then_some(()).ok_or(now)
+    let runs = |files: &BTreeMap<String, serde_json::Value>| {
+        files["leadwebhook.web.json"]["spec"]["payload"]["maxBytes"] == 2048
+    };
+    rig.configured("the pods have it", runs).await;
+    rig.webhook("web", ", payload: {maxBytes: 4096}, source: nobody").await;
+    rig.condition("web", "Programmed", "False Invalid").await;
+    operator.stop().await.unwrap();
+    let operator = rig.operator(&[]);
+    // Something else changes meanwhile.
+    rig.secret("shop", "hmac: 0123456789abcdef").await;
+    rig.webhook("shop", "").await;
+    rig.configured("the other one is there", |files| {
+        files.contains_key("leadwebhook.shop.json")
     })
     .await;
+    assert!(runs(&rig.files("default").await));
+    rig.webhook("web", ", payload: {maxBytes: 4096}").await;
+    rig.configured("what is right again is given to the pods", |files| {
+        files["leadwebhook.web.json"]["spec"]["payload"]["maxBytes"] == 4096
+    })
+    .await;
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
+
+/// What somebody changes by hand in what pods read is put back.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_is_repaired() {
+    let rig = Rig::new().await;
+    let operator = rig.operator(&[]);
+    rig.working("web").await;
+    let has = |files: &BTreeMap<String, serde_json::Value>| {
+        files.contains_key("leadwebhook.web.json") && files.contains_key("secret.web.json")
+    };
+    rig.configured("the pods have it", has).await;
+    let api = rig.api(Kind::ConfigMap);
+    for map in api.list(&kube::api::ListParams::default()).await.unwrap() {
+        if map.name_any().starts_with("leadgate-config-") {
+            api.delete(&map.name_any(), &DeleteParams::default()).await.unwrap();
+        }
+    }
+    rig.configured("they have it again", has).await;
+    rig.api(Kind::Secret)
+        .delete("leadgate-secrets-default", &DeleteParams::default())
+        .await
+        .unwrap();
+    rig.configured("and its keys", has).await;
     operator.stop().await.unwrap();
     rig.remove().await;
 }
@@ -121,30 +222,30 @@ async fn what_is_no_longer_asked_for_goes() {
     let operator = rig.operator(&[]);
     rig.working("web").await;
     let all = [
-        Kind::PodDisruptionBudget,
-        Kind::HorizontalPodAutoscaler,
-        Kind::Ingress,
+        (Kind::PodDisruptionBudget, "leadgate-receiver-default"),
+        (Kind::HorizontalPodAutoscaler, "leadgate-receiver-default"),
+        (Kind::Ingress, "leadgate-webhook-web"),
     ];
-    rig.webhook(
-        "web",
-        ", receiver: {autoscaling: {maxReplicas: 5}, ingress: {host: leads.example.com, className: nginx}}",
-    )
-    .await;
-    for kind in all {
-        rig.present(kind, "leadgate-web").await;
-    }
-    let ingress = rig.present(Kind::Ingress, "leadgate-web").await;
-    assert_eq!(ingress.data["spec"]["rules"][0]["host"], "leads.example.com");
-    rig.webhook("web", ", receiver: {replicas: 1}").await;
-    for kind in all {
-        rig.absent(kind, "leadgate-web").await;
-    }
-    rig.webhook("web", ", receiver: {gateway: {parentRefs: [{name: edge}]}}")
+    rig.receiver("default", "autoscaling: {maxReplicas: 5}").await;
+    rig.webhook("web", ", ingress: {host: leads.example.com, className: nginx}")
         .await;
+    for (kind, name) in all {
+        rig.present(kind, name).await;
+    }
+    let ingress = rig.present(Kind::Ingress, "leadgate-webhook-web").await;
+    assert_eq!(ingress.data["spec"]["rules"][0]["host"], "leads.example.com");
+    rig.receiver("default", "replicas: 1, networkPolicy: {enabled: false}")
+        .await;
+    rig.webhook("web", "").await;
+    for (kind, name) in all {
+        rig.absent(kind, name).await;
+    }
+    rig.absent(Kind::NetworkPolicy, "leadgate-receiver-default").await;
+    rig.webhook("web", ", gateway: {parentRefs: [{name: edge}]}").await;
     let message = rig
         .condition("web", "ResolvedRefs", "False GatewayApiMissing")
         .await;
-    assert!(message.contains("spec.receiver.gateway"), "{message}");
+    assert!(message.contains("spec.gateway"), "{message}");
     operator.stop().await.unwrap();
     rig.remove().await;
 }
@@ -155,24 +256,22 @@ async fn an_autoscaler_takes_over_the_number_of_pods_as_it_is() {
     let operator = rig.operator(&[]);
     rig.working("web").await;
     let replicas = async || {
-        let deployment = rig.present(Kind::Deployment, "leadgate-web").await;
+        let deployment = rig.present(Kind::Deployment, "leadgate-receiver-default").await;
         deployment.data["spec"]["replicas"].clone()
     };
-    rig.webhook("web", ", receiver: {replicas: 4}").await;
+    rig.receiver("default", "replicas: 4").await;
     eventually("four pods are asked for", async || {
         let now = replicas().await;
         (now == 4).then_some(()).ok_or(now.to_string())
     })
     .await;
-    rig.webhook(
-        "web",
-        ", receiver: {autoscaling: {minReplicas: 2, maxReplicas: 5}}",
-    )
-    .await;
-    rig.present(Kind::HorizontalPodAutoscaler, "leadgate-web").await;
+    rig.receiver("default", "autoscaling: {minReplicas: 2, maxReplicas: 5}")
+        .await;
+    rig.present(Kind::HorizontalPodAutoscaler, "leadgate-receiver-default")
+        .await;
     assert_eq!(replicas().await, 4, "no pod goes before the autoscaler says so");
 
-    rig.webhook("web", ", receiver: {replicas: 1}").await;
+    rig.receiver("default", "replicas: 1").await;
     eventually("the operator has the number again", async || {
         let now = replicas().await;
         (now == 1).then_some(()).ok_or(now.to_string())
@@ -185,32 +284,41 @@ async fn an_autoscaler_takes_over_the_number_of_pods_as_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_made_is_left_alone_and_what_they_change_is_repaired() {
     let rig = Rig::new().await;
-    rig.apply("{apiVersion: v1, kind: Service, metadata: {name: leadgate-web}, spec: {ports: [{port: 9}]}}")
-        .await;
+    rig.apply(
+        "{apiVersion: v1, kind: Service, metadata: {name: leadgate-receiver-default}, spec: {ports: [{port: 9}]}}",
+    )
+    .await;
     let operator = rig.operator(&[]);
+    rig.receiver("default", "").await;
     rig.sink("crm").await;
     rig.secret("web", "hmac: 0123456789abcdef").await;
     rig.webhook("web", "").await;
-    let message = rig.condition("web", "Stalled", "True NameTaken").await;
-    assert!(message.contains("Service leadgate-web"), "{message}");
-    let service = rig.present(Kind::Service, "leadgate-web").await;
+    let message = rig
+        .receiver_condition("default", "Stalled", "True NameTaken")
+        .await;
+    assert!(message.contains("Service leadgate-receiver-default"), "{message}");
+    let service = rig.present(Kind::Service, "leadgate-receiver-default").await;
     assert_eq!(service.data["spec"]["ports"][0]["port"], 9);
     rig.api(Kind::Service)
-        .delete("leadgate-web", &DeleteParams::default())
+        .delete("leadgate-receiver-default", &DeleteParams::default())
         .await
         .unwrap();
-    // Nothing tells the operator of objects that are not its own: a change of the webhook does.
-    rig.webhook("web", ", drainTimeout: 1m").await;
+    // Nothing tells the operator of objects that are not its own: a change of the receiver does.
+    rig.receiver("default", "drainTimeout: 1m").await;
     rig.applied("web").await;
     let patch = json!({"spec": {"selector": {"app.kubernetes.io/instance": "shop"}}});
     rig.api(Kind::Service)
-        .patch("leadgate-web", &PatchParams::default(), &Patch::Merge(&patch))
+        .patch(
+            "leadgate-receiver-default",
+            &PatchParams::default(),
+            &Patch::Merge(&patch),
+        )
         .await
         .unwrap();
     eventually("the selector is repaired", || async {
-        let service = rig.present(Kind::Service, "leadgate-web").await;
+        let service = rig.present(Kind::Service, "leadgate-receiver-default").await;
         let instance = service.data["spec"]["selector"]["app.kubernetes.io/instance"].clone();
-        (instance == "web").then_some(()).ok_or(instance.to_string())
+        (instance == "default").then_some(()).ok_or(instance.to_string())
     })
     .await;
     operator.stop().await.unwrap();
@@ -231,42 +339,13 @@ async fn a_generated_secret_is_made_once_and_kept() {
     assert_eq!(made.data.as_ref().unwrap()["hmac"].0.len(), 64);
     assert!(made.owner_references().is_empty(), "it outlives the webhook");
     rig.secret("gen", "hmac: mine-and-mine-alone").await;
-    rig.apply(&webhook.replace("sinks:", "drainTimeout: 1m, sinks:"))
+    rig.apply(&webhook.replace("sinks:", "suspend: true, sinks:"))
         .await;
     rig.condition("gen", "Accepted", "True Valid").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(
         api.get("gen").await.unwrap().data.unwrap()["hmac"].0,
         b"mine-and-mine-alone"
-    );
-    operator.stop().await.unwrap();
-    rig.remove().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_redis_for_all_webhooks_of_a_namespace() {
-    let rig = Rig::new().await;
-    let operator = rig.operator(&[]);
-    rig.working("web").await;
-    rig.secret("shop", "hmac: 0123456789abcdef").await;
-    rig.webhook("shop", ", queue: {durability: EverySecond, storage: {size: 5Gi}}")
-        .await;
-    rig.applied("shop").await;
-    let set = eventually("two owners", || async {
-        let set = rig.present(Kind::StatefulSet, "leadgate-redis").await;
-        (set.owner_references().len() == 2)
-            .then_some(set)
-            .ok_or("one".to_owned())
-    })
-    .await;
-    let text = set.data["spec"].to_string();
-    assert!(
-        text.contains(r#""--appendfsync","always""#),
-        "the stricter one wins: {text}"
-    );
-    assert!(
-        text.contains(r#""storage":"1Gi""#),
-        "a volume cannot be changed: {text}"
     );
     operator.stop().await.unwrap();
     rig.remove().await;
@@ -285,7 +364,11 @@ async fn versions(rig: &Rig) -> BTreeMap<String, String> {
     let resources = Kind::WATCHED
         .iter()
         .map(|kind| kind.api_resource())
-        .chain([ours("LeadWebhook", "leadwebhooks"), ours("CrmSink", "crmsinks")]);
+        .chain([
+            ours("LeadWebhook", "leadwebhooks"),
+            ours("LeadReceiver", "leadreceivers"),
+            ours("CrmSink", "crmsinks"),
+        ]);
     for resource in resources {
         let api: Api<PartialObjectMeta<DynamicObject>> =
             Api::namespaced_with(rig.client.clone(), &rig.namespace, &resource);
@@ -307,6 +390,7 @@ async fn versions(rig: &Rig) -> BTreeMap<String, String> {
 async fn nothing_is_written_at_rest_nor_after_a_restart() {
     let rig = Rig::new().await;
     let operator = rig.operator(&[]);
+    rig.receiver("edge", "").await;
     rig.working("web").await;
     rig.webhook("broken", "").await;
     rig.condition("broken", "Stalled", "True SecretMissing").await;

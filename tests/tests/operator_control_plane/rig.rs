@@ -1,18 +1,18 @@
 //! An operator in this process, in a namespace of its own, with receivers that say what a test wants.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use clap::Parser as _;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use kube::{Api, Client, ResourceExt as _};
 use leadgate_crds::report::Report;
-use leadgate_crds::{CrmSink, LeadWebhook};
+use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use leadgate_operator::cli::Cli;
 use leadgate_operator::kinds::Kind;
 use leadgate_operator::receivers::{AskError, Receivers};
@@ -25,27 +25,35 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Receivers by address.
-#[derive(Default)]
-pub(crate) struct Fake(Mutex<HashMap<String, Report>>);
+/// Receivers by address. They run the newest form of every webhook that they are made to report, unless a test says which.
+pub(crate) struct Fake {
+    client: Client,
+    reports: Mutex<HashMap<String, Report>>,
+}
 
 #[async_trait]
 impl Receivers for Fake {
     async fn report(&self, address: &str, token: &str) -> Result<Report, AskError> {
         assert_eq!(token.len(), 64, "the admin token");
-        self.0
-            .lock()
-            .unwrap()
-            .get(address)
-            .cloned()
-            .ok_or_else(|| AskError::NoAnswer("nobody is there".into()))
+        let found = self.reports.lock().unwrap().get(address).cloned();
+        let mut report = found.ok_or_else(|| AskError::NoAnswer("nobody is there".into()))?;
+        for webhook in report.webhooks.iter_mut().filter(|webhook| webhook.uid.is_empty()) {
+            let (namespace, name) = webhook.name.split_once('/').unwrap();
+            let api: Api<LeadWebhook> = Api::namespaced(self.client.clone(), namespace);
+            if let Some(object) = api.get_opt(name).await.unwrap() {
+                webhook.uid = object.uid().unwrap();
+                webhook.generation = object.metadata.generation.unwrap();
+                webhook.served = true;
+            }
+        }
+        Ok(report)
     }
 }
 
 impl Fake {
     pub(crate) fn says(&self, address: &str, report: Value) {
         let report = serde_json::from_value(report).unwrap();
-        self.0.lock().unwrap().insert(address.into(), report);
+        self.reports.lock().unwrap().insert(address.into(), report);
     }
 }
 
@@ -89,9 +97,12 @@ impl Rig {
             .unwrap()
             .name_any();
         Self {
+            receivers: Arc::new(Fake {
+                client: client.clone(),
+                reports: Mutex::default(),
+            }),
             client,
             namespace,
-            receivers: Arc::default(),
         }
     }
 
@@ -130,6 +141,10 @@ impl Rig {
     }
 
     pub(crate) fn webhooks(&self) -> Api<LeadWebhook> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) fn lead_receivers(&self) -> Api<LeadReceiver> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
@@ -183,7 +198,15 @@ impl Rig {
         .await;
     }
 
-    /// A webhook with all that it needs, and its objects.
+    /// A receiver with these fields of its spec.
+    pub(crate) async fn receiver(&self, name: &str, spec: &str) {
+        self.apply(&format!(
+            "{{apiVersion: leadgate.dev/v1alpha1, kind: LeadReceiver, metadata: {{name: {name}}}, spec: {{{spec}}}}}"
+        ))
+        .await;
+    }
+
+    /// A webhook with all that it needs, and its receiver's objects.
     pub(crate) async fn working(&self, name: &str) {
         self.sink("crm").await;
         self.secret(name, "hmac: 0123456789abcdef").await;
@@ -191,10 +214,12 @@ impl Rig {
         self.applied(name).await;
     }
 
-    /// Waits until a webhook's objects were made.
+    /// Waits until the objects of a webhook's receiver were made.
     pub(crate) async fn applied(&self, name: &str) {
         self.condition(name, "ResolvedRefs", "True Resolved").await;
-        self.present(Kind::Deployment, &format!("leadgate-{name}")).await;
+        let receiver = self.webhooks().get(name).await.unwrap().spec.receiver_ref.name;
+        self.present(Kind::Deployment, &format!("leadgate-receiver-{receiver}"))
+            .await;
     }
 
     /// Waits until a condition of a webhook says `truth reason`; gives its message.
@@ -211,6 +236,20 @@ impl Rig {
                 {
                     Ok(c.message.clone())
                 }
+                other => Err(format!("{other:?} of {conditions:?}")),
+            }
+        })
+        .await
+    }
+
+    /// The same of a receiver.
+    pub(crate) async fn receiver_condition(&self, receiver: &str, name: &str, expected: &str) -> String {
+        let api = self.lead_receivers();
+        eventually(&format!("{receiver}: {name} is {expected}"), || async {
+            let object = api.get(receiver).await.unwrap();
+            let conditions = object.status.clone().unwrap_or_default().conditions;
+            match conditions.iter().find(|c| c.type_ == name) {
+                Some(c) if format!("{} {}", c.status, c.reason) == expected => Ok(c.message.clone()),
                 other => Err(format!("{other:?} of {conditions:?}")),
             }
         })
@@ -253,32 +292,52 @@ impl Rig {
         .await;
     }
 
-    pub(crate) async fn checksum(&self, webhook: &str) -> String {
-        let object = self
-            .api(Kind::Deployment)
-            .get(&format!("leadgate-{webhook}"))
+    /// Everything that the pods of a receiver read, by file.
+    pub(crate) async fn files(&self, receiver: &str) -> BTreeMap<String, Value> {
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+        let mut files = BTreeMap::new();
+        for map in maps.list(&kube::api::ListParams::default()).await.unwrap() {
+            let name = map.name_any();
+            if name.starts_with("leadgate-config-") && name.ends_with(&format!("-{receiver}")) {
+                for (file, text) in map.data.unwrap_or_default() {
+                    files.insert(file, serde_json::from_str(&text).unwrap());
+                }
+            }
+        }
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let secret = secrets
+            .get_opt(&format!("leadgate-secrets-{receiver}"))
             .await
             .unwrap();
-        object.data["spec"]["template"]["metadata"]["annotations"]["leadgate.dev/config-checksum"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        for (file, text) in secret.and_then(|secret| secret.data).unwrap_or_default() {
+            files.insert(file, serde_json::from_slice(&text.0).unwrap());
+        }
+        files
+    }
+
+    /// Waits until the pods of the receiver `default` are given something.
+    pub(crate) async fn configured(&self, what: &str, is: impl Fn(&BTreeMap<String, Value>) -> bool) {
+        eventually(what, async || {
+            let files = self.files("default").await;
+            is(&files).then_some(()).ok_or(format!("{files:?}"))
+        })
+        .await;
     }
 
     /// A pod that is ready, as a kubelet would report it.
-    pub(crate) async fn pod(&self, webhook: &str, name: &str, address: &str) {
+    pub(crate) async fn pod(&self, receiver: &str, name: &str, address: &str) {
         let status = json!({"phase": "Running", "podIP": address, "podIPs": [{"ip": address}],
             "conditions": [{"type": "Ready", "status": "True"}]});
-        self.pod_with(webhook, name, status).await;
+        self.pod_with(receiver, name, status).await;
     }
 
-    pub(crate) async fn pod_with(&self, webhook: &str, name: &str, status: Value) {
+    pub(crate) async fn pod_with(&self, receiver: &str, name: &str, status: Value) {
         let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &resource);
         let pod = json!({"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": name, "annotations": {"leadgate.dev/webhook": webhook}, "labels": {
+            "metadata": {"name": name, "annotations": {"leadgate.dev/receiver": receiver}, "labels": {
                 "app.kubernetes.io/managed-by": "leadgate-operator", "app.kubernetes.io/component": "receiver"}},
-            "spec": {"serviceAccountName": format!("leadgate-{webhook}"), "automountServiceAccountToken": false,
+            "spec": {"serviceAccountName": format!("leadgate-receiver-{receiver}"), "automountServiceAccountToken": false,
                 "containers": [{"name": "receiver", "image": "leadgate:test"}]}});
         let params = PatchParams::apply("kubelet").force();
         api.patch(name, &params, &Patch::Apply(&pod)).await.unwrap();
@@ -289,9 +348,9 @@ impl Rig {
     }
 
     /// What the Deployment's controller would report.
-    pub(crate) async fn rolled_out(&self, webhook: &str, replicas: i32) {
+    pub(crate) async fn rolled_out(&self, receiver: &str, replicas: i32) {
         let api = self.api(Kind::Deployment);
-        let name = format!("leadgate-{webhook}");
+        let name = format!("leadgate-receiver-{receiver}");
         let generation = api.get(&name).await.unwrap().metadata.generation;
         let status = json!({"status": {"observedGeneration": generation, "replicas": replicas,
             "updatedReplicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas}});

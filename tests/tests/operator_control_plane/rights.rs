@@ -115,26 +115,22 @@ async fn no_right_is_missing_and_none_is_unused() {
     let namespace = rig.namespace.clone();
     let operator = rig.operator_as(client, &["--leader-election-namespace", &namespace]);
     rig.working("web").await;
-    rig.webhook(
-        "web",
-        ", receiver: {autoscaling: {maxReplicas: 5}, ingress: {host: leads.example.com}}",
-    )
-    .await;
-    for kind in [Kind::HorizontalPodAutoscaler, Kind::Ingress] {
-        rig.present(kind, "leadgate-web").await;
-    }
-    rig.webhook("web", ", receiver: {replicas: 1}").await;
-    for kind in [
-        Kind::HorizontalPodAutoscaler,
-        Kind::Ingress,
-        Kind::PodDisruptionBudget,
-    ] {
-        rig.absent(kind, "leadgate-web").await;
-    }
+    rig.receiver("default", "autoscaling: {maxReplicas: 5}").await;
+    rig.webhook("web", ", ingress: {host: leads.example.com}").await;
+    rig.present(Kind::HorizontalPodAutoscaler, "leadgate-receiver-default")
+        .await;
+    rig.present(Kind::Ingress, "leadgate-webhook-web").await;
+    rig.receiver("default", "replicas: 1").await;
+    rig.webhook("web", "").await;
+    rig.absent(Kind::HorizontalPodAutoscaler, "leadgate-receiver-default")
+        .await;
+    rig.absent(Kind::PodDisruptionBudget, "leadgate-receiver-default")
+        .await;
+    rig.absent(Kind::Ingress, "leadgate-webhook-web").await;
     rig.receivers
         .says("10.0.0.1", report(&rig.namespace, "web", 5, 0, true));
-    rig.pod("web", "web-1", "10.0.0.1").await;
-    rig.rolled_out("web", 1).await;
+    rig.pod("default", "web-1", "10.0.0.1").await;
+    rig.rolled_out("default", 1).await;
     rig.condition("web", "Ready", "True Ready").await;
     rig.secret("web", "other: k").await;
     // An Event of the same kind again is a series: a patch.
@@ -149,6 +145,11 @@ async fn no_right_is_missing_and_none_is_unused() {
         .await
         .unwrap();
     crate::deletion::gone(&rig, "web").await;
+    rig.lead_receivers()
+        .delete("default", &DeleteParams::default())
+        .await
+        .unwrap();
+    rig.absent(Kind::ServiceAccount, "leadgate-receiver-default").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     operator.stop().await.unwrap();
     let used = used.lock().unwrap().clone();

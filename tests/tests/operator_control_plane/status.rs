@@ -32,7 +32,7 @@ async fn what_is_missing_is_named_and_found_when_it_comes() {
     rig.secret("web", "hmac: 0123456789abcdef").await;
     rig.applied("web").await;
     rig.condition("web", "Stalled", "False Progressing").await;
-    rig.condition("web", "Available", "False Starting").await;
+    rig.condition("web", "Programmed", "False Starting").await;
     rig.webhook("web", ", source: typefrom").await;
     let message = rig.condition("web", "Accepted", "False PresetUnknown").await;
     assert!(
@@ -59,6 +59,10 @@ async fn a_path_belongs_to_the_first() {
     );
     rig.webhook("a", ", path: /other").await;
     rig.condition("b", "Accepted", "True Valid").await;
+    rig.webhook("b", ", receiverRef: {name: nowhere}").await;
+    let message = rig.condition("b", "ResolvedRefs", "False ReceiverMissing").await;
+    assert!(message.contains("there is no LeadReceiver nowhere"), "{message}");
+    rig.condition("a", "Accepted", "True Valid").await;
     operator.stop().await.unwrap();
     rig.remove().await;
 }
@@ -72,11 +76,11 @@ async fn figures_come_from_the_receivers() {
         .says("10.0.0.1", report(&rig.namespace, "web", 10, 1, false));
     rig.receivers
         .says("10.0.0.2", report(&rig.namespace, "web", 10, 1, false));
-    rig.pod("web", "web-1", "10.0.0.1").await;
-    rig.pod("web", "web-2", "10.0.0.2").await;
-    rig.rolled_out("web", 2).await;
+    rig.pod("default", "web-1", "10.0.0.1").await;
+    rig.pod("default", "web-2", "10.0.0.2").await;
+    rig.rolled_out("default", 2).await;
     rig.condition("web", "Ready", "True Ready").await;
-    rig.condition("web", "QueueReady", "True Ready").await;
+    rig.condition("web", "Programmed", "True Programmed").await;
     rig.condition("web", "Delivering", "True Delivering").await;
     let status = eventually("both pods are counted", || async {
         let status = rig.webhooks().get("web").await.unwrap().status.unwrap();
@@ -87,23 +91,19 @@ async fn figures_come_from_the_receivers() {
         }
     })
     .await;
-    let LeadWebhookStatus { leads, replicas, .. } = &status;
+    let LeadWebhookStatus { leads, receiver, .. } = &status;
     assert_eq!(
         (
             leads.stored.accepted,
             leads.deliveries.delivered,
             leads.deliveries.pending,
-            *replicas
+            receiver.as_deref()
         ),
-        (10, 9, 1, 2)
+        (10, 9, 1, Some("default"))
     );
     assert_eq!(status.p99.as_deref(), Some("900ms"));
     assert_eq!(status.success_rate.as_deref(), Some("100"));
     assert_eq!(status.sink_names.as_deref(), Some("crm"));
-    assert_eq!(
-        status.selector.as_deref(),
-        Some("app.kubernetes.io/instance=web,app.kubernetes.io/name=leadgate-receiver")
-    );
     let sink = eventually("the sink is counted", || async {
         let status = rig.sinks().get("crm").await.unwrap().status.unwrap_or_default();
         if status.leads.deliveries.delivered == 9 {
@@ -131,9 +131,42 @@ async fn why_pods_do_not_start_is_said() {
     let waiting = json!({"phase": "Pending", "containerStatuses": [{"name": "receiver", "ready": false,
         "restartCount": 0, "image": "leadgate:test", "imageID": "", "state": {"waiting":
         {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"leadgate:test\""}}}]});
-    rig.pod_with("web", "web-1", waiting).await;
-    let message = rig.condition("web", "Available", "False ImagePullBackOff").await;
-    assert!(message.contains("leadgate:test"), "{message}");
+    rig.pod_with("default", "web-1", waiting).await;
+    let message = rig.condition("web", "Programmed", "False ImagePullBackOff").await;
+    assert!(
+        message.contains("LeadReceiver default") && message.contains("leadgate:test"),
+        "{message}"
+    );
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_shows_what_its_webhooks_do() {
+    let rig = Rig::new().await;
+    let operator = rig.operator(&[]);
+    rig.receiver("default", "replicas: 1").await;
+    rig.working("web").await;
+    rig.receivers
+        .says("10.0.0.1", report(&rig.namespace, "web", 10, 3, false));
+    rig.pod("default", "web-1", "10.0.0.1").await;
+    rig.rolled_out("default", 1).await;
+    rig.receiver_condition("default", "Ready", "True Ready").await;
+    let status = eventually("it counts", || async {
+        let status = rig.lead_receivers().get("default").await.unwrap().status.unwrap();
+        (status.pending == 3).then_some(status.clone()).ok_or(format!("{status:?}"))
+    })
+    .await;
+    assert_eq!((status.webhooks, status.replicas), (1, 1));
+    assert_eq!(status.store.as_deref(), Some("Managed"));
+    assert_eq!(
+        status.selector.as_deref(),
+        Some("app.kubernetes.io/instance=default,app.kubernetes.io/name=leadgate-receiver")
+    );
+    assert_eq!(
+        status.addresses,
+        [format!("http://leadgate-receiver-default.{}.svc", rig.namespace)]
+    );
     operator.stop().await.unwrap();
     rig.remove().await;
 }

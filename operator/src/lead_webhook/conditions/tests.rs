@@ -1,7 +1,9 @@
 use super::*;
 use crate::conditions::Truth;
 use crate::validation::ValidationError;
-use crate::workloads::Rollout;
+use crate::conditions::conditions;
+use crate::lead_webhook::outcome::Serving;
+use crate::stats::Run;
 use leadgate_crds::counts::StoredCounts;
 use leadgate_crds::report::SinkLeads;
 use serde_json::json;
@@ -17,28 +19,38 @@ fn webhook(spec: &serde_json::Value) -> LeadWebhook {
     serde_json::from_value(object).unwrap()
 }
 
+/// A receiver that is well.
+fn receiver(queue: ConditionState, available: ConditionState) -> Option<Serving> {
+    let named = vec![("QueueReady", queue), ("Available", available)];
+    Some(Serving {
+        name: "default".to_owned(),
+        conditions: conditions(named, &[], 1, jiff::Timestamp::UNIX_EPOCH),
+    })
+}
+
+fn run(generation: i64) -> Option<Run> {
+    Some(Run {
+        uid: String::new(),
+        generation,
+        served: true,
+    })
+}
+
 fn running() -> Observed {
     let route = json!({"name": "crm", "pending": 0, "delivered": 5, "latency": {"p99": "900.0ms"}});
     Observed {
-        rollout: Some(Rollout {
-            wanted: 2,
-            replicas: 2,
-            ready: 2,
-            complete: true,
-            failed: None,
-        }),
-        pods: vec![PodState {
-            ready: true,
-            ..PodState::default()
-        }],
-        figures: Some(ReceiverStats {
+        receiver: receiver(
+            ConditionState::yes(Reason::Ready, "m"),
+            ConditionState::yes(Reason::PodsReady, "m"),
+        ),
+        figures: Some(WebhookStats {
             stored: StoredCounts {
                 accepted: 5,
                 ..StoredCounts::default()
             },
-            queue_ready: true,
             routes: vec![serde_json::from_value(route).unwrap()],
-            ..ReceiverStats::default()
+            runs: vec![run(1), run(1)],
+            ..WebhookStats::default()
         }),
         ..Observed::default()
     }
@@ -58,7 +70,7 @@ fn mistake(about: ErrorScope) -> Outcome {
     }])
 }
 
-/// Truth of Accepted, ResolvedRefs, QueueReady, Available, Delivering, Ready, Reconciling, Stalled; reason of Ready.
+/// Truth of Accepted, ResolvedRefs, Programmed, Delivering, Ready, Reconciling, Stalled; reason of Ready.
 fn line(spec: &serde_json::Value, outcome: &Outcome, observed: &Observed) -> String {
     let webhook = webhook(spec);
     let status = crate::lead_webhook::status::status(
@@ -66,6 +78,7 @@ fn line(spec: &serde_json::Value, outcome: &Outcome, observed: &Observed) -> Str
         &LeadWebhookStatus::default(),
         outcome,
         observed,
+        None,
         jiff::Timestamp::UNIX_EPOCH,
     );
     let all = states(&webhook, &status, outcome, observed);
@@ -87,52 +100,49 @@ fn what_the_conditions_say() {
     let applied = Outcome::Applied(Vec::new());
     let fast = json!({"objectives": {"speedToLead": "500ms"}});
     let suspended = json!({"suspend": true});
-    let trouble = |pod: &mut PodState| {
-        pod.ready = false;
-        pod.trouble = Some(("ImagePullBackOff".to_owned(), "m".to_owned()));
-    };
     #[rustfmt::skip]
     let table: Vec<(&str, &serde_json::Value, Outcome, Observed, &str)> = vec![
-        ("all is well", &none, applied.clone(), running(), "TTTTTTFF Ready"),
-        ("nothing is there yet", &none, applied.clone(), Observed::default(), "TTFF?FTF NotCreatedYet"),
-        ("a mistake in the spec", &none, mistake(ErrorScope::Spec), running(), "FTTTTFFT PathTaken"),
-        ("a mistake in a reference", &none, mistake(ErrorScope::References), running(), "TFTTTFFT PathTaken"),
-        ("the API server does not answer", &none, Outcome::Failed(Reason::ApiUnreachable, "m".into()), running(), "??TTTFTF ApiUnreachable"),
-        ("it drains", &none, Outcome::Draining(false, "m".into()), running(), "TTTTTFTF Draining"),
-        ("it drains for too long", &none, Outcome::Draining(true, "m".into()), running(), "TTTTTFFT Draining"),
-        ("pods do not start", &none, applied.clone(), with(|s| {
-            s.pods.iter_mut().for_each(trouble);
-            s.rollout = Some(Rollout { wanted: 2, ..Rollout::default() });
-        }), "TTTFTFTF ImagePullBackOff"),
-        ("the rollout is given up", &none, applied.clone(), with(|s| {
-            s.rollout = Some(Rollout { wanted: 2, failed: Some("deadline".into()), ..Rollout::default() });
-        }), "TTTFTFFT Starting"),
-        ("a rollout is under way", &none, applied.clone(), with(|s| {
-            s.rollout = Some(Rollout { wanted: 2, ready: 2, ..Rollout::default() });
-        }), "TTTTTTTF Ready"),
-        ("no pods are wanted", &none, applied.clone(), with(|s| s.rollout = Some(Rollout::default())), "TTTTTTFF Ready"),
+        ("all is well", &none, applied.clone(), running(), "TTTTTFF Ready"),
+        ("nothing is there yet", &none, applied.clone(), Observed::default(), "TT??FTF NotCheckedYet"),
+        ("a mistake in the spec", &none, mistake(ErrorScope::Spec), running(), "FTFTFFT PathTaken"),
+        ("a mistake in a reference", &none, mistake(ErrorScope::References), running(), "TFFTFFT PathTaken"),
+        ("the API server does not answer", &none, Outcome::Failed(Reason::ApiUnreachable, "m".into()), running(), "??TTFTF ApiUnreachable"),
+        ("it drains", &none, Outcome::Draining(false, "m".into()), running(), "TTTTFTF Draining"),
+        ("it drains for too long", &none, Outcome::Draining(true, "m".into()), running(), "TTTTFFT Draining"),
+        ("its receiver's pods do not start", &none, applied.clone(), with(|s| {
+            s.receiver = receiver(ConditionState::yes(Reason::Ready, "m"), ConditionState::no(Reason::Starting, "m"));
+        }), "TTFTFTF Starting"),
+        ("its receiver's queue is away", &none, applied.clone(), with(|s| {
+            s.receiver = receiver(ConditionState::no(Reason::Unavailable, "m"), ConditionState::yes(Reason::PodsReady, "m"));
+        }), "TTFTFTF Unavailable"),
+        ("no pods are wanted", &none, applied.clone(), with(|s| {
+            s.receiver = receiver(ConditionState::yes(Reason::Ready, "m"), ConditionState::yes(Reason::ScaledToZero, "m"));
+            s.figures.as_mut().unwrap().runs.clear();
+        }), "TTTTTFF Ready"),
+        ("a pod has the former form", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().runs = vec![run(1), run(0)]), "TTFTFTF Pending"),
+        ("a pod does not know it yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().runs = vec![run(1), None]), "TTFTFTF Pending"),
+        ("it moves", &none, applied.clone(), with(|s| s.receiver.as_mut().unwrap().name = "edge".into()), "TTFTFTF Moving"),
         ("the receivers object", &none, applied.clone(), with(|s| {
-            s.figures.as_mut().unwrap().problems = vec!["LeadWebhook n/web: spec.payload: no".into()];
-        }), "FTTTTFFT InvalidConfiguration"),
-        ("the queue is away", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().queue_ready = false), "TTFTTFTF Unavailable"),
-        ("the queue forgets", &none, applied.clone(), with(|s| {
-            s.figures.as_mut().unwrap().queue_problems = vec!["maxmemory-policy".into()];
-        }), "TTFTTFTF Unsafe"),
-        ("leads wait for a sink that is gone", &none, Outcome::Applied(vec![waiting::without_sink("old", 2, "it does not exist")]), running(), "TTTTFFTF SinkGone"),
-        ("the queue fills up", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().queue_used = Some(80)), "TTTTTTFF Ready"),
+            s.figures.as_mut().unwrap().problems = vec!["spec.payload: no".into()];
+        }), "FTTTFFT InvalidConfiguration"),
+        ("leads wait for a sink that is gone", &none, Outcome::Applied(vec![waiting::without_sink("old", 2, "it does not exist")]), running(), "TTTFFTF SinkGone"),
         ("the sink waits", &none, applied.clone(), with(|s| {
             let sink = crate::stats::SinkFigures { paused_reason: Some("InvalidCredentials".into()), ..Default::default() };
-            s.figures.as_mut().unwrap().sinks.insert("crm".into(), sink);
-        }), "TTTTFFTF SinkPaused"),
-        ("too slow is late, not absent", &fast, applied.clone(), running(), "TTTTFTFF Ready"),
+            s.sinks.insert("crm".into(), sink);
+        }), "TTTFFTF SinkPaused"),
+        ("another webhook's sink waits", &none, applied.clone(), with(|s| {
+            let sink = crate::stats::SinkFigures { paused_reason: Some("InvalidCredentials".into()), ..Default::default() };
+            s.sinks.insert("other".into(), sink);
+        }), "TTTTTFF Ready"),
+        ("too slow is late, not absent", &fast, applied.clone(), running(), "TTTFTFF Ready"),
         ("a queue that does not move", &fast, applied.clone(), with(|s| {
             let figures = s.figures.as_mut().unwrap();
             figures.routes.iter_mut().for_each(|r| { r.latency = None; r.deliveries.pending = 1; });
             let leads = SinkLeads { oldest_pending_seconds: 9, ..SinkLeads::default() };
-            figures.sinks.insert("crm".into(), crate::stats::SinkFigures { leads, ..Default::default() });
-        }), "TTTTFTFF Ready"),
-        ("no lead yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().stored.accepted = 0), "TTTT?TFF Ready"),
-        ("suspended", &suspended, applied, running(), "TTTTTTFF Suspended"),
+            s.sinks.insert("crm".into(), crate::stats::SinkFigures { leads, ..Default::default() });
+        }), "TTTFTFF Ready"),
+        ("no lead yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().stored.accepted = 0), "TTT?TFF Ready"),
+        ("suspended", &suspended, applied, running(), "TTTTTFF Suspended"),
     ];
     for (case, spec, outcome, observed, expected) in table {
         assert_eq!(line(spec, &outcome, &observed), expected, "{case}");
