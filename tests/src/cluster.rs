@@ -153,7 +153,11 @@ pub async fn call(
 /// Applies both definitions, waits until they are served and gives the API server's warnings.
 pub async fn install_crds(client: &Client) -> anyhow::Result<Vec<String>> {
     let mut warnings = Vec::new();
-    for crd in [leadgate_crds::lead_webhook_crd(), leadgate_crds::crm_sink_crd()] {
+    for crd in [
+        leadgate_crds::lead_webhook_crd(),
+        leadgate_crds::lead_receiver_crd(),
+        leadgate_crds::crm_sink_crd(),
+    ] {
         let name = crd.name_any();
         let path = format!(
             "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?fieldManager=leadgate-tests&force=true"

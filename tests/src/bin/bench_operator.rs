@@ -17,16 +17,18 @@ use leadgate_tests::cluster::{client, install_crds, kubeconfig};
 use serde_json::json;
 
 /// What a webhook's objects and the resources themselves are called in the API server's metrics.
-const OURS: [&str; 13] = [
+const OURS: [&str; 15] = [
     "configmaps",
     "crmsinks",
     "deployments",
     "events",
     "horizontalpodautoscalers",
     "ingresses",
+    "leadreceivers",
     "leadwebhooks",
     "networkpolicies",
     "poddisruptionbudgets",
+    "pods",
     "secrets",
     "serviceaccounts",
     "services",
@@ -204,7 +206,7 @@ fn is_made(webhook: &LeadWebhook) -> bool {
             && status
                 .conditions
                 .iter()
-                .any(|c| c.type_ == "Available" && c.reason == "Starting")
+                .any(|c| c.type_ == "Programmed" && c.reason == "Starting")
     })
 }
 

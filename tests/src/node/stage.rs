@@ -155,6 +155,13 @@ impl Stage {
         )
     }
 
+    /// The LeadReceiver `default`, with these fields of its spec in flow style.
+    pub fn receiver(&self, spec: &str) -> String {
+        format!(
+            "apiVersion: leadgate.dev/v1alpha1\nkind: LeadReceiver\nmetadata: {{name: default}}\nspec: {{{spec}}}\n"
+        )
+    }
+
     /// A webhook with all that it needs, ready.
     pub async fn working(&self) -> anyhow::Result<()> {
         self.secrets()?;
@@ -189,11 +196,17 @@ impl Stage {
         let address = self.kubectl(&[
             "get",
             "service",
-            "leadgate-website",
+            "leadgate-receiver-default",
             "-o",
             "jsonpath={.spec.clusterIP}",
         ])?;
         Ok(format!("http://{address}/webhooks/{}/website", self.namespace))
+    }
+
+    /// Posts a lead to another webhook of the namespace.
+    pub async fn post_to(&self, webhook: &str, key: &str, email: &str) -> anyhow::Result<(u16, String)> {
+        let url = self.service()?.replace("/website", &format!("/{webhook}"));
+        post(&self.client, &url, key, email).await
     }
 
     /// Posts a lead through the Service, signed with a key: the status and the answer.
@@ -297,10 +310,10 @@ impl Stage {
             SYSTEM,
         ];
         [
-            show(&["get", "leadwebhooks,crmsinks,pods,pvc", "-o", "wide"]),
+            show(&["get", "leadwebhooks,leadreceivers,crmsinks,pods,pvc", "-o", "wide"]),
             show(&[
                 "get",
-                "leadwebhooks,crmsinks",
+                "leadwebhooks,leadreceivers,crmsinks",
                 "-o",
                 "jsonpath={range .items[*]}{.metadata.name}{\" \"}{.status.conditions}{\"\\n\"}{end}",
             ]),
@@ -328,6 +341,7 @@ impl Stage {
         ];
         self.kubectl(&allow)?;
         self.kubectl(&["delete", "leadwebhooks", "--all", "--timeout=60s"])?;
+        self.kubectl(&["delete", "leadreceivers", "--all", "--timeout=60s"])?;
         run(
             "kubectl",
             &["delete", "namespace", &self.namespace, "--wait=false"],

@@ -1,4 +1,4 @@
-//! What a real API server makes of the two resources: which objects it takes, which it refuses and
+//! What a real API server makes of the resources: which objects it takes, which it refuses and
 //! what it says, which defaults it sets, and what `kubectl get` shows.
 
 mod table;
@@ -11,12 +11,12 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
-use leadgate_crds::{CrmSink, LeadWebhook};
+use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use leadgate_tests::cluster::{call, client, install_crds};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use table::Base::{self, HubSpot, Rest, Salesforce, Webhook};
+use table::Base::{self, HubSpot, Receiver, Rest, Salesforce, Webhook};
 use table::Verdict::{Refused, Taken};
 use table::{TABLE, object, yaml};
 
@@ -62,29 +62,18 @@ async fn dry_run(client: &Client, kind: (&str, &str), namespace: &str, object: &
     (answer.status, message)
 }
 
-/// The operator's own objects are called `leadgate-redis` and `leadgate-<webhook>-admin`, a webhook's `leadgate-<webhook>`.
+/// Whatever a person calls a resource: no name collides with one that the operator uses.
 #[tokio::test]
-async fn names_of_the_operators_own_objects_are_reserved() {
+async fn any_name_is_taken() {
     let client = ready().await;
     let namespace = namespace(&client).await;
-    for (name, taken) in [
-        ("redis", false),
-        ("website-admin", false),
-        ("redis-eu", true),
-        ("admin", true),
-        ("admin-website", true),
-    ] {
-        let webhook = object(Webhook, "{}", name);
-        let (status, message) = dry_run(&client, Webhook.kind(), &namespace, &webhook).await;
-        assert_eq!(status == 201, taken, "{name}: {message}");
-        assert!(
-            taken || message.contains("metadata.name must not be redis and must not end with -admin"),
-            "{message}"
-        );
+    for name in ["redis", "website-admin", "admin", "default", "receiver", "config-0"] {
+        for base in [Webhook, Receiver, HubSpot] {
+            let object = object(base, "{}", name);
+            let (status, message) = dry_run(&client, base.kind(), &namespace, &object).await;
+            assert_eq!(status, 201, "{base:?} {name}: {message}");
+        }
     }
-    // Of sinks the operator makes nothing.
-    let sink = object(HubSpot, "{}", "redis");
-    assert_eq!(dry_run(&client, HubSpot.kind(), &namespace, &sink).await.0, 201);
     remove(&client, &namespace).await;
 }
 
@@ -110,6 +99,7 @@ async fn the_api_server_takes_and_refuses_what_it_should() {
         if matches!(verdict, Taken) {
             let read = match base {
                 Webhook => serde_json::from_value::<LeadWebhook>(object).err(),
+                Receiver => serde_json::from_value::<LeadReceiver>(object).err(),
                 HubSpot | Salesforce | Rest => serde_json::from_value::<CrmSink>(object).err(),
             };
             if let Some(error) = read {
@@ -133,6 +123,7 @@ async fn complete_objects_are_taken() {
         object["metadata"]["namespace"] = json!(namespace);
         let kind = match object["kind"].as_str() {
             Some("LeadWebhook") => ("LeadWebhook", "leadwebhooks"),
+            Some("LeadReceiver") => ("LeadReceiver", "leadreceivers"),
             Some("CrmSink") => ("CrmSink", "crmsinks"),
             other => panic!("{file:?}: {other:?}"),
         };
@@ -151,9 +142,15 @@ async fn a_null_is_as_good_as_an_absent_field() {
     let object = yaml(
         "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: nulls}, spec: {source: null,
         auth: {hmac: null, token: {secretRefs: [{name: s, key: k}]}}, sinks: [{name: a, when: null}],
-        queue: {storage: {storageClassName: null}}}}",
+        ingress: null, receiverRef: null}}",
     );
     let (status, message) = dry_run(&client, Webhook.kind(), &namespace, &object).await;
+    assert_eq!(status, 201, "{message}");
+    let object = yaml(
+        "{apiVersion: leadgate.dev/v1alpha1, kind: LeadReceiver, metadata: {name: nulls}, spec: {replicas: null,
+        queue: {storage: {storageClassName: null}}, limits: null}}",
+    );
+    let (status, message) = dry_run(&client, Receiver.kind(), &namespace, &object).await;
     assert_eq!(status, 201, "{message}");
     remove(&client, &namespace).await;
 }
@@ -204,12 +201,15 @@ async fn defaults_are_set() {
             "auth": {"hmac": {"secretRefs": [{"name": "s", "key": "k"}]}, "trustedProxies": 0},
             "payload": {"maxBytes": 1_048_576},
             "sinks": [{"name": "hubspot"}],
-            "queue": {"durability": "Always", "memory": "512Mi", "storage": {"size": "1Gi"}},
+            "receiverRef": {"name": "default"},
             "retention": {"dead": "720h", "held": "720h", "rejected": "168h"},
-            "drainTimeout": "10m",
             "suspend": false
         })
     );
+
+    let receiver = create::<LeadReceiver>(&client, &namespace, "r", Receiver).await;
+    assert_eq!(receiver["status"]["observedGeneration"], -1);
+    assert_eq!(receiver["spec"], json!({"drainTimeout": "10m"}));
 
     let common = json!({
         "matching": {"contacts": "Create", "keys": ["Email", "Phone"], "onPartialMatch": "Hold", "overwrite": "Always"},
@@ -265,8 +265,8 @@ async fn defaults_are_set() {
 async fn the_scale_subresource_works() {
     let client = ready().await;
     let namespace = namespace(&client).await;
-    create::<LeadWebhook>(&client, &namespace, "w", Webhook).await;
-    let api: Api<LeadWebhook> = Api::namespaced(client.clone(), &namespace);
+    create::<LeadReceiver>(&client, &namespace, "w", Receiver).await;
+    let api: Api<LeadReceiver> = Api::namespaced(client.clone(), &namespace);
     let status = json!({"status": {"replicas": 3, "selector": "app.kubernetes.io/instance=w"}});
     api.patch_status("w", &PatchParams::default(), &Patch::Merge(status))
         .await
@@ -281,7 +281,7 @@ async fn the_scale_subresource_works() {
     let status = scale.status.unwrap();
     assert_eq!(status.replicas, 3);
     assert_eq!(status.selector.as_deref(), Some("app.kubernetes.io/instance=w"));
-    assert_eq!(api.get("w").await.unwrap().spec.receiver.replicas, Some(5));
+    assert_eq!(api.get("w").await.unwrap().spec.replicas, Some(5));
     remove(&client, &namespace).await;
 }
 
@@ -292,6 +292,7 @@ async fn names_and_categories_are_served() {
     let resources = answer.body["resources"].as_array().unwrap();
     for (name, kind, short) in [
         ("leadwebhooks", "LeadWebhook", "lw"),
+        ("leadreceivers", "LeadReceiver", "lr"),
         ("crmsinks", "CrmSink", "crm"),
     ] {
         let resource = resources.iter().find(|r| r["name"] == name).unwrap();
@@ -301,8 +302,10 @@ async fn names_and_categories_are_served() {
         assert_eq!(resource["categories"], json!(["leadgate"]));
         assert!(resources.iter().any(|r| r["name"] == format!("{name}/status")));
     }
-    assert!(resources.iter().any(|r| r["name"] == "leadwebhooks/scale"));
-    assert!(!resources.iter().any(|r| r["name"] == "crmsinks/scale"));
+    for (name, scales) in [("leadreceivers", true), ("leadwebhooks", false), ("crmsinks", false)] {
+        let name = format!("{name}/scale");
+        assert_eq!(resources.iter().any(|r| r["name"] == name), scales, "{name}");
+    }
 }
 
 /// Name, whether only `-o wide` shows it, and what the row has.
@@ -349,7 +352,7 @@ async fn kubectl_get_shows_what_matters() {
 
     create::<LeadWebhook>(&client, &namespace, "w", Webhook).await;
     let status = json!({"status": {
-        "observedGeneration": 1, "conditions": [condition], "url": "https://leads.example.com/webhooks/leads",
+        "observedGeneration": 1, "conditions": [condition], "receiver": "default", "url": "https://leads.example.com/webhooks/leads",
         "leads": {"accepted": 130, "delivered": 128, "pending": 1, "dead": 2, "lastAcceptedTime": now},
         "sinkNames": "hubspot,sf", "successRate": "99.2", "p99": "900ms"
     }});
@@ -373,7 +376,7 @@ async fn kubectl_get_shows_what_matters() {
             ("Ignored", true, json!(0)),
             ("Unrouted", true, json!(0)),
             ("Unauthorized", true, json!(0)),
-            ("Queue", true, Value::Null),
+            ("Receiver", true, json!("default")),
             ("URL", true, json!("https://leads.example.com/webhooks/leads")),
             ("Reason", true, json!("Delivering")),
             ("Message", true, json!("leads are delivered")),
@@ -402,6 +405,31 @@ async fn kubectl_get_shows_what_matters() {
             ("Pending", false, json!(1)),
             ("Dead", false, json!(2)),
             ("Paused", false, json!(true)),
+            ("Reason", true, json!("Delivering")),
+            ("Message", true, json!("leads are delivered")),
+        ])
+    );
+
+    create::<LeadReceiver>(&client, &namespace, "default", Receiver).await;
+    let status = json!({"status": {
+        "observedGeneration": 1, "conditions": [condition], "replicas": 2, "webhooks": 12, "pending": 1,
+        "store": "Managed", "queueUsed": "12%"
+    }});
+    let receivers: Api<LeadReceiver> = Api::namespaced(client.clone(), &namespace);
+    receivers
+        .patch_status("default", &PatchParams::default(), &Patch::Merge(status))
+        .await
+        .unwrap();
+    assert_eq!(
+        table(&client, &namespace, "leadreceivers").await,
+        cells(&[
+            ("Name", false, json!("default")),
+            ("Ready", false, json!("True")),
+            ("Replicas", false, json!(2)),
+            ("Webhooks", false, json!(12)),
+            ("Pending", false, json!(1)),
+            ("Store", false, json!("Managed")),
+            ("Used", true, json!("12%")),
             ("Reason", true, json!("Delivering")),
             ("Message", true, json!("leads are delivered")),
         ])

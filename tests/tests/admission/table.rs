@@ -29,6 +29,8 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
 pub(crate) enum Base {
     /// A LeadWebhook with hmac and one sink.
     Webhook,
+    /// A LeadReceiver without any fields.
+    Receiver,
     /// A CrmSink with hubspot.
     HubSpot,
     /// A CrmSink with salesforce and clientCredentials.
@@ -36,12 +38,13 @@ pub(crate) enum Base {
     /// A CrmSink with rest, bearer and upsert.
     Rest,
 }
-use Base::{HubSpot, Rest, Salesforce, Webhook};
+use Base::{HubSpot, Receiver, Rest, Salesforce, Webhook};
 
 impl Base {
     pub(crate) fn spec(self) -> Value {
         yaml(match self {
             Webhook => "{auth: {hmac: {secretRefs: [{name: s, key: k}]}}, sinks: [{name: hubspot}]}",
+            Receiver => "{}",
             HubSpot => "{hubspot: {tokenSecretRef: {name: s, key: k}}}",
             Salesforce => {
                 "{salesforce: {instanceUrl: 'https://x.my.salesforce.com', auth: {clientCredentials:
@@ -57,6 +60,7 @@ impl Base {
     pub(crate) fn kind(self) -> (&'static str, &'static str) {
         match self {
             Webhook => ("LeadWebhook", "leadwebhooks"),
+            Receiver => ("LeadReceiver", "leadreceivers"),
             HubSpot | Salesforce | Rest => ("CrmSink", "crmsinks"),
         }
     }
@@ -250,30 +254,30 @@ pub(crate) const TABLE: &[(Base, &str, Verdict)] = &[
     (Webhook, "{sinks: [{name: a}, {name: b, otherwise: true}]}", Refused("give every other sink a when")),
     (Webhook, "{sinks: [{name: a1},{name: a2},{name: a3},{name: a4},{name: a5},{name: a6},{name: a7},{name: a8},{name: a9},{name: b1},{name: b2},{name: b3},{name: b4},{name: b5},{name: b6},{name: b7}]}", Taken),
     (Webhook, "{sinks: [{name: a1},{name: a2},{name: a3},{name: a4},{name: a5},{name: a6},{name: a7},{name: a8},{name: a9},{name: b1},{name: b2},{name: b3},{name: b4},{name: b5},{name: b6},{name: b7},{name: b8}]}", Refused("must have at most 16 items")),
-    // LeadWebhook: queue, receiver and the rest
-    (Webhook, "{queue: {durability: Never}}", Refused(r#"supported values: "Always", "EverySecond""#)),
-    (Webhook, "{queue: {storage: {size: lots}}}", Refused("queue.storage.size must be a quantity")),
-    (Webhook, "{queue: {storage: {size: 500Mi}}}", Taken),
-    (Webhook, "{queue: {redis: {}}}", Refused("spec.queue.redis.urlSecretRef: Required value")),
-    (Webhook, "{receiver: {replicas: 0}}", Taken),
-    (Webhook, "{receiver: {replicas: 101}}", Refused("spec.receiver.replicas in body should be less than or equal to 100")),
-    (Webhook, "{receiver: {replicas: 2, autoscaling: {maxReplicas: 3}}}", Refused("receiver takes only one of replicas and autoscaling")),
-    (Webhook, "{receiver: {autoscaling: {maxReplicas: 3}}}", Taken),
-    (Webhook, "{receiver: {autoscaling: {minReplicas: 4, maxReplicas: 3}}}", Refused("autoscaling.minReplicas must not exceed autoscaling.maxReplicas")),
-    (Webhook, "{receiver: {autoscaling: {maxReplicas: 1}}}", Refused("autoscaling.minReplicas must not exceed autoscaling.maxReplicas")),
-    (Webhook, "{receiver: {autoscaling: {maxReplicas: 3, targetCPU: 0}}}", Refused("targetCPU in body should be greater than or equal to 1")),
-    (Webhook, "{receiver: {tls: {secretRef: {name: leads-tls}}}}", Taken),
-    (Webhook, "{receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}}}", Taken),
-    (Webhook, "{receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca, key: bundle.pem}}}}", Taken),
-    (Webhook, "{receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {key: ca.crt}}}}", Refused("spec.receiver.tls.clientCaSecretRef.name: Required value")),
-    (Webhook, "{receiver: {tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca, key: 'a/b'}}}}", Refused("spec.receiver.tls.clientCaSecretRef.key in body should match")),
-    (Webhook, "{receiver: {tls: {clientCaSecretRef: {name: senders-ca}}}}", Refused("spec.receiver.tls.secretRef: Required value")),
-    (Webhook, "{receiver: {ingress: {host: a.example.com}, gateway: {parentRefs: [{name: g}]}}}", Refused("receiver takes only one of ingress and gateway")),
-    (Webhook, "{receiver: {ingress: {host: 'https://a.example.com'}}}", Refused("spec.receiver.ingress.host in body should match")),
-    (Webhook, "{receiver: {gateway: {parentRefs: []}}}", Refused("spec.receiver.gateway.parentRefs in body should have at least 1 items")),
-    (Webhook, "{receiver: {gateway: {parentRefs: [{name: g}], hostnames: ['*.example.com']}}}", Taken),
-    (Webhook, "{receiver: {resources: {limits: {memory: 128Mi}, requests: {cpu: 1}}}}", Taken),
-    (Webhook, "{receiver: {podTemplate: {affinity: {nodeAffinity: {}}, topologySpreadConstraints: [{maxSkew: 1}], imagePullSecrets: [{name: r}]}}}", Taken),
+    // LeadReceiver, and how a LeadWebhook names it and is reached
+    (Receiver, "{queue: {durability: Never}}", Refused(r#"supported values: "Always", "EverySecond""#)),
+    (Receiver, "{queue: {storage: {size: lots}}}", Refused("queue.storage.size must be a quantity")),
+    (Receiver, "{queue: {storage: {size: 500Mi}}}", Taken),
+    (Receiver, "{queue: {redis: {}}}", Refused("spec.queue.redis.urlSecretRef: Required value")),
+    (Receiver, "{replicas: 0}", Taken),
+    (Receiver, "{replicas: 101}", Refused("spec.replicas in body should be less than or equal to 100")),
+    (Receiver, "{replicas: 2, autoscaling: {maxReplicas: 3}}", Refused("only one of replicas and autoscaling can be set")),
+    (Receiver, "{autoscaling: {maxReplicas: 3}}", Taken),
+    (Receiver, "{autoscaling: {minReplicas: 4, maxReplicas: 3}}", Refused("autoscaling.minReplicas must not exceed autoscaling.maxReplicas")),
+    (Receiver, "{autoscaling: {maxReplicas: 1}}", Refused("autoscaling.minReplicas must not exceed autoscaling.maxReplicas")),
+    (Receiver, "{autoscaling: {maxReplicas: 3, targetCPU: 0}}", Refused("targetCPU in body should be greater than or equal to 1")),
+    (Receiver, "{tls: {secretRef: {name: leads-tls}}}", Taken),
+    (Receiver, "{tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}}", Taken),
+    (Receiver, "{tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca, key: bundle.pem}}}", Taken),
+    (Receiver, "{tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {key: ca.crt}}}", Refused("spec.tls.clientCaSecretRef.name: Required value")),
+    (Receiver, "{tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca, key: 'a/b'}}}", Refused("spec.tls.clientCaSecretRef.key in body should match")),
+    (Receiver, "{tls: {clientCaSecretRef: {name: senders-ca}}}", Refused("spec.tls.secretRef: Required value")),
+    (Webhook, "{ingress: {host: a.example.com}, gateway: {parentRefs: [{name: g}]}}", Refused("only one of ingress and gateway can be set")),
+    (Webhook, "{ingress: {host: 'https://a.example.com'}}", Refused("spec.ingress.host in body should match")),
+    (Webhook, "{gateway: {parentRefs: []}}", Refused("spec.gateway.parentRefs in body should have at least 1 items")),
+    (Webhook, "{gateway: {parentRefs: [{name: g}], hostnames: ['*.example.com']}}", Taken),
+    (Receiver, "{resources: {limits: {memory: 128Mi}, requests: {cpu: 1}}}", Taken),
+    (Receiver, "{podTemplate: {affinity: {nodeAffinity: {}}, topologySpreadConstraints: [{maxSkew: 1}], imagePullSecrets: [{name: r}]}}", Taken),
     (Webhook, "{retention: {dead: 30m}}", Refused("retention.dead must be at least 1h and at most 8760h")),
     (Webhook, "{retention: {rejected: 0s}}", Taken),
     (Webhook, "{objectives: {speedToLead: 30s, successRate: '99.9'}}", Taken),
@@ -281,7 +285,19 @@ pub(crate) const TABLE: &[(Base, &str, Verdict)] = &[
     (Webhook, "{objectives: {successRate: '100.1'}}", Refused("objectives.successRate must be a percentage")),
     (Webhook, "{objectives: {successRate: 99.9}}", Refused("must be of type string")),
     (Webhook, "{objectives: {speedToLead: 25h}}", Refused("objectives.speedToLead must be at least 100ms and at most 24h")),
-    (Webhook, "{drainTimeout: 169h}", Refused("drainTimeout must be at least 0s and at most 168h")),
+    (Receiver, "{limits: {bodyMemory: 1Ki}}", Refused("limits.bodyMemory must be a quantity of at least 64Ki")),
+    (Receiver, "{limits: {bodyMemory: much}}", Refused("limits.bodyMemory must be a quantity of at least 64Ki")),
+    (Receiver, "{limits: {bodyMemory: 1Mi, pendingDeliveries: 1000, rejectedCopies: 8Mi}}", Taken),
+    (Receiver, "{limits: {pendingDeliveries: 0}}", Refused("spec.limits.pendingDeliveries in body should be greater than or equal to 1")),
+    (Receiver, "{limits: {rejectedCopies: 1}}", Refused("limits.rejectedCopies must be a quantity of at least 64Ki")),
+    (Receiver, "{networkPolicy: {senders: [{ipBlock: {cidr: 203.0.113.0/24}}], admins: [{namespaceSelector: {}}]}}", Taken),
+    (Receiver, "{networkPolicy: {enabled: false}}", Taken),
+    (Receiver, "{source: generic}", Refused("source")),
+    (Webhook, "{receiverRef: {name: edge}}", Taken),
+    (Webhook, "{receiverRef: {}}", Taken),
+    (Webhook, "{receiverRef: {name: 'Edge!'}}", Refused("spec.receiverRef.name in body should match")),
+    (Webhook, "{receiver: {replicas: 2}}", Refused("receiver")),
+    (Receiver, "{drainTimeout: 169h}", Refused("drainTimeout must be at least 0s and at most 168h")),
     (Webhook, "{source: Type Form}", Refused("spec.source in body should match")),
     (Webhook, "{suspended: true}", Refused(r#"unknown field "spec.suspended""#)),
     // CrmSink: which CRM

@@ -43,7 +43,7 @@ async fn the_documented_commands_work() {
 
     let (status, _) = stage.post(KEY, "no-address").await.unwrap();
     assert_eq!(status, 400);
-    let admin = commands("kubectl port-forward deployment/leadgate-website 9090");
+    let admin = commands("kubectl port-forward deployment/leadgate-receiver-default 9090");
     let (forward, calls) = admin.split_once(" &\n").unwrap();
     let list = calls.lines().next().unwrap();
     let rejected = list.replace("/deadletters", "/deadletters?set=rejected");

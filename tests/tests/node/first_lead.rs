@@ -22,7 +22,11 @@ async fn helm_installs_it() {
         ],
     );
     assert_eq!(deployment.unwrap(), "1");
-    for crd in ["leadwebhooks.leadgate.dev", "crmsinks.leadgate.dev"] {
+    for crd in [
+        "leadwebhooks.leadgate.dev",
+        "leadreceivers.leadgate.dev",
+        "crmsinks.leadgate.dev",
+    ] {
         let wait = ["wait", "--for=condition=Established", "crd", crd, "--timeout=5s"];
         run("kubectl", &wait).unwrap();
     }

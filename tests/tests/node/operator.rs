@@ -30,9 +30,9 @@ fn leader() -> String {
     run("kubectl", &lease).unwrap()
 }
 
-/// Every object of the operator, and both resources, by their versions: any write changes one.
+/// Every object of the operator, and the resources, by their versions: any write changes one.
 fn versions(stage: &Stage) -> BTreeMap<String, String> {
-    let kinds = "leadwebhooks,crmsinks,configmaps,secrets,services,serviceaccounts,deployments,statefulsets,\
+    let kinds = "leadwebhooks,leadreceivers,crmsinks,configmaps,secrets,services,serviceaccounts,deployments,statefulsets,\
                  networkpolicies,poddisruptionbudgets,horizontalpodautoscalers,ingresses,events";
     let list = stage.get(kinds).unwrap();
     list["items"]
@@ -144,7 +144,7 @@ async fn of_two_operators_one_leads() {
     })
     .await
     .unwrap();
-    stage.apply(&stage.webhook(", receiver: {replicas: 1}")).unwrap();
+    stage.apply(&stage.receiver("replicas: 1")).unwrap();
     eventually("a change is through", 60, || async {
         let pods = stage.pods()?;
         anyhow::ensure!(pods.len() == 1, "{pods:?}");

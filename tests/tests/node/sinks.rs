@@ -36,12 +36,8 @@ async fn leads_for_the_former_sink_arrive_there() {
         .replace("sinks: [{name: hubspot}]", "sinks: [{name: next}]");
     stage.apply(&format!("{sink}---\n{moved}")).unwrap();
     stage
-        .kubectl(&[
-            "rollout",
-            "status",
-            "deployment/leadgate-website",
-            "--timeout=90s",
-        ])
+        .says("leadwebhook/website", "Programmed", "True Programmed")
+        .await
         .unwrap();
     eventually("new leads go to the new CRM", 60, || async {
         let email = format!("next-{:08x}@example.com", rand::random::<u32>());
