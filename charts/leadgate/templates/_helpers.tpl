@@ -53,6 +53,26 @@ annotations:
 {{- end }}
 {{- end -}}
 
+{{/* The head of a ClusterRole for people: (list . <name> <roles of Kubernetes that contain it>). */}}
+{{- define "leadgate.persona" -}}
+{{- $root := index . 0 -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ include "leadgate.fullname" $root }}-{{ index . 1 }}
+  labels:
+    {{- include "leadgate.labels" $root | nindent 4 }}
+    {{- if $root.Values.rbac.aggregate }}
+    {{- range index . 2 }}
+    rbac.authorization.k8s.io/aggregate-to-{{ . }}: "true"
+    {{- end }}
+    {{- end }}
+  {{- with $root.Values.commonAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
 {{/* repository:tag or repository@digest: (list <image> <tag without one>). */}}
 {{- define "leadgate.imageOf" -}}
 {{- $image := index . 0 -}}

@@ -1,37 +1,38 @@
 {{/* The rights that the operator needs, as in operator/src/rbac.rs; a test compares. */}}
 {{- define "leadgate.rules.watched" -}}
-# Read the webhooks; set and remove the finalizer.
+# Read webhooks and receivers; set and remove the finalizer.
 - apiGroups: [leadgate.dev]
-  resources: [leadwebhooks]
+  resources: [leadwebhooks, leadreceivers]
   verbs: [list, watch, patch]
+# Read the sinks.
 - apiGroups: [leadgate.dev]
   resources: [crmsinks]
   verbs: [list, watch]
 # Write what became of them.
 - apiGroups: [leadgate.dev]
-  resources: [leadwebhooks/status, crmsinks/status]
+  resources: [leadwebhooks/status, leadreceivers/status, crmsinks/status]
   verbs: [patch]
-# Watch the metadata of Secrets, read which keys those have that resources name, create admin tokens, Redis passwords and
-# generated keys, keep their owners up to date.
+# Watch the metadata of Secrets, read those that resources name and copy the named keys for the receivers, create admin
+# tokens, Redis passwords and generated keys; remove the operator's own.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # What receivers and Redis consist of.
 - apiGroups: [""]
   resources: [configmaps, services, serviceaccounts]
-  verbs: [get, list, watch, create, patch]
-# Say why pods do not start; ask them for figures.
+  verbs: [get, list, watch, create, patch, delete]
+# Say why pods do not start; ask them for figures; annotate them, so that they see a new configuration at once.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch]
+  verbs: [list, watch, patch]
 # The receivers and the managed Redis.
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # Who may reach them.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # How senders reach them.
 - apiGroups: [networking.k8s.io]
   resources: [ingresses]

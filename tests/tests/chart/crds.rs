@@ -14,10 +14,14 @@ fn crds_of(values: &[&str]) -> Vec<Value> {
 
 #[test]
 fn they_are_those_of_the_types() {
-    let mut expected = [leadgate_crds::crm_sink_crd(), leadgate_crds::lead_webhook_crd()]
-        .map(|crd| serde_json::to_value(crd).unwrap());
+    let mut expected = [
+        leadgate_crds::crm_sink_crd(),
+        leadgate_crds::lead_receiver_crd(),
+        leadgate_crds::lead_webhook_crd(),
+    ]
+    .map(|crd| serde_json::to_value(crd).unwrap());
     let mut rendered = crds_of(&[]);
-    assert_eq!(rendered.len(), 2);
+    assert_eq!(rendered.len(), 3);
     for (crd, expected) in rendered.iter_mut().zip(&mut expected) {
         let metadata = crd["metadata"].as_object_mut().unwrap();
         assert_eq!(

@@ -20,10 +20,12 @@ fn defaults() {
         inventory(&objects),
         [
             "ClusterRole leadgate-operator",
-            "ClusterRole leadgate-operator-edit",
+            "ClusterRole leadgate-operator-marketing",
+            "ClusterRole leadgate-operator-platform",
             "ClusterRole leadgate-operator-view",
             "ClusterRoleBinding leadgate-operator",
             "CustomResourceDefinition crmsinks.leadgate.dev",
+            "CustomResourceDefinition leadreceivers.leadgate.dev",
             "CustomResourceDefinition leadwebhooks.leadgate.dev",
             "Deployment leadgate-operator",
             "Role leadgate-operator-leader",

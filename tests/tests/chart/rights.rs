@@ -106,26 +106,56 @@ fn without_election_there_is_no_right_to_leases() {
     );
 }
 
+/// The roles of Kubernetes that contain a ClusterRole.
+fn contained_in(role: &Value) -> BTreeSet<&str> {
+    let labels = role["metadata"]["labels"].as_object().unwrap();
+    labels
+        .keys()
+        .filter_map(|label| label.strip_prefix("rbac.authorization.k8s.io/aggregate-to-"))
+        .collect()
+}
+
 #[test]
-fn people_who_may_edit_may_edit_webhooks() {
-    let objects = template(&[]).unwrap();
-    let view = named(&objects, "ClusterRole", "leadgate-operator-view");
-    let edit = named(&objects, "ClusterRole", "leadgate-operator-edit");
-    assert_eq!(
-        view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"],
-        "true"
-    );
-    assert_eq!(
-        edit["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"],
-        "true"
-    );
-    assert!(
-        edit["metadata"]["labels"]
-            .get("rbac.authorization.k8s.io/aggregate-to-view")
-            .is_none()
-    );
+fn marketing_owns_webhooks_and_sinks_and_the_platform_everything() {
+    const READ: &[&str] = &["get", "list", "watch"];
+    const WRITE: &[&str] = &["create", "update", "patch", "delete", "deletecollection"];
+    let rights = |verbs: &[&[&str]], resources: &[&str]| -> BTreeSet<String> {
+        let verbs = verbs.concat();
+        let pairs = resources
+            .iter()
+            .flat_map(|resource| verbs.iter().map(move |verb| (verb, resource)));
+        pairs
+            .map(|(verb, resource)| format!("{verb} {resource} leadgate.dev"))
+            .collect()
+    };
+    let all = ["leadreceivers", "leadwebhooks", "crmsinks"];
+    let view = rights(&[READ], &all);
+    let mut marketing = rights(&[WRITE], &all[1..]);
+    marketing.extend(view.clone());
     // Status is the operator's.
-    assert!(granted(edit).iter().all(|right| !right.contains("/status")));
+    let mut platform = rights(&[READ, WRITE], &all);
+    platform.extend(rights(&[&["get", "update", "patch"]], &["leadreceivers/scale"]));
+    let table = [
+        ("view", view, &["admin", "edit", "view"][..]),
+        ("marketing", marketing, &["admin", "edit"][..]),
+        ("platform", platform, &["admin"][..]),
+    ];
+    let aggregated = template(&[]).unwrap();
+    let by_hand = template(&["rbac.aggregate=false"]).unwrap();
+    for (name, expected, roles) in table {
+        let name = format!("leadgate-operator-{name}");
+        let role = named(&aggregated, "ClusterRole", &name);
+        assert_eq!(granted(role), expected, "{name}");
+        assert_eq!(
+            contained_in(role).into_iter().collect::<Vec<_>>(),
+            roles,
+            "{name}"
+        );
+        // Without aggregation they are there to be bound.
+        let role = named(&by_hand, "ClusterRole", &name);
+        assert_eq!(granted(role), expected, "{name}");
+        assert!(contained_in(role).is_empty(), "{name}");
+    }
     let none = template(&["rbac.create=false"]).unwrap();
     assert!(
         ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"]
