@@ -52,7 +52,7 @@ fn argo_cd() {
             assert_eq!(
                 text.matches("argocd.argoproj.io/sync-options: Prune=false,Delete=false")
                     .count(),
-                2
+                3
             );
         } else {
             exists(&source["path"], "kustomization.yaml");

@@ -10,7 +10,7 @@ use crate::{documents, examples};
 fn scripts() -> Vec<String> {
     let text = fs::read_to_string(examples().join("argocd/health.yaml")).unwrap();
     let map = &documents("health.yaml", &text)[0]["data"];
-    ["LeadWebhook", "CrmSink"]
+    ["LeadWebhook", "LeadReceiver", "CrmSink"]
         .iter()
         .map(|kind| {
             let key = format!("resource.customizations.health.leadgate.dev_{kind}");
@@ -51,6 +51,16 @@ fn health_follows_the_conditions() {
         ("Reconciling", "True", "RollingOut", ""),
         ("Stalled", "False", "Progressing", ""),
     ];
+    let pending = [
+        ("Programmed", "False", "Pending", "1 of 2 pods run generation 2"),
+        ("Ready", "False", "Pending", "1 of 2 pods run generation 2"),
+        ("Reconciling", "True", "Pending", "1 of 2 pods run generation 2"),
+        ("Stalled", "False", "Progressing", ""),
+    ];
+    let draining = [
+        ("Ready", "False", "Draining", "deletion waits for leads"),
+        ("Stalled", "False", "Progressing", ""),
+    ];
     let stalled = [
         ("Ready", "False", "SinkMissing", "no CrmSink hubspot"),
         ("Stalled", "True", "SinkMissing", "there is no CrmSink hubspot"),
@@ -70,16 +80,18 @@ fn health_follows_the_conditions() {
         ("ready", object(&json!({}), 2, &ready), "Healthy", "leads are accepted and delivered"),
         ("ready before the last change", object(&json!({}), 1, &ready), "Progressing", "waiting for the operator"),
         ("starting", object(&json!({}), 2, &starting), "Progressing", "Starting: 0 of 2 pods are ready"),
+        ("not programmed yet", object(&json!({}), 2, &pending), "Progressing", "Pending: 1 of 2 pods run generation 2"),
         ("stalled", object(&json!({}), 2, &stalled), "Degraded", "SinkMissing: there is no CrmSink hubspot"),
         ("suspended", object(&suspended, 2, &starting), "Suspended", "spec.suspend is true"),
         ("suspended and stalled", object(&suspended, 2, &stalled), "Degraded", "SinkMissing: there is no CrmSink hubspot"),
         ("not suspended", object(&json!({"suspend": false}), 2, &ready), "Healthy", "leads are accepted and delivered"),
-        ("draining", deleted(object(&json!({}), 2, &ready)), "Progressing", "waiting for leads to be delivered"),
+        ("deleted just now", deleted(object(&json!({}), 2, &ready)), "Progressing", "waiting for the operator to remove it"),
+        ("draining", deleted(object(&json!({}), 2, &draining)), "Progressing", "deletion waits for leads"),
         ("drains for too long", deleted(object(&json!({}), 2, &stalled)), "Degraded", "SinkMissing: there is no CrmSink hubspot"),
         ("no conditions", object(&json!({}), 2, &[]), "Progressing", "waiting for the operator"),
     ];
     let scripts = scripts();
-    assert_eq!(scripts.len(), 2);
+    assert_eq!(scripts.len(), 3);
     for script in scripts {
         for (case, object, status, message) in &table {
             assert_eq!(
