@@ -4,11 +4,21 @@ use leadgate_tests::node::{KEY, Stage, node, program, run};
 
 /// The block of commands that holds these words.
 fn commands(words: &str) -> String {
-    let text = include_str!("../../../docs/operations.md");
-    let blocks = text.split("```\n").skip(1).step_by(2);
-    let found: Vec<&str> = blocks.filter(|block| block.contains(words)).collect();
+    let mut blocks = vec![String::new()];
+    for line in include_str!("../../../docs/operations.md").lines() {
+        // A fence begins the next part: every second one is a block.
+        if line.starts_with("```") {
+            blocks.push(String::new());
+        } else {
+            let part = blocks.last_mut().unwrap();
+            part.push_str(line);
+            part.push('\n');
+        }
+    }
+    let mut found: Vec<String> = blocks.into_iter().skip(1).step_by(2).collect();
+    found.retain(|block| block.contains(words));
     assert_eq!(found.len(), 1, "{words}");
-    found[0].to_owned()
+    found.remove(0)
 }
 
 /// Runs commands in the stage's namespace, as a person would whose context has it.
@@ -43,7 +53,7 @@ async fn the_documented_commands_work() {
 
     let (status, _) = stage.post(KEY, "no-address").await.unwrap();
     assert_eq!(status, 400);
-    let admin = commands("kubectl port-forward deployment/leadgate-receiver-default 9090");
+    let admin = commands("-X POST http://127.0.0.1:9090/deadletters/ID/replay\n");
     let (forward, calls) = admin.split_once(" &\n").unwrap();
     let list = calls.lines().next().unwrap();
     let rejected = list.replace("/deadletters", "/deadletters?set=rejected");
