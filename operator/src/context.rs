@@ -9,18 +9,21 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use leadgate_crds::common::Condition;
+use leadgate_crds::lead_receiver::DEFAULT_RECEIVER;
 use leadgate_crds::{CrmSink, LeadReceiver, LeadReceiverStatus, LeadWebhook, LeadWebhookStatus};
 
 use crate::backoff::Backoff;
 use crate::cli::Scope;
 use crate::implied::AllReceivers;
 use crate::index::Index;
+use crate::lead_receiver::dereference::serves;
 use crate::lead_receiver::projection::Projected;
 use crate::metrics::Metrics;
 use crate::receivers::Receivers;
 use crate::rules::Rules;
 use crate::secrets::Secrets;
 use crate::stats::{Counters, ReceiverStats, WebhookStats};
+use crate::stores::Stores;
 use crate::workloads::{Name, Workloads};
 
 /// What the command line decides of the objects that are made.
@@ -182,10 +185,20 @@ impl Context {
             .unbounded_send(ObjectRef::new(name).within(namespace));
     }
 
-    /// Brings the receivers of a namespace in step with what exists and what webhooks name.
+    /// Brings the receivers of a namespace in step with what exists and what webhooks need.
     pub fn refresh_receivers(&self, namespace: &str) {
         let webhooks = self.webhooks_of(namespace, |_| true);
-        if self.receivers.refresh(namespace, &webhooks, &self.index).is_empty() {
+        let stores = Stores::of(&self.receivers.of(namespace));
+        // One that answers for it, or whose queue, which the webhook's receiver does not deliver, holds leads of it.
+        let needed = webhooks.iter().any(|webhook| {
+            serves(DEFAULT_RECEIVER, webhook, self)
+                || stores.key(&webhook.spec.receiver_ref.name) != stores.key(DEFAULT_RECEIVER)
+                    && self.of_webhooks.with(&name_of(webhook.as_ref()), |state| {
+                        let figures = state.figures.get(DEFAULT_RECEIVER);
+                        figures.is_some_and(|figures| figures.kept() > 0)
+                    })
+        });
+        if self.receivers.refresh(namespace, needed, &self.index).is_empty() {
             return;
         }
         // They share queues, and each has the limits of all.

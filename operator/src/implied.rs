@@ -12,7 +12,7 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use leadgate_crds::lead_receiver::DEFAULT_RECEIVER;
-use leadgate_crds::{LeadReceiver, LeadReceiverSpec, LeadWebhook};
+use leadgate_crds::{LeadReceiver, LeadReceiverSpec};
 
 use crate::index::Index;
 use crate::kinds::Kind;
@@ -62,11 +62,12 @@ impl AllReceivers {
         self.all.get(&ObjectRef::new(name).within(namespace))
     }
 
-    /// Brings the receivers of a namespace in step with what exists and what webhooks name. Says which have changed.
-    pub fn refresh(&self, namespace: &str, webhooks: &[Arc<LeadWebhook>], index: &Index) -> Vec<String> {
-        let existing = self
-            .existing
-            .state_filter(|receiver: &LeadReceiver| receiver.metadata.namespace.as_deref() == Some(namespace));
+    /// Brings the receivers of a namespace in step with what exists and what webhooks need. Says which have changed.
+    /// `needed`: whether a webhook needs the implied one.
+    pub fn refresh(&self, namespace: &str, needed: bool, index: &Index) -> Vec<String> {
+        let existing = self.existing.state_filter(|receiver: &LeadReceiver| {
+            receiver.metadata.namespace.as_deref() == Some(namespace)
+        });
         let deployed = index
             .get(&(
                 Kind::Deployment,
@@ -74,7 +75,7 @@ impl AllReceivers {
                 names::receiver(DEFAULT_RECEIVER),
             ))
             .is_some_and(|live| live.owners.is_empty() && live.labelled);
-        let wanted = effective(namespace, existing, webhooks, deployed);
+        let wanted = effective(namespace, existing, needed, deployed);
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = Vec::new();
         let names: HashSet<String> = wanted.iter().map(|receiver| receiver.name_any()).collect();
@@ -105,26 +106,21 @@ fn differs(a: &LeadReceiver, b: &LeadReceiver) -> bool {
         || a.deletion_timestamp.is_some() != b.deletion_timestamp.is_some()
 }
 
-/// Pure: the receivers of a namespace. An implied one that no webhook names any more, and whose Deployment is still there,
+/// Pure: the receivers of a namespace. An implied one that no webhook needs any more, and whose Deployment is still there,
 /// is one that is being deleted.
 fn effective(
     namespace: &str,
     mut existing: Vec<Arc<LeadReceiver>>,
-    webhooks: &[Arc<LeadWebhook>],
+    needed: bool,
     deployed: bool,
 ) -> Vec<Arc<LeadReceiver>> {
     let exists = existing
         .iter()
         .any(|receiver| receiver.name_any() == DEFAULT_RECEIVER);
-    let named = webhooks.iter().any(|webhook| {
-        let status = webhook.status.as_ref();
-        webhook.spec.receiver_ref.name == DEFAULT_RECEIVER
-            || status.and_then(|status| status.receiver.as_deref()) == Some(DEFAULT_RECEIVER)
-    });
-    if !exists && (named || deployed) {
+    if !exists && (needed || deployed) {
         let mut implied = LeadReceiver::new(DEFAULT_RECEIVER, LeadReceiverSpec::default());
         implied.metadata.namespace = Some(namespace.to_owned());
-        implied.metadata.deletion_timestamp = (!named).then(|| Time(Timestamp::UNIX_EPOCH));
+        implied.metadata.deletion_timestamp = (!needed).then(|| Time(Timestamp::UNIX_EPOCH));
         existing.push(Arc::new(implied));
     }
     existing
@@ -138,30 +134,21 @@ pub(crate) fn is_implied(receiver: &LeadReceiver) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn webhook(receiver: &str) -> Arc<LeadWebhook> {
-        let object = json!({"apiVersion": "leadgate.dev/v1alpha1", "kind": "LeadWebhook", "metadata": {"name": "w"},
-            "spec": {"auth": {"none": {"allowUnauthenticated": true}}, "sinks": [{"name": "crm"}],
-                "receiverRef": {"name": receiver}}});
-        Arc::new(serde_json::from_value(object).unwrap())
-    }
 
     #[test]
-    fn a_receiver_is_implied_while_a_webhook_names_it_and_nobody_made_it() {
+    fn a_receiver_is_implied_while_a_webhook_needs_it_and_nobody_made_it() {
         let mut made = LeadReceiver::new("default", LeadReceiverSpec::default());
         made.metadata.uid = Some("1".to_owned());
         let made = vec![Arc::new(made)];
         #[rustfmt::skip]
         let table = [
-            ("nothing", vec![], vec![], false, vec![]),
-            ("named", vec![], vec![webhook("default")], false, vec![("implied", "")]),
-            ("another one is named", vec![], vec![webhook("edge")], false, vec![]),
-            ("it exists", made, vec![webhook("default")], true, vec![("exists", "")]),
-            ("no longer named", vec![], vec![], true, vec![("implied", "deleted")]),
+            ("nothing", vec![], false, false, vec![]),
+            ("needed", vec![], true, false, vec![("implied", "")]),
+            ("it exists", made, true, true, vec![("exists", "")]),
+            ("no longer needed", vec![], false, true, vec![("implied", "deleted")]),
         ];
-        for (case, existing, webhooks, deployed, expected) in table {
-            let found = effective("n", existing, &webhooks, deployed);
+        for (case, existing, needed, deployed, expected) in table {
+            let found = effective("n", existing, needed, deployed);
             let words: Vec<(&str, &str)> = found
                 .iter()
                 .map(|receiver| {

@@ -60,7 +60,7 @@ reasons! {
         "`spec.source` does not name a preset.",
         "Use a preset listed in the message, or `generic`.";
     PathTaken [Accepted, Ready, Stalled]
-        "An older LeadWebhook uses the same path under the same host.",
+        "An older LeadWebhook uses the same path in the same LeadReceiver, or under the same host.",
         "Use a unique path for each webhook.";
     PathNotAllowed [Accepted, Ready, Stalled]
         "`spec.path` starts with `/webhooks/` followed by the name of another namespace.",
@@ -94,10 +94,10 @@ reasons! {
         "Create one CrmSink for each CRM.";
     NameTaken [Accepted, Ready, Stalled]
         "An object with a name that the operator needs exists and does not belong to Leadgate.",
-        "Rename or delete that object, or rename the webhook.";
+        "Rename or delete that object, or rename the resource.";
     ObjectRefused [Accepted, Ready, Stalled]
         "The API server or a policy of the cluster rejected an object that the operator creates.",
-        "Change the field named in the message, for example in `spec.podTemplate`.";
+        "Change the field named in the message, for example `spec.podTemplate` of the LeadReceiver.";
     Resolved [ResolvedRefs]
         "All referenced sinks, Secrets and keys exist.",
         "";

@@ -299,17 +299,16 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
     })
     .take_until(stop.clone().cancelled_owned())
     .for_each(|_| std::future::ready(()));
-    let receiver_controller =
-        Controller::for_stream(futures::stream::pending(), context.receivers.store())
-            .with_config(config())
-            .reconcile_on(woken_receivers)
-            .graceful_shutdown_on(stop.clone().cancelled_owned())
-            .run(
-                lead_receiver::reconcile,
-                |_, error, _| match *error {},
-                Arc::clone(&context),
-            )
-            .for_each(|_| std::future::ready(()));
+    let receiver_controller = Controller::for_stream(futures::stream::pending(), context.receivers.store())
+        .with_config(config())
+        .reconcile_on(woken_receivers)
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(
+            lead_receiver::reconcile,
+            |_, error, _| match *error {},
+            Arc::clone(&context),
+        )
+        .for_each(|_| std::future::ready(()));
     let mut tasks = JoinSet::new();
     secondary::start(&context, &stop, &mut tasks);
     let all = async {

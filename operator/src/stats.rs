@@ -129,10 +129,7 @@ impl ReceiverStats {
     /// Leads that are to be delivered or wait for a person, of all webhooks.
     pub fn kept(&self) -> i64 {
         let kept = |of: &DeliveryCounts| of.pending + of.held + of.dead;
-        self.sinks
-            .values()
-            .map(|sink| kept(&sink.leads.deliveries))
-            .sum()
+        self.sinks.values().map(|sink| kept(&sink.leads.deliveries)).sum()
     }
 }
 
@@ -170,12 +167,7 @@ pub(crate) fn of_receiver(reports: &[(String, Report)]) -> Option<ReceiverStats>
     let runs = |report: &Report| {
         let sinks = report.sinks.iter();
         sinks
-            .map(|sink| {
-                (
-                    short(&sink.name).to_owned(),
-                    (sink.uid.clone(), sink.generation),
-                )
-            })
+            .map(|sink| (short(&sink.name).to_owned(), (sink.uid.clone(), sink.generation)))
             .collect()
     };
     Some(ReceiverStats {
@@ -217,7 +209,12 @@ pub(crate) fn of_webhooks(reports: &[(String, Report)], ready: usize) -> BTreeMa
     };
     let mut all: BTreeMap<String, WebhookStats> = by_webhook
         .iter()
-        .map(|(id, ours)| ((*id).to_owned(), merge_webhook(ours, reports, ready, problems_of(id))))
+        .map(|(id, ours)| {
+            (
+                (*id).to_owned(),
+                merge_webhook(ours, reports, ready, problems_of(id)),
+            )
+        })
         .collect();
     // A new webhook that no pod can run is in the problems only.
     for (_, report) in reports {

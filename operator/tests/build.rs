@@ -13,7 +13,9 @@ use leadgate_crds::{LeadReceiver, LeadWebhook};
 use leadgate_operator::context::Settings;
 use leadgate_operator::kinds::{Desired, Kind};
 use leadgate_operator::lead_receiver::build;
-use leadgate_operator::lead_receiver::projection::{Forms, Projection, SHARDS, SinkForm, WebhookForm, project};
+use leadgate_operator::lead_receiver::projection::{
+    Forms, Projection, SHARDS, SinkForm, WebhookForm, project,
+};
 use leadgate_operator::lead_receiver::validate::{Plan, validate};
 use leadgate_operator::lead_webhook::route::{Backend, http_route, ingress};
 use leadgate_operator::rules::Rules;
@@ -159,6 +161,7 @@ fn pods_change_with_what_they_are_and_not_with_what_they_run() {
 
 fn forms(webhooks: Vec<LeadWebhook>) -> Forms {
     Forms {
+        namespace: "marketing".to_owned(),
         receiver: "default".to_owned(),
         webhooks: webhooks
             .into_iter()
@@ -210,8 +213,13 @@ fn pods_read_the_objects_their_limits_and_only_the_named_keys() {
     let website = &all["leadwebhook.website.json"];
     assert_eq!(website["metadata"]["generation"], 1);
     assert_eq!(website["metadata"]["uid"], "uid-website");
-    let keys: Vec<&String> = all["secret.web.json"]["data"].as_object().unwrap().keys().collect();
+    let keys: Vec<&String> = all["secret.web.json"]["data"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .collect();
     assert_eq!(keys, ["hmac"]);
+    assert_eq!(all["secret.web.json"]["metadata"]["namespace"], "marketing");
     assert_eq!(
         all["leadreceiver.default.json"]["spec"]["limits"]["bodyMemory"],
         "1Mi"
@@ -265,7 +273,9 @@ fn a_thousand_webhooks_fit_and_what_does_not_is_told() {
     let full = many(200, 60_000);
     assert!(!full.too_large.is_empty());
     assert!(
-        full.too_large.iter().all(|what| what.as_str() > "LeadWebhook w0080"),
+        full.too_large
+            .iter()
+            .all(|what| what.as_str() > "LeadWebhook w0080"),
         "the newest are left out: {:?}",
         full.too_large
     );
@@ -275,7 +285,11 @@ fn a_thousand_webhooks_fit_and_what_does_not_is_told() {
 #[test]
 fn objects_stay_where_they_are() {
     let one = project(&forms(vec![webhook("a", ""), webhook("b", "")]));
-    let other = project(&forms(vec![webhook("a", ""), webhook("b", ", suspend: true"), webhook("c", "")]));
+    let other = project(&forms(vec![
+        webhook("a", ""),
+        webhook("b", ", suspend: true"),
+        webhook("c", ""),
+    ]));
     let place = |projection: &Projection, file: &str| {
         let shards = &projection.shards;
         shards.iter().position(|files| files.contains_key(file)).unwrap()

@@ -86,7 +86,11 @@ fn secrets_that_open_the_cluster_cannot_be_named() {
         let more = format!(", payload: {{hydrate: {{tokenSecretRef: {{name: {name}, key: token}}}}}}");
         webhook("website", &more)
     };
-    for name in ["leadgate-redis", "leadgate-admin-default", "leadgate-secrets-default"] {
+    for name in [
+        "leadgate-redis",
+        "leadgate-admin-default",
+        "leadgate-secrets-default",
+    ] {
         for exists in [true, false] {
             let found = mistakes(hydrate(name), |facts| {
                 let given = exists.then(|| secret("Opaque", &["token"]));
@@ -191,12 +195,7 @@ fn what_protects_nothing_is_told() {
         "{}",
         notes[0].message
     );
-    assert!(
-        with("crm-token", "token", SHORT)
-            .unwrap()
-            .notes
-            .is_empty()
-    );
+    assert!(with("crm-token", "token", SHORT).unwrap().notes.is_empty());
     assert!(with("web", "hmac", GOOD).unwrap().notes.is_empty());
 }
 
@@ -282,9 +281,7 @@ fn a_namespace_has_its_own_paths_and_hosts() {
         ..Rules::default()
     };
     let ingress = |host: &str| format!(", ingress: {{host: {host}}}");
-    let gateway = |hosts: &str| {
-        format!(", gateway: {{parentRefs: [{{name: edge}}], hostnames: [{hosts}]}}")
-    };
+    let gateway = |hosts: &str| format!(", gateway: {{parentRefs: [{{name: edge}}], hostnames: [{hosts}]}}");
     #[rustfmt::skip]
     let table: Vec<(String, &str, &[&str])> = vec![
         (String::new(), "", &[]),

@@ -105,7 +105,11 @@ fn each_mistake_names_field_and_remedy() {
         assert_eq!(found.len(), 1, "{case}: {found:?}");
         assert_eq!(found[0].0, reason, "{case}");
         for word in words {
-            assert!(found[0].1.contains(word), "{case}: {word} is not in: {}", found[0].1);
+            assert!(
+                found[0].1.contains(word),
+                "{case}: {word} is not in: {}",
+                found[0].1
+            );
         }
     }
 }
@@ -141,7 +145,10 @@ fn what_is_right_is_no_mistake() {
 #[test]
 fn the_managed_redis_is_as_its_receiver_says_and_its_volume_can_be() {
     let specs = [
-        ("a", "queue: {durability: EverySecond, memory: 1Gi, storage: {size: 5Gi, storageClassName: fast}}"),
+        (
+            "a",
+            "queue: {durability: EverySecond, memory: 1Gi, storage: {size: 5Gi, storageClassName: fast}}",
+        ),
         ("b", ""),
     ];
     let redis = |change: fn(&mut Dereferenced)| validated(&specs, change).plan.unwrap();
@@ -167,8 +174,8 @@ fn the_managed_redis_is_as_its_receiver_says_and_its_volume_can_be() {
 fn a_queue_that_holds_leads_is_kept_until_a_person_gives_them_up() {
     let keeps = |annotation: Option<&str>| {
         let mut receiver = receiver("b", OWN);
-        receiver.metadata.annotations =
-            annotation.map(|value| BTreeMap::from([("leadgate.dev/allow-loss".to_owned(), value.to_owned())]));
+        receiver.metadata.annotations = annotation
+            .map(|value| BTreeMap::from([("leadgate.dev/allow-loss".to_owned(), value.to_owned())]));
         let mut facts = receiver_facts(std::slice::from_ref(&receiver));
         facts.rollout = Some(Rollout {
             store: Some(StoreKey::Managed),

@@ -18,7 +18,7 @@ pub struct Limits {
     )]
     pub body_memory: Quantity,
     /// The maximum number of pending deliveries of one LeadWebhook, over all its sinks. While it is reached,
-    /// requests are answered with 503. Absent: the queue's memory is the limit.
+    /// requests are answered with 503. Absent: no limit other than the queue's memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub pending_deliveries: Option<i64>,

@@ -32,7 +32,7 @@ pub const DEFAULT_RECEIVER: &str = "default";
     namespaced,
     status = "LeadReceiverStatus",
     derive = "PartialEq",
-    doc = "The pods that serve LeadWebhooks, and the queue that they share. A LeadWebhook names its LeadReceiver in spec.receiverRef. A namespace needs none: without a LeadReceiver named default, the operator acts as if there were one without any fields.",
+    doc = "The pods that serve LeadWebhooks, and the queue that they share. A LeadWebhook names its LeadReceiver in spec.receiverRef. A namespace needs none: without a LeadReceiver named default, the operator acts as if there were one with all defaults.",
     scale(
         spec_replicas_path = ".spec.replicas",
         status_replicas_path = ".status.replicas",
@@ -65,7 +65,7 @@ pub const DEFAULT_RECEIVER: &str = "default";
     printcolumn(
         name = "Store",
         type_ = "string",
-        description = "Queue of the leads",
+        description = "Queue of the leads: Managed, or the Secret with the URL of your own Redis",
         json_path = ".status.store"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -107,29 +107,30 @@ pub struct LeadReceiverSpec {
     /// Scales the number of pods with the load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
-    /// CPU and memory of each pod. Absent: the operator's defaults.
+    /// CPU and memory of each pod. Absent: requests of `50m` CPU and `96Mi` memory, and a limit of `512Mi` memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
-    /// Additional settings of the pods.
+    /// Additional settings of the pods. A change replaces the pods, one by one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplate>,
-    /// TLS termination in the pods. Absent: an edge (Ingress, Gateway or load balancer) terminates TLS.
+    /// TLS termination in the pods, on port 8443. Absent: an edge (Ingress, Gateway or load balancer) terminates TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// Who may reach the pods.
     #[serde(default, skip_serializing_if = "is_default")]
     pub network_policy: NetworkPolicy,
-    /// The queue that stores accepted leads until they are delivered. A namespace has one queue, because
-    /// order and rate limits hold within one queue only: one LeadReceiver sets it, and the others use it. Absent: the
-    /// queue of the namespace.
+    /// The queue that stores accepted leads until they are delivered. A namespace has one queue, because order
+    /// and rate limits hold within one queue only: one LeadReceiver sets it, and the others use it. Another
+    /// LeadReceiver may set a Redis of its own only while no CrmSink is fed from both queues. Leads are not
+    /// moved: while the current queue holds leads, the pods keep it. Absent: the queue of the namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<Queue>,
     /// Limits of each LeadWebhook, so that one of them cannot use up what all of them share.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
-    /// How long the deletion of a LeadWebhook waits for pending leads to be delivered. After this time, its status reports
-    /// the remaining leads, and deletion continues only when they are delivered or an annotation allows their
-    /// loss. From `0s` to `168h`. Default: `10m`.
+    /// How long the deletion of a LeadWebhook waits for pending leads to be delivered. After this time, its
+    /// status reports the remaining leads, and deletion continues only when they are delivered or the annotation
+    /// `leadgate.dev/allow-loss` of the LeadWebhook is `"true"`. From `0s` to `168h`. Default: `10m`.
     #[serde(default = "default_drain_timeout")]
     #[x_kube(validation = between("drainTimeout", "0s", "168h"))]
     pub drain_timeout: Duration,

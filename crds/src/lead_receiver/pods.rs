@@ -36,7 +36,7 @@ pub struct Autoscaling {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tls {
-    /// A Secret of type `kubernetes.io/tls`. It is reloaded when it changes.
+    /// A Secret of type `kubernetes.io/tls`, with the keys `tls.crt` and `tls.key`. It is reloaded when it changes.
     pub secret_ref: SecretRef,
     /// The CA bundle (PEM) that client certificates are verified against, for `auth.clientCertificate`
     /// without `forwarded`. It is reloaded when it changes. Absent: no client certificate is requested.

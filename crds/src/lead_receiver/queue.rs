@@ -68,7 +68,8 @@ impl Default for Queue {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redis {
-    /// The URL including user and password: `redis://` or `rediss://`.
+    /// The URL including user and password: `redis://` or `rediss://`. A changed value applies to pods that start
+    /// afterwards.
     pub url_secret_ref: SecretKeyRef,
 }
 
@@ -86,7 +87,7 @@ pub enum Durability {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Storage {
-    /// The size of the volume. Default: `1Gi`.
+    /// The size of a new volume. It cannot shrink, and an existing volume is enlarged by hand. Default: `1Gi`.
     #[serde(default = "default_size")]
     #[x_kube(
         validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))")

@@ -23,7 +23,7 @@ pub struct LeadReceiverStatus {
     /// The label selector of the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// The number of LeadWebhooks that the pods serve.
+    /// The number of LeadWebhooks that name this LeadReceiver.
     #[serde(default)]
     pub webhooks: i64,
     /// The number of pending deliveries of these LeadWebhooks.

@@ -223,7 +223,7 @@ pub struct LeadWebhookSpec {
     pub sinks: Vec<SinkRef>,
 
     /// The LeadReceiver in the same namespace whose pods serve the webhook. Default: `default`; if there is no
-    /// LeadReceiver of this name, the operator acts as if there were one without any fields.
+    /// LeadReceiver of this name, the operator acts as if there were one with all defaults.
     #[serde(default)]
     pub receiver_ref: ReceiverRef,
 

@@ -48,7 +48,10 @@ pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Dere
                 .filter(|(about, _)| *about == object)
                 .map(|(_, message)| message.clone())
                 .collect();
-            (figures.and_then(|figures| figures.sinks.get(&name).cloned()), said)
+            (
+                figures.and_then(|figures| figures.sinks.get(&name).cloned()),
+                said,
+            )
         });
         problems.extend(said);
         if let Some(figures) = figures {

@@ -100,7 +100,10 @@ async fn write_status(
     if status == previous {
         return Ok(());
     }
-    if patch_status(sink.as_ref(), KIND, &status, context).await?.is_none() {
+    if patch_status(sink.as_ref(), KIND, &status, context)
+        .await?
+        .is_none()
+    {
         return Ok(());
     }
     let transitions = events::transitions(&previous.conditions, &status.conditions);

@@ -92,7 +92,10 @@ pub async fn configure(
             .chain(projected.too_large.iter().cloned())
             .collect::<Vec<_>>()
     });
-    for webhook in told_of.iter().filter_map(|what| what.strip_prefix("LeadWebhook ")) {
+    for webhook in told_of
+        .iter()
+        .filter_map(|what| what.strip_prefix("LeadWebhook "))
+    {
         context.wake_webhook(&namespace, webhook);
     }
     Ok(changed)
@@ -146,17 +149,25 @@ pub async fn recover(receiver: &LeadReceiver, context: &Context) -> Result<(), A
             .get_opt(&map)
             .await
             .map_err(|error| crate::apply::failed(Kind::ConfigMap, &map, error))?;
-        earlier.read(found.iter().flat_map(|map| map.data.iter().flatten().map(|(_, text)| text)));
+        earlier.read(
+            found
+                .iter()
+                .flat_map(|map| map.data.iter().flatten().map(|(_, text)| text)),
+        );
     }
     for webhook in earlier.webhooks {
-        context.of_webhooks.with(&(namespace.clone(), webhook.name_any()), |state| {
-            state.accepted.get_or_insert_with(|| webhook.into());
-        });
+        context
+            .of_webhooks
+            .with(&(namespace.clone(), webhook.name_any()), |state| {
+                state.accepted.get_or_insert_with(|| webhook.into());
+            });
     }
     for sink in earlier.sinks {
-        context.of_sinks.with(&(namespace.clone(), sink.name_any()), |state| {
-            state.accepted.get_or_insert_with(|| sink.into());
-        });
+        context
+            .of_sinks
+            .with(&(namespace.clone(), sink.name_any()), |state| {
+                state.accepted.get_or_insert_with(|| sink.into());
+            });
     }
     Ok(())
 }
@@ -195,7 +206,10 @@ pub async fn release_redis(
     context: &Context,
     (namespace, leaving): &Name,
 ) -> Result<(), ApplyError> {
-    let others = facts.receivers.iter().filter(|other| other.name_any() != *leaving);
+    let others = facts
+        .receivers
+        .iter()
+        .filter(|other| other.name_any() != *leaving);
     let others: Vec<_> = others.cloned().collect();
     // One whose Deployment was not replaced yet still has its pods there.
     let has_pods_there = |receiver: &LeadReceiver| {

@@ -24,7 +24,7 @@ pub fn states(
     let accepted = accepted(outcome, before);
     let queue = queue(outcome, observed, store);
     let available = available(observed);
-    let ready = ready(outcome, [&accepted, &queue, &available]);
+    let ready = ready(outcome, [&accepted, &available, &queue]);
     let stalled = stalled(outcome, observed, &accepted);
     let reconciling = reconciling(outcome, observed, &ready, &stalled);
     vec![

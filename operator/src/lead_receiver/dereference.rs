@@ -24,7 +24,7 @@ pub struct Dereferenced {
     pub receivers: Vec<Arc<LeadReceiver>>,
     /// Their queues.
     pub stores: Stores,
-    /// The webhooks that name it, in their valid form or not.
+    /// The webhooks that it serves: those that name it, and those that senders still reach through it.
     pub webhooks: Vec<Arc<LeadWebhook>>,
     /// The Secrets that it names itself.
     pub secrets: Found,
@@ -55,7 +55,7 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         secrets: context.secrets.find(&context.client, &namespace, names).await?,
         webhooks: all
             .into_iter()
-            .filter(|webhook| webhook.spec.receiver_ref.name == name)
+            .filter(|webhook| serves(&name, webhook, context))
             .collect(),
         redis: context.workloads.redis(&namespace),
         rollout: context
@@ -68,6 +68,18 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         stores,
         contested,
     })
+}
+
+/// Whether a receiver answers at a webhook's path: the webhook names it, or senders reach the webhook through it, or did a
+/// moment ago.
+pub fn serves(receiver: &str, webhook: &LeadWebhook, context: &Context) -> bool {
+    let status = webhook.status.as_ref();
+    webhook.spec.receiver_ref.name == receiver
+        || status.and_then(|status| status.receiver.as_deref()) == Some(receiver)
+        || context.of_webhooks.with(&name_of(webhook), |state| {
+            let moved = state.moved.as_ref();
+            moved.is_some_and(|(left, since)| left == receiver && since.elapsed() < HAND_OVER)
+        })
 }
 
 /// Which sinks more than one queue feeds.
@@ -123,26 +135,16 @@ pub async fn forms(
     let mut webhooks = Vec::new();
     for webhook in context.webhooks_of(&namespace, |_| true) {
         let id = name_of(webhook.as_ref());
-        let (validated, accepted, moved, kept) = context.of_webhooks.with(&id, |state| {
+        let (validated, accepted, kept) = context.of_webhooks.with(&id, |state| {
             let kept = state.figures.get(&name).map_or(0, |figures| figures.kept());
-            (
-                state.validated,
-                state.accepted.clone(),
-                state.moved.clone(),
-                kept,
-            )
+            (state.validated, state.accepted.clone(), kept)
         });
         if !validated {
             return Ok(None);
         }
         let Some(object) = accepted else { continue };
         let target = &webhook.spec.receiver_ref.name;
-        let current = webhook
-            .status
-            .as_ref()
-            .and_then(|status| status.receiver.clone());
-        let was_here = moved.is_some_and(|(left, since)| left == name && since.elapsed() < HAND_OVER);
-        let served = *target == name || current.as_ref() == Some(&name) || was_here;
+        let served = serves(&name, &webhook, context);
         if served || facts.stores.key(target) == store || kept > 0 {
             webhooks.push(WebhookForm {
                 object,
@@ -190,6 +192,7 @@ pub async fn forms(
         .collect();
     Ok(Some(Forms {
         receiver: name,
+        namespace: namespace.clone(),
         secrets: context.secrets.find(&context.client, &namespace, names).await?,
         receivers: facts.receivers.clone(),
         webhooks,

@@ -209,6 +209,10 @@ async fn report(
         Outcome::InUse(_) => {}
     }
     context.backoff.succeeded(&key);
+    if is_implied(receiver) {
+        // What it was still needed for may be over.
+        context.refresh_receivers(&name.0);
+    }
     if context.of_receivers.with(&name, |state| state.dirty) {
         return Action::requeue(Duration::from_secs(1));
     }
@@ -298,8 +302,16 @@ fn in_use(receiver: &LeadReceiver, facts: &Dereferenced) -> Option<String> {
             && other.metadata.deletion_timestamp.is_none()
             && facts.stores.key(&other.name_any()) == store
     });
-    let kept = facts.figures.as_ref().map_or(0, crate::stats::ReceiverStats::kept);
-    (kept > 0 && !shared && !loss_allowed).then(|| {
+    if shared || loss_allowed {
+        return None;
+    }
+    let Some(figures) = &facts.figures else {
+        // Without a pod that could be asked nothing is lost either: a volume stays, and so does a Redis of the user's own.
+        let asks = facts.rollout.as_ref().is_some_and(|rollout| rollout.ready > 0);
+        return asks.then(|| "deletion waits until the receivers have reported".to_owned());
+    };
+    let kept = figures.kept();
+    (kept > 0).then(|| {
         format!(
             "deletion waits for {kept} deliveries (pending, held or dead) in the queue of this LeadReceiver, which no other one \
              uses; deliver, decide about or discard them, or give them up with the annotation {ALLOW_LOSS}: \"true\""

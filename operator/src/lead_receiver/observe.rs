@@ -54,9 +54,10 @@ pub(super) async fn observe(receiver: &Arc<LeadReceiver>, context: &Context) -> 
     let period = period(&name, context);
     let due = context.of_receivers.with(&name, |state| {
         // A little early counts: timers are not exact, and a whole period would be lost.
-        let due = state.asked.as_ref().is_none_or(|(at, of)| {
-            *of != uids || at.elapsed() + Duration::from_millis(500) >= period
-        });
+        let due = state
+            .asked
+            .as_ref()
+            .is_none_or(|(at, of)| *of != uids || at.elapsed() + Duration::from_millis(500) >= period);
         if due && !uids.is_empty() {
             state.asked = Some((Instant::now(), uids.clone()));
         }
@@ -69,9 +70,7 @@ pub(super) async fn observe(receiver: &Arc<LeadReceiver>, context: &Context) -> 
         .of_receivers
         .with(&name, |state| (state.figures.clone(), state.unreachable.clone()));
     Observed {
-        rollout: context
-            .workloads
-            .rollout(&name.0, &names::receiver(&name.1)),
+        rollout: context.workloads.rollout(&name.0, &names::receiver(&name.1)),
         redis: context.workloads.redis(&name.0),
         redis_pods: context.workloads.pods(&name.0, names::REDIS),
         figures,
@@ -182,9 +181,7 @@ fn tell_webhooks(
                     let status = webhook.status.as_ref();
                     status.map(|status| status.leads.process).unwrap_or_default()
                 };
-                let counters = state
-                    .counters
-                    .get_or_insert_with(|| Counters::resume(written()));
+                let counters = state.counters.get_or_insert_with(|| Counters::resume(written()));
                 counters.add(&stats.counted);
             }
             let changed = state.figures.get(receiver) != stats.as_ref();

@@ -42,6 +42,7 @@ pub struct SinkForm {
 /// Everything that the pods of a receiver are to run.
 #[derive(Clone, Debug, Default)]
 pub struct Forms {
+    pub namespace: String,
     /// The receiver's name.
     pub receiver: String,
     pub webhooks: Vec<WebhookForm>,
@@ -111,7 +112,7 @@ pub fn project(forms: &Forms) -> Projection {
     entries.sort_by(|a, b| {
         (a.kind == "LeadWebhook", a.created, &a.name).cmp(&(b.kind == "LeadWebhook", b.created, &b.name))
     });
-    fill(entries, &forms.secrets)
+    fill(entries, forms)
 }
 
 struct Entry {
@@ -154,7 +155,7 @@ impl Entry {
     }
 }
 
-fn fill(entries: Vec<Entry>, found: &Found) -> Projection {
+fn fill(entries: Vec<Entry>, forms: &Forms) -> Projection {
     let mut projection = Projection {
         shards: vec![BTreeMap::new(); SHARDS],
         ..Projection::default()
@@ -166,7 +167,7 @@ fn fill(entries: Vec<Entry>, found: &Found) -> Projection {
         let file = file(entry.kind, &entry.name);
         let shard = shard(&file);
         let size = file.len() + entry.text.len();
-        let (more, new_bytes) = keys(&entry.references, found, &named);
+        let (more, new_bytes) = keys(&entry.references, &forms.secrets, &named);
         let (Some(files), Some(taken)) = (projection.shards.get_mut(shard), used.get_mut(shard)) else {
             continue;
         };
@@ -185,8 +186,8 @@ fn fill(entries: Vec<Entry>, found: &Found) -> Projection {
     projection.secrets = named
         .into_iter()
         .map(|(name, data)| {
-            let manifest =
-                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data});
+            let metadata = json!({"name": name, "namespace": forms.namespace});
+            let manifest = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data});
             (
                 file("Secret", &name),
                 ByteString(manifest.to_string().into_bytes()),
@@ -233,9 +234,7 @@ fn file(kind: &str, name: &str) -> String {
 
 fn shard(file: &str) -> usize {
     let digest = Sha256::digest(file);
-    digest
-        .first()
-        .map_or(0, |byte| usize::from(*byte) % SHARDS)
+    digest.first().map_or(0, |byte| usize::from(*byte) % SHARDS)
 }
 
 fn set(object: &mut Value, field: &str, value: Value) {

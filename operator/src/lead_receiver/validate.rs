@@ -54,8 +54,7 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
     let namespace = receiver.namespace().unwrap_or_default();
     let name = receiver.name_any();
     let references = receiver.spec.secret_refs();
-    let fatal =
-        secrets::rules::mistakes(&namespace, references.iter(), &facts.secrets, rules.secret_label);
+    let fatal = secrets::rules::mistakes(&namespace, references.iter(), &facts.secrets, rules.secret_label);
     if !fatal.is_empty() {
         return Validated {
             plan: None,
@@ -170,10 +169,9 @@ fn in_use(
     if current == *wanted || loss_allowed {
         return None;
     }
-    let others_use_it = facts
-        .receivers
-        .iter()
-        .any(|other| other.name_any() != receiver.name_any() && facts.stores.key(&other.name_any()) == current);
+    let others_use_it = facts.receivers.iter().any(|other| {
+        other.name_any() != receiver.name_any() && facts.stores.key(&other.name_any()) == current
+    });
     let kept = facts.figures.as_ref().map(crate::stats::ReceiverStats::kept);
     if others_use_it || kept == Some(0) {
         return None;
@@ -222,8 +220,9 @@ fn redis(facts: &Dereferenced) -> (RedisPlan, Vec<ValidationError>) {
 fn storage(wanted: &str, live: &RedisState) -> Option<ValidationError> {
     let has = &live.size.as_ref()?.0;
     (bytes(wanted) < bytes(has)).then(|| {
-        let message =
-            format!("spec.queue.storage.size: the volume has {has} and cannot shrink to {wanted}; write {has}");
+        let message = format!(
+            "spec.queue.storage.size: the volume has {has} and cannot shrink to {wanted}; write {has}"
+        );
         error(Reason::StorageFixed, message)
     })
 }

@@ -25,14 +25,15 @@ pub fn states(
     };
     let accepted = accepted(outcome, observed, before("Accepted"));
     let resolved = resolved(outcome, before("ResolvedRefs"));
-    let programmed = is_programmed(webhook, outcome, observed);
-    let delivering = delivering(webhook, status, outcome, observed);
-    let ready = ready(
-        webhook,
-        outcome,
-        [&accepted, &resolved, &programmed],
-        &delivering,
-    );
+    // Its receiver was not looked at since the operator started: what was said last still holds.
+    let unheard = observed
+        .receiver
+        .as_ref()
+        .is_some_and(|receiver| receiver.conditions.is_empty());
+    let last = |name: &str| before(name).filter(|_| unheard);
+    let programmed = is_programmed(webhook, outcome, observed, last("Programmed"));
+    let delivering = last("Delivering").unwrap_or_else(|| delivering(webhook, status, outcome, observed));
+    let ready = ready(webhook, outcome, [&accepted, &resolved, &programmed], &delivering);
     let stalled = stalled(outcome, &accepted, &resolved);
     let reconciling = reconciling(outcome, &ready, &stalled);
     vec![
@@ -118,16 +119,25 @@ fn resolved(outcome: &Outcome, before: Option<ConditionState>) -> ConditionState
 }
 
 /// Whether its receiver can take leads and every ready pod runs this form of it.
-fn is_programmed(webhook: &LeadWebhook, outcome: &Outcome, observed: &Observed) -> ConditionState {
+fn is_programmed(
+    webhook: &LeadWebhook,
+    outcome: &Outcome,
+    observed: &Observed,
+    last: Option<ConditionState>,
+) -> ConditionState {
     if matches!(outcome, Outcome::Mistakes(_)) {
-        let message = "the last valid form of the webhook, if there was one, runs on; see Accepted and ResolvedRefs";
+        let message =
+            "the last valid form of the webhook, if there was one, runs on; see Accepted and ResolvedRefs";
         return ConditionState::no(Reason::Invalid, message);
     }
     let Some(receiver) = &observed.receiver else {
         return ConditionState::unknown(Reason::NotCheckedYet, "not checked yet");
     };
+    if let Some(last) = last {
+        return last;
+    }
     let said = |name: &str| find(&receiver.conditions, name).map(ConditionState::of);
-    for name in ["QueueReady", "Available"] {
+    for name in ["Available", "QueueReady"] {
         let Some(state) = said(name) else {
             let message = format!("LeadReceiver {} was not observed yet", receiver.name);
             return ConditionState::no(Reason::NotCheckedYet, message);
@@ -318,11 +328,7 @@ fn ready(
     ConditionState::yes(Reason::Ready, "leads are accepted")
 }
 
-fn stalled(
-    outcome: &Outcome,
-    accepted: &ConditionState,
-    resolved: &ConditionState,
-) -> ConditionState {
+fn stalled(outcome: &Outcome, accepted: &ConditionState, resolved: &ConditionState) -> ConditionState {
     if let Outcome::Draining(true, message) = outcome {
         return ConditionState::yes(Reason::DrainTimeout, message.clone());
     }
@@ -337,11 +343,7 @@ fn stalled(
     ConditionState::no(Reason::Progressing, "No blocking problem")
 }
 
-fn reconciling(
-    outcome: &Outcome,
-    ready: &ConditionState,
-    stalled: &ConditionState,
-) -> ConditionState {
+fn reconciling(outcome: &Outcome, ready: &ConditionState, stalled: &ConditionState) -> ConditionState {
     if stalled.holds() {
         return ConditionState::no(Reason::Stalled, "Waiting for a change");
     }

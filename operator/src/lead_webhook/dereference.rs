@@ -51,12 +51,7 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         .collect();
     let names: BTreeSet<String> = secrets_of(webhook)
         .into_iter()
-        .chain(
-            sinks
-                .values()
-                .flatten()
-                .flat_map(|sink| sink.spec.secret_refs()),
-        )
+        .chain(sinks.values().flatten().flat_map(|sink| sink.spec.secret_refs()))
         .map(|reference| reference.name)
         .collect();
     let path = crate::names::path(webhook);
@@ -93,10 +88,7 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
 pub fn backend(webhook: &LeadWebhook, context: &Context) -> Option<Backend> {
     let id = name_of(webhook);
     let wanted = &webhook.spec.receiver_ref.name;
-    let current = webhook
-        .status
-        .as_ref()
-        .and_then(|status| status.receiver.clone());
+    let current = webhook.status.as_ref().and_then(|status| status.receiver.clone());
     let exists = |name: &str| context.receivers.get(&id.0, name);
     let current_exists = current.as_deref().is_some_and(|name| exists(name).is_some());
     let serving = context.of_webhooks.with(&id, |state| {

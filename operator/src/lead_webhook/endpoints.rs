@@ -29,11 +29,7 @@ pub struct Endpoint {
 pub fn site(webhook: &LeadWebhook) -> Endpoint {
     let spec = &webhook.spec;
     let mut hosts: Vec<String> = spec.ingress.iter().map(|ingress| ingress.host.clone()).collect();
-    hosts.extend(
-        spec.gateway
-            .iter()
-            .flat_map(|gateway| gateway.hostnames.clone()),
-    );
+    hosts.extend(spec.gateway.iter().flat_map(|gateway| gateway.hostnames.clone()));
     if hosts.is_empty() {
         hosts.extend(webhook.spec.public_url.as_deref().and_then(host));
     }

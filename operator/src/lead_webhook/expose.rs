@@ -67,9 +67,7 @@ async fn forget_route(webhook: &LeadWebhook, context: &Context) -> Result<(), Ap
     }
     let belongs = ownership(webhook, &key.1);
     remove(context, &key.0, Kind::HttpRoute, &names::route(&key.1), belongs).await?;
-    context
-        .of_webhooks
-        .with(&key, |state| state.route_checked = true);
+    context.of_webhooks.with(&key, |state| state.route_checked = true);
     Ok(())
 }
 

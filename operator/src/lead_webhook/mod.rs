@@ -178,10 +178,7 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
 /// that is still to come.
 fn moved(webhook: &LeadWebhook, observed: &Observed, context: &Context) -> bool {
     let name = name_of(webhook);
-    let before = webhook
-        .status
-        .as_ref()
-        .and_then(|status| status.receiver.clone());
+    let before = webhook.status.as_ref().and_then(|status| status.receiver.clone());
     let now = observed.receiver.as_ref().map(|receiver| receiver.name.clone());
     let (waits, changed) = context.of_webhooks.with(&name, |state| {
         if let (Some(before), Some(now)) = (before, now)
@@ -201,6 +198,7 @@ fn moved(webhook: &LeadWebhook, observed: &Observed, context: &Context) -> bool 
     });
     if changed {
         context.configuration_changed(&name.0);
+        context.refresh_receivers(&name.0);
     }
     waits
 }
@@ -224,7 +222,9 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
     let outcome = match decision {
         drain::Decision::Release => {
             let released = async {
-                expose::hide(webhook, context).await.map_err(|error| error.reason())?;
+                expose::hide(webhook, context)
+                    .await
+                    .map_err(|error| error.reason())?;
                 set_finalizer(webhook.as_ref(), KIND, false, context)
                     .await
                     .map_err(|error| reason_of(&error))

@@ -10,6 +10,7 @@ use super::dereference::backend;
 use super::outcome::{Observed, Serving};
 use super::{drain, loss_allowed};
 use crate::context::{Context, name_of};
+use crate::lead_receiver::dereference::HAND_OVER;
 use crate::lead_receiver::observe::process_counts;
 use crate::names;
 use crate::stats::{WebhookStats, over_stores};
@@ -23,21 +24,21 @@ pub fn observe(webhook: &LeadWebhook, context: &Context) -> Observed {
         .clone()
         .unwrap_or_else(|| webhook.spec.receiver_ref.name.clone());
     let (conditions, unreachable, sinks, unreadable) =
-        context.of_receivers.with(&(id.0.clone(), wanted.clone()), |state| {
-            let figures = state.figures.as_ref();
-            let problems = figures.iter().flat_map(|figures| &figures.problems);
-            (
-                state.conditions.clone(),
-                state.unreachable.clone(),
-                figures
-                    .map(|figures| figures.sinks.clone())
-                    .unwrap_or_default(),
-                problems
-                    .filter(|(object, _)| object.is_empty())
-                    .map(|(_, message)| message.clone())
-                    .collect(),
-            )
-        });
+        context
+            .of_receivers
+            .with(&(id.0.clone(), wanted.clone()), |state| {
+                let figures = state.figures.as_ref();
+                let problems = figures.iter().flat_map(|figures| &figures.problems);
+                (
+                    state.conditions.clone(),
+                    state.unreachable.clone(),
+                    figures.map(|figures| figures.sinks.clone()).unwrap_or_default(),
+                    problems
+                        .filter(|(object, _)| object.is_empty())
+                        .map(|(_, message)| message.clone())
+                        .collect(),
+                )
+            });
     let (figures, elsewhere) = figures(webhook, &wanted, context);
     Observed {
         receiver: serving.map(|name| Serving { name, conditions }),
@@ -72,7 +73,11 @@ fn figures(
         .find(|(_, stats)| stats.pending() > 0)
         .map(|(receiver, stats)| (stats.pending(), (*receiver).clone()));
     let first = all.get(serving);
-    let sum = over_stores(first.into_iter().chain(others.into_iter().map(|(_, stats)| stats)));
+    let sum = over_stores(
+        first
+            .into_iter()
+            .chain(others.into_iter().map(|(_, stats)| stats)),
+    );
     (sum.filter(|_| first.is_some()), elsewhere)
 }
 
@@ -110,6 +115,14 @@ pub fn drain_state(
         .with(&(namespace.clone(), receiver.clone()), |state| {
             state.projected.is_some() && state.figures.is_some() && !state.dirty
         });
+    // One that senders reached a moment ago refuses leads, too.
+    let former_refuses = context.of_webhooks.with(&name_of(webhook), |state| {
+        let left = state
+            .moved
+            .as_ref()
+            .filter(|(_, since)| since.elapsed() < HAND_OVER);
+        left.is_none_or(|(left, _)| state.figures.get(left).is_none_or(|figures| figures.suspended))
+    });
     let nothing = drain::Answer {
         pending: 0,
         suspended: true,
@@ -127,11 +140,14 @@ pub fn drain_state(
             .as_ref()
             .map(|figures| drain::Answer {
                 pending: figures.pending(),
-                suspended: figures.suspended,
+                suspended: figures.suspended && former_refuses,
             })
             .or_else(|| unknown.then_some(nothing))
             .filter(|_| observed.unreachable.is_none() && ready),
-        told: valid || context.of_webhooks.with(&name_of(webhook), |state| state.accepted.is_some()),
+        told: valid
+            || context
+                .of_webhooks
+                .with(&name_of(webhook), |state| state.accepted.is_some()),
         last_pending: last.deliveries.pending,
         last_accepted: last.stored.accepted,
         since: Duration::from_secs(u64::try_from(since).unwrap_or_default()),

@@ -27,10 +27,7 @@ pub fn share(webhook: &LeadWebhook, stats: Option<&WebhookStats>) -> (usize, usi
         };
         runs(webhook, Some(&stats))
     };
-    (
-        stats.runs.iter().filter(|run| one(run)).count(),
-        stats.runs.len(),
-    )
+    (stats.runs.iter().filter(|run| one(run)).count(), stats.runs.len())
 }
 
 /// The receiver that senders are to reach: the one that the webhook names, as soon as its pods run the webhook. Until then the
@@ -87,7 +84,11 @@ mod tests {
             ("they only deliver its leads", vec![Some(("u", 3, false))], false),
         ];
         for (case, runs_of, expected) in table {
-            assert_eq!(runs(&webhook("a", "a"), Some(&pods(&runs_of))), expected, "{case}");
+            assert_eq!(
+                runs(&webhook("a", "a"), Some(&pods(&runs_of))),
+                expected,
+                "{case}"
+            );
         }
     }
 

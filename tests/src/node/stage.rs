@@ -310,7 +310,12 @@ impl Stage {
             SYSTEM,
         ];
         [
-            show(&["get", "leadwebhooks,leadreceivers,crmsinks,pods,pvc", "-o", "wide"]),
+            show(&[
+                "get",
+                "leadwebhooks,leadreceivers,crmsinks,pods,pvc",
+                "-o",
+                "wide",
+            ]),
             show(&[
                 "get",
                 "leadwebhooks,leadreceivers,crmsinks",

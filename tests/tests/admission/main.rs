@@ -67,7 +67,14 @@ async fn dry_run(client: &Client, kind: (&str, &str), namespace: &str, object: &
 async fn any_name_is_taken() {
     let client = ready().await;
     let namespace = namespace(&client).await;
-    for name in ["redis", "website-admin", "admin", "default", "receiver", "config-0"] {
+    for name in [
+        "redis",
+        "website-admin",
+        "admin",
+        "default",
+        "receiver",
+        "config-0",
+    ] {
         for base in [Webhook, Receiver, HubSpot] {
             let object = object(base, "{}", name);
             let (status, message) = dry_run(&client, base.kind(), &namespace, &object).await;
@@ -302,7 +309,11 @@ async fn names_and_categories_are_served() {
         assert_eq!(resource["categories"], json!(["leadgate"]));
         assert!(resources.iter().any(|r| r["name"] == format!("{name}/status")));
     }
-    for (name, scales) in [("leadreceivers", true), ("leadwebhooks", false), ("crmsinks", false)] {
+    for (name, scales) in [
+        ("leadreceivers", true),
+        ("leadwebhooks", false),
+        ("crmsinks", false),
+    ] {
         let name = format!("{name}/scale");
         assert_eq!(resources.iter().any(|r| r["name"] == name), scales, "{name}");
     }

@@ -41,7 +41,10 @@ async fn answered(stage: &Stage, what: &str, webhook: &str, key: &str, expected:
     let begun = Instant::now();
     eventually(&format!("{what}: {expected}"), 60, || async {
         for turn in 0..20 {
-            let email = format!("{webhook}-{expected}-{turn}-{:08x}@example.com", rand::random::<u32>());
+            let email = format!(
+                "{webhook}-{expected}-{turn}-{:08x}@example.com",
+                rand::random::<u32>()
+            );
             let (status, text) = stage.post_to(webhook, key, &email).await?;
             anyhow::ensure!(status == expected, "{status} {text}");
         }

@@ -56,7 +56,9 @@ async fn leads_drain_first() {
     let message = rig.condition("web", "Ready", "False Draining").await;
     assert!(message.contains("2 deliveries are pending"), "{message}");
     rig.configured("the receivers are told to refuse leads", |files| {
-        files["leadwebhook.web.json"]["spec"]["suspend"] == true
+        files
+            .get("leadwebhook.web.json")
+            .is_some_and(|webhook| webhook["spec"]["suspend"] == true)
     })
     .await;
     rig.receivers
@@ -115,14 +117,19 @@ async fn a_receiver_waits_for_its_webhooks() {
         .unwrap();
     let message = rig.receiver_condition("edge", "Ready", "False Draining").await;
     assert!(
-        message.contains("LeadWebhooks that name this LeadReceiver: web") && message.contains("spec.receiverRef"),
+        message.contains("LeadWebhooks that name this LeadReceiver: web")
+            && message.contains("spec.receiverRef"),
         "{message}"
     );
     // What is told to go works on until then.
-    rig.webhook("web", ", receiverRef: {name: edge}, suspend: true").await;
+    rig.webhook("web", ", receiverRef: {name: edge}, suspend: true")
+        .await;
     eventually("a change is still programmed", async || {
-        let suspended = rig.files("edge").await["leadwebhook.web.json"]["spec"]["suspend"].clone();
-        (suspended == true).then_some(()).ok_or(suspended.to_string())
+        let files = rig.files("edge").await;
+        let webhook = files.get("leadwebhook.web.json").ok_or("absent")?;
+        (webhook["spec"]["suspend"] == true)
+            .then_some(())
+            .ok_or(webhook.to_string())
     })
     .await;
     rig.webhooks()

@@ -37,7 +37,11 @@ impl Receivers for Fake {
         assert_eq!(token.len(), 64, "the admin token");
         let found = self.reports.lock().unwrap().get(address).cloned();
         let mut report = found.ok_or_else(|| AskError::NoAnswer("nobody is there".into()))?;
-        for webhook in report.webhooks.iter_mut().filter(|webhook| webhook.uid.is_empty()) {
+        for webhook in report
+            .webhooks
+            .iter_mut()
+            .filter(|webhook| webhook.uid.is_empty())
+        {
             let (namespace, name) = webhook.name.split_once('/').unwrap();
             let api: Api<LeadWebhook> = Api::namespaced(self.client.clone(), namespace);
             if let Some(object) = api.get_opt(name).await.unwrap() {

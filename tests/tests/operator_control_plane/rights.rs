@@ -149,7 +149,8 @@ async fn no_right_is_missing_and_none_is_unused() {
         .delete("default", &DeleteParams::default())
         .await
         .unwrap();
-    rig.absent(Kind::ServiceAccount, "leadgate-receiver-default").await;
+    rig.absent(Kind::ServiceAccount, "leadgate-receiver-default")
+        .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     operator.stop().await.unwrap();
     let used = used.lock().unwrap().clone();

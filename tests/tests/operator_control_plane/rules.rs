@@ -17,6 +17,8 @@ async fn secrets_that_open_the_cluster_reach_no_receiver() {
         files.remove("crmsink.crm.json");
         files
     };
+    rig.configured("the pods have it", |files| files.contains_key("secret.web.json"))
+        .await;
     let before = files().await;
     rig.apply(
         "{apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: account, annotations: \
@@ -46,11 +48,7 @@ async fn secrets_that_open_the_cluster_reach_no_receiver() {
         rig.sink("crm").await;
         rig.condition("web", "ResolvedRefs", "True Resolved").await;
     }
-    assert_eq!(
-        files().await,
-        before,
-        "the receivers kept what was right"
-    );
+    assert_eq!(files().await, before, "the receivers kept what was right");
     // One that would be made, too: it would stand in for Redis's password.
     rig.apply(
         "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: gen}, spec: {auth: {hmac: \

@@ -154,7 +154,9 @@ async fn a_receiver_shows_what_its_webhooks_do() {
     rig.receiver_condition("default", "Ready", "True Ready").await;
     let status = eventually("it counts", || async {
         let status = rig.lead_receivers().get("default").await.unwrap().status.unwrap();
-        (status.pending == 3).then_some(status.clone()).ok_or(format!("{status:?}"))
+        (status.pending == 3)
+            .then_some(status.clone())
+            .ok_or(format!("{status:?}"))
     })
     .await;
     assert_eq!((status.webhooks, status.replicas), (1, 1));

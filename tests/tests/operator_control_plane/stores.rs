@@ -11,8 +11,11 @@ const OWN: &str = "queue: {redis: {urlSecretRef: {name: redis, key: url}}}";
 async fn one_receiver_configures_the_queue_of_a_namespace() {
     let rig = Rig::new().await;
     let operator = rig.operator(&[]);
-    rig.receiver("edge", "queue: {durability: EverySecond, memory: 1Gi, storage: {size: 5Gi}}")
-        .await;
+    rig.receiver(
+        "edge",
+        "queue: {durability: EverySecond, memory: 1Gi, storage: {size: 5Gi}}",
+    )
+    .await;
     rig.working("web").await;
     let set = rig.present(Kind::StatefulSet, "leadgate-redis").await;
     let text = set.data["spec"].to_string();
@@ -28,9 +31,15 @@ async fn one_receiver_configures_the_queue_of_a_namespace() {
     let message = rig
         .receiver_condition("other", "Accepted", "False StoreConflict")
         .await;
-    assert!(message.contains("LeadReceiver edge already configures"), "{message}");
-    rig.receiver("edge", "queue: {durability: EverySecond, memory: 1Gi, storage: {size: 1Gi}}")
-        .await;
+    assert!(
+        message.contains("LeadReceiver edge already configures"),
+        "{message}"
+    );
+    rig.receiver(
+        "edge",
+        "queue: {durability: EverySecond, memory: 1Gi, storage: {size: 1Gi}}",
+    )
+    .await;
     let message = rig
         .receiver_condition("edge", "Accepted", "False StorageFixed")
         .await;
@@ -55,7 +64,12 @@ async fn a_sink_is_not_delivered_from_two_queues_at_once() {
     let message = rig
         .receiver_condition("edge", "Accepted", "False StoreConflict")
         .await;
-    for words in ["CrmSink crm", "LeadWebhook shop", "LeadWebhook web", "receiverRef"] {
+    for words in [
+        "CrmSink crm",
+        "LeadWebhook shop",
+        "LeadWebhook web",
+        "receiverRef",
+    ] {
         assert!(message.contains(words), "{words}: {message}");
     }
     let waits = async |receiver: &str| {
@@ -65,7 +79,9 @@ async fn a_sink_is_not_delivered_from_two_queues_at_once() {
             .map(|sink| sink["spec"]["suspend"] == true)
     };
     eventually("its leads wait", async || {
-        (waits("edge").await == Some(true)).then_some(()).ok_or(String::new())
+        (waits("edge").await == Some(true))
+            .then_some(())
+            .ok_or(String::new())
     })
     .await;
     assert_eq!(waits("default").await, Some(false));
@@ -75,7 +91,9 @@ async fn a_sink_is_not_delivered_from_two_queues_at_once() {
     rig.webhook("web", ", receiverRef: {name: edge}").await;
     rig.receiver_condition("edge", "Accepted", "True Valid").await;
     eventually("they wait no longer", async || {
-        (waits("edge").await == Some(false)).then_some(()).ok_or(String::new())
+        (waits("edge").await == Some(false))
+            .then_some(())
+            .ok_or(String::new())
     })
     .await;
     operator.stop().await.unwrap();
@@ -148,8 +166,11 @@ async fn a_webhook_moves_without_a_gap() {
         path["backend"]["service"]["name"].clone()
     };
     assert_eq!(leads_to().await, "leadgate-receiver-default");
-    rig.webhook("web", ", ingress: {host: leads.example.com}, receiverRef: {name: edge}")
-        .await;
+    rig.webhook(
+        "web",
+        ", ingress: {host: leads.example.com}, receiverRef: {name: edge}",
+    )
+    .await;
     rig.condition("web", "Programmed", "False Moving").await;
     let serves = async |receiver: &str| {
         let files = rig.files(receiver).await;
@@ -157,7 +178,12 @@ async fn a_webhook_moves_without_a_gap() {
             .get("leadwebhook.web.json")
             .is_some_and(|webhook| webhook["spec"]["receiverRef"]["name"] == *receiver)
     };
-    assert!(serves("edge").await && serves("default").await);
+    eventually("both serve it", async || {
+        (serves("edge").await && serves("default").await)
+            .then_some(())
+            .ok_or(String::new())
+    })
+    .await;
     assert_eq!(leads_to().await, "leadgate-receiver-default");
     let status = rig.webhooks().get("web").await.unwrap().status.unwrap();
     assert_eq!(status.receiver.as_deref(), Some("default"));
@@ -166,9 +192,12 @@ async fn a_webhook_moves_without_a_gap() {
     rig.condition("web", "Programmed", "True Programmed").await;
     eventually("senders are led there", async || {
         let now = leads_to().await;
-        (now == "leadgate-receiver-edge").then_some(()).ok_or(now.to_string())
+        (now == "leadgate-receiver-edge")
+            .then_some(())
+            .ok_or(now.to_string())
     })
     .await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert!(serves("default").await, "edges need a moment");
     let status = rig.webhooks().get("web").await.unwrap().status.unwrap();
     assert_eq!(status.receiver.as_deref(), Some("edge"));

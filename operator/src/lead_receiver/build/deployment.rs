@@ -199,10 +199,7 @@ fn queue(plan: &Plan) -> Value {
 
 fn mounts(plan: &Plan) -> Value {
     let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path, "readOnly": true});
-    let mut mounts = vec![
-        mount("manifests", MANIFESTS),
-        mount("admin", ADMIN),
-    ];
+    let mut mounts = vec![mount("manifests", MANIFESTS), mount("admin", ADMIN)];
     if let Some(tls) = &plan.receiver.spec.tls {
         mounts.push(mount("tls", TLS));
         if tls.client_ca_secret_ref.is_some() {
@@ -215,8 +212,8 @@ fn mounts(plan: &Plan) -> Value {
 fn volumes(plan: &Plan) -> Value {
     let name = plan.receiver.name_any();
     // One volume: what changes together is swapped together. Of the ConfigMaps only those exist that hold something.
-    let configs = (0..SHARDS)
-        .map(|n| json!({"configMap": {"name": names::config(&name, n), "optional": true}}));
+    let configs =
+        (0..SHARDS).map(|n| json!({"configMap": {"name": names::config(&name, n), "optional": true}}));
     let secrets = json!({"secret": {"name": names::secrets(&name)}});
     let sources: Vec<Value> = configs.chain([secrets]).collect();
     let mut volumes = vec![

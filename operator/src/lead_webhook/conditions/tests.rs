@@ -1,9 +1,9 @@
 use super::*;
 use crate::conditions::Truth;
-use crate::validation::ValidationError;
 use crate::conditions::conditions;
 use crate::lead_webhook::outcome::Serving;
 use crate::stats::Run;
+use crate::validation::ValidationError;
 use leadgate_crds::counts::StoredCounts;
 use leadgate_crds::report::SinkLeads;
 use serde_json::json;
