@@ -12,12 +12,14 @@ pub fn report(config: &Config, format: OutputFormat) -> (String, bool) {
     let errors = config.problems.len();
     let problems = || config.problems.iter().chain(&config.warnings);
     let (webhooks, sinks) = (config.webhooks().count(), config.sinks().count());
+    let receivers = config.receivers();
     let text = match format {
         OutputFormat::Json => {
             let report = json!({
                 "valid": errors == 0,
                 "leadWebhooks": webhooks,
                 "crmSinks": sinks,
+                "leadReceivers": receivers,
                 "problems": problems().map(Problem::report).collect::<Vec<_>>(),
             });
             format!("{report:#}\n")
@@ -33,9 +35,20 @@ pub fn report(config: &Config, format: OutputFormat) -> (String, bool) {
                 n => format!(", {}", count(n, "warning")),
             };
             let verdict = if errors == 0 {
-                let verb = if webhooks + sinks == 1 { "is" } else { "are" };
+                let verb = if webhooks + sinks + receivers == 1 {
+                    "is"
+                } else {
+                    "are"
+                };
                 let (webhooks, sinks) = (count(webhooks, "LeadWebhook"), count(sinks, "CrmSink"));
-                format!("{webhooks} and {sinks} {verb} valid")
+                // Most folders have none.
+                match receivers {
+                    0 => format!("{webhooks} and {sinks} {verb} valid"),
+                    n => format!(
+                        "{webhooks}, {sinks} and {} {verb} valid",
+                        count(n, "LeadReceiver")
+                    ),
+                }
             } else {
                 count(errors, "error")
             };

@@ -76,9 +76,13 @@ impl Program {
 /// The flags of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct Cli {
-    /// Directory of manifests: LeadWebhook, CrmSink and, for local use, Secret.
+    /// Directory of manifests: LeadWebhook, CrmSink, LeadReceiver (of which only spec.limits applies) and Secret.
     #[arg(long, env = "LEADGATE_MANIFESTS", value_name = "DIR")]
     pub manifests: PathBuf,
+    /// Serve only the LeadWebhooks of this LeadReceiver; the leads of all others are delivered too, but their
+    /// paths are not served. Default: serve all.
+    #[arg(long, env = "LEADGATE_RECEIVER", value_name = "NAME")]
+    pub receiver: Option<String>,
     /// Directory of Secrets as mounted by Kubernetes: DIR/<secret name>/<key>.
     #[arg(long, env = "LEADGATE_SECRETS", value_name = "DIR")]
     pub secrets: Option<PathBuf>,
@@ -192,6 +196,7 @@ impl Cli {
             manifests: self.manifests.clone(),
             secrets: self.secrets.clone(),
             local_addresses: self.may_call_this_machine(),
+            receiver: self.receiver.clone(),
         }
     }
 

@@ -51,6 +51,7 @@ pub fn run(cli: &Try) -> anyhow::Result<bool> {
             secrets: cli.secrets.clone(),
             // Nothing is called.
             local_addresses: true,
+            receiver: None,
         },
         None,
     );

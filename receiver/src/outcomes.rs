@@ -69,8 +69,10 @@ outcomes! {
         Suspended = "suspended",
         /// 413: the body is larger than `payload.maxBytes`.
         TooLarge = "too_large",
-        /// 503: too many large bodies are in flight.
+        /// 503: too many large bodies are in flight, of all webhooks or of this one (`limits.bodyMemory`).
         Busy = "busy",
+        /// 503: the webhook has as many pending deliveries as its LeadReceiver allows (`limits.pendingDeliveries`).
+        Full = "full",
         /// 408: the body did not arrive in time.
         Slow = "slow",
         /// 400: the body ended too early, or the request has more than one `Host` header.

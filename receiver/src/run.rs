@@ -1,5 +1,6 @@
 //! Puts the parts together and runs them until told to stop.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,6 +120,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         admin.config.clone(),
         stop.clone(),
     ));
+    let counter = tokio::spawn(http::count_pending(
+        Arc::clone(&queue),
+        admin.config.clone(),
+        stop.clone(),
+    ));
     let pruner = tokio::spawn(prune(Arc::clone(&queue), stop.clone()));
     report_store(queue.as_ref()).await;
     // The reader of the manifests never ends before it is told to.
@@ -132,7 +138,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
-    let (delivered, _, _, _) = tokio::join!(delivery, reader, pruner, orphans);
+    let (delivered, _, _, _, _) = tokio::join!(delivery, reader, pruner, orphans, counter);
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery failed to shut down");
     }
@@ -212,12 +218,13 @@ async fn follow_manifests(
 
 /// Says once what a load brought: new problems, and which objects run now in another form than before.
 fn announce(config: &Config, previous: Option<&Config>) {
-    let known: Vec<&Problem> = previous
+    let known: HashSet<_> = previous
         .iter()
         .flat_map(|p| p.problems.iter().chain(&p.warnings))
+        .map(Problem::gist)
         .collect();
     for problem in config.problems.iter().chain(&config.warnings) {
-        if known.iter().any(|known| known.is_like(problem)) {
+        if known.contains(&problem.gist()) {
             continue;
         }
         let Problem {

@@ -1,5 +1,6 @@
 //! `/status`: what the resources' status needs, and the gauges that are read from the store when asked for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
@@ -19,12 +20,13 @@ use serde_json::json;
 
 use super::orphans::{orphan_problem, orphaned};
 use super::shared::{Admin, timestamp};
-use crate::config::{Config, Problem, Sink};
+use crate::config::{Config, Problem, Sink, Version};
 use crate::crm::Failure;
 use crate::delivery::LastPreflight;
 use crate::metrics::{KEY_CONFLICT, RequestLabels, SinkLabels, WebhookLabels};
 use crate::outcomes::RequestOutcome;
 use crate::queue::{QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
+use crate::share::Allowance;
 use crate::source::Webhook;
 
 /// `GET /status`.
@@ -40,26 +42,58 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
                 .into_response();
         }
     };
+    let shares = shares(&by_sink);
     let orphans = by_sink.get(config.sinks().count()..).unwrap_or_default();
+    let feeding = feeding(&config);
     let sinks = config
         .sinks()
+        .zip(config.sink_versions())
         .zip(&by_sink)
-        .map(|(s, (_, stats))| sink(&admin, &config, s, stats));
+        .map(|((s, version), (_, stats))| {
+            let webhooks = feeding.get(&s.id).map_or(&[][..], Vec::as_slice);
+            sink(&admin, s, version, webhooks, stats)
+        });
+    let reported = config
+        .webhooks()
+        .zip(config.webhook_versions())
+        .zip(&webhooks)
+        .map(|((w, version), (_, stats))| {
+            let shares = shares.get(&w.id).map_or(&[][..], Vec::as_slice);
+            webhook(&admin, &config, w, version, stats, shares)
+        });
     Json(Report {
         loaded: admin.loaded.load(Ordering::Relaxed),
         queue: queue(&admin).await,
         problems,
         warnings: reports(&config.warnings),
-        webhooks: config
-            .webhooks()
-            .zip(&webhooks)
-            .map(|(w, (_, stats))| webhook(&admin, w, stats, &by_sink))
-            .collect(),
+        webhooks: reported.collect(),
         sinks: sinks
             .chain(orphans.iter().map(|(id, stats)| orphan(id, stats)))
             .collect(),
     })
     .into_response()
+}
+
+/// What each webhook has in each sink.
+fn shares(sinks: &[(SinkId, SinkStats)]) -> HashMap<&WebhookId, Vec<(&SinkId, &SinkShare)>> {
+    let mut shares: HashMap<_, Vec<_>> = HashMap::new();
+    for (sink, stats) in sinks {
+        for (webhook, share) in &stats.by_webhook {
+            shares.entry(webhook).or_default().push((sink, share));
+        }
+    }
+    shares
+}
+
+/// The webhooks that name each sink.
+fn feeding(config: &Config) -> HashMap<&SinkId, Vec<&WebhookId>> {
+    let mut feeding: HashMap<_, Vec<_>> = HashMap::new();
+    for webhook in config.webhooks() {
+        for route in &webhook.sinks {
+            feeding.entry(&route.sink).or_default().push(&webhook.id);
+        }
+    }
+    feeding
 }
 
 fn reports(problems: &[Problem]) -> Vec<report::Problem> {
@@ -105,32 +139,39 @@ async fn figures(
 
 fn webhook(
     admin: &Admin,
+    config: &Config,
     webhook: &Webhook,
+    version: Version<'_>,
     stats: &WebhookStats,
-    sinks: &[(SinkId, SinkStats)],
+    shares: &[(&SinkId, &SinkShare)],
 ) -> WebhookReport {
     let requests = |outcome| {
         let labels = RequestLabels {
             webhook: webhook.id.to_string(),
             outcome,
         };
-        count(admin.metrics.requests.get_or_create(&labels).get())
+        let counter = admin.metrics.requests.get(&labels);
+        count(counter.map_or(0, |counter| counter.get()))
     };
     let share_of = |sink: &SinkId| {
-        let (_, stats) = sinks.iter().find(|(id, _)| id == sink)?;
-        let (_, share) = stats.by_webhook.iter().find(|(id, _)| *id == webhook.id)?;
-        Some(share.clone())
+        let share = shares.iter().find(|(id, _)| *id == sink);
+        share.map(|(_, share)| (*share).clone()).unwrap_or_default()
     };
     let is_named = |sink: &SinkId| webhook.sinks.iter().any(|route| route.sink == *sink);
     // Then those of which leads wait although the webhook does not name them any more.
-    let left = sinks.iter().map(|(id, _)| id).filter(|id| {
-        let waits = |share: SinkShare| share.pending + share.held + share.dead > 0;
-        !is_named(id) && share_of(id).is_some_and(waits)
-    });
+    let left = shares
+        .iter()
+        .filter(|(id, share)| !is_named(id) && share.pending + share.held + share.dead > 0)
+        .map(|(id, _)| *id);
     let routes = webhook.sinks.iter().map(|route| &route.sink).chain(left);
+    let named = shares.iter().filter(|(id, _)| is_named(id));
+    let pending = named.map(|(_, share)| share.pending).sum();
     WebhookReport {
         name: webhook.id.as_str().to_owned(),
+        uid: version.uid.to_owned(),
+        generation: version.generation,
         path: webhook.path.clone(),
+        served: config.serves(webhook),
         suspended: webhook.suspended,
         leads: LeadsReport {
             stored: StoredCounts {
@@ -152,12 +193,9 @@ fn webhook(
             secrets @ 2.. => admin.metrics.proofs(&webhook.id, secrets),
             _ => Vec::new(),
         },
-        hints: hints(stats),
+        hints: hints(webhook, stats, pending, config.allowance(webhook)),
         sinks: routes
-            .map(|sink| {
-                let share = share_of(sink).unwrap_or_default();
-                route(admin, &webhook.id, sink, is_named(sink), &share)
-            })
+            .map(|sink| route(admin, &webhook.id, sink, is_named(sink), &share_of(sink)))
             .collect(),
     }
 }
@@ -183,8 +221,15 @@ fn route(admin: &Admin, webhook: &WebhookId, sink: &SinkId, named: bool, share: 
 }
 
 /// What a person should look at, in words.
-fn hints(stats: &WebhookStats) -> Vec<String> {
+fn hints(webhook: &Webhook, stats: &WebhookStats, pending: u64, allowance: Allowance) -> Vec<String> {
     let mut hints = Vec::new();
+    if allowance.pending_deliveries.is_some_and(|most| pending >= most) {
+        hints.push(format!(
+            "requests are answered with 503, because {pending} deliveries are pending, as many as the LeadReceiver {} allows \
+             (spec.limits.pendingDeliveries): correct what delays them, or increase the limit",
+            webhook.receiver
+        ));
+    }
     if stats.key_conflicts > 0 {
         hints.push(format!("{} {}", stats.key_conflicts, KEY_CONFLICT));
     }
@@ -198,19 +243,23 @@ fn hints(stats: &WebhookStats) -> Vec<String> {
     hints
 }
 
-fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> SinkReport {
-    let webhooks: Vec<_> = config
-        .webhooks()
-        .filter(|w| w.sinks.iter().any(|route| route.sink == sink.id))
-        .collect();
+fn sink(
+    admin: &Admin,
+    sink: &Sink,
+    version: Version<'_>,
+    webhooks: &[&WebhookId],
+    stats: &SinkStats,
+) -> SinkReport {
     let last_error = webhooks
         .iter()
-        .filter_map(|w| admin.metrics.last_error(&w.id, &sink.id))
+        .filter_map(|webhook| admin.metrics.last_error(webhook, &sink.id))
         .max_by_key(|error| error.time);
     let paused = stats.paused.as_ref().map(|(_, why)| why);
     let last = admin.preflights.of(&sink.id);
     SinkReport {
         name: sink.id.as_str().to_owned(),
+        uid: version.uid.to_owned(),
+        generation: version.generation,
         orphaned: false,
         problem: None,
         suspended: sink.suspended,
@@ -233,6 +282,8 @@ fn sink(admin: &Admin, config: &Config, sink: &Sink, stats: &SinkStats) -> SinkR
 fn orphan(id: &SinkId, stats: &SinkStats) -> SinkReport {
     SinkReport {
         name: id.as_str().to_owned(),
+        uid: String::new(),
+        generation: 0,
         orphaned: true,
         problem: Some(orphan_problem(id, stats)),
         suspended: false,

@@ -1,35 +1,43 @@
-//! YAML files -> objects. One bad document does not spoil the others of the folder.
+//! Files -> objects. One bad document does not spoil the others of the folder, and a file that did not change is not
+//! parsed again.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use leadgate_crds::{CrmSinkSpec, GROUP, LeadWebhookSpec, SecretReference, VERSION};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
+use super::files::{self, Unreadable, shown, text_of};
 use super::locate::{self, Place};
 use super::problem::Problem;
+use super::secrets::{self, Keys};
 use crate::nearest::did_you_mean;
-use leadgate_crds::{GROUP, VERSION};
+use crate::source::strict_json;
 
-/// More than any folder of manifests holds.
-const LARGEST_FILE: u64 = 16 << 20;
-const MAX_DEPTH: usize = 8;
 /// The kinds of Leadgate's own group.
-const OWN_KINDS: [&str; 2] = ["LeadWebhook", "CrmSink"];
+const OWN_KINDS: [&str; 3] = ["LeadWebhook", "CrmSink", "LeadReceiver"];
 /// The longest names that Kubernetes takes (RFC 1123): of an object, and of a namespace.
 const LONGEST_NAME: usize = 253;
 const LONGEST_NAMESPACE: usize = 63;
+
+/// A digest of what something was made of: while it is the same, it need not be made again.
+pub(super) type Fingerprint = [u8; 32];
 
 /// The kinds that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     LeadWebhook,
     CrmSink,
+    LeadReceiver,
     Secret,
 }
 
-/// An object as it is written.
-#[derive(Debug, Clone)]
+/// An object, without its spec, which is needed only when it is compiled: see [`Specs`].
+#[derive(Debug)]
 pub(super) struct Manifest {
     pub(super) file: String,
     /// Where in the file it stands.
@@ -37,7 +45,16 @@ pub(super) struct Manifest {
     pub(super) kind: Kind,
     pub(super) namespace: String,
     pub(super) name: String,
-    pub(super) value: Value,
+    /// What the API server calls it; empty in a file that a person wrote.
+    pub(super) uid: String,
+    /// The API server's count of its specs; 0 in a file that a person wrote.
+    pub(super) generation: i64,
+    /// Of all that is configuration in it.
+    pub(super) fingerprint: Fingerprint,
+    /// The keys of Secrets that it refers to.
+    pub(super) references: Vec<SecretReference>,
+    /// What a Secret holds.
+    pub(super) keys: Keys,
 }
 
 impl Manifest {
@@ -61,42 +78,61 @@ impl Manifest {
     }
 }
 
-/// What a folder holds.
-#[derive(Debug, Default)]
-pub(super) struct Read {
-    pub(super) objects: Vec<Manifest>,
-    /// Folders, files, or documents in them, that cannot be read. The path is relative: empty for the folder itself.
-    pub(super) unreadable: Vec<Problem>,
+/// A file as it was parsed.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    text: Fingerprint,
+    objects: Vec<Arc<Manifest>>,
+    unreadable: Vec<Problem>,
 }
 
-/// Reads all `*.yaml`, `*.yml` and `*.json` below a folder, in the order of their names. Other groups' kinds are
-/// passed over, so that a folder may hold a whole application.
-pub(super) fn read(folder: &Path) -> Read {
-    let mut read = Read::default();
-    let mut files = Vec::new();
-    let mut seen = BTreeSet::new();
-    collect(
-        folder,
-        folder,
-        &mut files,
-        &mut read.unreadable,
-        &mut seen,
-        MAX_DEPTH,
-    );
-    files.sort();
-    for path in &files {
+/// The files of a folder, by their paths in it.
+pub(super) type ParsedFiles = HashMap<String, Arc<Parsed>>;
+
+/// What a folder holds.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) objects: Vec<Arc<Manifest>>,
+    /// Folders, files, or documents in them, that cannot be read. The path is relative: empty for the folder itself.
+    pub(super) unreadable: Vec<Problem>,
+    pub(super) files: ParsedFiles,
+    pub(super) specs: Specs,
+}
+
+/// Reads all manifests below a folder. Other groups' kinds are passed over, so that a folder may hold a whole application.
+/// `known` are the files as they were parsed the last time.
+pub(super) fn read(folder: &Path, known: &ParsedFiles) -> Read {
+    let (paths, unreadable) = files::of(folder);
+    let mut read = Read {
+        objects: Vec::new(),
+        unreadable,
+        files: HashMap::with_capacity(paths.len()),
+        specs: Specs {
+            folder: folder.to_owned(),
+            values: HashMap::new(),
+        },
+    };
+    for path in &paths {
         let file = shown(path, folder);
-        match text_of(path).and_then(|text| documents(&text)) {
-            Ok(documents) => {
-                for (document, value) in documents.into_iter().enumerate() {
-                    read.document(&file, Place::document(document), value);
+        let parsed = match text_of(path) {
+            Ok(text) => {
+                let fingerprint: Fingerprint = Sha256::digest(&text).into();
+                match known.get(&file).filter(|known| known.text == fingerprint) {
+                    Some(known) => Arc::clone(known),
+                    None => Arc::new(read.specs.parse(&file, &text, fingerprint)),
                 }
             }
-            Err((line, message)) => read.unreadable.push(Problem {
-                line,
-                ..Problem::of_file(&file, message)
-            }),
-        }
+            Err((line, message)) => {
+                read.unreadable.push(Problem {
+                    line,
+                    ..Problem::of_file(&file, message)
+                });
+                continue;
+            }
+        };
+        read.objects.extend(parsed.objects.iter().map(Arc::clone));
+        read.unreadable.extend(parsed.unreadable.iter().cloned());
+        read.files.insert(file, parsed);
     }
     if read.unreadable.is_empty() && read.objects.iter().all(|object| object.kind == Kind::Secret) {
         let message = format!(
@@ -108,26 +144,72 @@ pub(super) fn read(folder: &Path) -> Read {
     read
 }
 
-impl Read {
+/// Objects as they are written, for as long as a load lasts: those of the files that were parsed, and of others once they are
+/// asked for.
+pub(super) struct Specs {
+    folder: PathBuf,
+    values: HashMap<String, HashMap<Place, Value>>,
+}
+
+impl fmt::Debug for Specs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Specs")
+    }
+}
+
+impl Specs {
+    /// The object of a manifest. It is handed out once: whoever compiles it is the only one who needs it.
+    pub(super) fn take(&mut self, manifest: &Manifest) -> Option<Value> {
+        if !self.values.contains_key(&manifest.file) {
+            // Read just now, and parsed in an earlier load. If it has changed since, another load will follow.
+            let text = text_of(&self.folder.join(&manifest.file)).ok()?;
+            self.parse(&manifest.file, &text, Fingerprint::default());
+        }
+        self.values.get_mut(&manifest.file)?.remove(&manifest.place)
+    }
+
+    fn parse(&mut self, file: &str, text: &str, fingerprint: Fingerprint) -> Parsed {
+        let mut parsed = Parsed {
+            text: fingerprint,
+            objects: Vec::new(),
+            unreadable: Vec::new(),
+        };
+        let values = self.values.entry(file.to_owned()).or_default();
+        match documents(text) {
+            Ok(documents) => {
+                for (document, value) in documents.into_iter().enumerate() {
+                    parsed.document(file, Place::document(document), value, values);
+                }
+            }
+            Err((line, message)) => parsed.unreadable.push(Problem {
+                line,
+                ..Problem::of_file(file, message)
+            }),
+        }
+        parsed
+    }
+}
+
+impl Parsed {
     /// A document, or an item of a List.
-    fn document(&mut self, file: &str, place: Place, mut value: Value) {
+    fn document(&mut self, file: &str, place: Place, mut value: Value, values: &mut HashMap<Place, Value>) {
         let is_list = value.get("apiVersion").and_then(Value::as_str) == Some("v1")
             && value.get("kind").and_then(Value::as_str) == Some("List");
         if is_list {
             let items = value.get_mut("items").map(Value::take);
-            for (n, item) in items
-                .as_ref()
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .enumerate()
-            {
-                self.document(file, place.item(n), item.clone());
+            let Some(Value::Array(items)) = items else { return };
+            for (n, item) in items.into_iter().enumerate() {
+                self.document(file, place.item(n), item, values);
             }
             return;
         }
-        match object(file, &place, value) {
-            Ok(Some(manifest)) => self.objects.push(manifest),
+        match object(file, &place, &value) {
+            Ok(Some(manifest)) => {
+                if manifest.kind != Kind::Secret {
+                    values.insert(place, value);
+                }
+                self.objects.push(Arc::new(manifest));
+            }
             Ok(None) => {}
             Err(message) => self.unreadable.push(Problem {
                 place: Some(place),
@@ -137,97 +219,20 @@ impl Read {
     }
 }
 
-fn collect(
-    folder: &Path,
-    root: &Path,
-    files: &mut Vec<PathBuf>,
-    unreadable: &mut Vec<Problem>,
-    seen: &mut BTreeSet<PathBuf>,
-    depth: usize,
-) {
-    let mut cannot = |path: &Path, message: String| {
-        unreadable.push(Problem::of_file(&shown(path, root), message));
-    };
-    let entries = fs::canonicalize(folder).and_then(|real| {
-        // A link to a folder that was read already, its own parent for example, brings nothing new.
-        if seen.insert(real) {
-            fs::read_dir(folder)?.collect()
-        } else {
-            Ok(Vec::new())
-        }
-    });
-    let entries = match entries {
-        Ok(entries) => entries,
-        Err(error) => {
-            cannot(
-                folder,
-                format!("the directory {} cannot be read: {error}", folder.display()),
-            );
-            return;
-        }
-    };
-    for entry in entries {
-        let path = entry.path();
-        // `..data` and the like are how Kubernetes swaps mounted volumes; the links beside them are read.
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
-        }
-        match fs::metadata(&path) {
-            Ok(found) if found.is_dir() && depth > 0 => {
-                collect(&path, root, files, unreadable, seen, depth - 1);
-            }
-            Ok(found) if found.is_dir() => {
-                let message = format!("directories are read {MAX_DEPTH} levels deep; move it up");
-                unreadable.push(Problem::of_file(&shown(&path, root), message));
-            }
-            Ok(found) if is_manifest(&path) && !found.is_file() => {
-                let message =
-                    "it is neither a file nor a directory; remove it, or rename it to another extension"
-                        .to_owned();
-                unreadable.push(Problem::of_file(&shown(&path, root), message));
-            }
-            // What cannot be looked at is told when it is read.
-            _ if is_manifest(&path) => files.push(path),
-            _ => {}
-        }
-    }
-}
-
-/// By its name.
-pub(super) fn is_manifest(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
-}
-
-/// A message, and the line that it is about where that is known.
-type Unreadable = (Option<u64>, String);
-
-pub(super) fn text_of(path: &Path) -> Result<String, Unreadable> {
-    let cannot = |error: std::io::Error| (None, format!("the file cannot be read: {error}"));
-    let size = fs::metadata(path).map_err(cannot)?.len();
-    if size > LARGEST_FILE {
-        return Err((None, format!("the file is larger than {LARGEST_FILE} bytes")));
-    }
-    let bytes = fs::read(path).map_err(cannot)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let utf16 = matches!(error.as_bytes(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
-        let what = if utf16 {
-            "it is written in UTF-16"
-        } else {
-            "it is not valid UTF-8"
-        };
-        (None, format!("{what}; save it as UTF-8"))
-    })
-}
-
 fn documents(text: &str) -> Result<Vec<Value>, Unreadable> {
+    // All JSON is YAML too, and is read faster as what it is. What is wrong with it is told by the parser of YAML.
+    if text.starts_with('{')
+        && let Some(value) = strict_json(text)
+    {
+        return Ok(vec![value]);
+    }
     serde_saphyr::from_multiple_with_options::<Value>(text, locate::options()).map_err(|error| {
         let line = error.location().map(|location| location.line());
         (line, format!("it is not valid YAML: {error}"))
     })
 }
 
-fn object(file: &str, place: &Place, value: Value) -> Result<Option<Manifest>, String> {
+fn object(file: &str, place: &Place, value: &Value) -> Result<Option<Manifest>, String> {
     if value.is_null() {
         return Ok(None);
     }
@@ -241,6 +246,7 @@ fn object(file: &str, place: &Place, value: Value) -> Result<Option<Manifest>, S
         ("v1", "Secret") => Kind::Secret,
         (api, "LeadWebhook") if api == ours => Kind::LeadWebhook,
         (api, "CrmSink") if api == ours => Kind::CrmSink,
+        (api, "LeadReceiver") if api == ours => Kind::LeadReceiver,
         (_, kind) if OWN_KINDS.contains(&kind) => {
             return Err(format!("apiVersion: unknown version; write {ours}"));
         }
@@ -267,14 +273,47 @@ fn object(file: &str, place: &Place, value: Value) -> Result<Option<Manifest>, S
              lower-case letters, digits and hyphens, with a letter or digit at both ends"
         ));
     }
+    let (references, keys) = match kind {
+        Kind::LeadWebhook => (references(value, LeadWebhookSpec::secret_refs), Keys::default()),
+        Kind::CrmSink => (references(value, CrmSinkSpec::secret_refs), Keys::default()),
+        Kind::LeadReceiver => (Vec::new(), Keys::default()),
+        Kind::Secret => (Vec::new(), secrets::keys(&name, value)),
+    };
     Ok(Some(Manifest {
         file: file.to_owned(),
         place: place.clone(),
         kind,
         namespace,
         name,
-        value,
+        uid: text("/metadata/uid").unwrap_or_default().to_owned(),
+        generation: value
+            .pointer("/metadata/generation")
+            .and_then(Value::as_i64)
+            .unwrap_or_default(),
+        fingerprint: fingerprint(value),
+        references,
+        keys,
     }))
+}
+
+/// The keys of Secrets that an object refers to. One that cannot be read does not run, whatever its Secrets hold.
+fn references<S: DeserializeOwned>(
+    value: &Value,
+    of: fn(&S) -> Vec<SecretReference>,
+) -> Vec<SecretReference> {
+    let spec = value.get("spec").map(S::deserialize);
+    spec.and_then(Result::ok).map_or_else(Vec::new, |spec| of(&spec))
+}
+
+/// Changes when the object does. Of the rest (status, labels, what the API server counts) nothing is configuration.
+fn fingerprint(value: &Value) -> Fingerprint {
+    let mut hash = Sha256::new();
+    for part in ["/metadata/namespace", "/metadata/name", "/spec"] {
+        let text = value.pointer(part).map(ToString::to_string).unwrap_or_default();
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    hash.finalize().into()
 }
 
 /// A name as RFC 1123 has them; `dots`: of several labels.
@@ -294,9 +333,4 @@ fn is_dns_name(name: &str, longest: usize, dots: bool) -> bool {
         } else {
             label(name)
         }
-}
-
-/// A path as it is shown in problems.
-fn shown(path: &Path, root: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).display().to_string()
 }

@@ -2,15 +2,18 @@
 //!
 //! * [`load`] reads a folder of manifests and compiles it. An object that no longer compiles keeps its previous form
 //!   running; the [`Problem`] says why.
-//! * `load`: from the folder to what runs; `running`: that, and what changed. `manifests`: YAML files to objects.
+//! * `load`: from the folder to what runs; `objects`: one of them, compiled; `running`: what runs, and what changed. `files`: what a
+//!   folder holds; `manifests`: files to objects.
 //!   `secrets`: Secrets from manifests or mounted folders. `schema` and `shape`: the rules of the CRDs, off-cluster;
 //!   `field`: how both name a field. `sink`: a CrmSink compiled. `problem` and `locate`: what is wrong, and on which line.
 //!   `watch`: when to load again.
 
 mod field;
+mod files;
 mod load;
 mod locate;
 mod manifests;
+mod objects;
 mod problem;
 mod running;
 mod schema;
@@ -22,6 +25,6 @@ mod watch;
 
 pub use load::{Folders, load};
 pub use problem::{Problem, Severity};
-pub use running::{Changes, Config};
+pub use running::{Changes, Config, Served, Version};
 pub use sink::{DeliverySettings, Sink};
 pub use watch::{Reloads, watch};

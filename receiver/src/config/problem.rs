@@ -50,9 +50,9 @@ impl Problem {
         }
     }
 
-    /// Whether it says the same, on whatever line.
-    pub fn is_like(&self, other: &Self) -> bool {
-        (&self.file, &self.object, &self.message) == (&other.file, &other.object, &other.message)
+    /// What it says, on whatever line.
+    pub fn gist(&self) -> (&str, &str, &str) {
+        (&self.file, &self.object, &self.message)
     }
 }
 

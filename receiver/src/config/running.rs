@@ -3,31 +3,30 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::locate::Place;
+use super::manifests::{Fingerprint, Manifest, ParsedFiles};
 use super::problem::{Problem, Severity};
 use super::sink::Sink;
 use super::warnings;
 use crate::queue::{SinkId, WebhookId};
+use crate::share::{Allowance, Share, Usage};
 use crate::source::Webhook;
 
 /// A compiled object with what it was compiled from.
 #[derive(Debug)]
 pub(super) struct Loaded<T> {
     pub(super) compiled: Arc<T>,
-    pub(super) fingerprint: [u8; 32],
-    pub(super) file: String,
-    pub(super) place: Place,
-    /// What is odd about its Secrets.
+    /// Of the object and its Secrets.
+    pub(super) fingerprint: Fingerprint,
+    pub(super) manifest: Arc<Manifest>,
+    /// What is odd about it.
     pub(super) warnings: Vec<String>,
 }
 
 impl<T> Loaded<T> {
-    fn warning(&self, object: String, message: String) -> Problem {
+    fn warning(&self, message: String) -> Problem {
         Problem {
             severity: Severity::Warning,
-            object,
-            place: Some(self.place.clone()),
-            ..Problem::of_file(&self.file, message)
+            ..self.manifest.problem(message)
         }
     }
 }
@@ -37,11 +36,37 @@ impl<T> Clone for Loaded<T> {
         Self {
             compiled: Arc::clone(&self.compiled),
             fingerprint: self.fingerprint,
-            file: self.file.clone(),
-            place: self.place.clone(),
+            manifest: Arc::clone(&self.manifest),
             warnings: self.warnings.clone(),
         }
     }
+}
+
+/// Which form of an object runs, in the API server's terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version<'c> {
+    /// The object; empty when its manifest states none.
+    pub uid: &'c str,
+    /// Its generation; 0 when its manifest states none.
+    pub generation: i64,
+}
+
+impl<'c> From<&'c Arc<Manifest>> for Version<'c> {
+    fn from(manifest: &'c Arc<Manifest>) -> Self {
+        Self {
+            uid: &manifest.uid,
+            generation: manifest.generation,
+        }
+    }
+}
+
+/// A webhook that this process answers for.
+#[derive(Debug)]
+pub struct Served {
+    /// As it is compiled.
+    pub webhook: Arc<Webhook>,
+    /// What it may take of the process.
+    pub share: Share,
 }
 
 /// Everything that runs.
@@ -49,7 +74,11 @@ impl<T> Clone for Loaded<T> {
 pub struct Config {
     pub(super) webhooks: BTreeMap<WebhookId, Loaded<Webhook>>,
     pub(super) sinks: BTreeMap<SinkId, Loaded<Sink>>,
-    pub(super) paths: HashMap<String, Arc<Webhook>>,
+    /// By `namespace/name`.
+    pub(super) receivers: BTreeMap<String, Loaded<Allowance>>,
+    pub(super) paths: HashMap<String, Arc<Served>>,
+    /// The files that all this was read from.
+    pub(super) files: ParsedFiles,
     /// Everything that does not run as it is written.
     pub problems: Vec<Problem>,
     /// What runs, and that a person should look at.
@@ -68,8 +97,42 @@ impl Config {
     }
 
     /// The webhook of a path.
-    pub fn route(&self, path: &str) -> Option<&Arc<Webhook>> {
+    pub fn route(&self, path: &str) -> Option<&Arc<Served>> {
         self.paths.get(path)
+    }
+
+    /// All webhooks that have a path here.
+    pub fn served(&self) -> impl Iterator<Item = &Arc<Served>> {
+        self.paths.values()
+    }
+
+    /// Whether a webhook has its path here: another receiver may have it, or another webhook.
+    pub fn serves(&self, webhook: &Webhook) -> bool {
+        self.route(&webhook.path)
+            .is_some_and(|served| served.webhook.id == webhook.id)
+    }
+
+    /// How many LeadReceivers are configured.
+    pub fn receivers(&self) -> usize {
+        self.receivers.len()
+    }
+
+    /// What the LeadReceiver of a webhook allows it.
+    pub fn allowance(&self, webhook: &Webhook) -> Allowance {
+        let name = format!("{}/{}", webhook.id.namespace(), webhook.receiver);
+        self.receivers
+            .get(&name)
+            .map_or_else(Allowance::default, |loaded| *loaded.compiled)
+    }
+
+    /// What runs of each webhook, in the order of [`Config::webhooks`].
+    pub fn webhook_versions(&self) -> impl Iterator<Item = Version<'_>> {
+        self.webhooks.values().map(|loaded| (&loaded.manifest).into())
+    }
+
+    /// What runs of each sink, in the order of [`Config::sinks`].
+    pub fn sink_versions(&self) -> impl Iterator<Item = Version<'_>> {
+        self.sinks.values().map(|loaded| (&loaded.manifest).into())
     }
 
     /// All webhooks.
@@ -84,18 +147,23 @@ impl Config {
 
     /// What is odd about objects that run.
     pub(super) fn look_around(&self) -> Vec<Problem> {
-        let webhooks = self.webhooks.iter().flat_map(|(id, loaded)| {
-            let found = warnings::of_webhook(&loaded.compiled);
-            let all = loaded.warnings.iter().cloned().chain(found);
-            all.map(move |message| loaded.warning(format!("LeadWebhook {id}"), message))
+        let webhooks = self.webhooks.values().flat_map(|loaded| {
+            let found = loaded.warnings.iter().cloned();
+            found.map(|message| loaded.warning(message))
         });
-        let sinks = self.sinks.iter().flat_map(|(id, loaded)| {
+        let sinks = self.sinks.values().flat_map(|loaded| {
             let found = warnings::of_sink(&loaded.compiled, self.webhooks().map(AsRef::as_ref));
-            found
-                .into_iter()
-                .map(move |message| loaded.warning(format!("CrmSink {id}"), message))
+            found.into_iter().map(|message| loaded.warning(message))
         });
         webhooks.chain(sinks).collect()
+    }
+
+    /// What each webhook uses, for the configuration that follows this one.
+    pub(super) fn usages(&self) -> HashMap<&WebhookId, &Arc<Usage>> {
+        self.paths
+            .values()
+            .map(|served| (&served.webhook.id, served.share.usage()))
+            .collect()
     }
 
     /// What runs otherwise than in `previous`.
@@ -103,6 +171,7 @@ impl Config {
         let mut changes = Changes::default();
         changes.between("LeadWebhook", &previous.webhooks, &self.webhooks);
         changes.between("CrmSink", &previous.sinks, &self.sinks);
+        changes.between("LeadReceiver", &previous.receivers, &self.receivers);
         changes
     }
 

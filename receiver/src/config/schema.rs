@@ -1,6 +1,7 @@
 //! The rules of the CRDs, off-cluster: what `kubectl apply` would refuse is refused here, in the same words.
 
-use std::cell::LazyCell;
+use std::cell::{LazyCell, RefCell};
+use std::collections::HashMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -13,6 +14,8 @@ use crate::expression::{Names, Program, Scope};
 pub(super) struct Schema {
     spec: Value,
     validator: Option<jsonschema::Validator>,
+    /// The rules in it that were needed so far. All objects of a kind have the same.
+    rules: RefCell<HashMap<String, Option<Program>>>,
 }
 
 /// A schema, compiled when the first object needs it. It is large and needed while manifests are read only, so it is not
@@ -22,6 +25,11 @@ pub(super) type LazySchema = LazyCell<Schema>;
 /// The schema of a CrmSink.
 pub(super) fn crm_sink() -> LazySchema {
     LazyCell::new(|| Schema::of(leadgate_crds::CRM_SINK_YAML))
+}
+
+/// The schema of a LeadReceiver.
+pub(super) fn lead_receiver() -> LazySchema {
+    LazyCell::new(|| Schema::of(leadgate_crds::LEAD_RECEIVER_YAML))
 }
 
 /// The schema of a LeadWebhook.
@@ -38,7 +46,28 @@ impl Schema {
         drop(crd);
         // As Kubernetes reads them. (What checks schemas of the later drafts is large, and stays in memory.)
         let validator = jsonschema::draft4::new(&spec).ok();
-        Self { spec, validator }
+        Self {
+            spec,
+            validator,
+            rules: RefCell::default(),
+        }
+    }
+
+    /// Whether a value keeps a rule. One that cannot be evaluated is not held against it.
+    fn holds(&self, rule: &str, value: &Value) -> bool {
+        let mut known = self.rules.borrow_mut();
+        let program = known.entry(rule.to_owned()).or_insert_with(|| {
+            Program::compile(rule, &Names::SCHEMA)
+                .map_err(|error| tracing::debug!(%error, rule, "failed to compile a rule of the schema"))
+                .ok()
+        });
+        let Some(program) = program else { return true };
+        program
+            .test(&Scope::new().with("self", value))
+            .unwrap_or_else(|error| {
+                tracing::debug!(%error, rule, "failed to evaluate a rule of the schema");
+                true
+            })
     }
 }
 
@@ -83,8 +112,7 @@ fn concerns(void: &str, field: &str) -> bool {
 
 /// Reads an object; every error names the field, and what to write instead. Unknown fields come first: what is missing
 /// is often only misspelt.
-pub(super) fn parse<T: DeserializeOwned>(value: &Value, schema: &Schema) -> Parsed<T> {
-    let mut value = value.clone();
+pub(super) fn parse<T: DeserializeOwned>(mut value: Value, schema: &Schema) -> Parsed<T> {
     if let Value::Object(map) = &mut value {
         map.remove("status");
     }
@@ -92,14 +120,16 @@ pub(super) fn parse<T: DeserializeOwned>(value: &Value, schema: &Schema) -> Pars
     let mut errors = Vec::new();
     let mut void = Vec::new();
     shape::outside_spec(&mut value, &schema.spec, &mut errors);
-    let mut spec = value.get_mut("spec").map_or_else(|| json!({}), Value::take);
+    let spec = value.get_mut("spec").map(Value::take);
+    let has_spec = spec.is_some();
+    let mut spec = spec.unwrap_or_else(|| json!({}));
     shape::unknown_fields(&mut spec, &schema.spec, "/spec", &mut errors, &mut void);
     set_defaults(&mut spec, &schema.spec);
     if let Some(validator) = &schema.validator {
         shape::check(&mut spec, &schema.spec, validator, &mut errors, &mut void);
     }
     let mut broken = Vec::new();
-    rules(&spec, &schema.spec, "/spec", &mut broken);
+    rules(schema, &spec, &schema.spec, "/spec", &mut broken);
     errors.extend(
         broken
             .into_iter()
@@ -107,6 +137,9 @@ pub(super) fn parse<T: DeserializeOwned>(value: &Value, schema: &Schema) -> Pars
     );
     if let Value::Object(map) = &mut value {
         map.insert("spec".to_owned(), spec);
+    }
+    if !has_spec && errors.is_empty() {
+        errors.push("spec is missing; a manifest without any fields needs spec: {}".to_owned());
     }
     let object = serde_path_to_error::deserialize(value)
         .map_err(|error| {
@@ -182,7 +215,7 @@ fn duplicates(items: &[Value], schema: &Value, path: &str, errors: &mut Vec<Stri
 }
 
 /// Evaluates `x-kubernetes-validations` on a value and everything in it.
-fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
+fn rules(known: &Schema, value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
     for rule in schema
         .get("x-kubernetes-validations")
         .and_then(Value::as_array)
@@ -194,29 +227,19 @@ fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
         if text("rule").contains("oldSelf") {
             continue;
         }
-        let holds = Program::compile(text("rule"), &Names::SCHEMA)
-            .map_err(|error| error.to_string())
-            .and_then(|program| {
-                let scope = Scope::new().with("self", value);
-                program.test(&scope).map_err(|error| error.to_string())
-            });
-        match holds {
-            Ok(true) => {}
-            Ok(false) => {
-                errors.push(format!(
-                    "{}: {}",
-                    field(&format!("{path}{}", text("fieldPath").replace('.', "/"))),
-                    text("message")
-                ));
-            }
-            Err(error) => tracing::debug!(%error, path, "failed to evaluate a rule of the schema"),
+        if !known.holds(text("rule"), value) {
+            errors.push(format!(
+                "{}: {}",
+                field(&format!("{path}{}", text("fieldPath").replace('.', "/"))),
+                text("message")
+            ));
         }
     }
     match value {
         Value::Object(map) => {
             for (name, value) in map {
                 if let Some(below) = below(schema, name) {
-                    rules(value, below, &format!("{path}/{name}"), errors);
+                    rules(known, value, below, &format!("{path}/{name}"), errors);
                 }
             }
         }
@@ -224,7 +247,7 @@ fn rules(value: &Value, schema: &Value, path: &str, errors: &mut Vec<String>) {
             duplicates(items, schema, path, errors);
             if let Some(below) = schema.get("items") {
                 for (n, item) in items.iter().enumerate() {
-                    rules(item, below, &format!("{path}/{n}"), errors);
+                    rules(known, item, below, &format!("{path}/{n}"), errors);
                 }
             }
         }

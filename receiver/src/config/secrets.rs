@@ -1,8 +1,10 @@
 //! Secrets: mounted folders as Kubernetes makes them, or Secret manifests for local use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,10 +14,48 @@ use serde_json::Value;
 
 use super::manifests::{Kind, Manifest};
 
+/// What a Secret's manifest holds: the value of each key, or what is wrong with it.
+#[derive(Default)]
+pub(super) struct Keys(BTreeMap<String, Result<Vec<u8>, String>>);
+
+// No value is ever shown.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Reads a Secret.
+pub(super) fn keys(name: &str, secret: &Value) -> Keys {
+    let mut keys = BTreeMap::new();
+    for (key, value) in entries(secret, "data") {
+        let value = match value.as_str() {
+            Some(value) => {
+                // Kubernetes allows line breaks in base64.
+                let compact: String = value.split_ascii_whitespace().collect();
+                STANDARD.decode(compact).map_err(|_| {
+                    format!("Secret {name}: data.{key} is not base64; write plain text under stringData")
+                })
+            }
+            None => Err(no_text(name, "data", key)),
+        };
+        keys.insert(key.to_owned(), value);
+    }
+    // stringData wins over data, as in Kubernetes.
+    for (key, value) in entries(secret, "stringData") {
+        let text = value.as_str().map(|text| text.as_bytes().to_vec());
+        keys.insert(
+            key.to_owned(),
+            text.ok_or_else(|| no_text(name, "stringData", key)),
+        );
+    }
+    Keys(keys)
+}
+
 /// What can be looked up.
 pub(super) struct Secrets {
-    /// Namespace, name, key -> value, from manifests.
-    values: HashMap<(String, String, String), Result<Vec<u8>, String>>,
+    /// By namespace and name; a Secret in several files has the keys of all of them, and the last one wins.
+    manifests: HashMap<(String, String), Vec<Arc<Manifest>>>,
     folder: Option<PathBuf>,
 }
 
@@ -26,41 +66,14 @@ pub(super) struct Reader<'a> {
 }
 
 impl Secrets {
-    pub(super) fn new(manifests: &[Manifest], folder: Option<&Path>) -> Self {
-        let mut values = HashMap::new();
+    pub(super) fn new(manifests: &[Arc<Manifest>], folder: Option<&Path>) -> Self {
+        let mut known: HashMap<_, Vec<_>> = HashMap::new();
         for manifest in manifests.iter().filter(|manifest| manifest.kind == Kind::Secret) {
-            let mut add = |key: &str, value| {
-                values.insert(
-                    (manifest.namespace.clone(), manifest.name.clone(), key.to_owned()),
-                    value,
-                );
-            };
-            for (key, value) in entries(&manifest.value, "data") {
-                let Some(value) = value.as_str() else {
-                    add(key, Err(no_text(&manifest.name, "data", key)));
-                    continue;
-                };
-                // Kubernetes allows line breaks in base64.
-                let compact: String = value.split_ascii_whitespace().collect();
-                let bytes = STANDARD.decode(compact).map_err(|_| {
-                    format!(
-                        "Secret {}: data.{key} is not base64; write plain text under stringData",
-                        manifest.name
-                    )
-                });
-                add(key, bytes);
-            }
-            // stringData wins over data, as in Kubernetes.
-            for (key, value) in entries(&manifest.value, "stringData") {
-                let text = value.as_str().map(|text| text.as_bytes().to_vec());
-                add(
-                    key,
-                    text.ok_or_else(|| no_text(&manifest.name, "stringData", key)),
-                );
-            }
+            let name = (manifest.namespace.clone(), manifest.name.clone());
+            known.entry(name).or_default().push(Arc::clone(manifest));
         }
         Self {
-            values,
+            manifests: known,
             folder: folder.map(Path::to_owned),
         }
     }
@@ -86,8 +99,10 @@ impl Reader<'_> {
     }
 
     fn value(&self, name: &str, key: &str) -> Result<Vec<u8>, String> {
-        let known = (self.namespace.to_owned(), name.to_owned(), key.to_owned());
-        if let Some(value) = self.secrets.values.get(&known) {
+        let known = (self.namespace.to_owned(), name.to_owned());
+        let manifests = self.secrets.manifests.get(&known);
+        let mut values = manifests.into_iter().flatten().rev();
+        if let Some(value) = values.find_map(|manifest| manifest.keys.0.get(key)) {
             return value.clone();
         }
         let plain = |part: &str| !part.is_empty() && !part.contains('/') && part != "." && part != "..";
@@ -110,11 +125,11 @@ impl Reader<'_> {
 
     /// The values of all keys that an object refers to, to tell whether one changed. Those that a receiver starts with are
     /// not read with manifests.
-    pub(super) fn all_of(&self, references: Vec<SecretReference>) -> Vec<Vec<u8>> {
+    pub(super) fn all_of(&self, references: &[SecretReference]) -> Vec<Vec<u8>> {
         references
-            .into_iter()
+            .iter()
             .filter(|reference| reference.purpose != SecretPurpose::Infrastructure)
-            .map(|SecretReference { name, key, .. }| self.get(&name, &key).unwrap_or_default())
+            .map(|SecretReference { name, key, .. }| self.get(name, key).unwrap_or_default())
             .collect()
     }
 }

@@ -1,14 +1,15 @@
 //! When to load again: a file changed (Kubernetes swaps a link), or a minute passed on a file system that does not
 //! tell.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
+use super::files::is_manifest;
 use super::load::Folders;
-use super::manifests::is_manifest;
 
 /// Editors and Kubernetes write in several steps; they are one change.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -33,7 +34,8 @@ pub fn watch(folders: &Folders) -> Reloads {
         // Reading the files is an access of its own; only writes count. What cannot be told apart counts.
         let matters = event.map_or(true, |event| {
             let may_be_ours = |path: &PathBuf| {
-                secrets.as_ref().is_some_and(|secrets| path.starts_with(secrets)) || may_matter(path)
+                let is_secret = secrets.as_ref().is_some_and(|secrets| path.starts_with(secrets));
+                !is_behind_a_link(path) && (is_secret || may_matter(path))
             };
             !event.kind.is_access() && (event.paths.is_empty() || event.paths.iter().any(may_be_ours))
         });
@@ -61,12 +63,22 @@ pub fn watch(folders: &Folders) -> Reloads {
     }
 }
 
+/// How Kubernetes changes a mounted folder: it fills a folder of its own, then points the link `..data` at it, and removes
+/// the one before. Only the link tells of a change; the files behind it may be thousands.
+const SWAPPED: &str = "..data";
+
+fn is_behind_a_link(path: &Path) -> bool {
+    let hidden = |part: &OsStr| part.as_encoded_bytes().starts_with(b"..");
+    let is_swap = path.file_name().is_some_and(|name| name == SWAPPED);
+    let parts = if is_swap { path.parent() } else { Some(path) };
+    let mut parts = parts.into_iter().flat_map(Path::components);
+    parts.any(|part| matches!(part, Component::Normal(part) if hidden(part)))
+}
+
 /// A queue's database may lie in the folder of the manifests, and is written all the time.
 fn may_matter(path: &Path) -> bool {
-    let is_swapped = path
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with(".."));
-    is_swapped || path.extension().is_none() || is_manifest(path)
+    let is_swap = path.file_name().is_some_and(|name| name == SWAPPED);
+    is_swap || path.extension().is_none() || is_manifest(path)
 }
 
 impl Reloads {
@@ -87,7 +99,48 @@ impl Reloads {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    /// Kubernetes' way to change a mounted folder, slowly.
+    async fn swap(folder: &Path, from: &str, to: &str, files: usize) {
+        fs::create_dir(folder.join(to)).unwrap();
+        for file in 0..files {
+            fs::write(folder.join(to).join(format!("{file}.json")), to).unwrap();
+            if file % 10 == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        symlink(to, folder.join("..data_tmp")).unwrap();
+        fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+        if folder.join(from).exists() {
+            fs::remove_dir_all(folder.join(from)).unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_mounted_folder_that_changes_is_read_once_and_soon() {
+        let folder = tempfile::tempdir().unwrap();
+        swap(folder.path(), "..none", "..first", 500).await;
+        for file in 0..500 {
+            let name = format!("{file}.json");
+            symlink(Path::new("..data").join(&name), folder.path().join(name)).unwrap();
+        }
+        let mut reloads = watch(&Folders {
+            manifests: folder.path().to_owned(),
+            ..Folders::default()
+        });
+        swap(folder.path(), "..first", "..second", 500).await;
+        let soon = |reloads| tokio::time::timeout(SETTLE * 5, Reloads::next(reloads));
+        assert!(soon(&mut reloads).await.is_ok(), "it is read again");
+        assert!(soon(&mut reloads).await.is_err(), "once");
+        // The folders that the link pointed at are new each time.
+        swap(folder.path(), "..second", "..third", 10).await;
+        assert!(soon(&mut reloads).await.is_ok());
+        assert!(soon(&mut reloads).await.is_err());
+    }
 
     #[test]
     fn manifests_and_swapped_links_matter_and_a_queues_files_do_not() {
@@ -97,14 +150,24 @@ mod tests {
             ("m/web.json", true),
             ("m/below", true),
             ("m/..data", true),
-            ("m/..2026_11_23.1", true),
+            ("m/..2026_11_23.1", false),
+            ("m/..2026_11_23.1/web.yaml", false),
+            ("m/..data/web.yaml", false),
+            ("m/..data_tmp", false),
+            ("m/secret/..data", true),
             ("m/leadgate.db", false),
             ("m/leadgate.db-wal", false),
             ("m/leadgate.db-shm", false),
             ("m/.web.yaml.swp", false),
             ("m/web.yaml~", false),
         ] {
-            assert_eq!(may_matter(Path::new(path)), matters, "{path}");
+            let path = Path::new(path);
+            assert_eq!(
+                may_matter(path) && !is_behind_a_link(path),
+                matters,
+                "{}",
+                path.display()
+            );
         }
     }
 }

@@ -9,6 +9,8 @@ pub struct Names {
     pub(super) variables: &'static [(&'static str, Members)],
     /// Whether `clear()` means something there.
     pub(super) clears: bool,
+    /// Whether it is a rule of the resources' schema, which knows quantities.
+    pub(super) is_schema: bool,
 }
 
 /// What a variable holds.
@@ -52,6 +54,7 @@ const fn names(variables: &'static [(&'static str, Members)]) -> Names {
     Names {
         variables,
         clears: false,
+        is_schema: false,
     }
 }
 
@@ -66,6 +69,7 @@ impl Names {
     pub const PROPERTIES: Self = Self {
         variables: &[LEAD, PAYLOAD, WEBHOOK],
         clears: true,
+        is_schema: false,
     };
     /// An identifier that a CrmSink makes of a lead.
     pub const DELIVERY: Self = names(&[LEAD, PAYLOAD, WEBHOOK]);
@@ -104,7 +108,10 @@ impl Names {
         ("call", Members::Single),
     ]);
     /// Rules of the resources' schema.
-    pub const SCHEMA: Self = names(&[("self", Members::Free)]);
+    pub const SCHEMA: Self = Self {
+        is_schema: true,
+        ..names(&[("self", Members::Free)])
+    };
     /// All that any place knows, for tests of expressions themselves.
     pub const ALL: Self = Self {
         variables: &[
@@ -122,5 +129,6 @@ impl Names {
             ("record", Members::Free),
         ],
         clears: true,
+        is_schema: false,
     };
 }

@@ -1,4 +1,5 @@
-//! Reading a body: within the webhook's limit, within a time, and within the memory set aside for all bodies.
+//! Reading a body: within the webhook's limit, within a time, and within the memory set aside for all bodies, of which one
+//! webhook has a share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::share::BodyShare;
+
 /// A sender that needs longer than this for its body is cut off.
 const SLOWEST: Duration = Duration::from_secs(20);
 /// The unit in which memory is set aside.
@@ -19,12 +22,18 @@ const PERMIT_BYTES: usize = 1024;
 #[derive(Clone)]
 pub struct BodyBudget(Arc<Semaphore>);
 
+/// Memory of one body: of all that there is, and of its webhook's share.
+pub(super) struct Memory {
+    permit: OwnedSemaphorePermit,
+    share: BodyShare,
+}
+
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoBody {
     /// Larger than the webhook allows.
     TooLarge,
-    /// Too many bodies at once.
+    /// Too many bodies at once, of all webhooks or of this one.
     Busy,
     /// It did not arrive in time.
     Slow,
@@ -44,7 +53,8 @@ impl BodyBudget {
         headers: &HeaderMap,
         body: Body,
         longest: usize,
-    ) -> Result<(Bytes, OwnedSemaphorePermit), NoBody> {
+        share: BodyShare,
+    ) -> Result<(Bytes, Memory), NoBody> {
         let stated = headers
             .get(CONTENT_LENGTH)
             .and_then(|v| v.to_str().ok())
@@ -54,19 +64,17 @@ impl BodyBudget {
         }
         // Memory is set aside for what arrived, not for what was announced: else a few senders that announce much and
         // send nothing would keep all others out.
-        let mut permit = self.take(1)?;
-        match tokio::time::timeout(SLOWEST, self.collect(body, longest, &mut permit)).await {
-            Ok(read) => Ok((read?, permit)),
+        let mut memory = Memory {
+            permit: self.take(1)?,
+            share,
+        };
+        match tokio::time::timeout(SLOWEST, self.collect(body, longest, &mut memory)).await {
+            Ok(read) => Ok((read?, memory)),
             Err(_) => Err(NoBody::Slow),
         }
     }
 
-    async fn collect(
-        &self,
-        body: Body,
-        longest: usize,
-        permit: &mut OwnedSemaphorePermit,
-    ) -> Result<Bytes, NoBody> {
+    async fn collect(&self, body: Body, longest: usize, memory: &mut Memory) -> Result<Bytes, NoBody> {
         let mut body = Limited::new(body, longest);
         // Most bodies come in one piece, which is passed on as it is.
         let mut first = Bytes::new();
@@ -83,9 +91,14 @@ impl BodyBudget {
                 continue;
             };
             let length = first.len() + joined.len() + data.len();
-            let missing = length.div_ceil(PERMIT_BYTES).saturating_sub(permit.num_permits());
+            if !memory.share.grow(length) {
+                return Err(NoBody::Busy);
+            }
+            let missing = length
+                .div_ceil(PERMIT_BYTES)
+                .saturating_sub(memory.permit.num_permits());
             if missing > 0 {
-                permit.merge(self.take(missing)?);
+                memory.permit.merge(self.take(missing)?);
             }
             if first.is_empty() && joined.is_empty() {
                 first = data;

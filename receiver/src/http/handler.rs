@@ -16,6 +16,7 @@ use super::answer;
 use super::body::NoBody;
 use super::store::{RETRY_AFTER, accept, in_words, keep};
 use super::{App, Peer};
+use crate::config::Served;
 use crate::expression::sparingly;
 use crate::metrics::{RequestLabels, UnauthorizedLabels, WebhookLabels};
 use crate::outcomes::RequestOutcome;
@@ -47,7 +48,7 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
         );
     }
     let config = Arc::clone(&app.config.borrow());
-    let Some(webhook) = config.route(parts.uri.path()) else {
+    let Some(served) = config.route(parts.uri.path()) else {
         // A path whose webhook is broken must not answer 404: some senders then give up for good.
         let (outcome, response) = if config.incomplete {
             (
@@ -79,7 +80,8 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
         peer: peer.as_ref().map(|peer| peer.address),
         certificate: peer.as_ref().and_then(|peer| peer.certificate.as_deref()),
     };
-    let (outcome, response) = receive(&app, webhook, &parts, body, connection).await;
+    let webhook = &served.webhook;
+    let (outcome, response) = receive(&app, served, &parts, body, connection).await;
     count(&app, webhook.id.as_str(), outcome);
     if matches!(outcome, RequestOutcome::Accepted | RequestOutcome::Duplicate) {
         let labels = WebhookLabels {
@@ -105,11 +107,12 @@ fn count(app: &App, webhook: &str, outcome: RequestOutcome) {
 
 async fn receive(
     app: &App,
-    webhook: &Arc<Webhook>,
+    served: &Served,
     parts: &Parts,
     body: Body,
     connection: Connection<'_>,
 ) -> (RequestOutcome, Response) {
+    let webhook = &served.webhook;
     if app.behind_tls_proxy && !forwarded_over_tls(&parts.headers) {
         let detail = "plain HTTP is refused: the proxy must set X-Forwarded-Proto: https";
         return (
@@ -143,7 +146,11 @@ async fn receive(
     if parts.method != Method::POST {
         return (RequestOutcome::MethodNotAllowed, answer::method_not_allowed());
     }
-    let (body, _memory) = match app.bodies.read(&parts.headers, body, webhook.max_bytes).await {
+    let (body, _memory) = match app
+        .bodies
+        .read(&parts.headers, body, webhook.max_bytes, served.share.body())
+        .await
+    {
         Ok(read) => read,
         Err(reason) => return no_body(reason, webhook.max_bytes),
     };
@@ -160,17 +167,17 @@ async fn receive(
         Ok(_) => {}
         Err(error) => return refuse_sender(app, webhook, error),
     }
-    match parse(webhook, parts, &body).await {
+    match parse(served, parts, &body).await {
         Ok(Parsed::Challenge(answer)) => (RequestOutcome::Challenge, answer::challenge(answer)),
         Ok(Parsed::Ignored(reason)) => (RequestOutcome::Ignored, answer::ignored(reason)),
-        Ok(Parsed::Leads(batch)) => accept(app, webhook, batch).await,
+        Ok(Parsed::Leads(batch)) => accept(app, served, batch).await,
         Err(refusal) => {
             let (reason, message) = match &refusal {
                 Refusal::Body(error) => ("UnreadableBody", error.to_string()),
                 Refusal::Invalid(problems) if refusal.is_ours() => ("ExpressionFailed", in_words(problems)),
                 Refusal::Invalid(problems) => ("InvalidLead", in_words(problems)),
             };
-            let id = keep(app, webhook, RejectedRequest::new(&raw), reason, message)
+            let id = keep(app, served, RejectedRequest::new(&raw), reason, message)
                 .await
                 .unwrap_or_default();
             if refusal.is_ours() {
@@ -218,15 +225,34 @@ fn raw<'a>(parts: &'a Parts, body: &'a [u8]) -> RawRequest<'a> {
     }
 }
 
-async fn parse(webhook: &Arc<Webhook>, parts: &Parts, body: &Bytes) -> Result<Parsed<Batch>, Refusal> {
-    if body.len() < LARGE_BODY
-        && let Some(parsed) = sparingly(|| webhook.leads(&raw(parts, body)))
-    {
-        return parsed;
+/// What a body says. What takes long is done on a thread of its own, and a webhook whose last request took long is expected
+/// to do so again: else each of its requests would first keep all others waiting.
+async fn parse(served: &Served, parts: &Parts, body: &Bytes) -> Result<Parsed<Batch>, Refusal> {
+    let Served { webhook, share } = served;
+    let is_large = body.len() >= LARGE_BODY;
+    if !is_large && !share.is_heavy() {
+        let parsed = sparingly(|| webhook.leads(&raw(parts, body)));
+        share.found_heavy(parsed.is_none());
+        if let Some(parsed) = parsed {
+            return parsed;
+        }
     }
+    let _turn = share.turn().await;
     let (webhook, parts, body) = (Arc::clone(webhook), parts.clone(), body.clone());
-    match tokio::task::spawn_blocking(move || webhook.leads(&raw(&parts, &body))).await {
-        Ok(parsed) => parsed,
+    let parsed = tokio::task::spawn_blocking(move || {
+        let raw = raw(&parts, &body);
+        match sparingly(|| webhook.leads(&raw)) {
+            Some(parsed) => (parsed, false),
+            None => (webhook.leads(&raw), true),
+        }
+    });
+    match parsed.await {
+        Ok((parsed, heavy)) => {
+            if !is_large {
+                share.found_heavy(heavy);
+            }
+            parsed
+        }
         Err(error) => {
             tracing::error!(%error, "failed to process a payload");
             Err(Refusal::Body(crate::source::BodyError::Malformed(

@@ -1,12 +1,13 @@
 //! The outside: sockets, TLS, routes, answers.
 //!
 //! `handler`: a request's way in the design's order. `store`: what it leaves in the queue. `answer`: what senders are told.
-//! `body`: reading within limits. `server`: listening, until told to stop. `seats`: how many connections there are, and for how long. `tls`:
+//! `body`: reading within limits. `pending`: what waits of webhooks that have a limit. `server`: listening, until told to stop. `seats`: how many connections there are, and for how long. `tls`:
 //! certificates. The admin server lives in `crate::admin`.
 
 mod answer;
 mod body;
 mod handler;
+mod pending;
 mod seats;
 mod server;
 mod store;
@@ -23,6 +24,7 @@ use crate::queue::Queue;
 
 pub use body::BodyBudget;
 pub use handler::router;
+pub(crate) use pending::count_pending;
 pub use seats::{ADMIN_CONNECTIONS, Limits};
 pub use server::{Listening, Peer, bind, serve};
 pub use tls::{LOOK_EVERY, Tls};

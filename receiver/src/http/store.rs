@@ -1,13 +1,16 @@
 //! What a request leaves in the queue: leads, and what was rejected.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use axum::response::Response;
 use futures::future::join_all;
 
 use super::App;
 use super::answer::{self, Told};
+use crate::config::Served;
 use crate::lead::Problem;
+use crate::log_limit::LogLimit;
 use crate::metrics::{self, WebhookLabels};
 use crate::outcomes::RequestOutcome;
 use crate::queue::{Admission, DeadLetterReason, LeadId, NewRejected, QueueError};
@@ -17,9 +20,16 @@ use crate::source::{Batch, Other, RejectedRequest, Webhook};
 /// Seconds after which a sender should try again.
 pub(super) const RETRY_AFTER: u32 = 5;
 
+static FULL_LOG: LazyLock<LogLimit> = LazyLock::new(LogLimit::new);
+
 /// Stores the leads of a request, and what was rejected beside them.
-pub(super) async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (RequestOutcome, Response) {
+pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (RequestOutcome, Response) {
+    let Served { webhook, share } = served;
     let Batch { leads, notes, others } = batch;
+    let deliveries = leads.iter().map(|lead| lead.sinks.len()).sum::<usize>();
+    if deliveries > 0 && share.is_full() {
+        return full(webhook);
+    }
     let unavailable = || {
         let detail = "the lead could not be stored; send it again";
         (
@@ -35,6 +45,10 @@ pub(super) async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (Reque
             return unavailable();
         }
     };
+    if admissions.iter().any(Admission::is_new) {
+        // Resends among them are counted too, until the store is asked again.
+        share.added(deliveries);
+    }
     let conflicts = admissions.iter().filter(|a| **a == Admission::KeyConflict);
     report_conflicts(app, webhook, conflicts.count());
     let any_new = admissions.iter().any(Admission::is_new);
@@ -63,7 +77,7 @@ pub(super) async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (Reque
         });
     }
     // The store writes in one go what waits at the same time.
-    let kept = join_all(others.iter().map(|(_, other)| keep_element(app, webhook, other))).await;
+    let kept = join_all(others.iter().map(|(_, other)| keep_element(app, served, other))).await;
     for ((place, other), kept) in others.iter().zip(kept) {
         // What is not kept must be sent again; the leads are then known.
         let Ok(id) = kept else {
@@ -85,22 +99,32 @@ pub(super) async fn accept(app: &App, webhook: &Webhook, batch: Batch) -> (Reque
     (status, answer::stored(status, &told))
 }
 
-async fn keep_element(app: &App, webhook: &Webhook, other: &Other) -> Result<Option<String>, QueueError> {
+async fn keep_element(app: &App, served: &Served, other: &Other) -> Result<Option<String>, QueueError> {
     let Other::Refused { problems, body } = other else {
         return Ok(None);
     };
     let labels = WebhookLabels {
-        webhook: webhook.id.to_string(),
+        webhook: served.webhook.id.to_string(),
     };
     app.metrics.items_rejected.get_or_create(&labels).inc();
     keep(
         app,
-        webhook,
+        served,
         RejectedRequest::element(body),
         "InvalidLead",
         in_words(problems),
     )
     .await
+}
+
+/// The webhook has as many pending deliveries as it may have. The log says it at most once a second, over all webhooks.
+fn full(webhook: &Webhook) -> (RequestOutcome, Response) {
+    if let Some(left_out) = FULL_LOG.admit() {
+        let receiver = &webhook.receiver;
+        tracing::warn!(webhook = %webhook.id, receiver, more = left_out, "too many pending deliveries (spec.limits.pendingDeliveries of the LeadReceiver), answering 503 with Retry-After");
+    }
+    let detail = "too many leads of this webhook wait for delivery; send it again later";
+    (RequestOutcome::Full, answer::unavailable(RETRY_AFTER, detail))
 }
 
 /// What is wrong with a lead, for a person.
@@ -139,11 +163,12 @@ fn queue_trouble(app: &App, error: &QueueError) {
 /// Keeps what was verified and is no valid lead; returns the id under which an operator finds it, if it is to be kept.
 pub(super) async fn keep(
     app: &App,
-    webhook: &Webhook,
+    served: &Served,
     rejected: RejectedRequest<'_>,
     reason: &'static str,
     message: String,
 ) -> Result<Option<String>, QueueError> {
+    let Served { webhook, share } = served;
     let id = LeadId::generate();
     tracing::info!(webhook = %webhook.id, lead = %id, reason, "{message}");
     if webhook.keep_rejected.is_zero() {
@@ -162,6 +187,7 @@ pub(super) async fn keep(
             .encode()
             .unwrap_or_default()
             .into(),
+        room: share.allowance.rejected_copies,
     };
     match app.queue.reject(rejected, webhook.keep_rejected).await {
         Ok(()) => Ok(Some(id.to_string())),

@@ -73,6 +73,9 @@ pub trait Queue: ThrottleStore + DeadLetters + Send + Sync + 'static {
     /// Figures of the given webhooks, in their order.
     async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError>;
 
+    /// How many deliveries of a webhook to a sink wait or are being made, for each of the given pairs, in their order.
+    async fn pending(&self, routes: &[(SinkId, WebhookId)]) -> Result<Vec<u64>, QueueError>;
+
     /// Removes what has outlived its retention. Bounded work a call; `true`: call again soon.
     async fn prune(&self) -> Result<bool, QueueError>;
 

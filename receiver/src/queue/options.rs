@@ -16,8 +16,6 @@ pub struct OpenOptions {
     pub max_waiting: usize,
     /// How many bytes of them.
     pub max_waiting_bytes: usize,
-    /// How many bytes of rejected requests are kept for a webhook; the oldest make room.
-    pub max_rejected_bytes: u64,
     /// SQLite: how large the file may grow; `None` for as large as the disk.
     pub max_file_bytes: Option<u64>,
 }
@@ -30,7 +28,6 @@ impl Default for OpenOptions {
             password: None,
             max_waiting: 10_000,
             max_waiting_bytes: 64 << 20,
-            max_rejected_bytes: 64 << 20,
             max_file_bytes: None,
         }
     }
@@ -44,7 +41,6 @@ impl fmt::Debug for OpenOptions {
             .field("password", &self.password.as_ref().map(|_| "(hidden)"))
             .field("max_waiting", &self.max_waiting)
             .field("max_waiting_bytes", &self.max_waiting_bytes)
-            .field("max_rejected_bytes", &self.max_rejected_bytes)
             .field("max_file_bytes", &self.max_file_bytes)
             .finish()
     }

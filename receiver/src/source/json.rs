@@ -62,6 +62,13 @@ pub(super) fn begins_as_json(body: &[u8]) -> bool {
     matches!(without_bom(body).trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
+/// JSON text with unique member names, as it is; `None`: it is none.
+pub(crate) fn strict(text: &str) -> Option<Value> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = Unique.deserialize(&mut deserializer).ok()?;
+    deserializer.end().ok().map(|()| value)
+}
+
 /// JSON with unique member names, at most 128 levels deep, mended where it must be. The error has a position and no
 /// content.
 pub(super) fn parse_json(body: &[u8]) -> Result<Value, BodyError> {

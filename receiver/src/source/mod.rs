@@ -32,6 +32,7 @@ pub use challenge::{Challenge, ChallengeAnswer, Key as ChallengeKey};
 pub use fetched::{Fetched, judge};
 pub use hydrate::Hydrator;
 pub use idempotency::Key;
+pub(crate) use json::strict as strict_json;
 pub use parse::{Batch, Element, Other, Parsed};
 pub use payload::BodyError;
 pub use refusal::Refusal;

@@ -28,6 +28,8 @@ pub struct Webhook {
     pub id: WebhookId,
     /// Its path.
     pub path: String,
+    /// The LeadReceiver that serves it, in its namespace.
+    pub receiver: String,
     /// Longest body in bytes.
     pub max_bytes: usize,
     /// Who may post.

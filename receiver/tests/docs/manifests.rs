@@ -15,6 +15,7 @@ fn problems(manifests: &Path) -> Vec<String> {
         manifests: manifests.to_owned(),
         secrets: None,
         local_addresses: true,
+        receiver: None,
     };
     let config = load(&folders, None);
     assert!(

@@ -1,4 +1,4 @@
-//! `docs/reference.md` from the schemas of the two resources.
+//! `docs/reference.md` from the schemas of the resources.
 
 use std::fmt::Write as _;
 
@@ -9,20 +9,25 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use super::{cell, in_step};
 
 const HEAD: &str = "<!-- Made from the types in crds/src by `make generate`. -->
-# Reference: LeadWebhook and CrmSink
+# Reference: LeadWebhook, LeadReceiver and CrmSink
 
 Group `leadgate.dev`, version `v1alpha1`. The same manifests serve `kubectl apply` and `--manifests`. *Expression* is
 [CEL](expressions.md); *duration* is a string such as `30s`, `15m` or `72h`. A field in **bold** is required.
 
-The operator evaluates `spec.queue`, `spec.receiver`, `spec.objectives`, `spec.drainTimeout` and
-`auth.hmac.generateSecret` of a LeadWebhook, and writes `status`. A receiver that runs without the operator ignores them.
+The operator evaluates `spec.ingress`, `spec.gateway`, `spec.objectives` and `auth.hmac.generateSecret` of a LeadWebhook and
+all of a LeadReceiver, and writes `status`. A receiver that runs without the operator ignores them, except `spec.limits` of a
+LeadReceiver.
 [REST CRMs](crms/rest.md) explains `spec.rest` step by step.
 ";
 
 #[test]
 fn the_reference_is_in_step_with_the_types() {
     let mut page = HEAD.to_owned();
-    for crd in [leadgate_crds::lead_webhook_crd(), leadgate_crds::crm_sink_crd()] {
+    for crd in [
+        leadgate_crds::lead_webhook_crd(),
+        leadgate_crds::lead_receiver_crd(),
+        leadgate_crds::crm_sink_crd(),
+    ] {
         resource(&mut page, &crd);
     }
     in_step("docs/reference.md", &page);

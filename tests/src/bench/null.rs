@@ -57,6 +57,9 @@ impl Queue for NullQueue {
     async fn webhook_stats(&self, _: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
         nothing()
     }
+    async fn pending(&self, _: &[(SinkId, WebhookId)]) -> Result<Vec<u64>, QueueError> {
+        nothing()
+    }
     async fn prune(&self) -> Result<bool, QueueError> {
         Ok(false)
     }
@@ -128,6 +131,7 @@ pub async fn serve_without_queue(manifests: PathBuf, listen: &str) -> Result<()>
             manifests,
             secrets: None,
             local_addresses: true,
+            receiver: None,
         },
         None,
     );

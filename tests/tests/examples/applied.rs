@@ -105,6 +105,7 @@ fn a_receiver_runs_on_what_kustomize_makes() {
         manifests: folder.path().to_owned(),
         secrets: None,
         local_addresses: true,
+        receiver: None,
     };
     let config = load(&folders, None);
     let problems: Vec<_> = config.problems.iter().map(ToString::to_string).collect();

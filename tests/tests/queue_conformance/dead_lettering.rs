@@ -34,6 +34,7 @@ fn rejected(body: &'static [u8]) -> NewRejected {
         webhook: form(),
         why: why("Invalid"),
         body: Bytes::from_static(body),
+        room: 64 << 20,
     }
 }
 
@@ -255,17 +256,13 @@ pub async fn a_rejected_request_is_kept_and_counted(rig: Rig) {
 }
 
 pub async fn rejected_requests_are_bounded_in_bytes_by_webhook(rig: Rig) {
-    // Given a store that keeps 10,000 bytes of each webhook's rejected requests,
-    let queue = rig
-        .with(OpenOptions {
-            max_rejected_bytes: 10_000,
-            ..OpenOptions::default()
-        })
-        .await;
+    // Given webhooks of which 10,000 bytes of rejected requests are kept,
+    let queue = &rig.queue;
     let reject = async |webhook: &str, size: usize| {
         let rejected = NewRejected {
             webhook: WebhookId::from(webhook),
             body: vec![b'x'; size].into(),
+            room: 10_000,
             ..rejected(b"")
         };
         queue.reject(rejected.clone(), LONG).await.unwrap();

@@ -94,6 +94,22 @@ pub async fn the_figures_add_up(rig: Rig) {
         assert_eq!(sink.delivered, sum(|share| share.delivered));
         assert_eq!(sink.discarded, sum(|share| share.discarded));
     }
+    // What a limit of pending deliveries asks for is the same.
+    let routes: Vec<_> = webhooks
+        .iter()
+        .flat_map(|webhook| [(crm(), webhook.clone()), (other_crm(), webhook.clone())])
+        .chain([(crm(), WebhookId::from("shop/none"))])
+        .collect();
+    let told: Vec<u64> = routes
+        .iter()
+        .map(|(sink, webhook)| {
+            let of = if *sink == crm() { &stats[0] } else { &stats[1] };
+            let share = of.by_webhook.iter().find(|(id, _)| id == webhook);
+            share.map_or(0, |(_, share)| share.pending)
+        })
+        .collect();
+    assert_eq!(rig.queue.pending(&routes).await.unwrap(), told);
+    assert_eq!(rig.queue.pending(&[]).await.unwrap(), Vec::<u64>::new());
     let waiting = drained(&rig).await;
     assert_eq!(waiting, stats[0].pending, "as many come out as were said to wait");
     assert_eq!(rig.stats().await.pending, 0);

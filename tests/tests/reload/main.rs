@@ -290,6 +290,7 @@ async fn the_queues_own_files_cause_no_reload() {
         manifests: folder.path().to_owned(),
         secrets: None,
         local_addresses: true,
+        receiver: None,
     });
     for name in ["leadgate.db", "leadgate.db-wal", "leadgate.db-shm"] {
         std::fs::write(folder.path().join(name), "x").unwrap();

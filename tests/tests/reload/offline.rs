@@ -23,6 +23,7 @@ fn problems(folder: &std::path::Path, text: &str) -> Vec<String> {
         manifests: folder.to_owned(),
         secrets: None,
         local_addresses: true,
+        receiver: None,
     };
     load(&folders, None)
         .problems

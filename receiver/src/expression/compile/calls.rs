@@ -114,7 +114,8 @@ impl Resolver<'_> {
             Form::Global => !member,
         };
         let allowed = |function: &&'static Function| function.name != "clear" || self.names.clears;
-        let Some(function) = functions::named(name).find(allowed) else {
+        let of_schemas = functions::of_schemas(name).filter(|_| self.names.is_schema);
+        let Some(function) = functions::named(name).find(allowed).or(of_schemas.last()) else {
             if name == "clear" {
                 return Err(("clear() is for the properties of a CrmSink".to_owned(), None));
             }

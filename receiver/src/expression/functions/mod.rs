@@ -11,6 +11,7 @@ mod function;
 mod list;
 mod number;
 mod other;
+mod quantity;
 mod text;
 mod time;
 mod written;
@@ -23,7 +24,14 @@ pub(super) fn named(name: &str) -> impl Iterator<Item = &'static Function> {
     all().filter(move |function| function.name == name)
 }
 
-/// All of them.
+/// Those that only the rules of the resources' schema know.
+pub(super) fn of_schemas(name: &str) -> impl Iterator<Item = &'static Function> {
+    quantity::TABLE
+        .iter()
+        .filter(move |function| function.name == name)
+}
+
+/// All that people write.
 pub(super) fn all() -> impl Iterator<Item = &'static Function> {
     [text::TABLE, list::TABLE, number::TABLE, time::TABLE, other::TABLE]
         .into_iter()

@@ -34,9 +34,7 @@ impl RedisQueue {
         call.arg(rejected.id.as_str())
             .arg(rejected.webhook.as_str())
             .arg(millis(keep));
-        call.arg(reason)
-            .arg(&rejected.body[..])
-            .arg(self.max_rejected_bytes);
+        call.arg(reason).arg(&rejected.body[..]).arg(rejected.room);
         self.link.run_repeatable(&script::REJECT, &call).await.map(drop)
     }
 

@@ -59,7 +59,6 @@ pub(super) struct RedisQueue {
     intake: Backlog,
     wake: Arc<Notifier>,
     listening: Arc<AtomicBool>,
-    max_rejected_bytes: u64,
 }
 
 impl RedisQueue {
@@ -88,7 +87,6 @@ impl RedisQueue {
             intake: Backlog::new(options.max_waiting, options.max_waiting_bytes),
             wake,
             listening,
-            max_rejected_bytes: options.max_rejected_bytes,
         })
     }
 }
@@ -195,6 +193,10 @@ impl Queue for RedisQueue {
 
     async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
         self.webhook_figures(webhooks).await
+    }
+
+    async fn pending(&self, routes: &[(SinkId, WebhookId)]) -> Result<Vec<u64>, QueueError> {
+        self.pending_of(routes).await
     }
 
     async fn prune(&self) -> Result<bool, QueueError> {

@@ -39,6 +39,28 @@ impl RedisQueue {
         Ok(sinks)
     }
 
+    /// Deliveries that wait or are being made.
+    pub(super) async fn pending_of(&self, routes: &[(SinkId, WebhookId)]) -> Result<Vec<u64>, QueueError> {
+        const FIGURES: [&str; 5] = ["queued", "delivered", "discarded", "held", "dead"];
+        if routes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut get = cmd("HMGET");
+        get.arg(self.keys.counts());
+        for (sink, webhook) in routes {
+            for figure in FIGURES {
+                get.arg(format!("{sink}|{webhook}|{figure}"));
+            }
+        }
+        let values = items(self.link.query(&get).await?, "counts")?;
+        let values: Vec<u64> = values.iter().map(|value| unsigned(value).unwrap_or(0)).collect();
+        let left = |figures: &[u64]| {
+            let (queued, gone) = figures.split_first().unwrap_or((&0, &[]));
+            queued.saturating_sub(gone.iter().sum())
+        };
+        Ok(values.chunks(FIGURES.len()).map(left).collect())
+    }
+
     pub(super) async fn webhook_figures(
         &self,
         webhooks: &[WebhookId],

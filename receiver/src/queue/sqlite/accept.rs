@@ -88,12 +88,7 @@ fn keep_unrouted(tx: &mut Tx<'_>, lead: &NewLead) -> rusqlite::Result<()> {
 }
 
 /// Keeps a request that could not become a lead; the webhook's oldest ones make room.
-pub(super) fn reject(
-    tx: &mut Tx<'_>,
-    rejected: &NewRejected,
-    keep: Duration,
-    most_bytes: u64,
-) -> Result<(), Failure> {
+pub(super) fn reject(tx: &mut Tx<'_>, rejected: &NewRejected, keep: Duration) -> Result<(), Failure> {
     let why = &rejected.why;
     let kept = tx.limited(|tx| {
         Ok(tx
@@ -118,11 +113,8 @@ pub(super) fn reject(
         let counts = tx.counters.webhook(&rejected.webhook);
         counts.rejected += 1;
         counts.rejected_bytes += length(rejected.body.len());
-        make_room(
-            tx,
-            &rejected.webhook,
-            length(usize::try_from(most_bytes).unwrap_or(usize::MAX)),
-        )?;
+        let room = i64::try_from(rejected.room).unwrap_or(i64::MAX);
+        make_room(tx, &rejected.webhook, room)?;
     }
     Ok(())
 }

@@ -54,7 +54,6 @@ pub(super) struct SqliteQueue {
     intake: Backlog,
     work: Backlog,
     wake: Notifier,
-    max_rejected_bytes: u64,
     /// Dedupe keys up to this one were looked at of late: have they expired?
     pruned_to: Mutex<String>,
 }
@@ -81,7 +80,6 @@ impl SqliteQueue {
             intake: Backlog::new(options.max_waiting, options.max_waiting_bytes),
             work: Backlog::new(MAX_WORK, options.max_waiting_bytes),
             wake: Notifier::default(),
-            max_rejected_bytes: options.max_rejected_bytes,
             pruned_to: Mutex::new(String::new()),
         })
     }
@@ -198,6 +196,11 @@ impl Queue for SqliteQueue {
         self.call(move |tx| stats::webhooks(tx, &webhooks)).await
     }
 
+    async fn pending(&self, routes: &[(SinkId, WebhookId)]) -> Result<Vec<u64>, QueueError> {
+        let routes = routes.to_vec();
+        self.call(move |tx| stats::pending(tx, &routes)).await
+    }
+
     async fn prune(&self) -> Result<bool, QueueError> {
         let from = self
             .pruned_to
@@ -284,9 +287,8 @@ impl ThrottleStore for SqliteQueue {
 impl DeadLetters for SqliteQueue {
     async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError> {
         let room = self.intake.admit(1, rejected.body.len())?;
-        let most = self.max_rejected_bytes;
         self.writer()?
-            .call(room, false, move |tx| accept::reject(tx, &rejected, keep, most))
+            .call(room, false, move |tx| accept::reject(tx, &rejected, keep))
             .await
     }
 

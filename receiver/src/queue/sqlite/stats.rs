@@ -74,6 +74,19 @@ fn oldest(tx: &Tx<'_>, sink: &SinkId) -> rusqlite::Result<Option<i64>> {
     Ok(fresh.into_iter().chain(touched).min())
 }
 
+/// Deliveries that wait or are being made.
+pub(super) fn pending(tx: &mut Tx<'_>, routes: &[(SinkId, WebhookId)]) -> Result<Vec<u64>, Failure> {
+    tx.flush_counters()?;
+    let mut select = tx.sql.prepare_cached(
+        "SELECT queued - delivered - discarded - held - dead FROM sink_count WHERE sink = ?1 AND webhook = ?2",
+    )?;
+    let mut of = |(sink, webhook): &(SinkId, WebhookId)| -> rusqlite::Result<u64> {
+        let found = select.query_row([sink.as_str(), webhook.as_str()], |row| row.get(0));
+        Ok(found.optional()?.map_or(0, unsigned))
+    };
+    Ok(routes.iter().map(&mut of).collect::<rusqlite::Result<_>>()?)
+}
+
 /// Figures of webhooks.
 pub(super) fn webhooks(tx: &mut Tx<'_>, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, Failure> {
     tx.flush_counters()?;

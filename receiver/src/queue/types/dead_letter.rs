@@ -101,6 +101,8 @@ pub struct NewRejected {
     pub why: DeadLetterReason,
     /// The request body as it came.
     pub body: Bytes,
+    /// How many bytes of the webhook's are kept, this one included; the oldest make room.
+    pub room: u64,
 }
 
 /// A lead or request that waits for a person; of [`DeadLetterSet::Pending`], for delivery.

@@ -148,6 +148,7 @@ impl Webhook {
                 .path
                 .clone()
                 .unwrap_or_else(|| format!("/webhooks/{namespace}/{name}")),
+            receiver: spec.receiver_ref.name.clone(),
             max_bytes: usize::try_from(payload.max_bytes).unwrap_or(1 << 20),
             verifier,
             challenges,
