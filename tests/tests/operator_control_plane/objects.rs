@@ -94,8 +94,8 @@ async fn the_receiver_understands_its_configuration() {
     )
     .await;
     rig.applied("web").await;
-    rig.configured("the webhook is there", |files| {
-        files.contains_key("leadwebhook.web.json")
+    rig.configured("everything is there", |files| {
+        files.contains_key("leadwebhook.web.json") && files.contains_key("crmsink.crm.json")
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
