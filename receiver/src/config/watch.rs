@@ -133,7 +133,9 @@ mod tests {
             ..Folders::default()
         });
         swap(folder.path(), "..first", "..second", 500).await;
-        let soon = |reloads| tokio::time::timeout(SETTLE * 5, Reloads::next(reloads));
+        async fn soon(reloads: &mut Reloads) -> Result<(), tokio::time::error::Elapsed> {
+            tokio::time::timeout(SETTLE * 5, reloads.next()).await
+        }
         assert!(soon(&mut reloads).await.is_ok(), "it is read again");
         assert!(soon(&mut reloads).await.is_err(), "once");
         // The folders that the link pointed at are new each time.

@@ -41,6 +41,7 @@ use find_field::Forms;
 pub use functions::signatures;
 pub use names::Names;
 use node::{Literal, Node};
+pub use parse::with_room;
 pub use plain::{is_blank, percent_encode, plain_text};
 pub use problem::{Failed, Invalid, OURS, Problem};
 use value::Cel;

@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 use leadgate_receiver::runtime;
-use leadgate_tests::bench::{Line, TARGETS, Target, accept, end_to_end, idle, prepare, serve_without_queue};
+use leadgate_tests::bench::{
+    Line, TARGETS, Target, accept, end_to_end, idle, many, prepare, serve_without_queue,
+};
 
 /// Measures the receiver on this machine, in about two minutes. Load goes to loopback only.
 #[derive(Parser)]
@@ -18,6 +20,9 @@ struct Arguments {
     /// Only these sizes of a body, in bytes.
     #[arg(long, value_delimiter = ',', default_value = "512,2048")]
     bodies: Vec<usize>,
+    /// Only so many webhooks in one receiver.
+    #[arg(long, value_delimiter = ',', default_value = "1,1000")]
+    webhooks: Vec<usize>,
     /// Internal: serve the manifests of this folder without a queue.
     #[arg(long, hide = true)]
     serve_without_queue: Option<PathBuf>,
@@ -58,6 +63,41 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
                 print(&line, ceiling);
             }
         }
+    }
+
+    println!("\nMany webhooks in one receiver:");
+    println!(
+        "{:>8} {:>9} {:>7} {:>10} {:>10} {:>10} {:>11} {:>11} {:>9} {:>9} {:>8} {:>7}",
+        "webhooks",
+        "start ms",
+        "MB",
+        "reload ms",
+        "reload CPU",
+        "/status ms",
+        "/status CPU",
+        "/metrics ms",
+        "leads/s",
+        "p99 ms",
+        "µs/lead",
+        "MB"
+    );
+    for &webhooks in &arguments.webhooks {
+        let told = many(webhooks, Duration::from_secs(arguments.seconds)).await?;
+        let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e3);
+        println!(
+            "{webhooks:>8} {:>9} {:>7.1} {:>10} {:>10} {:>10} {:>11} {:>11} {:>9.0} {:>9} {:>8.1} {:>7.1}",
+            ms(told.start),
+            told.megabytes,
+            ms(told.reload),
+            ms(told.reload_cpu),
+            ms(told.status),
+            ms(told.status_cpu),
+            ms(told.metrics),
+            told.outcome.rate,
+            ms(told.outcome.p99),
+            told.cpu,
+            told.megabytes_after,
+        );
     }
 
     println!("\nIdle, waiting for leads:");
