@@ -30,10 +30,15 @@ thread_local! {
     static HAS_ROOM: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Whether this thread is one of [`with_room`].
+pub(super) fn has_room() -> bool {
+    HAS_ROOM.get()
+}
+
 /// Runs work on a thread with a large stack, so that all expressions that it compiles are parsed there: a thread for each
 /// would cost more than what it does. `None`: there is no such thread, or it panicked.
 pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
-    if HAS_ROOM.get() {
+    if has_room() {
         return catch_unwind(AssertUnwindSafe(work)).ok();
     }
     std::thread::scope(|threads| {
