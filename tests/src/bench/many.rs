@@ -168,9 +168,9 @@ fn webhook(number: usize, generation: i64) -> Value {
     let rules: Vec<Value> = (0..8)
         .map(|field| {
             json!({
-                "expression": format!("!has(lead.custom.field_{field}) || lead.custom.field_{field}.size() < 2000"),
-                "message": format!("field {field} of form {number} is longer than what the team of this form reads; shorten it"),
-                "field": format!("custom.field_{field}"),
+                "expression": format!("lead.email.size() < 20{field}"),
+                "message": format!("the address in form {number} is longer than what the team of this form reads; shorten it ({field})"),
+                "field": "email",
             })
         })
         .collect();
