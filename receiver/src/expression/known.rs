@@ -12,9 +12,11 @@ use super::parse;
 /// What tells two sets of names apart: they are constants.
 type Key = (usize, usize, bool, bool);
 
+type Known = HashMap<Key, HashMap<Box<str>, Arc<Loaded>>>;
+
 thread_local! {
     /// For as long as this thread lasts, which is a load.
-    static KNOWN: RefCell<HashMap<Key, HashMap<Box<str>, Arc<Loaded>>>> = RefCell::default();
+    static KNOWN: RefCell<Known> = RefCell::default();
 }
 
 fn key(names: &Names) -> Key {

@@ -11,7 +11,7 @@ use crate::receiver::{Options, Receiver};
 
 const SINKS: usize = 20;
 /// What a change may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What many webhooks cost.
 #[derive(Debug, Clone, Copy)]
