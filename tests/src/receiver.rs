@@ -304,9 +304,9 @@ fn free_ports() -> Result<Vec<SocketAddr>> {
         .collect()
 }
 
-/// The receiver's binary: `LEADGATE_RECEIVER` if set, else built.
+/// The receiver's binary: `LEADGATE_TEST_RECEIVER` if set, else built.
 pub fn binary(release: bool) -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("LEADGATE_RECEIVER") {
+    if let Some(path) = std::env::var_os("LEADGATE_TEST_RECEIVER") {
         return Ok(path.into());
     }
     program("leadgate-receiver", release)

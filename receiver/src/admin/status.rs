@@ -344,6 +344,8 @@ pub(super) async fn refresh_gauges(admin: &Admin) {
         admin.metrics.queue_errors.inc();
         return;
     };
+    // Of a webhook that is gone, nothing is told any more.
+    admin.metrics.unrouted.clear();
     for (id, stats) in &webhooks {
         let labels = WebhookLabels {
             webhook: id.to_string(),

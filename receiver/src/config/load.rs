@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::running::{Config, Loaded, Served};
 use super::schema;
 use super::secrets::Secrets;
+use crate::expression::with_room;
 use crate::queue::{SinkId, WebhookId};
 use crate::share::Share;
 
@@ -32,6 +33,11 @@ pub struct Folders {
 /// Reads everything, and compiles what `previous` does not hold as it is now. `previous` also supplies what no longer
 /// compiles. It reads files: call it off the async threads.
 pub fn load(folders: &Folders, previous: Option<&Config>) -> Config {
+    let work = || load_here(folders, previous);
+    with_room(work).unwrap_or_else(work)
+}
+
+fn load_here(folders: &Folders, previous: Option<&Config>) -> Config {
     let empty = Config::default();
     let previous = previous.unwrap_or(&empty);
     let read = manifests::read(&folders.manifests, &previous.files);

@@ -37,16 +37,26 @@ pub(super) fn options() -> serde_saphyr::Options {
 }
 
 /// The places of all fields of a file.
-pub(super) struct Lines(Vec<Spanned<Node>>);
+pub(super) enum Lines {
+    /// All are on the first line, as in files that programs write.
+    First,
+    Places(Vec<Spanned<Node>>),
+}
 
 impl Lines {
     pub(super) fn of(text: &str) -> Self {
-        Self(serde_saphyr::from_multiple_with_options(text, options()).unwrap_or_default())
+        if text.starts_with('{') && !text.trim_end().contains('\n') {
+            return Self::First;
+        }
+        Self::Places(serde_saphyr::from_multiple_with_options(text, options()).unwrap_or_default())
     }
 
     /// The line, from 1 on, of a field such as `spec.sinks[0].when`, or of the innermost of its parents that is there.
     pub(super) fn find(&self, place: &Place, field: &str) -> Option<u64> {
-        let mut node = self.0.get(place.document)?;
+        let Self::Places(documents) = self else {
+            return Some(1);
+        };
+        let mut node = documents.get(place.document)?;
         for n in &place.items {
             node = node.value.member("items")?.1.value.item(*n)?;
         }
@@ -60,7 +70,7 @@ impl Lines {
 }
 
 /// A value, of which only the places are kept.
-enum Node {
+pub(super) enum Node {
     Map(Vec<(Spanned<String>, Spanned<Node>)>),
     List(Vec<Spanned<Node>>),
     Scalar,

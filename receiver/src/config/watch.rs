@@ -120,6 +120,10 @@ mod tests {
         }
     }
 
+    async fn soon(reloads: &mut Reloads) -> Result<(), tokio::time::error::Elapsed> {
+        tokio::time::timeout(SETTLE * 5, reloads.next()).await
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_mounted_folder_that_changes_is_read_once_and_soon() {
         let folder = tempfile::tempdir().unwrap();
@@ -133,7 +137,6 @@ mod tests {
             ..Folders::default()
         });
         swap(folder.path(), "..first", "..second", 500).await;
-        let soon = |reloads| tokio::time::timeout(SETTLE * 5, Reloads::next(reloads));
         assert!(soon(&mut reloads).await.is_ok(), "it is read again");
         assert!(soon(&mut reloads).await.is_err(), "once");
         // The folders that the link pointed at are new each time.

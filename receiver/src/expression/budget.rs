@@ -16,8 +16,9 @@ const BYTES_A_STEP: u64 = 16;
 const CLOCK_EVERY: u64 = 1 << 14;
 /// Behind the steps, for what they weigh wrongly. An order of magnitude above what they take.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// What [`sparingly`] grants to all evaluations of its work together: some milliseconds.
-const SPARING_STEPS: u64 = 100_000;
+/// What [`sparingly`] grants to all evaluations of its work together: a millisecond or two. Other requests
+/// wait for as long.
+const SPARING_STEPS: u64 = 20_000;
 
 thread_local! {
     /// What is left of [`SPARING_STEPS`] on this thread, inside it.

@@ -21,6 +21,7 @@ mod fault;
 mod find_field;
 mod functions;
 mod kind;
+mod known;
 mod names;
 mod node;
 mod parse;
@@ -30,6 +31,7 @@ mod problem;
 mod value;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -41,13 +43,17 @@ use find_field::Forms;
 pub use functions::signatures;
 pub use names::Names;
 use node::{Literal, Node};
+pub use parse::with_room;
 pub use plain::{is_blank, percent_encode, plain_text};
 pub use problem::{Failed, Invalid, OURS, Problem};
 use value::Cel;
 
-/// A loaded expression.
+/// A loaded expression. Several places may share it.
 #[derive(Debug)]
-pub struct Program {
+pub struct Program(Arc<Loaded>);
+
+#[derive(Debug)]
+struct Loaded {
     source: Box<str>,
     node: Node,
     variables: BTreeSet<String>,
@@ -57,24 +63,27 @@ pub struct Program {
 impl Program {
     /// Loads an expression that may name these, or says all that is wrong with it.
     pub fn compile(source: &str, names: &Names) -> Result<Self, Invalid> {
-        let found = parse::parse(source, |program| compile::resolve(program, source, names));
-        match found {
-            Ok(found) => Ok(Self {
-                source: source.into(),
-                node: found.node,
-                variables: found.variables,
-                custom: found.custom,
-            }),
-            Err(problems) => Err(Invalid {
-                source_text: source.to_owned(),
-                problems,
-            }),
+        if let Some(known) = known::find(source, names) {
+            return Ok(Self(known));
         }
+        let found = parse::parse(source, |program| compile::resolve(program, source, names));
+        let found = found.map_err(|problems| Invalid {
+            source_text: source.to_owned(),
+            problems,
+        })?;
+        let loaded = Arc::new(Loaded {
+            source: source.into(),
+            node: found.node,
+            variables: found.variables,
+            custom: found.custom,
+        });
+        known::keep(&loaded, names);
+        Ok(Self(loaded))
     }
 
     /// The expression as written.
     pub fn source(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
     /// Evaluates. `None`: the value is absent (null, an empty optional, a missing key or index, or a field of
@@ -82,7 +91,7 @@ impl Program {
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, Failed> {
         let env = Env::new(&scope.forms);
         let given = Evaluation::new(&env, &scope.variables)
-            .plain(&self.node)
+            .plain(&self.0.node)
             .and_then(|value| match value {
                 Cel::Null => Ok(None),
                 value => value.into_json(&env.meter).map(Some),
@@ -109,27 +118,27 @@ impl Program {
     /// The paths, such as `lead.country`, without which it is absent: as a condition it is false then, and so is its
     /// opposite. Those that it covers, by `has(…)` or `.?`, are not among them.
     pub fn needs(&self) -> BTreeSet<String> {
-        absent::needs(&self.node)
+        absent::needs(&self.0.node)
     }
 
     /// Whether it is the literal null: absent, whatever comes.
     pub fn is_null(&self) -> bool {
-        matches!(self.node, Node::Literal(Literal::Null))
+        matches!(self.0.node, Node::Literal(Literal::Null))
     }
 
     /// Whether it looks at a variable.
     pub fn refers_to(&self, variable: &str) -> bool {
-        self.variables.contains(variable)
+        self.0.variables.contains(variable)
     }
 
     /// The fields of `lead.custom` that it names.
     pub fn custom_fields(&self) -> impl Iterator<Item = &str> {
-        self.custom.iter().map(String::as_str)
+        self.0.custom.iter().map(String::as_str)
     }
 
     fn failed(&self, reason: String, by_payload: bool) -> Failed {
         Failed {
-            source_text: self.source.to_string(),
+            source_text: self.0.source.to_string(),
             reason,
             by_payload,
         }

@@ -1,7 +1,10 @@
 //! Text to a tree, within bounds, and the parser's errors in words.
 
-use cel::{Env, ParseErrors};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
+
+use cel::{Env, ParseErrors};
 
 use super::names::Names;
 use super::problem::Problem;
@@ -22,6 +25,32 @@ static GRAMMAR: LazyLock<Env> = LazyLock::new(|| {
     env
 });
 
+thread_local! {
+    /// Whether this thread has the stack that the parser needs.
+    static HAS_ROOM: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is one of [`with_room`].
+pub(super) fn has_room() -> bool {
+    HAS_ROOM.get()
+}
+
+/// Runs work on a thread with a large stack, so that all expressions that it compiles are parsed there: a thread for each
+/// would cost more than what it does. `None`: there is no such thread, or it panicked.
+pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    if has_room() {
+        return catch_unwind(AssertUnwindSafe(work)).ok();
+    }
+    std::thread::scope(|threads| {
+        let thread = std::thread::Builder::new().stack_size(STACK_SIZE);
+        let run = || {
+            HAS_ROOM.set(true);
+            work()
+        };
+        thread.spawn_scoped(threads, run).ok()?.join().ok()
+    })
+}
+
 /// Parses on a thread with a large stack, and hands the tree to `then`, on that thread too.
 pub(super) fn parse<T: Send>(
     source: &str,
@@ -37,13 +66,9 @@ pub(super) fn parse<T: Send>(
         )]);
     }
     brackets(source)?;
-    let parsed = std::thread::scope(|threads| {
-        let thread = std::thread::Builder::new().stack_size(STACK_SIZE);
-        let run = || match GRAMMAR.compile(source) {
-            Ok(program) => then(&program),
-            Err(errors) => Err(vec![in_words(source, &errors)]),
-        };
-        thread.spawn_scoped(threads, run).ok()?.join().ok()
+    let parsed = with_room(|| match GRAMMAR.compile(source) {
+        Ok(program) => then(&program),
+        Err(errors) => Err(vec![in_words(source, &errors)]),
     });
     parsed.unwrap_or_else(|| Err(vec![Problem::new(0, "the parser cannot read it")]))
 }

@@ -19,8 +19,10 @@ use tokio::{
 pub struct Load {
     /// The server.
     pub address: SocketAddr,
-    /// The webhook's path.
+    /// The webhook's path; of several, that of the first, which ends in its number.
     pub path: String,
+    /// Over how many webhooks the connections are spread.
+    pub spread: usize,
     /// The webhook's secret.
     pub secret: String,
     /// Connections, each with one request at a time.
@@ -194,10 +196,18 @@ impl Request {
         let rest = load.body.saturating_sub(body.len() + 2);
         body.push_str(&"lorem ipsum ".repeat(rest / 12 + 1)[..rest]);
         body.push_str("\"}");
+        let path = match load.spread {
+            1 => load.path.clone(),
+            webhooks => format!(
+                "{}{}",
+                load.path.trim_end_matches(|c: char| c.is_ascii_digit()),
+                connection % webhooks
+            ),
+        };
         let head = format!(
             "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-webhook-signature: \
              sha256={}\r\n\r\n",
-            load.path,
+            path,
             load.address,
             body.len(),
             "0".repeat(64)
@@ -237,6 +247,7 @@ mod tests {
         let load = Load {
             address: ([127, 0, 0, 1], 1).into(),
             path: "/webhooks/default/website".into(),
+            spread: 1,
             secret: "s3cret".into(),
             connections: 1,
             body: 512,

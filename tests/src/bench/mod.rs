@@ -3,6 +3,7 @@
 //! Machines differ and are noisy: read the ratios to the ceiling and the processor time per lead, not the rates.
 
 pub mod load;
+mod many;
 mod null;
 pub mod process;
 
@@ -29,6 +30,7 @@ use crate::{
 };
 use load::{Load, Outcome, count};
 
+pub use many::{Many, many};
 pub use null::serve_without_queue;
 
 const SECRET: &str = "bench-s3cret";
@@ -183,6 +185,7 @@ pub async fn accept(target: Target, connections: usize, body: usize, measure: Du
     let load = Load {
         address: served.address,
         path: "/webhooks/default/website".into(),
+        spread: 1,
         secret: SECRET.into(),
         connections,
         body,

@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 use leadgate_receiver::runtime;
-use leadgate_tests::bench::{Line, TARGETS, Target, accept, end_to_end, idle, prepare, serve_without_queue};
+use leadgate_tests::bench::{
+    Line, TARGETS, Target, accept, end_to_end, idle, many, prepare, serve_without_queue,
+};
 
 /// Measures the receiver on this machine, in about two minutes. Load goes to loopback only.
 #[derive(Parser)]
@@ -18,6 +20,12 @@ struct Arguments {
     /// Only these sizes of a body, in bytes.
     #[arg(long, value_delimiter = ',', default_value = "512,2048")]
     bodies: Vec<usize>,
+    /// Measure only receivers with many webhooks.
+    #[arg(long)]
+    many: bool,
+    /// Only so many webhooks in one receiver.
+    #[arg(long, value_delimiter = ',', default_value = "1,1000")]
+    webhooks: Vec<usize>,
     /// Internal: serve the manifests of this folder without a queue.
     #[arg(long, hide = true)]
     serve_without_queue: Option<PathBuf>,
@@ -39,6 +47,9 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     prepare()?;
+    if arguments.many {
+        return many_webhooks(arguments).await;
+    }
     println!(
         "The whole accept of a lead; `ratio` is to the same server without a queue (ceiling). Rates on a shared\n\
          machine vary widely: compare ratios and processor time, within one run.\n"
@@ -60,6 +71,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
 
+    many_webhooks(arguments).await?;
+
     println!("\nIdle, waiting for leads:");
     for target in [Target::Sqlite, Target::RedisEverySecond] {
         let idle = idle(target, Duration::from_secs(5)).await?;
@@ -76,6 +89,44 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         let latencies = end_to_end(target, 60).await?;
         let at = |share: usize| latencies[(latencies.len() * share / 100).min(latencies.len() - 1)];
         println!("  {target:<15} p50 {:>6.1?}   p99 {:>6.1?}", at(50), at(99));
+    }
+    Ok(())
+}
+
+async fn many_webhooks(arguments: &Arguments) -> anyhow::Result<()> {
+    println!("\nMany webhooks in one receiver:");
+    println!(
+        "{:>8} {:>9} {:>7} {:>10} {:>10} {:>10} {:>11} {:>11} {:>9} {:>9} {:>8} {:>7}",
+        "webhooks",
+        "start ms",
+        "MB",
+        "reload ms",
+        "reload CPU",
+        "/status ms",
+        "/status CPU",
+        "/metrics ms",
+        "leads/s",
+        "p99 ms",
+        "µs/lead",
+        "MB"
+    );
+    for &webhooks in &arguments.webhooks {
+        let told = many(webhooks, Duration::from_secs(arguments.seconds)).await?;
+        let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e3);
+        println!(
+            "{webhooks:>8} {:>9} {:>7.1} {:>10} {:>10} {:>10} {:>11} {:>11} {:>9.0} {:>9} {:>8.1} {:>7.1}",
+            ms(told.start),
+            told.megabytes,
+            ms(told.reload),
+            ms(told.reload_cpu),
+            ms(told.status),
+            ms(told.status_cpu),
+            ms(told.metrics),
+            told.outcome.rate,
+            ms(told.outcome.p99),
+            told.cpu,
+            told.megabytes_after,
+        );
     }
     Ok(())
 }

@@ -79,16 +79,6 @@ impl Rig {
         }
     }
 
-    /// The same store under other options, instead of the rig's own handle.
-    pub async fn with(&self, options: OpenOptions) -> Arc<dyn Queue> {
-        self.queue.close().await;
-        let url = match &self.redis {
-            Some(server) => server.url(),
-            None => format!("sqlite:{}", self.path().display()),
-        };
-        open(&url, options).await.unwrap()
-    }
-
     /// The store fails and comes back: Redis is killed and restarted, the SQLite file closed and opened.
     pub async fn crash(&mut self) {
         if let Some(server) = &mut self.redis {

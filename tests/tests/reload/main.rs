@@ -5,6 +5,7 @@ mod admission_table;
 mod check;
 mod messages;
 mod offline;
+mod receivers;
 mod rotation;
 
 use std::future::Future;
