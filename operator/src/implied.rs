@@ -120,7 +120,7 @@ fn effective(
     if !exists && (needed || deployed) {
         let mut implied = LeadReceiver::new(DEFAULT_RECEIVER, LeadReceiverSpec::default());
         implied.metadata.namespace = Some(namespace.to_owned());
-        implied.metadata.deletion_timestamp = (!needed).then(|| Time(Timestamp::UNIX_EPOCH));
+        implied.metadata.deletion_timestamp = (!needed).then_some(Time(Timestamp::UNIX_EPOCH));
         existing.push(Arc::new(implied));
     }
     existing

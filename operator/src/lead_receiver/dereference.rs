@@ -10,7 +10,7 @@ use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use super::projection::{Forms, SinkForm, WebhookForm, secrets_of};
 use crate::context::{Context, name_of};
 use crate::secrets::Found;
-use crate::stats::ReceiverStats;
+use crate::stats::{ReceiverStats, WebhookStats};
 use crate::stores::{Feed, StoreKey, Stores};
 use crate::workloads::{RedisState, Rollout};
 
@@ -136,7 +136,7 @@ pub async fn forms(
     for webhook in context.webhooks_of(&namespace, |_| true) {
         let id = name_of(webhook.as_ref());
         let (validated, accepted, kept) = context.of_webhooks.with(&id, |state| {
-            let kept = state.figures.get(&name).map_or(0, |figures| figures.kept());
+            let kept = state.figures.get(&name).map_or(0, WebhookStats::kept);
             (state.validated, state.accepted.clone(), kept)
         });
         if !validated {

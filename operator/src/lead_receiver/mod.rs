@@ -34,6 +34,7 @@ use crate::implied::is_implied;
 use crate::index::version;
 use crate::names::{ALLOW_LOSS, FINALIZER};
 use crate::reasons::Reason;
+use crate::stats::WebhookStats;
 use crate::stores::StoreKey;
 use crate::validation::ValidationError;
 use dereference::Dereferenced;
@@ -374,7 +375,7 @@ fn served(name: &(String, String), context: &Context) -> Served {
     let webhooks = context.webhooks_of(&name.0, |webhook| webhook.spec.receiver_ref.name == name.1);
     let pending = webhooks.iter().map(|webhook| {
         context.of_webhooks.with(&name_of(webhook.as_ref()), |state| {
-            state.figures.get(&name.1).map_or(0, |figures| figures.pending())
+            state.figures.get(&name.1).map_or(0, WebhookStats::pending)
         })
     });
     Served {

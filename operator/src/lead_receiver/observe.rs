@@ -178,8 +178,8 @@ fn tell_webhooks(
         let (changed, accepted) = context.of_webhooks.with(&id, |state| {
             if let Some(stats) = &stats {
                 let written = || {
-                    let status = webhook.status.as_ref();
-                    status.map(|status| status.leads.process).unwrap_or_default()
+                    let shown = webhook.status.as_ref();
+                    shown.map(|shown| shown.leads.process).unwrap_or_default()
                 };
                 let counters = state.counters.get_or_insert_with(|| Counters::resume(written()));
                 counters.add(&stats.counted);

@@ -25,7 +25,7 @@ fn object(webhook: &LeadWebhook, kind: Kind, body: Value) -> Desired {
     owned(
         webhook,
         "LeadWebhook",
-        names::route_labels(&name),
+        &names::route_labels(&name),
         kind,
         names::route(&name),
         body,

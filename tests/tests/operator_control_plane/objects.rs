@@ -39,7 +39,7 @@ async fn a_receiver_that_is_made_takes_over_what_was_implied() {
     }
     assert_eq!(
         rig.lead_receivers()
-            .list(&Default::default())
+            .list(&kube::api::ListParams::default())
             .await
             .unwrap()
             .items

@@ -17,7 +17,7 @@ pub fn config(receiver: &LeadReceiver, projection: &Projection) -> Vec<(Desired,
         owned(
             receiver,
             "LeadReceiver",
-            names::labels(&name),
+            &names::labels(&name),
             kind,
             object_name,
             body,

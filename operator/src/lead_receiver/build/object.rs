@@ -14,7 +14,7 @@ use crate::names;
 pub(super) fn object(plan: &Plan, kind: Kind, name: String, body: Value) -> Desired {
     let receiver = plan.receiver.as_ref();
     let labels = names::labels(&receiver.name_any());
-    owned(receiver, "LeadReceiver", labels, kind, name, body)
+    owned(receiver, "LeadReceiver", &labels, kind, name, body)
 }
 
 /// An object of a resource. `blockOwnerDeletion` is left out: with it, the operator would need a right on the owners'
@@ -22,7 +22,7 @@ pub(super) fn object(plan: &Plan, kind: Kind, name: String, body: Value) -> Desi
 pub fn owned<K: kube::Resource>(
     owner: &K,
     owner_kind: &str,
-    labels: BTreeMap<String, String>,
+    labels: &BTreeMap<String, String>,
     kind: Kind,
     name: String,
     body: Value,
