@@ -40,10 +40,10 @@ pub struct Settings {
 /// What is remembered of a webhook between reconciliations. All of it can be lost.
 #[derive(Debug, Default)]
 pub struct WebhookState {
-    /// Whether it was validated: until then, what receivers have of it stays.
-    pub validated: bool,
-    /// The newest form that receivers may run.
-    pub accepted: Option<Arc<LeadWebhook>>,
+    /// Which form of it was validated last, and whether that one is valid: until then, what receivers have of it stays.
+    pub validated: Option<(Form, bool)>,
+    /// The last valid form of one that is not valid, once it was looked for where an operator wrote it; most have none.
+    pub earlier: Option<Option<Arc<LeadWebhook>>>,
     /// What its receivers say of it, by their names.
     pub figures: BTreeMap<String, WebhookStats>,
     /// Sums of what processes count.
@@ -54,6 +54,19 @@ pub struct WebhookState {
     pub status: Option<(u64, LeadWebhookStatus)>,
     /// Whether it was made sure that no HTTPRoute is left over.
     pub route_checked: bool,
+}
+
+/// Which form of an object: its uid, its generation, and whether it is being deleted.
+pub type Form = (Option<String>, Option<i64>, bool);
+
+/// The form of an object.
+pub fn form<K: Resource>(object: &K) -> Form {
+    let meta = object.meta();
+    (
+        meta.uid.clone(),
+        meta.generation,
+        meta.deletion_timestamp.is_some(),
+    )
 }
 
 /// What is remembered of a sink.
@@ -70,6 +83,8 @@ pub struct SinkState {
 pub struct ReceiverState {
     /// Whether the configuration of its pods may be out of step with the resources.
     pub dirty: bool,
+    /// Whether its pods were made to refuse new leads, because their queue is being left.
+    pub refuses: bool,
     /// What was written of its configuration; `None`: nothing yet.
     pub projected: Option<Projected>,
     /// When its pods were asked last, and which were ready then.

@@ -115,6 +115,8 @@ pub struct PodState {
     pub ready: bool,
     /// When it was made, in seconds.
     pub created: i64,
+    /// The queue that it uses.
+    pub store: Option<StoreKey>,
     /// Why it does not start: reason and message.
     pub trouble: Option<(String, String)>,
 }
@@ -143,6 +145,10 @@ impl PodState {
             name: pod.name_any(),
             uid: pod.uid().unwrap_or_default(),
             address: status.pod_ip.clone(),
+            store: pod
+                .annotations()
+                .get(names::STORE)
+                .map(|text| StoreKey::parse(text)),
             ready,
             created: pod
                 .metadata

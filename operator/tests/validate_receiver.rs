@@ -90,6 +90,10 @@ fn each_mistake_names_field_and_remedy() {
             facts.rollout = Some(Rollout { store: Some(StoreKey::Managed), ..Rollout::default() });
             facts.figures = Some(figures(3, 0));
         }, "StoreInUse", &["spec.queue", "holds 3 deliveries", "leadgate.dev/allow-loss"]),
+        ("it is empty, and pods may still fill it", vec![("b", OWN)], |facts| {
+            facts.rollout = Some(Rollout { store: Some(StoreKey::Managed), wanted: 2, ..Rollout::default() });
+            facts.figures = Some(figures(0, 0));
+        }, "StoreInUse", &["answer 503 for a moment"]),
         ("nobody knows whether it does", vec![("b", OWN)], |facts| {
             facts.rollout = Some(Rollout { store: Some(StoreKey::Managed), ..Rollout::default() });
         }, "StoreInUse", &["may hold leads"]),
@@ -122,9 +126,14 @@ fn what_is_right_is_no_mistake() {
     let table: Vec<(&str, Vec<(&str, &str)>, Change)> = vec![
         ("nothing is set", vec![("default", "")], nothing),
         ("another configures the queue", vec![("a", "queue: {memory: 1Gi}"), ("b", "")], nothing),
-        ("the former queue is empty", vec![("b", OWN)], |facts| {
+        ("the former queue is empty, and no pod runs", vec![("b", OWN)], |facts| {
             facts.rollout = Some(Rollout { store: Some(StoreKey::Managed), ..Rollout::default() });
             facts.figures = Some(figures(0, 0));
+        }),
+        ("the former queue is empty, and the pods refuse leads", vec![("b", OWN)], |facts| {
+            facts.rollout = Some(Rollout { store: Some(StoreKey::Managed), wanted: 2, ..Rollout::default() });
+            facts.figures = Some(figures(0, 0));
+            facts.refuses = true;
         }),
         ("another receiver goes on with the former queue", vec![("a", "queue: {}"), ("b", OWN)], |facts| {
             facts.rollout = Some(Rollout { store: Some(StoreKey::Managed), ..Rollout::default() });

@@ -1,5 +1,6 @@
 //! The objects of a receiver -> the cluster.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -62,19 +63,20 @@ pub async fn configure(
 ) -> Result<bool, ApplyError> {
     let (namespace, name) = name_of(receiver);
     let projection = project(forms);
+    let projected = Projected {
+        digest: projection.digest(),
+        too_large: projection.too_large.clone(),
+        told: 0,
+    };
     let belongs = ownership(receiver, &name);
     let mut changed = false;
-    for (object, holds_something) in build::config::config(receiver, &projection) {
+    // One at a time: each is up to a megabyte.
+    for (object, holds_something) in build::config::config(receiver, projection) {
         let key = (object.kind, namespace.clone(), object.name.clone());
         if holds_something || context.index.get(&key).is_some() {
             changed |= ensure(context, &namespace, &object, belongs).await?;
         }
     }
-    let projected = Projected {
-        digest: projection.digest(),
-        too_large: projection.too_large,
-        told: 0,
-    };
     let key = (namespace.clone(), name);
     let told_of = context.of_receivers.with(&key, |state| {
         let before = state.projected.replace(projected.clone());
@@ -155,11 +157,16 @@ pub async fn recover(receiver: &LeadReceiver, context: &Context) -> Result<(), A
                 .flat_map(|map| map.data.iter().flatten().map(|(_, text)| text)),
         );
     }
-    for webhook in earlier.webhooks {
+    for webhook in context.webhooks_of(&namespace, |_| true) {
+        let name = webhook.name_any();
         context
             .of_webhooks
-            .with(&(namespace.clone(), webhook.name_any()), |state| {
-                state.accepted.get_or_insert_with(|| webhook.into());
+            .with(&(namespace.clone(), name.clone()), |state| {
+                let invalid = state.validated.as_ref().is_some_and(|(_, valid)| !valid);
+                if invalid && state.earlier.as_ref().is_none_or(Option::is_none) {
+                    let found = earlier.webhooks.iter().find(|earlier| earlier.name_any() == name);
+                    state.earlier = Some(found.cloned().map(Arc::new));
+                }
             });
     }
     for sink in earlier.sinks {
@@ -211,16 +218,19 @@ pub async fn release_redis(
         .iter()
         .filter(|other| other.name_any() != *leaving);
     let others: Vec<_> = others.cloned().collect();
-    // One whose Deployment was not replaced yet still has its pods there.
     let has_pods_there = |receiver: &LeadReceiver| {
-        let rollout = context
-            .workloads
-            .rollout(namespace, &names::receiver(&receiver.name_any()));
-        rollout.is_some_and(|rollout| rollout.store == Some(StoreKey::Managed))
+        let name = receiver.name_any();
+        let rollout = context.workloads.rollout(namespace, &names::receiver(&name));
+        let pods = context.workloads.pods(namespace, &name);
+        let mut used = rollout.iter().map(|rollout| rollout.store.as_ref());
+        used.any(|store| store == Some(&StoreKey::Managed))
+            || pods.iter().any(|pod| pod.store == Some(StoreKey::Managed))
     };
-    if Stores::of(&others).uses_managed() && !others.is_empty()
-        || others.iter().any(|other| has_pods_there(other))
-    {
+    let stays = facts
+        .receivers
+        .iter()
+        .any(|receiver| receiver.metadata.deletion_timestamp.is_none() && has_pods_there(receiver));
+    if stays || !others.is_empty() && Stores::of(&others).uses_managed() {
         return Ok(());
     }
     let lock = context.redis_lock(namespace);

@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 
 use super::projection::{Forms, SinkForm, WebhookForm, secrets_of};
-use crate::context::{Context, name_of};
+use crate::context::{Context, form, name_of};
 use crate::secrets::Found;
 use crate::stats::{ReceiverStats, WebhookStats};
 use crate::stores::{Feed, StoreKey, Stores};
@@ -34,8 +34,30 @@ pub struct Dereferenced {
     pub rollout: Option<Rollout>,
     /// What its pods said last.
     pub figures: Option<ReceiverStats>,
+    /// The queue that some of its pods use although it is to be another one.
+    pub leaving: Option<StoreKey>,
+    /// Whether all pods refuse new leads of all its webhooks.
+    pub refuses: bool,
     /// The sinks that several queues feed, each with the queue that is delivered now, and those that feed it.
     pub contested: BTreeMap<String, (StoreKey, BTreeMap<StoreKey, Feed>)>,
+}
+
+impl Dereferenced {
+    /// Whether another receiver uses a queue, whose pods deliver what this one leaves there.
+    pub fn others_use(&self, store: &StoreKey, receiver: &str) -> bool {
+        let mut others = self.receivers.iter().map(|other| other.name_any());
+        others.any(|other| other != receiver && self.stores.key(&other) == *store)
+    }
+
+    /// Whether the pods are to refuse new leads for a moment: a queue that is left for another one is empty, and must stay so
+    /// until no pod uses it.
+    pub fn refuse(&self, receiver: &str) -> bool {
+        let Some(leaving) = &self.leaving else {
+            return false;
+        };
+        let is_empty = self.figures.as_ref().is_some_and(|figures| figures.kept() == 0);
+        is_empty && !self.others_use(leaving, receiver)
+    }
 }
 
 /// Reads.
@@ -51,16 +73,29 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         .collect();
     let all = context.webhooks_of(&namespace, |_| true);
     let contested = contested(&all, &receivers, &stores, context);
+    let rollout = context
+        .workloads
+        .rollout(&namespace, &crate::names::receiver(&name));
+    let wanted = stores.key(&name);
+    let pods = context.workloads.pods(&namespace, &name);
+    let used = rollout.iter().filter_map(|rollout| rollout.store.clone());
+    let mut used = used.chain(pods.into_iter().filter_map(|pod| pod.store));
+    let webhooks: Vec<_> = all
+        .into_iter()
+        .filter(|webhook| serves(&name, webhook, context))
+        .collect();
+    let refuses = webhooks.iter().all(|webhook| {
+        context.of_webhooks.with(&name_of(webhook.as_ref()), |state| {
+            state.figures.get(&name).is_some_and(|figures| figures.suspended)
+        })
+    });
     Ok(Dereferenced {
+        leaving: used.find(|store| *store != wanted),
+        refuses,
+        webhooks,
+        rollout,
         secrets: context.secrets.find(&context.client, &namespace, names).await?,
-        webhooks: all
-            .into_iter()
-            .filter(|webhook| serves(&name, webhook, context))
-            .collect(),
         redis: context.workloads.redis(&namespace),
-        rollout: context
-            .workloads
-            .rollout(&namespace, &crate::names::receiver(&name)),
         figures: context
             .of_receivers
             .with(&(namespace, name), |state| state.figures.clone()),
@@ -123,33 +158,43 @@ fn contested(
         .collect()
 }
 
-/// What the pods of a receiver are to run; `None` while some of it was not validated since the operator started: what is
-/// there stays until then.
-pub async fn forms(
-    receiver: &LeadReceiver,
-    facts: &Dereferenced,
-    context: &Context,
-) -> kube::Result<Option<Forms>> {
+/// What the pods of a receiver are to run.
+pub enum Wanted {
+    Forms(Forms),
+    /// Some of it was not validated yet: what is there stays until then.
+    Later,
+    /// Some of it is not valid, and its last valid form is to be looked for.
+    Earlier,
+}
+
+/// What the pods of a receiver are to run.
+pub async fn forms(receiver: &LeadReceiver, facts: &Dereferenced, context: &Context) -> kube::Result<Wanted> {
     let (namespace, name) = name_of(receiver);
     let store = facts.stores.key(&name);
     let mut webhooks = Vec::new();
     for webhook in context.webhooks_of(&namespace, |_| true) {
         let id = name_of(webhook.as_ref());
-        let (validated, accepted, kept) = context.of_webhooks.with(&id, |state| {
+        let (validated, earlier, kept) = context.of_webhooks.with(&id, |state| {
             let kept = state.figures.get(&name).map_or(0, WebhookStats::kept);
-            (state.validated, state.accepted.clone(), kept)
+            (state.validated.clone(), state.earlier.clone(), kept)
         });
-        if !validated {
-            return Ok(None);
-        }
-        let Some(object) = accepted else { continue };
-        let target = &webhook.spec.receiver_ref.name;
+        let target = webhook.spec.receiver_ref.name.clone();
         let served = serves(&name, &webhook, context);
-        if served || facts.stores.key(target) == store || kept > 0 {
+        let draining = webhook.metadata.deletion_timestamp.is_some() || served && facts.refuse(&name);
+        let object = match validated {
+            Some((of, valid)) if of == form(webhook.as_ref()) => match (valid, earlier) {
+                (true, _) => webhook,
+                (false, Some(Some(earlier))) => earlier,
+                (false, Some(None)) => continue,
+                (false, None) => return Ok(Wanted::Earlier),
+            },
+            _ => return Ok(Wanted::Later),
+        };
+        if served || facts.stores.key(&target) == store || kept > 0 {
             webhooks.push(WebhookForm {
                 object,
                 served,
-                draining: webhook.metadata.deletion_timestamp.is_some(),
+                draining,
             });
         }
     }
@@ -174,7 +219,7 @@ pub async fn forms(
                 (state.validated, state.accepted.clone())
             });
         if !validated {
-            return Ok(None);
+            return Ok(Wanted::Later);
         }
         if let Some(object) = accepted {
             let waits = facts
@@ -190,7 +235,7 @@ pub async fn forms(
         .chain(sinks.iter().flat_map(|form| form.object.spec.secret_refs()))
         .map(|reference| reference.name)
         .collect();
-    Ok(Some(Forms {
+    Ok(Wanted::Forms(Forms {
         receiver: name,
         namespace: namespace.clone(),
         secrets: context.secrets.find(&context.client, &namespace, names).await?,

@@ -37,7 +37,7 @@ use crate::reasons::Reason;
 use crate::stats::WebhookStats;
 use crate::stores::StoreKey;
 use crate::validation::ValidationError;
-use dereference::Dereferenced;
+use dereference::{Dereferenced, Wanted};
 use observe::Observed;
 use status::Served;
 
@@ -142,19 +142,33 @@ async fn configure(
     context: &Context,
 ) -> Result<(), Outcome> {
     let name = name_of(receiver.as_ref());
+    let refuse = facts.refuse(&name.1);
     let (dirty, known) = context.of_receivers.with(&name, |state| {
-        (std::mem::take(&mut state.dirty), state.projected.is_some())
+        let other = std::mem::replace(&mut state.refuses, refuse) != refuse;
+        (
+            std::mem::take(&mut state.dirty) || other,
+            state.projected.is_some(),
+        )
     });
     if !dirty && known {
         return Ok(());
     }
     let again = || context.of_receivers.with(&name, |state| state.dirty = true);
-    if !known && let Err(error) = apply::recover(receiver, context).await {
-        again();
-        return Err(refused(&error));
+    // Sinks are few: their earlier forms are looked for at once.
+    let mut wanted = if known {
+        dereference::forms(receiver, facts, context).await
+    } else {
+        Ok(Wanted::Earlier)
+    };
+    if let Ok(Wanted::Earlier) = wanted {
+        if let Err(error) = apply::recover(receiver, context).await {
+            again();
+            return Err(refused(&error));
+        }
+        wanted = dereference::forms(receiver, facts, context).await;
     }
-    match dereference::forms(receiver, facts, context).await {
-        Ok(Some(forms)) => match apply::configure(receiver, &forms, context).await {
+    match wanted {
+        Ok(Wanted::Forms(forms)) => match apply::configure(receiver, &forms, context).await {
             Ok(true) => apply::tell_pods(receiver, context).await,
             Ok(false) => {}
             Err(error) => {
@@ -163,7 +177,7 @@ async fn configure(
             }
         },
         // Whatever is still to be validated wakes the receiver.
-        Ok(None) => again(),
+        Ok(Wanted::Later | Wanted::Earlier) => again(),
         Err(error) => {
             again();
             return Err(unreachable(&error));

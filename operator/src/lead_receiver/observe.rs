@@ -13,7 +13,7 @@ use leadgate_crds::counts::ProcessCounts;
 use leadgate_crds::report::Report;
 
 use super::apply::tell_pods;
-use crate::context::{Context, name_of};
+use crate::context::{Context, form, name_of};
 use crate::lead_webhook::programmed;
 use crate::names;
 use crate::stats::{Counters, ReceiverStats, WebhookStats, of_receiver, of_webhooks};
@@ -23,7 +23,7 @@ use crate::workloads::{Name, PodState, RedisState, Rollout};
 const POLL_INTERVAL: Duration = Duration::from_secs(15);
 /// After the first time that they do not work, or do not run the newest configuration yet; then twice as long each time.
 /// Somebody waits for a new webhook.
-const FIRST_POLL_DELAY: Duration = Duration::from_secs(1);
+const FIRST_POLL_DELAY: Duration = Duration::from_millis(500);
 /// Between two times while a webhook drains.
 const DRAIN_POLL_INTERVAL: Duration = Duration::from_secs(3);
 /// How many pods are asked at once.
@@ -57,7 +57,7 @@ pub(super) async fn observe(receiver: &Arc<LeadReceiver>, context: &Context) -> 
         let due = state
             .asked
             .as_ref()
-            .is_none_or(|(at, of)| *of != uids || at.elapsed() + Duration::from_millis(500) >= period);
+            .is_none_or(|(at, of)| *of != uids || at.elapsed() + Duration::from_millis(100) >= period);
         if due && !uids.is_empty() {
             state.asked = Some((Instant::now(), uids.clone()));
         }
@@ -85,7 +85,7 @@ pub(super) fn period(name: &Name, context: &Context) -> Duration {
     let usual = match failed_polls.checked_sub(1) {
         None => POLL_INTERVAL,
         Some(times) => FIRST_POLL_DELAY
-            .saturating_mul(1 << times.min(4))
+            .saturating_mul(1 << times.min(5))
             .min(POLL_INTERVAL),
     };
     let nothing_drains = context
@@ -175,7 +175,7 @@ fn tell_webhooks(
     for webhook in context.webhooks_of(namespace, |_| true) {
         let id = name_of(webhook.as_ref());
         let stats = all.remove(&format!("{}/{}", id.0, id.1));
-        let (changed, accepted) = context.of_webhooks.with(&id, |state| {
+        let (changed, valid) = context.of_webhooks.with(&id, |state| {
             if let Some(stats) = &stats {
                 let written = || {
                     let shown = webhook.status.as_ref();
@@ -193,16 +193,15 @@ fn tell_webhooks(
                     state.figures.remove(receiver);
                 }
             }
-            (changed, state.accepted.clone())
+            let of_this = Some((form(webhook.as_ref()), true));
+            (changed, state.validated == of_this)
         });
         if changed {
             context.wake_webhook(&id.0, &id.1);
         }
-        if webhook.spec.receiver_ref.name == *receiver
-            && let Some(accepted) = accepted
-        {
+        if webhook.spec.receiver_ref.name == *receiver && valid {
             let problem = stats.as_ref().is_some_and(|stats| !stats.problems.is_empty());
-            behind |= !problem && !programmed::runs(&accepted, stats.as_ref());
+            behind |= !problem && !programmed::runs(&webhook, stats.as_ref());
         }
     }
     behind

@@ -169,14 +169,17 @@ fn in_use(
     if current == *wanted || loss_allowed {
         return None;
     }
-    let others_use_it = facts.receivers.iter().any(|other| {
-        other.name_any() != receiver.name_any() && facts.stores.key(&other.name_any()) == current
-    });
+    let name = receiver.name_any();
+    let running = facts.rollout.as_ref().is_some_and(|rollout| rollout.wanted > 0);
     let kept = facts.figures.as_ref().map(crate::stats::ReceiverStats::kept);
-    if others_use_it || kept == Some(0) {
+    if facts.others_use(&current, &name) || kept == Some(0) && (facts.refuses || !running) {
         return None;
     }
     let what = match kept {
+        Some(0) => {
+            let message = "spec.queue: the webhooks answer 503 for a moment, until no pod uses the current queue any more";
+            return Some((current, error(Reason::StoreInUse, message.to_owned())));
+        }
         Some(leads) => format!("holds {leads} deliveries (pending, held or dead)"),
         None => "may hold leads: the receivers have not reported yet".to_owned(),
     };

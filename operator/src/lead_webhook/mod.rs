@@ -30,7 +30,7 @@ use leadgate_crds::{LeadWebhook, LeadWebhookStatus};
 
 use crate::apply::{ApplyError, patch_status, reason_of, set_finalizer};
 use crate::backoff::jitter;
-use crate::context::{Context, name_of};
+use crate::context::{Context, form, name_of};
 use crate::events;
 use crate::index::version;
 use crate::lead_receiver::dereference::HAND_OVER;
@@ -61,59 +61,55 @@ pub async fn reconcile(webhook: Arc<LeadWebhook>, context: Arc<Context>) -> Resu
 
 /// All steps up to the objects.
 async fn make(webhook: &Arc<LeadWebhook>, context: &Context) -> Outcome {
-    if !webhook.finalizers().iter().any(|name| name == FINALIZER)
-        && let Err(error) = set_finalizer(webhook.as_ref(), KIND, true, context).await
-    {
-        return failed(&error);
-    }
-    let mut facts = match dereference::dereference(webhook, context).await {
-        Ok(facts) => facts,
-        Err(error) => return failed(&error),
-    };
-    match expose::generate_secret(webhook, &facts, context).await {
-        Ok(false) => {}
-        Ok(true) => match dereference::dereference(webhook, context).await {
-            Ok(again) => facts = again,
-            Err(error) => return failed(&error),
-        },
-        Err(error) => return refused(&error),
-    }
-    let plan = match validate::validate(webhook, &facts, &context.settings.rules) {
-        Ok(plan) => plan,
-        Err(mistakes) => {
+    let (plan, facts) = match check(webhook, context).await {
+        Ok(found) => found,
+        Err(outcome) => {
             // What is right already goes on.
-            accept(webhook, None, context);
-            return Outcome::Mistakes(mistakes);
+            validated(webhook, false, context);
+            return outcome;
         }
     };
-    accept(webhook, Some(webhook), context);
+    validated(webhook, true, context);
     match expose::expose(&plan, facts.backend.as_ref(), context).await {
         Ok(()) => Outcome::Applied(plan.notes),
         Err(error) => refused(&error),
     }
 }
 
-/// Lets receivers run this form of the webhook; without one, the last valid one stays.
-fn accept(webhook: &LeadWebhook, valid: Option<&Arc<LeadWebhook>>, context: &Context) {
+/// Everything before receivers are given the webhook.
+async fn check(
+    webhook: &Arc<LeadWebhook>,
+    context: &Context,
+) -> Result<(validate::Plan, dereference::Dereferenced), Outcome> {
+    if !webhook.finalizers().iter().any(|name| name == FINALIZER) {
+        set_finalizer(webhook.as_ref(), KIND, true, context)
+            .await
+            .map_err(|error| failed(&error))?;
+    }
+    let read = async || {
+        let facts = dereference::dereference(webhook, context).await;
+        facts.map_err(|error| failed(&error))
+    };
+    let mut facts = read().await?;
+    let made = expose::generate_secret(webhook, &facts, context).await;
+    if made.map_err(|error| refused(&error))? {
+        facts = read().await?;
+    }
+    match validate::validate(webhook, &facts, &context.settings.rules) {
+        Ok(plan) => Ok((plan, facts)),
+        Err(mistakes) => Err(Outcome::Mistakes(mistakes)),
+    }
+}
+
+/// Lets receivers run this form of the webhook if it is valid; else the last valid one stays.
+fn validated(webhook: &LeadWebhook, valid: bool, context: &Context) {
     let name = name_of(webhook);
+    let now = Some((form(webhook), valid));
     let changed = context.of_webhooks.with(&name, |state| {
-        let first = !std::mem::replace(&mut state.validated, true);
-        let known = state.accepted.as_ref();
-        let is_new = valid.is_some_and(|valid| {
-            let form = |object: &LeadWebhook| {
-                let meta = &object.metadata;
-                (
-                    meta.uid.clone(),
-                    meta.generation,
-                    meta.deletion_timestamp.is_some(),
-                )
-            };
-            known.is_none_or(|known| form(known) != form(valid))
-        });
-        if is_new {
-            state.accepted = valid.cloned();
+        if valid {
+            state.earlier = None;
         }
-        first || is_new
+        std::mem::replace(&mut state.validated, now.clone()) != now
     });
     if changed {
         context.configuration_changed(&name.0);
@@ -216,7 +212,7 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
         Err(_) => false,
     };
     // It refuses leads in its last valid form, if this one is not.
-    accept(webhook, valid.then_some(webhook), context);
+    validated(webhook, valid, context);
     let observed = observe::observe(webhook, context);
     let decision = drain::decide(&observe::drain_state(webhook, &observed, valid, context));
     let outcome = match decision {

@@ -145,9 +145,9 @@ pub fn drain_state(
             .or_else(|| unknown.then_some(nothing))
             .filter(|_| observed.unreachable.is_none() && ready),
         told: valid
-            || context
-                .of_webhooks
-                .with(&name_of(webhook), |state| state.accepted.is_some()),
+            || context.of_webhooks.with(&name_of(webhook), |state| {
+                state.earlier.iter().flatten().next().is_some()
+            }),
         last_pending: last.deliveries.pending,
         last_accepted: last.stored.accepted,
         since: Duration::from_secs(u64::try_from(since).unwrap_or_default()),

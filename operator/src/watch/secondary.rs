@@ -316,7 +316,8 @@ impl Follower<PartialObjectMeta<Secret>> for AllSecrets {
 
 /// The sinks, receivers and webhooks that name a Secret, and the webhooks that deliver to such a sink.
 fn wake_users(context: &Context, namespace: &str, secret: &str) {
-    if names::is_own_secret(secret) {
+    // Before everything was seen once, nothing was looked at that would have to be looked at again.
+    if names::is_own_secret(secret) || *context.unsynced.borrow() > 0 {
         return;
     }
     let names = |references: Vec<SecretReference>| references.iter().any(|r| r.name == secret);

@@ -51,7 +51,7 @@ impl Folder {
     }
 }
 
-fn object(kind: &str, name: &str, generation: i64, spec: Value) -> Value {
+fn object(kind: &str, name: &str, generation: i64, spec: &Value) -> Value {
     let metadata =
         json!({"name": name, "namespace": "shop", "uid": format!("uid-of-{name}"), "generation": generation});
     json!({"apiVersion": "leadgate.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
@@ -63,15 +63,15 @@ pub(crate) fn webhook(name: &str, generation: i64, more: &Value) -> Value {
     for (field, value) in more.as_object().into_iter().flatten() {
         spec[field] = value.clone();
     }
-    object("LeadWebhook", name, generation, spec)
+    object("LeadWebhook", name, generation, &spec)
 }
 
 pub(crate) fn sink(generation: i64, name: &str) -> Value {
     let spec = json!({"hubspot": {"tokenSecretRef": {"name": "token", "key": "key"}}});
-    object("CrmSink", name, generation, spec)
+    object("CrmSink", name, generation, &spec)
 }
 
-pub(crate) fn receiver(name: &str, spec: Value) -> Value {
+pub(crate) fn receiver(name: &str, spec: &Value) -> Value {
     object("LeadReceiver", name, 1, spec)
 }
 

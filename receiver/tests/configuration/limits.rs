@@ -25,7 +25,7 @@ fn folder(limits: &Value) -> Folder {
     let folder = Folder::new();
     folder.write("noisy", &webhook("noisy", 1, &json!({})));
     folder.write("quiet", &webhook("quiet", 1, &json!({})));
-    folder.write("receiver", &receiver("default", json!({"limits": limits})));
+    folder.write("receiver", &receiver("default", &json!({"limits": limits})));
     folder
 }
 
@@ -112,7 +112,7 @@ fn a_webhook_has_the_limits_of_its_receiver_or_the_defaults() {
     // Limits change without the webhooks.
     folder.write(
         "receiver",
-        &receiver("default", json!({"limits": {"bodyMemory": "3Mi"}})),
+        &receiver("default", &json!({"limits": {"bodyMemory": "3Mi"}})),
     );
     let changed = folder.load(Some(&config));
     assert_eq!(of(&changed, "noisy"), (3 << 20, 64 << 20, None));
@@ -123,7 +123,7 @@ fn a_webhook_has_the_limits_of_its_receiver_or_the_defaults() {
     // A LeadReceiver with a mistake keeps the limits that it had.
     folder.write(
         "receiver",
-        &receiver("default", json!({"limits": {"bodyMemory": "1"}})),
+        &receiver("default", &json!({"limits": {"bodyMemory": "1"}})),
     );
     let broken = folder.load(Some(&changed));
     assert_eq!(of(&broken, "noisy"), (3 << 20, 64 << 20, None));
@@ -160,7 +160,7 @@ async fn bodies_of_one_webhook_leave_room_for_those_of_another() {
     );
     folder.write(
         "receiver",
-        &receiver("default", json!({"limits": {"bodyMemory": "65Ki"}})),
+        &receiver("default", &json!({"limits": {"bodyMemory": "65Ki"}})),
     );
     let again = folder.load(Some(&server.app.config.borrow()));
     server.publish.send_replace(Arc::new(again));

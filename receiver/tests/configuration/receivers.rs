@@ -91,7 +91,7 @@ fn a_lead_receiver_is_checked_as_the_api_server_checks_it() {
         ),
     ] {
         let folder = Folder::new();
-        folder.write("receiver", &receiver("default", spec.clone()));
+        folder.write("receiver", &receiver("default", &spec));
         let found = problems(&folder.load(None));
         match said {
             None => assert_eq!(found, Vec::<String>::new(), "{spec}"),
@@ -107,7 +107,7 @@ fn a_lead_receiver_is_checked_as_the_api_server_checks_it() {
 #[test]
 fn a_lead_receiver_without_spec_is_told_what_to_write() {
     let folder = Folder::new();
-    let mut object = receiver("default", json!({}));
+    let mut object = receiver("default", &json!({}));
     object.as_object_mut().unwrap().remove("spec");
     folder.write("receiver", &object);
     let found = problems(&folder.load(None));

@@ -43,6 +43,9 @@ struct Cli {
     /// Namespaces that they are spread over.
     #[arg(long, default_value_t = 20)]
     namespaces: usize,
+    /// The size of a LeadWebhook's mapping in bytes, about.
+    #[arg(long, default_value_t = 4000)]
+    bytes: usize,
     /// Seconds at rest.
     #[arg(long, default_value_t = 60)]
     rest: u64,
@@ -135,15 +138,17 @@ async fn prepare(client: &Client, cli: &Cli) -> anyhow::Result<Vec<String>> {
             .await?;
         names.push(name);
     }
+    let mapping = mapping(cli.bytes);
     let jobs = (0..cli.webhooks).filter_map(|n| Some((n, names.get(n % names.len())?.clone())));
     futures::stream::iter(jobs.collect::<Vec<_>>())
         .map(|(n, namespace)| {
             let api = Api::<LeadWebhook>::namespaced(client.clone(), &namespace);
+            let mapping = mapping.clone();
             async move {
                 let webhook = json!({"apiVersion": "leadgate.dev/v1alpha1", "kind": "LeadWebhook",
                     "metadata": {"name": format!("webhook-{n}")},
                     "spec": {"auth": {"hmac": {"secretRefs": [{"name": "keys", "key": "hmac"}]}},
-                        "sinks": [{"name": "crm"}]}});
+                        "payload": {"lead": {"custom": mapping}}, "sinks": [{"name": "crm"}]}});
                 api.create(&PostParams::default(), &serde_json::from_value(webhook)?)
                     .await?;
                 anyhow::Ok(())
@@ -153,6 +158,17 @@ async fn prepare(client: &Client, cli: &Cli) -> anyhow::Result<Vec<String>> {
         .try_collect::<Vec<()>>()
         .await?;
     Ok(names)
+}
+
+/// Fields as forms have them, until there are so many bytes.
+fn mapping(bytes: usize) -> serde_json::Map<String, serde_json::Value> {
+    let mut fields = serde_json::Map::new();
+    for n in 0..bytes / 80 {
+        let expression =
+            format!("payload.answers.question_{n:03} != null ? payload.answers.question_{n:03} : ''");
+        fields.insert(format!("q{n:03}"), json!(expression));
+    }
+    fields
 }
 
 fn start(cli: &Cli) -> anyhow::Result<Operator> {

@@ -123,14 +123,32 @@ async fn a_queue_that_holds_leads_is_not_left_behind() {
     };
     assert_eq!(store().await, "managed");
     rig.present(Kind::StatefulSet, "leadgate-redis").await;
+    let refuses = async || {
+        let files = rig.files("default").await;
+        files["leadwebhook.web.json"]["spec"]["suspend"] == true
+    };
+    assert!(!refuses().await, "leads are taken meanwhile");
+    // It is empty: the pods refuse leads for a moment, so that it stays so.
     rig.receivers
         .says("10.0.0.1", report(&rig.namespace, "web", 5, 0, false));
+    eventually("the pods are told to refuse leads", async || {
+        refuses().await.then_some(()).ok_or(String::new())
+    })
+    .await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(store().await, "managed", "they may still take some");
+    rig.receivers
+        .says("10.0.0.1", report(&rig.namespace, "web", 5, 0, true));
     eventually("then the pods use the new one", async || {
         let now = store().await;
         (now == "redis/url").then_some(()).ok_or(now.to_string())
     })
     .await;
     rig.absent(Kind::StatefulSet, "leadgate-redis").await;
+    eventually("leads are taken again", async || {
+        (!refuses().await).then_some(()).ok_or(String::new())
+    })
+    .await;
     operator.stop().await.unwrap();
     rig.remove().await;
 }
