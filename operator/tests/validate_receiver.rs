@@ -18,6 +18,10 @@ use leadgate_operator::stores::{Feed, StoreKey};
 use leadgate_operator::workloads::{RedisState, Rollout};
 use serde_json::json;
 
+/// Names and specs, from the oldest to the youngest.
+type Receivers = Vec<(&'static str, &'static str)>;
+type Change = fn(&mut Dereferenced);
+
 /// Validates the last one of several receivers, each an hour younger than the one before.
 fn validated(specs: &[(&str, &str)], change: impl Fn(&mut Dereferenced)) -> Validated {
     let receivers: Vec<LeadReceiver> = specs
@@ -69,10 +73,9 @@ const OWN: &str = "queue: {redis: {urlSecretRef: {name: redis, key: url}}}";
 
 #[test]
 fn each_mistake_names_field_and_remedy() {
-    type Change = fn(&mut Dereferenced);
     let nothing: Change = |_| {};
     #[rustfmt::skip]
-    let table: Vec<(&str, Vec<(&str, &str)>, Change, &str, &[&str])> = vec![
+    let table: Vec<(&str, Receivers, Change, &str, &[&str])> = vec![
         ("no Redis URL", vec![("a", "queue: {redis: {urlSecretRef: {name: gone, key: url}}}")], nothing, "SecretMissing",
             &["spec.queue.redis.urlSecretRef", "no Secret gone", "with the key url"]),
         ("no certificate", vec![("a", "tls: {secretRef: {name: gone}}")], nothing, "SecretMissing",
@@ -120,10 +123,9 @@ fn each_mistake_names_field_and_remedy() {
 
 #[test]
 fn what_is_right_is_no_mistake() {
-    type Change = fn(&mut Dereferenced);
     let nothing: Change = |_| {};
     #[rustfmt::skip]
-    let table: Vec<(&str, Vec<(&str, &str)>, Change)> = vec![
+    let table: Vec<(&str, Receivers, Change)> = vec![
         ("nothing is set", vec![("default", "")], nothing),
         ("another configures the queue", vec![("a", "queue: {memory: 1Gi}"), ("b", "")], nothing),
         ("the former queue is empty, and no pod runs", vec![("b", OWN)], |facts| {

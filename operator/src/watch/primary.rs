@@ -17,6 +17,9 @@ use crate::kinds::Kind;
 use crate::lead_webhook::waiting::feeds;
 use crate::names;
 
+/// How many objects are read at once at the start: a page of large ones, with all that is not kept of them, takes megabytes.
+const PAGE: u32 = 50;
+
 /// A resource's objects: into the store without what nobody reads, and on to the controller when a person changed
 /// something. The operator's own writes to the status wake nobody.
 pub(crate) fn resources<K>(
@@ -38,7 +41,7 @@ where
     let what = predicates::generation
         .combine(predicates::annotations)
         .combine(predicates::finalizers);
-    watch(context.api::<K>(), watcher::Config::default())
+    watch(context.api::<K>(), watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .modify(|object| {
             object.meta_mut().managed_fields = None;
