@@ -20,36 +20,36 @@ fn webhook(spec: &serde_json::Value) -> LeadWebhook {
 }
 
 /// A receiver that is well.
-fn receiver(queue: ConditionState, available: ConditionState) -> Option<Serving> {
+fn receiver(queue: ConditionState, available: ConditionState) -> Serving {
     let named = vec![("QueueReady", queue), ("Available", available)];
-    Some(Serving {
+    Serving {
         name: "default".to_owned(),
         conditions: conditions(named, &[], 1, jiff::Timestamp::UNIX_EPOCH),
-    })
+    }
 }
 
-fn run(generation: i64) -> Option<Run> {
-    Some(Run {
+fn run(generation: i64) -> Run {
+    Run {
         uid: String::new(),
         generation,
         served: true,
-    })
+    }
 }
 
 fn running() -> Observed {
     let route = json!({"name": "crm", "pending": 0, "delivered": 5, "latency": {"p99": "900.0ms"}});
     Observed {
-        receiver: receiver(
+        receiver: Some(receiver(
             ConditionState::yes(Reason::Ready, "m"),
             ConditionState::yes(Reason::PodsReady, "m"),
-        ),
+        )),
         figures: Some(WebhookStats {
             stored: StoredCounts {
                 accepted: 5,
                 ..StoredCounts::default()
             },
             routes: vec![serde_json::from_value(route).unwrap()],
-            runs: vec![run(1), run(1)],
+            runs: vec![Some(run(1)), Some(run(1))],
             ..WebhookStats::default()
         }),
         ..Observed::default()
@@ -110,17 +110,17 @@ fn what_the_conditions_say() {
         ("it drains", &none, Outcome::Draining(false, "m".into()), running(), "TTTTFTF Draining"),
         ("it drains for too long", &none, Outcome::Draining(true, "m".into()), running(), "TTTTFFT Draining"),
         ("its receiver's pods do not start", &none, applied.clone(), with(|s| {
-            s.receiver = receiver(ConditionState::yes(Reason::Ready, "m"), ConditionState::no(Reason::Starting, "m"));
+            s.receiver = Some(receiver(ConditionState::yes(Reason::Ready, "m"), ConditionState::no(Reason::Starting, "m")));
         }), "TTFTFTF Starting"),
         ("its receiver's queue is away", &none, applied.clone(), with(|s| {
-            s.receiver = receiver(ConditionState::no(Reason::Unavailable, "m"), ConditionState::yes(Reason::PodsReady, "m"));
+            s.receiver = Some(receiver(ConditionState::no(Reason::Unavailable, "m"), ConditionState::yes(Reason::PodsReady, "m")));
         }), "TTFTFTF Unavailable"),
         ("no pods are wanted", &none, applied.clone(), with(|s| {
-            s.receiver = receiver(ConditionState::yes(Reason::Ready, "m"), ConditionState::yes(Reason::ScaledToZero, "m"));
+            s.receiver = Some(receiver(ConditionState::yes(Reason::Ready, "m"), ConditionState::yes(Reason::ScaledToZero, "m")));
             s.figures.as_mut().unwrap().runs.clear();
         }), "TTTTTFF Ready"),
-        ("a pod has the former form", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().runs = vec![run(1), run(0)]), "TTFTFTF Pending"),
-        ("a pod does not know it yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().runs = vec![run(1), None]), "TTFTFTF Pending"),
+        ("a pod has the former form", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().runs = vec![Some(run(1)), Some(run(0))]), "TTFTFTF Pending"),
+        ("a pod does not know it yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().runs = vec![Some(run(1)), None]), "TTFTFTF Pending"),
         ("it moves", &none, applied.clone(), with(|s| s.receiver.as_mut().unwrap().name = "edge".into()), "TTFTFTF Moving"),
         ("the receivers object", &none, applied.clone(), with(|s| {
             s.figures.as_mut().unwrap().problems = vec!["spec.payload: no".into()];
