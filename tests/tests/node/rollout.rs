@@ -62,13 +62,22 @@ async fn what_pods_run_changes_in_seconds_and_replaces_none() {
     let pods = stage.pods().unwrap();
     let load = stage.load().unwrap();
 
-    let shop = stage.webhook("").replace("name: website}\n", "name: shop}\n");
-    stage.apply(&shop).unwrap();
+    let secret = |key: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: shop}}\nstringData: {{hmac: {key}, hmac-previous: {key}}}\n"
+        )
+    };
+    let shop = stage.webhook("").replace("name: website", "name: shop");
+    stage.apply(&format!("{}---\n{shop}", secret(KEY))).unwrap();
     answered(&stage, "a new webhook", "shop", KEY, 200).await;
+
+    let other = "the-other-key-of-the-shop";
+    stage.apply(&secret(other)).unwrap();
+    answered(&stage, "a changed Secret", "shop", other, 200).await;
 
     let narrow = shop.replace("sinks:", "payload: {required: [company]}, sinks:");
     stage.apply(&narrow).unwrap();
-    answered(&stage, "a changed mapping", "shop", KEY, 400).await;
+    answered(&stage, "a changed mapping", "shop", other, 400).await;
 
     stage
         .says("leadwebhook/shop", "Programmed", "True Programmed")
@@ -77,7 +86,7 @@ async fn what_pods_run_changes_in_seconds_and_replaces_none() {
     stage
         .kubectl(&["delete", "leadwebhook", "shop", "--wait=false"])
         .unwrap();
-    answered(&stage, "a webhook that goes", "shop", KEY, 404).await;
+    answered(&stage, "a webhook that goes", "shop", other, 404).await;
 
     tokio::time::sleep(Duration::from_secs(1)).await;
     let ledger = load.stop().await;
