@@ -33,6 +33,7 @@ pub mod crm_sink;
 mod definition;
 pub mod lead_receiver;
 pub mod lead_webhook;
+pub mod quantity;
 pub mod reason;
 pub mod report;
 pub mod secret;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kube::ResourceExt as _;
+use kube::{Resource, ResourceExt as _};
 use leadgate_crds::LeadWebhook;
 use sha2::{Digest as _, Sha256};
 
@@ -146,6 +146,14 @@ fn common() -> [(String, String); 2] {
 fn join(labels: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     pairs.join(",")
+}
+
+/// Whether a person gives up the leads of a resource.
+pub(crate) fn loss_allowed<K: Resource>(object: &K) -> bool {
+    object
+        .annotations()
+        .get(ALLOW_LOSS)
+        .is_some_and(|value| value == "true")
 }
 
 /// The path that senders post to.

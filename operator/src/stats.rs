@@ -121,8 +121,6 @@ pub struct ReceiverStats {
     pub queue_bytes: Option<u64>,
     /// What the pods could not make sense of, by the object at fault; empty when a file cannot be read at all.
     pub problems: Vec<(String, String)>,
-    /// What each pod that answered runs of the sinks, by name: uid and generation.
-    pub sink_runs: Vec<BTreeMap<String, (String, i64)>>,
 }
 
 impl ReceiverStats {
@@ -164,12 +162,6 @@ pub(crate) fn of_receiver(reports: &[(String, Report)]) -> Option<ReceiverStats>
             (short(&sink.name).to_owned(), merge_sink(sink, &same))
         })
         .collect();
-    let runs = |report: &Report| {
-        let sinks = report.sinks.iter();
-        sinks
-            .map(|sink| (short(&sink.name).to_owned(), (sink.uid.clone(), sink.generation)))
-            .collect()
-    };
     Some(ReceiverStats {
         sinks,
         queue_ready: first.queue.ready,
@@ -181,7 +173,6 @@ pub(crate) fn of_receiver(reports: &[(String, Report)]) -> Option<ReceiverStats>
             .iter()
             .map(|problem| (problem.object.clone(), problem.message.clone()))
             .collect(),
-        sink_runs: reports.iter().map(|(_, report)| runs(report)).collect(),
     })
 }
 

@@ -23,3 +23,14 @@ pub struct ValidationError {
     /// The field, what is wrong with it, and what to do.
     pub message: String,
 }
+
+impl ValidationError {
+    /// About what the object says.
+    pub(crate) fn of_spec(reason: Reason, message: String) -> Self {
+        Self {
+            about: ErrorScope::Spec,
+            reason,
+            message,
+        }
+    }
+}

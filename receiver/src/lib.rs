@@ -35,7 +35,6 @@ pub mod metrics;
 mod nearest;
 mod outbound;
 pub mod outcomes;
-mod quantity;
 pub mod queue;
 pub mod run;
 pub mod runtime;

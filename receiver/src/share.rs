@@ -6,9 +6,8 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use leadgate_crds::lead_receiver::Limits;
+use leadgate_crds::quantity;
 use tokio::sync::{Semaphore, SemaphorePermit};
-
-use crate::quantity;
 
 /// Threads that the heavy work of requests may keep busy at once. One webhook has half of them, so that those of another
 /// never wait for its work to end.

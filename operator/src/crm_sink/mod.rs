@@ -15,7 +15,7 @@ use leadgate_crds::CrmSink;
 
 use crate::apply::{patch_status, reason_of};
 use crate::backoff::jitter;
-use crate::context::{Context, name_of};
+use crate::context::{Context, form, name_of};
 use crate::events;
 use status::Outcome;
 
@@ -76,9 +76,9 @@ fn accept(sink: &Arc<CrmSink>, outcome: &Outcome, context: &Context) {
     let name = name_of(sink.as_ref());
     let changed = context.of_sinks.with(&name, |state| {
         let first = !std::mem::replace(&mut state.validated, true);
-        let form = |object: &CrmSink| (object.metadata.uid.clone(), object.metadata.generation);
         let known = state.accepted.as_ref();
-        let is_new = *outcome == Outcome::Valid && known.is_none_or(|known| form(known) != form(sink));
+        let is_new = *outcome == Outcome::Valid
+            && known.is_none_or(|known| form(known.as_ref()) != form(sink.as_ref()));
         if is_new {
             state.accepted = Some(Arc::clone(sink));
         }

@@ -7,7 +7,7 @@ use super::observe::Observed;
 use crate::conditions::{ConditionState, find};
 use crate::reasons::Reason;
 use crate::stores::StoreKey;
-use crate::validation::{ErrorScope, ValidationError};
+use crate::validation::ValidationError;
 use crate::workloads::PodState;
 
 /// From so many percent of the queue's memory on a person should do something.
@@ -213,15 +213,6 @@ fn reconciling(
         ConditionState::no(Reason::Done, "All resources are up to date")
     } else {
         ConditionState::yes(&ready.reason, ready.message.clone())
-    }
-}
-
-/// What a mistake is about does not matter to a receiver: one condition says it.
-pub fn failure(reason: Reason, message: String) -> ValidationError {
-    ValidationError {
-        about: ErrorScope::Spec,
-        reason,
-        message,
     }
 }
 

@@ -32,7 +32,7 @@ use crate::context::{Context, name_of};
 use crate::events;
 use crate::implied::is_implied;
 use crate::index::version;
-use crate::names::{ALLOW_LOSS, FINALIZER};
+use crate::names::{self, ALLOW_LOSS, FINALIZER};
 use crate::reasons::Reason;
 use crate::stats::WebhookStats;
 use crate::stores::StoreKey;
@@ -94,7 +94,7 @@ fn unreachable(error: &kube::Error) -> Outcome {
 
 fn refused(error: &ApplyError) -> Outcome {
     if error.is_terminal() {
-        Outcome::Mistakes(vec![conditions::failure(error.reason(), error.to_string())])
+        Outcome::Mistakes(vec![ValidationError::of_spec(error.reason(), error.to_string())])
     } else {
         Outcome::Failed(error.reason(), error.to_string())
     }
@@ -307,17 +307,13 @@ fn in_use(receiver: &LeadReceiver, facts: &Dereferenced) -> Option<String> {
             names.join(", ")
         ));
     }
-    let loss_allowed = receiver
-        .annotations()
-        .get(ALLOW_LOSS)
-        .is_some_and(|value| value == "true");
     let store = facts.stores.key(&name);
     let shared = facts.receivers.iter().any(|other| {
         other.name_any() != name
             && other.metadata.deletion_timestamp.is_none()
             && facts.stores.key(&other.name_any()) == store
     });
-    if shared || loss_allowed {
+    if shared || names::loss_allowed(receiver) {
         return None;
     }
     let Some(figures) = &facts.figures else {

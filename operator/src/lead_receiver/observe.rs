@@ -210,18 +210,13 @@ fn tell_webhooks(
 /// The sinks of which something else is said than before.
 fn changed_sinks(before: Option<&ReceiverStats>, now: &ReceiverStats) -> BTreeSet<String> {
     let of = |stats: &ReceiverStats, sink: &str| {
-        let runs: Vec<_> = stats
-            .sink_runs
-            .iter()
-            .map(|runs| runs.get(sink).cloned())
-            .collect();
         let problems: Vec<_> = stats
             .problems
             .iter()
             .filter(|(object, _)| object.ends_with(&format!("/{sink}")))
             .cloned()
             .collect();
-        (stats.sinks.get(sink).cloned(), runs, problems)
+        (stats.sinks.get(sink).cloned(), problems)
     };
     let all = now
         .sinks

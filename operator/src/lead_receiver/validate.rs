@@ -1,11 +1,11 @@
 //! Dereferenced -> a plan, or everything that is wrong with a receiver. Pure: it reads nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
 use leadgate_crds::LeadReceiver;
 use leadgate_crds::lead_receiver::Durability;
+use leadgate_crds::quantity;
 
 use super::dereference::Dereferenced;
 use crate::names::{self, ALLOW_LOSS};
@@ -13,7 +13,7 @@ use crate::reasons::Reason;
 use crate::rules::Rules;
 use crate::secrets;
 use crate::stores::StoreKey;
-use crate::validation::{ErrorScope, ValidationError};
+use crate::validation::ValidationError;
 use crate::workloads::RedisState;
 
 /// The managed Redis of a namespace.
@@ -95,18 +95,10 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
     }
 }
 
-fn error(reason: Reason, message: String) -> ValidationError {
-    ValidationError {
-        about: ErrorScope::Spec,
-        reason,
-        message,
-    }
-}
-
 /// Two receivers would configure one queue: the older one does.
 fn shadowed(name: &str, facts: &Dereferenced) -> Option<ValidationError> {
     let older = facts.stores.shadowed.get(name)?;
-    Some(error(
+    Some(ValidationError::of_spec(
         Reason::StoreConflict,
         format!(
             "spec.queue: LeadReceiver {older} already configures this queue, so this field has no effect; remove it to use \
@@ -143,7 +135,7 @@ fn conflicts(name: &str, facts: &Dereferenced) -> Option<ValidationError> {
         });
     }
     (!all.is_empty()).then(|| {
-        error(
+        ValidationError::of_spec(
             Reason::StoreConflict,
             format!(
                 "spec.queue: {}; order and rate limits hold within one queue only, so leads for it are kept in this queue \
@@ -162,11 +154,7 @@ fn in_use(
     facts: &Dereferenced,
 ) -> Option<(StoreKey, ValidationError)> {
     let current = facts.rollout.as_ref()?.store.clone()?;
-    let loss_allowed = receiver
-        .annotations()
-        .get(ALLOW_LOSS)
-        .is_some_and(|value| value == "true");
-    if current == *wanted || loss_allowed {
+    if current == *wanted || names::loss_allowed(receiver) {
         return None;
     }
     let name = receiver.name_any();
@@ -178,7 +166,10 @@ fn in_use(
     let what = match kept {
         Some(0) => {
             let message = "spec.queue: the webhooks answer 503 for a moment, until no pod uses the current queue any more";
-            return Some((current, error(Reason::StoreInUse, message.to_owned())));
+            return Some((
+                current,
+                ValidationError::of_spec(Reason::StoreInUse, message.to_owned()),
+            ));
         }
         Some(leads) => format!("holds {leads} deliveries (pending, held or dead)"),
         None => "may hold leads: the receivers have not reported yet".to_owned(),
@@ -188,7 +179,7 @@ fn in_use(
          discard the others, or give them up with the annotation {ALLOW_LOSS}: \"true\"",
         current.shown()
     );
-    Some((current, error(Reason::StoreInUse, message)))
+    Some((current, ValidationError::of_spec(Reason::StoreInUse, message)))
 }
 
 /// One Redis for all. What a volume cannot do, and what would make Redis refuse leads, is not done.
@@ -226,7 +217,7 @@ fn storage(wanted: &str, live: &RedisState) -> Option<ValidationError> {
         let message = format!(
             "spec.queue.storage.size: the volume has {has} and cannot shrink to {wanted}; write {has}"
         );
-        error(Reason::StorageFixed, message)
+        ValidationError::of_spec(Reason::StorageFixed, message)
     })
 }
 
@@ -252,7 +243,10 @@ fn memory(wanted: &str, live: &RedisState, facts: &Dereferenced) -> Option<(Stri
          until leads are delivered, or write more",
         max_memory(wanted)
     );
-    Some((has.clone(), error(Reason::QueueTooSmall, message)))
+    Some((
+        has.clone(),
+        ValidationError::of_spec(Reason::QueueTooSmall, message),
+    ))
 }
 
 /// What leads may fill, in bytes. The rest is for what delivery writes while the store is full, for buffers, and for pages
@@ -267,23 +261,6 @@ pub fn max_memory(limit: &str) -> u64 {
 }
 
 /// `1Gi` -> bytes, to compare sizes. What is not understood is small.
-pub fn bytes(quantity: &str) -> f64 {
-    let digits = quantity
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(quantity.len());
-    let (number, unit) = quantity.split_at(digits);
-    let factors = BTreeMap::from([
-        ("Ki", 1024.0),
-        ("Mi", 1024.0_f64.powi(2)),
-        ("Gi", 1024.0_f64.powi(3)),
-        ("Ti", 1024.0_f64.powi(4)),
-        ("Pi", 1024.0_f64.powi(5)),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-        ("m", 1e-3),
-    ]);
-    number.parse::<f64>().unwrap_or_default() * factors.get(unit).copied().unwrap_or(1.0)
+fn bytes(text: &str) -> f64 {
+    quantity::parse(text).unwrap_or_default()
 }

@@ -34,8 +34,8 @@ use crate::context::{Context, form, name_of};
 use crate::events;
 use crate::index::version;
 use crate::lead_receiver::dereference::HAND_OVER;
-use crate::names::{ALLOW_LOSS, FINALIZER};
-use crate::validation::{ErrorScope, ValidationError};
+use crate::names::FINALIZER;
+use crate::validation::ValidationError;
 use crate::workloads::Name;
 use outcome::{Observed, Outcome};
 
@@ -125,11 +125,7 @@ fn failed(error: &kube::Error) -> Outcome {
 
 fn refused(error: &ApplyError) -> Outcome {
     if error.is_terminal() {
-        Outcome::Mistakes(vec![ValidationError {
-            about: ErrorScope::Spec,
-            reason: error.reason(),
-            message: error.to_string(),
-        }])
+        Outcome::Mistakes(vec![ValidationError::of_spec(error.reason(), error.to_string())])
     } else {
         Outcome::Failed(error.reason(), error.to_string())
     }
@@ -285,9 +281,4 @@ fn known_status(webhook: &LeadWebhook, name: &Name, context: &Context) -> LeadWe
 
 fn object(name: &Name) -> String {
     format!("{KIND} {}/{}", name.0, name.1)
-}
-
-/// Whether a person gives up a webhook's leads.
-fn loss_allowed(webhook: &LeadWebhook) -> bool {
-    webhook.annotations().get(ALLOW_LOSS).is_some_and(|v| v == "true")
 }

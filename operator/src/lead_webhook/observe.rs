@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use leadgate_crds::LeadWebhook;
 
 use super::dereference::backend;
+use super::drain;
 use super::outcome::{Observed, Serving};
-use super::{drain, loss_allowed};
 use crate::context::{Context, name_of};
 use crate::lead_receiver::dereference::HAND_OVER;
 use crate::lead_receiver::observe::process_counts;
@@ -132,7 +132,7 @@ pub fn drain_state(
         .get(&namespace, &receiver)
         .map_or(Duration::ZERO, |receiver| receiver.spec.drain_timeout.get());
     drain::DrainState {
-        loss_allowed: loss_allowed(webhook),
+        loss_allowed: names::loss_allowed(webhook),
         deployed,
         receiving: ready,
         now: observed

@@ -3,31 +3,24 @@
 use kube::ResourceExt as _;
 use leadgate_crds::LeadWebhook;
 
-use crate::stats::WebhookStats;
+use crate::stats::{Run, WebhookStats};
 
 /// Whether every ready pod runs this form of the webhook. Without a pod, nobody does.
 pub fn runs(webhook: &LeadWebhook, stats: Option<&WebhookStats>) -> bool {
-    let Some(stats) = stats else { return false };
-    let uid = webhook.uid().unwrap_or_default();
-    let generation = webhook.metadata.generation.unwrap_or_default();
-    let is_this = |run: &Option<crate::stats::Run>| {
-        run.as_ref()
-            .is_some_and(|run| run.uid == uid && run.generation == generation && run.served)
-    };
-    !stats.runs.is_empty() && stats.runs.iter().all(is_this)
+    let (runs, pods) = share(webhook, stats);
+    pods > 0 && runs == pods
 }
 
-/// How many ready pods run it, of how many.
+/// How many ready pods run this form of the webhook, of how many.
 pub fn share(webhook: &LeadWebhook, stats: Option<&WebhookStats>) -> (usize, usize) {
     let Some(stats) = stats else { return (0, 0) };
-    let one = |run: &Option<crate::stats::Run>| {
-        let stats = WebhookStats {
-            runs: vec![run.clone()],
-            ..WebhookStats::default()
-        };
-        runs(webhook, Some(&stats))
-    };
-    (stats.runs.iter().filter(|run| one(run)).count(), stats.runs.len())
+    let wanted = Some(Run {
+        uid: webhook.uid().unwrap_or_default(),
+        generation: webhook.metadata.generation.unwrap_or_default(),
+        served: true,
+    });
+    let runs = stats.runs.iter().filter(|run| **run == wanted);
+    (runs.count(), stats.runs.len())
 }
 
 /// The receiver that senders are to reach: the one that the webhook names, as soon as its pods run the webhook. Until then the
@@ -47,7 +40,6 @@ pub fn serving(webhook: &LeadWebhook, target: Option<&WebhookStats>, current_exi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::Run;
     use serde_json::json;
 
     fn webhook(wanted: &str, current: &str) -> LeadWebhook {

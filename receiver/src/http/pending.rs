@@ -25,8 +25,11 @@ pub(crate) async fn count_pending(
         if let Err(error) = ask(queue.as_ref(), &current).await {
             tracing::debug!(%error, "failed to count pending deliveries");
         }
+        let is_limited = current
+            .served()
+            .any(|served| served.share.allowance.pending_deliveries.is_some());
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(EVERY), if is_limited => {}
             changed = config.changed() => if changed.is_err() { return },
             () = stop.cancelled() => return,
         }

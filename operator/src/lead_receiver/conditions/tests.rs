@@ -51,7 +51,7 @@ fn what_the_conditions_say() {
         errors: Vec::new(),
         note: None,
     };
-    let conflict = failure(Reason::StoreConflict, "m".to_owned());
+    let conflict = ValidationError::of_spec(Reason::StoreConflict, "m".to_owned());
     let trouble = |pod: &mut PodState| {
         pod.ready = false;
         pod.trouble = Some(("ImagePullBackOff".to_owned(), "m".to_owned()));

@@ -1,11 +1,12 @@
 //! Quantities, as the rules of the resources' schema compare them. Only these rules know them.
 
+use leadgate_crds::quantity::parse;
+
 use super::function::Form::{Global, Member};
 use super::function::{Function, misfit, unreadable};
 use crate::expression::budget::Meter;
 use crate::expression::kind::Kind::{Bool, Double, Int, Text as AText};
 use crate::expression::value::{Answer, Cel};
-use crate::quantity::parse;
 
 pub(super) const TABLE: &[Function] = &[
     Function::new("isQuantity", Global, &[AText], 1, Bool, is_quantity),

@@ -1,7 +1,7 @@
 //! Quantities as Kubernetes writes them: `64Mi`, `1.5Gi`, `100M`, `1e3`.
 
 /// The number that a quantity stands for, exact for whole numbers of up to 53 bits; `None`: it is no quantity.
-pub(crate) fn parse(text: &str) -> Option<f64> {
+pub fn parse(text: &str) -> Option<f64> {
     let (sign, rest) = match text.as_bytes().first()? {
         b'-' => (-1.0, text.get(1..)?),
         b'+' => (1.0, text.get(1..)?),
@@ -36,7 +36,7 @@ pub(crate) fn parse(text: &str) -> Option<f64> {
 }
 
 /// Bytes; a part of one does not count.
-pub(crate) fn bytes(text: &str) -> Option<u64> {
+pub fn bytes(text: &str) -> Option<u64> {
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
