@@ -74,6 +74,19 @@ impl LeadReceiverSpec {
             let field = "spec.queue.redis.urlSecretRef".to_owned();
             found.push(one(field, &redis.url_secret_ref, Infrastructure));
         }
+        let proxy = self.outbound.proxy.as_ref();
+        if let Some(url) = proxy.and_then(|proxy| proxy.url_secret_ref.as_ref()) {
+            let field = "spec.outbound.proxy.urlSecretRef".to_owned();
+            found.push(one(field, url, Infrastructure));
+        }
+        if let Some(ca) = &self.outbound.ca_secret_ref {
+            found.push(SecretReference {
+                field: "spec.outbound.caSecretRef".to_owned(),
+                name: ca.name.clone(),
+                key: ca.key.clone(),
+                purpose: Infrastructure,
+            });
+        }
         if let Some(tls) = &self.tls {
             let mut add = |field: &str, name: &str, key: &str| {
                 found.push(SecretReference {

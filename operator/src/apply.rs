@@ -13,117 +13,15 @@ use kube::core::{NamespaceResourceScope, PartialObjectMeta};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::api_error::{ApplyError, failed, is_outdated, outdated_status};
 use crate::context::{Context, name_of};
+use crate::events;
 use crate::index::{Key, Live, version};
 use crate::kinds::{Desired, Kind};
 use crate::names::{self, MANAGER};
-use crate::reasons::Reason;
-
-/// Why an object could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// It belongs to somebody else.
-    #[error(
-        "{kind} {name} exists and does not belong to Leadgate, so it was not changed. Rename or delete it, or give this \
-         resource another name",
-        kind = kind.name()
-    )]
-    Foreign { kind: Kind, name: String },
-    /// It belongs to an earlier resource of the same name and is about to be removed.
-    #[error("{kind} {name} of an earlier resource with this name is still being deleted", kind = kind.name())]
-    Leftover { kind: Kind, name: String },
-    /// The API server says that it is wrong.
-    #[error("the API server rejected {kind} {name}: {message}", kind = kind.name())]
-    Refused {
-        kind: Kind,
-        name: String,
-        /// Why.
-        message: String,
-    },
-    /// The API server could not be asked, or does not allow it.
-    #[error("{kind} {name}: {error}", kind = kind.name())]
-    Api {
-        kind: Kind,
-        name: String,
-        /// Why.
-        error: kube::Error,
-    },
-}
-
-impl ApplyError {
-    /// Why, in one CamelCase word: the condition's reason, the metric's label.
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Foreign { .. } => Reason::NameTaken,
-            Self::Leftover { .. } => Reason::WaitingForRemoval,
-            Self::Refused { .. } => Reason::ObjectRefused,
-            Self::Api { error, .. } => reason_of(error),
-        }
-    }
-
-    /// Whether it stays as it is until a person changes something.
-    pub fn is_terminal(&self) -> bool {
-        matches!(self, Self::Foreign { .. } | Self::Refused { .. })
-    }
-}
-
-/// A failed call's reason.
-pub(crate) fn reason_of(error: &kube::Error) -> Reason {
-    match error {
-        kube::Error::Api(status) if status.code == 403 => Reason::Forbidden,
-        kube::Error::Api(status) if status.code == 409 => Reason::Conflict,
-        kube::Error::Api(_) => Reason::ApiError,
-        _ => Reason::ApiUnreachable,
-    }
-}
-
-/// Whose an object has to be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Ownership<'a> {
-    /// That of one resource. Without a uid: of the receiver that is only implied, so that its objects have no owner.
-    To {
-        kind: &'a str,
-        name: &'a str,
-        uid: Option<&'a str>,
-    },
-    /// The operator's: the managed Redis.
-    Shared,
-}
-
-/// What an existing object is.
-#[derive(Debug, PartialEq, Eq)]
-enum Whose {
-    Ours,
-    Leftover,
-    Foreign,
-}
-
-/// Pure: whose an object is.
-fn whose(live: &Live, belongs: Ownership<'_>) -> Whose {
-    let Ownership::To { kind, name, uid } = belongs else {
-        return if live.labelled {
-            Whose::Ours
-        } else {
-            Whose::Foreign
-        };
-    };
-    let is_of = |owner: &crate::index::Owner| owner.kind == kind && owner.name == name;
-    if live.owners.iter().any(|owner| Some(owner.uid.as_str()) == uid) {
-        Whose::Ours
-    } else if live.owners.iter().any(is_of) {
-        Whose::Leftover
-    } else if live.owners.is_empty()
-        && live.labelled
-        && live.instance.as_deref() == Some(&names::instance(name))
-    {
-        // Of an implied receiver, after `kubectl delete --cascade=orphan`, or of a restored backup.
-        Whose::Ours
-    } else {
-        Whose::Foreign
-    }
-}
+use crate::ownership::{Ownership, Whose, whose};
 
 /// An API of a kind.
 pub(crate) fn dynamic(client: &Client, namespace: &str, kind: Kind) -> Api<DynamicObject> {
@@ -131,7 +29,7 @@ pub(crate) fn dynamic(client: &Client, namespace: &str, kind: Kind) -> Api<Dynam
 }
 
 /// An object's metadata, from what is known or, if nothing is, from the API server.
-async fn look(context: &Context, key: &Key) -> Result<Option<Live>, ApplyError> {
+pub(crate) async fn look(context: &Context, key: &Key) -> Result<Option<Live>, ApplyError> {
     if let Some(live) = context.index.get(key) {
         return Ok(Some(live));
     }
@@ -166,9 +64,11 @@ pub(crate) async fn ensure(
     if context.index.is_settled(&key, wanted) {
         return Ok(false);
     }
-    if let Some(live) = look(context, &key).await? {
-        allowed(&live, belongs, *kind, name)?;
+    let before = look(context, &key).await?;
+    if let Some(live) = &before {
+        allowed(live, belongs, *kind, name)?;
     }
+    let manifest = marked(manifest, &context.settings.installation);
     let params = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
         force: true,
@@ -176,14 +76,31 @@ pub(crate) async fn ensure(
         ..PatchParams::default()
     };
     let applied = dynamic(&context.client, namespace, *kind)
-        .patch(name, &params, &Patch::Apply(manifest))
+        .patch(name, &params, &Patch::Apply(&manifest))
         .await
         .map_err(|error| failed(*kind, name, error))?;
     context.metrics.wrote(kind.name(), "apply");
-    context
-        .index
-        .applied(key, wanted, Live::of(*kind, &applied.metadata));
+    let live = Live::of(*kind, &applied.metadata);
+    // The write has changed something, although the same was written before: somebody else had changed it.
+    let drifted = context.index.was_applied(&key, wanted)
+        && before.is_none_or(|before| before.version != live.version || before.uid != live.uid);
+    context.index.applied(key, wanted, live);
+    if drifted {
+        events::restored(context, belongs, desired, &applied).await;
+    }
     Ok(true)
+}
+
+/// The manifest with the name of the installation.
+fn marked(manifest: &Value, installation: &str) -> Value {
+    let mut manifest = manifest.clone();
+    if let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) {
+        let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
+        if let Some(annotations) = annotations.as_object_mut() {
+            annotations.insert(names::INSTALLATION.to_owned(), json!(installation));
+        }
+    }
+    manifest
 }
 
 fn allowed(live: &Live, belongs: Ownership<'_>, kind: Kind, name: &str) -> Result<(), ApplyError> {
@@ -205,12 +122,11 @@ pub(crate) async fn remove(
     belongs: Ownership<'_>,
 ) -> Result<(), ApplyError> {
     let key = (kind, namespace.to_owned(), name.to_owned());
-    let live = if kind == Kind::HttpRoute {
-        look(context, &key).await?
-    } else {
-        context.index.get(&key)
-    };
-    let Some(live) = live.filter(|live| whose(live, belongs) == Whose::Ours) else {
+    let Some(live) = context
+        .index
+        .get(&key)
+        .filter(|live| whose(live, belongs) == Whose::Ours)
+    else {
         return Ok(());
     };
     let params = DeleteParams {
@@ -228,7 +144,7 @@ pub(crate) async fn remove(
         Err(kube::Error::Api(status)) if status.code == 404 => {}
         Err(error) => return Err(failed(kind, name, error)),
     }
-    context.index.gone(&key);
+    context.index.removed(&key);
     Ok(())
 }
 
@@ -237,7 +153,7 @@ pub(crate) async fn remove(
 pub(crate) async fn create_secret(
     context: &Context,
     namespace: &str,
-    secret: Secret,
+    mut secret: Secret,
     belongs: Option<Ownership<'_>>,
 ) -> Result<bool, ApplyError> {
     let name = secret.name_any();
@@ -248,6 +164,12 @@ pub(crate) async fn create_secret(
         }
         context.index.seen(key, live);
         return Ok(false);
+    }
+    if belongs.is_some() {
+        let installation = context.settings.installation.clone();
+        secret
+            .annotations_mut()
+            .insert(names::INSTALLATION.to_owned(), installation);
     }
     let params = PostParams {
         // Not the manager that applies: what it applies later without the values would remove them.
@@ -266,6 +188,29 @@ pub(crate) async fn create_secret(
         context.index.seen(key, Live::of(Kind::Secret, &made.metadata));
     }
     Ok(true)
+}
+
+/// Gives a Secret of the operator's its values again.
+pub(crate) async fn fill_secret(
+    context: &Context,
+    namespace: &str,
+    values: &Secret,
+) -> Result<(), ApplyError> {
+    let name = values.name_any();
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
+    let params = PatchParams {
+        field_manager: Some(format!("{MANAGER}-generator")),
+        ..PatchParams::default()
+    };
+    let patch = json!({"stringData": values.string_data});
+    let written = api
+        .patch(&name, &params, &Patch::Merge(&patch))
+        .await
+        .map_err(|error| failed(Kind::Secret, &name, error))?;
+    context.metrics.wrote(Kind::Secret.name(), "patch");
+    let version = written.resource_version().unwrap_or_default();
+    context.secrets.seen(namespace, &name, &version);
+    Ok(())
 }
 
 /// Adds or removes the finalizer of a resource. The uid makes sure that no other object of this name is meant.
@@ -323,6 +268,15 @@ where
             Ok(Some(version(written.meta().resource_version.as_deref())))
         }
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) if is_outdated(&error) => {
+            // Conditions are in every definition.
+            let mut patch = patch;
+            if let Some(status) = patch.get_mut("status") {
+                *status = outdated_status(status, &error);
+            }
+            api.patch_status(&name, &params, &Patch::Apply(&patch)).await?;
+            Err(error)
+        }
         Err(error) => Err(error),
     }
 }
@@ -343,75 +297,8 @@ pub(crate) fn random_key() -> String {
     hex::encode(bytes)
 }
 
-fn digest(manifest: &serde_json::Value) -> u64 {
+fn digest(manifest: &Value) -> u64 {
     let mut hash = DefaultHasher::new();
     manifest.to_string().hash(&mut hash);
     hash.finish()
-}
-
-/// A failed call on an object.
-pub(crate) fn failed(kind: Kind, name: &str, error: kube::Error) -> ApplyError {
-    let name = name.to_owned();
-    match error {
-        kube::Error::Api(status) if matches!(status.code, 400 | 422) => ApplyError::Refused {
-            kind,
-            name,
-            message: status.message.clone(),
-        },
-        error => ApplyError::Api { kind, name, error },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::index::Owner;
-
-    fn live(owner: Option<(&str, &str, &str)>, labelled: bool, instance: Option<&str>) -> Live {
-        Live {
-            uid: "x".to_owned(),
-            version: 1,
-            stamp: 1,
-            owners: owner
-                .map(|(kind, name, uid)| Owner {
-                    kind: kind.to_owned(),
-                    name: name.to_owned(),
-                    uid: uid.to_owned(),
-                })
-                .into_iter()
-                .collect(),
-            labelled,
-            instance: instance.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn whose_objects_are() {
-        let ours = Ownership::To {
-            kind: "LeadReceiver",
-            name: "web",
-            uid: Some("1"),
-        };
-        let implied = Ownership::To {
-            kind: "LeadReceiver",
-            name: "web",
-            uid: None,
-        };
-        let owned = |name, uid| live(Some(("LeadReceiver", name, uid)), true, Some(name));
-        for (live, belongs, expected) in [
-            (owned("web", "1"), ours, Whose::Ours),
-            (owned("web", "0"), ours, Whose::Leftover),
-            (owned("shop", "2"), ours, Whose::Foreign),
-            (live(None, false, None), ours, Whose::Foreign),
-            (live(None, true, Some("web")), ours, Whose::Ours),
-            (live(None, true, Some("shop")), ours, Whose::Foreign),
-            (live(None, true, Some("web")), implied, Whose::Ours),
-            (owned("web", "1"), implied, Whose::Leftover),
-            (owned("shop", "1"), implied, Whose::Foreign),
-            (live(None, false, None), Ownership::Shared, Whose::Foreign),
-            (owned("shop", "2"), Ownership::Shared, Whose::Ours),
-        ] {
-            assert_eq!(whose(&live, belongs), expected, "{live:?}");
-        }
-    }
 }

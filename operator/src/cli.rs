@@ -38,12 +38,30 @@ pub struct Cli {
     /// Identity of this operator in the Lease. Default: the host name and a random number.
     #[arg(long, env = "LEADGATE_IDENTITY", value_name = "NAME")]
     pub identity: Option<String>,
-    /// Address of /livez, /readyz and /metrics.
+    /// Name of this installation, which its objects carry. In a namespace that another installation works in,
+    /// the operator does nothing. The chart sets NAMESPACE/RELEASE.
+    #[arg(
+        long,
+        env = "LEADGATE_INSTALLATION",
+        value_name = "NAME",
+        default_value = "leadgate"
+    )]
+    pub installation: String,
+    /// Secrets with which all pods pull their images, separated by commas, besides those of spec.podTemplate.
+    /// They must exist in each namespace.
+    #[arg(
+        long = "image-pull-secrets",
+        env = "LEADGATE_IMAGE_PULL_SECRETS",
+        value_name = "NAMES",
+        value_delimiter = ','
+    )]
+    pub image_pull_secrets: Vec<String>,
+    /// Address of /livez, /readyz and /metrics. `[::]` stands for all addresses, IPv4 and IPv6.
     #[arg(
         long,
         env = "LEADGATE_HEALTH_LISTEN",
         value_name = "ADDRESS",
-        default_value = "0.0.0.0:8080"
+        default_value = "[::]:8080"
     )]
     pub health_listen: String,
     /// Require the label leadgate.dev/use: "true" on Secrets that LeadWebhooks and CrmSinks reference.

@@ -142,6 +142,17 @@ pub(crate) fn conditions(
         .collect()
 }
 
+/// What `Reconciling` says of a resource that a person has paused.
+pub(crate) fn paused() -> ConditionState {
+    ConditionState::no(
+        Reason::Paused,
+        format!(
+            "reconciliation is paused: changes are not applied until the annotation {} is removed",
+            crate::names::PAUSED
+        ),
+    )
+}
+
 /// A condition by its type.
 pub(crate) fn find<'a>(conditions: &'a [Condition], name: &str) -> Option<&'a Condition> {
     conditions.iter().find(|c| c.type_ == name)

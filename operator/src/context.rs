@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures::channel::mpsc::UnboundedSender;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -16,6 +18,7 @@ use crate::backoff::Backoff;
 use crate::cli::Scope;
 use crate::implied::AllReceivers;
 use crate::index::Index;
+use crate::lead_receiver::Upgrades;
 use crate::lead_receiver::dereference::serves;
 use crate::lead_receiver::projection::Projected;
 use crate::metrics::Metrics;
@@ -33,6 +36,14 @@ pub struct Settings {
     pub receiver_image: String,
     /// The image of the managed Redis.
     pub redis_image: String,
+    /// Whether the cluster chooses the users of pods.
+    pub openshift: bool,
+    /// Secrets with which all pods pull their images.
+    pub image_pull_secrets: Vec<String>,
+    /// This installation's name, which all its objects carry.
+    pub installation: String,
+    /// The namespace of its Lease; empty: it has none.
+    pub lease_namespace: String,
     /// What is allowed to those who write resources.
     pub rules: Rules,
 }
@@ -52,8 +63,6 @@ pub struct WebhookState {
     pub moved: Option<(String, Instant)>,
     /// The status that was written last, with its resource version: the watch may lag behind.
     pub status: Option<(u64, LeadWebhookStatus)>,
-    /// Whether it was made sure that no HTTPRoute is left over.
-    pub route_checked: bool,
 }
 
 /// Which form of an object: its uid, its generation, and whether it is being deleted.
@@ -85,12 +94,18 @@ pub struct ReceiverState {
     pub dirty: bool,
     /// Whether its pods were made to refuse new leads, because their queue is being left.
     pub refuses: bool,
+    /// The URLs of the queues that its pods were given.
+    pub queue: BTreeMap<String, ByteString>,
+    /// The size that the volume of the managed Redis is known to have, if it has grown.
+    pub volume: Option<String>,
     /// What was written of its configuration; `None`: nothing yet.
     pub projected: Option<Projected>,
     /// When its pods were asked last, and which were ready then.
     pub asked: Option<(Instant, BTreeSet<String>)>,
     /// What they said.
     pub figures: Option<ReceiverStats>,
+    /// When they said it.
+    pub heard: Option<Instant>,
     /// Why the last attempt to ask them failed.
     pub unreachable: Option<String>,
     /// How many times in a row they said that they do not work or do not run the newest configuration yet, or nothing.
@@ -117,10 +132,68 @@ impl<T: Default> Memory<T> {
         work(all.entry(name.clone()).or_default())
     }
 
+    /// Forgets the others.
+    pub fn keep(&self, stays: impl Fn(&Name) -> bool) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|name, _| stays(name));
+    }
+
     /// Forgets an object.
     pub fn forget(&self, name: &Name) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.remove(name);
+    }
+}
+
+/// The namespaces that another installation works in, so that each is told of once.
+#[derive(Debug, Default)]
+pub struct Contested(Mutex<HashMap<String, String>>);
+
+impl Contested {
+    /// Remembers who else works in a namespace. Says whether that is news.
+    pub fn note(&self, namespace: &str, by: Option<&str>) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match by {
+            Some(by) => all.insert(namespace.to_owned(), by.to_owned()).as_deref() != Some(by),
+            None => all.remove(namespace).is_some(),
+        }
+    }
+}
+
+/// The webhooks of one scope, and how to wake them.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The webhooks.
+    pub webhooks: Store<LeadWebhook>,
+    /// Wakes one.
+    pub wake: UnboundedSender<ObjectRef<LeadWebhook>>,
+}
+
+/// The scopes of this operator: with `--watch-namespaces`, one for each namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Peers(pub Arc<Vec<Peer>>);
+
+impl Peers {
+    /// The webhooks of all scopes that `wanted` picks.
+    pub fn webhooks(&self, wanted: impl Fn(&LeadWebhook) -> bool) -> Vec<Arc<LeadWebhook>> {
+        let all = self.0.iter();
+        all.flat_map(|peer| peer.webhooks.state_filter(&wanted)).collect()
+    }
+
+    /// Looks at them again.
+    pub fn wake(&self, wanted: impl Fn(&LeadWebhook) -> bool) {
+        for peer in self.0.iter() {
+            for webhook in peer.webhooks.state_filter(&wanted) {
+                let (namespace, name) = name_of(webhook.as_ref());
+                // The receivers of the channels live as long as the controllers.
+                let _ = peer.wake.unbounded_send(ObjectRef::new(&name).within(&namespace));
+            }
+        }
+    }
+
+    /// Whether there is one scope only.
+    pub fn are_none(&self) -> bool {
+        self.0.len() < 2
     }
 }
 
@@ -134,6 +207,8 @@ pub struct Context {
     pub settings: Settings,
     /// All webhooks.
     pub webhooks: Store<LeadWebhook>,
+    /// The webhooks of all scopes: hosts are shared.
+    pub peers: Peers,
     /// All sinks.
     pub sinks: Store<CrmSink>,
     /// All receivers, the implied ones included.
@@ -152,6 +227,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Writes Events.
     pub recorder: Recorder,
+    /// Whether a webhook has asked for an HTTPRoute: only then is there something to watch.
+    pub routes_wanted: tokio::sync::watch::Sender<bool>,
     /// How many watches have not shown everything yet.
     pub unsynced: tokio::sync::watch::Sender<usize>,
     /// Webhooks to look at again.
@@ -166,6 +243,10 @@ pub struct Context {
     pub of_sinks: Memory<SinkState>,
     /// What is remembered of receivers.
     pub of_receivers: Memory<ReceiverState>,
+    /// The namespaces that are being upgraded, of all scopes.
+    pub upgrades: Arc<Upgrades>,
+    /// The namespaces that another installation works in.
+    pub contested: Contested,
     /// One at a time applies a namespace's Redis.
     pub redis_locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -176,6 +257,45 @@ impl Context {
         let mut unsynced = self.unsynced.subscribe();
         // The sender is ours and lives as long.
         let _ = unsynced.wait_for(|count| *count == 0).await;
+    }
+
+    /// Forgets what is gone.
+    pub fn forget_gone(&self) {
+        self.of_webhooks.keep(|(namespace, name)| {
+            let key = ObjectRef::new(name).within(namespace);
+            self.webhooks.get(&key).is_some()
+        });
+        self.of_sinks
+            .keep(|(namespace, name)| self.sink(namespace, name).is_some());
+    }
+
+    /// Looks at everything again: a watch was interrupted, and what happened meanwhile was told to nobody.
+    pub fn wake_all(&self) {
+        for webhook in self.webhooks.state() {
+            let (namespace, name) = name_of(webhook.as_ref());
+            self.wake_webhook(&namespace, &name);
+        }
+        for sink in self.sinks.state() {
+            let (namespace, name) = name_of(sink.as_ref());
+            self.wake_sink(&namespace, &name);
+        }
+        for receiver in self.receivers.every() {
+            let name = name_of(receiver.as_ref());
+            self.of_receivers.with(&name, |state| state.dirty = true);
+            self.wake_receiver(&name.0, &name.1);
+        }
+    }
+
+    /// Looks at everything of a namespace again.
+    pub fn wake_namespace(&self, namespace: &str) {
+        for webhook in self.webhooks_of(namespace, |_| true) {
+            self.wake_webhook(namespace, &webhook.name_any());
+        }
+        let ours = |sink: &CrmSink| sink.metadata.namespace.as_deref() == Some(namespace);
+        for sink in self.sinks.state_filter(ours) {
+            self.wake_sink(namespace, &sink.name_any());
+        }
+        self.configuration_changed(namespace);
     }
 
     /// Looks at a webhook again.
@@ -221,6 +341,13 @@ impl Context {
         for webhook in webhooks {
             self.wake_webhook(namespace, &webhook.name_any());
         }
+    }
+
+    /// Whether a namespace is being deleted. What cannot be found out is not.
+    pub async fn is_terminating(&self, namespace: &str) -> bool {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let found = api.get_metadata_opt(namespace).await;
+        found.is_ok_and(|found| found.is_none_or(|found| found.metadata.deletion_timestamp.is_some()))
     }
 
     /// A sink.

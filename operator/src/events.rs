@@ -1,10 +1,18 @@
 //! Events: one when a condition that people wait for changes, none otherwise.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
+use kube::api::DynamicObject;
 use kube::runtime::events::{Event, EventType, Recorder};
 use leadgate_crds::common::Condition;
+use leadgate_crds::{GROUP, VERSION};
 
+use crate::api_error::words;
 use crate::conditions::find;
+use crate::context::Context;
+use crate::kinds::Desired;
+use crate::ownership::Ownership;
+use crate::reasons::Reason;
 
 /// Pure: the events that a change of conditions is worth.
 pub(crate) fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Event> {
@@ -62,9 +70,82 @@ pub(crate) async fn publish<K: Resource<DynamicType = ()>>(
 ) {
     let reference = object.object_ref(&());
     for event in events {
-        if let Err(error) = recorder.publish(&event, &reference).await {
-            tracing::warn!(%error, reason = event.reason, "failed to write an Event");
-        }
+        publish_to(recorder, &reference, event).await;
+    }
+}
+
+/// Says that an object was put back as it is to be, after somebody else had changed or deleted it: an Event of the resource
+/// that it belongs to, or of the object itself if that is no one resource.
+pub(crate) async fn restored(
+    context: &Context,
+    belongs: Ownership<'_>,
+    desired: &Desired,
+    made: &DynamicObject,
+) {
+    let (kind, name) = (desired.kind.name(), desired.name.as_str());
+    let namespace = made.metadata.namespace.clone().unwrap_or_default();
+    tracing::warn!(
+        namespace,
+        kind,
+        name,
+        "an object was changed by somebody else and is put back"
+    );
+    let reference = match belongs {
+        Ownership::To {
+            kind,
+            name,
+            uid: Some(uid),
+        } => ObjectReference {
+            api_version: Some(format!("{GROUP}/{VERSION}")),
+            kind: Some(kind.to_owned()),
+            name: Some(name.to_owned()),
+            namespace: Some(namespace),
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
+        },
+        _ => made.object_ref(&desired.kind.api_resource()),
+    };
+    let note = format!("{kind} {name} was changed or deleted by somebody else and is put back");
+    publish_to(
+        &context.recorder,
+        &reference,
+        Event {
+            type_: EventType::Warning,
+            reason: Reason::Restored.as_str().to_owned(),
+            note: Some(note),
+            action: "Apply".to_owned(),
+            // Without it, Events of several objects would count as one.
+            secondary: Some(made.object_ref(&desired.kind.api_resource())),
+        },
+    )
+    .await;
+}
+
+/// Tells people of a resource's Secret, in an Event of the resource.
+pub(crate) async fn tell<K: Resource<DynamicType = ()>>(
+    context: &Context,
+    object: &K,
+    reason: Reason,
+    note: String,
+) {
+    tracing::warn!(reason = reason.as_str(), "{note}");
+    let event = Event {
+        type_: EventType::Warning,
+        reason: reason.as_str().to_owned(),
+        note: Some(note),
+        action: "Apply".to_owned(),
+        secondary: None,
+    };
+    publish_to(&context.recorder, &object.object_ref(&()), event).await;
+}
+
+async fn publish_to(recorder: &Recorder, reference: &ObjectReference, event: Event) {
+    if let Err(error) = recorder.publish(&event, reference).await {
+        tracing::warn!(
+            error = words(&error),
+            reason = event.reason,
+            "failed to write an Event"
+        );
     }
 }
 
@@ -74,7 +155,6 @@ mod tests {
 
     use super::*;
     use crate::conditions::{ConditionState, conditions};
-    use crate::reasons::Reason;
 
     fn state(ready: ConditionState, stalled: ConditionState) -> Vec<Condition> {
         conditions(

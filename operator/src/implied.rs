@@ -51,6 +51,11 @@ impl AllReceivers {
         self.existing.state()
     }
 
+    /// All receivers, the implied ones included.
+    pub fn every(&self) -> Vec<Arc<LeadReceiver>> {
+        self.all.state()
+    }
+
     /// The receivers of a namespace.
     pub fn of(&self, namespace: &str) -> Vec<Arc<LeadReceiver>> {
         self.all
@@ -74,7 +79,7 @@ impl AllReceivers {
                 namespace.to_owned(),
                 names::receiver(DEFAULT_RECEIVER),
             ))
-            .is_some_and(|live| live.owners.is_empty() && live.labelled);
+            .is_some_and(|live| live.owners.is_empty() && live.is_made());
         let wanted = effective(namespace, existing, needed, deployed);
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = Vec::new();
@@ -102,7 +107,9 @@ impl AllReceivers {
 /// Whether a person changed something. What the operator writes itself, the status, wakes nobody.
 fn differs(a: &LeadReceiver, b: &LeadReceiver) -> bool {
     let (a, b) = (&a.metadata, &b.metadata);
-    (&a.uid, a.generation, &a.finalizers) != (&b.uid, b.generation, &b.finalizers)
+    // An annotation pauses it, or allows the loss of leads.
+    (&a.uid, a.generation, &a.finalizers, &a.annotations)
+        != (&b.uid, b.generation, &b.finalizers, &b.annotations)
         || a.deletion_timestamp.is_some() != b.deletion_timestamp.is_some()
 }
 

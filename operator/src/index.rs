@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::kinds::Kind;
-use crate::names::{INSTANCE, MANAGED_BY, MANAGER};
+use crate::names::{CONTESTED, INSTALLATION, INSTANCE, MANAGED_BY, MANAGER};
 
 /// Kind, namespace, name.
 pub(crate) type Key = (Kind, String, String);
@@ -31,7 +31,7 @@ impl From<&OwnerReference> for Owner {
 }
 
 /// What is kept of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Live {
     pub uid: String,
     /// Its resource version; 0 when it is not a number.
@@ -43,6 +43,10 @@ pub struct Live {
     pub labelled: bool,
     /// The resource that its labels name.
     pub instance: Option<String>,
+    /// Which installation of the operator made it.
+    pub installation: Option<String>,
+    /// Of the ConfigMap that names the installation of a namespace: which other one would like to work there.
+    pub contested: Option<String>,
 }
 
 impl Live {
@@ -53,6 +57,7 @@ impl Live {
         let mut hash = DefaultHasher::new();
         meta.uid.hash(&mut hash);
         meta.labels.hash(&mut hash);
+        meta.annotations.hash(&mut hash);
         owners.hash(&mut hash);
         meta.deletion_timestamp.is_some().hash(&mut hash);
         if kind.has_generation() {
@@ -61,6 +66,7 @@ impl Live {
             version.hash(&mut hash);
         }
         let label = |name: &str| meta.labels.as_ref().and_then(|labels| labels.get(name));
+        let annotation = |name: &str| meta.annotations.as_ref().and_then(|all| all.get(name));
         Self {
             uid: meta.uid.clone().unwrap_or_default(),
             version,
@@ -68,7 +74,14 @@ impl Live {
             owners,
             labelled: label(MANAGED_BY).is_some_and(|by| by == MANAGER),
             instance: label(INSTANCE).cloned(),
+            installation: annotation(INSTALLATION).cloned(),
+            contested: annotation(CONTESTED).cloned(),
         }
+    }
+
+    /// Whether an operator made it. A label alone, which anybody may write or copy, does not say so.
+    pub fn is_made(&self) -> bool {
+        self.labelled && self.installation.is_some()
     }
 }
 
@@ -123,11 +136,25 @@ impl Index {
         }
     }
 
-    /// An object is gone.
+    /// An object is gone. What was applied stays known: if it is made again, somebody else has deleted it.
     pub fn gone(&self, key: &Key) {
+        self.state().live.remove(key);
+    }
+
+    /// An object is not wanted any more.
+    pub fn removed(&self, key: &Key) {
         let mut state = self.state();
         state.live.remove(key);
         state.applied.remove(key);
+    }
+
+    /// Whether `desired` was what was applied last.
+    pub fn was_applied(&self, key: &Key, desired: u64) -> bool {
+        let state = self.state();
+        state
+            .applied
+            .get(key)
+            .is_some_and(|applied| applied.desired == desired)
     }
 
     /// A watch starts over: what it does not show again is gone.
@@ -135,7 +162,6 @@ impl Index {
         let mut state = self.state();
         let stays = |key: &Key| key.0 != kind || seen.contains(&(key.1.clone(), key.2.clone()));
         state.live.retain(|key, _| stays(key));
-        state.applied.retain(|key, _| stays(key));
     }
 
     /// Whether an object still is as it was after `desired` was applied.
@@ -149,9 +175,12 @@ impl Index {
 
     /// `desired` was applied, and this is the answer.
     pub fn applied(&self, key: Key, desired: u64, live: Live) {
-        let stamp = live.stamp;
+        let applied = Applied {
+            desired,
+            stamp: live.stamp,
+        };
         self.seen(key.clone(), live);
-        self.state().applied.insert(key, Applied { desired, stamp });
+        self.state().applied.insert(key, applied);
     }
 }
 
@@ -167,6 +196,8 @@ mod tests {
             owners: Vec::new(),
             labelled: true,
             instance: None,
+            installation: None,
+            contested: None,
         }
     }
 

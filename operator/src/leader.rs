@@ -5,16 +5,21 @@
 //! changed: clocks of different nodes are not compared. A leader that cannot renew in time ends itself before anybody
 //! else may take over.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::{Method, Request};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
+use kube::client::Body;
 use kube::{Api, Client};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tower::BoxError;
 
+use crate::api_error::words;
 use crate::names::MANAGER;
 
 /// The Lease's name.
@@ -31,8 +36,44 @@ const RENEW_INTERVAL: Duration = Duration::from_secs(4);
 pub(crate) struct Candidate {
     api: Api<Lease>,
     identity: String,
+    term: Term,
     /// The Lease as it was last seen to change, and when.
     seen: Option<(Holding, Instant)>,
+}
+
+/// Until when this operator may write. A leader that was stopped and wakes, with its node or its process, has to see first
+/// that nobody else leads by now; requests that were about to be sent are not.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Term(Arc<Mutex<Option<Instant>>>);
+
+impl Term {
+    fn renewed(&self, at: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
+    fn has_ended(&self) -> bool {
+        let renewed = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        renewed.is_none_or(|at| at.elapsed() >= RENEW_DEADLINE)
+    }
+
+    /// A client that sends nothing but questions when the term has ended.
+    pub(crate) fn client(&self, client: Client) -> Client {
+        let namespace = client.default_namespace().to_owned();
+        let term = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let ended = request.method() != Method::GET && term.has_ended();
+            let client = client.clone();
+            async move {
+                if ended {
+                    return Err(BoxError::from(
+                        "the Lease was not renewed in time, so nothing is written",
+                    ));
+                }
+                client.send(request).await.map_err(BoxError::from)
+            }
+        });
+        Client::new(service, namespace)
+    }
 }
 
 /// What tells one state of a Lease from another.
@@ -66,20 +107,28 @@ impl Candidate {
         Self {
             api: Api::namespaced(client, namespace),
             identity,
+            term: Term::default(),
             seen: None,
         }
+    }
+
+    /// For the client with which the leader works.
+    pub(crate) fn term(&self) -> Term {
+        self.term.clone()
     }
 
     /// Returns when this operator leads; `false` when `stop` came first.
     pub(crate) async fn elected(&mut self, stop: &CancellationToken) -> bool {
         loop {
+            let before = Instant::now();
             match self.attempt().await {
                 Ok(true) => {
+                    self.term.renewed(before);
                     tracing::info!(identity = self.identity, "acquired leadership");
                     return true;
                 }
                 Ok(false) => tracing::debug!("another operator is the leader"),
-                Err(error) => tracing::warn!(%error, "failed to read or write the Lease"),
+                Err(error) => tracing::warn!(error = words(&error), "failed to read or write the Lease"),
             }
             tokio::select! {
                 () = sleep(RETRY_INTERVAL) => {}
@@ -102,12 +151,15 @@ impl Candidate {
             let left = RENEW_DEADLINE.saturating_sub(renewed.elapsed());
             let before = Instant::now();
             match timeout(left, self.attempt()).await {
-                Ok(Ok(true)) => renewed = before,
+                Ok(Ok(true)) => {
+                    renewed = before;
+                    self.term.renewed(before);
+                }
                 Ok(Ok(false)) => {
                     tracing::error!("another operator took the Lease");
                     return;
                 }
-                Ok(Err(error)) => tracing::warn!(%error, "failed to renew the Lease"),
+                Ok(Err(error)) => tracing::warn!(error = words(&error), "failed to renew the Lease"),
                 Err(_) => tracing::warn!("renewing the Lease timed out"),
             }
             if renewed.elapsed() >= RENEW_DEADLINE {
@@ -186,7 +238,10 @@ impl Candidate {
             Ok::<(), kube::Error>(())
         };
         if let Ok(Err(error)) = timeout(RETRY_INTERVAL, release).await {
-            tracing::debug!(%error, "failed to release the Lease; it will expire");
+            tracing::debug!(
+                error = words(&error),
+                "failed to release the Lease; it will expire"
+            );
         }
     }
 }

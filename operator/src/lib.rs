@@ -26,12 +26,15 @@
 // The program's.
 use tracing_subscriber as _;
 
+mod api_error;
 mod apply;
 mod backoff;
+mod claims;
 pub mod cli;
 mod conditions;
 pub mod context;
 pub mod crm_sink;
+pub mod edges;
 mod events;
 mod health;
 mod implied;
@@ -42,6 +45,7 @@ pub mod lead_webhook;
 mod leader;
 pub mod metrics;
 pub mod names;
+mod ownership;
 pub mod rbac;
 pub mod reasons;
 pub mod receivers;

@@ -18,6 +18,22 @@ pub const RECEIVER: &str = "leadgate.dev/receiver";
 pub const CONFIG: &str = "leadgate.dev/config";
 /// The annotation of a Deployment that says which queue its pods use.
 pub const STORE: &str = "leadgate.dev/store";
+/// The annotation of every object that the operator makes: which installation of it made the object.
+pub const INSTALLATION: &str = "leadgate.dev/installation";
+/// The ConfigMap that says which installation works in a namespace.
+pub const CLAIM: &str = "leadgate-installation";
+/// The annotation of that ConfigMap with the installation that would like to work there, too.
+pub const CONTESTED: &str = "leadgate.dev/contested-by";
+/// The annotation of the managed Redis's pod that changes with its password.
+pub const PASSWORD: &str = "leadgate.dev/password";
+/// The annotation of pods that changes with the URL of their proxy.
+pub const PROXY: &str = "leadgate.dev/proxy";
+/// The annotation of pods that changes with the server of the queue.
+pub const SERVER: &str = "leadgate.dev/server";
+/// The annotation of a generated Secret that was deleted and made again, with another key.
+pub const REMADE: &str = "leadgate.dev/remade";
+/// The annotation of a resource that stops its reconciliation.
+pub const PAUSED: &str = "leadgate.dev/paused";
 /// The name of everything that belongs to a namespace's managed Redis.
 pub const REDIS: &str = "leadgate-redis";
 /// The label of Secrets that resources may name, where the operator demands one.
@@ -136,6 +152,16 @@ pub fn redis_labels() -> BTreeMap<String, String> {
     labels
 }
 
+/// All labels of the ConfigMap that says which installation works in a namespace.
+pub fn claim_labels() -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        (NAME.to_owned(), CLAIM.to_owned()),
+        (COMPONENT.to_owned(), "installation".to_owned()),
+    ]);
+    labels.extend(common());
+    labels
+}
+
 fn common() -> [(String, String); 2] {
     [
         (PART_OF.to_owned(), "leadgate".to_owned()),
@@ -146,6 +172,14 @@ fn common() -> [(String, String); 2] {
 fn join(labels: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     pairs.join(",")
+}
+
+/// Whether a person has paused the reconciliation of a resource.
+pub(crate) fn is_paused<K: Resource>(object: &K) -> bool {
+    object
+        .annotations()
+        .get(PAUSED)
+        .is_some_and(|value| value == "true")
 }
 
 /// Whether a person gives up the leads of a resource.

@@ -68,6 +68,24 @@ pub const WATCHED: &[Rule] = &[
         "say why pods do not start; ask them for figures; annotate them, so that they see a new configuration at once",
     ),
     rule(
+        "",
+        &["persistentvolumeclaims"],
+        &["get", "patch"],
+        "enlarge the volume of the managed Redis",
+    ),
+    rule(
+        "",
+        &["events"],
+        &["list"],
+        "say why the pod of the managed Redis cannot be made",
+    ),
+    rule(
+        "",
+        &["namespaces"],
+        &["get"],
+        "see whether a namespace is being deleted",
+    ),
+    rule(
         "apps",
         &["deployments", "statefulsets"],
         &["get", "list", "watch", "create", "patch", "delete"],
@@ -100,8 +118,14 @@ pub const WATCHED: &[Rule] = &[
     rule(
         "gateway.networking.k8s.io",
         &["httproutes"],
-        &["get", "list", "create", "patch", "delete"],
+        &["get", "list", "watch", "create", "patch", "delete"],
         "how senders reach them through a Gateway",
+    ),
+    rule(
+        "coordination.k8s.io",
+        &["leases"],
+        &["get"],
+        "see whether another installation that claimed the namespace still works",
     ),
     rule(
         "events.k8s.io",

@@ -53,6 +53,9 @@ reasons! {
     AnnotationsNotCopied [Accepted]
         "The specification is valid, but some annotations are missing from the Ingress: the operator copies only annotations with an allowed prefix.",
         "Add the prefixes to the chart value `ingress.allowedAnnotations`, or remove the annotations.";
+    OperatorConflict [Accepted]
+        "The specification is valid, but a second installation of the operator watches this namespace, too. It does nothing there.",
+        "Change `watchNamespaces` of one of the installations, then remove the annotation `leadgate.dev/contested-by` of the ConfigMap `leadgate-installation`.";
     InvalidConfiguration [Accepted, Ready, Stalled]
         "The receivers rejected the configuration, for example because of an invalid expression. They keep running with the previous one.",
         "Correct the field named in the message.";
@@ -131,7 +134,16 @@ reasons! {
     GatewayApiMissing [ResolvedRefs, Ready, Stalled]
         "The cluster does not have the HTTPRoute resource.",
         "Install the Gateway API, or use `spec.ingress`.";
-    NotCheckedYet [Accepted, ResolvedRefs, Programmed, QueueReady, Delivering, Ready]
+    AtAddress [Exposed]
+        "The Ingress has an address, or each Gateway has accepted the HTTPRoute.",
+        "";
+    NoAddress [Exposed, Ready, Reconciling]
+        "The Ingress has no address, or no Gateway has accepted the HTTPRoute yet: senders reach nobody.",
+        "Check that the ingress controller or Gateway runs, that `spec.ingress.className` or `spec.gateway.parentRefs` names it, and that the controller publishes its address in the status of Ingresses.";
+    RouteRefused [Exposed, Ready, Reconciling]
+        "A Gateway does not serve the HTTPRoute.",
+        "Follow the message: the listener may not allow this namespace or host.";
+    NotCheckedYet [Accepted, ResolvedRefs, Programmed, Exposed, QueueReady, Delivering, Ready]
         "The state has not been checked yet.",
         "Wait. If it persists, check the log of the operator.";
     Programmed [Programmed]
@@ -158,11 +170,20 @@ reasons! {
     ReceiversSilent [QueueReady, Programmed]
         "The receivers do not respond to the operator on their admin port.",
         "Check whether a NetworkPolicy blocks the operator from port 9090 of the pods, and check the log of the receivers.";
+    StatusStale [QueueReady, Programmed, Ready]
+        "The receivers have not responded to the operator for more than a minute. What the status says of leads is as old.",
+        "Check whether a NetworkPolicy or the mutual TLS of a service mesh blocks the operator from port 9090 of the pods, and check the log of the receivers.";
+    PodsRefused [Available, QueueReady, Programmed, Ready, Reconciling]
+        "The cluster refuses to create the pods: a ResourceQuota, a LimitRange, PodSecurity or a security context constraint forbids them.",
+        "Follow the message: raise the quota, or set `spec.resources` or `spec.podTemplate` of the LeadReceiver.";
+    NotScaling [Available]
+        "Pods are ready, but the HorizontalPodAutoscaler cannot scale them, for example because no metrics are served.",
+        "Install metrics-server, and set a CPU request in `spec.resources` of the LeadReceiver.";
     PodsReady [Available]
         "Pods are ready to accept requests; the message says how many.",
         "";
-    ScaledToZero [Available, Programmed]
-        "The LeadReceiver is scaled to zero pods.",
+    ScaledToZero [Available, Programmed, Ready, Reconciling]
+        "The LeadReceiver is scaled to zero pods: no lead is accepted, and none is delivered.",
         "Increase `spec.replicas` of the LeadReceiver.";
     Starting [QueueReady, Available, Programmed, Ready, Reconciling]
         "Pods are starting.",
@@ -218,9 +239,21 @@ reasons! {
     RolloutFailed [Stalled]
         "The pods of a new configuration do not become ready. The pods of the previous configuration keep running.",
         "See the message for the cause.";
+    UpgradeWaits [Reconciling]
+        "A new version of the operator replaces the pods of two namespaces at a time, and in each the managed Redis before the receivers. This one waits for its turn, or because a namespace before it is not ready any more.",
+        "Wait. If the message names a namespace, repair its LeadReceiver, or go back to the former version.";
     RollingOut [Reconciling]
         "The receiver pods are being replaced one by one.",
         "Wait.";
+    SecretRemade [Event, ResolvedRefs]
+        "A Secret that the operator generates was deleted or emptied, and the operator has made it again.",
+        "If it is the key of a sender: give the sender the new key, then remove the annotation: `kubectl annotate secret NAME leadgate.dev/remade-`. Of the operator's own Secrets, the pods take the new value by themselves.";
+    Restored [Event]
+        "An object of the operator was changed or deleted by somebody else, and the operator has put it back.",
+        "Change the LeadReceiver or LeadWebhook instead. To work on an object by hand, set the annotation `leadgate.dev/paused: \"true\"` first.";
+    Paused [Reconciling]
+        "The annotation `leadgate.dev/paused: \"true\"` stops the reconciliation of this resource: the operator reports its state and changes nothing, deletion included.",
+        "Remove the annotation: `kubectl annotate KIND NAME leadgate.dev/paused-`.";
     Stalled [Reconciling]
         "The resource is waiting for a change.",
         "See the condition `Stalled`.";
@@ -233,6 +266,9 @@ reasons! {
     WaitingForRemoval [Ready, Reconciling]
         "An object of an earlier resource with the same name is still being deleted.",
         "Wait.";
+    DefinitionOutdated [Ready, Stalled]
+        "The CustomResourceDefinition is older than the operator, so the status cannot be written as a whole.",
+        "Install the CustomResourceDefinitions of the same version as the operator: `helm upgrade` does, unless `crds.enabled` is false.";
     Forbidden [Ready, Reconciling]
         "The API server denied the operator a request.",
         "Compare the operator's roles with those of the chart of the same version.";

@@ -11,8 +11,8 @@ use leadgate_crds::report::Report;
 /// The receivers' admin port.
 pub const ADMIN_PORT: u16 = 9090;
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// More than 16 sinks and some hundred problems need.
-const MAX_REPORT: usize = 4 << 20;
+/// More than 1,000 webhooks with 16 sinks each and some hundred problems need.
+const MAX_REPORT: usize = 32 << 20;
 
 /// Why a receiver could not be asked.
 #[derive(Clone, Debug, thiserror::Error)]

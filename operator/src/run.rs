@@ -18,10 +18,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::api_error::words;
 use crate::cli::{Cli, Scope};
-use crate::context::{Context, Memory, Settings, api};
+use crate::context::{Context, Memory, Peer, Peers, Settings, api};
 use crate::health::{self, Health, Waiting};
 use crate::implied::AllReceivers;
+use crate::lead_receiver::Upgrades;
 use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::names::MANAGER;
@@ -47,6 +49,10 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// What the operator waits for.
     pub waiting: Arc<Waiting>,
+    /// Whether this is OpenShift, which chooses the users of pods.
+    pub openshift: bool,
+    /// The namespaces that are being upgraded.
+    pub upgrades: Arc<Upgrades>,
 }
 
 impl Parts {
@@ -57,6 +63,8 @@ impl Parts {
             receivers: Arc::new(Http::default()),
             metrics: Arc::new(Metrics::default()),
             waiting: Arc::new(Waiting::default()),
+            openshift: false,
+            upgrades: Arc::default(),
         }
     }
 }
@@ -68,8 +76,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let client = Client::try_default()
         .await
         .context("no API server found: run the operator in a cluster or with a kubeconfig")?;
-    let parts = Parts::new(client);
-    let listener = TcpListener::bind(&cli.health_listen)
+    let openshift = is_openshift(&client).await;
+    let parts = Parts {
+        openshift,
+        ..Parts::new(client)
+    };
+    let listener = bind(&cli.health_listen)
         .await
         .with_context(|| format!("--health-listen {}", cli.health_listen))?;
     let stop = CancellationToken::new();
@@ -92,6 +104,34 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     ended
 }
 
+/// OpenShift's security context constraints choose the users of pods. Whoever may log in may ask which API groups there are.
+async fn is_openshift(client: &Client) -> bool {
+    match client.list_api_groups().await {
+        Ok(groups) => groups
+            .groups
+            .iter()
+            .any(|group| group.name == "security.openshift.io"),
+        Err(error) => {
+            tracing::warn!(
+                error = words(&error),
+                "failed to list the API groups; assuming that this is not OpenShift"
+            );
+            false
+        }
+    }
+}
+
+/// `[::]` stands for all addresses: those of IPv4, too, and only those where the node has no IPv6.
+async fn bind(address: &str) -> std::io::Result<TcpListener> {
+    match (TcpListener::bind(address).await, address.strip_prefix("[::]:")) {
+        (Err(error), Some(port)) if error.kind() != std::io::ErrorKind::AddrInUse => {
+            tracing::info!(%error, "no IPv6 here, listening on IPv4 only");
+            TcpListener::bind(format!("0.0.0.0:{port}")).await
+        }
+        (bound, _) => bound,
+    }
+}
+
 /// Becomes the leader, then reconciles until `stop`. An error when it leads no longer: the process must end, since
 /// another operator may already work.
 pub async fn operate(cli: &Cli, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
@@ -107,6 +147,10 @@ pub async fn operate(cli: &Cli, parts: Parts, stop: CancellationToken) -> anyhow
     if !candidate.elected(&stop).await {
         return Ok(());
     }
+    let parts = Parts {
+        client: candidate.term().client(parts.client.clone()),
+        ..parts
+    };
     let working = stop.child_token();
     // The Lease is given back only after the last write.
     let worked = CancellationToken::new();
@@ -139,21 +183,23 @@ fn identity() -> String {
     format!("{host}-{:08x}", rand::random::<u32>())
 }
 
-/// Waits until the API server knows the resources. `false` when `stop` came first.
+/// Waits until the API server knows the resources, and one scope at least can be read. `false` when `stop` came first.
 async fn crds_served(parts: &Parts, scopes: &[Scope], stop: &CancellationToken) -> bool {
     loop {
-        match missing(&parts.client, scopes).await {
-            None => {
-                parts.waiting.set(None);
-                return true;
-            }
-            Some(what) => {
-                if parts.waiting.get().as_ref() != Some(&what) {
-                    tracing::warn!("{what}");
+        let mut waits = None;
+        for scope in scopes {
+            match missing(&parts.client, scope).await {
+                None => {
+                    parts.waiting.set(None);
+                    return true;
                 }
-                parts.waiting.set(Some(what));
+                Some(what) => waits = waits.or(Some(what)),
             }
         }
+        if parts.waiting.get() != waits {
+            tracing::warn!("{}", waits.as_deref().unwrap_or_default());
+        }
+        parts.waiting.set(waits);
         tokio::select! {
             () = tokio::time::sleep(WATCH_RETRY_DELAY) => {}
             () = stop.cancelled() => return false,
@@ -161,30 +207,50 @@ async fn crds_served(parts: &Parts, scopes: &[Scope], stop: &CancellationToken) 
     }
 }
 
-/// What the operator cannot work without, in words.
-async fn missing(client: &Client, scopes: &[Scope]) -> Option<String> {
+/// Waits until a scope can be read. `false` when `stop` came first.
+async fn served(client: &Client, scope: &Scope, stop: &CancellationToken) -> bool {
+    let mut said = None;
+    while let Some(what) = missing(client, scope).await {
+        if said.as_ref() != Some(&what) {
+            tracing::warn!("{what}");
+        }
+        said = Some(what);
+        tokio::select! {
+            () = tokio::time::sleep(WATCH_RETRY_DELAY) => {}
+            () = stop.cancelled() => return false,
+        }
+    }
+    true
+}
+
+/// What the operator cannot work without in a scope, in words.
+async fn missing(client: &Client, scope: &Scope) -> Option<String> {
     let one = ListParams::default().limit(1);
-    for scope in scopes {
-        let webhooks: Api<PartialObjectMeta<LeadWebhook>> = api(client, scope);
-        let receivers: Api<PartialObjectMeta<LeadReceiver>> = api(client, scope);
-        let sinks: Api<PartialObjectMeta<CrmSink>> = api(client, scope);
-        let found = [
-            ("leadwebhooks.leadgate.dev", webhooks.list(&one).await.map(|_| ())),
-            (
-                "leadreceivers.leadgate.dev",
-                receivers.list(&one).await.map(|_| ()),
-            ),
-            ("crmsinks.leadgate.dev", sinks.list(&one).await.map(|_| ())),
-        ];
-        for (crd, found) in found {
-            match found {
-                Ok(()) => {}
-                Err(kube::Error::Api(status)) if status.code == 404 => {
-                    return Some(format!(
-                        "waiting for the CustomResourceDefinition {crd}: install Leadgate's CRDs"
-                    ));
-                }
-                Err(error) => return Some(format!("{crd} cannot be listed: {error}")),
+    let webhooks: Api<PartialObjectMeta<LeadWebhook>> = api(client, scope);
+    let receivers: Api<PartialObjectMeta<LeadReceiver>> = api(client, scope);
+    let sinks: Api<PartialObjectMeta<CrmSink>> = api(client, scope);
+    let found = [
+        ("leadwebhooks.leadgate.dev", webhooks.list(&one).await.map(|_| ())),
+        (
+            "leadreceivers.leadgate.dev",
+            receivers.list(&one).await.map(|_| ()),
+        ),
+        ("crmsinks.leadgate.dev", sinks.list(&one).await.map(|_| ())),
+    ];
+    for (crd, found) in found {
+        match found {
+            Ok(()) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                return Some(format!(
+                    "waiting for the CustomResourceDefinition {crd}: install Leadgate's CRDs"
+                ));
+            }
+            Err(error) => {
+                let place = match scope {
+                    Scope::All => String::new(),
+                    Scope::Namespace(namespace) => format!(" in namespace {namespace}"),
+                };
+                return Some(format!("{crd} cannot be listed{place}: {}", words(&error)));
             }
         }
     }
@@ -195,8 +261,18 @@ async fn missing(client: &Client, scopes: &[Scope]) -> Option<String> {
 async fn lead(cli: &Cli, parts: &Parts, scopes: Vec<Scope>, stop: &CancellationToken) -> anyhow::Result<()> {
     parts.metrics.leader.set(1);
     let mut sets = JoinSet::new();
-    for scope in scopes {
-        sets.spawn(control(scope, cli.clone(), parts.clone_shared(), stop.clone()));
+    let scopes: Vec<(Scope, Webhooks)> = scopes.into_iter().map(|scope| (scope, Webhooks::new())).collect();
+    let peers = Peers(Arc::new(
+        scopes.iter().map(|(_, webhooks)| webhooks.peer()).collect(),
+    ));
+    for (scope, webhooks) in scopes {
+        let (cli, parts, peers, stop) = (cli.clone(), parts.clone_shared(), peers.clone(), stop.clone());
+        sets.spawn(async move {
+            // A namespace that cannot be read, or does not exist yet, keeps no other one waiting.
+            if served(&parts.client, &scope, &stop).await {
+                control(scope, webhooks, cli, parts, peers, stop).await;
+            }
+        });
     }
     while let Some(ended) = sets.join_next().await {
         ended.context("a controller failed")?;
@@ -215,16 +291,57 @@ impl Parts {
             receivers: Arc::clone(&self.receivers),
             metrics: Arc::clone(&self.metrics),
             waiting: Arc::clone(&self.waiting),
+            openshift: self.openshift,
+            upgrades: Arc::clone(&self.upgrades),
+        }
+    }
+}
+
+/// The webhooks of a scope, before its controllers run.
+struct Webhooks {
+    store: reflector::Store<LeadWebhook>,
+    writer: reflector::store::Writer<LeadWebhook>,
+    wake: mpsc::UnboundedSender<reflector::ObjectRef<LeadWebhook>>,
+    woken: mpsc::UnboundedReceiver<reflector::ObjectRef<LeadWebhook>>,
+}
+
+impl Webhooks {
+    fn new() -> Self {
+        let (store, writer) = reflector::store();
+        let (wake, woken) = mpsc::unbounded();
+        Self {
+            store,
+            writer,
+            wake,
+            woken,
+        }
+    }
+
+    fn peer(&self) -> Peer {
+        Peer {
+            webhooks: self.store.clone(),
+            wake: self.wake.clone(),
         }
     }
 }
 
 /// The controllers of one scope.
-async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) {
-    let (webhooks, webhook_writer) = reflector::store();
+async fn control(
+    scope: Scope,
+    webhooks: Webhooks,
+    cli: Cli,
+    parts: Parts,
+    peers: Peers,
+    stop: CancellationToken,
+) {
+    let Webhooks {
+        store: webhooks,
+        writer: webhook_writer,
+        wake: wake_webhooks,
+        woken: woken_webhooks,
+    } = webhooks;
     let (sinks, sink_writer) = reflector::store();
     let (existing, receiver_writer) = reflector::store();
-    let (wake_webhooks, woken_webhooks) = mpsc::unbounded();
     let (wake_sinks, woken_sinks) = mpsc::unbounded();
     let (wake_receivers, woken_receivers) = mpsc::unbounded();
     let reporter = Reporter {
@@ -238,8 +355,13 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
             rules: cli.rules(),
             receiver_image: cli.receiver_image,
             redis_image: cli.redis_image,
+            openshift: parts.openshift,
+            image_pull_secrets: cli.image_pull_secrets,
+            installation: cli.installation,
+            lease_namespace: cli.leader_election_namespace,
         },
         webhooks: webhooks.clone(),
+        peers,
         sinks: sinks.clone(),
         receivers: AllReceivers::new(existing),
         index: crate::index::Index::default(),
@@ -250,12 +372,15 @@ async fn control(scope: Scope, cli: Cli, parts: Parts, stop: CancellationToken) 
         metrics: parts.metrics,
         // The watches, and the stores of the resources.
         unsynced: tokio::sync::watch::Sender::new(secondary::COUNT + 3),
+        routes_wanted: tokio::sync::watch::Sender::new(false),
         wake_webhooks,
         wake_sinks,
         wake_receivers,
         of_webhooks: Memory::default(),
         of_sinks: Memory::default(),
         of_receivers: Memory::default(),
+        upgrades: parts.upgrades,
+        contested: crate::context::Contested::default(),
         redis_locks: Mutex::default(),
         scope,
     });

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use kube::ResourceExt as _;
 use leadgate_crds::LeadReceiver;
 use leadgate_crds::lead_receiver::{Queue, QueueMode};
+use sha2::{Digest as _, Sha256};
 
 /// A queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +42,12 @@ impl StoreKey {
             },
             None => Self::Managed,
         }
+    }
+
+    /// The file in which a receiver's pods find its URL. Pods that still use another queue have a file of their own.
+    pub fn file(&self) -> String {
+        let digest = hex::encode(Sha256::digest(self.to_string()));
+        format!("queue-{}.url", digest.get(..8).unwrap_or(&digest))
     }
 
     /// For people.

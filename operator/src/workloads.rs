@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt as _;
 
+use crate::edges::Edge;
+use crate::kinds::Kind;
 use crate::names;
 use crate::stores::StoreKey;
 
@@ -24,8 +27,12 @@ pub struct Rollout {
     pub complete: bool,
     /// Why it does not get on, when its deadline has passed.
     pub failed: Option<String>,
+    /// Why no pod can be made: a quota, a LimitRange, PodSecurity or a security context constraint refuses it.
+    pub refused: Option<String>,
     /// The queue that its pods use.
     pub store: Option<StoreKey>,
+    /// The image that its pods are to have.
+    pub image: Option<String>,
 }
 
 impl Rollout {
@@ -36,20 +43,21 @@ impl Rollout {
             let annotations = spec.template.metadata.as_ref()?.annotations.as_ref()?;
             Some(StoreKey::parse(annotations.get(names::STORE)?))
         });
+        let image = image(deployment.spec.as_ref().map(|spec| &spec.template));
         let Some(status) = &deployment.status else {
             return Self {
                 wanted,
                 store,
+                image,
                 ..Self::default()
             };
         };
         let count = |n: Option<i32>| n.unwrap_or_default();
-        let failed = status
-            .conditions
-            .iter()
-            .flatten()
-            .find(|c| c.type_ == "Progressing" && c.status == "False")
-            .map(|c| c.message.clone().unwrap_or_default());
+        let says = |type_: &str, truth: &str| {
+            let mut all = status.conditions.iter().flatten();
+            let found = all.find(|c| c.type_ == type_ && c.status == truth)?;
+            Some(found.message.clone().unwrap_or_default())
+        };
         Self {
             wanted,
             replicas: count(status.replicas),
@@ -58,10 +66,17 @@ impl Rollout {
                 && count(status.updated_replicas) == wanted
                 && count(status.replicas) == wanted
                 && count(status.ready_replicas) == wanted,
-            failed,
+            failed: says("Progressing", "False"),
+            refused: says("ReplicaFailure", "True"),
             store,
+            image,
         }
     }
+}
+
+/// The image of the first container.
+fn image(template: Option<&PodTemplateSpec>) -> Option<String> {
+    template?.spec.as_ref()?.containers.first()?.image.clone()
 }
 
 /// The managed Redis of a namespace.
@@ -69,6 +84,10 @@ impl Rollout {
 pub struct RedisState {
     /// Whether its pod is ready.
     pub ready: bool,
+    /// Whether its pod is of the newest configuration.
+    pub complete: bool,
+    /// The image that its pod is to have.
+    pub image: Option<String>,
     /// Its memory.
     pub memory: Option<Quantity>,
     /// The volume's size as it was made.
@@ -91,6 +110,11 @@ impl RedisState {
                 .and_then(|s| s.ready_replicas)
                 .unwrap_or_default()
                 > 0,
+            complete: set.status.as_ref().is_some_and(|status| {
+                status.observed_generation >= set.metadata.generation
+                    && status.current_revision == status.update_revision
+            }),
+            image: image(set.spec.as_ref().map(|spec| &spec.template)),
             memory: set.spec.as_ref().and_then(|spec| {
                 let pod = spec.template.spec.as_ref()?;
                 let limits = pod.containers.first()?.resources.as_ref()?.limits.as_ref()?;
@@ -188,6 +212,10 @@ struct State {
     redis: HashMap<String, RedisState>,
     /// Pods by namespace and receiver (or `leadgate-redis`), then by name.
     pods: HashMap<Name, BTreeMap<String, PodState>>,
+    /// What Ingresses and HTTPRoutes say.
+    edges: HashMap<(Kind, Name), Edge>,
+    /// Why autoscalers do not scale.
+    autoscalers: HashMap<Name, String>,
 }
 
 /// All Deployments, Redis and pods of the operator.
@@ -280,6 +308,55 @@ impl Workloads {
             .retain(|key, _| seen.contains(&(key.clone(), names::REDIS.to_owned())));
     }
 
+    /// What an Ingress or HTTPRoute says.
+    pub fn edge(&self, kind: Kind, name: &Name) -> Option<Edge> {
+        self.state().edges.get(&(kind, name.clone())).cloned()
+    }
+
+    /// A watch shows an Ingress or HTTPRoute. Says whether it says something new.
+    pub fn edge_seen(&self, kind: Kind, name: Name, edge: Edge) -> bool {
+        let mut state = self.state();
+        state.edges.insert((kind, name), edge.clone()) != Some(edge)
+    }
+
+    /// An Ingress or HTTPRoute is gone.
+    pub fn edge_gone(&self, kind: Kind, name: &Name) {
+        self.state().edges.remove(&(kind, name.clone()));
+    }
+
+    /// The watch of Ingresses or HTTPRoutes starts over.
+    pub fn keep_edges(&self, kind: Kind, seen: &HashSet<Name>) {
+        self.state()
+            .edges
+            .retain(|(of, name), _| *of != kind || seen.contains(name));
+    }
+
+    /// Why a receiver's autoscaler does not scale.
+    pub fn autoscaler_trouble(&self, namespace: &str, name: &str) -> Option<String> {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.state().autoscalers.get(&key).cloned()
+    }
+
+    /// A watch shows an autoscaler. Says whether it says something new.
+    pub fn autoscaler_seen(&self, autoscaler: &HorizontalPodAutoscaler) -> bool {
+        let key = (autoscaler.namespace().unwrap_or_default(), autoscaler.name_any());
+        let mut state = self.state();
+        match not_scaling(autoscaler) {
+            Some(why) => state.autoscalers.insert(key, why.clone()).as_ref() != Some(&why),
+            None => state.autoscalers.remove(&key).is_some(),
+        }
+    }
+
+    /// An autoscaler is gone.
+    pub fn autoscaler_gone(&self, name: &Name) {
+        self.state().autoscalers.remove(name);
+    }
+
+    /// The watch of autoscalers starts over.
+    pub fn keep_autoscalers(&self, seen: &HashSet<Name>) {
+        self.state().autoscalers.retain(|name, _| seen.contains(name));
+    }
+
     /// The watch of pods starts over.
     pub fn keep_pods(&self, seen: &HashSet<Name>) {
         self.state().pods.retain(|owner, pods| {
@@ -287,6 +364,19 @@ impl Workloads {
             !pods.is_empty()
         });
     }
+}
+
+/// Why an autoscaler does not scale. Having nothing to scale is no trouble.
+fn not_scaling(autoscaler: &HorizontalPodAutoscaler) -> Option<String> {
+    let conditions = autoscaler.status.as_ref()?.conditions.iter().flatten();
+    let mut failing = conditions.filter(|condition| {
+        ["AbleToScale", "ScalingActive"].contains(&condition.type_.as_str())
+            && condition.status == "False"
+            && condition.reason.as_deref() != Some("ScalingDisabled")
+    });
+    failing
+        .next()
+        .map(|condition| condition.message.clone().unwrap_or_default())
 }
 
 /// The receiver that a pod belongs to; `leadgate-redis` for Redis.

@@ -33,6 +33,10 @@ fn settings() -> Settings {
         receiver_image: "ghcr.io/leadgate/leadgate:1".to_owned(),
         redis_image: "redis:8".to_owned(),
         rules: rules(),
+        openshift: false,
+        image_pull_secrets: Vec::new(),
+        installation: "leadgate-system/leadgate".to_owned(),
+        lease_namespace: "leadgate-system".to_owned(),
     }
 }
 
@@ -162,6 +166,7 @@ fn pods_change_with_what_they_are_and_not_with_what_they_run() {
 fn forms(webhooks: Vec<LeadWebhook>) -> Forms {
     Forms {
         namespace: "marketing".to_owned(),
+        queue: BTreeMap::new(),
         receiver: "default".to_owned(),
         webhooks: webhooks
             .into_iter()
@@ -303,7 +308,7 @@ fn objects_stay_where_they_are() {
 #[test]
 fn secrets_stand_in_no_manifest_and_pods_have_no_token() {
     let text = deployment(receiver("default", OWN)).to_string();
-    assert!(text.contains(r#"{"key":"url","name":"redis"}"#));
+    assert!(!text.contains("secretKeyRef") && text.contains("--queue-file="));
     assert!(text.contains(r#""automountServiceAccountToken":false"#));
 }
 

@@ -1,6 +1,7 @@
 //! LeadReceiver: the pods that serve webhooks, and the queue that they share.
 
 mod limits;
+mod outbound;
 mod pods;
 mod queue;
 mod status;
@@ -10,11 +11,12 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 pub use limits::Limits;
+pub use outbound::{Outbound, Proxy};
 pub use pods::{Autoscaling, CaSecretRef, NetworkPolicy, PodTemplate, Tls};
 pub use queue::{Durability, Queue, QueueMode, Redis, Storage};
 pub use status::LeadReceiverStatus;
 
-use crate::common::{Duration, at_most_one, between, is_default};
+use crate::common::{Duration, between, is_default};
 
 /// The LeadReceiver that serves a LeadWebhook without `receiverRef`.
 pub const DEFAULT_RECEIVER: &str = "default";
@@ -92,18 +94,12 @@ pub const DEFAULT_RECEIVER: &str = "default";
     )
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(
-    validation = at_most_one(
-        &["replicas", "autoscaling"],
-        "only one of replicas and autoscaling can be set: remove replicas to let the autoscaler decide",
-    )
-)]
 pub struct LeadReceiverSpec {
-    /// The number of pods, 0 to 100; `kubectl scale` sets it. Default: 2, or the number chosen by
-    /// `autoscaling`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The number of pods, 0 to 100; `kubectl scale`, a HorizontalPodAutoscaler and KEDA set it. With
+    /// `autoscaling`, it has no effect. Default: 2.
+    #[serde(default = "default_replicas")]
     #[schemars(range(min = 0, max = 100))]
-    pub replicas: Option<i32>,
+    pub replicas: i32,
     /// Scales the number of pods with the load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
@@ -116,6 +112,9 @@ pub struct LeadReceiverSpec {
     /// TLS termination in the pods, on port 8443. Absent: an edge (Ingress, Gateway or load balancer) terminates TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// How the pods reach CRMs: through a proxy, and which authorities they trust.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub outbound: Outbound,
     /// Who may reach the pods.
     #[serde(default, skip_serializing_if = "is_default")]
     pub network_policy: NetworkPolicy,
@@ -139,17 +138,22 @@ pub struct LeadReceiverSpec {
 impl Default for LeadReceiverSpec {
     fn default() -> Self {
         Self {
-            replicas: None,
+            replicas: default_replicas(),
             autoscaling: None,
             resources: None,
             pod_template: None,
             tls: None,
+            outbound: Outbound::default(),
             network_policy: NetworkPolicy::default(),
             queue: None,
             limits: Limits::default(),
             drain_timeout: default_drain_timeout(),
         }
     }
+}
+
+fn default_replicas() -> i32 {
+    2
 }
 
 fn default_drain_timeout() -> Duration {

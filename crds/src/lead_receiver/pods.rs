@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::Toleration;
+use k8s_openapi::api::core::v1::{PodSecurityContext, Toleration};
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -57,7 +57,7 @@ pub struct CaSecretRef {
     pub key: String,
 }
 
-/// Additional settings of the receiver pods.
+/// Additional settings of pods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodTemplate {
@@ -90,6 +90,11 @@ pub struct PodTemplate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub priority_class_name: Option<String>,
+    /// The security context of the pods, as in a Pod, in addition to the operator's: `runAsNonRoot: true` and the
+    /// seccomp profile `RuntimeDefault`. Absent: the user is that of the image, or on OpenShift one of the
+    /// namespace's range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<PodSecurityContext>,
     /// The image pull Secrets, up to 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

@@ -1,10 +1,12 @@
 //! The queue: where accepted leads are until they are delivered.
 
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::PodTemplate;
 use crate::common::{NAME_PATTERN, SecretKeyRef};
 
 /// The queue that stores accepted leads until they are delivered.
@@ -27,6 +29,17 @@ pub struct Queue {
             .message("queue.memory must be a quantity of at least 64Mi: write for example 512Mi")
     )]
     pub memory: Quantity,
+    /// Additional resources of the managed Redis, for example a CPU request and limit. Its memory is
+    /// `spec.queue.memory`. Default: a request of `50m` CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(
+        validation = Rule::new("!(has(self.limits) && 'memory' in self.limits) && !(has(self.requests) && 'memory' in self.requests)")
+            .message("queue.resources must not set memory: set queue.memory, which is both its request and its limit")
+    )]
+    pub resources: Option<ResourceRequirements>,
+    /// Additional settings of the pod of the managed Redis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<PodTemplate>,
     /// The volume of the managed Redis.
     #[serde(default)]
     pub storage: Storage,
@@ -59,6 +72,8 @@ impl Default for Queue {
             redis: None,
             durability: Durability::default(),
             memory: default_memory(),
+            resources: None,
+            pod_template: None,
             storage: Storage::default(),
         }
     }
@@ -68,8 +83,9 @@ impl Default for Queue {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redis {
-    /// The URL including user and password: `redis://` or `rediss://`. A changed value applies to pods that start
-    /// afterwards.
+    /// The URL including user and password: `redis://` or `rediss://`. Running pods take a changed user or password.
+    /// Another server is refused, because leads in the former one would be left behind: name another Secret
+    /// instead, and the operator waits until the queue is empty.
     pub url_secret_ref: SecretKeyRef,
 }
 
@@ -87,14 +103,15 @@ pub enum Durability {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Storage {
-    /// The size of a new volume. It cannot shrink, and an existing volume is enlarged by hand. Default: `1Gi`.
+    /// The size of the volume. It cannot shrink. A larger size enlarges the volume, if its storage class allows that
+    /// (`allowVolumeExpansion`). Default: `1Gi`.
     #[serde(default = "default_size")]
     #[x_kube(
         validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).isGreaterThan(quantity('0'))")
             .message("queue.storage.size must be a quantity of bytes: write for example 1Gi")
     )]
     pub size: Quantity,
-    /// The storage class of the volume. Absent: the cluster's default.
+    /// The storage class of the volume. It cannot change once the volume exists. Absent: the cluster's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = NAME_PATTERN))]
     pub storage_class_name: Option<String>,

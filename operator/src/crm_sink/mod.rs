@@ -13,10 +13,13 @@ use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use leadgate_crds::CrmSink;
 
-use crate::apply::{patch_status, reason_of};
+use crate::api_error::{reason_of, words};
+use crate::apply::patch_status;
 use crate::backoff::jitter;
+use crate::claims::{Claim, LOOK_AGAIN, claim};
 use crate::context::{Context, form, name_of};
 use crate::events;
+use crate::names::is_paused;
 use status::Outcome;
 
 const KIND: &str = "CrmSink";
@@ -29,7 +32,11 @@ pub async fn reconcile(sink: Arc<CrmSink>, context: Arc<Context>) -> Result<Acti
     let action = if sink.metadata.deletion_timestamp.is_some() {
         Action::await_change()
     } else {
-        check(&sink, &context).await
+        match claim(&name_of(sink.as_ref()).0, &context).await {
+            Ok(Claim::Theirs) => Action::requeue(LOOK_AGAIN),
+            // Without the claim, nothing that it is for is made either; its receivers say why.
+            Ok(Claim::Ours) | Err(_) => check(&sink, &context).await,
+        }
     };
     context.metrics.ended(KIND, begun);
     Ok(action)
@@ -40,20 +47,18 @@ async fn check(sink: &Arc<CrmSink>, context: &Context) -> Action {
     let key = format!("{KIND} {namespace}/{name}");
     let facts = dereference::dereference(sink, context).await;
     let outcome = match &facts {
+        Ok(_) if is_paused(sink.as_ref()) => Outcome::Paused,
         Ok(facts) => match validate::validate(sink, facts, &context.settings.rules) {
             Ok(()) => Outcome::Valid,
             Err(mistakes) => Outcome::Mistakes(mistakes),
         },
-        Err(error) => Outcome::Failed(
-            reason_of(error),
-            format!("the API server is not reachable: {error}"),
-        ),
+        Err(error) => Outcome::Failed(reason_of(error), words(error)),
     };
     accept(sink, &outcome, context);
     let facts = facts.unwrap_or_default();
     if let Err(error) = write_status(sink, &outcome, &facts, context).await {
         context.metrics.failed(KIND, reason_of(&error).as_str());
-        tracing::warn!(object = key, %error, "failed to write the status");
+        tracing::warn!(object = key, error = words(&error), "failed to write the status");
         return Action::requeue(context.backoff.failed(&key));
     }
     match outcome {
@@ -61,7 +66,7 @@ async fn check(sink: &Arc<CrmSink>, context: &Context) -> Action {
             context.metrics.failed(KIND, reason.as_str());
             Action::requeue(context.backoff.failed(&key))
         }
-        Outcome::Valid | Outcome::Mistakes(_) => {
+        Outcome::Valid | Outcome::Mistakes(_) | Outcome::Paused => {
             context.backoff.succeeded(&key);
             Action::requeue(jitter(RESYNC_INTERVAL))
         }

@@ -8,7 +8,7 @@ use leadgate_crds::report::{Check, PreflightReport};
 use leadgate_crds::{CrmSink, CrmSinkStatus};
 
 use super::dereference::Dereferenced;
-use crate::conditions::{ConditionState, conditions, find};
+use crate::conditions::{ConditionState, conditions, find, paused};
 use crate::reasons::Reason;
 use crate::stats::newest;
 use crate::validation::ValidationError;
@@ -22,6 +22,8 @@ pub enum Outcome {
     Mistakes(Vec<ValidationError>),
     /// It could not be checked: reason and message.
     Failed(Reason, String),
+    /// A person has paused its reconciliation with an annotation: nothing was looked at or changed.
+    Paused,
 }
 
 /// The status; `previous` gives what stays.
@@ -32,7 +34,10 @@ pub fn status(
     facts: &Dereferenced,
     now: Timestamp,
 ) -> CrmSinkStatus {
-    let generation = sink.metadata.generation.unwrap_or_default();
+    let generation = match outcome {
+        Outcome::Paused => previous.observed_generation,
+        _ => sink.metadata.generation.unwrap_or_default(),
+    };
     let mut status = CrmSinkStatus {
         observed_generation: generation,
         kind: sink.spec.crm().map(|crm| crm.name().to_owned()),
@@ -168,7 +173,7 @@ fn states(
                 .map_or(Reason::CrmUnclear, |mistake| mistake.reason);
             ConditionState::no(reason, messages.join("; "))
         }
-        Outcome::Failed(..) => find(previous, "Accepted").map_or_else(
+        Outcome::Failed(..) | Outcome::Paused => find(previous, "Accepted").map_or_else(
             || ConditionState::unknown(Reason::NotCheckedYet, "not checked yet"),
             ConditionState::of,
         ),
@@ -195,6 +200,7 @@ fn states(
     };
     let reconciling = match outcome {
         Outcome::Failed(reason, message) => ConditionState::yes(*reason, message.clone()),
+        Outcome::Paused => paused(),
         _ => ConditionState::no(Reason::Done, "it was checked"),
     };
     vec![

@@ -13,12 +13,18 @@ use serde_json::json;
 use super::build::{self, Built};
 use super::dereference::Dereferenced;
 use super::projection::{Earlier, Forms, Projected, SHARDS, project};
+use super::queue_url::{self, Password};
 use super::replicas::hand_over;
+use super::upgrade::Waits;
 use super::validate::{Plan, RedisPlan};
-use crate::apply::{ApplyError, Ownership, create_secret, ensure, random_key, remove, secret};
+use crate::api_error::{ApplyError, failed, words};
+use crate::apply::{create_secret, ensure, fill_secret, random_key, remove, secret};
 use crate::context::{Context, name_of};
+use crate::events;
 use crate::kinds::Kind;
 use crate::names::{self, CONFIG};
+use crate::ownership::Ownership;
+use crate::reasons::Reason;
 use crate::stores::{StoreKey, Stores};
 use crate::workloads::Name;
 
@@ -34,16 +40,22 @@ fn ownership<'a>(receiver: &'a LeadReceiver, name: &'a str) -> Ownership<'a> {
 }
 
 /// Makes everything that the plan asks for, and removes what it no longer asks for.
-pub async fn apply(plan: &Plan, context: &Context) -> Result<(), ApplyError> {
+///
+/// While an upgrade `waits`, what has the old image stays as it is.
+pub async fn apply(plan: &Plan, waits: Option<&Waits>, context: &Context) -> Result<(), ApplyError> {
     let receiver = plan.receiver.as_ref();
     let (namespace, name) = name_of(receiver);
     let belongs = ownership(receiver, &name);
     if let Some(redis) = &plan.redis {
-        apply_redis(&namespace, redis, context).await?;
+        let stays = waits.is_some_and(|waits| *waits != Waits::Redis);
+        apply_redis(&namespace, redis, stays, context).await?;
     }
     admin_token(receiver, context, belongs).await?;
     let Built { objects, absent } = build::build(plan, &context.settings);
     for object in &objects {
+        if object.kind == Kind::Deployment && waits.is_some() {
+            continue;
+        }
         if object.kind == Kind::Deployment {
             hand_over(context, &namespace, object).await?;
         }
@@ -127,7 +139,12 @@ pub async fn tell_pods(receiver: &LeadReceiver, context: &Context) {
             Ok(_) => context.metrics.wrote("Pod", "patch"),
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => {
-                tracing::warn!(namespace, pod = pod.name, %error, "failed to annotate a pod; it finds its configuration later");
+                tracing::warn!(
+                    namespace,
+                    pod = pod.name,
+                    error = words(&error),
+                    "failed to annotate a pod; it finds its configuration later"
+                );
             }
         }
     }
@@ -150,7 +167,7 @@ pub async fn recover(receiver: &LeadReceiver, context: &Context) -> Result<(), A
         let found = api
             .get_opt(&map)
             .await
-            .map_err(|error| crate::apply::failed(Kind::ConfigMap, &map, error))?;
+            .map_err(|error| crate::api_error::failed(Kind::ConfigMap, &map, error))?;
         earlier.read(
             found
                 .iter()
@@ -180,31 +197,70 @@ pub async fn recover(receiver: &LeadReceiver, context: &Context) -> Result<(), A
 }
 
 /// One receiver at a time: all of a namespace want the same objects.
-async fn apply_redis(namespace: &str, plan: &RedisPlan, context: &Context) -> Result<(), ApplyError> {
+async fn apply_redis(
+    namespace: &str,
+    plan: &RedisPlan,
+    stays: bool,
+    context: &Context,
+) -> Result<(), ApplyError> {
     let lock = context.redis_lock(namespace);
     let _held = lock.lock().await;
-    let password = random_key();
-    let values = [
-        ("redis.conf".to_owned(), format!("requirepass {password}\n")),
-        ("password".to_owned(), password),
-    ];
-    let metadata = ObjectMeta {
-        name: Some(names::REDIS.to_owned()),
-        namespace: Some(namespace.to_owned()),
-        labels: Some(names::redis_labels()),
-        ..ObjectMeta::default()
-    };
-    create_secret(
-        context,
-        namespace,
-        secret(metadata, values),
-        Some(Ownership::Shared),
-    )
-    .await?;
     for object in build::redis::redis(namespace, plan, &context.settings) {
+        if stays && object.kind == Kind::StatefulSet {
+            continue;
+        }
         ensure(context, namespace, &object, Ownership::Shared).await?;
     }
     Ok(())
+}
+
+/// Keeps the Secret of the managed Redis, if the pods use it, whatever becomes of it. Says whether it was written.
+pub async fn keep_password(
+    receiver: &Arc<LeadReceiver>,
+    facts: &Dereferenced,
+    context: &Context,
+) -> Result<bool, ApplyError> {
+    if receiver.metadata.deletion_timestamp.is_some() || !facts.used.contains(&StoreKey::Managed) {
+        return Ok(false);
+    }
+    let (namespace, _) = name_of(receiver.as_ref());
+    let (password, remade) = match &facts.secret_of_redis {
+        Password::Kept(_) => return Ok(false),
+        Password::Follow(password) => (password.clone(), None),
+        Password::Restore(password) => (
+            password.clone(),
+            Some("was deleted or emptied and is restored with the same password"),
+        ),
+        // A Redis that runs was made with a password that nobody knows any more.
+        Password::New => (
+            random_key(),
+            facts.redis.as_ref().map(|_| {
+                "was lost and is made again with another password; the managed Redis restarts with it, and senders get 503 \
+                 until then"
+            }),
+        ),
+    };
+    let lock = context.redis_lock(&namespace);
+    let _held = lock.lock().await;
+    let values = [
+        (queue_url::CONFIG.to_owned(), queue_url::configuration(&password)),
+        (queue_url::PASSWORD.to_owned(), password),
+    ];
+    let metadata = ObjectMeta {
+        name: Some(names::REDIS.to_owned()),
+        namespace: Some(namespace.clone()),
+        labels: Some(names::redis_labels()),
+        ..ObjectMeta::default()
+    };
+    let made = secret(metadata, values);
+    if !create_secret(context, &namespace, made.clone(), Some(Ownership::Shared)).await? {
+        fill_secret(context, &namespace, &made).await?;
+    }
+    if let Some(what) = remade {
+        let note = format!("Secret {} {what}", names::REDIS);
+        events::tell(context, receiver.as_ref(), Reason::SecretRemade, note).await;
+    }
+    Ok(true)
 }
 
 /// Removes the managed Redis of a namespace in which no receiver but perhaps `leaving` uses it any more. Its volume stays.
@@ -273,6 +329,34 @@ async fn admin_token(
         ..ObjectMeta::default()
     };
     let made = secret(metadata, [("token".to_owned(), random_key())]);
-    create_secret(context, &namespace, made, Some(belongs)).await?;
+    let existed = context
+        .of_receivers
+        .with(&(namespace.clone(), name.clone()), |state| {
+            state.figures.is_some()
+        });
+    let mut new = create_secret(context, &namespace, made.clone(), Some(belongs)).await?;
+    if !new {
+        let object = names::admin(&name);
+        let found = context
+            .secrets
+            .find(&context.client, &namespace, [object.clone()].into());
+        let found = found
+            .await
+            .map_err(|error| failed(Kind::Secret, &object, error))?;
+        let found = found.into_values().flatten().next();
+        if found.is_some_and(|found| !found.keys.contains_key("token")) {
+            fill_secret(context, &namespace, &made).await?;
+            new = true;
+        }
+    }
+    if new && existed {
+        // The pods read it again; until they have, they refuse the new one.
+        tell_pods(receiver, context).await;
+        let note = format!(
+            "Secret {} was deleted or emptied and is made again with another token",
+            names::admin(&name)
+        );
+        events::tell(context, receiver, Reason::SecretRemade, note).await;
+    }
     Ok(())
 }

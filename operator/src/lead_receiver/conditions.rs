@@ -4,7 +4,7 @@ use leadgate_crds::common::Condition;
 
 use super::Outcome;
 use super::observe::Observed;
-use crate::conditions::{ConditionState, find};
+use crate::conditions::{ConditionState, find, paused};
 use crate::reasons::Reason;
 use crate::stores::StoreKey;
 use crate::validation::ValidationError;
@@ -47,7 +47,7 @@ fn accepted(outcome: &Outcome, before: Option<ConditionState>) -> ConditionState
     let valid = || ConditionState::yes(Reason::Valid, "the specification is valid");
     match outcome {
         Outcome::Applied { errors, .. } | Outcome::Mistakes(errors) => mistakes(errors).unwrap_or_else(valid),
-        Outcome::Failed(..) => {
+        Outcome::Failed(..) | Outcome::Paused => {
             before.unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "not checked yet"))
         }
         Outcome::InUse(_) => before.unwrap_or_else(valid),
@@ -60,9 +60,20 @@ fn queue(outcome: &Outcome, observed: &Observed, store: &StoreKey) -> ConditionS
         Outcome::Applied { note, .. } => note.clone(),
         _ => None,
     };
-    if let Some(figures) = &observed.figures
-        && observed.unreachable.is_none()
-    {
+    if let Some(why) = observed.unreachable.as_ref().filter(|_| observed.stale) {
+        return match &observed.figures {
+            Some(_) => ConditionState::unknown(
+                Reason::StatusStale,
+                format!("the receivers have not reported for more than a minute: {why}"),
+            ),
+            None => ConditionState::unknown(
+                Reason::ReceiversSilent,
+                format!("the receivers are not reachable: {why}"),
+            ),
+        };
+    }
+    let asked = observed.pods.iter().any(|pod| pod.ready);
+    if let Some(figures) = observed.figures.as_ref().filter(|_| asked) {
         return match (figures.queue_ready, figures.queue_problems.is_empty()) {
             (true, true) if figures.queue_used.is_some_and(|percent| percent >= NEARLY_FULL) => {
                 ConditionState::yes(
@@ -84,13 +95,7 @@ fn queue(outcome: &Outcome, observed: &Observed, store: &StoreKey) -> ConditionS
         };
     }
     if !managed {
-        return match &observed.unreachable {
-            Some(why) => ConditionState::unknown(
-                Reason::ReceiversSilent,
-                format!("the receivers are not reachable: {why}"),
-            ),
-            None => ConditionState::unknown(Reason::NotCheckedYet, "no receiver is ready to check the queue"),
-        };
+        return ConditionState::unknown(Reason::NotCheckedYet, "no receiver is ready to check the queue");
     }
     let trouble = observed.redis_pods.iter().find_map(|pod| pod.trouble.clone());
     match (&observed.redis, trouble) {
@@ -100,6 +105,13 @@ fn queue(outcome: &Outcome, observed: &Observed, store: &StoreKey) -> ConditionS
         (_, Some((reason, message))) => ConditionState::no(
             &reason,
             format!("the pod of the managed Redis does not start: {message}"),
+        ),
+        (Some(_), None) if observed.redis_refused.is_some() => ConditionState::no(
+            Reason::PodsRefused,
+            format!(
+                "the pod of the managed Redis cannot be created: {}",
+                observed.redis_refused.as_deref().unwrap_or_default()
+            ),
         ),
         (Some(_), None) => ConditionState::no(Reason::Starting, "the managed Redis is starting"),
         (None, None) => ConditionState::no(Reason::NotCreatedYet, "the managed Redis is not created yet"),
@@ -118,9 +130,19 @@ fn available(observed: &Observed) -> ConditionState {
         return ConditionState::no(Reason::NotCreatedYet, "the receivers are not created yet");
     };
     if rollout.wanted == 0 {
-        return ConditionState::yes(Reason::ScaledToZero, "scaled to zero (spec.replicas is 0)");
+        return ConditionState::no(
+            Reason::ScaledToZero,
+            "no pod takes leads: scaled to zero (spec.replicas is 0)",
+        );
     }
-    let trouble = trouble(&observed.pods);
+    let refused = rollout
+        .refused
+        .as_ref()
+        .filter(|_| rollout.replicas < rollout.wanted);
+    let trouble = trouble(&observed.pods).or_else(|| {
+        let why = refused?;
+        Some((Reason::PodsRefused.as_str().to_owned(), why.clone()))
+    });
     if rollout.ready > 0 {
         let text = format!("{} of {} pods are ready", rollout.ready, rollout.wanted);
         return match trouble {
@@ -128,7 +150,13 @@ fn available(observed: &Observed) -> ConditionState {
                 Reason::PodsReady,
                 format!("{text}; another pod does not start: {message}"),
             ),
-            _ => ConditionState::yes(Reason::PodsReady, text),
+            _ => match &observed.not_scaling {
+                Some(why) => ConditionState::yes(
+                    Reason::NotScaling,
+                    format!("{text}, but the HorizontalPodAutoscaler does not scale: {why}"),
+                ),
+                None => ConditionState::yes(Reason::PodsReady, text),
+            },
         };
     }
     match trouble {
@@ -200,12 +228,22 @@ fn reconciling(
     match outcome {
         Outcome::Failed(reason, message) => return ConditionState::yes(*reason, message.clone()),
         Outcome::InUse(message) => return ConditionState::yes(Reason::Draining, message.clone()),
+        Outcome::Paused => return paused(),
         _ => {}
+    }
+    if let Outcome::Applied {
+        waits: Some(waits), ..
+    } = outcome
+    {
+        return ConditionState::yes(Reason::UpgradeWaits, waits.message());
     }
     let rolled_out = observed
         .rollout
         .as_ref()
         .is_some_and(|rollout| rollout.complete || rollout.wanted == 0);
+    if ready.reason == Reason::ScaledToZero.as_str() {
+        return ConditionState::no(Reason::ScaledToZero, ready.message.clone());
+    }
     if !rolled_out {
         return ConditionState::yes(Reason::RollingOut, "the receivers are being updated");
     }

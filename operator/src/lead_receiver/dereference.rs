@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::ByteString;
 use kube::ResourceExt as _;
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 
 use super::projection::{Forms, SinkForm, WebhookForm, secrets_of};
+use super::queue_url::{self, Password};
 use crate::context::{Context, form, name_of};
-use crate::secrets::Found;
+use crate::names;
+use crate::secrets::{Found, Seen};
 use crate::stats::{ReceiverStats, WebhookStats};
 use crate::stores::{Feed, StoreKey, Stores};
 use crate::workloads::{RedisState, Rollout};
@@ -28,6 +31,14 @@ pub struct Dereferenced {
     pub webhooks: Vec<Arc<LeadWebhook>>,
     /// The Secrets that it names itself.
     pub secrets: Found,
+    /// The Secret that the pods read: with the URL of the queue, as it was given to them.
+    pub projected: Option<Arc<Seen>>,
+    /// The password of the managed Redis.
+    pub secret_of_redis: Password,
+    /// Changes with it.
+    pub password: String,
+    /// The queues that its pods use.
+    pub used: BTreeSet<StoreKey>,
     /// The managed Redis, if there is one.
     pub redis: Option<RedisState>,
     /// Its Deployment, if there is one.
@@ -43,6 +54,17 @@ pub struct Dereferenced {
 }
 
 impl Dereferenced {
+    /// The files with the URLs of the queues that the pods use.
+    pub fn queue(&self, receiver: &LeadReceiver) -> BTreeMap<String, ByteString> {
+        queue_url::files(
+            &self.used,
+            self.secret_of_redis.known(),
+            &self.secrets,
+            self.projected.as_deref(),
+            names::loss_allowed(receiver),
+        )
+    }
+
     /// Whether another receiver uses a queue, whose pods deliver what this one leaves there.
     pub fn others_use(&self, store: &StoreKey, receiver: &str) -> bool {
         let mut others = self.receivers.iter().map(|other| other.name_any());
@@ -73,13 +95,19 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         .collect();
     let all = context.webhooks_of(&namespace, |_| true);
     let contested = contested(&all, &receivers, &stores, context);
-    let rollout = context
-        .workloads
-        .rollout(&namespace, &crate::names::receiver(&name));
+    let rollout = context.workloads.rollout(&namespace, &names::receiver(&name));
     let wanted = stores.key(&name);
     let pods = context.workloads.pods(&namespace, &name);
     let used = rollout.iter().filter_map(|rollout| rollout.store.clone());
-    let mut used = used.chain(pods.into_iter().filter_map(|pod| pod.store));
+    let used: Vec<StoreKey> = used.chain(pods.into_iter().filter_map(|pod| pod.store)).collect();
+    let own = [names::REDIS.to_owned(), names::secrets(&name)];
+    let mut own = context
+        .secrets
+        .find(&context.client, &namespace, own.into())
+        .await?;
+    let projected = own.remove(&names::secrets(&name)).flatten();
+    let of_redis = own.remove(names::REDIS).flatten();
+    let secret_of_redis = queue_url::password(of_redis.as_deref(), projected.as_deref());
     let webhooks: Vec<_> = all
         .into_iter()
         .filter(|webhook| serves(&name, webhook, context))
@@ -90,7 +118,14 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         })
     });
     Ok(Dereferenced {
-        leaving: used.find(|store| *store != wanted),
+        leaving: used.iter().find(|store| **store != wanted).cloned(),
+        password: secret_of_redis
+            .known()
+            .map(|password| queue_url::digest(password.as_bytes()))
+            .unwrap_or_default(),
+        secret_of_redis,
+        projected,
+        used: used.into_iter().chain([wanted]).collect(),
         refuses,
         webhooks,
         rollout,
@@ -239,6 +274,7 @@ pub async fn forms(receiver: &LeadReceiver, facts: &Dereferenced, context: &Cont
         receiver: name,
         namespace: namespace.clone(),
         secrets: context.secrets.find(&context.client, &namespace, names).await?,
+        queue: facts.queue(receiver),
         receivers: facts.receivers.clone(),
         webhooks,
         sinks,

@@ -13,9 +13,12 @@ pub mod conditions;
 pub mod dereference;
 pub mod observe;
 pub mod projection;
+pub mod queue_url;
 pub mod replicas;
 pub mod status;
+mod upgrade;
 pub mod validate;
+mod volume;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -26,13 +29,15 @@ use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use leadgate_crds::{LeadReceiver, LeadReceiverStatus};
 
-use crate::apply::{ApplyError, patch_status, reason_of, set_finalizer};
+use crate::api_error::{ApplyError, reason_of, words};
+use crate::apply::{patch_status, set_finalizer};
 use crate::backoff::jitter;
+use crate::claims::{Claim, LOOK_AGAIN, claim};
 use crate::context::{Context, name_of};
 use crate::events;
 use crate::implied::is_implied;
 use crate::index::version;
-use crate::names::{self, ALLOW_LOSS, FINALIZER};
+use crate::names::{self, ALLOW_LOSS, FINALIZER, is_paused};
 use crate::reasons::Reason;
 use crate::stats::WebhookStats;
 use crate::stores::StoreKey;
@@ -40,10 +45,13 @@ use crate::validation::ValidationError;
 use dereference::{Dereferenced, Wanted};
 use observe::Observed;
 use status::Served;
+pub use upgrade::{Upgrades, Waits};
 
 const KIND: &str = "LeadReceiver";
 /// A receiver without pods to ask is looked at again so rarely: changes wake it.
 const RESYNC_INTERVAL: Duration = Duration::from_mins(10);
+/// A receiver that waits for its turn to be upgraded is looked at again so often.
+const UPGRADE_INTERVAL: Duration = Duration::from_secs(5);
 /// A receiver that is still in use is looked at again so often.
 const RELEASE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -54,6 +62,7 @@ pub enum Outcome {
     Applied {
         errors: Vec<ValidationError>,
         note: Option<String>,
+        waits: Option<Waits>,
     },
     /// Nothing could be made before a person changes something.
     Mistakes(Vec<ValidationError>),
@@ -61,35 +70,78 @@ pub enum Outcome {
     Failed(Reason, String),
     /// It is being deleted, and why it is still there.
     InUse(String),
+    /// A person has paused its reconciliation with an annotation: nothing was looked at or changed.
+    Paused,
 }
 
 /// Makes a receiver as it is to be, and writes what became of it. It cannot fail: failures are written, too.
 pub async fn reconcile(receiver: Arc<LeadReceiver>, context: Arc<Context>) -> Result<Action, Infallible> {
     context.synced().await;
     let begun = context.metrics.begun(KIND);
-    let facts = dereference::dereference(&receiver, &context).await;
-    let action = match facts {
+    let action = match claim(&name_of(receiver.as_ref()).0, &context).await {
+        Ok(Claim::Theirs) => Action::requeue(LOOK_AGAIN),
+        Ok(Claim::Ours) => reconcile_ours(&receiver, &context).await,
         Err(error) => {
-            let outcome = unreachable(&error);
-            report(&receiver, &outcome, &Dereferenced::default(), None, &context).await
-        }
-        Ok(facts) if receiver.metadata.deletion_timestamp.is_some() => {
-            delete(&receiver, &facts, &context).await
-        }
-        Ok(facts) => {
-            let (outcome, store) = make(&receiver, &facts, &context).await;
-            report(&receiver, &outcome, &facts, store, &context).await
+            let facts = Dereferenced::default();
+            report(&receiver, &refused(&error), &facts, None, &context).await
         }
     };
     context.metrics.ended(KIND, begun);
     Ok(action)
 }
 
+async fn reconcile_ours(receiver: &Arc<LeadReceiver>, context: &Context) -> Action {
+    let read = async || {
+        let facts = dereference::dereference(receiver, context).await?;
+        // The pods are to be given the password as soon as there is one.
+        if is_paused(receiver.as_ref()) || !apply::keep_password(receiver, &facts, context).await? {
+            return Ok(facts);
+        }
+        dereference::dereference(receiver, context)
+            .await
+            .map_err(Error::from)
+    };
+    match read().await {
+        Err(Error::Refused(error)) => {
+            let facts = Dereferenced::default();
+            report(receiver, &refused(&error), &facts, None, context).await
+        }
+        Err(Error::Api(error)) => {
+            let outcome = unreachable(&error);
+            report(receiver, &outcome, &Dereferenced::default(), None, context).await
+        }
+        Ok(facts) if is_paused(receiver.as_ref()) => {
+            report(receiver, &Outcome::Paused, &facts, None, context).await
+        }
+        Ok(facts) if receiver.metadata.deletion_timestamp.is_some() => {
+            delete(receiver, &facts, context).await
+        }
+        Ok(facts) => {
+            let (outcome, store) = make(receiver, &facts, context).await;
+            report(receiver, &outcome, &facts, store, context).await
+        }
+    }
+}
+
+enum Error {
+    Api(kube::Error),
+    Refused(ApplyError),
+}
+
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<ApplyError> for Error {
+    fn from(error: ApplyError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 fn unreachable(error: &kube::Error) -> Outcome {
-    Outcome::Failed(
-        reason_of(error),
-        format!("the API server is not reachable: {error}"),
-    )
+    Outcome::Failed(reason_of(error), words(error))
 }
 
 fn refused(error: &ApplyError) -> Outcome {
@@ -120,11 +172,19 @@ async fn make(
     let Some(plan) = validated.plan else {
         return (Outcome::Mistakes(validated.errors), None);
     };
-    let outcome = match apply::apply(&plan, context).await {
-        Ok(()) => Outcome::Applied {
-            errors: validated.errors,
-            note: plan.note.clone(),
-        },
+    let waits = upgrade::waits_for(&plan, facts, context);
+    let outcome = match apply::apply(&plan, waits.as_ref(), context).await {
+        Ok(()) => {
+            let note = match &plan.redis {
+                Some(redis) => volume::grow(&name_of(receiver.as_ref()), redis, context).await,
+                None => None,
+            };
+            Outcome::Applied {
+                errors: validated.errors,
+                note,
+                waits,
+            }
+        }
         Err(error) => refused(&error),
     };
     if plan.redis.is_none()
@@ -143,8 +203,10 @@ async fn configure(
 ) -> Result<(), Outcome> {
     let name = name_of(receiver.as_ref());
     let refuse = facts.refuse(&name.1);
+    let queue = facts.queue(receiver);
     let (dirty, known) = context.of_receivers.with(&name, |state| {
-        let other = std::mem::replace(&mut state.refuses, refuse) != refuse;
+        let other = std::mem::replace(&mut state.refuses, refuse) != refuse || state.queue != queue;
+        state.queue = queue;
         (
             std::mem::take(&mut state.dirty) || other,
             state.projected.is_some(),
@@ -200,7 +262,7 @@ async fn report(
     let store = store.unwrap_or_else(|| facts.stores.key(&name.1));
     if let Err(error) = write_status(receiver, outcome, &observed, &store, context).await {
         context.metrics.failed(KIND, reason_of(&error).as_str());
-        tracing::warn!(object = key, %error, "failed to write the status");
+        tracing::warn!(object = key, error = words(&error), "failed to write the status");
         return Action::requeue(context.backoff.failed(&key));
     }
     match outcome {
@@ -221,15 +283,18 @@ async fn report(
                 context.metrics.failed(KIND, error.reason.as_str());
             }
         }
-        Outcome::InUse(_) => {}
+        Outcome::InUse(_) | Outcome::Paused => {}
     }
     context.backoff.succeeded(&key);
     if is_implied(receiver) {
         // What it was still needed for may be over.
         context.refresh_receivers(&name.0);
     }
-    if context.of_receivers.with(&name, |state| state.dirty) {
+    if *outcome != Outcome::Paused && context.of_receivers.with(&name, |state| state.dirty) {
         return Action::requeue(Duration::from_secs(1));
+    }
+    if let Outcome::Applied { waits: Some(_), .. } = outcome {
+        return Action::requeue(UPGRADE_INTERVAL);
     }
     let asked = observed.pods.iter().any(|pod| pod.ready);
     // Nothing to ask: a change wakes it, and this catches what no watch tells.
@@ -249,7 +314,9 @@ async fn delete(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, context: &Co
             context.of_receivers.forget(&name);
             return Action::await_change();
         }
-        if let Some(why) = in_use(receiver, facts) {
+        if let Some(why) = in_use(receiver, facts)
+            && !(observe::without_pods(&name, context) && context.is_terminating(&name.0).await)
+        {
             // It works on until then.
             let (outcome, store) = make(receiver, facts, context).await;
             let outcome = match outcome {

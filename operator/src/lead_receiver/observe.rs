@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::Api;
+use kube::api::ListParams;
 use leadgate_crds::LeadReceiver;
 use leadgate_crds::counts::ProcessCounts;
 use leadgate_crds::report::Report;
 
 use super::apply::tell_pods;
+use crate::api_error::words;
 use crate::context::{Context, form, name_of};
 use crate::lead_webhook::programmed;
 use crate::names;
@@ -26,6 +28,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(15);
 const FIRST_POLL_DELAY: Duration = Duration::from_millis(500);
 /// Between two times while a webhook drains.
 const DRAIN_POLL_INTERVAL: Duration = Duration::from_secs(3);
+/// What pods said longer ago is not believed, if they do not answer now.
+const STALE_AFTER: Duration = Duration::from_mins(1);
 /// How many pods are asked at once.
 const AT_ONCE: usize = 8;
 
@@ -43,6 +47,12 @@ pub struct Observed {
     pub figures: Option<ReceiverStats>,
     /// Why they could not be asked this time.
     pub unreachable: Option<String>,
+    /// Whether what they said is too old to be believed.
+    pub stale: bool,
+    /// Why the autoscaler does not scale.
+    pub not_scaling: Option<String>,
+    /// Why the pod of the managed Redis cannot be made.
+    pub redis_refused: Option<String>,
 }
 
 /// What is seen of a receiver's parts.
@@ -66,16 +76,58 @@ pub(super) async fn observe(receiver: &Arc<LeadReceiver>, context: &Context) -> 
     if due && !ready.is_empty() {
         ask(receiver, context, &ready).await;
     }
-    let (figures, unreachable) = context
-        .of_receivers
-        .with(&name, |state| (state.figures.clone(), state.unreachable.clone()));
+    let (figures, unreachable, heard) = context.of_receivers.with(&name, |state| {
+        (state.figures.clone(), state.unreachable.clone(), state.heard)
+    });
+    let redis = context.workloads.redis(&name.0);
+    let redis_pods = context.workloads.pods(&name.0, names::REDIS);
+    let object = names::receiver(&name.1);
+    let without_pod = redis.as_ref().is_some_and(|redis| !redis.ready) && redis_pods.is_empty();
     Observed {
-        rollout: context.workloads.rollout(&name.0, &names::receiver(&name.1)),
-        redis: context.workloads.redis(&name.0),
-        redis_pods: context.workloads.pods(&name.0, names::REDIS),
+        rollout: context.workloads.rollout(&name.0, &object),
+        not_scaling: context.workloads.autoscaler_trouble(&name.0, &object),
+        stale: unreachable.is_some() && heard.is_none_or(|heard| heard.elapsed() > STALE_AFTER),
+        redis_refused: match without_pod {
+            true => refusal(&name.0, context).await,
+            false => None,
+        },
+        redis,
+        redis_pods,
         figures,
         unreachable: unreachable.filter(|_| !ready.is_empty()),
         pods,
+    }
+}
+
+/// Whether no pod of a receiver is ready.
+pub(super) fn without_pods(name: &Name, context: &Context) -> bool {
+    let pods = context.workloads.pods(&name.0, &name.1);
+    !pods.iter().any(|pod| pod.ready)
+}
+
+/// Why the pod of the managed Redis cannot be made. A StatefulSet says so in Events only.
+async fn refusal(namespace: &str, context: &Context) -> Option<String> {
+    let api: Api<Event> = Api::namespaced(context.client.clone(), namespace);
+    let fields = format!(
+        "involvedObject.kind=StatefulSet,involvedObject.name={},reason=FailedCreate",
+        names::REDIS
+    );
+    match api.list(&ListParams::default().fields(&fields)).await {
+        Ok(events) => {
+            let newest = events
+                .items
+                .into_iter()
+                .max_by_key(|event| event.last_timestamp.clone());
+            newest?.message
+        }
+        Err(error) => {
+            tracing::debug!(
+                namespace,
+                error = words(&error),
+                "failed to read the Events of the managed Redis"
+            );
+            None
+        }
     }
 }
 
@@ -150,6 +202,7 @@ async fn ask(receiver: &Arc<LeadReceiver>, context: &Context, pods: &[&PodState]
             return BTreeSet::new();
         };
         state.unreachable = None;
+        state.heard = Some(Instant::now());
         let changed = changed_sinks(state.figures.as_ref(), &figures);
         // Which sinks are to be projected, and which queue of several is delivered first, follows from what waits.
         state.dirty |= waiting(state.figures.as_ref()) != waiting(Some(&figures));
@@ -249,7 +302,7 @@ pub fn process_counts(webhook: &Name, context: &Context) -> Option<ProcessCounts
 async fn token(context: &Context, namespace: &str, receiver: &str) -> Result<String, String> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     let name = names::admin(receiver);
-    let secret = api.get_opt(&name).await.map_err(|error| error.to_string())?;
+    let secret = api.get_opt(&name).await.map_err(|error| words(&error))?;
     let value = secret.and_then(|secret| secret.data?.remove("token"));
     value
         .and_then(|value| String::from_utf8(value.0).ok())

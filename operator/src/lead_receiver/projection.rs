@@ -51,6 +51,8 @@ pub struct Forms {
     pub receivers: Vec<Arc<LeadReceiver>>,
     /// The Secrets that the webhooks and sinks name.
     pub secrets: Found,
+    /// The files with the URLs of the queues.
+    pub queue: BTreeMap<String, ByteString>,
 }
 
 /// The contents of the ConfigMaps and of the Secret.
@@ -193,6 +195,7 @@ fn fill(entries: Vec<Entry>, forms: &Forms) -> Projection {
                 ByteString(manifest.to_string().into_bytes()),
             )
         })
+        .chain(forms.queue.clone())
         .collect();
     projection
 }

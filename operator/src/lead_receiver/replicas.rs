@@ -7,7 +7,8 @@ use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::Status;
 use serde_json::{Value, json};
 
-use crate::apply::{ApplyError, dynamic, failed, is_settled};
+use crate::api_error::{ApplyError, failed};
+use crate::apply::{dynamic, is_settled};
 use crate::context::Context;
 use crate::kinds::Desired;
 use crate::names::MANAGER;

@@ -29,7 +29,10 @@ pub fn status(
     served: Served,
     now: Timestamp,
 ) -> LeadReceiverStatus {
-    let generation = receiver.metadata.generation.unwrap_or_default();
+    let generation = match outcome {
+        Outcome::Paused => previous.observed_generation,
+        _ => receiver.metadata.generation.unwrap_or_default(),
+    };
     let figures = observed.figures.as_ref();
     let named = states(outcome, observed, store, &previous.conditions);
     LeadReceiverStatus {

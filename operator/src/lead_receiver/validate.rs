@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use kube::ResourceExt as _;
 use leadgate_crds::LeadReceiver;
-use leadgate_crds::lead_receiver::Durability;
+use leadgate_crds::lead_receiver::{Durability, PodTemplate};
 use leadgate_crds::quantity;
 
 use super::dereference::Dereferenced;
+use super::queue_url::{self, digest};
 use crate::names::{self, ALLOW_LOSS};
 use crate::reasons::Reason;
 use crate::rules::Rules;
@@ -23,10 +25,18 @@ pub struct RedisPlan {
     pub durability: Durability,
     /// The memory.
     pub memory: String,
-    /// The volume's size: what is wanted, or what the volume has.
+    /// The volume's size as it was made, which stands in the StatefulSet for good.
     pub size: String,
+    /// The size that is wanted now.
+    pub wanted_size: String,
     /// The volume's storage class, decided when it was made.
     pub storage_class: Option<String>,
+    /// Other resources than memory.
+    pub resources: Option<ResourceRequirements>,
+    /// Settings of the pod.
+    pub template: PodTemplate,
+    /// Changes with the password.
+    pub password: String,
 }
 
 /// What to build; nothing in it can be wrong.
@@ -35,10 +45,12 @@ pub struct Plan {
     pub receiver: Arc<LeadReceiver>,
     /// The queue that its pods use.
     pub store: StoreKey,
+    /// Changes with the URL of the proxy, if a Secret holds it.
+    pub proxy: Option<String>,
+    /// Changes with the server of a Redis of the user's own.
+    pub server: Option<String>,
     /// The managed Redis, if the pods use it.
     pub redis: Option<RedisPlan>,
-    /// What a person should know of it although nothing is wrong.
-    pub note: Option<String>,
 }
 
 /// A plan, and what a person has to change. What is wrong with the queue does not keep the pods from running with the
@@ -72,6 +84,11 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
         }
         None => wanted,
     };
+    if queue_url::moved(&store, &facts.secrets, facts.projected.as_deref())
+        && !names::loss_allowed(receiver.as_ref())
+    {
+        errors.push(another_server(&store));
+    }
     let redis = (store == StoreKey::Managed).then(|| {
         let (plan, problems) = redis(facts);
         // Whoever configures the queue is told; the others only use it.
@@ -83,16 +100,31 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
     Validated {
         plan: Some(Plan {
             receiver: Arc::clone(receiver),
-            note: facts
-                .redis
-                .as_ref()
-                .filter(|_| redis.is_some())
-                .and_then(|live| storage_note(&facts.stores.managed.storage.size.0, live)),
+            proxy: proxy(receiver, facts),
+            server: queue_url::server_digest(&store, &facts.secrets),
             store,
             redis,
         }),
         errors,
     }
+}
+
+/// Leads stay where they are.
+fn another_server(store: &StoreKey) -> ValidationError {
+    let message = format!(
+        "spec.queue.redis.urlSecretRef: {} names another server or database than the pods use, which keep theirs: leads in it would \
+         be left behind. To change the server, write its URL into another Secret and name that one here; to give up the leads, \
+         set the annotation {ALLOW_LOSS}: \"true\"",
+        store.shown()
+    );
+    ValidationError::of_spec(Reason::StoreInUse, message)
+}
+
+/// A digest of the proxy's URL: a process reads it once.
+fn proxy(receiver: &LeadReceiver, facts: &Dereferenced) -> Option<String> {
+    let reference = receiver.spec.outbound.proxy.as_ref()?.url_secret_ref.as_ref()?;
+    let secret = facts.secrets.get(&reference.name)?.as_ref()?;
+    Some(digest(secret.keys.get(&reference.key)?.bytes()))
 }
 
 /// Two receivers would configure one queue: the older one does.
@@ -188,6 +220,7 @@ fn redis(facts: &Dereferenced) -> (RedisPlan, Vec<ValidationError>) {
     let live = facts.redis.as_ref();
     let mut problems = Vec::new();
     problems.extend(live.and_then(|live| storage(queue.storage.size.0.as_str(), live)));
+    problems.extend(live.and_then(|live| class(queue.storage.storage_class_name.as_deref(), live)));
     let memory = match live.and_then(|live| memory(queue.memory.0.as_str(), live, facts)) {
         Some((kept, problem)) => {
             problems.push(problem);
@@ -205,8 +238,12 @@ fn redis(facts: &Dereferenced) -> (RedisPlan, Vec<ValidationError>) {
     let plan = RedisPlan {
         durability: queue.durability,
         memory,
+        wanted_size: queue.storage.size.0.clone(),
         size,
         storage_class,
+        resources: queue.resources.clone(),
+        template: queue.pod_template.clone().unwrap_or_default(),
+        password: facts.password.clone(),
     };
     (plan, problems)
 }
@@ -221,14 +258,17 @@ fn storage(wanted: &str, live: &RedisState) -> Option<ValidationError> {
     })
 }
 
-fn storage_note(wanted: &str, live: &RedisState) -> Option<String> {
-    let has = &live.size.as_ref()?.0;
-    (bytes(wanted) > bytes(has)).then(|| {
-        format!(
-            "its volume was made with {has}, not {wanted}: enlarge the PersistentVolumeClaim data-{}-0 by hand",
-            names::REDIS
-        )
-    })
+fn class(wanted: Option<&str>, live: &RedisState) -> Option<ValidationError> {
+    let wanted = wanted.filter(|wanted| live.storage_class.as_deref() != Some(*wanted))?;
+    let has = match &live.storage_class {
+        Some(class) => format!("write {class}"),
+        None => "remove the field".to_owned(),
+    };
+    let message = format!(
+        "spec.queue.storage.storageClassName: the volume exists and cannot change its class to {wanted}; {has}, or move the queue to a \
+         Redis of your own (spec.queue.redis)"
+    );
+    Some(ValidationError::of_spec(Reason::StorageFixed, message))
 }
 
 /// A memory that the leads in the queue would not fit into.
@@ -261,6 +301,6 @@ pub fn max_memory(limit: &str) -> u64 {
 }
 
 /// `1Gi` -> bytes, to compare sizes. What is not understood is small.
-fn bytes(text: &str) -> f64 {
+pub(super) fn bytes(text: &str) -> f64 {
     quantity::parse(text).unwrap_or_default()
 }

@@ -4,7 +4,8 @@ use leadgate_crds::{LeadWebhook, LeadWebhookStatus};
 
 use super::outcome::{Observed, Outcome};
 use super::{programmed, waiting};
-use crate::conditions::{ConditionState, find};
+use crate::conditions::{ConditionState, find, paused as paused_by_person};
+use crate::edges::Edge;
 use crate::reasons::Reason;
 use crate::stats::{WebhookStats, milliseconds};
 use crate::validation::ErrorScope;
@@ -33,18 +34,25 @@ pub fn states(
     let last = |name: &str| before(name).filter(|_| unheard);
     let programmed = is_programmed(webhook, outcome, observed, last("Programmed"));
     let delivering = last("Delivering").unwrap_or_else(|| delivering(webhook, status, outcome, observed));
-    let ready = ready(webhook, outcome, [&accepted, &resolved, &programmed], &delivering);
+    let exposed = exposed(webhook, outcome, observed);
+    let mut needed = vec![&accepted, &resolved, &programmed];
+    needed.extend(&exposed);
+    let ready = ready(webhook, outcome, &needed, &delivering);
     let stalled = stalled(outcome, &accepted, &resolved);
     let reconciling = reconciling(outcome, &ready, &stalled);
-    vec![
+    let mut all = vec![
         ("Accepted", accepted),
         ("ResolvedRefs", resolved),
         ("Programmed", programmed),
+    ];
+    all.extend(exposed.map(|exposed| ("Exposed", exposed)));
+    all.extend([
         ("Delivering", delivering),
         ("Ready", ready),
         ("Reconciling", reconciling),
         ("Stalled", stalled),
-    ]
+    ]);
+    all
 }
 
 fn mistakes(outcome: &Outcome, about: ErrorScope) -> Option<ConditionState> {
@@ -91,7 +99,7 @@ fn accepted(outcome: &Outcome, observed: &Observed, before: Option<ConditionStat
             Reason::InvalidConfiguration,
             format!("the receivers report: {problems}"),
         ),
-        None if matches!(outcome, Outcome::Failed(..)) => {
+        None if matches!(outcome, Outcome::Failed(..) | Outcome::Paused) => {
             before.unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "not checked yet"))
         }
         None => noted(
@@ -107,7 +115,7 @@ fn resolved(outcome: &Outcome, before: Option<ConditionState>) -> ConditionState
         return statement;
     }
     match outcome {
-        Outcome::Failed(..) => {
+        Outcome::Failed(..) | Outcome::Paused => {
             before.unwrap_or_else(|| ConditionState::unknown(Reason::NotCheckedYet, "not checked yet"))
         }
         _ => noted(
@@ -146,10 +154,6 @@ fn is_programmed(
             let message = format!("LeadReceiver {}: {}", receiver.name, state.message);
             return ConditionState::no(&state.reason, message);
         }
-        if state.reason == Reason::ScaledToZero.as_str() {
-            let message = format!("LeadReceiver {}: {}", receiver.name, state.message);
-            return ConditionState::yes(Reason::ScaledToZero, message);
-        }
     }
     if let Some(why) = &observed.unreachable {
         let message = format!(
@@ -178,6 +182,36 @@ fn is_programmed(
             webhook.metadata.generation.unwrap_or_default()
         ),
     )
+}
+
+/// Whether the Ingress or HTTPRoute that the webhook asks for leads senders to it.
+fn exposed(webhook: &LeadWebhook, outcome: &Outcome, observed: &Observed) -> Option<ConditionState> {
+    if webhook.spec.ingress.is_none() && webhook.spec.gateway.is_none() {
+        return None;
+    }
+    if matches!(outcome, Outcome::Mistakes(_)) && observed.edges.is_empty() {
+        let message = "no route is created before the webhook is valid";
+        return Some(ConditionState::unknown(Reason::NotCheckedYet, message));
+    }
+    let mut addresses = Vec::new();
+    for edge in &observed.edges {
+        match edge {
+            Some(Edge::Serves(address)) => addresses.extend(address.clone()),
+            Some(Edge::Untaken(why)) => return Some(ConditionState::no(Reason::NoAddress, why.clone())),
+            Some(Edge::Refused(why)) => return Some(ConditionState::no(Reason::RouteRefused, why.clone())),
+            None => {
+                let message = "the Ingress or HTTPRoute is not created yet";
+                return Some(ConditionState::no(Reason::NotCheckedYet, message));
+            }
+        }
+    }
+    Some(ConditionState::yes(
+        Reason::AtAddress,
+        match addresses.is_empty() {
+            true => "each Gateway has accepted the HTTPRoute".to_owned(),
+            false => format!("the Ingress has the address {}", addresses.join(", ")),
+        },
+    ))
 }
 
 fn delivering(
@@ -300,7 +334,7 @@ fn missed(
 fn ready(
     webhook: &LeadWebhook,
     outcome: &Outcome,
-    needed: [&ConditionState; 3],
+    needed: &[&ConditionState],
     delivering: &ConditionState,
 ) -> ConditionState {
     if let Outcome::Draining(_, message) = outcome {
@@ -350,7 +384,12 @@ fn reconciling(outcome: &Outcome, ready: &ConditionState, stalled: &ConditionSta
     match outcome {
         Outcome::Failed(reason, message) => return ConditionState::yes(*reason, message.clone()),
         Outcome::Draining(_, message) => return ConditionState::yes(Reason::Draining, message.clone()),
+        Outcome::Paused => return paused_by_person(),
         _ => {}
+    }
+    if ready.reason == Reason::ScaledToZero.as_str() {
+        // A person wants it so.
+        return ConditionState::no(Reason::ScaledToZero, ready.message.clone());
     }
     if ready.holds() {
         ConditionState::no(Reason::Done, "All resources are up to date")

@@ -56,8 +56,8 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         .collect();
     let path = crate::names::path(webhook);
     let neighbours = context
-        .webhooks
-        .state_filter(|other: &LeadWebhook| crate::names::path(other) == path)
+        .peers
+        .webhooks(|other: &LeadWebhook| crate::names::path(other) == path)
         .iter()
         .map(|other| endpoints::site(other))
         .collect();

@@ -11,10 +11,12 @@ use std::time::Duration;
 pub struct DrainState {
     /// Whether a person allows the loss of leads.
     pub loss_allowed: bool,
-    /// Whether there are pods that may have taken leads of it.
+    /// Whether there are, or are to be, pods that may take leads of it.
     pub deployed: bool,
     /// Whether any of its pods is ready.
     pub receiving: bool,
+    /// Whether its namespace is being deleted, and with it the pods and the managed queue.
+    pub terminating: bool,
     /// What the receivers say now: pending leads, and whether they refuse new ones. `None`: they cannot be asked.
     pub now: Option<Answer>,
     /// Whether the receivers could be told to refuse new leads. A webhook whose Secret is gone cannot be configured.
@@ -51,7 +53,8 @@ pub enum Decision {
 
 /// Decides.
 pub fn decide(state: &DrainState) -> Decision {
-    if state.loss_allowed {
+    // Of a namespace that goes, everything else goes at the same time: nobody is left to deliver anything.
+    if state.loss_allowed || state.terminating && !state.receiving {
         return Decision::Release;
     }
     let what = match state.now {
@@ -78,8 +81,8 @@ pub fn decide(state: &DrainState) -> Decision {
         Decision::Wait(format!("deletion waits for leads to be delivered: {what}"))
     } else {
         Decision::Blocked(format!(
-            "deletion waits for leads to be delivered, longer than drainTimeout of the LeadReceiver: {what}. Fix the delivery, or \
-             give up these leads with the annotation {}: \"true\"",
+            "deletion waits for leads to be delivered, longer than drainTimeout of the LeadReceiver: {what}. Fix the delivery (a \
+             LeadReceiver with 0 replicas delivers nothing), or give up these leads with the annotation {}: \"true\"",
             crate::names::ALLOW_LOSS
         ))
     }

@@ -9,10 +9,14 @@ use leadgate_crds::LeadWebhook;
 use super::dereference::Dereferenced;
 use super::route::{self, Backend};
 use super::validate::Plan;
-use crate::apply::{ApplyError, Ownership, create_secret, ensure, random_key, remove, secret};
+use crate::api_error::ApplyError;
+use crate::apply::{create_secret, ensure, random_key, remove, secret};
 use crate::context::{Context, name_of};
+use crate::events;
 use crate::kinds::Kind;
 use crate::names::{self, MANAGED_BY, MANAGER};
+use crate::ownership::Ownership;
+use crate::reasons::Reason;
 
 fn ownership<'a>(webhook: &'a LeadWebhook, name: &'a str) -> Ownership<'a> {
     Ownership::To {
@@ -38,12 +42,10 @@ pub async fn expose(plan: &Plan, backend: Option<&Backend>, context: &Context) -
     }
     match route::http_route(webhook, backend) {
         Some(route) => {
-            context
-                .of_webhooks
-                .with(&key, |state| state.route_checked = false);
+            context.routes_wanted.send_replace(true);
             ensure(context, &key.0, &route, belongs).await?;
         }
-        None => forget_route(webhook, context).await?,
+        None => remove(context, &key.0, Kind::HttpRoute, &names::route(&key.1), belongs).await?,
     }
     Ok(())
 }
@@ -56,18 +58,6 @@ pub async fn hide(webhook: &LeadWebhook, context: &Context) -> Result<(), ApplyE
     if webhook.spec.gateway.is_some() {
         remove(context, &key.0, Kind::HttpRoute, &names::route(&key.1), belongs).await?;
     }
-    Ok(())
-}
-
-/// HTTPRoutes are not watched, because most clusters have none: looked for once, and after the webhook asked for one.
-async fn forget_route(webhook: &LeadWebhook, context: &Context) -> Result<(), ApplyError> {
-    let key = name_of(webhook);
-    if context.of_webhooks.with(&key, |state| state.route_checked) {
-        return Ok(());
-    }
-    let belongs = ownership(webhook, &key.1);
-    remove(context, &key.0, Kind::HttpRoute, &names::route(&key.1), belongs).await?;
-    context.of_webhooks.with(&key, |state| state.route_checked = true);
     Ok(())
 }
 
@@ -96,6 +86,15 @@ pub async fn generate_secret(
     if facts.secrets.get(&first.name).is_some_and(Option::is_some) {
         return Ok(false);
     }
+    // Senders know the former key: people have to hear of the new one.
+    let had = webhook.status.iter().flat_map(|status| &status.conditions);
+    let remade = had
+        .into_iter()
+        .any(|said| said.type_ == "Programmed" && said.status == "True")
+        || webhook
+            .status
+            .as_ref()
+            .is_some_and(|status| status.leads.stored.accepted > 0);
     let namespace = webhook.namespace().unwrap_or_default();
     let metadata = ObjectMeta {
         name: Some(first.name.clone()),
@@ -105,8 +104,17 @@ pub async fn generate_secret(
             (names::COMPONENT.to_owned(), "generated-secret".to_owned()),
             (names::USE.to_owned(), "true".to_owned()),
         ])),
+        annotations: remade.then(|| BTreeMap::from([(names::REMADE.to_owned(), "true".to_owned())])),
         ..ObjectMeta::default()
     };
     let made = secret(metadata, [(first.key.clone(), random_key())]);
-    create_secret(context, &namespace, made, None).await
+    let made = create_secret(context, &namespace, made, None).await?;
+    if made && remade {
+        let note = format!(
+            "Secret {} was deleted and is made again with another key: give it to the sender",
+            first.name
+        );
+        events::tell(context, webhook, Reason::SecretRemade, note).await;
+    }
+    Ok(made)
 }

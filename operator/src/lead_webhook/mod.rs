@@ -28,13 +28,16 @@ use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
 use leadgate_crds::{LeadWebhook, LeadWebhookStatus};
 
-use crate::apply::{ApplyError, patch_status, reason_of, set_finalizer};
+use crate::api_error::{ApplyError, reason_of, words};
+use crate::apply::{patch_status, set_finalizer};
 use crate::backoff::jitter;
+use crate::claims::{Claim, LOOK_AGAIN, claim, contested};
 use crate::context::{Context, form, name_of};
 use crate::events;
 use crate::index::version;
 use crate::lead_receiver::dereference::HAND_OVER;
-use crate::names::FINALIZER;
+use crate::names::{FINALIZER, is_paused};
+use crate::reasons::Reason;
 use crate::validation::ValidationError;
 use crate::workloads::Name;
 use outcome::{Observed, Outcome};
@@ -49,11 +52,18 @@ const DRAIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(5);
 pub async fn reconcile(webhook: Arc<LeadWebhook>, context: Arc<Context>) -> Result<Action, Infallible> {
     context.synced().await;
     let begun = context.metrics.begun(KIND);
-    let action = if webhook.metadata.deletion_timestamp.is_some() {
-        delete(&webhook, &context).await
-    } else {
-        let outcome = make(&webhook, &context).await;
-        report(&webhook, &outcome, &context).await
+    let action = match claim(&name_of(webhook.as_ref()).0, &context).await {
+        Ok(Claim::Theirs) => Action::requeue(LOOK_AGAIN),
+        Err(error) => report(&webhook, &refused(&error), &context).await,
+        Ok(Claim::Ours) if is_paused(webhook.as_ref()) => {
+            pause(&webhook, &context);
+            report(&webhook, &Outcome::Paused, &context).await
+        }
+        Ok(Claim::Ours) if webhook.metadata.deletion_timestamp.is_some() => delete(&webhook, &context).await,
+        Ok(Claim::Ours) => {
+            let outcome = make(&webhook, &context).await;
+            report(&webhook, &outcome, &context).await
+        }
     };
     context.metrics.ended(KIND, begun);
     Ok(action)
@@ -71,7 +81,12 @@ async fn make(webhook: &Arc<LeadWebhook>, context: &Context) -> Outcome {
     };
     validated(webhook, true, context);
     match expose::expose(&plan, facts.backend.as_ref(), context).await {
-        Ok(()) => Outcome::Applied(plan.notes),
+        Ok(()) => {
+            let mut notes = plan.notes;
+            let contested = contested(&name_of(webhook.as_ref()).0, context);
+            notes.extend(contested.map(|why| ValidationError::of_spec(Reason::OperatorConflict, why)));
+            Outcome::Applied(notes)
+        }
         Err(error) => refused(&error),
     }
 }
@@ -116,11 +131,18 @@ fn validated(webhook: &LeadWebhook, valid: bool, context: &Context) {
     }
 }
 
+/// Receivers run on with the last valid form of a webhook that a person has paused.
+fn pause(webhook: &LeadWebhook, context: &Context) {
+    let known = context
+        .of_webhooks
+        .with(&name_of(webhook), |state| state.validated.clone());
+    if known != Some((form(webhook), true)) {
+        validated(webhook, false, context);
+    }
+}
+
 fn failed(error: &kube::Error) -> Outcome {
-    Outcome::Failed(
-        reason_of(error),
-        format!("the API server is not reachable: {error}"),
-    )
+    Outcome::Failed(reason_of(error), words(error))
 }
 
 fn refused(error: &ApplyError) -> Outcome {
@@ -139,7 +161,7 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
     let key = object(&name);
     if let Err(error) = written {
         context.metrics.failed(KIND, reason_of(&error).as_str());
-        tracing::warn!(object = key, %error, "failed to write the status");
+        tracing::warn!(object = key, error = words(&error), "failed to write the status");
         return Action::requeue(context.backoff.failed(&key));
     }
     if let Outcome::Failed(reason, message) = outcome {
@@ -210,7 +232,16 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
     // It refuses leads in its last valid form, if this one is not.
     validated(webhook, valid, context);
     let observed = observe::observe(webhook, context);
-    let decision = drain::decide(&observe::drain_state(webhook, &observed, valid, context));
+    let mut state = observe::drain_state(webhook, &observed, valid, context);
+    state.terminating = !state.receiving && context.is_terminating(&name.0).await;
+    if state.terminating && state.last_pending > 0 && !state.loss_allowed {
+        tracing::error!(
+            object = object(&name),
+            pending = state.last_pending,
+            "the namespace is being deleted with pending leads; a Redis of your own still holds them"
+        );
+    }
+    let decision = drain::decide(&state);
     let outcome = match decision {
         drain::Decision::Release => {
             let released = async {
@@ -236,7 +267,11 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
         drain::Decision::Blocked(why) => Outcome::Draining(true, why),
     };
     if let Err(error) = write_status(webhook, &outcome, &observed, context).await {
-        tracing::warn!(object = object(&name), %error, "failed to write the status");
+        tracing::warn!(
+            object = object(&name),
+            error = words(&error),
+            "failed to write the status"
+        );
     }
     Action::requeue(DRAIN_REQUEUE_INTERVAL)
 }

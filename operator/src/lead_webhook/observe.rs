@@ -10,6 +10,8 @@ use super::dereference::backend;
 use super::drain;
 use super::outcome::{Observed, Serving};
 use crate::context::{Context, name_of};
+use crate::edges::Edge;
+use crate::kinds::Kind;
 use crate::lead_receiver::dereference::HAND_OVER;
 use crate::lead_receiver::observe::process_counts;
 use crate::names;
@@ -47,8 +49,21 @@ pub fn observe(webhook: &LeadWebhook, context: &Context) -> Observed {
         sinks,
         elsewhere,
         unreachable,
+        edges: edges(webhook, context),
         unreadable,
     }
+}
+
+/// What became of the Ingress and the HTTPRoute that it asks for.
+fn edges(webhook: &LeadWebhook, context: &Context) -> Vec<Option<Edge>> {
+    let (namespace, name) = name_of(webhook);
+    let key = (namespace, names::route(&name));
+    let wanted = [
+        webhook.spec.ingress.as_ref().map(|_| Kind::Ingress),
+        webhook.spec.gateway.as_ref().map(|_| Kind::HttpRoute),
+    ];
+    let kinds = wanted.into_iter().flatten();
+    kinds.map(|kind| context.workloads.edge(kind, &key)).collect()
 }
 
 /// The figures of the queue that it fills, with those of other queues that still hold leads of it; and how many pending leads
@@ -100,15 +115,9 @@ pub fn drain_state(
         .receiver
         .as_ref()
         .map_or_else(|| webhook.spec.receiver_ref.name.clone(), |r| r.name.clone());
-    let deployed = context
-        .workloads
-        .rollout(&namespace, &names::receiver(&receiver))
-        .is_some();
-    let ready = context
-        .workloads
-        .pods(&namespace, &receiver)
-        .iter()
-        .any(|pod| pod.ready);
+    let rollout = context.workloads.rollout(&namespace, &names::receiver(&receiver));
+    let pods = context.workloads.pods(&namespace, &receiver);
+    let ready = pods.iter().any(|pod| pod.ready);
     // Pods that were asked and do not know it have taken no lead of it.
     let unknown = context
         .of_receivers
@@ -133,8 +142,10 @@ pub fn drain_state(
         .map_or(Duration::ZERO, |receiver| receiver.spec.drain_timeout.get());
     drain::DrainState {
         loss_allowed: names::loss_allowed(webhook),
-        deployed,
+        // Nobody accepts leads, and nobody will.
+        deployed: rollout.is_some_and(|rollout| rollout.wanted > 0) || !pods.is_empty(),
         receiving: ready,
+        terminating: false,
         now: observed
             .figures
             .as_ref()

@@ -3,6 +3,7 @@
 use leadgate_crds::common::Condition;
 use leadgate_crds::counts::ProcessCounts;
 
+use crate::edges::Edge;
 use crate::reasons::Reason;
 use crate::stats::{SinkFigures, WebhookStats};
 use crate::validation::ValidationError;
@@ -18,6 +19,8 @@ pub enum Outcome {
     Failed(Reason, String),
     /// It is being deleted: whether it waits for a person, and why it is still there.
     Draining(bool, String),
+    /// A person has paused its reconciliation with an annotation: nothing was looked at or changed.
+    Paused,
 }
 
 /// What is seen of the webhook.
@@ -35,6 +38,8 @@ pub struct Observed {
     pub elsewhere: Option<(i64, String)>,
     /// Why its receiver cannot be asked.
     pub unreachable: Option<String>,
+    /// What became of the Ingress and the HTTPRoute that it asks for; `None`: not there yet.
+    pub edges: Vec<Option<Edge>>,
     /// What no pod could read at all.
     pub unreadable: Vec<String>,
 }

@@ -19,7 +19,10 @@ pub fn status(
     url: Option<String>,
     now: Timestamp,
 ) -> LeadWebhookStatus {
-    let generation = webhook.metadata.generation.unwrap_or_default();
+    let generation = match outcome {
+        Outcome::Paused => previous.observed_generation,
+        _ => webhook.metadata.generation.unwrap_or_default(),
+    };
     let mut status = LeadWebhookStatus {
         observed_generation: generation,
         url: url.or_else(|| previous.url.clone()),

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt as _};
 use leadgate_crds::secret::{is_placeholder, is_short};
 
-use crate::names::USE;
+use crate::names::{REMADE, USE};
 
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Seen {
     pub type_: String,
     /// Whether it carries the label `leadgate.dev/use: "true"`.
     pub labelled: bool,
+    /// Whether it was generated again, after it had been deleted.
+    pub remade: bool,
     /// The keys that hold something.
     pub keys: BTreeMap<String, Value>,
 }
@@ -76,6 +78,7 @@ impl From<&Secret> for Seen {
         Self {
             type_: secret.type_.clone().unwrap_or_default(),
             labelled: secret.labels().get(USE).is_some_and(|value| value == "true"),
+            remade: secret.annotations().contains_key(REMADE),
             keys: secret
                 .data
                 .iter()

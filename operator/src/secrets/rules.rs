@@ -115,7 +115,26 @@ pub fn notes<'a>(proofs: impl Iterator<Item = &'a SecretReference>, found: &Foun
         let secret = found.get(&reference.name).and_then(Option::as_deref);
         secret.and_then(|secret| Some(secret.keys.get(&reference.key)?.content())) == Some(Content::Short)
     };
-    proofs
+    let proofs: Vec<&SecretReference> = proofs.collect();
+    let mut notes = Vec::new();
+    for reference in &proofs {
+        let secret = found.get(&reference.name).and_then(Option::as_deref);
+        if secret.is_some_and(|secret| secret.remade) {
+            notes.push(ValidationError {
+                about: ErrorScope::References,
+                reason: Reason::SecretRemade,
+                message: format!(
+                    "{}: Secret {} was deleted and generated again, so the sender needs the new key; give it to the sender, then \
+                     remove the annotation {}",
+                    reference.field,
+                    reference.name,
+                    crate::names::REMADE
+                ),
+            });
+        }
+    }
+    let short = proofs
+        .into_iter()
         .filter(short)
         .map(|SecretReference { field, name, key, .. }| ValidationError {
             about: ErrorScope::References,
@@ -125,6 +144,7 @@ pub fn notes<'a>(proofs: impl Iterator<Item = &'a SecretReference>, found: &Foun
                  example of openssl rand -hex 32, at the sender and here",
                 leadgate_crds::secret::SHORTEST
             ),
-        })
-        .collect()
+        });
+    notes.extend(short);
+    notes
 }

@@ -2,4 +2,5 @@
 //! and of what they name.
 
 pub(crate) mod primary;
+mod routes;
 pub(crate) mod secondary;

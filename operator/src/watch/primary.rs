@@ -12,6 +12,7 @@ use kube::runtime::{Predicate as _, WatchStreamExt as _, predicates, watcher as 
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use serde::de::DeserializeOwned;
 
+use crate::api_error::watch_words;
 use crate::context::{Context, name_of};
 use crate::kinds::Kind;
 use crate::lead_webhook::waiting::feeds;
@@ -52,15 +53,22 @@ where
         .reflect(writer)
         .inspect(move |event| match event {
             Ok(event) => {
-                if matches!(event, Event::InitDone) && !done {
-                    done = true;
-                    synced
-                        .unsynced
-                        .send_modify(|count| *count = count.saturating_sub(1));
-                }
                 changed(event);
+                if matches!(event, Event::InitDone) {
+                    if std::mem::replace(&mut done, true) {
+                        // What came and went meanwhile, nobody was told.
+                        synced.forget_gone();
+                        synced.wake_all();
+                    } else {
+                        synced
+                            .unsynced
+                            .send_modify(|count| *count = count.saturating_sub(1));
+                    }
+                }
             }
-            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch failed, restarting"),
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), error = watch_words(error), "watch failed, restarting");
+            }
         })
         .applied_objects()
         .predicate_filter(what, kube::runtime::PredicateConfig::default())
@@ -74,6 +82,7 @@ pub(crate) fn webhook_changed(context: &Context, event: &Event<LeadWebhook>) {
         Event::Init => return,
         Event::InitDone => {
             refresh_all(context);
+            wake_clashing(context);
             return;
         }
     };
@@ -97,13 +106,23 @@ pub(crate) fn webhook_changed(context: &Context, event: &Event<LeadWebhook>) {
         context.wake_sink(&namespace, sink);
     }
     let path = names::path(webhook);
-    let same_path = context.webhooks.state_filter(|other: &LeadWebhook| {
-        names::path(other) == path && name_of(other) != (namespace.clone(), name.clone())
-    });
-    for other in same_path {
-        let (namespace, name) = name_of(other.as_ref());
-        context.wake_webhook(&namespace, &name);
+    context
+        .peers
+        .wake(|other| names::path(other) == path && name_of(other) != (namespace.clone(), name.clone()));
+}
+
+/// Webhooks of other scopes with the path of one that was not known to them yet.
+fn wake_clashing(context: &Context) {
+    if context.peers.are_none() {
+        return;
     }
+    let paths: HashSet<String> = context
+        .webhooks
+        .state()
+        .iter()
+        .map(|webhook| names::path(webhook))
+        .collect();
+    context.peers.wake(|other| paths.contains(&names::path(other)));
 }
 
 /// A sink concerns the webhooks that name it or whose leads wait for it, and with them their receivers.

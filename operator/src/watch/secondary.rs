@@ -12,7 +12,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::ObjectMeta;
+use kube::api::{DynamicObject, ObjectMeta};
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt as _, watcher as watch};
@@ -22,7 +22,9 @@ use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::api_error::watch_words;
 use crate::context::{Context, name_of};
+use crate::edges::Edge;
 use crate::index::Live;
 use crate::kinds::Kind;
 use crate::lead_webhook::waiting;
@@ -40,15 +42,16 @@ pub(crate) fn start(context: &Arc<Context>, stop: &CancellationToken, tasks: &mu
     children::<ServiceAccount>(Kind::ServiceAccount, context, stop, tasks);
     children::<NetworkPolicy>(Kind::NetworkPolicy, context, stop, tasks);
     children::<PodDisruptionBudget>(Kind::PodDisruptionBudget, context, stop, tasks);
-    children::<HorizontalPodAutoscaler>(Kind::HorizontalPodAutoscaler, context, stop, tasks);
-    children::<Ingress>(Kind::Ingress, context, stop, tasks);
+    follow::<HorizontalPodAutoscaler, _>(Autoscalers, ours(), context, stop, tasks);
+    follow::<Ingress, _>(Ingresses, ours(), context, stop, tasks);
     follow::<Deployment, _>(Deployments, ours(), context, stop, tasks);
     follow::<StatefulSet, _>(StatefulSets, ours(), context, stop, tasks);
     follow::<Pod, _>(Pods, ours(), context, stop, tasks);
     follow::<PartialObjectMeta<Secret>, _>(AllSecrets, watcher::Config::default(), context, stop, tasks);
+    super::routes::start(context, stop, tasks);
 }
 
-fn ours() -> watcher::Config {
+pub(super) fn ours() -> watcher::Config {
     watcher::Config::default().labels(names::SELECTOR)
 }
 
@@ -96,7 +99,10 @@ fn follow<K, F: Follower<K>>(
                 Ok(Event::InitDone) => {
                     follower.only(&context, &listed);
                     listed = HashSet::new();
-                    if !synced {
+                    if synced {
+                        // What came and went meanwhile, nobody was told.
+                        context.wake_all();
+                    } else {
                         synced = true;
                         context
                             .unsynced
@@ -105,7 +111,9 @@ fn follow<K, F: Follower<K>>(
                 }
                 Ok(Event::Apply(object)) => follower.seen(&context, &object),
                 Ok(Event::Delete(object)) => follower.gone(&context, &object),
-                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch failed, restarting"),
+                Err(error) => {
+                    tracing::warn!(kind = %K::kind(&()), error = watch_words(&error), "watch failed, restarting");
+                }
             }
         }
     });
@@ -164,7 +172,7 @@ fn child_seen(context: &Context, kind: Kind, meta: &ObjectMeta) {
     }
 }
 
-fn child_gone(context: &Context, kind: Kind, meta: &ObjectMeta) {
+pub(super) fn child_gone(context: &Context, kind: Kind, meta: &ObjectMeta) {
     context.index.gone(&key(kind, meta));
     wake_owners(context, kind, meta);
 }
@@ -191,6 +199,8 @@ fn wake_owners(context: &Context, kind: Kind, meta: &ObjectMeta) {
             wake_receiver(context, kind, &namespace, name);
         }
         (Some("redis"), _) => wake_receivers(context, &namespace),
+        // Another installation may work here now, or none.
+        (Some("installation"), _) => context.wake_namespace(&namespace),
         _ => {}
     }
 }
@@ -232,6 +242,63 @@ impl Follower<Deployment> for Deployments {
     fn only(&self, context: &Context, seen: &HashSet<Name>) {
         context.workloads.keep_deployments(seen);
         context.index.keep_only(Kind::Deployment, seen);
+    }
+}
+
+/// Whether an Ingress leads anywhere.
+struct Ingresses;
+
+impl Follower<Ingress> for Ingresses {
+    fn seen(&self, context: &Context, object: &Ingress) {
+        let edge = Edge::of_ingress(object);
+        let changed = context.workloads.edge_seen(Kind::Ingress, name_of(object), edge);
+        child_seen(context, Kind::Ingress, &object.metadata);
+        if changed {
+            wake_owners(context, Kind::Ingress, &object.metadata);
+        }
+    }
+
+    fn gone(&self, context: &Context, object: &Ingress) {
+        context.workloads.edge_gone(Kind::Ingress, &name_of(object));
+        child_gone(context, Kind::Ingress, &object.metadata);
+    }
+
+    fn only(&self, context: &Context, seen: &HashSet<Name>) {
+        context.workloads.keep_edges(Kind::Ingress, seen);
+        context.index.keep_only(Kind::Ingress, seen);
+    }
+}
+
+/// The same of an HTTPRoute.
+pub(super) fn route_seen(context: &Context, route: &DynamicObject) {
+    let edge = Edge::of_route(route);
+    let changed = context.workloads.edge_seen(Kind::HttpRoute, name_of(route), edge);
+    child_seen(context, Kind::HttpRoute, &route.metadata);
+    if changed {
+        wake_owners(context, Kind::HttpRoute, &route.metadata);
+    }
+}
+
+/// Why an autoscaler does not scale.
+struct Autoscalers;
+
+impl Follower<HorizontalPodAutoscaler> for Autoscalers {
+    fn seen(&self, context: &Context, object: &HorizontalPodAutoscaler) {
+        let changed = context.workloads.autoscaler_seen(object);
+        child_seen(context, Kind::HorizontalPodAutoscaler, &object.metadata);
+        if changed {
+            wake_owners(context, Kind::HorizontalPodAutoscaler, &object.metadata);
+        }
+    }
+
+    fn gone(&self, context: &Context, object: &HorizontalPodAutoscaler) {
+        context.workloads.autoscaler_gone(&name_of(object));
+        child_gone(context, Kind::HorizontalPodAutoscaler, &object.metadata);
+    }
+
+    fn only(&self, context: &Context, seen: &HashSet<Name>) {
+        context.workloads.keep_autoscalers(seen);
+        context.index.keep_only(Kind::HorizontalPodAutoscaler, seen);
     }
 }
 

@@ -48,6 +48,7 @@ pub fn secret(type_: &str, keys: &[&str]) -> Arc<Seen> {
     Arc::new(Seen {
         type_: type_.to_owned(),
         labelled: false,
+        remade: false,
         keys: keys
             .iter()
             .map(|k| ((*k).to_owned(), Content::new(GOOD)))

@@ -4,6 +4,7 @@
 mod deletion;
 mod election;
 mod objects;
+mod others;
 mod rig;
 mod rights;
 mod rules;

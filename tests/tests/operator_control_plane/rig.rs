@@ -124,12 +124,11 @@ impl Rig {
             "--redis-image",
             "redis:test",
         ];
-        let cli = Cli::parse_from(
-            fixed
-                .into_iter()
-                .chain(["--watch-namespaces", &self.namespace])
-                .chain(arguments.iter().copied()),
-        );
+        let watched = ["--watch-namespaces", &self.namespace];
+        let watched = watched
+            .into_iter()
+            .filter(|_| !arguments.contains(&"--watch-namespaces"));
+        let cli = Cli::parse_from(fixed.into_iter().chain(watched).chain(arguments.iter().copied()));
         let stop = CancellationToken::new();
         let parts = Parts {
             receivers: self.receivers.clone(),
@@ -359,6 +358,17 @@ impl Rig {
         let status = json!({"status": {"observedGeneration": generation, "replicas": replicas,
             "updatedReplicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas}});
         api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status))
+            .await
+            .unwrap();
+    }
+
+    /// What an ingress controller would report.
+    pub(crate) async fn ingress_has_address(&self, webhook: &str) {
+        let name = format!("leadgate-webhook-{webhook}");
+        self.present(Kind::Ingress, &name).await;
+        let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}});
+        self.api(Kind::Ingress)
+            .patch_status(&name, &PatchParams::default(), &Patch::Merge(&status))
             .await
             .unwrap();
     }

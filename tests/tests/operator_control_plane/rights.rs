@@ -49,6 +49,8 @@ fn right(request: &Request<Body>) -> Option<Right> {
         _ => return None,
     };
     let rest = match rest {
+        // A namespace itself is a resource, too.
+        ["namespaces", _] | ["namespaces"] => rest,
         ["namespaces", _, rest @ ..] | rest => rest,
     };
     let (resource, named) = match rest {
@@ -127,6 +129,12 @@ async fn no_right_is_missing_and_none_is_unused() {
     rig.absent(Kind::PodDisruptionBudget, "leadgate-receiver-default")
         .await;
     rig.absent(Kind::Ingress, "leadgate-webhook-web").await;
+    rig.webhook("late", "").await;
+    rig.webhooks()
+        .delete("late", &DeleteParams::default())
+        .await
+        .unwrap();
+    crate::deletion::gone(&rig, "late").await;
     rig.receivers
         .says("10.0.0.1", report(&rig.namespace, "web", 5, 0, true));
     rig.pod("default", "web-1", "10.0.0.1").await;

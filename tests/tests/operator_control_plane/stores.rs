@@ -170,6 +170,7 @@ async fn a_webhook_moves_without_a_gap() {
     rig.receiver("edge", "").await;
     rig.working("web").await;
     rig.webhook("web", ", ingress: {host: leads.example.com}").await;
+    rig.ingress_has_address("web").await;
     rig.receivers.says("10.0.0.1", says(&rig, true));
     rig.receivers.says("10.0.0.2", says(&rig, false));
     rig.pod("default", "web-1", "10.0.0.1").await;

@@ -1,31 +1,29 @@
 //! The Deployment of the receivers.
 
 use kube::ResourceExt as _;
-use leadgate_crds::lead_receiver::PodTemplate;
-use serde_json::{Map, Value, json};
+use leadgate_crds::common::SecretKeyRef;
+use leadgate_crds::lead_receiver::{CaSecretRef, PodTemplate};
+use serde_json::{Value, json};
 
 use super::Plan;
 use super::object::object;
+use super::pod::{MODE, apply_template, security_context, set};
 use crate::context::Settings;
 use crate::kinds::{Desired, Kind};
 use crate::lead_receiver::projection::SHARDS;
 use crate::names;
 use crate::receivers::ADMIN_PORT;
-use crate::stores::StoreKey;
 
-/// The user of the receivers' image; it owns nothing.
-const USER: i64 = 65532;
 /// Receivers finish what was begun in at most 20 s, after the edge was given time.
 const GRACE_SECONDS: i64 = 40;
 /// A pod that is to stop is still sent requests until every node and edge has heard of it.
 const EDGE_SECONDS: i64 = 5;
-/// How many pods there are unless the receiver says otherwise.
-pub(super) const REPLICAS: i32 = 2;
 
 const MANIFESTS: &str = "/etc/leadgate/manifests";
 const ADMIN: &str = "/etc/leadgate/admin";
 const TLS: &str = "/etc/leadgate/tls";
 const CLIENT_CA: &str = "/etc/leadgate/client-ca";
+const OUTBOUND_CA: &str = "/etc/leadgate/outbound-ca";
 
 /// The port that senders reach: 8443 when the pods terminate TLS, else 8080.
 pub(super) fn port(plan: &Plan) -> (u16, &'static str) {
@@ -45,6 +43,17 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Desired {
     let mut annotations = given.annotations.clone();
     annotations.insert(names::RECEIVER.to_owned(), name.clone());
     annotations.insert(names::STORE.to_owned(), plan.store.to_string());
+    // Variables are read when a process starts.
+    annotations.extend(
+        plan.server
+            .iter()
+            .map(|digest| (names::SERVER.to_owned(), digest.clone())),
+    );
+    annotations.extend(
+        plan.proxy
+            .iter()
+            .map(|digest| (names::PROXY.to_owned(), digest.clone())),
+    );
     let mut spec = json!({
         "revisionHistoryLimit": 3,
         "progressDeadlineSeconds": 600,
@@ -58,11 +67,7 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Desired {
     });
     // The autoscaler owns the number of pods; two writers would fight over it.
     if receiver.autoscaling.is_none() {
-        set(
-            &mut spec,
-            "replicas",
-            json!(receiver.replicas.unwrap_or(REPLICAS)),
-        );
+        set(&mut spec, "replicas", json!(receiver.replicas));
     }
     object(
         plan,
@@ -78,32 +83,12 @@ fn pod(plan: &Plan, settings: &Settings, given: &PodTemplate) -> Value {
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": true,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": security_context(given, None, settings),
         "containers": [container(plan, settings)],
         "volumes": volumes(plan),
         "topologySpreadConstraints": spread(plan, given),
     });
-    if !given.node_selector.is_empty() {
-        set(&mut pod, "nodeSelector", json!(given.node_selector));
-    }
-    if !given.tolerations.is_empty() {
-        set(&mut pod, "tolerations", json!(given.tolerations));
-    }
-    if let Some(affinity) = &given.affinity {
-        set(&mut pod, "affinity", affinity.clone());
-    }
-    if let Some(class) = &given.priority_class_name {
-        set(&mut pod, "priorityClassName", json!(class));
-    }
-    if !given.image_pull_secrets.is_empty() {
-        set(&mut pod, "imagePullSecrets", json!(given.image_pull_secrets));
-    }
+    apply_template(&mut pod, given, settings);
     pod
 }
 
@@ -132,7 +117,7 @@ fn container(plan: &Plan, settings: &Settings) -> Value {
         "image": settings.receiver_image,
         "command": ["/leadgate-receiver"],
         "args": arguments(plan),
-        "env": queue(plan),
+        "env": environment(plan),
         "ports": [
             {"name": port_name, "containerPort": port, "protocol": "TCP"},
             {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
@@ -158,6 +143,7 @@ fn arguments(plan: &Plan) -> Vec<String> {
         format!("--listen=0.0.0.0:{port}"),
         format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
         format!("--admin-token-file={ADMIN}/token"),
+        format!("--queue-file={MANIFESTS}/{}", plan.store.file()),
         "--log-format=json".to_owned(),
         // A Redis may serve several namespaces: none sees another's leads.
         format!(
@@ -165,6 +151,9 @@ fn arguments(plan: &Plan) -> Vec<String> {
             plan.receiver.namespace().unwrap_or_default()
         ),
     ];
+    if plan.receiver.spec.outbound.ca_secret_ref.is_some() {
+        arguments.push(format!("--outbound-ca={OUTBOUND_CA}/ca.crt"));
+    }
     if let Some(tls) = &plan.receiver.spec.tls {
         arguments.push(format!("--tls-cert={TLS}/tls.crt"));
         arguments.push(format!("--tls-key={TLS}/tls.key"));
@@ -177,29 +166,32 @@ fn arguments(plan: &Plan) -> Vec<String> {
     arguments
 }
 
-/// The store's URL holds a password: it comes from a Secret and stands in no argument.
-fn queue(plan: &Plan) -> Value {
-    match &plan.store {
-        StoreKey::Own { secret, key } => json!([{
-            "name": "LEADGATE_QUEUE",
-            "valueFrom": {"secretKeyRef": {"name": secret, "key": key}},
-        }]),
-        StoreKey::Managed => json!([
-            {
-                "name": "LEADGATE_REDIS_PASSWORD",
-                "valueFrom": {"secretKeyRef": {"name": names::REDIS, "key": "password"}},
-            },
-            {
-                "name": "LEADGATE_QUEUE",
-                "value": format!("redis://:$(LEADGATE_REDIS_PASSWORD)@{}:6379/0", names::REDIS),
-            },
-        ]),
-    }
+/// How CRMs are reached. A URL with a password comes from a Secret.
+fn environment(plan: &Plan) -> Value {
+    let Some(proxy) = &plan.receiver.spec.outbound.proxy else {
+        return json!([]);
+    };
+    let url = |name: &str| match &proxy.url_secret_ref {
+        Some(SecretKeyRef { name: secret, key }) => {
+            json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+        }
+        None => json!({"name": name, "value": proxy.url}),
+    };
+    let inside = [".svc", ".cluster.local"].map(str::to_owned);
+    let direct: Vec<String> = inside.into_iter().chain(proxy.no_proxy.clone()).collect();
+    json!([
+        url("HTTPS_PROXY"),
+        url("HTTP_PROXY"),
+        {"name": "NO_PROXY", "value": direct.join(",")},
+    ])
 }
 
 fn mounts(plan: &Plan) -> Value {
     let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path, "readOnly": true});
     let mut mounts = vec![mount("manifests", MANIFESTS), mount("admin", ADMIN)];
+    if plan.receiver.spec.outbound.ca_secret_ref.is_some() {
+        mounts.push(mount("outbound-ca", OUTBOUND_CA));
+    }
     if let Some(tls) = &plan.receiver.spec.tls {
         mounts.push(mount("tls", TLS));
         if tls.client_ca_secret_ref.is_some() {
@@ -217,29 +209,36 @@ fn volumes(plan: &Plan) -> Value {
     let secrets = json!({"secret": {"name": names::secrets(&name)}});
     let sources: Vec<Value> = configs.chain([secrets]).collect();
     let mut volumes = vec![
-        json!({"name": "manifests", "projected": {"defaultMode": 0o440, "sources": sources}}),
+        json!({"name": "manifests", "projected": {"defaultMode": MODE, "sources": sources}}),
         json!({"name": "admin", "secret": {
             "secretName": names::admin(&name),
-            "defaultMode": 0o440,
+            "defaultMode": MODE,
             "items": [{"key": "token", "path": "token"}],
         }}),
     ];
+    if let Some(ca) = &plan.receiver.spec.outbound.ca_secret_ref {
+        volumes.push(authority("outbound-ca", ca));
+    }
     if let Some(tls) = &plan.receiver.spec.tls {
         volumes.push(json!({"name": "tls", "secret": {
             "secretName": tls.secret_ref.name,
-            "defaultMode": 0o440,
+            "defaultMode": MODE,
             "items": [{"key": "tls.crt", "path": "tls.crt"}, {"key": "tls.key", "path": "tls.key"}],
         }}));
         if let Some(ca) = &tls.client_ca_secret_ref {
-            // The one key: beside it cert-manager keeps the authority's private one.
-            volumes.push(json!({"name": "client-ca", "secret": {
-                "secretName": ca.name,
-                "defaultMode": 0o440,
-                "items": [{"key": ca.key, "path": "ca.crt"}],
-            }}));
+            volumes.push(authority("client-ca", ca));
         }
     }
     json!(volumes)
+}
+
+/// The one key: beside it cert-manager keeps the authority's private one.
+fn authority(volume: &str, ca: &CaSecretRef) -> Value {
+    json!({"name": volume, "secret": {
+        "secretName": ca.name,
+        "defaultMode": MODE,
+        "items": [{"key": ca.key, "path": "ca.crt"}],
+    }})
 }
 
 /// Over zones and nodes where there are several; never a reason not to start.
@@ -259,11 +258,4 @@ fn spread(plan: &Plan, given: &PodTemplate) -> Value {
         over("topology.kubernetes.io/zone"),
         over("kubernetes.io/hostname")
     ])
-}
-
-fn set(object: &mut Value, field: &str, value: Value) {
-    if let Value::Object(fields) = object {
-        let fields: &mut Map<String, Value> = fields;
-        fields.insert(field.to_owned(), value);
-    }
 }

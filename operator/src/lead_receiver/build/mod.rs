@@ -7,6 +7,7 @@ pub mod config;
 mod deployment;
 pub mod network;
 pub mod object;
+mod pod;
 pub mod redis;
 mod scaling;
 

@@ -4,6 +4,7 @@ use leadgate_crds::lead_receiver::Durability;
 use serde_json::{Value, json};
 
 use super::object::desired;
+use super::pod::{MODE, apply_template, security_context, set};
 use crate::context::Settings;
 use crate::kinds::{Desired, Kind};
 use crate::lead_receiver::validate::{RedisPlan, max_memory};
@@ -20,6 +21,8 @@ pub const KINDS: [Kind; 4] = [
 /// The user of the official image.
 const USER: i64 = 999;
 const PORT: u16 = 6379;
+/// How long its pod is left on a node that does not answer.
+const LOST_NODE_SECONDS: u32 = 60;
 
 /// Everything but the password, which is made once. Nobody owns it: the operator removes it when no receiver uses it any
 /// more; its volume stays.
@@ -70,6 +73,11 @@ fn stateful_set(plan: &RedisPlan, settings: &Settings) -> Value {
     if let (Value::Object(claim), Some(class)) = (&mut claim, &plan.storage_class) {
         claim.insert("storageClassName".to_owned(), json!(class));
     }
+    let mut labels = plan.template.labels.clone();
+    labels.extend(names::redis_labels());
+    let mut annotations = plan.template.annotations.clone();
+    // It is read from the file when Redis starts.
+    annotations.insert(names::PASSWORD.to_owned(), plan.password.clone());
     json!({"spec": {
         "replicas": 1,
         "serviceName": names::REDIS,
@@ -78,7 +86,7 @@ fn stateful_set(plan: &RedisPlan, settings: &Settings) -> Value {
         // Acknowledged leads are in it.
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
         "template": {
-            "metadata": {"labels": names::redis_labels()},
+            "metadata": {"labels": labels, "annotations": annotations},
             "spec": pod(plan, settings),
         },
         "volumeClaimTemplates": [{
@@ -97,18 +105,11 @@ fn pod(plan: &RedisPlan, settings: &Settings) -> Value {
     };
     // The port answers before the data is loaded; receivers notice that by themselves.
     let probe = json!({"tcpSocket": {"port": "redis"}, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 6});
-    json!({
+    let mut pod = json!({
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": 60,
-        "securityContext": {
-            "runAsNonRoot": true,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": security_context(&plan.template, Some(USER), settings),
         "containers": [{
             "name": "redis",
             "image": settings.redis_image,
@@ -126,8 +127,7 @@ fn pod(plan: &RedisPlan, settings: &Settings) -> Value {
             "ports": [{"name": "redis", "containerPort": PORT, "protocol": "TCP"}],
             "livenessProbe": probe,
             "readinessProbe": probe,
-            // As much as it may use: a node that runs short of memory takes it from others.
-            "resources": {"requests": {"cpu": "50m", "memory": plan.memory}, "limits": {"memory": plan.memory}},
+            "resources": resources(plan),
             "securityContext": {
                 "allowPrivilegeEscalation": false,
                 "readOnlyRootFilesystem": true,
@@ -140,8 +140,39 @@ fn pod(plan: &RedisPlan, settings: &Settings) -> Value {
         }],
         "volumes": [{"name": "config", "secret": {
             "secretName": names::REDIS,
-            "defaultMode": 0o440,
+            "defaultMode": MODE,
             "items": [{"key": "redis.conf", "path": "redis.conf"}],
         }}],
-    })
+    });
+    if plan.template.tolerations.is_empty() {
+        // A node that is lost: the volume is moved after a minute, and not after five.
+        let lost = ["not-ready", "unreachable"].map(|what| {
+            json!({"key": format!("node.kubernetes.io/{what}"), "operator": "Exists", "effect": "NoExecute",
+                "tolerationSeconds": LOST_NODE_SECONDS})
+        });
+        set(&mut pod, "tolerations", json!(lost));
+    }
+    apply_template(&mut pod, &plan.template, settings);
+    if !plan.template.topology_spread_constraints.is_empty() {
+        let constraints = json!(plan.template.topology_spread_constraints);
+        set(&mut pod, "topologySpreadConstraints", constraints);
+    }
+    pod
+}
+
+/// As much memory as it may use: a node that runs short takes it from others.
+fn resources(plan: &RedisPlan) -> Value {
+    let mut all = plan
+        .resources
+        .as_ref()
+        .map_or_else(|| json!({"requests": {"cpu": "50m"}}), |given| json!(given));
+    for list in ["requests", "limits"] {
+        if all.get(list).is_none() {
+            set(&mut all, list, json!({}));
+        }
+        if let Some(list) = all.get_mut(list) {
+            set(list, "memory", json!(plan.memory));
+        }
+    }
+    all
 }

@@ -4,7 +4,6 @@ use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::Plan;
-use super::deployment::REPLICAS;
 use super::object::object;
 use crate::kinds::{Desired, Kind};
 use crate::names;
@@ -13,10 +12,10 @@ use crate::names;
 pub(super) fn budget(plan: &Plan) -> Option<Desired> {
     let receiver = &plan.receiver.spec;
     let name = plan.receiver.name_any();
-    let fewest = receiver.autoscaling.as_ref().map_or_else(
-        || receiver.replicas.unwrap_or(REPLICAS),
-        |autoscaling| autoscaling.min_replicas,
-    );
+    let fewest = receiver
+        .autoscaling
+        .as_ref()
+        .map_or_else(|| receiver.replicas, |autoscaling| autoscaling.min_replicas);
     (fewest > 1).then(|| {
         let body = json!({"spec": {
             "maxUnavailable": 1,

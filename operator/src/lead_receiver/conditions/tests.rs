@@ -1,5 +1,6 @@
 use super::*;
 use crate::conditions::Truth;
+use crate::lead_receiver::Waits;
 use crate::stats::ReceiverStats;
 use crate::workloads::{RedisState, Rollout};
 
@@ -19,6 +20,10 @@ fn running() -> Observed {
         figures: Some(ReceiverStats {
             queue_ready: true,
             ..ReceiverStats::default()
+        }),
+        redis: Some(RedisState {
+            ready: true,
+            ..RedisState::default()
         }),
         ..Observed::default()
     }
@@ -50,6 +55,7 @@ fn what_the_conditions_say() {
     let applied = || Outcome::Applied {
         errors: Vec::new(),
         note: None,
+        waits: None,
     };
     let conflict = ValidationError::of_spec(Reason::StoreConflict, "m".to_owned());
     let trouble = |pod: &mut PodState| {
@@ -61,7 +67,7 @@ fn what_the_conditions_say() {
         ("all is well", applied(), running(), "TTTTFF Ready"),
         ("nothing is there yet", applied(), Observed::default(), "TFFFTF NotCreatedYet"),
         ("a mistake", Outcome::Mistakes(vec![conflict.clone()]), running(), "FTTFFT StoreConflict"),
-        ("a mistake with which it runs on", Outcome::Applied { errors: vec![conflict], note: None }, running(), "FTTFFT StoreConflict"),
+        ("a mistake with which it runs on", Outcome::Applied { errors: vec![conflict], note: None, waits: None }, running(), "FTTFFT StoreConflict"),
         ("the API server does not answer", Outcome::Failed(Reason::ApiUnreachable, "m".into()), running(), "?TTFTF ApiUnreachable"),
         ("webhooks name it", Outcome::InUse("m".into()), running(), "TTTFTF Draining"),
         ("pods do not start", applied(), with(|s| {
@@ -71,10 +77,27 @@ fn what_the_conditions_say() {
         ("the rollout is given up", applied(), with(|s| {
             s.rollout = Some(Rollout { wanted: 2, failed: Some("deadline".into()), ..Rollout::default() });
         }), "TTFFFT Starting"),
+        ("another namespace is upgraded first", Outcome::Applied { errors: Vec::new(), note: None, waits: Some(Waits::Turn) }, running(), "TTTTTF Ready"),
         ("a rollout is under way", applied(), with(|s| {
             s.rollout = Some(Rollout { wanted: 2, ready: 2, ..Rollout::default() });
         }), "TTTTTF Ready"),
-        ("no pods are wanted", applied(), with(|s| s.rollout = Some(Rollout::default())), "TTTTFF Ready"),
+        ("no pods are wanted", applied(), with(|s| s.rollout = Some(Rollout::default())), "TTFFFF ScaledToZero"),
+        ("a person has paused it", Outcome::Paused, running(), "?TTFFF NotCheckedYet"),
+        ("a quota refuses the pods", applied(), with(|s| {
+            s.pods.clear();
+            s.rollout = Some(Rollout { wanted: 2, refused: Some("exceeded quota".into()), ..Rollout::default() });
+        }), "TTFFTF PodsRefused"),
+        ("a quota refuses the pod of Redis", applied(), with(|s| {
+            s.figures = None;
+            s.redis = Some(RedisState::default());
+            s.redis_refused = Some("exceeded quota".into());
+        }), "TFTFTF PodsRefused"),
+        ("an autoscaler without metrics", applied(), with(|s| s.not_scaling = Some("no metrics".into())), "TTTTFF Ready"),
+        ("pods that did not answer once", applied(), with(|s| s.unreachable = Some("m".into())), "TTTTFF Ready"),
+        ("pods that have not answered for a minute", applied(), with(|s| {
+            s.unreachable = Some("m".into());
+            s.stale = true;
+        }), "T?TFTF StatusStale"),
         ("the queue is away", applied(), with(|s| s.figures.as_mut().unwrap().queue_ready = false), "TFTFTF Unavailable"),
         ("the queue forgets", applied(), with(|s| {
             s.figures.as_mut().unwrap().queue_problems = vec!["maxmemory-policy".into()];

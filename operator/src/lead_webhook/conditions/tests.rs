@@ -1,6 +1,7 @@
 use super::*;
 use crate::conditions::Truth;
 use crate::conditions::conditions;
+use crate::edges::Edge;
 use crate::lead_webhook::outcome::Serving;
 use crate::stats::Run;
 use crate::validation::ValidationError;
@@ -100,6 +101,7 @@ fn what_the_conditions_say() {
     let applied = Outcome::Applied(Vec::new());
     let fast = json!({"objectives": {"speedToLead": "500ms"}});
     let suspended = json!({"suspend": true});
+    let ingress = json!({"ingress": {"host": "h"}});
     #[rustfmt::skip]
     let table: Vec<(&str, &serde_json::Value, Outcome, Observed, &str)> = vec![
         ("all is well", &none, applied.clone(), running(), "TTTTTFF Ready"),
@@ -116,9 +118,14 @@ fn what_the_conditions_say() {
             s.receiver = Some(receiver(ConditionState::no(Reason::Unavailable, "m"), ConditionState::yes(Reason::PodsReady, "m")));
         }), "TTFTFTF Unavailable"),
         ("no pods are wanted", &none, applied.clone(), with(|s| {
-            s.receiver = Some(receiver(ConditionState::yes(Reason::Ready, "m"), ConditionState::yes(Reason::ScaledToZero, "m")));
+            s.receiver = Some(receiver(ConditionState::yes(Reason::Ready, "m"), ConditionState::no(Reason::ScaledToZero, "m")));
             s.figures.as_mut().unwrap().runs.clear();
-        }), "TTTTTFF Ready"),
+        }), "TTFTFFF ScaledToZero"),
+        ("a person has paused it", &none, Outcome::Paused, running(), "??TTFFF NotCheckedYet"),
+        ("an Ingress that nobody serves", &ingress, applied.clone(), with(|s| s.edges = vec![Some(Edge::Untaken("m".into()))]), "TTTFTFTF NoAddress"),
+        ("an Ingress that is not there yet", &ingress, applied.clone(), with(|s| s.edges = vec![None]), "TTTFTFTF NotCheckedYet"),
+        ("a Gateway that refuses the route", &ingress, applied.clone(), with(|s| s.edges = vec![Some(Edge::Refused("m".into()))]), "TTTFTFTF RouteRefused"),
+        ("an Ingress with an address", &ingress, applied.clone(), with(|s| s.edges = vec![Some(Edge::Serves(Some("192.0.2.7".into())))]), "TTTTTTFF Ready"),
         ("a pod has the former form", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().runs = vec![Some(run(1)), Some(run(0))]), "TTFTFTF Pending"),
         ("a pod does not know it yet", &none, applied.clone(), with(|s| s.figures.as_mut().unwrap().runs = vec![Some(run(1)), None]), "TTFTFTF Pending"),
         ("it moves", &none, applied.clone(), with(|s| s.receiver.as_mut().unwrap().name = "edge".into()), "TTFTFTF Moving"),

@@ -1,0 +1,182 @@
+//! Whether an Ingress or HTTPRoute leads anywhere: only its status says so. Pure.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+/// What an edge says of a webhook's Ingress or HTTPRoute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// It has taken it, at this address if it says one.
+    Serves(Option<String>),
+    /// Nobody has taken it yet, and what to look at.
+    Untaken(String),
+    /// It was refused: why.
+    Refused(String),
+}
+
+impl Edge {
+    /// From an Ingress.
+    pub fn of_ingress(ingress: &Ingress) -> Self {
+        let balancers = ingress
+            .status
+            .as_ref()
+            .and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref());
+        let address = balancers.into_iter().flatten().find_map(|balancer| {
+            balancer
+                .hostname
+                .clone()
+                .or_else(|| balancer.ip.clone())
+                .filter(|address| !address.is_empty())
+        });
+        match address {
+            Some(address) => Self::Serves(Some(address)),
+            None => Self::Untaken(
+                "the Ingress has no address: no ingress controller has taken it; check spec.ingress.className, and that the \
+                 controller runs and publishes its address in the status of Ingresses"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// From an HTTPRoute.
+    pub fn of_route(route: &DynamicObject) -> Self {
+        let list = |place: &str| {
+            route
+                .data
+                .pointer(place)
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
+        let parents = list("/status/parents");
+        let wanted = list("/spec/parentRefs");
+        let generation = route.metadata.generation.unwrap_or_default();
+        for parent in &wanted {
+            let name = parent_name(parent);
+            // A Gateway may name more in its own reference than the route does: a group, a kind, a namespace.
+            let Some(answer) = parents
+                .iter()
+                .find(|answer| answer.get("parentRef").is_some_and(|of| parent_name(of) == name))
+            else {
+                return Self::Untaken(format!(
+                    "no controller has taken the HTTPRoute for Gateway {name}; check that the Gateway of spec.gateway.parentRefs \
+                     exists and is programmed"
+                ));
+            };
+            let said = conditions(answer, generation);
+            for type_ in ["Accepted", "ResolvedRefs"] {
+                match said.get(type_) {
+                    Some((status, _)) if status == "True" => {}
+                    Some((_, why)) => {
+                        return Self::Refused(format!(
+                            "Gateway {name} does not serve the HTTPRoute ({type_}): {why}"
+                        ));
+                    }
+                    // Not every controller writes it.
+                    None if type_ == "ResolvedRefs" => {}
+                    None => {
+                        return Self::Untaken(format!("Gateway {name} has not accepted the HTTPRoute yet"));
+                    }
+                }
+            }
+        }
+        Self::Serves(None)
+    }
+}
+
+fn parent_name(parent: &Value) -> &str {
+    parent.get("name").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What a parent says of this generation: status and message by type.
+fn conditions(answer: &Value, generation: i64) -> BTreeMap<String, (String, String)> {
+    let all = answer.get("conditions").and_then(Value::as_array);
+    let text = |condition: &Value, field: &str| {
+        condition
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    all.into_iter()
+        .flatten()
+        .filter(|condition| {
+            let observed = condition.get("observedGeneration").and_then(Value::as_i64);
+            observed.is_none_or(|observed| observed >= generation)
+        })
+        .map(|condition| {
+            let message = text(condition, "message");
+            let why = if message.is_empty() {
+                text(condition, "reason")
+            } else {
+                message
+            };
+            (text(condition, "type"), (text(condition, "status"), why))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_ingress_is_served_at_the_address_that_its_controller_wrote() {
+        for (case, status, expected) in [
+            ("nobody took it", json!({}), None),
+            ("an empty list", json!({"loadBalancer": {"ingress": []}}), None),
+            (
+                "an address",
+                json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}),
+                Some("192.0.2.7"),
+            ),
+            (
+                "a name",
+                json!({"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}),
+                Some("lb.example.com"),
+            ),
+        ] {
+            let ingress = serde_json::from_value(json!({"metadata": {}, "status": status})).unwrap();
+            let served = match Edge::of_ingress(&ingress) {
+                Edge::Serves(address) => address,
+                _ => None,
+            };
+            assert_eq!(served.as_deref(), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_route_is_served_when_each_of_its_gateways_accepts_this_generation() {
+        let parent = |name: &str, conditions: Value| json!({"parentRef": {"name": name, "group": "g"}, "conditions": conditions});
+        let says = |type_: &str, status: &str, generation: i64| json!({"type": type_, "status": status, "reason": "R", "message": "m", "observedGeneration": generation});
+        let yes = json!([says("Accepted", "True", 2), says("ResolvedRefs", "True", 2)]);
+        #[rustfmt::skip]
+        let table = [
+            ("nobody answered", vec![], "untaken"),
+            ("one of two", vec![parent("a", yes.clone())], "untaken"),
+            ("both", vec![parent("b", yes.clone()), parent("a", yes.clone())], "serves"),
+            ("refused", vec![parent("a", yes.clone()), parent("b", json!([says("Accepted", "False", 2)]))], "refused"),
+            ("no backend", vec![parent("a", yes.clone()), parent("b", json!([says("Accepted", "True", 2), says("ResolvedRefs", "False", 2)]))], "refused"),
+            ("an earlier generation", vec![parent("a", yes.clone()), parent("b", json!([says("Accepted", "True", 1)]))], "untaken"),
+        ];
+        for (case, parents, expected) in table {
+            let route: DynamicObject = serde_json::from_value(json!({
+                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+                "metadata": {"name": "r", "generation": 2},
+                "spec": {"parentRefs": [{"name": "a"}, {"name": "b"}]},
+                "status": {"parents": parents},
+            }))
+            .unwrap();
+            let found = match Edge::of_route(&route) {
+                Edge::Serves(_) => "serves",
+                Edge::Untaken(_) => "untaken",
+                Edge::Refused(_) => "refused",
+            };
+            assert_eq!(found, expected, "{case}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The URL of a queue, which the pods read from a file: what they are given when the Secret behind it changes or is lost. Pure.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use sha2::{Digest as _, Sha256};
+
+use crate::names;
+use crate::secrets::{Found, Seen, Value};
+use crate::stores::StoreKey;
+
+/// The key of the password in the Secret of the managed Redis.
+pub const PASSWORD: &str = "password";
+/// The key of its configuration.
+pub const CONFIG: &str = "redis.conf";
+
+/// What is to become of the managed Redis's Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Password {
+    /// It stays as it is.
+    Kept(String),
+    /// Its other keys have to follow the password in it.
+    Follow(String),
+    /// It was lost, and the pods still know the password.
+    Restore(String),
+    /// It was never made, or nobody knows it any more.
+    #[default]
+    New,
+}
+
+impl Password {
+    /// The password, if there is one.
+    pub fn known(&self) -> Option<&str> {
+        match self {
+            Self::Kept(password) | Self::Follow(password) | Self::Restore(password) => Some(password),
+            Self::New => None,
+        }
+    }
+}
+
+/// `secret`: that of the managed Redis. `projected`: what the pods read.
+pub fn password(secret: Option<&Seen>, projected: Option<&Seen>) -> Password {
+    let text = |seen: Option<&Seen>, key: &str| -> Option<String> {
+        let value = seen?.keys.get(key)?;
+        String::from_utf8(value.bytes().to_vec()).ok()
+    };
+    if let Some(password) = text(secret, PASSWORD).filter(|password| is_usable(password)) {
+        return if text(secret, CONFIG).as_deref() == Some(&configuration(&password)) {
+            Password::Kept(password)
+        } else {
+            Password::Follow(password)
+        };
+    }
+    let url = text(projected, &StoreKey::Managed.file()).unwrap_or_default();
+    let password = url
+        .strip_prefix("redis://:")
+        .and_then(|rest| rest.split_once('@'))
+        .map(|(password, _)| password.to_owned());
+    match password.filter(|password| is_usable(password)) {
+        Some(password) => Password::Restore(password),
+        None => Password::New,
+    }
+}
+
+/// Neither Redis's configuration nor a URL has to quote it.
+fn is_usable(password: &str) -> bool {
+    !password.is_empty()
+        && password
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+}
+
+/// The password stands in the file: arguments can be read by everybody on the node.
+pub fn configuration(password: &str) -> String {
+    format!("requirepass {password}\n")
+}
+
+fn managed_url(password: &str) -> String {
+    format!("redis://:{password}@{}:6379/0", names::REDIS)
+}
+
+/// The files with the URLs of these queues.
+pub fn files<'s>(
+    stores: impl IntoIterator<Item = &'s StoreKey>,
+    password: Option<&str>,
+    secrets: &Found,
+    projected: Option<&Seen>,
+    loss_allowed: bool,
+) -> BTreeMap<String, ByteString> {
+    let mut files = BTreeMap::new();
+    for store in stores {
+        let file = store.file();
+        let before = projected.and_then(|seen| seen.keys.get(&file));
+        let now = match store {
+            StoreKey::Managed => password.map(|password| Value::new(managed_url(password))),
+            StoreKey::Own { secret, key } => own(secrets, secret, key)
+                .filter(|now| loss_allowed || before.is_none_or(|before| server(before) == server(now)))
+                .cloned(),
+        };
+        if let Some(value) = now.as_ref().or(before) {
+            files.insert(file, ByteString(value.bytes().to_vec()));
+        }
+    }
+    files
+}
+
+fn own<'f>(secrets: &'f Found, secret: &str, key: &str) -> Option<&'f Value> {
+    secrets.get(secret)?.as_ref()?.keys.get(key)
+}
+
+/// Whether the Secret of a queue names another server than the pods use.
+pub fn moved(store: &StoreKey, secrets: &Found, projected: Option<&Seen>) -> bool {
+    let StoreKey::Own { secret, key } = store else {
+        return false;
+    };
+    let before = projected.and_then(|seen| seen.keys.get(&store.file()));
+    let now = own(secrets, secret, key);
+    before
+        .zip(now)
+        .is_some_and(|(before, now)| server(before) != server(now))
+}
+
+/// A digest of the server that a queue of the user's own is on; a process keeps its server.
+pub fn server_digest(store: &StoreKey, secrets: &Found) -> Option<String> {
+    let StoreKey::Own { secret, key } = store else {
+        return None;
+    };
+    Some(digest(server(own(secrets, secret, key)?).as_bytes()))
+}
+
+/// A URL without user and password.
+fn server(url: &Value) -> String {
+    let text = String::from_utf8_lossy(url.bytes());
+    let text = text.trim();
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    format!("{scheme}://{}", place.trim_end_matches('/')).to_ascii_lowercase()
+}
+
+/// Changes with a value, and is too short to find the value out by trying.
+pub fn digest(value: &[u8]) -> String {
+    let digest = hex::encode(Sha256::digest(value));
+    digest.get(..4).unwrap_or(&digest).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn seen(keys: &[(&str, &str)]) -> Seen {
+        let keys = keys
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), Value::new(*value)));
+        Seen {
+            keys: keys.collect(),
+            ..Seen::default()
+        }
+    }
+
+    #[test]
+    fn the_password_outlives_its_secret() {
+        let file = StoreKey::Managed.file();
+        let projected = seen(&[(&file, "redis://:old@leadgate-redis:6379/0")]);
+        let kept = |password: &str| Password::Kept(password.to_owned());
+        let follow = |password: &str| Password::Follow(password.to_owned());
+        let restore = Password::Restore("old".to_owned());
+        #[rustfmt::skip]
+        let table = [
+            ("as it was made", Some(seen(&[("password", "p"), ("redis.conf", "requirepass p\n")])), Some(&projected), kept("p")),
+            ("another password", Some(seen(&[("password", "q"), ("redis.conf", "requirepass p\n")])), Some(&projected), follow("q")),
+            ("no configuration", Some(seen(&[("password", "q")])), None, follow("q")),
+            ("deleted", None, Some(&projected), restore.clone()),
+            ("emptied", Some(seen(&[])), Some(&projected), restore.clone()),
+            ("one that would end the line", Some(seen(&[("password", "a\nsave 1")])), Some(&projected), restore),
+            ("never made", None, None, Password::New),
+        ];
+        for (case, secret, projected, expected) in table {
+            assert_eq!(password(secret.as_ref(), projected), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn another_user_is_taken_and_another_server_is_not() {
+        let store = StoreKey::Own {
+            secret: "redis".to_owned(),
+            key: "url".to_owned(),
+        };
+        let file = store.file();
+        let projected = seen(&[(&file, "rediss://u:p@redis.example.com:6380/1")]);
+        #[rustfmt::skip]
+        let table = [
+            ("as it was", "rediss://u:p@redis.example.com:6380/1", true),
+            ("another password", "rediss://u:q%40@redis.example.com:6380/1\n", true),
+            ("another host", "rediss://u:p@other.example.com:6380/1", false),
+            ("another database", "rediss://u:p@redis.example.com:6380/2", false),
+            ("in clear", "redis://u:p@redis.example.com:6380/1", false),
+        ];
+        for (case, url, taken) in table {
+            let found = Found::from([("redis".to_owned(), Some(Arc::new(seen(&[("url", url)]))))]);
+            let given = |loss: bool| {
+                let files = files([&store], None, &found, Some(&projected), loss);
+                String::from_utf8(files[&file].0.clone()).unwrap()
+            };
+            assert_eq!(given(false) == url, taken, "{case}");
+            assert_eq!(given(true), url, "{case}");
+            assert_eq!(moved(&store, &found, Some(&projected)), !taken, "{case}");
+        }
+        let gone = Found::from([("redis".to_owned(), None)]);
+        assert_eq!(
+            files([&store], None, &gone, Some(&projected), false)[&file].0,
+            projected.keys[&file].bytes(),
+            "a Secret that is gone takes nothing from running pods"
+        );
+    }
+}
