@@ -114,6 +114,15 @@ pub struct Cli {
         hide_env_values = true
     )]
     pub queue: String,
+    /// File with the queue URL, instead of --queue. When the user name or password in it changes, it applies without
+    /// a restart.
+    #[arg(
+        long,
+        env = "LEADGATE_QUEUE_FILE",
+        value_name = "FILE",
+        conflicts_with = "queue"
+    )]
+    pub queue_file: Option<PathBuf>,
     /// Prefix of the queue's keys in Redis. Receivers with different prefixes never see each other's leads.
     /// The operator sets leadgate-NAMESPACE.
     #[arg(
@@ -139,6 +148,9 @@ pub struct Cli {
         requires = "tls_cert"
     )]
     pub tls_client_ca: Option<PathBuf>,
+    /// CA bundle (PEM) to trust for CRMs and rediss://, besides the public authorities.
+    #[arg(long, env = "LEADGATE_OUTBOUND_CA", value_name = "FILE")]
+    pub outbound_ca: Option<PathBuf>,
     /// A proxy terminates TLS: require X-Forwarded-Proto: https on every request.
     #[arg(long, env = "LEADGATE_BEHIND_TLS_PROXY")]
     pub behind_tls_proxy: bool,

@@ -36,6 +36,7 @@ mod nearest;
 mod outbound;
 pub mod outcomes;
 pub mod queue;
+mod renewal;
 pub mod run;
 pub mod runtime;
 mod secret_value;

@@ -19,8 +19,9 @@ use crate::descriptors;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
-use crate::outbound;
+use crate::outbound::Client;
 use crate::queue::{self, OpenOptions, Queue};
+use crate::renewal::Renewal;
 use crate::source::auth::CertificateRule;
 
 /// How often what has outlived its retention is removed.
@@ -34,20 +35,23 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     folders_exist(&cli.folders())?;
     // An error means that a provider is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = outbound::client(cli.may_call_this_machine())?;
+    let (renewal, authorities) =
+        Renewal::read(&cli.queue, cli.queue_file.as_deref(), cli.outbound_ca.as_deref())?;
+    let client = Client::new(cli.may_call_this_machine(), authorities.as_ref())?;
     let token = cli.admin_token_file.as_deref().map(admin_token).transpose()?;
     // Bind first: a taken port should not open, and lock, the queue.
     let public = http::bind(&cli.listen)?;
     let private = http::bind(&cli.admin_listen)?;
     let seats = descriptors::connections(descriptors::raise());
-    let queue = queue::open(
-        &cli.queue,
-        OpenOptions {
-            prefix: cli.queue_prefix.clone(),
-            ..OpenOptions::default()
-        },
-    )
-    .await?;
+    let access = renewal.access();
+    let options = OpenOptions {
+        prefix: cli.queue_prefix.clone(),
+        authorities: access.authorities,
+        ..OpenOptions::default()
+    };
+    let queue = queue::open(&access.url, options)
+        .await
+        .map_err(|error| renewal.explain(error))?;
     let metrics = Arc::new(Metrics::new());
     let (publish, config) = watch::channel(Arc::new(Config::not_read_yet()));
     let preflights = Arc::new(Preflights::default());
@@ -58,6 +62,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         metrics: Arc::clone(&metrics),
         preflights: Arc::clone(&preflights),
         token,
+        complaints: Arc::clone(&renewal.complaints),
     });
     let queue_log = Arc::new(LogLimit::new());
     let app = Arc::new(App {
@@ -105,6 +110,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Arc::clone(&metrics),
         stop.clone(),
     ));
+    let renewer = tokio::spawn(renewal.follow(Arc::clone(&queue), client.clone(), stop.clone()));
     let shared = Shared {
         queue: Arc::clone(&queue),
         metrics,
@@ -138,7 +144,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
-    let (delivered, _, _, _, _) = tokio::join!(delivery, reader, pruner, orphans, counter);
+    let (delivered, ..) = tokio::join!(delivery, reader, pruner, orphans, counter, renewer);
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery failed to shut down");
     }

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Options {
     /// File names and YAML, to be written into the manifests folder.
     pub manifests: Vec<(String, String)>,
-    /// The queue's URL; `None` is SQLite in the receiver's folder.
+    /// The queue's URL; `None` is SQLite in the receiver's folder. Nothing is said of it where `arguments` name a file.
     pub queue: Option<String>,
     /// More arguments.
     pub arguments: Vec<String>,
@@ -104,6 +104,10 @@ impl Receiver {
         let database = format!("sqlite:{}", self.folder.path().join("leadgate.db").display());
         let mut words: Vec<_> = self.options.wrapper.iter().map(OsString::from).collect();
         words.push(self.binary.clone().into());
+        if !self.options.arguments.iter().any(|word| word == "--queue-file") {
+            let queue = self.options.queue.as_ref().unwrap_or(&database);
+            words.extend(["--queue".into(), queue.into()]);
+        }
         let process = Command::new(&words[0])
             .args(&words[1..])
             .arg("--manifests")
@@ -114,7 +118,6 @@ impl Receiver {
                 "--admin-listen",
                 &self.admin.to_string(),
             ])
-            .args(["--queue", self.options.queue.as_deref().unwrap_or(&database)])
             .args(["--log-format", "json"])
             .args(&self.options.arguments)
             .envs(self.options.environment.iter().cloned())

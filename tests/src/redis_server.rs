@@ -18,6 +18,7 @@ pub struct RedisServer {
     directory: TempDir,
     port: u16,
     arguments: Vec<String>,
+    password: Option<String>,
     process: Option<Child>,
 }
 
@@ -42,6 +43,7 @@ impl RedisServer {
             directory,
             port: 0,
             arguments,
+            password: None,
             process: None,
         };
         // Another process may take the port between our look and the server's bind: then try the next.
@@ -54,9 +56,31 @@ impl RedisServer {
         bail!("redis-server did not start on any of ten ports: {}", server.log())
     }
 
-    /// Where it listens.
+    /// Where it listens, with its password if it has one.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        let password = self.password.as_ref().map(|password| format!(":{password}@"));
+        format!("redis://{}127.0.0.1:{}/", password.unwrap_or_default(), self.port)
+    }
+
+    /// Asks for another password from now on, and ends the connections of those that gave the one before.
+    pub fn change_password(&mut self, password: &str) -> Result<()> {
+        let mut connection = self.connection()?;
+        let mut change = redis::cmd("CONFIG");
+        change.arg("SET").arg("requirepass").arg(password);
+        change.exec(&mut connection)?;
+        for kind in ["normal", "pubsub"] {
+            let mut kill = redis::cmd("CLIENT");
+            kill.arg("KILL").arg("TYPE").arg(kind);
+            kill.exec(&mut connection)?;
+        }
+        self.password = Some(password.to_owned());
+        Ok(())
+    }
+
+    /// Starts it again with another password.
+    pub fn restart_with_password(&mut self, password: &str) -> Result<()> {
+        self.password = Some(password.to_owned());
+        self.restart()
     }
 
     /// Its directory, where its files are.
@@ -109,6 +133,7 @@ impl RedisServer {
             .args(["--daemonize", "no", "--logfile", "log", "--dir"])
             .arg(directory)
             .args(&self.arguments)
+            .args(self.password.iter().flat_map(|password| ["--requirepass", password]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

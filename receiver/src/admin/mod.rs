@@ -72,7 +72,11 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
             admin.metrics.store_max_bytes.set(gauge(most));
             "ok\n".into_response()
         }
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+        Err(error) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{}\n", admin.unavailable(&error)),
+        )
+            .into_response(),
     }
 }
 

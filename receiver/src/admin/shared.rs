@@ -9,7 +9,8 @@ use super::token::Token;
 use crate::config::Config;
 use crate::delivery::Preflights;
 use crate::metrics::Metrics;
-use crate::queue::{Millis, Queue};
+use crate::queue::{Millis, Queue, QueueError};
+use crate::renewal::Complaints;
 
 /// What the admin server shows.
 pub(crate) struct Admin {
@@ -25,6 +26,18 @@ pub(crate) struct Admin {
     pub preflights: Arc<Preflights>,
     /// What must be shown to see leads; `None`: only this machine may.
     pub token: Option<Token>,
+    /// What is wrong with the files that say how the store and CRMs are reached.
+    pub complaints: Arc<Complaints>,
+}
+
+impl Admin {
+    /// Why the store cannot be asked: the file that holds its address may be the cause.
+    pub(super) fn unavailable(&self, error: &QueueError) -> String {
+        match self.complaints.queue.now() {
+            Some(complaint) => format!("{error} ({complaint})"),
+            None => error.to_string(),
+        }
+    }
 }
 
 /// A store's time.

@@ -32,12 +32,13 @@ use crate::source::Webhook;
 /// `GET /status`.
 pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
     let config = Arc::clone(&admin.config.borrow());
-    let problems = reports(&config.problems);
+    let mut problems = reports(&config.problems);
+    problems.extend(admin.complaints.authorities.now().map(of_flag));
     let (webhooks, by_sink) = match figures(&admin, &config).await {
         Ok(figures) => figures,
         Err(error) => {
             return ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
-                .with_detail(error.to_string())
+                .with_detail(admin.unavailable(&error))
                 .with_extensions(json!({"problems": problems}))
                 .into_response();
         }
@@ -100,8 +101,18 @@ fn reports(problems: &[Problem]) -> Vec<report::Problem> {
     problems.iter().map(Problem::report).collect()
 }
 
+/// A problem that is not a manifest's.
+fn of_flag(message: String) -> report::Problem {
+    report::Problem {
+        message,
+        previous_kept: true,
+        ..report::Problem::default()
+    }
+}
+
 async fn queue(admin: &Admin) -> QueueReport {
-    match admin.queue.check().await {
+    let complaint = admin.complaints.queue.now();
+    let mut report = match admin.queue.check().await {
         Ok(found) => QueueReport {
             ready: true,
             problems: found.problems,
@@ -118,7 +129,9 @@ async fn queue(admin: &Admin) -> QueueReport {
             bytes: None,
             max_bytes: None,
         },
-    }
+    };
+    report.problems.extend(complaint);
+    report
 }
 
 /// Figures of every webhook, and of every sink: the configured ones, then those that are not although leads wait for them.

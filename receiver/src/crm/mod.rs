@@ -276,7 +276,7 @@ pub trait CrmSpec {
 /// How to reach a CRM: a compiled [`CrmSpec`].
 pub trait CrmSettings: fmt::Debug + Send + Sync {
     /// The account, over a shared HTTP client.
-    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm>;
+    fn connect(self: Arc<Self>, client: crate::outbound::Client) -> Arc<dyn Crm>;
 }
 
 /// What [`Crm::preflight`] found.

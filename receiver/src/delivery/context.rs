@@ -13,6 +13,6 @@ pub(super) struct Context<'a> {
     /// The webhook that took the lead, if it still exists.
     pub(super) webhook: Option<Arc<Webhook>>,
     pub(super) queue: &'a dyn Queue,
-    pub(super) client: &'a reqwest::Client,
+    pub(super) client: &'a crate::outbound::Client,
     pub(super) metrics: &'a Metrics,
 }

@@ -130,7 +130,7 @@ async fn get(
     url: &str,
     hydrate: &Hydrator,
     throttle: &ApiThrottle<'_>,
-    client: &reqwest::Client,
+    client: &crate::outbound::Client,
 ) -> Result<Value, Outcome> {
     let retry = |after, why| Outcome::Retry {
         after,

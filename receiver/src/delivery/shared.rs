@@ -18,7 +18,7 @@ pub(crate) struct Shared {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// For CRMs.
-    pub client: reqwest::Client,
+    pub client: crate::outbound::Client,
     /// What runs now.
     pub config: watch::Receiver<Arc<Config>>,
     /// What CRMs said when they were asked before the first lead.

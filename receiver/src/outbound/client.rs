@@ -11,10 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use leadgate_crds::addresses::is_local;
-use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
+use reqwest::{IntoUrl, Method, RequestBuilder};
+
+use super::authorities::Authorities;
 
 /// A name has local addresses only.
 #[derive(Debug)]
@@ -48,15 +51,55 @@ fn not_local(all: impl Iterator<Item = SocketAddr>) -> Result<Addrs, Local> {
     Ok(Box::new(others.into_iter()))
 }
 
-/// Makes the client; `allow_local`: it may call local addresses too.
-pub(crate) fn client(allow_local: bool) -> anyhow::Result<Client> {
-    let mut builder = Client::builder()
+/// The client, which all callers share. With other authorities it is replaced for all of them; requests under way are
+/// finished by the one that they began with.
+#[derive(Debug, Clone)]
+pub struct Client {
+    current: Arc<ArcSwap<reqwest::Client>>,
+    allow_local: bool,
+}
+
+impl Client {
+    /// Makes the client. `allow_local`: it may call local addresses too; `authorities`: trusted besides the public ones.
+    pub(crate) fn new(allow_local: bool, authorities: Option<&Authorities>) -> anyhow::Result<Self> {
+        let current = build(allow_local, authorities)?;
+        Ok(Self {
+            current: Arc::new(ArcSwap::from_pointee(current)),
+            allow_local,
+        })
+    }
+
+    /// Trusts these from now on, besides the public ones.
+    pub(crate) fn trust(&self, authorities: &Authorities) -> anyhow::Result<()> {
+        let renewed = build(self.allow_local, Some(authorities))?;
+        self.current.store(Arc::new(renewed));
+        Ok(())
+    }
+
+    pub(crate) fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
+        self.current.load().request(method, url)
+    }
+
+    pub(crate) fn get(&self, url: impl IntoUrl) -> RequestBuilder {
+        self.request(Method::GET, url)
+    }
+
+    pub(crate) fn post(&self, url: impl IntoUrl) -> RequestBuilder {
+        self.request(Method::POST, url)
+    }
+}
+
+fn build(allow_local: bool, authorities: Option<&Authorities>) -> anyhow::Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
         .user_agent(concat!("leadgate/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .connect_timeout(Duration::from_secs(10))
         .pool_idle_timeout(Duration::from_secs(50));
     if !allow_local {
         builder = builder.dns_resolver(Arc::new(Resolver));
+    }
+    if let Some(authorities) = authorities {
+        builder = builder.tls_certs_merge(authorities.certificates());
     }
     builder.build().context(
         "failed to create an HTTPS client for CRMs; install CA certificates (package ca-certificates, or SSL_CERT_FILE)",
@@ -179,10 +222,21 @@ mod tests {
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, axum::Router::new()).await });
         let url = format!("http://localhost:{}", address.port());
-        let error = client(false).unwrap().get(&url).send().await.unwrap_err();
+        let error = Client::new(false, None)
+            .unwrap()
+            .get(&url)
+            .send()
+            .await
+            .unwrap_err();
         assert!(error.is_connect() && is_refused(&error), "{error:?}");
         assert_eq!(
-            client(true).unwrap().get(&url).send().await.unwrap().status(),
+            Client::new(true, None)
+                .unwrap()
+                .get(&url)
+                .send()
+                .await
+                .unwrap()
+                .status(),
             404
         );
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use open::open;
-pub use options::{OpenError, OpenOptions};
+pub use options::{Access, OpenError, OpenOptions};
 pub use types::*;
 
 pub use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
@@ -84,6 +84,17 @@ pub trait Queue: ThrottleStore + DeadLetters + Send + Sync + 'static {
 
     /// Whether other receivers, perhaps of other owners, may use the same store.
     fn is_shared(&self) -> bool;
+
+    /// Takes the user name, password and authorities of `access` into use. Calls under way are finished as they were
+    /// begun, and none fails because of this.
+    fn renew_access(&self, _access: &Access) -> Result<(), OpenError> {
+        Err(OpenError::OtherStore)
+    }
+
+    /// Returns when the store has refused the user name or password, or the user lacks a permission.
+    async fn access_refused(&self) {
+        std::future::pending::<()>().await;
+    }
 
     /// Finishes what is under way and releases the store.
     async fn close(&self);

@@ -1,6 +1,6 @@
 //! What a queue URL does not say, and why a queue cannot be opened.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 /// What a queue URL does not say.
 #[derive(Clone)]
@@ -12,6 +12,8 @@ pub struct OpenOptions {
     pub username: Option<String>,
     /// Redis: the password, if the URL holds none. It is never printed.
     pub password: Option<String>,
+    /// Redis: the authorities (PEM) to trust for `rediss://`; `None`: those of the system.
+    pub authorities: Option<Arc<[u8]>>,
     /// How many leads may wait in memory to be written before senders are told to come back.
     pub max_waiting: usize,
     /// How many bytes of them.
@@ -26,6 +28,7 @@ impl Default for OpenOptions {
             prefix: "leadgate".into(),
             username: None,
             password: None,
+            authorities: None,
             max_waiting: 10_000,
             max_waiting_bytes: 64 << 20,
             max_file_bytes: None,
@@ -39,11 +42,20 @@ impl fmt::Debug for OpenOptions {
             .field("prefix", &self.prefix)
             .field("username", &self.username)
             .field("password", &self.password.as_ref().map(|_| "(hidden)"))
+            .field("authorities", &self.authorities.is_some())
             .field("max_waiting", &self.max_waiting)
             .field("max_waiting_bytes", &self.max_waiting_bytes)
             .field("max_file_bytes", &self.max_file_bytes)
             .finish()
     }
+}
+
+/// What leads to a store, and may change while it is in use.
+pub struct Access {
+    /// The URL, with the user name and password.
+    pub url: String,
+    /// As in [`OpenOptions`].
+    pub authorities: Option<Arc<[u8]>>,
 }
 
 /// Why a queue could not be opened: a mistake in the configuration, or a file that cannot be used.
@@ -55,6 +67,9 @@ pub enum OpenError {
     /// The URL cannot be used. What it holds is not repeated: it may be a password.
     #[error("queue URL: {0}")]
     Invalid(String),
+    /// A queue that is open cannot become another one.
+    #[error("queue URL: it leads to another store")]
+    OtherStore,
     /// Another process has the file open.
     #[error("the queue file {0} is in use by another process; a SQLite queue serves one receiver")]
     InUse(PathBuf),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
 use super::answer::{of_unread, of_write};
@@ -13,7 +13,7 @@ use super::settings::Settings;
 use crate::crm::answer::Answer;
 use crate::crm::{Candidate, Throttle};
 use crate::expression::{percent_encode, plain_text};
-use crate::outbound::{NoAnswer, Peer, Reply, exchange};
+use crate::outbound::{Client, NoAnswer, Peer, Reply, exchange};
 
 /// HubSpot's bound on the results of a page of a search.
 pub(super) const SEARCH_PAGE_SIZE: usize = 200;

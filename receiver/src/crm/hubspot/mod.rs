@@ -44,7 +44,7 @@ pub struct HubSpot {
 
 impl HubSpot {
     /// An account, over a shared HTTP client.
-    fn new(settings: Arc<Settings>, client: reqwest::Client) -> Self {
+    fn new(settings: Arc<Settings>, client: crate::outbound::Client) -> Self {
         Self {
             api: Api::new(Arc::clone(&settings), client),
             settings,
@@ -55,7 +55,7 @@ impl HubSpot {
 }
 
 impl CrmSettings for Settings {
-    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
+    fn connect(self: Arc<Self>, client: crate::outbound::Client) -> Arc<dyn Crm> {
         Arc::new(HubSpot::new(self, client))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder};
 
 use super::answer::{Seen, classify};
 use super::auth::{Credentials, Tokens};
@@ -10,7 +10,7 @@ use super::description::{Call, Settings, Write};
 use super::request::{Request, Variables, request};
 use crate::crm::answer::Answer;
 use crate::crm::{Outcome, Throttle, Upsert};
-use crate::outbound::{NoAnswer, Peer, Reply, exchange};
+use crate::outbound::{Client, NoAnswer, Peer, Reply, exchange};
 
 /// A CRM's API, as a sink describes it.
 pub(super) struct Api {

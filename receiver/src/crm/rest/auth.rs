@@ -11,13 +11,12 @@ use http::{HeaderName, HeaderValue};
 use leadgate_crds::common::SecretKeyRef;
 use leadgate_crds::crm_sink::{OAuth2ClientCredentials, RestAuth, RestAuthScheme, RestBasic};
 use leadgate_crds::reason::FailureReason;
-use reqwest::Client;
 use serde_json::Value;
 
 use crate::crm::token::TokenCache;
 use crate::crm::{Failure, Outcome, Throttle};
 use crate::expression::percent_encode;
-use crate::outbound::{Body, NoAnswer, Peer, Reply, exchange, retry_after};
+use crate::outbound::{Body, Client, NoAnswer, Peer, Reply, exchange, retry_after};
 use crate::secret_value::{ReadSecret, secret_header, secret_text, without_line_break};
 
 /// How often refused credentials are tried again, so that a correction is noticed.

@@ -36,7 +36,7 @@ pub(super) struct Rest {
 
 impl Rest {
     /// A CRM, over a shared HTTP client that follows no redirects.
-    fn new(settings: Arc<Settings>, client: reqwest::Client) -> Self {
+    fn new(settings: Arc<Settings>, client: crate::outbound::Client) -> Self {
         Self {
             api: Api::new(Arc::clone(&settings), client),
             settings,
@@ -46,7 +46,7 @@ impl Rest {
 }
 
 impl CrmSettings for Settings {
-    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
+    fn connect(self: Arc<Self>, client: crate::outbound::Client) -> Arc<dyn Crm> {
         Arc::new(Rest::new(self, client))
     }
 }

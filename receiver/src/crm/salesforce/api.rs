@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use leadgate_crds::reason::FailureReason;
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde_json::Value;
 
 use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED, classify};
@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::soql::{self, Found, Shape};
 use crate::crm::{Failure, Outcome, Throttle};
 use crate::expression::percent_encode;
-use crate::outbound::{NoAnswer, Peer, Reply, exchange};
+use crate::outbound::{Client, NoAnswer, Peer, Reply, exchange};
 
 /// One request, to be made again with another token if need be.
 struct Call {

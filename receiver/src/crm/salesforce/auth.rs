@@ -7,7 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use leadgate_crds::reason::FailureReason;
-use reqwest::Client;
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -17,7 +16,7 @@ use serde_json::json;
 use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED, Token, token};
 use crate::crm::token::{AccessToken, TokenCache};
 use crate::crm::{Failure, Throttle};
-use crate::outbound::{Body, NoAnswer, Peer, send};
+use crate::outbound::{Body, Client, NoAnswer, Peer, send};
 use crate::throttle::CrmHealth;
 use crate::time::since_epoch;
 

@@ -40,7 +40,7 @@ pub struct Salesforce {
 
 impl Salesforce {
     /// An organisation, over a shared HTTP client.
-    fn new(settings: Arc<Settings>, client: reqwest::Client) -> Self {
+    fn new(settings: Arc<Settings>, client: crate::outbound::Client) -> Self {
         Self {
             api: Api::new(Arc::clone(&settings), client),
             settings,
@@ -50,7 +50,7 @@ impl Salesforce {
 }
 
 impl CrmSettings for Settings {
-    fn connect(self: Arc<Self>, client: reqwest::Client) -> Arc<dyn Crm> {
+    fn connect(self: Arc<Self>, client: crate::outbound::Client) -> Arc<dyn Crm> {
         Arc::new(Salesforce::new(self, client))
     }
 }

@@ -1,32 +1,23 @@
-//! The connection: one, shared, replaced by itself when it breaks.
+//! The connection: one, shared, replaced by itself when it breaks, and when it is to be made otherwise.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value,
-    aio::MultiplexedConnection,
-};
+use redis::{Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value, aio::MultiplexedConnection};
 use tokio::{
-    sync::watch,
-    time::{Instant, timeout, timeout_at},
+    sync::{Notify, watch},
+    time::{Instant, timeout_at},
 };
 
+use super::keeper::Keeper;
 use super::script::Script;
 use crate::queue::QueueError;
 
 /// A caller has its answer, or an error, within this.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
-
-/// Between attempts to connect.
-const FIRST_RETRY_AFTER: Duration = Duration::from_millis(50);
-const MAX_RETRY_AFTER: Duration = Duration::from_millis(800);
-
 /// What there is of a connection.
 #[derive(Clone)]
-enum State {
+pub(super) enum State {
     /// Being made: worth waiting for.
     Connecting,
     /// There is one; the number tells it from its predecessors.
@@ -40,20 +31,26 @@ enum State {
 pub(super) struct Link {
     state: watch::Receiver<State>,
     broken: Arc<watch::Sender<u64>>,
+    refused: Arc<Notify>,
 }
 
 impl Link {
-    /// The link, and the task that keeps it up.
-    pub(super) fn new(client: Client) -> (Self, impl Future<Output = ()> + Send + 'static) {
+    /// The link, and the task that keeps it up: with the newest of `clients`. `proven` tells the last that Redis took,
+    /// and `refused` that it did not take the user name or password, or that the user lacks a permission.
+    pub(super) fn new(
+        clients: watch::Receiver<Client>,
+        proven: watch::Sender<Option<Client>>,
+        refused: Arc<Notify>,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (publish, state) = watch::channel(State::Connecting);
         let (broken, reports) = watch::channel(0);
-        (
-            Self {
-                state,
-                broken: Arc::new(broken),
-            },
-            keep_up(client, publish, reports),
-        )
+        let keeper = Keeper::new(clients, proven, Arc::clone(&refused), publish, reports);
+        let link = Self {
+            state,
+            broken: Arc::new(broken),
+            refused,
+        };
+        (link, keeper.keep_up())
     }
 
     /// Runs a script; loads it first if the server does not know it.
@@ -106,11 +103,13 @@ impl Link {
 
     async fn connection(&self, deadline: Instant) -> Result<(u64, MultiplexedConnection), Trouble> {
         let mut state = self.state.clone();
-        let known = timeout_at(
-            deadline,
-            state.wait_for(|state| !matches!(state, State::Connecting)),
-        )
-        .await;
+        // One that is known to be broken is being replaced: whoever repeats a call must not be given it again.
+        let is_worth_waiting = |state: &State| match state {
+            State::Connecting => true,
+            State::Up(number, _) => *number <= *self.broken.borrow(),
+            State::Down(_) => false,
+        };
+        let known = timeout_at(deadline, state.wait_for(|state| !is_worth_waiting(state))).await;
         match known {
             Ok(Ok(state)) => match &*state {
                 State::Up(number, connection) => Ok((*number, connection.clone())),
@@ -129,9 +128,15 @@ impl Link {
             return Trouble::NoScript;
         }
         let broke = error.is_unrecoverable_error() || error.is_timeout();
-        // A demoted primary: its name may lead to the new one by now.
-        if broke || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
+        // A demoted primary: its name may lead to the new one by now. A connection that was signed out: a new one signs in.
+        if broke
+            || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+            || error.code() == Some("NOAUTH")
+        {
             self.suspect(number);
+        }
+        if is_refusal(error) {
+            self.refused.notify_one();
         }
         if broke {
             Trouble::Broke(in_words(error))
@@ -178,42 +183,10 @@ impl Trouble {
     }
 }
 
-async fn keep_up(client: Client, state: watch::Sender<State>, mut broken: watch::Receiver<u64>) {
-    let mut number = 0;
-    let mut pause = FIRST_RETRY_AFTER;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        // Its default of 500 ms makes a slow disk look like a failure.
-        .set_response_timeout(Some(ANSWER_TIMEOUT));
-    while !state.is_closed() {
-        // The time-out of the library does not cover everything (looking up the name, greeting).
-        match timeout(
-            CONNECT_TIMEOUT,
-            client.get_multiplexed_async_connection_with_config(&config),
-        )
-        .await
-        {
-            Ok(Ok(connection)) => {
-                number += 1;
-                pause = FIRST_RETRY_AFTER;
-                state.send_replace(State::Up(number, connection));
-                if broken.wait_for(|broken| *broken >= number).await.is_err() {
-                    return;
-                }
-                state.send_replace(State::Connecting);
-            }
-            outcome => {
-                let why = match outcome {
-                    Ok(Err(error)) => in_words(&error),
-                    _ => "Redis cannot be reached: connecting timed out".into(),
-                };
-                tracing::debug!(%why, "no connection to Redis");
-                state.send_replace(State::Down(why.into()));
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(MAX_RETRY_AFTER);
-            }
-        }
-    }
+/// Whether Redis did not take the user name or password, or the user lacks a permission.
+pub(super) fn is_refusal(error: &RedisError) -> bool {
+    matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+        || error.kind() == ErrorKind::AuthenticationFailed
 }
 
 /// What an error of Redis means, and what to do about it.

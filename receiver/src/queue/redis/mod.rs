@@ -1,16 +1,18 @@
 //! The queue in Redis (7.0 or newer), shared by all replicas.
 //!
 //! * The Lua files beside this one are the operations, each atomic; [`keys`] names what they work on.
-//! * [`connection`]: the one connection, replaced by itself; [`accept`]: accepts, in batches; [`subscriber`]: pushes
-//!   of other processes.
+//! * [`access`]: from a URL to a client; [`connection`]: the one connection, which [`keeper`] replaces; [`accept`]:
+//!   accepts, in batches; [`subscriber`]: pushes of other processes.
 //! * [`codec`]: how a lead is one string; [`reply`]: reading what scripts answer.
 
 mod accept;
+mod access;
 mod check;
 mod claims;
 mod codec;
 mod connection;
 mod dead_letters;
+mod keeper;
 mod keys;
 mod reply;
 mod script;
@@ -28,19 +30,19 @@ use std::{
 };
 
 use async_trait::async_trait;
-use redis::{Client, ConnectionAddr, IntoConnectionInfo};
+use redis::Client;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
     time::timeout,
 };
 
 use self::{accept::Offer, connection::Link, keys::Keys};
 use super::{
-    Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, DeadLetters,
-    Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue, QueueError,
-    RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore,
-    Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
+    Access, Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
+    DeadLetters, Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
+    QueueError, RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey,
+    ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
 /// How long a lead's sender waits for the answer: a batch under way, and a part of the next.
@@ -52,6 +54,9 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// A queue in Redis.
 pub(super) struct RedisQueue {
     keys: Keys,
+    options: OpenOptions,
+    clients: watch::Sender<Client>,
+    refused: Arc<Notify>,
     link: Link,
     offers: Mutex<Option<mpsc::UnboundedSender<Offer>>>,
     sender: Mutex<Option<JoinHandle<()>>>,
@@ -64,15 +69,17 @@ pub(super) struct RedisQueue {
 impl RedisQueue {
     /// Starts to connect; whether that works is found out by using it.
     pub(super) fn open(url: &str, options: &OpenOptions) -> Result<Self, OpenError> {
-        let client = client(url, options)?;
+        let (clients, newest) = watch::channel(access::client(url, options)?);
         let keys = Keys::new(&options.prefix);
         let wake = Arc::new(Notifier::default());
         let listening = Arc::new(AtomicBool::new(false));
-        let (link, keep_up) = Link::new(client.clone());
+        let (prove, proven) = watch::channel(None);
+        let refused = Arc::new(Notify::new());
+        let (link, keep_up) = Link::new(newest, prove, Arc::clone(&refused));
         let (offers, offered) = mpsc::unbounded_channel();
         let sender = tokio::spawn(accept::send_batches(link.clone(), keys.clone(), offered));
         let listen = subscriber::listen(
-            client,
+            proven,
             keys.channel(),
             link.clone(),
             wake.clone(),
@@ -80,6 +87,9 @@ impl RedisQueue {
         );
         Ok(Self {
             keys,
+            options: options.clone(),
+            clients,
+            refused,
             link,
             offers: Mutex::new(Some(offers)),
             sender: Mutex::new(Some(sender)),
@@ -89,26 +99,6 @@ impl RedisQueue {
             listening,
         })
     }
-}
-
-/// The client for a URL. Its errors never repeat the URL, which may hold a password.
-fn client(url: &str, options: &OpenOptions) -> Result<Client, OpenError> {
-    let invalid = |why: &str| OpenError::Invalid(why.to_owned());
-    let info = url
-        .into_connection_info()
-        .map_err(|_| invalid("not of the form redis://[user[:password]@]host[:port][/database]"))?;
-    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-        // Another crate may have chosen one already: that is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-    let mut settings = info.redis_settings().clone();
-    if let (None, Some(username)) = (settings.username(), &options.username) {
-        settings = settings.set_username(username);
-    }
-    if let (None, Some(password)) = (settings.password(), &options.password) {
-        settings = settings.set_password(password);
-    }
-    Client::open(info.set_redis_settings(settings)).map_err(|_| invalid("this Redis address cannot be used"))
 }
 
 impl Drop for RedisQueue {
@@ -209,6 +199,23 @@ impl Queue for RedisQueue {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn renew_access(&self, access: &Access) -> Result<(), OpenError> {
+        let options = OpenOptions {
+            authorities: access.authorities.clone(),
+            ..self.options.clone()
+        };
+        let client = access::client(&access.url, &options)?;
+        if !access::is_same_store(&client, &self.clients.borrow()) {
+            return Err(OpenError::OtherStore);
+        }
+        self.clients.send_replace(client);
+        Ok(())
+    }
+
+    async fn access_refused(&self) {
+        self.refused.notified().await;
     }
 
     async fn close(&self) {

@@ -10,7 +10,7 @@ use std::{
 
 use futures::StreamExt;
 use redis::{Client, Msg, RedisResult};
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 use super::connection::Link;
 use crate::queue::{SinkId, notifier::Notifier};
@@ -24,24 +24,36 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// Between attempts to connect.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 
-/// Rings the bells of `wake`, for as long as it runs. `listening` tells whether pushes are heard.
+/// Rings the bells of `wake`, for as long as it runs, on a connection by the last client that Redis took. `listening`
+/// tells whether pushes are heard.
 pub(super) async fn listen(
-    client: Client,
+    mut proven: watch::Receiver<Option<Client>>,
     channel: String,
     link: Link,
     wake: Arc<Notifier>,
     listening: Arc<AtomicBool>,
 ) {
     loop {
+        let client = match proven.wait_for(Option::is_some).await {
+            Ok(client) => client.clone(),
+            Err(_) => return,
+        };
+        let Some(client) = client else { continue };
         if let Ok(Ok(connection)) = timeout(CONNECT_TIMEOUT, subscribe(&client, &channel)).await {
             listening.store(true, Ordering::Release);
             // What was pushed before went unheard.
             wake.push_all();
-            hear(connection, &wake).await;
+            let is_renewed = tokio::select! {
+                () = hear(connection, &wake) => false,
+                _ = proven.changed() => true,
+            };
             listening.store(false, Ordering::Release);
+            wake.push_all();
+            if is_renewed {
+                continue;
+            }
             // The other connection likely broke with this one; then the next caller need not find out.
             link.suspect_current();
-            wake.push_all();
         }
         tokio::time::sleep(RECONNECT_AFTER).await;
     }

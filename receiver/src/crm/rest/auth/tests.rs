@@ -44,7 +44,7 @@ async fn endpoint(status: StatusCode, expires_in: Value) -> (Auth, Arc<AtomicU64
 
 /// What many callers at once get.
 async fn crowd(tokens: &Tokens, auth: &Auth) -> Vec<Result<Credentials, Outcome>> {
-    let client = Client::new();
+    let client = Client::new(true, None).unwrap();
     let one = || tokens.credentials(auth, &client, Duration::from_secs(5), &Unlimited);
     futures::future::join_all((0..20).map(|_| one())).await
 }

@@ -114,7 +114,10 @@ fn rig(url: String) -> (Auth, SignIn) {
         client_secret: "s3cret".to_owned(),
     };
     assert!(!format!("{sign_in:?}").contains("s3cret"));
-    (Auth::new(Client::new(), Duration::from_secs(5)), sign_in)
+    (
+        Auth::new(Client::new(true, None).unwrap(), Duration::from_secs(5)),
+        sign_in,
+    )
 }
 
 #[tokio::test]

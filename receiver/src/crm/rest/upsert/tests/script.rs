@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::outbound::Client;
 use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::http::Request as HttpRequest;
@@ -11,7 +12,6 @@ use axum::response::IntoResponse as _;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Method as Spec, Overwrite, PartialMatch};
-use reqwest::Client;
 use serde_json::json;
 
 use super::super::*;
@@ -144,7 +144,7 @@ impl Script {
             },
         };
         Self {
-            rest: Rest::new(Arc::new(settings), Client::new()),
+            rest: Rest::new(Arc::new(settings), Client::new(true, None).unwrap()),
             asked,
             left,
         }

@@ -1,0 +1,212 @@
+//! Files that say how the store and CRMs are reached: read at the start, and again when they change, so that neither a
+//! password nor an authority needs a restart.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tokio_util::sync::CancellationToken;
+
+use crate::outbound::{Authorities, Client};
+use crate::queue::{Access, OpenError, Queue};
+
+/// How often the files are looked at. Mounted Secrets take up to a minute to change anyway.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Between two looks that refusals by the store cause.
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(250);
+
+const QUEUE_FILE: &str = "--queue-file";
+const OUTBOUND_CA: &str = "--outbound-ca";
+
+/// What is wrong with the files now, each with its remedy.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints {
+    /// About the queue's URL.
+    pub(crate) queue: Complaint,
+    /// About the authorities.
+    pub(crate) authorities: Complaint,
+}
+
+/// What is wrong with one file.
+#[derive(Debug, Default)]
+pub(crate) struct Complaint(Mutex<Option<String>>);
+
+impl Complaint {
+    pub(crate) fn now(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says what is new once.
+    fn set(&self, flag: &str, path: Option<&Path>, outcome: Result<(), String>) {
+        let text = outcome.err().map(|why| {
+            let path = path.unwrap_or_else(|| Path::new(""));
+            format!("{flag} {}: {why}", path.display())
+        });
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known == text {
+            return;
+        }
+        if let Some(text) = &text {
+            tracing::warn!("{text}");
+        } else {
+            tracing::info!("{flag}: the file can be used again");
+        }
+        *known = text;
+    }
+}
+
+/// The files, and what was last taken from them.
+pub(crate) struct Renewal {
+    queue_file: Option<PathBuf>,
+    /// Never printed: it may hold a password.
+    url: String,
+    outbound_ca: Option<PathBuf>,
+    pem: Vec<u8>,
+    authorities: Option<Arc<[u8]>>,
+    /// What is wrong with them.
+    pub(crate) complaints: Arc<Complaints>,
+}
+
+impl Renewal {
+    /// Reads both files; what is given besides `--queue-file` is `--queue`.
+    pub(crate) fn read(
+        queue: &str,
+        queue_file: Option<&Path>,
+        outbound_ca: Option<&Path>,
+    ) -> anyhow::Result<(Self, Option<Authorities>)> {
+        let explain = |flag: &str, path: &Path, why: String| anyhow!("{flag} {}: {why}", path.display());
+        let url = match queue_file {
+            Some(path) => read_url(path).map_err(|why| explain(QUEUE_FILE, path, why))?,
+            None => queue.to_owned(),
+        };
+        let (pem, authorities) = match outbound_ca {
+            Some(path) => {
+                let read = read(path).and_then(|pem| Ok((Authorities::parse(&pem)?, pem)));
+                let (authorities, pem) = read.map_err(|why| explain(OUTBOUND_CA, path, why))?;
+                (pem, Some(authorities))
+            }
+            None => (Vec::new(), None),
+        };
+        let renewal = Self {
+            queue_file: queue_file.map(Path::to_owned),
+            url,
+            outbound_ca: outbound_ca.map(Path::to_owned),
+            pem,
+            authorities: authorities.as_ref().map(Authorities::with_public),
+            complaints: Arc::default(),
+        };
+        Ok((renewal, authorities))
+    }
+
+    /// How the queue is opened.
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            url: self.url.clone(),
+            authorities: self.authorities.clone(),
+        }
+    }
+
+    /// Names the file in an error of opening the queue.
+    pub(crate) fn explain(&self, error: OpenError) -> anyhow::Error {
+        let error = anyhow::Error::new(error);
+        match &self.queue_file {
+            Some(path) => error.context(format!("{QUEUE_FILE} {}", path.display())),
+            None => error,
+        }
+    }
+
+    /// Takes changes into use, until `stop`. When the store refuses the password, the file is looked at at once.
+    pub(crate) async fn follow(mut self, queue: Arc<dyn Queue>, client: Client, stop: CancellationToken) {
+        if self.queue_file.is_none() && self.outbound_ca.is_none() {
+            return;
+        }
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = queue.access_refused() => {}
+                () = stop.cancelled() => return,
+            }
+            // Reading may wait for a disk.
+            let (files, ca) = (self.queue_file.clone(), self.outbound_ca.clone());
+            let look = move || (files.as_deref().map(read_url), ca.as_deref().map(read));
+            if let Ok((url, pem)) = tokio::task::spawn_blocking(look).await {
+                let trusts_others = pem.is_some_and(|pem| self.look_at_authorities(pem, &client));
+                self.look_at_url(url, trusts_others, queue.as_ref());
+            }
+            tokio::time::sleep(LOOK_AT_MOST_EVERY).await;
+        }
+    }
+
+    /// Whether others are trusted from now on.
+    fn look_at_authorities(&mut self, pem: Result<Vec<u8>, String>, client: &Client) -> bool {
+        let is_changed = pem.as_ref().is_ok_and(|pem| *pem != self.pem);
+        let outcome = match pem {
+            Ok(pem) if is_changed => Authorities::parse(&pem).and_then(|authorities| {
+                client.trust(&authorities).map_err(|error| format!("{error:#}"))?;
+                self.authorities = Some(authorities.with_public());
+                self.pem = pem;
+                tracing::info!("{OUTBOUND_CA}: the authorities changed");
+                Ok(true)
+            }),
+            Ok(_) => Ok(false),
+            Err(why) => Err(why),
+        };
+        let trusts_others = outcome.as_ref().is_ok_and(|changed| *changed);
+        let told = outcome
+            .map(|_| ())
+            .map_err(|why| format!("{why}; the former authorities stay in use"));
+        let path = self.outbound_ca.as_deref();
+        self.complaints.authorities.set(OUTBOUND_CA, path, told);
+        trusts_others
+    }
+
+    fn look_at_url(&mut self, url: Option<Result<String, String>>, trusts_others: bool, queue: &dyn Queue) {
+        let url = url.unwrap_or_else(|| Ok(self.url.clone()));
+        let outcome = url.and_then(|url| {
+            let is_changed = url != self.url;
+            if !is_changed && !trusts_others {
+                return Ok(());
+            }
+            let access = Access {
+                url,
+                authorities: self.authorities.clone(),
+            };
+            match queue.renew_access(&access) {
+                Ok(()) if is_changed => {
+                    tracing::info!("{QUEUE_FILE}: the user name or password changed");
+                    self.url = access.url;
+                    Ok(())
+                }
+                Ok(()) => Ok(()),
+                // A file of one's own has no authorities.
+                Err(OpenError::OtherStore) if !is_changed => Ok(()),
+                Err(OpenError::OtherStore) => Err(
+                    "it names another queue than the one in use; once no leads wait in that one, restart the receiver to \
+                     change over"
+                        .to_owned(),
+                ),
+                Err(error) => Err(error.to_string()),
+            }
+        });
+        let told = outcome.map_err(|why| format!("{why}; the former queue URL stays in use"));
+        let path = self.queue_file.as_deref();
+        self.complaints.queue.set(QUEUE_FILE, path, told);
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("the file cannot be read: {error}"))
+}
+
+/// The error never repeats what the file holds.
+fn read_url(path: &Path) -> Result<String, String> {
+    let text = String::from_utf8(read(path)?)
+        .map_err(|_| "the file is not text; write the queue URL into it".to_owned())?;
+    let url = text.trim();
+    if url.is_empty() {
+        return Err("the file is empty; write the queue URL into it".to_owned());
+    }
+    Ok(url.to_owned())
+}
