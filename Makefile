@@ -73,7 +73,8 @@ fuzz: need-rust ## fuzz the receiver, FUZZ_SECONDS for each target
 
 nightly: soak fuzz bench bench-operator ## run the long tests, for CI
 
-generate: need-rust ## write the generated files: CRD YAML and the generated parts of docs/
+generate: need-rust ## write the generated files: CRD YAML, the chart's files/ and the generated parts of docs/
+	cp charts/leadgate/values.yaml charts/leadgate/files/values.yaml
 	$(CARGO) run --locked --quiet --example generate
 	UPDATE=1 $(CARGO) test --locked --quiet --workspace --test docs
 

@@ -4,6 +4,7 @@ mod crds;
 mod monitoring;
 mod objects;
 mod policy;
+mod releases;
 mod render;
 mod rights;
 mod values;

@@ -3,10 +3,9 @@
 use clap::Parser as _;
 use leadgate_operator::cli::{Cli, LogFormat, Scope};
 use leadgate_operator::rules::Rules;
-use leadgate_tests::node::chart;
 use serde_json::{Value, json};
 
-use crate::render::{arguments, inventory, named, of_kind, operator, pod, template, template_of};
+use crate::render::{arguments, inventory, named, of_kind, operator, pod, template};
 
 fn cli(objects: &[Value]) -> Cli {
     let words = arguments(objects);
@@ -171,7 +170,7 @@ fn what_is_passed_through() {
         ("affinity", r#"{"podAntiAffinity":{"a":[1]}}"#, "/affinity"),
         ("topologySpreadConstraints", r#"[{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"ScheduleAnyway"}]"#, "/topologySpreadConstraints"),
         ("priorityClassName", r#""high""#, "/priorityClassName"),
-        ("extraEnv", r#"[{"name":"HTTPS_PROXY","value":"http://proxy:3128"}]"#, "/containers/0/env"),
+        ("extraEnv", r#"[{"name":"RUST_BACKTRACE","value":"1"}]"#, "/containers/0/env"),
         ("serviceAccount.name", r#""mine""#, "/serviceAccountName"),
     ];
     let none = template(&[]).unwrap();
@@ -204,17 +203,4 @@ fn what_is_passed_through() {
         (&json!(9000), &json!("h"))
     );
     assert!(of_kind(&template(&["metrics.service.enabled=false"]).unwrap(), "Service").is_empty());
-}
-
-#[test]
-fn names() {
-    let other = template_of(&chart(), "crm", &[]).unwrap();
-    named(&other, "Deployment", "crm-leadgate-operator");
-    let own = template(&[r#"fullnameOverride="hooks""#]).unwrap();
-    named(&own, "Deployment", "hooks");
-    named(&own, "Role", "hooks-leader");
-    let account = template(&["serviceAccount.create=false", r#"serviceAccount.name="mine""#]).unwrap();
-    assert!(of_kind(&account, "ServiceAccount").is_empty());
-    let subjects = &named(&account, "ClusterRoleBinding", "leadgate-operator")["subjects"];
-    assert_eq!(subjects[0]["name"], "mine");
 }
