@@ -124,3 +124,12 @@ metadata:
 {{- include "leadgate.image" . -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The names of the Secrets that images are pulled with, of a parent chart and of this one, separated by commas. */}}
+{{- define "leadgate.pullSecrets" -}}
+{{- $names := list -}}
+{{- range concat (default list (.Values.global).imagePullSecrets) .Values.image.pullSecrets -}}
+{{- $names = append $names (kindIs "map" . | ternary . (dict "name" .)).name -}}
+{{- end -}}
+{{- uniq $names | join "," -}}
+{{- end -}}

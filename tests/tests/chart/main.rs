@@ -1,5 +1,6 @@
 //! What the chart renders, with the Helm of `tests/cluster/cluster build`.
 
+mod accepted;
 mod crds;
 mod monitoring;
 mod objects;

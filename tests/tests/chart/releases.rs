@@ -11,7 +11,7 @@ use crate::render::{helm, named, of_kind, template, template_of};
 const LONGEST: usize = 53;
 
 /// Everything that the chart can make.
-const ALL: &[&str] = &[
+pub(crate) const ALL: &[&str] = &[
     "podDisruptionBudget.enabled=true",
     "metrics.podMonitor.enabled=true",
     "metrics.prometheusRule.enabled=true",
@@ -93,7 +93,6 @@ fn values_that_are_missing_are_the_defaults() {
         .as_object()
         .unwrap()
         .keys()
-        .filter(|name| !["resources", "podSecurityContext", "securityContext"].contains(&name.as_str()))
         .map(|name| format!("{name}=null"))
         .collect();
     let whole: Vec<&str> = whole.iter().map(String::as_str).collect();

@@ -80,6 +80,26 @@ fn mistakes_are_refused_with_their_place() {
             "'/metrics/podMonitor/interval'",
             "does not match pattern",
         ),
+        (
+            "networkPolicy.apiServerPorts=[]",
+            "'/networkPolicy/apiServerPorts'",
+            "minItems",
+        ),
+        (
+            r#"networkPolicy.monitors=[{"podSelectors":{}}]"#,
+            "'/networkPolicy/monitors/0'",
+            "'podSelectors' not allowed",
+        ),
+        (
+            "global.imagePullSecrets=[{}]",
+            "'/global/imagePullSecrets/0'",
+            "missing property 'name'",
+        ),
+        (
+            r#"podSecurityContext="restricted""#,
+            "'/podSecurityContext'",
+            "got string, want object",
+        ),
         ("metrics.service.port=0", "'/metrics/service/port'", "minimum"),
         ("resources.limit={}", "'/resources'", "'limit' not allowed"),
     ] {
