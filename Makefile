@@ -75,6 +75,7 @@ nightly: soak fuzz bench bench-operator ## run the long tests, for CI
 
 generate: need-rust ## write the generated files: CRD YAML, the chart's files/ and the generated parts of docs/
 	cp charts/leadgate/values.yaml charts/leadgate/files/values.yaml
+	ls receiver/src/source/presets | sed 's/\.yaml$$//' | LC_ALL=C sort >charts/leadgate/files/presets.txt
 	$(CARGO) run --locked --quiet --example generate
 	UPDATE=1 $(CARGO) test --locked --quiet --workspace --test docs
 

@@ -32,6 +32,8 @@ fn defaults() {
             "RoleBinding leadgate-operator-leader",
             "Service leadgate-operator-metrics",
             "ServiceAccount leadgate-operator",
+            "ValidatingAdmissionPolicy leadgate-operator-warnings",
+            "ValidatingAdmissionPolicyBinding leadgate-operator-warnings",
         ]
     );
     // The operator itself understands its command line.
