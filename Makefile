@@ -27,7 +27,7 @@ test: need-rust need-test-tools ## run the tests: real Redis, simulated CRMs, th
 	@[ -n "$(SDK)" ] || echo "Node.js is not installed: skipping the CRMs' own SDKs (make test-cluster runs them)"
 	$(CARGO) test --locked --workspace --features "$(SDK)"
 
-CLUSTER_TESTS = admission operator_control_plane chart examples node hubspot_sdk salesforce_sdk
+CLUSTER_TESTS = admission operator_control_plane chart examples leaves_nothing node hubspot_sdk salesforce_sdk
 
 test-cluster: need-rust need-cluster-tools ## run the tests on a real Kubernetes API server and node (root, or KUBECONFIG)
 	tests/cluster/cluster build
@@ -73,7 +73,9 @@ fuzz: need-rust ## fuzz the receiver, FUZZ_SECONDS for each target
 
 nightly: soak fuzz bench bench-operator ## run the long tests, for CI
 
-generate: need-rust ## write the generated files: CRD YAML and the generated parts of docs/
+generate: need-rust ## write the generated files: CRD YAML, the chart's files/ and the generated parts of docs/
+	cp charts/leadgate/values.yaml charts/leadgate/files/values.yaml
+	ls receiver/src/source/presets | sed 's/\.yaml$$//' | LC_ALL=C sort >charts/leadgate/files/presets.txt
 	$(CARGO) run --locked --quiet --example generate
 	UPDATE=1 $(CARGO) test --locked --quiet --workspace --test docs
 

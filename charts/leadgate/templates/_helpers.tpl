@@ -1,14 +1,41 @@
+{{/* The first line of each template: a value that is missing (`--reuse-values` after a value was added, `--set x=null`) gets its
+default. Only in `resources` and security contexts null removes what is there. files/values.yaml is a copy of values.yaml,
+which templates cannot read. */}}
+{{- define "leadgate.defaults" -}}
+{{- include "leadgate.fill" (list .Values (.Files.Get "files/values.yaml" | fromYaml)) -}}
+{{- end -}}
+
+{{- define "leadgate.fill" -}}
+{{- $given := index . 0 -}}
+{{- range $name, $default := index . 1 -}}
+{{- if kindIs "invalid" (index $given $name) -}}
+{{- $_ := set $given $name $default -}}
+{{- else if and (kindIs "map" $default) (not (has $name (list "resources" "podSecurityContext" "securityContext"))) -}}
+{{- include "leadgate.fill" (list (index $given $name) $default) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* At most 52 characters, so that every suffix fits into 63; what is longer is cut, with a digest of the whole. */}}
+{{- define "leadgate.short" -}}
+{{- if gt (len .) 52 -}}
+{{- printf "%s-%s" (. | trunc 43 | trimSuffix "-") (sha256sum . | trunc 8) -}}
+{{- else -}}
+{{- . -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "leadgate.name" -}}
-{{- default "leadgate-operator" .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- default "leadgate-operator" .Values.nameOverride -}}
 {{- end -}}
 
 {{- define "leadgate.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- include "leadgate.short" .Values.fullnameOverride -}}
 {{- else if eq .Release.Name "leadgate" -}}
-{{- include "leadgate.name" . -}}
+{{- include "leadgate.short" (include "leadgate.name" .) -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "leadgate.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- include "leadgate.short" (printf "%s-%s" .Release.Name (include "leadgate.name" .)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -35,7 +62,7 @@ app.kubernetes.io/component: operator
 app.kubernetes.io/part-of: leadgate
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
 {{- end -}}
 
 {{/* Name, labels and annotations of an object: (list . <suffix of the name> <annotations> <namespace>). */}}
@@ -96,4 +123,13 @@ metadata:
 {{- else -}}
 {{- include "leadgate.image" . -}}
 {{- end -}}
+{{- end -}}
+
+{{/* The names of the Secrets that images are pulled with, of a parent chart and of this one, separated by commas. */}}
+{{- define "leadgate.pullSecrets" -}}
+{{- $names := list -}}
+{{- range concat (default list (.Values.global).imagePullSecrets) .Values.image.pullSecrets -}}
+{{- $names = append $names (kindIs "map" . | ternary . (dict "name" .)).name -}}
+{{- end -}}
+{{- uniq $names | join "," -}}
 {{- end -}}

@@ -33,8 +33,8 @@ pub const SYSTEM: &str = "leadgate-system";
 pub const RELEASE: &str = "leadgate";
 /// The operator's Deployment.
 pub const OPERATOR: &str = "leadgate-operator";
-/// The node's own address where `cluster up` makes one.
-const ADDRESS: &str = "10.200.0.1";
+/// This machine as a node of `cluster up` sees it.
+const ADDRESS: &str = "10.200.0.2";
 
 /// The node.
 pub struct Node {
@@ -148,7 +148,7 @@ impl Node {
     }
 }
 
-/// One node fits on a machine: bridges, firewall rules and the kubelet are the machine's. The script waits for another.
+/// One node fits on a machine: its addresses are the machine's. The script waits for another.
 fn up(folder: &Path) -> anyhow::Result<PathBuf> {
     let script = cluster::script();
     let built = process::Command::new(&script).arg("build").output()?;

@@ -32,6 +32,8 @@ fn defaults() {
             "RoleBinding leadgate-operator-leader",
             "Service leadgate-operator-metrics",
             "ServiceAccount leadgate-operator",
+            "ValidatingAdmissionPolicy leadgate-operator-warnings",
+            "ValidatingAdmissionPolicyBinding leadgate-operator-warnings",
         ]
     );
     // The operator itself understands its command line.
@@ -53,6 +55,12 @@ fn the_pod_is_as_the_restricted_standard_asks() {
     let pod = pod(&objects);
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
     assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+    // The image has a numeric user, which the kubelet can check. OpenShift's restricted-v2 refuses every fixed one.
+    for field in ["runAsUser", "runAsGroup", "fsGroup"] {
+        assert!(pod["securityContext"][field].is_null(), "{field}");
+    }
+    let containerfile = include_str!("../../../Containerfile");
+    assert!(containerfile.contains("\nUSER 65532:65532\n"));
     let container = &pod["containers"][0];
     assert_eq!(
         container["securityContext"],
@@ -123,13 +131,100 @@ fn images() {
     }
     let redis = template(&[r#"redis.image={"repository":"r.example/valkey","tag":"8"}"#]).unwrap();
     assert_eq!(cli(&redis).redis_image, "r.example/valkey:8");
-    let pulled = template(&[
-        r#"image.pullSecrets=[{"name":"registry"}]"#,
-        r#"image.pullPolicy="Always""#,
+    let always = template(&[r#"image.pullPolicy="Always""#]).unwrap();
+    assert_eq!(pod(&always)["containers"][0]["imagePullPolicy"], "Always");
+}
+
+/// A variable of the operator's container.
+fn variable(objects: &[Value], name: &str) -> Value {
+    let variables = pod(objects)["containers"][0]["env"].as_array().unwrap();
+    let found = variables.iter().find(|variable| variable["name"] == name);
+    found.map_or(Value::Null, |variable| variable["value"].clone())
+}
+
+/// The operator's own pod has them, and the operator is told to give them to its pods.
+#[test]
+fn credentials_of_a_registry() {
+    #[rustfmt::skip]
+    let table: [(&[&str], &[&str]); 5] = [
+        (&[], &[]),
+        (&["global={}"], &[]),
+        (&[r#"image.pullSecrets=[{"name":"registry"}]"#], &["registry"]),
+        (&[r#"global.imagePullSecrets=["a",{"name":"b"}]"#], &["a", "b"]),
+        (&[r#"global.imagePullSecrets=["a","b"]"#, r#"image.pullSecrets=[{"name":"b"},{"name":"c"}]"#], &["a", "b", "c"]),
+    ];
+    for (values, names) in table {
+        let objects = template(values).unwrap();
+        let own: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+        let (own, told) = if names.is_empty() {
+            (Value::Null, Value::Null)
+        } else {
+            (json!(own), json!(names.join(",")))
+        };
+        assert_eq!(pod(&objects)["imagePullSecrets"], own, "{values:?}");
+        assert_eq!(
+            variable(&objects, "LEADGATE_IMAGE_PULL_SECRETS"),
+            told,
+            "{values:?}"
+        );
+    }
+}
+
+/// By which one operator knows its objects from those of another.
+#[test]
+fn the_installation_is_the_release() {
+    let name = "LEADGATE_INSTALLATION";
+    let objects = template(&[]).unwrap();
+    assert_eq!(variable(&objects, name), "leadgate-system/leadgate");
+    let other = template_of(&chart(), "crm", &[r#"fullnameOverride="leadgate-operator""#]).unwrap();
+    assert_eq!(variable(&other, name), "leadgate-system/crm");
+}
+
+#[test]
+fn addresses_of_both_families() {
+    let arguments = arguments(&template(&[]).unwrap());
+    assert!(
+        arguments.contains(&"--health-listen=[::]:8080".to_owned()),
+        "{arguments:?}"
+    );
+}
+
+#[test]
+fn the_operators_network() {
+    assert!(of_kind(&template(&[]).unwrap(), "NetworkPolicy").is_empty());
+    let objects = template(&["networkPolicy.enabled=true"]).unwrap();
+    let policy = &named(&objects, "NetworkPolicy", "leadgate-operator")["spec"];
+    assert_eq!(
+        policy["podSelector"],
+        operator(&objects)["spec"]["selector"],
+        "it selects the operator"
+    );
+    assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
+    assert_eq!(
+        policy["ingress"],
+        json!([{"ports": [{"port": "http", "protocol": "TCP"}]}])
+    );
+    // The receivers are found by the labels that the operator gives them, on the port that it asks.
+    let receivers = &policy["egress"][2];
+    let labels = leadgate_operator::names::labels("website");
+    let selected = &receivers["to"][0]["podSelector"]["matchLabels"];
+    for (name, value) in selected.as_object().unwrap() {
+        assert_eq!(labels.get(name).map(String::as_str), value.as_str(), "{name}");
+    }
+    assert_eq!(
+        receivers["ports"][0]["port"],
+        leadgate_operator::receivers::ADMIN_PORT
+    );
+    let given = template(&[
+        r#"networkPolicy={"enabled":true,"apiServerPorts":[8443],"monitors":[{"namespaceSelector":{}}]}"#,
     ])
     .unwrap();
-    assert_eq!(pod(&pulled)["imagePullSecrets"][0]["name"], "registry");
-    assert_eq!(pod(&pulled)["containers"][0]["imagePullPolicy"], "Always");
+    let policy = &named(&given, "NetworkPolicy", "leadgate-operator")["spec"];
+    assert_eq!(
+        policy["egress"][1],
+        json!({"ports": [{"port": 8443, "protocol": "TCP"}]})
+    );
+    assert_eq!(policy["ingress"][0]["from"], json!([{"namespaceSelector": {}}]));
 }
 
 #[test]
@@ -171,7 +266,8 @@ fn what_is_passed_through() {
         ("affinity", r#"{"podAntiAffinity":{"a":[1]}}"#, "/affinity"),
         ("topologySpreadConstraints", r#"[{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"ScheduleAnyway"}]"#, "/topologySpreadConstraints"),
         ("priorityClassName", r#""high""#, "/priorityClassName"),
-        ("extraEnv", r#"[{"name":"HTTPS_PROXY","value":"http://proxy:3128"}]"#, "/containers/0/env"),
+        ("podSecurityContext.runAsUser", "1000", "/securityContext/runAsUser"),
+        ("securityContext.readOnlyRootFilesystem", "false", "/containers/0/securityContext/readOnlyRootFilesystem"),
         ("serviceAccount.name", r#""mine""#, "/serviceAccountName"),
     ];
     let none = template(&[]).unwrap();
@@ -181,6 +277,8 @@ fn what_is_passed_through() {
         assert_eq!(pod(&objects).pointer(place), Some(&given), "{value}");
         assert_ne!(pod(&none).pointer(place), Some(&given), "{value}");
     }
+    let objects = template(&[r#"extraEnv=[{"name":"RUST_BACKTRACE","value":"1"}]"#]).unwrap();
+    assert_eq!(variable(&objects, "RUST_BACKTRACE"), "1");
     let objects = template(&[
         r#"podAnnotations={"a":"b"}"#,
         r#"deploymentAnnotations={"c":"d"}"#,
@@ -204,17 +302,4 @@ fn what_is_passed_through() {
         (&json!(9000), &json!("h"))
     );
     assert!(of_kind(&template(&["metrics.service.enabled=false"]).unwrap(), "Service").is_empty());
-}
-
-#[test]
-fn names() {
-    let other = template_of(&chart(), "crm", &[]).unwrap();
-    named(&other, "Deployment", "crm-leadgate-operator");
-    let own = template(&[r#"fullnameOverride="hooks""#]).unwrap();
-    named(&own, "Deployment", "hooks");
-    named(&own, "Role", "hooks-leader");
-    let account = template(&["serviceAccount.create=false", r#"serviceAccount.name="mine""#]).unwrap();
-    assert!(of_kind(&account, "ServiceAccount").is_empty());
-    let subjects = &named(&account, "ClusterRoleBinding", "leadgate-operator")["subjects"];
-    assert_eq!(subjects[0]["name"], "mine");
 }
