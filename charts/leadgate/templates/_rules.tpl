@@ -25,6 +25,18 @@
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, patch]
+# Enlarge the volume of the managed Redis.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, patch]
+# Say why the pod of the managed Redis cannot be made.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
+# See whether a namespace is being deleted.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
 # The receivers and the managed Redis.
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
@@ -48,7 +60,11 @@
 # How senders reach them through a Gateway.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
-  verbs: [get, list, create, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
+# See whether another installation that claimed the namespace still works.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get]
 # Tell people what changed.
 - apiGroups: [events.k8s.io]
   resources: [events]

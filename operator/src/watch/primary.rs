@@ -17,6 +17,7 @@ use crate::context::{Context, name_of};
 use crate::kinds::Kind;
 use crate::lead_webhook::waiting::feeds;
 use crate::names;
+use crate::reasons::Reason;
 
 /// How many objects are read at once at the start: a page of large ones, with all that is not kept of them, takes megabytes.
 const PAGE: u32 = 50;
@@ -106,9 +107,12 @@ pub(crate) fn webhook_changed(context: &Context, event: &Event<LeadWebhook>) {
         context.wake_sink(&namespace, sink);
     }
     let path = names::path(webhook);
-    context
-        .peers
-        .wake(|other| names::path(other) == path && name_of(other) != (namespace.clone(), name.clone()));
+    context.peers.wake(|other| {
+        // It may wait for the path that this one has just left.
+        let mut said = other.status.iter().flat_map(|status| &status.conditions);
+        let waits = said.any(|said| said.reason == Reason::PathTaken.as_str());
+        (waits || names::path(other) == path) && name_of(other) != (namespace.clone(), name.clone())
+    });
 }
 
 /// Webhooks of other scopes with the path of one that was not known to them yet.

@@ -216,7 +216,7 @@ async fn defaults_are_set() {
 
     let receiver = create::<LeadReceiver>(&client, &namespace, "r", Receiver).await;
     assert_eq!(receiver["status"]["observedGeneration"], -1);
-    assert_eq!(receiver["spec"], json!({"drainTimeout": "10m"}));
+    assert_eq!(receiver["spec"], json!({"replicas": 2, "drainTimeout": "10m"}));
 
     let common = json!({
         "matching": {"contacts": "Create", "keys": ["Email", "Phone"], "onPartialMatch": "Hold", "overwrite": "Always"},
@@ -288,7 +288,7 @@ async fn the_scale_subresource_works() {
     let status = scale.status.unwrap();
     assert_eq!(status.replicas, 3);
     assert_eq!(status.selector.as_deref(), Some("app.kubernetes.io/instance=w"));
-    assert_eq!(api.get("w").await.unwrap().spec.replicas, Some(5));
+    assert_eq!(api.get("w").await.unwrap().spec.replicas, 5);
     remove(&client, &namespace).await;
 }
 

@@ -313,7 +313,9 @@ impl Rig {
             .await
             .unwrap();
         for (file, text) in secret.and_then(|secret| secret.data).unwrap_or_default() {
-            files.insert(file, serde_json::from_slice(&text.0).unwrap());
+            let text = String::from_utf8(text.0).unwrap();
+            let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            files.insert(file, value);
         }
         files
     }

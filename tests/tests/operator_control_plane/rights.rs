@@ -122,7 +122,9 @@ async fn no_right_is_missing_and_none_is_unused() {
     rig.present(Kind::HorizontalPodAutoscaler, "leadgate-receiver-default")
         .await;
     rig.present(Kind::Ingress, "leadgate-webhook-web").await;
-    rig.receiver("default", "replicas: 1").await;
+    rig.receiver("default", "replicas: 1, queue: {storage: {size: 2Gi}}")
+        .await;
+    crate::others::volume(&rig, "1Gi").await;
     rig.webhook("web", "").await;
     rig.absent(Kind::HorizontalPodAutoscaler, "leadgate-receiver-default")
         .await;
@@ -130,6 +132,7 @@ async fn no_right_is_missing_and_none_is_unused() {
         .await;
     rig.absent(Kind::Ingress, "leadgate-webhook-web").await;
     rig.webhook("late", "").await;
+    rig.condition("late", "ResolvedRefs", "False SecretMissing").await;
     rig.webhooks()
         .delete("late", &DeleteParams::default())
         .await

@@ -140,8 +140,8 @@ fn arguments(plan: &Plan) -> Vec<String> {
     let mut arguments = vec![
         format!("--manifests={MANIFESTS}"),
         format!("--receiver={}", plan.receiver.name_any()),
-        format!("--listen=0.0.0.0:{port}"),
-        format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
+        format!("--listen=[::]:{port}"),
+        format!("--admin-listen=[::]:{ADMIN_PORT}"),
         format!("--admin-token-file={ADMIN}/token"),
         format!("--queue-file={MANIFESTS}/{}", plan.store.file()),
         "--log-format=json".to_owned(),
