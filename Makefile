@@ -27,7 +27,7 @@ test: need-rust need-test-tools ## run the tests: real Redis, simulated CRMs, th
 	@[ -n "$(SDK)" ] || echo "Node.js is not installed: skipping the CRMs' own SDKs (make test-cluster runs them)"
 	$(CARGO) test --locked --workspace --features "$(SDK)"
 
-CLUSTER_TESTS = admission operator_control_plane chart examples leaves_nothing node hubspot_sdk salesforce_sdk
+CLUSTER_TESTS = admission operator_control_plane chart examples image leaves_nothing node hubspot_sdk salesforce_sdk
 
 test-cluster: need-rust need-cluster-tools ## run the tests on a real Kubernetes API server and node (root, or KUBECONFIG)
 	tests/cluster/cluster build
@@ -37,7 +37,7 @@ e2e: need-rust need-cluster-tools ## test every guarantee on a real Kubernetes n
 	tests/cluster/cluster build
 	LEADGATE_TEST_PROFILE=release $(CARGO) test --locked --workspace --features leadgate-tests/cluster --test node -- --include-ignored --nocapture --test-threads=1
 
-image: need-rust ## build the container image: with buildah or docker, else as an OCI archive (NAME=leadgate:dev)
+image: need-rust ## build the container image: with buildah or docker, else as an OCI archive (NAME=leadgate:dev; PLATFORMS=linux/amd64,linux/arm64)
 	NAME="$(or $(NAME),leadgate:dev)" image/build
 
 test-crm: need-rust ## deliver leads to a real CRM: django-crm on PostgreSQL, installed and started for the test

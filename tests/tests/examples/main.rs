@@ -2,6 +2,7 @@
 //! for Kustomize, Argo CD and Flux names what exists.
 
 mod applied;
+mod clusters;
 mod gitops;
 mod health;
 
