@@ -18,6 +18,7 @@ use reqwest::redirect::Policy;
 use reqwest::{IntoUrl, Method, RequestBuilder};
 
 use super::authorities::Authorities;
+use crate::causes::causes;
 
 /// A name has local addresses only.
 #[derive(Debug)]
@@ -108,14 +109,7 @@ fn build(allow_local: bool, authorities: Option<&Authorities>) -> anyhow::Result
 
 /// Whether a call was not made because its host is local.
 pub(crate) fn is_refused(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(error) = cause {
-        if error.is::<Local>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    causes(error).any(<dyn Error>::is::<Local>)
 }
 
 /// Whether a path that an expression made of a sender's words stays below the base address. URL parsers drop tabs and line breaks, read `\` as `/`, and resolve

@@ -8,6 +8,7 @@ use reqwest::RequestBuilder;
 use serde_json::Value;
 
 use super::client::is_refused;
+use crate::causes::is_untrusted;
 use crate::failure::Failure;
 use crate::throttle::{CrmHealth, Throttle, Throttled};
 
@@ -202,6 +203,14 @@ fn no_answer(error: &reqwest::Error, peer: Peer<'_>) -> Failure {
             format!(
                 "{name} is not called: the host of {address} resolves to this machine or a link-local address; correct its \
                  DNS entry, or start the receiver with --allow-local-addresses for a simulator"
+            ),
+        )
+    } else if is_untrusted(error) {
+        Failure::new(
+            FailureReason::Unreachable,
+            format!(
+                "{name}'s certificate is not trusted; correct it or {address}, or start the receiver with --outbound-ca and the \
+                 authority that signed it"
             ),
         )
     } else if error.is_connect() {
