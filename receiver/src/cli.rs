@@ -86,7 +86,7 @@ pub struct Cli {
     /// Directory of Secrets as mounted by Kubernetes: DIR/<secret name>/<key>.
     #[arg(long, env = "LEADGATE_SECRETS", value_name = "DIR")]
     pub secrets: Option<PathBuf>,
-    /// Address of the webhook listener.
+    /// Address of the webhook listener; [::]:8080 is port 8080 on all addresses, IPv4 and IPv6.
     #[arg(
         long,
         env = "LEADGATE_LISTEN",
@@ -236,7 +236,7 @@ impl Cli {
 
 fn is_loopback(address: &str) -> bool {
     if let Ok(address) = address.parse::<SocketAddr>() {
-        return address.ip().is_loopback();
+        return address.ip().to_canonical().is_loopback();
     }
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

@@ -17,6 +17,7 @@
 use tracing_subscriber as _;
 
 mod admin;
+mod causes;
 pub mod check;
 pub mod cli;
 pub mod config;

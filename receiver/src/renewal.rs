@@ -39,7 +39,7 @@ impl Complaint {
     }
 
     /// Says what is new once.
-    fn set(&self, flag: &str, path: Option<&Path>, outcome: Result<(), String>) {
+    pub(crate) fn set(&self, flag: &str, path: Option<&Path>, outcome: Result<(), String>) {
         let text = outcome.err().map(|why| {
             let path = path.unwrap_or_else(|| Path::new(""));
             format!("{flag} {}: {why}", path.display())

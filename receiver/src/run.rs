@@ -1,17 +1,16 @@
 //! Puts the parts together and runs them until told to stop.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Admin, Token};
+use crate::admin::{self, Admin, TokenFile};
 use crate::cli::Cli;
 use crate::config::{self, Changes, Config, Folders, Problem, Severity};
 use crate::delivery::{Preflights, Shared, Supervisor};
@@ -38,7 +37,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let (renewal, authorities) =
         Renewal::read(&cli.queue, cli.queue_file.as_deref(), cli.outbound_ca.as_deref())?;
     let client = Client::new(cli.may_call_this_machine(), authorities.as_ref())?;
-    let token = cli.admin_token_file.as_deref().map(admin_token).transpose()?;
+    let token = cli.admin_token_file.as_deref().map(TokenFile::open).transpose()?;
     // Bind first: a taken port should not open, and lock, the queue.
     let public = http::bind(&cli.listen)?;
     let private = http::bind(&cli.admin_listen)?;
@@ -172,11 +171,6 @@ fn folders_exist(folders: &Folders) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn admin_token(path: &Path) -> anyhow::Result<Token> {
-    let text = std::fs::read(path).with_context(|| format!("--admin-token-file {}", path.display()))?;
-    Token::new(&text).with_context(|| format!("--admin-token-file {}: the file is empty", path.display()))
 }
 
 /// Loads the manifests, now and whenever they change.

@@ -1,10 +1,15 @@
 //! Certificates for tests: an authority, and what it signs.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     IsCa, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 
 /// Signs certificates.
@@ -67,6 +72,15 @@ impl Authority {
 }
 
 impl Leaf {
+    /// What a server needs to show it.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes())?;
+        let chain = vec![self.der.clone().into()];
+        let config = ServerConfig::builder().with_no_client_auth();
+        Ok(Arc::new(config.with_single_cert(chain, key)?))
+    }
+
     /// SHA-256 of the certificate in hex.
     pub fn sha256(&self) -> String {
         hex::encode(Sha256::digest(&self.der))

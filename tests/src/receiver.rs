@@ -25,6 +25,8 @@ pub struct Options {
     pub manifests: Vec<(String, String)>,
     /// The queue's URL; `None` is SQLite in the receiver's folder. Nothing is said of it where `arguments` name a file.
     pub queue: Option<String>,
+    /// Listens on all addresses, IPv4 and IPv6.
+    pub everywhere: bool,
     /// More arguments.
     pub arguments: Vec<String>,
     /// Environment variables.
@@ -112,12 +114,8 @@ impl Receiver {
             .args(&words[1..])
             .arg("--manifests")
             .arg(self.manifests())
-            .args([
-                "--listen",
-                &self.listen.to_string(),
-                "--admin-listen",
-                &self.admin.to_string(),
-            ])
+            .args(["--listen", &self.listens_on(self.listen)])
+            .args(["--admin-listen", &self.listens_on(self.admin)])
             .args(["--log-format", "json"])
             .args(&self.options.arguments)
             .envs(self.options.environment.iter().cloned())
@@ -128,6 +126,14 @@ impl Receiver {
             .with_context(|| format!("cannot run {}", self.binary.display()))?;
         self.process = Some(process);
         Ok(())
+    }
+
+    fn listens_on(&self, address: SocketAddr) -> String {
+        if self.options.everywhere {
+            format!("[::]:{}", address.port())
+        } else {
+            address.to_string()
+        }
     }
 
     /// Waits until `/readyz` says 200; a process that ended instead is an error with its last words.

@@ -22,7 +22,7 @@ const LONGEST_REFUSAL: usize = 1024;
 pub(super) async fn require(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let refused = match &admin.token {
-        Some(token) if token.matches(headers) => None,
+        Some(token) if token.matches(headers).await => None,
         Some(_) => Some((
             StatusCode::UNAUTHORIZED,
             "send the admin token as Authorization: Bearer …",

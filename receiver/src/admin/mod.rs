@@ -23,7 +23,7 @@ use axum::{Router, middleware};
 
 pub(crate) use orphans::watch_orphans;
 pub(crate) use shared::Admin;
-pub(crate) use token::Token;
+pub(crate) use token::TokenFile;
 
 /// The admin server's routes.
 pub(crate) fn router(admin: Arc<Admin>) -> Router {

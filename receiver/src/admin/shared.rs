@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::watch;
 
-use super::token::Token;
+use super::token::TokenFile;
 use crate::config::Config;
 use crate::delivery::Preflights;
 use crate::metrics::Metrics;
@@ -25,7 +25,7 @@ pub(crate) struct Admin {
     /// What CRMs said when they were asked before the first lead.
     pub preflights: Arc<Preflights>,
     /// What must be shown to see leads; `None`: only this machine may.
-    pub token: Option<Token>,
+    pub token: Option<TokenFile>,
     /// What is wrong with the files that say how the store and CRMs are reached.
     pub complaints: Arc<Complaints>,
 }

@@ -1,10 +1,12 @@
 //! The outside: sockets, TLS, routes, answers.
 //!
 //! `handler`: a request's way in the design's order. `store`: what it leaves in the queue. `answer`: what senders are told.
-//! `body`: reading within limits. `pending`: what waits of webhooks that have a limit. `server`: listening, until told to stop. `seats`: how many connections there are, and for how long. `tls`:
-//! certificates. The admin server lives in `crate::admin`.
+//! `body`: reading within limits. `pending`: what waits of webhooks that have a limit. `bind`: from an address to a socket.
+//! `server`: listening, until told to stop. `seats`: how many connections there are, and for how long. `tls`: certificates.
+//! The admin server lives in `crate::admin`.
 
 mod answer;
+mod bind;
 mod body;
 mod handler;
 mod pending;
@@ -22,11 +24,12 @@ use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 
+pub use bind::{Listening, bind};
 pub use body::BodyBudget;
 pub use handler::router;
 pub(crate) use pending::count_pending;
 pub use seats::{ADMIN_CONNECTIONS, Limits};
-pub use server::{Listening, Peer, bind, serve};
+pub use server::{Peer, serve};
 pub use tls::{LOOK_EVERY, Tls};
 
 /// What every request needs.

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
+use super::bind::Listening;
 use super::seats::{End, Limits, Seat, Seats, UnderWay};
 use super::tls::{self, Tls};
 use crate::metrics::Metrics;
@@ -32,38 +33,16 @@ const FINISH: Duration = Duration::from_secs(20);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// A peer that takes none of what was sent for so long has gone, or does not read.
 const UNTAKEN: Duration = Duration::from_secs(20);
-/// Connections that the operating system keeps until they are accepted; it may have a lower limit of its own.
-const BACKLOG: i32 = 4096;
 /// Before the next attempt when the operating system accepts no connection.
 const RETRY: Duration = Duration::from_millis(50);
-
-/// A bound socket.
-pub struct Listening {
-    listener: std::net::TcpListener,
-    /// Where it listens.
-    pub address: SocketAddr,
-}
 
 /// Who is at the other end of a request's connection; an extension of each request.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// The connection's own address.
+    /// The connection's own address: an IPv4 one as such, even where one socket listens for both kinds.
     pub address: IpAddr,
     /// The verified client certificate (DER), if one was shown.
     pub certificate: Option<Arc<[u8]>>,
-}
-
-/// Binds a socket; the error says which address, and why not.
-pub fn bind(address: &str) -> io::Result<Listening> {
-    let explain = |e: io::Error| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}"));
-    let listener = std::net::TcpListener::bind(address).map_err(explain)?;
-    listener.set_nonblocking(true).map_err(explain)?;
-    // The standard library's 128 are gone in a wave of connections; who is left out then tries again a second later.
-    socket2::SockRef::from(&listener)
-        .listen(BACKLOG)
-        .map_err(explain)?;
-    let address = listener.local_addr().map_err(explain)?;
-    Ok(Listening { listener, address })
 }
 
 /// Serves until `shutdown`, then finishes what is under way.
@@ -89,7 +68,7 @@ pub async fn serve(
             seat,
             shutdown: shutdown.clone(),
         };
-        connections.spawn(connection.run(stream, address.ip(), handshake));
+        connections.spawn(connection.run(stream, address.ip().to_canonical(), handshake));
     }
     // What waits to be accepted is refused at once instead of left hanging.
     drop(listener);

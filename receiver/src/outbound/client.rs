@@ -2,7 +2,8 @@
 //!
 //! It follows no redirect, and it calls no local address ([`is_local`]), whatever a name resolves to: a manifest's
 //! author must not reach through the receiver what only the receiver can reach. Addresses written as such in manifests
-//! are refused when those are read (`config`).
+//! are refused when those are read (`config`). Through a proxy, names are resolved there: what they lead to is up to the
+//! proxy's rules.
 
 use std::error::Error;
 use std::fmt;
@@ -18,6 +19,8 @@ use reqwest::redirect::Policy;
 use reqwest::{IntoUrl, Method, RequestBuilder};
 
 use super::authorities::Authorities;
+use super::proxy;
+use crate::causes::causes;
 
 /// A name has local addresses only.
 #[derive(Debug)]
@@ -32,13 +35,22 @@ impl fmt::Display for Local {
 impl Error for Local {}
 
 /// Leaves local addresses out.
-struct Resolver;
+struct Resolver {
+    /// A proxy beside the receiver is the operator's choice, not that of a manifest's author.
+    proxies: Vec<String>,
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let is_proxy = self.proxies.iter().any(|proxy| proxy == name.as_str());
         Box::pin(async move {
             let all = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            Ok(not_local(all)?)
+            let addresses: Addrs = if is_proxy {
+                Box::new(all.collect::<Vec<_>>().into_iter())
+            } else {
+                not_local(all)?
+            };
+            Ok(addresses)
         })
     }
 }
@@ -90,13 +102,14 @@ impl Client {
 }
 
 fn build(allow_local: bool, authorities: Option<&Authorities>) -> anyhow::Result<reqwest::Client> {
+    let proxies = proxy::hosts()?;
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("leadgate/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .connect_timeout(Duration::from_secs(10))
         .pool_idle_timeout(Duration::from_secs(50));
     if !allow_local {
-        builder = builder.dns_resolver(Arc::new(Resolver));
+        builder = builder.dns_resolver(Arc::new(Resolver { proxies }));
     }
     if let Some(authorities) = authorities {
         builder = builder.tls_certs_merge(authorities.certificates());
@@ -108,14 +121,7 @@ fn build(allow_local: bool, authorities: Option<&Authorities>) -> anyhow::Result
 
 /// Whether a call was not made because its host is local.
 pub(crate) fn is_refused(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(error) = cause {
-        if error.is::<Local>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    causes(error).any(<dyn Error>::is::<Local>)
 }
 
 /// Whether a path that an expression made of a sender's words stays below the base address. URL parsers drop tabs and line breaks, read `\` as `/`, and resolve
@@ -167,6 +173,17 @@ mod tests {
             assert!(not_local(addresses(local).into_iter()).is_err(), "{local:?}");
         }
         assert_eq!(not_local(std::iter::empty()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_proxy_may_be_beside_the_receiver() {
+        let resolve = async |proxies: &[&str]| {
+            let proxies = proxies.iter().map(|&host| host.to_owned()).collect();
+            let name = "localhost".parse().unwrap();
+            Resolver { proxies }.resolve(name).await.is_ok()
+        };
+        assert!(resolve(&["localhost"]).await);
+        assert!(!resolve(&["proxy.example"]).await);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use reqwest::RequestBuilder;
 use serde_json::Value;
 
 use super::client::is_refused;
+use super::proxy::{self, Trouble};
+use crate::causes::is_untrusted;
 use crate::failure::Failure;
 use crate::throttle::{CrmHealth, Throttle, Throttled};
 
@@ -145,6 +147,13 @@ pub(crate) async fn send(request: RequestBuilder, peer: Peer<'_>) -> Result<Repl
     let result = match request.timeout(peer.timeout).send().await {
         Ok(response) => {
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            // Only a proxy says this (RFC 9110, 15.5.8): nothing reached the other side.
+            if status == 407 {
+                let proxy = proxy::of(response.url()).unwrap_or_else(|| "in between".to_owned());
+                let message = proxied(peer.name, peer.address, &proxy, &Trouble::Credentials);
+                let failure = Failure::new(FailureReason::Unreachable, message);
+                return Err(NoAnswer::Failed(failure, false));
+            }
             bounded_text(response).await.map(|text| (status, headers, text))
         }
         Err(error) => Err(error),
@@ -191,10 +200,16 @@ async fn bounded_text(mut response: reqwest::Response) -> Result<String, reqwest
 /// Why there is no answer, without the URL: it may hold an e-mail address.
 fn no_answer(error: &reqwest::Error, peer: Peer<'_>) -> Failure {
     let Peer { name, address, .. } = peer;
+    let proxy = error.url().and_then(proxy::of);
     if error.is_timeout() {
+        let way = proxy.map(|proxy| format!(" through the proxy {proxy}"));
         Failure::new(
             FailureReason::Timeout,
-            format!("{name} did not answer within {}", peer.timeout_is),
+            format!(
+                "{name} did not answer{} within {}",
+                way.unwrap_or_default(),
+                peer.timeout_is
+            ),
         )
     } else if is_refused(error) {
         Failure::new(
@@ -204,11 +219,20 @@ fn no_answer(error: &reqwest::Error, peer: Peer<'_>) -> Failure {
                  DNS entry, or start the receiver with --allow-local-addresses for a simulator"
             ),
         )
-    } else if error.is_connect() {
+    } else if is_untrusted(error) {
         Failure::new(
             FailureReason::Unreachable,
-            format!("no connection to {name}; see {address} and the network's egress rules"),
+            format!(
+                "{name}'s certificate is not trusted; correct it or {address}, or start the receiver with --outbound-ca and the \
+                 authority that signed it"
+            ),
         )
+    } else if error.is_connect() {
+        let message = match proxy {
+            Some(proxy) => proxied(name, address, &proxy, &Trouble::of(error)),
+            None => format!("no connection to {name}; see {address} and the network's egress rules"),
+        };
+        Failure::new(FailureReason::Unreachable, message)
     } else if error.is_builder() {
         Failure::new(
             FailureReason::InvalidRequest,
@@ -219,6 +243,22 @@ fn no_answer(error: &reqwest::Error, peer: Peer<'_>) -> Failure {
             FailureReason::ConnectionLost,
             format!("the connection to {name} broke before the answer came"),
         )
+    }
+}
+
+/// What a proxy does not let through, without its password.
+fn proxied(name: &str, address: &str, proxy: &str, trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Credentials => format!(
+            "the proxy {proxy} refuses the user name or password on the way to {name}; correct them in HTTPS_PROXY or HTTP_PROXY"
+        ),
+        Trouble::Refused => format!(
+            "the proxy {proxy} makes no connection to {name}; see its rules and {address}, or name the host in NO_PROXY"
+        ),
+        Trouble::Other => format!(
+            "no connection to {name} through the proxy {proxy}; see HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and the network's \
+             egress rules"
+        ),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Calls to CRMs and to senders' APIs: the HTTPS client, and one exchange over it.
 //!
-//! `authorities`: whose certificates are trusted; `client`: what may be called at all; `exchange`: ask the throttle, send, read a bounded answer, tell the throttle how the
+//! `authorities`: whose certificates are trusted; `client`: what may be called at all; `proxy`: what stands between; `exchange`: ask the throttle, send, read a bounded answer, tell the throttle how the
 //! other side fared; `retry_after`: how long it asks to wait.
 
 mod authorities;
 mod client;
 mod exchange;
+mod proxy;
 mod retry_after;
 
 pub(crate) use authorities::Authorities;

@@ -82,6 +82,51 @@ async fn where_a_token_is_set_the_machine_itself_needs_it_too() {
     }
 }
 
+/// The new token counts at once, the old one no longer than some seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_changes_in_its_file_needs_no_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "first-token\n").unwrap();
+    let mut options = Options::new("");
+    options.arguments = vec!["--admin-token-file".into(), file.display().to_string()];
+    let receiver = Receiver::start(options).await.unwrap();
+    let admin = receiver.admin_address();
+    let ask = async |token: &str| {
+        let header = format!("Authorization: Bearer {token}\r\n");
+        call(admin, "GET", "/status", &header).await
+    };
+    let until = async |token: &str, status: u16| {
+        let it = async || ask(token).await.status == status;
+        receiver.until(&format!("{token}: {status}"), PATIENCE, it).await;
+    };
+    assert_eq!(ask("first-token").await.status, 200);
+    std::fs::write(&file, "second-token").unwrap();
+    until("second-token", 200).await;
+    // Whoever finds the new one out has made the old one known.
+    assert_eq!(ask("first-token").await.status, 401);
+    // Nobody shows the new one: the old one ends by itself.
+    std::fs::write(&file, "third-token").unwrap();
+    until("second-token", 401).await;
+    until("third-token", 200).await;
+    for (content, told) in [(Some(""), "is empty"), (None, "cannot be read")] {
+        match content {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        let is_told = async || {
+            ask("third-token").await.json()["problems"]
+                .to_string()
+                .contains(told)
+        };
+        receiver.until(told, PATIENCE, is_told).await;
+        assert_eq!(receiver.log().matches(told).count(), 1, "{}", receiver.log());
+    }
+    std::fs::write(&file, "fourth-token").unwrap();
+    until("fourth-token", 200).await;
+    assert!(!receiver.log().contains("-token\""), "{}", receiver.log());
+}
+
 /// Browsers send a form of any page anywhere, and say where it comes from.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_page_changes_nothing() {

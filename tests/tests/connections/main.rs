@@ -2,3 +2,4 @@
 
 mod crowd;
 mod deadlines;
+mod dual_stack;

@@ -1,6 +1,7 @@
 //! Files that change under a running receiver: the queue's URL and the authorities. Nothing needs a restart, and no lead
 //! is lost.
 
+mod authorities;
 mod queue_file;
 
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ use tokio::{
 
 use super::keeper::Keeper;
 use super::script::Script;
+use crate::causes::is_untrusted;
 use crate::queue::QueueError;
 
 /// A caller has its answer, or an error, within this.
@@ -205,6 +206,10 @@ pub(super) fn in_words(error: &RedisError) -> String {
             "this Redis is a cluster, which is not supported yet: use one that is not"
         }
         _ if error.kind() == ErrorKind::AuthenticationFailed => "Redis refused the user name or password",
+        _ if is_untrusted(error) => {
+            "the certificate of Redis is not trusted: correct it or the address, or start the receiver with --outbound-ca \
+             and the authority that signed it"
+        }
         _ if error.is_connection_refusal() => "Redis cannot be reached: it refuses connections",
         _ if error.is_timeout() => "Redis did not answer in time",
         _ if error.is_connection_dropped() => "the connection to Redis broke",

@@ -17,7 +17,7 @@ use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use super::AuthError;
+use super::{AuthError, address};
 
 /// Longer headers hold no certificate: a chain has a few KiB.
 const MAX_CERTIFICATE: usize = 64 << 10;
@@ -144,7 +144,7 @@ impl Forwarded {
             .proxies
             .iter()
             .map(|range| {
-                range.parse::<IpNet>().map_err(|_| {
+                address::range(range).ok_or_else(|| {
                     format!(
                         "clientCertificate.forwarded.proxies: `{range}` is not a range such as 10.0.0.0/8"
                     )
