@@ -87,9 +87,10 @@ pub(super) async fn observe(receiver: &Arc<LeadReceiver>, context: &Context) -> 
         rollout: context.workloads.rollout(&name.0, &object),
         not_scaling: context.workloads.autoscaler_trouble(&name.0, &object),
         stale: unreachable.is_some() && heard.is_none_or(|heard| heard.elapsed() > STALE_AFTER),
-        redis_refused: match without_pod {
-            true => refusal(&name.0, context).await,
-            false => None,
+        redis_refused: if without_pod {
+            refusal(&name.0, context).await
+        } else {
+            None
         },
         redis,
         redis_pods,

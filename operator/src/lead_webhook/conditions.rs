@@ -207,9 +207,10 @@ fn exposed(webhook: &LeadWebhook, outcome: &Outcome, observed: &Observed) -> Opt
     }
     Some(ConditionState::yes(
         Reason::AtAddress,
-        match addresses.is_empty() {
-            true => "each Gateway has accepted the HTTPRoute".to_owned(),
-            false => format!("the Ingress has the address {}", addresses.join(", ")),
+        if addresses.is_empty() {
+            "each Gateway has accepted the HTTPRoute".to_owned()
+        } else {
+            format!("the Ingress has the address {}", addresses.join(", "))
         },
     ))
 }
