@@ -71,6 +71,16 @@ pub struct Client {
     allow_local: bool,
 }
 
+/// One that somebody else has made, such as a test of one CRM.
+impl From<reqwest::Client> for Client {
+    fn from(client: reqwest::Client) -> Self {
+        Self {
+            current: Arc::new(ArcSwap::from_pointee(client)),
+            allow_local: false,
+        }
+    }
+}
+
 impl Client {
     /// Makes the client. `allow_local`: it may call local addresses too; `authorities`: trusted besides the public ones.
     pub(crate) fn new(allow_local: bool, authorities: Option<&Authorities>) -> anyhow::Result<Self> {

@@ -5,6 +5,7 @@
 mod chart;
 mod documents;
 mod first_lead;
+mod lost_secrets;
 mod operator;
 mod queue;
 mod references;

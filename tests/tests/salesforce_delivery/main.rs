@@ -156,7 +156,7 @@ fn client(sink: &SalesforceSink) -> Arc<dyn Crm> {
             .ok_or_else(|| "no such key".to_owned())
     };
     let compiled = Sink::compile(&object, &read).unwrap();
-    compiled.crm.connect(reqwest::Client::new())
+    compiled.crm.connect(reqwest::Client::new().into())
 }
 
 /// A lead as delivery hands it over.
