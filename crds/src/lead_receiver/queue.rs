@@ -102,6 +102,16 @@ pub enum Durability {
 /// The volume of the managed Redis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0")
+        .message("queue.storage.size cannot shrink: a volume can only grow")
+        .field_path(".size"),
+    validation = Rule::new(
+        "!has(oldSelf.storageClassName) || !has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName"
+    )
+    .message("queue.storage.storageClassName cannot change: a volume keeps its class")
+    .field_path(".storageClassName")
+)]
 pub struct Storage {
     /// The size of the volume. It cannot shrink. A larger size enlarges the volume, if its storage class allows that
     /// (`allowVolumeExpansion`). Default: `1Gi`.

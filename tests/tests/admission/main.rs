@@ -269,6 +269,35 @@ async fn defaults_are_set() {
 }
 
 #[tokio::test]
+async fn what_cannot_change_is_refused_at_once() {
+    let client = ready().await;
+    let namespace = namespace(&client).await;
+    create::<LeadReceiver>(&client, &namespace, "w", Receiver).await;
+    let api: Api<LeadReceiver> = Api::namespaced(client.clone(), &namespace);
+    for (change, refusal) in [
+        (json!({"size": "2Gi", "storageClassName": "fast"}), None),
+        (json!({"size": "2048Mi"}), None),
+        (json!({"size": "1Gi"}), Some("queue.storage.size cannot shrink")),
+        (
+            json!({"storageClassName": "slow"}),
+            Some("queue.storage.storageClassName cannot change"),
+        ),
+        (json!({"size": "3Gi"}), None),
+    ] {
+        let patch = json!({"spec": {"queue": {"storage": change}}});
+        let answer = api
+            .patch("w", &PatchParams::default(), &Patch::Merge(&patch))
+            .await;
+        match (answer, refusal) {
+            (Ok(_), None) => {}
+            (Err(error), Some(refusal)) => assert!(error.to_string().contains(refusal), "{error}"),
+            (answer, _) => panic!("{patch}: {answer:?}"),
+        }
+    }
+    remove(&client, &namespace).await;
+}
+
+#[tokio::test]
 async fn the_scale_subresource_works() {
     let client = ready().await;
     let namespace = namespace(&client).await;

@@ -143,6 +143,13 @@ async fn no_right_is_missing_and_none_is_unused() {
     rig.pod("default", "web-1", "10.0.0.1").await;
     rig.rolled_out("default", 1).await;
     rig.condition("web", "Ready", "True Ready").await;
+    rig.webhook("web", ", path: /rights").await;
+    let annotates = ("patch".into(), String::new(), "pods".into());
+    crate::rig::eventually("the pods are told", async || {
+        let told = used.lock().unwrap().contains(&annotates);
+        told.then_some(()).ok_or(String::new())
+    })
+    .await;
     rig.secret("web", "other: k").await;
     // An Event of the same kind again is a series: a patch.
     for _ in 0..2 {
