@@ -341,6 +341,8 @@ async fn delete(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, context: &Co
     match finished {
         Ok(()) => {
             context.of_receivers.forget(&name);
+            // Nobody waits for what is gone; the others of its namespace ask for their turn again.
+            context.upgrades.done(&name.0);
             context.backoff.succeeded(&key);
             context.refresh_receivers(&name.0);
             Action::await_change()

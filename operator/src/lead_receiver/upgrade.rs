@@ -80,8 +80,8 @@ impl Upgrades {
         None
     }
 
-    /// A namespace is ready with the new version, or has nothing to upgrade.
-    fn done(&self, namespace: &str) {
+    /// A namespace is ready with the new version, or has nothing to upgrade any more.
+    pub fn done(&self, namespace: &str) {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         turns.remove(namespace);
     }

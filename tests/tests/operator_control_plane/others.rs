@@ -701,3 +701,70 @@ async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
     operator.stop().await.unwrap();
     rig.remove().await;
 }
+
+/// What the StatefulSet's controller would report of a Redis that is ready, in its newest form.
+async fn redis_is_ready(rig: &Rig) {
+    let generation = rig
+        .present(Kind::StatefulSet, "leadgate-redis")
+        .await
+        .metadata
+        .generation;
+    let status = json!({"status": {"replicas": 1, "readyReplicas": 1, "observedGeneration": generation,
+        "currentRevision": "r", "updateRevision": "r"}});
+    let sets = rig.api(Kind::StatefulSet);
+    sets.patch_status("leadgate-redis", &PatchParams::default(), &Patch::Merge(&status))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_goes_through_the_namespaces_two_at_a_time() {
+    let rigs = [Rig::new().await, Rig::new().await, Rig::new().await];
+    let watched: Vec<&str> = rigs.iter().map(|rig| rig.namespace.as_str()).collect();
+    let watched = watched.join(",");
+    let operator = rigs[0].operator(&["--watch-namespaces", &watched]);
+    for rig in &rigs {
+        rig.receiver("default", "replicas: 1").await;
+        rig.working("web").await;
+        redis_is_ready(rig).await;
+        rig.rolled_out("default", 1).await;
+    }
+    operator.stop().await.unwrap();
+    let operator = rigs[0].operator(&[
+        "--watch-namespaces",
+        &watched,
+        "--receiver-image",
+        "leadgate:next",
+    ]);
+    let upgraded = async || {
+        let mut upgraded = Vec::new();
+        for (n, rig) in rigs.iter().enumerate() {
+            let object = rig.present(Kind::Deployment, SERVICE).await;
+            if object.data["spec"]["template"]["spec"]["containers"][0]["image"] == "leadgate:next" {
+                upgraded.push(n);
+            }
+        }
+        upgraded
+    };
+    let reach = async |count: usize| {
+        eventually(&format!("{count} namespaces have the new version"), async || {
+            let found = upgraded().await;
+            (found.len() == count).then_some(()).ok_or(format!("{found:?}"))
+        })
+        .await;
+    };
+    reach(2).await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let first = upgraded().await;
+    assert_eq!(first.len(), 2, "the third one waits");
+    let third = (0..3).find(|n| !first.contains(n)).unwrap();
+    rigs[third]
+        .receiver_condition("default", "Reconciling", "True UpgradeWaits")
+        .await;
+    rigs[first[0]].rolled_out("default", 1).await;
+    reach(3).await;
+    operator.stop().await.unwrap();
+    for rig in rigs {
+        rig.remove().await;
+    }
+}

@@ -117,18 +117,22 @@ impl Rig {
 
     /// The same with another identity.
     pub(crate) fn operator_as(&self, client: Client, arguments: &[&str]) -> Operator {
-        let fixed = [
-            "leadgate-operator",
-            "--receiver-image",
-            "leadgate:test",
-            "--redis-image",
-            "redis:test",
-        ];
+        let fixed = ["leadgate-operator", "--redis-image", "redis:test"];
+        let image = ["--receiver-image", "leadgate:test"];
+        let image = image
+            .into_iter()
+            .filter(|_| !arguments.contains(&"--receiver-image"));
         let watched = ["--watch-namespaces", &self.namespace];
         let watched = watched
             .into_iter()
             .filter(|_| !arguments.contains(&"--watch-namespaces"));
-        let cli = Cli::parse_from(fixed.into_iter().chain(watched).chain(arguments.iter().copied()));
+        let cli = Cli::parse_from(
+            fixed
+                .into_iter()
+                .chain(image)
+                .chain(watched)
+                .chain(arguments.iter().copied()),
+        );
         let stop = CancellationToken::new();
         let parts = Parts {
             receivers: self.receivers.clone(),
