@@ -5,6 +5,7 @@
 
 mod access;
 mod dead_letters;
+mod gauges;
 mod orphans;
 mod shared;
 mod sinks;
@@ -81,7 +82,7 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    status::refresh_gauges(&admin).await;
+    gauges::refresh_gauges(&admin).await;
     match admin.metrics.encode() {
         Ok(text) => (
             [(

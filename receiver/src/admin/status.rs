@@ -1,4 +1,4 @@
-//! `/status`: what the resources' status needs, and the gauges that are read from the store when asked for.
+//! `/status`: what the resources' status needs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use super::shared::{Admin, timestamp};
 use crate::config::{Config, Problem, Sink, Version};
 use crate::crm::Failure;
 use crate::delivery::LastPreflight;
-use crate::metrics::{KEY_CONFLICT, RequestLabels, SinkLabels, WebhookLabels};
+use crate::metrics::{KEY_CONFLICT, RequestLabels};
 use crate::outcomes::RequestOutcome;
 use crate::queue::{QueueError, SinkId, SinkShare, SinkStats, WebhookId, WebhookStats};
 use crate::share::Allowance;
@@ -137,7 +137,7 @@ async fn queue(admin: &Admin) -> QueueReport {
 }
 
 /// Figures of every webhook, and of every sink: the configured ones, then those that are not although leads wait for them.
-async fn figures(
+pub(super) async fn figures(
     admin: &Admin,
     config: &Config,
 ) -> Result<(Vec<(WebhookId, WebhookStats)>, Vec<(SinkId, SinkStats)>), QueueError> {
@@ -352,61 +352,7 @@ fn preflight(last: &LastPreflight) -> PreflightReport {
     }
 }
 
-/// Reads from the store what only it knows. While it is away, the last figures stand.
-pub(super) async fn refresh_gauges(admin: &Admin) {
-    let config = Arc::clone(&admin.config.borrow());
-    let Ok((webhooks, sinks)) = figures(admin, &config).await else {
-        admin.metrics.queue_errors.inc();
-        return;
-    };
-    // Of a webhook that is gone, nothing is told any more.
-    admin.metrics.unrouted.clear();
-    for (id, stats) in &webhooks {
-        let labels = WebhookLabels {
-            webhook: id.to_string(),
-        };
-        let unrouted = admin.metrics.unrouted.get_or_create(&labels);
-        unrouted.set(count(stats.unrouted));
-    }
-    // A sink that is gone, with all its leads, must not keep its last figures.
-    let metrics = &admin.metrics;
-    for family in [
-        &metrics.queue_depth,
-        &metrics.dead,
-        &metrics.held,
-        &metrics.paused,
-        &metrics.orphaned,
-    ] {
-        family.clear();
-    }
-    metrics.queue_age.clear();
-    let configured = config.sinks().count();
-    for (number, (id, stats)) in sinks.iter().enumerate() {
-        let labels = SinkLabels { sink: id.to_string() };
-        if number >= configured {
-            metrics
-                .orphaned
-                .get_or_create(&labels)
-                .set(count(stats.pending + stats.held + stats.dead));
-        }
-        metrics
-            .queue_depth
-            .get_or_create(&labels)
-            .set(count(stats.pending));
-        metrics
-            .queue_age
-            .get_or_create(&labels)
-            .set(oldest(stats).as_secs_f64());
-        metrics.dead.get_or_create(&labels).set(count(stats.dead));
-        metrics.held.get_or_create(&labels).set(count(stats.held));
-        metrics
-            .paused
-            .get_or_create(&labels)
-            .set(i64::from(stats.paused.is_some()));
-    }
-}
-
-fn oldest(stats: &SinkStats) -> Duration {
+pub(super) fn oldest(stats: &SinkStats) -> Duration {
     Duration::from_millis(
         stats
             .oldest_accepted_at
@@ -415,7 +361,7 @@ fn oldest(stats: &SinkStats) -> Duration {
 }
 
 /// Gauges, the resources' status and with it `/status` have signed counts.
-fn count(count: u64) -> i64 {
+pub(super) fn count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
