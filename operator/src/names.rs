@@ -36,6 +36,9 @@ pub const REMADE: &str = "leadgate.dev/remade";
 pub const PAUSED: &str = "leadgate.dev/paused";
 /// The name of everything that belongs to a namespace's managed Redis.
 pub const REDIS: &str = "leadgate-redis";
+/// The label of pods that the managed Redis lets in besides receivers, with the value `true`: backups, and whatever else a
+/// person runs.
+pub const REDIS_CLIENT: &str = "leadgate.dev/redis-client";
 /// The label of Secrets that resources may name, where the operator demands one.
 pub const USE: &str = "leadgate.dev/use";
 /// The label that says who made an object.

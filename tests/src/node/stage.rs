@@ -66,22 +66,23 @@ impl Stage {
                 .build()?,
             _turn: turn,
         };
-        stage.volume()?;
+        stage.volume("data-leadgate-redis-0")?;
         Ok(stage)
     }
 
-    /// The node makes no volumes by itself: one for this namespace's Redis, and nothing else.
-    fn volume(&self) -> anyhow::Result<()> {
+    /// The node makes no volumes by itself: one for a claim of this namespace, and nothing else.
+    pub fn volume(&self, claim: &str) -> anyhow::Result<()> {
         if run("kubectl", &["get", "storageclass", "-o", "name"])?.contains('/') {
             return Ok(());
         }
-        let folder = self.node.folder().join("volumes").join(&self.namespace);
+        let name = format!("{}-{claim}", self.namespace);
+        let folder = self.node.folder().join("volumes").join(&name);
         fs::create_dir_all(&folder)?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
-        let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": self.namespace},
-            "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+        let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+            "spec": {"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"],
                 "persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": folder},
-                "claimRef": {"namespace": self.namespace, "name": "data-leadgate-redis-0"}}});
+                "claimRef": {"namespace": self.namespace, "name": claim}}});
         self.apply(&volume.to_string())?;
         Ok(())
     }

@@ -1,17 +1,20 @@
-//! What docs/operations.md says to type works: a signed lead, and dead letters from outside the cluster.
+//! What docs/operations.md says to type works: a signed lead, dead letters from outside the cluster, a backup and its restore.
+
+use std::{fs, path::Path, time::Duration};
 
 use leadgate_tests::node::{KEY, Stage, node, program, run};
 
 /// The block of commands that holds these words.
 fn commands(words: &str) -> String {
-    let mut blocks = vec![String::new()];
+    let (mut blocks, mut indent) = (vec![String::new()], 0);
     for line in include_str!("../../../docs/operations.md").lines() {
         // A fence begins the next part: every second one is a block.
-        if line.starts_with("```") {
+        if line.trim_start().starts_with("```") {
             blocks.push(String::new());
+            indent = line.len() - line.trim_start().len();
         } else {
             let part = blocks.last_mut().unwrap();
-            part.push_str(line);
+            part.push_str(line.get(indent..).unwrap_or_default());
             part.push('\n');
         }
     }
@@ -69,5 +72,56 @@ async fn the_documented_commands_work() {
         answer.contains("\"items\":[{") && answer.contains("status 401"),
         "{answer}"
     );
+    stage.end().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by make e2e"]
+async fn the_documented_backup_is_restored() {
+    let stage = node().await.unwrap().stage("backup").await.unwrap();
+    stage.working().await.unwrap();
+    stage.volume("leadgate-backups").unwrap();
+    stage.hubspot.down_for(Duration::from_mins(10));
+    let accept = async |name: &str| {
+        let email = format!("{name}@example.com");
+        let (status, answer) = stage.post(KEY, &email).await.unwrap();
+        assert_eq!(status, 200, "{answer}");
+        email
+    };
+    let mut pending = Vec::new();
+    for number in 0..20 {
+        pending.push(accept(&format!("pending-{number}")).await);
+    }
+
+    // The image of this node, and the stage's namespace; all else as it is written.
+    let redis = stage.get("statefulset leadgate-redis").unwrap();
+    let image = redis["spec"]["template"]["spec"]["containers"][0]["image"]
+        .as_str()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["backup", "restore"] {
+        let file = format!("examples/clusters/{name}.yaml");
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&file)).unwrap();
+        let text = text
+            .replace("docker.io/library/redis:8.2", image)
+            .replace("namespace: marketing", &format!("namespace: {}", stage.namespace));
+        fs::write(folder.path().join(format!("{name}.yaml")), text).unwrap();
+    }
+    let typed = |words: &str| {
+        let text = commands(words).replace("examples/clusters", &folder.path().display().to_string());
+        shell(&stage, &text)
+    };
+    let said = typed("create job leadgate-backup-now");
+    assert!(said.contains("wrote leadgate-"), "{said}");
+
+    let late = accept("late").await;
+    typed("kubectl scale statefulset leadgate-redis --replicas=0");
+    let said = typed("kubectl logs job/leadgate-restore");
+    assert!(said.contains("restored /backups/leadgate-"), "{said}");
+    typed("kubectl scale statefulset leadgate-redis --replicas=1");
+    stage.reachable().await.unwrap();
+    stage.hubspot.up();
+    stage.delivered(&pending, 90).await.unwrap();
+    assert!(stage.hubspot.contact(&late).is_none());
     stage.end().unwrap();
 }

@@ -52,16 +52,20 @@ fn service() -> Value {
     }})
 }
 
-/// Receivers of this namespace, nobody else. It calls nobody.
+/// Receivers of this namespace, and pods that a person labels as clients, such as backups. It calls nobody.
 fn policy() -> Value {
     let receivers = json!({"matchLabels": {
         names::COMPONENT: "receiver",
         names::MANAGED_BY: names::MANAGER,
     }});
+    let clients = json!({"matchLabels": {names::REDIS_CLIENT: "true"}});
     json!({"spec": {
         "podSelector": {"matchLabels": names::redis_selector()},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": [{"podSelector": receivers}], "ports": [{"port": PORT, "protocol": "TCP"}]}],
+        "ingress": [{
+            "from": [{"podSelector": receivers}, {"podSelector": clients}],
+            "ports": [{"port": PORT, "protocol": "TCP"}],
+        }],
     }})
 }
 
