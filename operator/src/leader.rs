@@ -266,6 +266,35 @@ fn won(written: kube::Result<Lease>) -> kube::Result<bool> {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_leader_that_wakes_up_late_writes_nothing() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // Nobody listens there: whoever is asked says so.
+        let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let term = Term::default();
+        let client = term.client(Client::try_from(config).unwrap());
+        let written = async || {
+            let api: Api<Lease> = Api::namespaced(client.clone(), "n");
+            let error = api.create(&params(), &Lease::default()).await.unwrap_err();
+            words(&error)
+        };
+        term.renewed(Instant::now());
+        let message = written().await;
+        assert!(!message.contains("nothing is written"), "{message}");
+        let Some(long_ago) = Instant::now().checked_sub(RENEW_DEADLINE) else {
+            return;
+        };
+        term.renewed(long_ago);
+        let message = written().await;
+        assert!(message.contains("nothing is written"), "{message}");
+        let api: Api<Lease> = Api::namespaced(client.clone(), "n");
+        let message = words(&api.get("x").await.unwrap_err());
+        assert!(
+            !message.contains("nothing is written"),
+            "questions may be asked: {message}"
+        );
+    }
+
     #[test]
     fn moves() {
         let long = LEASE_DURATION + Duration::from_secs(1);

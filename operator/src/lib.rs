@@ -52,6 +52,7 @@ pub mod receivers;
 pub mod rules;
 pub mod run;
 pub mod secrets;
+mod served;
 pub mod stats;
 pub mod stores;
 pub mod validation;

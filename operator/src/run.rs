@@ -6,21 +6,18 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use futures::StreamExt as _;
 use futures::channel::mpsc;
-use kube::api::ListParams;
-use kube::core::PartialObjectMeta;
+use kube::Client;
 use kube::runtime::controller::{Config, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector;
-use kube::{Api, Client};
-use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
+use leadgate_crds::LeadWebhook;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api_error::words;
 use crate::cli::{Cli, Scope};
-use crate::context::{Context, Memory, Peer, Peers, Settings, api};
+use crate::context::{Context, Memory, Peer, Peers, Settings};
 use crate::health::{self, Health, Waiting};
 use crate::implied::AllReceivers;
 use crate::lead_receiver::Upgrades;
@@ -28,14 +25,13 @@ use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::names::MANAGER;
 use crate::receivers::{Http, Receivers};
+use crate::served::{crds_served, is_openshift, served};
 use crate::watch::primary::{receiver_changed, resources, sink_changed, webhook_changed};
 use crate::watch::secondary;
 use crate::{crm_sink, lead_receiver, lead_webhook};
 
 /// What changes together is reconciled once.
 const DEBOUNCE: Duration = Duration::from_millis(200);
-/// Between two looks for the CRDs.
-const WATCH_RETRY_DELAY: Duration = Duration::from_secs(3);
 /// How long reconciliations that have begun may take after SIGTERM.
 const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(20);
 
@@ -104,23 +100,6 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     ended
 }
 
-/// OpenShift's security context constraints choose the users of pods. Whoever may log in may ask which API groups there are.
-async fn is_openshift(client: &Client) -> bool {
-    match client.list_api_groups().await {
-        Ok(groups) => groups
-            .groups
-            .iter()
-            .any(|group| group.name == "security.openshift.io"),
-        Err(error) => {
-            tracing::warn!(
-                error = words(&error),
-                "failed to list the API groups; assuming that this is not OpenShift"
-            );
-            false
-        }
-    }
-}
-
 /// `[::]` stands for all addresses: those of IPv4, too, and only those where the node has no IPv6.
 async fn bind(address: &str) -> std::io::Result<TcpListener> {
     match (TcpListener::bind(address).await, address.strip_prefix("[::]:")) {
@@ -136,7 +115,7 @@ async fn bind(address: &str) -> std::io::Result<TcpListener> {
 /// another operator may already work.
 pub async fn operate(cli: &Cli, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
     let scopes = cli.scopes();
-    if !crds_served(&parts, &scopes, &stop).await {
+    if !crds_served(&parts.client, &parts.waiting, &scopes, &stop).await {
         return Ok(());
     }
     if cli.leader_election_namespace.is_empty() {
@@ -181,80 +160,6 @@ pub async fn operate(cli: &Cli, parts: Parts, stop: CancellationToken) -> anyhow
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| MANAGER.to_owned());
     format!("{host}-{:08x}", rand::random::<u32>())
-}
-
-/// Waits until the API server knows the resources, and one scope at least can be read. `false` when `stop` came first.
-async fn crds_served(parts: &Parts, scopes: &[Scope], stop: &CancellationToken) -> bool {
-    loop {
-        let mut waits = None;
-        for scope in scopes {
-            match missing(&parts.client, scope).await {
-                None => {
-                    parts.waiting.set(None);
-                    return true;
-                }
-                Some(what) => waits = waits.or(Some(what)),
-            }
-        }
-        if parts.waiting.get() != waits {
-            tracing::warn!("{}", waits.as_deref().unwrap_or_default());
-        }
-        parts.waiting.set(waits);
-        tokio::select! {
-            () = tokio::time::sleep(WATCH_RETRY_DELAY) => {}
-            () = stop.cancelled() => return false,
-        }
-    }
-}
-
-/// Waits until a scope can be read. `false` when `stop` came first.
-async fn served(client: &Client, scope: &Scope, stop: &CancellationToken) -> bool {
-    let mut said = None;
-    while let Some(what) = missing(client, scope).await {
-        if said.as_ref() != Some(&what) {
-            tracing::warn!("{what}");
-        }
-        said = Some(what);
-        tokio::select! {
-            () = tokio::time::sleep(WATCH_RETRY_DELAY) => {}
-            () = stop.cancelled() => return false,
-        }
-    }
-    true
-}
-
-/// What the operator cannot work without in a scope, in words.
-async fn missing(client: &Client, scope: &Scope) -> Option<String> {
-    let one = ListParams::default().limit(1);
-    let webhooks: Api<PartialObjectMeta<LeadWebhook>> = api(client, scope);
-    let receivers: Api<PartialObjectMeta<LeadReceiver>> = api(client, scope);
-    let sinks: Api<PartialObjectMeta<CrmSink>> = api(client, scope);
-    let found = [
-        ("leadwebhooks.leadgate.dev", webhooks.list(&one).await.map(|_| ())),
-        (
-            "leadreceivers.leadgate.dev",
-            receivers.list(&one).await.map(|_| ()),
-        ),
-        ("crmsinks.leadgate.dev", sinks.list(&one).await.map(|_| ())),
-    ];
-    for (crd, found) in found {
-        match found {
-            Ok(()) => {}
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                return Some(format!(
-                    "waiting for the CustomResourceDefinition {crd}: install Leadgate's CRDs"
-                ));
-            }
-            Err(error) => {
-                let place = match scope {
-                    Scope::All => String::new(),
-                    Scope::Namespace(namespace) => format!(" in namespace {namespace}"),
-                };
-                return Some(format!("{crd} cannot be listed{place}: {}", words(&error)));
-            }
-        }
-    }
-    None
 }
 
 /// One set of controllers for each scope.

@@ -78,8 +78,13 @@ fn a_lead_receiver_is_checked_as_the_api_server_checks_it() {
             Some("spec.limits.pendingDelivery: unknown field; did you mean pendingDeliveries?"),
         ),
         (
-            json!({"replicas": 2, "autoscaling": {"maxReplicas": 3}}),
-            Some("only one of replicas and autoscaling can be set"),
+            json!({"outbound": {"proxy": {"noProxy": [".example.com"]}}}),
+            Some("proxy.url is missing"),
+        ),
+        // Rules for changes have nothing to compare with.
+        (
+            json!({"replicas": 2, "queue": {"storage": {"size": "2Gi", "storageClassName": "fast"}}}),
+            None,
         ),
         (
             json!({"queue": {"memory": "1Mi"}}),

@@ -213,7 +213,8 @@ fn the_senders_address_is_the_one_that_a_trusted_proxy_wrote() {
         (&["203.0.113.7"], 2, None),
         (&[], 1, None),
         (&["unknown"], 1, None),
-        (&["203.0.113.7:4711"], 1, None),
+        // As Azure Application Gateway writes it.
+        (&["203.0.113.7:4711"], 1, Some(one)),
         (&["2001:db8::1"], 1, Some("2001:db8::1")),
         (&["::ffff:203.0.113.7"], 1, Some(one)),
         (&[" 203.0.113.7 "], 1, Some(one)),

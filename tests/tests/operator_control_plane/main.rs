@@ -2,9 +2,13 @@
 //! kubelet and the other controllers would report, the tests write.
 
 mod deletion;
+mod drift;
 mod election;
+mod hands;
+mod installations;
 mod objects;
-mod others;
+mod pods;
+mod redis;
 mod rig;
 mod rights;
 mod rules;

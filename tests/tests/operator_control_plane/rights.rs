@@ -124,7 +124,7 @@ async fn no_right_is_missing_and_none_is_unused() {
     rig.present(Kind::Ingress, "leadgate-webhook-web").await;
     rig.receiver("default", "replicas: 1, queue: {storage: {size: 2Gi}}")
         .await;
-    crate::others::volume(&rig, "1Gi").await;
+    crate::redis::volume(&rig, "1Gi").await;
     rig.webhook("web", "").await;
     rig.absent(Kind::HorizontalPodAutoscaler, "leadgate-receiver-default")
         .await;

@@ -1,0 +1,195 @@
+//! The managed Redis: its volume, and its password.
+
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use leadgate_operator::kinds::Kind;
+use serde_json::json;
+
+use crate::hands::events;
+use crate::rig::{Rig, eventually};
+
+/// The volume of the managed Redis, as the StatefulSet's controller would make it.
+pub(crate) async fn volume(rig: &Rig, size: &str) {
+    rig.apply(&format!(
+        "{{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {{name: data-leadgate-redis-0}}, spec: {{accessModes: \
+         [ReadWriteOnce], storageClassName: grows, resources: {{requests: {{storage: {size}}}}}}}}}"
+    ))
+    .await;
+    let claims: Api<k8s_openapi::api::core::v1::PersistentVolumeClaim> =
+        Api::namespaced(rig.client.clone(), &rig.namespace);
+    let status = json!({"status": {"phase": "Bound", "capacity": {"storage": size}}});
+    claims
+        .patch_status(
+            "data-leadgate-redis-0",
+            &PatchParams::default(),
+            &Patch::Merge(&status),
+        )
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_volume_grows_when_its_class_allows_it() {
+    let rig = Rig::new().await;
+    let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "grows"},
+        "provisioner": "example.com/none", "allowVolumeExpansion": true});
+    let classes: Api<k8s_openapi::api::storage::v1::StorageClass> = Api::all(rig.client.clone());
+    let params = PatchParams::apply("a-person").force();
+    classes
+        .patch("grows", &params, &Patch::Apply(&class))
+        .await
+        .unwrap();
+    let operator = rig.operator(&[]);
+    rig.receiver("default", "queue: {storage: {size: 1Gi}}").await;
+    rig.working("web").await;
+    volume(&rig, "1Gi").await;
+    let redis = json!({"status": {"replicas": 1, "readyReplicas": 1, "observedGeneration": 1}});
+    let sets = rig.api(Kind::StatefulSet);
+    sets.patch_status("leadgate-redis", &PatchParams::default(), &Patch::Merge(&redis))
+        .await
+        .unwrap();
+    rig.receiver("default", "queue: {storage: {size: 3Gi}}").await;
+    let claims: Api<k8s_openapi::api::core::v1::PersistentVolumeClaim> =
+        Api::namespaced(rig.client.clone(), &rig.namespace);
+    eventually("the volume is to grow", async || {
+        let claim = claims.get("data-leadgate-redis-0").await.unwrap();
+        let requests = claim.spec.unwrap().resources.unwrap().requests.unwrap();
+        (requests["storage"].0 == "3Gi")
+            .then_some(())
+            .ok_or(format!("{requests:?}"))
+    })
+    .await;
+    let message = async || {
+        rig.receiver_condition("default", "QueueReady", "True Ready")
+            .await
+    };
+    eventually("people see it", async || {
+        let says = message().await;
+        says.contains("from 1Gi to 3Gi").then_some(()).ok_or(says)
+    })
+    .await;
+    volume(&rig, "3Gi").await;
+    rig.receiver("default", "queue: {storage: {size: 3Gi}, memory: 600Mi}")
+        .await;
+    eventually("and no longer when it is done", async || {
+        let says = message().await;
+        (!says.contains("enlarged")).then_some(()).ok_or(says)
+    })
+    .await;
+    rig.receiver(
+        "default",
+        "queue: {storage: {size: 3Gi, storageClassName: other}}",
+    )
+    .await;
+    rig.receiver_condition("default", "Accepted", "False StorageFixed")
+        .await;
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
+    let rig = Rig::new().await;
+    let operator = rig.operator(&[]);
+    rig.receiver("default", "").await;
+    rig.working("web").await;
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> =
+        Api::namespaced(rig.client.clone(), &rig.namespace);
+    let value = async |key: &str| {
+        let secret = secrets.get_opt("leadgate-redis").await.unwrap()?;
+        String::from_utf8(secret.data?.get(key)?.0.clone()).ok()
+    };
+    let url = async || {
+        let files = rig.files("default").await;
+        let found = files.iter().find(|(name, _)| name.starts_with("queue-"));
+        found.map(|(_, url)| url.as_str().unwrap_or_default().to_owned())
+    };
+    let mark = async || {
+        let set = rig.present(Kind::StatefulSet, "leadgate-redis").await;
+        set.data["spec"]["template"]["metadata"]["annotations"]["leadgate.dev/password"].clone()
+    };
+    let first = value("password").await.unwrap();
+    let agreed = async |password: &str| {
+        eventually("both sides know the password", async || {
+            let found = (value("password").await, value("redis.conf").await, url().await);
+            let wanted = (
+                Some(password.to_owned()),
+                Some(format!("requirepass {password}\n")),
+                Some(format!("redis://:{password}@leadgate-redis:6379/0")),
+            );
+            (found == wanted).then_some(()).ok_or(format!("{found:?}"))
+        })
+        .await;
+    };
+    agreed(&first).await;
+    let before = mark().await;
+
+    secrets
+        .delete("leadgate-redis", &DeleteParams::default())
+        .await
+        .unwrap();
+    agreed(&first).await;
+    let emptied = json!({"data": {"password": null}});
+    secrets
+        .patch("leadgate-redis", &PatchParams::default(), &Patch::Merge(&emptied))
+        .await
+        .unwrap();
+    agreed(&first).await;
+    assert_eq!(mark().await, before, "nothing restarts");
+    let told = events(&rig, "SecretRemade").await;
+    assert!(
+        told.iter().any(|note| note.contains("with the same password")),
+        "{told:?}"
+    );
+
+    let rotated = json!({"stringData": {"password": "another-password-of-a-person"}});
+    secrets
+        .patch("leadgate-redis", &PatchParams::default(), &Patch::Merge(&rotated))
+        .await
+        .unwrap();
+    agreed("another-password-of-a-person").await;
+    eventually("Redis restarts with it", async || {
+        (mark().await != before).then_some(()).ok_or(String::new())
+    })
+    .await;
+
+    secrets
+        .delete("leadgate-admin-default", &DeleteParams::default())
+        .await
+        .unwrap();
+    rig.present(Kind::Secret, "leadgate-admin-default").await;
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_senders_that_is_made_again_is_told() {
+    let rig = Rig::new().await;
+    let operator = rig.operator(&[]);
+    rig.sink("crm").await;
+    rig.apply(
+        "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: web}, spec: {auth: {hmac: {generateSecret: true, \
+         secretRefs: [{name: web, key: hmac}]}}, sinks: [{name: crm}]}}",
+    )
+    .await;
+    rig.condition("web", "ResolvedRefs", "True Resolved").await;
+    rig.receivers
+        .says("10.0.0.1", crate::rig::report(&rig.namespace, "web", 5, 0, false));
+    rig.pod("default", "web-1", "10.0.0.1").await;
+    rig.rolled_out("default", 2).await;
+    rig.condition("web", "Ready", "True Ready").await;
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> =
+        Api::namespaced(rig.client.clone(), &rig.namespace);
+    secrets.delete("web", &DeleteParams::default()).await.unwrap();
+    let message = rig.condition("web", "ResolvedRefs", "True SecretRemade").await;
+    assert!(message.contains("the sender needs the new key"), "{message}");
+    assert_eq!(events(&rig, "SecretRemade").await.len(), 1);
+    let done = json!({"metadata": {"annotations": {"leadgate.dev/remade": null}}});
+    secrets
+        .patch("web", &PatchParams::default(), &Patch::Merge(&done))
+        .await
+        .unwrap();
+    rig.condition("web", "ResolvedRefs", "True Resolved").await;
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
