@@ -32,6 +32,14 @@ async fn an_operator_goes_on_after_its_definitions_were_installed_again() {
     rig.sink("crm").await;
     rig.condition("web", "ResolvedRefs", "True Resolved").await;
 
+    // HTTPRoutes are nobody's here.
+    rig.webhook("web", ", gateway: {parentRefs: [{name: edge}]}")
+        .await;
+    let message = rig
+        .condition("web", "ResolvedRefs", "False GatewayApiMissing")
+        .await;
+    assert!(message.contains("spec.gateway"), "{message}");
+
     // One that does not know a field of the status yet.
     let name = "leadreceivers.leadgate.dev";
     let mut older = serde_json::to_value(definitions.get(name).await.unwrap()).unwrap();

@@ -172,7 +172,7 @@ async fn a_key_of_senders_that_is_made_again_is_told() {
          secretRefs: [{name: web, key: hmac}]}}, sinks: [{name: crm}]}}",
     )
     .await;
-    rig.condition("web", "ResolvedRefs", "True Resolved").await;
+    rig.applied("web").await;
     rig.receivers
         .says("10.0.0.1", crate::rig::report(&rig.namespace, "web", 5, 0, false));
     rig.pod("default", "web-1", "10.0.0.1").await;
