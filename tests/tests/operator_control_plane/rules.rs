@@ -19,6 +19,17 @@ async fn secrets_that_open_the_cluster_reach_no_receiver() {
     };
     rig.configured("the pods have it", |files| files.contains_key("secret.web.json"))
         .await;
+    // They are written one after another.
+    rig.configured("the receivers have everything", |files| {
+        let all = [
+            "leadreceiver.default.json",
+            "crmsink.crm.json",
+            "leadwebhook.web.json",
+            "secret.web.json",
+        ];
+        all.into_iter().all(|file| files.contains_key(file))
+    })
+    .await;
     let before = files().await;
     rig.apply(
         "{apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: account, annotations: \
