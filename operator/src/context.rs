@@ -271,31 +271,34 @@ impl Context {
 
     /// Looks at everything again: a watch was interrupted, and what happened meanwhile was told to nobody.
     pub fn wake_all(&self) {
-        for webhook in self.webhooks.state() {
-            let (namespace, name) = name_of(webhook.as_ref());
-            self.wake_webhook(&namespace, &name);
-        }
-        for sink in self.sinks.state() {
-            let (namespace, name) = name_of(sink.as_ref());
-            self.wake_sink(&namespace, &name);
-        }
-        for receiver in self.receivers.every() {
-            let name = name_of(receiver.as_ref());
-            self.of_receivers.with(&name, |state| state.dirty = true);
-            self.wake_receiver(&name.0, &name.1);
-        }
+        self.wake_in(|_| true);
     }
 
     /// Looks at everything of a namespace again.
     pub fn wake_namespace(&self, namespace: &str) {
-        for webhook in self.webhooks_of(namespace, |_| true) {
-            self.wake_webhook(namespace, &webhook.name_any());
+        self.wake_in(|other| other == namespace);
+    }
+
+    fn wake_in(&self, concerns: impl Fn(&str) -> bool) {
+        for webhook in self.webhooks.state() {
+            let (namespace, name) = name_of(webhook.as_ref());
+            if concerns(&namespace) {
+                self.wake_webhook(&namespace, &name);
+            }
         }
-        let ours = |sink: &CrmSink| sink.metadata.namespace.as_deref() == Some(namespace);
-        for sink in self.sinks.state_filter(ours) {
-            self.wake_sink(namespace, &sink.name_any());
+        for sink in self.sinks.state() {
+            let (namespace, name) = name_of(sink.as_ref());
+            if concerns(&namespace) {
+                self.wake_sink(&namespace, &name);
+            }
         }
-        self.configuration_changed(namespace);
+        for receiver in self.receivers.every() {
+            let name = name_of(receiver.as_ref());
+            if concerns(&name.0) {
+                self.of_receivers.with(&name, |state| state.dirty = true);
+                self.wake_receiver(&name.0, &name.1);
+            }
+        }
     }
 
     /// Looks at a webhook again.

@@ -34,7 +34,7 @@ pub fn states(
     let last = |name: &str| before(name).filter(|_| unheard);
     let programmed = is_programmed(webhook, outcome, observed, last("Programmed"));
     let delivering = last("Delivering").unwrap_or_else(|| delivering(webhook, status, outcome, observed));
-    let exposed = exposed(webhook, outcome, observed);
+    let exposed = exposed(webhook, observed);
     let mut needed = vec![&accepted, &resolved, &programmed];
     needed.extend(&exposed);
     let ready = ready(webhook, outcome, &needed, &delivering);
@@ -185,13 +185,9 @@ fn is_programmed(
 }
 
 /// Whether the Ingress or HTTPRoute that the webhook asks for leads senders to it.
-fn exposed(webhook: &LeadWebhook, outcome: &Outcome, observed: &Observed) -> Option<ConditionState> {
+fn exposed(webhook: &LeadWebhook, observed: &Observed) -> Option<ConditionState> {
     if webhook.spec.ingress.is_none() && webhook.spec.gateway.is_none() {
         return None;
-    }
-    if matches!(outcome, Outcome::Mistakes(_)) && observed.edges.is_empty() {
-        let message = "no route is created before the webhook is valid";
-        return Some(ConditionState::unknown(Reason::NotCheckedYet, message));
     }
     let mut addresses = Vec::new();
     for edge in &observed.edges {
