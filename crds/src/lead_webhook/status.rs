@@ -22,8 +22,8 @@ pub struct LeadWebhookStatus {
     /// reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receiver: Option<String>,
-    /// The conditions of the webhook: Accepted, ResolvedRefs, Programmed, Delivering, Ready, Reconciling and
-    /// Stalled.
+    /// The conditions of the webhook: Accepted, ResolvedRefs, Programmed, Exposed (with `ingress` or `gateway`), Delivering,
+    /// Ready, Reconciling and Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
