@@ -27,6 +27,7 @@
 )]
 
 pub mod addresses;
+pub mod api;
 pub mod common;
 pub mod counts;
 pub mod crm_sink;
