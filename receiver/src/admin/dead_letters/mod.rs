@@ -16,10 +16,12 @@ use serde_json::{Value, json};
 use super::caller::Caller;
 use super::shared::{Admin, time};
 use crate::queue::{Candidates, DeadLetter, DeadLetterSet, LeadId, SinkId};
-use refusals::{IN_FLIGHT, bad_request, conflict, unavailable};
+use refusals::IN_FLIGHT;
 use which::{Meant, Which, select, told};
 
-pub(super) use replay::{expedite, move_to, replay, replay_many};
+pub(super) use refusals::{bad_request, conflict, unavailable};
+pub(super) use replay::{expedite, kept_because, move_to, replay, replay_many, replay_one};
+pub(super) use which::{Realm, named_sink, named_webhook};
 
 /// `GET /deadletters?set=dead|held|unrouted|rejected|pending&sink=&webhook=&reason=&after=&limit=`: without payloads, which
 /// a list need not show.
