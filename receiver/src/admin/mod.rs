@@ -33,6 +33,7 @@ pub(crate) use token::TokenFile;
 pub(crate) fn router(admin: Arc<Admin>) -> Router {
     let guarded = Router::new()
         .route("/status", get(status::status))
+        // Of leads that are kept: the names that they had before the API.
         .route("/deadletters", get(dead_letters::list))
         .route(
             "/deadletters/{id}",

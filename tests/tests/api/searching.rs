@@ -10,7 +10,12 @@ use super::{found, get, post, send, text};
 async fn a_delivered_lead_tells_its_story_and_is_found_by_what_is_known_of_it() {
     // Given two leads that were delivered, one of them twice sent,
     let rig = Rig::start().await;
-    rig.hubspot.faults(&[Fault::Status(503)]);
+    let unavailable = Fault::Status {
+        code: 503,
+        retry_after: None,
+        policy: None,
+    };
+    rig.hubspot.script([unavailable]);
     let ada = rig.lead("ada").await;
     rig.arrived("ada").await;
     let bob = rig.lead("bob").await;

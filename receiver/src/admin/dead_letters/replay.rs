@@ -23,7 +23,7 @@ const MAX_REPLAYED: usize = 100;
 const OVERTAKEN: &str = "a newer lead of this contact was delivered meanwhile, and this one would overwrite its values; \
                          discard it, or replay it with force=true";
 
-/// `POST /deadletters/{id}/replay`: back into its contact's line; what has no sink is read or routed again as the webhook is
+/// `POST /api/v1/leads/{id}/replay`: back into its contact's line; what has no sink is read or routed again as the webhook is
 /// now. With `record=ID` the lead, and what its contact sends later, updates that CRM record; with `create=true` it makes a
 /// new one, whatever matching finds.
 pub(in super::super) async fn replay(
@@ -76,7 +76,7 @@ pub(in super::super) async fn replay_many(
     let meant = Meant::read(&admin, query).await?;
     if meant.decision()?.is_some() {
         return Err(bad_request(
-            "record and create apply to one lead: use POST /deadletters/ID/replay",
+            "record and create apply to one lead: use POST /api/v1/leads/ID/replay",
         ));
     }
     let set = meant.which.set.unwrap_or(DeadLetterSet::Dead);
@@ -116,7 +116,7 @@ pub(in super::super) async fn replay_many(
     Ok(Json(json!({"replayed": replayed, "kept": kept, "next": told(page.next)})).into_response())
 }
 
-/// `POST /deadletters/{id}/move?to=SINK`: into the line of another sink.
+/// `POST /api/v1/leads/{id}/move?to=SINK`: into the line of another sink.
 pub(in super::super) async fn move_to(
     State(admin): State<Arc<Admin>>,
     Caller(by): Caller,
@@ -155,7 +155,7 @@ pub(in super::super) async fn move_to(
     Ok(Json(json!({"moved": true, "sink": to.as_str()})).into_response())
 }
 
-/// `POST /deadletters/{id}/expedite`: what waits is due now.
+/// `POST /api/v1/leads/{id}/expedite`: what waits is due now.
 pub(in super::super) async fn expedite(
     State(admin): State<Arc<Admin>>,
     Path(id): Path<String>,
