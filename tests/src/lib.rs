@@ -11,7 +11,8 @@
 //! * [`bench`] measures it.
 //! * [`authority`] signs certificates.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
-//! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
+//! * [`redis_server`] starts, kills and restarts a real Redis, [`sentinel`] a group of them; [`cluster`] a real Kubernetes
+//!   control plane.
 //! * [`node`] is a real Kubernetes node with Leadgate installed by its chart.
 
 pub mod authority;
@@ -27,6 +28,7 @@ pub mod rest_crms;
 pub mod rig;
 pub mod salesforce;
 pub mod sdk;
+pub mod sentinel;
 pub mod signing;
 pub mod simulator;
 pub mod soak;
