@@ -133,6 +133,11 @@ impl Sentinel {
         let mut order = redis::cmd("SENTINEL");
         order.arg("FAILOVER").arg(NAME);
         order.exec(&mut sentinel.connection()?)?;
+        self.replaced(before)
+    }
+
+    /// Waits until all sentinels that answer name another primary than this one.
+    pub fn replaced(&self, before: usize) -> Result<()> {
         wait_for("another primary", || {
             Ok(self.primary().is_ok_and(|primary| primary != before))
         })
