@@ -8,6 +8,7 @@
 //! * [`rest_crms`] are stand-ins for the CRMs of `examples/crms`.
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
+//! * [`failover`] does the same to a queue with Sentinel and its servers.
 //! * [`bench`] measures it.
 //! * [`authority`] signs certificates.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
@@ -18,6 +19,7 @@
 pub mod authority;
 pub mod bench;
 pub mod cluster;
+pub mod failover;
 pub mod fleet;
 pub mod hubspot;
 pub mod manifests;

@@ -69,6 +69,8 @@ pub(super) struct Sender {
     pub(super) replicas: u32,
     /// When the server of which connection was last known to be the primary.
     pub(super) sure: Option<(u64, Instant)>,
+    /// Why the last attempt failed, until one succeeds.
+    pub(super) trouble: Option<String>,
 }
 
 impl Sender {
@@ -100,19 +102,22 @@ impl Sender {
     async fn send(&mut self, batch: &mut Vec<Offer>) {
         let call = Layout::of(batch).call(&self.keys, batch);
         let latest = batch.iter().map(|offer| offer.deadline).max();
-        let link = self.link.clone();
-        let mut attempt = pin!(self.attempt(call, latest.unwrap_or_else(Instant::now)));
-        let outcome = loop {
-            let waiting = batch.iter().filter(|offer| !offer.is_over());
-            let Some(first) = waiting.map(|offer| offer.deadline).min() else {
-                break Err(Trouble::Later(String::new()));
-            };
-            select! {
-                biased;
-                outcome = &mut attempt => break outcome,
-                () = sleep_until(first) => {
-                    let why = link.is_down();
-                    expire(batch, why.as_deref().unwrap_or("Redis did not answer in time"));
+        let (link, trouble) = (self.link.clone(), self.trouble.take());
+        let outcome = {
+            let mut attempt = pin!(self.attempt(call, latest.unwrap_or_else(Instant::now)));
+            loop {
+                let waiting = batch.iter().filter(|offer| !offer.is_over());
+                let Some(first) = waiting.map(|offer| offer.deadline).min() else {
+                    break Err(Trouble::Later("Redis did not answer in time".into()));
+                };
+                select! {
+                    biased;
+                    outcome = &mut attempt => break outcome,
+                    () = sleep_until(first) => {
+                        let down = link.is_down();
+                        let why = down.as_deref().or(trouble.as_deref());
+                        expire(batch, why.unwrap_or("Redis did not answer in time"));
+                    }
                 }
             }
         };
@@ -121,6 +126,7 @@ impl Sender {
             Err(Trouble::Broke(why) | Trouble::Later(why)) => {
                 sleep(AGAIN_AFTER).await;
                 expire(batch, &why);
+                self.trouble = Some(why);
             }
             Err(trouble) => {
                 let error = trouble.told();
@@ -157,16 +163,15 @@ impl Sender {
 
     async fn ask(&self, connected: &Connected, request: &Request) -> Result<Value, Trouble> {
         let mut connection = connected.accepts.clone();
-        let broke = |error| self.link.judge(connected.number, &error);
-        let mut outcome = request.send(&mut connection).await.map_err(broke)?;
+        let judge = |error| self.link.judge(connected.number, &error);
+        let mut outcome = request.send(&mut connection).await;
         if outcome.as_ref().is_err_and(acknowledge::is_unknown_script) {
-            acknowledge::load(&script::ACCEPT, &mut connection)
-                .await
-                .map_err(broke)?;
-            outcome = request.send(&mut connection).await.map_err(broke)?;
+            let load = script::ACCEPT.load();
+            load.exec_async(&mut connection).await.map_err(judge)?;
+            outcome = request.send(&mut connection).await;
         }
         outcome.map_err(|short| match short {
-            acknowledge::Short::Error(error) => broke(error),
+            acknowledge::Short::Error(error) => judge(error),
             short => {
                 self.link.look();
                 Trouble::Later(acknowledge::in_words(&short, self.replicas))

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
-use super::script::{Script, millis};
+use super::script::millis;
 
 /// How long the key that is written stays.
 const MARK_FOR: Duration = Duration::from_mins(1);
@@ -65,24 +65,16 @@ impl Request {
         Self::Acknowledged(pipeline, replicas)
     }
 
-    /// The script's answer. The outer error is the connection's.
-    pub(super) async fn send(
-        &self,
-        connection: &mut MultiplexedConnection,
-    ) -> RedisResult<Result<Value, Short>> {
+    /// The script's answer.
+    pub(super) async fn send(&self, connection: &mut MultiplexedConnection) -> Result<Value, Short> {
         match self {
-            Self::Plain(script) => script.query_async(connection).await.map(Ok),
+            Self::Plain(script) => script.query_async(connection).await.map_err(Short::Error),
             Self::Acknowledged(pipeline, replicas) => {
-                let answers = pipeline.query_async(connection).await?;
-                Ok(counted(answers, *replicas))
+                let answers = pipeline.query_async(connection).await.map_err(Short::Error)?;
+                counted(answers, *replicas)
             }
         }
     }
-}
-
-/// The command that makes a server know a script.
-pub(super) async fn load(script: &Script, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-    script.load().exec_async(connection).await
 }
 
 /// The answers to the script, the mark, `WAIT` and perhaps `WAITAOF`.

@@ -92,6 +92,7 @@ impl RedisQueue {
             keys: keys.clone(),
             replicas,
             sure: None,
+            trouble: None,
         };
         let sender = tokio::spawn(sender.run(offered));
         let follow = sentinel::listen(newest, link.clone());
