@@ -21,7 +21,7 @@ const SENTINEL_FORM: &str = "not of the form redis+sentinel://[user:password@]ho
 #[derive(Clone)]
 pub(super) enum Target {
     /// At an address.
-    Direct(Client),
+    Direct(Box<Client>),
     /// Wherever sentinels say.
     Sentinels(Arc<Watched>),
 }
@@ -119,7 +119,7 @@ pub(super) fn target(url: &str, options: &OpenOptions) -> Result<Target, OpenErr
         .map_err(|_| invalid("not of the form redis://[user[:password]@]host[:port][/database]"))?;
     let settings = with_defaults(info.redis_settings().clone(), options);
     let client = build(info.set_redis_settings(settings), options.authorities.as_ref())?;
-    Ok(Target::Direct(client))
+    Ok(Target::Direct(Box::new(client)))
 }
 
 fn with_defaults(mut settings: RedisConnectionInfo, options: &OpenOptions) -> RedisConnectionInfo {

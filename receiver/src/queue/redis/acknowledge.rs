@@ -125,16 +125,21 @@ pub(super) fn is_unknown_script(what: &Short) -> bool {
 mod tests {
     use super::*;
 
-    fn int(number: i64) -> RedisResult<Value> {
-        Ok(Value::Int(number))
+    const REFUSED: Value = Value::Nil;
+
+    fn int(number: i64) -> Value {
+        Value::Int(number)
     }
 
-    fn disks(own: i64, others: i64) -> RedisResult<Value> {
-        Ok(Value::Array(vec![Value::Int(own), Value::Int(others)]))
+    fn disks(own: i64, others: i64) -> Value {
+        Value::Array(vec![int(own), int(others)])
     }
 
-    fn refused() -> RedisResult<Value> {
-        Err(RedisError::from((redis::ErrorKind::Client, "refused")))
+    fn result(answer: Value) -> RedisResult<Value> {
+        match answer {
+            REFUSED => Err(RedisError::from((redis::ErrorKind::Client, "refused"))),
+            answer => Ok(answer),
+        }
     }
 
     #[test]
@@ -148,12 +153,12 @@ mod tests {
             (vec![int(7), int(1), int(1), disks(1, 1)], 1, "Ok(int(7))"),
             (vec![int(7), int(1), int(1), disks(0, 1)], 1, "Err(Disks(1))"),
             (vec![int(7), int(1), int(2), disks(1, 1)], 2, "Err(Disks(1))"),
-            (vec![refused(), int(1), int(1)], 1, "Err(Error("),
-            (vec![int(7), refused(), int(1)], 1, "Err(Error("),
-            (vec![int(7), int(1), refused()], 1, "Err(Error("),
-            (vec![int(7), int(1), int(1), refused()], 1, "Err(Error("),
+            (vec![REFUSED, int(1), int(1)], 1, "Err(Error("),
+            (vec![int(7), REFUSED, int(1)], 1, "Err(Error("),
+            (vec![int(7), int(1), REFUSED], 1, "Err(Error("),
+            (vec![int(7), int(1), int(1), REFUSED], 1, "Err(Error("),
         ] {
-            let outcome = format!("{:?}", counted(answers, needed));
+            let outcome = format!("{:?}", counted(answers.into_iter().map(result).collect(), needed));
             assert!(outcome.starts_with(shown), "{outcome}, not {shown}");
         }
     }

@@ -137,7 +137,7 @@ impl Keeper {
 
     async fn connect(&self, target: &Target) -> Result<Fresh, Failed> {
         let (server, primary) = match target {
-            Target::Direct(client) => (client.clone(), None),
+            Target::Direct(client) => (Client::clone(client), None),
             Target::Sentinels(watched) => {
                 let address = sentinel::primary(watched).await?;
                 let server = watched.server(&address.0, address.1);

@@ -199,7 +199,9 @@ async fn follow(sentinel: &Client, name: &str, link: &Link) {
 mod tests {
     use super::*;
 
-    fn word(port: u16, epoch: u64, flags: &str) -> Result<Word, Failed> {
+    type Said = Result<Word, Failed>;
+
+    fn word(port: u16, epoch: u64, flags: &str) -> Word {
         let pairs = [
             ("ip", "10.0.0.1"),
             ("port", &port.to_string()),
@@ -207,70 +209,83 @@ mod tests {
             ("flags", flags),
         ];
         let answer = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Ok(read(&answer.into()).unwrap())
+        read(&answer.into()).unwrap()
     }
 
-    fn no(why: &str, is_refusal: bool) -> Result<Word, Failed> {
-        Err(Failed {
+    fn no(why: &str, is_refusal: bool) -> Failed {
+        Failed {
             why: why.into(),
             is_refusal,
-        })
+        }
     }
 
     #[test]
     fn the_sentinels_that_know_of_the_latest_failover_are_right() {
-        let rows: Vec<(Vec<Result<Word, Failed>>, Result<u16, &str>)> = vec![
-            (vec![word(1, 0, "master")], Ok(1)),
+        let rows: Vec<(Vec<Said>, Result<u16, &str>)> = vec![
+            (vec![Ok(word(1, 0, "master"))], Ok(1)),
             (
-                vec![word(1, 3, "master"), word(2, 4, "master"), word(1, 3, "master")],
+                vec![
+                    Ok(word(1, 3, "master")),
+                    Ok(word(2, 4, "master")),
+                    Ok(word(1, 3, "master")),
+                ],
                 Ok(2),
             ),
             (
                 vec![
-                    no("broke", false),
-                    word(1, 0, "master"),
-                    no("wrong password", true),
+                    Err(no("broke", false)),
+                    Ok(word(1, 0, "master")),
+                    Err(no("wrong password", true)),
                 ],
                 Ok(1),
             ),
             (
                 vec![
-                    word(1, 0, "master,s_down"),
-                    word(1, 0, "master"),
-                    word(1, 0, "master"),
+                    Ok(word(1, 0, "master,s_down")),
+                    Ok(word(1, 0, "master")),
+                    Ok(word(1, 0, "master")),
                 ],
                 Ok(1),
             ),
             // What went before a failover does not count any more.
             (
                 vec![
-                    word(1, 0, "master,s_down,o_down,failover_in_progress"),
-                    word(2, 1, "master"),
+                    Ok(word(1, 0, "master,s_down,o_down,failover_in_progress")),
+                    Ok(word(2, 1, "master")),
                 ],
                 Ok(2),
             ),
             (
-                vec![word(1, 0, "master"), word(1, 0, "master,failover_in_progress")],
+                vec![
+                    Ok(word(1, 0, "master")),
+                    Ok(word(1, 0, "master,failover_in_progress")),
+                ],
                 Err("replacing it"),
             ),
             (
-                vec![word(1, 0, "s_down,o_down,master"), word(1, 0, "master")],
+                vec![Ok(word(1, 0, "s_down,o_down,master")), Ok(word(1, 0, "master"))],
                 Err("replacing it"),
             ),
             (
                 vec![
-                    word(1, 0, "s_down,master"),
-                    word(1, 0, "master,s_down"),
-                    word(1, 0, "master"),
+                    Ok(word(1, 0, "s_down,master")),
+                    Ok(word(1, 0, "master,s_down")),
+                    Ok(word(1, 0, "master")),
                 ],
                 Err("replacing it"),
             ),
-            (vec![word(1, 0, "master"), word(2, 0, "master")], Err("disagree")),
             (
-                vec![no("broke", false), no("wrong password", true)],
+                vec![Ok(word(1, 0, "master")), Ok(word(2, 0, "master"))],
+                Err("disagree"),
+            ),
+            (
+                vec![Err(no("broke", false)), Err(no("wrong password", true))],
                 Err("wrong password"),
             ),
-            (vec![no("broke", false), no("broke too", false)], Err("broke")),
+            (
+                vec![Err(no("broke", false)), Err(no("broke too", false))],
+                Err("broke"),
+            ),
             (vec![], Err("answered in time")),
         ];
         for (words, expected) in rows {
