@@ -110,7 +110,7 @@ impl Sentinel {
     /// Which of the servers the sentinels that answer call the primary; an error while they disagree.
     pub fn primary(&self) -> Result<usize> {
         let mut ports = self.sentinels.iter().filter_map(|sentinel| {
-            let fields = self.ask(sentinel, "MASTER").ok()?;
+            let fields = ask(sentinel).ok()?;
             field(&fields, "port")?.parse::<u16>().ok()
         });
         let port = ports.next().context("no sentinel answers")?;
@@ -159,7 +159,7 @@ impl Sentinel {
     pub fn settled(&self) -> Result<()> {
         wait_for("a group that is whole", || {
             let knows = |sentinel: &RedisServer| {
-                let fields = self.ask(sentinel, "MASTER")?;
+                let fields = ask(sentinel)?;
                 let number = |name: &str| field(&fields, name).and_then(|n| n.parse::<usize>().ok());
                 anyhow::Ok(
                     number("num-slaves") >= Some(self.setup.replicas)
@@ -181,16 +181,17 @@ impl Sentinel {
             Ok(follow.count() == self.setup.replicas)
         })
     }
+}
 
-    fn ask(&self, sentinel: &RedisServer, about: &str) -> Result<Vec<String>> {
-        let client = redis::Client::open(sentinel.url())?;
-        // One that is stopped takes connections and says nothing.
-        let mut connection = client.get_connection_with_timeout(Duration::from_millis(500))?;
-        connection.set_read_timeout(Some(Duration::from_millis(500)))?;
-        let mut ask = redis::cmd("SENTINEL");
-        ask.arg(about).arg(NAME);
-        Ok(ask.query(&mut connection)?)
-    }
+/// What a sentinel says of the primary.
+fn ask(sentinel: &RedisServer) -> Result<Vec<String>> {
+    let client = redis::Client::open(sentinel.url())?;
+    // One that is stopped takes connections and says nothing.
+    let mut connection = client.get_connection_with_timeout(Duration::from_millis(500))?;
+    connection.set_read_timeout(Some(Duration::from_millis(500)))?;
+    let mut ask = redis::cmd("SENTINEL");
+    ask.arg("MASTER").arg(NAME);
+    Ok(ask.query(&mut connection)?)
 }
 
 /// The value behind a name in a list of names and values.

@@ -36,7 +36,7 @@ const WORKERS: usize = 2;
 const LEASE: Duration = Duration::from_secs(3);
 
 /// How long the queue may take to be emptied in the end: leases of lost claims end, and more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What may happen to a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +111,7 @@ struct Shared {
     acknowledged: Mutex<Vec<LeadId>>,
     slowest: Mutex<Duration>,
     refused: AtomicUsize,
+    last_refusal: Mutex<String>,
     delivered: Mutex<Vec<Delivery>>,
 }
 
@@ -122,6 +123,11 @@ impl Shared {
             .push(id);
         let mut slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
         *slowest = took.max(*slowest);
+    }
+
+    fn refuse(&self, why: String) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        *self.last_refusal.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 }
 
@@ -137,6 +143,7 @@ pub async fn run(plan: Plan) -> Result<Report> {
         acknowledged: Mutex::default(),
         slowest: Mutex::default(),
         refused: AtomicUsize::new(0),
+        last_refusal: Mutex::default(),
         delivered: Mutex::default(),
     });
     let senders: Vec<_> = (0..SENDERS)
@@ -159,7 +166,11 @@ pub async fn run(plan: Plan) -> Result<Report> {
         if plan.verbose {
             let took = shared.began.elapsed().saturating_sub(from);
             let more = acknowledged(&shared) - before;
-            println!("{number}: {fault:?}, {took:?}, {more} leads acknowledged meanwhile");
+            let refusal =
+                std::mem::take(&mut *shared.last_refusal.lock().unwrap_or_else(PoisonError::into_inner));
+            println!(
+                "{number}: {fault:?}, {took:?}, {more} leads acknowledged meanwhile; last refusal: {refusal:?}"
+            );
         }
     }
     sleep(Duration::from_millis(500)).await;
@@ -246,8 +257,8 @@ async fn send(shared: Arc<Shared>, sender: usize) {
         let lead = lead(&contact, number);
         let began = Instant::now();
         // Until it is acknowledged: the order of a contact is the order in which its sender sends.
-        while shared.queue.accept(vec![lead.clone()]).await.is_err() {
-            shared.refused.fetch_add(1, Ordering::Relaxed);
+        while let Err(error) = shared.queue.accept(vec![lead.clone()]).await {
+            shared.refuse(error.to_string());
             sleep(Duration::from_millis(20)).await;
         }
         shared.acknowledge(lead.id, began.elapsed());
