@@ -172,7 +172,7 @@ pub struct Cli {
         requires = "tls_cert"
     )]
     pub tls_client_ca: Option<PathBuf>,
-    /// CA bundle (PEM) to trust for CRMs and rediss://, besides the public authorities.
+    /// CA bundle (PEM) to trust for CRMs, rediss:// and rediss+sentinel://, besides the public authorities.
     #[arg(long, env = "LEADGATE_OUTBOUND_CA", value_name = "FILE")]
     pub outbound_ca: Option<PathBuf>,
     /// A proxy terminates TLS: require X-Forwarded-Proto: https on every request.

@@ -102,9 +102,10 @@ impl Sender {
     async fn send(&mut self, batch: &mut Vec<Offer>) {
         let call = Layout::of(batch).call(&self.keys, batch);
         let latest = batch.iter().map(|offer| offer.deadline).max();
+        let latest = latest.unwrap_or_else(Instant::now);
         let (link, trouble) = (self.link.clone(), self.trouble.take());
         let outcome = {
-            let mut attempt = pin!(self.attempt(call, latest.unwrap_or_else(Instant::now)));
+            let mut attempt = pin!(self.attempt(call, latest));
             loop {
                 let waiting = batch.iter().filter(|offer| !offer.is_over());
                 let Some(first) = waiting.map(|offer| offer.deadline).min() else {
@@ -124,6 +125,8 @@ impl Sender {
         match outcome {
             Ok(value) => answer(batch, value),
             Err(Trouble::Broke(why) | Trouble::Later(why)) => {
+                // An attempt that only ran out of time says less than the one before.
+                let why = trouble.filter(|_| latest <= Instant::now()).unwrap_or(why);
                 sleep(AGAIN_AFTER).await;
                 expire(batch, &why);
                 self.trouble = Some(why);

@@ -60,7 +60,10 @@ impl ServerInfo {
     }
 
     pub(super) fn is_sentinel(&self) -> bool {
-        self.told("redis_mode") == "sentinel"
+        // Valkey calls it by the second name.
+        ["redis_mode", "server_mode"]
+            .iter()
+            .any(|name| self.told(name) == "sentinel")
     }
 
     pub(super) fn is_primary(&self) -> bool {
