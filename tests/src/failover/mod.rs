@@ -20,13 +20,16 @@ use std::{
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use leadgate_receiver::queue::{
-    Contact, Content, DedupeKey, Disposition, LeadId, NewLead, OpenOptions, Queue, Settled, Settlement,
-    SinkId, WebhookId, open,
+    Claim, Contact, Content, DedupeKey, Disposition, LeadId, NewLead, OpenOptions, Queue, Settled,
+    Settlement, SinkId, WebhookId, open,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 
-use crate::sentinel::{Sentinel, Setup};
+use crate::{
+    redis_server::RedisServer,
+    sentinel::{Sentinel, Setup},
+};
 use verdict::Delivery;
 pub use verdict::Report;
 
@@ -55,7 +58,7 @@ pub enum Fault {
     KillSentinels,
     /// A planned failover.
     FailOver,
-    /// All servers are killed at once, and return.
+    /// All servers and sentinels are killed at once, and return: the servers first.
     KillAll,
 }
 
@@ -108,11 +111,14 @@ struct Shared {
     queue: Arc<dyn Queue>,
     began: Instant,
     stop: AtomicBool,
-    acknowledged: Mutex<Vec<LeadId>>,
+    acknowledged: Mutex<Vec<(LeadId, Duration)>>,
     slowest: Mutex<Duration>,
     refused: AtomicUsize,
     last_refusal: Mutex<String>,
+    /// What workers were handed, as it would reach a CRM.
     delivered: Mutex<Vec<Delivery>>,
+    /// What was settled as delivered.
+    settled: Mutex<Vec<(LeadId, Duration)>>,
 }
 
 impl Shared {
@@ -120,9 +126,20 @@ impl Shared {
         self.acknowledged
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(id);
+            .push((id, self.began.elapsed()));
         let mut slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
         *slowest = took.max(*slowest);
+    }
+
+    fn deliver(&self, claims: &[Claim]) {
+        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        delivered.extend(claims.iter().map(Delivery::of));
+    }
+
+    fn settle(&self, ids: impl Iterator<Item = LeadId>) {
+        let at = self.began.elapsed();
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled.extend(ids.map(|id| (id, at)));
     }
 
     fn refuse(&self, why: String) {
@@ -145,6 +162,7 @@ pub async fn run(plan: Plan) -> Result<Report> {
         refused: AtomicUsize::new(0),
         last_refusal: Mutex::default(),
         delivered: Mutex::default(),
+        settled: Mutex::default(),
     });
     let senders: Vec<_> = (0..SENDERS)
         .map(|n| tokio::spawn(send(Arc::clone(&shared), n)))
@@ -162,7 +180,7 @@ pub async fn run(plan: Plan) -> Result<Report> {
         let before = acknowledged(&shared);
         tokio::task::block_in_place(|| cause(*fault, &mut group, &mut rng))
             .with_context(|| format!("fault {number}: {fault:?}"))?;
-        disturbed.push((from, shared.began.elapsed()));
+        disturbed.push((*fault, from, shared.began.elapsed()));
         if plan.verbose {
             let took = shared.began.elapsed().saturating_sub(from);
             let more = acknowledged(&shared) - before;
@@ -179,7 +197,7 @@ pub async fn run(plan: Plan) -> Result<Report> {
     emptied(&shared).await?;
     done.send_replace(true);
     join(workers).await?;
-    verdict::reckon(&shared, &disturbed, plan.faults.len())
+    verdict::reckon(&shared, &disturbed)
 }
 
 fn acknowledged(shared: &Shared) -> usize {
@@ -239,12 +257,13 @@ fn cause(fault: Fault, group: &mut Sentinel, rng: &mut StdRng) -> Result<()> {
         }
         Fault::FailOver => group.fail_over()?,
         Fault::KillAll => {
-            group
-                .servers
-                .iter_mut()
-                .for_each(crate::redis_server::RedisServer::kill);
-            // The one that has everything first: it must be back before sentinels choose among the others.
-            group.servers[primary].restart()?;
+            let all = group.servers.iter_mut().chain(&mut group.sentinels);
+            all.for_each(RedisServer::kill);
+            last(0..500);
+            // Sentinels that are there earlier may choose a replica that has less than another one.
+            for server in &mut group.servers {
+                server.restart()?;
+            }
         }
     }
     group.restore()
@@ -303,23 +322,21 @@ async fn work(shared: Arc<Shared>, finish: watch::Receiver<bool>) {
             shared.queue.wait(&crm(), Duration::from_millis(100)).await;
             continue;
         }
-        let settlement = |claim: &leadgate_receiver::queue::Claim| Settlement {
+        shared.deliver(&claims);
+        let settlement = |claim: &Claim| Settlement {
             contact: claim.contact.clone(),
             token: claim.token,
             outcome: Disposition::Delivered { remember: None },
         };
         let settlements = claims.iter().map(settlement).collect();
-        // Without an answer the claims are left to their leases, as by a worker that died.
-        let Ok(settled) = shared.queue.settle(&crm(), settlements).await else {
-            continue;
-        };
-        let at = shared.began.elapsed();
-        let done = claims
-            .into_iter()
-            .zip(settled)
-            .filter(|(_, settled)| *settled == Settled::Done);
-        let mut delivered = shared.delivered.lock().unwrap_or_else(PoisonError::into_inner);
-        delivered.extend(done.map(|(claim, _)| Delivery::of(claim, at)));
+        // Without an answer the outcome is unknown: what was not settled comes back when its lease ends.
+        if let Ok(settled) = shared.queue.settle(&crm(), settlements).await {
+            let done = claims
+                .into_iter()
+                .zip(settled)
+                .filter(|(_, settled)| *settled == Settled::Done);
+            shared.settle(done.map(|(claim, _)| claim.id));
+        }
     }
 }
 

@@ -10,29 +10,27 @@ use std::{
 use anyhow::Result;
 use leadgate_receiver::queue::{Claim, LeadId};
 
-use super::Shared;
+use super::{Fault, Shared};
 
 /// What a failover that follows a fault may take: what was settled so long before it may be lost with the old primary.
 const UNSETTLED: Duration = Duration::from_secs(5);
 
-/// A lead that was settled as delivered.
+/// A lead that a worker was handed.
 pub(super) struct Delivery {
     contact: String,
     id: LeadId,
     number: usize,
-    at: Duration,
 }
 
 impl Delivery {
-    pub(super) fn of(claim: Claim, at: Duration) -> Self {
+    pub(super) fn of(claim: &Claim) -> Self {
         let number = std::str::from_utf8(&claim.body)
             .ok()
             .and_then(|body| body.parse().ok());
         Self {
             contact: claim.contact.to_string(),
-            id: claim.id,
+            id: claim.id.clone(),
             number: number.unwrap_or_default(),
-            at,
         }
     }
 }
@@ -69,33 +67,48 @@ impl fmt::Display for Report {
     }
 }
 
-pub(super) fn reckon(shared: &Shared, faults: &[(Duration, Duration)], count: usize) -> Result<Report> {
+/// `faults` are what was done, from when until when.
+pub(super) fn reckon(shared: &Shared, faults: &[(Fault, Duration, Duration)]) -> Result<Report> {
     let acknowledged = shared.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
     let delivered = shared.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+    none_is_lost(&acknowledged, &delivered, faults)?;
+    are_in_order(&delivered)?;
+    let settled = shared.settled.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(Report {
+        faults: faults.len(),
+        acknowledged: acknowledged.len(),
+        repeated: repeated(&settled, faults)?,
+        refused: shared.refused.load(Ordering::Relaxed),
+        slowest: *shared.slowest.lock().unwrap_or_else(PoisonError::into_inner),
+    })
+}
+
+fn none_is_lost(
+    acknowledged: &[(LeadId, Duration)],
+    delivered: &[Delivery],
+    faults: &[(Fault, Duration, Duration)],
+) -> Result<()> {
     let known: HashSet<&LeadId> = delivered.iter().map(|delivery| &delivery.id).collect();
-    let lost: Vec<_> = acknowledged.iter().filter(|id| !known.contains(id)).collect();
-    anyhow::ensure!(
-        lost.is_empty(),
-        "{} of {} acknowledged leads were lost: {:?}",
+    let lost: Vec<_> = acknowledged
+        .iter()
+        .filter(|(id, _)| !known.contains(id))
+        .collect();
+    let Some((_, first)) = lost.first() else {
+        return Ok(());
+    };
+    let during = faults.iter().rposition(|(_, from, _)| from <= first);
+    anyhow::bail!(
+        "{} of {} acknowledged leads were lost, the first after fault {during:?}: {:?}",
         lost.len(),
         acknowledged.len(),
-        lost.iter().take(5).collect::<Vec<_>>()
-    );
-    let mut first: HashMap<&LeadId, Duration> = HashMap::new();
+        during.map(|fault| faults[fault])
+    )
+}
+
+fn are_in_order(delivered: &[Delivery]) -> Result<()> {
+    let mut known: HashSet<&LeadId> = HashSet::new();
     let mut newest: HashMap<&str, usize> = HashMap::new();
-    let mut repeated = 0;
-    for delivery in delivered.iter() {
-        if let Some(before) = first.insert(&delivery.id, delivery.at) {
-            let across = |(from, to): &(Duration, Duration)| *from < delivery.at && before < *to + UNSETTLED;
-            anyhow::ensure!(
-                faults.iter().any(across),
-                "lead {} was delivered twice, at {before:?} and {:?}, without a fault between",
-                delivery.id,
-                delivery.at
-            );
-            repeated += 1;
-            continue;
-        }
+    for delivery in delivered.iter().filter(|delivery| known.insert(&delivery.id)) {
         if let Some(before) = newest.insert(&delivery.contact, delivery.number) {
             anyhow::ensure!(
                 before < delivery.number,
@@ -105,11 +118,23 @@ pub(super) fn reckon(shared: &Shared, faults: &[(Duration, Duration)], count: us
             );
         }
     }
-    Ok(Report {
-        faults: count,
-        acknowledged: acknowledged.len(),
-        repeated,
-        refused: shared.refused.load(Ordering::Relaxed),
-        slowest: *shared.slowest.lock().unwrap_or_else(PoisonError::into_inner),
-    })
+    Ok(())
+}
+
+/// How many leads were settled twice, each across a fault.
+fn repeated(settled: &[(LeadId, Duration)], faults: &[(Fault, Duration, Duration)]) -> Result<usize> {
+    let mut latest: HashMap<&LeadId, Duration> = HashMap::new();
+    let mut repeated = 0;
+    for (id, at) in settled {
+        let Some(before) = latest.insert(id, *at) else {
+            continue;
+        };
+        let is_between = |(_, from, to): &(Fault, Duration, Duration)| from < at && before < *to + UNSETTLED;
+        anyhow::ensure!(
+            faults.iter().any(is_between),
+            "lead {id} was delivered twice, at {before:?} and {at:?}, without a fault between"
+        );
+        repeated += 1;
+    }
+    Ok(repeated)
 }
