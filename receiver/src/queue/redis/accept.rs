@@ -127,9 +127,9 @@ impl Sender {
             Err(Trouble::Broke(why) | Trouble::Later(why)) => {
                 // An attempt that only ran out of time says less than the one before.
                 let why = trouble.filter(|_| latest <= Instant::now()).unwrap_or(why);
-                sleep(AGAIN_AFTER).await;
                 expire(batch, &why);
                 self.trouble = Some(why);
+                sleep(AGAIN_AFTER).await;
             }
             Err(trouble) => {
                 let error = trouble.told();

@@ -49,7 +49,7 @@ use super::{
 };
 
 /// Beyond the time that a lead's sender waits, for the words why it was in vain.
-const TELLING: Duration = Duration::from_millis(100);
+const TELLING: Duration = Duration::from_millis(500);
 
 /// Without the subscription, how long a push by another process may go unnoticed.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
