@@ -104,7 +104,8 @@ impl Scene {
             refused += u32::from(!self.send(padding).await);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert!(refused > 10, "only {refused} leads were refused");
+        // With Redis, each waits for a second.
+        assert!(refused >= 4, "only {refused} leads were refused");
         let (ready, said) = self.receiver.admin("/readyz").await.unwrap();
         assert_eq!(ready, 503, "{said}");
         assert_eq!(self.receiver.admin("/livez").await.unwrap().0, 200);
