@@ -1,0 +1,149 @@
+//! `send`: a test lead, signed as the webhook's sender would sign it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use clap::Args;
+use http::Request;
+use http_body_util::Full;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use leadgate_crds::LeadWebhook;
+use leadgate_crds::lead_webhook::AuthScheme;
+use leadgate_operator::names;
+use serde_json::{Value, json};
+
+use super::try_::read;
+use crate::args::Global;
+use crate::cluster::{Cluster, Place, told};
+use crate::output::{Output, note, plain};
+use crate::receiver::{post_to_pod, post_to_url};
+use crate::sign::sign;
+use crate::{Usage, Verdict};
+
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// LeadWebhook: NAME, or NAMESPACE/NAME.
+    webhook: String,
+    /// File with the body as the sender posts it; - for standard input. Default for the source generic: a test lead of
+    /// a new person at example.com.
+    payload: Option<PathBuf>,
+    /// URL to post to, for a test of the way that senders take. Default: a pod of the receiver, through the API server.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Content-Type. Default: application/json if the body is JSON, else application/x-www-form-urlencoded.
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+}
+
+pub(crate) async fn run(global: &Global, output: Output, command: &Send) -> anyhow::Result<Verdict> {
+    let cluster = Place::cluster(global, "send").await?;
+    let (namespace, name) = command
+        .webhook
+        .split_once('/')
+        .unwrap_or((&cluster.namespace, &command.webhook));
+    let webhook = cluster
+        .within::<LeadWebhook>(namespace)
+        .get(name)
+        .await
+        .map_err(told)?;
+    let now = Timestamp::now();
+    let body = match &command.payload {
+        Some(path) => read(path)?,
+        None if webhook.spec.source == "generic" => sample(now).to_string().into_bytes(),
+        None => {
+            let why = format!(
+                "{} has a format of its own: name a file with a body as it posts it",
+                webhook.spec.source
+            );
+            return Err(Usage(why).into());
+        }
+    };
+    let kind = command.content_type.as_deref().unwrap_or_else(|| {
+        if serde_json::from_slice::<Value>(&body).is_ok() {
+            "application/json"
+        } else {
+            "application/x-www-form-urlencoded"
+        }
+    });
+    let secrets = secrets(&cluster, namespace, &webhook).await?;
+    let read_secret = |name: &str, key: &str| {
+        let value = secrets
+            .get(name)
+            .and_then(|secret| secret.data.as_ref()?.get(key));
+        value
+            .map(|value| value.0.clone())
+            .ok_or_else(|| format!("Secret {namespace}/{name} has no key {key}"))
+    };
+    let signed = sign(&webhook.spec, &read_secret, body, now).map_err(anyhow::Error::msg)?;
+    let base = command.url.clone().unwrap_or_else(|| names::path(&webhook));
+    let mut request = Request::post(format!("{base}{}", signed.query_text())).header("content-type", kind);
+    for (name, value) in &signed.headers {
+        request = request.header(name, value);
+    }
+    let body = Full::new(Bytes::from(signed.body));
+    let (status, answer) = if let Some(url) = &command.url {
+        let asked = post_to_url(request.body(body)?).await;
+        asked.with_context(|| format!("cannot post to {url}"))?
+    } else {
+        // As the edge would: the way through the API server is encrypted.
+        let request = request.header("x-forwarded-proto", "https").body(body)?;
+        let receiver = webhook
+            .status
+            .as_ref()
+            .and_then(|status| status.receiver.as_deref());
+        let receiver = receiver.unwrap_or(&webhook.spec.receiver_ref.name);
+        post_to_pod(&cluster, namespace, Some(receiver), request).await?
+    };
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let whole = json!({"status": status, "body": serde_json::from_str(&answer).unwrap_or(Value::String(answer.clone()))});
+    output.one(&whole, &status.to_string(), || {
+        plain(&format!("{status}\n{}", answer.trim_end()))
+    })?;
+    if status >= 300 {
+        note("The receiver did not accept the lead.");
+    }
+    Ok(if status < 300 {
+        Verdict::Fine
+    } else {
+        Verdict::Wrong
+    })
+}
+
+/// A lead of a person who does not exist, and whom nobody has sent before.
+fn sample(now: Timestamp) -> Value {
+    json!({
+        "email": format!("leadgate-test-{}@example.com", now.as_millisecond()),
+        "firstName": "Test",
+        "lastName": "Lead",
+        "company": "Example",
+        "message": "A test lead of kubectl leadgate send",
+    })
+}
+
+/// The Secrets that the proof is made with.
+async fn secrets(
+    cluster: &Cluster,
+    namespace: &str,
+    webhook: &LeadWebhook,
+) -> anyhow::Result<BTreeMap<String, Secret>> {
+    let named: Vec<&str> = match webhook.spec.auth.scheme() {
+        Some(AuthScheme::Hmac(hmac)) => hmac.secret_refs.iter().take(1).map(|r| r.name.as_str()).collect(),
+        Some(AuthScheme::Token(token)) => token
+            .secret_refs
+            .iter()
+            .take(1)
+            .map(|r| r.name.as_str())
+            .collect(),
+        Some(AuthScheme::Basic(basic)) => vec![basic.secret_ref.name.as_str()],
+        _ => Vec::new(),
+    };
+    let api = cluster.within::<Secret>(namespace);
+    let mut found = BTreeMap::new();
+    for name in named {
+        found.insert(name.to_owned(), api.get(name).await.map_err(told)?);
+    }
+    Ok(found)
+}
