@@ -11,8 +11,8 @@ use std::{
 
 use bytes::Bytes;
 use leadgate_receiver::queue::{
-    Claim, Contact, Content, DedupeKey, Disposition, LeadId, NewLead, OpenOptions, Queue, Settlement, SinkId,
-    WebhookId, open,
+    Claim, Contact, Content, DedupeKey, Disposition, Identity, LeadId, NewLead, OpenOptions, Queue,
+    Settlement, SinkId, WebhookId, open,
 };
 use redis::Commands;
 
@@ -95,6 +95,7 @@ async fn accept_all(queue: Arc<dyn Queue>, callers: usize) -> Vec<Duration> {
                         sinks: sinks.clone(),
                         keep: Duration::from_mins(1),
                         body: body(&id),
+                        people: vec![Identity::email(&format!("{hash}@example.com"))],
                     };
                     let began = Instant::now();
                     queue.accept(vec![lead]).await.expect("accepted");
@@ -134,11 +135,7 @@ async fn drain(queue: Arc<dyn Queue>) -> Vec<Duration> {
         if claims.is_empty() {
             return latencies;
         }
-        let delivered = |claim: Claim| Settlement {
-            contact: claim.contact,
-            token: claim.token,
-            outcome: Disposition::Delivered { remember: None },
-        };
+        let delivered = |claim: Claim| Settlement::of(&claim, Disposition::delivered(None));
         queue
             .settle(&sink, claims.into_iter().map(delivered).collect())
             .await

@@ -17,6 +17,8 @@ pub struct Failure {
     pub message: String,
     /// The CRM's own words, bounded.
     pub answer: String,
+    /// The HTTP status of its answer, for the ledger.
+    pub status: Option<u16>,
 }
 
 impl Failure {
@@ -26,6 +28,16 @@ impl Failure {
             reason,
             message: shown::message(message),
             answer: String::new(),
+            status: None,
+        }
+    }
+
+    /// With the status of the CRM's answer.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self {
+            status: Some(status),
+            ..self
         }
     }
 

@@ -130,7 +130,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         admin.config.clone(),
         stop.clone(),
     ));
-    let pruner = tokio::spawn(prune(Arc::clone(&queue), stop.clone()));
+    let pruner = tokio::spawn(prune(Arc::clone(&queue), admin.config.clone(), stop.clone()));
     report_store(queue.as_ref()).await;
     // The reader of the manifests never ends before it is told to.
     let _ = admin.config.clone().changed().await;
@@ -299,14 +299,15 @@ async fn report_store(queue: &dyn Queue) {
     }
 }
 
-async fn prune(queue: Arc<dyn Queue>, stop: CancellationToken) {
+async fn prune(queue: Arc<dyn Queue>, config: watch::Receiver<Arc<Config>>, stop: CancellationToken) {
     let mut wait = PRUNE_STEP;
     loop {
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => return,
         }
-        wait = match queue.prune().await {
+        let bounds = config.borrow().ledger_bounds();
+        wait = match queue.prune(&bounds).await {
             Ok(true) => PRUNE_STEP,
             Ok(false) => PRUNE,
             Err(error) => {

@@ -24,6 +24,8 @@ pub struct Allowance {
     pub pending_deliveries: Option<u64>,
     /// Bytes of kept copies of rejected requests.
     pub rejected_copies: u64,
+    /// Bytes of the ledger.
+    pub ledger: u64,
 }
 
 impl From<&Limits> for Allowance {
@@ -34,6 +36,7 @@ impl From<&Limits> for Allowance {
             body_memory: usize::try_from(bytes(&limits.body_memory.0)).unwrap_or(usize::MAX),
             pending_deliveries: limits.pending_deliveries.and_then(|most| most.try_into().ok()),
             rejected_copies: bytes(&limits.rejected_copies.0),
+            ledger: bytes(&limits.ledger.0),
         }
     }
 }
@@ -184,6 +187,7 @@ mod tests {
             body_memory,
             pending_deliveries: pending,
             rejected_copies: 0,
+            ledger: 0,
         };
         Share::new(allowance, Arc::default())
     }

@@ -30,6 +30,14 @@ pub struct Limits {
             .message("limits.rejectedCopies must be a quantity of at least 64Ki: write for example 64Mi")
     )]
     pub rejected_copies: Quantity,
+    /// The maximum size of the ledger of one LeadWebhook. If it is exceeded, the oldest entries are removed. At least
+    /// `64Ki`. Default: `64Mi`, which is some 250,000 leads.
+    #[serde(default = "default_ledger")]
+    #[x_kube(
+        validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('64Ki')) >= 0")
+            .message("limits.ledger must be a quantity of at least 64Ki: write for example 64Mi")
+    )]
+    pub ledger: Quantity,
 }
 
 impl Default for Limits {
@@ -38,12 +46,17 @@ impl Default for Limits {
             body_memory: default_body_memory(),
             pending_deliveries: None,
             rejected_copies: default_rejected_copies(),
+            ledger: default_ledger(),
         }
     }
 }
 
 fn default_body_memory() -> Quantity {
     Quantity("32Mi".to_owned())
+}
+
+fn default_ledger() -> Quantity {
+    Quantity("64Mi".to_owned())
 }
 
 fn default_rejected_copies() -> Quantity {

@@ -235,7 +235,7 @@ pub struct LeadWebhookSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<Gateway>,
 
-    /// How long dead letters (held, dead and rejected) are kept.
+    /// How long leads are kept: dead letters (held, dead and rejected), the payloads of delivered leads, and the ledger.
     #[serde(default)]
     pub retention: Retention,
 
@@ -303,6 +303,16 @@ pub struct Retention {
     #[serde(default = "default_retention_rejected")]
     #[x_kube(validation = between("retention.rejected", "0s", "720h"))]
     pub rejected: Duration,
+    /// Retention of the payloads of delivered leads, so that they can be replayed after a mapping was corrected. From
+    /// `0s` (keep none) to `8760h`. Default: `0s`.
+    #[serde(default = "default_retention_payloads")]
+    #[x_kube(validation = between("retention.payloads", "0s", "8760h"))]
+    pub payloads: Duration,
+    /// Retention of the ledger, which tells what became of each request: ids, times, outcomes, and a keyed hash of
+    /// the person; no payload, no address, no name. From `1h` to `8760h`. Default: `336h`.
+    #[serde(default = "default_retention_ledger")]
+    #[x_kube(validation = between("retention.ledger", "1h", "8760h"))]
+    pub ledger: Duration,
 }
 
 impl Default for Retention {
@@ -311,6 +321,8 @@ impl Default for Retention {
             dead: default_retention(),
             held: default_retention(),
             rejected: default_retention_rejected(),
+            payloads: default_retention_payloads(),
+            ledger: default_retention_ledger(),
         }
     }
 }
@@ -349,5 +361,13 @@ fn default_retention() -> Duration {
 }
 
 fn default_retention_rejected() -> Duration {
+    Duration::hours(168)
+}
+
+fn default_retention_payloads() -> Duration {
+    Duration::hours(168)
+}
+
+fn default_retention_ledger() -> Duration {
     Duration::hours(168)
 }

@@ -4,6 +4,7 @@
 //! where no token is set, a loopback peer.
 
 mod access;
+mod caller;
 mod dead_letters;
 mod gauges;
 mod orphans;

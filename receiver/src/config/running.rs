@@ -7,7 +7,7 @@ use super::manifests::{Fingerprint, Manifest, ParsedFiles};
 use super::problem::{Problem, Severity};
 use super::sink::Sink;
 use super::warnings;
-use crate::queue::{SinkId, WebhookId};
+use crate::queue::{LedgerBound, LedgerBounds, SinkId, WebhookId};
 use crate::share::{Allowance, Share, Usage};
 use crate::source::Webhook;
 
@@ -123,6 +123,20 @@ impl Config {
         self.receivers
             .get(&name)
             .map_or_else(Allowance::default, |loaded| *loaded.compiled)
+    }
+
+    /// How long the entries of each webhook are kept, and how many bytes of them.
+    pub fn ledger_bounds(&self) -> LedgerBounds {
+        let bound = |webhook: &Webhook| LedgerBound {
+            keep: webhook.keep_entries,
+            bytes: self.allowance(webhook).ledger,
+        };
+        LedgerBounds {
+            webhooks: self
+                .webhooks()
+                .map(|webhook| (webhook.id.clone(), bound(webhook)))
+                .collect(),
+        }
     }
 
     /// What runs of each webhook, in the order of [`Config::webhooks`].

@@ -113,12 +113,12 @@ impl Claimer {
         for claim in claims {
             match caution(claim.lost) {
                 _ if claim.overtaken => {
-                    let (keep, _) = self.settler.retention(&claim);
+                    let keep = self.settler.retention(&claim).dead;
                     settled.push((claim, superseded(keep)));
                 }
                 Caution::Together => ordinary.push(claim),
                 Caution::Crashed => {
-                    let (keep, _) = self.settler.retention(&claim);
+                    let keep = self.settler.retention(&claim).dead;
                     settled.push((claim, crashed(keep)));
                 }
                 Caution::Alone => match Arc::clone(&self.shared.suspects).try_acquire_owned() {
@@ -128,7 +128,7 @@ impl Claimer {
             }
         }
         // Before the suspect is tried: what steps aside must not be lost with it.
-        self.settler.finish(&settled).await;
+        self.settler.finish(&settled, Duration::ZERO).await;
         let suspect = suspect.map(|(claim, alone)| Call {
             _alone: Some(alone),
             ..self.call(vec![claim])

@@ -43,6 +43,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) before_crm: bool,
     pub(super) keep_dead: Duration,
     pub(super) keep_held: Duration,
+    /// How long the payload of a delivered lead is kept.
+    pub(super) keep_payload: Duration,
     pub(super) delivery: &'a DeliverySettings,
 }
 
@@ -56,7 +58,11 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
     match outcome {
         crm::Outcome::Delivered { record } => plain(
             queue::Disposition::Delivered {
-                remember: record.map(|id| (Known::reached(&id), REMEMBER_RECORD_FOR)),
+                remember: record
+                    .as_ref()
+                    .map(|id| (Known::reached(id), REMEMBER_RECORD_FOR)),
+                record,
+                keep: lead.keep_payload,
             },
             DeliveryOutcome::Delivered,
         ),

@@ -21,6 +21,16 @@ const DEFAULT_RETENTION: Duration = Duration::from_hours(720);
 /// How often a settlement is tried before it is left to the lease.
 const MAX_SETTLE_TRIES: u32 = 5;
 
+/// How long leads are kept.
+pub(super) struct Retention {
+    /// Those that are dead.
+    pub(super) dead: Duration,
+    /// Those that are held.
+    pub(super) held: Duration,
+    /// The payloads of those that are delivered.
+    pub(super) payload: Duration,
+}
+
 /// The end of a worker's attempts.
 pub(super) struct Settler {
     shared: Shared,
@@ -33,18 +43,24 @@ impl Settler {
         Self { shared, sink, closed }
     }
 
-    /// How long a lead's webhook keeps dead leads, and held ones.
-    pub(super) fn retention(&self, claim: &Claim) -> (Duration, Duration) {
+    /// How long a lead's webhook keeps what becomes of its leads.
+    pub(super) fn retention(&self, claim: &Claim) -> Retention {
         let config = self.shared.config.borrow();
-        config
-            .webhook(&claim.webhook)
-            .map_or((DEFAULT_RETENTION, DEFAULT_RETENTION), |webhook| {
-                (webhook.keep_dead, webhook.keep_held)
-            })
+        let of_webhook = config.webhook(&claim.webhook).map(|webhook| Retention {
+            dead: webhook.keep_dead,
+            held: webhook.keep_held,
+            payload: webhook.keep_payloads,
+        });
+        of_webhook.unwrap_or(Retention {
+            dead: DEFAULT_RETENTION,
+            held: DEFAULT_RETENTION,
+            payload: Duration::ZERO,
+        })
     }
 
     /// Counts and tells what was decided, pauses the sink if that is part of it, and writes the outcomes down.
-    pub(super) async fn finish(&self, decided: &[(Claim, Decision)]) {
+    /// `took`: how long the attempt was.
+    pub(super) async fn finish(&self, decided: &[(Claim, Decision)], took: Duration) {
         let mut pause: Option<(Duration, &Failure)> = None;
         for (claim, decision) in decided {
             self.count(decision.label);
@@ -71,18 +87,15 @@ impl Settler {
         {
             tracing::warn!(sink = %self.sink.id, %error, "failed to store the pause");
         }
-        let settled = self.settle(decided).await;
+        let settled = self.settle(decided, took).await;
         for ((claim, decision), settled) in decided.iter().zip(settled) {
-            if settled && let Disposition::Delivered { remember } = &decision.settle {
+            if settled && let Disposition::Delivered { record, .. } = &decision.settle {
                 self.shared
                     .metrics
                     .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));
-                let record = remember
-                    .as_ref()
-                    .map(|(record, _)| record.trim_start_matches('~'));
                 tracing::info!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                    record = record.unwrap_or_default(), "delivered"
+                    record = record.as_deref().unwrap_or_default(), "delivered"
                 );
                 self.tell_open().await;
             }
@@ -96,13 +109,14 @@ impl Settler {
 
     /// Writes the outcomes down; which of them took effect. If the store stays away, the leases end and the leads are
     /// tried again: the upsert is made so that this makes no second record.
-    async fn settle(&self, decided: &[(Claim, Decision)]) -> Vec<bool> {
+    async fn settle(&self, decided: &[(Claim, Decision)], took: Duration) -> Vec<bool> {
         let settlements: Vec<Settlement> = decided
             .iter()
-            .map(|(claim, decision)| Settlement {
-                contact: claim.contact.clone(),
-                token: claim.token,
-                outcome: decision.settle.clone(),
+            .map(|(claim, decision)| {
+                let mut settlement = Settlement::of(claim, decision.settle.clone());
+                settlement.attempt.took = took;
+                settlement.attempt.status = decision.failure.as_ref().and_then(|why| why.status);
+                settlement
             })
             .collect();
         for attempt in 1..=MAX_SETTLE_TRIES {

@@ -17,7 +17,7 @@ use super::decide::{Circumstances, Decision, decide};
 use super::judge::{Evidence, judge};
 use super::leases::Leases;
 use super::preflight::ask;
-use super::settle::Settler;
+use super::settle::{Retention, Settler};
 use super::shared::Shared;
 use super::throttle::SinkThrottle;
 use crate::config::Sink;
@@ -206,10 +206,12 @@ impl Worker {
 
     /// Attempts a call, decides what becomes of its leads, and settles their claims.
     async fn deliver(&self, call: Call) {
+        let began = Instant::now();
         let attempted = self.attempt(&call).await;
+        let took = began.elapsed();
         self.settler.tell_notice(self.crm.notice());
         let decided = self.decide(call.claims, attempted).await;
-        self.settler.finish(&decided).await;
+        self.settler.finish(&decided, took).await;
         self.leases.end(decided.iter().map(|(claim, _)| claim));
     }
 
@@ -249,13 +251,14 @@ impl Worker {
             if matches!(outcome, crm::Outcome::Delivered { .. }) {
                 self.settler.tell_refused(&claim, &attempted.without);
             }
-            let (keep_dead, keep_held) = self.settler.retention(&claim);
+            let Retention { dead, held, payload } = self.settler.retention(&claim);
             let circumstances = Circumstances {
                 attempt: claim.attempt,
                 age: since(claim.queued_at),
                 before_crm: attempted.before_crm,
-                keep_dead,
-                keep_held,
+                keep_dead: dead,
+                keep_held: held,
+                keep_payload: payload,
                 delivery: &self.sink.delivery,
             };
             decided.push((claim, decide(outcome, circumstances)));

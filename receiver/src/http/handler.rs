@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::answer;
 use super::body::NoBody;
-use super::store::{RETRY_AFTER, accept, in_words, keep};
+use super::store::{RETRY_AFTER, accept, ignore, in_words, keep};
 use super::{App, Peer};
 use crate::config::Served;
 use crate::expression::sparingly;
@@ -169,7 +169,7 @@ async fn receive(
     }
     match parse(served, parts, &body).await {
         Ok(Parsed::Challenge(answer)) => (RequestOutcome::Challenge, answer::challenge(answer)),
-        Ok(Parsed::Ignored(reason)) => (RequestOutcome::Ignored, answer::ignored(reason)),
+        Ok(Parsed::Ignored(reason)) => ignore(app, webhook, reason).await,
         Ok(Parsed::Leads(batch)) => accept(app, served, batch).await,
         Err(refusal) => {
             let (reason, message) = match &refusal {

@@ -13,7 +13,7 @@ use crate::lead::Problem;
 use crate::log_limit::LogLimit;
 use crate::metrics::{self, WebhookLabels};
 use crate::outcomes::RequestOutcome;
-use crate::queue::{Admission, DeadLetterReason, LeadId, NewRejected, QueueError};
+use crate::queue::{Admission, DeadLetterReason, EntryOutcome, LeadId, NewEntry, NewRejected, QueueError};
 use crate::shown;
 use crate::source::{Batch, Other, RejectedRequest, Webhook};
 
@@ -76,6 +76,16 @@ pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (Request
             ..Told::of(status)
         });
     }
+    let ignored = others
+        .iter()
+        .filter(|(_, other)| matches!(other, Other::Ignored(_)));
+    let ignored: Vec<NewEntry> = ignored.map(|_| not_a_lead(webhook)).collect();
+    if !ignored.is_empty()
+        && let Err(error) = app.queue.note(ignored).await
+    {
+        queue_trouble(app, &error);
+        return unavailable();
+    }
     // The store writes in one go what waits at the same time.
     let kept = join_all(others.iter().map(|(_, other)| keep_element(app, served, other))).await;
     for ((place, other), kept) in others.iter().zip(kept) {
@@ -97,6 +107,31 @@ pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (Request
         told.insert((*place).min(told.len()), element);
     }
     (status, answer::stored(status, &told))
+}
+
+/// Enters a request that is no lead, and says so to its sender.
+pub(super) async fn ignore(app: &App, webhook: &Webhook, reason: &'static str) -> (RequestOutcome, Response) {
+    match app.queue.note(vec![not_a_lead(webhook)]).await {
+        Ok(()) => (RequestOutcome::Ignored, answer::ignored(reason)),
+        Err(error) => {
+            queue_trouble(app, &error);
+            let detail = "the request could not be recorded; send it again";
+            (
+                RequestOutcome::Unavailable,
+                answer::unavailable(RETRY_AFTER, detail),
+            )
+        }
+    }
+}
+
+fn not_a_lead(webhook: &Webhook) -> NewEntry {
+    NewEntry {
+        id: LeadId::generate(),
+        webhook: webhook.id.clone(),
+        outcome: EntryOutcome::Ignored,
+        reason: "NotALead".to_owned(),
+        people: Vec::new(),
+    }
 }
 
 async fn keep_element(app: &App, served: &Served, other: &Other) -> Result<Option<String>, QueueError> {
@@ -172,7 +207,19 @@ pub(super) async fn keep(
     let id = LeadId::generate();
     tracing::info!(webhook = %webhook.id, lead = %id, reason, "{message}");
     if webhook.keep_rejected.is_zero() {
-        return Ok(None);
+        let entry = NewEntry {
+            outcome: EntryOutcome::Rejected,
+            reason: reason.to_owned(),
+            id,
+            ..not_a_lead(webhook)
+        };
+        return match app.queue.note(vec![entry]).await {
+            Ok(()) => Ok(None),
+            Err(error) => {
+                queue_trouble(app, &error);
+                Err(error)
+            }
+        };
     }
     let rejected = NewRejected {
         id: id.clone(),
@@ -182,6 +229,7 @@ pub(super) async fn keep(
             message,
             answer: String::new(),
         },
+        people: Vec::new(),
         body: rejected
             .without_secret(webhook)
             .encode()

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Field, Lead};
 use crate::ids::Contact;
+use crate::queue::Identity;
 
 /// The contact of a lead: its e-mail address, else its phone number with its extension, else the submission itself.
 pub fn contact(lead: &Lead, submission: &str) -> Contact {
@@ -18,6 +19,15 @@ pub fn contact(lead: &Lead, submission: &str) -> Contact {
     // Behind one switchboard are many people.
     let extension = lead.get(Field::PhoneExtension).filter(|_| parts[0] == "phone");
     Contact::new(digest(parts.into_iter().chain(extension)))
+}
+
+/// Whom a lead is about, for the ledger: each address and number by itself.
+pub fn people(lead: &Lead) -> Vec<Identity> {
+    let email = lead.get(Field::Email).map(Identity::email);
+    email
+        .into_iter()
+        .chain(lead.get(Field::Phone).map(Identity::phone))
+        .collect()
 }
 
 /// Digest of what a sender posted.

@@ -116,6 +116,7 @@ impl Reply {
             ),
         )
         .with_answer(&self.text)
+        .with_status(self.status)
     }
 }
 

@@ -6,6 +6,8 @@
 //! * Time comes from the store, so that replicas with different clocks agree.
 
 mod backpressure;
+mod fields;
+mod ledger;
 mod notifier;
 mod open;
 mod options;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use ledger::LedgerKey;
 pub use open::open;
 pub use options::{Access, OpenError, OpenOptions};
 pub use types::*;
@@ -33,7 +36,7 @@ pub use crate::throttle::{Breaker, CrmHealth, Grant, PauseReason, RateLimit, Thr
 /// Every method fails with [`QueueError`] within about a second when the store is unavailable, and works
 /// again by itself once the store is back.
 #[async_trait]
-pub trait Queue: ThrottleStore + DeadLetters + Send + Sync + 'static {
+pub trait Queue: ThrottleStore + DeadLetters + Ledger + Send + Sync + 'static {
     /// Deduplicates, stores and enqueues the leads of one request, atomically: all of them or none.
     ///
     /// Returns one [`Admission`] per lead, in order. When this returns `Ok`, the leads are on disk. A lead whose
@@ -76,8 +79,9 @@ pub trait Queue: ThrottleStore + DeadLetters + Send + Sync + 'static {
     /// How many deliveries of a webhook to a sink wait or are being made, for each of the given pairs, in their order.
     async fn pending(&self, routes: &[(SinkId, WebhookId)]) -> Result<Vec<u64>, QueueError>;
 
-    /// Removes what has outlived its retention. Bounded work a call; `true`: call again soon.
-    async fn prune(&self) -> Result<bool, QueueError>;
+    /// Removes what has outlived its retention, of the ledger also what is more than it may hold. Bounded work a call;
+    /// `true`: call again soon.
+    async fn prune(&self, ledger: &LedgerBounds) -> Result<bool, QueueError>;
 
     /// Whether the store answers and is set up so that an acknowledged lead survives.
     async fn check(&self) -> Result<StoreReport, QueueError>;
@@ -163,9 +167,37 @@ pub trait DeadLetters: Send + Sync {
         set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
+        by: &str,
     ) -> Result<bool, QueueError>;
 
     /// Erases a contact everywhere: waiting, dead letters and records. Returns how many leads went; one that was
     /// in two sinks counts twice, as it does in the figures.
-    async fn erase(&self, contact: &Contact) -> Result<u64, QueueError>;
+    async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError>;
+}
+
+/// What became of each request that passed its proof. Every operation of the queue writes it together with what it does:
+/// there is no entry without its effect, and no effect without its entry.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Enters a request that leaves nothing else in the queue. Repeating a call with the same ids is safe.
+    async fn note(&self, entries: Vec<NewEntry>) -> Result<(), QueueError>;
+
+    /// A page of a webhook's entries, newest first. It looks at a bounded number of them: a page may be empty and not be
+    /// the last.
+    async fn entries(
+        &self,
+        webhook: &WebhookId,
+        before: &Before,
+        filter: &EntryFilter,
+        limit: usize,
+    ) -> Result<EntryPage, QueueError>;
+
+    /// One entry.
+    async fn entry(&self, webhook: &WebhookId, id: &LeadId) -> Result<Option<Entry>, QueueError>;
+
+    /// Every webhook that has entries, in order.
+    async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError>;
+
+    /// Whether entries tell whom they are about.
+    fn knows_people(&self) -> bool;
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
+use super::ledger::LedgerKey;
+
 /// What a queue URL does not say.
 #[derive(Clone)]
 pub struct OpenOptions {
@@ -20,6 +22,9 @@ pub struct OpenOptions {
     pub max_waiting_bytes: usize,
     /// SQLite: how large the file may grow; `None` for as large as the disk.
     pub max_file_bytes: Option<u64>,
+    /// What hides whom the entries of the ledger are about; all receivers of a store have the same. `None`: entries do
+    /// not tell.
+    pub ledger_key: Option<LedgerKey>,
 }
 
 impl Default for OpenOptions {
@@ -32,6 +37,7 @@ impl Default for OpenOptions {
             max_waiting: 10_000,
             max_waiting_bytes: 64 << 20,
             max_file_bytes: None,
+            ledger_key: None,
         }
     }
 }
@@ -46,6 +52,7 @@ impl fmt::Debug for OpenOptions {
             .field("max_waiting", &self.max_waiting)
             .field("max_waiting_bytes", &self.max_waiting_bytes)
             .field("max_file_bytes", &self.max_file_bytes)
+            .field("ledger_key", &self.ledger_key.is_some())
             .finish()
     }
 }

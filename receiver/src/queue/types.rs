@@ -3,14 +3,19 @@
 mod claim;
 mod dead_letter;
 mod lead;
+mod ledger;
 mod stats;
 
-pub use claim::{Claim, Claims, Disposition, InDoubt, LastError, Settled, Settlement, Token};
+pub use claim::{Attempt, Claim, Claims, Disposition, InDoubt, LastError, Settled, Settlement, Token};
 pub use dead_letter::{
     Candidates, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, ListFilter, NewRejected,
     Requeue,
 };
 pub use lead::{Admission, Content, NewLead};
+pub use ledger::{
+    Before, Entry, EntryFilter, EntryOutcome, EntryPage, Identity, LedgerBound, LedgerBounds, LedgerEvent,
+    LedgerEventKind, NewEntry, Place,
+};
 pub use stats::{SinkShare, SinkStats, StoreReport, WebhookStats};
 
 /// Why the store could not do it. All are temporary to a sender: answered 503 with Retry-After.

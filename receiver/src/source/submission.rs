@@ -49,6 +49,7 @@ impl Submission<'_> {
     /// As the queue takes it.
     pub(super) fn into_new_lead(self, webhook: &Webhook, notes: &[Problem]) -> NewLead {
         let contact = lead::contact(&self.lead, &self.key.digest);
+        let people = lead::people(&self.lead);
         let body = StoredLead::encode(self.lead, &self.payload, self.hydrate.as_deref(), notes);
         NewLead {
             id: self.id,
@@ -63,6 +64,7 @@ impl Submission<'_> {
             sinks: self.sinks,
             keep: webhook.keep_dead,
             body: Bytes::from(body),
+            people,
         }
     }
 }

@@ -50,6 +50,10 @@ pub struct Webhook {
     pub keep_dead: Duration,
     /// How long held leads are kept.
     pub keep_held: Duration,
+    /// How long the payloads of delivered leads are kept.
+    pub keep_payloads: Duration,
+    /// How long entries of the ledger are kept.
+    pub keep_entries: Duration,
     /// Where leads go.
     pub sinks: Vec<Route>,
     /// Where the fields of thin payloads are fetched.

@@ -10,10 +10,11 @@ use leadgate_receiver::{
     log_limit::LogLimit,
     metrics::Metrics,
     queue::{
-        Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
-        DeadLetters, Grant, LeadId, ListFilter, NewLead, NewRejected, PauseReason, Queue, QueueError,
-        RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore,
-        Token, WebhookId, WebhookStats,
+        Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
+        DeadLetters, Entry, EntryFilter, EntryPage, Grant, LeadId, Ledger, LedgerBounds, ListFilter,
+        NewEntry, NewLead, NewRejected, PauseReason, Queue, QueueError, RateLimit, Requeue, Settled,
+        Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore, Token, WebhookId,
+        WebhookStats,
     },
 };
 use tokio::sync::watch;
@@ -60,7 +61,7 @@ impl Queue for NullQueue {
     async fn pending(&self, _: &[(SinkId, WebhookId)]) -> Result<Vec<u64>, QueueError> {
         nothing()
     }
-    async fn prune(&self) -> Result<bool, QueueError> {
+    async fn prune(&self, _: &LedgerBounds) -> Result<bool, QueueError> {
         Ok(false)
     }
     async fn check(&self) -> Result<StoreReport, QueueError> {
@@ -116,11 +117,42 @@ impl DeadLetters for NullQueue {
     async fn expedite(&self, _: &SinkId, _: &LeadId) -> Result<bool, QueueError> {
         nothing()
     }
-    async fn discard(&self, _: DeadLetterSet, _: Option<&SinkId>, _: &LeadId) -> Result<bool, QueueError> {
+    async fn discard(
+        &self,
+        _: DeadLetterSet,
+        _: Option<&SinkId>,
+        _: &LeadId,
+        _: &str,
+    ) -> Result<bool, QueueError> {
         nothing()
     }
-    async fn erase(&self, _: &Contact) -> Result<u64, QueueError> {
+    async fn erase(&self, _: &Contact, _: &str) -> Result<u64, QueueError> {
         nothing()
+    }
+}
+
+#[async_trait]
+impl Ledger for NullQueue {
+    async fn note(&self, _: Vec<NewEntry>) -> Result<(), QueueError> {
+        Ok(())
+    }
+    async fn entries(
+        &self,
+        _: &WebhookId,
+        _: &Before,
+        _: &EntryFilter,
+        _: usize,
+    ) -> Result<EntryPage, QueueError> {
+        nothing()
+    }
+    async fn entry(&self, _: &WebhookId, _: &LeadId) -> Result<Option<Entry>, QueueError> {
+        nothing()
+    }
+    async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
+        nothing()
+    }
+    fn knows_people(&self) -> bool {
+        false
     }
 }
 

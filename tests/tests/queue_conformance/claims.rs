@@ -89,11 +89,7 @@ pub async fn sinks_do_not_hinder_each_other(rig: Rig) {
         .claims
         .remove(0);
     rig.settle(&here, retry(LONG)).await;
-    let settlement = Settlement {
-        contact: there.contact,
-        token: there.token,
-        outcome: DELIVERED,
-    };
+    let settlement = Settlement::of(&there, DELIVERED);
     assert_eq!(
         rig.queue.settle(&other_crm(), vec![settlement]).await.unwrap(),
         [Settled::Done]
@@ -162,17 +158,13 @@ pub async fn settlements_stand_each_on_its_own(rig: Rig) {
     let claims = rig.claim(10).await;
     let mut settlements: Vec<_> = claims
         .iter()
-        .map(|claim| Settlement {
-            contact: claim.contact.clone(),
-            token: claim.token,
-            outcome: DELIVERED,
-        })
+        .map(|claim| Settlement::of(&claim, DELIVERED))
         .collect();
     settlements[1].token += 1000;
     settlements.push(Settlement {
         contact: Contact::from("nobody"),
         token: 1,
-        outcome: DELIVERED,
+        ..Settlement::of(&claims[0], DELIVERED)
     });
     let outcome = rig.queue.settle(&crm(), settlements).await.unwrap();
     assert_eq!(
@@ -324,22 +316,12 @@ pub async fn the_crm_record_is_remembered_for_a_while(rig: Rig) {
         .unwrap();
     let keep = Duration::from_millis(400);
     let claim = rig.claim_soon().await;
-    rig.settle(
-        &claim,
-        Disposition::Delivered {
-            remember: Some(("crm-7".into(), LONG)),
-        },
-    )
-    .await;
+    rig.settle(&claim, Disposition::delivered(Some(("crm-7".into(), LONG))))
+        .await;
     let claim = rig.claim_soon().await;
     assert_eq!(claim.record.as_deref(), Some("crm-7"));
-    rig.settle(
-        &claim,
-        Disposition::Delivered {
-            remember: Some(("crm-8".into(), keep)),
-        },
-    )
-    .await;
+    rig.settle(&claim, Disposition::delivered(Some(("crm-8".into(), keep))))
+        .await;
     tokio::time::sleep(keep + Duration::from_millis(100)).await;
     assert_eq!(rig.claim_soon().await.record, None);
 }
@@ -374,12 +356,7 @@ pub async fn many_workers_deliver_each_lead_once(rig: Rig) {
                     return delivered;
                 }
                 for claim in claims.claims {
-                    let (contact, token) = (claim.contact, claim.token);
-                    let settlement = Settlement {
-                        contact,
-                        token,
-                        outcome: DELIVERED,
-                    };
+                    let settlement = Settlement::of(&claim, DELIVERED);
                     assert_eq!(
                         queue.settle(&crm(), vec![settlement]).await.unwrap(),
                         [Settled::Done]

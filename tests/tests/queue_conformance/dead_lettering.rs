@@ -30,6 +30,7 @@ pub async fn seven_dead_letters(rig: &Rig) -> Vec<LeadId> {
 
 fn rejected(body: &'static [u8]) -> NewRejected {
     NewRejected {
+        people: Vec::new(),
         id: LeadId::generate(),
         webhook: form(),
         why: why("Invalid"),
@@ -92,11 +93,7 @@ pub async fn a_lead_dead_in_two_sinks_is_shown_twice(rig: Rig) {
             why: why("Refused"),
             keep: LONG,
         };
-        let settlement = Settlement {
-            contact: claim.contact,
-            token: claim.token,
-            outcome,
-        };
+        let settlement = Settlement::of(&claim, outcome);
         rig.queue.settle(&sink, vec![settlement]).await.unwrap();
     }
     let shown = rig.queue.show(&lead.id).await.unwrap();
@@ -108,7 +105,7 @@ pub async fn a_lead_dead_in_two_sinks_is_shown_twice(rig: Rig) {
     // One of them goes, the other stays.
     assert!(
         rig.queue
-            .discard(DeadLetterSet::Dead, Some(&crm()), &lead.id)
+            .discard(DeadLetterSet::Dead, Some(&crm()), &lead.id, "ops")
             .await
             .unwrap()
     );
@@ -200,25 +197,25 @@ pub async fn a_discarded_lead_is_gone_and_counted(rig: Rig) {
     let lead = dead_letter(&rig, "ann", DeadLetterSet::Held).await;
     assert!(
         !rig.queue
-            .discard(DeadLetterSet::Dead, Some(&crm()), &lead.id)
+            .discard(DeadLetterSet::Dead, Some(&crm()), &lead.id, "ops")
             .await
             .unwrap()
     );
     assert!(
         !rig.queue
-            .discard(DeadLetterSet::Held, None, &lead.id)
+            .discard(DeadLetterSet::Held, None, &lead.id, "ops")
             .await
             .unwrap()
     );
     assert!(
         rig.queue
-            .discard(DeadLetterSet::Held, Some(&crm()), &lead.id)
+            .discard(DeadLetterSet::Held, Some(&crm()), &lead.id, "ops")
             .await
             .unwrap()
     );
     assert!(
         !rig.queue
-            .discard(DeadLetterSet::Held, Some(&crm()), &lead.id)
+            .discard(DeadLetterSet::Held, Some(&crm()), &lead.id, "ops")
             .await
             .unwrap()
     );
@@ -242,7 +239,7 @@ pub async fn a_rejected_request_is_kept_and_counted(rig: Rig) {
     assert!(!rig.replay(DeadLetterSet::Rejected, &crm(), &one.id, None).await);
     assert!(
         rig.queue
-            .discard(DeadLetterSet::Rejected, None, &one.id)
+            .discard(DeadLetterSet::Rejected, None, &one.id, "ops")
             .await
             .unwrap()
     );
@@ -292,7 +289,7 @@ pub async fn rejected_requests_are_bounded_in_bytes_by_webhook(rig: Rig) {
     // What is discarded makes room, too.
     assert!(
         queue
-            .discard(DeadLetterSet::Rejected, None, &ids[3])
+            .discard(DeadLetterSet::Rejected, None, &ids[3], "ops")
             .await
             .unwrap()
     );
@@ -317,13 +314,8 @@ pub async fn an_erased_contact_is_gone_everywhere(rig: Rig) {
     }
     rig.accept(fresh("ann")).await;
     let claim = rig.claim_soon().await;
-    rig.settle(
-        &claim,
-        Disposition::Delivered {
-            remember: Some(("crm-7".into(), LONG)),
-        },
-    )
-    .await;
+    rig.settle(&claim, Disposition::delivered(Some(("crm-7".into(), LONG))))
+        .await;
     let mut twice = fresh("ann");
     twice.sinks = vec![crm(), other_crm()].into();
     rig.queue
@@ -337,8 +329,8 @@ pub async fn an_erased_contact_is_gone_everywhere(rig: Rig) {
         .find(|claim| claim.contact == Contact::from("ann"))
         .unwrap();
 
-    assert_eq!(rig.queue.erase(&Contact::from("ann")).await.unwrap(), 5);
-    assert_eq!(rig.queue.erase(&Contact::from("ann")).await.unwrap(), 0);
+    assert_eq!(rig.queue.erase(&Contact::from("ann"), "ops").await.unwrap(), 5);
+    assert_eq!(rig.queue.erase(&Contact::from("ann"), "ops").await.unwrap(), 0);
     assert_eq!(rig.settle(anns, DELIVERED).await, Settled::Stale);
     assert!(
         rig.queue
@@ -407,7 +399,7 @@ pub async fn what_outlives_its_retention_is_pruned_and_counted(rig: Rig) {
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
-    while rig.queue.prune().await.unwrap() {}
+    while rig.queue.prune(&LedgerBounds::default()).await.unwrap() {}
     let left = rig.listed(DeadLetterSet::Dead).await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].contact, Some(Contact::from("bob")));
@@ -432,21 +424,21 @@ pub async fn unrouted_leads_are_discarded_erased_and_pruned_and_counted(rig: Rig
         if person == "ann" {
             assert!(
                 rig.queue
-                    .discard(DeadLetterSet::Unrouted, None, &lead.id)
+                    .discard(DeadLetterSet::Unrouted, None, &lead.id, "ops")
                     .await
                     .unwrap()
             );
             assert!(
                 !rig.queue
-                    .discard(DeadLetterSet::Unrouted, None, &lead.id)
+                    .discard(DeadLetterSet::Unrouted, None, &lead.id, "ops")
                     .await
                     .unwrap()
             );
         }
     }
-    assert_eq!(rig.queue.erase(&Contact::from("bob")).await.unwrap(), 1);
+    assert_eq!(rig.queue.erase(&Contact::from("bob"), "ops").await.unwrap(), 1);
     tokio::time::sleep(Duration::from_millis(100)).await;
-    while rig.queue.prune().await.unwrap() {}
+    while rig.queue.prune(&LedgerBounds::default()).await.unwrap() {}
     let left = rig.listed(DeadLetterSet::Unrouted).await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].contact, Some(Contact::from("dan")));

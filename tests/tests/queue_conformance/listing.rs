@@ -29,14 +29,15 @@ pub async fn pages_of_leads_set_aside_together_leave_none_out(rig: Rig) {
     let leads: Vec<_> = (0..25).map(|n| fresh(&format!("person {n}"))).collect();
     rig.queue.accept(leads).await.unwrap();
     let claims = rig.claim(100).await;
-    let dead_letter = |claim: &Claim| Settlement {
-        contact: claim.contact.clone(),
-        token: claim.token,
-        outcome: Disposition::DeadLetter {
-            set: DeadLetterSet::Held,
-            why: why("Ambiguous"),
-            keep: LONG,
-        },
+    let dead_letter = |claim: &Claim| {
+        Settlement::of(
+            &claim,
+            Disposition::DeadLetter {
+                set: DeadLetterSet::Held,
+                why: why("Ambiguous"),
+                keep: LONG,
+            },
+        )
     };
     rig.queue
         .settle(&crm(), claims.iter().map(dead_letter).collect())
@@ -53,7 +54,7 @@ pub async fn pages_of_leads_set_aside_together_leave_none_out(rig: Rig) {
         // The lead a page ended with may go before the next is asked for.
         if seen.len() == 10 {
             rig.queue
-                .discard(DeadLetterSet::Held, Some(&crm()), &seen[9])
+                .discard(DeadLetterSet::Held, Some(&crm()), &seen[9], "ops")
                 .await
                 .unwrap();
         }

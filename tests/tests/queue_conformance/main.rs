@@ -6,6 +6,7 @@ mod claims;
 mod dead_lettering;
 mod figures;
 mod gating;
+mod ledgering;
 mod listing;
 mod model;
 mod operations;
@@ -91,6 +92,17 @@ on_both_queues! {
         what_outlives_its_retention_is_pruned_and_counted,
         unrouted_leads_are_discarded_erased_and_pruned_and_counted,
         dead_letters_survive_a_crash;
+    ledgering:
+        every_request_has_its_entry,
+        an_accept_that_is_repeated_has_one_entry,
+        an_entry_tells_what_happened_in_order,
+        what_leaves_the_queue_by_hand_is_entered,
+        entries_are_found_by_what_is_known_of_them,
+        pages_of_entries_are_stable,
+        entries_are_bounded_in_time_and_bytes,
+        delivered_payloads_are_kept_and_replayed,
+        a_kept_payload_knows_that_a_newer_lead_was_delivered,
+        a_lead_that_is_tried_for_days_has_an_entry_that_ends;
     listing:
         lists_are_newest_first_and_paged,
         pages_of_leads_set_aside_together_leave_none_out,

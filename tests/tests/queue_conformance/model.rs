@@ -286,7 +286,7 @@ impl Model {
                 head.due = after.is_zero();
                 head.attempts -= 1;
             }
-            Disposition::Delivered { remember } => {
+            Disposition::Delivered { remember, .. } => {
                 let (lead, _) = self.take_first(&line, true);
                 let share = self.share(sink, &lead.webhook);
                 share.pending -= 1;

@@ -108,6 +108,7 @@ pub fn new_lead((who, key, sinks, from): (u8, u8, u8, u8)) -> NewLead {
         contact: person(who),
         content: content(who % 2),
         sinks: sinks.into(),
+        people: Vec::new(),
         body: Bytes::from(format!("{who}:{key}")),
         ..lead("", &format!("key {key}"))
     }

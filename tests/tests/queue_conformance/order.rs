@@ -90,6 +90,7 @@ pub async fn a_lead_that_a_newer_one_overtook_is_told_apart(rig: Rig) {
     let how = Requeue {
         record: None,
         force: true,
+        ..Requeue::default()
     };
     assert!(
         rig.queue

@@ -68,7 +68,10 @@ impl Comparison {
             Operation::DiscardWaiting { which } => {
                 if let Some((sink, contact, id)) = self.some_waiting(which) {
                     let expected = self.model.discard_waiting(&sink, &contact, &id);
-                    let done = self.queue.discard(DeadLetterSet::Pending, Some(&sink), &id).await;
+                    let done = self
+                        .queue
+                        .discard(DeadLetterSet::Pending, Some(&sink), &id, "ops")
+                        .await;
                     assert_eq!(done.unwrap(), expected);
                 }
             }
@@ -93,7 +96,7 @@ impl Comparison {
                 }
             }
             Operation::Erase(number) => {
-                let erased = self.queue.erase(&person(*number)).await.unwrap();
+                let erased = self.queue.erase(&person(*number), "ops").await.unwrap();
                 assert_eq!(erased, self.model.erase(&person(*number)));
             }
             Operation::Permits { sink: number, want } => self.permits(&sink(*number), *want).await,
@@ -116,7 +119,10 @@ impl Comparison {
                 self.queue.resume(&sink(*number).into()).await.unwrap();
                 self.model.resume(&sink(*number));
             }
-            Operation::Prune => assert!(!self.queue.prune().await.unwrap(), "nothing is old"),
+            Operation::Prune => assert!(
+                !self.queue.prune(&LedgerBounds::default()).await.unwrap(),
+                "nothing is old"
+            ),
             Operation::Crash => {
                 self.rig.crash().await;
                 self.queue = self.rig.queue.clone();
@@ -184,9 +190,7 @@ impl Comparison {
         };
         let outcome = match how {
             0 => DELIVERED,
-            1 => Disposition::Delivered {
-                remember: Some((format!("crm-{token}"), LONG)),
-            },
+            1 => Disposition::delivered(Some((format!("crm-{token}"), LONG))),
             2 => Disposition::Retry {
                 after: Duration::ZERO,
                 in_doubt: InDoubt::Set,
@@ -213,6 +217,13 @@ impl Comparison {
             contact,
             token,
             outcome,
+            attempt: Attempt {
+                id: LeadId::from("unknown to the ledger"),
+                webhook: form(),
+                number: 1,
+                took: Duration::ZERO,
+                status: None,
+            },
         };
         let expected = self.model.settle(&sink, &settlement);
         assert_eq!(
@@ -254,7 +265,10 @@ impl Comparison {
             return;
         };
         let expected = self.model.discard(set, &sink, &id);
-        assert_eq!(self.queue.discard(set, Some(&sink), &id).await.unwrap(), expected);
+        assert_eq!(
+            self.queue.discard(set, Some(&sink), &id, "ops").await.unwrap(),
+            expected
+        );
     }
 
     fn some_dead_letter(&self, which: &prop::sample::Index) -> Option<(DeadLetterSet, SinkId, LeadId)> {

@@ -337,21 +337,23 @@ async fn settled_leads_leave_nothing_behind() {
                 if claims.is_empty() {
                     break;
                 }
-                let outcome = Disposition::Delivered {
-                    remember: Some(("crm-1".into(), Duration::from_millis(1))),
-                };
-                let settle = |claim: Claim| Settlement {
-                    contact: claim.contact,
-                    token: claim.token,
-                    outcome: outcome.clone(),
-                };
+                let outcome = Disposition::delivered(Some(("crm-1".into(), Duration::from_millis(1))));
+                let settle = |claim: Claim| Settlement::of(&claim, outcome.clone());
                 rig.queue
                     .settle(&crm(), claims.into_iter().map(settle).collect())
                     .await
                     .unwrap();
             }
         }
-        while rig.queue.prune().await.unwrap() {}
+        // What became of them is not of interest here.
+        let bound = LedgerBound {
+            keep: Duration::ZERO,
+            bytes: 0,
+        };
+        let bounds = LedgerBounds {
+            webhooks: [(form(), bound)].into(),
+        };
+        while rig.queue.prune(&bounds).await.unwrap() {}
     };
     // Buffers and caches of the server grow at first.
     settle_some(4).await;
@@ -372,6 +374,60 @@ async fn settled_leads_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_of_a_delivered_lead_takes_at_most_300_bytes() {
+    let rig = Rig::redis().await;
+    // Given leads with an e-mail address and a phone number, of a webhook and for a sink whose names have usual lengths.
+    const LEADS: usize = 5000;
+    let (webhook, sink) = (
+        WebhookId::from("marketing/contact-form"),
+        SinkId::from("marketing/hubspot"),
+    );
+    for round in 0..LEADS / 250 {
+        let leads = (0..250).map(|n| NewLead {
+            webhook: webhook.clone(),
+            sinks: vec![sink.clone()].into(),
+            people: vec![
+                Identity::email(&format!("person{round}.{n}@example.com")),
+                Identity::phone(&format!("+49301234{round:03}{n:03}")),
+            ],
+            ..fresh(&format!("person {round}.{n}"))
+        });
+        rig.queue.accept(leads.collect()).await.unwrap();
+        let claims = rig.queue.claim(&sink, 1000, LONG).await.unwrap().claims;
+        let delivered = |claim: &Claim| {
+            let mut settlement = Settlement::of(
+                claim,
+                Disposition::Delivered {
+                    record: Some("35128761234".into()),
+                    remember: None,
+                    keep: Duration::ZERO,
+                },
+            );
+            settlement.attempt.took = Duration::from_millis(230);
+            settlement
+        };
+        rig.queue
+            .settle(&sink, claims.iter().map(delivered).collect())
+            .await
+            .unwrap();
+    }
+    // When they are delivered, then their entries take no more than they may.
+    let mut connection = rig.redis.as_ref().unwrap().connection().unwrap();
+    let mut bytes = 0;
+    for key in [
+        "{leadgate}:ledger:marketing/contact-form",
+        "{leadgate}:ledger:marketing/contact-form:order",
+    ] {
+        let mut usage = redis::cmd("MEMORY");
+        usage.arg("USAGE").arg(key).arg("SAMPLES").arg(0);
+        bytes += usage.query::<usize>(&mut connection).unwrap();
+    }
+    let each = bytes / LEADS;
+    println!("{each} bytes an entry");
+    assert!((100..=300).contains(&each), "{each}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_prefixes_on_one_redis_never_see_each_other() {
     // Given two namespaces on one Redis, whose webhooks and sinks have the same names,
     let sales = Rig::redis().await;
@@ -388,7 +444,7 @@ async fn two_prefixes_on_one_redis_never_see_each_other() {
     for id in [&dead.id, &waiting.id] {
         assert!(evil.show(id).await.unwrap().is_empty());
         for set in [DeadLetterSet::Dead, DeadLetterSet::Pending] {
-            assert!(!evil.discard(set, Some(&crm()), id).await.unwrap());
+            assert!(!evil.discard(set, Some(&crm()), id, "ops").await.unwrap());
             assert!(
                 !evil
                     .requeue(set, Some(&crm()), id, &[crm()], Requeue::default())
@@ -409,7 +465,7 @@ async fn two_prefixes_on_one_redis_never_see_each_other() {
         evil.accept(vec![lead("ann", "key")]).await.unwrap(),
         [Admission::Accepted]
     );
-    assert_eq!(evil.erase(&Contact::from("ann")).await.unwrap(), 1);
+    assert_eq!(evil.erase(&Contact::from("ann"), "ops").await.unwrap(), 1);
     assert_eq!((sales.stats().await.pending, sales.stats().await.dead), (1, 1));
     assert_eq!(sales.claim_soon().await.id, waiting.id);
 }

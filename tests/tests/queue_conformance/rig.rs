@@ -21,7 +21,7 @@ pub struct Rig {
 
 impl Rig {
     pub async fn sqlite() -> Self {
-        Self::sqlite_with(OpenOptions::default()).await
+        Self::sqlite_with(options()).await
     }
 
     pub async fn sqlite_with(options: OpenOptions) -> Self {
@@ -41,20 +41,13 @@ impl Rig {
     }
 
     pub async fn redis_with(server: RedisServer) -> Self {
-        Self::redis_options(server, OpenOptions::default()).await
+        Self::redis_options(server, options()).await
     }
 
     /// On a server that others use too, or have used.
     pub async fn redis_apart(server: RedisServer) -> Self {
         let prefix = LeadId::generate().to_string();
-        Self::redis_options(
-            server,
-            OpenOptions {
-                prefix,
-                ..OpenOptions::default()
-            },
-        )
-        .await
+        Self::redis_options(server, OpenOptions { prefix, ..options() }).await
     }
 
     async fn redis_options(server: RedisServer, options: OpenOptions) -> Self {
@@ -120,11 +113,7 @@ impl Rig {
     }
 
     pub async fn settle(&self, claim: &Claim, outcome: Disposition) -> Settled {
-        let settlement = Settlement {
-            contact: claim.contact.clone(),
-            token: claim.token,
-            outcome,
-        };
+        let settlement = Settlement::of(&claim, outcome);
         self.queue
             .settle(&crm(), vec![settlement])
             .await
@@ -152,7 +141,10 @@ impl Rig {
         id: &LeadId,
         record: Option<(&str, Duration)>,
     ) -> bool {
-        let how = Requeue { record, force: false };
+        let how = Requeue {
+            record,
+            ..Requeue::default()
+        };
         self.queue
             .requeue(set, Some(sink), id, std::slice::from_ref(sink), how)
             .await
@@ -187,7 +179,14 @@ impl Rig {
     }
 }
 
-pub const DELIVERED: Disposition = Disposition::Delivered { remember: None };
+fn options() -> OpenOptions {
+    OpenOptions {
+        ledger_key: LedgerKey::new(b"of the tests, 16 and more"),
+        ..OpenOptions::default()
+    }
+}
+
+pub const DELIVERED: Disposition = Disposition::delivered(None);
 
 pub fn crm() -> SinkId {
     SinkId::from("shop/crm")
@@ -241,6 +240,7 @@ pub fn lead(person: &str, key: &str) -> NewLead {
         contact: Contact::from(person),
         sinks: vec![crm()].into(),
         keep: LONG,
+        people: Vec::new(),
         body: Bytes::from(format!("body of {key}")),
     }
 }

@@ -82,8 +82,7 @@ async fn leads_leave_a_full_file_while_senders_keep_offering_more() {
     while delivered < accepted {
         let claims = rig.queue.claim(&crm(), 5, LONG).await.unwrap().claims;
         for claim in claims {
-            rig.settle(&claim, Disposition::Delivered { remember: None })
-                .await;
+            rig.settle(&claim, Disposition::delivered(None)).await;
             delivered += 1;
         }
     }

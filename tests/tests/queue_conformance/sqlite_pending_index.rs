@@ -62,11 +62,9 @@ async fn a_power_cut_while_the_index_is_written_loses_nothing_and_keeps_the_orde
             if claims.is_empty() {
                 break;
             }
-            let settlements = claims.iter().map(|claim| Settlement {
-                contact: claim.contact.clone(),
-                token: claim.token,
-                outcome: Disposition::Delivered { remember: None },
-            });
+            let settlements = claims
+                .iter()
+                .map(|claim| Settlement::of(&claim, Disposition::delivered(None)));
             queue.settle(&crm(), settlements.collect()).await.unwrap();
             for claim in claims {
                 delivered.entry(claim.contact).or_default().push(claim.id);
@@ -127,7 +125,7 @@ async fn expired_keys_are_removed_wherever_they_stand_and_the_others_stay() {
     // When prune has gone round,
     for _ in 0..3 {
         assert!(
-            !rig.queue.prune().await.unwrap(),
+            !rig.queue.prune(&LedgerBounds::default()).await.unwrap(),
             "a fourth is not worth hurrying"
         );
     }

@@ -137,7 +137,7 @@ async fn an_emptied_file_is_used_again_and_shrinks() {
         rig.queue.accept(group).await.unwrap();
     }
     rig.deliver_all().await;
-    while rig.queue.prune().await.unwrap() {}
+    while rig.queue.prune(&LedgerBounds::default()).await.unwrap() {}
     rig.queue.close().await;
     let size = std::fs::metadata(rig.path()).unwrap().len();
     assert!(size < 12_000_000, "{size} bytes remain of 16 million");
@@ -188,7 +188,7 @@ async fn what_has_left_the_queue_is_not_in_its_files() {
             rig.dead_letter(&claim, DeadLetterSet::Dead).await;
             assert!(
                 rig.queue
-                    .discard(DeadLetterSet::Dead, Some(&crm()), &claim.id)
+                    .discard(DeadLetterSet::Dead, Some(&crm()), &claim.id, "ops")
                     .await
                     .unwrap()
             );
@@ -206,7 +206,7 @@ async fn what_has_left_the_queue_is_not_in_its_files() {
         }
         found
     };
-    rig.queue.prune().await.unwrap();
+    rig.queue.prune(&LedgerBounds::default()).await.unwrap();
     // then no file holds them any more.
     eventually("the files hold nothing of it", || async { told().is_empty() }).await;
     rig.queue.close().await;

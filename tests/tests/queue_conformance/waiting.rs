@@ -178,26 +178,26 @@ pub async fn a_pending_lead_is_taken_out_of_the_middle_the_end_and_the_front(mut
     for gone in [2, 4, 0] {
         assert!(
             rig.queue
-                .discard(DeadLetterSet::Pending, Some(&crm()), &leads[gone])
+                .discard(DeadLetterSet::Pending, Some(&crm()), &leads[gone], "ops")
                 .await
                 .unwrap()
         );
         assert!(
             !rig.queue
-                .discard(DeadLetterSet::Pending, Some(&crm()), &leads[gone])
+                .discard(DeadLetterSet::Pending, Some(&crm()), &leads[gone], "ops")
                 .await
                 .unwrap()
         );
     }
     assert!(
         !rig.queue
-            .discard(DeadLetterSet::Pending, None, &leads[1])
+            .discard(DeadLetterSet::Pending, None, &leads[1], "ops")
             .await
             .unwrap()
     );
     assert!(
         !rig.queue
-            .discard(DeadLetterSet::Pending, Some(&other_crm()), &leads[1])
+            .discard(DeadLetterSet::Pending, Some(&other_crm()), &leads[1], "ops")
             .await
             .unwrap()
     );
@@ -214,7 +214,7 @@ pub async fn a_pending_lead_is_taken_out_of_the_middle_the_end_and_the_front(mut
     let last = accepted(&rig, &["bob"]).await;
     assert!(
         rig.queue
-            .discard(DeadLetterSet::Pending, Some(&crm()), &last[0])
+            .discard(DeadLetterSet::Pending, Some(&crm()), &last[0], "ops")
             .await
             .unwrap()
     );
@@ -226,7 +226,7 @@ pub async fn a_lead_that_is_being_delivered_is_left_alone(rig: Rig) {
     let claim = rig.claim_soon().await;
     assert!(
         !rig.queue
-            .discard(DeadLetterSet::Pending, Some(&crm()), &leads[0])
+            .discard(DeadLetterSet::Pending, Some(&crm()), &leads[0], "ops")
             .await
             .unwrap()
     );
@@ -244,7 +244,7 @@ pub async fn a_lead_that_is_being_delivered_is_left_alone(rig: Rig) {
     // What stands behind it is not.
     assert!(
         rig.queue
-            .discard(DeadLetterSet::Pending, Some(&crm()), &leads[1])
+            .discard(DeadLetterSet::Pending, Some(&crm()), &leads[1], "ops")
             .await
             .unwrap()
     );
@@ -255,7 +255,7 @@ pub async fn a_lead_that_is_being_delivered_is_left_alone(rig: Rig) {
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert!(
         rig.queue
-            .discard(DeadLetterSet::Pending, Some(&crm()), &left[0])
+            .discard(DeadLetterSet::Pending, Some(&crm()), &left[0], "ops")
             .await
             .unwrap()
     );
@@ -314,11 +314,7 @@ pub async fn a_lead_is_moved_to_another_sink(mut rig: Rig) {
             .claims
             .remove(0);
         assert_eq!((&claim.id, claim.attempt), (expected, 1));
-        let settlement = Settlement {
-            contact: claim.contact,
-            token: claim.token,
-            outcome: DELIVERED,
-        };
+        let settlement = Settlement::of(&claim, DELIVERED);
         rig.queue.settle(&other_crm(), vec![settlement]).await.unwrap();
     }
     assert_eq!(rig.deliver_all().await, [waits[1].clone()]);

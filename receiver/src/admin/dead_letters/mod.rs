@@ -13,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::caller::Caller;
 use super::shared::{Admin, time};
 use crate::queue::{Candidates, DeadLetter, DeadLetterSet, LeadId, SinkId};
 use refusals::{IN_FLIGHT, bad_request, conflict, unavailable};
@@ -56,6 +57,7 @@ pub(super) async fn show(
 /// `DELETE /deadletters/{id}`: gone for good, and counted. What waits for delivery goes only if `set=pending` says so.
 pub(super) async fn discard(
     State(admin): State<Arc<Admin>>,
+    Caller(by): Caller,
     Path(id): Path<String>,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Response> {
@@ -68,7 +70,10 @@ pub(super) async fn discard(
         return Err(bad_request("the lead is pending; use set=pending to discard it"));
     }
     for lead in found {
-        let gone = admin.queue.discard(lead.set, lead.sink.as_ref(), &lead.id).await;
+        let gone = admin
+            .queue
+            .discard(lead.set, lead.sink.as_ref(), &lead.id, &by)
+            .await;
         if !gone.map_err(|error| unavailable(&error))? {
             return Err(conflict(IN_FLIGHT));
         }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::refusals::{IN_FLIGHT, bad_request, conflict, unavailable};
 use super::which::{Meant, Which, select, told};
+use crate::admin::caller::Caller;
 use crate::admin::shared::Admin;
 use crate::lead::StoredLead;
 use crate::queue::{DeadLetter, DeadLetterSet, LeadId, QueueError, Requeue, SinkId};
@@ -27,6 +28,7 @@ const OVERTAKEN: &str = "a newer lead of this contact was delivered meanwhile, a
 /// new one, whatever matching finds.
 pub(in super::super) async fn replay(
     State(admin): State<Arc<Admin>>,
+    Caller(by): Caller,
     Path(id): Path<String>,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Response> {
@@ -47,6 +49,8 @@ pub(in super::super) async fn replay(
     let how = Requeue {
         record: decision.as_ref().map(|(record, keep)| (record.as_str(), *keep)),
         force: meant.which.force,
+        by: &by,
+        ..Requeue::default()
     };
     if !how.force && found.iter().all(|lead| lead.overtaken) {
         return Err(conflict(OVERTAKEN));
@@ -66,6 +70,7 @@ pub(in super::super) async fn replay(
 /// they were accepted. `next` continues.
 pub(in super::super) async fn replay_many(
     State(admin): State<Arc<Admin>>,
+    Caller(by): Caller,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Response> {
     let meant = Meant::read(&admin, query).await?;
@@ -89,8 +94,9 @@ pub(in super::super) async fn replay_many(
         .await
         .map_err(|error| unavailable(&error))?;
     let how = Requeue {
-        record: None,
         force: meant.which.force,
+        by: &by,
+        ..Requeue::default()
     };
     let (mut replayed, mut kept) = (0, Vec::new());
     for lead in page.items.iter().filter(|lead| meant.includes(lead)) {
@@ -113,6 +119,7 @@ pub(in super::super) async fn replay_many(
 /// `POST /deadletters/{id}/move?to=SINK`: into the line of another sink.
 pub(in super::super) async fn move_to(
     State(admin): State<Arc<Admin>>,
+    Caller(by): Caller,
     Path(id): Path<String>,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Response> {
@@ -130,9 +137,17 @@ pub(in super::super) async fn move_to(
     if lead.sink.as_ref() == Some(&to) {
         return Err(bad_request("to: the sink already has the lead"));
     }
-    let moved = requeue(&admin, lead, std::slice::from_ref(&to), Requeue::default())
-        .await
-        .map_err(|error| unavailable(&error))?;
+    let moved = requeue(
+        &admin,
+        lead,
+        std::slice::from_ref(&to),
+        Requeue {
+            by: &by,
+            ..Requeue::default()
+        },
+    )
+    .await
+    .map_err(|error| unavailable(&error))?;
     if !moved {
         return Err(conflict(IN_FLIGHT));
     }
@@ -201,7 +216,7 @@ async fn replay_one(admin: &Admin, lead: &DeadLetter, how: Requeue<'_>) -> Resul
                 Ok(json!({"sinks": sinks, "replayed": done}))
             }
         },
-        (None, _) => replay_rejected(admin, lead).await,
+        (None, _) => replay_rejected(admin, lead, how.by).await,
     }
 }
 
@@ -223,7 +238,7 @@ fn route(admin: &Admin, lead: &DeadLetter) -> Result<Vec<SinkId>, String> {
 
 const NO_WEBHOOK: &str = "its webhook no longer exists";
 
-async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter) -> Result<Value, QueueError> {
+async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter, by: &str) -> Result<Value, QueueError> {
     let config = Arc::clone(&admin.config.borrow());
     let Some(webhook) = config.webhook(&dead_letter.webhook) else {
         return Ok(json!({"replayed": false, "reason": NO_WEBHOOK}));
@@ -245,7 +260,7 @@ async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter) -> Result<Valu
             let admissions = admin.queue.accept(batch.leads).await?;
             admin
                 .queue
-                .discard(DeadLetterSet::Rejected, None, &dead_letter.id)
+                .discard(DeadLetterSet::Rejected, None, &dead_letter.id, by)
                 .await?;
             let known = admissions.iter().filter(|a| !a.is_new()).count();
             Ok(json!({"replayed": true, "leads": admissions.len(), "duplicates": known}))

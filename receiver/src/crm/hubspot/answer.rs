@@ -24,8 +24,11 @@ const RETRY_AFTER_LOCKED: Duration = Duration::from_secs(2);
 /// neither that a lead arrived, nor that a record is missing, nor that the token is wrong.
 pub(super) fn classify(reply: &Reply) -> Answer {
     let (status, body) = (reply.status, reply.json());
-    let failure =
-        |reason: FailureReason, message: String| Failure::new(reason, message).with_answer(&reply.text);
+    let failure = |reason: FailureReason, message: String| {
+        Failure::new(reason, message)
+            .with_answer(&reply.text)
+            .with_status(status)
+    };
     let after = retry_after(&reply.headers);
     let retry = |after, reason, message| Answer::Retry {
         after,

@@ -88,7 +88,9 @@ impl Seen {
                 other => other.to_string(),
             })
             .filter(|words| !words.trim().is_empty());
-        Failure::new(reason, message).with_answer(words.as_deref().unwrap_or(self.text()))
+        Failure::new(reason, message)
+            .with_answer(words.as_deref().unwrap_or(self.text()))
+            .with_status(self.status())
     }
 }
 

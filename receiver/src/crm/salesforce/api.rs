@@ -146,6 +146,7 @@ impl Api {
                         why.message
                     ),
                     answer: why.answer,
+                    status: why.status,
                 },
             )),
             Answer::Retry { after, why, .. } => Err(Answer::Retry {
@@ -242,6 +243,7 @@ impl Api {
                         reason: FailureReason::CreatedMeanwhile,
                         message: "another call has just created the record; it will be found".to_owned(),
                         answer: why.answer,
+                        status: why.status,
                     },
                     in_doubt: false,
                 }

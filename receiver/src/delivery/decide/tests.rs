@@ -35,6 +35,7 @@ fn after(outcome: crm::Outcome, age: Duration) -> Decision {
             before_crm: false,
             keep_dead: hour,
             keep_held: hour,
+            keep_payload: Duration::ZERO,
             delivery: &delivery,
         },
     )

@@ -3,8 +3,9 @@
 -- KEYS: counts, webhooks, the unrouted set's four, due of each sink, then for each lead its dedupe key and its line in
 -- each sink.
 -- ARGV: channel, the reason of unrouted leads as fields, number of sinks, their names, number of kinds; for each kind
--- of lead its webhook, window, how long to keep it unrouted, number of sinks and their numbers; then for each lead its
--- kind, what holds its dedupe key (16 bytes of its content, then its id), contact and what it waits as.
+-- of lead its webhook, window, how long to keep it unrouted, what stands behind the time in its entry of the ledger, number
+-- of sinks and their numbers; then for each lead its kind, what holds its dedupe key (16 bytes of its content, then its id),
+-- contact, people and what it waits as.
 -- Each argument costs a string here, so what leads have in common is told once.
 local KEYS, ARGV = KEYS, ARGV
 local now = text(now_ms())
@@ -19,15 +20,16 @@ local key, arg = 7 + #due, 5 + #due
 local kinds = {}
 for number = 1, tonumber(ARGV[4 + #due]) do
   local sinks = {}
-  for i = 1, tonumber(ARGV[arg + 3]) do
-    sinks[i] = tonumber(ARGV[arg + 3 + i])
+  for i = 1, tonumber(ARGV[arg + 4]) do
+    sinks[i] = tonumber(ARGV[arg + 4 + i])
   end
   -- By the text that leads name it with: cheaper than to make a number of each.
   kinds[tostring(number)] = {
     webhook = ARGV[arg], window = ARGV[arg + 1], keep = ARGV[arg + 2], sinks = sinks,
+    entry = (#sinks > 0 and '1:A' or '1:U') .. field(now) .. ARGV[arg + 3],
     accepted = 0, duplicates = 0, conflicts = 0,
   }
-  arg = arg + 4 + #sinks
+  arg = arg + 5 + #sinks
 end
 
 -- The two digests of a content.
@@ -53,7 +55,7 @@ local function whose(dedupe, own, first, window)
 end
 
 local answers, answered = {}, 0
-for lead = arg, #ARGV, 4 do
+for lead = arg, #ARGV, 5 do
   local kind, own = kinds[ARGV[lead]], ARGV[lead + 1]
   local holder = call('SET', KEYS[key], own, 'NX', 'GET', 'PX', kind.window)
   local answer = 1
@@ -67,7 +69,7 @@ for lead = arg, #ARGV, 4 do
   if not holder then
     local contact = ARGV[lead + 2]
     for target, sink in ipairs(kind.sinks) do
-      call('RPUSH', KEYS[key + target], times, ARGV[lead + 3])
+      call('RPUSH', KEYS[key + target], times, ARGV[lead + 4])
       local contacts = due[sink]
       local last = #contacts
       contacts[last + 1], contacts[last + 2] = now, contact
@@ -75,14 +77,16 @@ for lead = arg, #ARGV, 4 do
     if #kind.sinks == 0 then
       local expires_at = text(now + kind.keep)
       local value = field('') .. field(contact) .. field(now) .. field(expires_at) .. field('0') .. ARGV[2]
-        .. times .. ARGV[lead + 3]
+        .. times .. ARGV[lead + 4]
       dead_letter(UNROUTED, string.sub(own, CONTENT + 1) .. '|', kind.webhook, contact, value, now, expires_at)
       call('HINCRBY', KEYS[2], kind.webhook .. '|unrouted', 1)
     end
     kind.accepted = kind.accepted + 1
+    ledger_open(kind.webhook, string.sub(own, CONTENT + 1), kind.entry .. ARGV[lead + 3])
   elseif holder ~= own then
     kind.duplicates = kind.duplicates + 1
     answer = string.sub(holder, CONTENT + 1)
+    ledger_open(kind.webhook, string.sub(own, CONTENT + 1), '1:D' .. field(now) .. field(answer) .. '0:' .. ARGV[lead + 3])
   end
   -- Else it is a repeated call: the lead landed the first time.
   answered = answered + 1
@@ -111,4 +115,5 @@ for sink, contacts in ipairs(due) do
     call('PUBLISH', ARGV[1], ARGV[3 + sink])
   end
 end
+ledger_end()
 return answers

@@ -6,7 +6,7 @@ use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    codec::{put, put_reason},
+    codec::{put_lead, put_reason},
     connection::Link,
     keys::Keys,
     reply::items,
@@ -15,6 +15,7 @@ use super::{
 use crate::queue::{
     Admission, DeadLetterReason, DeadLetterSet, LeadId, NewLead, QueueError, SinkId, WebhookId,
     backpressure::Reservation,
+    ledger::{self, LedgerKey},
 };
 
 /// A script takes at most so many leads and bytes, unless one request alone holds more.
@@ -33,7 +34,12 @@ pub(super) struct Offer {
 ///
 /// One batch is in flight: with `appendfsync always` a second one would only split the group that one sync of
 /// the disk serves.
-pub(super) async fn send_batches(link: Link, keys: Keys, mut offers: mpsc::UnboundedReceiver<Offer>) {
+pub(super) async fn send_batches(
+    link: Link,
+    keys: Keys,
+    key: Option<LedgerKey>,
+    mut offers: mpsc::UnboundedReceiver<Offer>,
+) {
     let mut next = None;
     loop {
         let first = match next.take() {
@@ -57,13 +63,13 @@ pub(super) async fn send_batches(link: Link, keys: Keys, mut offers: mpsc::Unbou
         // Whoever has given up was told that the outcome is unknown: leaving it out is one.
         batch.retain(|offer| !offer.answer.is_closed());
         if !batch.is_empty() {
-            send(&link, &keys, batch).await;
+            send(&link, &keys, key.as_ref(), batch).await;
         }
     }
 }
 
-async fn send(link: &Link, keys: &Keys, batch: Vec<Offer>) {
-    let call = Layout::of(&batch).call(keys, &batch);
+async fn send(link: &Link, keys: &Keys, key: Option<&LedgerKey>, batch: Vec<Offer>) {
+    let call = Layout::of(&batch).call(keys, key, &batch);
     let outcome = link.run_repeatable(&script::ACCEPT, &call).await;
     let mut answers = match outcome.and_then(|value| items(value, "accept")) {
         Ok(answers) => answers.into_iter(),
@@ -136,7 +142,7 @@ impl<'b> Layout<'b> {
     }
 
     /// The call, in the order that accept.lua describes.
-    fn call(&self, keys: &Keys, batch: &[Offer]) -> Cmd {
+    fn call(&self, keys: &Keys, key: Option<&LedgerKey>, batch: &[Offer]) -> Cmd {
         let leads = || batch.iter().flat_map(|offer| offer.leads.iter());
         let mut call = script::ACCEPT.call(self.keys, self.bytes);
         call.arg(keys.counts())
@@ -155,14 +161,13 @@ impl<'b> Layout<'b> {
         let (mut entry, mut holder) = (Vec::new(), Vec::new());
         for lead in leads() {
             entry.clear();
-            put(&mut entry, lead.id.as_str().as_bytes());
-            put(&mut entry, lead.webhook.as_str().as_bytes());
-            entry.extend_from_slice(&lead.body);
+            put_lead(&mut entry, &lead.id, &lead.webhook, &lead.body);
             call.arg(self.kind_numbers.get(&kind(lead)).copied().unwrap_or_default());
             holder.clear();
             holder.extend_from_slice(&lead.content.to_bytes());
             holder.extend_from_slice(lead.id.as_str().as_bytes());
-            call.arg(&holder[..]).arg(lead.contact.as_str()).arg(&entry[..]);
+            call.arg(&holder[..]).arg(lead.contact.as_str());
+            call.arg(ledger::people(key, &lead.people)).arg(&entry[..]);
         }
         call
     }
@@ -181,6 +186,7 @@ impl<'b> Layout<'b> {
             call.arg(webhook.as_str())
                 .arg(millis(*window).max(1))
                 .arg(millis(*keep))
+                .arg(ledger::rest_of_accepted(sinks))
                 .arg(sinks.len());
             for sink in *sinks {
                 call.arg(self.sink_numbers.get(sink).copied().unwrap_or_default());

@@ -10,9 +10,10 @@ use super::{
     reply::{Items, bytes, items, number, strange, text},
     script::{self, millis},
 };
+use crate::queue::ledger::Event;
 use crate::queue::{
-    Claim, Claims, Contact, DeadLetterSet, Disposition, InDoubt, LastError, QueueError, Settled, Settlement,
-    SinkId, Token,
+    Attempt, Claim, Claims, Contact, DeadLetterSet, Disposition, InDoubt, LastError, QueueError, Settled,
+    Settlement, SinkId, Token,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -129,10 +130,15 @@ impl RedisQueue {
     }
 
     async fn settle_part(&self, sink: &SinkId, settlements: &[Settlement]) -> Result<Value, QueueError> {
-        let mut call = script::SETTLE.call(16 + 2 * settlements.len(), 400 * settlements.len());
+        let mut call = script::SETTLE.call(20 + 2 * settlements.len(), 500 * settlements.len());
         call.arg(self.keys.counts()).arg(self.keys.due(sink));
         call.arg(self.keys.state(sink)).arg(self.keys.touched(sink));
-        for set in [DeadLetterSet::Held, DeadLetterSet::Dead, DeadLetterSet::Unrouted] {
+        for set in [
+            DeadLetterSet::Held,
+            DeadLetterSet::Dead,
+            DeadLetterSet::Unrouted,
+            DeadLetterSet::Delivered,
+        ] {
             call.arg(&self.keys.dead_letters(set));
         }
         for Settlement { contact, .. } in settlements {
@@ -142,15 +148,23 @@ impl RedisQueue {
         call.arg(self.keys.channel()).arg(sink.as_str());
         for settlement in settlements {
             call.arg(settlement.contact.as_str()).arg(settlement.token);
+            let Attempt { webhook, id, .. } = &settlement.attempt;
+            call.arg(webhook.as_str()).arg(id.as_str());
+            match Event::of(sink, settlement) {
+                Some(event) => call.arg(event.kind).arg(event.rest),
+                None => call.arg("").arg(""),
+            };
             match &settlement.outcome {
-                Disposition::Delivered { remember: None } => call.arg("delivered").arg("").arg(0).arg(""),
-                Disposition::Delivered {
-                    remember: Some((record, keep)),
-                } => call
-                    .arg("delivered")
-                    .arg(record)
-                    .arg(millis(*keep).max(1))
-                    .arg(""),
+                Disposition::Delivered { remember, keep, .. } => {
+                    let (record, for_so_long) = match remember {
+                        Some((record, keep)) => (record.as_str(), millis(*keep).max(1)),
+                        None => ("", 0),
+                    };
+                    call.arg("delivered")
+                        .arg(record)
+                        .arg(for_so_long)
+                        .arg(millis(*keep))
+                }
                 Disposition::Retry { after, in_doubt, why } => {
                     let in_doubt = match in_doubt {
                         InDoubt::Keep => "",

@@ -1,17 +1,18 @@
-//! Binary-safe fields in one string, `<length>:<bytes>` each: what the scripts read and write.
+//! Leads as the scripts read and write them: one string of fields.
 
 use bytes::Bytes;
 
+use crate::queue::fields::{Fields, put};
 use crate::queue::{
     Contact, DeadLetter, DeadLetterReason, DeadLetterSet, LastError, LeadId, Millis, QueueError, SinkId,
     WebhookId,
 };
 
-/// Appends a field.
-pub(super) fn put(packed: &mut Vec<u8>, field: &[u8]) {
-    packed.extend_from_slice(itoa::Buffer::new().format(field.len()).as_bytes());
-    packed.push(b':');
-    packed.extend_from_slice(field);
+/// A lead as it waits.
+pub(super) fn put_lead(packed: &mut Vec<u8>, id: &LeadId, webhook: &WebhookId, body: &[u8]) {
+    put(packed, id.as_str().as_bytes());
+    put(packed, webhook.as_str().as_bytes());
+    packed.extend_from_slice(body);
 }
 
 /// The two texts of a last error as fields.
@@ -25,42 +26,6 @@ pub(super) fn put_reason(packed: &mut Vec<u8>, why: &DeadLetterReason) {
     put(packed, why.reason.as_bytes());
     put(packed, why.message.as_bytes());
     put(packed, why.answer.as_bytes());
-}
-
-/// Reads fields one after the other.
-pub(super) struct Fields {
-    rest: Bytes,
-}
-
-impl Fields {
-    pub(super) fn of(packed: Bytes) -> Self {
-        Self { rest: packed }
-    }
-
-    /// What is behind the fields read so far.
-    pub(super) fn rest(self) -> Bytes {
-        self.rest
-    }
-
-    pub(super) fn bytes(&mut self) -> Option<Bytes> {
-        let colon = self.rest.iter().take(20).position(|&byte| byte == b':')?;
-        let length: usize = std::str::from_utf8(self.rest.get(..colon)?).ok()?.parse().ok()?;
-        let end = (colon + 1).checked_add(length)?;
-        if end > self.rest.len() {
-            return None;
-        }
-        let field = self.rest.slice(colon + 1..end);
-        self.rest = self.rest.slice(end..);
-        Some(field)
-    }
-
-    pub(super) fn text(&mut self) -> Option<String> {
-        String::from_utf8(self.bytes()?.into()).ok()
-    }
-
-    pub(super) fn number(&mut self) -> Option<u64> {
-        std::str::from_utf8(&self.bytes()?).ok()?.parse().ok()
-    }
 }
 
 /// A lead as it waits in a line.
@@ -133,42 +98,4 @@ fn read_dead_letter(set: DeadLetterSet, packed: Bytes) -> Option<DeadLetter> {
         why,
         body: entry.body,
     })
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_come_back_whatever_they_hold() {
-        let mut packed = Vec::new();
-        for field in [&b""[..], b"a", b"12:ab", b"\x00\xff:\n", &[b'x'; 1000]] {
-            put(&mut packed, field);
-        }
-        packed.extend_from_slice(b"body");
-        let mut fields = Fields::of(packed.into());
-        assert_eq!(fields.bytes().unwrap(), &b""[..]);
-        assert_eq!(fields.bytes().unwrap(), &b"a"[..]);
-        assert_eq!(fields.bytes().unwrap(), &b"12:ab"[..]);
-        assert_eq!(fields.bytes().unwrap(), &b"\x00\xff:\n"[..]);
-        assert_eq!(fields.bytes().unwrap().len(), 1000);
-        assert_eq!(fields.rest(), &b"body"[..]);
-    }
-
-    #[test]
-    fn malformed_fields_are_none() {
-        for bad in [
-            "",
-            "5",
-            "5:abc",
-            ":",
-            "x:a",
-            "-1:a",
-            "99999999999999999999:a",
-            "18446744073709551615:a",
-        ] {
-            assert!(Fields::of(Bytes::from(bad)).bytes().is_none(), "{bad}");
-        }
-    }
 }

@@ -120,6 +120,17 @@ local function take_dead_letter(at, id_sink)
   return contact, lead, string.sub(value, times, behind - 1)
 end
 
+-- The same of one that stays.
+local function look_at_dead_letter(at, id_sink)
+  local value = call('HGET', KEYS[at], id_sink)
+  if not value then
+    return nil
+  end
+  local times = skip(value, 1, 8)
+  local behind = skip(value, times, 3)
+  return string.sub(value, behind), string.sub(value, times, behind - 1)
+end
+
 -- Where a lead stands in a line: how many are before it, its times and itself; nil when it is not there.
 local function find_waiting(line, id)
   local start, at = field(id), 0
@@ -169,10 +180,55 @@ local function take_waiting(at, contact, id, now)
   return lead, times
 end
 
--- Counts a dead letter as discarded: for its sink, or for its webhook if it is unrouted. Rejected requests are only
+-- The ledger: for each webhook a hash of rows by id, and a stream of the ids in the order in which they came. A row is
+-- outcome, time, reason, sinks and people as fields, and behind these the fields of each event.
+local PREFIX = string.match(KEYS[1], '^{.-}:')
+local LONGEST_WITH_RETRIES = 3000
+local ledger_grown = {}
+
+local function ledger_open(webhook, id, row)
+  local rows = PREFIX .. 'ledger:' .. webhook
+  if call('HSETNX', rows, id, row) == 1 then
+    call('XADD', rows .. ':order', '*', 'i', id)
+    ledger_grown[webhook] = (ledger_grown[webhook] or 0) + #row
+  end
+end
+
+-- Adds an event to an entry, if there is one. One that may go is left out of a row that is long already.
+local function ledger_add(webhook, id, kind, now, rest, may_go)
+  local rows = PREFIX .. 'ledger:' .. webhook
+  local row = call('HGET', rows, id)
+  if row and not (may_go and #row > LONGEST_WITH_RETRIES) then
+    local event = kind .. field(text(now)) .. rest
+    call('HSET', rows, id, row .. event)
+    ledger_grown[webhook] = (ledger_grown[webhook] or 0) + #event
+  end
+end
+
+-- What is behind the time of an event that is no attempt.
+local function ledger_act(sink, reason, by)
+  return field(sink) .. '0:0:0:0:' .. field(reason) .. field(by)
+end
+
+-- To be called at the end: counts what was written.
+local function ledger_end()
+  for webhook, bytes in pairs(ledger_grown) do
+    call('HINCRBY', PREFIX .. 'webhooks', webhook .. '|ledger_bytes', bytes)
+  end
+end
+
+-- Counts a dead letter as discarded, and enters it: for its sink, or for its webhook if it is unrouted. Rejected requests are only
 -- ever counted as such.
-local function count_discarded(counts, webhooks, kind, id_sink, lead)
+local function count_discarded(counts, webhooks, kind, id_sink, lead, what, reason, by)
   local sink, webhook = string.match(id_sink, '|(.*)$'), webhook_of(lead)
+  local id = string.match(id_sink, '^[^|]*')
+  -- What was delivered stays delivered, whatever becomes of its payload.
+  if kind ~= 'delivered' or what == 'e' then
+    ledger_add(webhook, id, '1:' .. what, now_ms(), ledger_act(sink, reason, by))
+  end
+  if kind == 'delivered' then
+    return
+  end
   local hash, of = counts, sink .. '|' .. webhook
   if kind == 'unrouted' then
     hash, of = webhooks, webhook
@@ -182,7 +238,7 @@ local function count_discarded(counts, webhooks, kind, id_sink, lead)
     call('HINCRBY', hash, of .. '|discarded', 1)
   else
     call('HINCRBY', webhooks, webhook .. '|rejected_bytes', -#lead)
-    call('ZREM', webhooks .. ':rejected:' .. webhook, string.match(id_sink, '^[^|]*'))
+    call('ZREM', webhooks .. ':rejected:' .. webhook, id)
   end
 end
 

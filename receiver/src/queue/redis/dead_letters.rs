@@ -11,6 +11,7 @@ use super::{
     reply::{Items, bytes, items, number, strange, text},
     script::{self, millis},
 };
+use crate::queue::ledger;
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterSet, LeadId, ListFilter, NewRejected, QueueError, SinkId,
     WebhookId,
@@ -34,7 +35,9 @@ impl RedisQueue {
         call.arg(rejected.id.as_str())
             .arg(rejected.webhook.as_str())
             .arg(millis(keep));
+        let key = self.options.ledger_key.as_ref();
         call.arg(reason).arg(&rejected.body[..]).arg(rejected.room);
+        call.arg(ledger::rest_of(&rejected.why.reason, key, &rejected.people));
         self.link.run_repeatable(&script::REJECT, &call).await.map(drop)
     }
 
@@ -192,6 +195,7 @@ impl RedisQueue {
             DeadLetterSet::Held,
             DeadLetterSet::Unrouted,
             DeadLetterSet::Rejected,
+            DeadLetterSet::Delivered,
         ] {
             let [values, ..] = self.keys.dead_letters(set);
             let mut get = cmd("HMGET");
@@ -218,6 +222,17 @@ impl RedisQueue {
         Ok(names.into_iter().filter_map(text).filter_map(sink).collect())
     }
 
+    /// The webhook of what a set holds under an id and sink; empty if it is not there.
+    pub(super) async fn webhook_of_dead_letter(
+        &self,
+        set: DeadLetterSet,
+        sink: Option<&SinkId>,
+        id: &LeadId,
+    ) -> Result<WebhookId, QueueError> {
+        let found = self.dead_letter_of(set, sink, id).await?;
+        Ok(found.map_or_else(|| WebhookId::from(""), |lead| lead.webhook))
+    }
+
     /// The contact of what a set holds under an id and sink.
     pub(super) async fn contact_of_dead_letter(
         &self,
@@ -225,13 +240,22 @@ impl RedisQueue {
         sink: Option<&SinkId>,
         id: &LeadId,
     ) -> Result<Option<Contact>, QueueError> {
+        let found = self.dead_letter_of(set, sink, id).await?;
+        Ok(found.and_then(|lead| lead.contact))
+    }
+
+    async fn dead_letter_of(
+        &self,
+        set: DeadLetterSet,
+        sink: Option<&SinkId>,
+        id: &LeadId,
+    ) -> Result<Option<DeadLetter>, QueueError> {
         let [values, ..] = self.keys.dead_letters(set);
         let mut get = cmd("HGET");
         get.arg(values).arg(id_sink(id, sink));
-        let Some(value) = bytes(self.link.query(&get).await?) else {
-            return Ok(None);
-        };
-        Ok(dead_letter(set, value)?.contact)
+        bytes(self.link.query(&get).await?)
+            .map(|value| dead_letter(set, value))
+            .transpose()
     }
 
     pub(super) async fn discard_dead_letter(
@@ -239,20 +263,26 @@ impl RedisQueue {
         set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
+        by: &str,
     ) -> Result<bool, QueueError> {
         let mut call = script::DISCARD.call(6, 256);
         call.arg(self.keys.counts())
             .arg(self.keys.webhooks())
             .arg(&self.keys.dead_letters(set));
-        call.arg(set.as_str()).arg(id_sink(id, sink));
+        call.arg(set.as_str()).arg(id_sink(id, sink)).arg(by);
         Ok(number(&self.link.run(&script::DISCARD, &call).await?) == Some(1))
     }
 
-    pub(super) async fn erase_contact(&self, contact: &Contact) -> Result<u64, QueueError> {
+    pub(super) async fn erase_contact(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
         let sinks = self.known_sinks().await?;
-        let mut call = script::ERASE.call(14 + 5 * sinks.len(), 512 * sinks.len() + 512);
+        let mut call = script::ERASE.call(18 + 5 * sinks.len(), 512 * sinks.len() + 512);
         call.arg(self.keys.counts()).arg(self.keys.webhooks());
-        for set in [DeadLetterSet::Held, DeadLetterSet::Dead, DeadLetterSet::Unrouted] {
+        for set in [
+            DeadLetterSet::Held,
+            DeadLetterSet::Dead,
+            DeadLetterSet::Unrouted,
+            DeadLetterSet::Delivered,
+        ] {
             call.arg(&self.keys.dead_letters(set));
         }
         for sink in &sinks {
@@ -262,7 +292,7 @@ impl RedisQueue {
             call.arg(self.keys.line(sink, contact))
                 .arg(self.keys.record(sink, contact));
         }
-        call.arg(contact.as_str());
+        call.arg(contact.as_str()).arg(by);
         for sink in &sinks {
             call.arg(sink.as_str());
         }
@@ -277,6 +307,7 @@ impl RedisQueue {
             DeadLetterSet::Dead,
             DeadLetterSet::Unrouted,
             DeadLetterSet::Rejected,
+            DeadLetterSet::Delivered,
         ] {
             let mut call = script::PRUNE.call(6, 256);
             call.arg(self.keys.counts())

@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
--- Removes a dead letter. KEYS: counts, webhooks, the set's four. ARGV: the set's name, id|sink.
+-- Removes a dead letter. KEYS: counts, webhooks, the set's four. ARGV: the set's name, id|sink, who asked for it.
 local contact, lead = take_dead_letter(3, ARGV[2])
 if not contact then
   return 0
 end
-count_discarded(KEYS[1], KEYS[2], ARGV[1], ARGV[2], lead)
+count_discarded(KEYS[1], KEYS[2], ARGV[1], ARGV[2], lead, 'g', '', ARGV[3])
+ledger_end()
 return 1

@@ -1,6 +1,6 @@
 //! The names of the keys. The prefix is one hash tag, so all keys of a namespace share a cluster slot.
 
-use crate::queue::{Contact, DeadLetterSet, DedupeKey, LeadId, SinkId};
+use crate::queue::{Contact, DeadLetterSet, DedupeKey, LeadId, SinkId, WebhookId};
 
 /// What keys begin with: `{leadgate}:`.
 #[derive(Clone)]
@@ -76,6 +76,11 @@ impl Keys {
     /// A set of dead letters: values, members by time, members by expiry, members by contact.
     pub(super) fn dead_letters(&self, set: DeadLetterSet) -> [String; 4] {
         ["", ":time", ":expiry", ":contacts"].map(|part| self.key(&["deadletters:", set.as_str(), part]))
+    }
+
+    /// The entries of a webhook: a hash, id -> row; a stream of the ids in the order in which they came.
+    pub(super) fn ledger(&self, webhook: &WebhookId) -> [String; 2] {
+        ["", ":order"].map(|part| self.key(&["ledger:", webhook.as_str(), part]))
     }
 
     /// String: written by the check.

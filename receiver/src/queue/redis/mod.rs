@@ -14,6 +14,7 @@ mod connection;
 mod dead_letters;
 mod keeper;
 mod keys;
+mod ledger;
 mod reply;
 mod script;
 mod stats;
@@ -39,10 +40,11 @@ use tokio::{
 
 use self::{accept::Offer, connection::Link, keys::Keys};
 use super::{
-    Access, Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
-    DeadLetters, Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
-    QueueError, RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey,
-    ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
+    Access, Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage,
+    DeadLetterSet, DeadLetters, Entry, EntryFilter, EntryPage, Grant, LeadId, Ledger, LedgerBounds,
+    ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue, QueueError,
+    RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore,
+    Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
 /// How long a lead's sender waits for the answer: a batch under way, and a part of the next.
@@ -77,7 +79,12 @@ impl RedisQueue {
         let refused = Arc::new(Notify::new());
         let (link, keep_up) = Link::new(newest, prove, Arc::clone(&refused));
         let (offers, offered) = mpsc::unbounded_channel();
-        let sender = tokio::spawn(accept::send_batches(link.clone(), keys.clone(), offered));
+        let sender = tokio::spawn(accept::send_batches(
+            link.clone(),
+            keys.clone(),
+            options.ledger_key.clone(),
+            offered,
+        ));
         let listen = subscriber::listen(
             proven,
             keys.channel(),
@@ -189,8 +196,8 @@ impl Queue for RedisQueue {
         self.pending_of(routes).await
     }
 
-    async fn prune(&self) -> Result<bool, QueueError> {
-        self.prune_dead_letters().await
+    async fn prune(&self, ledger: &LedgerBounds) -> Result<bool, QueueError> {
+        Ok(self.prune_dead_letters().await? | self.prune_entries(ledger).await?)
     }
 
     async fn check(&self) -> Result<StoreReport, QueueError> {
@@ -308,19 +315,50 @@ impl DeadLetters for RedisQueue {
         set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
+        by: &str,
     ) -> Result<bool, QueueError> {
         match (set, sink) {
             (DeadLetterSet::Pending, Some(sink)) => {
-                let done = self.discard_waiting(sink, id).await?;
+                let done = self.discard_waiting(sink, id, by).await?;
                 self.wake.push(sink);
                 Ok(done)
             }
             (DeadLetterSet::Pending, None) => Ok(false),
-            _ => self.discard_dead_letter(set, sink, id).await,
+            _ => self.discard_dead_letter(set, sink, id, by).await,
         }
     }
 
-    async fn erase(&self, contact: &Contact) -> Result<u64, QueueError> {
-        self.erase_contact(contact).await
+    async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
+        self.erase_contact(contact, by).await
+    }
+}
+
+#[async_trait]
+impl Ledger for RedisQueue {
+    async fn note(&self, entries: Vec<NewEntry>) -> Result<(), QueueError> {
+        let _room = self.intake.admit(entries.len().max(1), 0)?;
+        self.enter(&entries).await
+    }
+
+    async fn entries(
+        &self,
+        webhook: &WebhookId,
+        before: &Before,
+        filter: &EntryFilter,
+        limit: usize,
+    ) -> Result<EntryPage, QueueError> {
+        self.page_of_entries(webhook, before, filter, limit).await
+    }
+
+    async fn entry(&self, webhook: &WebhookId, id: &LeadId) -> Result<Option<Entry>, QueueError> {
+        self.one_entry(webhook, id).await
+    }
+
+    async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
+        self.webhooks_with_entries().await
+    }
+
+    fn knows_people(&self) -> bool {
+        self.options.ledger_key.is_some()
     }
 }

@@ -1,6 +1,7 @@
 #!lua
 -- Keeps a request that could not become a lead. KEYS: webhooks, then the rejected set's four.
--- ARGV: id, webhook, how long to keep it, the reason as fields, body, how many bytes may be kept of the webhook's.
+-- ARGV: id, webhook, how long to keep it, the reason as fields, body, how many bytes may be kept of the webhook's,
+-- what stands behind the time in its entry of the ledger.
 local now = now_ms()
 local id_sink = ARGV[1] .. '|'
 if call('HEXISTS', KEYS[2], id_sink) == 1 then
@@ -12,6 +13,8 @@ local lead = field(ARGV[1]) .. field(ARGV[2]) .. ARGV[5]
 local value = field('') .. field('') .. at .. field(expires_at) .. field('0') .. ARGV[4] .. at .. at .. field('0') .. lead
 dead_letter(2, id_sink, ARGV[2], '', value, now, expires_at)
 call('HINCRBY', KEYS[1], ARGV[2] .. '|rejected', 1)
+ledger_open(ARGV[2], ARGV[1], '1:R' .. at .. ARGV[7])
+ledger_end()
 
 -- The webhook's requests by time, in the same hash slot: the oldest make room.
 local by_time = KEYS[1] .. ':rejected:' .. ARGV[2]

@@ -2,12 +2,17 @@
 -- Takes a lead out of a set and puts it into lines.
 -- KEYS: counts, webhooks, the set's four (of the pending set: due, state, touched and line of the sink), then due, state,
 -- line and remembered record of each target. ARGV: channel, id, contact, the set's name, the lead's sink ('' for none), the
--- record to remember from now on and for how long (0: as before), '1' to forget that it was overtaken, then the targets.
+-- record to remember from now on and for how long (0: as before), '1' to forget that it was overtaken, '1' to leave it
+-- where it is, too, the lead that it has become ('' for none) and whose that is, who asked for it, then for each target its
+-- name and what that is in the ledger.
 local channel, id, contact, set, from = unpack(ARGV, 1, 5)
+local copy, instead, by, TARGETS = ARGV[9] == '1', ARGV[10], ARGV[12], 13
 local now = now_ms()
 local lead, times, _
 if set == 'pending' then
   lead, times = take_waiting(3, contact, id, now)
+elseif copy then
+  lead, times = look_at_dead_letter(3, id .. '|' .. from)
 else
   _, lead, times = take_dead_letter(3, id .. '|' .. from)
 end
@@ -15,9 +20,11 @@ if not lead then
   return 0
 end
 local webhook = webhook_of(lead)
-if from == '' then
+-- What is copied, or was delivered, stays where it is counted.
+local leaves = not copy and set ~= 'delivered'
+if leaves and from == '' then
   call('HINCRBY', KEYS[2], webhook .. '|unrouted', -1)
-else
+elseif leaves then
   call('HINCRBY', KEYS[1], from .. '|' .. webhook .. '|queued', -1)
   if set ~= 'pending' then
     call('HINCRBY', KEYS[1], from .. '|' .. webhook .. '|' .. set, -1)
@@ -44,9 +51,12 @@ local function join_by_age(line, tried, times, accepted_at)
   end
 end
 
+if instead ~= '' then
+  lead, contact = instead, ARGV[11]
+end
 local _, accepted_at, newest = read_times(times)
-for target = 9, #ARGV do
-  local sink, at = ARGV[target], 7 + (target - 9) * 4
+for target = TARGETS, #ARGV, 2 do
+  local sink, at = ARGV[target], 7 + (target - TARGETS) * 2
   -- What another sink has delivered of this contact says nothing.
   local known = ARGV[8] ~= '1' and (from == '' or from == sink)
   local tried = call('HEXISTS', KEYS[at + 1], contact) == 1
@@ -57,7 +67,9 @@ for target = 9, #ARGV do
   call('ZADD', KEYS[at], 'NX', text(now), contact)
   call('HINCRBY', KEYS[1], sink .. '|' .. webhook .. '|queued', 1)
   call('PUBLISH', channel, sink)
+  ledger_add(webhook, id, '1:' .. ARGV[target + 1], now, ledger_act(sink, '', by))
 end
+ledger_end()
 if set == 'pending' then
   call('PUBLISH', channel, from)
 end

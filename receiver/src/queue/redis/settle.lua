@@ -1,13 +1,15 @@
 #!lua flags=allow-oom
 -- Ends claims, each on its own.
--- KEYS: counts, due, state, touched, four of the held set, four of the dead set, four of the unrouted set, then the line
+-- KEYS: counts, due, state, touched, four of the held set, four of the dead set, four of the unrouted set, four of the
+-- delivered set, then the line
 -- and the remembered record of each contact.
--- ARGV: channel, sink, then for each claim its contact, token, kind of outcome, and three values:
---   delivered: the CRM record, how long to remember it (0: not);  retry: after, why, whether it is in doubt (1, 0, or as
+-- ARGV: channel, sink, then for each claim its contact, token, webhook, id, two parts of its event in the ledger ('' for
+-- none: the time comes between them), kind of outcome, and three values:
+--   delivered: the CRM record, how long to remember it (0: not), how long to keep the payload (0: not);  retry: after, why, whether it is in doubt (1, 0, or as
 --   before);  release: after, why ('': as before);  held, dead: how long to keep it, the reason as fields.
 local now = now_ms()
 local sink = ARGV[2]
-local HELD, DEAD, UNROUTED, PER_CLAIM = 5, 9, 13, 6
+local HELD, DEAD, UNROUTED, KEPT, PER_CLAIM = 5, 9, 13, 17, 10
 
 local due, state, touched = { key = KEYS[2] }, { key = KEYS[3] }, { key = KEYS[4] }
 local gone = { due = { key = KEYS[2] }, state = { key = KEYS[3] }, touched = { key = KEYS[4] } }
@@ -40,7 +42,7 @@ end
 
 -- Marks what is set aside of a contact, if it is older than a lead that was delivered.
 local filled = {}
-for _, at in ipairs({ HELD, DEAD, UNROUTED }) do
+for _, at in ipairs({ HELD, DEAD, UNROUTED, KEPT }) do
   if call('EXISTS', KEYS[at]) == 1 then
     filled[#filled + 1] = at
   end
@@ -67,9 +69,9 @@ end
 
 local answers = {}
 for arg = 3, #ARGV, PER_CLAIM do
-  local contact, kind, value, second = ARGV[arg], ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4]
-  local line = KEYS[17 + (arg - 3) / PER_CLAIM * 2]
-  local record = KEYS[18 + (arg - 3) / PER_CLAIM * 2]
+  local contact, kind, value, second, third = ARGV[arg], unpack(ARGV, arg + 6, arg + 9)
+  local line = KEYS[21 + (arg - 3) / PER_CLAIM * 2]
+  local record = KEYS[22 + (arg - 3) / PER_CLAIM * 2]
   local held = not settled[contact] and call('HGET', KEYS[3], contact)
   local token, attempts, in_doubt, lost, why
   if held then
@@ -80,9 +82,11 @@ for arg = 3, #ARGV, PER_CLAIM do
   else
     answers[#answers + 1] = 1
     settled[contact] = true
+    if ARGV[arg + 4] ~= '' then
+      ledger_add(ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4], now, ARGV[arg + 5], kind == 'retry')
+    end
     if kind == 'retry' then
-      local change = ARGV[arg + 5]
-      put_back(contact, tonumber(value), tonumber(attempts), change ~= '' and change or in_doubt, '0', second)
+      put_back(contact, tonumber(value), tonumber(attempts), third ~= '' and third or in_doubt, '0', second)
     elseif kind == 'release' then
       why = second ~= '' and second or why
       put_back(contact, tonumber(value), math.max(0, tonumber(attempts) - 1), in_doubt, lost, why)
@@ -101,12 +105,17 @@ for arg = 3, #ARGV, PER_CLAIM do
           if second ~= '0' then
             call('SET', record, value, 'PX', second)
           end
-        else
+        end
+        local set, keep, reason = kind == 'held' and HELD or DEAD, value, second
+        if kind == 'delivered' then
+          set, keep, reason = KEPT, third, '0:0:0:'
+        end
+        if keep ~= '0' then
           local id = take(lead, 1) or '?'
-          local dead_lettered_at, expires_at = text(now), text(now + value)
+          local dead_lettered_at, expires_at = text(now), text(now + keep)
           local packed = field(sink) .. field(contact) .. field(dead_lettered_at) .. field(expires_at)
-            .. field(attempts) .. second .. times .. lead
-          dead_letter(kind == 'held' and HELD or DEAD, id .. '|' .. sink, webhook, contact, packed, dead_lettered_at, expires_at)
+            .. field(attempts) .. reason .. times .. lead
+          dead_letter(set, id .. '|' .. sink, webhook, contact, packed, dead_lettered_at, expires_at)
         end
       end
       next_head(contact, line, newest)
@@ -128,4 +137,5 @@ end
 if #due > 0 then
   call('PUBLISH', ARGV[1], sink)
 end
+ledger_end()
 return answers

@@ -65,7 +65,7 @@ impl RedisQueue {
         &self,
         webhooks: &[WebhookId],
     ) -> Result<Vec<WebhookStats>, QueueError> {
-        const FIGURES: [&str; 8] = [
+        const FIGURES: [&str; 9] = [
             "accepted",
             "duplicates",
             "conflicts",
@@ -73,6 +73,7 @@ impl RedisQueue {
             "rejected_dropped",
             "unrouted",
             "discarded",
+            "ledger_dropped",
             "last",
         ];
         if webhooks.is_empty() {
@@ -97,6 +98,7 @@ impl RedisQueue {
                 rejected_dropped: next().unwrap_or(0),
                 unrouted: next().unwrap_or(0),
                 discarded: next().unwrap_or(0),
+                ledger_dropped: next().unwrap_or(0),
                 last_accepted_at: next(),
             })
             .collect())

@@ -5,10 +5,12 @@ use redis::{Value, cmd};
 use super::{
     RedisQueue,
     claims::MAX_CLAIM_BYTES,
-    codec::{Entry, Fields},
+    codec::{Entry, put_lead},
     reply::{Items, bytes, items, number, strange, text},
     script::{self, millis},
 };
+use crate::queue::fields::Fields;
+use crate::queue::ledger;
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, ListFilter, Millis,
     QueueError, Requeue, SinkId,
@@ -246,6 +248,7 @@ impl RedisQueue {
         // The contact names the lines, and a script must name its keys: so it is looked up first.
         let contact = match (set, sink) {
             (DeadLetterSet::Rejected, _) | (DeadLetterSet::Pending, None) => None,
+            (DeadLetterSet::Pending, _) if how.copy => None,
             (DeadLetterSet::Pending, Some(sink)) => self.waiting_contact(sink, id).await?,
             _ => self.contact_of_dead_letter(set, sink, id).await?,
         };
@@ -263,11 +266,12 @@ impl RedisQueue {
                 call.arg(&self.keys.dead_letters(set));
             }
         }
+        let (whose, instead) = how.instead.unwrap_or((&contact, &[]));
         for sink in to {
             call.arg(self.keys.due(sink))
                 .arg(self.keys.state(sink))
-                .arg(self.keys.line(sink, &contact))
-                .arg(self.keys.record(sink, &contact));
+                .arg(self.keys.line(sink, whose))
+                .arg(self.keys.record(sink, whose));
         }
         call.arg(self.keys.channel())
             .arg(id.as_str())
@@ -277,9 +281,17 @@ impl RedisQueue {
             Some((record, keep)) => call.arg(record).arg(millis(keep).max(1)),
             None => call.arg("").arg(0),
         };
-        call.arg(u8::from(how.force));
-        for sink in to {
-            call.arg(sink.as_str());
+        call.arg(u8::from(how.force)).arg(u8::from(how.copy));
+        // In place of the body alone, because what waits is one string.
+        let mut lead = Vec::new();
+        if how.instead.is_some() {
+            let webhook = self.webhook_of_dead_letter(set, sink, id).await?;
+            put_lead(&mut lead, id, &webhook, instead);
+        }
+        call.arg(lead).arg(whose.as_str()).arg(how.by);
+        for target in to {
+            call.arg(target.as_str())
+                .arg(ledger::letter(how.what(sink, target)));
         }
         Ok(number(&self.link.run(&script::REQUEUE, &call).await?) == Some(1))
     }
@@ -297,7 +309,12 @@ impl RedisQueue {
         Ok(number(&self.link.run_repeatable(&script::EXPEDITE, &call).await?) == Some(1))
     }
 
-    pub(super) async fn discard_waiting(&self, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError> {
+    pub(super) async fn discard_waiting(
+        &self,
+        sink: &SinkId,
+        id: &LeadId,
+        by: &str,
+    ) -> Result<bool, QueueError> {
         let Some(contact) = self.waiting_contact(sink, id).await? else {
             return Ok(false);
         };
@@ -306,7 +323,7 @@ impl RedisQueue {
         call.arg(self.keys.state(sink)).arg(self.keys.touched(sink));
         call.arg(self.keys.line(sink, &contact));
         call.arg(self.keys.channel()).arg(id.as_str());
-        call.arg(contact.as_str()).arg(sink.as_str());
+        call.arg(contact.as_str()).arg(sink.as_str()).arg(by);
         Ok(number(&self.link.run(&script::DROP, &call).await?) == Some(1))
     }
 }

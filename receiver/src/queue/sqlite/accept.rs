@@ -5,17 +5,26 @@ use std::time::Duration;
 use rusqlite::OptionalExtension;
 
 use super::{
+    ledger as entries,
     pending_index::{Holder, NewRow, hold},
     tx::{Failure, Tx, millis},
 };
-use crate::queue::{Admission, DeadLetterReason, DeadLetterSet, NewLead, NewRejected, WebhookId};
+use crate::queue::ledger::{self, LedgerKey};
+use crate::queue::{
+    Admission, DeadLetterReason, DeadLetterSet, EntryOutcome, NewLead, NewRejected, WebhookId,
+};
 
 /// Deduplicates, stores and enqueues the leads of one request.
-pub(super) fn accept(tx: &mut Tx<'_>, leads: &[NewLead]) -> Result<Vec<Admission>, Failure> {
-    tx.limited(|tx| leads.iter().map(|lead| accept_one(tx, lead)).collect())
+pub(super) fn accept(
+    tx: &mut Tx<'_>,
+    leads: &[NewLead],
+    key: Option<&LedgerKey>,
+) -> Result<Vec<Admission>, Failure> {
+    tx.limited(|tx| leads.iter().map(|lead| accept_one(tx, lead, key)).collect())
 }
 
-fn accept_one(tx: &mut Tx<'_>, lead: &NewLead) -> Result<Admission, Failure> {
+fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Result<Admission, Failure> {
+    let people = ledger::people(key, &lead.people);
     let mut admission = Admission::Accepted;
     if let Some(first) = tx.holder(&lead.dedupe)? {
         let own = lead.content.key_beside(&lead.dedupe);
@@ -33,6 +42,14 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead) -> Result<Admission, Failure> {
             Some(id) if id == lead.id => return Ok(admission),
             Some(id) => {
                 tx.counters.webhook(&lead.webhook).duplicates += 1;
+                let repeats = ledger::rest_of_duplicate(&id);
+                entries::open(
+                    tx,
+                    &lead.webhook,
+                    &lead.id,
+                    EntryOutcome::Duplicate,
+                    &[&repeats, &people],
+                )?;
                 return Ok(Admission::Duplicate(id));
             }
             None => {
@@ -62,6 +79,9 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead) -> Result<Admission, Failure> {
         tx.counters.sink(sink, &lead.webhook).queued += 1;
     }
     tx.counters.webhook(&lead.webhook).accepted += 1;
+    let outcome = ledger::outcome_of(lead);
+    let rest = ledger::rest_of_accepted(&lead.sinks);
+    entries::open(tx, &lead.webhook, &lead.id, outcome, &[&rest, &people])?;
     Ok(admission)
 }
 
@@ -88,7 +108,12 @@ fn keep_unrouted(tx: &mut Tx<'_>, lead: &NewLead) -> rusqlite::Result<()> {
 }
 
 /// Keeps a request that could not become a lead; the webhook's oldest ones make room.
-pub(super) fn reject(tx: &mut Tx<'_>, rejected: &NewRejected, keep: Duration) -> Result<(), Failure> {
+pub(super) fn reject(
+    tx: &mut Tx<'_>,
+    rejected: &NewRejected,
+    keep: Duration,
+    key: Option<&LedgerKey>,
+) -> Result<(), Failure> {
     let why = &rejected.why;
     let kept = tx.limited(|tx| {
         Ok(tx
@@ -110,6 +135,14 @@ pub(super) fn reject(tx: &mut Tx<'_>, rejected: &NewRejected, keep: Duration) ->
             ))?)
     })?;
     if kept > 0 {
+        let rest = ledger::rest_of(&why.reason, key, &rejected.people);
+        entries::open(
+            tx,
+            &rejected.webhook,
+            &rejected.id,
+            EntryOutcome::Rejected,
+            &[&rest],
+        )?;
         let counts = tx.counters.webhook(&rejected.webhook);
         counts.rejected += 1;
         counts.rejected_bytes += length(rejected.body.len());

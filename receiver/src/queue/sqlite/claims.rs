@@ -5,10 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::OptionalExtension;
 
+use super::ledger as entries;
 use super::tx::{Failure, Tx, millis, unsigned};
+use crate::queue::ledger::Event;
 use crate::queue::{
-    Claim, Claims, Contact, DeadLetterReason, DeadLetterSet, Disposition, InDoubt, LastError, LeadId,
-    Settled, Settlement, SinkId, Token, WebhookId,
+    Attempt, Claim, Claims, Contact, DeadLetterReason, DeadLetterSet, Disposition, InDoubt, LastError,
+    LeadId, Settled, Settlement, SinkId, Token, WebhookId,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -201,6 +203,11 @@ fn settle_one(
     if token == 0 || token != signed(settlement.token) {
         return Ok(Settled::Stale);
     }
+    if let Some(event) = Event::of(sink, settlement) {
+        let is_final = !matches!(settlement.outcome, Disposition::Retry { .. });
+        let Attempt { webhook, id, .. } = &settlement.attempt;
+        entries::add(tx, webhook, id, &event, !is_final)?;
+    }
     match &settlement.outcome {
         Disposition::Retry { after, in_doubt, why } => {
             let back = Back {
@@ -224,8 +231,19 @@ fn settle_one(
             put_back(tx, sink, contact, &back)?;
             *waits = true;
         }
-        Disposition::Delivered { remember: record } => {
-            let gone = take(tx, first, None)?;
+        Disposition::Delivered {
+            remember: record,
+            keep,
+            ..
+        } => {
+            let kept = (!keep.is_zero()).then(DeadLetterReason::none);
+            let kept = kept.as_ref().map(|why| DeadLettering {
+                set: DeadLetterSet::Delivered,
+                why,
+                expires_at: tx.now + millis(*keep),
+                attempts,
+            });
+            let gone = take(tx, first, kept.as_ref())?;
             let newest = gone.newest.max(gone.accepted_at);
             overtake(tx, sink, contact, gone.accepted_at)?;
             tx.counters.sink(sink, &gone.webhook).delivered += 1;
@@ -320,6 +338,7 @@ pub(super) struct DeadLettering<'a> {
 /// A lead that left its line.
 pub(super) struct Taken {
     pub(super) webhook: WebhookId,
+    pub(super) id: LeadId,
     accepted_at: i64,
     newest: i64,
     /// The contact's next lead.
@@ -350,13 +369,16 @@ pub(super) fn take(
             ))?;
     }
     tx.sql
-        .prepare_cached("DELETE FROM pending WHERE seq = ?1 RETURNING webhook, accepted_at, newest, next")?
+        .prepare_cached(
+            "DELETE FROM pending WHERE seq = ?1 RETURNING webhook, accepted_at, newest, next, id",
+        )?
         .query_row([seq], |row| {
             Ok(Taken {
                 webhook: WebhookId::new(row.get::<_, String>(0)?),
                 accepted_at: row.get(1)?,
                 newest: row.get(2)?,
                 next: row.get(3)?,
+                id: LeadId::new(row.get::<_, String>(4)?),
             })
         })
 }

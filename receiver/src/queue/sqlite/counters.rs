@@ -34,6 +34,8 @@ pub(super) struct WebhookDelta {
     pub(super) rejected_dropped: i64,
     pub(super) unrouted: i64,
     pub(super) discarded: i64,
+    pub(super) ledger_bytes: i64,
+    pub(super) ledger_dropped: i64,
 }
 
 impl SinkDelta {
@@ -42,7 +44,10 @@ impl SinkDelta {
         match set {
             DeadLetterSet::Held => self.held += by,
             DeadLetterSet::Dead => self.dead += by,
-            DeadLetterSet::Pending | DeadLetterSet::Unrouted | DeadLetterSet::Rejected => {}
+            DeadLetterSet::Pending
+            | DeadLetterSet::Unrouted
+            | DeadLetterSet::Rejected
+            | DeadLetterSet::Delivered => {}
         }
     }
 }
@@ -80,11 +85,12 @@ impl Counters {
             sinks.execute(params)?;
         }
         let mut webhooks = sql.prepare_cached(
-            "INSERT INTO webhook_count VALUES (?1, ?2, ?3, ?4, ?5, ?9, ?10, ?6, ?7, iif(?2 > 0, ?8, 0)) \
+            "INSERT INTO webhook_count VALUES (?1, ?2, ?3, ?4, ?5, ?9, ?10, ?6, ?7, iif(?2 > 0, ?8, 0), ?11, ?12) \
              ON CONFLICT DO UPDATE SET accepted = accepted + ?2, duplicates = duplicates + ?3, \
              key_conflicts = key_conflicts + ?4, rejected = rejected + ?5, \
              rejected_bytes = rejected_bytes + ?9, rejected_dropped = rejected_dropped + ?10, unrouted = unrouted + ?6, \
-             discarded = discarded + ?7, last_accepted_at = max(last_accepted_at, excluded.last_accepted_at)",
+             discarded = discarded + ?7, last_accepted_at = max(last_accepted_at, excluded.last_accepted_at), \
+             ledger_bytes = ledger_bytes + ?11, ledger_dropped = ledger_dropped + ?12",
         )?;
         for (webhook, by) in &counters.webhooks {
             webhooks.execute((
@@ -98,6 +104,8 @@ impl Counters {
                 now,
                 by.rejected_bytes,
                 by.rejected_dropped,
+                by.ledger_bytes,
+                by.ledger_dropped,
             ))?;
         }
         Ok(())

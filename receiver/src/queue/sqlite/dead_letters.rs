@@ -5,13 +5,18 @@ use rusqlite::{OptionalExtension, Row};
 
 use super::{
     claims::take,
+    ledger as entries,
     tx::{Failure, Tx, unsigned},
     waiting::Loose,
 };
+use crate::queue::ledger::Event;
 use crate::queue::{
-    Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, LeadId, ListFilter, QueueError,
-    SinkId, WebhookId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, LeadId, LedgerEventKind,
+    ListFilter, QueueError, SinkId, WebhookId,
 };
+
+/// Why a lead was removed whose retention ended.
+const EXPIRED: &str = "RetentionEnded";
 
 const COLUMNS: &str = "kind, dead_lettered_at, id, sink, contact, webhook, accepted_at, expires_at, attempts, \
                        newest, reason, message, answer, body";
@@ -160,6 +165,7 @@ fn set_named(name: &str) -> Option<DeadLetterSet> {
         DeadLetterSet::Dead,
         DeadLetterSet::Unrouted,
         DeadLetterSet::Rejected,
+        DeadLetterSet::Delivered,
     ]
     .into_iter()
     .find(|set| set.as_str() == name)
@@ -177,22 +183,26 @@ pub(super) fn show(tx: &mut Tx<'_>, id: &LeadId) -> Result<Vec<DeadLetter>, Fail
     Ok(found)
 }
 
-/// Takes a lead out of a set, to be put into a line.
+/// Takes a lead out of a set, to be put into a line; a copy leaves it there.
 pub(super) fn take_out(
     tx: &mut Tx<'_>,
     set: DeadLetterSet,
     sink: Option<&SinkId>,
     id: &LeadId,
+    copy: bool,
 ) -> Result<Option<Loose>, Failure> {
     if set == DeadLetterSet::Rejected {
         return Ok(None);
     }
+    let columns = "contact, webhook, accepted_at, newest, body";
+    let sql = if copy {
+        format!("SELECT {columns} FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3")
+    } else {
+        format!("DELETE FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3 RETURNING {columns}")
+    };
     let taken = tx
         .sql
-        .prepare_cached(
-            "DELETE FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3 \
-             RETURNING contact, webhook, accepted_at, newest, body",
-        )?
+        .prepare_cached(&sql)?
         .query_row(
             (id.as_str(), set.as_str(), sink.map_or("", SinkId::as_str)),
             |row| {
@@ -216,6 +226,7 @@ pub(super) fn discard(
     set: DeadLetterSet,
     sink: Option<&SinkId>,
     id: &LeadId,
+    by: &str,
 ) -> Result<bool, Failure> {
     let gone = tx
         .sql
@@ -227,7 +238,7 @@ pub(super) fn discard(
             read_gone,
         )
         .optional()?;
-    count_gone(tx, gone.as_slice());
+    count_gone(tx, gone.as_slice(), LedgerEventKind::Discarded, "", by)?;
     Ok(gone.is_some())
 }
 
@@ -237,9 +248,10 @@ struct Gone {
     sink: String,
     webhook: String,
     bytes: i64,
+    id: LeadId,
 }
 
-const REMOVED_COLUMNS: &str = "kind, sink, webhook, length(body)";
+const REMOVED_COLUMNS: &str = "kind, sink, webhook, length(body), id";
 
 fn read_gone(row: &Row<'_>) -> rusqlite::Result<Gone> {
     Ok(Gone {
@@ -247,6 +259,7 @@ fn read_gone(row: &Row<'_>) -> rusqlite::Result<Gone> {
         sink: row.get(1)?,
         webhook: row.get(2)?,
         bytes: row.get(3)?,
+        id: LeadId::new(row.get::<_, String>(4)?),
     })
 }
 
@@ -266,8 +279,8 @@ fn count_discarded(tx: &mut Tx<'_>, set: DeadLetterSet, gone: &Gone) {
         }
         // Only ever counted as rejected.
         DeadLetterSet::Rejected => tx.counters.webhook(webhook).rejected_bytes -= gone.bytes,
-        // Not set aside.
-        DeadLetterSet::Pending => {}
+        // Not set aside, or counted where it was delivered.
+        DeadLetterSet::Pending | DeadLetterSet::Delivered => {}
     }
 }
 
@@ -281,20 +294,40 @@ pub(super) fn expire(tx: &mut Tx<'_>, limit: i64) -> rusqlite::Result<usize> {
         ))?
         .query_map((tx.now, limit), read_gone)?
         .collect::<rusqlite::Result<_>>()?;
-    count_gone(tx, &gone);
+    count_gone(tx, &gone, LedgerEventKind::Discarded, EXPIRED, "")?;
     Ok(gone.len())
 }
 
-fn count_gone(tx: &mut Tx<'_>, gone: &[Gone]) {
+/// Counts what has gone for good, and enters it: what was delivered stays delivered, whatever becomes of its payload.
+fn count_gone(
+    tx: &mut Tx<'_>,
+    gone: &[Gone],
+    what: LedgerEventKind,
+    reason: &str,
+    by: &str,
+) -> rusqlite::Result<()> {
     for gone in gone {
-        if let Some(set) = set_named(&gone.kind) {
-            count_discarded(tx, set, gone);
+        let Some(set) = set_named(&gone.kind) else {
+            continue;
+        };
+        count_discarded(tx, set, gone);
+        if set != DeadLetterSet::Delivered || what == LedgerEventKind::Erased {
+            let sink = (!gone.sink.is_empty()).then(|| SinkId::from(gone.sink.as_str()));
+            let event = Event::act(what, sink.as_ref(), reason, by);
+            entries::add(
+                tx,
+                &WebhookId::from(gone.webhook.as_str()),
+                &gone.id,
+                &event,
+                false,
+            )?;
         }
     }
+    Ok(())
 }
 
 /// Erases a contact: its lines, its dead letters, and the records remembered for it.
-pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact) -> Result<u64, Failure> {
+pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact, by: &str) -> Result<u64, Failure> {
     tx.index_all()?;
     let contact = contact.as_str();
     let dead_letter: Vec<Gone> = tx
@@ -304,7 +337,7 @@ pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact) -> Result<u64, Failure> 
         ))?
         .query_map([contact], read_gone)?
         .collect::<rusqlite::Result<_>>()?;
-    count_gone(tx, &dead_letter);
+    count_gone(tx, &dead_letter, LedgerEventKind::Erased, "", by)?;
     let mut erased = dead_letter.len();
     // A line is found by its sink and contact: there are few sinks.
     let sinks: Vec<String> = tx
@@ -313,7 +346,7 @@ pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact) -> Result<u64, Failure> 
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for sink in sinks {
-        erased += erase_line(tx, &SinkId::new(sink), contact)?;
+        erased += erase_line(tx, &SinkId::new(sink), contact, by)?;
     }
     tx.sql
         .prepare_cached("DELETE FROM record WHERE contact = ?1")?
@@ -321,7 +354,8 @@ pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact) -> Result<u64, Failure> 
     Ok(erased as u64)
 }
 
-fn erase_line(tx: &mut Tx<'_>, sink: &SinkId, contact: &str) -> rusqlite::Result<usize> {
+fn erase_line(tx: &mut Tx<'_>, sink: &SinkId, contact: &str, by: &str) -> rusqlite::Result<usize> {
+    let event = Event::act(LedgerEventKind::Erased, Some(sink), "", by);
     let mut next: Option<i64> = tx
         .sql
         .prepare_cached("DELETE FROM head WHERE sink = ?1 AND contact = ?2 RETURNING first")?
@@ -331,6 +365,7 @@ fn erase_line(tx: &mut Tx<'_>, sink: &SinkId, contact: &str) -> rusqlite::Result
     while let Some(seq) = next {
         let taken = take(tx, seq, None)?;
         tx.counters.sink(sink, &taken.webhook).discarded += 1;
+        entries::add(tx, &taken.webhook, &taken.id, &event, false)?;
         erased += 1;
         next = taken.next;
     }

@@ -12,6 +12,7 @@ mod claims;
 mod counters;
 mod database;
 mod dead_letters;
+mod ledger;
 mod pending_index;
 mod prune;
 mod stats;
@@ -36,10 +37,11 @@ use self::{
     writer::{Writer, closed},
 };
 use super::{
-    Admission, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet, DeadLetters,
-    Grant, LeadId, ListFilter, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue, QueueError,
-    RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore,
-    Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
+    Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
+    DeadLetters, Entry, EntryFilter, EntryPage, Grant, LeadId, Ledger, LedgerBounds, LedgerKey, ListFilter,
+    NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue, QueueError, RateLimit,
+    Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore, Token,
+    WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
 /// Claims, settlements and questions that may wait; their number is bounded by the workers, not by senders.
@@ -54,6 +56,7 @@ pub(super) struct SqliteQueue {
     intake: Backlog,
     work: Backlog,
     wake: Notifier,
+    ledger_key: Option<LedgerKey>,
     /// Dedupe keys up to this one were looked at of late: have they expired?
     pruned_to: Mutex<String>,
 }
@@ -80,6 +83,7 @@ impl SqliteQueue {
             intake: Backlog::new(options.max_waiting, options.max_waiting_bytes),
             work: Backlog::new(MAX_WORK, options.max_waiting_bytes),
             wake: Notifier::default(),
+            ledger_key: options.ledger_key.clone(),
             pruned_to: Mutex::new(String::new()),
         })
     }
@@ -135,10 +139,10 @@ impl Queue for SqliteQueue {
         let bytes = leads.iter().map(|lead| lead.body.len()).sum();
         let room = self.intake.admit(leads.len().max(1), bytes)?;
         let leads: Arc<[NewLead]> = leads.into();
-        let offered = leads.clone();
+        let (offered, key) = (leads.clone(), self.ledger_key.clone());
         let admissions = self
             .writer()?
-            .call(room, false, move |tx| accept::accept(tx, &offered))
+            .call(room, false, move |tx| accept::accept(tx, &offered, key.as_ref()))
             .await?;
         for (lead, admission) in leads.iter().zip(&admissions) {
             if admission.is_new() {
@@ -201,13 +205,14 @@ impl Queue for SqliteQueue {
         self.call(move |tx| stats::pending(tx, &routes)).await
     }
 
-    async fn prune(&self) -> Result<bool, QueueError> {
+    async fn prune(&self, bounds: &LedgerBounds) -> Result<bool, QueueError> {
+        let bounds = bounds.clone();
         let from = self
             .pruned_to
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let pruned = self.call(move |tx| prune::prune(tx, &from)).await?;
+        let pruned = self.call(move |tx| prune::prune(tx, &from, &bounds)).await?;
         *self.pruned_to.lock().unwrap_or_else(PoisonError::into_inner) = pruned.key;
         Ok(pruned.more)
     }
@@ -287,8 +292,11 @@ impl ThrottleStore for SqliteQueue {
 impl DeadLetters for SqliteQueue {
     async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError> {
         let room = self.intake.admit(1, rejected.body.len())?;
+        let key = self.ledger_key.clone();
         self.writer()?
-            .call(room, false, move |tx| accept::reject(tx, &rejected, keep))
+            .call(room, false, move |tx| {
+                accept::reject(tx, &rejected, keep, key.as_ref())
+            })
             .await
     }
 
@@ -322,21 +330,16 @@ impl DeadLetters for SqliteQueue {
             (DeadLetterSet::Pending, Some(sink)) => self.places(id, Some(sink)).await?.pop(),
             _ => None,
         };
-        let (record, force) = (
-            how.record.map(|(record, keep)| (record.to_owned(), keep)),
-            how.force,
-        );
-        let (from, id, targets) = (sink.cloned(), id.clone(), to.to_vec());
+        let (from, id, targets, how) = (sink.cloned(), id.clone(), to.to_vec(), OwnedRequeue::of(how));
         let done = self
             .call(move |tx| {
-                let record = record.as_ref().map(|(record, keep)| (record.as_str(), *keep));
-                let how = Requeue { record, force };
+                let how = how.borrow();
                 let taken = match set {
                     DeadLetterSet::Pending => match &place {
                         Some(place) => waiting::take_out(tx, place)?,
                         None => None,
                     },
-                    _ => dead_letters::take_out(tx, set, from.as_ref(), &id)?,
+                    _ => dead_letters::take_out(tx, set, from.as_ref(), &id, how.copy)?,
                 };
                 let Some(lead) = taken else { return Ok(false) };
                 waiting::put_in(tx, set, from.as_ref(), &lead, &targets, how)?;
@@ -365,26 +368,104 @@ impl DeadLetters for SqliteQueue {
         set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
+        by: &str,
     ) -> Result<bool, QueueError> {
+        let by = by.to_owned();
         if set == DeadLetterSet::Pending {
             let place = match sink {
                 Some(sink) => self.places(id, Some(sink)).await?.pop(),
                 None => None,
             };
             let Some(place) = place else { return Ok(false) };
-            let done = self.call(move |tx| waiting::discard(tx, &place)).await?;
+            let done = self.call(move |tx| waiting::discard(tx, &place, &by)).await?;
             if let Some(sink) = sink {
                 self.wake.push(sink);
             }
             return Ok(done);
         }
         let (sink, id) = (sink.cloned(), id.clone());
-        self.call(move |tx| dead_letters::discard(tx, set, sink.as_ref(), &id))
+        self.call(move |tx| dead_letters::discard(tx, set, sink.as_ref(), &id, &by))
             .await
     }
 
-    async fn erase(&self, contact: &Contact) -> Result<u64, QueueError> {
-        let contact = contact.clone();
-        self.call(move |tx| dead_letters::erase(tx, &contact)).await
+    async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
+        let (contact, by) = (contact.clone(), by.to_owned());
+        self.call(move |tx| dead_letters::erase(tx, &contact, &by)).await
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteQueue {
+    async fn note(&self, entries: Vec<NewEntry>) -> Result<(), QueueError> {
+        let room = self.intake.admit(entries.len().max(1), 0)?;
+        let key = self.ledger_key.clone();
+        self.writer()?
+            .call(room, false, move |tx| ledger::note(tx, &entries, key.as_ref()))
+            .await
+    }
+
+    async fn entries(
+        &self,
+        webhook: &WebhookId,
+        before: &Before,
+        filter: &EntryFilter,
+        limit: usize,
+    ) -> Result<EntryPage, QueueError> {
+        let (webhook, before, filter) = (webhook.clone(), before.clone(), filter.clone());
+        let key = self.ledger_key.clone();
+        self.call(move |tx| ledger::page(tx, &webhook, &before, &filter, limit, key.as_ref()))
+            .await
+    }
+
+    async fn entry(&self, webhook: &WebhookId, id: &LeadId) -> Result<Option<Entry>, QueueError> {
+        let (webhook, id) = (webhook.clone(), id.clone());
+        self.call(move |tx| ledger::entry(tx, &webhook, &id)).await
+    }
+
+    async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
+        self.call(|tx| ledger::webhooks(tx)).await
+    }
+
+    fn knows_people(&self) -> bool {
+        self.ledger_key.is_some()
+    }
+}
+
+/// A [`Requeue`] that another thread can take along.
+struct OwnedRequeue {
+    record: Option<(String, Duration)>,
+    instead: Option<(Contact, Vec<u8>)>,
+    by: String,
+    force: bool,
+    copy: bool,
+}
+
+impl OwnedRequeue {
+    fn of(how: Requeue<'_>) -> Self {
+        Self {
+            record: how.record.map(|(record, keep)| (record.to_owned(), keep)),
+            instead: how
+                .instead
+                .map(|(contact, body)| (contact.clone(), body.to_vec())),
+            by: how.by.to_owned(),
+            force: how.force,
+            copy: how.copy,
+        }
+    }
+
+    fn borrow(&self) -> Requeue<'_> {
+        Requeue {
+            record: self
+                .record
+                .as_ref()
+                .map(|(record, keep)| (record.as_str(), *keep)),
+            instead: self
+                .instead
+                .as_ref()
+                .map(|(contact, body)| (contact, body.as_slice())),
+            by: &self.by,
+            force: self.force,
+            copy: self.copy,
+        }
     }
 }

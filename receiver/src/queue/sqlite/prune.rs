@@ -3,9 +3,11 @@
 use rusqlite::OptionalExtension;
 
 use super::{
-    dead_letters,
+    dead_letters, ledger,
     tx::{Failure, Tx},
 };
+
+use crate::queue::LedgerBounds;
 
 /// Rows of one kind removed in one call of prune.
 const MAX_PRUNED: i64 = 500;
@@ -25,7 +27,11 @@ pub(super) struct Pruned {
 }
 
 /// Removes a bounded number of rows whose time is over; of the dedupe keys, among those behind `key`.
-pub(super) fn prune(tx: &mut Tx<'_>, key: &str) -> Result<Pruned, Failure> {
+pub(super) fn prune(tx: &mut Tx<'_>, key: &str, bounds: &LedgerBounds) -> Result<Pruned, Failure> {
+    let mut entries = false;
+    for webhook in ledger::webhooks(tx)? {
+        entries |= ledger::prune(tx, &webhook, bounds.of(&webhook))?;
+    }
     let dead_letter = dead_letters::expire(tx, MAX_PRUNED)?;
     let (keys, end) = forget_keys(tx, key)?;
     let records = expire(
@@ -36,7 +42,7 @@ pub(super) fn prune(tx: &mut Tx<'_>, key: &str) -> Result<Pruned, Failure> {
     let full = usize::try_from(MAX_PRUNED).unwrap_or(usize::MAX);
     let worth_it = usize::try_from(MAX_SCANNED / 2).unwrap_or(usize::MAX);
     // As long as half of them have expired, it is worth to go on.
-    let more = give_pages_back(tx)? || dead_letter.max(records) >= full || keys >= worth_it;
+    let more = give_pages_back(tx)? || entries || dead_letter.max(records) >= full || keys >= worth_it;
     // Once a minute, not after each step.
     tx.empty_log = !more;
     Ok(Pruned { more, key: end })

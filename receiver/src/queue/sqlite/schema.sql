@@ -38,6 +38,11 @@ CREATE INDEX head_touched ON head (sink, queued_at) WHERE touched = 1;
 CREATE TABLE indexed (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT;
 INSERT INTO indexed VALUES (1, 0);
 
+-- What became of each request: outcome, time, reason, sinks and people as fields, then those of each event.
+CREATE TABLE ledger (
+    webhook TEXT NOT NULL, id TEXT NOT NULL, row BLOB NOT NULL, PRIMARY KEY (webhook, id)
+) STRICT, WITHOUT ROWID;
+
 -- What a person must look at. sink is '' for unrouted leads, sink and contact are for rejected requests.
 CREATE TABLE dead_letters (
     kind TEXT NOT NULL, dead_lettered_at INTEGER NOT NULL, id TEXT NOT NULL, sink TEXT NOT NULL,
@@ -82,7 +87,8 @@ CREATE TABLE sink_count (
 -- unrouted and discarded are of leads that no sink takes; rejected_bytes are those of the copies that are kept.
 CREATE TABLE webhook_count (
     webhook TEXT PRIMARY KEY, accepted INTEGER NOT NULL, duplicates INTEGER NOT NULL, key_conflicts INTEGER NOT NULL,
-    rejected INTEGER NOT NULL, rejected_bytes INTEGER NOT NULL, rejected_dropped INTEGER NOT NULL, unrouted INTEGER NOT NULL, discarded INTEGER NOT NULL, last_accepted_at INTEGER NOT NULL
+    rejected INTEGER NOT NULL, rejected_bytes INTEGER NOT NULL, rejected_dropped INTEGER NOT NULL, unrouted INTEGER NOT NULL, discarded INTEGER NOT NULL, last_accepted_at INTEGER NOT NULL,
+    ledger_bytes INTEGER NOT NULL, ledger_dropped INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Written by the check of the store.

@@ -5,13 +5,15 @@ use rusqlite::OptionalExtension;
 
 use super::{
     claims::{next_head, remember},
+    ledger as entries,
     pending_index::NewRow,
     stats,
     tx::{Failure, Tx, unsigned},
 };
+use crate::queue::ledger::Event;
 use crate::queue::{
-    Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, ListFilter, Requeue,
-    SinkId, WebhookId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, LedgerEventKind,
+    ListFilter, Requeue, SinkId, WebhookId,
 };
 
 /// Rows that one call looks through for an id, and leads that one page looks at.
@@ -295,13 +297,14 @@ pub(super) fn take_out(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Loose>, 
 }
 
 /// Removes a lead that waits for good.
-pub(super) fn discard(tx: &mut Tx<'_>, place: &Place) -> Result<bool, Failure> {
+pub(super) fn discard(tx: &mut Tx<'_>, place: &Place, by: &str) -> Result<bool, Failure> {
     let Some(lead) = take_out(tx, place)? else {
         return Ok(false);
     };
-    tx.counters
-        .sink(&place.sink, &WebhookId::new(lead.webhook))
-        .discarded += 1;
+    let webhook = WebhookId::new(lead.webhook);
+    tx.counters.sink(&place.sink, &webhook).discarded += 1;
+    let event = Event::act(LedgerEventKind::Discarded, Some(&place.sink), "", by);
+    entries::add(tx, &webhook, &lead.id, &event, false)?;
     Ok(true)
 }
 
@@ -330,6 +333,8 @@ pub(super) fn put_in(
 ) -> Result<(), Failure> {
     let webhook = WebhookId::from(lead.webhook.as_str());
     match from {
+        // It stays where it is counted.
+        _ if how.copy || set == DeadLetterSet::Delivered => {}
         None => tx.counters.webhook(&webhook).unrouted -= 1,
         Some(sink) => {
             let delta = tx.counters.sink(sink, &webhook);
@@ -340,21 +345,24 @@ pub(super) fn put_in(
     for sink in to {
         // What another sink has delivered of this contact says nothing.
         let known = !how.force && from.is_none_or(|from| from == sink);
+        let (contact, body) = how.instead.unwrap_or((&lead.contact, &lead.body));
         let row = NewRow {
             sink,
-            contact: &lead.contact,
+            contact,
             id: &lead.id,
             webhook: &lead.webhook,
             accepted_at: lead.accepted_at,
             newest: if known { lead.newest } else { 0 },
             key: None,
-            body: &lead.body,
+            body,
         };
         link_by_age(tx, &row)?;
         if let Some((record, keep)) = how.record {
-            remember(tx, sink, lead.contact.as_str(), record, keep)?;
+            remember(tx, sink, contact.as_str(), record, keep)?;
         }
         tx.counters.sink(sink, &webhook).queued += 1;
+        let event = Event::act(how.what(from, sink), Some(sink), "", how.by);
+        entries::add(tx, &webhook, &lead.id, &event, false)?;
     }
     Ok(())
 }

@@ -60,6 +60,41 @@ pub struct Settlement {
     /// Proof of it.
     pub token: Token,
     pub outcome: Disposition,
+    /// For the ledger.
+    pub attempt: Attempt,
+}
+
+impl Settlement {
+    /// Of a claim whose attempt took no time.
+    pub fn of(claim: &Claim, outcome: Disposition) -> Self {
+        Self {
+            contact: claim.contact.clone(),
+            token: claim.token,
+            outcome,
+            attempt: Attempt {
+                id: claim.id.clone(),
+                webhook: claim.webhook.clone(),
+                number: claim.attempt,
+                took: Duration::ZERO,
+                status: None,
+            },
+        }
+    }
+}
+
+/// What the ledger tells of an attempt.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The lead.
+    pub id: LeadId,
+    /// The webhook that took it.
+    pub webhook: WebhookId,
+    /// 1 for the first.
+    pub number: u32,
+    /// How long it took.
+    pub took: Duration,
+    /// The CRM's HTTP status, if it answered.
+    pub status: Option<u16>,
 }
 
 /// What became of a claimed lead.
@@ -67,8 +102,12 @@ pub struct Settlement {
 pub enum Disposition {
     /// The CRM has it; the contact's next lead is due.
     Delivered {
-        /// The CRM record it went to, remembered for the contact for so long.
+        /// The CRM record it went to, if that is known.
+        record: Option<String>,
+        /// What is remembered for the contact of that record, for so long.
         remember: Option<(String, Duration)>,
+        /// Its payload is kept for so long, in [`DeadLetterSet::Delivered`]; zero: not.
+        keep: Duration,
     },
     /// Due again later.
     Retry {
@@ -95,6 +134,17 @@ pub enum Disposition {
         /// Removed after so long.
         keep: Duration,
     },
+}
+
+impl Disposition {
+    /// The CRM has it, as a record that is not known; its payload is not kept.
+    pub const fn delivered(remember: Option<(String, Duration)>) -> Self {
+        Self::Delivered {
+            record: None,
+            remember,
+            keep: Duration::ZERO,
+        }
+    }
 }
 
 /// What an attempt changes about [`Claim::in_doubt`].

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Millis;
+use super::ledger::{Identity, LedgerEventKind};
 use crate::ids::{Contact, LeadId, SinkId, WebhookId};
 
 /// Why a lead was set aside.
@@ -76,6 +77,8 @@ pub enum DeadLetterSet {
     Unrouted,
     /// Verified, but not a valid lead.
     Rejected,
+    /// Delivered, and kept for a replay.
+    Delivered,
 }
 
 impl DeadLetterSet {
@@ -87,6 +90,7 @@ impl DeadLetterSet {
             Self::Dead => "dead",
             Self::Unrouted => "unrouted",
             Self::Rejected => "rejected",
+            Self::Delivered => "delivered",
         }
     }
 }
@@ -99,6 +103,8 @@ pub struct NewRejected {
     /// The webhook that refused it.
     pub webhook: WebhookId,
     pub why: DeadLetterReason,
+    /// Whom it is about, as far as it could be read.
+    pub people: Vec<Identity>,
     /// The request body as it came.
     pub body: Bytes,
     /// How many bytes of the webhook's are kept, this one included; the oldest make room.
@@ -153,6 +159,23 @@ pub struct Requeue<'a> {
     pub record: Option<(&'a str, Duration)>,
     /// It is written even if it was overtaken.
     pub force: bool,
+    /// It stays where it is, too.
+    pub copy: bool,
+    /// What it has become meanwhile: whose it is, and its body.
+    pub instead: Option<(&'a Contact, &'a [u8])>,
+    /// Who asked for it, for the ledger.
+    pub by: &'a str,
+}
+
+impl Requeue<'_> {
+    /// What it is in the ledger.
+    pub(in crate::queue) fn what(&self, from: Option<&SinkId>, to: &SinkId) -> LedgerEventKind {
+        match from {
+            _ if self.copy => LedgerEventKind::Copied,
+            Some(from) if from != to => LedgerEventKind::Moved,
+            _ => LedgerEventKind::Replayed,
+        }
+    }
 }
 
 /// Which dead letters to list.

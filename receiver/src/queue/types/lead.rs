@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+use super::ledger::Identity;
 use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
 
 /// A lead to be stored.
@@ -27,6 +28,8 @@ pub struct NewLead {
     pub keep: Duration,
     /// What the CRM worker needs.
     pub body: Bytes,
+    /// Whom it is about, for the ledger.
+    pub people: Vec<Identity>,
 }
 
 /// What a lead says, as two digests: of what the sender posted, and of what the webhook made of it. Senders that stamp

@@ -64,6 +64,8 @@ pub struct WebhookStats {
     pub unrouted: u64,
     /// Unrouted leads that were discarded, erased or removed at the end of their retention, ever.
     pub discarded: u64,
+    /// Entries of the ledger that were removed before their time, because the webhook's found no room, ever.
+    pub ledger_dropped: u64,
     /// When the last lead was accepted.
     pub last_accepted_at: Option<Millis>,
 }

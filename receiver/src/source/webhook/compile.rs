@@ -159,6 +159,8 @@ impl Webhook {
             keep_rejected: spec.retention.rejected.get(),
             keep_dead: spec.retention.dead.get(),
             keep_held: spec.retention.held.get(),
+            keep_payloads: spec.retention.payloads.get(),
+            keep_entries: spec.retention.ledger.get(),
             sinks,
             format,
             accept,

@@ -23,7 +23,11 @@ use crate::outbound::{Body, Reply, retry_after};
 /// Classifies an answer to a call about one record of `object`, or to a collection as a whole.
 pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
     let (status, text, body) = (reply.status, reply.text.as_str(), reply.json());
-    let failure = |reason: FailureReason, message: String| Failure::new(reason, message).with_answer(text);
+    let failure = |reason: FailureReason, message: String| {
+        Failure::new(reason, message)
+            .with_answer(text)
+            .with_status(status)
+    };
     let after = retry_after(&reply.headers);
     match status {
         200..=299 if !body.is_null() || (status == 204 && reply.body == Body::Empty) => {

@@ -1,0 +1,257 @@
+//! An entry of the ledger as both stores hold it: a row of fields, to which each event adds its own.
+//!
+//! A row is outcome, time, reason, sinks (with commas) and people (hashes with commas), then for each event kind, time, sink,
+//! attempt, milliseconds, status, record, reason and who did it. The store puts the times in.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use ring::hmac;
+
+use super::fields::{Fields, put};
+use super::{
+    DeadLetterSet, Disposition, Entry, EntryFilter, EntryOutcome, Identity, LeadId, LedgerEvent,
+    LedgerEventKind, Millis, NewLead, Place, Settlement, SinkId, WebhookId,
+};
+
+/// A row that is longer than this takes no more failed attempts: a lead that is tried for days must not make each attempt
+/// dearer.
+pub(super) const LONGEST_WITH_RETRIES: usize = 3000;
+
+/// Of what a CRM calls its record.
+const LONGEST_RECORD: usize = 128;
+
+/// Of who did something.
+const LONGEST_NAME: usize = 128;
+
+/// The key that hides who an entry is about. Whoever has it and knows an address can find the person's leads; nobody can
+/// read an address.
+#[derive(Clone)]
+pub struct LedgerKey(hmac::Key);
+
+impl LedgerKey {
+    /// Of at least 16 secret bytes.
+    pub fn new(secret: &[u8]) -> Option<Self> {
+        (secret.len() >= 16).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, secret)))
+    }
+
+    /// 64 bits of the keyed hash, as 11 characters.
+    fn hash(&self, identity: &Identity) -> String {
+        let tag = hmac::sign(&self.0, identity.as_bytes());
+        URL_SAFE_NO_PAD.encode(tag.as_ref().get(..8).unwrap_or_default())
+    }
+
+    /// Those of all, with commas.
+    fn people(&self, people: &[Identity]) -> String {
+        let hashes: Vec<String> = people.iter().map(|person| self.hash(person)).collect();
+        hashes.join(",")
+    }
+}
+
+/// What stands behind the time in the row of a lead that goes to sinks, or is unrouted; its people apart, because the other
+/// parts are the same for many leads.
+pub(super) fn rest_of_accepted(sinks: &[SinkId]) -> Vec<u8> {
+    let sinks: Vec<&str> = sinks.iter().map(SinkId::as_str).collect();
+    let mut rest = Vec::new();
+    put(&mut rest, b"");
+    put(&mut rest, sinks.join(",").as_bytes());
+    rest
+}
+
+/// The same of a lead that is known under an earlier id.
+pub(super) fn rest_of_duplicate(first: &LeadId) -> Vec<u8> {
+    let mut rest = Vec::new();
+    put(&mut rest, first.as_str().as_bytes());
+    put(&mut rest, b"");
+    rest
+}
+
+/// What becomes of a lead that is new.
+pub(super) fn outcome_of(lead: &NewLead) -> EntryOutcome {
+    if lead.sinks.is_empty() {
+        EntryOutcome::Unrouted
+    } else {
+        EntryOutcome::Accepted
+    }
+}
+
+/// The field of a lead's people; empty without a key.
+pub(super) fn people(key: Option<&LedgerKey>, people: &[Identity]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let hashes = key.map(|key| key.people(people)).unwrap_or_default();
+    put(&mut packed, hashes.as_bytes());
+    packed
+}
+
+/// What stands behind the time in the row of a request that goes nowhere.
+pub(super) fn rest_of(reason: &str, of: Option<&LedgerKey>, whom: &[Identity]) -> Vec<u8> {
+    let mut rest = Vec::new();
+    put(&mut rest, reason.as_bytes());
+    put(&mut rest, b"");
+    rest.extend(people(of, whom));
+    rest
+}
+
+/// The field before the time.
+pub(super) fn outcome_field(outcome: EntryOutcome) -> &'static str {
+    match outcome {
+        EntryOutcome::Accepted => "1:A",
+        EntryOutcome::Duplicate => "1:D",
+        EntryOutcome::Ignored => "1:I",
+        EntryOutcome::Unrouted => "1:U",
+        EntryOutcome::Rejected => "1:R",
+    }
+}
+
+fn outcome(letter: &str) -> Option<EntryOutcome> {
+    Some(match letter {
+        "A" => EntryOutcome::Accepted,
+        "D" => EntryOutcome::Duplicate,
+        "I" => EntryOutcome::Ignored,
+        "U" => EntryOutcome::Unrouted,
+        "R" => EntryOutcome::Rejected,
+        _ => return None,
+    })
+}
+
+const KINDS: [(&str, LedgerEventKind); 9] = [
+    ("r", LedgerEventKind::Retried),
+    ("d", LedgerEventKind::Delivered),
+    ("h", LedgerEventKind::Held),
+    ("x", LedgerEventKind::Dead),
+    ("p", LedgerEventKind::Replayed),
+    ("m", LedgerEventKind::Moved),
+    ("c", LedgerEventKind::Copied),
+    ("g", LedgerEventKind::Discarded),
+    ("e", LedgerEventKind::Erased),
+];
+
+/// The letter of a kind of event.
+pub(super) fn letter(what: LedgerEventKind) -> &'static str {
+    let known = KINDS.iter().find(|(_, kind)| *kind == what);
+    known.map_or("", |(letter, _)| letter)
+}
+
+/// An event before it has a time: the field before it, and those behind it.
+pub(super) struct Event {
+    pub(super) kind: Vec<u8>,
+    pub(super) rest: Vec<u8>,
+}
+
+impl Event {
+    fn new(what: LedgerEventKind, rest: [&str; 7]) -> Self {
+        let mut kind = Vec::new();
+        put(&mut kind, letter(what).as_bytes());
+        let mut packed = Vec::new();
+        rest.iter().for_each(|field| put(&mut packed, field.as_bytes()));
+        Self { kind, rest: packed }
+    }
+
+    /// What a person or a job did.
+    pub(super) fn act(what: LedgerEventKind, sink: Option<&SinkId>, reason: &str, by: &str) -> Self {
+        let sink = sink.map_or("", SinkId::as_str);
+        Self::new(what, [sink, "", "", "", "", reason, cut(by, LONGEST_NAME)])
+    }
+
+    /// What came of an attempt; `None`: none was made.
+    pub(super) fn of(sink: &SinkId, settlement: &Settlement) -> Option<Self> {
+        let (what, record, reason) = match &settlement.outcome {
+            Disposition::Delivered { record, .. } => (
+                LedgerEventKind::Delivered,
+                record.as_deref().unwrap_or_default(),
+                "",
+            ),
+            Disposition::Retry { why, .. } => (LedgerEventKind::Retried, "", why.reason.as_str()),
+            Disposition::DeadLetter { set, why, .. } => {
+                let what = match set {
+                    DeadLetterSet::Held => LedgerEventKind::Held,
+                    _ => LedgerEventKind::Dead,
+                };
+                (what, "", why.reason.as_str())
+            }
+            Disposition::Release { .. } => return None,
+        };
+        let attempt = &settlement.attempt;
+        Some(Self::new(
+            what,
+            [
+                sink.as_str(),
+                itoa::Buffer::new().format(attempt.number),
+                itoa::Buffer::new().format(u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX)),
+                &attempt
+                    .status
+                    .map(|status| status.to_string())
+                    .unwrap_or_default(),
+                cut(record, LONGEST_RECORD),
+                reason,
+                "",
+            ],
+        ))
+    }
+}
+
+fn cut(text: &str, longest: usize) -> &str {
+    text.get(..text.floor_char_boundary(longest)).unwrap_or_default()
+}
+
+/// Reads a row.
+pub(super) fn entry(webhook: &WebhookId, id: LeadId, place: Place, row: Bytes) -> Option<Entry> {
+    let mut fields = Fields::of(row);
+    let outcome = outcome(&fields.text()?)?;
+    let at = fields.number()?;
+    let reason = fields.text()?;
+    let sinks = fields.text()?;
+    let _people = fields.bytes()?;
+    let mut events = Vec::new();
+    while !fields.is_at_end() {
+        events.push(event(&mut fields)?);
+    }
+    Some(Entry {
+        id,
+        webhook: webhook.clone(),
+        outcome,
+        at,
+        reason,
+        sinks: sinks
+            .split(',')
+            .filter(|sink| !sink.is_empty())
+            .map(SinkId::from)
+            .collect(),
+        events,
+        place,
+    })
+}
+
+fn event(fields: &mut Fields) -> Option<LedgerEvent> {
+    let kind = fields.text()?;
+    let (_, what) = *KINDS.iter().find(|(letter, _)| *letter == kind)?;
+    let at: Millis = fields.number()?;
+    let sink = fields.text()?;
+    let numbers = [fields.text()?, fields.text()?, fields.text()?];
+    let [attempt, took, status] = &numbers;
+    Some(LedgerEvent {
+        at,
+        what,
+        sink: (!sink.is_empty()).then(|| SinkId::new(sink)),
+        attempt: attempt.parse().unwrap_or_default(),
+        took: Duration::from_millis(took.parse().unwrap_or_default()),
+        status: status.parse().ok(),
+        record: fields.text()?,
+        reason: fields.text()?,
+        by: fields.text()?,
+    })
+}
+
+/// What a row must contain, as plain text; the first may only stand at its beginning. Whoever asks for a person without a
+/// key gets nothing.
+pub(super) fn needles(filter: &EntryFilter, key: Option<&LedgerKey>) -> (String, Vec<String>) {
+    let start = filter.outcome.map_or("", outcome_field).to_owned();
+    let mut needles = Vec::new();
+    if let Some(person) = &filter.person {
+        needles.push(key.map_or_else(|| "no key".to_owned(), |key| key.hash(person)));
+    }
+    needles.extend(filter.words.iter().cloned());
+    (start, needles)
+}

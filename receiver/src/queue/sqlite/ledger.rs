@@ -1,0 +1,210 @@
+//! The ledger: a row per request, by webhook and id, so that each webhook's rows are written behind each other.
+
+use bytes::Bytes;
+use rusqlite::OptionalExtension;
+use ulid::Ulid;
+
+use super::tx::{Failure, Tx, millis};
+use crate::queue::ledger::{self, Event, LONGEST_WITH_RETRIES, LedgerKey, outcome_field};
+use crate::queue::{
+    Before, Entry, EntryFilter, EntryOutcome, EntryPage, LeadId, LedgerBound, NewEntry, Place, QueueError,
+    WebhookId,
+};
+
+/// Rows that one page looks at, and removes.
+const MAX_SCANNED: usize = 5000;
+const MAX_PRUNED: i64 = 1000;
+
+/// Opens an entry: `rest` is what stands behind the time. A repeated call changes nothing.
+pub(super) fn open(
+    tx: &mut Tx<'_>,
+    webhook: &WebhookId,
+    id: &LeadId,
+    outcome: EntryOutcome,
+    rest: &[&[u8]],
+) -> rusqlite::Result<()> {
+    let mut row = Vec::with_capacity(100);
+    row.extend_from_slice(outcome_field(outcome).as_bytes());
+    put_time(&mut row, tx.now);
+    rest.iter().for_each(|part| row.extend_from_slice(part));
+    let made = tx
+        .sql
+        .prepare_cached("INSERT INTO ledger VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+        .execute((webhook.as_str(), id.as_str(), &row))?;
+    if made > 0 {
+        tx.counters.webhook(webhook).ledger_bytes += length(row.len());
+    }
+    Ok(())
+}
+
+/// Adds an event to an entry, if there is one. One that `may_go` is left out of a row that is long already.
+pub(super) fn add(
+    tx: &mut Tx<'_>,
+    webhook: &WebhookId,
+    id: &LeadId,
+    event: &Event,
+    may_go: bool,
+) -> rusqlite::Result<()> {
+    let mut packed = event.kind.clone();
+    put_time(&mut packed, tx.now);
+    packed.extend_from_slice(&event.rest);
+    let longest = if may_go {
+        length(LONGEST_WITH_RETRIES)
+    } else {
+        i64::MAX
+    };
+    let added = tx
+        .sql
+        .prepare_cached(
+            "UPDATE ledger SET row = CAST(row || ?3 AS BLOB) WHERE webhook = ?1 AND id = ?2 AND length(row) <= ?4",
+        )?
+        .execute((webhook.as_str(), id.as_str(), &packed, longest))?;
+    if added > 0 {
+        tx.counters.webhook(webhook).ledger_bytes += length(packed.len());
+    }
+    Ok(())
+}
+
+fn put_time(row: &mut Vec<u8>, now: i64) {
+    let mut digits = itoa::Buffer::new();
+    crate::queue::fields::put(row, digits.format(now).as_bytes());
+}
+
+fn length(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Enters requests that leave nothing else.
+pub(super) fn note(tx: &mut Tx<'_>, entries: &[NewEntry], key: Option<&LedgerKey>) -> Result<(), Failure> {
+    tx.limited(|tx| {
+        for entry in entries {
+            let rest = ledger::rest_of(&entry.reason, key, &entry.people);
+            open(tx, &entry.webhook, &entry.id, entry.outcome, &[&rest])?;
+        }
+        Ok(())
+    })
+}
+
+/// A page of a webhook's entries. Ids sort by time, so they are the order.
+pub(super) fn page(
+    tx: &Tx<'_>,
+    webhook: &WebhookId,
+    before: &Before,
+    filter: &EntryFilter,
+    limit: usize,
+    key: Option<&LedgerKey>,
+) -> Result<EntryPage, Failure> {
+    let (start, needles) = ledger::needles(filter, key);
+    let before = match before {
+        Before::Time(at) => Ulid::from_parts(*at, 0).to_string(),
+        Before::Place(place) => place.key.clone(),
+    };
+    let since = Ulid::from_parts(filter.since, 0).to_string();
+    let mut statement = tx.sql.prepare_cached(
+        "SELECT id, row FROM ledger WHERE webhook = ?1 AND id < ?2 AND id >= ?3 ORDER BY id DESC LIMIT ?4",
+    )?;
+    let mut rows = statement.query((webhook.as_str(), before, since, length(MAX_SCANNED)))?;
+    let (mut page, mut looked) = (EntryPage::default(), 0);
+    while let Some(row) = rows.next()? {
+        let id: String = row.get(0)?;
+        looked += 1;
+        let bytes = row.get_ref(1)?.as_blob().unwrap_or_default();
+        let place = place_of(&id);
+        if bytes.starts_with(start.as_bytes())
+            && needles.iter().all(|needle| contains(bytes, needle.as_bytes()))
+        {
+            page.items.push(read(webhook, &id, bytes)?);
+        }
+        if page.items.len() == limit || looked == MAX_SCANNED {
+            page.next = Some(place);
+            break;
+        }
+    }
+    Ok(page)
+}
+
+fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    needle.is_empty() || bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+/// An id that is no ULID stands at the beginning of time.
+fn place_of(id: &str) -> Place {
+    Place {
+        at: Ulid::from_string(id).map_or(0, |id| id.timestamp_ms()),
+        key: id.to_owned(),
+    }
+}
+
+fn read(webhook: &WebhookId, id: &str, row: &[u8]) -> Result<Entry, Failure> {
+    ledger::entry(
+        webhook,
+        LeadId::from(id),
+        place_of(id),
+        Bytes::copy_from_slice(row),
+    )
+    .ok_or_else(|| {
+        Failure::Own(QueueError::Corrupt(format!(
+            "the ledger's entry of {id} is unreadable"
+        )))
+    })
+}
+
+/// One entry.
+pub(super) fn entry(tx: &Tx<'_>, webhook: &WebhookId, id: &LeadId) -> Result<Option<Entry>, Failure> {
+    let row: Option<Vec<u8>> = tx
+        .sql
+        .prepare_cached("SELECT row FROM ledger WHERE webhook = ?1 AND id = ?2")?
+        .query_row((webhook.as_str(), id.as_str()), |row| row.get(0))
+        .optional()?;
+    row.map(|row| read(webhook, id.as_str(), &row)).transpose()
+}
+
+/// Every webhook that has entries.
+pub(super) fn webhooks(tx: &Tx<'_>) -> Result<Vec<WebhookId>, Failure> {
+    let found = tx
+        .sql
+        .prepare_cached("SELECT webhook FROM webhook_count WHERE ledger_bytes > 0 ORDER BY webhook")?
+        .query_map([], |row| Ok(WebhookId::new(row.get::<_, String>(0)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+/// Removes a webhook's oldest entries that have outlived their time or find no room, up to a number; whether there may be
+/// more.
+pub(super) fn prune(tx: &mut Tx<'_>, webhook: &WebhookId, bound: LedgerBound) -> Result<bool, Failure> {
+    let held: i64 = tx
+        .sql
+        .prepare_cached("SELECT ledger_bytes FROM webhook_count WHERE webhook = ?1")?
+        .query_row([webhook.as_str()], |row| row.get(0))
+        .optional()?
+        .unwrap_or_default();
+    let most = i64::try_from(bound.bytes).unwrap_or(i64::MAX);
+    let oldest = u64::try_from(tx.now - millis(bound.keep)).unwrap_or_default();
+    let oldest = Ulid::from_parts(oldest, 0).to_string();
+    let (mut freed, mut dropped, mut last, mut seen) = (0, 0, None, 0);
+    {
+        let mut statement = tx
+            .sql
+            .prepare_cached("SELECT id, length(row) FROM ledger WHERE webhook = ?1 ORDER BY id LIMIT ?2")?;
+        let mut rows = statement.query((webhook.as_str(), MAX_PRUNED))?;
+        while let Some(row) = rows.next()? {
+            let id: String = row.get(0)?;
+            let is_old = id < oldest;
+            if !is_old && held - freed <= most {
+                break;
+            }
+            freed += row.get::<_, i64>(1)?;
+            dropped += i64::from(!is_old);
+            seen += 1;
+            last = Some(id);
+        }
+    }
+    let Some(last) = last else { return Ok(false) };
+    tx.sql
+        .prepare_cached("DELETE FROM ledger WHERE webhook = ?1 AND id <= ?2")?
+        .execute((webhook.as_str(), last))?;
+    let counts = tx.counters.webhook(webhook);
+    counts.ledger_bytes -= freed;
+    counts.ledger_dropped += dropped;
+    Ok(seen == MAX_PRUNED)
+}
