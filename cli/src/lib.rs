@@ -18,12 +18,15 @@ mod cluster;
 mod commands;
 mod filter;
 mod objects;
-pub mod output;
+mod output;
 pub mod permissions;
+mod pods;
 mod preset;
 mod receiver;
 mod redact;
 pub mod sign;
+mod text;
+mod transport;
 
 use std::io::ErrorKind;
 
@@ -52,7 +55,7 @@ pub async fn run(cli: Cli) -> u8 {
         Ok(Verdict::Wrong) => 3,
         Err(error) if is_closed_pipe(&error) => 0,
         Err(error) => {
-            eprintln!("error: {}", output::plain(&format!("{error:#}")));
+            eprintln!("error: {}", text::plain(&format!("{error:#}")));
             if error.is::<Usage>() { 2 } else { 1 }
         }
     }

@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 
 use crate::args::Global;
 use crate::filter::moment;
-use crate::output::{Output, note, plain, progress};
+use crate::output::{Output, note, progress};
 use crate::receiver::{Call, Receiver, encode};
+use crate::text::plain;
 use crate::{Usage, Verdict};
 
 /// What the receiver takes at once.

@@ -1,6 +1,7 @@
 //! `check`: whether an installation is as it should be, after an installation or an upgrade.
 
 mod cluster;
+mod rights;
 mod server;
 
 use std::time::Duration;

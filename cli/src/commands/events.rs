@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::Verdict;
 use crate::args::Global;
 use crate::cluster::{Cluster, list, told};
-use crate::output::{Cell, Output, Paint, Row, age};
+use crate::output::{Cell, Output, Paint, Row};
+use crate::text::age;
 
 #[derive(Debug, Args)]
 pub(crate) struct Events {

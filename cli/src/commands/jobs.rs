@@ -9,8 +9,9 @@ use ulid::Ulid;
 use crate::Verdict;
 use crate::args::Global;
 use crate::filter::word;
-use crate::output::{Cell, Output, Paint, Row, age, confirm, note, plain, progress};
+use crate::output::{Cell, Output, Paint, Row, confirm, note, progress};
 use crate::receiver::{Call, Receiver, encode};
+use crate::text::{age, plain};
 
 /// How often a job is looked at that is followed.
 const INTERVAL: Duration = Duration::from_secs(2);

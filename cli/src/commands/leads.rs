@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::{jobs, trace};
 use crate::args::Global;
 use crate::filter::{FilterArgs, sets, word};
-use crate::output::{Cell, Output, Paint, Row, age, confirm, note, plain, yaml};
+use crate::output::{Cell, Output, Paint, Row, confirm, note};
 use crate::receiver::{Call, Receiver, encode};
+use crate::text::{age, plain, yaml};
 use crate::{Usage, Verdict};
 
 #[derive(Debug, Subcommand)]

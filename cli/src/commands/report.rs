@@ -21,9 +21,11 @@ use super::{check, events, version};
 use crate::Verdict;
 use crate::args::Global;
 use crate::cluster::{Cluster, Place, list, told};
-use crate::output::{note, yaml};
-use crate::receiver::{Call, PODS, Receiver};
+use crate::output::note;
+use crate::pods::PODS;
+use crate::receiver::{Call, Receiver};
 use crate::redact::Redactor;
+use crate::text::yaml;
 
 /// The last lines of each log.
 const LINES: i64 = 2_000;

@@ -10,6 +10,7 @@ use http::Request;
 use http_body_util::Full;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt as _;
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::lead_webhook::AuthScheme;
 use leadgate_operator::names;
@@ -18,9 +19,11 @@ use serde_json::{Value, json};
 use super::try_::read;
 use crate::args::Global;
 use crate::cluster::{Cluster, Place, told};
-use crate::output::{Output, note, plain};
-use crate::receiver::{post_to_pod, post_to_url};
+use crate::output::{Output, note};
+use crate::pods::{port, ready_pod};
 use crate::sign::sign;
+use crate::text::plain;
+use crate::transport::Transport;
 use crate::{Usage, Verdict};
 
 #[derive(Debug, Args)]
@@ -83,20 +86,26 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Send) -> anyh
     for (name, value) in &signed.headers {
         request = request.header(name, value);
     }
-    let body = Full::new(Bytes::from(signed.body));
-    let (status, answer) = if let Some(url) = &command.url {
-        let asked = post_to_url(request.body(body)?).await;
-        asked.with_context(|| format!("cannot post to {url}"))?
+    let (mut transport, request) = if let Some(url) = &command.url {
+        // The request names the whole URL.
+        let transport = Transport::url("").with_context(|| format!("cannot post to {url}"))?;
+        (transport, request)
     } else {
-        // As the edge would: the way through the API server is encrypted.
-        let request = request.header("x-forwarded-proto", "https").body(body)?;
         let receiver = webhook
             .status
             .as_ref()
             .and_then(|status| status.receiver.as_deref());
         let receiver = receiver.unwrap_or(&webhook.spec.receiver_ref.name);
-        post_to_pod(&cluster, namespace, Some(receiver), request).await?
+        let (pods, pod) = ready_pod(&cluster, namespace, Some(receiver)).await?;
+        let port = port(&pod, "http").context(
+            "the pods terminate TLS themselves (spec.tls of the LeadReceiver), which is not supported through the API server: use --url",
+        )?;
+        // As the edge says it: the way through the API server is encrypted.
+        let request = request.header("x-forwarded-proto", "https");
+        (Transport::pod(pods, pod.name_any(), port), request)
     };
+    let request = request.body(Full::new(Bytes::from(signed.body)))?;
+    let (status, answer) = transport.send(request).await?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let whole = json!({"status": status, "body": serde_json::from_str(&answer).unwrap_or(Value::String(answer.clone()))});
     output.one(&whole, &status.to_string(), || {

@@ -14,8 +14,9 @@ use crate::args::Global;
 use crate::cluster::{Place, list};
 use crate::filter::duration;
 use crate::objects::{Health, health_of};
-use crate::output::{Cell, Output, Row, plain};
+use crate::output::{Cell, Output, Row};
 use crate::receiver::{Call, Receiver, encode};
+use crate::text::plain;
 use crate::{Usage, Verdict};
 
 #[derive(Debug, Subcommand)]

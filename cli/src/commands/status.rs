@@ -1,21 +1,23 @@
 //! `status`: receivers, webhooks and sinks as a tree, with what is wrong first.
 
-use std::collections::BTreeMap;
+mod tree;
 
 use clap::Args;
 use futures::{StreamExt as _, TryStreamExt as _};
+use kube::Api;
 use kube::api::{ListParams, WatchEvent, WatchParams};
-use kube::{Api, ResourceExt as _};
+use leadgate_crds::counts::DeliveryCounts;
 use leadgate_crds::report::{Report, SinkReport};
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use serde::Serialize;
 
 use crate::args::Global;
 use crate::cluster::{Cluster, Place, list, told};
-use crate::objects::{Health, Level, condition, health_of};
+use crate::objects::{Health, Level};
 use crate::output::{Cell, Output, Paint, note};
 use crate::receiver::{Call, Receiver};
 use crate::{Usage, Verdict};
+use tree::{deliveries, look, tree};
 
 /// Changes that come together are shown together.
 const SETTLE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -69,8 +71,7 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Status) -> an
 }
 
 fn print(output: Output, mut tree: Vec<Node>) -> anyhow::Result<Verdict> {
-    tree.iter_mut().for_each(sort);
-    tree.sort_by(order);
+    sort(&mut tree);
     if tree.is_empty() {
         note("No LeadReceivers, LeadWebhooks and CrmSinks found.");
         if output.is_for_people() {
@@ -88,23 +89,19 @@ fn print(output: Output, mut tree: Vec<Node>) -> anyhow::Result<Verdict> {
         }
         output.columns(&lines)
     })?;
-    let fine = tree.iter().all(|node| node.health.level >= Level::Warning);
+    let fine = tree.iter().all(|node| node.worst() >= Level::Warning);
     Ok(if fine { Verdict::Fine } else { Verdict::Wrong })
 }
 
-/// What is wrong first; and whatever holds something wrong is at least as bad.
-fn sort(node: &mut Node) {
-    node.children.iter_mut().for_each(sort);
-    node.children.sort_by(order);
-    if let Some(worst) = node.children.iter().map(|child| child.health.level).min()
-        && worst < node.health.level
-    {
-        node.health.level = worst;
+/// What is wrong first.
+fn sort(nodes: &mut [Node]) {
+    for node in nodes.iter_mut() {
+        sort(&mut node.children);
     }
-}
-
-fn order(a: &Node, b: &Node) -> std::cmp::Ordering {
-    (a.health.level, a.kind != "Queue", &a.name).cmp(&(b.health.level, b.kind != "Queue", &b.name))
+    nodes.sort_by(|a, b| {
+        let key = |node: &Node| (node.worst(), node.kind != "Queue");
+        (key(a), &a.name).cmp(&(key(b), &b.name))
+    });
 }
 
 impl Node {
@@ -121,6 +118,12 @@ impl Node {
     fn figures(mut self, figures: String) -> Self {
         self.figures = figures;
         self
+    }
+
+    /// How the worst fares of all that it holds.
+    fn worst(&self) -> Level {
+        let children = self.children.iter().map(Self::worst);
+        children.fold(self.health.level, Level::min)
     }
 
     fn lines(&self, before: &str, below: &str, lines: &mut Vec<Vec<Cell>>) {
@@ -194,111 +197,6 @@ async fn of_cluster(cluster: &Cluster) -> anyhow::Result<(Vec<Node>, [String; 3]
     Ok((tree(&receivers.0, &webhooks.0, &sinks.0), versions))
 }
 
-/// Pure: a tree for each namespace.
-fn tree(receivers: &[LeadReceiver], webhooks: &[LeadWebhook], sinks: &[CrmSink]) -> Vec<Node> {
-    let mut found: BTreeMap<(String, String), Node> = BTreeMap::new();
-    let mut namespaces: BTreeMap<String, Node> = BTreeMap::new();
-    for receiver in receivers {
-        let key = (receiver.namespace().unwrap_or_default(), receiver.name_any());
-        found.insert(key, of_receiver(receiver));
-    }
-    for webhook in webhooks {
-        let status = webhook.status.clone().unwrap_or_default();
-        let receiver = status
-            .receiver
-            .clone()
-            .unwrap_or_else(|| webhook.spec.receiver_ref.name.clone());
-        let key = (webhook.namespace().unwrap_or_default(), receiver);
-        let implied = || Node::new("LeadReceiver", &key.1, Health::new(Level::Fine, "Implied", ""));
-        let parent = found.entry(key.clone()).or_insert_with(implied);
-        let counts = status.leads.deliveries;
-        let mut figures = format!(
-            "{} accepted, {}",
-            status.leads.stored.accepted,
-            deliveries(counts)
-        );
-        if webhook.spec.suspend {
-            figures.push_str(", suspended");
-        }
-        let health = health_of(webhook, status.observed_generation, &status.conditions);
-        parent
-            .children
-            .push(Node::new("LeadWebhook", webhook.name_any(), look(health, counts)).figures(figures));
-    }
-    let namespace = |name: &str| Node::new("Namespace", name, Health::fine());
-    for ((name, _), node) in found {
-        namespaces
-            .entry(name.clone())
-            .or_insert_with(|| namespace(&name))
-            .children
-            .push(node);
-    }
-    for sink in sinks {
-        let status = sink.status.clone().unwrap_or_default();
-        let counts = status.leads.deliveries;
-        let mut figures = deliveries(counts);
-        if status.paused {
-            figures.push_str(", paused");
-        }
-        let health = health_of(sink, status.observed_generation, &status.conditions);
-        let node = Node::new("CrmSink", sink.name_any(), look(health, counts)).figures(figures);
-        let name = sink.namespace().unwrap_or_default();
-        namespaces
-            .entry(name.clone())
-            .or_insert_with(|| namespace(&name))
-            .children
-            .push(node);
-    }
-    namespaces.into_values().collect()
-}
-
-fn of_receiver(receiver: &LeadReceiver) -> Node {
-    let status = receiver.status.clone().unwrap_or_default();
-    let health = health_of(receiver, status.observed_generation, &status.conditions);
-    let figures = format!("{} pods, {} webhooks", status.replicas, status.webhooks);
-    let mut node = Node::new("LeadReceiver", receiver.name_any(), health).figures(figures);
-    if let Some(queue) = condition(&status.conditions, "QueueReady") {
-        let health = if queue.status == "True" {
-            Health::fine()
-        } else {
-            Health::new(Level::Wrong, &queue.reason, &queue.message)
-        };
-        let used = status
-            .queue_used
-            .map(|used| format!(", {used} used"))
-            .unwrap_or_default();
-        let store = status.store.unwrap_or_default();
-        node.children.push(
-            Node::new("Queue", "", health).figures(format!("{store}{used}, {} pending", status.pending)),
-        );
-    }
-    node
-}
-
-fn deliveries(counts: leadgate_crds::counts::DeliveryCounts) -> String {
-    format!(
-        "{} delivered, {} pending, {} held, {} dead",
-        counts.delivered, counts.pending, counts.held, counts.dead
-    )
-}
-
-/// What works, and waits for a person nevertheless.
-fn look(health: Health, counts: leadgate_crds::counts::DeliveryCounts) -> Health {
-    match (health.level, counts.held, counts.dead) {
-        (Level::Fine, 1.., _) => Health::new(
-            Level::Warning,
-            "Held",
-            "see kubectl leadgate leads list --set held",
-        ),
-        (Level::Fine, _, 1..) => Health::new(
-            Level::Warning,
-            "Dead",
-            "see kubectl leadgate leads list --set dead",
-        ),
-        _ => health,
-    }
-}
-
 /// What a receiver without Kubernetes says of itself.
 fn of_server(url: &str, report: &Report) -> Node {
     let mut root = Node::new("Receiver", url, Health::fine());
@@ -333,7 +231,7 @@ fn of_server(url: &str, report: &Report) -> Node {
         .push(Node::new("Queue", "", health).figures(queue.durability.clone().unwrap_or_default()));
     for webhook in &report.webhooks {
         let routes = webhook.sinks.iter().map(|route| route.deliveries);
-        let counts: leadgate_crds::counts::DeliveryCounts = routes.sum();
+        let counts: DeliveryCounts = routes.sum();
         let figures = format!(
             "{} accepted, {}",
             webhook.leads.stored.accepted,
@@ -381,59 +279,4 @@ pub(crate) fn from_report(sink: &SinkReport) -> Health {
         return Health::fine();
     }
     Health::new(Level::Warning, "Properties", &problems)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn object<K: serde::de::DeserializeOwned>(kind: &str, name: &str, spec: &str, ready: &str) -> K {
-        let spec: serde_json::Value = serde_json::from_str(spec).unwrap();
-        serde_json::from_value(json!({"apiVersion": "leadgate.dev/v1alpha1", "kind": kind,
-            "metadata": {"namespace": "n", "name": name, "generation": 1}, "spec": spec,
-            "status": {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": ready, "reason": "SecretMissing",
-                "message": "create it", "lastTransitionTime": "2026-11-01T00:00:00Z"}]}}))
-        .unwrap()
-    }
-
-    #[test]
-    fn what_is_wrong_comes_first_and_reddens_what_it_is_in() {
-        let spec = r#"{"auth": {"none": {"allowUnauthenticated": true}}, "sinks": [{"name": "crm"}]}"#;
-        let webhooks = [
-            object("LeadWebhook", "a", spec, "True"),
-            object("LeadWebhook", "z", spec, "False"),
-        ];
-        let sinks = [object(
-            "CrmSink",
-            "crm",
-            r#"{"hubspot": {"tokenSecretRef": {"name": "t", "key": "t"}}}"#,
-            "True",
-        )];
-        let mut nodes = tree(&[], &webhooks, &sinks);
-        nodes.iter_mut().for_each(sort);
-        let mut lines = Vec::new();
-        for node in &nodes {
-            node.lines("", "", &mut lines);
-        }
-        let text = Output::new(crate::output::Format::Table).columns(&lines);
-        let names: Vec<&str> = text
-            .lines()
-            .map(|line| line.split("   ").next().unwrap_or(line))
-            .collect();
-        let expected = [
-            "Namespace n",
-            "├─ LeadReceiver default",
-            "│  ├─ LeadWebhook z",
-            "│  └─ LeadWebhook a",
-            "└─ CrmSink crm",
-        ];
-        assert_eq!(names.len(), expected.len(), "{text}");
-        for (line, expected) in text.lines().zip(expected) {
-            assert!(line.starts_with(expected), "{text}");
-        }
-        assert!(text.contains("SecretMissing") && text.contains("create it"));
-        assert_eq!(nodes[0].health.level, Level::Wrong);
-    }
 }

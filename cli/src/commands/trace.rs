@@ -5,8 +5,9 @@ use leadgate_crds::api::{Event, EventKind, Lead, LeadFilter, LeadSearch, Page, S
 
 use crate::Verdict;
 use crate::args::Global;
-use crate::output::{Cell, Output, Paint, note, plain};
+use crate::output::{Cell, Output, Paint, note};
 use crate::receiver::{Call, Receiver, encode};
+use crate::text::plain;
 
 #[derive(Debug, Args)]
 pub(crate) struct Trace {

@@ -8,8 +8,9 @@ use clap::Args;
 use leadgate_crds::api::{Trial, TrialResult};
 
 use crate::args::Global;
-use crate::output::{Output, plain};
+use crate::output::Output;
 use crate::receiver::{Call, Receiver, encode};
+use crate::text::plain;
 use crate::{Usage, Verdict};
 
 #[derive(Debug, Args)]

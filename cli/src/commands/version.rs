@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::Verdict;
 use crate::args::Global;
 use crate::cluster::{Cluster, Place, list};
-use crate::output::{Output, plain};
+use crate::output::Output;
+use crate::text::plain;
 
 /// The labels of the operator's Deployment in the chart.
 pub(crate) const OPERATOR: &str = "app.kubernetes.io/component=operator,app.kubernetes.io/part-of=leadgate";
