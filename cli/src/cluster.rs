@@ -105,6 +105,11 @@ impl Cluster {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    /// The two parts of NAME, or NAMESPACE/NAME.
+    pub(crate) fn named<'a>(&'a self, name: &'a str) -> (&'a str, &'a str) {
+        name.split_once('/').unwrap_or((&self.namespace, name))
+    }
+
     /// Who the API server says that this is.
     pub(crate) async fn user(&self) -> anyhow::Result<String> {
         let review = Api::<SelfSubjectReview>::all(self.client.clone())

@@ -102,6 +102,14 @@ pub const COMMANDS: &[(&str, &[&[Right]])] = &[
     ("sinks resume", &[POD, RECEIVER]),
     ("try", &[POD, RECEIVER]),
     (
+        "try --sign",
+        &[
+            POD,
+            RECEIVER,
+            &[right(GROUP, "leadwebhooks", &["get"], Scope::Namespace)],
+        ],
+    ),
+    (
         "send",
         &[
             &[

@@ -171,6 +171,11 @@ fn put_signature(
         .as_ref()
         .ok_or("spec.auth.hmac.signature is missing")?;
     let template = scheme.signed.as_deref().unwrap_or("{body}");
+    if place.json.is_some() || place.query.is_some() && template.contains("{url}") {
+        return Err(
+            "spec.auth.hmac.signature is in what it signs, which is not supported by this program".to_owned(),
+        );
+    }
     let mut timestamp = String::new();
     if let Some(at) = &scheme.timestamp {
         timestamp = match at.unit.unwrap_or_default() {
@@ -232,9 +237,6 @@ fn put_signature(
         SignatureEncoding::Hex => hex::encode(proof),
         SignatureEncoding::Base64 => STANDARD.encode(proof),
     };
-    if place.json.is_some() {
-        return Err("spec.auth.hmac.signature.json is not supported by this program: the signature would be in what it signs".to_owned());
-    }
     signed.put(&place.extractor(), &proof)
 }
 

@@ -21,7 +21,7 @@ use crate::args::Global;
 use crate::cluster::{Cluster, Place, told};
 use crate::output::{Output, note};
 use crate::pods::{port, ready_pod};
-use crate::sign::sign;
+use crate::sign::{Signed, sign};
 use crate::text::plain;
 use crate::transport::Transport;
 use crate::{Usage, Verdict};
@@ -43,19 +43,15 @@ pub(crate) struct Send {
 
 pub(crate) async fn run(global: &Global, output: Output, command: &Send) -> anyhow::Result<Verdict> {
     let cluster = Place::cluster(global, "send").await?;
-    let (namespace, name) = command
-        .webhook
-        .split_once('/')
-        .unwrap_or((&cluster.namespace, &command.webhook));
+    let (namespace, name) = cluster.named(&command.webhook);
     let webhook = cluster
         .within::<LeadWebhook>(namespace)
         .get(name)
         .await
         .map_err(told)?;
-    let now = Timestamp::now();
     let body = match &command.payload {
         Some(path) => read(path)?,
-        None if webhook.spec.source == "generic" => sample(now).to_string().into_bytes(),
+        None if webhook.spec.source == "generic" => sample(Timestamp::now()).to_string().into_bytes(),
         None => {
             let why = format!(
                 "{} has a format of its own: name a file with a body as it posts it",
@@ -64,23 +60,8 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Send) -> anyh
             return Err(Usage(why).into());
         }
     };
-    let kind = command.content_type.as_deref().unwrap_or_else(|| {
-        if serde_json::from_slice::<Value>(&body).is_ok() {
-            "application/json"
-        } else {
-            "application/x-www-form-urlencoded"
-        }
-    });
-    let secrets = secrets(&cluster, namespace, &webhook).await?;
-    let read_secret = |name: &str, key: &str| {
-        let value = secrets
-            .get(name)
-            .and_then(|secret| secret.data.as_ref()?.get(key));
-        value
-            .map(|value| value.0.clone())
-            .ok_or_else(|| format!("Secret {namespace}/{name} has no key {key}"))
-    };
-    let signed = sign(&webhook.spec, &read_secret, body, now).map_err(anyhow::Error::msg)?;
+    let kind = command.content_type.as_deref().unwrap_or_else(|| kind(&body));
+    let signed = prove(&cluster, namespace, &webhook, body).await?;
     let base = command.url.clone().unwrap_or_else(|| names::path(&webhook));
     let mut request = Request::post(format!("{base}{}", signed.query_text())).header("content-type", kind);
     for (name, value) in &signed.headers {
@@ -130,6 +111,33 @@ fn sample(now: Timestamp) -> Value {
         "company": "Example",
         "message": "A test lead of kubectl leadgate send",
     })
+}
+
+/// The body with its sender's proof, made with the Secrets of the cluster.
+pub(crate) async fn prove(
+    cluster: &Cluster,
+    namespace: &str,
+    webhook: &LeadWebhook,
+    body: Vec<u8>,
+) -> anyhow::Result<Signed> {
+    let secrets = secrets(cluster, namespace, webhook).await?;
+    let read_secret = |name: &str, key: &str| {
+        let value = secrets
+            .get(name)
+            .and_then(|secret| secret.data.as_ref()?.get(key));
+        let value = value.map(|value| value.0.clone());
+        value.ok_or_else(|| format!("Secret {namespace}/{name} has no key {key}"))
+    };
+    sign(&webhook.spec, &read_secret, body, Timestamp::now()).map_err(anyhow::Error::msg)
+}
+
+/// The Content-Type of a body.
+pub(crate) fn kind(body: &[u8]) -> &'static str {
+    if serde_json::from_slice::<Value>(body).is_ok() {
+        "application/json"
+    } else {
+        "application/x-www-form-urlencoded"
+    }
 }
 
 /// The Secrets that the proof is made with.

@@ -29,6 +29,17 @@ pub(crate) struct Status {
     watch: bool,
 }
 
+/// In this order, if all is well.
+const KINDS: [&str; 7] = [
+    "Problem",
+    "Queue",
+    "Namespace",
+    "Receiver",
+    "LeadReceiver",
+    "LeadWebhook",
+    "CrmSink",
+];
+
 /// A line of the tree.
 #[derive(Debug, Serialize)]
 struct Node {
@@ -99,7 +110,8 @@ fn sort(nodes: &mut [Node]) {
         sort(&mut node.children);
     }
     nodes.sort_by(|a, b| {
-        let key = |node: &Node| (node.worst(), node.kind != "Queue");
+        let kind = |node: &Node| KINDS.iter().position(|kind| *kind == node.kind);
+        let key = |node: &Node| (node.worst(), kind(node));
         (key(a), &a.name).cmp(&(key(b), &b.name))
     });
 }

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use leadgate_crds::LeadWebhook;
 use leadgate_crds::api::{Trial, TrialResult};
 
+use super::send::{kind, prove};
 use crate::args::Global;
+use crate::cluster::{Place, told};
 use crate::output::Output;
 use crate::receiver::{Call, Receiver, encode};
 use crate::text::plain;
@@ -25,6 +28,9 @@ pub(crate) struct Try {
     /// Query of the URL.
     #[arg(long, default_value = "", value_name = "QUERY")]
     query: String,
+    /// Sign the request with the webhook's Secret, as its sender would.
+    #[arg(long, conflicts_with = "query")]
+    sign: bool,
 }
 
 /// Reads a file, or standard input.
@@ -38,13 +44,33 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 pub(crate) async fn run(global: &Global, output: Output, command: &Try) -> anyhow::Result<Verdict> {
-    let body = String::from_utf8(read(&command.payload)?)
+    let mut body = read(&command.payload)?;
+    let (mut headers, mut query) = (command.headers.clone(), command.query.clone());
+    if command.sign {
+        let cluster = Place::cluster(global, "try --sign").await?;
+        let (namespace, name) = cluster.named(&command.webhook);
+        let webhook = cluster
+            .within::<LeadWebhook>(namespace)
+            .get(name)
+            .await
+            .map_err(told)?;
+        let is_kind = |header: &String| header.to_ascii_lowercase().starts_with("content-type:");
+        if !headers.iter().any(is_kind) {
+            headers.push(format!("Content-Type: {}", kind(&body)));
+        }
+        let signed = prove(&cluster, namespace, &webhook, body).await?;
+        headers.extend(
+            signed
+                .headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}")),
+        );
+        signed.query_text().trim_start_matches('?').clone_into(&mut query);
+        body = signed.body;
+    }
+    let body = String::from_utf8(body)
         .map_err(|_| Usage(format!("{}: only text can be tried", command.payload.display())))?;
-    let trial = Trial {
-        body,
-        headers: command.headers.clone(),
-        query: command.query.clone(),
-    };
+    let trial = Trial { body, headers, query };
     let (mut receiver, namespace, name) = Receiver::open_for(global, &command.webhook).await?;
     let path = format!("/api/v1/webhooks/{}/{}/try", encode(&namespace), encode(&name));
     let result: TrialResult = receiver.call(Call::post(path).json(&trial)?).await?;

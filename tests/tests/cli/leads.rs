@@ -194,7 +194,8 @@ async fn a_trial_says_what_would_become_of_a_payload() {
     let server = server().await;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"email=ada%40example.com").unwrap();
-    let path = file.path().to_str().unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    let path = path.as_str();
     let refused = leadgate(&server.url, &["try", "web", path, "-H", "Content-Type: a/b"])
         .await
         .ends_with(3);
@@ -203,4 +204,32 @@ async fn a_trial_says_what_would_become_of_a_payload() {
     leadgate(&server.url, &["try", "default/web", path])
         .await
         .ends_with(0);
+}
+
+#[tokio::test]
+async fn a_report_has_neither_secrets_nor_persons() {
+    let server = server().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.zip");
+    let arguments = ["report", "-f", path.to_str().unwrap()];
+    leadgate(&server.url, &arguments).await.ends_with(0);
+    let files = leadgate_tests::zip::read(&path);
+    assert!(
+        files["receiver/status.yaml"].contains("writeLatency"),
+        "{files:?}"
+    );
+    assert!(
+        files["receiver/metrics.txt"].contains("leadgate_leads_total 7"),
+        "{files:?}"
+    );
+    for (name, text) in &files {
+        for secret in crate::server::PERSONAL {
+            assert!(!text.contains(secret), "{name} has {secret}:\n{text}");
+        }
+    }
+    let again = leadgate(&server.url, &arguments).await.ends_with(1);
+    assert!(
+        again.stderr.contains("cannot write"),
+        "a file that exists is kept: {again:?}"
+    );
 }

@@ -1,6 +1,6 @@
 //! A real receiver without Kubernetes.
 
-use leadgate_tests::hubspot::HubSpot;
+use leadgate_tests::hubspot::{Config, HubSpot};
 use leadgate_tests::manifests::{HubSpotSink, webhook};
 use leadgate_tests::receiver::{Options, Receiver};
 
@@ -8,7 +8,7 @@ use crate::leadgate;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn status_check_and_sinks_tell_how_it_fares() {
-    let crm = HubSpot::start().await;
+    let crm = HubSpot::start(Config::default()).await.unwrap();
     let sink = HubSpotSink::new(crm.base_url(), crm.token());
     let good = format!(
         "{}\n---\n{}",

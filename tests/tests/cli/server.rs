@@ -38,6 +38,9 @@ pub(crate) struct Server {
     pub(crate) known: Arc<Mutex<Known>>,
 }
 
+/// What the status and the metrics hold here, although they never should.
+pub(crate) const PERSONAL: [&str; 5] = ["ada", "lovelace", "1234567", "hunter22", "pat-eu1"];
+
 type Shared = State<Arc<Mutex<Known>>>;
 
 /// A lead in one sink.
@@ -55,7 +58,12 @@ impl Server {
         let note = Arc::clone(&known);
         let router =
             Router::new()
-                .route("/api/v1/leads/search", post(search))
+                .route("/status", get(|| async {
+                let problem = "ada.lovelace@example.com, +49 30 1234567: redis://u:hunter22@redis refused pat-eu1-0f1e2d3c-aaaa";
+                Json(json!({"loaded": true, "queue": {"ready": true, "writeLatency": "1ms", "problems": [problem]}}))
+            }))
+            .route("/metrics", get(|| async { "leadgate_leads_total 7\nx{to=\"ada@example.com\"} 1\n" }))
+            .route("/api/v1/leads/search", post(search))
                 .route("/api/v1/leads/{id}", get(story).delete(StatusCode::NO_CONTENT))
                 .route("/api/v1/leads/{id}/payload", get(payload))
                 .route("/api/v1/leads/{id}/replay", post(replay))

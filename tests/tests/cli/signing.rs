@@ -69,7 +69,7 @@ async fn every_senders_proof_is_accepted_and_a_spoilt_one_is_not() {
         ("basic", "{basic: {secretRef: {name: all, usernameKey: user, passwordKey: key}}}".to_owned()),
         ("bearer", format!("{{token: {SECRET}, header: Authorization, scheme: Bearer, encoding: base64}}}}")),
         ("sha512", format!("{{hmac: {SECRET}, algorithm: sha512, signature: {{header: X-S}}}}}}")),
-        ("keyed", format!("{{hmac: {SECRET}, algorithm: keyed-sha256, signature: {{query: s}}, signed: \"{{method}}{{url}}{{body}}\"}}}}")),
+        ("keyed", format!("{{hmac: {SECRET}, algorithm: keyed-sha256, signature: {{header: X-S}}, signed: \"{{method}}{{url}}{{body}}\"}}}}")),
         ("digest", format!("{{hmac: {SECRET}, signature: {{header: X-S}}, bodyDigest: {{query: d}}, signed: \"{{url}}\"}}}}")),
     ];
     for (name, auth) in own {
@@ -136,7 +136,7 @@ async fn what_cannot_be_signed_is_said_by_its_field() {
         ("{hmac: {secretRefs: [{name: a, key: b}], algorithm: ed25519, signature: {header: X-S}}}", "spec.auth.hmac.algorithm ed25519"),
         ("{hmac: {secretRefs: [{name: a, key: b}], messageSignature: {}}}", "spec.auth.hmac.messageSignature"),
         ("{clientCertificate: {subjects: [a]}}", "spec.auth.clientCertificate"),
-        ("{hmac: {secretRefs: [{name: a, key: b}], signature: {json: /s}}}", "spec.auth.hmac.signature.json"),
+        ("{hmac: {secretRefs: [{name: a, key: b}], signature: {json: /s}}}", "spec.auth.hmac.signature is in what it signs"),
     ];
     for (auth, expected) in table {
         let object: LeadWebhook = serde_saphyr::from_str(&webhook("w", "generic", auth, "")).unwrap();
