@@ -150,9 +150,9 @@ pub const COMMANDS: &[(&str, &[&[Right]])] = &[
     ("completion", &[]),
 ];
 
-/// The table as Markdown, for the documentation.
+/// The table as Markdown, for the documentation: commands with the same rights share a line.
 pub fn markdown() -> String {
-    let mut text = String::from("| Command | Permissions |\n|---|---|\n");
+    let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
     for (command, rights) in COMMANDS {
         let rights: Vec<String> = rights.iter().flat_map(|some| some.iter()).map(cell).collect();
         let rights = if rights.is_empty() {
@@ -160,7 +160,14 @@ pub fn markdown() -> String {
         } else {
             rights.join("; ")
         };
-        text.push_str(&format!("| `{command}` | {rights} |\n"));
+        match lines.iter_mut().find(|(known, _)| *known == rights) {
+            Some((_, commands)) => commands.push(command),
+            None => lines.push((rights, vec![command])),
+        }
+    }
+    let mut text = String::from("| Commands | Permissions |\n|---|---|\n");
+    for (rights, commands) in lines {
+        text.push_str(&format!("| `{}` | {rights} |\n", commands.join("`, `")));
     }
     text
 }

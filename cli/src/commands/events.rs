@@ -11,8 +11,11 @@ use serde::Serialize;
 use crate::Verdict;
 use crate::args::Global;
 use crate::cluster::{Cluster, list, told};
-use crate::output::{Cell, Output, Paint, Row};
+use crate::output::{Cell, Format, Output, Paint, Row};
 use crate::text::age;
+
+/// Before a watch that failed is begun again.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(crate) struct Events {
@@ -41,15 +44,22 @@ fn selector() -> String {
 
 pub(crate) async fn run(global: &Global, output: Output, command: &Events) -> anyhow::Result<Verdict> {
     let cluster = crate::cluster::Place::cluster(global, "events").await?;
-    let (items, version) = recent(&cluster).await?;
-    let mut printer = output.list::<Item>();
-    printer.page(&items)?;
+    let (items, mut version) = recent(&cluster).await?;
     if !command.watch {
-        printer.end("No Events found.")?;
+        output.all(&items, "No Events found.")?;
         return Ok(Verdict::Fine);
     }
+    let mut table = output.list::<Item>();
+    // A list that does not end would be no JSON: each Event is a document.
+    let mut show = |items: &[Item]| match output.format {
+        Format::Json | Format::Yaml => {
+            let each = |item: &Item| output.one(item, &item.object, String::new);
+            items.iter().try_for_each(each)
+        }
+        _ => table.page(items),
+    };
+    show(&items)?;
     let api = cluster.api::<Event>();
-    let mut version = version;
     loop {
         let params = WatchParams::default().fields(&selector()).timeout(290);
         let mut events = api.watch(&params, &version).await.map_err(told)?.boxed();
@@ -57,13 +67,16 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Events) -> an
             match event {
                 WatchEvent::Added(event) | WatchEvent::Modified(event) => {
                     version = event.metadata.resource_version.clone().unwrap_or(version);
-                    printer.page(&[item(event)])?;
+                    show(&[item(event)])?;
                 }
                 WatchEvent::Bookmark(mark) => version = mark.metadata.resource_version,
                 // An Event that expires is no news.
                 WatchEvent::Deleted(_) => {}
                 // The version is too old after a pause: what is new since then is in the list.
-                WatchEvent::Error(_) => version = recent(&cluster).await?.1,
+                WatchEvent::Error(_) => {
+                    tokio::time::sleep(PAUSE).await;
+                    version = recent(&cluster).await?.1;
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ mod leads;
 mod receiver;
 mod server;
 mod signing;
+mod story;
 
 use std::path::Path;
 use std::process::Stdio;

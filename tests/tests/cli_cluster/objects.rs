@@ -125,7 +125,7 @@ async fn a_report_of_a_cluster_has_neither_secrets_nor_persons() {
     assert!(files["objects/crmsinks.yaml"].contains("tokenSecretRef"));
     // What no kubelet can tell is not left out silently.
     assert!(
-        files["missing.txt"].contains("receivers/logs/"),
+        files["missing.txt"].contains("status.yaml: cannot forward"),
         "{}",
         files["missing.txt"]
     );
