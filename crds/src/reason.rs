@@ -83,6 +83,8 @@ reasons! {
     ConnectionLost: Connection,
     /// The CRM failed (5xx).
     Unavailable: Connection,
+    /// A person paused the sink.
+    PausedByPerson: Setup,
     /// Too many calls in a row failed; the next is tried after a while.
     CircuitOpen: Connection,
     /// The address answers with a redirect.

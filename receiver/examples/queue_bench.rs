@@ -95,6 +95,7 @@ async fn accept_all(queue: Arc<dyn Queue>, callers: usize) -> Vec<Duration> {
                         sinks: sinks.clone(),
                         keep: Duration::from_mins(1),
                         body: body(&id),
+                        original: None,
                         people: vec![Identity::email(&format!("{hash}@example.com"))],
                     };
                     let began = Instant::now();

@@ -133,6 +133,11 @@ pub struct Cli {
         value_parser = queue_prefix
     )]
     pub queue_prefix: String,
+    /// File with the key that hides whom the entries of the ledger are about: at least 16 random bytes, the same for all
+    /// receivers of a queue. Default: for sqlite:FILE, FILE.ledger-key, which is created; otherwise none, and leads cannot
+    /// be searched by e-mail address and phone number.
+    #[arg(long, env = "LEADGATE_LEDGER_KEY_FILE", value_name = "FILE")]
+    pub ledger_key_file: Option<PathBuf>,
     /// Certificate chain (PEM) for serving HTTPS.
     #[arg(long, env = "LEADGATE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,

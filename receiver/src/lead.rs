@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-pub use contact::{contact, digest, mapped, people, posted};
+pub use contact::{contact, digest, email_identity, mapped, people, phone_identity, posted};
 pub use email::email;
 pub use judge::{Verdict, judge};
 pub use normalise::warm_up;

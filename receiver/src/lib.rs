@@ -31,6 +31,7 @@ pub mod http;
 mod ids;
 mod json_text;
 pub mod lead;
+mod ledger_key;
 pub mod log_limit;
 pub mod metrics;
 mod nearest;

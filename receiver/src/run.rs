@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, TokenFile};
@@ -16,6 +16,7 @@ use crate::config::{self, Changes, Config, Folders, Problem, Severity};
 use crate::delivery::{Preflights, Shared, Supervisor};
 use crate::descriptors;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
+use crate::ledger_key;
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::outbound::Client;
@@ -46,6 +47,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let options = OpenOptions {
         prefix: cli.queue_prefix.clone(),
         authorities: access.authorities,
+        ledger_key: ledger_key::read(cli.ledger_key_file.as_deref(), &access.url)?,
         ..OpenOptions::default()
     };
     let queue = queue::open(&access.url, options)
@@ -61,6 +63,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         metrics: Arc::clone(&metrics),
         preflights: Arc::clone(&preflights),
         token,
+        jobs: Notify::new(),
         complaints: Arc::clone(&renewal.complaints),
     });
     let queue_log = Arc::new(LogLimit::new());
@@ -131,6 +134,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         stop.clone(),
     ));
     let pruner = tokio::spawn(prune(Arc::clone(&queue), admin.config.clone(), stop.clone()));
+    let jobs = tokio::spawn(admin::run_jobs(Arc::clone(&admin), stop.clone()));
     report_store(queue.as_ref()).await;
     // The reader of the manifests never ends before it is told to.
     let _ = admin.config.clone().changed().await;
@@ -143,7 +147,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
-    let (delivered, ..) = tokio::join!(delivery, reader, pruner, orphans, counter, renewer);
+    let (delivered, ..) = tokio::join!(delivery, reader, pruner, orphans, counter, renewer, jobs);
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery failed to shut down");
     }

@@ -4,6 +4,7 @@
 //! where no token is set, a loopback peer.
 
 mod access;
+mod api;
 mod caller;
 mod dead_letters;
 mod gauges;
@@ -23,6 +24,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
+pub(crate) use api::run_jobs;
 pub(crate) use orphans::watch_orphans;
 pub(crate) use shared::Admin;
 pub(crate) use token::TokenFile;
@@ -31,6 +33,7 @@ pub(crate) use token::TokenFile;
 pub(crate) fn router(admin: Arc<Admin>) -> Router {
     let guarded = Router::new()
         .route("/status", get(status::status))
+        // Of leads that are kept: the names that they had before the API.
         .route("/deadletters", get(dead_letters::list))
         .route(
             "/deadletters/{id}",
@@ -41,6 +44,7 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         .route("/deadletters/{id}/move", post(dead_letters::move_to))
         .route("/deadletters/{id}/expedite", post(dead_letters::expedite))
         .route("/sinks/{namespace}/{name}/resume", post(sinks::resume))
+        .nest("/api/v1", api::router())
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&admin),
             access::require,

@@ -34,7 +34,7 @@ pub(super) fn orphan_problem(id: &SinkId, stats: &SinkStats) -> String {
     } = stats;
     format!(
         "{pending} pending, {held} held and {dead} dead leads are for the CrmSink {id}, which is not configured: add it again \
-         (no webhook needs to name it), or move them to another sink or discard them (/deadletters?set=pending&sink={id})"
+         (no webhook needs to name it), or move them to another sink or discard them (/api/v1/leads?set=pending&sink={id})"
     )
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::token::TokenFile;
 use crate::config::Config;
@@ -26,6 +26,8 @@ pub(crate) struct Admin {
     pub preflights: Arc<Preflights>,
     /// What must be shown to see leads; `None`: only this machine may.
     pub token: Option<TokenFile>,
+    /// Told when a job was created.
+    pub jobs: Notify,
     /// What is wrong with the files that say how the store and CRMs are reached.
     pub complaints: Arc<Complaints>,
 }

@@ -19,9 +19,7 @@ pub(super) async fn resume(
 ) -> Response {
     let id = SinkId::of(&namespace, &name);
     if !admin.config.borrow().sinks().any(|sink| sink.id == id) {
-        return ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
-            .with_detail("no sink has this name; /status lists them")
-            .into_response();
+        return unknown();
     }
     admin.preflights.ask_again(&id);
     match admin.queue.resume(&ThrottleKey::Sink(id.clone())).await {
@@ -30,4 +28,10 @@ pub(super) async fn resume(
             .with_detail(error.to_string())
             .into_response(),
     }
+}
+
+pub(super) fn unknown() -> Response {
+    ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
+        .with_detail("no sink has this name; /status lists them")
+        .into_response()
 }

@@ -250,7 +250,7 @@ fn hints(webhook: &Webhook, stats: &WebhookStats, pending: u64, allowance: Allow
     }
     if stats.unrouted > 0 {
         hints.push(format!(
-            "{} leads are kept because no sink receives them (sinks[].when): see /deadletters?set=unrouted; correct the \
+            "{} leads are kept because no sink receives them (sinks[].when): see /api/v1/leads?set=unrouted; correct the \
              conditions or set otherwise: true on one sink, then replay them",
             stats.unrouted
         ));

@@ -8,6 +8,7 @@
 //!   `field`: how both name a field. `sink`: a CrmSink compiled. `problem` and `locate`: what is wrong, and on which line.
 //!   `watch`: when to load again.
 
+mod candidate;
 mod field;
 mod files;
 mod load;
@@ -23,6 +24,7 @@ mod sink;
 mod warnings;
 mod watch;
 
+pub(crate) use candidate::candidate;
 pub use load::{Folders, load};
 pub use problem::{Problem, Severity};
 pub use running::{Changes, Config, Served, Version};

@@ -90,9 +90,12 @@ impl Settler {
         let settled = self.settle(decided, took).await;
         for ((claim, decision), settled) in decided.iter().zip(settled) {
             if settled && let Disposition::Delivered { record, .. } = &decision.settle {
-                self.shared
-                    .metrics
-                    .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));
+                // What was replayed or imported says nothing about speed.
+                if claim.queued_at == claim.accepted_at {
+                    self.shared
+                        .metrics
+                        .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));
+                }
                 tracing::info!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
                     record = record.as_deref().unwrap_or_default(), "delivered"

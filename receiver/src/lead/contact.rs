@@ -5,7 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Field, Lead};
+use super::phone::is_number;
+use super::{Field, Lead, email, phone};
 use crate::ids::Contact;
 use crate::queue::Identity;
 
@@ -21,13 +22,26 @@ pub fn contact(lead: &Lead, submission: &str) -> Contact {
     Contact::new(digest(parts.into_iter().chain(extension)))
 }
 
-/// Whom a lead is about, for the ledger: each address and number by itself.
-pub fn people(lead: &Lead) -> Vec<Identity> {
-    let email = lead.get(Field::Email).map(Identity::email);
-    email
-        .into_iter()
-        .chain(lead.get(Field::Phone).map(Identity::phone))
-        .collect()
+/// Whom a lead is about, for the ledger: each address and number by itself; and which submission it is.
+pub fn people(lead: &Lead, submission: Option<&str>) -> Vec<Identity> {
+    let known = [
+        lead.get(Field::Email).map(Identity::email),
+        lead.get(Field::Phone).map(Identity::phone),
+        submission.map(Identity::submission),
+    ];
+    known.into_iter().flatten().collect()
+}
+
+/// An e-mail address as somebody types it; `None`: it is none.
+pub fn email_identity(typed: &str) -> Option<Identity> {
+    let address = email(typed);
+    address.contains('@').then(|| Identity::email(&address))
+}
+
+/// A phone number as somebody types it, with its country code; `None`: it is none.
+pub fn phone_identity(typed: &str) -> Option<Identity> {
+    let number = phone(typed, None).number;
+    is_number(&number).then(|| Identity::phone(&number))
 }
 
 /// Digest of what a sender posted.

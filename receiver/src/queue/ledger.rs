@@ -38,7 +38,7 @@ impl LedgerKey {
     }
 
     /// 64 bits of the keyed hash, as 11 characters.
-    fn hash(&self, identity: &Identity) -> String {
+    pub(super) fn hash(&self, identity: &Identity) -> String {
         let tag = hmac::sign(&self.0, identity.as_bytes());
         URL_SAFE_NO_PAD.encode(tag.as_ref().get(..8).unwrap_or_default())
     }
@@ -203,7 +203,7 @@ pub(super) fn entry(webhook: &WebhookId, id: LeadId, place: Place, row: Bytes) -
     let at = fields.number()?;
     let reason = fields.text()?;
     let sinks = fields.text()?;
-    let _people = fields.bytes()?;
+    let people = fields.text()?;
     let mut events = Vec::new();
     while !fields.is_at_end() {
         events.push(event(&mut fields)?);
@@ -214,14 +214,15 @@ pub(super) fn entry(webhook: &WebhookId, id: LeadId, place: Place, row: Bytes) -
         outcome,
         at,
         reason,
-        sinks: sinks
-            .split(',')
-            .filter(|sink| !sink.is_empty())
-            .map(SinkId::from)
-            .collect(),
+        people: parts(&people).map(str::to_owned).collect(),
+        sinks: parts(&sinks).map(SinkId::from).collect(),
         events,
         place,
     })
+}
+
+fn parts(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').filter(|part| !part.is_empty())
 }
 
 fn event(fields: &mut Fields) -> Option<LedgerEvent> {
@@ -249,7 +250,7 @@ fn event(fields: &mut Fields) -> Option<LedgerEvent> {
 pub(super) fn needles(filter: &EntryFilter, key: Option<&LedgerKey>) -> (String, Vec<String>) {
     let start = filter.outcome.map_or("", outcome_field).to_owned();
     let mut needles = Vec::new();
-    if let Some(person) = &filter.person {
+    for person in &filter.people {
         needles.push(key.map_or_else(|| "no key".to_owned(), |key| key.hash(person)));
     }
     needles.extend(filter.words.iter().cloned());

@@ -36,7 +36,7 @@ pub use crate::throttle::{Breaker, CrmHealth, Grant, PauseReason, RateLimit, Thr
 /// Every method fails with [`QueueError`] within about a second when the store is unavailable, and works
 /// again by itself once the store is back.
 #[async_trait]
-pub trait Queue: ThrottleStore + DeadLetters + Ledger + Send + Sync + 'static {
+pub trait Queue: ThrottleStore + DeadLetters + Ledger + Jobs + Send + Sync + 'static {
     /// Deduplicates, stores and enqueues the leads of one request, atomically: all of them or none.
     ///
     /// Returns one [`Admission`] per lead, in order. When this returns `Ok`, the leads are on disk. A lead whose
@@ -175,6 +175,19 @@ pub trait DeadLetters: Send + Sync {
     async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError>;
 }
 
+/// Jobs over many leads, which all receivers of a store share. There are few of them.
+#[async_trait]
+pub trait Jobs: Send + Sync {
+    /// All of them, by id.
+    async fn jobs(&self) -> Result<Vec<StoredJob>, QueueError>;
+
+    /// Writes a job in place of the version before it. `false`: it has another version by now, somebody else has changed it.
+    async fn put_job(&self, job: &StoredJob) -> Result<bool, QueueError>;
+
+    /// Removes a job.
+    async fn remove_job(&self, id: &str) -> Result<(), QueueError>;
+}
+
 /// What became of each request that passed its proof. Every operation of the queue writes it together with what it does:
 /// there is no entry without its effect, and no effect without its entry.
 #[async_trait]
@@ -198,6 +211,11 @@ pub trait Ledger: Send + Sync {
     /// Every webhook that has entries, in order.
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError>;
 
+    /// As entries tell of a person; `None`: they do not.
+    fn hash_of(&self, person: &Identity) -> Option<String>;
+
     /// Whether entries tell whom they are about.
-    fn knows_people(&self) -> bool;
+    fn knows_people(&self) -> bool {
+        self.hash_of(&Identity::email("")).is_some()
+    }
 }

@@ -2,6 +2,7 @@
 
 mod claim;
 mod dead_letter;
+mod job;
 mod lead;
 mod ledger;
 mod stats;
@@ -11,7 +12,8 @@ pub use dead_letter::{
     Candidates, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, ListFilter, NewRejected,
     Requeue,
 };
-pub use lead::{Admission, Content, NewLead};
+pub use job::StoredJob;
+pub use lead::{Admission, Content, NewLead, Original};
 pub use ledger::{
     Before, Entry, EntryFilter, EntryOutcome, EntryPage, Identity, LedgerBound, LedgerBounds, LedgerEvent,
     LedgerEventKind, NewEntry, Place,

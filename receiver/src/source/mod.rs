@@ -9,6 +9,7 @@
 //!   `presets/*.yaml`: known senders, as data.
 //! * Everything here is pure; the source does not know the queue's stores, nor HTTP's sockets.
 
+mod again;
 pub mod auth;
 pub mod body;
 mod challenge;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use leadgate_crds::lead_webhook::ItemsPolicy;
+use leadgate_crds::lead_webhook::{Format, ItemsPolicy};
 use serde_json::{Map, Value};
 
 use super::auth::RawRequest;
@@ -125,7 +125,12 @@ impl Webhook {
         whole: Whole,
     ) -> Result<Parsed<Vec<Element<'r>>>, Refusal> {
         let plain = body::decompress(request.headers, request.body, self.max_bytes)?;
-        let mut payload = body::parse(self.format, request.headers, plain.clone())?;
+        let format = match whole {
+            Whole::Request => self.format,
+            // It is kept as JSON, whatever the sender sent.
+            Whole::Element => Format::Json,
+        };
+        let mut payload = body::parse(format, request.headers, plain.clone())?;
         if let Some(answer) = self.challenge(request, &payload.value) {
             return Ok(Parsed::Challenge(answer));
         }

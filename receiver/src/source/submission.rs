@@ -49,7 +49,7 @@ impl Submission<'_> {
     /// As the queue takes it.
     pub(super) fn into_new_lead(self, webhook: &Webhook, notes: &[Problem]) -> NewLead {
         let contact = lead::contact(&self.lead, &self.key.digest);
-        let people = lead::people(&self.lead);
+        let people = lead::people(&self.lead, self.key.submission.as_deref());
         let body = StoredLead::encode(self.lead, &self.payload, self.hydrate.as_deref(), notes);
         NewLead {
             id: self.id,
@@ -65,6 +65,7 @@ impl Submission<'_> {
             keep: webhook.keep_dead,
             body: Bytes::from(body),
             people,
+            original: None,
         }
     }
 }

@@ -11,10 +11,10 @@ use leadgate_receiver::{
     metrics::Metrics,
     queue::{
         Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
-        DeadLetters, Entry, EntryFilter, EntryPage, Grant, LeadId, Ledger, LedgerBounds, ListFilter,
-        NewEntry, NewLead, NewRejected, PauseReason, Queue, QueueError, RateLimit, Requeue, Settled,
-        Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore, Token, WebhookId,
-        WebhookStats,
+        DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger, LedgerBounds,
+        ListFilter, NewEntry, NewLead, NewRejected, PauseReason, Queue, QueueError, RateLimit, Requeue,
+        Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, ThrottleKey, ThrottleStore, Token,
+        WebhookId, WebhookStats,
     },
 };
 use tokio::sync::watch;
@@ -151,8 +151,21 @@ impl Ledger for NullQueue {
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
         nothing()
     }
-    fn knows_people(&self) -> bool {
-        false
+    fn hash_of(&self, _: &Identity) -> Option<String> {
+        None
+    }
+}
+
+#[async_trait]
+impl Jobs for NullQueue {
+    async fn jobs(&self) -> Result<Vec<StoredJob>, QueueError> {
+        Ok(Vec::new())
+    }
+    async fn put_job(&self, _: &StoredJob) -> Result<bool, QueueError> {
+        nothing()
+    }
+    async fn remove_job(&self, _: &str) -> Result<(), QueueError> {
+        nothing()
     }
 }
 

@@ -56,10 +56,10 @@ async fn the_documented_commands_work() {
 
     let (status, _) = stage.post(KEY, "no-address").await.unwrap();
     assert_eq!(status, 400);
-    let admin = commands("-X POST http://127.0.0.1:9090/deadletters/ID/replay\n");
+    let admin = commands("-X POST http://127.0.0.1:9090/api/v1/leads/ID/replay\n");
     let (forward, calls) = admin.split_once(" &\n").unwrap();
     let list = calls.lines().next().unwrap();
-    let rejected = list.replace("/deadletters", "/deadletters?set=rejected");
+    let rejected = list.replace("/api/v1/leads", "/deadletters?set=rejected");
     let without = list.replace("$TOKEN", "of somebody else");
     let answer = shell(
         &stage,

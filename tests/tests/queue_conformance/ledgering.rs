@@ -255,7 +255,7 @@ pub async fn entries_are_found_by_what_is_known_of_them(rig: Rig) {
         .unwrap();
 
     let person = |email| EntryFilter {
-        person: Some(Identity::email(email)),
+        people: vec![Identity::email(email)],
         ..EntryFilter::default()
     };
     let word = |word: &str| EntryFilter {

@@ -109,6 +109,7 @@ pub fn new_lead((who, key, sinks, from): (u8, u8, u8, u8)) -> NewLead {
         content: content(who % 2),
         sinks: sinks.into(),
         people: Vec::new(),
+        original: None,
         body: Bytes::from(format!("{who}:{key}")),
         ..lead("", &format!("key {key}"))
     }

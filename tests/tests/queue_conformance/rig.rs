@@ -241,6 +241,7 @@ pub fn lead(person: &str, key: &str) -> NewLead {
         sinks: vec![crm()].into(),
         keep: LONG,
         people: Vec::new(),
+        original: None,
         body: Bytes::from(format!("body of {key}")),
     }
 }

@@ -16,12 +16,14 @@ use serde_json::{Value, json};
 use super::caller::Caller;
 use super::shared::{Admin, time};
 use crate::queue::{Candidates, DeadLetter, DeadLetterSet, LeadId, SinkId};
-use refusals::{IN_FLIGHT, bad_request, conflict, unavailable};
+use refusals::IN_FLIGHT;
 use which::{Meant, Which, select, told};
 
-pub(super) use replay::{expedite, move_to, replay, replay_many};
+pub(super) use refusals::{bad_request, conflict, unavailable};
+pub(super) use replay::{expedite, kept_because, move_to, replay, replay_many, replay_one};
+pub(super) use which::{Realm, named_sink, named_webhook};
 
-/// `GET /deadletters?set=dead|held|unrouted|rejected|pending&sink=&webhook=&reason=&after=&limit=`: without payloads, which
+/// `GET /api/v1/leads?set=dead|held|unrouted|rejected|delivered|pending&sink=&webhook=&reason=&after=&limit=`: without payloads, which
 /// a list need not show.
 pub(super) async fn list(
     State(admin): State<Arc<Admin>>,
@@ -43,7 +45,7 @@ pub(super) async fn list(
     Ok(Json(json!({"items": items, "next": told(page.next)})).into_response())
 }
 
-/// `GET /deadletters/{id}`: everything, payload and the CRM's answer included.
+/// `GET /api/v1/leads/{id}/payload`: everything, payload and the CRM's answer included.
 pub(super) async fn show(
     State(admin): State<Arc<Admin>>,
     Path(id): Path<String>,
@@ -54,7 +56,7 @@ pub(super) async fn show(
     Ok(Json(json!({"items": found.iter().map(whole).collect::<Vec<_>>()})).into_response())
 }
 
-/// `DELETE /deadletters/{id}`: gone for good, and counted. What waits for delivery goes only if `set=pending` says so.
+/// `DELETE /api/v1/leads/{id}`: gone for good, and counted. What waits for delivery goes only if `set=pending` says so.
 pub(super) async fn discard(
     State(admin): State<Arc<Admin>>,
     Caller(by): Caller,

@@ -10,19 +10,19 @@ use crate::queue::QueueError;
 pub(super) const IN_FLIGHT: &str =
     "the lead is being delivered or was delivered; check again in a few seconds";
 
-pub(super) fn conflict(why: &str) -> Response {
+pub(in super::super) fn conflict(why: &str) -> Response {
     ProblemDetails::from_status_code(StatusCode::CONFLICT)
         .with_detail(why)
         .into_response()
 }
 
-pub(super) fn bad_request(why: &str) -> Response {
+pub(in super::super) fn bad_request(why: &str) -> Response {
     ProblemDetails::from_status_code(StatusCode::BAD_REQUEST)
         .with_detail(why)
         .into_response()
 }
 
-pub(super) fn unavailable(error: &QueueError) -> Response {
+pub(in super::super) fn unavailable(error: &QueueError) -> Response {
     ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
         .with_detail(error.to_string())
         .into_response()

@@ -13,7 +13,7 @@ use super::which::{Meant, Which, select, told};
 use crate::admin::caller::Caller;
 use crate::admin::shared::Admin;
 use crate::lead::StoredLead;
-use crate::queue::{DeadLetter, DeadLetterSet, LeadId, QueueError, Requeue, SinkId};
+use crate::queue::{Contact, DeadLetter, DeadLetterSet, LeadId, QueueError, Requeue, SinkId};
 use crate::source::{Parsed, Refusal, RejectedRequest};
 
 /// So many leads are replayed in one call at most: each is read with its payload.
@@ -23,7 +23,7 @@ const MAX_REPLAYED: usize = 100;
 const OVERTAKEN: &str = "a newer lead of this contact was delivered meanwhile, and this one would overwrite its values; \
                          discard it, or replay it with force=true";
 
-/// `POST /deadletters/{id}/replay`: back into its contact's line; what has no sink is read or routed again as the webhook is
+/// `POST /api/v1/leads/{id}/replay`: back into its contact's line; what has no sink is read or routed again as the webhook is
 /// now. With `record=ID` the lead, and what its contact sends later, updates that CRM record; with `create=true` it makes a
 /// new one, whatever matching finds.
 pub(in super::super) async fn replay(
@@ -76,7 +76,7 @@ pub(in super::super) async fn replay_many(
     let meant = Meant::read(&admin, query).await?;
     if meant.decision()?.is_some() {
         return Err(bad_request(
-            "record and create apply to one lead: use POST /deadletters/ID/replay",
+            "record and create apply to one lead: use POST /api/v1/leads/ID/replay",
         ));
     }
     let set = meant.which.set.unwrap_or(DeadLetterSet::Dead);
@@ -116,7 +116,7 @@ pub(in super::super) async fn replay_many(
     Ok(Json(json!({"replayed": replayed, "kept": kept, "next": told(page.next)})).into_response())
 }
 
-/// `POST /deadletters/{id}/move?to=SINK`: into the line of another sink.
+/// `POST /api/v1/leads/{id}/move?to=SINK`: into the line of another sink.
 pub(in super::super) async fn move_to(
     State(admin): State<Arc<Admin>>,
     Caller(by): Caller,
@@ -155,7 +155,7 @@ pub(in super::super) async fn move_to(
     Ok(Json(json!({"moved": true, "sink": to.as_str()})).into_response())
 }
 
-/// `POST /deadletters/{id}/expedite`: what waits is due now.
+/// `POST /api/v1/leads/{id}/expedite`: what waits is due now.
 pub(in super::super) async fn expedite(
     State(admin): State<Arc<Admin>>,
     Path(id): Path<String>,
@@ -194,7 +194,21 @@ async fn requeue(
         .await
 }
 
-async fn replay_one(admin: &Admin, lead: &DeadLetter, how: Requeue<'_>) -> Result<Value, QueueError> {
+/// Why a lead was left as it was, of what [`replay_one`] answers; `None`: it was not.
+pub(in super::super) fn kept_because(result: &Value) -> Option<String> {
+    if result.get("replayed") == Some(&Value::Bool(true)) {
+        return None;
+    }
+    let reason = result.get("reason").and_then(Value::as_str);
+    Some(reason.unwrap_or(IN_FLIGHT).to_owned())
+}
+
+/// Puts a lead back into its line, or reads or routes it again where it has none.
+pub(in super::super) async fn replay_one(
+    admin: &Admin,
+    lead: &DeadLetter,
+    how: Requeue<'_>,
+) -> Result<Value, QueueError> {
     let no = |why: &str| {
         Ok(json!({"sink": lead.sink.as_ref().map(SinkId::as_str), "replayed": false, "reason": why}))
     };
@@ -202,6 +216,17 @@ async fn replay_one(admin: &Admin, lead: &DeadLetter, how: Requeue<'_>) -> Resul
         return no(OVERTAKEN);
     }
     match (&lead.sink, lead.set) {
+        (Some(sink), DeadLetterSet::Delivered) => match again(admin, lead) {
+            Err(why) => no(&why),
+            Ok((contact, body)) => {
+                let how = Requeue {
+                    instead: Some((&contact, &body)),
+                    ..how
+                };
+                let done = requeue(admin, lead, std::slice::from_ref(sink), how).await?;
+                Ok(json!({"sink": sink.as_str(), "replayed": done}))
+            }
+        },
         (Some(sink), _) => {
             // Who replays has put something right.
             admin.preflights.ask_again(sink);
@@ -218,6 +243,14 @@ async fn replay_one(admin: &Admin, lead: &DeadLetter, how: Requeue<'_>) -> Resul
         },
         (None, _) => replay_rejected(admin, lead, how.by).await,
     }
+}
+
+/// What a lead that was delivered is as its webhook is now.
+fn again(admin: &Admin, lead: &DeadLetter) -> Result<(Contact, Vec<u8>), String> {
+    let config = Arc::clone(&admin.config.borrow());
+    let webhook = config.webhook(&lead.webhook).ok_or(NO_WEBHOOK)?;
+    let stored = StoredLead::decode(&lead.body).map_err(|_| "the stored lead cannot be read")?;
+    webhook.map_again(&stored)
 }
 
 /// Where a lead goes as its webhook is now.

@@ -183,8 +183,45 @@ fn named(what: &str, name: Option<&str>, known: &BTreeSet<String>) -> Result<Opt
     }
 }
 
+/// The webhook of a name, with or without its namespace: one that runs, or of which there are entries.
+pub(in super::super) fn named_webhook(
+    admin: &Admin,
+    name: &str,
+    entered: &[WebhookId],
+) -> Result<WebhookId, Response> {
+    let config = admin.config.borrow().clone();
+    let realm = Realm::of_admin(admin);
+    let mut known: BTreeSet<String> = config.webhooks().map(|webhook| webhook.id.to_string()).collect();
+    known.extend(
+        entered
+            .iter()
+            .map(WebhookId::to_string)
+            .filter(|id| realm.has(id)),
+    );
+    named("webhook", Some(name), &known).map(|id| WebhookId::new(id.unwrap_or_default()))
+}
+
+/// The sink of a name, with or without its namespace: one that runs, or for which leads wait.
+pub(in super::super) async fn named_sink(
+    admin: &Admin,
+    name: Option<&str>,
+) -> Result<Option<SinkId>, Response> {
+    let config = admin.config.borrow().clone();
+    let realm = Realm::of_admin(admin);
+    let mut known: BTreeSet<String> = config.sinks().map(|sink| sink.id.to_string()).collect();
+    let occupied = admin.queue.occupied_sinks().await;
+    let occupied = occupied.map_err(|error| unavailable(&error))?;
+    known.extend(
+        occupied
+            .iter()
+            .map(SinkId::to_string)
+            .filter(|sink| realm.has(sink)),
+    );
+    Ok(named("sink", name, &known)?.map(SinkId::new))
+}
+
 /// The namespaces of which a receiver shows leads: those of its own webhooks and sinks. In a store that is its own, all.
-struct Realm(Option<BTreeSet<String>>);
+pub(in super::super) struct Realm(Option<BTreeSet<String>>);
 
 impl Realm {
     fn of<'a>(admin: &Admin, ids: impl Iterator<Item = &'a String>) -> Self {
@@ -194,7 +231,18 @@ impl Realm {
         Self(admin.queue.is_shared().then(|| namespaces.collect()))
     }
 
-    fn has(&self, id: &str) -> bool {
+    /// The same of all that a receiver runs.
+    pub(in super::super) fn of_admin(admin: &Admin) -> Self {
+        let config = admin.config.borrow().clone();
+        let webhooks = config.webhooks().map(|webhook| webhook.id.to_string());
+        let ids: Vec<String> = webhooks
+            .chain(config.sinks().map(|sink| sink.id.to_string()))
+            .collect();
+        Self::of(admin, ids.iter())
+    }
+
+    /// Whether a name is of one of them.
+    pub(in super::super) fn has(&self, id: &str) -> bool {
         self.0.as_ref().is_none_or(|own| {
             id.split_once('/')
                 .is_some_and(|(namespace, _)| own.contains(namespace))

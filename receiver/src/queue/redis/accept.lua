@@ -3,7 +3,8 @@
 -- KEYS: counts, webhooks, the unrouted set's four, due of each sink, then for each lead its dedupe key and its line in
 -- each sink.
 -- ARGV: channel, the reason of unrouted leads as fields, number of sinks, their names, number of kinds; for each kind
--- of lead its webhook, window, how long to keep it unrouted, what stands behind the time in its entry of the ledger, number
+-- of lead its webhook, window, how long to keep it unrouted, what stands behind the time in its entry of the ledger, when it
+-- was submitted and when the newest delivered lead of its person was accepted ('' and 0: it comes now), number
 -- of sinks and their numbers; then for each lead its kind, what holds its dedupe key (16 bytes of its content, then its id),
 -- contact, people and what it waits as.
 -- Each argument costs a string here, so what leads have in common is told once.
@@ -20,16 +21,17 @@ local key, arg = 7 + #due, 5 + #due
 local kinds = {}
 for number = 1, tonumber(ARGV[4 + #due]) do
   local sinks = {}
-  for i = 1, tonumber(ARGV[arg + 4]) do
-    sinks[i] = tonumber(ARGV[arg + 4 + i])
+  for i = 1, tonumber(ARGV[arg + 6]) do
+    sinks[i] = tonumber(ARGV[arg + 6 + i])
   end
   -- By the text that leads name it with: cheaper than to make a number of each.
   kinds[tostring(number)] = {
     webhook = ARGV[arg], window = ARGV[arg + 1], keep = ARGV[arg + 2], sinks = sinks,
+    times = ARGV[arg + 4] == '' and times or field(now) .. field(ARGV[arg + 4]) .. field(ARGV[arg + 5]),
     entry = (#sinks > 0 and '1:A' or '1:U') .. field(now) .. ARGV[arg + 3],
     accepted = 0, duplicates = 0, conflicts = 0,
   }
-  arg = arg + 5 + #sinks
+  arg = arg + 7 + #sinks
 end
 
 -- The two digests of a content.
@@ -69,7 +71,7 @@ for lead = arg, #ARGV, 5 do
   if not holder then
     local contact = ARGV[lead + 2]
     for target, sink in ipairs(kind.sinks) do
-      call('RPUSH', KEYS[key + target], times, ARGV[lead + 4])
+      call('RPUSH', KEYS[key + target], kind.times, ARGV[lead + 4])
       local contacts = due[sink]
       local last = #contacts
       contacts[last + 1], contacts[last + 2] = now, contact
@@ -77,7 +79,7 @@ for lead = arg, #ARGV, 5 do
     if #kind.sinks == 0 then
       local expires_at = text(now + kind.keep)
       local value = field('') .. field(contact) .. field(now) .. field(expires_at) .. field('0') .. ARGV[2]
-        .. times .. ARGV[lead + 4]
+        .. kind.times .. ARGV[lead + 4]
       dead_letter(UNROUTED, string.sub(own, CONTENT + 1) .. '|', kind.webhook, contact, value, now, expires_at)
       call('HINCRBY', KEYS[2], kind.webhook .. '|unrouted', 1)
     end

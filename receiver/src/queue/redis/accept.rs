@@ -13,7 +13,7 @@ use super::{
     script::{self, millis},
 };
 use crate::queue::{
-    Admission, DeadLetterReason, DeadLetterSet, LeadId, NewLead, QueueError, SinkId, WebhookId,
+    Admission, DeadLetterReason, DeadLetterSet, LeadId, NewLead, Original, QueueError, SinkId, WebhookId,
     backpressure::Reservation,
     ledger::{self, LedgerKey},
 };
@@ -99,7 +99,7 @@ fn admission(answer: Option<Value>) -> Result<Admission, QueueError> {
 }
 
 /// What leads of a batch have in common: told once, and then named by a number.
-type Kind<'b> = (&'b WebhookId, Duration, Duration, &'b [SinkId]);
+type Kind<'b> = (&'b WebhookId, Duration, Duration, &'b [SinkId], Option<Original>);
 
 /// The sinks and kinds of leads of a batch, numbered from 1.
 #[derive(Default)]
@@ -174,7 +174,7 @@ impl<'b> Layout<'b> {
 
     fn put_kinds(&self, keys: &Keys, call: &mut Cmd) {
         let mut reason = Vec::new();
-        if self.kinds.iter().any(|(.., sinks)| sinks.is_empty()) {
+        if self.kinds.iter().any(|(.., sinks, _)| sinks.is_empty()) {
             put_reason(&mut reason, &DeadLetterReason::unrouted());
         }
         call.arg(keys.channel()).arg(reason).arg(self.sinks.len());
@@ -182,12 +182,16 @@ impl<'b> Layout<'b> {
             call.arg(sink.as_str());
         }
         call.arg(self.kinds.len());
-        for (webhook, window, keep, sinks) in &self.kinds {
+        for (webhook, window, keep, sinks, original) in &self.kinds {
             call.arg(webhook.as_str())
                 .arg(millis(*window).max(1))
                 .arg(millis(*keep))
-                .arg(ledger::rest_of_accepted(sinks))
-                .arg(sinks.len());
+                .arg(ledger::rest_of_accepted(sinks));
+            match original {
+                Some(original) => call.arg(original.accepted_at).arg(original.newest),
+                None => call.arg("").arg(0),
+            };
+            call.arg(sinks.len());
             for sink in *sinks {
                 call.arg(self.sink_numbers.get(sink).copied().unwrap_or_default());
             }
@@ -196,5 +200,5 @@ impl<'b> Layout<'b> {
 }
 
 fn kind(lead: &NewLead) -> Kind<'_> {
-    (&lead.webhook, lead.window, lead.keep, &lead.sinks)
+    (&lead.webhook, lead.window, lead.keep, &lead.sinks, lead.original)
 }

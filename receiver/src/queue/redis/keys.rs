@@ -83,6 +83,11 @@ impl Keys {
         ["", ":order"].map(|part| self.key(&["ledger:", webhook.as_str(), part]))
     }
 
+    /// Hash: id -> version and body of each job.
+    pub(super) fn jobs(&self) -> String {
+        self.key(&["jobs"])
+    }
+
     /// String: written by the check.
     pub(super) fn probe(&self) -> String {
         self.key(&["check"])

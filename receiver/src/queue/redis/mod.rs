@@ -12,6 +12,7 @@ mod claims;
 mod codec;
 mod connection;
 mod dead_letters;
+mod jobs;
 mod keeper;
 mod keys;
 mod ledger;
@@ -41,10 +42,10 @@ use tokio::{
 use self::{accept::Offer, connection::Link, keys::Keys};
 use super::{
     Access, Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage,
-    DeadLetterSet, DeadLetters, Entry, EntryFilter, EntryPage, Grant, LeadId, Ledger, LedgerBounds,
-    ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue, QueueError,
-    RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore,
-    Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
+    DeadLetterSet, DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger,
+    LedgerBounds, ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
+    QueueError, RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
+    ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
 /// How long a lead's sender waits for the answer: a batch under way, and a part of the next.
@@ -358,7 +359,22 @@ impl Ledger for RedisQueue {
         self.webhooks_with_entries().await
     }
 
-    fn knows_people(&self) -> bool {
-        self.options.ledger_key.is_some()
+    fn hash_of(&self, person: &Identity) -> Option<String> {
+        Some(self.options.ledger_key.as_ref()?.hash(person))
+    }
+}
+
+#[async_trait]
+impl Jobs for RedisQueue {
+    async fn jobs(&self) -> Result<Vec<StoredJob>, QueueError> {
+        self.all_jobs().await
+    }
+
+    async fn put_job(&self, job: &StoredJob) -> Result<bool, QueueError> {
+        self.write_job(job).await
+    }
+
+    async fn remove_job(&self, id: &str) -> Result<(), QueueError> {
+        self.drop_job(id).await
     }
 }

@@ -61,6 +61,20 @@ impl Items {
         })
     }
 
+    /// The names and values of a hash: RESP3 answers a map.
+    pub(super) fn of_map(value: Value, command: &str) -> Result<Self, QueueError> {
+        let Value::Map(pairs) = value else {
+            return Self::of(value, command);
+        };
+        let items: Vec<Value> = pairs
+            .into_iter()
+            .flat_map(|(name, value)| [name, value])
+            .collect();
+        Ok(Self {
+            items: items.into_iter(),
+        })
+    }
+
     pub(super) fn next(&mut self) -> Option<Value> {
         self.items.next()
     }

@@ -67,7 +67,9 @@ for target = TARGETS, #ARGV, 2 do
   call('ZADD', KEYS[at], 'NX', text(now), contact)
   call('HINCRBY', KEYS[1], sink .. '|' .. webhook .. '|queued', 1)
   call('PUBLISH', channel, sink)
-  ledger_add(webhook, id, '1:' .. ARGV[target + 1], now, ledger_act(sink, '', by))
+  -- Of a move, the reason is where it comes from.
+  local letter = ARGV[target + 1]
+  ledger_add(webhook, id, '1:' .. letter, now, ledger_act(sink, letter == 'm' and from or '', by))
 end
 ledger_end()
 if set == 'pending' then

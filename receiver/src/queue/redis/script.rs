@@ -79,6 +79,7 @@ scripts! {
     RESUME = "resume.lua";
     STATS = "stats.lua";
     CHECK = "check.lua";
+    JOB_PUT = "job_put.lua";
     LEDGER_NOTE = "ledger_note.lua";
     LEDGER_PAGE = "ledger_page.lua";
     LEDGER_PRUNE = "ledger_prune.lua";

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::queue::ledger::{self, LedgerKey};
 use crate::queue::{
-    Admission, DeadLetterReason, DeadLetterSet, EntryOutcome, NewLead, NewRejected, WebhookId,
+    Admission, DeadLetterReason, DeadLetterSet, EntryOutcome, Millis, NewLead, NewRejected, WebhookId,
 };
 
 /// Deduplicates, stores and enqueues the leads of one request.
@@ -64,6 +64,7 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Resul
         tx.hold_now(&lead.dedupe, &Holder { id, content, until })?;
         keep_unrouted(tx, lead)?;
     }
+    let original = lead.original;
     let mut key = Some((&lead.dedupe, lead.content, until));
     for sink in lead.sinks.iter() {
         tx.append(&NewRow {
@@ -71,8 +72,8 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Resul
             contact: &lead.contact,
             id: &lead.id,
             webhook: lead.webhook.as_str(),
-            accepted_at: tx.now,
-            newest: 0,
+            accepted_at: original.map_or(tx.now, |original| signed(original.accepted_at)),
+            newest: original.map_or(0, |original| signed(original.newest)),
             key: key.take(),
             body: &lead.body,
         })?;
@@ -83,6 +84,10 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Resul
     let rest = ledger::rest_of_accepted(&lead.sinks);
     entries::open(tx, &lead.webhook, &lead.id, outcome, &[&rest, &people])?;
     Ok(admission)
+}
+
+fn signed(at: Millis) -> i64 {
+    i64::try_from(at).unwrap_or(i64::MAX)
 }
 
 /// Sets a lead aside that goes nowhere.

@@ -12,6 +12,7 @@ mod claims;
 mod counters;
 mod database;
 mod dead_letters;
+mod jobs;
 mod ledger;
 mod pending_index;
 mod prune;
@@ -38,10 +39,10 @@ use self::{
 };
 use super::{
     Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
-    DeadLetters, Entry, EntryFilter, EntryPage, Grant, LeadId, Ledger, LedgerBounds, LedgerKey, ListFilter,
-    NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue, QueueError, RateLimit,
-    Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, ThrottleKey, ThrottleStore, Token,
-    WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
+    DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger, LedgerBounds,
+    LedgerKey, ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
+    QueueError, RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
+    ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
 /// Claims, settlements and questions that may wait; their number is bounded by the workers, not by senders.
@@ -426,8 +427,25 @@ impl Ledger for SqliteQueue {
         self.call(|tx| ledger::webhooks(tx)).await
     }
 
-    fn knows_people(&self) -> bool {
-        self.ledger_key.is_some()
+    fn hash_of(&self, person: &Identity) -> Option<String> {
+        Some(self.ledger_key.as_ref()?.hash(person))
+    }
+}
+
+#[async_trait]
+impl Jobs for SqliteQueue {
+    async fn jobs(&self) -> Result<Vec<StoredJob>, QueueError> {
+        self.call(|tx| jobs::all(tx)).await
+    }
+
+    async fn put_job(&self, job: &StoredJob) -> Result<bool, QueueError> {
+        let job = job.clone();
+        self.record(move |tx| jobs::put(tx, &job)).await
+    }
+
+    async fn remove_job(&self, id: &str) -> Result<(), QueueError> {
+        let id = id.to_owned();
+        self.record(move |tx| jobs::remove(tx, &id)).await
     }
 }
 

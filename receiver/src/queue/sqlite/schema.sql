@@ -43,6 +43,9 @@ CREATE TABLE ledger (
     webhook TEXT NOT NULL, id TEXT NOT NULL, row BLOB NOT NULL, PRIMARY KEY (webhook, id)
 ) STRICT, WITHOUT ROWID;
 
+-- Jobs over many leads; what they are is not the queue's business.
+CREATE TABLE job (id TEXT PRIMARY KEY, version INTEGER NOT NULL, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
 -- What a person must look at. sink is '' for unrouted leads, sink and contact are for rejected requests.
 CREATE TABLE dead_letters (
     kind TEXT NOT NULL, dead_lettered_at INTEGER NOT NULL, id TEXT NOT NULL, sink TEXT NOT NULL,

@@ -361,7 +361,10 @@ pub(super) fn put_in(
             remember(tx, sink, contact.as_str(), record, keep)?;
         }
         tx.counters.sink(sink, &webhook).queued += 1;
-        let event = Event::act(how.what(from, sink), Some(sink), "", how.by);
+        let what = how.what(from, sink);
+        // Of a move, the reason is where it comes from.
+        let left = from.filter(|_| what == LedgerEventKind::Moved);
+        let event = Event::act(what, Some(sink), left.map_or("", SinkId::as_str), how.by);
         entries::add(tx, &webhook, &lead.id, &event, false)?;
     }
     Ok(())

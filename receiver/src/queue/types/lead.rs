@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+use super::Millis;
 use super::ledger::Identity;
 use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
 
@@ -30,6 +31,17 @@ pub struct NewLead {
     pub body: Bytes,
     /// Whom it is about, for the ledger.
     pub people: Vec<Identity>,
+    /// Of a lead of the past; `None`: it comes now.
+    pub original: Option<Original>,
+}
+
+/// The times of a lead of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Original {
+    /// When it was submitted.
+    pub accepted_at: Millis,
+    /// When the newest delivered lead of its person was accepted; 0: none is known.
+    pub newest: Millis,
 }
 
 /// What a lead says, as two digests: of what the sender posted, and of what the webhook made of it. Senders that stamp

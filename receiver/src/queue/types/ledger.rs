@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Millis;
 use crate::ids::{LeadId, SinkId, WebhookId};
 
-/// What identifies a person: an e-mail address or a phone number, normalised. It never leaves the process: the ledger
+/// What identifies a person: an e-mail address or a phone number, normalised; or what a sender calls a submission. It never leaves the process: the ledger
 /// keeps a keyed hash of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity(Arc<str>);
@@ -22,6 +22,16 @@ impl Identity {
     /// Of a normalised phone number.
     pub fn phone(number: &str) -> Self {
         Self(format!("phone:{number}").into())
+    }
+
+    /// Of a submission, as its sender calls it.
+    pub fn submission(id: &str) -> Self {
+        Self(format!("submission:{id}").into())
+    }
+
+    /// Whether it is of a person, not of a submission.
+    pub fn is_a_person(&self) -> bool {
+        !self.0.starts_with("submission:")
     }
 
     pub(in crate::queue) fn as_bytes(&self) -> &[u8] {
@@ -78,6 +88,8 @@ pub struct Entry {
     pub at: Millis,
     /// Why, of a lead that was not accepted; of a duplicate: the lead that it repeats. Else empty.
     pub reason: String,
+    /// The hashes of whom it is about, and of which submission it is.
+    pub people: Vec<String>,
     /// Where it goes.
     pub sinks: Vec<SinkId>,
     /// What happened since, in order.
@@ -157,8 +169,8 @@ pub struct EntryFilter {
     pub since: Millis,
     /// What became of the request.
     pub outcome: Option<EntryOutcome>,
-    /// Whom it is about.
-    pub person: Option<Identity>,
+    /// Whom it is about, and which submission: all of these.
+    pub people: Vec<Identity>,
     /// What must stand in it as one field: a sink that had something to do with it, a reason word, a record.
     pub words: Vec<String>,
 }

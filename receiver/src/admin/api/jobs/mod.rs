@@ -1,0 +1,191 @@
+//! Jobs: one action on many leads. They are in the store, so that any receiver goes on with one whose receiver has gone.
+
+mod run;
+mod step;
+mod stored;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use leadgate_crds::api::{Action, Job, JobState, NewJob, Page, Set};
+use problem_details::ProblemDetails;
+
+use super::leads::want;
+use crate::admin::caller::Caller;
+use crate::admin::dead_letters::{bad_request, conflict, named_sink, unavailable};
+use crate::admin::shared::Admin;
+use crate::queue::LeadId;
+
+pub(crate) use run::run_jobs;
+use stored::Kept;
+
+/// How many jobs are kept; the oldest that have ended make room.
+const MOST: usize = 100;
+
+/// The header that makes a repeated request the same one.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// `POST /api/v1/jobs`: begins a job, or tells what it would do.
+pub(super) async fn create(
+    State(admin): State<Arc<Admin>>,
+    Caller(by): Caller,
+    headers: HeaderMap,
+    body: Result<Json<NewJob>, JsonRejection>,
+) -> Result<Response, Response> {
+    let Json(work) = body.map_err(|error| bad_request(&error.body_text()))?;
+    refuse(&work).map_err(|why| bad_request(&why))?;
+    let work = NewJob {
+        to: named_sink(&admin, work.to.as_deref())
+            .await?
+            .map(|sink| sink.to_string()),
+        ..work
+    };
+    // What the filter names must exist before anything is done.
+    let wanted = want(&admin, work.filter.clone()).await?;
+    let now = jiff::Timestamp::now();
+    let mut job = Job {
+        id: LeadId::generate().to_string(),
+        work,
+        state: JobState::Running,
+        done: 0,
+        kept: 0,
+        sample: Vec::new(),
+        left: Vec::new(),
+        message: None,
+        by,
+        created_at: now,
+        updated_at: now,
+    };
+    if job.work.dry_run {
+        step::count(&admin, &mut job, &wanted)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        (job.id, job.state) = (String::new(), JobState::Completed);
+        return Ok(Json(job).into_response());
+    }
+    let key = headers
+        .get(IDEMPOTENCY_KEY)
+        .and_then(|key| key.to_str().ok())
+        .map(str::to_owned);
+    let known = all(&admin).await?;
+    if let Some(first) = known.iter().find(|kept| key.is_some() && kept.key == key) {
+        return Ok((StatusCode::CREATED, Json(first.job.clone())).into_response());
+    }
+    if known.len() >= MOST {
+        let ended = known.iter().find(|kept| kept.job.state != JobState::Running);
+        let Some(ended) = ended else {
+            return Err(conflict(
+                "100 jobs are running: wait until one ends, or cancel one",
+            ));
+        };
+        admin
+            .queue
+            .remove_job(&ended.job.id)
+            .await
+            .map_err(|error| unavailable(&error))?;
+    }
+    let kept = Kept::new(job.clone(), key);
+    let written = admin.queue.put_job(&kept.stored()).await;
+    written.map_err(|error| unavailable(&error))?;
+    tracing::info!(job = job.id, action = ?job.work.action, set = ?job.work.set, "job created");
+    admin.jobs.notify_one();
+    Ok((StatusCode::CREATED, Json(job)).into_response())
+}
+
+/// What a job cannot be, with the remedy.
+fn refuse(work: &NewJob) -> Result<(), String> {
+    let sets: &[Set] = match work.action {
+        Action::Replay => &[Set::Dead, Set::Held, Set::Unrouted, Set::Rejected, Set::Delivered],
+        Action::Discard => &[
+            Set::Pending,
+            Set::Dead,
+            Set::Held,
+            Set::Unrouted,
+            Set::Rejected,
+            Set::Delivered,
+        ],
+        Action::Move => &[Set::Pending, Set::Dead, Set::Held, Set::Unrouted],
+        Action::Copy => &[Set::Dead, Set::Held, Set::Delivered],
+    };
+    if !sets.contains(&work.set) {
+        let able: Vec<String> = sets.iter().map(|set| format!("{set:?}").to_lowercase()).collect();
+        return Err(format!(
+            "set: {:?} does not apply to it; use {}",
+            work.action,
+            able.join(", ")
+        ));
+    }
+    let needs_target = matches!(work.action, Action::Move | Action::Copy);
+    if needs_target != work.to.is_some() {
+        return Err(if needs_target {
+            "to: name the sink that the leads go to".to_owned()
+        } else {
+            "to: applies to Move and Copy only; remove it".to_owned()
+        });
+    }
+    if work.share.is_some_and(|share| !(1..=100).contains(&share)) {
+        return Err("share must be from 1 to 100 percent".to_owned());
+    }
+    if work.filter.outcome.is_some() || work.filter.state.is_some() {
+        return Err(
+            "filter.outcome and filter.state: the set says where the leads are; remove them".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// `GET /api/v1/jobs`: all of them, newest first.
+pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Result<Response, Response> {
+    let mut items: Vec<Job> = all(&admin).await?.into_iter().map(|kept| kept.job).collect();
+    items.reverse();
+    Ok(Json(Page { items, next: None }).into_response())
+}
+
+/// `GET /api/v1/jobs/{id}`.
+pub(super) async fn show(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+) -> Result<Response, Response> {
+    Ok(Json(one(&admin, &id).await?.job).into_response())
+}
+
+/// `DELETE /api/v1/jobs/{id}`: cancels it. What it has done stays done.
+pub(super) async fn cancel(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+) -> Result<Response, Response> {
+    loop {
+        let mut kept = one(&admin, &id).await?;
+        if kept.job.state != JobState::Running {
+            return Ok(Json(kept.job).into_response());
+        }
+        kept.job.state = JobState::Cancelled;
+        kept.job.updated_at = jiff::Timestamp::now();
+        kept.version += 1;
+        let written = admin.queue.put_job(&kept.stored()).await;
+        // Whoever runs it has written meanwhile: again.
+        if written.map_err(|error| unavailable(&error))? {
+            tracing::info!(job = id, "job cancelled");
+            return Ok(Json(kept.job).into_response());
+        }
+    }
+}
+
+async fn one(admin: &Admin, id: &str) -> Result<Kept, Response> {
+    let found = all(admin).await?.into_iter().find(|kept| kept.job.id == id);
+    found.ok_or_else(|| {
+        ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
+            .with_detail("no job has this id")
+            .into_response()
+    })
+}
+
+async fn all(admin: &Admin) -> Result<Vec<Kept>, Response> {
+    let jobs = admin.queue.jobs().await.map_err(|error| unavailable(&error))?;
+    Ok(jobs.iter().filter_map(Kept::read).collect())
+}

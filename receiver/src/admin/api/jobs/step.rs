@@ -1,0 +1,257 @@
+//! A page of a job.
+
+use std::time::Duration;
+
+use leadgate_crds::api::{Action, Job, JobState, Left, Set};
+
+use super::stored::Kept;
+use crate::admin::api::leads::{Wanted, want};
+use crate::admin::api::merge::newest;
+use crate::admin::api::view;
+use crate::admin::dead_letters::{Realm, kept_because, replay_one};
+use crate::admin::shared::Admin;
+use crate::queue::{
+    DeadLetter, DeadLetterSet, Entry, LeadId, LedgerEventKind, ListFilter, QueueError, Requeue, SinkId,
+};
+
+/// Leads of one page, and of a page that is only counted.
+const PAGE: usize = 50;
+const COUNTED_PAGE: usize = 1000;
+
+/// So many leads of jobs may wait in a sink at once: live leads wait behind these at most.
+const IN_LINE: u64 = 100;
+
+/// How long to wait when the line is full.
+const FULL: Duration = Duration::from_millis(250);
+
+/// How much of a sink's rate limit a job uses, unless it says otherwise.
+const SHARE: u8 = 20;
+
+/// Leads that are listed as left, and as a sample.
+const LISTED: usize = 20;
+const SAMPLED: usize = 10;
+
+/// Leads that a job finds by what the ledger knows of them.
+const MOST_FOUND: usize = 10_000;
+
+const BEING_DELIVERED: &str = "it is being delivered, or is not there any more";
+
+/// Counts what fits a job, and names some.
+pub(super) async fn count(admin: &Admin, job: &mut Job, wanted: &Wanted) -> Result<(), QueueError> {
+    let ids = find(admin, wanted).await?;
+    let realm = Realm::of_admin(admin);
+    let mut cursor = None;
+    loop {
+        let filter = list_filter(wanted, cursor, COUNTED_PAGE);
+        let page = admin.queue.list(set(job.work.set), &filter).await?;
+        for lead in page
+            .items
+            .iter()
+            .filter(|lead| is_meant(lead, wanted, ids.as_deref(), &realm))
+        {
+            job.done += 1;
+            if job.sample.len() < SAMPLED {
+                job.sample.push(lead.id.to_string());
+            }
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Does a page of a job; how long to wait before the next.
+pub(super) async fn page(admin: &Admin, kept: &mut Kept) -> Result<Duration, QueueError> {
+    let wanted = match want(admin, kept.job.work.filter.clone()).await {
+        Ok(wanted) => wanted,
+        Err(_) => {
+            kept.job.state = JobState::Cancelled;
+            kept.job.message = Some("the webhook or sink of its filter no longer exists".to_owned());
+            return Ok(Duration::ZERO);
+        }
+    };
+    if kept.ids.is_none()
+        && let Some(ids) = find(admin, &wanted).await?
+    {
+        kept.found(ids);
+    }
+    let realm = Realm::of_admin(admin);
+    let filter = list_filter(&wanted, kept.cursor.clone(), PAGE);
+    let page = admin.queue.list(set(kept.job.work.set), &filter).await?;
+    let meant: Vec<&DeadLetter> = page
+        .items
+        .iter()
+        .filter(|lead| is_meant(lead, &wanted, kept.ids.as_deref(), &realm))
+        .collect();
+    let mut pause = Duration::ZERO;
+    if kept.job.work.action != Action::Discard {
+        for sink in targets(admin, &kept.job, &meant) {
+            if waiting(admin, &sink).await? + meant.len() as u64 > IN_LINE {
+                return Ok(FULL);
+            }
+            pause = pause.max(pace(
+                admin,
+                &sink,
+                meant.len(),
+                kept.job.work.share.unwrap_or(SHARE),
+            ));
+        }
+    }
+    for lead in meant {
+        match act(admin, &kept.job, lead).await? {
+            None => kept.job.done += 1,
+            Some(reason) => {
+                kept.job.kept += 1;
+                if kept.job.left.len() < LISTED {
+                    let id = lead.id.to_string();
+                    kept.job.left.push(Left { id, reason });
+                }
+            }
+        }
+    }
+    kept.cursor = page.next;
+    if kept.cursor.is_none() {
+        kept.job.state = JobState::Completed;
+    }
+    Ok(pause)
+}
+
+/// The leads that a filter means by what only the ledger knows; `None`: it asks for no such thing.
+async fn find(admin: &Admin, wanted: &Wanted) -> Result<Option<Vec<String>>, QueueError> {
+    let filter = &wanted.filter;
+    if let Some(id) = &filter.id {
+        return Ok(Some(vec![id.clone()]));
+    }
+    if wanted.stored.people.is_empty() && filter.record.is_none() {
+        return Ok(None);
+    }
+    let fits = |entry: &Entry| view::fits(entry, filter, wanted.sink.as_ref());
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let (entries, next) = newest(
+            admin.queue.as_ref(),
+            wanted.webhooks.clone(),
+            &wanted.stored,
+            wanted.until,
+            after.as_ref(),
+            MOST_FOUND,
+            fits,
+        )
+        .await?;
+        found.extend(entries.into_iter().map(|entry| entry.id.to_string()));
+        after = next;
+        if after.is_none() || found.len() >= MOST_FOUND {
+            return Ok(Some(found));
+        }
+    }
+}
+
+/// In the order in which they were accepted, so that of one person the newest is last.
+fn list_filter(wanted: &Wanted, after: Option<String>, limit: usize) -> ListFilter {
+    let named = wanted.filter.webhook.as_ref().and(wanted.webhooks.first());
+    ListFilter {
+        sink: wanted.sink.clone(),
+        webhook: named.cloned(),
+        reason: wanted.filter.reason.clone(),
+        by_acceptance: true,
+        after,
+        limit,
+    }
+}
+
+fn is_meant(lead: &DeadLetter, wanted: &Wanted, ids: Option<&[String]>, realm: &Realm) -> bool {
+    realm.has(lead.webhook.as_str())
+        && (wanted.stored.since..wanted.until).contains(&lead.accepted_at)
+        && ids.is_none_or(|ids| ids.iter().any(|id| id == lead.id.as_str()))
+}
+
+/// The sinks whose lines a page joins.
+fn targets(admin: &Admin, job: &Job, leads: &[&DeadLetter]) -> Vec<SinkId> {
+    if let Some(to) = &job.work.to {
+        return vec![SinkId::from(to.as_str())];
+    }
+    let mut sinks: Vec<SinkId> = leads.iter().filter_map(|lead| lead.sink.clone()).collect();
+    if leads.iter().any(|lead| lead.sink.is_none()) {
+        // Where it goes is found out when it goes there.
+        sinks.extend(admin.config.borrow().sinks().map(|sink| sink.id.clone()));
+    }
+    sinks.sort();
+    sinks.dedup();
+    sinks
+}
+
+async fn waiting(admin: &Admin, sink: &SinkId) -> Result<u64, QueueError> {
+    let stats = admin.queue.sink_stats(std::slice::from_ref(sink)).await?;
+    Ok(stats.first().map_or(0, |stats| stats.pending))
+}
+
+/// How long so many leads take at a share of the sink's rate limit, one request each.
+fn pace(admin: &Admin, sink: &SinkId, leads: usize, share: u8) -> Duration {
+    let config = admin.config.borrow();
+    let limit = config
+        .sinks()
+        .find(|known| known.id == *sink)
+        .map(|known| known.delivery.limit);
+    let leads = u32::try_from(leads).unwrap_or(u32::MAX);
+    limit.map_or(Duration::ZERO, |limit| {
+        limit.per * leads * 100 / (limit.requests.max(1).saturating_mul(u32::from(share.max(1))))
+    })
+}
+
+/// Does it to one lead; why not, if it was left as it was.
+async fn act(admin: &Admin, job: &Job, lead: &DeadLetter) -> Result<Option<String>, QueueError> {
+    let by = format!("{} (job {})", job.by, job.id);
+    let to: Option<SinkId> = job.work.to.as_deref().map(SinkId::from);
+    let how = Requeue {
+        force: job.work.force,
+        copy: job.work.action == Action::Copy,
+        by: &by,
+        ..Requeue::default()
+    };
+    let done = match (job.work.action, to) {
+        (Action::Replay, _) => return Ok(kept_because(&replay_one(admin, lead, how).await?)),
+        (Action::Discard, _) => {
+            admin
+                .queue
+                .discard(lead.set, lead.sink.as_ref(), &lead.id, &by)
+                .await?
+        }
+        (Action::Copy, Some(to)) if was_copied(admin, lead, &to, &by).await? => return Ok(None),
+        (Action::Move | Action::Copy, Some(to)) if lead.sink.as_ref() == Some(&to) => {
+            return Ok(Some("the sink already has it".to_owned()));
+        }
+        (Action::Move | Action::Copy, Some(to)) => {
+            admin
+                .queue
+                .requeue(lead.set, lead.sink.as_ref(), &lead.id, &[to], how)
+                .await?
+        }
+        (Action::Move | Action::Copy, None) => false,
+    };
+    Ok((!done).then(|| BEING_DELIVERED.to_owned()))
+}
+
+/// Whether the job has copied a lead before its receiver died: a copy leaves the lead where it is, so only the ledger tells.
+async fn was_copied(admin: &Admin, lead: &DeadLetter, to: &SinkId, by: &str) -> Result<bool, QueueError> {
+    let entry = admin
+        .queue
+        .entry(&lead.webhook, &LeadId::from(lead.id.as_str()))
+        .await?;
+    Ok(entry.is_some_and(|entry| {
+        entry.events.iter().any(|event| {
+            event.what == LedgerEventKind::Copied && event.sink.as_ref() == Some(to) && event.by == by
+        })
+    }))
+}
+
+fn set(set: Set) -> DeadLetterSet {
+    match set {
+        Set::Pending => DeadLetterSet::Pending,
+        Set::Held => DeadLetterSet::Held,
+        Set::Dead => DeadLetterSet::Dead,
+        Set::Unrouted => DeadLetterSet::Unrouted,
+        Set::Rejected => DeadLetterSet::Rejected,
+        Set::Delivered => DeadLetterSet::Delivered,
+    }
+}

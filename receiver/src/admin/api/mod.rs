@@ -1,0 +1,65 @@
+//! `/api/v1`: the ledger, the leads that are kept, jobs over many of them, and what a webhook would make of a request.
+//! The bodies are the types of `leadgate_crds::api`, from which [`openapi`] generates the document.
+
+mod backfill;
+mod diff;
+mod jobs;
+mod leads;
+mod merge;
+mod openapi;
+mod pause;
+mod trial;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use problem_details::ProblemDetails;
+
+use super::dead_letters;
+use super::shared::Admin;
+use super::sinks;
+use crate::queue::WebhookId;
+use crate::source::Webhook;
+
+pub(crate) use jobs::run_jobs;
+
+/// Of a request: 500 lines of an import.
+const LONGEST_BODY: usize = 16 << 20;
+
+/// The webhook of a path.
+fn named(admin: &Admin, namespace: &str, name: &str) -> Result<Arc<Webhook>, Response> {
+    let id = WebhookId::of(namespace, name);
+    let config = admin.config.borrow();
+    config.webhook(&id).cloned().ok_or_else(|| {
+        ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
+            .with_detail("no webhook of this name runs here; /status lists them")
+            .into_response()
+    })
+}
+
+/// Its routes, behind whatever guards them.
+pub(super) fn router() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/openapi.json", get(openapi::document))
+        .route("/leads/search", post(leads::search))
+        .route("/leads", get(dead_letters::list))
+        .route("/leads/{id}", get(leads::story).delete(dead_letters::discard))
+        .route("/leads/{id}/payload", get(dead_letters::show))
+        .route("/leads/{id}/replay", post(dead_letters::replay))
+        .route("/leads/{id}/move", post(dead_letters::move_to))
+        .route("/leads/{id}/expedite", post(dead_letters::expedite))
+        .route("/jobs", get(jobs::list).post(jobs::create))
+        .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
+        .route("/webhooks/{namespace}/{name}/backfill", post(backfill::backfill))
+        .route("/webhooks/{namespace}/{name}/diff", post(diff::diff))
+        .route("/webhooks/{namespace}/{name}/try", post(trial::attempt))
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .route("/sinks/{namespace}/{name}/pause", post(pause::pause))
+        .route("/sinks/{namespace}/{name}/resume", post(sinks::resume))
+}
