@@ -8,7 +8,7 @@ DENY = $(TOOLS)/bin/cargo-deny
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster test-crm e2e image lint bench bench-operator soak fuzz nightly generate clean \
+.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator soak fuzz nightly generate clean \
 	need-rust need-test-tools need-cluster-tools
 
 help: ## list the targets
@@ -27,7 +27,7 @@ test: need-rust need-test-tools ## run the tests: real Redis, simulated CRMs, th
 	@[ -n "$(SDK)" ] || echo "Node.js is not installed: skipping the CRMs' own SDKs (make test-cluster runs them)"
 	$(CARGO) test --locked --workspace --features "$(SDK)"
 
-CLUSTER_TESTS = admission definitions operator_control_plane chart examples image leaves_nothing node hubspot_sdk salesforce_sdk
+CLUSTER_TESTS = admission cli_cluster definitions operator_control_plane chart examples image leaves_nothing node hubspot_sdk salesforce_sdk
 
 test-cluster: need-rust need-cluster-tools ## run the tests on a real Kubernetes API server and node (root, or KUBECONFIG)
 	tests/cluster/cluster build
@@ -39,6 +39,12 @@ e2e: need-rust need-cluster-tools ## test every guarantee on a real Kubernetes n
 
 image: need-rust ## build the container image: with buildah or docker, else as an OCI archive (NAME=leadgate:dev; PLATFORMS=linux/amd64,linux/arm64)
 	NAME="$(or $(NAME),leadgate:dev)" image/build
+
+install-cli: need-rust ## build kubectl-leadgate and install it into ~/.local/bin (PREFIX=/usr/local: into /usr/local/bin)
+	cli/package install "$(or $(PREFIX),$(HOME)/.local)"
+
+krew: need-rust ## build the archives of kubectl-leadgate and krew's manifest (PLATFORMS=linux/amd64,linux/arm64)
+	cli/package krew "$(or $(CARGO_TARGET_DIR),target)/krew"
 
 test-crm: need-rust ## deliver leads to a real CRM: django-crm on PostgreSQL, installed and started for the test
 	@.ci/need crm

@@ -14,6 +14,8 @@
 //! * [`wire`] is HTTP by hand, for what no client library would send.
 //! * [`redis_server`] starts, kills and restarts a real Redis, [`sentinel`] a group of them; [`cluster`] a real Kubernetes
 //!   control plane.
+//! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
+//! * [`zip`] reads what `kubectl leadgate report` writes.
 //! * [`node`] is a real Kubernetes node with Leadgate installed by its chart.
 
 pub mod authority;
@@ -35,3 +37,4 @@ pub mod signing;
 pub mod simulator;
 pub mod soak;
 pub mod wire;
+pub mod zip;

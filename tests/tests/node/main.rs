@@ -3,6 +3,7 @@
 //! `make test` runs the first ones, `make e2e` all of them. They take turns: there is one Leadgate on the node.
 
 mod chart;
+mod cli;
 mod documents;
 mod first_lead;
 mod lost_secrets;

@@ -1,0 +1,71 @@
+//! `kubectl leadgate`: what a person does with Leadgate from a terminal.
+//!
+//! A command is a file of [`commands`]. What it needs is one of two things: the objects in Kubernetes ([`cluster`]), or a
+//! receiver's API ([`receiver`]), which is reached through the API server or by its URL. What it prints goes through
+//! [`output`], and the rights that it needs are the table in [`permissions`].
+
+// Tests have dependencies of their own.
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+pub mod args;
+mod cluster;
+mod commands;
+mod filter;
+mod objects;
+mod output;
+pub mod permissions;
+mod pods;
+mod preset;
+mod receiver;
+mod redact;
+pub mod sign;
+mod text;
+mod transport;
+
+use std::io::ErrorKind;
+
+use args::Cli;
+
+/// What a command found, if it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// All is well.
+    Fine,
+    /// It did what was asked for, and something is wrong.
+    Wrong,
+}
+
+/// The arguments cannot be what was meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// Runs a command. The exit code: 0, 1 failed, 2 the arguments are wrong, 3 something was found to be wrong.
+pub async fn run(cli: Cli) -> u8 {
+    // Tests run several in one process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match commands::run(cli).await {
+        Ok(Verdict::Fine) => 0,
+        Ok(Verdict::Wrong) => 3,
+        Err(error) if is_closed_pipe(&error) => 0,
+        Err(error) => {
+            eprintln!("error: {}", text::plain(&format!("{error:#}")));
+            if error.is::<Usage>() { 2 } else { 1 }
+        }
+    }
+}
+
+/// Whoever read the output has seen enough, as with `| head`.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,112 @@
+//! Files of leads.
+
+use std::io::Write as _;
+
+use serde_json::json;
+
+use crate::leadgate;
+use crate::server::Server;
+
+fn file(extension: &str, text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(extension).tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn broken_lines_are_told_the_rest_is_imported_and_a_second_run_repeats_nothing() {
+    let server = Server::start(Vec::new()).await;
+    let mut text = String::new();
+    for n in 1..=1_203 {
+        text += &match n {
+            7 => "{broken ada@example.com\n".to_owned(),
+            8 => "{\"phone\": \"+49301\", \"at\": \"2026-11-01\"}\n".to_owned(),
+            _ => format!("{{\"email\": \"p{n}@example.com\", \"at\": \"2026-11-01T08:00:00Z\"}}\n"),
+        };
+    }
+    let file = file(".jsonl", &text);
+    let arguments = [
+        "backfill",
+        file.path().to_str().unwrap(),
+        "--webhook",
+        "web",
+        "--time-field",
+        "at",
+        "-o",
+        "json",
+    ];
+    let dry: Vec<&str> = arguments.into_iter().chain(["--dry-run"]).collect();
+    let counts = |accepted, duplicates| json!({"accepted": accepted, "duplicates": duplicates, "others": 1, "broken": 1});
+    for (arguments, expected) in [
+        (&dry[..], counts(1_201, 0)),
+        (&arguments, counts(1_201, 0)),
+        (&arguments, counts(0, 1_201)),
+    ] {
+        let ran = leadgate(&server.url, arguments).await.ends_with(3);
+        assert_eq!(ran.json(), expected);
+        assert!(ran.stderr.contains("line 7: it is not JSON"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("line 8: Rejected: email is missing"),
+            "{}",
+            ran.stderr
+        );
+        assert!(!ran.stderr.contains("ada@"), "{}", ran.stderr);
+    }
+    let asked = server.known.lock().unwrap().asked.clone();
+    let sizes: Vec<usize> = asked
+        .iter()
+        .map(|asked| asked.body["lines"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(sizes, [500, 500, 202].repeat(3));
+    assert_eq!(asked[0].body["lines"][0]["at"], "2026-11-01T08:00:00Z");
+}
+
+#[tokio::test]
+async fn a_table_is_imported_by_its_header() {
+    let server = Server::start(Vec::new()).await;
+    let table = file(
+        ".csv",
+        "email,note,when\na@example.com,\"a, b\",2026-11-01\nb@example.com\n",
+    );
+    let path = table.path().to_str().unwrap();
+    let ran = leadgate(
+        &server.url,
+        &[
+            "backfill",
+            path,
+            "--webhook",
+            "default/web",
+            "--time-field",
+            "when",
+        ],
+    )
+    .await
+    .ends_with(3);
+    assert_eq!(
+        ran.stdout,
+        "1 accepted, 0 known already, 0 not accepted, 1 broken lines\n"
+    );
+    assert!(
+        ran.stderr
+            .contains("line 3: it has 1 columns and the header has 3; note is missing"),
+        "{ran:?}"
+    );
+    let payload = json!({"email": "a@example.com", "note": "a, b", "when": "2026-11-01"});
+    assert_eq!(
+        server.last().body["lines"],
+        json!([{"line": 2, "payload": payload, "at": "2026-11-01T00:00:00Z"}])
+    );
+    let before = server.asked().len();
+    let ran = leadgate(
+        &server.url,
+        &["backfill", path, "--webhook", "web", "--time-field", "at"],
+    )
+    .await
+    .ends_with(2);
+    assert!(
+        ran.stderr
+            .contains("the column at (--time-field) is missing; the columns are: email, note, when"),
+        "{ran:?}"
+    );
+    assert_eq!(server.asked().len(), before, "nothing was sent");
+}
