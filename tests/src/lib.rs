@@ -14,7 +14,6 @@
 //! * [`wire`] is HTTP by hand, for what no client library would send.
 //! * [`redis_server`] starts, kills and restarts a real Redis, [`sentinel`] a group of them; [`cluster`] a real Kubernetes
 //!   control plane.
-//! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
 //! * [`zip`] reads what `kubectl leadgate report` writes.
 //! * [`node`] is a real Kubernetes node with Leadgate installed by its chart.
 
