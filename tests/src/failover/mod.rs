@@ -301,6 +301,8 @@ pub fn lead(contact: &str, number: usize) -> NewLead {
         sinks: vec![crm()].into(),
         keep: Duration::from_hours(1),
         body: Bytes::from(number.to_string()),
+        people: Vec::new(),
+        original: None,
         id,
     }
 }
@@ -323,11 +325,7 @@ async fn work(shared: Arc<Shared>, finish: watch::Receiver<bool>) {
             continue;
         }
         shared.deliver(&claims);
-        let settlement = |claim: &Claim| Settlement {
-            contact: claim.contact.clone(),
-            token: claim.token,
-            outcome: Disposition::Delivered { remember: None },
-        };
+        let settlement = |claim: &Claim| Settlement::of(claim, Disposition::delivered(None));
         let settlements = claims.iter().map(settlement).collect();
         // Without an answer the outcome is unknown: what was not settled comes back when its lease ends.
         if let Ok(settled) = shared.queue.settle(&crm(), settlements).await {

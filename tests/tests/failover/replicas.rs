@@ -38,11 +38,7 @@ async fn delivered(queue: &dyn Queue) -> Vec<LeadId> {
             Ok(claims) if claims.is_empty() => return all,
             Ok(claims) => {
                 for claim in claims {
-                    let settlement = Settlement {
-                        contact: claim.contact,
-                        token: claim.token,
-                        outcome: Disposition::Delivered { remember: None },
-                    };
+                    let settlement = Settlement::of(&claim, Disposition::delivered(None));
                     assert_eq!(
                         queue.settle(&crm(), vec![settlement]).await.unwrap(),
                         [Settled::Done]
@@ -233,13 +229,7 @@ async fn a_claim_that_a_failover_forgot_cannot_be_settled() {
         assert!(began.elapsed() < RECOVERY);
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    let settle = |claim: &Claim| {
-        vec![Settlement {
-            contact: claim.contact.clone(),
-            token: claim.token,
-            outcome: Disposition::Delivered { remember: None },
-        }]
-    };
+    let settle = |claim: &Claim| vec![Settlement::of(&claim, Disposition::delivered(None))];
     assert_eq!(
         queue.settle(&crm(), settle(&forgotten)).await.unwrap(),
         [Settled::Stale]
