@@ -26,9 +26,9 @@ impl StoreKey {
     fn of(queue: &Queue) -> Self {
         match queue.mode() {
             QueueMode::Managed => Self::Managed,
-            QueueMode::Own(redis) => Self::Own {
-                secret: redis.url_secret_ref.name.clone(),
-                key: redis.url_secret_ref.key.clone(),
+            QueueMode::Own(url) => Self::Own {
+                secret: url.name.clone(),
+                key: url.key.clone(),
             },
         }
     }
