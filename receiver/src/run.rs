@@ -46,6 +46,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let options = OpenOptions {
         prefix: cli.queue_prefix.clone(),
         authorities: access.authorities,
+        acknowledge_replicas: cli.queue_acknowledge_replicas,
+        accept_timeout: cli.accept_timeout,
+        durability: cli.queue_durability,
         ..OpenOptions::default()
     };
     let queue = queue::open(&access.url, options)

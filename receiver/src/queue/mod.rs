@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use open::open;
-pub use options::{Access, OpenError, OpenOptions};
+pub use options::{Access, Durability, OpenError, OpenOptions};
 pub use types::*;
 
 pub use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
