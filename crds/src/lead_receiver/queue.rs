@@ -57,7 +57,10 @@ pub enum QueueMode<'q> {
 impl Queue {
     /// Whose store it is.
     pub fn mode(&self) -> QueueMode<'_> {
-        let url = self.redis.as_ref().and_then(|redis| redis.url_secret_ref.as_ref());
+        let url = self
+            .redis
+            .as_ref()
+            .and_then(|redis| redis.url_secret_ref.as_ref());
         url.map_or(QueueMode::Managed, QueueMode::Own)
     }
 

@@ -49,6 +49,7 @@ value_of() {
 # Asks the sentinels but the one of this number. Sets `answers`, `failover` if one is being made, and of the newest answer
 # `epoch` and `primary`.
 ask_sentinels() {
+  REPLICAS=$(cat "$FILES/replicas")
   answers=0 epoch=-1 primary='' failover='' n=0
   while [ "$n" -lt "$REPLICAS" ]; do
     answer=$([ "$n" = "$1" ] || asked "$n" SENTINEL MASTER)
