@@ -51,7 +51,7 @@ fn told(validated: &Validated) -> Vec<(&'static str, String)> {
 fn live(size: &str, memory: &str) -> RedisState {
     let quantity = |text: &str| serde_json::from_value(json!(text)).ok();
     RedisState {
-        ready: true,
+        ready: 1,
         size: quantity(size),
         memory: quantity(memory),
         ..RedisState::default()
