@@ -221,7 +221,9 @@ fn servers_come_and_go_in_an_order_that_loses_nothing() {
             ready,
             ..RedisState::default()
         });
-        let plan = validate(&Arc::new(receiver), &facts, &Rules::default()).plan.unwrap();
+        let plan = validate(&Arc::new(receiver), &facts, &Rules::default())
+            .plan
+            .unwrap();
         (plan.redis.unwrap().replicas, plan.acknowledge.unwrap())
     };
     #[rustfmt::skip]

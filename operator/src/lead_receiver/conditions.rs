@@ -125,7 +125,8 @@ fn queue(outcome: &Outcome, observed: &Observed, store: &StoreKey) -> ConditionS
 fn durable(observed: &Observed, queue: &ConditionState) -> ConditionState {
     let asked = observed.pods.iter().any(|pod| pod.ready) && !observed.stale;
     let figures = observed.figures.as_ref().filter(|_| asked);
-    let Some((figures, told)) = figures.and_then(|figures| Some((figures, figures.queue_durability.clone()?)))
+    let Some((figures, told)) =
+        figures.and_then(|figures| Some((figures, figures.queue_durability.clone()?)))
     else {
         return ConditionState::unknown(
             Reason::NotCheckedYet,
@@ -141,7 +142,10 @@ fn durable(observed: &Observed, queue: &ConditionState) -> ConditionState {
     };
     let counted = format!("{} of {} servers have all leads", redis.ready, redis.replicas);
     if redis.ready <= needed {
-        return ConditionState::no(Reason::ServersMissing, format!("{counted}, and leads wait for {}", needed + 1));
+        return ConditionState::no(
+            Reason::ServersMissing,
+            format!("{counted}, and leads wait for {}", needed + 1),
+        );
     }
     if redis.is_in_step() {
         ConditionState::yes(Reason::Measured, told)

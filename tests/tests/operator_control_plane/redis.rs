@@ -65,7 +65,9 @@ async fn the_volume_grows_when_its_class_allows_it() {
     };
     eventually("people see it", async || {
         let says = message().await;
-        says.contains("data-leadgate-redis-0 is being enlarged from 1Gi to 3Gi").then_some(()).ok_or(says)
+        says.contains("data-leadgate-redis-0 is being enlarged from 1Gi to 3Gi")
+            .then_some(())
+            .ok_or(says)
     })
     .await;
     volume(&rig, "3Gi").await;
@@ -191,7 +193,11 @@ async fn servers_come_before_receivers_wait_for_them_and_go_after() {
         let waits = arguments
             .filter_map(|argument| argument.as_str()?.strip_prefix("--queue-acknowledge-replicas="))
             .collect::<String>();
-        format!("{} {} {waits}", set.data["spec"]["replicas"], map.data["data"]["replicas"].as_str().unwrap())
+        format!(
+            "{} {} {waits}",
+            set.data["spec"]["replicas"],
+            map.data["data"]["replicas"].as_str().unwrap()
+        )
     };
     let becomes = async |what: &str, expected: &str| {
         eventually(what, async || {
@@ -222,7 +228,10 @@ async fn servers_come_before_receivers_wait_for_them_and_go_after() {
         (Kind::PodDisruptionBudget, "leadgate-redis"),
         (Kind::Service, "leadgate-redis-peers"),
     ] {
-        rig.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
+        rig.api(kind)
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
         rig.present(kind, name).await;
     }
     operator.stop().await.unwrap();

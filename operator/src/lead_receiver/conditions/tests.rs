@@ -134,7 +134,10 @@ fn on_how_many_disks_leads_are() {
     for (ready, expected) in [
         (3, "True Measured: on 2 of 3 disks"),
         (2, "True Measured: on 2 of 3 disks; 2 of 3 servers have all leads"),
-        (1, "False ServersMissing: 1 of 3 servers have all leads, and leads wait for 2"),
+        (
+            1,
+            "False ServersMissing: 1 of 3 servers have all leads, and leads wait for 2",
+        ),
     ] {
         let all = states(&applied, &three(ready), &StoreKey::Managed, &[]);
         let (_, durable) = all.iter().find(|(name, _)| *name == "QueueDurable").unwrap();
