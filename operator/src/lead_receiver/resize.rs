@@ -31,7 +31,7 @@ pub fn servers(wanted: i32, facts: &Dereferenced) -> (i32, Option<String>) {
     };
     let stays = |why: &str| {
         let note = format!(
-            "the managed Redis keeps {} of {wanted} servers {why}",
+            "the managed Redis has {} servers and not yet {wanted}: it waits {why}",
             redis.replicas
         );
         (redis.replicas, Some(note))
