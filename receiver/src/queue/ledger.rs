@@ -145,7 +145,9 @@ impl Event {
         let mut kind = Vec::new();
         put(&mut kind, letter(what).as_bytes());
         let mut packed = Vec::new();
-        rest.iter().for_each(|field| put(&mut packed, field.as_bytes()));
+        for field in rest {
+            put(&mut packed, field.as_bytes());
+        }
         Self { kind, rest: packed }
     }
 

@@ -158,7 +158,7 @@ pub async fn settlements_stand_each_on_its_own(rig: Rig) {
     let claims = rig.claim(10).await;
     let mut settlements: Vec<_> = claims
         .iter()
-        .map(|claim| Settlement::of(&claim, DELIVERED))
+        .map(|claim| Settlement::of(claim, DELIVERED))
         .collect();
     settlements[1].token += 1000;
     settlements.push(Settlement {

@@ -31,7 +31,7 @@ pub async fn pages_of_leads_set_aside_together_leave_none_out(rig: Rig) {
     let claims = rig.claim(100).await;
     let dead_letter = |claim: &Claim| {
         Settlement::of(
-            &claim,
+            claim,
             Disposition::DeadLetter {
                 set: DeadLetterSet::Held,
                 why: why("Ambiguous"),

@@ -329,7 +329,7 @@ impl Comparison {
                 for (sink, last) in places {
                     match last {
                         LedgerEventKind::Held | LedgerEventKind::Dead => {
-                            set_aside.push((sink, entry.id.clone()))
+                            set_aside.push((sink, entry.id.clone()));
                         }
                         LedgerEventKind::Delivered | LedgerEventKind::Discarded | LedgerEventKind::Erased => {
                         }

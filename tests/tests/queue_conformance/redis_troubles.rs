@@ -390,9 +390,9 @@ async fn settled_leads_leave_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_of_a_delivered_lead_takes_at_most_300_bytes() {
+    const LEADS: usize = 5000;
     let rig = Rig::redis().await;
     // Given leads with an e-mail address and a phone number, of a webhook and for a sink whose names have usual lengths.
-    const LEADS: usize = 5000;
     let (webhook, sink) = (
         WebhookId::from("marketing/contact-form"),
         SinkId::from("marketing/hubspot"),

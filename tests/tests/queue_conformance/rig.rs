@@ -148,7 +148,7 @@ impl Rig {
     }
 
     pub async fn settle(&self, claim: &Claim, outcome: Disposition) -> Settled {
-        let settlement = Settlement::of(&claim, outcome);
+        let settlement = Settlement::of(claim, outcome);
         self.queue
             .settle(&crm(), vec![settlement])
             .await

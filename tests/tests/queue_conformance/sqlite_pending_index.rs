@@ -64,7 +64,7 @@ async fn a_power_cut_while_the_index_is_written_loses_nothing_and_keeps_the_orde
             }
             let settlements = claims
                 .iter()
-                .map(|claim| Settlement::of(&claim, Disposition::delivered(None)));
+                .map(|claim| Settlement::of(claim, Disposition::delivered(None)));
             queue.settle(&crm(), settlements.collect()).await.unwrap();
             for claim in claims {
                 delivered.entry(claim.contact).or_default().push(claim.id);

@@ -1,6 +1,9 @@
 //! `/api/v1`: the ledger, the leads that are kept, jobs over many of them, and what a webhook would make of a request.
 //! The bodies are the types of `leadgate_crds::api`, from which [`openapi`] generates the document.
 
+// Why a request is refused is its answer.
+#![allow(clippy::result_large_err)]
+
 mod backfill;
 mod diff;
 mod jobs;

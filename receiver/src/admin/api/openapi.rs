@@ -205,27 +205,30 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         None if operation.status == "204" => Value::Null,
         None => json!({"application/json": {"schema": {"type": "object"}}}),
     };
-    let mut done = json!({"description": "Done"});
+    let mut done = Map::from_iter([("description".to_owned(), json!("Done"))]);
     let problem = json!({
         "description": "A problem, in words",
         "content": {"application/problem+json": {"schema": {"type": "object", "properties": {"detail": {"type": "string"}}}}},
     });
     if !answer.is_null() {
-        done["content"] = answer;
+        done.insert("content".to_owned(), answer);
     }
     let id = format!(
         "{}{}",
         operation.method,
         operation.path.replace(['/', '{', '}'], "_")
     );
+    let request = operation
+        .request
+        .map(|request| json!({"required": true, "content": content(request(generator))}));
     let mut told = json!({
         "operationId": id.replace("__", "_").trim_end_matches('_'),
         "summary": operation.summary,
         "parameters": parameters,
         "responses": {operation.status: done, "default": problem},
     });
-    if let Some(request) = operation.request {
-        told["requestBody"] = json!({"required": true, "content": content(request(generator))});
+    if let (Some(request), Value::Object(told)) = (request, &mut told) {
+        told.insert("requestBody".to_owned(), request);
     }
     told
 }

@@ -26,7 +26,9 @@ pub(super) fn open(
     let mut row = Vec::with_capacity(100);
     row.extend_from_slice(outcome_field(outcome).as_bytes());
     put_time(&mut row, tx.now);
-    rest.iter().for_each(|part| row.extend_from_slice(part));
+    for part in rest {
+        row.extend_from_slice(part);
+    }
     let made = tx
         .sql
         .prepare_cached("INSERT INTO ledger VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?

@@ -1,9 +1,12 @@
 //! The loop that runs jobs: takes one, does a page of it, writes down how far it came, waits for room.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use leadgate_crds::api::JobState;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::step;
@@ -14,13 +17,31 @@ use crate::queue::{LeadId, QueueError};
 /// How often a receiver looks for jobs that nobody runs.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// How long a job waits for room in a line.
+const SHORTEST_IDLE: Duration = Duration::from_millis(250);
+const LONGEST_IDLE: Duration = Duration::from_secs(4);
+
+/// Jobs that a receiver runs at once: one that waits for a sink keeps no other waiting.
+const AT_ONCE: usize = 8;
+
 /// Runs jobs until stopped.
 pub(crate) async fn run_jobs(admin: Arc<Admin>, stop: CancellationToken) {
     let worker = LeadId::generate().to_string();
+    let (mut tasks, mut running) = (JoinSet::new(), BTreeSet::new());
     loop {
         tokio::select! {
             () = admin.jobs.notified() => {}
-            () = tokio::time::sleep(LOOK) => {}
+            () = sleep(LOOK) => {}
+            Some(ended) = tasks.join_next() => {
+                match ended {
+                    Ok(id) => {
+                        running.remove(&id);
+                    }
+                    // It panicked, and which it was is not known: those that run all the same take their next step first.
+                    Err(_) => running.clear(),
+                }
+            }
+            // What is under way is one call to the store: it is done or not, and the next receiver goes on.
             () = stop.cancelled() => return,
         }
         let found = match admin.queue.jobs().await {
@@ -31,23 +52,27 @@ pub(crate) async fn run_jobs(admin: Arc<Admin>, stop: CancellationToken) {
             }
         };
         for kept in found.iter().filter_map(Kept::read) {
-            if kept.job.state != JobState::Running || !kept.is_free_for(&worker) {
+            let id = kept.job.id.clone();
+            let is_open = kept.job.state == JobState::Running && kept.is_free_for(&worker);
+            if !is_open || tasks.len() >= AT_ONCE || !running.insert(id.clone()) {
                 continue;
             }
-            let id = kept.job.id.clone();
-            tokio::select! {
-                ended = run(&admin, kept, &worker) => if let Err(error) = ended {
+            let (admin, worker) = (Arc::clone(&admin), worker.clone());
+            tasks.spawn(async move {
+                if let Err(error) = run(&admin, kept, &worker).await {
                     tracing::warn!(job = id, %error, "the job waits until the queue is available");
-                },
-                () = stop.cancelled() => return,
-            }
+                }
+                id
+            });
         }
     }
 }
 
 /// Runs a job to its end, or until somebody else has changed it.
 async fn run(admin: &Admin, mut kept: Kept, worker: &str) -> Result<(), QueueError> {
+    let (mut next, mut idle) = (Instant::now(), SHORTEST_IDLE);
     loop {
+        // Written before each step: the job stays with this receiver, and how far it is is known if the receiver dies.
         kept = kept.taken_by(worker);
         if !admin.queue.put_job(&kept.stored()).await? {
             return Ok(());
@@ -57,11 +82,17 @@ async fn run(admin: &Admin, mut kept: Kept, worker: &str) -> Result<(), QueueErr
             tracing::info!(job = kept.job.id, done, kept = left, "job completed");
             return Ok(());
         }
-        let pause = step::page(admin, &mut kept).await?;
-        kept.job.updated_at = jiff::Timestamp::now();
-        if !pause.is_zero() {
-            // Within the lease, so that the job stays with this receiver.
-            tokio::time::sleep(pause.min(Duration::from_secs(5))).await;
+        let rest = next.saturating_duration_since(Instant::now());
+        if !rest.is_zero() {
+            sleep(rest.min(LOOK)).await;
+            continue;
+        }
+        if let Some(pause) = step::page(admin, &mut kept).await? {
+            kept.job.updated_at = jiff::Timestamp::now();
+            (next, idle) = (Instant::now() + pause, SHORTEST_IDLE);
+        } else {
+            next = Instant::now() + idle;
+            idle = (idle * 2).min(LONGEST_IDLE);
         }
     }
 }

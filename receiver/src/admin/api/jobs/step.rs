@@ -21,9 +21,6 @@ const COUNTED_PAGE: usize = 1000;
 /// So many leads of jobs may wait in a sink at once: live leads wait behind these at most.
 const IN_LINE: u64 = 100;
 
-/// How long to wait when the line is full.
-const FULL: Duration = Duration::from_millis(250);
-
 /// How much of a sink's rate limit a job uses, unless it says otherwise.
 const SHARE: u8 = 20;
 
@@ -61,14 +58,16 @@ pub(super) async fn count(admin: &Admin, job: &mut Job, wanted: &Wanted) -> Resu
     }
 }
 
-/// Does a page of a job; how long to wait before the next.
-pub(super) async fn page(admin: &Admin, kept: &mut Kept) -> Result<Duration, QueueError> {
+/// Does a page of a job; how long to wait before the next. `None`: there is no room for it in the line of a sink.
+pub(super) async fn page(admin: &Admin, kept: &mut Kept) -> Result<Option<Duration>, QueueError> {
     let wanted = match want(admin, kept.job.work.filter.clone()).await {
         Ok(wanted) => wanted,
+        // The store does not answer.
+        Err(refused) if refused.status().is_server_error() => return Ok(None),
         Err(_) => {
             kept.job.state = JobState::Cancelled;
             kept.job.message = Some("the webhook or sink of its filter no longer exists".to_owned());
-            return Ok(Duration::ZERO);
+            return Ok(Some(Duration::ZERO));
         }
     };
     if kept.ids.is_none()
@@ -88,7 +87,7 @@ pub(super) async fn page(admin: &Admin, kept: &mut Kept) -> Result<Duration, Que
     if kept.job.work.action != Action::Discard {
         for sink in targets(admin, &kept.job, &meant) {
             if waiting(admin, &sink).await? + meant.len() as u64 > IN_LINE {
-                return Ok(FULL);
+                return Ok(None);
             }
             pause = pause.max(pace(
                 admin,
@@ -114,7 +113,7 @@ pub(super) async fn page(admin: &Admin, kept: &mut Kept) -> Result<Duration, Que
     if kept.cursor.is_none() {
         kept.job.state = JobState::Completed;
     }
-    Ok(pause)
+    Ok(Some(pause))
 }
 
 /// The leads that a filter means by what only the ledger knows; `None`: it asks for no such thing.
