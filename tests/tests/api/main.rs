@@ -33,7 +33,12 @@ async fn get(rig: &Rig, path: &str) -> Value {
 
 /// What a search finds: ids, newest first.
 async fn found(rig: &Rig, filter: Value) -> Vec<String> {
-    let page = post(rig, "/leads/search", serde_json::json!({"filter": filter, "limit": 1000})).await;
+    let page = post(
+        rig,
+        "/leads/search",
+        serde_json::json!({"filter": filter, "limit": 1000}),
+    )
+    .await;
     page["items"]
         .as_array()
         .unwrap()
