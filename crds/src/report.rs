@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
-use crate::lead_webhook::Latency;
+use crate::lead_webhook::{Latency, LeadFailure};
 
 /// The answer to `GET /status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -100,6 +100,8 @@ pub struct WebhookReport {
     pub proofs: Vec<u64>,
     /// What a person should look at, in words.
     pub hints: Vec<String>,
+    /// The last leads that were rejected or could not be delivered, newest first (of this process).
+    pub failures: Vec<LeadFailure>,
     /// Its share of each sink, those that it does not name any more included.
     pub sinks: Vec<RouteReport>,
 }

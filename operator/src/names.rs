@@ -6,6 +6,9 @@ use kube::{Resource, ResourceExt as _};
 use leadgate_crds::LeadWebhook;
 use sha2::{Digest as _, Sha256};
 
+/// The name of the Secret that hides whom the ledger of a namespace is about.
+pub const LEDGER: &str = "leadgate-ledger";
+
 /// The field manager of everything that the operator applies, and the value of the label `managed-by`.
 pub const MANAGER: &str = "leadgate-operator";
 /// The finalizer that lets leads drain before a LeadWebhook goes, and keeps a LeadReceiver while webhooks name it.
@@ -103,9 +106,12 @@ pub fn route(webhook: &str) -> String {
     format!("leadgate-webhook-{}", instance(webhook))
 }
 
-/// Whether a Secret of this name is the operator's: Redis's password, a receiver's admin token, copies of Secrets.
+/// Whether a Secret of this name is the operator's: Redis's password, the ledger's key, a receiver's admin token, copies of Secrets.
 pub fn is_own_secret(name: &str) -> bool {
-    name == REDIS || name.starts_with("leadgate-admin-") || name.starts_with("leadgate-secrets-")
+    name == REDIS
+        || name == LEDGER
+        || name.starts_with("leadgate-admin-")
+        || name.starts_with("leadgate-secrets-")
 }
 
 /// The labels by which a receiver's pods are found. They never change: a Deployment's selector is immutable.
@@ -151,6 +157,16 @@ pub fn redis_selector() -> BTreeMap<String, String> {
 /// All labels of the managed Redis's objects.
 pub fn redis_labels() -> BTreeMap<String, String> {
     let mut labels = redis_selector();
+    labels.extend(common());
+    labels
+}
+
+/// All labels of the Secret that hides whom the ledger is about.
+pub fn ledger_labels() -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::from([
+        (NAME.to_owned(), LEDGER.to_owned()),
+        (COMPONENT.to_owned(), "ledger".to_owned()),
+    ]);
     labels.extend(common());
     labels
 }

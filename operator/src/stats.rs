@@ -3,11 +3,11 @@
 //! What the store counts is the same in each report and is taken from one pod; what a process counts is summed over the
 //! pods and never goes backwards when one of them restarts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use leadgate_crds::common::Time;
 use leadgate_crds::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
-use leadgate_crds::lead_webhook::{Latency, LeadWebhookStatusSink, SinkError};
+use leadgate_crds::lead_webhook::{Latency, LeadFailure, LeadWebhookStatusSink, MAX_FAILURES, SinkError};
 use leadgate_crds::report::{
     LastError, PreflightReport, QueueReport, Report, RouteReport, SinkLeads, SinkReport, WebhookReport,
 };
@@ -68,6 +68,8 @@ pub struct WebhookStats {
     pub stored: StoredCounts,
     /// What a person should look at, in words.
     pub hints: Vec<String>,
+    /// The last leads that failed, newest first.
+    pub failures: Vec<LeadFailure>,
     /// When the last lead was accepted.
     pub last_accepted: Option<Time>,
     /// Each sink's share.
@@ -259,6 +261,7 @@ fn merge_webhook(
     WebhookStats {
         stored: newest.leads.stored,
         hints: newest.hints,
+        failures: failures(ours.iter().flat_map(|(_, webhook)| &webhook.failures)),
         last_accepted: newest.leads.last_accepted_time.map(|t| Time(seconds(t))),
         routes,
         discarded: newest.sinks.iter().map(|route| route.discarded).sum(),
@@ -328,6 +331,21 @@ fn merge_sink(sink: &SinkReport, same: &[&SinkReport]) -> SinkFigures {
             .max_by_key(|preflight| preflight.time),
         last_error: last_error(same.iter().filter_map(|s| s.last_error.as_ref())),
     }
+}
+
+/// The newest of several failures; of a lead and sink, the last.
+pub(crate) fn failures<'a>(all: impl Iterator<Item = &'a LeadFailure>) -> Vec<LeadFailure> {
+    let mut all: Vec<LeadFailure> = all
+        .map(|failure| LeadFailure {
+            time: failure.time.as_ref().map(|time| Time(seconds(time.0))),
+            ..failure.clone()
+        })
+        .collect();
+    all.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| a.id.cmp(&b.id)));
+    let mut seen = BTreeSet::new();
+    all.retain(|failure| seen.insert((failure.id.clone(), failure.sink.clone())));
+    all.truncate(MAX_FAILURES);
+    all
 }
 
 /// The newest of several pods' errors.

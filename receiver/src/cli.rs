@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Folders;
 use crate::dry_run::Try;
+use crate::queue::Durability;
 
 /// Receives leads by webhook, stores them durably, and delivers each one to a CRM once and in order.
 ///
@@ -105,7 +107,7 @@ pub struct Cli {
     /// File with the bearer token for status and dead letters. Without a token, only this machine has access.
     #[arg(long, env = "LEADGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
-    /// Queue URL: sqlite:FILE, redis:// or rediss://.
+    /// Queue URL: sqlite:FILE, redis://, rediss://, redis+sentinel:// or rediss+sentinel://.
     #[arg(
         long,
         env = "LEADGATE_QUEUE",
@@ -138,6 +140,28 @@ pub struct Cli {
     /// be searched by e-mail address and phone number.
     #[arg(long, env = "LEADGATE_LEDGER_KEY_FILE", value_name = "FILE")]
     pub ledger_key_file: Option<PathBuf>,
+    /// Replicas of Redis that must have a lead before it is acknowledged. Default: 1 with Sentinel, 0 without.
+    #[arg(long, env = "LEADGATE_QUEUE_ACKNOWLEDGE_REPLICAS", value_name = "N")]
+    pub queue_acknowledge_replicas: Option<u32>,
+    /// Who answers for what Redis keeps: measured (its settings are checked) or provider (of a service whose servers do
+    /// not tell their settings).
+    #[arg(
+        long,
+        env = "LEADGATE_QUEUE_DURABILITY",
+        value_name = "WHO",
+        default_value = "measured"
+    )]
+    pub queue_durability: Durability,
+    /// How long a request waits for Redis to store its leads before it is answered with 503, from 1s to 15s. A failover
+    /// or a restart that takes less is not noticed by senders.
+    #[arg(
+        long,
+        env = "LEADGATE_ACCEPT_TIMEOUT",
+        value_name = "TIME",
+        default_value = "4s",
+        value_parser = accept_timeout
+    )]
+    pub accept_timeout: Duration,
     /// Certificate chain (PEM) for serving HTTPS.
     #[arg(long, env = "LEADGATE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -153,7 +177,7 @@ pub struct Cli {
         requires = "tls_cert"
     )]
     pub tls_client_ca: Option<PathBuf>,
-    /// CA bundle (PEM) to trust for CRMs and rediss://, besides the public authorities.
+    /// CA bundle (PEM) to trust for CRMs, rediss:// and rediss+sentinel://, besides the public authorities.
     #[arg(long, env = "LEADGATE_OUTBOUND_CA", value_name = "FILE")]
     pub outbound_ca: Option<PathBuf>,
     /// A proxy terminates TLS: require X-Forwarded-Proto: https on every request.
@@ -203,6 +227,20 @@ fn queue_prefix(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("must consist of 1 to 100 letters, digits, hyphens, underscores and dots".to_owned())
+    }
+}
+
+/// Long enough for a slow disk; shorter than a request may take in all, and than a shutdown waits for requests.
+fn accept_timeout(text: &str) -> Result<Duration, String> {
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(15);
+    let parsed = text
+        .parse::<leadgate_crds::common::Duration>()
+        .map_err(|error| error.to_string())?;
+    let time = Duration::from(&parsed);
+    if bounds.contains(&time) {
+        Ok(time)
+    } else {
+        Err("must be a time from 1s to 15s".to_owned())
     }
 }
 

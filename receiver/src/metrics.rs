@@ -6,11 +6,13 @@
 mod labels;
 mod latency;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use leadgate_crds::common::Time;
+use leadgate_crds::lead_webhook::{LeadFailure, MAX_FAILURES};
 use leadgate_crds::report::{LastError, RefusedProperty};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,7 +20,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::ids::{SinkId, WebhookId};
+use crate::ids::{LeadId, SinkId, WebhookId};
 use crate::lead::Problem;
 use labels::Labels;
 pub use labels::{
@@ -92,6 +94,7 @@ macro_rules! metrics {
             $(#[doc = $help] pub $field: $metric,)+
             latencies: Mutex<HashMap<RouteKey, Latency>>,
             last_errors: Mutex<HashMap<RouteKey, LastError>>,
+            failures: Mutex<HashMap<WebhookId, VecDeque<LeadFailure>>>,
             refusals: Mutex<BTreeMap<(SinkId, String), RefusedProperty>>,
         }
 
@@ -107,6 +110,7 @@ macro_rules! metrics {
                     },)+
                     latencies: Mutex::default(),
                     last_errors: Mutex::default(),
+                    failures: Mutex::default(),
                     refusals: Mutex::default(),
                     registry,
                 }
@@ -272,6 +276,29 @@ impl Metrics {
         };
         let mut errors = self.last_errors.lock().unwrap_or_else(PoisonError::into_inner);
         errors.insert((webhook.clone(), sink.clone()), error);
+    }
+
+    /// A lead was rejected, or could not be delivered to a sink.
+    pub fn lead_failed(&self, webhook: &WebhookId, lead: &LeadId, sink: Option<&SinkId>, reason: &str) {
+        let failure = LeadFailure {
+            id: lead.to_string(),
+            sink: sink.map(|sink| sink.name().to_owned()),
+            reason: reason.to_owned(),
+            time: Some(Time(jiff::Timestamp::now())),
+        };
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_webhook = failures.entry(webhook.clone()).or_default();
+        // Another attempt at the same lead is not another lead.
+        of_webhook.retain(|known| (&known.id, &known.sink) != (&failure.id, &failure.sink));
+        of_webhook.push_front(failure);
+        of_webhook.truncate(MAX_FAILURES);
+    }
+
+    /// The last leads of a webhook that failed, newest first.
+    pub fn failures(&self, webhook: &WebhookId) -> Vec<LeadFailure> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_webhook = failures.get(webhook).into_iter().flatten();
+        of_webhook.cloned().collect()
     }
 
     /// The last failure of a route.

@@ -48,6 +48,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         prefix: cli.queue_prefix.clone(),
         authorities: access.authorities,
         ledger_key: ledger_key::read(cli.ledger_key_file.as_deref(), &access.url)?,
+        acknowledge_replicas: cli.queue_acknowledge_replicas,
+        accept_timeout: cli.accept_timeout,
+        durability: cli.queue_durability,
         ..OpenOptions::default()
     };
     let queue = queue::open(&access.url, options)

@@ -8,16 +8,19 @@
 //! * [`rest_crms`] are stand-ins for the CRMs of `examples/crms`.
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
+//! * [`failover`] does the same to a queue with Sentinel and its servers.
 //! * [`bench`] measures it.
 //! * [`authority`] signs certificates.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
-//! * [`redis_server`] starts, kills and restarts a real Redis; [`cluster`] a real Kubernetes control plane.
+//! * [`redis_server`] starts, kills and restarts a real Redis, [`sentinel`] a group of them; [`cluster`] a real Kubernetes
+//!   control plane.
 //! * [`zip`] reads what `kubectl leadgate report` writes.
 //! * [`node`] is a real Kubernetes node with Leadgate installed by its chart.
 
 pub mod authority;
 pub mod bench;
 pub mod cluster;
+pub mod failover;
 pub mod fleet;
 pub mod hubspot;
 pub mod manifests;
@@ -28,6 +31,7 @@ pub mod rest_crms;
 pub mod rig;
 pub mod salesforce;
 pub mod sdk;
+pub mod sentinel;
 pub mod signing;
 pub mod simulator;
 pub mod soak;

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -13,11 +13,16 @@ use tempfile::TempDir;
 /// How long a server may take to answer; generous, for busy machines.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Names another server program to test with, such as valkey-server.
+const BINARY: &str = "LEADGATE_TEST_REDIS";
+
 /// The server, with its own directory.
 pub struct RedisServer {
     directory: TempDir,
     port: u16,
     arguments: Vec<String>,
+    /// What its configuration file says, which it may change itself; its port goes before it. Without, there is no file.
+    configuration: Option<String>,
     password: Option<String>,
     process: Option<Child>,
 }
@@ -37,18 +42,38 @@ impl RedisServer {
 
     /// Starts one with these arguments.
     pub fn start_with(arguments: &[&str]) -> Result<Self> {
+        Self::start_on_a_free_port(arguments, None, None)
+    }
+
+    /// Starts one that keeps its configuration in a file, as a member of a group that Sentinel watches must: Sentinel
+    /// notes there who follows whom.
+    pub(crate) fn start_from(
+        configuration: String,
+        arguments: &[&str],
+        password: Option<&str>,
+    ) -> Result<Self> {
+        Self::start_on_a_free_port(arguments, Some(configuration), password)
+    }
+
+    fn start_on_a_free_port(
+        arguments: &[&str],
+        configuration: Option<String>,
+        password: Option<&str>,
+    ) -> Result<Self> {
         let directory = tempfile::tempdir().context("a directory for redis-server")?;
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let mut server = Self {
             directory,
             port: 0,
             arguments,
-            password: None,
+            configuration,
+            password: password.map(str::to_owned),
             process: None,
         };
         // Another process may take the port between our look and the server's bind: then try the next.
         for _ in 0..10 {
             server.port = free_port()?;
+            server.write_configuration()?;
             if server.spawn().is_ok() {
                 return Ok(server);
             }
@@ -60,6 +85,11 @@ impl RedisServer {
     pub fn url(&self) -> String {
         let password = self.password.as_ref().map(|password| format!(":{password}@"));
         format!("redis://{}127.0.0.1:{}/", password.unwrap_or_default(), self.port)
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Asks for another password from now on, and ends the connections of those that gave the one before.
@@ -102,6 +132,23 @@ impl RedisServer {
         }
     }
 
+    /// Stops it where it is (SIGSTOP): it keeps its connections and says nothing.
+    pub fn stop(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on after [`Self::stop`].
+    pub fn resume(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.pid().context("redis-server is not running")?;
+        let sent = Command::new("kill").args([name, &pid.to_string()]).status()?;
+        anyhow::ensure!(sent.success(), "kill {name} ended with {sent}");
+        Ok(())
+    }
+
     /// Starts it again, on the same port and files, and waits until it answers.
     pub fn restart(&mut self) -> Result<()> {
         self.kill();
@@ -126,14 +173,51 @@ impl RedisServer {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
+    fn write_configuration(&self) -> Result<()> {
+        let Some(configuration) = &self.configuration else {
+            return Ok(());
+        };
+        let directory = self.directory.path().display();
+        let text = format!(
+            "port {}\nbind 127.0.0.1\ndaemonize no\nlogfile log\ndir {directory}\n{configuration}",
+            self.port
+        );
+        std::fs::write(self.configuration_file(), text).context("the configuration of redis-server")
+    }
+
+    fn configuration_file(&self) -> PathBuf {
+        self.directory.path().join("redis.conf")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(std::env::var_os(BINARY).unwrap_or_else(|| "redis-server".into()));
+        if self.configuration.is_some() {
+            command.arg(self.configuration_file());
+        } else {
+            command
+                .args([
+                    "--bind",
+                    "127.0.0.1",
+                    "--port",
+                    &self.port.to_string(),
+                    "--save",
+                    "",
+                ])
+                .args(["--daemonize", "no", "--logfile", "log", "--dir"])
+                .arg(self.directory.path())
+                .args(
+                    self.password
+                        .iter()
+                        .flat_map(|password| ["--requirepass", password]),
+                );
+        }
+        command.args(&self.arguments);
+        command
+    }
+
     fn spawn(&mut self) -> Result<()> {
-        let directory = self.directory.path();
-        let process = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
-            .args(["--daemonize", "no", "--logfile", "log", "--dir"])
-            .arg(directory)
-            .args(&self.arguments)
-            .args(self.password.iter().flat_map(|password| ["--requirepass", password]))
+        let process = self
+            .command()
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

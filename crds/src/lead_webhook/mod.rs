@@ -24,7 +24,10 @@ pub use message_signature::MessageSignature;
 pub use payload::{
     Format, Hydrate, Idempotency, ItemsPolicy, LEAD_FIELDS, LeadMapping, OnInvalid, Payload, ValidationRule,
 };
-pub use status::{Latency, LeadWebhookStatus, LeadWebhookStatusLeads, LeadWebhookStatusSink, SinkError};
+pub use status::{
+    Latency, LeadFailure, LeadWebhookStatus, LeadWebhookStatusLeads, LeadWebhookStatusSink, MAX_FAILURES,
+    SinkError,
+};
 
 use crate::common::{Duration, Expression, LABEL_PATTERN, NAME_PATTERN, at_most_one, between, is_default};
 use crate::lead_receiver::DEFAULT_RECEIVER;

@@ -46,6 +46,10 @@ pub struct LeadWebhookStatus {
     /// The 99th percentile of the time from acceptance to delivery, of the slowest sink, for example `900ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<String>,
+    /// The last five leads that were rejected or could not be delivered, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub failures: Vec<LeadFailure>,
 }
 
 impl Default for LeadWebhookStatus {
@@ -60,6 +64,7 @@ impl Default for LeadWebhookStatus {
             sink_names: None,
             success_rate: None,
             p99: None,
+            failures: Vec::new(),
         }
     }
 }
@@ -128,6 +133,25 @@ pub struct SinkError {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
 }
+
+/// A lead that was rejected or could not be delivered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LeadFailure {
+    /// The id of the lead: `kubectl leadgate trace` shows its story.
+    pub id: String,
+    /// The sink that did not take it; absent if it was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink: Option<String>,
+    /// The reason as one CamelCase word, for example `InvalidEmail`.
+    pub reason: String,
+    /// The time of the failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+}
+
+/// How many failures a status tells.
+pub const MAX_FAILURES: usize = 5;
 
 fn default_observed_generation() -> i64 {
     -1

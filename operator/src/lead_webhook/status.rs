@@ -56,6 +56,8 @@ fn count(status: &mut LeadWebhookStatus, figures: &WebhookStats, process: Option
         status.leads.deliveries.delivered,
         status.leads.deliveries.dead.saturating_add(figures.discarded),
     );
+    // A pod that was restarted has forgotten them.
+    status.failures = crate::stats::failures(figures.failures.iter().chain(&status.failures));
     status.p99 = figures
         .routes
         .iter()

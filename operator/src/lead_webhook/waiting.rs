@@ -61,7 +61,7 @@ pub fn without_sink(name: &str, leads: i64, why: &str) -> ValidationError {
         reason: Reason::SinkGone,
         message: format!(
             "{leads} deliveries are pending for CrmSink {name}, which spec.sinks no longer names: {why}; correct that and they are \
-             delivered, or move or discard them (/deadletters?set=pending of the receivers)"
+             delivered, or move or discard them (/api/v1/leads?set=pending of the receivers)"
         ),
     }
 }

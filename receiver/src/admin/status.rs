@@ -208,6 +208,7 @@ fn webhook(
             secrets @ 2.. => admin.metrics.proofs(&webhook.id, secrets),
             _ => Vec::new(),
         },
+        failures: admin.metrics.failures(&webhook.id),
         hints: hints(webhook, stats, pending, config.allowance(webhook)),
         sinks: routes
             .map(|sink| route(admin, &webhook.id, sink, is_named(sink), &share_of(sink)))

@@ -71,6 +71,10 @@ impl Settler {
                     failure.reason.as_str(),
                     &failure.message,
                 );
+                let reason = failure.reason.as_str();
+                self.shared
+                    .metrics
+                    .lead_failed(&claim.webhook, &claim.id, Some(&self.sink.id), reason);
                 tracing::warn!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
                     outcome = decision.label.as_str(), reason = failure.reason.as_str(), "{}", failure.message

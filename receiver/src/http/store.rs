@@ -206,6 +206,7 @@ pub(super) async fn keep(
     let Served { webhook, share } = served;
     let id = LeadId::generate();
     tracing::info!(webhook = %webhook.id, lead = %id, reason, "{message}");
+    app.metrics.lead_failed(&webhook.id, &id, None, reason);
     if webhook.keep_rejected.is_zero() {
         let entry = NewEntry {
             outcome: EntryOutcome::Rejected,

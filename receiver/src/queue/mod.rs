@@ -21,7 +21,7 @@ use async_trait::async_trait;
 
 pub use ledger::LedgerKey;
 pub use open::open;
-pub use options::{Access, OpenError, OpenOptions};
+pub use options::{Access, Durability, OpenError, OpenOptions};
 pub use types::*;
 
 pub use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
@@ -33,8 +33,8 @@ pub use crate::throttle::{Breaker, CrmHealth, Grant, PauseReason, RateLimit, Thr
 /// at a time, in the order in which they were accepted. A claim is a lease with a fencing token: if its
 /// holder dies, the lead comes back when the lease ends; a late answer with an old token is refused.
 ///
-/// Every method fails with [`QueueError`] within about a second when the store is unavailable, and works
-/// again by itself once the store is back.
+/// Every method fails with [`QueueError`] within about a second when the store is unavailable (an accept in Redis within
+/// [`OpenOptions::accept_timeout`]), and works again by itself once the store is back.
 #[async_trait]
 pub trait Queue: ThrottleStore + DeadLetters + Ledger + Jobs + Send + Sync + 'static {
     /// Deduplicates, stores and enqueues the leads of one request, atomically: all of them or none.

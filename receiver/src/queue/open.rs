@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::options::{OpenError, OpenOptions};
 use super::{Queue, redis, sqlite};
 
-/// Opens the queue that `url` names: `sqlite:PATH`, `redis://` or `rediss://`.
+/// Opens the queue that `url` names: `sqlite:PATH`, `redis://` or `redis+sentinel://`, with TLS `rediss://` or
+/// `rediss+sentinel://`.
 ///
 /// A Redis that cannot be reached is no error here: [`Queue::check`] reports it and it is connected to as soon
 /// as it answers.
@@ -23,10 +24,12 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<Arc<dyn Queue>, Ope
             }
             Ok(Arc::new(sqlite::SqliteQueue::open(path.into(), &options).await?))
         }
-        "redis" | "rediss" => Ok(Arc::new(redis::RedisQueue::open(url, &options)?)),
-        "redis+sentinel" | "redis+cluster" | "rediss+sentinel" | "rediss+cluster" => Err(
-            OpenError::Unsupported(format!("{scheme}:// is not supported yet")),
-        ),
+        "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => {
+            Ok(Arc::new(redis::RedisQueue::open(url, &options)?))
+        }
+        "redis+cluster" | "rediss+cluster" => Err(OpenError::Unsupported(format!(
+            "{scheme}:// is not supported yet"
+        ))),
         // Whatever stands before the colon may be part of a mistyped secret: it is not repeated.
         _ => Err(OpenError::Unsupported("its scheme is not known".into())),
     }

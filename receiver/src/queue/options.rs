@@ -1,6 +1,6 @@
 //! What a queue URL does not say, and why a queue cannot be opened.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::ledger::LedgerKey;
 
@@ -16,6 +16,13 @@ pub struct OpenOptions {
     pub password: Option<String>,
     /// Redis: the authorities (PEM) to trust for `rediss://`; `None`: those of the system.
     pub authorities: Option<Arc<[u8]>>,
+    /// Redis: how many replicas must have a lead on their disks before it is acknowledged; `None`: 1 with Sentinel, 0
+    /// without.
+    pub acknowledge_replicas: Option<u32>,
+    /// Redis: how long an accept waits for a primary, and for its replicas, before it fails.
+    pub accept_timeout: Duration,
+    /// Redis: who answers for what the store keeps.
+    pub durability: Durability,
     /// How many leads may wait in memory to be written before senders are told to come back.
     pub max_waiting: usize,
     /// How many bytes of them.
@@ -34,6 +41,9 @@ impl Default for OpenOptions {
             username: None,
             password: None,
             authorities: None,
+            acknowledge_replicas: None,
+            accept_timeout: Duration::from_secs(4),
+            durability: Durability::Measured,
             max_waiting: 10_000,
             max_waiting_bytes: 64 << 20,
             max_file_bytes: None,
@@ -49,12 +59,24 @@ impl fmt::Debug for OpenOptions {
             .field("username", &self.username)
             .field("password", &self.password.as_ref().map(|_| "(hidden)"))
             .field("authorities", &self.authorities.is_some())
+            .field("acknowledge_replicas", &self.acknowledge_replicas)
+            .field("accept_timeout", &self.accept_timeout)
+            .field("durability", &self.durability)
             .field("max_waiting", &self.max_waiting)
             .field("max_waiting_bytes", &self.max_waiting_bytes)
             .field("max_file_bytes", &self.max_file_bytes)
             .field("ledger_key", &self.ledger_key.is_some())
             .finish()
     }
+}
+
+/// Who answers for what a store keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Durability {
+    /// What the servers tell of their settings.
+    Measured,
+    /// The provider of a service whose servers do not tell.
+    Provider,
 }
 
 /// What leads to a store, and may change while it is in use.
@@ -69,7 +91,9 @@ pub struct Access {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The URL's scheme is unknown or not supported yet.
-    #[error("queue URL: {0} (supported: sqlite:PATH, redis://, rediss://)")]
+    #[error(
+        "queue URL: {0} (supported: sqlite:PATH, redis://, rediss://, redis+sentinel://, rediss+sentinel://)"
+    )]
     Unsupported(String),
     /// The URL cannot be used. What it holds is not repeated: it may be a password.
     #[error("queue URL: {0}")]

@@ -1,6 +1,7 @@
 //! The full crash test.
 
 use clap::{Parser, ValueEnum};
+use leadgate_tests::failover;
 use leadgate_tests::fleet::{self, Crm, TOKEN};
 use leadgate_tests::hubspot::{self, HubSpot};
 use leadgate_tests::rest_crms;
@@ -26,6 +27,9 @@ struct Arguments {
     /// Test an optimised receiver.
     #[arg(long)]
     release: bool,
+    /// Faults of the servers of a Redis with Sentinel afterwards; 0: none.
+    #[arg(long, default_value_t = 200)]
+    sentinel: usize,
     /// Leads that four receivers deliver to each kind of CRM afterwards; 0: none.
     #[arg(long, default_value_t = 20_000)]
     fleet: usize,
@@ -59,6 +63,17 @@ async fn main() -> anyhow::Result<()> {
         let report = run(plan).await?;
         println!(
             "soak {queue}, seed {}: every promise kept. {report}",
+            arguments.seed
+        );
+    }
+    if arguments.sentinel > 0 {
+        let plan = failover::Plan {
+            verbose: !arguments.quiet,
+            ..failover::Plan::new(arguments.sentinel, arguments.seed)
+        };
+        let report = failover::run(plan).await?;
+        println!(
+            "soak sentinel, seed {}: every promise kept. {report}",
             arguments.seed
         );
     }

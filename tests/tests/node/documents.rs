@@ -59,7 +59,7 @@ async fn the_documented_commands_work() {
     let admin = commands("-X POST http://127.0.0.1:9090/api/v1/leads/ID/replay\n");
     let (forward, calls) = admin.split_once(" &\n").unwrap();
     let list = calls.lines().next().unwrap();
-    let rejected = list.replace("/api/v1/leads", "/deadletters?set=rejected");
+    let rejected = list.replace("/api/v1/leads", "/api/v1/leads?set=rejected");
     let without = list.replace("$TOKEN", "of somebody else");
     let answer = shell(
         &stage,

@@ -1,4 +1,5 @@
-//! What every queue promises, tried on each: SQLite, and a real Redis of the test's own.
+//! What every queue promises, tried on each: SQLite, a real Redis of the test's own, and one with a replica
+//! and sentinels.
 #![allow(clippy::wildcard_imports, clippy::trivially_copy_pass_by_ref, unreachable_pub)]
 
 mod accepting;
@@ -20,7 +21,7 @@ mod sqlite_troubles;
 mod waiting;
 mod waking;
 
-macro_rules! on_both_queues {
+macro_rules! on_all_queues {
     ($($module:ident: $($case:ident),+;)+) => {
         mod sqlite {
             $($(
@@ -38,10 +39,18 @@ macro_rules! on_both_queues {
                 }
             )+)+
         }
+        mod sentinel {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::$module::$case(crate::rig::Rig::sentinel().await).await;
+                }
+            )+)+
+        }
     };
 }
 
-on_both_queues! {
+on_all_queues! {
     accepting:
         a_lead_comes_out_as_it_went_in,
         empty_and_large_bodies_pass,

@@ -1,6 +1,6 @@
 //! Random sequences of operations: the queue must do what the model does.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use leadgate_receiver::queue::*;
 use leadgate_tests::redis_server::RedisServer;
@@ -27,7 +27,7 @@ struct Comparison {
     queue: Arc<dyn Queue>,
     model: Model,
     offered: Vec<Vec<NewLead>>,
-    claims: Vec<(SinkId, Contact, Token)>,
+    claims: Vec<(SinkId, Claim)>,
 }
 
 impl Comparison {
@@ -168,8 +168,7 @@ impl Comparison {
         assert_eq!(answer.claims.len(), due.min(max));
         for claim in &answer.claims {
             self.model.claimed(sink, claim, comes_back);
-            self.claims
-                .push((sink.clone(), claim.contact.clone(), claim.token));
+            self.claims.push((sink.clone(), claim.clone()));
         }
         if max > 0 && self.model.due(sink) > 0 {
             assert_eq!(answer.next_due, Some(Duration::ZERO));
@@ -182,7 +181,7 @@ impl Comparison {
         }
         // Mostly the latest: older ones are stale by now.
         let at = self.claims.len() - 1 - which.index(self.claims.len().min(4));
-        let (sink, contact, token) = self.claims[at].clone();
+        let (sink, claim) = self.claims[at].clone();
         let dead_letter = |set| Disposition::DeadLetter {
             set,
             why: why("Refused"),
@@ -190,7 +189,7 @@ impl Comparison {
         };
         let outcome = match how {
             0 => DELIVERED,
-            1 => Disposition::delivered(Some((format!("crm-{token}"), LONG))),
+            1 => Disposition::delivered(Some((format!("crm-{}", claim.token), LONG))),
             2 => Disposition::Retry {
                 after: Duration::ZERO,
                 in_doubt: InDoubt::Set,
@@ -213,18 +212,7 @@ impl Comparison {
             6 => dead_letter(DeadLetterSet::Held),
             _ => dead_letter(DeadLetterSet::Dead),
         };
-        let settlement = Settlement {
-            contact,
-            token,
-            outcome,
-            attempt: Attempt {
-                id: LeadId::from("unknown to the ledger"),
-                webhook: form(),
-                number: 1,
-                took: Duration::ZERO,
-                status: None,
-            },
-        };
+        let settlement = Settlement::of(&claim, outcome);
         let expected = self.model.settle(&sink, &settlement);
         assert_eq!(
             self.queue.settle(&sink, vec![settlement]).await.unwrap(),
@@ -236,7 +224,7 @@ impl Comparison {
         if self.claims.is_empty() {
             return;
         }
-        let (sink, contact, token) = which.get(&self.claims).clone();
+        let (sink, Claim { contact, token, .. }) = which.get(&self.claims).clone();
         let lease = if comes_back { Duration::ZERO } else { LONG };
         let expected = self.model.renew(&sink, &contact, token, comes_back);
         assert_eq!(
@@ -306,8 +294,79 @@ impl Comparison {
         page.items.into_iter().map(|item| item.id).collect()
     }
 
+    /// What the ledger tells comes to where the leads are: no effect without its entry, no entry without its effect.
+    async fn compare_ledger(&self) {
+        let (mut pending, mut set_aside, mut delivered) = (Vec::new(), Vec::new(), 0);
+        let mut unrouted = Vec::new();
+        for number in 0..2 {
+            let (filter, all) = (EntryFilter::default(), Before::Time(u64::MAX >> 20));
+            let page = self.queue.entries(&webhook(number), &all, &filter, 1000).await;
+            let entries = page.unwrap().items;
+            let taken = [EntryOutcome::Accepted, EntryOutcome::Unrouted];
+            let accepted = entries
+                .iter()
+                .filter(|entry| taken.contains(&entry.outcome))
+                .count() as u64;
+            assert_eq!(accepted, self.model.webhook(&webhook(number)).accepted);
+            for entry in entries {
+                let mut places: BTreeMap<SinkId, LedgerEventKind> = entry
+                    .sinks
+                    .iter()
+                    .map(|sink| (sink.clone(), LedgerEventKind::Replayed))
+                    .collect();
+                let mut waits = entry.outcome == EntryOutcome::Unrouted;
+                for event in entry.events {
+                    waits &= event.sink.is_none() && event.what == LedgerEventKind::Retried;
+                    delivered += u64::from(event.what == LedgerEventKind::Delivered);
+                    if event.what == LedgerEventKind::Moved {
+                        places.remove(&SinkId::from(event.reason.as_str()));
+                    }
+                    places.extend(event.sink.map(|sink| (sink, event.what)));
+                }
+                if waits {
+                    unrouted.push(entry.id.clone());
+                }
+                for (sink, last) in places {
+                    match last {
+                        LedgerEventKind::Held | LedgerEventKind::Dead => {
+                            set_aside.push((sink, entry.id.clone()))
+                        }
+                        LedgerEventKind::Delivered | LedgerEventKind::Discarded | LedgerEventKind::Erased => {
+                        }
+                        _ => pending.push((sink, entry.id.clone())),
+                    }
+                }
+            }
+        }
+        let waiting = self.model.waiting();
+        let mut expected: Vec<_> = waiting.into_iter().map(|(sink, _, id)| (sink, id)).collect();
+        expected.sort();
+        pending.sort();
+        assert_eq!(pending, expected, "pending");
+        let dead = &self.model.dead_letters;
+        let mut expected: Vec<_> = dead
+            .iter()
+            .map(|dead| (dead.sink.clone(), dead.id().clone()))
+            .collect();
+        expected.sort();
+        set_aside.sort();
+        assert_eq!(set_aside, expected, "set aside");
+        let mut expected: Vec<_> = self
+            .model
+            .unrouted
+            .iter()
+            .map(|(_, lead)| lead.id.clone())
+            .collect();
+        expected.sort();
+        unrouted.sort();
+        assert_eq!(unrouted, expected, "unrouted");
+        let stats = self.queue.sink_stats(&[crm(), other_crm()]).await.unwrap();
+        assert_eq!(delivered, stats.iter().map(|sink| sink.delivered).sum::<u64>());
+    }
+
     /// Everything that can be read agrees.
     async fn compare(&self) {
+        self.compare_ledger().await;
         for sink in [crm(), other_crm()] {
             let stats = self
                 .queue

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use leadgate_receiver::queue::*;
 use leadgate_tests::redis_server::RedisServer;
+use leadgate_tests::sentinel::{Sentinel, Setup};
 use tempfile::TempDir;
 
 /// The lease of claims that shall not end within a test.
@@ -15,6 +16,7 @@ pub const RECOVERY: Duration = Duration::from_secs(15);
 pub struct Rig {
     pub queue: Arc<dyn Queue>,
     pub redis: Option<RedisServer>,
+    pub sentinel: Option<Sentinel>,
     directory: TempDir,
     options: OpenOptions,
 }
@@ -31,6 +33,7 @@ impl Rig {
         Self {
             queue,
             redis: None,
+            sentinel: None,
             directory,
             options,
         }
@@ -38,6 +41,23 @@ impl Rig {
 
     pub async fn redis() -> Self {
         Self::redis_with(RedisServer::start().unwrap()).await
+    }
+
+    /// On a group of one primary and one replica, which acknowledges each lead.
+    pub async fn sentinel() -> Self {
+        let setup = Setup {
+            replicas: 1,
+            ..Setup::default()
+        };
+        let group = tokio::task::block_in_place(|| Sentinel::start(setup).unwrap());
+        let options = OpenOptions::default();
+        Self {
+            queue: open(&group.url(), options.clone()).await.unwrap(),
+            redis: None,
+            sentinel: Some(group),
+            directory: tempfile::tempdir().unwrap(),
+            options,
+        }
     }
 
     pub async fn redis_with(server: RedisServer) -> Self {
@@ -55,6 +75,7 @@ impl Rig {
         Self {
             queue,
             redis: Some(server),
+            sentinel: None,
             directory: tempfile::tempdir().unwrap(),
             options,
         }
@@ -66,15 +87,29 @@ impl Rig {
 
     /// Another handle of the same queue; SQLite has one process and therefore one handle.
     pub async fn second(&self) -> Arc<dyn Queue> {
-        match &self.redis {
-            Some(server) => open(&server.url(), self.options.clone()).await.unwrap(),
-            None => self.queue.clone(),
-        }
+        let url = match (&self.redis, &self.sentinel) {
+            (Some(server), _) => server.url(),
+            (_, Some(group)) => group.url(),
+            _ => return self.queue.clone(),
+        };
+        open(&url, self.options.clone()).await.unwrap()
     }
 
-    /// The store fails and comes back: Redis is killed and restarted, the SQLite file closed and opened.
+    /// The store fails and comes back: Redis is killed and restarted, the primary of a group is killed and replaced, the
+    /// SQLite file closed and opened.
     pub async fn crash(&mut self) {
-        if let Some(server) = &mut self.redis {
+        if let Some(group) = &mut self.sentinel {
+            tokio::task::block_in_place(|| {
+                let before = group.primary().unwrap();
+                group.servers[before].kill();
+                group.replaced(before).unwrap();
+                group.restore().unwrap();
+            });
+            eventually("the queue works again", || async {
+                self.queue.check().await.is_ok()
+            })
+            .await;
+        } else if let Some(server) = &mut self.redis {
             server.kill();
             server.restart().unwrap();
             eventually("the queue works again", || async {

@@ -10,6 +10,7 @@ use super::object::object;
 use super::pod::{MODE, apply_template, security_context, set};
 use crate::context::Settings;
 use crate::kinds::{Desired, Kind};
+use crate::lead_receiver::ledger_key;
 use crate::lead_receiver::projection::SHARDS;
 use crate::names;
 use crate::receivers::ADMIN_PORT;
@@ -143,6 +144,7 @@ fn arguments(plan: &Plan) -> Vec<String> {
         format!("--listen=[::]:{port}"),
         format!("--admin-listen=[::]:{ADMIN_PORT}"),
         format!("--admin-token-file={ADMIN}/token"),
+        format!("--ledger-key-file={ADMIN}/ledger-key"),
         format!("--queue-file={MANIFESTS}/{}", plan.store.file()),
         "--log-format=json".to_owned(),
         // A Redis may serve several namespaces: none sees another's leads.
@@ -210,11 +212,10 @@ fn volumes(plan: &Plan) -> Value {
     let sources: Vec<Value> = configs.chain([secrets]).collect();
     let mut volumes = vec![
         json!({"name": "manifests", "projected": {"defaultMode": MODE, "sources": sources}}),
-        json!({"name": "admin", "secret": {
-            "secretName": names::admin(&name),
-            "defaultMode": MODE,
-            "items": [{"key": "token", "path": "token"}],
-        }}),
+        json!({"name": "admin", "projected": {"defaultMode": MODE, "sources": [
+            {"secret": {"name": names::admin(&name), "items": [{"key": "token", "path": "token"}]}},
+            {"secret": {"name": names::LEDGER, "items": [{"key": ledger_key::KEY, "path": "ledger-key"}]}},
+        ]}}),
     ];
     if let Some(ca) = &plan.receiver.spec.outbound.ca_secret_ref {
         volumes.push(authority("outbound-ca", ca));

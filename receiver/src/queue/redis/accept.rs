@@ -1,13 +1,21 @@
 //! Accepts in batches: what waits while one script is under way goes into the next one. Nothing lingers.
+//!
+//! A batch that fails for a passing reason is sent again with the same ids until its senders have waited long enough, to
+//! whichever server is the primary by then.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use redis::{Cmd, Value};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    select,
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
+    acknowledge::{self, Request},
     codec::{put_lead, put_reason},
-    connection::Link,
+    connection::{ANSWER_TIMEOUT, Connected, Link, Trouble},
     keys::Keys,
     reply::items,
     script::{self, millis},
@@ -22,68 +30,209 @@ use crate::queue::{
 const MAX_BATCH_LEADS: usize = 256;
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
+/// Between two attempts.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// A primary that was silent for so long may be replaced, and a replica that still follows it would acknowledge leads that
+/// the next primary does not have. Sentinels wait longer (`down-after-milliseconds`) before they replace one.
+const SILENCE: Duration = Duration::from_millis(500);
+
 /// The leads of one request, and who waits for the answer.
 pub(super) struct Offer {
     pub(super) leads: Arc<[NewLead]>,
     pub(super) bytes: usize,
-    pub(super) answer: oneshot::Sender<Result<Vec<Admission>, QueueError>>,
+    /// How long the sender waits.
+    pub(super) deadline: Instant,
+    /// `None` once it is answered.
+    pub(super) answer: Option<oneshot::Sender<Result<Vec<Admission>, QueueError>>>,
     pub(super) _room: Reservation,
 }
 
-/// Sends what is offered, a batch at a time, until all senders have gone.
-///
-/// One batch is in flight: with `appendfsync always` a second one would only split the group that one sync of
-/// the disk serves.
-pub(super) async fn send_batches(
-    link: Link,
-    keys: Keys,
-    key: Option<LedgerKey>,
-    mut offers: mpsc::UnboundedReceiver<Offer>,
-) {
-    let mut next = None;
-    loop {
-        let first = match next.take() {
-            Some(offer) => offer,
-            None => match offers.recv().await {
-                Some(offer) => offer,
-                None => return,
-            },
-        };
-        let (mut leads, mut bytes) = (first.leads.len(), first.bytes);
-        let mut batch = vec![first];
-        while let Ok(offer) = offers.try_recv() {
-            leads += offer.leads.len();
-            bytes += offer.bytes;
-            if leads > MAX_BATCH_LEADS || bytes > MAX_BATCH_BYTES {
-                next = Some(offer);
-                break;
-            }
-            batch.push(offer);
+impl Offer {
+    fn answer(&mut self, answer: Result<Vec<Admission>, QueueError>) {
+        if let Some(sender) = self.answer.take() {
+            // Those that have stopped waiting need no answer.
+            let _ = sender.send(answer);
         }
-        // Whoever has given up was told that the outcome is unknown: leaving it out is one.
-        batch.retain(|offer| !offer.answer.is_closed());
-        if !batch.is_empty() {
-            send(&link, &keys, key.as_ref(), batch).await;
-        }
+    }
+
+    /// Whoever has given up was told that the outcome is unknown: leaving it out is one.
+    fn is_over(&self) -> bool {
+        self.answer.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 }
 
-async fn send(link: &Link, keys: &Keys, key: Option<&LedgerKey>, batch: Vec<Offer>) {
-    let call = Layout::of(&batch).call(keys, key, &batch);
-    let outcome = link.run_repeatable(&script::ACCEPT, &call).await;
-    let mut answers = match outcome.and_then(|value| items(value, "accept")) {
+/// Sends what is offered.
+pub(super) struct Sender {
+    pub(super) link: Link,
+    pub(super) keys: Keys,
+    pub(super) ledger_key: Option<LedgerKey>,
+    /// How many replicas must acknowledge a batch.
+    pub(super) replicas: u32,
+    /// When the server of which connection was last known to be the primary.
+    pub(super) sure: Option<(u64, Instant)>,
+    /// Why the last attempt failed, until one succeeds.
+    pub(super) trouble: Option<String>,
+}
+
+impl Sender {
+    /// A batch at a time, until all who offer have gone.
+    ///
+    /// One batch is in flight: with `appendfsync always` a second one would only split the group that one sync of
+    /// the disk serves.
+    pub(super) async fn run(mut self, mut offers: mpsc::UnboundedReceiver<Offer>) {
+        let (mut batch, mut next) = (Vec::new(), None);
+        loop {
+            if batch.is_empty() {
+                match next.take() {
+                    Some(offer) => batch.push(offer),
+                    None => match offers.recv().await {
+                        Some(offer) => batch.push(offer),
+                        None => return,
+                    },
+                }
+            }
+            fill(&mut batch, &mut next, &mut offers);
+            batch.retain(|offer| !offer.is_over());
+            if !batch.is_empty() {
+                self.send(&mut batch).await;
+            }
+        }
+    }
+
+    /// One attempt; whoever is still waiting afterwards stays in the batch.
+    async fn send(&mut self, batch: &mut Vec<Offer>) {
+        let call = Layout::of(batch).call(&self.keys, self.ledger_key.as_ref(), batch);
+        let latest = batch.iter().map(|offer| offer.deadline).max();
+        let latest = latest.unwrap_or_else(Instant::now);
+        let (link, trouble) = (self.link.clone(), self.trouble.take());
+        let outcome = {
+            let mut attempt = pin!(self.attempt(call, latest));
+            loop {
+                let waiting = batch.iter().filter(|offer| !offer.is_over());
+                let Some(first) = waiting.map(|offer| offer.deadline).min() else {
+                    break Err(Trouble::Later("Redis did not answer in time".into()));
+                };
+                select! {
+                    biased;
+                    outcome = &mut attempt => break outcome,
+                    () = sleep_until(first) => {
+                        let down = link.is_down();
+                        let why = down.as_deref().or(trouble.as_deref());
+                        expire(batch, why.unwrap_or("Redis did not answer in time"));
+                    }
+                }
+            }
+        };
+        match outcome {
+            Ok(value) => answer(batch, value),
+            Err(Trouble::Broke(why) | Trouble::Later(why)) => {
+                // An attempt that only ran out of time says less than the one before.
+                let why = trouble.filter(|_| latest <= Instant::now()).unwrap_or(why);
+                expire(batch, &why);
+                self.trouble = Some(why);
+                sleep(AGAIN_AFTER).await;
+            }
+            Err(trouble) => {
+                let error = trouble.told();
+                batch
+                    .drain(..)
+                    .for_each(|mut offer| offer.answer(Err(error.clone())));
+            }
+        }
+    }
+
+    async fn attempt(&mut self, call: Cmd, deadline: Instant) -> Result<Value, Trouble> {
+        let connected = self.link.connected_at_last(deadline).await?;
+        let now = Instant::now();
+        // Two waits, and what the server and the way there take.
+        let patience = deadline.saturating_duration_since(now) / 3;
+        let mark = self.keys.probe();
+        let request = Request::new(call, &mark, self.replicas, connected.waits_for_disks, patience);
+        let limit = match request {
+            Request::Plain(_) => deadline.min(now + ANSWER_TIMEOUT),
+            Request::Acknowledged(..) => deadline,
+        };
+        let value = select! {
+            value = self.ask(&connected, &request) => value?,
+            () = connected.gone.cancelled() => {
+                return Err(Trouble::Broke("the connection to Redis broke".into()));
+            }
+            () = sleep_until(limit) => return Err(self.link.late(connected.number)),
+        };
+        if self.replicas > 0 {
+            self.make_sure(&connected).await?;
+        }
+        Ok(value)
+    }
+
+    async fn ask(&self, connected: &Connected, request: &Request) -> Result<Value, Trouble> {
+        let mut connection = connected.accepts.clone();
+        let judge = |error| self.link.judge(connected.number, &error);
+        let mut outcome = request.send(&mut connection).await;
+        if outcome.as_ref().is_err_and(acknowledge::is_unknown_script) {
+            let load = script::ACCEPT.load();
+            load.exec_async(&mut connection).await.map_err(judge)?;
+            outcome = request.send(&mut connection).await;
+        }
+        outcome.map_err(|short| match short {
+            acknowledge::Short::Error(error) => judge(error),
+            short => {
+                self.link.look();
+                Trouble::Later(acknowledge::in_words(&short, self.replicas))
+            }
+        })
+    }
+
+    /// That the server which answered is the primary, and not one that is being replaced.
+    async fn make_sure(&mut self, connected: &Connected) -> Result<(), Trouble> {
+        let is_sure = self
+            .sure
+            .is_some_and(|(number, at)| number == connected.number && at.elapsed() < SILENCE);
+        if !is_sure {
+            self.link.confirm(connected).await?;
+        }
+        self.sure = Some((connected.number, Instant::now()));
+        Ok(())
+    }
+}
+
+/// Adds what is offered, as far as it fits; `next` is what did not.
+fn fill(batch: &mut Vec<Offer>, next: &mut Option<Offer>, offers: &mut mpsc::UnboundedReceiver<Offer>) {
+    let mut leads: usize = batch.iter().map(|offer| offer.leads.len()).sum();
+    let mut bytes: usize = batch.iter().map(|offer| offer.bytes).sum();
+    while let Some(offer) = next.take().or_else(|| offers.try_recv().ok()) {
+        leads += offer.leads.len();
+        bytes += offer.bytes;
+        if leads > MAX_BATCH_LEADS || bytes > MAX_BATCH_BYTES {
+            *next = Some(offer);
+            return;
+        }
+        batch.push(offer);
+    }
+}
+
+/// Tells those whose time is over why.
+fn expire(batch: &mut [Offer], why: &str) {
+    let now = Instant::now();
+    for offer in batch.iter_mut().filter(|offer| offer.deadline <= now) {
+        offer.answer(Err(QueueError::Unavailable(why.to_owned())));
+    }
+}
+
+fn answer(batch: &mut Vec<Offer>, value: Value) {
+    let mut answers = match items(value, "accept") {
         Ok(answers) => answers.into_iter(),
         Err(error) => {
-            for offer in batch {
-                // Those that have stopped waiting need no answer, here and below.
-                let _ = offer.answer.send(Err(error.clone()));
-            }
+            batch
+                .drain(..)
+                .for_each(|mut offer| offer.answer(Err(error.clone())));
             return;
         }
     };
-    for offer in batch {
+    for mut offer in batch.drain(..) {
         let admissions = offer.leads.iter().map(|_| admission(answers.next())).collect();
-        let _ = offer.answer.send(admissions);
+        offer.answer(admissions);
     }
 }
 

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Leases the first lead of the contacts that are still due.
--- KEYS: due, state, touched, throttle, then the line and the remembered record of each contact.
--- ARGV: lease, how many bytes, then the contacts.
+-- KEYS: due, state, touched, then the line and the remembered record of each contact.
+-- ARGV: lease, how many bytes, the token, then the contacts.
 -- Answers the milliseconds until the next is due (-1: none waits), then for each lead its contact, token,
 -- attempt, whether the CRM may have it (in doubt), claims without an outcome, record, times and lead.
 local now = now_ms()
-local lease, room = tonumber(ARGV[1]), tonumber(ARGV[2])
-local contacts = { unpack(ARGV, 3) }
+local lease, room, claimed = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local contacts = { unpack(ARGV, 4) }
 local scores, states = {}, {}
 if #contacts > 0 then
   scores = call('ZMSCORE', KEYS[1], unpack(contacts))
@@ -18,7 +18,7 @@ local due, state = { key = KEYS[1] }, { key = KEYS[2] }
 local touched = { key = KEYS[3] }
 for i, contact in ipairs(contacts) do
   local is_due = scores[i] and tonumber(scores[i]) <= now
-  local times, lead = unpack(is_due and room > 0 and call('LRANGE', KEYS[3 + 2 * i], 0, 1) or {})
+  local times, lead = unpack(is_due and room > 0 and call('LRANGE', KEYS[2 + 2 * i], 0, 1) or {})
   if lead then
     room = room - #lead
     local token, attempts, in_doubt, lost, why = '0', '0', '0', '0', ''
@@ -30,15 +30,14 @@ for i, contact in ipairs(contacts) do
       in_doubt, lost = '1', text(tonumber(lost) + 1)
     end
     local attempt = text(tonumber(attempts) + 1)
-    token = text(call('HINCRBY', KEYS[4], 'token', 1))
-    local record = call('GET', KEYS[4 + 2 * i])
+    local record = call('GET', KEYS[3 + 2 * i])
     state[#state + 1] = contact
-    state[#state + 1] = put_state(token, attempt, in_doubt, lost, why)
+    state[#state + 1] = put_state(claimed, attempt, in_doubt, lost, why)
     due[#due + 1] = text(now + lease)
     due[#due + 1] = contact
     touched[#touched + 1] = text((read_times(times)))
     touched[#touched + 1] = contact
-    answer[#answer + 1] = { contact, token, attempt, in_doubt, lost, record, times, lead }
+    answer[#answer + 1] = { contact, claimed, attempt, in_doubt, lost, record, times, lead }
   elseif is_due and room > 0 then
     -- No line behind this contact: nothing to hand out, and nothing to come back to.
     call('ZREM', KEYS[1], contact)

@@ -66,16 +66,16 @@ impl RedisQueue {
         contacts: &[String],
         lease: Duration,
     ) -> Result<Claims, QueueError> {
-        let mut call = script::CLAIM.call(4 + 2 * contacts.len(), 300 * contacts.len());
+        let mut call = script::CLAIM.call(3 + 2 * contacts.len(), 300 * contacts.len());
         call.arg(self.keys.due(sink)).arg(self.keys.state(sink));
-        call.arg(self.keys.touched(sink))
-            .arg(self.keys.throttle(sink.as_str()));
+        call.arg(self.keys.touched(sink));
         for contact in contacts {
             let contact = Contact::from(contact.as_str());
             call.arg(self.keys.line(sink, &contact))
                 .arg(self.keys.record(sink, &contact));
         }
-        call.arg(millis(lease)).arg(MAX_CLAIM_BYTES).arg(contacts);
+        call.arg(millis(lease)).arg(MAX_CLAIM_BYTES);
+        call.arg(new_token()).arg(contacts);
         let mut answer = Items::of(self.link.run(&script::CLAIM, &call).await?, "claim")?;
         let next_due = until(answer.number().ok_or_else(|| strange("claim"))?);
         let mut claims = Vec::with_capacity(contacts.len());
@@ -195,6 +195,12 @@ impl RedisQueue {
         }
         self.link.run(&script::SETTLE, &call).await
     }
+}
+
+/// Unlike any other. A counter in the store would repeat itself after a failover that lost its last steps.
+fn new_token() -> Token {
+    // What fits the numbers that scripts answer.
+    rand::random_range(1..=Token::MAX >> 1)
 }
 
 fn packed_error(why: Option<&LastError>) -> Vec<u8> {

@@ -3,16 +3,25 @@
 //! The client may change at any time: another password, other authorities. Then a new connection is made beside the old
 //! one, and takes its place once Redis has let it in; what is under way on the old one is finished there. A password
 //! changes on both sides, in either order: until Redis takes the new one, the one that it took before is as good.
+//!
+//! Where sentinels name the primary, they are asked before each connection, and again when one of them tells of another
+//! primary. A server that does not call itself the primary is not used.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
 use tokio::{
     sync::{Notify, watch},
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
-use super::connection::{ANSWER_TIMEOUT, State, in_words, is_refusal};
+use super::{
+    access::Target,
+    connection::{ANSWER_TIMEOUT, Connected, Primary, State, in_words, is_refusal},
+    sentinel::{self, Failed},
+    server_info::ServerInfo,
+};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
@@ -29,19 +38,32 @@ const LOOK_TIME: Duration = Duration::from_millis(200);
 
 /// The task that keeps the connection up.
 pub(super) struct Keeper {
-    clients: watch::Receiver<Client>,
-    proven: watch::Sender<Option<Client>>,
+    targets: watch::Receiver<Target>,
+    proven: watch::Sender<Option<Proven>>,
     refused: Arc<Notify>,
+    look: Arc<Notify>,
     state: watch::Sender<State>,
     broken: watch::Receiver<u64>,
+    acknowledge: u32,
     number: u64,
     pause: Duration,
 }
 
-/// Why there is no connection.
-struct Failed {
-    why: String,
-    is_refusal: bool,
+/// What led to a connection last.
+#[derive(Clone)]
+pub(super) struct Proven {
+    target: Target,
+    /// The server that let us in.
+    pub(super) server: Client,
+}
+
+/// A connection that nobody uses yet.
+struct Fresh {
+    proven: Proven,
+    primary: Option<Primary>,
+    shared: MultiplexedConnection,
+    accepts: MultiplexedConnection,
+    waits_for_disks: bool,
 }
 
 /// How the connection stands.
@@ -57,18 +79,21 @@ enum Standing {
 
 impl Keeper {
     pub(super) fn new(
-        clients: watch::Receiver<Client>,
-        proven: watch::Sender<Option<Client>>,
-        refused: Arc<Notify>,
+        targets: watch::Receiver<Target>,
+        proven: watch::Sender<Option<Proven>>,
+        [refused, look]: [Arc<Notify>; 2],
         state: watch::Sender<State>,
         broken: watch::Receiver<u64>,
+        acknowledge: u32,
     ) -> Self {
         Self {
-            clients,
+            targets,
             proven,
             refused,
+            look,
             state,
             broken,
+            acknowledge,
             number: 0,
             pause: FIRST_RETRY_AFTER,
         }
@@ -78,12 +103,11 @@ impl Keeper {
         // The last refusal was told, and nothing came of it.
         let mut looked = false;
         while !self.state.is_closed() {
-            let client = self.clients.borrow_and_update().clone();
-            let standing = match self.connect(&client).await {
-                Ok(connection) => {
+            let target = self.targets.borrow_and_update().clone();
+            let standing = match self.connect(&target).await {
+                Ok(fresh) => {
                     looked = false;
-                    self.take(connection);
-                    self.proven.send_replace(Some(client));
+                    self.take(fresh);
                     Standing::Newest
                 }
                 Err(failed) => {
@@ -96,7 +120,7 @@ impl Keeper {
                     } else {
                         if failed.is_refusal && !looked {
                             looked = true;
-                            if matches!(timeout(LOOK_TIME, self.clients.changed()).await, Ok(Ok(()))) {
+                            if matches!(timeout(LOOK_TIME, self.targets.changed()).await, Ok(Ok(()))) {
                                 continue;
                             }
                         }
@@ -111,40 +135,106 @@ impl Keeper {
         }
     }
 
-    async fn connect(&self, client: &Client) -> Result<MultiplexedConnection, Failed> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            // Its default of 500 ms makes a slow disk look like a failure.
-            .set_response_timeout(Some(ANSWER_TIMEOUT));
+    async fn connect(&self, target: &Target) -> Result<Fresh, Failed> {
+        let (server, primary) = match target {
+            Target::Direct(client) => (Client::clone(client), None),
+            Target::Sentinels(watched) => {
+                let address = sentinel::primary(watched).await?;
+                let server = watched.server(&address.0, address.1);
+                let server = server.map_err(|error| plainly(&error.to_string()))?;
+                (
+                    server,
+                    Some(Primary {
+                        watched: Arc::clone(watched),
+                        address,
+                    }),
+                )
+            }
+        };
         // The time-out of the library does not cover everything (looking up the name, greeting).
-        let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        match timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(outcome) => outcome.map_err(|error| Failed::of(&error)),
-            Err(_) => Err(Failed {
-                why: "Redis cannot be reached: connecting timed out".into(),
-                is_refusal: false,
-            }),
-        }
+        let connecting = self.connect_to(&server, primary.is_some());
+        let (shared, accepts, waits_for_disks) = timeout(CONNECT_TIMEOUT, connecting)
+            .await
+            .map_err(|_| plainly("Redis cannot be reached: connecting timed out"))??;
+        Ok(Fresh {
+            proven: Proven {
+                target: target.clone(),
+                server,
+            },
+            primary,
+            shared,
+            accepts,
+            waits_for_disks,
+        })
     }
 
-    /// With the client that Redis took last, if the newest was refused.
+    /// The connection for everything, the one for accepts, and whether those can wait for disks.
+    async fn connect_to(
+        &self,
+        server: &Client,
+        must_be_primary: bool,
+    ) -> Result<(MultiplexedConnection, MultiplexedConnection, bool), Failed> {
+        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT));
+        // The default of 500 ms makes a slow disk look like a failure.
+        let prompt = config.clone().set_response_timeout(Some(ANSWER_TIMEOUT));
+        let shared = server
+            .get_multiplexed_async_connection_with_config(&prompt)
+            .await
+            .map_err(|error| of(&error))?;
+        let info = match ServerInfo::ask(&mut shared.clone()).await {
+            Ok(info) => info,
+            // What needs no sentinels works without this permission too.
+            Err(error) if is_refusal(&error) && !must_be_primary => ServerInfo::default(),
+            Err(error) => return Err(of(&error)),
+        };
+        if info.is_sentinel() {
+            return Err(plainly(
+                "this address is a sentinel's, which keeps no leads: write redis+sentinel://HOST:PORT/PRIMARY-NAME",
+            ));
+        }
+        if must_be_primary && !info.is_primary() {
+            return Err(plainly(
+                "the server that the sentinels name does not call itself the primary: if this lasts, see their logs",
+            ));
+        }
+        let accepts = if self.acknowledge > 0 {
+            // Whoever waits for replicas holds up what is sent behind, and says how long to wait.
+            server
+                .get_multiplexed_async_connection_with_config(&config.set_response_timeout(None))
+                .await
+                .map_err(|error| of(&error))?
+        } else {
+            shared.clone()
+        };
+        Ok((shared, accepts, info.can_wait_for_disks()))
+    }
+
+    /// By what Redis took last, if the newest was refused.
     async fn reconnect(&mut self, failed: &Failed) -> bool {
         let Some(former) = self.proven.borrow().clone().filter(|_| failed.is_refusal) else {
             return false;
         };
-        match self.connect(&former).await {
-            Ok(connection) => {
-                self.take(connection);
+        match self.connect(&former.target).await {
+            Ok(fresh) => {
+                self.take(fresh);
                 true
             }
             Err(_) => false,
         }
     }
 
-    fn take(&mut self, connection: MultiplexedConnection) {
+    fn take(&mut self, fresh: Fresh) {
         self.number += 1;
         self.pause = FIRST_RETRY_AFTER;
-        self.state.send_replace(State::Up(self.number, connection));
+        self.state.send_replace(State::Up(Connected {
+            number: self.number,
+            shared: fresh.shared,
+            accepts: fresh.accepts,
+            waits_for_disks: fresh.waits_for_disks,
+            primary: fresh.primary,
+            gone: CancellationToken::new(),
+        }));
+        self.proven.send_replace(Some(fresh.proven));
     }
 
     fn is_up(&self) -> bool {
@@ -163,31 +253,63 @@ impl Keeper {
                 Some(pause)
             }
         };
-        let again = async {
+        let mut again = pin!(async {
             match later {
                 Some(later) => sleep(later).await,
                 None => std::future::pending().await,
             }
-        };
-        tokio::select! {
-            broken = self.broken.wait_for(|broken| *broken >= number), if *standing != Standing::None => {
-                if broken.is_err() {
+        });
+        loop {
+            tokio::select! {
+                is_open = is_broken(&mut self.broken, number), if *standing != Standing::None => if !is_open {
                     return false;
-                }
-                self.state.send_replace(State::Connecting);
+                },
+                changed = self.targets.changed() => return changed.is_ok(),
+                () = &mut again => return true,
+                () = self.look.notified() => if *standing != Standing::None && !self.has_moved().await {
+                    continue;
+                },
             }
-            changed = self.clients.changed() => return changed.is_ok(),
-            () = again => {}
+            self.give_up();
+            return true;
         }
-        true
+    }
+
+    /// Whether the sentinels name another primary than the one in use. While they name none, it stays in use.
+    async fn has_moved(&self) -> bool {
+        let primary = match &*self.state.borrow() {
+            State::Up(connected) => connected.primary.clone(),
+            _ => None,
+        };
+        let Some(Primary { watched, address }) = primary else {
+            return false;
+        };
+        sentinel::primary(&watched).await.is_ok_and(|now| now != address)
+    }
+
+    /// Ends the use of a connection: what is under way on it may never be answered.
+    fn give_up(&self) {
+        if let State::Up(connected) = self.state.send_replace(State::Connecting) {
+            connected.gone.cancel();
+        }
     }
 }
 
-impl Failed {
-    fn of(error: &RedisError) -> Self {
-        Self {
-            why: in_words(error),
-            is_refusal: is_refusal(error),
-        }
+/// Waits until the connection of this number is reported broken; `false`: nobody is left to report it.
+async fn is_broken(reports: &mut watch::Receiver<u64>, number: u64) -> bool {
+    reports.wait_for(|broken| *broken >= number).await.is_ok()
+}
+
+fn of(error: &RedisError) -> Failed {
+    Failed {
+        why: in_words(error),
+        is_refusal: is_refusal(error),
+    }
+}
+
+fn plainly(why: &str) -> Failed {
+    Failed {
+        why: why.to_owned(),
+        is_refusal: false,
     }
 }

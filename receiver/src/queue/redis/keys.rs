@@ -68,7 +68,7 @@ impl Keys {
         self.key(&["touched:", sink.as_str()])
     }
 
-    /// Hash: fencing counter, pause, circuit, recent grants.
+    /// Hash: pause, circuit, recent grants.
     pub(super) fn throttle(&self, key: &str) -> String {
         self.key(&["throttle:", key])
     }

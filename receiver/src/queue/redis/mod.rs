@@ -1,12 +1,14 @@
 //! The queue in Redis (7.0 or newer), shared by all replicas.
 //!
 //! * The Lua files beside this one are the operations, each atomic; [`keys`] names what they work on.
-//! * [`access`]: from a URL to a client; [`connection`]: the one connection, which [`keeper`] replaces; [`accept`]:
-//!   accepts, in batches; [`subscriber`]: pushes of other processes.
+//! * [`access`]: from a URL to servers; [`sentinel`]: which of them is the primary; [`connection`]: the one connection,
+//!   which [`keeper`] replaces; [`subscriber`]: pushes of other processes.
+//! * [`accept`]: accepts, in batches; [`acknowledge`]: replicas that must have them first.
 //! * [`codec`]: how a lead is one string; [`reply`]: reading what scripts answer.
 
 mod accept;
 mod access;
+mod acknowledge;
 mod check;
 mod claims;
 mod codec;
@@ -18,6 +20,8 @@ mod keys;
 mod ledger;
 mod reply;
 mod script;
+mod sentinel;
+mod server_info;
 mod stats;
 mod subscriber;
 mod throttle;
@@ -32,14 +36,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use redis::Client;
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 
-use self::{accept::Offer, connection::Link, keys::Keys};
+use self::{accept::Offer, access::Target, connection::Link, keys::Keys};
 use super::{
     Access, Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage,
     DeadLetterSet, DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger,
@@ -48,8 +51,8 @@ use super::{
     ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
-/// How long a lead's sender waits for the answer: a batch under way, and a part of the next.
-const ACCEPT_TIMEOUT: Duration = Duration::from_millis(950);
+/// Beyond the time that a lead's sender waits, for the words why it was in vain.
+const TELLING: Duration = Duration::from_millis(500);
 
 /// Without the subscription, how long a push by another process may go unnoticed.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -58,12 +61,14 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct RedisQueue {
     keys: Keys,
     options: OpenOptions,
-    clients: watch::Sender<Client>,
+    targets: watch::Sender<Target>,
+    /// How many replicas must acknowledge an accept.
+    replicas: u32,
     refused: Arc<Notify>,
     link: Link,
     offers: Mutex<Option<mpsc::UnboundedSender<Offer>>>,
     sender: Mutex<Option<JoinHandle<()>>>,
-    helpers: [JoinHandle<()>; 2],
+    helpers: [JoinHandle<()>; 3],
     intake: Backlog,
     wake: Arc<Notifier>,
     listening: Arc<AtomicBool>,
@@ -72,20 +77,29 @@ pub(super) struct RedisQueue {
 impl RedisQueue {
     /// Starts to connect; whether that works is found out by using it.
     pub(super) fn open(url: &str, options: &OpenOptions) -> Result<Self, OpenError> {
-        let (clients, newest) = watch::channel(access::client(url, options)?);
+        let target = access::target(url, options)?;
+        let replicas = options.acknowledge_replicas.unwrap_or(match target {
+            Target::Direct(_) => 0,
+            Target::Sentinels(_) => 1,
+        });
+        let (targets, newest) = watch::channel(target);
         let keys = Keys::new(&options.prefix);
         let wake = Arc::new(Notifier::default());
         let listening = Arc::new(AtomicBool::new(false));
         let (prove, proven) = watch::channel(None);
         let refused = Arc::new(Notify::new());
-        let (link, keep_up) = Link::new(newest, prove, Arc::clone(&refused));
+        let (link, keep_up) = Link::new(newest.clone(), prove, Arc::clone(&refused), replicas);
         let (offers, offered) = mpsc::unbounded_channel();
-        let sender = tokio::spawn(accept::send_batches(
-            link.clone(),
-            keys.clone(),
-            options.ledger_key.clone(),
-            offered,
-        ));
+        let sender = accept::Sender {
+            link: link.clone(),
+            keys: keys.clone(),
+            ledger_key: options.ledger_key.clone(),
+            replicas,
+            sure: None,
+            trouble: None,
+        };
+        let sender = tokio::spawn(sender.run(offered));
+        let follow = sentinel::listen(newest, link.clone());
         let listen = subscriber::listen(
             proven,
             keys.channel(),
@@ -96,12 +110,13 @@ impl RedisQueue {
         Ok(Self {
             keys,
             options: options.clone(),
-            clients,
+            targets,
+            replicas,
             refused,
             link,
             offers: Mutex::new(Some(offers)),
             sender: Mutex::new(Some(sender)),
-            helpers: [tokio::spawn(keep_up), tokio::spawn(listen)],
+            helpers: [tokio::spawn(keep_up), tokio::spawn(listen), tokio::spawn(follow)],
             intake: Backlog::new(options.max_waiting, options.max_waiting_bytes),
             wake,
             listening,
@@ -125,16 +140,18 @@ impl Queue for RedisQueue {
         let room = self.intake.admit(leads.len(), bytes)?;
         let leads: Arc<[NewLead]> = leads.into();
         let (answer, answered) = oneshot::channel();
+        let deadline = Instant::now() + self.options.accept_timeout;
         let offer = Offer {
             leads: leads.clone(),
             bytes,
-            answer,
+            deadline,
+            answer: Some(answer),
             _room: room,
         };
         let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let closed = || QueueError::Unavailable("the queue is closed".into());
         offers.ok_or_else(closed)?.send(offer).map_err(|_| closed())?;
-        let admissions = match timeout(ACCEPT_TIMEOUT, answered).await {
+        let admissions = match timeout_at(deadline + TELLING, answered).await {
             Ok(Ok(outcome)) => outcome?,
             Ok(Err(_)) => return Err(closed()),
             Err(_) => return Err(QueueError::Unavailable("Redis did not answer in time".into())),
@@ -214,11 +231,11 @@ impl Queue for RedisQueue {
             authorities: access.authorities.clone(),
             ..self.options.clone()
         };
-        let client = access::client(&access.url, &options)?;
-        if !access::is_same_store(&client, &self.clients.borrow()) {
+        let target = access::target(&access.url, &options)?;
+        if !access::is_same_store(&target, &self.targets.borrow()) {
             return Err(OpenError::OtherStore);
         }
-        self.clients.send_replace(client);
+        self.targets.send_replace(target);
         Ok(())
     }
 

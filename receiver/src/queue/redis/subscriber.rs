@@ -9,10 +9,10 @@ use std::{
 };
 
 use futures::StreamExt;
-use redis::{Client, Msg, RedisResult};
+use redis::{Client, RedisResult};
 use tokio::{sync::watch, time::timeout};
 
-use super::connection::Link;
+use super::{connection::Link, keeper::Proven};
 use crate::queue::{SinkId, notifier::Notifier};
 
 /// Connecting, and being answered.
@@ -24,10 +24,10 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// Between attempts to connect.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 
-/// Rings the bells of `wake`, for as long as it runs, on a connection by the last client that Redis took. `listening`
+/// Rings the bells of `wake`, for as long as it runs, on a connection to the last server that let us in. `listening`
 /// tells whether pushes are heard.
 pub(super) async fn listen(
-    mut proven: watch::Receiver<Option<Client>>,
+    mut proven: watch::Receiver<Option<Proven>>,
     channel: String,
     link: Link,
     wake: Arc<Notifier>,
@@ -35,7 +35,7 @@ pub(super) async fn listen(
 ) {
     loop {
         let client = match proven.wait_for(Option::is_some).await {
-            Ok(client) => client.clone(),
+            Ok(proven) => proven.as_ref().map(|proven| proven.server.clone()),
             Err(_) => return,
         };
         let Some(client) = client else { continue };
@@ -44,7 +44,7 @@ pub(super) async fn listen(
             // What was pushed before went unheard.
             wake.push_all();
             let is_renewed = tokio::select! {
-                () = hear(connection, &wake) => false,
+                () = hear(connection, |sink| wake.push(&SinkId::from(sink))) => false,
                 _ = proven.changed() => true,
             };
             listening.store(false, Ordering::Release);
@@ -65,12 +65,16 @@ async fn subscribe(client: &Client, channel: &str) -> RedisResult<redis::aio::Pu
     Ok(connection)
 }
 
-/// Returns when the connection is gone.
-async fn hear(connection: redis::aio::PubSub, wake: &Notifier) {
+/// Tells what is published, and returns when the connection is gone.
+pub(super) async fn hear(connection: redis::aio::PubSub, mut tell: impl FnMut(&str)) {
     let (mut sink, mut messages) = connection.split();
     loop {
         match timeout(PING_INTERVAL, messages.next()).await {
-            Ok(Some(message)) => ring(&message, wake),
+            Ok(Some(message)) => {
+                if let Ok(text) = std::str::from_utf8(message.get_payload_bytes()) {
+                    tell(text);
+                }
+            }
             Ok(None) => return,
             Err(_) => {
                 if !matches!(
@@ -81,11 +85,5 @@ async fn hear(connection: redis::aio::PubSub, wake: &Notifier) {
                 }
             }
         }
-    }
-}
-
-fn ring(message: &Msg, wake: &Notifier) {
-    if let Ok(sink) = std::str::from_utf8(message.get_payload_bytes()) {
-        wake.push(&SinkId::from(sink));
     }
 }

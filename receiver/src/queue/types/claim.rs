@@ -8,7 +8,7 @@ use super::Millis;
 use super::dead_letter::{DeadLetterReason, DeadLetterSet};
 use crate::ids::{Contact, LeadId, WebhookId};
 
-/// A fencing token: grows with each claim of a sink.
+/// A fencing token: no two claims of a contact have the same, whatever happens to the store.
 pub type Token = u64;
 
 /// A lead in the hands of a worker.

@@ -185,10 +185,7 @@ fn invite(manifests: &Manifests, ports: Ports, hubspot: &HubSpot) -> Result<()> 
     table::print_plain(&[
         ["configuration and counts", &format!("curl http://{admin}/status")],
         ["Prometheus metrics", &format!("curl http://{admin}/metrics")],
-        [
-            "dead letters",
-            &format!("curl http://{admin}/api/v1/leads?set=dead"),
-        ],
+        ["dead letters", &format!("curl http://{admin}/api/v1/leads")],
         ["contacts in the CRM", &format!("curl {crm}/_sim/contacts")],
         ["log of the receiver", ".quickstart/receiver.log"],
     ])?;

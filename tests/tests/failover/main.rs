@@ -1,0 +1,16 @@
+//! Redis with Sentinel: servers fail, and no acknowledged lead is lost; `make soak` causes more faults.
+#![allow(clippy::wildcard_imports)]
+
+mod access;
+mod replicas;
+
+use leadgate_tests::failover::{Plan, run};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_fault_of_a_server_loses_or_reorders_an_acknowledged_lead() {
+    let report = run(Plan::new(8, 20_261_126))
+        .await
+        .unwrap_or_else(|error| panic!("{error:#}"));
+    println!("{report}");
+    assert!(report.acknowledged > 500, "hardly any load: {report}");
+}
