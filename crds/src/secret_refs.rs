@@ -70,9 +70,9 @@ impl LeadReceiverSpec {
     /// Every key of a Secret that the receiver refers to.
     pub fn secret_refs(&self) -> Vec<SecretReference> {
         let mut found = Vec::new();
-        if let Some(QueueMode::Own(redis)) = self.queue.as_ref().map(Queue::mode) {
+        if let Some(QueueMode::Own(url)) = self.queue.as_ref().map(Queue::mode) {
             let field = "spec.queue.redis.urlSecretRef".to_owned();
-            found.push(one(field, &redis.url_secret_ref, Infrastructure));
+            found.push(one(field, url, Infrastructure));
         }
         let proxy = self.outbound.proxy.as_ref();
         if let Some(url) = proxy.and_then(|proxy| proxy.url_secret_ref.as_ref()) {

@@ -72,7 +72,7 @@ fn complete_lead_receivers_survive() {
     let receiver: LeadReceiver = survives(object!("leadreceiver-own-redis"));
     let spec = receiver.spec;
     let queue = spec.queue.unwrap();
-    assert!(matches!(queue.mode(), QueueMode::Own(redis) if redis.url_secret_ref.name == "redis"));
+    assert!(matches!(queue.mode(), QueueMode::Own(url) if url.name == "redis"));
     let ca = spec.tls.unwrap().client_ca_secret_ref.unwrap();
     assert_eq!(ca.key, "bundle.pem");
     assert_eq!(spec.limits.pending_deliveries, Some(50_000));

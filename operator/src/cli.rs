@@ -11,12 +11,12 @@ pub struct Cli {
     /// Image of the receivers.
     #[arg(long, env = "LEADGATE_RECEIVER_IMAGE", value_name = "IMAGE")]
     pub receiver_image: String,
-    /// Image of the managed Redis, version 7.0 or newer.
+    /// Image of the managed Redis: Valkey, or Redis 7.0 or newer, with redis-server, redis-cli and a shell.
     #[arg(
         long,
         env = "LEADGATE_REDIS_IMAGE",
         value_name = "IMAGE",
-        default_value = "docker.io/library/redis:8.2"
+        default_value = "docker.io/valkey/valkey:8.1"
     )]
     pub redis_image: String,
     /// Namespaces to watch, separated by commas; empty for all namespaces.

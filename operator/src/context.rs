@@ -96,8 +96,8 @@ pub struct ReceiverState {
     pub refuses: bool,
     /// The URLs of the queues that its pods were given.
     pub queue: BTreeMap<String, ByteString>,
-    /// The size that the volume of the managed Redis is known to have, if it has grown.
-    pub volume: Option<String>,
+    /// The size that the volumes of the managed Redis are known to have, and how many they are, if they have grown.
+    pub volumes: Option<(String, i32)>,
     /// What was written of its configuration; `None`: nothing yet.
     pub projected: Option<Projected>,
     /// When its pods were asked last, and which were ready then.

@@ -27,8 +27,6 @@ pub const INSTALLATION: &str = "leadgate.dev/installation";
 pub const CLAIM: &str = "leadgate-installation";
 /// The annotation of that ConfigMap with the installation that would like to work there, too.
 pub const CONTESTED: &str = "leadgate.dev/contested-by";
-/// The annotation of the managed Redis's pod that changes with its password.
-pub const PASSWORD: &str = "leadgate.dev/password";
 /// The annotation of pods that changes with the URL of their proxy.
 pub const PROXY: &str = "leadgate.dev/proxy";
 /// The annotation of pods that changes with the server of the queue.
@@ -39,6 +37,10 @@ pub const REMADE: &str = "leadgate.dev/remade";
 pub const PAUSED: &str = "leadgate.dev/paused";
 /// The name of everything that belongs to a namespace's managed Redis.
 pub const REDIS: &str = "leadgate-redis";
+/// The headless Service by which the servers of the managed Redis are told apart.
+pub const REDIS_PEERS: &str = "leadgate-redis-peers";
+/// The most servers that the managed Redis can have.
+pub const MAX_REDIS: i32 = 3;
 /// The label of pods that the managed Redis lets in besides receivers, with the value `true`: backups, and whatever else a
 /// person runs.
 pub const REDIS_CLIENT: &str = "leadgate.dev/redis-client";
@@ -146,7 +148,12 @@ pub fn route_labels(webhook: &str) -> BTreeMap<String, String> {
     labels
 }
 
-/// The labels by which the managed Redis's pod is found.
+/// The host name of a server of the managed Redis, for its namespace.
+pub fn redis_host(n: i32) -> String {
+    format!("{REDIS}-{n}.{REDIS_PEERS}")
+}
+
+/// The labels by which the managed Redis's pods are found.
 pub fn redis_selector() -> BTreeMap<String, String> {
     BTreeMap::from([
         (NAME.to_owned(), REDIS.to_owned()),

@@ -143,7 +143,7 @@ reasons! {
     RouteRefused [Exposed, Ready, Reconciling]
         "A Gateway does not serve the HTTPRoute.",
         "Follow the message: the listener may not allow this namespace or host.";
-    NotCheckedYet [Accepted, ResolvedRefs, Programmed, Exposed, QueueReady, Delivering, Ready]
+    NotCheckedYet [Accepted, ResolvedRefs, Programmed, Exposed, QueueReady, QueueDurable, Delivering, Ready]
         "The state has not been checked yet.",
         "Wait. If it persists, check the log of the operator.";
     Programmed [Programmed]
@@ -158,12 +158,18 @@ reasons! {
     Invalid [Programmed]
         "The webhook is not valid. Its last valid form, if there was one, runs on.",
         "See the conditions `Accepted` and `ResolvedRefs`.";
-    Unsafe [QueueReady, Programmed, Ready]
+    Measured [QueueDurable]
+        "Receivers have measured what an acknowledged lead survives. The message says it.",
+        "";
+    ServersMissing [QueueDurable]
+        "Fewer servers of the managed Redis have all leads than a lead waits for. Senders get 503.",
+        "Check the pods `leadgate-redis-0` to `leadgate-redis-2`. If nodes are lost for good, set `spec.queue.redis.acknowledge.replicas: 0` until they are replaced.";
+    Unsafe [QueueReady, QueueDurable, Programmed, Ready]
         "The queue works, but may lose leads because of a Redis setting.",
         "Correct the setting named in the message.";
     Unavailable [QueueReady, Programmed, Ready]
         "The queue does not respond to the receivers. Senders get 503.",
-        "Check the pod `leadgate-redis-0`, or your own Redis.";
+        "Check the pods `leadgate-redis-0` and, with three servers, `leadgate-redis-1` and `leadgate-redis-2`; or your own Redis.";
     NearlyFull [QueueReady]
         "At least 80 % of the queue's memory is used. A full queue rejects leads with 503.",
         "Fix the delivery, discard leads that are not needed, or increase `spec.queue.memory` (or `maxmemory` of your own Redis).";

@@ -117,6 +117,8 @@ pub struct ReceiverStats {
     pub queue_ready: bool,
     /// Why leads in the store are not safe.
     pub queue_problems: Vec<String>,
+    /// What an acknowledged lead survives, as receivers measure it.
+    pub queue_durability: Option<String>,
     /// How many percent of the store are used; `None`: it has no limit that is known.
     pub queue_used: Option<u64>,
     /// How many bytes of it are used.
@@ -168,6 +170,7 @@ pub(crate) fn of_receiver(reports: &[(String, Report)]) -> Option<ReceiverStats>
         sinks,
         queue_ready: first.queue.ready,
         queue_problems: first.queue.problems.clone(),
+        queue_durability: first.queue.durability.clone(),
         queue_used: percent(&first.queue),
         queue_bytes: first.queue.bytes,
         problems: first

@@ -26,9 +26,9 @@ impl StoreKey {
     fn of(queue: &Queue) -> Self {
         match queue.mode() {
             QueueMode::Managed => Self::Managed,
-            QueueMode::Own(redis) => Self::Own {
-                secret: redis.url_secret_ref.name.clone(),
-                key: redis.url_secret_ref.key.clone(),
+            QueueMode::Own(url) => Self::Own {
+                secret: url.name.clone(),
+                key: url.key.clone(),
             },
         }
     }
@@ -75,8 +75,8 @@ pub struct Stores {
     of: BTreeMap<String, StoreKey>,
     /// In order of age: the namespace's first.
     ages: Vec<StoreKey>,
-    /// The settings of the managed Redis.
-    pub managed: Queue,
+    /// The settings of each that a receiver configures.
+    settings: BTreeMap<StoreKey, Queue>,
     /// Receivers whose `queue` has no effect, because an older one, which is named, configures the same one.
     pub shadowed: BTreeMap<String, String>,
 }
@@ -103,9 +103,7 @@ impl Stores {
                 stores.shadowed.insert(name, older.clone());
                 continue;
             }
-            if key == StoreKey::Managed {
-                stores.managed = queue.clone();
-            }
+            stores.settings.insert(key.clone(), queue.clone());
             stores.ages.push(key.clone());
             owners.insert(key, name);
         }
@@ -130,6 +128,11 @@ impl Stores {
             .or_else(|| self.ages.first())
             .cloned()
             .unwrap_or(StoreKey::Managed)
+    }
+
+    /// The settings of a queue.
+    pub fn settings(&self, store: &StoreKey) -> Queue {
+        self.settings.get(store).cloned().unwrap_or_default()
     }
 
     /// Whether any receiver uses the managed Redis.
@@ -206,7 +209,11 @@ mod tests {
                 .map(|(a, b)| (a.as_str(), b.as_str()));
             assert_eq!(found, shadowed, "{case}");
             if shadowed.is_some() {
-                assert_eq!(stores.managed.memory.0, "1Gi", "{case}: the older one's");
+                assert_eq!(
+                    stores.settings(&StoreKey::Managed).memory.0,
+                    "1Gi",
+                    "{case}: the older one's"
+                );
             }
         }
     }

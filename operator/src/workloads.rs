@@ -11,6 +11,7 @@ use kube::ResourceExt as _;
 
 use crate::edges::Edge;
 use crate::kinds::Kind;
+use crate::lead_receiver::build::deployment::ACKNOWLEDGE;
 use crate::names;
 use crate::stores::StoreKey;
 
@@ -33,6 +34,8 @@ pub struct Rollout {
     pub store: Option<StoreKey>,
     /// The image that its pods are to have.
     pub image: Option<String>,
+    /// How many replicas must have a lead before its pods acknowledge it, as they were told.
+    pub acknowledge: Option<i32>,
 }
 
 impl Rollout {
@@ -43,12 +46,15 @@ impl Rollout {
             let annotations = spec.template.metadata.as_ref()?.annotations.as_ref()?;
             Some(StoreKey::parse(annotations.get(names::STORE)?))
         });
-        let image = image(deployment.spec.as_ref().map(|spec| &spec.template));
+        let template = deployment.spec.as_ref().map(|spec| &spec.template);
+        let image = image(template);
+        let acknowledge = template.and_then(acknowledge);
         let Some(status) = &deployment.status else {
             return Self {
                 wanted,
                 store,
                 image,
+                acknowledge,
                 ..Self::default()
             };
         };
@@ -70,6 +76,7 @@ impl Rollout {
             refused: says("ReplicaFailure", "True"),
             store,
             image,
+            acknowledge,
         }
     }
 }
@@ -79,14 +86,21 @@ fn image(template: Option<&PodTemplateSpec>) -> Option<String> {
     template?.spec.as_ref()?.containers.first()?.image.clone()
 }
 
+fn acknowledge(template: &PodTemplateSpec) -> Option<i32> {
+    let mut arguments = template.spec.as_ref()?.containers.first()?.args.iter().flatten();
+    arguments.find_map(|argument| argument.strip_prefix(ACKNOWLEDGE)?.parse().ok())
+}
+
 /// The managed Redis of a namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RedisState {
-    /// Whether its pod is ready.
-    pub ready: bool,
-    /// Whether its pod is of the newest configuration.
+    /// How many servers there are to be.
+    pub replicas: i32,
+    /// How many have all that the primary has.
+    pub ready: i32,
+    /// Whether all pods are of the newest configuration.
     pub complete: bool,
-    /// The image that its pod is to have.
+    /// The image that its pods are to have.
     pub image: Option<String>,
     /// Its memory.
     pub memory: Option<Quantity>,
@@ -97,6 +111,11 @@ pub struct RedisState {
 }
 
 impl RedisState {
+    /// Whether every server has all that the primary has.
+    pub fn is_in_step(&self) -> bool {
+        self.ready >= self.replicas
+    }
+
     /// From the StatefulSet.
     pub fn of(set: &StatefulSet) -> Self {
         let claim = set
@@ -104,12 +123,12 @@ impl RedisState {
             .as_ref()
             .and_then(|spec| spec.volume_claim_templates.as_ref()?.first()?.spec.as_ref());
         Self {
+            replicas: set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1),
             ready: set
                 .status
                 .as_ref()
                 .and_then(|s| s.ready_replicas)
-                .unwrap_or_default()
-                > 0,
+                .unwrap_or_default(),
             complete: set.status.as_ref().is_some_and(|status| {
                 status.observed_generation >= set.metadata.generation
                     && status.current_revision == status.update_revision

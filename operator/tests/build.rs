@@ -86,7 +86,9 @@ fn compare(name: &str, text: &str) {
 #[test]
 fn snapshots() {
     compare("minimal", &rendered(&plan(receiver("default", ""))));
-    let everything = "queue: {redis: {urlSecretRef: {name: redis, key: url}}}, \
+    let three = "queue: {redis: {replicas: 3, acknowledge: {replicas: 2}, acceptTimeout: 8s}}";
+    compare("three-servers", &rendered(&plan(receiver("default", three))));
+    let everything = "queue: {redis: {urlSecretRef: {name: redis, key: url}, acknowledge: {replicas: 2}, durability: Provider}}, \
         autoscaling: {minReplicas: 3, maxReplicas: 9, targetCPU: 60}, resources: {requests: {cpu: 1}}, \
         tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca}}, \
         networkPolicy: {senders: [{ipBlock: {cidr: 203.0.113.0/24}}], admins: [{podSelector: {}}]}, \

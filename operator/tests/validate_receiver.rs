@@ -51,7 +51,7 @@ fn told(validated: &Validated) -> Vec<(&'static str, String)> {
 fn live(size: &str, memory: &str) -> RedisState {
     let quantity = |text: &str| serde_json::from_value(json!(text)).ok();
     RedisState {
-        ready: true,
+        ready: 1,
         size: quantity(size),
         memory: quantity(memory),
         ..RedisState::default()
@@ -198,4 +198,49 @@ fn a_queue_that_holds_leads_is_kept_until_a_person_gives_them_up() {
     };
     assert!(keeps(None) && keeps(Some("false")));
     assert!(!keeps(Some("true")));
+}
+
+/// Servers come before receivers wait for them, and go after receivers have stopped waiting and all leads are elsewhere.
+#[test]
+fn servers_come_and_go_in_an_order_that_loses_nothing() {
+    let spec = |replicas: i32| format!("queue: {{redis: {{replicas: {replicas}}}}}");
+    // Servers that there are and that have all leads, how many replicas receivers wait for, and whether they all do.
+    let now = |wanted: i32, servers: i32, ready: i32, waits: i32, complete: bool| {
+        let receiver = receiver("a", &spec(wanted));
+        let mut facts = receiver_facts(std::slice::from_ref(&receiver));
+        let rollout = Rollout {
+            store: Some(StoreKey::Managed),
+            acknowledge: Some(waits),
+            complete,
+            ..Rollout::default()
+        };
+        facts.users_of_redis = vec![rollout.clone()];
+        facts.rollout = Some(rollout);
+        facts.redis = Some(RedisState {
+            replicas: servers,
+            ready,
+            ..RedisState::default()
+        });
+        let plan = validate(&Arc::new(receiver), &facts, &Rules::default())
+            .plan
+            .unwrap();
+        (plan.redis.unwrap().replicas, plan.acknowledge.unwrap())
+    };
+    #[rustfmt::skip]
+    let table = [
+        ("one is to become three", now(3, 1, 1, 0, true), (3, 0)),
+        ("the first one is not ready", now(3, 1, 0, 0, true), (1, 0)),
+        ("the new ones do not have all leads", now(3, 3, 1, 0, true), (3, 0)),
+        ("one of them has", now(3, 3, 2, 0, true), (3, 1)),
+        ("all have", now(3, 3, 3, 1, false), (3, 1)),
+        ("one is lost again", now(3, 3, 1, 1, true), (3, 1)),
+        ("three are to become one", now(1, 3, 3, 1, true), (3, 0)),
+        ("some receivers wait still", now(1, 3, 3, 0, false), (3, 0)),
+        ("a server does not have all leads", now(1, 3, 2, 0, true), (3, 0)),
+        ("nobody waits, and all have", now(1, 3, 3, 0, true), (1, 0)),
+        ("a person stopped all", now(3, 0, 0, 1, true), (3, 1)),
+    ];
+    for (case, found, expected) in table {
+        assert_eq!(found, expected, "{case}");
+    }
 }

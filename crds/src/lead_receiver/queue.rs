@@ -7,21 +7,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PodTemplate;
-use crate::common::{NAME_PATTERN, SecretKeyRef};
+use crate::common::{Duration, NAME_PATTERN, SecretKeyRef, between};
 
 /// The queue that stores accepted leads until they are delivered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Queue {
-    /// Your own Redis: version 7.0 or newer, with persistence and the eviction policy `noeviction`. Absent:
-    /// the operator manages one Redis for the namespace.
+    /// How many servers hold a lead, and whose servers they are. Absent: the operator manages one Redis for the
+    /// namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,
     /// When the managed Redis writes to disk (`appendfsync`). `Always`: before a lead is acknowledged.
     /// `EverySecond`: faster, but a crash of the node may lose the last second. Default: `Always`.
     #[serde(default)]
     pub durability: Durability,
-    /// The memory request and limit of the managed Redis; leads may use 60 % of it. At least `64Mi`. Default:
+    /// The memory request and limit of each server of the managed Redis; leads may use 60 % of it. At least `64Mi`. Default:
     /// `512Mi`.
     #[serde(default = "default_memory")]
     #[x_kube(
@@ -37,10 +37,10 @@ pub struct Queue {
             .message("queue.resources must not set memory: set queue.memory, which is both its request and its limit")
     )]
     pub resources: Option<ResourceRequirements>,
-    /// Additional settings of the pod of the managed Redis.
+    /// Additional settings of the pods of the managed Redis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplate>,
-    /// The volume of the managed Redis.
+    /// The volume of each server of the managed Redis.
     #[serde(default)]
     pub storage: Storage,
 }
@@ -50,19 +50,38 @@ pub struct Queue {
 pub enum QueueMode<'q> {
     /// The Redis that the operator manages for the namespace.
     Managed,
-    /// A Redis of the user's own.
-    Own(&'q Redis),
+    /// A Redis of the user's own: the Secret with its URL.
+    Own(&'q SecretKeyRef),
 }
 
 impl Queue {
     /// Whose store it is.
     pub fn mode(&self) -> QueueMode<'_> {
-        self.redis.as_ref().map_or(QueueMode::Managed, QueueMode::Own)
+        let url = self
+            .redis
+            .as_ref()
+            .and_then(|redis| redis.url_secret_ref.as_ref());
+        url.map_or(QueueMode::Managed, QueueMode::Own)
     }
 
     /// Whether the operator manages it.
     pub fn is_managed(&self) -> bool {
         self.mode() == QueueMode::Managed
+    }
+
+    /// How many servers the managed Redis has.
+    pub fn replicas(&self) -> i32 {
+        self.redis.as_ref().and_then(|redis| redis.replicas).unwrap_or(1)
+    }
+
+    /// How many servers besides the primary have a lead when it is acknowledged. `None`: it is the user's own Redis,
+    /// and its URL decides.
+    pub fn acknowledge(&self) -> Option<i32> {
+        let given = self.redis.as_ref().and_then(|redis| redis.acknowledge.as_ref());
+        match given {
+            Some(acknowledge) => Some(acknowledge.replicas),
+            None => self.is_managed().then(|| i32::from(self.replicas() > 1)),
+        }
     }
 }
 
@@ -79,14 +98,71 @@ impl Default for Queue {
     }
 }
 
-/// Your own Redis.
+/// How many servers hold a lead, and whose servers they are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = Rule::new("!has(self.urlSecretRef) || !has(self.replicas)")
+        .message("queue.redis.replicas is the number of servers that the operator manages: remove it, or remove queue.redis.urlSecretRef")
+        .field_path(".replicas"),
+    validation = Rule::new("has(self.urlSecretRef) || !has(self.durability)")
+        .message("queue.redis.durability is for your own Redis: remove it, or name the URL in queue.redis.urlSecretRef; queue.durability sets that of the managed Redis")
+        .field_path(".durability"),
+    validation = Rule::new(
+        "has(self.urlSecretRef) || !has(self.acknowledge) || self.acknowledge.replicas < (has(self.replicas) ? self.replicas : 1)"
+    )
+    .message("queue.redis.acknowledge.replicas must be less than queue.redis.replicas, which includes the primary: write at most 2 with replicas: 3, and 0 with replicas: 1")
+    .field_path(".acknowledge")
+)]
+pub struct Redis {
+    /// The URL of your own Redis including user and password: `redis://`, `rediss://`, `redis+sentinel://` or
+    /// `rediss+sentinel://`. It must have version 7.0 or newer, persistence and the eviction policy `noeviction`.
+    /// Running pods take a changed user or password. Another server is refused, because leads in the former one
+    /// would be left behind: name another Secret instead, and the operator waits until the queue is empty. Absent:
+    /// the operator manages Redis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url_secret_ref: Option<SecretKeyRef>,
+    /// The number of servers of the managed Redis, 1 or 3. With 3, the queue survives the loss of a node: another
+    /// server takes over within seconds. It can change at any time; no lead is lost. Default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(
+        validation = Rule::new("self == 1 || self == 3")
+            .message("queue.redis.replicas must be 1 or 3: two servers cannot agree on which of them is lost")
+    )]
+    pub replicas: Option<i32>,
+    /// What a lead waits for before it is acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledge: Option<Acknowledge>,
+    /// How long a lead waits to be stored and acknowledged by replicas. After this time, the sender gets 503 and
+    /// sends the lead again. From `1s` to `15s`. Default: `4s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = between("queue.redis.acceptTimeout", "1s", "15s"))]
+    pub accept_timeout: Option<Duration>,
+    /// How it is known that your own Redis keeps leads. `Measured`: receivers read its settings, and report those
+    /// that may lose leads. `Provider`: the provider of a managed service vouches for it, and its settings are not
+    /// read. Default: `Measured`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durability: Option<OwnDurability>,
+}
+
+/// What a lead waits for before it is acknowledged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Redis {
-    /// The URL including user and password: `redis://` or `rediss://`. Running pods take a changed user or password.
-    /// Another server is refused, because leads in the former one would be left behind: name another Secret
-    /// instead, and the operator waits until the queue is empty.
-    pub url_secret_ref: SecretKeyRef,
+pub struct Acknowledge {
+    /// How many servers besides the primary must have stored a lead, 0 to 5; at most 2 with three managed servers.
+    /// Default: 1 with Sentinel or several managed servers, else 0.
+    #[schemars(range(min = 0, max = 5))]
+    pub replicas: i32,
+}
+
+/// How it is known that a Redis of the user's own keeps leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OwnDurability {
+    /// Receivers read its settings.
+    #[default]
+    Measured,
+    /// The provider vouches for it.
+    Provider,
 }
 
 /// When the managed Redis writes to disk.

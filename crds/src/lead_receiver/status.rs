@@ -12,7 +12,7 @@ pub struct LeadReceiverStatus {
     /// The most recent generation observed by the operator; -1 before the first observation.
     #[serde(default = "default_observed_generation")]
     pub observed_generation: i64,
-    /// The conditions of the receiver: Accepted, QueueReady, Available, Ready, Reconciling and Stalled.
+    /// The conditions of the receiver: Accepted, QueueReady, QueueDurable, Available, Ready, Reconciling and Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

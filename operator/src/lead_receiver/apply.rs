@@ -233,12 +233,12 @@ pub async fn keep_password(
             password.clone(),
             Some("was deleted or emptied and is restored with the same password"),
         ),
-        // A Redis that runs was made with a password that nobody knows any more.
+        // A Redis that runs has a password that nobody else knows any more.
         Password::New => (
             random_key(),
             facts.redis.as_ref().map(|_| {
-                "was lost and is made again with another password; the managed Redis restarts with it, and senders get 503 \
-                 until then"
+                "was lost and is made again with another password; the managed Redis takes it within two minutes, and senders \
+                 may get 503 until then"
             }),
         ),
     };
@@ -293,8 +293,8 @@ pub async fn release_redis(
     }
     let lock = context.redis_lock(namespace);
     let _held = lock.lock().await;
-    for kind in build::redis::KINDS.into_iter().rev() {
-        remove(context, namespace, kind, names::REDIS, Ownership::Shared).await?;
+    for (kind, name) in build::redis::OBJECTS.into_iter().rev() {
+        remove(context, namespace, kind, name, Ownership::Shared).await?;
     }
     Ok(())
 }

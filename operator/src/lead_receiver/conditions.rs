@@ -23,6 +23,7 @@ pub fn states(
     let before = find(previous, "Accepted").map(ConditionState::of);
     let accepted = accepted(outcome, before);
     let queue = queue(outcome, observed, store);
+    let durable = durable(observed, &queue);
     let available = available(observed);
     let ready = ready(outcome, [&accepted, &available, &queue]);
     let stalled = stalled(outcome, observed, &accepted);
@@ -30,6 +31,7 @@ pub fn states(
     vec![
         ("Accepted", accepted),
         ("QueueReady", queue),
+        ("QueueDurable", durable),
         ("Available", available),
         ("Ready", ready),
         ("Reconciling", reconciling),
@@ -99,7 +101,7 @@ fn queue(outcome: &Outcome, observed: &Observed, store: &StoreKey) -> ConditionS
     }
     let trouble = observed.redis_pods.iter().find_map(|pod| pod.trouble.clone());
     match (&observed.redis, trouble) {
-        (Some(redis), _) if redis.ready => {
+        (Some(redis), _) if redis.ready > 0 => {
             ConditionState::yes(Reason::Ready, join("the managed Redis is ready", note))
         }
         (_, Some((reason, message))) => ConditionState::no(
@@ -115,6 +117,40 @@ fn queue(outcome: &Outcome, observed: &Observed, store: &StoreKey) -> ConditionS
         ),
         (Some(_), None) => ConditionState::no(Reason::Starting, "the managed Redis is starting"),
         (None, None) => ConditionState::no(Reason::NotCreatedYet, "the managed Redis is not created yet"),
+    }
+}
+
+/// On how many disks an acknowledged lead is. Receivers say what they measure; that they measure only what servers in step
+/// say, the operator knows from the pods.
+fn durable(observed: &Observed, queue: &ConditionState) -> ConditionState {
+    let asked = observed.pods.iter().any(|pod| pod.ready) && !observed.stale;
+    let figures = observed.figures.as_ref().filter(|_| asked);
+    let Some((figures, told)) =
+        figures.and_then(|figures| Some((figures, figures.queue_durability.clone()?)))
+    else {
+        return ConditionState::unknown(
+            Reason::NotCheckedYet,
+            join("no receiver has checked the queue", Some(queue.message.clone())),
+        );
+    };
+    if !figures.queue_problems.is_empty() {
+        return ConditionState::no(Reason::Unsafe, figures.queue_problems.join("; "));
+    }
+    let waits_for = observed.rollout.as_ref().and_then(|rollout| rollout.acknowledge);
+    let Some((redis, needed)) = observed.redis.as_ref().zip(waits_for) else {
+        return ConditionState::yes(Reason::Measured, told);
+    };
+    let counted = format!("{} of {} servers have all leads", redis.ready, redis.replicas);
+    if redis.ready <= needed {
+        return ConditionState::no(
+            Reason::ServersMissing,
+            format!("{counted}, and leads wait for {}", needed + 1),
+        );
+    }
+    if redis.is_in_step() {
+        ConditionState::yes(Reason::Measured, told)
+    } else {
+        ConditionState::yes(Reason::Measured, join(&told, Some(counted)))
     }
 }
 

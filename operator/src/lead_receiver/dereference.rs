@@ -35,14 +35,14 @@ pub struct Dereferenced {
     pub projected: Option<Arc<Seen>>,
     /// The password of the managed Redis.
     pub secret_of_redis: Password,
-    /// Changes with it.
-    pub password: String,
     /// The queues that its pods use.
     pub used: BTreeSet<StoreKey>,
     /// The managed Redis, if there is one.
     pub redis: Option<RedisState>,
     /// Its Deployment, if there is one.
     pub rollout: Option<Rollout>,
+    /// The Deployments of all receivers whose pods use the managed Redis.
+    pub users_of_redis: Vec<Rollout>,
     /// What its pods said last.
     pub figures: Option<ReceiverStats>,
     /// The queue that some of its pods use although it is to be another one.
@@ -119,10 +119,6 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
     });
     Ok(Dereferenced {
         leaving: used.iter().find(|store| **store != wanted).cloned(),
-        password: secret_of_redis
-            .known()
-            .map(|password| queue_url::digest(password.as_bytes()))
-            .unwrap_or_default(),
         secret_of_redis,
         projected,
         used: used.into_iter().chain([wanted]).collect(),
@@ -130,6 +126,15 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         webhooks,
         rollout,
         secrets: context.secrets.find(&context.client, &namespace, names).await?,
+        users_of_redis: receivers
+            .iter()
+            .filter_map(|other| {
+                context
+                    .workloads
+                    .rollout(&namespace, &names::receiver(&other.name_any()))
+            })
+            .filter(|rollout| rollout.store == Some(StoreKey::Managed))
+            .collect(),
         redis: context.workloads.redis(&namespace),
         figures: context
             .of_receivers

@@ -17,6 +17,7 @@ pub mod observe;
 pub mod projection;
 pub mod queue_url;
 pub mod replicas;
+pub mod resize;
 pub mod status;
 mod upgrade;
 pub mod validate;
@@ -176,7 +177,10 @@ async fn make(
     let outcome = match apply::apply(&plan, waits.as_ref(), context).await {
         Ok(()) => {
             let note = match &plan.redis {
-                Some(redis) => volume::grow(&name_of(receiver.as_ref()), redis, context).await,
+                Some(redis) => match redis.resizes.clone() {
+                    None => volume::grow(&name_of(receiver.as_ref()), redis, context).await,
+                    resizes => resizes,
+                },
                 None => None,
             };
             Outcome::Applied {

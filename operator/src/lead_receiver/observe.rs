@@ -82,7 +82,7 @@ pub(super) async fn observe(receiver: &Arc<LeadReceiver>, context: &Context) -> 
     let redis = context.workloads.redis(&name.0);
     let redis_pods = context.workloads.pods(&name.0, names::REDIS);
     let object = names::receiver(&name.1);
-    let without_pod = redis.as_ref().is_some_and(|redis| !redis.ready) && redis_pods.is_empty();
+    let without_pod = redis.as_ref().is_some_and(|redis| redis.ready == 0) && redis_pods.is_empty();
     Observed {
         rollout: context.workloads.rollout(&name.0, &object),
         not_scaling: context.workloads.autoscaler_trouble(&name.0, &object),

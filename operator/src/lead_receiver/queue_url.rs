@@ -13,6 +13,8 @@ use crate::stores::StoreKey;
 pub const PASSWORD: &str = "password";
 /// The key of its configuration.
 pub const CONFIG: &str = "redis.conf";
+/// What the sentinels call the managed Redis.
+const PRIMARY: &str = "leadgate";
 
 /// What is to become of the managed Redis's Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub fn password(secret: Option<&Seen>, projected: Option<&Seen>) -> Password {
     }
     let url = text(projected, &StoreKey::Managed.file()).unwrap_or_default();
     let password = url
-        .strip_prefix("redis://:")
+        .strip_prefix("redis+sentinel://:")
         .and_then(|rest| rest.split_once('@'))
         .map(|(password, _)| password.to_owned());
     match password.filter(|password| is_usable(password)) {
@@ -72,11 +74,18 @@ fn is_usable(password: &str) -> bool {
 
 /// The password stands in the file: arguments can be read by everybody on the node.
 pub fn configuration(password: &str) -> String {
-    format!("requirepass {password}\n")
+    format!("requirepass {password}\nmasterauth {password}\n")
 }
 
+/// The same for one server and for several: it names all that there may be.
 fn managed_url(password: &str) -> String {
-    format!("redis://:{password}@{}:6379/0", names::REDIS)
+    let sentinels: Vec<String> = (0..names::MAX_REDIS)
+        .map(|n| format!("{}:26379", names::redis_host(n)))
+        .collect();
+    format!(
+        "redis+sentinel://:{password}@{}/{PRIMARY}/0?sentinelPassword={password}",
+        sentinels.join(",")
+    )
 }
 
 /// The files with the URLs of these queues.
@@ -162,14 +171,14 @@ mod tests {
     #[test]
     fn the_password_outlives_its_secret() {
         let file = StoreKey::Managed.file();
-        let projected = seen(&[(&file, "redis://:old@leadgate-redis:6379/0")]);
+        let projected = seen(&[(&file, &managed_url("old"))]);
         let kept = |password: &str| Password::Kept(password.to_owned());
         let follow = |password: &str| Password::Follow(password.to_owned());
         let restore = Password::Restore("old".to_owned());
         #[rustfmt::skip]
         let table = [
-            ("as it was made", Some(seen(&[("password", "p"), ("redis.conf", "requirepass p\n")])), Some(&projected), kept("p")),
-            ("another password", Some(seen(&[("password", "q"), ("redis.conf", "requirepass p\n")])), Some(&projected), follow("q")),
+            ("as it was made", Some(seen(&[("password", "p"), ("redis.conf", "requirepass p\nmasterauth p\n")])), Some(&projected), kept("p")),
+            ("another password", Some(seen(&[("password", "q"), ("redis.conf", "requirepass p\nmasterauth p\n")])), Some(&projected), follow("q")),
             ("no configuration", Some(seen(&[("password", "q")])), None, follow("q")),
             ("deleted", None, Some(&projected), restore.clone()),
             ("emptied", Some(seen(&[])), Some(&projected), restore.clone()),

@@ -105,10 +105,10 @@ pub(super) fn waits_for(plan: &Plan, facts: &Dereferenced, context: &Context) ->
         if let Some(waits) = context.upgrades.admit(&namespace, was_ready, Instant::now()) {
             return Some(waits);
         }
-        let redis_is_back = plan.redis.is_none() || !old_redis && redis.ready && redis.complete;
+        let redis_is_back = plan.redis.is_none() || !old_redis && redis.is_in_step() && redis.complete;
         return (old_receivers && !redis_is_back).then_some(Waits::Redis);
     }
-    if rollout.complete && (plan.redis.is_none() || redis.ready && redis.complete) {
+    if rollout.complete && (plan.redis.is_none() || redis.is_in_step() && redis.complete) {
         context.upgrades.done(&namespace);
     }
     None

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use kube::ResourceExt as _;
 use leadgate_crds::LeadReceiver;
-use leadgate_crds::lead_receiver::{Durability, PodTemplate};
+use leadgate_crds::common::Duration;
+use leadgate_crds::lead_receiver::{Durability, OwnDurability, PodTemplate};
 use leadgate_crds::quantity;
 
 use super::dereference::Dereferenced;
 use super::queue_url::{self, digest};
+use super::resize;
 use crate::names::{self, ALLOW_LOSS};
 use crate::reasons::Reason;
 use crate::rules::Rules;
@@ -21,6 +23,10 @@ use crate::workloads::RedisState;
 /// The managed Redis of a namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RedisPlan {
+    /// How many servers there are to be now.
+    pub replicas: i32,
+    /// What a person should know while it is not yet the number that they wrote.
+    pub resizes: Option<String>,
     /// `appendfsync`.
     pub durability: Durability,
     /// The memory.
@@ -33,10 +39,8 @@ pub struct RedisPlan {
     pub storage_class: Option<String>,
     /// Other resources than memory.
     pub resources: Option<ResourceRequirements>,
-    /// Settings of the pod.
+    /// Settings of the pods.
     pub template: PodTemplate,
-    /// Changes with the password.
-    pub password: String,
 }
 
 /// What to build; nothing in it can be wrong.
@@ -51,6 +55,12 @@ pub struct Plan {
     pub server: Option<String>,
     /// The managed Redis, if the pods use it.
     pub redis: Option<RedisPlan>,
+    /// How many replicas must have a lead before it is acknowledged; `None`: the URL decides.
+    pub acknowledge: Option<i32>,
+    /// How long a lead may take to be stored; `None`: as long as receivers think fit.
+    pub accept_timeout: Option<Duration>,
+    /// How it is known that a Redis of the user's own keeps leads.
+    pub own_durability: OwnDurability,
 }
 
 /// A plan, and what a person has to change. What is wrong with the queue does not keep the pods from running with the
@@ -97,11 +107,18 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
         }
         plan
     });
+    let settings = facts.stores.settings(&store);
+    let redis_settings = settings.redis.as_ref();
     Validated {
         plan: Some(Plan {
             receiver: Arc::clone(receiver),
             proxy: proxy(receiver, facts),
             server: queue_url::server_digest(&store, &facts.secrets),
+            acknowledge: resize::acknowledge(settings.acknowledge(), &store, facts),
+            accept_timeout: redis_settings.and_then(|redis| redis.accept_timeout.clone()),
+            own_durability: redis_settings
+                .and_then(|redis| redis.durability)
+                .unwrap_or_default(),
             store,
             redis,
         }),
@@ -216,7 +233,7 @@ fn in_use(
 
 /// One Redis for all. What a volume cannot do, and what would make Redis refuse leads, is not done.
 fn redis(facts: &Dereferenced) -> (RedisPlan, Vec<ValidationError>) {
-    let queue = &facts.stores.managed;
+    let queue = facts.stores.settings(&StoreKey::Managed);
     let live = facts.redis.as_ref();
     let mut problems = Vec::new();
     problems.extend(live.and_then(|live| storage(queue.storage.size.0.as_str(), live)));
@@ -235,7 +252,10 @@ fn redis(facts: &Dereferenced) -> (RedisPlan, Vec<ValidationError>) {
             queue.storage.storage_class_name.clone(),
         )
     });
+    let (replicas, resizes) = resize::servers(queue.replicas(), facts);
     let plan = RedisPlan {
+        replicas,
+        resizes,
         durability: queue.durability,
         memory,
         wanted_size: queue.storage.size.0.clone(),
@@ -243,7 +263,6 @@ fn redis(facts: &Dereferenced) -> (RedisPlan, Vec<ValidationError>) {
         storage_class,
         resources: queue.resources.clone(),
         template: queue.pod_template.clone().unwrap_or_default(),
-        password: facts.password.clone(),
     };
     (plan, problems)
 }

@@ -1,4 +1,4 @@
-//! The volume of the managed Redis grows when `spec.queue.storage.size` does. The StatefulSet cannot say so: its template is
+//! The volumes of the managed Redis grow when `spec.queue.storage.size` does. The StatefulSet cannot say so: its template is
 //! fixed once it exists.
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -12,20 +12,36 @@ use crate::context::Context;
 use crate::names::{self, MANAGER};
 use crate::workloads::Name;
 
-/// Enlarges the volume if it is smaller than wanted. Gives what a person should know meanwhile.
+/// Enlarges the volumes that are smaller than wanted. Gives what a person should know meanwhile.
 pub(super) async fn grow(receiver: &Name, plan: &RedisPlan, context: &Context) -> Option<String> {
-    let wanted = &plan.wanted_size;
-    if bytes(wanted) <= bytes(&plan.size) {
+    if bytes(&plan.wanted_size) <= bytes(&plan.size) {
         return None;
     }
-    let grown = context.of_receivers.with(receiver, |state| state.volume.clone());
-    if grown.as_ref() == Some(wanted) {
+    let wanted = (plan.wanted_size.clone(), plan.replicas);
+    let grown = context.of_receivers.with(receiver, |state| state.volumes.clone());
+    if grown.as_ref() == Some(&wanted) {
         return None;
     }
-    let claim = format!("data-{}-0", names::REDIS);
+    let mut notes = Vec::new();
+    for n in 0..plan.replicas {
+        let claim = format!("data-{}-{n}", names::REDIS);
+        notes.extend(grow_one(receiver, &claim, &plan.wanted_size, context).await);
+    }
+    if notes.is_empty() {
+        context
+            .of_receivers
+            .with(receiver, |state| state.volumes = Some(wanted));
+        return None;
+    }
+    Some(notes.join("; "))
+}
+
+/// Gives why a volume is not yet as large as wanted.
+async fn grow_one(receiver: &Name, claim: &str, wanted: &str, context: &Context) -> Option<String> {
     let api: Api<PersistentVolumeClaim> = Api::namespaced(context.client.clone(), &receiver.0);
-    let found = match api.get_opt(&claim).await {
-        Ok(found) => found?,
+    let found = match api.get_opt(claim).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Some(format!("PersistentVolumeClaim {claim} is not created yet")),
         Err(error) => {
             return Some(format!(
                 "PersistentVolumeClaim {claim} cannot be read: {}",
@@ -39,7 +55,7 @@ pub(super) async fn grow(receiver: &Name, plan: &RedisPlan, context: &Context) -
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        if let Err(error) = api.patch(&claim, &params, &Patch::Merge(&patch)).await {
+        if let Err(error) = api.patch(claim, &params, &Patch::Merge(&patch)).await {
             return Some(format!(
                 "PersistentVolumeClaim {claim} cannot be enlarged to {wanted}: {}; its storage class must have \
                  allowVolumeExpansion: true",
@@ -49,14 +65,9 @@ pub(super) async fn grow(receiver: &Name, plan: &RedisPlan, context: &Context) -
         context.metrics.wrote("PersistentVolumeClaim", "patch");
     }
     match capacity(&found) {
-        Some(has) if bytes(&has) >= bytes(wanted) => {
-            context
-                .of_receivers
-                .with(receiver, |state| state.volume = Some(wanted.clone()));
-            None
-        }
-        Some(has) => Some(format!("its volume is being enlarged from {has} to {wanted}")),
-        None => Some(format!("its volume is being enlarged to {wanted}")),
+        Some(has) if bytes(&has) >= bytes(wanted) => None,
+        Some(has) => Some(format!("volume {claim} is being enlarged from {has} to {wanted}")),
+        None => Some(format!("volume {claim} is being enlarged to {wanted}")),
     }
 }
 

@@ -84,6 +84,11 @@ impl Load {
         self.ledger.lock().unwrap().acknowledged.len()
     }
 
+    /// How many were not accepted so far.
+    pub fn failures(&self) -> usize {
+        self.ledger.lock().unwrap().failures.len()
+    }
+
     /// Ends the senders and gives what they were answered.
     pub async fn stop(self) -> Ledger {
         self.stop.store(true, Ordering::Relaxed);

@@ -66,7 +66,9 @@ impl Stage {
                 .build()?,
             _turn: turn,
         };
-        stage.volume("data-leadgate-redis-0")?;
+        for n in 0..3 {
+            stage.volume(&format!("data-leadgate-redis-{n}"))?;
+        }
         Ok(stage)
     }
 

@@ -40,7 +40,7 @@ fn defaults() {
     let cli = cli(&objects);
     assert_eq!(cli.rules(), Rules::default());
     assert_eq!(cli.receiver_image, "ghcr.io/leadgate/leadgate:0.1.0");
-    assert_eq!(cli.redis_image, "docker.io/library/redis:8.2");
+    assert_eq!(cli.redis_image, "docker.io/valkey/valkey:8.1");
     assert_eq!(cli.scopes(), [Scope::All]);
     assert_eq!(cli.leader_election_namespace, "leadgate-system");
     assert_eq!(

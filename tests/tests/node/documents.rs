@@ -103,7 +103,7 @@ async fn the_documented_backup_is_restored() {
         let file = format!("examples/clusters/{name}.yaml");
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&file)).unwrap();
         let text = text
-            .replace("docker.io/library/redis:8.2", image)
+            .replace("docker.io/valkey/valkey:8.1", image)
             .replace("namespace: marketing", &format!("namespace: {}", stage.namespace));
         fs::write(folder.path().join(format!("{name}.yaml")), text).unwrap();
     }

@@ -60,7 +60,7 @@ async fn a_deleted_password_of_redis_stops_nothing() {
     .await
     .unwrap();
 
-    // A person changes the password: Redis restarts with it, and the receivers follow.
+    // A person changes the password: the servers take it, and the receivers follow.
     let changed = r#"{"stringData": {"password": "another-password-of-a-person"}}"#;
     stage
         .kubectl(&["patch", "secret", "leadgate-redis", "-p", changed])

@@ -10,6 +10,7 @@ mod lost_secrets;
 mod operator;
 mod queue;
 mod references;
+mod replicas;
 mod rollout;
 mod rotation;
 mod sinks;

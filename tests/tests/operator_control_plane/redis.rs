@@ -65,7 +65,9 @@ async fn the_volume_grows_when_its_class_allows_it() {
     };
     eventually("people see it", async || {
         let says = message().await;
-        says.contains("from 1Gi to 3Gi").then_some(()).ok_or(says)
+        says.contains("data-leadgate-redis-0 is being enlarged from 1Gi to 3Gi")
+            .then_some(())
+            .ok_or(says)
     })
     .await;
     volume(&rig, "3Gi").await;
@@ -104,9 +106,9 @@ async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
         let found = files.iter().find(|(name, _)| name.starts_with("queue-"));
         found.map(|(_, url)| url.as_str().unwrap_or_default().to_owned())
     };
-    let mark = async || {
+    let template = async || {
         let set = rig.present(Kind::StatefulSet, "leadgate-redis").await;
-        set.data["spec"]["template"]["metadata"]["annotations"]["leadgate.dev/password"].clone()
+        set.data["spec"]["template"].clone()
     };
     let first = value("password").await.unwrap();
     let agreed = async |password: &str| {
@@ -114,15 +116,19 @@ async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
             let found = (value("password").await, value("redis.conf").await, url().await);
             let wanted = (
                 Some(password.to_owned()),
-                Some(format!("requirepass {password}\n")),
-                Some(format!("redis://:{password}@leadgate-redis:6379/0")),
+                Some(format!("requirepass {password}\nmasterauth {password}\n")),
+                Some(format!(
+                    "redis+sentinel://:{password}@leadgate-redis-0.leadgate-redis-peers:26379,\
+                     leadgate-redis-1.leadgate-redis-peers:26379,leadgate-redis-2.leadgate-redis-peers:26379/leadgate/0\
+                     ?sentinelPassword={password}"
+                )),
             );
             (found == wanted).then_some(()).ok_or(format!("{found:?}"))
         })
         .await;
     };
     agreed(&first).await;
-    let before = mark().await;
+    let before = template().await;
 
     secrets
         .delete("leadgate-redis", &DeleteParams::default())
@@ -135,7 +141,6 @@ async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
         .await
         .unwrap();
     agreed(&first).await;
-    assert_eq!(mark().await, before, "nothing restarts");
     let told = events(&rig, "SecretRemade").await;
     assert!(
         told.iter().any(|note| note.contains("with the same password")),
@@ -148,16 +153,87 @@ async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
         .await
         .unwrap();
     agreed("another-password-of-a-person").await;
-    eventually("Redis restarts with it", async || {
-        (mark().await != before).then_some(()).ok_or(String::new())
-    })
-    .await;
+    assert_eq!(template().await, before, "nothing restarts");
 
     secrets
         .delete("leadgate-admin-default", &DeleteParams::default())
         .await
         .unwrap();
     rig.present(Kind::Secret, "leadgate-admin-default").await;
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
+
+/// What the controller of StatefulSets would say.
+async fn servers(rig: &Rig, replicas: i32, ready: i32) {
+    let api = rig.api(Kind::StatefulSet);
+    let generation = api.get("leadgate-redis").await.unwrap().metadata.generation;
+    let status = json!({"status": {"observedGeneration": generation, "replicas": replicas, "readyReplicas": ready,
+        "currentRevision": "a", "updateRevision": "a"}});
+    api.patch_status("leadgate-redis", &PatchParams::default(), &Patch::Merge(&status))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_come_before_receivers_wait_for_them_and_go_after() {
+    let rig = Rig::new().await;
+    let operator = rig.operator(&[]);
+    let queue = async |replicas: i32| {
+        let spec = format!("queue: {{redis: {{replicas: {replicas}}}}}");
+        rig.receiver("default", &spec).await;
+    };
+    // How many servers there are to be, how many the pods count, and how many replicas receivers wait for.
+    let found = async || {
+        let set = rig.present(Kind::StatefulSet, "leadgate-redis").await;
+        let map = rig.present(Kind::ConfigMap, "leadgate-redis").await;
+        let deployment = rig.present(Kind::Deployment, "leadgate-receiver-default").await;
+        let container = &deployment.data["spec"]["template"]["spec"]["containers"][0];
+        let arguments = container["args"].as_array().unwrap().iter();
+        let waits = arguments
+            .filter_map(|argument| argument.as_str()?.strip_prefix("--queue-acknowledge-replicas="))
+            .collect::<String>();
+        format!(
+            "{} {} {waits}",
+            set.data["spec"]["replicas"],
+            map.data["data"]["replicas"].as_str().unwrap()
+        )
+    };
+    let becomes = async |what: &str, expected: &str| {
+        eventually(what, async || {
+            let found = found().await;
+            (found == expected).then_some(()).ok_or(found)
+        })
+        .await;
+    };
+    queue(1).await;
+    rig.working("web").await;
+    rig.present(Kind::StatefulSet, "leadgate-redis").await;
+    rig.rolled_out("default", 2).await;
+    becomes("one server", "1 1 0").await;
+    let template = rig.present(Kind::StatefulSet, "leadgate-redis").await.data["spec"]["template"].clone();
+    servers(&rig, 1, 1).await;
+    queue(3).await;
+    becomes("three servers, for which nobody waits yet", "3 3 0").await;
+    servers(&rig, 3, 3).await;
+    becomes("receivers wait for a replica", "3 3 1").await;
+    rig.rolled_out("default", 2).await;
+    queue(1).await;
+    becomes("receivers do not wait any more", "3 3 0").await;
+    rig.rolled_out("default", 2).await;
+    becomes("one server", "1 1 0").await;
+    let now = rig.present(Kind::StatefulSet, "leadgate-redis").await;
+    assert_eq!(now.data["spec"]["template"], template, "no server was replaced");
+    for (kind, name) in [
+        (Kind::PodDisruptionBudget, "leadgate-redis"),
+        (Kind::Service, "leadgate-redis-peers"),
+    ] {
+        rig.api(kind)
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
+        rig.present(kind, name).await;
+    }
     operator.stop().await.unwrap();
     rig.remove().await;
 }

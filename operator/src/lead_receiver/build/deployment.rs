@@ -2,12 +2,12 @@
 
 use kube::ResourceExt as _;
 use leadgate_crds::common::SecretKeyRef;
-use leadgate_crds::lead_receiver::{CaSecretRef, PodTemplate};
+use leadgate_crds::lead_receiver::{CaSecretRef, OwnDurability, PodTemplate};
 use serde_json::{Value, json};
 
 use super::Plan;
 use super::object::object;
-use super::pod::{MODE, apply_template, security_context, set};
+use super::pod::{MODE, apply_template, security_context, set, spread};
 use crate::context::Settings;
 use crate::kinds::{Desired, Kind};
 use crate::lead_receiver::ledger_key;
@@ -19,6 +19,9 @@ use crate::receivers::ADMIN_PORT;
 const GRACE_SECONDS: i64 = 40;
 /// A pod that is to stop is still sent requests until every node and edge has heard of it.
 const EDGE_SECONDS: i64 = 5;
+
+/// The argument with the number of replicas that must have a lead; the number follows.
+pub(crate) const ACKNOWLEDGE: &str = "--queue-acknowledge-replicas=";
 
 const MANIFESTS: &str = "/etc/leadgate/manifests";
 const ADMIN: &str = "/etc/leadgate/admin";
@@ -87,7 +90,7 @@ fn pod(plan: &Plan, settings: &Settings, given: &PodTemplate) -> Value {
         "securityContext": security_context(given, None, settings),
         "containers": [container(plan, settings)],
         "volumes": volumes(plan),
-        "topologySpreadConstraints": spread(plan, given),
+        "topologySpreadConstraints": spread(&names::selector(&plan.receiver.name_any()), given),
     });
     apply_template(&mut pod, given, settings);
     pod
@@ -153,6 +156,15 @@ fn arguments(plan: &Plan) -> Vec<String> {
             plan.receiver.namespace().unwrap_or_default()
         ),
     ];
+    if let Some(replicas) = plan.acknowledge {
+        arguments.push(format!("{ACKNOWLEDGE}{replicas}"));
+    }
+    if let Some(timeout) = &plan.accept_timeout {
+        arguments.push(format!("--accept-timeout={timeout}"));
+    }
+    if plan.own_durability == OwnDurability::Provider {
+        arguments.push("--queue-durability=provider".to_owned());
+    }
     if plan.receiver.spec.outbound.ca_secret_ref.is_some() {
         arguments.push(format!("--outbound-ca={OUTBOUND_CA}/ca.crt"));
     }
@@ -240,23 +252,4 @@ fn authority(volume: &str, ca: &CaSecretRef) -> Value {
         "defaultMode": MODE,
         "items": [{"key": ca.key, "path": "ca.crt"}],
     }})
-}
-
-/// Over zones and nodes where there are several; never a reason not to start.
-fn spread(plan: &Plan, given: &PodTemplate) -> Value {
-    if !given.topology_spread_constraints.is_empty() {
-        return json!(given.topology_spread_constraints);
-    }
-    let over = |key: &str| {
-        json!({
-            "maxSkew": 1,
-            "topologyKey": key,
-            "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": names::selector(&plan.receiver.name_any())},
-        })
-    };
-    json!([
-        over("topology.kubernetes.io/zone"),
-        over("kubernetes.io/hostname")
-    ])
 }

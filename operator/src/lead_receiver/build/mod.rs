@@ -4,7 +4,7 @@
 //! NetworkPolicy), `scaling` (PodDisruptionBudget, HorizontalPodAutoscaler), `redis`.
 
 pub mod config;
-mod deployment;
+pub(crate) mod deployment;
 pub mod network;
 pub mod object;
 mod pod;

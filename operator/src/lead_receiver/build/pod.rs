@@ -1,4 +1,6 @@
-//! What receivers' pods and the managed Redis's pod have in common.
+//! What receivers' pods and the managed Redis's pods have in common.
+
+use std::collections::BTreeMap;
 
 use leadgate_crds::lead_receiver::PodTemplate;
 use serde_json::{Map, Value, json};
@@ -53,6 +55,25 @@ pub(super) fn apply_template(pod: &mut Value, given: &PodTemplate, settings: &Se
         let secrets: Vec<Value> = secrets.iter().map(|name| json!({"name": name})).collect();
         set(pod, "imagePullSecrets", json!(secrets));
     }
+}
+
+/// Over zones and nodes where there are several; never a reason not to start.
+pub(super) fn spread(selector: &BTreeMap<String, String>, given: &PodTemplate) -> Value {
+    if !given.topology_spread_constraints.is_empty() {
+        return json!(given.topology_spread_constraints);
+    }
+    let over = |key: &str| {
+        json!({
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": selector},
+        })
+    };
+    json!([
+        over("topology.kubernetes.io/zone"),
+        over("kubernetes.io/hostname")
+    ])
 }
 
 pub(super) fn set(object: &mut Value, field: &str, value: Value) {

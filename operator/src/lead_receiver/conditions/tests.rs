@@ -19,10 +19,11 @@ fn running() -> Observed {
         }],
         figures: Some(ReceiverStats {
             queue_ready: true,
+            queue_durability: Some("on 2 of 3 disks".to_owned()),
             ..ReceiverStats::default()
         }),
         redis: Some(RedisState {
-            ready: true,
+            ready: 1,
             ..RedisState::default()
         }),
         ..Observed::default()
@@ -35,7 +36,7 @@ fn with(change: impl Fn(&mut Observed)) -> Observed {
     observed
 }
 
-/// Truth of Accepted, QueueReady, Available, Ready, Reconciling, Stalled; reason of Ready.
+/// Truth of Accepted, QueueReady, QueueDurable, Available, Ready, Reconciling, Stalled; reason of Ready.
 fn line(outcome: &Outcome, observed: &Observed) -> String {
     let all = states(outcome, observed, &StoreKey::Managed, &[]);
     let letters: String = all
@@ -64,51 +65,83 @@ fn what_the_conditions_say() {
     };
     #[rustfmt::skip]
     let table: Vec<(&str, Outcome, Observed, &str)> = vec![
-        ("all is well", applied(), running(), "TTTTFF Ready"),
-        ("nothing is there yet", applied(), Observed::default(), "TFFFTF NotCreatedYet"),
-        ("a mistake", Outcome::Mistakes(vec![conflict.clone()]), running(), "FTTFFT StoreConflict"),
-        ("a mistake with which it runs on", Outcome::Applied { errors: vec![conflict], note: None, waits: None }, running(), "FTTFFT StoreConflict"),
-        ("the API server does not answer", Outcome::Failed(Reason::ApiUnreachable, "m".into()), running(), "?TTFTF ApiUnreachable"),
-        ("webhooks name it", Outcome::InUse("m".into()), running(), "TTTFTF Draining"),
+        ("all is well", applied(), running(), "TTTTTFF Ready"),
+        ("nothing is there yet", applied(), Observed::default(), "TF?FFTF NotCreatedYet"),
+        ("a mistake", Outcome::Mistakes(vec![conflict.clone()]), running(), "FTTTFFT StoreConflict"),
+        ("a mistake with which it runs on", Outcome::Applied { errors: vec![conflict], note: None, waits: None }, running(), "FTTTFFT StoreConflict"),
+        ("the API server does not answer", Outcome::Failed(Reason::ApiUnreachable, "m".into()), running(), "?TTTFTF ApiUnreachable"),
+        ("webhooks name it", Outcome::InUse("m".into()), running(), "TTTTFTF Draining"),
         ("pods do not start", applied(), with(|s| {
             s.pods.iter_mut().for_each(trouble);
             s.rollout = Some(Rollout { wanted: 2, ..Rollout::default() });
-        }), "TTFFTF ImagePullBackOff"),
+        }), "TT?FFTF ImagePullBackOff"),
         ("the rollout is given up", applied(), with(|s| {
             s.rollout = Some(Rollout { wanted: 2, failed: Some("deadline".into()), ..Rollout::default() });
-        }), "TTFFFT Starting"),
-        ("another namespace is upgraded first", Outcome::Applied { errors: Vec::new(), note: None, waits: Some(Waits::Turn) }, running(), "TTTTTF Ready"),
+        }), "TTTFFFT Starting"),
+        ("another namespace is upgraded first", Outcome::Applied { errors: Vec::new(), note: None, waits: Some(Waits::Turn) }, running(), "TTTTTTF Ready"),
         ("a rollout is under way", applied(), with(|s| {
             s.rollout = Some(Rollout { wanted: 2, ready: 2, ..Rollout::default() });
-        }), "TTTTTF Ready"),
-        ("no pods are wanted", applied(), with(|s| s.rollout = Some(Rollout::default())), "TTFFFF ScaledToZero"),
-        ("a person has paused it", Outcome::Paused, running(), "?TTFFF NotCheckedYet"),
+        }), "TTTTTTF Ready"),
+        ("no pods are wanted", applied(), with(|s| s.rollout = Some(Rollout::default())), "TTTFFFF ScaledToZero"),
+        ("a person has paused it", Outcome::Paused, running(), "?TTTFFF NotCheckedYet"),
         ("a quota refuses the pods", applied(), with(|s| {
             s.pods.clear();
             s.rollout = Some(Rollout { wanted: 2, refused: Some("exceeded quota".into()), ..Rollout::default() });
-        }), "TTFFTF PodsRefused"),
+        }), "TT?FFTF PodsRefused"),
         ("a quota refuses the pod of Redis", applied(), with(|s| {
             s.figures = None;
             s.redis = Some(RedisState::default());
             s.redis_refused = Some("exceeded quota".into());
-        }), "TFTFTF PodsRefused"),
-        ("an autoscaler without metrics", applied(), with(|s| s.not_scaling = Some("no metrics".into())), "TTTTFF Ready"),
-        ("pods that did not answer once", applied(), with(|s| s.unreachable = Some("m".into())), "TTTTFF Ready"),
+        }), "TF?TFTF PodsRefused"),
+        ("an autoscaler without metrics", applied(), with(|s| s.not_scaling = Some("no metrics".into())), "TTTTTFF Ready"),
+        ("pods that did not answer once", applied(), with(|s| s.unreachable = Some("m".into())), "TTTTTFF Ready"),
         ("pods that have not answered for a minute", applied(), with(|s| {
             s.unreachable = Some("m".into());
             s.stale = true;
-        }), "T?TFTF StatusStale"),
-        ("the queue is away", applied(), with(|s| s.figures.as_mut().unwrap().queue_ready = false), "TFTFTF Unavailable"),
+        }), "T??TFTF StatusStale"),
+        ("the queue is away", applied(), with(|s| s.figures.as_mut().unwrap().queue_ready = false), "TFTTFTF Unavailable"),
         ("the queue forgets", applied(), with(|s| {
             s.figures.as_mut().unwrap().queue_problems = vec!["maxmemory-policy".into()];
-        }), "TFTFTF Unsafe"),
-        ("the queue fills up", applied(), with(|s| s.figures.as_mut().unwrap().queue_used = Some(80)), "TTTTFF Ready"),
+        }), "TFFTFTF Unsafe"),
+        ("the queue fills up", applied(), with(|s| s.figures.as_mut().unwrap().queue_used = Some(80)), "TTTTTFF Ready"),
         ("Redis starts", applied(), with(|s| {
             s.figures = None;
             s.redis = Some(RedisState::default());
-        }), "TFTFTF Starting"),
+        }), "TF?TFTF Starting"),
     ];
     for (case, outcome, observed, expected) in table {
         assert_eq!(line(&outcome, &observed), expected, "{case}");
+    }
+}
+
+#[test]
+fn on_how_many_disks_leads_are() {
+    let three = |ready: i32| {
+        with(|s| {
+            s.rollout.as_mut().unwrap().acknowledge = Some(1);
+            s.redis = Some(RedisState {
+                replicas: 3,
+                ready,
+                ..RedisState::default()
+            });
+        })
+    };
+    let applied = Outcome::Applied {
+        errors: Vec::new(),
+        note: None,
+        waits: None,
+    };
+    for (ready, expected) in [
+        (3, "True Measured: on 2 of 3 disks"),
+        (2, "True Measured: on 2 of 3 disks; 2 of 3 servers have all leads"),
+        (
+            1,
+            "False ServersMissing: 1 of 3 servers have all leads, and leads wait for 2",
+        ),
+    ] {
+        let all = states(&applied, &three(ready), &StoreKey::Managed, &[]);
+        let (_, durable) = all.iter().find(|(name, _)| *name == "QueueDurable").unwrap();
+        let said = format!("{:?} {}: {}", durable.truth, durable.reason, durable.message);
+        assert_eq!(said, expected);
     }
 }
