@@ -115,10 +115,10 @@ async fn many_leads_are_a_job_that_can_be_followed_and_stopped() {
         .await
         .ends_with(0);
     assert_eq!(stopped.json()["state"], "Cancelled");
-    let list = leadgate(url, &["jobs", "list", "-o", "wide"]).await.ends_with(0);
+    let listed = leadgate(url, &["jobs", "list", "-o", "wide"]).await.ends_with(0);
     assert!(
-        list.stdout.contains("Copy to other") && list.stdout.contains("ada"),
-        "{list:?}"
+        listed.stdout.contains("Copy to other") && listed.stdout.contains("ada"),
+        "{listed:?}"
     );
 }
 

@@ -12,17 +12,16 @@ use serde_json::{Value, json};
 
 use crate::stage::{Ran, Stage, Used, Watched, ran};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How each command is run: the words of the table, and what it needs besides.
 fn arguments(command: &str, folder: &str) -> Vec<String> {
     let more: &[&str] = match command {
-        "leads" => &["list"],
+        "leads" | "jobs" => &["list"],
         "trace" => &["ada@example.com"],
         "sinks pause" | "sinks resume" => &["crm"],
         "try" | "try --sign" => &["web", "BODY"],
         "send" => &["web"],
-        "jobs" => &["list"],
         "backfill" => &["BODY", "--webhook", "web", "--format", "jsonl"],
         "diff" => &["-f", "MANIFEST"],
         "report" => &["-f", "REPORT"],
@@ -155,10 +154,10 @@ async fn no_right_is_missing_and_none_is_unused() {
     )
     .unwrap();
     for (number, (command, rights)) in COMMANDS.iter().enumerate() {
-        let user = format!("{}-{number}", stage.namespace);
+        let person = format!("{}-{number}", stage.namespace);
         let rights = granted(&stage, rights);
-        grant(&stage, &user, &rights).await;
-        let watched = Watched::start(&user).await;
+        grant(&stage, &person, &rights).await;
+        let watched = Watched::start(&person).await;
         let arguments = arguments(command, files);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let ran = run(&stage, &watched, &arguments, &rights).await;
@@ -176,9 +175,9 @@ async fn no_right_is_missing_and_none_is_unused() {
         );
         assert_eq!(used, rights, "{command}: {ran:?}");
         let api = Api::<ClusterRole>::all(stage.client.clone());
-        api.delete(&user, &DeleteParams::default()).await.unwrap();
+        api.delete(&person, &DeleteParams::default()).await.unwrap();
         let api = Api::<ClusterRoleBinding>::all(stage.client.clone());
-        api.delete(&user, &DeleteParams::default()).await.unwrap();
+        api.delete(&person, &DeleteParams::default()).await.unwrap();
     }
     stage.remove().await;
 }

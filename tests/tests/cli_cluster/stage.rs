@@ -200,13 +200,13 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    pub(crate) async fn start(user: &str) -> Self {
+    pub(crate) async fn start(person: &str) -> Self {
         let path = tokio::task::spawn_blocking(kubeconfig).await.unwrap().unwrap();
         let config = Kubeconfig::read_from(&path).unwrap();
         let mut config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default())
             .await
             .unwrap();
-        config.auth_info.impersonate = Some(user.to_owned());
+        config.auth_info.impersonate = Some(person.to_owned());
         let client = Client::try_from(config).unwrap();
         let used: Arc<Mutex<BTreeSet<Used>>> = Arc::default();
         let noted = Arc::clone(&used);
