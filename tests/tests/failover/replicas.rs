@@ -229,7 +229,7 @@ async fn a_claim_that_a_failover_forgot_cannot_be_settled() {
         assert!(began.elapsed() < RECOVERY);
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    let settle = |claim: &Claim| vec![Settlement::of(&claim, Disposition::delivered(None))];
+    let settle = |claim: &Claim| vec![Settlement::of(claim, Disposition::delivered(None))];
     assert_eq!(
         queue.settle(&crm(), settle(&forgotten)).await.unwrap(),
         [Settled::Stale]
