@@ -199,7 +199,13 @@ impl Receiver {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         if !self.user.is_empty() {
-            request = request.header("leadgate-user", &self.user);
+            // A name may hold what a header cannot.
+            let name: String = self
+                .user
+                .chars()
+                .map(|c| if c.is_ascii_graphic() { c } else { '_' })
+                .collect();
+            request = request.header("leadgate-user", name);
         }
         for (name, value) in &call.headers {
             request = request.header(*name, value);

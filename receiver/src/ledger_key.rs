@@ -37,13 +37,16 @@ fn beside(queue: &str) -> Option<PathBuf> {
 
 /// Whoever has the file and knows an address can find the person's leads: only its owner may read it.
 fn make(path: &Path) -> std::io::Result<()> {
+    // Under another name until it is whole: half a key would be taken for one.
+    let new = path.with_extension("ledger-key.new");
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = options.open(&new)?;
     file.write_all(hex::encode(rand::random::<[u8; 32]>()).as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    std::fs::rename(&new, path)
 }
 
 #[cfg(test)]

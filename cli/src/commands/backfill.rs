@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -14,12 +15,15 @@ use serde_json::{Map, Value};
 use crate::args::Global;
 use crate::filter::moment;
 use crate::output::{Output, note, progress};
-use crate::receiver::{Call, Receiver, encode};
+use crate::receiver::{Call, Receiver, Refused, encode};
 use crate::text::plain;
 use crate::{Usage, Verdict};
 
 /// What the receiver takes at once.
 const BATCH: usize = 500;
+/// How long the receiver is asked again while it asks to wait, and how often.
+const PATIENCE: Duration = Duration::from_mins(30);
+const PAUSE: Duration = Duration::from_secs(5);
 /// A line that is longer is no lead.
 const MAX_LINE: u64 = 1 << 20;
 
@@ -109,8 +113,21 @@ async fn send(
     batch: &mut Backfill,
     summary: &mut Summary,
 ) -> anyhow::Result<()> {
-    let last = batch.lines.last().map_or(0, |line| line.line);
-    let asked = receiver.call(Call::post(path).json(batch)?).await;
+    let (last, mut waited) = (batch.lines.last().map_or(0, |line| line.line), Duration::ZERO);
+    // Live leads come first: then the receiver asks to wait.
+    let asked = loop {
+        let asked = receiver.call(Call::post(path).json(batch)?).await;
+        let is_busy = |error: &anyhow::Error| {
+            error
+                .downcast_ref::<Refused>()
+                .is_some_and(|refused| refused.status == 503)
+        };
+        if !asked.as_ref().is_err_and(is_busy) || waited >= PATIENCE {
+            break asked;
+        }
+        waited += PAUSE;
+        tokio::time::sleep(PAUSE).await;
+    };
     let page: Page<LineResult> = asked.with_context(|| {
         let first = batch.lines.first().map_or(0, |line| line.line);
         format!(

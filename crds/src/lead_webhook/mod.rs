@@ -368,9 +368,9 @@ fn default_retention_rejected() -> Duration {
 }
 
 fn default_retention_payloads() -> Duration {
-    Duration::hours(168)
+    Duration::hours(0)
 }
 
 fn default_retention_ledger() -> Duration {
-    Duration::hours(168)
+    Duration::hours(336)
 }

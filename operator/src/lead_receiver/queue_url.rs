@@ -137,13 +137,27 @@ pub fn server_digest(store: &StoreKey, secrets: &Found) -> Option<String> {
     Some(digest(server(own(secrets, secret, key)?).as_bytes()))
 }
 
-/// A URL without user and password.
+/// A URL without what signs in, to servers or sentinels: which sentinels are named first does not matter.
 fn server(url: &Value) -> String {
     let text = String::from_utf8_lossy(url.bytes());
     let text = text.trim();
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    format!("{scheme}://{}", place.trim_end_matches('/')).to_ascii_lowercase()
+    let (hosts, path) = place.split_once('/').unwrap_or((place, ""));
+    let mut hosts: Vec<String> = hosts.split(',').map(str::to_ascii_lowercase).collect();
+    hosts.sort();
+    let asked = query
+        .split('&')
+        .filter(|part| !part.is_empty() && !part.starts_with("sentinel"));
+    let query: Vec<&str> = asked.collect();
+    let scheme = scheme.to_ascii_lowercase();
+    format!(
+        "{scheme}://{}/{}?{}",
+        hosts.join(","),
+        path.trim_end_matches('/'),
+        query.join("&")
+    )
 }
 
 /// Changes with a value, and is too short to find the value out by trying.

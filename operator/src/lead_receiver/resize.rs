@@ -39,11 +39,8 @@ pub fn servers(wanted: i32, facts: &Dereferenced) -> (i32, Option<String>) {
     let waits = |rollout: &Rollout| {
         !rollout.complete || rollout.acknowledge.is_some_and(|replicas| replicas >= wanted)
     };
-    if redis.replicas < wanted {
-        if redis.ready == 0 {
-            return stays("until the first one is ready");
-        }
-    } else {
+    // More may be what brings the queue back: those that were removed have its leads.
+    if redis.replicas > wanted {
         if facts.users_of_redis.iter().any(waits) {
             return stays("until no receiver waits for the others");
         }

@@ -11,8 +11,8 @@ const USER: &str = "leadgate-user";
 /// What is entered when nobody says.
 const SOMEBODY: &str = "admin";
 
-/// Of a name.
-const LONGEST: usize = 128;
+/// Of a name: what the ledger keeps has room for a job's id beside it.
+const LONGEST: usize = 64;
 
 /// Who asks.
 #[derive(Debug, Clone)]

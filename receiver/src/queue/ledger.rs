@@ -39,7 +39,12 @@ impl LedgerKey {
 
     /// 64 bits of the keyed hash, as 11 characters.
     pub(super) fn hash(&self, identity: &Identity) -> String {
-        let tag = hmac::sign(&self.0, identity.as_bytes());
+        let mut hash = hmac::Context::with_key(&self.0);
+        let [kind, value] = identity.parts();
+        hash.update(kind);
+        hash.update(b":");
+        hash.update(value);
+        let tag = hash.sign();
         URL_SAFE_NO_PAD.encode(tag.as_ref().get(..8).unwrap_or_default())
     }
 

@@ -119,11 +119,20 @@ fn read(webhook: &Webhook, line: &Line) -> Result<NewLead, LineResult> {
     };
     match (leads.pop(), leads.is_empty(), others.into_iter().next()) {
         (Some(mut lead), true, None) => {
-            let at = line.at.and_then(|at| Millis::try_from(at.as_millisecond()).ok());
-            lead.original = at.map(|accepted_at| Original {
-                accepted_at,
-                newest: 0,
-            });
+            let at = line
+                .at
+                .map(|at| (Millis::try_from(at.as_millisecond()), at > jiff::Timestamp::now()));
+            lead.original = match at {
+                None => None,
+                Some((Ok(accepted_at), false)) => Some(Original {
+                    accepted_at,
+                    newest: 0,
+                }),
+                Some(_) => {
+                    let message = "at must lie between 1970 and now: correct the time of the line";
+                    return Err(rejected("InvalidTime", message.to_owned()));
+                }
+            };
             Ok(lead)
         }
         (Some(_), _, _) => Err(rejected(
@@ -165,15 +174,19 @@ async fn store(admin: &Admin, mut leads: Vec<NewLead>, lines: &[Line]) -> Result
                 continue;
             };
             let people = lead.people.iter().filter(|identity| identity.is_a_person());
-            let known = people.filter_map(|person: &Identity| newer.get(&admin.queue.hash_of(person)?));
+            let hashes = people.filter_map(|person: &Identity| admin.queue.hash_of(person));
+            let known = hashes.flat_map(|hash| {
+                let sinks = lead.sinks.iter();
+                sinks.filter_map(move |sink| newer.get(&(hash.clone(), sink.clone())))
+            });
             original.newest = known.copied().max().unwrap_or_default();
         }
     }
     admin.queue.accept(leads).await
 }
 
-/// When the newest delivered lead of each person was accepted, of those since a time.
-async fn newer_leads(admin: &Admin, since: Millis) -> Result<HashMap<String, Millis>, QueueError> {
+/// When the newest lead of each person that a sink has was accepted, of those since a time.
+async fn newer_leads(admin: &Admin, since: Millis) -> Result<HashMap<(String, SinkId), Millis>, QueueError> {
     let realm = Realm::of_admin(admin);
     let mut webhooks = admin.queue.ledger_webhooks().await?;
     webhooks.retain(|webhook| realm.has(webhook.as_str()));
@@ -188,7 +201,7 @@ async fn newer_leads(admin: &Admin, since: Millis) -> Result<HashMap<String, Mil
             .iter()
             .any(|event| event.what == LedgerEventKind::Delivered)
     };
-    let (mut found, mut after) = (HashMap::new(), None);
+    let (mut found, mut after) = (HashMap::<_, Millis>::new(), None);
     loop {
         let page = newest(
             admin.queue.as_ref(),
@@ -201,9 +214,15 @@ async fn newer_leads(admin: &Admin, since: Millis) -> Result<HashMap<String, Mil
         );
         let (entries, next) = page.await?;
         for entry in entries {
-            for person in entry.people {
-                // The newest comes first.
-                found.entry(person).or_insert(entry.at);
+            let delivered = entry
+                .events
+                .iter()
+                .filter(|event| event.what == LedgerEventKind::Delivered);
+            for sink in delivered.filter_map(|event| event.sink.as_ref()) {
+                for person in &entry.people {
+                    let known = found.entry((person.clone(), sink.clone())).or_default();
+                    *known = (*known).max(entry.at);
+                }
             }
         }
         after = next;

@@ -21,7 +21,7 @@ use which::{Meant, Which, select, told};
 
 pub(super) use refusals::{bad_request, conflict, unavailable};
 pub(super) use replay::{expedite, kept_because, move_to, replay, replay_many, replay_one};
-pub(super) use which::{Realm, named_sink, named_webhook};
+pub(super) use which::{Realm, named, named_sink, named_webhook};
 
 /// `GET /api/v1/leads?set=dead|held|unrouted|rejected|delivered|pending&sink=&webhook=&reason=&after=&limit=`: without payloads, which
 /// a list need not show.

@@ -164,7 +164,11 @@ fn is_record(id: &str) -> bool {
 }
 
 /// The one of `known` that is meant by its name, with or without its namespace.
-fn named(what: &str, name: Option<&str>, known: &BTreeSet<String>) -> Result<Option<String>, Response> {
+pub(in super::super) fn named(
+    what: &str,
+    name: Option<&str>,
+    known: &BTreeSet<String>,
+) -> Result<Option<String>, Response> {
     let Some(name) = name else { return Ok(None) };
     let fits = |id: &&String| id.as_str() == name || id.split_once('/').is_some_and(|(_, own)| own == name);
     let mut found = known.iter().filter(fits);
@@ -239,6 +243,20 @@ impl Realm {
             .chain(config.sinks().map(|sink| sink.id.to_string()))
             .collect();
         Self::of(admin, ids.iter())
+    }
+
+    /// For whoever runs a job on its behalf; `None`: all.
+    pub(in super::super) fn into_namespaces(self) -> Option<BTreeSet<String>> {
+        self.0
+    }
+
+    /// Whether it holds all of these; `None`: all that there are.
+    pub(in super::super) fn has_all(&self, namespaces: Option<&BTreeSet<String>>) -> bool {
+        match (&self.0, namespaces) {
+            (None, _) => true,
+            (Some(own), Some(asked)) => asked.is_subset(own),
+            (Some(_), None) => false,
+        }
     }
 
     /// Whether a name is of one of them.

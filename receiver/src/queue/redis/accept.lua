@@ -28,7 +28,7 @@ for number = 1, tonumber(ARGV[4 + #due]) do
   kinds[tostring(number)] = {
     webhook = ARGV[arg], window = ARGV[arg + 1], keep = ARGV[arg + 2], sinks = sinks,
     times = ARGV[arg + 4] == '' and times or field(now) .. field(ARGV[arg + 4]) .. field(ARGV[arg + 5]),
-    entry = (#sinks > 0 and '1:A' or '1:U') .. field(now) .. ARGV[arg + 3],
+    entry = (#sinks > 0 and '1:A' or '1:U') .. field(ARGV[arg + 4] == '' and now or ARGV[arg + 4]) .. ARGV[arg + 3],
     accepted = 0, duplicates = 0, conflicts = 0,
   }
   arg = arg + 7 + #sinks

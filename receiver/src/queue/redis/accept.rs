@@ -190,9 +190,10 @@ impl Sender {
             .sure
             .is_some_and(|(number, at)| number == connected.number && at.elapsed() < SILENCE);
         if !is_sure {
+            let asked = Instant::now();
             self.link.confirm(connected).await?;
+            self.sure = Some((connected.number, asked));
         }
-        self.sure = Some((connected.number, Instant::now()));
         Ok(())
     }
 }

@@ -120,7 +120,8 @@ fn disk(info: &ServerInfo, appendfsync: RedisResult<Option<String>>) -> Disk {
 
 fn problems(info: &ServerInfo, answers: Durability, disk: &Disk) -> Vec<String> {
     let mut problems = Vec::new();
-    if info.version().0 < MIN_VERSION {
+    let hides_it = info.told("redis_version").is_empty() && answers == Durability::Provider;
+    if info.version().0 < MIN_VERSION && !hides_it {
         problems.push(format!(
             "Redis {} is too old: use {MIN_VERSION}.0 or newer",
             info.told("redis_version")

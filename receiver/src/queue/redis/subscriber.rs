@@ -45,7 +45,14 @@ pub(super) async fn listen(
             wake.push_all();
             let is_renewed = tokio::select! {
                 () = hear(connection, |sink| wake.push(&SinkId::from(sink))) => false,
-                _ = proven.changed() => true,
+                // Without a keeper there is nobody to say which server it is.
+                changed = proven.changed() => match changed {
+                    Ok(()) => true,
+                    Err(_) => {
+                        listening.store(false, Ordering::Release);
+                        return;
+                    }
+                },
             };
             listening.store(false, Ordering::Release);
             wake.push_all();

@@ -48,6 +48,7 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Resul
                     &lead.webhook,
                     &lead.id,
                     EntryOutcome::Duplicate,
+                    tx.now,
                     &[&repeats, &people],
                 )?;
                 return Ok(Admission::Duplicate(id));
@@ -64,7 +65,7 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Resul
         tx.hold_now(&lead.dedupe, &Holder { id, content, until })?;
         keep_unrouted(tx, lead)?;
     }
-    let original = lead.original;
+    let (accepted_at, newest) = times(tx, lead);
     let mut key = Some((&lead.dedupe, lead.content, until));
     for sink in lead.sinks.iter() {
         tx.append(&NewRow {
@@ -72,8 +73,8 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Resul
             contact: &lead.contact,
             id: &lead.id,
             webhook: lead.webhook.as_str(),
-            accepted_at: original.map_or(tx.now, |original| signed(original.accepted_at)),
-            newest: original.map_or(0, |original| signed(original.newest)),
+            accepted_at,
+            newest,
             key: key.take(),
             body: &lead.body,
         })?;
@@ -82,8 +83,22 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Resul
     tx.counters.webhook(&lead.webhook).accepted += 1;
     let outcome = ledger::outcome_of(lead);
     let rest = ledger::rest_of_accepted(&lead.sinks);
-    entries::open(tx, &lead.webhook, &lead.id, outcome, &[&rest, &people])?;
+    entries::open(
+        tx,
+        &lead.webhook,
+        &lead.id,
+        outcome,
+        accepted_at,
+        &[&rest, &people],
+    )?;
     Ok(admission)
+}
+
+/// When a lead was accepted, and the newest delivered one of its person: one of the past has times of its own.
+fn times(tx: &Tx<'_>, lead: &NewLead) -> (i64, i64) {
+    lead.original.map_or((tx.now, 0), |original| {
+        (signed(original.accepted_at), signed(original.newest))
+    })
 }
 
 fn signed(at: Millis) -> i64 {
@@ -93,9 +108,10 @@ fn signed(at: Millis) -> i64 {
 /// Sets a lead aside that goes nowhere.
 fn keep_unrouted(tx: &mut Tx<'_>, lead: &NewLead) -> rusqlite::Result<()> {
     let why = DeadLetterReason::unrouted();
+    let (accepted_at, newest) = times(tx, lead);
     tx.sql
         .prepare_cached(
-            "INSERT INTO dead_letters VALUES (?1, ?2, ?3, '', ?4, ?5, ?2, ?6, 0, 0, ?7, ?8, '', ?9)",
+            "INSERT INTO dead_letters VALUES (?1, ?2, ?3, '', ?4, ?5, ?10, ?6, 0, ?11, ?7, ?8, '', ?9)",
         )?
         .execute((
             DeadLetterSet::Unrouted.as_str(),
@@ -107,6 +123,8 @@ fn keep_unrouted(tx: &mut Tx<'_>, lead: &NewLead) -> rusqlite::Result<()> {
             &why.reason,
             &why.message,
             &lead.body[..],
+            accepted_at,
+            newest,
         ))?;
     tx.counters.webhook(&lead.webhook).unrouted += 1;
     Ok(())
@@ -146,6 +164,7 @@ pub(super) fn reject(
             &rejected.webhook,
             &rejected.id,
             EntryOutcome::Rejected,
+            tx.now,
             &[&rest],
         )?;
         let counts = tx.counters.webhook(&rejected.webhook);

@@ -15,17 +15,18 @@ use crate::queue::{
 const MAX_SCANNED: usize = 5000;
 const MAX_PRUNED: i64 = 1000;
 
-/// Opens an entry: `rest` is what stands behind the time. A repeated call changes nothing.
+/// Opens an entry of something that happened at a time: `rest` is what stands behind it. A repeated call changes nothing.
 pub(super) fn open(
     tx: &mut Tx<'_>,
     webhook: &WebhookId,
     id: &LeadId,
     outcome: EntryOutcome,
+    at: i64,
     rest: &[&[u8]],
 ) -> rusqlite::Result<()> {
     let mut row = Vec::with_capacity(100);
     row.extend_from_slice(outcome_field(outcome).as_bytes());
-    put_time(&mut row, tx.now);
+    put_time(&mut row, at);
     for part in rest {
         row.extend_from_slice(part);
     }
@@ -81,7 +82,7 @@ pub(super) fn note(tx: &mut Tx<'_>, entries: &[NewEntry], key: Option<&LedgerKey
     tx.limited(|tx| {
         for entry in entries {
             let rest = ledger::rest_of(&entry.reason, key, &entry.people);
-            open(tx, &entry.webhook, &entry.id, entry.outcome, &[&rest])?;
+            open(tx, &entry.webhook, &entry.id, entry.outcome, tx.now, &[&rest])?;
         }
         Ok(())
     })

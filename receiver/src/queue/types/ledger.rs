@@ -11,31 +11,44 @@ use crate::ids::{LeadId, SinkId, WebhookId};
 /// What identifies a person: an e-mail address or a phone number, normalised; or what a sender calls a submission. It never leaves the process: the ledger
 /// keeps a keyed hash of it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Identity(Arc<str>);
+pub struct Identity {
+    kind: &'static str,
+    value: Arc<str>,
+}
+
+const SUBMISSION: &str = "submission";
 
 impl Identity {
     /// Of a normalised e-mail address.
     pub fn email(address: &str) -> Self {
-        Self(format!("email:{address}").into())
+        Self::new("email", address)
     }
 
     /// Of a normalised phone number.
     pub fn phone(number: &str) -> Self {
-        Self(format!("phone:{number}").into())
+        Self::new("phone", number)
     }
 
     /// Of a submission, as its sender calls it.
     pub fn submission(id: &str) -> Self {
-        Self(format!("submission:{id}").into())
+        Self::new(SUBMISSION, id)
     }
 
     /// Whether it is of a person, not of a submission.
     pub fn is_a_person(&self) -> bool {
-        !self.0.starts_with("submission:")
+        self.kind != SUBMISSION
     }
 
-    pub(in crate::queue) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+    fn new(kind: &'static str, value: &str) -> Self {
+        Self {
+            kind,
+            value: value.into(),
+        }
+    }
+
+    /// What it is, and which.
+    pub(in crate::queue) fn parts(&self) -> [&[u8]; 2] {
+        [self.kind.as_bytes(), self.value.as_bytes()]
     }
 }
 
@@ -200,17 +213,13 @@ pub struct LedgerBound {
     pub bytes: u64,
 }
 
-impl Default for LedgerBound {
-    fn default() -> Self {
-        Self {
-            keep: Duration::from_hours(14 * 24),
-            bytes: 64 << 20,
-        }
-    }
-}
-
 impl LedgerBounds {
+    /// Of a webhook that is not known (any more, yet, or to this receiver), what no retention exceeds: its entries go
+    /// at last, and none goes early.
     pub(in crate::queue) fn of(&self, webhook: &WebhookId) -> LedgerBound {
-        self.webhooks.get(webhook).copied().unwrap_or_default()
+        self.webhooks.get(webhook).copied().unwrap_or(LedgerBound {
+            keep: Duration::from_hours(8760),
+            bytes: u64::MAX,
+        })
     }
 }

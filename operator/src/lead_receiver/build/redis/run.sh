@@ -66,8 +66,15 @@ ask_sentinels() {
   done
 }
 
-# Whether this server has leads, or no other server has any.
+# Whether this server has leads, or no other server has any; never beside a primary that runs.
 may_be_primary() {
+  n=0
+  while [ "$n" -lt "$REPLICAS" ]; do
+    if [ "$n" != "$ORDINAL" ] && [ "$(echo 'INFO replication' | server "$(host "$n")" | field role)" = master ]; then
+      return 1
+    fi
+    n=$((n + 1))
+  done
   if [ -d /data/appendonlydir ]; then return 0; fi
   n=0
   while [ "$n" -lt "$REPLICAS" ]; do
@@ -98,7 +105,10 @@ find_primary() {
 
 run_server() {
   rm -f "$ENDING"
+  # Nothing runs yet that would have to end in order.
+  trap 'exit 0' TERM INT
   find_primary
+  trap - TERM INT
   say "the primary is $primary"
   if [ "$primary" != "$ME" ]; then set -- "$@" --replicaof "$primary" 6379; fi
   exec redis-server "$FILES/redis.conf" --dir /data --replica-announce-ip "$ME" --replica-priority 0 \
@@ -142,25 +152,28 @@ configure_sentinel() {
     own_primary=$primary
     memory=$(echo "$memory" | grep -E '^sentinel (myid|current-epoch)')
   fi
-  {
-    echo "port 26379"
-    echo "dir /data"
-    echo "requirepass $REDISCLI_AUTH"
-    echo "sentinel resolve-hostnames yes"
-    echo "sentinel announce-hostnames yes"
-    echo "sentinel announce-ip $ME"
-    echo "sentinel announce-port 26379"
-    echo "sentinel sentinel-pass $REDISCLI_AUTH"
-    # The first server is the primary of a new queue.
-    echo "sentinel monitor $NAME ${own_primary:-$(host 0)} 6379 2"
-    echo "sentinel auth-pass $NAME $REDISCLI_AUTH"
-    echo "sentinel down-after-milliseconds $NAME $LOST_AFTER_MS"
-    echo "sentinel failover-timeout $NAME 5000"
-    echo "sentinel parallel-syncs $NAME 2"
-    echo "$memory"
-  } >"$STATE.new"
-  sync "$STATE.new"
-  mv "$STATE.new" "$STATE"
+  # The first server is the primary of a new queue. What a full volume does not take must not replace what there is.
+  if cat >"$STATE.new" <<END && sync "$STATE.new"; then
+port 26379
+dir /data
+requirepass $REDISCLI_AUTH
+sentinel resolve-hostnames yes
+sentinel announce-hostnames yes
+sentinel announce-ip $ME
+sentinel announce-port 26379
+sentinel sentinel-pass $REDISCLI_AUTH
+sentinel monitor $NAME ${own_primary:-$(host 0)} 6379 2
+sentinel auth-pass $NAME $REDISCLI_AUTH
+sentinel down-after-milliseconds $NAME $LOST_AFTER_MS
+sentinel failover-timeout $NAME 5000
+sentinel parallel-syncs $NAME 2
+$memory
+END
+    mv "$STATE.new" "$STATE"
+  else
+    say "the configuration of the sentinel cannot be written: see whether the volume is full"
+    [ -s "$STATE" ] || exit 1
+  fi
 }
 
 # Runs the sentinel, and starts it again with a changed password, which the server takes first.
@@ -171,17 +184,19 @@ run_sentinel() {
     configure_sentinel
     redis-server "$STATE" --sentinel &
     child=$!
-    while [ "$(password)" = "$REDISCLI_AUTH" ]; do
+    # While the file is being replaced there is no password.
+    while now=$(password) || :; [ -z "$now" ] || [ "$now" = "$REDISCLI_AUTH" ]; do
       if ! kill -0 "$child" 2>/dev/null; then exit 1; fi
       keep_priority
       sleep 1
     done
     say "the password has changed"
-    now=$(password)
     until printf 'CONFIG SET masterauth %s requirepass %s\n' "$now" "$now" | server 127.0.0.1 | grep -q '^OK'; do
-      # A server that has started since then has it.
+      # A server that has started since then has it, or one that is newer still.
       if echo PING | REDISCLI_AUTH=$now server 127.0.0.1 | grep -q '^PONG'; then break; fi
+      if ! kill -0 "$child" 2>/dev/null; then exit 1; fi
       sleep 1
+      newest=$(password) && [ -n "$newest" ] && now=$newest
     done
     REDISCLI_AUTH=$now
     kill "$child"
@@ -214,7 +229,7 @@ in_step() {
 # leads until one of them is the primary, so none is lost with the handover.
 hand_over() {
   # Nobody chooses a server that ends.
-  : >"$ENDING"
+  touch "$ENDING" || say "the volume is full"
   echo 'CONFIG SET replica-priority 0' | server 127.0.0.1 >/dev/null
   begun=$(date +%s)
   while [ $(($(date +%s) - begun)) -lt "$HAND_OVER_SECONDS" ]; do
@@ -233,10 +248,11 @@ hand_over() {
 }
 
 move_role() {
-  echo 'CLIENT PAUSE 15000 WRITE' | server 127.0.0.1 >/dev/null
-  offset=$(echo 'INFO replication' | server 127.0.0.1 | field master_repl_offset)
   tries=0
   while [ "$tries" -lt 12 ]; do
+    # Each try may take some seconds, and no lead may be accepted in the middle of one.
+    echo 'CLIENT PAUSE 15000 WRITE' | server 127.0.0.1 >/dev/null
+    offset=$(echo 'INFO replication' | server 127.0.0.1 | field master_repl_offset)
     if echo 'INFO replication' | server 127.0.0.1 | in_step "${offset:-0}" && promoted; then
       printf 'REPLICAOF %s 6379\nCLIENT UNPAUSE\nCLIENT KILL TYPE normal\n' "$primary" | server 127.0.0.1 >/dev/null
       return 0

@@ -4,6 +4,7 @@ mod run;
 mod step;
 mod stored;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,7 +18,7 @@ use problem_details::ProblemDetails;
 
 use super::leads::want;
 use crate::admin::caller::Caller;
-use crate::admin::dead_letters::{bad_request, conflict, named_sink, unavailable};
+use crate::admin::dead_letters::{Realm, bad_request, conflict, named, unavailable};
 use crate::admin::shared::Admin;
 use crate::queue::LeadId;
 
@@ -40,9 +41,7 @@ pub(super) async fn create(
     let Json(work) = body.map_err(|error| bad_request(&error.body_text()))?;
     refuse(&work).map_err(|why| bad_request(&why))?;
     let work = NewJob {
-        to: named_sink(&admin, work.to.as_deref())
-            .await?
-            .map(|sink| sink.to_string()),
+        to: target(&admin, work.to.as_deref())?,
         ..work
     };
     // What the filter names must exist before anything is done.
@@ -89,12 +88,23 @@ pub(super) async fn create(
             .await
             .map_err(|error| unavailable(&error))?;
     }
-    let kept = Kept::new(job.clone(), key);
+    let mut kept = Kept::new(job, key, Realm::of_admin(&admin).into_namespaces());
+    // Looked up now: the address or number is not kept.
+    let found = step::find(&admin, &wanted).await;
+    kept.found(found.map_err(|error| unavailable(&error))?);
     let written = admin.queue.put_job(&kept.stored()).await;
     written.map_err(|error| unavailable(&error))?;
+    let job = kept.job;
     tracing::info!(job = job.id, action = ?job.work.action, set = ?job.work.set, "job created");
     admin.jobs.notify_one();
     Ok((StatusCode::CREATED, Json(job)).into_response())
+}
+
+/// The sink that leads are to go to: one that runs.
+fn target(admin: &Admin, name: Option<&str>) -> Result<Option<String>, Response> {
+    let config = admin.config.borrow();
+    let known: BTreeSet<String> = config.sinks().map(|sink| sink.id.to_string()).collect();
+    named("sink", name, &known)
 }
 
 /// What a job cannot be, with the remedy.
@@ -186,6 +196,8 @@ async fn one(admin: &Admin, id: &str) -> Result<Kept, Response> {
 }
 
 async fn all(admin: &Admin) -> Result<Vec<Kept>, Response> {
+    let realm = Realm::of_admin(admin);
     let jobs = admin.queue.jobs().await.map_err(|error| unavailable(&error))?;
-    Ok(jobs.iter().filter_map(Kept::read).collect())
+    let mine = |kept: &Kept| realm.has_all(kept.namespaces.as_ref());
+    Ok(jobs.iter().filter_map(Kept::read).filter(mine).collect())
 }

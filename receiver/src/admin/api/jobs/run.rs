@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use leadgate_crds::api::JobState;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::step;
 use super::stored::Kept;
+use crate::admin::dead_letters::Realm;
 use crate::admin::shared::Admin;
 use crate::queue::{LeadId, QueueError};
 
@@ -41,9 +43,13 @@ pub(crate) async fn run_jobs(admin: Arc<Admin>, stop: CancellationToken) {
                     Err(_) => running.clear(),
                 }
             }
-            // What is under way is one call to the store: it is done or not, and the next receiver goes on.
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
         }
+        // What is not read yet, or cannot be read, would look as if it did not exist.
+        if !admin.loaded.load(Ordering::Relaxed) || admin.config.borrow().incomplete {
+            continue;
+        }
+        let realm = Realm::of_admin(&admin);
         let found = match admin.queue.jobs().await {
             Ok(jobs) => jobs,
             Err(error) => {
@@ -53,23 +59,32 @@ pub(crate) async fn run_jobs(admin: Arc<Admin>, stop: CancellationToken) {
         };
         for kept in found.iter().filter_map(Kept::read) {
             let id = kept.job.id.clone();
-            let is_open = kept.job.state == JobState::Running && kept.is_free_for(&worker);
+            let is_open = kept.job.state == JobState::Running
+                && kept.is_free_for(&worker)
+                && realm.has_all(kept.namespaces.as_ref());
             if !is_open || tasks.len() >= AT_ONCE || !running.insert(id.clone()) {
                 continue;
             }
-            let (admin, worker) = (Arc::clone(&admin), worker.clone());
+            let (admin, worker, stop) = (Arc::clone(&admin), worker.clone(), stop.clone());
             tasks.spawn(async move {
-                if let Err(error) = run(&admin, kept, &worker).await {
+                if let Err(error) = run(&admin, kept, &worker, &stop).await {
                     tracing::warn!(job = id, %error, "the job waits until the queue is available");
                 }
                 id
             });
         }
     }
+    // Each writes down how far it came.
+    while tasks.join_next().await.is_some() {}
 }
 
 /// Runs a job to its end, or until somebody else has changed it.
-async fn run(admin: &Admin, mut kept: Kept, worker: &str) -> Result<(), QueueError> {
+async fn run(
+    admin: &Admin,
+    mut kept: Kept,
+    worker: &str,
+    stop: &CancellationToken,
+) -> Result<(), QueueError> {
     let (mut next, mut idle) = (Instant::now(), SHORTEST_IDLE);
     loop {
         // Written before each step: the job stays with this receiver, and how far it is is known if the receiver dies.
@@ -82,12 +97,18 @@ async fn run(admin: &Admin, mut kept: Kept, worker: &str) -> Result<(), QueueErr
             tracing::info!(job = kept.job.id, done, kept = left, "job completed");
             return Ok(());
         }
+        if stop.is_cancelled() {
+            return Ok(());
+        }
         let rest = next.saturating_duration_since(Instant::now());
         if !rest.is_zero() {
-            sleep(rest.min(LOOK)).await;
+            tokio::select! {
+                () = sleep(rest.min(LOOK)) => {}
+                () = stop.cancelled() => {}
+            }
             continue;
         }
-        if let Some(pause) = step::page(admin, &mut kept).await? {
+        if let Some(pause) = step::page(admin, &mut kept, stop).await? {
             kept.job.updated_at = jiff::Timestamp::now();
             (next, idle) = (Instant::now() + pause, SHORTEST_IDLE);
         } else {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use leadgate_crds::api::{Action, Job, JobState, Left, Set};
+use tokio_util::sync::CancellationToken;
 
 use super::stored::Kept;
 use crate::admin::api::leads::{Wanted, want};
@@ -11,12 +12,13 @@ use crate::admin::api::view;
 use crate::admin::dead_letters::{Realm, kept_because, replay_one};
 use crate::admin::shared::Admin;
 use crate::queue::{
-    DeadLetter, DeadLetterSet, Entry, LeadId, LedgerEventKind, ListFilter, QueueError, Requeue, SinkId,
+    DeadLetter, DeadLetterSet, Entry, LeadId, LedgerEventKind, ListFilter, Millis, QueueError, Requeue,
+    SinkId,
 };
 
 /// Leads of one page, and of a page that is only counted.
 const PAGE: usize = 50;
-const COUNTED_PAGE: usize = 1000;
+const COUNTED_PAGE: usize = 100;
 
 /// So many leads of jobs may wait in a sink at once: live leads wait behind these at most.
 const IN_LINE: u64 = 100;
@@ -30,6 +32,9 @@ const SAMPLED: usize = 10;
 
 /// Leads that a job finds by what the ledger knows of them.
 const MOST_FOUND: usize = 10_000;
+
+/// By how much the clocks of a receiver and a store may differ, in milliseconds.
+const SKEW: Millis = 1000;
 
 const BEING_DELIVERED: &str = "it is being delivered, or is not there any more";
 
@@ -59,7 +64,11 @@ pub(super) async fn count(admin: &Admin, job: &mut Job, wanted: &Wanted) -> Resu
 }
 
 /// Does a page of a job; how long to wait before the next. `None`: there is no room for it in the line of a sink.
-pub(super) async fn page(admin: &Admin, kept: &mut Kept) -> Result<Option<Duration>, QueueError> {
+pub(super) async fn page(
+    admin: &Admin,
+    kept: &mut Kept,
+    stop: &CancellationToken,
+) -> Result<Option<Duration>, QueueError> {
     let wanted = match want(admin, kept.job.work.filter.clone()).await {
         Ok(wanted) => wanted,
         // The store does not answer.
@@ -70,23 +79,25 @@ pub(super) async fn page(admin: &Admin, kept: &mut Kept) -> Result<Option<Durati
             return Ok(Some(Duration::ZERO));
         }
     };
-    if kept.ids.is_none()
-        && let Some(ids) = find(admin, &wanted).await?
-    {
-        kept.found(ids);
-    }
     let realm = Realm::of_admin(admin);
+    let begun = Millis::try_from(kept.job.created_at.as_millisecond()).unwrap_or_default() + SKEW;
     let filter = list_filter(&wanted, kept.cursor.clone(), PAGE);
     let page = admin.queue.list(set(kept.job.work.set), &filter).await?;
     let meant: Vec<&DeadLetter> = page
         .items
         .iter()
         .filter(|lead| is_meant(lead, &wanted, kept.ids.as_deref(), &realm))
+        // What was set aside since then may be what the job itself sent on.
+        .filter(|lead| lead.set == DeadLetterSet::Pending || lead.dead_lettered_at <= begun)
         .collect();
     let mut pause = Duration::ZERO;
     if kept.job.work.action != Action::Discard {
         for sink in targets(admin, &kept.job, &meant) {
-            if waiting(admin, &sink).await? + meant.len() as u64 > IN_LINE {
+            let pending = waiting(admin, &sink).await?;
+            if pending + meant.len() as u64 > IN_LINE {
+                kept.job.message = Some(format!(
+                    "it waits for room: {pending} leads are pending in {sink}; resume or correct the sink, or cancel the job"
+                ));
                 return Ok(None);
             }
             pause = pause.max(pace(
@@ -97,13 +108,21 @@ pub(super) async fn page(admin: &Admin, kept: &mut Kept) -> Result<Option<Durati
             ));
         }
     }
+    kept.job.message = None;
     for lead in meant {
+        if stop.is_cancelled() {
+            // The same page again: what was done has left the set, or is told apart.
+            return Ok(Some(Duration::ZERO));
+        }
         match act(admin, &kept.job, lead).await? {
-            None => kept.job.done += 1,
+            None => {
+                kept.job.done += 1;
+                kept.did = true;
+            }
             Some(reason) => {
                 kept.job.kept += 1;
+                let id = lead.id.to_string();
                 if kept.job.left.len() < LISTED {
-                    let id = lead.id.to_string();
                     kept.job.left.push(Left { id, reason });
                 }
             }
@@ -111,21 +130,25 @@ pub(super) async fn page(admin: &Admin, kept: &mut Kept) -> Result<Option<Durati
     }
     kept.cursor = page.next;
     if kept.cursor.is_none() {
-        kept.job.state = JobState::Completed;
+        // Lines move while leads wait in them: of these the job has seen all once a pass finds nothing to do.
+        if kept.job.work.set == Set::Pending && kept.did {
+            (kept.did, kept.job.kept) = (false, 0);
+            kept.job.left.clear();
+        } else {
+            kept.job.state = JobState::Completed;
+        }
     }
     Ok(Some(pause))
 }
 
 /// The leads that a filter means by what only the ledger knows; `None`: it asks for no such thing.
-async fn find(admin: &Admin, wanted: &Wanted) -> Result<Option<Vec<String>>, QueueError> {
+pub(super) async fn find(admin: &Admin, wanted: &Wanted) -> Result<Option<Vec<String>>, QueueError> {
     let filter = &wanted.filter;
-    if let Some(id) = &filter.id {
-        return Ok(Some(vec![id.clone()]));
-    }
     if wanted.stored.people.is_empty() && filter.record.is_none() {
-        return Ok(None);
+        return Ok(filter.id.as_ref().map(|id| vec![id.clone()]));
     }
-    let fits = |entry: &Entry| view::fits(entry, filter, wanted.sink.as_ref());
+    let is_named = |entry: &Entry| filter.id.as_ref().is_none_or(|id| entry.id.as_str() == id);
+    let fits = |entry: &Entry| is_named(entry) && view::fits(entry, filter, wanted.sink.as_ref());
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let (entries, next) = newest(
@@ -173,7 +196,9 @@ fn targets(admin: &Admin, job: &Job, leads: &[&DeadLetter]) -> Vec<SinkId> {
     let mut sinks: Vec<SinkId> = leads.iter().filter_map(|lead| lead.sink.clone()).collect();
     if leads.iter().any(|lead| lead.sink.is_none()) {
         // Where it goes is found out when it goes there.
-        sinks.extend(admin.config.borrow().sinks().map(|sink| sink.id.clone()));
+        let config = admin.config.borrow();
+        let webhooks = leads.iter().filter_map(|lead| config.webhook(&lead.webhook));
+        sinks.extend(webhooks.flat_map(|webhook| webhook.sinks.iter().map(|route| route.sink.clone())));
     }
     sinks.sort();
     sinks.dedup();

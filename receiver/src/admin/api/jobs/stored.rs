@@ -1,5 +1,6 @@
 //! A job as the store keeps it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use leadgate_crds::api::{Job, LeadFilter};
@@ -20,6 +21,10 @@ pub(super) struct Kept {
     /// Which leads, if the filter asks for people, a submission or a record: looked up once, because the filter's address is
     /// not kept.
     pub(super) ids: Option<Vec<String>>,
+    /// The namespaces of whoever asked for it: only a receiver that may touch all of them runs it, or tells of it.
+    pub(super) namespaces: Option<BTreeSet<String>>,
+    /// Whether this pass over the set has done anything.
+    pub(super) did: bool,
     /// What makes a repeated request the same one.
     pub(super) key: Option<String>,
     /// Which receiver runs it, and until when it need not say that it still does (Unix milliseconds).
@@ -30,9 +35,11 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(job: Job, key: Option<String>) -> Self {
+    pub(super) fn new(job: Job, key: Option<String>, namespaces: Option<BTreeSet<String>>) -> Self {
         Self {
             job,
+            namespaces,
+            did: false,
             cursor: None,
             ids: None,
             key,
@@ -74,8 +81,8 @@ impl Kept {
     }
 
     /// The leads that were looked up are kept in place of the address or number.
-    pub(super) fn found(&mut self, ids: Vec<String>) {
-        self.ids = Some(ids);
+    pub(super) fn found(&mut self, ids: Option<Vec<String>>) {
+        self.ids = ids;
         let filter = &mut self.job.work.filter;
         *filter = LeadFilter {
             email: None,
