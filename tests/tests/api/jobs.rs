@@ -28,13 +28,13 @@ async fn post_lead(rig: &Rig, name: &str, last: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mapping_that_was_wrong_is_seen_corrected_and_repaired() {
+    const LEADS: usize = 60;
     // Given leads that were delivered with a wrong mapping, one person of whom has sent a newer lead since,
     let mut rig = Rig::start().await;
     rig.receiver
         .write_manifest("web.yaml", &keeping((RIGHT, WRONG)))
         .unwrap();
     reloaded(&rig, 1.0).await;
-    const LEADS: usize = 60;
     for n in 0..LEADS {
         post_lead(&rig, &format!("person{n}"), "Right").await;
     }

@@ -175,10 +175,9 @@ async fn store(admin: &Admin, mut leads: Vec<NewLead>, lines: &[Line]) -> Result
             };
             let people = lead.people.iter().filter(|identity| identity.is_a_person());
             let hashes = people.filter_map(|person: &Identity| admin.queue.hash_of(person));
-            let known = hashes.flat_map(|hash| {
-                let sinks = lead.sinks.iter();
-                sinks.filter_map(move |sink| newer.get(&(hash.clone(), sink.clone())))
-            });
+            let pairs =
+                hashes.flat_map(|hash| lead.sinks.iter().map(move |sink| (hash.clone(), sink.clone())));
+            let known = pairs.filter_map(|pair| newer.get(&pair));
             original.newest = known.copied().max().unwrap_or_default();
         }
     }

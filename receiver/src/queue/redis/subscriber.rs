@@ -46,13 +46,13 @@ pub(super) async fn listen(
             let is_renewed = tokio::select! {
                 () = hear(connection, |sink| wake.push(&SinkId::from(sink))) => false,
                 // Without a keeper there is nobody to say which server it is.
-                changed = proven.changed() => match changed {
-                    Ok(()) => true,
-                    Err(_) => {
+                changed = proven.changed() => {
+                    if changed.is_err() {
                         listening.store(false, Ordering::Release);
                         return;
                     }
-                },
+                    true
+                }
             };
             listening.store(false, Ordering::Release);
             wake.push_all();
