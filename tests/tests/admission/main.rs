@@ -209,7 +209,7 @@ async fn defaults_are_set() {
             "payload": {"maxBytes": 1_048_576},
             "sinks": [{"name": "hubspot"}],
             "receiverRef": {"name": "default"},
-            "retention": {"dead": "720h", "held": "720h", "rejected": "168h", "payloads": "0s", "ledger": "336h"},
+            "retention": {"dead": "720h", "held": "720h", "rejected": "168h", "payloads": "0h", "ledger": "336h"},
             "suspend": false
         })
     );
