@@ -8,8 +8,14 @@ use serde_json::Value;
 use crate::{examples, files};
 
 fn of_kind(kind: &str) -> Value {
+    one("", kind)
+}
+
+/// The one object of a kind in the files whose paths end so.
+fn one(file: &str, kind: &str) -> Value {
     let mut found: Vec<Value> = files(&examples().join("clusters"))
         .into_iter()
+        .filter(|(path, _)| path.ends_with(file))
         .flat_map(|(_, documents)| documents)
         .filter(|object| object["kind"] == kind)
         .collect();
@@ -43,7 +49,7 @@ fn networks_and_meshes() {
 
 #[test]
 fn autoscalers() {
-    let receiver = of_kind("LeadReceiver");
+    let receiver = one("hpa.yaml", "LeadReceiver");
     // The scale subresource reads the field: it must be there.
     assert!(receiver["spec"]["replicas"].is_number() && receiver["spec"]["autoscaling"].is_null());
     let hpa = &of_kind("HorizontalPodAutoscaler")["spec"];
