@@ -50,7 +50,7 @@ impl Rig {
             ..Setup::default()
         };
         let group = tokio::task::block_in_place(|| Sentinel::start(setup).unwrap());
-        let options = OpenOptions::default();
+        let options = options();
         Self {
             queue: open(&group.url(), options.clone()).await.unwrap(),
             redis: None,
