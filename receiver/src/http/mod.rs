@@ -30,6 +30,7 @@ pub use handler::router;
 pub(crate) use pending::count_pending;
 pub use seats::{ADMIN_CONNECTIONS, Limits};
 pub use server::{Peer, serve};
+pub(crate) use store::in_words;
 pub use tls::{LOOK_EVERY, Tls};
 
 /// What every request needs.

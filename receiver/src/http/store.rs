@@ -163,7 +163,7 @@ fn full(webhook: &Webhook) -> (RequestOutcome, Response) {
 }
 
 /// What is wrong with a lead, for a person.
-pub(super) fn in_words(problems: &[Problem]) -> String {
+pub(crate) fn in_words(problems: &[Problem]) -> String {
     let all = problems
         .iter()
         .map(|p| format!("{} ({}): {}", p.field, p.reason, p.message));

@@ -12,16 +12,16 @@ use axum::response::{IntoResponse, Response};
 use leadgate_crds::api::{Backfill, Line, LineResult, Outcome, Page};
 use problem_details::ProblemDetails;
 
+use super::leads::FOREVER;
 use super::merge::newest;
 use super::named;
 use crate::admin::dead_letters::{Realm, bad_request, unavailable};
 use crate::admin::shared::Admin;
-use crate::lead::Problem;
+use crate::http::in_words;
 use crate::queue::{
     Admission, Entry, EntryFilter, EntryOutcome, Identity, LedgerEventKind, Millis, NewLead, Original,
     QueueError, SinkId,
 };
-use crate::shown;
 use crate::source::{Batch, Other, Refusal, Webhook};
 
 /// Lines of one request.
@@ -149,13 +149,6 @@ fn read(webhook: &Webhook, line: &Line) -> Result<NewLead, LineResult> {
     }
 }
 
-fn in_words(problems: &[Problem]) -> String {
-    let all = problems
-        .iter()
-        .map(|problem| format!("{} ({}): {}", problem.field, problem.reason, problem.message));
-    shown::message(all.collect::<Vec<_>>().join("; "))
-}
-
 async fn is_busy(admin: &Admin, webhook: &Webhook) -> Result<bool, QueueError> {
     let sinks: Vec<SinkId> = webhook.sinks.iter().map(|route| route.sink.clone()).collect();
     let stats = admin.queue.sink_stats(&sinks).await?;
@@ -206,7 +199,7 @@ async fn newer_leads(admin: &Admin, since: Millis) -> Result<HashMap<(String, Si
             admin.queue.as_ref(),
             webhooks.clone(),
             &filter,
-            Millis::MAX >> 16,
+            FOREVER,
             after.as_ref(),
             PAGE,
             was_delivered,

@@ -7,13 +7,11 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use leadgate_crds::api::{Changed, ChangedField, Diff, DiffPage, Set};
 use serde_json::Value;
 
 use super::named;
-use crate::admin::dead_letters::{bad_request, unavailable};
+use crate::admin::dead_letters::{bad_request, read_cursor, told, unavailable};
 use crate::admin::shared::Admin;
 use crate::config;
 use crate::lead::StoredLead;
@@ -44,11 +42,7 @@ pub(super) async fn diff(
     let candidate = candidate
         .map_err(|_| bad_request("manifest: it cannot be processed"))?
         .map_err(|problems| bad_request(&format!("manifest: {}", problems.join("; "))))?;
-    let after = asked.after.as_deref().map(|cursor| {
-        let text = URL_SAFE_NO_PAD.decode(cursor).ok();
-        text.and_then(|text| String::from_utf8(text).ok())
-            .ok_or_else(|| bad_request("after: use the value of `next` of the previous page"))
-    });
+    let after = asked.after.as_deref().map(read_cursor);
     let filter = ListFilter {
         webhook: Some(webhook.id.clone()),
         by_acceptance: true,
@@ -61,24 +55,24 @@ pub(super) async fn diff(
         .list(set, &filter)
         .await
         .map_err(|error| unavailable(&error))?;
-    let mut told = DiffPage {
-        next: page.next.map(|cursor| URL_SAFE_NO_PAD.encode(cursor)),
+    let mut compared = DiffPage {
+        next: told(page.next),
         ..DiffPage::default()
     };
     for lead in &page.items {
-        told.compared += 1;
+        compared.compared += 1;
         let Ok(stored) = StoredLead::decode(&lead.body) else {
             continue;
         };
         let changed = compare(&candidate, &stored);
         if changed.refused.is_some() || !changed.fields.is_empty() {
-            told.items.push(Changed {
+            compared.items.push(Changed {
                 id: lead.id.to_string(),
                 ..changed
             });
         }
     }
-    Ok(Json(told).into_response())
+    Ok(Json(compared).into_response())
 }
 
 fn compare(candidate: &Webhook, stored: &StoredLead) -> Changed {

@@ -53,10 +53,7 @@ pub(super) async fn search(
         .map(|cursor| read_cursor(cursor, &of_query))
         .transpose()?;
     let wanted = want(&admin, search.filter).await?;
-    let fits = |entry: &Entry| {
-        view::fits(entry, &wanted.filter, wanted.sink.as_ref())
-            && wanted.filter.id.as_ref().is_none_or(|id| entry.id.as_str() == id)
-    };
+    let fits = |entry: &Entry| view::fits(entry, &wanted.filter, wanted.sink.as_ref());
     let found = newest(
         admin.queue.as_ref(),
         wanted.webhooks,
@@ -160,7 +157,7 @@ pub(super) async fn want(admin: &Admin, filter: LeadFilter) -> Result<Wanted, Re
 }
 
 /// Later than any lead: 48 bits, as many as an id has for its time.
-const FOREVER: Millis = (1 << 48) - 1;
+pub(super) const FOREVER: Millis = (1 << 48) - 1;
 
 /// The webhooks whose entries this receiver may tell: the one that is named, or all.
 async fn webhooks(admin: &Admin, named: Option<&str>) -> Result<Vec<WebhookId>, Response> {

@@ -46,6 +46,9 @@ pub(super) fn fits(entry: &Entry, filter: &LeadFilter, sink: Option<&SinkId>) ->
     {
         return false;
     }
+    if filter.id.as_ref().is_some_and(|id| entry.id.as_str() != id) {
+        return false;
+    }
     let of_lead = |reason: &String| entry.reason == *reason;
     if sink.is_none() && filter.state.is_none() && filter.record.is_none() {
         return filter.reason.as_ref().is_none_or(|reason| {

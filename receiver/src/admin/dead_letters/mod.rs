@@ -17,11 +17,11 @@ use super::caller::Caller;
 use super::shared::{Admin, time};
 use crate::queue::{Candidates, DeadLetter, DeadLetterSet, LeadId, SinkId};
 use refusals::IN_FLIGHT;
-use which::{Meant, Which, select, told};
+use which::{Meant, Which, select};
 
 pub(super) use refusals::{bad_request, conflict, unavailable};
 pub(super) use replay::{expedite, kept_because, move_to, replay, replay_many, replay_one};
-pub(super) use which::{Realm, named, named_sink, named_webhook};
+pub(super) use which::{Realm, named, named_sink, named_webhook, read_cursor, told};
 
 /// `GET /api/v1/leads?set=dead|held|unrouted|rejected|delivered|pending&sink=&webhook=&reason=&after=&limit=`: without payloads, which
 /// a list need not show.

@@ -117,12 +117,7 @@ impl Meant {
 
     /// For the queue's list.
     pub(super) fn filter(&self) -> Result<ListFilter, Response> {
-        // What a cursor is made of is the store's business, and need not be fit for a URL.
-        let decode = |cursor: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok();
-        let after = match self.which.after.as_deref().map(decode) {
-            Some(None) => return Err(bad_request("after: use the value of `next` of the previous page")),
-            cursor => cursor.flatten(),
-        };
+        let after = self.which.after.as_deref().map(read_cursor).transpose()?;
         Ok(ListFilter {
             sink: self.sink.clone(),
             webhook: self.webhook.clone(),
@@ -150,8 +145,15 @@ impl Meant {
     }
 }
 
+/// What was told as a cursor. What it is made of is the store's business, and need not be fit for a URL.
+pub(in super::super) fn read_cursor(cursor: &str) -> Result<String, Response> {
+    let text = URL_SAFE_NO_PAD.decode(cursor).ok();
+    text.and_then(|text| String::from_utf8(text).ok())
+        .ok_or_else(|| bad_request("after: use the value of `next` of the previous page"))
+}
+
 /// A cursor as it is told.
-pub(super) fn told(cursor: Option<String>) -> Option<String> {
+pub(in super::super) fn told(cursor: Option<String>) -> Option<String> {
     cursor.map(|cursor| URL_SAFE_NO_PAD.encode(cursor))
 }
 

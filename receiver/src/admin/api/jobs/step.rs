@@ -147,8 +147,7 @@ pub(super) async fn find(admin: &Admin, wanted: &Wanted) -> Result<Option<Vec<St
     if wanted.stored.people.is_empty() && filter.record.is_none() {
         return Ok(filter.id.as_ref().map(|id| vec![id.clone()]));
     }
-    let is_named = |entry: &Entry| filter.id.as_ref().is_none_or(|id| entry.id.as_str() == id);
-    let fits = |entry: &Entry| is_named(entry) && view::fits(entry, filter, wanted.sink.as_ref());
+    let fits = |entry: &Entry| view::fits(entry, filter, wanted.sink.as_ref());
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let (entries, next) = newest(
