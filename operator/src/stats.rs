@@ -9,7 +9,7 @@ use leadgate_crds::common::Time;
 use leadgate_crds::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
 use leadgate_crds::lead_webhook::{Latency, LeadFailure, LeadWebhookStatusSink, MAX_FAILURES, SinkError};
 use leadgate_crds::report::{
-    LastError, PreflightReport, QueueReport, Report, RouteReport, SinkLeads, SinkReport, WebhookReport,
+    LastError, PreflightReport, Problem, QueueReport, Report, RouteReport, Severity, SinkLeads, SinkReport, WebhookReport,
 };
 
 use crate::conditions::seconds;
@@ -125,6 +125,8 @@ pub struct ReceiverStats {
     pub queue_bytes: Option<u64>,
     /// What the pods could not make sense of, by the object at fault; empty when a file cannot be read at all.
     pub problems: Vec<(String, String)>,
+    /// What is wrong with the receivers' own files, which no webhook suffers from.
+    pub complaints: Vec<String>,
 }
 
 impl ReceiverStats {
@@ -166,6 +168,10 @@ pub(crate) fn of_receiver(reports: &[(String, Report)]) -> Option<ReceiverStats>
             (short(&sink.name).to_owned(), merge_sink(sink, &same))
         })
         .collect();
+    let (complaints, problems): (Vec<&Problem>, _) = first
+        .problems
+        .iter()
+        .partition(|problem| problem.object.is_empty() && problem.severity == Severity::Warning);
     Some(ReceiverStats {
         sinks,
         queue_ready: first.queue.ready,
@@ -173,11 +179,11 @@ pub(crate) fn of_receiver(reports: &[(String, Report)]) -> Option<ReceiverStats>
         queue_durability: first.queue.durability.clone(),
         queue_used: percent(&first.queue),
         queue_bytes: first.queue.bytes,
-        problems: first
-            .problems
+        problems: problems
             .iter()
             .map(|problem| (problem.object.clone(), problem.message.clone()))
             .collect(),
+        complaints: complaints.iter().map(|problem| problem.message.clone()).collect(),
     })
 }
 
@@ -407,6 +413,28 @@ mod tests {
             counters.add(&seen);
             assert_eq!(counters.total.unauthorized, total);
         }
+    }
+
+    #[test]
+    fn only_what_stops_objects_is_a_problem_of_objects() {
+        let of = |severity, object: &str| Problem {
+            severity,
+            object: object.to_owned(),
+            message: "no".to_owned(),
+            ..Problem::default()
+        };
+        let report = Report {
+            problems: vec![
+                of(Severity::Warning, ""),
+                of(Severity::Error, ""),
+                of(Severity::Warning, "LeadWebhook shop/form"),
+            ],
+            ..Report::default()
+        };
+        let stats = of_receiver(&[("pod".to_owned(), report)]).unwrap();
+        let objects: Vec<&str> = stats.problems.iter().map(|(object, _)| object.as_str()).collect();
+        assert_eq!(objects, ["", "LeadWebhook shop/form"]);
+        assert_eq!(stats.complaints, ["no"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub fn states(
     let queue = queue(outcome, observed, store);
     let durable = durable(observed, &queue);
     let available = available(observed);
-    let ready = ready(outcome, [&accepted, &available, &queue]);
+    let ready = ready(outcome, observed, [&accepted, &available, &queue]);
     let stalled = stalled(outcome, observed, &accepted);
     let reconciling = reconciling(outcome, observed, &ready, &stalled);
     vec![
@@ -217,7 +217,7 @@ fn trouble(pods: &[PodState]) -> Option<(String, String)> {
     })
 }
 
-fn ready(outcome: &Outcome, needed: [&ConditionState; 3]) -> ConditionState {
+fn ready(outcome: &Outcome, observed: &Observed, needed: [&ConditionState; 3]) -> ConditionState {
     match outcome {
         Outcome::InUse(message) => return ConditionState::no(Reason::Draining, message.clone()),
         Outcome::Failed(reason, message) => return ConditionState::no(*reason, message.clone()),
@@ -229,7 +229,10 @@ fn ready(outcome: &Outcome, needed: [&ConditionState; 3]) -> ConditionState {
     if let Some(open) = needed.iter().find(|statement| !statement.holds()) {
         return ConditionState::no(&open.reason, open.message.clone());
     }
-    ConditionState::yes(Reason::Ready, "leads are accepted")
+    let complaints = observed.figures.iter().flat_map(|figures| &figures.complaints);
+    let told: Vec<&str> = complaints.map(String::as_str).collect();
+    let note = (!told.is_empty()).then(|| told.join("; "));
+    ConditionState::yes(Reason::Ready, join("leads are accepted", note))
 }
 
 fn stalled(outcome: &Outcome, observed: &Observed, accepted: &ConditionState) -> ConditionState {

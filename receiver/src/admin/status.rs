@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use leadgate_crds::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
 use leadgate_crds::lead_webhook::Latency;
 use leadgate_crds::report::{
-    self, Check, LeadsReport, Notice, PreflightReport, QueueReport, Report, RouteReport, SinkLeads,
+    self, Check, LeadsReport, Notice, PreflightReport, QueueReport, Report, RouteReport, Severity, SinkLeads,
     SinkReport, WebhookReport,
 };
 use problem_details::ProblemDetails;
@@ -103,9 +103,10 @@ fn reports(problems: &[Problem]) -> Vec<report::Problem> {
     problems.iter().map(Problem::report).collect()
 }
 
-/// A problem that is not a manifest's.
+/// A problem that is not a manifest's. No object suffers from it: what was read before stays in use.
 fn of_flag(message: String) -> report::Problem {
     report::Problem {
+        severity: Severity::Warning,
         message,
         previous_kept: true,
         ..report::Problem::default()

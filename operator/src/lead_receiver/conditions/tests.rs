@@ -145,3 +145,22 @@ fn on_how_many_disks_leads_are() {
         assert_eq!(said, expected);
     }
 }
+
+#[test]
+fn a_file_that_receivers_cannot_read_again_is_told_where_they_are_ready() {
+    let applied = Outcome::Applied {
+        errors: Vec::new(),
+        note: None,
+        waits: None,
+    };
+    let observed = with(|o| {
+        o.figures.as_mut().unwrap().complaints = vec!["--outbound-ca-file: no certificate in it".to_owned()];
+    });
+    let all = states(&applied, &observed, &StoreKey::Managed, &[]);
+    let (_, ready) = all.iter().find(|(name, _)| *name == "Ready").unwrap();
+    assert_eq!(ready.truth, Truth::True);
+    assert_eq!(
+        ready.message,
+        "leads are accepted; --outbound-ca-file: no certificate in it"
+    );
+}

@@ -213,16 +213,14 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     if !answer.is_null() {
         done.insert("content".to_owned(), answer);
     }
-    let id = format!(
-        "{}{}",
-        operation.method,
-        operation.path.replace(['/', '{', '}'], "_")
-    );
+    let id: Vec<&str> = std::iter::once(operation.method)
+        .chain(operation.path.split(['/', '{', '}']).filter(|part| !part.is_empty()))
+        .collect();
     let request = operation
         .request
         .map(|request| json!({"required": true, "content": content(request(generator))}));
     let mut told = json!({
-        "operationId": id.replace("__", "_").trim_end_matches('_'),
+        "operationId": id.join("_"),
         "summary": operation.summary,
         "parameters": parameters,
         "responses": {operation.status: done, "default": problem},

@@ -84,7 +84,7 @@ for lead = arg, #ARGV, 5 do
       call('HINCRBY', KEYS[2], kind.webhook .. '|unrouted', 1)
     end
     kind.accepted = kind.accepted + 1
-    ledger_open(kind.webhook, string.sub(own, CONTENT + 1), kind.entry .. ARGV[lead + 3])
+    ledger_new(kind.webhook, string.sub(own, CONTENT + 1), kind.entry .. ARGV[lead + 3])
   elseif holder ~= own then
     kind.duplicates = kind.duplicates + 1
     answer = string.sub(holder, CONTENT + 1)

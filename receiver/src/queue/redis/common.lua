@@ -180,29 +180,46 @@ local function take_waiting(at, contact, id, now)
   return lead, times
 end
 
--- The ledger: for each webhook a hash of rows by id, and a stream of the ids in the order in which they came. A row is
--- outcome, time, reason, sinks and people as fields, and behind these the fields of each event.
+-- The ledger: for each webhook a hash of rows by id, and a stream of the ids in the order in which they came, those of one
+-- script together. A row is outcome, time, reason, sinks and people as fields, and behind these the fields of each event.
+-- What a script enters is written at its end, with one call for many rows.
 local PREFIX = string.match(KEYS[1], '^{.-}:')
-local LONGEST_WITH_RETRIES = 3000
-local ledger_grown = {}
+local LONGEST_WITH_RETRIES, IDS_TOGETHER = 3000, 100
+local ledger_opened, ledger_events, ledger_grown = {}, {}, {}
 
+local function ledger_grow(webhook, bytes)
+  ledger_grown[webhook] = (ledger_grown[webhook] or 0) + bytes
+end
+
+-- Opens an entry that is known to be new.
+local function ledger_new(webhook, id, row)
+  local opened = ledger_opened[webhook]
+  if not opened then
+    opened = { ids = {}, rows = { key = PREFIX .. 'ledger:' .. webhook } }
+    ledger_opened[webhook] = opened
+  end
+  local ids, rows = opened.ids, opened.rows
+  ids[#ids + 1] = id
+  rows[#rows + 1] = id
+  rows[#rows + 1] = row
+  ledger_grow(webhook, #row)
+end
+
+-- The same of one that may be there already: then nothing changes.
 local function ledger_open(webhook, id, row)
-  local rows = PREFIX .. 'ledger:' .. webhook
-  if call('HSETNX', rows, id, row) == 1 then
-    call('XADD', rows .. ':order', '*', 'i', id)
-    ledger_grown[webhook] = (ledger_grown[webhook] or 0) + #row
+  if call('HEXISTS', PREFIX .. 'ledger:' .. webhook, id) == 0 then
+    ledger_new(webhook, id, row)
   end
 end
 
 -- Adds an event to an entry, if there is one. One that may go is left out of a row that is long already.
 local function ledger_add(webhook, id, kind, now, rest, may_go)
-  local rows = PREFIX .. 'ledger:' .. webhook
-  local row = call('HGET', rows, id)
-  if row and not (may_go and #row > LONGEST_WITH_RETRIES) then
-    local event = kind .. field(text(now)) .. rest
-    call('HSET', rows, id, row .. event)
-    ledger_grown[webhook] = (ledger_grown[webhook] or 0) + #event
+  local events = ledger_events[webhook]
+  if not events then
+    events = {}
+    ledger_events[webhook] = events
   end
+  events[#events + 1] = { id, kind .. field(text(now)) .. rest, may_go }
 end
 
 -- What is behind the time of an event that is no attempt.
@@ -210,8 +227,43 @@ local function ledger_act(sink, reason, by)
   return field(sink) .. '0:0:0:0:' .. field(reason) .. field(by)
 end
 
--- To be called at the end: counts what was written.
+local function ledger_write_events(webhook, events)
+  local rows = PREFIX .. 'ledger:' .. webhook
+  for from = 1, #events, 1000 do
+    local ids, changed = {}, { key = rows }
+    for i = from, math.min(from + 999, #events) do
+      ids[#ids + 1] = events[i][1]
+    end
+    local found, now = call('HMGET', rows, unpack(ids)), {}
+    for i, id in ipairs(ids) do
+      local _, event, may_go = unpack(events[from + i - 1])
+      -- One entry may get several.
+      local row = now[id] or found[i]
+      if row and not (may_go and #row > LONGEST_WITH_RETRIES) then
+        now[id] = row .. event
+        ledger_grow(webhook, #event)
+      end
+    end
+    for id, row in pairs(now) do
+      changed[#changed + 1] = id
+      changed[#changed + 1] = row
+    end
+    in_chunks('HSET', nil, changed)
+  end
+end
+
+-- To be called at the end: writes all.
 local function ledger_end()
+  for webhook, opened in pairs(ledger_opened) do
+    in_chunks('HSET', nil, opened.rows)
+    for from = 1, #opened.ids, IDS_TOGETHER do
+      local to = math.min(from + IDS_TOGETHER - 1, #opened.ids)
+      call('XADD', opened.rows.key .. ':order', '*', 'i', table.concat(opened.ids, ' ', from, to))
+    end
+  end
+  for webhook, events in pairs(ledger_events) do
+    ledger_write_events(webhook, events)
+  end
   for webhook, bytes in pairs(ledger_grown) do
     call('HINCRBY', PREFIX .. 'webhooks', webhook .. '|ledger_bytes', bytes)
   end

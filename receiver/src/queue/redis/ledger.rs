@@ -41,16 +41,20 @@ impl RedisQueue {
         limit: usize,
     ) -> Result<EntryPage, QueueError> {
         let (start, needles) = ledger::needles(filter, self.options.ledger_key.as_ref());
-        let newest = match before {
+        let (newest, from) = match before {
             Before::Time(0) => return Ok(EntryPage::default()),
             // A time without a number stands for its greatest one.
-            Before::Time(at) => (at - 1).to_string(),
-            Before::Place(place) => format!("({}", place.key),
+            Before::Time(at) => ((at - 1).to_string(), ""),
+            Before::Place(place) => {
+                let (newest, from) = place.key.split_once('.').unwrap_or((&place.key, "1"));
+                (newest.to_owned(), from)
+            }
         };
         let mut call = script::LEDGER_PAGE.call(2, 256);
         call.arg(&self.keys.ledger(webhook))
             .arg(newest)
             .arg(filter.since)
+            .arg(from)
             .arg(limit.clamp(1, MAX_SCANNED))
             .arg(MAX_SCANNED)
             .arg(start)
@@ -124,7 +128,7 @@ impl RedisQueue {
     }
 }
 
-/// A stream's id; `None`: it is empty.
+/// The id of an element of the stream, a point, and which of its entries; `None`: it is empty.
 fn place(key: String) -> Option<Place> {
     let at = key.split('-').next()?.parse().ok()?;
     Some(Place { at, key })
