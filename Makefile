@@ -23,15 +23,19 @@ run: need-rust ## run a demonstration: three senders, the receiver and a simulat
 # The CRMs' SDKs are used if Node.js is installed; `make test-cluster` installs it.
 SDK = $(shell command -v node >/dev/null && command -v npm >/dev/null && echo leadgate-tests/sdk)
 
+# The same holds for Prometheus.
+PROMETHEUS = $(shell command -v prometheus >/dev/null && command -v promtool >/dev/null && echo leadgate-tests/prometheus)
+
 test: need-rust need-test-tools ## run the tests: real Redis, simulated CRMs, the CRMs' own SDKs; no root, no Kubernetes
 	@[ -n "$(SDK)" ] || echo "Node.js is not installed: skipping the CRMs' own SDKs (make test-cluster runs them)"
-	$(CARGO) test --locked --workspace --features "$(SDK)"
+	@[ -n "$(PROMETHEUS)" ] || echo "Prometheus is not installed: skipping alerts and dashboard (make test-cluster checks them)"
+	$(CARGO) test --locked --workspace --features "$(SDK) $(PROMETHEUS)"
 
-CLUSTER_TESTS = admission cli_cluster definitions operator_control_plane chart examples image leaves_nothing node hubspot_sdk salesforce_sdk
+CLUSTER_TESTS = admission cli_cluster definitions operator_control_plane chart examples image leaves_nothing node hubspot_sdk salesforce_sdk monitoring
 
 test-cluster: need-rust need-cluster-tools ## run the tests on a real Kubernetes API server and node (root, or KUBECONFIG)
 	tests/cluster/cluster build
-	$(CARGO) test --locked --workspace --features leadgate-tests/cluster,leadgate-tests/sdk $(CLUSTER_TESTS:%=--test %)
+	$(CARGO) test --locked --workspace --features leadgate-tests/cluster,leadgate-tests/sdk,leadgate-tests/prometheus $(CLUSTER_TESTS:%=--test %)
 
 e2e: need-rust need-cluster-tools ## test every guarantee on a real Kubernetes node, with measurements (needs root, or KUBECONFIG)
 	tests/cluster/cluster build
