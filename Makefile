@@ -5,10 +5,12 @@ CARGO ?= cargo
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/leadgate/tools
 CARGO_DENY_VERSION = 0.20.2
 DENY = $(TOOLS)/bin/cargo-deny
+MDBOOK_VERSION = 0.5.4
+MDBOOK = $(TOOLS)/bin/mdbook
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator soak fuzz nightly generate clean \
+.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator soak fuzz nightly docs generate clean \
 	need-rust need-test-tools need-cluster-tools
 
 help: ## list the targets
@@ -83,6 +85,9 @@ fuzz: need-rust ## fuzz the receiver, FUZZ_SECONDS for each target
 
 nightly: soak fuzz bench bench-operator ## run the long tests, for CI
 
+docs: need-rust $(MDBOOK) ## build the documentation as a site, into target/docs
+	docs/build "$(MDBOOK)" "$(or $(CARGO_TARGET_DIR),target)/docs"
+
 generate: need-rust ## write the generated files: CRD YAML, the chart's files/ and the generated parts of docs/
 	cp charts/leadgate/values.yaml charts/leadgate/files/values.yaml
 	ls receiver/src/source/presets | sed 's/\.yaml$$//' | LC_ALL=C sort >charts/leadgate/files/presets.txt
@@ -105,3 +110,6 @@ need-cluster-tools:
 
 $(DENY):
 	$(CARGO) install --locked --quiet --root $(TOOLS) --version $(CARGO_DENY_VERSION) cargo-deny
+
+$(MDBOOK):
+	$(CARGO) install --locked --quiet --root $(TOOLS) --version $(MDBOOK_VERSION) --no-default-features --features search mdbook
