@@ -8,6 +8,10 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+fn is_markdown(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|end| end == "md")
+}
+
 /// The Markdown files of a folder, as paths from the root.
 fn markdown(folder: &str, found: &mut Vec<String>) {
     for entry in fs::read_dir(root().join(folder)).unwrap() {
@@ -19,7 +23,7 @@ fn markdown(folder: &str, found: &mut Vec<String>) {
         };
         if root().join(&path).is_dir() {
             markdown(&path, found);
-        } else if Path::new(&path).extension().is_some_and(|end| end == "md") {
+        } else if is_markdown(&path) {
             found.push(path);
         }
     }
@@ -29,7 +33,7 @@ fn documents() -> Vec<String> {
     let mut found: Vec<String> = fs::read_dir(root())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".md"))
+        .filter(|name| is_markdown(name))
         .collect();
     markdown("docs", &mut found);
     markdown("examples", &mut found);

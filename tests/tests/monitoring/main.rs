@@ -12,7 +12,7 @@ use leadgate_operator::metrics::{KindLabel, Metrics as OperatorMetrics};
 use leadgate_receiver::metrics::Metrics;
 use leadgate_tests::rig::Rig;
 use prometheus::Prometheus;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const RULES: [&str; 2] = [
     "charts/leadgate/files/alerts.yaml",
@@ -197,7 +197,7 @@ async fn prometheus_answers_every_expression() {
     let rig = Rig::start().await;
     rig.lead("counted").await;
     rig.lead("counted").await;
-    assert_eq!(rig.post(&json!({})).await.status, 400);
+    assert_eq!(rig.post_raw(b"{}", &[]).await.status, 400);
     rig.arrived("counted").await;
     let prometheus = Prometheus::start(rig.receiver.admin_address(), operator()).await;
     prometheus
