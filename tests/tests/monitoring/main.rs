@@ -191,6 +191,20 @@ fn metrics_are_named_as_prometheus_wants() {
     }
 }
 
+/// Those of receivers are in a table that is made from the code.
+#[test]
+fn metrics_of_the_operator_are_documented() {
+    let operations = read("docs/operations.md");
+    for line in operator().lines() {
+        let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) else {
+            continue;
+        };
+        let suffix = if kind == "counter" { "_total" } else { "" };
+        let row = format!("| `{name}{suffix}` | {kind} |");
+        assert!(operations.contains(&row), "docs/operations.md has no {row}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_answers_every_expression() {
     // Given a receiver with a delivered lead, a duplicate and a rejected request, which Prometheus scrapes.
