@@ -7,10 +7,12 @@ CARGO_DENY_VERSION = 0.20.2
 DENY = $(TOOLS)/bin/cargo-deny
 MDBOOK_VERSION = 0.5.4
 MDBOOK = $(TOOLS)/bin/mdbook
+CARGO_SBOM_VERSION = 0.10.0
+SBOM = $(TOOLS)/bin/cargo-sbom
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator soak fuzz nightly docs generate clean \
+.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator soak fuzz nightly docs release generate clean \
 	need-rust need-test-tools need-cluster-tools
 
 help: ## list the targets
@@ -88,6 +90,9 @@ nightly: soak fuzz bench bench-operator ## run the long tests, for CI
 docs: need-rust $(MDBOOK) ## build the documentation as a site, into target/docs
 	docs/build "$(MDBOOK)" "$(or $(CARGO_TARGET_DIR),target)/docs"
 
+release: need-rust $(SBOM) ## build everything that a release has, into target/release-files; needs Helm (PLATFORMS=linux/amd64,linux/arm64)
+	SBOM="$(SBOM)" release/build all "$(or $(CARGO_TARGET_DIR),target)/release-files"
+
 generate: need-rust ## write the generated files: CRD YAML, the chart's files/ and the generated parts of docs/
 	cp charts/leadgate/values.yaml charts/leadgate/files/values.yaml
 	ls receiver/src/source/presets | sed 's/\.yaml$$//' | LC_ALL=C sort >charts/leadgate/files/presets.txt
@@ -113,3 +118,6 @@ $(DENY):
 
 $(MDBOOK):
 	$(CARGO) install --locked --quiet --root $(TOOLS) --version $(MDBOOK_VERSION) --no-default-features --features search mdbook
+
+$(SBOM):
+	$(CARGO) install --locked --quiet --root $(TOOLS) --version $(CARGO_SBOM_VERSION) cargo-sbom
