@@ -5,10 +5,14 @@ CARGO ?= cargo
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/leadgate/tools
 CARGO_DENY_VERSION = 0.20.2
 DENY = $(TOOLS)/bin/cargo-deny
+MDBOOK_VERSION = 0.5.4
+MDBOOK = $(TOOLS)/bin/mdbook
+CARGO_SBOM_VERSION = 0.10.0
+SBOM = $(TOOLS)/bin/cargo-sbom
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator soak fuzz nightly generate clean \
+.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator soak fuzz nightly docs release generate clean \
 	need-rust need-test-tools need-cluster-tools
 
 help: ## list the targets
@@ -23,15 +27,19 @@ run: need-rust ## run a demonstration: three senders, the receiver and a simulat
 # The CRMs' SDKs are used if Node.js is installed; `make test-cluster` installs it.
 SDK = $(shell command -v node >/dev/null && command -v npm >/dev/null && echo leadgate-tests/sdk)
 
+# The same holds for Prometheus.
+PROMETHEUS = $(shell command -v prometheus >/dev/null && command -v promtool >/dev/null && echo leadgate-tests/prometheus)
+
 test: need-rust need-test-tools ## run the tests: real Redis, simulated CRMs, the CRMs' own SDKs; no root, no Kubernetes
 	@[ -n "$(SDK)" ] || echo "Node.js is not installed: skipping the CRMs' own SDKs (make test-cluster runs them)"
-	$(CARGO) test --locked --workspace --features "$(SDK)"
+	@[ -n "$(PROMETHEUS)" ] || echo "Prometheus is not installed: skipping alerts and dashboard (make test-cluster checks them)"
+	$(CARGO) test --locked --workspace --features "$(SDK) $(PROMETHEUS)"
 
-CLUSTER_TESTS = admission cli_cluster definitions operator_control_plane chart examples image leaves_nothing node api_sdk hubspot_sdk salesforce_sdk
+CLUSTER_TESTS = admission cli_cluster definitions operator_control_plane chart examples image leaves_nothing node api_sdk hubspot_sdk salesforce_sdk monitoring
 
 test-cluster: need-rust need-cluster-tools ## run the tests on a real Kubernetes API server and node (root, or KUBECONFIG)
 	tests/cluster/cluster build
-	$(CARGO) test --locked --workspace --features leadgate-tests/cluster,leadgate-tests/sdk $(CLUSTER_TESTS:%=--test %)
+	$(CARGO) test --locked --workspace --features leadgate-tests/cluster,leadgate-tests/sdk,leadgate-tests/prometheus $(CLUSTER_TESTS:%=--test %)
 
 e2e: need-rust need-cluster-tools ## test every guarantee on a real Kubernetes node, with measurements (needs root, or KUBECONFIG)
 	tests/cluster/cluster build
@@ -79,6 +87,12 @@ fuzz: need-rust ## fuzz the receiver, FUZZ_SECONDS for each target
 
 nightly: soak fuzz bench bench-operator ## run the long tests, for CI
 
+docs: need-rust $(MDBOOK) ## build the documentation as a site, into target/docs
+	docs/build "$(MDBOOK)" "$(or $(CARGO_TARGET_DIR),target)/docs"
+
+release: need-rust $(SBOM) ## build everything that a release has, into target/release-files; needs Helm (PLATFORMS=linux/amd64,linux/arm64)
+	SBOM="$(SBOM)" release/build all "$(or $(CARGO_TARGET_DIR),target)/release-files"
+
 generate: need-rust ## write the generated files: CRD YAML, the chart's files/ and the generated parts of docs/
 	cp charts/leadgate/values.yaml charts/leadgate/files/values.yaml
 	ls receiver/src/source/presets | sed 's/\.yaml$$//' | LC_ALL=C sort >charts/leadgate/files/presets.txt
@@ -101,3 +115,9 @@ need-cluster-tools:
 
 $(DENY):
 	$(CARGO) install --locked --quiet --root $(TOOLS) --version $(CARGO_DENY_VERSION) cargo-deny
+
+$(MDBOOK):
+	$(CARGO) install --locked --quiet --root $(TOOLS) --version $(MDBOOK_VERSION) --no-default-features --features search mdbook
+
+$(SBOM):
+	$(CARGO) install --locked --quiet --root $(TOOLS) --version $(CARGO_SBOM_VERSION) cargo-sbom

@@ -1,18 +1,12 @@
-//! Alerts name metrics that exist.
+//! What the chart adds for Prometheus and Grafana. Whether it is right is judged by `tests/tests/monitoring`.
 
-use std::{collections::BTreeSet, path::Path};
-
-use leadgate_operator::metrics::{KindLabel, Metrics};
+use leadgate_tests::node::chart;
 use serde_json::Value;
 
 use crate::render::{named, of_kind, template};
 
-/// Words that begin like our metrics.
-fn metrics_in(text: &str) -> BTreeSet<String> {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .filter(|word| word.starts_with("leadgate_"))
-        .map(str::to_owned)
-        .collect()
+fn file(name: &str) -> String {
+    std::fs::read_to_string(chart().join("files").join(name)).unwrap()
 }
 
 #[test]
@@ -20,61 +14,53 @@ fn nothing_is_monitored_unless_asked_for() {
     let objects = template(&[]).unwrap();
     assert!(of_kind(&objects, "PodMonitor").is_empty());
     assert!(of_kind(&objects, "PrometheusRule").is_empty());
+    assert!(of_kind(&objects, "ConfigMap").is_empty());
 }
 
 #[test]
-fn alerts_name_metrics_that_exist() {
-    let objects = template(&[
-        "metrics.prometheusRule.enabled=true",
-        "metrics.prometheusRule.oldestLeadSeconds=1234567",
-    ])
-    .unwrap();
-    let rule = named(&objects, "PrometheusRule", "leadgate-operator");
-    let rules = rule["spec"]["groups"][0]["rules"].as_array().unwrap();
-    assert!(rules.len() >= 12);
-    // The receivers' metrics are in the table that is made from their code.
-    let operations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
-    let mut known = metrics_in(&std::fs::read_to_string(operations).unwrap());
-    let metrics = Metrics::default();
-    metrics
-        .reconciliations
-        .get_or_create(&KindLabel { kind: "LeadWebhook" })
-        .inc();
-    metrics.wrote("ConfigMap", "apply");
-    metrics.failed("LeadWebhook", "Reason");
-    known.extend(metrics_in(&metrics.encode().unwrap()));
-    for rule in rules {
-        let used = metrics_in(rule["expr"].as_str().unwrap());
-        assert!(!used.is_empty(), "{rule}");
-        let unknown: Vec<_> = used.difference(&known).collect();
-        assert!(unknown.is_empty(), "{unknown:?} of {rule}");
-        assert!(rule["annotations"]["summary"].is_string() && rule["labels"]["severity"].is_string());
+fn the_rules_are_those_of_the_files() {
+    let enabled = "metrics.prometheusRule.enabled=true";
+    let rendered = |values: &[&str]| {
+        let objects = template(values).unwrap();
+        named(&objects, "PrometheusRule", "leadgate-operator")["spec"]["groups"].clone()
+    };
+    let mut written = Vec::new();
+    for name in ["alerts.yaml", "alerts-operator.yaml"] {
+        let rules: Value = serde_saphyr::from_str(&file(name)).unwrap();
+        written.extend(rules["groups"].as_array().unwrap().clone());
     }
-    assert!(
-        rules[0]["expr"].as_str().unwrap().ends_with("> 1234567"),
-        "{}",
-        rules[0]
-    );
-    let more = template(&[
-        "metrics.prometheusRule.enabled=true",
+    assert_eq!(rendered(&[enabled]), Value::from(written));
+
+    let changed = rendered(&[
+        enabled,
+        "metrics.prometheusRule.oldestLeadSeconds=1234567",
         r#"metrics.prometheusRule.additionalRules=[{"alert":"Mine"}]"#,
-    ])
-    .unwrap();
-    let more = &named(&more, "PrometheusRule", "leadgate-operator")["spec"]["groups"][0]["rules"];
-    assert_eq!(more.as_array().unwrap().last().unwrap()["alert"], "Mine");
+    ]);
+    let oldest = &changed[0]["rules"][0];
+    assert!(
+        oldest["expr"].as_str().unwrap().ends_with("> 1234567"),
+        "{oldest}"
+    );
+    assert_eq!(changed[2]["rules"][0]["alert"], "Mine");
 }
 
-/// For those without the Prometheus operator: the same alerts as a file.
 #[test]
-fn the_rules_file_is_that_of_the_chart() {
-    let objects = template(&["metrics.prometheusRule.enabled=true"]).unwrap();
-    let mut spec = named(&objects, "PrometheusRule", "leadgate-operator")["spec"].clone();
-    // Where no operator is, none is missing.
-    let rules = spec["groups"][0]["rules"].as_array_mut().unwrap();
-    rules.retain(|rule| rule["alert"] != "LeadgateNoLeader");
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/prometheus/rules.yml");
-    let written: Value = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    assert_eq!(written, spec, "examples/prometheus/rules.yml");
+fn the_dashboard_is_that_of_the_file() {
+    let objects = template(&[
+        "metrics.dashboard.enabled=true",
+        r#"metrics.dashboard.namespace="monitoring""#,
+        r#"metrics.dashboard.annotations={"grafana_folder":"Leads"}"#,
+    ])
+    .unwrap();
+    let map = named(&objects, "ConfigMap", "leadgate-operator-dashboard");
+    assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "1");
+    assert_eq!(map["metadata"]["namespace"], "monitoring");
+    assert_eq!(map["metadata"]["annotations"]["grafana_folder"], "Leads");
+    let rendered: Value = serde_json::from_str(map["data"]["leadgate.json"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        rendered,
+        serde_json::from_str::<Value>(&file("dashboard.json")).unwrap()
+    );
 }
 
 #[test]
