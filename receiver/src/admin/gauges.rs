@@ -1,10 +1,21 @@
-//! The gauges that are read from the store when they are asked for.
+//! What is read from the store, or begins at 0, when metrics are asked for.
 
 use std::sync::Arc;
 
 use super::shared::Admin;
 use super::status::{count, figures, oldest};
-use crate::metrics::{SinkLabels, WebhookLabels};
+use crate::metrics::{DeliveryLabels, RequestLabels, SinkLabels, WebhookLabels};
+use crate::outcomes::{DeliveryOutcome, RequestOutcome};
+
+/// What alerts look for. These series are there before the first event: Prometheus' `increase()` does not see one that makes
+/// its series.
+const COUNTED: [RequestOutcome; 5] = [
+    RequestOutcome::Accepted,
+    RequestOutcome::Ignored,
+    RequestOutcome::Rejected,
+    RequestOutcome::TooLarge,
+    RequestOutcome::Unauthorized,
+];
 
 /// Reads from the store what only it knows. While it is away, the last figures stand.
 pub(super) async fn refresh_gauges(admin: &Admin) {
@@ -21,6 +32,15 @@ pub(super) async fn refresh_gauges(admin: &Admin) {
         };
         let unrouted = admin.metrics.unrouted.get_or_create(&labels);
         unrouted.set(count(stats.unrouted));
+        let _ = admin.metrics.key_conflicts.get_or_create(&labels);
+        let _ = admin.metrics.items_rejected.get_or_create(&labels);
+        for outcome in COUNTED {
+            let webhook = labels.webhook.clone();
+            let _ = admin
+                .metrics
+                .requests
+                .get_or_create(&RequestLabels { webhook, outcome });
+        }
     }
     // A sink that is gone, with all its leads, must not keep its last figures.
     let metrics = &admin.metrics;
@@ -57,5 +77,11 @@ pub(super) async fn refresh_gauges(admin: &Admin) {
             .paused
             .get_or_create(&labels)
             .set(i64::from(stats.paused.is_some()));
+        if number < configured {
+            for &outcome in DeliveryOutcome::ALL {
+                let sink = labels.sink.clone();
+                let _ = metrics.deliveries.get_or_create(&DeliveryLabels { sink, outcome });
+            }
+        }
     }
 }

@@ -57,6 +57,28 @@ fn samples(text: &str) -> BTreeMap<String, Vec<(String, f64)>> {
     samples
 }
 
+/// Prometheus' `increase()` does not see an event that makes its series.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_alerts_count_stands_at_0_before_it_happens() {
+    let rig = Rig::start().await;
+    let samples = samples(&rig.call("GET", "/metrics").await.text());
+    for (name, label) in [
+        ("leadgate_requests_total", "outcome=\"accepted\""),
+        ("leadgate_requests_total", "outcome=\"rejected\""),
+        ("leadgate_requests_total", "outcome=\"unauthorized\""),
+        ("leadgate_key_conflicts_total", "webhook=\"default/web\""),
+        ("leadgate_items_rejected_total", "webhook=\"default/web\""),
+        ("leadgate_deliveries_total", "outcome=\"dead\""),
+    ] {
+        let series = samples.get(name).unwrap_or_else(|| panic!("no {name}"));
+        let of_label: Vec<_> = series.iter().filter(|(labels, _)| labels.contains(label)).collect();
+        assert!(
+            !of_label.is_empty() && of_label.iter().all(|(_, value)| *value == 0.0),
+            "{name} {label}: {of_label:?}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_hold_every_figure_that_is_promised() {
     let rig = Rig::start().await;
