@@ -7,6 +7,7 @@ mod access;
 mod api;
 mod caller;
 mod dead_letters;
+mod figures;
 mod gauges;
 mod orphans;
 mod shared;
@@ -25,6 +26,7 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 
 pub(crate) use api::run_jobs;
+pub(crate) use figures::{Figures, follow_figures};
 pub(crate) use orphans::watch_orphans;
 pub(crate) use shared::Admin;
 pub(crate) use token::TokenFile;
@@ -44,7 +46,8 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         .route("/deadletters/{id}/move", post(dead_letters::move_to))
         .route("/deadletters/{id}/expedite", post(dead_letters::expedite))
         .route("/sinks/{namespace}/{name}/resume", post(sinks::resume))
-        .nest("/api/v1", api::router())
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&admin), api::record))
+        .nest("/api/v1", api::router(&admin))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&admin),
             access::require,
