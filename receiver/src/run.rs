@@ -96,7 +96,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let admin_server = tokio::spawn(http::serve(
         private,
         None,
-        admin::router(Arc::clone(&admin)),
+        admin::router(Arc::clone(&admin), &listen.to_string()),
         Limits::admin(),
         Arc::clone(&metrics),
         stop_admin.clone(),

@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod caller;
+mod console;
 mod dead_letters;
 mod figures;
 mod gauges;
@@ -32,7 +33,9 @@ pub(crate) use shared::Admin;
 pub(crate) use token::TokenFile;
 
 /// The admin server's routes.
-pub(crate) fn router(admin: Arc<Admin>) -> Router {
+///
+/// `listen` is where senders post to, for the console to tell.
+pub(crate) fn router(admin: Arc<Admin>, listen: &str) -> Router {
     let guarded = Router::new()
         .route("/status", get(status::status))
         // Of leads that are kept: the names that they had before the API.
@@ -57,7 +60,8 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .merge(guarded)
-        .with_state(admin)
+        .with_state(Arc::clone(&admin))
+        .merge(console::router(admin, listen.to_owned()))
 }
 
 /// Ready: the manifests were read, and the queue answers and is set up to keep leads.

@@ -194,11 +194,19 @@ mod tests {
     #[test]
     fn what_changes_something_or_shows_a_person_is_recorded() {
         for (method, path, expected) in [
-            (Method::GET, "/leads/7/payload", Some((ActKind::PayloadShown, "7"))),
+            (
+                Method::GET,
+                "/leads/7/payload",
+                Some((ActKind::PayloadShown, "7")),
+            ),
             (Method::GET, "/deadletters/7", Some((ActKind::PayloadShown, "7"))),
             (Method::DELETE, "/leads/7", Some((ActKind::Discarded, "7"))),
             (Method::POST, "/leads/7/replay", Some((ActKind::Replayed, "7"))),
-            (Method::POST, "/sinks/shop/hubspot/pause", Some((ActKind::Paused, "shop/hubspot"))),
+            (
+                Method::POST,
+                "/sinks/shop/hubspot/pause",
+                Some((ActKind::Paused, "shop/hubspot")),
+            ),
             (Method::POST, "/jobs", Some((ActKind::JobCreated, ""))),
             (Method::GET, "/leads/7", None),
             (Method::POST, "/leads/search", None),

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use leadgate_crds::api::{
-    Act, Backfill, Diff, DiffPage, Job, LeadSearch, LineResult, NewJob, Overview, Page, Pause, Story, Trial, TrialResult,
+    Act, Backfill, Diff, DiffPage, Job, LeadSearch, LineResult, NewJob, Overview, Page, Pause, Story, Trial,
+    TrialResult,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};

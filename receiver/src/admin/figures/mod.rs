@@ -73,7 +73,10 @@ pub(super) async fn overview(admin: &Admin) -> Result<Overview, QueueError> {
     if state.read.is_none_or(|read| read.elapsed() > STANDS) {
         state.read(admin).await?;
     }
-    if state.measured.is_none_or(|measured| measured.elapsed() > EVERY / 5) {
+    if state
+        .measured
+        .is_none_or(|measured| measured.elapsed() > EVERY / 5)
+    {
         state.speeds = speeds(admin).await?;
         state.measured = Some(Instant::now());
     }
@@ -137,8 +140,16 @@ impl State {
         let (mut after, mut looked_at) = (None, 0);
         let mut found = Series::default();
         loop {
-            let (entries, next) =
-                newest_entries(admin.queue.as_ref(), of.clone(), &filter, now, after.as_ref(), PAGE, |_| true).await?;
+            let (entries, next) = newest_entries(
+                admin.queue.as_ref(),
+                of.clone(),
+                &filter,
+                now,
+                after.as_ref(),
+                PAGE,
+                |_| true,
+            )
+            .await?;
             looked_at += entries.len();
             for entry in &entries {
                 found.add(entry.at, 1, 0);
@@ -198,7 +209,10 @@ async fn speeds(admin: &Admin) -> Result<Vec<Speed>, QueueError> {
     let told = config.webhooks().filter_map(|webhook| {
         let mut took = took.remove(&webhook.id)?;
         took.sort_unstable();
-        let rank = |percent: usize| took.get((took.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        let rank = |percent: usize| {
+            took.get((took.len() * percent).div_ceil(100).saturating_sub(1))
+                .copied()
+        };
         Some(Speed {
             webhook: webhook.id.to_string(),
             p50_ms: rank(50)?,
