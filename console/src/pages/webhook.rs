@@ -36,7 +36,7 @@ use crate::show::at;
 <pre tabindex="0">{{ url }}</pre>
 <p class="quiet">{{ f.t.url_hint }}</p>
 <pre tabindex="0">{{ curl }}</pre>
-<p class="quiet">{{ f.t.curl_hint }} <a href="/console/{{ f.place }}/try?webhook={{ w.name|in_query }}">{{ f.t.try_it }}</a></p>
+<p class="quiet">{{ f.t.curl_hint }} <a href="/console/{{ f.place }}/try?webhook={{ w.name }}">{{ f.t.try_it }}</a></p>
 <h2>{{ f.t.secrets }}</h2>
 {% if w.proofs.is_empty() %}<p>{{ f.t.one_secret }}</p>{% else %}
 <ul>{% for count in w.proofs %}<li>secretRefs[{{ loop.index0 }}]: {{ count }} {{ f.t.proofs }}</li>{% endfor %}</ul><p class="quiet">{{ f.t.rotation_hint }}</p>{% endif %}
@@ -59,16 +59,6 @@ struct Webhook {
     curl: String,
     refused: Vec<Lead>,
     table: Table,
-}
-
-mod filters {
-    use std::fmt::Display;
-
-    /// A value of a query.
-    #[askama::filter_fn]
-    pub(super) fn in_query(text: impl Display, _: &dyn askama::Values) -> askama::Result<String> {
-        Ok(crate::api::encode(&text.to_string()))
-    }
 }
 
 pub(crate) async fn page(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Failure> {

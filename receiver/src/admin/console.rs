@@ -133,7 +133,8 @@ impl Console {
 async fn pages(State(console): State<Arc<Console>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, LONGEST_BODY).await else {
-        return axum::http::StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        let why = "the form is larger than 4 MiB\n";
+        return (axum::http::StatusCode::PAYLOAD_TOO_LARGE, why).into_response();
     };
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
     let visitor = Local {
