@@ -27,7 +27,7 @@ test: need-rust need-test-tools ## run the tests: real Redis, simulated CRMs, th
 	@[ -n "$(SDK)" ] || echo "Node.js is not installed: skipping the CRMs' own SDKs (make test-cluster runs them)"
 	$(CARGO) test --locked --workspace --features "$(SDK)"
 
-CLUSTER_TESTS = admission cli_cluster definitions operator_control_plane chart examples image leaves_nothing node hubspot_sdk salesforce_sdk
+CLUSTER_TESTS = admission cli_cluster definitions operator_control_plane chart examples image leaves_nothing node console_browser hubspot_sdk salesforce_sdk
 
 test-cluster: need-rust need-cluster-tools ## run the tests on a real Kubernetes API server and node (root, or KUBECONFIG)
 	tests/cluster/cluster build

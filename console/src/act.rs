@@ -9,7 +9,7 @@ use crate::api::{Call, Failure, ask, encode};
 use crate::form::query;
 use crate::frame::{Section, Visit};
 use crate::model::{set_name, set_of};
-use crate::pages::result::Done;
+use crate::pages::result::Acted;
 use crate::pages::sure::Sure;
 use crate::respond::{self, redirect};
 use crate::show::fit;
@@ -64,7 +64,7 @@ pub(crate) async fn on_leads(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> 
         return Ok(redirect(&back));
     }
     let f = v.frame(Section::Needs);
-    Ok(respond::page(200, &Done { f, done, left, back }))
+    Ok(respond::page(200, &Acted { f, done, left, back }))
 }
 
 async fn on_lead(v: &Visit<'_>, deed: Deed, id: &str, sink: &str) -> Result<(), Failure> {

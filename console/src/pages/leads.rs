@@ -59,7 +59,7 @@ const STATES: [State; 7] = [
 <label>{{ f.t.submission }}<input name="submission" autocomplete="off"></label>
 <button>{{ f.t.search_person }}</button>
 </form>
-{% if leads.is_empty() %}<p>{{ f.t.nothing_here }}</p>{% else %}{{ table }}{% endif %}
+{% if table.leads.is_empty() %}<p>{{ f.t.nothing_here }}</p>{% else %}{{ table }}{% endif %}
 {% if let Some(next) = next %}<p><a href="{{ next }}">{{ f.t.older }}</a></p>{% endif %}
 {% endblock %}"#
 )]
@@ -67,7 +67,6 @@ struct Leads {
     f: Frame,
     q: Asked,
     is_of_person: bool,
-    leads: Vec<Lead>,
     table: Table,
     next: Option<String>,
 }
@@ -92,8 +91,8 @@ pub(crate) struct Table {
 impl askama::filters::HtmlSafe for Table {}
 
 /// How a state looks.
-pub(crate) fn class(state: &State) -> &'static str {
-    match state {
+pub(crate) fn class(state: impl std::borrow::Borrow<State>) -> &'static str {
+    match state.borrow() {
         State::Dead | State::Held => "bad",
         State::Delivered => "good",
         State::Pending | State::Discarded | State::Moved | State::Erased => "quiet",
@@ -191,7 +190,7 @@ pub(crate) async fn search(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
 }
 
 fn shown(v: &Visit<'_>, leads: Vec<Lead>, q: Asked, next: Option<String>) -> Leads {
-    let rows = leads.iter().cloned().map(|lead| (v.place.clone(), lead));
+    let rows = leads.into_iter().map(|lead| (v.place.clone(), lead));
     Leads {
         table: Table {
             t: v.t,
@@ -200,7 +199,6 @@ fn shown(v: &Visit<'_>, leads: Vec<Lead>, q: Asked, next: Option<String>) -> Lea
         f: v.frame(Section::Leads),
         q,
         is_of_person: false,
-        leads,
         next,
     }
 }

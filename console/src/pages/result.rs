@@ -22,7 +22,7 @@ use crate::frame::{Frame, Section};
 <p><a href="{{ back }}">{{ f.t.back }}</a></p>
 {% endblock %}"#
 )]
-pub(crate) struct Done {
+pub(crate) struct Acted {
     pub(crate) f: Frame,
     pub(crate) done: usize,
     /// The leads that were left, and why.

@@ -85,7 +85,7 @@ pub(crate) async fn page(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Fai
             .map_or("", |(namespace, _)| namespace)
             .to_owned(),
         curl: format!(
-            "curl -i '{url}' -H 'content-type: application/json' -d '{{\"email\":\"ada@example.com\"}}'"
+            "curl -i '{url}' -H 'content-type: application/json' -d '{{\"email\":\"jane@example.org\"}}'"
         ),
         url,
         table: Table {

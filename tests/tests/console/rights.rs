@@ -33,13 +33,6 @@ async fn what_a_right_is_missing_for_is_neither_offered_nor_done() {
             format!("{act}&action=replay"),
         ),
         (
-            Rights { update: true, ..VIEW },
-            needs,
-            "value=\"replay\"",
-            "/console/default/act",
-            "set=dead&scope=all&confirm=all&action=replay".to_owned(),
-        ),
-        (
             Rights { delete: true, ..VIEW },
             needs,
             "value=\"discard\"",
@@ -62,6 +55,14 @@ async fn what_a_right_is_missing_for_is_neither_offered_nor_done() {
             "/payload\"",
             &format!("{lead}/payload"),
             String::new(),
+        ),
+        // Last, because a job goes on by itself.
+        (
+            Rights { update: true, ..VIEW },
+            needs,
+            "value=\"replay\"",
+            "/console/default/act",
+            "set=dead&scope=all&confirm=all&action=replay".to_owned(),
         ),
     ] {
         // What was replayed comes back, because the CRM refuses it again.
