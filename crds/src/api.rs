@@ -463,3 +463,95 @@ pub struct Pause {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
 }
+
+/// What was done lately, over all receivers that share the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Overview {
+    /// When this was read.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub now: Timestamp,
+    /// From when on the figures are complete: a receiver reads a bounded part of the ledger when it starts.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub since: Timestamp,
+    /// The last hour, in steps of 5 minutes.
+    pub hour: Vec<Point>,
+    /// The last day, in steps of an hour.
+    pub day: Vec<Point>,
+    /// The last week, in steps of 6 hours.
+    pub week: Vec<Point>,
+    /// How fast leads reached the CRMs, for each webhook that had some lately.
+    pub speeds: Vec<Speed>,
+}
+
+/// What was done in a span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Point {
+    /// When the span begins.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// Leads that were accepted.
+    pub accepted: u64,
+    /// Deliveries that a CRM confirmed.
+    pub delivered: u64,
+}
+
+/// The time from acceptance to delivery, of the last leads of a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Speed {
+    /// The webhook, NAMESPACE/NAME.
+    pub webhook: String,
+    /// Half of them took at most so long, in milliseconds.
+    pub p50_ms: u64,
+    /// 99 of 100 took at most so long, in milliseconds.
+    pub p99_ms: u64,
+    /// `spec.objectives.speedToLead`, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective_ms: Option<u64>,
+    /// How many deliveries this is about.
+    pub deliveries: u64,
+}
+
+/// What somebody did through the API. It holds no payload, no address and no name of a lead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Act {
+    /// When.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What.
+    pub act: ActKind,
+    /// Of what: the id of the lead or the job, or NAMESPACE/NAME of the webhook or the sink.
+    pub of: String,
+}
+
+/// What can be done through the API, as far as it is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ActKind {
+    /// Somebody was shown what is kept of a lead.
+    PayloadShown,
+    /// A lead was put back into its line, or decided about.
+    Replayed,
+    /// A lead was discarded.
+    Discarded,
+    /// A lead was moved to another sink.
+    Moved,
+    /// A waiting lead was made due.
+    Expedited,
+    /// A job was begun.
+    JobCreated,
+    /// A job was cancelled.
+    JobCancelled,
+    /// Leads were imported, or an edited copy was sent.
+    Imported,
+    /// Somebody was shown what a changed webhook would make of leads.
+    Compared,
+    /// A sink was paused.
+    Paused,
+    /// A sink was resumed.
+    Resumed,
+}

@@ -67,6 +67,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         preflights: Arc::clone(&preflights),
         token,
         jobs: Notify::new(),
+        figures: admin::Figures::default(),
         complaints: Arc::clone(&renewal.complaints),
     });
     let queue_log = Arc::new(LogLimit::new());
@@ -95,7 +96,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let admin_server = tokio::spawn(http::serve(
         private,
         None,
-        admin::router(Arc::clone(&admin)),
+        admin::router(Arc::clone(&admin), &listen.to_string()),
         Limits::admin(),
         Arc::clone(&metrics),
         stop_admin.clone(),
@@ -138,6 +139,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     ));
     let pruner = tokio::spawn(prune(Arc::clone(&queue), admin.config.clone(), stop.clone()));
     let jobs = tokio::spawn(admin::run_jobs(Arc::clone(&admin), stop.clone()));
+    let figures = tokio::spawn(admin::follow_figures(Arc::clone(&admin), stop.clone()));
     report_store(queue.as_ref()).await;
     // The reader of the manifests never ends before it is told to.
     let _ = admin.config.clone().changed().await;
@@ -150,7 +152,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
-    let (delivered, ..) = tokio::join!(delivery, reader, pruner, orphans, counter, renewer, jobs);
+    let (delivered, ..) = tokio::join!(delivery, reader, pruner, orphans, counter, renewer, jobs, figures);
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery failed to shut down");
     }

@@ -1,5 +1,8 @@
 //! Who may see leads.
 
+// A refusal is made once for a request that a person sent.
+#![allow(clippy::result_large_err)]
+
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -11,6 +14,9 @@ use problem_details::ProblemDetails;
 
 use super::shared::Admin;
 use crate::http::Peer;
+
+const NOT_FROM_HERE: &str = "access is allowed from the machine itself only; connect from there, or start the receiver with \
+                             --admin-token-file";
 
 /// Of a refusal's own words.
 const LONGEST_REFUSAL: usize = 1024;
@@ -27,11 +33,8 @@ pub(super) async fn require(State(admin): State<Arc<Admin>>, request: Request, n
             StatusCode::UNAUTHORIZED,
             "send the admin token as Authorization: Bearer …",
         )),
-        None if is_local(&request) && names_this_machine(headers) => None,
-        None => Some((
-            StatusCode::UNAUTHORIZED,
-            "access is allowed from the machine itself only; connect from there, or start the receiver with --admin-token-file",
-        )),
+        None if is_from_here(&request) => None,
+        None => Some((StatusCode::UNAUTHORIZED, NOT_FROM_HERE)),
     };
     let refused = refused.or_else(|| {
         (!request.method().is_safe() && is_of_a_web_page(headers)).then_some((
@@ -50,6 +53,20 @@ pub(super) async fn require(State(admin): State<Arc<Admin>>, request: Request, n
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Where no token is set: whether a request comes from this machine; else the refusal.
+pub(super) fn comes_from_here(request: &Request) -> Result<(), Response> {
+    if is_from_here(request) {
+        return Ok(());
+    }
+    Err(ProblemDetails::from_status_code(StatusCode::UNAUTHORIZED)
+        .with_detail(NOT_FROM_HERE)
+        .into_response())
+}
+
+fn is_from_here(request: &Request) -> bool {
+    is_local(request) && names_this_machine(request.headers())
 }
 
 /// What the framework refuses in plain text (a query, a path, a method) is a problem like all others.

@@ -6,7 +6,9 @@
 mod access;
 mod api;
 mod caller;
+mod console;
 mod dead_letters;
+mod figures;
 mod gauges;
 mod orphans;
 mod shared;
@@ -25,12 +27,15 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 
 pub(crate) use api::run_jobs;
+pub(crate) use figures::{Figures, follow_figures};
 pub(crate) use orphans::watch_orphans;
 pub(crate) use shared::Admin;
 pub(crate) use token::TokenFile;
 
 /// The admin server's routes.
-pub(crate) fn router(admin: Arc<Admin>) -> Router {
+///
+/// `listen` is where senders post to, for the console to tell.
+pub(crate) fn router(admin: Arc<Admin>, listen: &str) -> Router {
     let guarded = Router::new()
         .route("/status", get(status::status))
         // Of leads that are kept: the names that they had before the API.
@@ -44,7 +49,8 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         .route("/deadletters/{id}/move", post(dead_letters::move_to))
         .route("/deadletters/{id}/expedite", post(dead_letters::expedite))
         .route("/sinks/{namespace}/{name}/resume", post(sinks::resume))
-        .nest("/api/v1", api::router())
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&admin), api::record))
+        .nest("/api/v1", api::router(&admin))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&admin),
             access::require,
@@ -54,7 +60,8 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .merge(guarded)
-        .with_state(admin)
+        .with_state(Arc::clone(&admin))
+        .merge(console::router(admin, listen.to_owned()))
 }
 
 /// Ready: the manifests were read, and the queue answers and is set up to keep leads.

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{Notify, watch};
 
+use super::figures::Figures;
 use super::token::TokenFile;
 use crate::config::Config;
 use crate::delivery::Preflights;
@@ -28,6 +29,8 @@ pub(crate) struct Admin {
     pub token: Option<TokenFile>,
     /// Told when a job was created.
     pub jobs: Notify,
+    /// What was done lately.
+    pub figures: Figures,
     /// What is wrong with the files that say how the store and CRMs are reached.
     pub complaints: Arc<Complaints>,
 }

@@ -54,6 +54,8 @@ pub struct Webhook {
     pub keep_payloads: Duration,
     /// How long entries of the ledger are kept.
     pub keep_entries: Duration,
+    /// How long 99 of 100 leads may take to be delivered (`spec.objectives.speedToLead`).
+    pub objective: Option<Duration>,
     /// Where leads go.
     pub sinks: Vec<Route>,
     /// Where the fields of thin payloads are fetched.

@@ -13,6 +13,7 @@ use futures::StreamExt;
 use leadgate_crds::api::{LeadFilter, LeadSearch, Page};
 use problem_details::ProblemDetails;
 
+use super::audit::is_audit;
 use super::merge::{Mark, newest};
 use super::view;
 use crate::admin::dead_letters::{Realm, bad_request, named_sink, named_webhook, unavailable};
@@ -172,7 +173,7 @@ async fn webhooks(admin: &Admin, named: Option<&str>) -> Result<Vec<WebhookId>, 
     }
     Ok(known
         .into_iter()
-        .filter(|webhook| realm.has(webhook.as_str()))
+        .filter(|webhook| realm.has(webhook.as_str()) && !is_audit(webhook))
         .collect())
 }
 

@@ -18,7 +18,7 @@ const PAGE: usize = 200;
 
 /// Where a list goes on: behind this entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(in crate::admin) struct Mark {
     pub(super) webhook: WebhookId,
     pub(super) place: Place,
 }
@@ -32,7 +32,7 @@ struct Source {
 }
 
 /// The newest entries of all `webhooks` that fit, behind `after` and older than `until`; where to go on, if there may be more.
-pub(super) async fn newest(
+pub(in crate::admin) async fn newest(
     queue: &dyn Queue,
     webhooks: Vec<WebhookId>,
     filter: &EntryFilter,

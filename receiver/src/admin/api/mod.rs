@@ -4,23 +4,25 @@
 // Why a request is refused is its answer.
 #![allow(clippy::result_large_err)]
 
+mod audit;
 mod backfill;
 mod diff;
 mod jobs;
 mod leads;
 mod merge;
 mod openapi;
+mod overview;
 mod pause;
 mod trial;
 mod view;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 
 use problem_details::ProblemDetails;
 
@@ -30,7 +32,9 @@ use super::sinks;
 use crate::queue::WebhookId;
 use crate::source::Webhook;
 
+pub(in crate::admin) use audit::record;
 pub(crate) use jobs::run_jobs;
+pub(in crate::admin) use merge::newest as newest_entries;
 
 /// Of a request: 500 lines of an import.
 const LONGEST_BODY: usize = 16 << 20;
@@ -47,9 +51,11 @@ fn named(admin: &Admin, namespace: &str, name: &str) -> Result<Arc<Webhook>, Res
 }
 
 /// Its routes, behind whatever guards them.
-pub(super) fn router() -> Router<Arc<Admin>> {
+pub(super) fn router(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
     Router::new()
         .route("/openapi.json", get(openapi::document))
+        .route("/overview", get(overview::overview))
+        .route("/audit", get(audit::list))
         .route("/leads/search", post(leads::search))
         .route("/leads", get(dead_letters::list))
         .route("/leads/{id}", get(leads::story).delete(dead_letters::discard))
@@ -65,4 +71,5 @@ pub(super) fn router() -> Router<Arc<Admin>> {
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .route("/sinks/{namespace}/{name}/pause", post(pause::pause))
         .route("/sinks/{namespace}/{name}/resume", post(sinks::resume))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(admin), audit::record))
 }

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use leadgate_crds::api::{
-    Backfill, Diff, DiffPage, Job, LeadSearch, LineResult, NewJob, Page, Pause, Story, Trial, TrialResult,
+    Act, Backfill, Diff, DiffPage, Job, LeadSearch, LineResult, NewJob, Overview, Page, Pause, Story, Trial,
+    TrialResult,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -49,6 +50,19 @@ fn operations() -> Vec<Operation> {
             "List leads that are kept, without payloads",
             KEPT,
         ),
+        Operation {
+            answer: Some(schema::<Overview>),
+            ..plain("get", "/overview", "Show what was done lately", &[])
+        },
+        Operation {
+            answer: Some(schema::<Page<Act>>),
+            ..plain(
+                "get",
+                "/audit",
+                "List what was done through the API, newest first",
+                &["after", "limit"],
+            )
+        },
         Operation {
             answer: Some(schema::<Story>),
             ..plain("get", "/leads/{id}", "Show the story of a lead", &[])

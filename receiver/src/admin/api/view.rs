@@ -187,7 +187,7 @@ pub(super) fn stored_outcome(outcome: Outcome) -> EntryOutcome {
 }
 
 /// A store's time; one that cannot be is the beginning of time.
-fn time(millis: Millis) -> jiff::Timestamp {
+pub(super) fn time(millis: Millis) -> jiff::Timestamp {
     timestamp(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 

@@ -161,6 +161,11 @@ impl Webhook {
             keep_held: spec.retention.held.get(),
             keep_payloads: spec.retention.payloads.get(),
             keep_entries: spec.retention.ledger.get(),
+            objective: spec
+                .objectives
+                .speed_to_lead
+                .as_ref()
+                .map(|objective| objective.get()),
             sinks,
             format,
             accept,

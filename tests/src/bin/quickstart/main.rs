@@ -183,6 +183,7 @@ fn invite(manifests: &Manifests, ports: Ports, hubspot: &HubSpot) -> Result<()> 
         "\nSend a lead from another terminal:\n\n{curl}\n\nInspect:"
     ))?;
     table::print_plain(&[
+        ["console, in a browser", &format!("http://{admin}/console")],
         ["configuration and counts", &format!("curl http://{admin}/status")],
         ["Prometheus metrics", &format!("curl http://{admin}/metrics")],
         ["dead letters", &format!("curl http://{admin}/api/v1/leads")],

@@ -1,0 +1,248 @@
+//! How things stand: what is wrong first, then figures, webhooks, sinks and the last leads. Of one place, or of all.
+
+use askama::Template;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::Response;
+use leadgate_crds::api::{Lead, LeadSearch, Overview, Page, Point, Speed};
+use leadgate_crds::report::{Report, Severity, SinkReport, WebhookReport};
+
+use super::sink::oldest;
+use crate::api::{Call, Failure, ask};
+use crate::chart::Chart;
+use crate::frame::{Frame, Section, Visit};
+use crate::pages::leads::Table;
+use crate::respond;
+use crate::show::{duration, percent, when};
+
+/// Places that are asked at once.
+const AT_ONCE: usize = 8;
+
+/// How many of the last leads are shown.
+const LAST: u16 = 10;
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"{% extends "layout.html" %}
+{% block title %}{{ f.t.overview }}{% endblock %}
+{% block main %}
+<h1>{{ f.t.overview }}</h1>
+{% if alerts.is_empty() %}<p class="fine">{{ f.t.all_is_well }}</p>{% else %}
+<ul class="alerts">{% for alert in alerts %}<li{% if !alert.is_bad %} class="warn"{% endif %}>{% if alert.link.is_empty() %}{{ alert.text }}{% else %}<a href="{{ alert.link }}">{{ alert.text }}</a>{% endif %}</li>{% endfor %}</ul>{% endif %}
+<div class="grid">
+<p class="card">{{ f.t.oldest_waits }}<b class="big">{{ oldest }}</b></p>
+<p class="card">{{ f.t.success_rate }}<b class="big">{{ rate }}</b></p>
+<p class="card">{{ f.t.pending }}<b class="big">{{ pending }}</b></p>
+<p class="card">{{ f.t.needs_you }}<b class="big">{{ needs }}</b></p>
+</div>
+{% if !speeds.is_empty() %}<h2>{{ f.t.speed_to_lead }}</h2>
+<div class="scroll" role="region" tabindex="0" aria-label="{{ f.t.speed_to_lead }}"><table><thead><tr><th scope="col">{{ f.t.webhook }}</th><th scope="col">p50</th><th scope="col">p99</th><th scope="col">{{ f.t.objective }}</th><th scope="col" class="n">{{ f.t.deliveries }}</th></tr></thead>
+<tbody>{% for speed in speeds %}<tr><td>{{ speed.webhook }}</td><td>{{ self::duration(*speed.p50_ms) }}</td><td class="{% if self::missed(speed) %}bad{% endif %}">{{ self::duration(*speed.p99_ms) }}</td><td>{% if let Some(objective) = speed.objective_ms %}{{ self::duration(*objective) }}{% else %}–{% endif %}</td><td class="n">{{ speed.deliveries }}</td></tr>{% endfor %}</tbody></table></div>{% endif %}
+<h2>{{ f.t.accepted_and_delivered }}</h2>
+<div class="grid">{{ hour }}{{ day }}{{ week }}</div>
+{% if let Some(since) = since %}<p class="quiet">{{ f.t.complete_since }} {{ self::when(since) }}</p>{% endif %}
+<h2>{{ f.t.last_leads }}</h2>
+{% if table.leads.is_empty() %}<p>{{ f.t.nothing_here }}</p>{% else %}{{ table }}{% endif %}
+<h2>{{ f.t.webhooks }}</h2>
+<div class="scroll" role="region" tabindex="0" aria-label="{{ f.t.webhooks }}"><table><thead><tr><th scope="col">{{ f.t.webhook }}</th><th scope="col" class="n">{{ f.t.accepted }}</th><th scope="col" class="n">{{ f.t.duplicates }}</th><th scope="col" class="n">{{ f.t.rejected }}</th><th scope="col" class="n">{{ f.t.unauthorized }}</th></tr></thead>
+<tbody>{% for (place, w) in webhooks %}<tr><td><a href="/console/{{ place }}/webhooks/{{ w.name }}">{{ w.name }}</a></td><td class="n">{{ w.leads.stored.accepted }}</td><td class="n">{{ w.leads.stored.duplicates }}</td><td class="n">{{ w.leads.stored.rejected }}</td><td class="n">{{ w.leads.process.unauthorized }}</td></tr>{% endfor %}</tbody></table></div>
+<h2>{{ f.t.sinks }}</h2>
+<div class="scroll" role="region" tabindex="0" aria-label="{{ f.t.sinks }}"><table><thead><tr><th scope="col">{{ f.t.sink }}</th><th scope="col">{{ f.t.state }}</th><th scope="col" class="n">{{ f.t.delivered }}</th><th scope="col" class="n">{{ f.t.pending }}</th><th scope="col" class="n">{{ f.t.held }}</th><th scope="col" class="n">{{ f.t.dead }}</th></tr></thead>
+<tbody>{% for (place, s) in sinks %}<tr><td><a href="/console/{{ place }}/sinks/{{ s.name }}">{{ s.name }}</a></td><td>{% if s.paused_until.is_some() %}<span class="bad">{{ f.t.paused }}</span>{% else %}<span class="good">{{ f.t.delivering }}</span>{% endif %}</td><td class="n">{{ s.leads.deliveries.delivered }}</td><td class="n">{{ s.leads.deliveries.pending }}</td><td class="n">{{ s.leads.deliveries.held }}</td><td class="n">{{ s.leads.deliveries.dead }}</td></tr>{% endfor %}</tbody></table></div>
+{% endblock %}"#
+)]
+struct Shown {
+    f: Frame,
+    alerts: Vec<Alert>,
+    oldest: String,
+    rate: String,
+    pending: i64,
+    needs: i64,
+    speeds: Vec<Speed>,
+    hour: Chart,
+    day: Chart,
+    week: Chart,
+    since: Option<jiff::Timestamp>,
+    table: Table,
+    webhooks: Vec<(String, WebhookReport)>,
+    sinks: Vec<(String, SinkReport)>,
+}
+
+/// Something that a person should look at.
+struct Alert {
+    is_bad: bool,
+    text: String,
+    link: String,
+}
+
+/// Whether leads were slower than the webhook promises.
+fn missed(speed: &Speed) -> bool {
+    speed
+        .objective_ms
+        .is_some_and(|objective| speed.p99_ms > objective)
+}
+
+/// What a receiver tells of a place.
+struct Told {
+    report: Report,
+    overview: Overview,
+    leads: Vec<Lead>,
+}
+
+pub(crate) async fn page(v: &Visit<'_>, is_of_all: bool) -> Result<Response<Bytes>, Failure> {
+    let places = if is_of_all {
+        v.places.clone()
+    } else {
+        vec![v.place.clone()]
+    };
+    let asked = futures::stream::iter(places).map(|place| async move {
+        let told = told(v, &place).await;
+        (place, told)
+    });
+    let answers: Vec<_> = asked.buffered(AT_ONCE).collect().await;
+    if let [(_, Err(failure))] = answers.as_slice() {
+        return Err(failure.clone());
+    }
+    let (mut alerts, mut leads, mut webhooks, mut sinks, mut speeds) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let [mut hour, mut day, mut week] = [(); 3].map(|()| Vec::<Point>::new());
+    let mut since = None;
+    for (place, told) in answers {
+        match told {
+            Err(failure) => alerts.push(Alert {
+                is_bad: true,
+                text: format!("{place}: {}", failure.detail),
+                link: String::new(),
+            }),
+            Ok(told) => {
+                alerts.extend(alerts_of(v, &place, &told.report, &told.overview));
+                let span = told.overview.week.first().map(|point| point.at);
+                since = since.max(Some(told.overview.since).filter(|since| span < Some(*since)));
+                Chart::add(&mut hour, told.overview.hour);
+                Chart::add(&mut day, told.overview.day);
+                Chart::add(&mut week, told.overview.week);
+                speeds.extend(told.overview.speeds);
+                leads.extend(told.leads.into_iter().map(|lead| (place.clone(), lead)));
+                webhooks.extend(
+                    told.report
+                        .webhooks
+                        .into_iter()
+                        .map(|webhook| (place.clone(), webhook)),
+                );
+                sinks.extend(told.report.sinks.into_iter().map(|sink| (place.clone(), sink)));
+            }
+        }
+    }
+    alerts.sort_by_key(|alert| !alert.is_bad);
+    leads.sort_by_key(|(_, lead): &(String, Lead)| std::cmp::Reverse(lead.received_at));
+    leads.truncate(usize::from(LAST));
+    let sum = |of: fn(&SinkReport) -> i64| sinks.iter().map(|(_, sink)| of(sink)).sum::<i64>();
+    let delivered = sum(|sink| sink.leads.deliveries.delivered);
+    let needs = sum(|sink| sink.leads.deliveries.held + sink.leads.deliveries.dead);
+    let oldest_pending = sinks
+        .iter()
+        .map(|(_, sink)| sink.leads.oldest_pending_seconds)
+        .max();
+    let page = Shown {
+        f: v.live(Section::Overview),
+        alerts,
+        oldest: oldest(oldest_pending.unwrap_or(0)),
+        rate: percent(delivered, delivered + needs),
+        pending: sum(|sink| sink.leads.deliveries.pending),
+        needs,
+        speeds,
+        hour: Chart::new(v.t, v.t.last_hour, hour),
+        day: Chart::new(v.t, v.t.last_day, day),
+        week: Chart::new(v.t, v.t.last_week, week),
+        since,
+        table: Table { t: v.t, leads },
+        webhooks,
+        sinks,
+    };
+    Ok(respond::page(200, &page))
+}
+
+async fn told(v: &Visit<'_>, place: &str) -> Result<Told, Failure> {
+    let search = LeadSearch {
+        limit: Some(LAST),
+        ..LeadSearch::default()
+    };
+    let last = Call::post("/api/v1/leads/search").json(&search);
+    let (report, overview, leads) = futures::try_join!(
+        ask::<Report>(v.api, place, Call::get("/status")),
+        ask::<Overview>(v.api, place, Call::get("/api/v1/overview")),
+        ask::<Page<Lead>>(v.api, place, last),
+    )?;
+    Ok(Told {
+        report,
+        overview,
+        leads: leads.items,
+    })
+}
+
+fn alerts_of(v: &Visit<'_>, place: &str, report: &Report, overview: &Overview) -> Vec<Alert> {
+    let t = v.t;
+    let bad = |text: String, link: String| Alert {
+        is_bad: true,
+        text,
+        link,
+    };
+    let mut alerts = Vec::new();
+    alerts.extend(report.queue.problems.iter().map(|problem| Alert {
+        is_bad: !report.queue.ready,
+        text: format!("{}: {problem}", t.queue),
+        link: String::new(),
+    }));
+    alerts.extend(report.problems.iter().chain(&report.warnings).map(|problem| {
+        Alert {
+            is_bad: problem.severity == Severity::Error,
+            text: format!("{} {}", problem.object, problem.message)
+                .trim()
+                .to_owned(),
+            link: String::new(),
+        }
+    }));
+    for sink in &report.sinks {
+        let page = format!("/console/{place}/sinks/{}", sink.name);
+        if let Some(problem) = &sink.problem {
+            alerts.push(bad(problem.clone(), page.clone()));
+        }
+        if sink.paused_until.is_some() {
+            let why =
+                [&sink.paused_reason, &sink.paused_message].map(|why| why.as_deref().unwrap_or_default());
+            alerts.push(bad(
+                format!("{} {}: {}", sink.name, t.is_paused, why.join(" – ")),
+                page,
+            ));
+        }
+        for (set, count, what) in [
+            ("dead", sink.leads.deliveries.dead, t.dead),
+            ("held", sink.leads.deliveries.held, t.held),
+        ] {
+            if count > 0 {
+                let link = format!("/console/{place}/needs/{set}?sink={}", sink.name);
+                alerts.push(bad(format!("{}: {what} {count}", sink.name), link));
+            }
+        }
+    }
+    for webhook in &report.webhooks {
+        let unrouted = webhook.leads.stored.unrouted;
+        if unrouted > 0 {
+            let link = format!("/console/{place}/needs/unrouted?webhook={}", webhook.name);
+            alerts.push(bad(format!("{}: {} {unrouted}", webhook.name, t.unrouted), link));
+        }
+    }
+    alerts.extend(
+        overview
+            .speeds
+            .iter()
+            .filter(|speed| missed(speed))
+            .map(|speed| Alert {
+                is_bad: true,
+                text: format!("{}: {} {}", speed.webhook, t.too_slow, duration(speed.p99_ms)),
+                link: format!("/console/{place}/webhooks/{}", speed.webhook),
+            }),
+    );
+    alerts
+}
