@@ -15,6 +15,7 @@ use crate::cli::Cli;
 use crate::config::{self, Changes, Config, Folders, Problem, Severity};
 use crate::delivery::{Preflights, Shared, Supervisor};
 use crate::descriptors;
+use crate::encryption_key::EncryptionKeys;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
 use crate::ledger_key;
 use crate::log_limit::LogLimit;
@@ -44,10 +45,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let private = http::bind(&cli.admin_listen)?;
     let seats = descriptors::connections(descriptors::raise());
     let access = renewal.access();
+    let encryption = EncryptionKeys::read(cli.encryption_key_file.as_deref())?;
+    let ledger_key = ledger_key::read(cli.ledger_key_file.as_deref(), &access.url)?;
     let options = OpenOptions {
         prefix: cli.queue_prefix.clone(),
         authorities: access.authorities,
-        ledger_key: ledger_key::read(cli.ledger_key_file.as_deref(), &access.url)?,
+        identity_key: ledger_key.clone(),
+        ledger_key,
+        seals: encryption.seals(),
         acknowledge_replicas: cli.queue_acknowledge_replicas,
         accept_timeout: cli.accept_timeout,
         durability: cli.queue_durability,
@@ -115,6 +120,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Arc::clone(&metrics),
         stop.clone(),
     ));
+    let keys = tokio::spawn(encryption.follow(Arc::clone(&renewal.complaints), stop.clone()));
     let renewer = tokio::spawn(renewal.follow(Arc::clone(&queue), client.clone(), stop.clone()));
     let shared = Shared {
         queue: Arc::clone(&queue),
@@ -150,7 +156,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
-    let (delivered, ..) = tokio::join!(delivery, reader, pruner, orphans, counter, renewer, jobs);
+    let (delivered, ..) = tokio::join!(delivery, reader, pruner, orphans, counter, renewer, keys, jobs);
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery failed to shut down");
     }

@@ -37,6 +37,15 @@ impl LedgerKey {
         (secret.len() >= 16).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, secret)))
     }
 
+    /// The keyed hash of something that is no identity: `what` tells the kinds apart.
+    pub(super) fn tag(&self, what: &str, of: &[u8]) -> hmac::Tag {
+        let mut hash = hmac::Context::with_key(&self.0);
+        hash.update(what.as_bytes());
+        hash.update(b"\0");
+        hash.update(of);
+        hash.sign()
+    }
+
     /// 64 bits of the keyed hash, as 11 characters.
     pub(super) fn hash(&self, identity: &Identity) -> String {
         let mut hash = hmac::Context::with_key(&self.0);

@@ -12,6 +12,7 @@ mod notifier;
 mod open;
 mod options;
 mod redis;
+mod sealed;
 mod sqlite;
 mod types;
 
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 pub use ledger::LedgerKey;
 pub use open::open;
 pub use options::{Access, Durability, OpenError, OpenOptions};
+pub use sealed::{KEY_MISSING, KeyId, KeyRing, SealKey, Seals};
 pub use types::*;
 
 pub use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};

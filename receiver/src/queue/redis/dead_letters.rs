@@ -13,8 +13,7 @@ use super::{
 };
 use crate::queue::ledger;
 use crate::queue::{
-    Contact, DeadLetter, DeadLetterPage, DeadLetterSet, LeadId, ListFilter, NewRejected, QueueError, SinkId,
-    WebhookId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterSet, LeadId, ListFilter, NewRejected, QueueError, SinkId, WebhookId,
 };
 
 /// Members that one script looks at, and dead letters that one prune removes from a set.
@@ -220,17 +219,6 @@ impl RedisQueue {
         let names = items(self.link.query(&names).await?, "counts")?;
         let sink = |name: String| name.split_once('|').map(|(sink, _)| SinkId::from(sink));
         Ok(names.into_iter().filter_map(text).filter_map(sink).collect())
-    }
-
-    /// The webhook of what a set holds under an id and sink; empty if it is not there.
-    pub(super) async fn webhook_of_dead_letter(
-        &self,
-        set: DeadLetterSet,
-        sink: Option<&SinkId>,
-        id: &LeadId,
-    ) -> Result<WebhookId, QueueError> {
-        let found = self.dead_letter_of(set, sink, id).await?;
-        Ok(found.map_or_else(|| WebhookId::from(""), |lead| lead.webhook))
     }
 
     /// The contact of what a set holds under an id and sink.

@@ -266,7 +266,7 @@ impl RedisQueue {
                 call.arg(&self.keys.dead_letters(set));
             }
         }
-        let (whose, instead) = how.instead.unwrap_or((&contact, &[]));
+        let whose = how.instead.map_or(&contact, |instead| instead.contact);
         for sink in to {
             call.arg(self.keys.due(sink))
                 .arg(self.keys.state(sink))
@@ -284,9 +284,8 @@ impl RedisQueue {
         call.arg(u8::from(how.force)).arg(u8::from(how.copy));
         // In place of the body alone, because what waits is one string.
         let mut lead = Vec::new();
-        if how.instead.is_some() {
-            let webhook = self.webhook_of_dead_letter(set, sink, id).await?;
-            put_lead(&mut lead, id, &webhook, instead);
+        if let Some(instead) = how.instead {
+            put_lead(&mut lead, id, instead.webhook, instead.body);
         }
         call.arg(lead).arg(whose.as_str()).arg(how.by);
         for target in to {
@@ -388,6 +387,7 @@ fn read(
         }),
         attempts,
         overtaken: entry.newest > entry.accepted_at,
+        key_missing: false,
         why,
         body: if whole { entry.body } else { bytes::Bytes::new() },
     })

@@ -155,6 +155,7 @@ fn dead_letter(row: &Row<'_>) -> Result<DeadLetter, Failure> {
             message: row.get(11)?,
             answer: row.get(12)?,
         },
+        key_missing: false,
         body: Bytes::from(row.get::<_, Vec<u8>>(13)?),
     })
 }

@@ -39,7 +39,7 @@ use self::{
 };
 use super::{
     Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
-    DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger, LedgerBounds,
+    DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Instead, Jobs, LeadId, Ledger, LedgerBounds,
     LedgerKey, ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
     QueueError, RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
     ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
@@ -452,7 +452,7 @@ impl Jobs for SqliteQueue {
 /// A [`Requeue`] that another thread can take along.
 struct OwnedRequeue {
     record: Option<(String, Duration)>,
-    instead: Option<(Contact, Vec<u8>)>,
+    instead: Option<(Contact, WebhookId, Vec<u8>)>,
     by: String,
     force: bool,
     copy: bool,
@@ -464,7 +464,7 @@ impl OwnedRequeue {
             record: how.record.map(|(record, keep)| (record.to_owned(), keep)),
             instead: how
                 .instead
-                .map(|(contact, body)| (contact.clone(), body.to_vec())),
+                .map(|lead| (lead.contact.clone(), lead.webhook.clone(), lead.body.to_vec())),
             by: how.by.to_owned(),
             force: how.force,
             copy: how.copy,
@@ -480,7 +480,7 @@ impl OwnedRequeue {
             instead: self
                 .instead
                 .as_ref()
-                .map(|(contact, body)| (contact, body.as_slice())),
+                .map(|(contact, webhook, body)| Instead { contact, webhook, body }),
             by: &self.by,
             force: self.force,
             copy: self.copy,

@@ -198,6 +198,7 @@ fn read(
                 attempts: if first { u32::try_from(head.attempts).unwrap_or(u32::MAX) } else { 0 },
                 overtaken: row.get::<_, i64>(4)? > accepted_at,
                 why: if first { head.why.clone() } else { DeadLetterReason::none() },
+                key_missing: false,
                 body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
             };
             Ok((item, row.get(5)?))
@@ -345,7 +346,10 @@ pub(super) fn put_in(
     for sink in to {
         // What another sink has delivered of this contact says nothing.
         let known = !how.force && from.is_none_or(|from| from == sink);
-        let (contact, body) = how.instead.unwrap_or((&lead.contact, &lead.body));
+        let (contact, body) = match &how.instead {
+            Some(instead) => (instead.contact, instead.body),
+            None => (&lead.contact, &lead.body[..]),
+        };
         let row = NewRow {
             sink,
             contact,

@@ -137,6 +137,8 @@ pub struct DeadLetter {
     pub overtaken: bool,
     /// Why; pending: why the last attempt failed, empty if there was none.
     pub why: DeadLetterReason,
+    /// The key that it was sealed with is not here: what is told of it is incomplete.
+    pub key_missing: bool,
     /// As it came. Lists leave out that of pending leads.
     pub body: Bytes,
 }
@@ -161,10 +163,21 @@ pub struct Requeue<'a> {
     pub force: bool,
     /// It stays where it is, too.
     pub copy: bool,
-    /// What it has become meanwhile: whose it is, and its body.
-    pub instead: Option<(&'a Contact, &'a [u8])>,
+    /// What it has become meanwhile.
+    pub instead: Option<Instead<'a>>,
     /// Who asked for it, for the ledger.
     pub by: &'a str,
+}
+
+/// A lead as its webhook maps it now.
+#[derive(Debug, Clone, Copy)]
+pub struct Instead<'a> {
+    /// Whose it is.
+    pub contact: &'a Contact,
+    /// The webhook that took it.
+    pub webhook: &'a WebhookId,
+    /// What the CRM worker needs.
+    pub body: &'a [u8],
 }
 
 impl Requeue<'_> {
