@@ -7,9 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use privacy::{
-    CrmRecord, ErasedLeads, Erasure, ErasureState, Export, ExportedLead, NewErasure, Person,
-};
+pub use privacy::{CrmRecord, ErasedLeads, Erasure, ErasureState, Export, ExportedLead, NewErasure, Person};
 
 /// Which leads are meant. Every member that is set must fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -36,9 +36,9 @@ impl EncryptionKeys {
     /// Reads the keys at the start; without a path, nothing is sealed.
     pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Self> {
         let ring = match path {
-            Some(path) => KeyRing::new(
-                keys(path).map_err(|why| anyhow!("{FLAG} {}: {why}", path.display()))?,
-            ),
+            Some(path) => {
+                KeyRing::new(keys(path).map_err(|why| anyhow!("{FLAG} {}: {why}", path.display()))?)
+            }
             None => KeyRing::default(),
         };
         Ok(Self {
@@ -86,7 +86,9 @@ impl EncryptionKeys {
         if !waits {
             self.coming = None;
         }
-        let kept = former.filter(|_| waits).and_then(|id| after.clone().sealing_with(id));
+        let kept = former
+            .filter(|_| waits)
+            .and_then(|id| after.clone().sealing_with(id));
         let after = kept.unwrap_or(after);
         if before.ids() != after.ids() || before.sealing() != after.sealing() {
             let (keys, seals) = (after.ids().len(), after.sealing().map(|id| id.to_string()));
@@ -101,7 +103,8 @@ fn keys(path: &Path) -> Result<Vec<SealKey>, String> {
     let secrets = if path.is_dir() {
         in_directory(path)?
     } else {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("the file cannot be read: {error}"))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| format!("the file cannot be read: {error}"))?;
         text.lines()
             .map(str::trim)
             .filter(|line| !line.is_empty())
@@ -109,7 +112,9 @@ fn keys(path: &Path) -> Result<Vec<SealKey>, String> {
             .collect()
     };
     if secrets.is_empty() {
-        return Err("it holds no key; write one into it, for example the output of: openssl rand -hex 32".to_owned());
+        return Err(
+            "it holds no key; write one into it, for example the output of: openssl rand -hex 32".to_owned(),
+        );
     }
     let mut keys: Vec<SealKey> = Vec::new();
     for (number, secret) in secrets.iter().enumerate() {
@@ -163,14 +168,20 @@ mod tests {
         let file = folder.path().join("keys");
         std::fs::write(&file, format!("{}\n\n{}\n", secret(b'a'), secret(b'b'))).unwrap();
         let lines = EncryptionKeys::read(Some(&file)).unwrap().seals().now();
-        assert_eq!((lines.ids(), lines.sealing()), (vec![id(b'a'), id(b'b')], Some(id(b'b'))));
+        assert_eq!(
+            (lines.ids(), lines.sealing()),
+            (vec![id(b'a'), id(b'b')], Some(id(b'b')))
+        );
 
         let mounted = folder.path().join("mounted");
         std::fs::create_dir_all(mounted.join("..data")).unwrap();
         std::fs::write(mounted.join("2026-02"), secret(b'd')).unwrap();
         std::fs::write(mounted.join("2026-01"), format!("{}\n", secret(b'c'))).unwrap();
         let files = EncryptionKeys::read(Some(&mounted)).unwrap().seals().now();
-        assert_eq!((files.ids(), files.sealing()), (vec![id(b'c'), id(b'd')], Some(id(b'd'))));
+        assert_eq!(
+            (files.ids(), files.sealing()),
+            (vec![id(b'c'), id(b'd')], Some(id(b'd')))
+        );
     }
 
     #[test]
@@ -195,7 +206,11 @@ mod tests {
         let mut held = EncryptionKeys::read(Some(&file)).unwrap();
         let seals = held.seals();
         let start = Instant::now();
-        let both = || [b'a', b'b'].map(|byte| SealKey::new(secret(byte).as_bytes()).unwrap()).to_vec();
+        let both = || {
+            [b'a', b'b']
+                .map(|byte| SealKey::new(secret(byte).as_bytes()).unwrap())
+                .to_vec()
+        };
 
         held.take(both(), start);
         assert_eq!(seals.now().ids(), [id(b'a'), id(b'b')]);
@@ -205,7 +220,10 @@ mod tests {
         assert_eq!(seals.now().sealing(), Some(id(b'b')));
 
         // A key in whose place another one stands cannot seal on.
-        held.take(vec![SealKey::new(secret(b'c').as_bytes()).unwrap()], start + SEALS_AFTER);
+        held.take(
+            vec![SealKey::new(secret(b'c').as_bytes()).unwrap()],
+            start + SEALS_AFTER,
+        );
         assert_eq!(seals.now().sealing(), Some(id(b'c')));
     }
 }

@@ -72,6 +72,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         preflights: Arc::clone(&preflights),
         token,
         jobs: Notify::new(),
+        erasures: Notify::new(),
         complaints: Arc::clone(&renewal.complaints),
     });
     let queue_log = Arc::new(LogLimit::new());
@@ -144,6 +145,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     ));
     let pruner = tokio::spawn(prune(Arc::clone(&queue), admin.config.clone(), stop.clone()));
     let jobs = tokio::spawn(admin::run_jobs(Arc::clone(&admin), stop.clone()));
+    let erasures = tokio::spawn(admin::run_erasures(Arc::clone(&admin), stop.clone()));
     report_store(queue.as_ref()).await;
     // The reader of the manifests never ends before it is told to.
     let _ = admin.config.clone().changed().await;
@@ -156,7 +158,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
-    let (delivered, ..) = tokio::join!(delivery, reader, pruner, orphans, counter, renewer, keys, jobs);
+    let (delivered, ..) = tokio::join!(
+        delivery, reader, pruner, orphans, counter, renewer, keys, jobs, erasures
+    );
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery failed to shut down");
     }

@@ -30,9 +30,6 @@ impl std::fmt::Debug for Person {
 pub struct NewErasure {
     /// Whom to erase: everything that names one of these.
     pub person: Person,
-    /// Also refuse later leads of the person: they are answered with 200, counted, and not stored.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub suppress: bool,
 }
 
 /// An erasure. It does not say whose.
@@ -52,9 +49,6 @@ pub struct Erasure {
     /// The CRM records that the person's leads were delivered as: Leadgate does not erase them.
     #[serde(default)]
     pub records: Vec<CrmRecord>,
-    /// Whether later leads of the person are refused.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub suppresses: bool,
     /// What keeps it from its end, each with its remedy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,

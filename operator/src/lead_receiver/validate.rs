@@ -5,11 +5,12 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use kube::ResourceExt as _;
 use leadgate_crds::LeadReceiver;
-use leadgate_crds::common::Duration;
+use leadgate_crds::common::{Duration, SecretKeyRef};
 use leadgate_crds::lead_receiver::{Durability, OwnDurability, PodTemplate};
 use leadgate_crds::quantity;
 
 use super::dereference::Dereferenced;
+use super::encryption;
 use super::queue_url::{self, digest};
 use super::resize;
 use crate::names::{self, ALLOW_LOSS};

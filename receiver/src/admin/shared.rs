@@ -28,6 +28,8 @@ pub(crate) struct Admin {
     pub token: Option<TokenFile>,
     /// Told when a job was created.
     pub jobs: Notify,
+    /// Told when an erasure was created.
+    pub erasures: Notify,
     /// What is wrong with the files that say how the store and CRMs are reached.
     pub complaints: Arc<Complaints>,
 }

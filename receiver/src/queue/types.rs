@@ -10,7 +10,7 @@ mod stats;
 pub use claim::{Attempt, Claim, Claims, Disposition, InDoubt, LastError, Settled, Settlement, Token};
 pub use dead_letter::{
     Candidates, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, Instead, ListFilter,
-    NewRejected, Requeue,
+    NewRejected, Removal, Requeue,
 };
 pub use job::StoredJob;
 pub use lead::{Admission, Content, NewLead, Original};

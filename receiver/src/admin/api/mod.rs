@@ -11,6 +11,7 @@ mod leads;
 mod merge;
 mod openapi;
 mod pause;
+mod privacy;
 mod trial;
 mod view;
 
@@ -31,6 +32,7 @@ use crate::queue::WebhookId;
 use crate::source::Webhook;
 
 pub(crate) use jobs::run_jobs;
+pub(crate) use privacy::run_erasures;
 
 /// Of a request: 500 lines of an import.
 const LONGEST_BODY: usize = 16 << 20;
@@ -59,6 +61,9 @@ pub(super) fn router() -> Router<Arc<Admin>> {
         .route("/leads/{id}/expedite", post(dead_letters::expedite))
         .route("/jobs", get(jobs::list).post(jobs::create))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
+        .route("/privacy/erasures", get(privacy::list).post(privacy::create))
+        .route("/privacy/erasures/{id}", get(privacy::show))
+        .route("/privacy/exports", post(privacy::export))
         .route("/webhooks/{namespace}/{name}/backfill", post(backfill::backfill))
         .route("/webhooks/{namespace}/{name}/diff", post(diff::diff))
         .route("/webhooks/{namespace}/{name}/try", post(trial::attempt))

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::queue::ledger;
 use crate::queue::{
-    Contact, DeadLetter, DeadLetterPage, DeadLetterSet, LeadId, ListFilter, NewRejected, QueueError, SinkId, WebhookId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterSet, LeadId, ListFilter, NewRejected, QueueError, Removal,
+    SinkId, WebhookId,
 };
 
 /// Members that one script looks at, and dead letters that one prune removes from a set.
@@ -246,11 +247,12 @@ impl RedisQueue {
             .transpose()
     }
 
-    pub(super) async fn discard_dead_letter(
+    pub(super) async fn remove_dead_letter(
         &self,
         set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
+        why: Removal,
         by: &str,
     ) -> Result<bool, QueueError> {
         let mut call = script::DISCARD.call(6, 256);
@@ -258,6 +260,7 @@ impl RedisQueue {
             .arg(self.keys.webhooks())
             .arg(&self.keys.dead_letters(set));
         call.arg(set.as_str()).arg(id_sink(id, sink)).arg(by);
+        call.arg(ledger::letter(why.what()));
         Ok(number(&self.link.run(&script::DISCARD, &call).await?) == Some(1))
     }
 
@@ -286,6 +289,21 @@ impl RedisQueue {
         }
         let erased = self.link.run_repeatable(&script::ERASE, &call).await?;
         super::reply::unsigned(&erased).ok_or_else(|| strange("erase"))
+    }
+
+    /// Makes the server write its append-only file anew, without what was removed.
+    pub(super) async fn rewrite_files(&self) -> Result<Vec<String>, QueueError> {
+        let mut remains = vec![
+            "backups and snapshots of Redis that were made before now: until they are deleted, or the encryption keys that \
+             they need are"
+                .to_owned(),
+        ];
+        if let Err(error) = self.link.query(&cmd("BGREWRITEAOF")).await {
+            remains.push(format!(
+                "the append-only file of Redis, until it is rewritten: {error}; allow the user BGREWRITEAOF, or run it"
+            ));
+        }
+        Ok(remains)
     }
 
     pub(super) async fn prune_dead_letters(&self) -> Result<bool, QueueError> {

@@ -278,7 +278,10 @@ mod tests {
         let sealed = ring.seal(b"ada", OF).unwrap();
         for other in [
             Of { id: "01B", ..OF },
-            Of { webhook: "default/other", ..OF },
+            Of {
+                webhook: "default/other",
+                ..OF
+            },
             Of { part: "answer", ..OF },
         ] {
             assert_eq!(ring.open(&sealed, other), Some(Err(Closed::Broken)));

@@ -22,8 +22,9 @@ use super::{
     Access, Admission, Before, Breaker, Claim, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage,
     DeadLetterReason, DeadLetterSet, DeadLetters, Disposition, Entry, EntryFilter, EntryPage, Grant,
     Identity, Instead, Jobs, LastError, LeadId, Ledger, LedgerBounds, LedgerKey, ListFilter, NewEntry,
-    NewLead, NewRejected, OpenError, PauseReason, Queue, QueueError, RateLimit, Requeue, Settled, Settlement,
-    SinkId, SinkStats, StoreReport, StoredJob, ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats,
+    NewLead, NewRejected, OpenError, PauseReason, Queue, QueueError, RateLimit, Removal, Requeue, Settled,
+    Settlement, SinkId, SinkStats, StoreReport, StoredJob, ThrottleKey, ThrottleStore, Token, WebhookId,
+    WebhookStats,
 };
 
 /// Why a lead waits whose key this receiver does not have.
@@ -98,7 +99,10 @@ impl SealedQueue {
 
     /// Whether its key is here. What was altered passes, and is found to be unreadable like anything else.
     fn open_claim(&self, claim: &mut Claim) -> Result<(), KeyId> {
-        match self.seals.open(&claim.body, part(&claim.id, &claim.webhook, BODY)) {
+        match self
+            .seals
+            .open(&claim.body, part(&claim.id, &claim.webhook, BODY))
+        {
             None | Some(Err(Closed::Broken)) => Ok(()),
             Some(Ok(body)) => {
                 claim.body = body.into();
@@ -304,18 +308,27 @@ impl DeadLetters for SealedQueue {
         self.store.expedite(sink, id).await
     }
 
-    async fn discard(
+    async fn remove(
         &self,
         set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
+        why: Removal,
         by: &str,
     ) -> Result<bool, QueueError> {
-        self.store.discard(set, sink, id, by).await
+        self.store.remove(set, sink, id, why, by).await
     }
 
     async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
-        self.store.erase(&self.hidden.contact(contact), by).await
+        self.store.erase(contact, by).await
+    }
+
+    fn known_as(&self, contact: &Contact) -> Contact {
+        self.hidden.contact(contact)
+    }
+
+    async fn scrub(&self) -> Result<Vec<String>, QueueError> {
+        self.store.scrub().await
     }
 }
 
@@ -337,6 +350,10 @@ impl Ledger for SealedQueue {
 
     async fn entry(&self, webhook: &WebhookId, id: &LeadId) -> Result<Option<Entry>, QueueError> {
         self.store.entry(webhook, id).await
+    }
+
+    async fn clear_entry(&self, webhook: &WebhookId, id: &LeadId, by: &str) -> Result<bool, QueueError> {
+        self.store.clear_entry(webhook, id, by).await
     }
 
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
@@ -365,10 +382,7 @@ impl Jobs for SealedQueue {
         match self.seals.seal(&kept.body, job(&kept.id)) {
             None => self.store.put_job(kept).await,
             Some(body) => {
-                let sealed = StoredJob {
-                    body,
-                    ..kept.clone()
-                };
+                let sealed = StoredJob { body, ..kept.clone() };
                 self.store.put_job(&sealed).await
             }
         }

@@ -191,6 +191,25 @@ impl Requeue<'_> {
     }
 }
 
+/// Why a lead is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// Somebody gave it up.
+    Discarded,
+    /// Its person is erased.
+    Erased,
+}
+
+impl Removal {
+    /// What it is in the ledger.
+    pub(in crate::queue) fn what(self) -> LedgerEventKind {
+        match self {
+            Self::Discarded => LedgerEventKind::Discarded,
+            Self::Erased => LedgerEventKind::Erased,
+        }
+    }
+}
+
 /// Which dead letters to list.
 #[derive(Debug, Clone, Default)]
 pub struct ListFilter {
@@ -202,6 +221,8 @@ pub struct ListFilter {
     pub reason: Option<String>,
     /// In the order in which they were accepted, as their ids tell it; not of pending leads, which have their own.
     pub by_acceptance: bool,
+    /// With the bodies of pending leads, too.
+    pub bodies: bool,
     /// Continue after this cursor.
     pub after: Option<String>,
     /// At most so many (1 to 1000).
