@@ -10,6 +10,7 @@ use super::{
     keys::id_sink,
     reply::{Items, bytes, items, number, strange, text},
     script::{self, millis},
+    server_info::ServerInfo,
 };
 use crate::queue::ledger;
 use crate::queue::{
@@ -301,6 +302,15 @@ impl RedisQueue {
         if let Err(error) = self.link.query(&cmd("BGREWRITEAOF")).await {
             remains.push(format!(
                 "the append-only file of Redis, until it is rewritten: {error}; allow the user BGREWRITEAOF, or run it"
+            ));
+        }
+        let mut info = cmd("INFO");
+        info.arg("replication");
+        let told = text(self.link.query(&info).await?).unwrap_or_default();
+        let replicas = ServerInfo::parse(&told).number("connected_slaves").unwrap_or(0);
+        if replicas > 0 {
+            remains.push(format!(
+                "the append-only files of {replicas} replicas, until each rewrites its own: run BGREWRITEAOF on them"
             ));
         }
         Ok(remains)
