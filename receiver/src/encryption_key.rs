@@ -198,8 +198,8 @@ mod tests {
         assert_eq!(EncryptionKeys::read(None).unwrap().seals().now().sealing(), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_new_key_opens_at_once_and_seals_later() {
+    #[test]
+    fn a_new_key_opens_at_once_and_seals_later() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys");
         std::fs::write(&file, secret(b'a')).unwrap();

@@ -73,8 +73,9 @@ impl SealedQueue {
     fn seal_settlement(&self, settlement: &mut Settlement) {
         let (id, webhook) = (&settlement.attempt.id, &settlement.attempt.webhook);
         match &mut settlement.outcome {
-            Disposition::Retry { why, .. } => self.seal_error(why, id, webhook),
-            Disposition::Release { why: Some(why), .. } => self.seal_error(why, id, webhook),
+            Disposition::Retry { why, .. } | Disposition::Release { why: Some(why), .. } => {
+                self.seal_error(why, id, webhook);
+            }
             Disposition::DeadLetter { why, .. } => self.seal_reason(why, id, webhook),
             Disposition::Delivered { .. } | Disposition::Release { why: None, .. } => {}
         }
@@ -270,13 +271,17 @@ impl DeadLetters for SealedQueue {
 
     async fn list(&self, set: DeadLetterSet, filter: &ListFilter) -> Result<DeadLetterPage, QueueError> {
         let mut page = self.store.list(set, filter).await?;
-        page.items.iter_mut().for_each(|lead| self.open_lead(lead));
+        for lead in &mut page.items {
+            self.open_lead(lead);
+        }
         Ok(page)
     }
 
     async fn show(&self, id: &LeadId) -> Result<Vec<DeadLetter>, QueueError> {
         let mut found = self.store.show(id).await?;
-        found.iter_mut().for_each(|lead| self.open_lead(lead));
+        for lead in &mut found {
+            self.open_lead(lead);
+        }
         Ok(found)
     }
 

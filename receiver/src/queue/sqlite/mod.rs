@@ -397,7 +397,7 @@ impl DeadLetters for SqliteQueue {
 
     async fn scrub(&self) -> Result<Vec<String>, QueueError> {
         // What is removed is overwritten (secure_delete); the log and the free pages go with it.
-        while self.call(|tx| prune::scrub(tx)).await? {}
+        while self.call(prune::scrub).await? {}
         Ok(vec![
             "copies and snapshots of the queue file that were made before now: until they are deleted, or the encryption keys \
              that they need are"

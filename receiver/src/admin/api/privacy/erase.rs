@@ -73,7 +73,7 @@ pub(crate) async fn run_erasures(admin: Arc<Admin>, stop: CancellationToken) {
                 stop: &stop,
                 kept,
             };
-            if let Err(Stop::Queue(error)) = run.to_the_end().await {
+            if let Err(Stop::Queue(error)) = run.finish().await {
                 tracing::warn!(erasure = id, %error, "the erasure waits until the queue is available");
             }
         }
@@ -88,7 +88,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn to_the_end(mut self) -> Result<(), Stop> {
+    async fn finish(mut self) -> Result<(), Stop> {
         let (mut clean, mut closed) = (0, 0);
         while clean < CLEAN_WALKS {
             let walked = self.walk().await?;
