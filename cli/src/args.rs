@@ -3,7 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    backfill, check, completion, diff, events, jobs, leads, report, send, sinks, status, trace, try_, version,
+    backfill, check, completion, diff, events, jobs, leads, privacy, report, send, sinks, status, trace,
+    try_, version,
 };
 use crate::output::Format;
 
@@ -108,6 +109,10 @@ pub(crate) enum Command {
     Backfill(backfill::BackfillArgs),
     /// Show how a changed LeadWebhook would change the leads that are kept.
     Diff(diff::DiffArgs),
+    /// Erase everything that is held about a person, and tell which CRM records their leads became.
+    Erase(privacy::Erase),
+    /// Export everything that is held about a person.
+    Export(privacy::ExportArgs),
     /// Show the Events of LeadReceivers, LeadWebhooks and CrmSinks.
     Events(events::Events),
     /// Write a zip file for a bug report, without Secrets and personal data.

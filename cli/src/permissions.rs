@@ -120,6 +120,8 @@ pub const COMMANDS: &[(&str, &[&[Right]])] = &[
         ],
     ),
     ("jobs", &[POD, RECEIVER]),
+    ("erase", &[POD, RECEIVER]),
+    ("export", &[POD, RECEIVER]),
     ("backfill", &[POD, RECEIVER]),
     ("diff", &[POD, RECEIVER]),
     ("events", &[EVENTS]),

@@ -1,9 +1,13 @@
 //! The receiver's API, `/api/v1` on its admin port: the bodies of its requests and answers. The receiver writes these
 //! types, `kubectl leadgate` reads them, and the OpenAPI document is generated from them.
 
+mod privacy;
+
 use k8s_openapi::jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use privacy::{CrmRecord, ErasedLeads, Erasure, ErasureState, Export, ExportedLead, NewErasure, Person};
 
 /// Which leads are meant. Every member that is set must fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -74,6 +74,10 @@ impl LeadReceiverSpec {
             let field = "spec.queue.redis.urlSecretRef".to_owned();
             found.push(one(field, url, Infrastructure));
         }
+        if let Some(encryption) = self.queue.as_ref().and_then(|queue| queue.encryption.as_ref()) {
+            let field = "spec.queue.encryption.secretRef".to_owned();
+            found.push(one(field, &encryption.secret_ref, Infrastructure));
+        }
         let proxy = self.outbound.proxy.as_ref();
         if let Some(url) = proxy.and_then(|proxy| proxy.url_secret_ref.as_ref()) {
             let field = "spec.outbound.proxy.urlSecretRef".to_owned();

@@ -9,6 +9,9 @@ use sha2::{Digest as _, Sha256};
 /// The name of the Secret that hides whom the ledger of a namespace is about.
 pub const LEDGER: &str = "leadgate-ledger";
 
+/// The name of the Secret with the keys that seal the leads in the managed queue of a namespace.
+pub const ENCRYPTION: &str = "leadgate-encryption";
+
 /// The field manager of everything that the operator applies, and the value of the label `managed-by`.
 pub const MANAGER: &str = "leadgate-operator";
 /// The finalizer that lets leads drain before a LeadWebhook goes, and keeps a LeadReceiver while webhooks name it.
@@ -108,10 +111,11 @@ pub fn route(webhook: &str) -> String {
     format!("leadgate-webhook-{}", instance(webhook))
 }
 
-/// Whether a Secret of this name is the operator's: Redis's password, the ledger's key, a receiver's admin token, copies of Secrets.
+/// Whether a Secret of this name is the operator's: Redis's password, the ledger's key, the encryption keys, a receiver's admin token, copies of Secrets.
 pub fn is_own_secret(name: &str) -> bool {
     name == REDIS
         || name == LEDGER
+        || name == ENCRYPTION
         || name.starts_with("leadgate-admin-")
         || name.starts_with("leadgate-secrets-")
 }
@@ -170,9 +174,18 @@ pub fn redis_labels() -> BTreeMap<String, String> {
 
 /// All labels of the Secret that hides whom the ledger is about.
 pub fn ledger_labels() -> BTreeMap<String, String> {
+    of_the_namespace(LEDGER, "ledger")
+}
+
+/// All labels of the Secret with the encryption keys.
+pub fn encryption_labels() -> BTreeMap<String, String> {
+    of_the_namespace(ENCRYPTION, "encryption")
+}
+
+fn of_the_namespace(name: &str, component: &str) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::from([
-        (NAME.to_owned(), LEDGER.to_owned()),
-        (COMPONENT.to_owned(), "ledger".to_owned()),
+        (NAME.to_owned(), name.to_owned()),
+        (COMPONENT.to_owned(), component.to_owned()),
     ]);
     labels.extend(common());
     labels

@@ -140,6 +140,11 @@ pub struct Cli {
     /// be searched by e-mail address and phone number.
     #[arg(long, env = "LEADGATE_LEDGER_KEY_FILE", value_name = "FILE")]
     pub ledger_key_file: Option<PathBuf>,
+    /// The keys that seal leads in the queue: a file with a key on each line, or a directory with a key in each file; each
+    /// at least 32 random characters, the same for all receivers of a queue. The last one seals, all of them open. Changes
+    /// apply without a restart. Default: leads are not sealed. Keep a copy: without its key, a lead cannot be delivered.
+    #[arg(long, env = "LEADGATE_ENCRYPTION_KEY_FILE", value_name = "PATH")]
+    pub encryption_key_file: Option<PathBuf>,
     /// Replicas of Redis that must have a lead before it is acknowledged. Default: 1 with Sentinel, 0 without.
     #[arg(long, env = "LEADGATE_QUEUE_ACKNOWLEDGE_REPLICAS", value_name = "N")]
     pub queue_acknowledge_replicas: Option<u32>,

@@ -25,6 +25,7 @@ pub mod crm;
 mod delivery;
 pub mod descriptors;
 pub mod dry_run;
+mod encryption_key;
 pub mod expression;
 mod failure;
 pub mod http;

@@ -27,6 +27,8 @@ pub(crate) struct Complaints {
     pub(crate) queue: Complaint,
     /// About the authorities.
     pub(crate) authorities: Complaint,
+    /// About the encryption keys.
+    pub(crate) encryption: Complaint,
 }
 
 /// What is wrong with one file.

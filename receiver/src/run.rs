@@ -15,6 +15,7 @@ use crate::cli::Cli;
 use crate::config::{self, Changes, Config, Folders, Problem, Severity};
 use crate::delivery::{Preflights, Shared, Supervisor};
 use crate::descriptors;
+use crate::encryption_key::EncryptionKeys;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
 use crate::ledger_key;
 use crate::log_limit::LogLimit;
@@ -44,10 +45,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let private = http::bind(&cli.admin_listen)?;
     let seats = descriptors::connections(descriptors::raise());
     let access = renewal.access();
+    let encryption = EncryptionKeys::read(cli.encryption_key_file.as_deref())?;
+    let ledger_key = ledger_key::read(cli.ledger_key_file.as_deref(), &access.url)?;
     let options = OpenOptions {
         prefix: cli.queue_prefix.clone(),
         authorities: access.authorities,
-        ledger_key: ledger_key::read(cli.ledger_key_file.as_deref(), &access.url)?,
+        identity_key: ledger_key.clone(),
+        ledger_key,
+        seals: encryption.seals(),
         acknowledge_replicas: cli.queue_acknowledge_replicas,
         accept_timeout: cli.accept_timeout,
         durability: cli.queue_durability,
@@ -68,6 +73,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         token,
         jobs: Notify::new(),
         figures: admin::Figures::default(),
+        erasures: Notify::new(),
         complaints: Arc::clone(&renewal.complaints),
     });
     let queue_log = Arc::new(LogLimit::new());
@@ -116,6 +122,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Arc::clone(&metrics),
         stop.clone(),
     ));
+    let keys = tokio::spawn(encryption.follow(Arc::clone(&renewal.complaints), stop.clone()));
     let renewer = tokio::spawn(renewal.follow(Arc::clone(&queue), client.clone(), stop.clone()));
     let shared = Shared {
         queue: Arc::clone(&queue),
@@ -140,6 +147,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let pruner = tokio::spawn(prune(Arc::clone(&queue), admin.config.clone(), stop.clone()));
     let jobs = tokio::spawn(admin::run_jobs(Arc::clone(&admin), stop.clone()));
     let figures = tokio::spawn(admin::follow_figures(Arc::clone(&admin), stop.clone()));
+    let erasures = tokio::spawn(admin::run_erasures(Arc::clone(&admin), stop.clone()));
     report_store(queue.as_ref()).await;
     // The reader of the manifests never ends before it is told to.
     let _ = admin.config.clone().changed().await;
@@ -152,7 +160,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
-    let (delivered, ..) = tokio::join!(delivery, reader, pruner, orphans, counter, renewer, jobs, figures);
+    let (delivered, ..) = tokio::join!(
+        delivery, reader, pruner, orphans, counter, renewer, keys, jobs, erasures, figures
+    );
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery failed to shut down");
     }

@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod leads;
+pub(crate) mod privacy;
 pub(crate) mod report;
 pub(crate) mod send;
 pub(crate) mod sinks;
@@ -36,6 +37,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Jobs(command) => jobs::run(global, output, &command).await,
         Command::Backfill(command) => backfill::run(global, output, &command).await,
         Command::Diff(command) => diff::run(global, output, &command).await,
+        Command::Erase(command) => privacy::erase(global, output, &command).await,
+        Command::Export(command) => privacy::export(global, output, &command).await,
         Command::Events(command) => events::run(global, output, &command).await,
         Command::Report(command) => report::run(global, &command).await,
         Command::Completion(command) => completion::print(output, &command),

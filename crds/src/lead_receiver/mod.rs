@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use limits::Limits;
 pub use outbound::{Outbound, Proxy};
 pub use pods::{Autoscaling, CaSecretRef, NetworkPolicy, PodTemplate, Tls};
-pub use queue::{Acknowledge, Durability, OwnDurability, Queue, QueueMode, Redis, Storage};
+pub use queue::{Acknowledge, Durability, Encryption, OwnDurability, Queue, QueueMode, Redis, Storage};
 pub use status::LeadReceiverStatus;
 
 use crate::common::{Duration, between, is_default};

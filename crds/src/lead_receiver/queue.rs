@@ -43,6 +43,21 @@ pub struct Queue {
     /// The volume of each server of the managed Redis.
     #[serde(default)]
     pub storage: Storage,
+    /// What leads are sealed with in the queue. Absent: in the managed Redis, with a key that the operator makes; in your own
+    /// Redis, they are not sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+}
+
+/// What leads are sealed with in the queue (AES-256-GCM): payloads, rejected requests, messages and answers of CRMs. Ids,
+/// times, reason words and keyed hashes stay readable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Encryption {
+    /// The key of a Secret whose value has an encryption key on each line: at least 32 random characters. The last line seals,
+    /// all of them open, and changes apply without a restart. A lead whose key is missing waits (`KeyMissing`) until the key
+    /// is back: keep a copy.
+    pub secret_ref: SecretKeyRef,
 }
 
 /// Whose store leads are in.
@@ -94,6 +109,7 @@ impl Default for Queue {
             resources: None,
             pod_template: None,
             storage: Storage::default(),
+            encryption: None,
         }
     }
 }

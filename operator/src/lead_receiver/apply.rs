@@ -12,12 +12,12 @@ use serde_json::json;
 
 use super::build::{self, Built};
 use super::dereference::Dereferenced;
-use super::ledger_key;
 use super::projection::{Earlier, Forms, Projected, SHARDS, project};
 use super::queue_url::{self, Password};
 use super::replicas::hand_over;
 use super::upgrade::Waits;
 use super::validate::{Plan, RedisPlan};
+use super::{encryption, ledger_key};
 use crate::api_error::{ApplyError, failed, words};
 use crate::apply::{create_secret, ensure, fill_secret, random_key, remove, secret};
 use crate::context::{Context, name_of};
@@ -53,6 +53,7 @@ pub async fn apply(plan: &Plan, waits: Option<&Waits>, context: &Context) -> Res
     }
     admin_token(receiver, context, belongs).await?;
     ledger_key::keep(receiver, context).await?;
+    encryption::keep(plan, context).await?;
     let Built { objects, absent } = build::build(plan, &context.settings);
     for object in &objects {
         if object.kind == Kind::Deployment && waits.is_some() {

@@ -12,6 +12,7 @@ pub mod build;
 pub mod conditions;
 mod deletion;
 pub mod dereference;
+mod encryption;
 mod ledger_key;
 pub mod observe;
 pub mod projection;

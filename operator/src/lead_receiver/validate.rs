@@ -5,11 +5,12 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use kube::ResourceExt as _;
 use leadgate_crds::LeadReceiver;
-use leadgate_crds::common::Duration;
+use leadgate_crds::common::{Duration, SecretKeyRef};
 use leadgate_crds::lead_receiver::{Durability, OwnDurability, PodTemplate};
 use leadgate_crds::quantity;
 
 use super::dereference::Dereferenced;
+use super::encryption;
 use super::queue_url::{self, digest};
 use super::resize;
 use crate::names::{self, ALLOW_LOSS};
@@ -61,6 +62,8 @@ pub struct Plan {
     pub accept_timeout: Option<Duration>,
     /// How it is known that a Redis of the user's own keeps leads.
     pub own_durability: OwnDurability,
+    /// Where the keys are that seal leads in the queue; `None`: they are not sealed.
+    pub encryption: Option<SecretKeyRef>,
 }
 
 /// A plan, and what a person has to change. What is wrong with the queue does not keep the pods from running with the
@@ -119,6 +122,7 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
             own_durability: redis_settings
                 .and_then(|redis| redis.durability)
                 .unwrap_or_default(),
+            encryption: encryption::source(&settings, store == StoreKey::Managed),
             store,
             redis,
         }),

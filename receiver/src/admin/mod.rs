@@ -26,7 +26,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-pub(crate) use api::run_jobs;
+pub(crate) use api::{run_erasures, run_jobs};
 pub(crate) use figures::{Figures, follow_figures};
 pub(crate) use orphans::watch_orphans;
 pub(crate) use shared::Admin;

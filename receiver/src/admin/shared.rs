@@ -31,6 +31,8 @@ pub(crate) struct Admin {
     pub jobs: Notify,
     /// What was done lately.
     pub figures: Figures,
+    /// Told when an erasure was created.
+    pub erasures: Notify,
     /// What is wrong with the files that say how the store and CRMs are reached.
     pub complaints: Arc<Complaints>,
 }

@@ -37,6 +37,15 @@ impl LedgerKey {
         (secret.len() >= 16).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, secret)))
     }
 
+    /// The keyed hash of something that is no identity: `what` tells the kinds apart.
+    pub(super) fn tag(&self, what: &str, of: &[u8]) -> hmac::Tag {
+        let mut hash = hmac::Context::with_key(&self.0);
+        hash.update(what.as_bytes());
+        hash.update(b"\0");
+        hash.update(of);
+        hash.sign()
+    }
+
     /// 64 bits of the keyed hash, as 11 characters.
     pub(super) fn hash(&self, identity: &Identity) -> String {
         let mut hash = hmac::Context::with_key(&self.0);
@@ -226,6 +235,29 @@ pub(super) fn entry(webhook: &WebhookId, id: LeadId, place: Place, row: Bytes) -
         events,
         place,
     })
+}
+
+/// A row without whom it is about, which submission it is and which records it became.
+pub(super) fn cleared(row: Bytes) -> Option<Vec<u8>> {
+    /// Where the people stand, how many fields are before the events, and the record's place in the nine of an event.
+    const PEOPLE: usize = 4;
+    const BEFORE: usize = 5;
+    const RECORD: usize = 6;
+    let (mut fields, mut cleared, mut number) = (Fields::of(row), Vec::new(), 0);
+    while !fields.is_at_end() {
+        let field = fields.bytes()?;
+        let is_record = number >= BEFORE && (number - BEFORE) % 9 == RECORD;
+        put(
+            &mut cleared,
+            if number == PEOPLE || is_record {
+                b""
+            } else {
+                &field
+            },
+        );
+        number += 1;
+    }
+    Some(cleared)
 }
 
 fn parts(list: &str) -> impl Iterator<Item = &str> {

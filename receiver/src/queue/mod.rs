@@ -12,6 +12,7 @@ mod notifier;
 mod open;
 mod options;
 mod redis;
+mod sealed;
 mod sqlite;
 mod types;
 
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 pub use ledger::LedgerKey;
 pub use open::open;
 pub use options::{Access, Durability, OpenError, OpenOptions};
+pub use sealed::{KEY_MISSING, KeyId, KeyRing, SealKey, Seals};
 pub use types::*;
 
 pub use crate::ids::{Contact, DedupeKey, LeadId, SinkId, WebhookId};
@@ -168,11 +170,31 @@ pub trait DeadLetters: Send + Sync {
         sink: Option<&SinkId>,
         id: &LeadId,
         by: &str,
+    ) -> Result<bool, QueueError> {
+        self.remove(set, sink, id, Removal::Discarded, by).await
+    }
+
+    /// The same, and says why in the ledger.
+    async fn remove(
+        &self,
+        set: DeadLetterSet,
+        sink: Option<&SinkId>,
+        id: &LeadId,
+        why: Removal,
+        by: &str,
     ) -> Result<bool, QueueError>;
 
     /// Erases a contact everywhere: waiting, dead letters and records. Returns how many leads went; one that was
     /// in two sinks counts twice, as it does in the figures.
     async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError>;
+
+    /// As the queue calls the contact of a lead, in everything that comes out of it.
+    fn known_as(&self, contact: &Contact) -> Contact {
+        contact.clone()
+    }
+
+    /// Overwrites what was removed, as far as the store can. Tells what may still hold it, each in words.
+    async fn scrub(&self) -> Result<Vec<String>, QueueError>;
 }
 
 /// Jobs over many leads, which all receivers of a store share. There are few of them.
@@ -207,6 +229,10 @@ pub trait Ledger: Send + Sync {
 
     /// One entry.
     async fn entry(&self, webhook: &WebhookId, id: &LeadId) -> Result<Option<Entry>, QueueError>;
+
+    /// Makes an entry say nothing of a person: whom it is about, which submission it is and which CRM records it became. Its
+    /// times and counts stay. `false`: there is none.
+    async fn clear_entry(&self, webhook: &WebhookId, id: &LeadId, by: &str) -> Result<bool, QueueError>;
 
     /// Every webhook that has entries, in order.
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError>;

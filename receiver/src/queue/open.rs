@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::options::{OpenError, OpenOptions};
+use super::sealed::SealedQueue;
 use super::{Queue, redis, sqlite};
 
 /// Opens the queue that `url` names: `sqlite:PATH`, `redis://` or `redis+sentinel://`, with TLS `rediss://` or
@@ -10,7 +11,17 @@ use super::{Queue, redis, sqlite};
 ///
 /// A Redis that cannot be reached is no error here: [`Queue::check`] reports it and it is connected to as soon
 /// as it answers.
+///
+/// What it holds is sealed with [`OpenOptions::seals`].
 pub async fn open(url: &str, options: OpenOptions) -> Result<Arc<dyn Queue>, OpenError> {
+    let store = open_store(url, &options).await?;
+    let OpenOptions {
+        seals, identity_key, ..
+    } = options;
+    Ok(Arc::new(SealedQueue::new(store, seals, identity_key)))
+}
+
+async fn open_store(url: &str, options: &OpenOptions) -> Result<Arc<dyn Queue>, OpenError> {
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(OpenError::Unsupported("it names no scheme".into()));
     };
@@ -22,10 +33,10 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<Arc<dyn Queue>, Ope
                     "sqlite: needs a file, as in sqlite:leadgate.db".into(),
                 ));
             }
-            Ok(Arc::new(sqlite::SqliteQueue::open(path.into(), &options).await?))
+            Ok(Arc::new(sqlite::SqliteQueue::open(path.into(), options).await?))
         }
         "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => {
-            Ok(Arc::new(redis::RedisQueue::open(url, &options)?))
+            Ok(Arc::new(redis::RedisQueue::open(url, options)?))
         }
         "redis+cluster" | "rediss+cluster" => Err(OpenError::Unsupported(format!(
             "{scheme}:// is not supported yet"

@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::ledger::LedgerKey;
+use super::sealed::Seals;
 
 /// What a queue URL does not say.
 #[derive(Clone)]
@@ -32,6 +33,11 @@ pub struct OpenOptions {
     /// What hides whom the entries of the ledger are about; all receivers of a store have the same. `None`: entries do
     /// not tell.
     pub ledger_key: Option<LedgerKey>,
+    /// What hides contacts and dedupe keys in the store; all its receivers have the same. `None`: they are unkeyed hashes,
+    /// which can be guessed.
+    pub identity_key: Option<LedgerKey>,
+    /// What the store's records are sealed with.
+    pub seals: Seals,
 }
 
 impl Default for OpenOptions {
@@ -48,6 +54,8 @@ impl Default for OpenOptions {
             max_waiting_bytes: 64 << 20,
             max_file_bytes: None,
             ledger_key: None,
+            identity_key: None,
+            seals: Seals::default(),
         }
     }
 }
@@ -66,6 +74,8 @@ impl fmt::Debug for OpenOptions {
             .field("max_waiting_bytes", &self.max_waiting_bytes)
             .field("max_file_bytes", &self.max_file_bytes)
             .field("ledger_key", &self.ledger_key.is_some())
+            .field("identity_key", &self.identity_key.is_some())
+            .field("seals", &self.seals)
             .finish()
     }
 }

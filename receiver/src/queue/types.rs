@@ -9,8 +9,8 @@ mod stats;
 
 pub use claim::{Attempt, Claim, Claims, Disposition, InDoubt, LastError, Settled, Settlement, Token};
 pub use dead_letter::{
-    Candidates, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, ListFilter, NewRejected,
-    Requeue,
+    Candidates, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, Instead, ListFilter,
+    NewRejected, Removal, Requeue,
 };
 pub use job::StoredJob;
 pub use lead::{Admission, Content, NewLead, Original};

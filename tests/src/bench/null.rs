@@ -12,9 +12,9 @@ use leadgate_receiver::{
     queue::{
         Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
         DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger, LedgerBounds,
-        ListFilter, NewEntry, NewLead, NewRejected, PauseReason, Queue, QueueError, RateLimit, Requeue,
-        Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, ThrottleKey, ThrottleStore, Token,
-        WebhookId, WebhookStats,
+        ListFilter, NewEntry, NewLead, NewRejected, PauseReason, Queue, QueueError, RateLimit, Removal,
+        Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, ThrottleKey, ThrottleStore,
+        Token, WebhookId, WebhookStats,
     },
 };
 use tokio::sync::watch;
@@ -117,16 +117,20 @@ impl DeadLetters for NullQueue {
     async fn expedite(&self, _: &SinkId, _: &LeadId) -> Result<bool, QueueError> {
         nothing()
     }
-    async fn discard(
+    async fn remove(
         &self,
         _: DeadLetterSet,
         _: Option<&SinkId>,
         _: &LeadId,
+        _: Removal,
         _: &str,
     ) -> Result<bool, QueueError> {
         nothing()
     }
     async fn erase(&self, _: &Contact, _: &str) -> Result<u64, QueueError> {
+        nothing()
+    }
+    async fn scrub(&self) -> Result<Vec<String>, QueueError> {
         nothing()
     }
 }
@@ -146,6 +150,9 @@ impl Ledger for NullQueue {
         nothing()
     }
     async fn entry(&self, _: &WebhookId, _: &LeadId) -> Result<Option<Entry>, QueueError> {
+        nothing()
+    }
+    async fn clear_entry(&self, _: &WebhookId, _: &LeadId, _: &str) -> Result<bool, QueueError> {
         nothing()
     }
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {

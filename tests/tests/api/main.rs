@@ -3,6 +3,7 @@
 mod bad_input;
 mod importing;
 mod jobs;
+mod privacy;
 mod searching;
 
 use leadgate_tests::manifests::mapped_webhook;

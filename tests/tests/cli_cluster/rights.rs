@@ -19,6 +19,8 @@ fn arguments(command: &str, folder: &str) -> Vec<String> {
     let more: &[&str] = match command {
         "leads" | "jobs" => &["list"],
         "trace" => &["ada@example.com"],
+        "erase" => &["--email", "ada@example.com", "--yes"],
+        "export" => &["--email", "ada@example.com"],
         "sinks pause" | "sinks resume" => &["crm"],
         "try" | "try --sign" => &["web", "BODY"],
         "send" => &["web"],

@@ -380,7 +380,11 @@ pub async fn delivered_payloads_are_kept_and_replayed(rig: Rig) {
     // A replay says what it has become meanwhile.
     let contact = Contact::from("anna");
     let corrected = Requeue {
-        instead: Some((&contact, b"corrected")),
+        instead: Some(Instead {
+            contact: &contact,
+            webhook: &form(),
+            body: b"corrected",
+        }),
         by: "eve",
         ..Requeue::default()
     };

@@ -5,6 +5,7 @@
 mod accepting;
 mod claims;
 mod dead_lettering;
+mod erasing;
 mod figures;
 mod gating;
 mod ledgering;
@@ -15,6 +16,7 @@ mod order;
 mod random;
 mod redis_troubles;
 mod rig;
+mod sealing;
 mod sqlite_full;
 mod sqlite_pending_index;
 mod sqlite_troubles;
@@ -117,6 +119,17 @@ on_all_queues! {
         pages_of_leads_set_aside_together_leave_none_out,
         lists_are_filtered_by_sink_and_webhook,
         a_strange_cursor_or_limit_is_no_error;
+    sealing:
+        a_store_holds_nothing_readable,
+        without_a_key_a_store_can_be_read,
+        a_lead_whose_key_is_missing_waits_and_loses_nothing,
+        keys_rotate_while_leads_come_and_go,
+        a_moved_or_replaced_lead_stays_sealed;
+    erasing:
+        pending_leads_are_listed_with_their_bodies_if_asked,
+        a_lead_under_delivery_is_erased_after_its_call,
+        a_cleared_entry_says_nothing_of_a_person,
+        what_is_removed_leaves_the_files;
     gating:
         without_limit_all_is_granted,
         the_limit_is_never_exceeded_in_any_window,

@@ -17,6 +17,8 @@ pub struct Rig {
     pub queue: Arc<dyn Queue>,
     pub redis: Option<RedisServer>,
     pub sentinel: Option<Sentinel>,
+    /// What its store is sealed with.
+    pub seals: Seals,
     directory: TempDir,
     options: OpenOptions,
 }
@@ -35,6 +37,7 @@ impl Rig {
             redis: None,
             sentinel: None,
             directory,
+            seals: options.seals.clone(),
             options,
         }
     }
@@ -56,6 +59,7 @@ impl Rig {
             redis: None,
             sentinel: Some(group),
             directory: tempfile::tempdir().unwrap(),
+            seals: options.seals.clone(),
             options,
         }
     }
@@ -77,12 +81,33 @@ impl Rig {
             redis: Some(server),
             sentinel: None,
             directory: tempfile::tempdir().unwrap(),
+            seals: options.seals.clone(),
             options,
         }
     }
 
     pub fn path(&self) -> std::path::PathBuf {
         self.directory.path().join("queue.db")
+    }
+
+    /// Every byte in the files of its store.
+    pub fn on_disk(&self) -> Vec<u8> {
+        let servers = self.redis.iter();
+        let servers = servers.chain(self.sentinel.iter().flat_map(|group| &group.servers));
+        let mut folders: Vec<_> = servers.map(|server| server.directory().to_owned()).collect();
+        folders.push(self.directory.path().to_owned());
+        let mut bytes = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    bytes.extend(std::fs::read(path).unwrap());
+                }
+            }
+        }
+        bytes
     }
 
     /// Another handle of the same queue; SQLite has one process and therefore one handle.
@@ -214,9 +239,10 @@ impl Rig {
     }
 }
 
-fn options() -> OpenOptions {
+pub fn options() -> OpenOptions {
     OpenOptions {
         ledger_key: LedgerKey::new(b"of the tests, 16 and more"),
+        seals: Seals::new(KeyRing::new(vec![SealKey::new(&[b'k'; 32]).unwrap()])),
         ..OpenOptions::default()
     }
 }

@@ -42,7 +42,7 @@ async fn a_power_cut_while_the_index_is_written_loses_nothing_and_keeps_the_orde
     for (copy, acknowledged) in copies {
         // When the copy is opened,
         let url = format!("sqlite:{}", copy.path().join("queue.db").display());
-        let queue = open(&url, OpenOptions::default()).await.unwrap();
+        let queue = open(&url, options()).await.unwrap();
         let known = offered.get(..acknowledged).unwrap();
 
         // Then each lead waits,

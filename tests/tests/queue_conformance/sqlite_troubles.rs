@@ -63,7 +63,7 @@ async fn what_was_acknowledged_is_in_the_files_at_that_moment() {
     }
     for (n, copy) in copies.iter().enumerate() {
         let url = format!("sqlite:{}", copy.path().join("queue.db").display());
-        let queue = open(&url, OpenOptions::default()).await.unwrap();
+        let queue = open(&url, options()).await.unwrap();
         assert_eq!(queue.claim(&crm(), 100, LONG).await.unwrap().claims.len(), n + 1);
     }
 }

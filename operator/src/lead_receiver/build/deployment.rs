@@ -25,6 +25,8 @@ pub(crate) const ACKNOWLEDGE: &str = "--queue-acknowledge-replicas=";
 
 const MANIFESTS: &str = "/etc/leadgate/manifests";
 const ADMIN: &str = "/etc/leadgate/admin";
+/// The file with the encryption keys.
+const ENCRYPTION_KEYS: &str = "encryption-keys";
 const TLS: &str = "/etc/leadgate/tls";
 const CLIENT_CA: &str = "/etc/leadgate/client-ca";
 const OUTBOUND_CA: &str = "/etc/leadgate/outbound-ca";
@@ -156,6 +158,9 @@ fn arguments(plan: &Plan) -> Vec<String> {
             plan.receiver.namespace().unwrap_or_default()
         ),
     ];
+    if plan.encryption.is_some() {
+        arguments.push(format!("--encryption-key-file={ADMIN}/{ENCRYPTION_KEYS}"));
+    }
     if let Some(replicas) = plan.acknowledge {
         arguments.push(format!("{ACKNOWLEDGE}{replicas}"));
     }
@@ -222,12 +227,16 @@ fn volumes(plan: &Plan) -> Value {
         (0..SHARDS).map(|n| json!({"configMap": {"name": names::config(&name, n), "optional": true}}));
     let secrets = json!({"secret": {"name": names::secrets(&name)}});
     let sources: Vec<Value> = configs.chain([secrets]).collect();
+    let mut own = vec![
+        json!({"secret": {"name": names::admin(&name), "items": [{"key": "token", "path": "token"}]}}),
+        json!({"secret": {"name": names::LEDGER, "items": [{"key": ledger_key::KEY, "path": "ledger-key"}]}}),
+    ];
+    if let Some(SecretKeyRef { name, key }) = &plan.encryption {
+        own.push(json!({"secret": {"name": name, "items": [{"key": key, "path": ENCRYPTION_KEYS}]}}));
+    }
     let mut volumes = vec![
         json!({"name": "manifests", "projected": {"defaultMode": MODE, "sources": sources}}),
-        json!({"name": "admin", "projected": {"defaultMode": MODE, "sources": [
-            {"secret": {"name": names::admin(&name), "items": [{"key": "token", "path": "token"}]}},
-            {"secret": {"name": names::LEDGER, "items": [{"key": ledger_key::KEY, "path": "ledger-key"}]}},
-        ]}}),
+        json!({"name": "admin", "projected": {"defaultMode": MODE, "sources": own}}),
     ];
     if let Some(ca) = &plan.receiver.spec.outbound.ca_secret_ref {
         volumes.push(authority("outbound-ca", ca));

@@ -13,6 +13,7 @@ mod merge;
 mod openapi;
 mod overview;
 mod pause;
+mod privacy;
 mod trial;
 mod view;
 
@@ -35,6 +36,7 @@ use crate::source::Webhook;
 pub(in crate::admin) use audit::record;
 pub(crate) use jobs::run_jobs;
 pub(in crate::admin) use merge::newest as newest_entries;
+pub(crate) use privacy::run_erasures;
 
 /// Of a request: 500 lines of an import.
 const LONGEST_BODY: usize = 16 << 20;
@@ -65,6 +67,9 @@ pub(super) fn router(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
         .route("/leads/{id}/expedite", post(dead_letters::expedite))
         .route("/jobs", get(jobs::list).post(jobs::create))
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
+        .route("/privacy/erasures", get(privacy::list).post(privacy::create))
+        .route("/privacy/erasures/{id}", get(privacy::show))
+        .route("/privacy/exports", post(privacy::export))
         .route("/webhooks/{namespace}/{name}/backfill", post(backfill::backfill))
         .route("/webhooks/{namespace}/{name}/diff", post(diff::diff))
         .route("/webhooks/{namespace}/{name}/try", post(trial::attempt))

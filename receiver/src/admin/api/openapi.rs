@@ -2,8 +2,8 @@
 
 use axum::Json;
 use leadgate_crds::api::{
-    Act, Backfill, Diff, DiffPage, Job, LeadSearch, LineResult, NewJob, Overview, Page, Pause, Story, Trial,
-    TrialResult,
+    Act, Backfill, Diff, DiffPage, Erasure, Export, Job, LeadSearch, LineResult, NewErasure, NewJob, Overview,
+    Page, Pause, Person, Story, Trial, TrialResult,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -122,6 +122,30 @@ fn operations() -> Vec<Operation> {
         Operation {
             answer: Some(schema::<Job>),
             ..plain("delete", "/jobs/{id}", "Cancel a job", &[])
+        },
+        Operation {
+            request: Some(schema::<NewErasure>),
+            answer: Some(schema::<Erasure>),
+            status: "201",
+            ..plain("post", "/privacy/erasures", "Erase a person", &[])
+        },
+        Operation {
+            answer: Some(schema::<Page<Erasure>>),
+            ..plain("get", "/privacy/erasures", "List erasures, newest first", &[])
+        },
+        Operation {
+            answer: Some(schema::<Erasure>),
+            ..plain("get", "/privacy/erasures/{id}", "Show an erasure", &[])
+        },
+        Operation {
+            request: Some(schema::<Person>),
+            answer: Some(schema::<Export>),
+            ..plain(
+                "post",
+                "/privacy/exports",
+                "Export everything that is held about a person",
+                &[],
+            )
         },
         Operation {
             request: Some(schema::<Backfill>),

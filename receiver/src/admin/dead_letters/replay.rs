@@ -13,7 +13,7 @@ use super::which::{Meant, Which, select, told};
 use crate::admin::caller::Caller;
 use crate::admin::shared::Admin;
 use crate::lead::StoredLead;
-use crate::queue::{Contact, DeadLetter, DeadLetterSet, LeadId, QueueError, Requeue, SinkId};
+use crate::queue::{Contact, DeadLetter, DeadLetterSet, Instead, LeadId, QueueError, Requeue, SinkId};
 use crate::source::{Parsed, Refusal, RejectedRequest};
 
 /// So many leads are replayed in one call at most: each is read with its payload.
@@ -220,7 +220,11 @@ pub(in super::super) async fn replay_one(
             Err(why) => no(&why),
             Ok((contact, body)) => {
                 let how = Requeue {
-                    instead: Some((&contact, &body)),
+                    instead: Some(Instead {
+                        contact: &contact,
+                        webhook: &lead.webhook,
+                        body: &body,
+                    }),
                     ..how
                 };
                 let done = requeue(admin, lead, std::slice::from_ref(sink), how).await?;

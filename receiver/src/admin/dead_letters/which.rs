@@ -119,6 +119,7 @@ impl Meant {
     pub(super) fn filter(&self) -> Result<ListFilter, Response> {
         let after = self.which.after.as_deref().map(read_cursor).transpose()?;
         Ok(ListFilter {
+            bodies: false,
             sink: self.sink.clone(),
             webhook: self.webhook.clone(),
             reason: self.which.reason.clone(),

@@ -95,6 +95,7 @@ fn read_dead_letter(set: DeadLetterSet, packed: Bytes) -> Option<DeadLetter> {
         due: None,
         attempts,
         overtaken: entry.newest > entry.accepted_at,
+        key_missing: false,
         why,
         body: entry.body,
     })

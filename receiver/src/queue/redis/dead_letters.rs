@@ -10,11 +10,12 @@ use super::{
     keys::id_sink,
     reply::{Items, bytes, items, number, strange, text},
     script::{self, millis},
+    server_info::ServerInfo,
 };
 use crate::queue::ledger;
 use crate::queue::{
-    Contact, DeadLetter, DeadLetterPage, DeadLetterSet, LeadId, ListFilter, NewRejected, QueueError, SinkId,
-    WebhookId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterSet, LeadId, ListFilter, NewRejected, QueueError, Removal,
+    SinkId, WebhookId,
 };
 
 /// Members that one script looks at, and dead letters that one prune removes from a set.
@@ -222,17 +223,6 @@ impl RedisQueue {
         Ok(names.into_iter().filter_map(text).filter_map(sink).collect())
     }
 
-    /// The webhook of what a set holds under an id and sink; empty if it is not there.
-    pub(super) async fn webhook_of_dead_letter(
-        &self,
-        set: DeadLetterSet,
-        sink: Option<&SinkId>,
-        id: &LeadId,
-    ) -> Result<WebhookId, QueueError> {
-        let found = self.dead_letter_of(set, sink, id).await?;
-        Ok(found.map_or_else(|| WebhookId::from(""), |lead| lead.webhook))
-    }
-
     /// The contact of what a set holds under an id and sink.
     pub(super) async fn contact_of_dead_letter(
         &self,
@@ -258,11 +248,12 @@ impl RedisQueue {
             .transpose()
     }
 
-    pub(super) async fn discard_dead_letter(
+    pub(super) async fn remove_dead_letter(
         &self,
         set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
+        why: Removal,
         by: &str,
     ) -> Result<bool, QueueError> {
         let mut call = script::DISCARD.call(6, 256);
@@ -270,6 +261,7 @@ impl RedisQueue {
             .arg(self.keys.webhooks())
             .arg(&self.keys.dead_letters(set));
         call.arg(set.as_str()).arg(id_sink(id, sink)).arg(by);
+        call.arg(ledger::letter(why.what()));
         Ok(number(&self.link.run(&script::DISCARD, &call).await?) == Some(1))
     }
 
@@ -298,6 +290,30 @@ impl RedisQueue {
         }
         let erased = self.link.run_repeatable(&script::ERASE, &call).await?;
         super::reply::unsigned(&erased).ok_or_else(|| strange("erase"))
+    }
+
+    /// Makes the server write its append-only file anew, without what was removed.
+    pub(super) async fn rewrite_files(&self) -> Result<Vec<String>, QueueError> {
+        let mut remains = vec![
+            "backups and snapshots of Redis that were made before now: until they are deleted, or the encryption keys that \
+             they need are"
+                .to_owned(),
+        ];
+        if let Err(error) = self.link.query(&cmd("BGREWRITEAOF")).await {
+            remains.push(format!(
+                "the append-only file of Redis, until it is rewritten: {error}; allow the user BGREWRITEAOF, or run it"
+            ));
+        }
+        let mut info = cmd("INFO");
+        info.arg("replication");
+        let told = text(self.link.query(&info).await?).unwrap_or_default();
+        let replicas = ServerInfo::parse(&told).number("connected_slaves").unwrap_or(0);
+        if replicas > 0 {
+            remains.push(format!(
+                "the append-only files of {replicas} replicas, until each rewrites its own: run BGREWRITEAOF on them"
+            ));
+        }
+        Ok(remains)
     }
 
     pub(super) async fn prune_dead_letters(&self) -> Result<bool, QueueError> {

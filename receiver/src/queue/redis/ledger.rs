@@ -33,6 +33,20 @@ impl RedisQueue {
             .map(drop)
     }
 
+    pub(super) async fn clear_one(
+        &self,
+        webhook: &WebhookId,
+        id: &LeadId,
+        by: &str,
+    ) -> Result<bool, QueueError> {
+        let [rows, _] = self.keys.ledger(webhook);
+        let mut call = script::LEDGER_CLEAR.call(2, 256);
+        call.arg(self.keys.webhooks()).arg(rows);
+        call.arg(webhook.as_str()).arg(id.as_str()).arg(by);
+        let cleared = self.link.run_repeatable(&script::LEDGER_CLEAR, &call).await?;
+        Ok(number(&cleared) == Some(1))
+    }
+
     pub(super) async fn page_of_entries(
         &self,
         webhook: &WebhookId,

@@ -47,7 +47,7 @@ use super::{
     Access, Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage,
     DeadLetterSet, DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger,
     LedgerBounds, ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
-    QueueError, RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
+    QueueError, RateLimit, Removal, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
     ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
@@ -328,26 +328,31 @@ impl DeadLetters for RedisQueue {
         Ok(done)
     }
 
-    async fn discard(
+    async fn remove(
         &self,
         set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
+        why: Removal,
         by: &str,
     ) -> Result<bool, QueueError> {
         match (set, sink) {
             (DeadLetterSet::Pending, Some(sink)) => {
-                let done = self.discard_waiting(sink, id, by).await?;
+                let done = self.remove_waiting(sink, id, why, by).await?;
                 self.wake.push(sink);
                 Ok(done)
             }
             (DeadLetterSet::Pending, None) => Ok(false),
-            _ => self.discard_dead_letter(set, sink, id, by).await,
+            _ => self.remove_dead_letter(set, sink, id, why, by).await,
         }
     }
 
     async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
         self.erase_contact(contact, by).await
+    }
+
+    async fn scrub(&self) -> Result<Vec<String>, QueueError> {
+        self.rewrite_files().await
     }
 }
 
@@ -370,6 +375,10 @@ impl Ledger for RedisQueue {
 
     async fn entry(&self, webhook: &WebhookId, id: &LeadId) -> Result<Option<Entry>, QueueError> {
         self.one_entry(webhook, id).await
+    }
+
+    async fn clear_entry(&self, webhook: &WebhookId, id: &LeadId, by: &str) -> Result<bool, QueueError> {
+        self.clear_one(webhook, id, by).await
     }
 
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {

@@ -83,4 +83,5 @@ scripts! {
     LEDGER_NOTE = "ledger_note.lua";
     LEDGER_PAGE = "ledger_page.lua";
     LEDGER_PRUNE = "ledger_prune.lua";
+    LEDGER_CLEAR = "ledger_clear.lua";
 }

@@ -13,7 +13,7 @@ use crate::queue::fields::Fields;
 use crate::queue::ledger;
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, ListFilter, Millis,
-    QueueError, Requeue, SinkId,
+    QueueError, Removal, Requeue, SinkId,
 };
 
 /// Contacts of which one script looks at the lines.
@@ -92,7 +92,9 @@ impl RedisQueue {
                     .is_some_and(|(contact, due)| contact.as_str() == cursor.contact && *due == cursor.due);
                 let skip = if same { cursor.skip } else { 0 };
                 let wanted = (limit - found.len()).min(looks);
-                let (reached, leads) = self.read_lines(&sink, &contacts, wanted, skip, None).await?;
+                let (reached, leads) = self
+                    .read_lines(&sink, &contacts, wanted, skip, None, filter.bodies)
+                    .await?;
                 looks -= leads.len();
                 let fits = |lead: &DeadLetter| {
                     filter.webhook.as_ref().is_none_or(|of| *of == lead.webhook)
@@ -162,6 +164,7 @@ impl RedisQueue {
         wanted: usize,
         skip: usize,
         id: Option<&LeadId>,
+        bodies: bool,
     ) -> Result<(Option<(usize, usize)>, Vec<DeadLetter>), QueueError> {
         let mut call = script::WAITING.call(1 + contacts.len(), 200 * contacts.len());
         call.arg(self.keys.state(sink));
@@ -171,7 +174,8 @@ impl RedisQueue {
         call.arg(wanted)
             .arg(MAX_CLAIM_BYTES)
             .arg(skip)
-            .arg(id.map_or("", LeadId::as_str));
+            .arg(id.map_or("", LeadId::as_str))
+            .arg(u8::from(bodies));
         for (contact, _) in contacts {
             call.arg(contact.as_str());
         }
@@ -188,10 +192,8 @@ impl RedisQueue {
         let mut found = Vec::new();
         while let Some(lead) = answer.next() {
             let mut lead = Items::of(lead, "waiting")?;
-            found.push(
-                read(&mut lead, sink, contacts, now as u64, id.is_some())
-                    .ok_or_else(|| strange("waiting"))?,
-            );
+            found
+                .push(read(&mut lead, sink, contacts, now as u64, bodies).ok_or_else(|| strange("waiting"))?);
         }
         Ok((number.checked_sub(1).map(|number| (number, behind)), found))
     }
@@ -215,7 +217,7 @@ impl RedisQueue {
             loop {
                 let contacts = self.due_from(&sink, &cursor).await?;
                 let Some((last, due)) = contacts.last() else { break };
-                let (_, leads) = self.read_lines(&sink, &contacts, 1, 0, Some(id)).await?;
+                let (_, leads) = self.read_lines(&sink, &contacts, 1, 0, Some(id), true).await?;
                 if !leads.is_empty() {
                     found.extend(leads);
                     break;
@@ -266,7 +268,7 @@ impl RedisQueue {
                 call.arg(&self.keys.dead_letters(set));
             }
         }
-        let (whose, instead) = how.instead.unwrap_or((&contact, &[]));
+        let whose = how.instead.map_or(&contact, |instead| instead.contact);
         for sink in to {
             call.arg(self.keys.due(sink))
                 .arg(self.keys.state(sink))
@@ -284,9 +286,8 @@ impl RedisQueue {
         call.arg(u8::from(how.force)).arg(u8::from(how.copy));
         // In place of the body alone, because what waits is one string.
         let mut lead = Vec::new();
-        if how.instead.is_some() {
-            let webhook = self.webhook_of_dead_letter(set, sink, id).await?;
-            put_lead(&mut lead, id, &webhook, instead);
+        if let Some(instead) = how.instead {
+            put_lead(&mut lead, id, instead.webhook, instead.body);
         }
         call.arg(lead).arg(whose.as_str()).arg(how.by);
         for target in to {
@@ -309,10 +310,11 @@ impl RedisQueue {
         Ok(number(&self.link.run_repeatable(&script::EXPEDITE, &call).await?) == Some(1))
     }
 
-    pub(super) async fn discard_waiting(
+    pub(super) async fn remove_waiting(
         &self,
         sink: &SinkId,
         id: &LeadId,
+        why: Removal,
         by: &str,
     ) -> Result<bool, QueueError> {
         let Some(contact) = self.waiting_contact(sink, id).await? else {
@@ -324,6 +326,7 @@ impl RedisQueue {
         call.arg(self.keys.line(sink, &contact));
         call.arg(self.keys.channel()).arg(id.as_str());
         call.arg(contact.as_str()).arg(sink.as_str()).arg(by);
+        call.arg(ledger::letter(why.what()));
         Ok(number(&self.link.run(&script::DROP, &call).await?) == Some(1))
     }
 }
@@ -388,6 +391,7 @@ fn read(
         }),
         attempts,
         overtaken: entry.newest > entry.accepted_at,
+        key_missing: false,
         why,
         body: if whole { entry.body } else { bytes::Bytes::new() },
     })

@@ -12,7 +12,7 @@ use super::{
 use crate::queue::ledger::Event;
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, LeadId, LedgerEventKind,
-    ListFilter, QueueError, SinkId, WebhookId,
+    ListFilter, QueueError, Removal, SinkId, WebhookId,
 };
 
 /// Why a lead was removed whose retention ended.
@@ -155,6 +155,7 @@ fn dead_letter(row: &Row<'_>) -> Result<DeadLetter, Failure> {
             message: row.get(11)?,
             answer: row.get(12)?,
         },
+        key_missing: false,
         body: Bytes::from(row.get::<_, Vec<u8>>(13)?),
     })
 }
@@ -221,11 +222,12 @@ pub(super) fn take_out(
 }
 
 /// Removes a dead letter for good.
-pub(super) fn discard(
+pub(super) fn remove(
     tx: &mut Tx<'_>,
     set: DeadLetterSet,
     sink: Option<&SinkId>,
     id: &LeadId,
+    why: Removal,
     by: &str,
 ) -> Result<bool, Failure> {
     let gone = tx
@@ -238,7 +240,7 @@ pub(super) fn discard(
             read_gone,
         )
         .optional()?;
-    count_gone(tx, gone.as_slice(), LedgerEventKind::Discarded, "", by)?;
+    count_gone(tx, gone.as_slice(), why.what(), "", by)?;
     Ok(gone.is_some())
 }
 

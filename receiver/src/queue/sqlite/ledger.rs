@@ -7,8 +7,8 @@ use ulid::Ulid;
 use super::tx::{Failure, Tx, millis};
 use crate::queue::ledger::{self, Event, LONGEST_WITH_RETRIES, LedgerKey, outcome_field};
 use crate::queue::{
-    Before, Entry, EntryFilter, EntryOutcome, EntryPage, LeadId, LedgerBound, NewEntry, Place, QueueError,
-    WebhookId,
+    Before, Entry, EntryFilter, EntryOutcome, EntryPage, LeadId, LedgerBound, LedgerEventKind, NewEntry,
+    Place, QueueError, WebhookId,
 };
 
 /// Rows that one page looks at, and removes.
@@ -160,6 +160,29 @@ pub(super) fn entry(tx: &Tx<'_>, webhook: &WebhookId, id: &LeadId) -> Result<Opt
         .query_row((webhook.as_str(), id.as_str()), |row| row.get(0))
         .optional()?;
     row.map(|row| read(webhook, id.as_str(), &row)).transpose()
+}
+
+/// Makes an entry say nothing of a person.
+pub(super) fn clear(tx: &mut Tx<'_>, webhook: &WebhookId, id: &LeadId, by: &str) -> Result<bool, Failure> {
+    let row: Option<Vec<u8>> = tx
+        .sql
+        .prepare_cached("SELECT row FROM ledger WHERE webhook = ?1 AND id = ?2")?
+        .query_row((webhook.as_str(), id.as_str()), |row| row.get(0))
+        .optional()?;
+    let Some(row) = row else { return Ok(false) };
+    let before = length(row.len());
+    let Some(cleared) = ledger::cleared(row.into()) else {
+        return Err(Failure::Own(QueueError::Corrupt(format!(
+            "the ledger's entry of {id} is unreadable"
+        ))));
+    };
+    tx.sql
+        .prepare_cached("UPDATE ledger SET row = ?3 WHERE webhook = ?1 AND id = ?2")?
+        .execute((webhook.as_str(), id.as_str(), &cleared))?;
+    tx.counters.webhook(webhook).ledger_bytes += length(cleared.len()) - before;
+    let event = Event::act(LedgerEventKind::Erased, None, "", by);
+    add(tx, webhook, id, &event, false)?;
+    Ok(true)
 }
 
 /// Every webhook that has entries.

@@ -39,9 +39,9 @@ use self::{
 };
 use super::{
     Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
-    DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger, LedgerBounds,
+    DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Instead, Jobs, LeadId, Ledger, LedgerBounds,
     LedgerKey, ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
-    QueueError, RateLimit, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
+    QueueError, RateLimit, Removal, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
     ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
 };
 
@@ -364,11 +364,12 @@ impl DeadLetters for SqliteQueue {
         Ok(done)
     }
 
-    async fn discard(
+    async fn remove(
         &self,
         set: DeadLetterSet,
         sink: Option<&SinkId>,
         id: &LeadId,
+        why: Removal,
         by: &str,
     ) -> Result<bool, QueueError> {
         let by = by.to_owned();
@@ -378,20 +379,30 @@ impl DeadLetters for SqliteQueue {
                 None => None,
             };
             let Some(place) = place else { return Ok(false) };
-            let done = self.call(move |tx| waiting::discard(tx, &place, &by)).await?;
+            let done = self.call(move |tx| waiting::remove(tx, &place, why, &by)).await?;
             if let Some(sink) = sink {
                 self.wake.push(sink);
             }
             return Ok(done);
         }
         let (sink, id) = (sink.cloned(), id.clone());
-        self.call(move |tx| dead_letters::discard(tx, set, sink.as_ref(), &id, &by))
+        self.call(move |tx| dead_letters::remove(tx, set, sink.as_ref(), &id, why, &by))
             .await
     }
 
     async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
         let (contact, by) = (contact.clone(), by.to_owned());
         self.call(move |tx| dead_letters::erase(tx, &contact, &by)).await
+    }
+
+    async fn scrub(&self) -> Result<Vec<String>, QueueError> {
+        // What is removed is overwritten (secure_delete); the log and the free pages go with it.
+        while self.call(prune::scrub).await? {}
+        Ok(vec![
+            "copies and snapshots of the queue file that were made before now: until they are deleted, or the encryption keys \
+             that they need are"
+                .to_owned(),
+        ])
     }
 }
 
@@ -423,6 +434,11 @@ impl Ledger for SqliteQueue {
         self.call(move |tx| ledger::entry(tx, &webhook, &id)).await
     }
 
+    async fn clear_entry(&self, webhook: &WebhookId, id: &LeadId, by: &str) -> Result<bool, QueueError> {
+        let (webhook, id, by) = (webhook.clone(), id.clone(), by.to_owned());
+        self.call(move |tx| ledger::clear(tx, &webhook, &id, &by)).await
+    }
+
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
         self.call(|tx| ledger::webhooks(tx)).await
     }
@@ -452,7 +468,7 @@ impl Jobs for SqliteQueue {
 /// A [`Requeue`] that another thread can take along.
 struct OwnedRequeue {
     record: Option<(String, Duration)>,
-    instead: Option<(Contact, Vec<u8>)>,
+    instead: Option<(Contact, WebhookId, Vec<u8>)>,
     by: String,
     force: bool,
     copy: bool,
@@ -464,7 +480,7 @@ impl OwnedRequeue {
             record: how.record.map(|(record, keep)| (record.to_owned(), keep)),
             instead: how
                 .instead
-                .map(|(contact, body)| (contact.clone(), body.to_vec())),
+                .map(|lead| (lead.contact.clone(), lead.webhook.clone(), lead.body.to_vec())),
             by: how.by.to_owned(),
             force: how.force,
             copy: how.copy,
@@ -477,10 +493,11 @@ impl OwnedRequeue {
                 .record
                 .as_ref()
                 .map(|(record, keep)| (record.as_str(), *keep)),
-            instead: self
-                .instead
-                .as_ref()
-                .map(|(contact, body)| (contact, body.as_slice())),
+            instead: self.instead.as_ref().map(|(contact, webhook, body)| Instead {
+                contact,
+                webhook,
+                body,
+            }),
             by: &self.by,
             force: self.force,
             copy: self.copy,

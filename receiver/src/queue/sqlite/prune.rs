@@ -82,3 +82,14 @@ fn give_pages_back(tx: &Tx<'_>) -> rusqlite::Result<bool> {
         .execute_batch(&format!("PRAGMA incremental_vacuum({MAX_PAGES_RETURNED})"))?;
     Ok(true)
 }
+
+/// Gives all free pages back to the disk, a part at a time, and empties the write-ahead log; whether there is more.
+pub(super) fn scrub(tx: &mut Tx<'_>) -> Result<bool, Failure> {
+    tx.sql
+        .execute_batch(&format!("PRAGMA incremental_vacuum({MAX_PAGES_RETURNED})"))?;
+    let free: i64 = tx
+        .sql
+        .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    tx.empty_log = true;
+    Ok(free > 0)
+}

@@ -13,7 +13,7 @@ use super::{
 use crate::queue::ledger::Event;
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, LedgerEventKind,
-    ListFilter, Requeue, SinkId, WebhookId,
+    ListFilter, Removal, Requeue, SinkId, WebhookId,
 };
 
 /// Rows that one call looks through for an id, and leads that one page looks at.
@@ -115,7 +115,7 @@ pub(super) fn list(tx: &mut Tx<'_>, filter: &ListFilter) -> Result<DeadLetterPag
                         next: Some(cursor),
                     });
                 }
-                let (mut item, behind_it) = read(tx, &sink, &head, seq, behind, false)?;
+                let (item, behind_it) = read(tx, &sink, &head, seq, behind, filter.bodies)?;
                 next = behind_it;
                 looks -= 1;
                 let fits = filter
@@ -127,7 +127,6 @@ pub(super) fn list(tx: &mut Tx<'_>, filter: &ListFilter) -> Result<DeadLetterPag
                         .as_ref()
                         .is_none_or(|reason| *reason == item.why.reason);
                 if behind >= skip && fits {
-                    item.body = Bytes::new();
                     items.push(item);
                 }
                 behind += 1;
@@ -198,6 +197,7 @@ fn read(
                 attempts: if first { u32::try_from(head.attempts).unwrap_or(u32::MAX) } else { 0 },
                 overtaken: row.get::<_, i64>(4)? > accepted_at,
                 why: if first { head.why.clone() } else { DeadLetterReason::none() },
+                key_missing: false,
                 body: Bytes::from(row.get::<_, Vec<u8>>(6)?),
             };
             Ok((item, row.get(5)?))
@@ -297,13 +297,13 @@ pub(super) fn take_out(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Loose>, 
 }
 
 /// Removes a lead that waits for good.
-pub(super) fn discard(tx: &mut Tx<'_>, place: &Place, by: &str) -> Result<bool, Failure> {
+pub(super) fn remove(tx: &mut Tx<'_>, place: &Place, why: Removal, by: &str) -> Result<bool, Failure> {
     let Some(lead) = take_out(tx, place)? else {
         return Ok(false);
     };
     let webhook = WebhookId::new(lead.webhook);
     tx.counters.sink(&place.sink, &webhook).discarded += 1;
-    let event = Event::act(LedgerEventKind::Discarded, Some(&place.sink), "", by);
+    let event = Event::act(why.what(), Some(&place.sink), "", by);
     entries::add(tx, &webhook, &lead.id, &event, false)?;
     Ok(true)
 }
@@ -345,7 +345,10 @@ pub(super) fn put_in(
     for sink in to {
         // What another sink has delivered of this contact says nothing.
         let known = !how.force && from.is_none_or(|from| from == sink);
-        let (contact, body) = how.instead.unwrap_or((&lead.contact, &lead.body));
+        let (contact, body) = match &how.instead {
+            Some(instead) => (instead.contact, instead.body),
+            None => (&lead.contact, &lead.body[..]),
+        };
         let row = NewRow {
             sink,
             contact,

@@ -137,6 +137,8 @@ pub struct DeadLetter {
     pub overtaken: bool,
     /// Why; pending: why the last attempt failed, empty if there was none.
     pub why: DeadLetterReason,
+    /// The key that it was sealed with is not here: what is told of it is incomplete.
+    pub key_missing: bool,
     /// As it came. Lists leave out that of pending leads.
     pub body: Bytes,
 }
@@ -161,10 +163,21 @@ pub struct Requeue<'a> {
     pub force: bool,
     /// It stays where it is, too.
     pub copy: bool,
-    /// What it has become meanwhile: whose it is, and its body.
-    pub instead: Option<(&'a Contact, &'a [u8])>,
+    /// What it has become meanwhile.
+    pub instead: Option<Instead<'a>>,
     /// Who asked for it, for the ledger.
     pub by: &'a str,
+}
+
+/// A lead as its webhook maps it now.
+#[derive(Debug, Clone, Copy)]
+pub struct Instead<'a> {
+    /// Whose it is.
+    pub contact: &'a Contact,
+    /// The webhook that took it.
+    pub webhook: &'a WebhookId,
+    /// What the CRM worker needs.
+    pub body: &'a [u8],
 }
 
 impl Requeue<'_> {
@@ -174,6 +187,25 @@ impl Requeue<'_> {
             _ if self.copy => LedgerEventKind::Copied,
             Some(from) if from != to => LedgerEventKind::Moved,
             _ => LedgerEventKind::Replayed,
+        }
+    }
+}
+
+/// Why a lead is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// Somebody gave it up.
+    Discarded,
+    /// Its person is erased.
+    Erased,
+}
+
+impl Removal {
+    /// What it is in the ledger.
+    pub(in crate::queue) fn what(self) -> LedgerEventKind {
+        match self {
+            Self::Discarded => LedgerEventKind::Discarded,
+            Self::Erased => LedgerEventKind::Erased,
         }
     }
 }
@@ -189,6 +221,8 @@ pub struct ListFilter {
     pub reason: Option<String>,
     /// In the order in which they were accepted, as their ids tell it; not of pending leads, which have their own.
     pub by_acceptance: bool,
+    /// With the bodies of pending leads, too.
+    pub bodies: bool,
     /// Continue after this cursor.
     pub after: Option<String>,
     /// At most so many (1 to 1000).

@@ -46,6 +46,11 @@ impl Identity {
         }
     }
 
+    /// What it is, and which, as a contact is made of it.
+    pub(crate) fn kind_and_value(&self) -> [&str; 2] {
+        [self.kind, &self.value]
+    }
+
     /// What it is, and which.
     pub(in crate::queue) fn parts(&self) -> [&[u8]; 2] {
         [self.kind.as_bytes(), self.value.as_bytes()]

@@ -172,6 +172,7 @@ pub(super) async fn find(admin: &Admin, wanted: &Wanted) -> Result<Option<Vec<St
 fn list_filter(wanted: &Wanted, after: Option<String>, limit: usize) -> ListFilter {
     let named = wanted.filter.webhook.as_ref().and(wanted.webhooks.first());
     ListFilter {
+        bodies: false,
         sink: wanted.sink.clone(),
         webhook: named.cloned(),
         reason: wanted.filter.reason.clone(),

@@ -1,0 +1,189 @@
+//! `erase` and `export`: what is held about a person.
+
+use std::time::Duration;
+
+use clap::Args;
+use leadgate_crds::api::{Erasure, ErasureState, Export, NewErasure, Page, Person};
+
+use crate::args::Global;
+use crate::filter::word;
+use crate::output::{Output, confirm, note, progress};
+use crate::receiver::{Call, Receiver, encode};
+use crate::text::plain;
+use crate::{Usage, Verdict};
+
+/// How often an erasure is looked at until it ends.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Args)]
+pub(crate) struct Whom {
+    /// E-mail address of the person.
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// Phone number of the person, with its country code.
+    #[arg(long, value_name = "NUMBER")]
+    phone: Option<String>,
+}
+
+impl Whom {
+    fn person(&self) -> anyhow::Result<Person> {
+        if self.email.is_none() && self.phone.is_none() {
+            return Err(Usage("name the person with --email, --phone or both".to_owned()).into());
+        }
+        Ok(Person {
+            email: self.email.clone(),
+            phone: self.phone.clone(),
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Erase {
+    #[command(flatten)]
+    whom: Whom,
+    /// Show what would be erased, and erase nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask for confirmation.
+    #[arg(long)]
+    yes: bool,
+    /// List the erasures of the past, newest first; they do not say whose they were.
+    #[arg(long, conflicts_with_all = ["email", "phone", "dry_run", "yes"])]
+    list: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    whom: Whom,
+}
+
+/// Erases, and waits until nothing is left.
+pub(crate) async fn erase(global: &Global, output: Output, command: &Erase) -> anyhow::Result<Verdict> {
+    if command.list {
+        let page: Page<Erasure> = Receiver::open(global)
+            .await?
+            .call(Call::get("/api/v1/privacy/erasures"))
+            .await?;
+        let names: Vec<&str> = page.items.iter().map(|erasure| erasure.id.as_str()).collect();
+        let people = || page.items.iter().map(told).collect::<Vec<_>>().join("\n");
+        output.one(&page, &names.join("\n"), people)?;
+        return Ok(Verdict::Fine);
+    }
+    let person = command.whom.person()?;
+    let mut receiver = Receiver::open(global).await?;
+    if command.dry_run || !command.yes {
+        let held: Export = receiver
+            .call(Call::post("/api/v1/privacy/exports").json(&person)?)
+            .await?;
+        let counts = format!(
+            "{} leads and {} entries of the ledger",
+            held.leads.len(),
+            held.entries.len()
+        );
+        if command.dry_run {
+            note(&format!(
+                "Nothing was erased. Without --dry-run, this erases {counts}."
+            ));
+            return Ok(Verdict::Fine);
+        }
+        if !confirm(&format!("Erase {counts} for good?"), false)? {
+            return Ok(Verdict::Wrong);
+        }
+    }
+    let asked = NewErasure { person };
+    let mut erasure: Erasure = receiver
+        .call(Call::post("/api/v1/privacy/erasures").json(&asked)?)
+        .await?;
+    let path = format!("/api/v1/privacy/erasures/{}", encode(&erasure.id));
+    while erasure.state == ErasureState::Running {
+        tokio::time::sleep(INTERVAL).await;
+        erasure = receiver.call(Call::get(path.clone())).await?;
+        let erased: u64 = erasure.leads.iter().map(|count| count.leads).sum();
+        progress(&format!("{erased} leads erased"));
+    }
+    progress("");
+    output.one(&erasure, &erasure.id, || told(&erasure))?;
+    Ok(if erasure.state == ErasureState::Completed {
+        Verdict::Fine
+    } else {
+        Verdict::Wrong
+    })
+}
+
+/// Prints everything that is held.
+pub(crate) async fn export(global: &Global, output: Output, command: &ExportArgs) -> anyhow::Result<Verdict> {
+    let person = command.whom.person()?;
+    let export: Export = Receiver::open(global)
+        .await?
+        .call(Call::post("/api/v1/privacy/exports").json(&person)?)
+        .await?;
+    export.missing.iter().for_each(|missing| note(missing));
+    let names: Vec<&str> = export.leads.iter().map(|lead| lead.id.as_str()).collect();
+    output.one(&export, &names.join("\n"), || held(&export))?;
+    Ok(if export.missing.is_empty() {
+        Verdict::Fine
+    } else {
+        Verdict::Wrong
+    })
+}
+
+/// An erasure for people.
+fn told(erasure: &Erasure) -> String {
+    let mut lines = vec![format!(
+        "erasure {} of {} by {}: {:?}",
+        erasure.id, erasure.created_at, erasure.by, erasure.state
+    )];
+    for count in &erasure.leads {
+        lines.push(format!("  {} {} leads erased", count.leads, word(count.set)));
+    }
+    lines.push(format!("  {} entries of the ledger cleared", erasure.entries));
+    for record in &erasure.records {
+        lines.push(format!(
+            "  delivered to {} as record {}: erase it there, too",
+            record.sink, record.record
+        ));
+    }
+    lines.extend(
+        erasure
+            .missing
+            .iter()
+            .map(|missing| format!("  missing: {missing}")),
+    );
+    lines.extend(
+        erasure
+            .remains
+            .iter()
+            .map(|remains| format!("  may remain in {remains}")),
+    );
+    plain(&lines.join("\n"))
+}
+
+/// An export for people.
+fn held(export: &Export) -> String {
+    let mut lines = vec![format!("Exported at {}.", export.exported_at)];
+    for story in &export.entries {
+        let lead = &story.lead;
+        lines.push(format!(
+            "{} received by {}: {:?} (lead {})",
+            lead.received_at, lead.webhook, lead.outcome, lead.id
+        ));
+        for event in &story.events {
+            let sink = event.sink.as_deref().unwrap_or_default();
+            let record = event.record.as_deref().unwrap_or_default();
+            lines.push(
+                format!("  {} {:?} {sink} {record}", event.at, event.event)
+                    .trim_end()
+                    .to_owned(),
+            );
+        }
+    }
+    for lead in &export.leads {
+        let until = lead
+            .kept_until
+            .map_or_else(|| "until it is delivered".to_owned(), |at| format!("until {at}"));
+        lines.push(format!("{} held as {} {until}:", lead.id, word(lead.set)));
+        lines.push(format!("  {}", lead.data));
+    }
+    plain(&lines.join("\n"))
+}

@@ -1,0 +1,146 @@
+//! Erasures and exports: what the receiver holds about a person.
+
+use k8s_openapi::jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Set, Story};
+
+/// A person: at least one of the two.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Person {
+    /// An e-mail address. It is hashed before anything is looked up, and not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// A phone number with its country code. It is hashed before anything is looked up, and not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+impl std::fmt::Debug for Person {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// An erasure that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NewErasure {
+    /// Whom to erase: everything that names one of these.
+    pub person: Person,
+}
+
+/// An erasure. It does not say whose.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Erasure {
+    /// Its id.
+    pub id: String,
+    /// How far it is.
+    pub state: ErasureState,
+    /// How many leads were erased, by set.
+    #[serde(default)]
+    pub leads: Vec<ErasedLeads>,
+    /// How many entries of the ledger no longer say whom they are about.
+    #[serde(default)]
+    pub entries: u64,
+    /// The CRM records that the person's leads were delivered as: Leadgate does not erase them.
+    #[serde(default)]
+    pub records: Vec<CrmRecord>,
+    /// What keeps it from its end, each with its remedy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// What may still hold the person's data, and until when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remains: Vec<String>,
+    /// Who asked for it.
+    pub by: String,
+    /// When.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub created_at: Timestamp,
+    /// When it last did something; of one that is complete, when it ended.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub updated_at: Timestamp,
+}
+
+/// How many leads of a set were erased; one that was in two sinks counts twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErasedLeads {
+    /// The set.
+    pub set: Set,
+    /// How many.
+    pub leads: u64,
+}
+
+/// How far an erasure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ErasureState {
+    /// It is at work, or waits for a lead that is being delivered.
+    Running,
+    /// Nothing of the person is left.
+    Completed,
+    /// Something could not be looked at: see `missing`. Ask again when that is put right.
+    Incomplete,
+}
+
+/// A record in a CRM.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CrmRecord {
+    /// The sink, NAMESPACE/NAME.
+    pub sink: String,
+    /// The record's id.
+    pub record: String,
+}
+
+/// What is held about a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Export {
+    /// When it was made.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub exported_at: Timestamp,
+    /// The leads that are held, with everything that they say.
+    pub leads: Vec<ExportedLead>,
+    /// What became of each request, as the ledger tells it: where it came from, when, and to whom it went.
+    pub entries: Vec<Story>,
+    /// What could not be looked at, each with its remedy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// A lead that is held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportedLead {
+    /// Its id.
+    pub id: String,
+    /// The webhook that took it.
+    pub webhook: String,
+    /// The sink that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink: Option<String>,
+    /// Where it is.
+    pub set: Set,
+    /// When it was received.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub received_at: Timestamp,
+    /// Until when it is kept; absent: until it is delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub kept_until: Option<Timestamp>,
+    /// Why it is there: a reason word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The CRM's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// What is held: the lead, and what its sender posted.
+    pub data: serde_json::Value,
+}

@@ -1,0 +1,251 @@
+//! The loop that runs erasures, each to its end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use leadgate_crds::api::{CrmRecord, ErasedLeads, ErasureState, Set};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::stored::Kept;
+use super::walk;
+use crate::admin::dead_letters::Realm;
+use crate::admin::shared::Admin;
+use crate::queue::{Contact, Entry, LeadId, LedgerEventKind, QueueError, Removal, WebhookId};
+
+/// How often a receiver looks for erasures that nobody runs.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Between two walks, while a lead of the person is being delivered.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// So many walks in a row must find nothing: a lead that changes its place during one is met in the next.
+const CLEAN_WALKS: u32 = 2;
+
+/// Why an erasure stops before its end.
+enum Stop {
+    /// The store failed.
+    Queue(QueueError),
+    /// Another receiver goes on with it, or this one ends.
+    NotMine,
+}
+
+impl From<QueueError> for Stop {
+    fn from(error: QueueError) -> Self {
+        Self::Queue(error)
+    }
+}
+
+/// Runs erasures until stopped.
+pub(crate) async fn run_erasures(admin: Arc<Admin>, stop: CancellationToken) {
+    let worker = LeadId::generate().to_string();
+    loop {
+        tokio::select! {
+            () = admin.erasures.notified() => {}
+            () = sleep(LOOK) => {}
+            () = stop.cancelled() => return,
+        }
+        // What is not read yet would look as if it were not this receiver's.
+        if !admin.loaded.load(Ordering::Relaxed) || admin.config.borrow().incomplete {
+            continue;
+        }
+        let found = match admin.queue.jobs().await {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                tracing::debug!(%error, "failed to look for erasures; will retry");
+                continue;
+            }
+        };
+        let realm = Realm::of_admin(&admin);
+        for kept in found.iter().filter_map(Kept::read) {
+            let is_open = kept.erasure.state == ErasureState::Running
+                && kept.is_free_for(&worker)
+                && realm.has_all(kept.namespaces.as_ref());
+            if !is_open {
+                continue;
+            }
+            let id = kept.erasure.id.clone();
+            let run = Run {
+                admin: &admin,
+                worker: &worker,
+                stop: &stop,
+                kept,
+            };
+            if let Err(Stop::Queue(error)) = run.finish().await {
+                tracing::warn!(erasure = id, %error, "the erasure waits until the queue is available");
+            }
+        }
+    }
+}
+
+struct Run<'a> {
+    admin: &'a Admin,
+    worker: &'a str,
+    stop: &'a CancellationToken,
+    kept: Kept,
+}
+
+impl Run<'_> {
+    async fn finish(mut self) -> Result<(), Stop> {
+        let (mut clean, mut closed) = (0, 0);
+        while clean < CLEAN_WALKS {
+            let walked = self.walk().await?;
+            closed = walked.closed;
+            clean = if walked.found { 0 } else { clean + 1 };
+            if walked.waits {
+                sleep(AGAIN_AFTER).await;
+            }
+        }
+        self.forget_records().await?;
+        self.clear_entries().await?;
+        self.kept.erasure.remains = self.admin.queue.scrub().await?;
+        let erasure = &mut self.kept.erasure;
+        erasure.state = ErasureState::Completed;
+        if closed > 0 {
+            erasure.state = ErasureState::Incomplete;
+            erasure.missing = vec![format!(
+                "{closed} leads could not be looked at, because the keys that sealed them are missing (reason KeyMissing): add the \
+                 keys again, and repeat the erasure; or discard the leads"
+            )];
+        }
+        erasure.updated_at = jiff::Timestamp::now();
+        self.kept.targets = super::Targets::default();
+        self.keep().await?;
+        let (id, state) = (&self.kept.erasure.id, self.kept.erasure.state);
+        tracing::info!(
+            erasure = id,
+            ?state,
+            entries = self.kept.erasure.entries,
+            "erasure ended"
+        );
+        Ok(())
+    }
+
+    /// Writes down how far it is; it stays with this receiver.
+    async fn keep(&mut self) -> Result<(), Stop> {
+        if self.stop.is_cancelled() {
+            return Err(Stop::NotMine);
+        }
+        self.kept.take(self.worker);
+        if self.admin.queue.put_job(&self.kept.stored()).await? {
+            Ok(())
+        } else {
+            Err(Stop::NotMine)
+        }
+    }
+
+    /// Once through everything.
+    async fn walk(&mut self) -> Result<Walked, Stop> {
+        let mut walked = Walked::default();
+        for (set, told) in walk::SETS {
+            let mut after = None;
+            loop {
+                self.keep().await?;
+                let part = walk::part(self.admin, &self.kept.targets, set, after).await?;
+                walked.closed += part.closed;
+                for lead in part.found {
+                    walked.found = true;
+                    // Before it goes, else a receiver that dies here leaves its entry.
+                    let entry = (lead.webhook.to_string(), lead.id.to_string());
+                    if self.kept.erased.insert(entry) {
+                        self.keep().await?;
+                    }
+                    let by = self.kept.erasure.by.as_str();
+                    let gone = self
+                        .admin
+                        .queue
+                        .remove(set, lead.sink.as_ref(), &lead.id, Removal::Erased, by)
+                        .await?;
+                    if gone {
+                        count(&mut self.kept.erasure.leads, told);
+                    } else {
+                        walked.waits = true;
+                    }
+                }
+                after = part.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(walked)
+    }
+
+    /// Which CRM records its leads go to, as the queue remembers it for the next one.
+    async fn forget_records(&mut self) -> Result<(), Stop> {
+        for contact in &self.kept.targets.contacts {
+            let contact = Contact::from(contact.as_str());
+            self.admin.queue.erase(&contact, &self.kept.erasure.by).await?;
+        }
+        Ok(())
+    }
+
+    async fn clear_entries(&mut self) -> Result<(), Stop> {
+        let mut found = walk::entries(self.admin, &self.kept.targets).await?;
+        let known: BTreeSet<String> = found.iter().map(|entry| entry.id.to_string()).collect();
+        for (webhook, id) in &self.kept.erased {
+            if !known.contains(id) {
+                let id = LeadId::from(id.as_str());
+                let entry = self
+                    .admin
+                    .queue
+                    .entry(&WebhookId::from(webhook.as_str()), &id)
+                    .await?;
+                found.extend(entry);
+            }
+        }
+        let mut records: BTreeSet<CrmRecord> = self.kept.erasure.records.drain(..).collect();
+        records.extend(found.iter().flat_map(records_of));
+        self.kept.erasure.records = records.into_iter().collect();
+        // Written down before the entries cease to tell.
+        self.keep().await?;
+        for entry in &found {
+            let by = self.kept.erasure.by.as_str();
+            if self
+                .admin
+                .queue
+                .clear_entry(&entry.webhook, &entry.id, by)
+                .await?
+            {
+                self.kept.erasure.entries += 1;
+            }
+        }
+        self.kept.erased.clear();
+        Ok(())
+    }
+}
+
+/// What came of a walk.
+#[derive(Default)]
+struct Walked {
+    /// There was something of the person.
+    found: bool,
+    /// Some of it is being delivered.
+    waits: bool,
+    /// Leads that nobody can look at.
+    closed: u64,
+}
+
+fn count(counts: &mut Vec<ErasedLeads>, set: Set) {
+    match counts.iter_mut().find(|count| count.set == set) {
+        Some(count) => count.leads += 1,
+        None => counts.push(ErasedLeads { set, leads: 1 }),
+    }
+}
+
+fn records_of(entry: &Entry) -> Vec<CrmRecord> {
+    let delivered = entry
+        .events
+        .iter()
+        .filter(|event| event.what == LedgerEventKind::Delivered && !event.record.is_empty());
+    delivered
+        .filter_map(|event| {
+            Some(CrmRecord {
+                sink: event.sink.as_ref()?.to_string(),
+                record: event.record.clone(),
+            })
+        })
+        .collect()
+}
