@@ -67,7 +67,7 @@ async fn the_token_opens_a_session_and_nothing_else_does() {
         call(&receiver, "GET", "/api/v1/jobs", "", &header).await.status,
         401
     );
-    let forged = format!("Cookie: {}x\r\n", pair);
+    let forged = format!("Cookie: {pair}x\r\n");
     assert_eq!(call(&receiver, "GET", "/console", "", &forged).await.status, 401);
     // Over HTTPS the cookie goes over nothing else.
     let tls = format!("Origin: https://{}\r\n", receiver.admin_address());

@@ -165,7 +165,7 @@ impl Webhook {
                 .objectives
                 .speed_to_lead
                 .as_ref()
-                .map(|objective| objective.get()),
+                .map(leadgate_crds::common::Duration::get),
             sinks,
             format,
             accept,
