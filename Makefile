@@ -30,16 +30,20 @@ SDK = $(shell command -v node >/dev/null && command -v npm >/dev/null && echo le
 # The same holds for Prometheus.
 PROMETHEUS = $(shell command -v prometheus >/dev/null && command -v promtool >/dev/null && echo leadgate-tests/prometheus)
 
+# And for Chromium.
+BROWSER = $(if $(SDK),$(shell [ -x "$(or $(CHROMIUM),/usr/bin/chromium)" ] && echo leadgate-tests/browser))
+
 test: need-rust need-test-tools ## run the tests: real Redis, simulated CRMs, the CRMs' own SDKs; no root, no Kubernetes
 	@[ -n "$(SDK)" ] || echo "Node.js is not installed: skipping the CRMs' own SDKs (make test-cluster runs them)"
+	@[ -n "$(BROWSER)" ] || echo "Chromium is not installed: skipping the console in a browser (make test-cluster runs it)"
 	@[ -n "$(PROMETHEUS)" ] || echo "Prometheus is not installed: skipping alerts and dashboard (make test-cluster checks them)"
-	$(CARGO) test --locked --workspace --features "$(SDK) $(PROMETHEUS)"
+	$(CARGO) test --locked --workspace --features "$(SDK) $(PROMETHEUS) $(BROWSER)"
 
 CLUSTER_TESTS = admission cli_cluster definitions operator_control_plane chart examples image leaves_nothing node api_sdk console_browser hubspot_sdk salesforce_sdk monitoring
 
 test-cluster: need-rust need-cluster-tools ## run the tests on a real Kubernetes API server and node (root, or KUBECONFIG)
 	tests/cluster/cluster build
-	$(CARGO) test --locked --workspace --features leadgate-tests/cluster,leadgate-tests/sdk,leadgate-tests/prometheus $(CLUSTER_TESTS:%=--test %)
+	$(CARGO) test --locked --workspace --features leadgate-tests/cluster,leadgate-tests/sdk,leadgate-tests/prometheus,leadgate-tests/browser $(CLUSTER_TESTS:%=--test %)
 
 e2e: need-rust need-cluster-tools ## test every guarantee on a real Kubernetes node, with measurements (needs root, or KUBECONFIG)
 	tests/cluster/cluster build

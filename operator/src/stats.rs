@@ -9,7 +9,8 @@ use leadgate_crds::common::Time;
 use leadgate_crds::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
 use leadgate_crds::lead_webhook::{Latency, LeadFailure, LeadWebhookStatusSink, MAX_FAILURES, SinkError};
 use leadgate_crds::report::{
-    LastError, PreflightReport, Problem, QueueReport, Report, RouteReport, Severity, SinkLeads, SinkReport, WebhookReport,
+    LastError, PreflightReport, Problem, QueueReport, Report, RouteReport, Severity, SinkLeads, SinkReport,
+    WebhookReport,
 };
 
 use crate::conditions::seconds;

@@ -80,7 +80,9 @@ pub(super) async fn refresh_gauges(admin: &Admin) {
         if number < configured {
             for &outcome in DeliveryOutcome::ALL {
                 let sink = labels.sink.clone();
-                let _ = metrics.deliveries.get_or_create(&DeliveryLabels { sink, outcome });
+                let _ = metrics
+                    .deliveries
+                    .get_or_create(&DeliveryLabels { sink, outcome });
             }
         }
     }

@@ -71,7 +71,10 @@ async fn what_alerts_count_stands_at_0_before_it_happens() {
         ("leadgate_deliveries_total", "outcome=\"dead\""),
     ] {
         let series = samples.get(name).unwrap_or_else(|| panic!("no {name}"));
-        let of_label: Vec<_> = series.iter().filter(|(labels, _)| labels.contains(label)).collect();
+        let of_label: Vec<_> = series
+            .iter()
+            .filter(|(labels, _)| labels.contains(label))
+            .collect();
         assert!(
             !of_label.is_empty() && of_label.iter().all(|(_, value)| *value == 0.0),
             "{name} {label}: {of_label:?}"

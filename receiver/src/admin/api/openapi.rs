@@ -2,8 +2,8 @@
 
 use axum::Json;
 use leadgate_crds::api::{
-    Act, Backfill, Diff, DiffPage, Erasure, Export, Job, LeadSearch, LineResult, NewErasure, NewJob, Overview,
-    Page, Pause, Person, Story, Trial, TrialResult,
+    Act, Backfill, Diff, DiffPage, Erasure, Export, Job, LeadSearch, LineResult, NewErasure, NewJob,
+    Overview, Page, Pause, Person, Story, Trial, TrialResult,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -252,7 +252,12 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         done.insert("content".to_owned(), answer);
     }
     let id: Vec<&str> = std::iter::once(operation.method)
-        .chain(operation.path.split(['/', '{', '}']).filter(|part| !part.is_empty()))
+        .chain(
+            operation
+                .path
+                .split(['/', '{', '}'])
+                .filter(|part| !part.is_empty()),
+        )
         .collect();
     let request = operation
         .request

@@ -31,6 +31,9 @@ const STANDS: Duration = Duration::from_millis(500);
 const MOST_READ: usize = 50_000;
 const PAGE: usize = 1000;
 
+/// How often the ledger is read until nothing came meanwhile, which would be counted twice or not at all.
+const LOOKS: usize = 3;
+
 /// What has been counted.
 #[derive(Default)]
 pub(crate) struct Figures(Mutex<State>);
@@ -95,26 +98,26 @@ pub(super) async fn overview(admin: &Admin) -> Result<Overview, QueueError> {
 impl State {
     /// Counts what came since the last time.
     async fn read(&mut self, admin: &Admin) -> Result<(), QueueError> {
-        let config = Arc::clone(&admin.config.borrow());
-        let (webhooks, sinks) = figures(admin, &config).await?;
-        let now = epoch_ms();
-        let mut counts: HashMap<WebhookId, (u64, u64)> = webhooks
-            .into_iter()
-            .map(|(id, stats)| (id, (stats.accepted, 0)))
-            .collect();
-        for (webhook, share) in sinks.iter().flat_map(|(_, stats)| &stats.by_webhook) {
-            if let Some((_, delivered)) = counts.get_mut(webhook) {
-                *delivered += share.delivered;
-            }
-        }
+        let mut counts = count(admin).await?;
         let new: Vec<WebhookId> = counts
             .keys()
             .filter(|id| !self.last.contains_key(*id))
             .cloned()
             .collect();
-        if !new.is_empty() {
-            self.look_back(admin, new, now).await?;
+        let mut before = Before::default();
+        for _ in 0..LOOKS {
+            if new.is_empty() {
+                break;
+            }
+            before = look_back(admin, new.clone()).await?;
+            let known = std::mem::replace(&mut counts, count(admin).await?);
+            if new.iter().all(|id| known.get(id) == counts.get(id)) {
+                break;
+            }
         }
+        self.series.merge(before.series);
+        self.since = self.since.max(before.since);
+        let now = epoch_ms();
         for (id, (accepted, delivered)) in &counts {
             if let Some((before, delivered_before)) = self.last.get(id) {
                 self.series.add(
@@ -129,46 +132,69 @@ impl State {
         self.read = Some(Instant::now());
         Ok(())
     }
+}
 
-    /// Reads what the ledger tells of webhooks that are new to this process.
-    async fn look_back(&mut self, admin: &Admin, of: Vec<WebhookId>, now: Millis) -> Result<(), QueueError> {
-        let filter = EntryFilter {
-            since: now.saturating_sub(WEEK),
-            outcome: Some(EntryOutcome::Accepted),
-            ..EntryFilter::default()
-        };
-        let (mut after, mut looked_at) = (None, 0);
-        let mut found = Series::default();
-        loop {
-            let (entries, next) = newest_entries(
-                admin.queue.as_ref(),
-                of.clone(),
-                &filter,
-                now,
-                after.as_ref(),
-                PAGE,
-                |_| true,
-            )
-            .await?;
-            looked_at += entries.len();
-            for entry in &entries {
-                found.add(entry.at, 1, 0);
-                for at in deliveries(entry).filter(|at| *at <= now) {
-                    found.add(at, 0, 1);
-                }
-            }
-            let oldest = entries.last().map(|entry| entry.at);
-            match (next, oldest) {
-                (Some(_), Some(oldest)) if looked_at >= MOST_READ => {
-                    self.since = self.since.max(oldest);
-                    break;
-                }
-                (Some(next), _) => after = Some(next),
-                (None, _) => break,
+/// The store's counts of accepted and delivered leads.
+async fn count(admin: &Admin) -> Result<HashMap<WebhookId, (u64, u64)>, QueueError> {
+    let config = Arc::clone(&admin.config.borrow());
+    let (webhooks, sinks) = figures(admin, &config).await?;
+    let mut counts: HashMap<WebhookId, (u64, u64)> = webhooks
+        .into_iter()
+        .map(|(id, stats)| (id, (stats.accepted, 0)))
+        .collect();
+    for (webhook, share) in sinks.iter().flat_map(|(_, stats)| &stats.by_webhook) {
+        if let Some((_, delivered)) = counts.get_mut(webhook) {
+            *delivered += share.delivered;
+        }
+    }
+    Ok(counts)
+}
+
+/// What the ledger tells.
+#[derive(Default)]
+struct Before {
+    series: Series,
+    /// From when on that is everything.
+    since: Millis,
+}
+
+/// Reads what the ledger tells of webhooks that are new to this process.
+async fn look_back(admin: &Admin, of: Vec<WebhookId>) -> Result<Before, QueueError> {
+    let now = epoch_ms();
+    let filter = EntryFilter {
+        since: now.saturating_sub(WEEK),
+        outcome: Some(EntryOutcome::Accepted),
+        ..EntryFilter::default()
+    };
+    let (mut after, mut looked_at) = (None, 0);
+    let mut found = Before::default();
+    loop {
+        let (entries, next) = newest_entries(
+            admin.queue.as_ref(),
+            of.clone(),
+            &filter,
+            now.saturating_add(HOUR),
+            after.as_ref(),
+            PAGE,
+            |_| true,
+        )
+        .await?;
+        looked_at += entries.len();
+        for entry in &entries {
+            found.series.add(entry.at, 1, 0);
+            for at in deliveries(entry) {
+                found.series.add(at, 0, 1);
             }
         }
-        self.series.merge(found);
-        Ok(())
+        let oldest = entries.last().map(|entry| entry.at);
+        match (next, oldest) {
+            (Some(_), Some(oldest)) if looked_at >= MOST_READ => {
+                found.since = oldest;
+                return Ok(found);
+            }
+            (Some(next), _) => after = Some(next),
+            (None, _) => return Ok(found),
+        }
     }
 }
 
