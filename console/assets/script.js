@@ -48,13 +48,19 @@ async function refresh() {
   if (!main || paused || isBusy(main)) return;
   try {
     const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+    if (answer.status === 401) {
+      location.reload();
+      return;
+    }
+    document.body.classList.toggle('stale', !answer.ok);
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('main');
     if (!fresh || isBusy(main)) return;
     dress(fresh);
     main.replaceChildren(...fresh.childNodes);
   } catch {
-    // The next time.
+    // What stands there is no longer true; it is tried again.
+    document.body.classList.add('stale');
   }
 }
 

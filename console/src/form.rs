@@ -7,7 +7,13 @@ pub(crate) struct Fields(Vec<(String, String)>);
 impl Fields {
     /// Reads `a=b&c=d`.
     pub(crate) fn read(text: &[u8]) -> Self {
-        Self(form_urlencoded::parse(text).into_owned().collect())
+        // Browsers end the lines of a text area with CRLF (HTML standard, multipart and URL-encoded form data).
+        let fields = form_urlencoded::parse(text);
+        Self(
+            fields
+                .map(|(name, value)| (name.into_owned(), value.replace("\r\n", "\n")))
+                .collect(),
+        )
     }
 
     /// The first value of a name, without blanks around it; empty if there is none.

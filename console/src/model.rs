@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use leadgate_crds::api::{Page, Set};
 use leadgate_crds::reason::{FailureClass, FailureReason};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::api::{Api, Call, Clear, Failure, ask, encode};
 
@@ -60,13 +60,14 @@ impl KeptClear {
         match self.kept.set {
             Set::Rejected => {
                 let text = self.body.get("body")?.as_str()?;
-                if let Ok(json) = serde_json::from_str(text) {
-                    return Some(json);
+                let kind = self.body.get("content_type").and_then(Value::as_str);
+                let is_cut = self.body.get("cut_from_bytes").is_some_and(|cut| !cut.is_null());
+                if is_cut || kind.is_some_and(|kind| kind.starts_with("multipart/")) {
+                    return None;
                 }
-                let fields = form_urlencoded::parse(text.as_bytes());
-                let fields =
-                    fields.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
-                Some(Value::Object(fields.collect()))
+                serde_json::from_str(text)
+                    .ok()
+                    .or_else(|| Some(Value::Object(form(text))))
             }
             _ => self
                 .body
@@ -75,6 +76,22 @@ impl KeptClear {
                 .cloned(),
         }
     }
+}
+
+/// The fields of a form, as the receiver reads them: a name that comes several times is a list.
+fn form(text: &str) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        let value = Value::String(value.into_owned());
+        match fields.get_mut(name.as_ref()) {
+            None => {
+                fields.insert(name.into_owned(), value);
+            }
+            Some(Value::Array(values)) => values.push(value),
+            Some(single) => *single = Value::Array(vec![single.take(), value]),
+        }
+    }
+    fields
 }
 
 /// Everything that is kept of a lead. The receiver records who was shown it.

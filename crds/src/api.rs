@@ -538,6 +538,10 @@ pub struct Act {
 pub enum ActKind {
     /// Somebody was shown what is kept of a lead.
     PayloadShown,
+    /// Everything that is held about a person was exported.
+    Exported,
+    /// A person was erased.
+    Erased,
     /// A lead was put back into its line, or decided about.
     Replayed,
     /// A lead was discarded.

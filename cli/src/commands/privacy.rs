@@ -76,6 +76,7 @@ pub(crate) async fn erase(global: &Global, output: Output, command: &Erase) -> a
         let held: Export = receiver
             .call(Call::post("/api/v1/privacy/exports").json(&person)?)
             .await?;
+        held.missing.iter().for_each(|missing| note(missing));
         let counts = format!(
             "{} leads and {} entries of the ledger",
             held.leads.len(),
@@ -85,7 +86,11 @@ pub(crate) async fn erase(global: &Global, output: Output, command: &Erase) -> a
             note(&format!(
                 "Nothing was erased. Without --dry-run, this erases {counts}."
             ));
-            return Ok(Verdict::Fine);
+            return Ok(if held.missing.is_empty() {
+                Verdict::Fine
+            } else {
+                Verdict::Wrong
+            });
         }
         if !confirm(&format!("Erase {counts} for good?"), false)? {
             return Ok(Verdict::Wrong);

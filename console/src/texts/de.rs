@@ -171,6 +171,8 @@ pub(super) static TEXTS: Texts = Texts {
     yes: "ja",
     of_act: |of| match of {
         ActKind::PayloadShown => "Nutzdaten gezeigt",
+        ActKind::Exported => "Person exportiert",
+        ActKind::Erased => "Person gelöscht",
         ActKind::Replayed => "Erneut zugestellt",
         ActKind::Discarded => "Verworfen",
         ActKind::Moved => "Verschoben",

@@ -171,6 +171,8 @@ pub(super) static TEXTS: Texts = Texts {
     yes: "yes",
     of_act: |of| match of {
         ActKind::PayloadShown => "Payload shown",
+        ActKind::Exported => "Person exported",
+        ActKind::Erased => "Person erased",
         ActKind::Replayed => "Replayed",
         ActKind::Discarded => "Discarded",
         ActKind::Moved => "Moved",

@@ -9,12 +9,16 @@ use crate::outcomes::{DeliveryOutcome, RequestOutcome};
 
 /// What alerts look for. These series are there before the first event: Prometheus' `increase()` does not see one that makes
 /// its series.
-const COUNTED: [RequestOutcome; 5] = [
+const COUNTED: [RequestOutcome; 9] = [
     RequestOutcome::Accepted,
+    RequestOutcome::Busy,
+    RequestOutcome::Full,
     RequestOutcome::Ignored,
+    RequestOutcome::Insecure,
     RequestOutcome::Rejected,
     RequestOutcome::TooLarge,
     RequestOutcome::Unauthorized,
+    RequestOutcome::Unavailable,
 ];
 
 /// Reads from the store what only it knows. While it is away, the last figures stand.

@@ -59,8 +59,20 @@ impl TokenFile {
 
     /// What tells this token from others, without telling it.
     pub(super) async fn mark(&self) -> String {
-        let last = self.last.lock().await;
+        let mut last = self.last.lock().await;
+        if last.1.elapsed() >= LOOK_EVERY {
+            self.look(&mut last).await;
+        }
         hex::encode(Sha256::digest(last.0.0))
+    }
+
+    /// Reads the file again.
+    async fn look(&self, last: &mut (Token, Instant)) {
+        let read = Token::of(tokio::fs::read(&self.path).await);
+        last.1 = Instant::now();
+        let told = read.map(|token| last.0 = token);
+        let told = told.map_err(|why| format!("{why}; the former token stays valid"));
+        self.complaint.set(FLAG, Some(&self.path), told);
     }
 
     /// Whether a request carries the token that the file holds now.
@@ -77,11 +89,7 @@ impl TokenFile {
             LOOK_AT_MOST_EVERY
         };
         if looked.elapsed() >= patience {
-            let read = Token::of(tokio::fs::read(&self.path).await);
-            last.1 = Instant::now();
-            let told = read.map(|token| last.0 = token);
-            let told = told.map_err(|why| format!("{why}; the former token stays valid"));
-            self.complaint.set(FLAG, Some(&self.path), told);
+            self.look(&mut last).await;
         }
         last.0.is(given)
     }

@@ -188,6 +188,9 @@ pub trait DeadLetters: Send + Sync {
     /// in two sinks counts twice, as it does in the figures.
     async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError>;
 
+    /// Forgets which CRM records leads of a contact go to, as these sinks remember it.
+    async fn forget(&self, contact: &Contact, sinks: &[SinkId]) -> Result<(), QueueError>;
+
     /// As the queue calls the contact of a lead, in everything that comes out of it.
     fn known_as(&self, contact: &Contact) -> Contact {
         contact.clone()

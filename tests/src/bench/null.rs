@@ -130,6 +130,9 @@ impl DeadLetters for NullQueue {
     async fn erase(&self, _: &Contact, _: &str) -> Result<u64, QueueError> {
         nothing()
     }
+    async fn forget(&self, _: &Contact, _: &[SinkId]) -> Result<(), QueueError> {
+        nothing()
+    }
     async fn scrub(&self) -> Result<Vec<String>, QueueError> {
         nothing()
     }

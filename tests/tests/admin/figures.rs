@@ -66,6 +66,8 @@ async fn what_alerts_count_stands_at_0_before_it_happens() {
         ("leadgate_requests_total", "outcome=\"accepted\""),
         ("leadgate_requests_total", "outcome=\"rejected\""),
         ("leadgate_requests_total", "outcome=\"unauthorized\""),
+        ("leadgate_requests_total", "outcome=\"insecure\""),
+        ("leadgate_requests_total", "outcome=\"unavailable\""),
         ("leadgate_key_conflicts_total", "webhook=\"default/web\""),
         ("leadgate_items_rejected_total", "webhook=\"default/web\""),
         ("leadgate_deliveries_total", "outcome=\"dead\""),

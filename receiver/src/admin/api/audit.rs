@@ -37,6 +37,10 @@ pub(super) fn is_audit(webhook: &WebhookId) -> bool {
     webhook.as_str().ends_with("/.audit")
 }
 
+/// Put into an answer of success: nothing was changed.
+#[derive(Clone, Copy)]
+pub(in crate::admin) struct NothingDone;
+
 /// An act as the ledger's reason holds it.
 #[derive(Serialize, Deserialize)]
 struct Entered {
@@ -61,6 +65,8 @@ fn act(method: &Method, path: &str) -> Option<(ActKind, String)> {
             };
             (act, (*id).to_owned())
         }
+        ("POST", ["privacy", "exports"]) => (ActKind::Exported, String::new()),
+        ("POST", ["privacy", "erasures"]) => (ActKind::Erased, String::new()),
         ("POST", ["jobs"]) => (ActKind::JobCreated, String::new()),
         ("DELETE", ["jobs", id]) => (ActKind::JobCancelled, (*id).to_owned()),
         ("POST", [of @ ("webhooks" | "sinks"), namespace, name, what]) => {
@@ -88,7 +94,7 @@ pub(in crate::admin) async fn record(
     let Some((act, of)) = act(request.method(), request.uri().path()) else {
         return next.run(request).await;
     };
-    if matches!(act, ActKind::PayloadShown | ActKind::Compared) {
+    if matches!(act, ActKind::PayloadShown | ActKind::Compared | ActKind::Exported) {
         if let Err(error) = enter(&admin, by, act, of).await {
             return unavailable(&error);
         }
@@ -97,6 +103,7 @@ pub(in crate::admin) async fn record(
     let response = next.run(request).await;
     // A dry run answers 200, a job that was begun 201.
     let is_done = response.status().is_success()
+        && response.extensions().get::<NothingDone>().is_none()
         && (act != ActKind::JobCreated || response.status() == http::StatusCode::CREATED);
     if is_done && let Err(error) = enter(&admin, by, act, of).await {
         tracing::error!(%error, ?act, "failed to record what was done");
@@ -208,6 +215,8 @@ mod tests {
                 Some((ActKind::Paused, "shop/hubspot")),
             ),
             (Method::POST, "/jobs", Some((ActKind::JobCreated, ""))),
+            (Method::POST, "/privacy/exports", Some((ActKind::Exported, ""))),
+            (Method::POST, "/privacy/erasures", Some((ActKind::Erased, ""))),
             (Method::GET, "/leads/7", None),
             (Method::POST, "/leads/search", None),
             (Method::POST, "/webhooks/a/b/try", None),

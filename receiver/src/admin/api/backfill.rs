@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use leadgate_crds::api::{Backfill, Line, LineResult, Outcome, Page};
 use problem_details::ProblemDetails;
 
+use super::audit::NothingDone;
 use super::leads::FOREVER;
 use super::merge::newest;
 use super::named;
@@ -78,11 +79,15 @@ pub(super) async fn backfill(
             }
         }
     }
-    Ok(Json(Page {
+    let mut response = Json(Page {
         items: results,
         next: None,
     })
-    .into_response())
+    .into_response();
+    if asked.dry_run {
+        response.extensions_mut().insert(NothingDone);
+    }
+    Ok(response)
 }
 
 fn told(line: &Line, outcome: Outcome) -> LineResult {

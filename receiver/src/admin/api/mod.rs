@@ -33,7 +33,7 @@ use super::sinks;
 use crate::queue::WebhookId;
 use crate::source::Webhook;
 
-pub(in crate::admin) use audit::record;
+pub(in crate::admin) use audit::{NothingDone, record};
 pub(crate) use jobs::run_jobs;
 pub(in crate::admin) use merge::newest as newest_entries;
 pub(crate) use privacy::run_erasures;

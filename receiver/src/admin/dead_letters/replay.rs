@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::refusals::{IN_FLIGHT, bad_request, conflict, unavailable};
 use super::which::{Meant, Which, select, told};
+use crate::admin::api::NothingDone;
 use crate::admin::caller::Caller;
 use crate::admin::shared::Admin;
 use crate::lead::StoredLead;
@@ -63,7 +64,14 @@ pub(in super::super) async fn replay(
                 .map_err(|error| unavailable(&error))?,
         );
     }
-    Ok(Json(json!({"items": results})).into_response())
+    let is_done = results
+        .iter()
+        .any(|result| result.get("replayed") == Some(&Value::Bool(true)));
+    let mut response = Json(json!({"items": results})).into_response();
+    if !is_done {
+        response.extensions_mut().insert(NothingDone);
+    }
+    Ok(response)
 }
 
 /// `POST /deadletters/replay?set=&sink=&webhook=&reason=&after=&limit=`: up to `limit` leads of a set, in the order in which

@@ -28,7 +28,7 @@ const EVERY: Duration = Duration::from_secs(10);
 const STANDS: Duration = Duration::from_millis(500);
 
 /// Entries that are read of what was before this process, and those that speed is told by.
-const MOST_READ: usize = 50_000;
+const MOST_READ: usize = 10_000;
 const PAGE: usize = 1000;
 
 /// How often the ledger is read until nothing came meanwhile, which would be counted twice or not at all.
@@ -55,9 +55,12 @@ struct State {
 pub(crate) async fn follow_figures(admin: Arc<Admin>, stop: CancellationToken) {
     loop {
         let wait = if admin.loaded.load(Ordering::Relaxed) {
-            let mut state = admin.figures.0.lock().await;
-            if let Err(error) = state.read(&admin).await {
-                tracing::debug!(%error, "failed to read the counts; will retry");
+            let read = async { admin.figures.0.lock().await.read(&admin).await };
+            tokio::select! {
+                read = read => if let Err(error) = read {
+                    tracing::debug!(%error, "failed to read the counts; will retry");
+                },
+                () = stop.cancelled() => return,
             }
             EVERY
         } else {
@@ -128,7 +131,8 @@ impl State {
             }
         }
         self.series.forget(now.saturating_sub(WEEK));
-        self.last = counts;
+        // A webhook that goes and comes back is not new.
+        self.last.extend(counts);
         self.read = Some(Instant::now());
         Ok(())
     }

@@ -265,6 +265,17 @@ impl RedisQueue {
         Ok(number(&self.link.run(&script::DISCARD, &call).await?) == Some(1))
     }
 
+    pub(super) async fn forget_records(&self, contact: &Contact, sinks: &[SinkId]) -> Result<(), QueueError> {
+        if sinks.is_empty() {
+            return Ok(());
+        }
+        let mut unlink = cmd("UNLINK");
+        for sink in sinks {
+            unlink.arg(self.keys.record(sink, contact));
+        }
+        self.link.query(&unlink).await.map(drop)
+    }
+
     pub(super) async fn erase_contact(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
         let sinks = self.known_sinks().await?;
         let mut call = script::ERASE.call(18 + 5 * sinks.len(), 512 * sinks.len() + 512);

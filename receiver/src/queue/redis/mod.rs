@@ -351,6 +351,10 @@ impl DeadLetters for RedisQueue {
         self.erase_contact(contact, by).await
     }
 
+    async fn forget(&self, contact: &Contact, sinks: &[SinkId]) -> Result<(), QueueError> {
+        self.forget_records(contact, sinks).await
+    }
+
     async fn scrub(&self) -> Result<Vec<String>, QueueError> {
         self.rewrite_files().await
     }

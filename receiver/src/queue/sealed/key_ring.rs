@@ -217,17 +217,20 @@ impl Seals {
         }
     }
 
-    /// Opens a text in place; one that cannot be opened says so.
-    pub(super) fn open_text(&self, text: &mut String, of: Of<'_>) {
+    /// Opens a text in place; one that cannot be opened says so. `false`: its key is not here.
+    pub(super) fn open_text(&self, text: &mut String, of: Of<'_>) -> bool {
         let Some(encoded) = text.strip_prefix(TEXT_MARK) else {
-            return;
+            return true;
         };
         let record = URL_SAFE_NO_PAD.decode(encoded).unwrap_or_default();
-        *text = match self.open(&record, of) {
+        let opened = self.open(&record, of);
+        let is_here = !matches!(opened, Some(Err(Closed::KeyMissing(_))));
+        *text = match opened {
             Some(Ok(contents)) => String::from_utf8_lossy(&contents).into_owned(),
             Some(Err(Closed::KeyMissing(key))) => missing(key),
             Some(Err(Closed::Broken)) | None => "(sealed, and altered since)".to_owned(),
         };
+        is_here
     }
 }
 

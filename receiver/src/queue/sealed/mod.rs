@@ -26,6 +26,7 @@ use super::{
     Settlement, SinkId, SinkStats, StoreReport, StoredJob, ThrottleKey, ThrottleStore, Token, WebhookId,
     WebhookStats,
 };
+use crate::log_limit::LogLimit;
 
 /// Why a lead waits whose key this receiver does not have.
 pub const KEY_MISSING: &str = "KeyMissing";
@@ -43,6 +44,7 @@ pub(super) struct SealedQueue {
     store: Arc<dyn Queue>,
     seals: Seals,
     hidden: Hidden,
+    warned: LogLimit,
 }
 
 impl SealedQueue {
@@ -52,6 +54,7 @@ impl SealedQueue {
             store,
             seals,
             hidden: Hidden::new(hides),
+            warned: LogLimit::new(),
         }
     }
 
@@ -83,10 +86,10 @@ impl SealedQueue {
 
     fn open_lead(&self, lead: &mut DeadLetter) {
         let (id, webhook) = (&lead.id, &lead.webhook);
-        self.seals
-            .open_text(&mut lead.why.message, part(id, webhook, MESSAGE));
-        self.seals
-            .open_text(&mut lead.why.answer, part(id, webhook, ANSWER));
+        let seals = &self.seals;
+        let is_open = seals.open_text(&mut lead.why.message, part(id, webhook, MESSAGE))
+            & seals.open_text(&mut lead.why.answer, part(id, webhook, ANSWER));
+        lead.key_missing |= !is_open;
         match self.seals.open(&lead.body, part(id, webhook, BODY)) {
             None => {}
             Some(Ok(body)) => lead.body = body.into(),
@@ -158,12 +161,18 @@ impl Queue for SealedQueue {
             }
         }
         if !closed.is_empty() {
-            tracing::warn!(
-                %sink,
-                leads = closed.len(),
-                "leads wait for the key that sealed them (reason {KEY_MISSING}); add it to the encryption keys again"
-            );
-            self.store.settle(sink, closed).await?;
+            if let Some(left_out) = self.warned.admit() {
+                tracing::warn!(
+                    %sink,
+                    leads = closed.len(),
+                    left_out,
+                    "leads wait for the key that sealed them (reason {KEY_MISSING}); add it to the encryption keys again"
+                );
+            }
+            // Their leases end anyway, and what was claimed with them must not wait for that.
+            if let Err(error) = self.store.settle(sink, closed).await {
+                tracing::debug!(%sink, %error, "failed to put back leads whose key is missing");
+            }
         }
         Ok(Claims {
             claims,
@@ -326,6 +335,10 @@ impl DeadLetters for SealedQueue {
 
     async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
         self.store.erase(contact, by).await
+    }
+
+    async fn forget(&self, contact: &Contact, sinks: &[SinkId]) -> Result<(), QueueError> {
+        self.store.forget(contact, sinks).await
     }
 
     fn known_as(&self, contact: &Contact) -> Contact {

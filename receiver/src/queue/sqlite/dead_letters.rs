@@ -328,6 +328,17 @@ fn count_gone(
     Ok(())
 }
 
+/// Forgets the records of a contact in some sinks.
+pub(super) fn forget(tx: &mut Tx<'_>, contact: &Contact, sinks: &[SinkId]) -> Result<(), Failure> {
+    let mut delete = tx
+        .sql
+        .prepare_cached("DELETE FROM record WHERE sink = ?1 AND contact = ?2")?;
+    for sink in sinks {
+        delete.execute((sink.as_str(), contact.as_str()))?;
+    }
+    Ok(())
+}
+
 /// Erases a contact: its lines, its dead letters, and the records remembered for it.
 pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact, by: &str) -> Result<u64, Failure> {
     tx.index_all()?;

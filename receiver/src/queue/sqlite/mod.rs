@@ -395,6 +395,12 @@ impl DeadLetters for SqliteQueue {
         self.call(move |tx| dead_letters::erase(tx, &contact, &by)).await
     }
 
+    async fn forget(&self, contact: &Contact, sinks: &[SinkId]) -> Result<(), QueueError> {
+        let (contact, sinks) = (contact.clone(), sinks.to_vec());
+        self.call(move |tx| dead_letters::forget(tx, &contact, &sinks))
+            .await
+    }
+
     async fn scrub(&self) -> Result<Vec<String>, QueueError> {
         // What is removed is overwritten (secure_delete); the log and the free pages go with it.
         while self.call(prune::scrub).await? {}

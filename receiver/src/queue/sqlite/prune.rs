@@ -78,18 +78,26 @@ fn give_pages_back(tx: &Tx<'_>) -> rusqlite::Result<bool> {
     if free < MAX_PAGES_RETURNED || free < pages / 2 {
         return Ok(false);
     }
-    tx.sql
-        .execute_batch(&format!("PRAGMA incremental_vacuum({MAX_PAGES_RETURNED})"))?;
+    vacuum(tx)?;
     Ok(true)
+}
+
+/// Gives some free pages back. The statement makes a step for each page, so that it must be run to its end.
+fn vacuum(tx: &Tx<'_>) -> rusqlite::Result<()> {
+    let mut pragma = tx
+        .sql
+        .prepare(&format!("PRAGMA incremental_vacuum({MAX_PAGES_RETURNED})"))?;
+    let mut rows = pragma.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
 }
 
 /// Gives all free pages back to the disk, a part at a time, and empties the write-ahead log; whether there is more.
 pub(super) fn scrub(tx: &mut Tx<'_>) -> Result<bool, Failure> {
-    tx.sql
-        .execute_batch(&format!("PRAGMA incremental_vacuum({MAX_PAGES_RETURNED})"))?;
+    vacuum(tx)?;
     let free: i64 = tx
         .sql
         .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-    tx.empty_log = true;
+    tx.empty_log = free == 0;
     Ok(free > 0)
 }

@@ -13,13 +13,18 @@ use super::stored::Kept;
 use super::walk;
 use crate::admin::dead_letters::Realm;
 use crate::admin::shared::Admin;
-use crate::queue::{Contact, Entry, LeadId, LedgerEventKind, QueueError, Removal, WebhookId};
+use crate::queue::{
+    Contact, DeadLetter, Entry, LeadId, LedgerEventKind, QueueError, Removal, SinkId, WebhookId,
+};
 
 /// How often a receiver looks for erasures that nobody runs.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Between two walks, while a lead of the person is being delivered.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// So many entries are looked up or cleared until it is written down again that this receiver is at it.
+const KEPT_EVERY: usize = 500;
 
 /// So many walks in a row must find nothing: a lead that changes its place during one is met in the next.
 const CLEAN_WALKS: u32 = 2;
@@ -145,13 +150,12 @@ impl Run<'_> {
                 self.keep().await?;
                 let part = walk::part(self.admin, &self.kept.targets, set, after).await?;
                 walked.closed += part.closed;
+                // Before they go, else a receiver that dies here leaves their entries.
+                if self.note(&part.found) {
+                    self.keep().await?;
+                }
                 for lead in part.found {
                     walked.found = true;
-                    // Before it goes, else a receiver that dies here leaves its entry.
-                    let entry = (lead.webhook.to_string(), lead.id.to_string());
-                    if self.kept.erased.insert(entry) {
-                        self.keep().await?;
-                    }
                     let by = self.kept.erasure.by.as_str();
                     let gone = self
                         .admin
@@ -173,19 +177,44 @@ impl Run<'_> {
         Ok(walked)
     }
 
+    /// Notes whose entries and contacts are still to be cleared; whether there are new ones.
+    fn note(&mut self, leads: &[DeadLetter]) -> bool {
+        let mut is_new = false;
+        for lead in leads {
+            let entry = (lead.webhook.to_string(), lead.id.to_string());
+            is_new |= self.kept.erased.insert(entry);
+            if let Some(contact) = &lead.contact {
+                is_new |= self.kept.contacts.insert(contact.to_string());
+            }
+        }
+        is_new
+    }
+
     /// Which CRM records its leads go to, as the queue remembers it for the next one.
     async fn forget_records(&mut self) -> Result<(), Stop> {
-        for contact in &self.kept.targets.contacts {
+        let sinks: Vec<SinkId> = {
+            let config = self.admin.config.borrow();
+            config.sinks().map(|sink| sink.id.clone()).collect()
+        };
+        for contact in self.kept.targets.contacts.union(&self.kept.contacts) {
             let contact = Contact::from(contact.as_str());
-            self.admin.queue.erase(&contact, &self.kept.erasure.by).await?;
+            self.admin.queue.forget(&contact, &sinks).await?;
         }
         Ok(())
     }
 
     async fn clear_entries(&mut self) -> Result<(), Stop> {
-        let mut found = walk::entries(self.admin, &self.kept.targets).await?;
+        let mut found = Vec::new();
+        for webhook in walk::webhooks(self.admin).await? {
+            self.keep().await?;
+            found.extend(walk::entries(self.admin, &self.kept.targets, &webhook).await?);
+        }
         let known: BTreeSet<String> = found.iter().map(|entry| entry.id.to_string()).collect();
-        for (webhook, id) in &self.kept.erased {
+        let erased: Vec<_> = self.kept.erased.iter().cloned().collect();
+        for (number, (webhook, id)) in erased.iter().enumerate() {
+            if number % KEPT_EVERY == 0 {
+                self.keep().await?;
+            }
             if !known.contains(id) {
                 let id = LeadId::from(id.as_str());
                 let entry = self
@@ -201,7 +230,10 @@ impl Run<'_> {
         self.kept.erasure.records = records.into_iter().collect();
         // Written down before the entries cease to tell.
         self.keep().await?;
-        for entry in &found {
+        for (number, entry) in found.iter().enumerate() {
+            if number % KEPT_EVERY == 0 {
+                self.keep().await?;
+            }
             let by = self.kept.erasure.by.as_str();
             if self
                 .admin
@@ -213,6 +245,7 @@ impl Run<'_> {
             }
         }
         self.kept.erased.clear();
+        self.kept.contacts.clear();
         Ok(())
     }
 }

@@ -36,8 +36,12 @@ pub(in super::super) async fn export(
             }
         }
     }
-    let entries = walk::entries(&admin, &targets).await;
-    let entries = entries.map_err(|error| unavailable(&error))?;
+    let webhooks = walk::webhooks(&admin).await;
+    let mut entries = Vec::new();
+    for webhook in webhooks.map_err(|error| unavailable(&error))? {
+        let found = walk::entries(&admin, &targets, &webhook).await;
+        entries.extend(found.map_err(|error| unavailable(&error))?);
+    }
     let mut entries: Vec<Story> = entries.iter().map(view::story).collect();
     entries.sort_by_key(|story| story.lead.received_at);
     leads.sort_by_key(|lead| lead.received_at);

@@ -71,23 +71,27 @@ fn in_text(text: &str, found: &mut Vec<Identity>) {
 }
 
 fn in_words(text: &str, found: &mut Vec<Identity>) {
-    if text.contains('@') {
-        let words = text.split(|c: char| c.is_whitespace() || "\"'<>()[]{},;:=&?|\\/`".contains(c));
-        for word in words.filter(|word| word.contains('@')) {
-            found.extend(email_identity(word.trim_matches('.')));
+    // An address may hold what also stands around one, such as an apostrophe: each reading counts.
+    for word in text.split(char::is_whitespace).filter(|word| word.contains('@')) {
+        let around = |c: char| "\"'<>()[]{},;:=&?|\\/`".contains(c);
+        for part in word.split(around).chain([word]).filter(|part| part.contains('@')) {
+            found.extend(email_identity(part.trim_matches(|c: char| !c.is_alphanumeric())));
+            found.extend(email_identity(part.trim_matches('.')));
         }
     }
     let digits = |part: &str| part.chars().filter(|c| c.is_numeric()).count();
     if digits(text) < FEWEST_DIGITS {
         return;
     }
-    let parts = text.split(|c: char| c.is_alphabetic() || "\"'<>[]{},;:=&?|\\@".contains(c));
+    let parts =
+        text.split(|c: char| c.is_alphabetic() || c.is_control() || "\"'<>[]{},;:=&?|\\@!#*_".contains(c));
     for part in parts.filter(|part| digits(part) >= FEWEST_DIGITS) {
-        let part = part.trim();
-        found.extend(phone_identity(part));
-        // Without its plus, as some senders have it.
-        if !part.starts_with('+') {
-            found.extend(phone_identity(&format!("+{part}")));
+        found.extend(phone_identity(part.trim()));
+        // Several stand behind each other, with blanks, dots and brackets around them; some senders leave the plus out.
+        for number in part.split('+').filter(|number| digits(number) >= FEWEST_DIGITS) {
+            let number = number.trim_matches(|c: char| !c.is_numeric());
+            found.extend(phone_identity(number));
+            found.extend(phone_identity(&format!("+{number}")));
         }
     }
 }
@@ -132,11 +136,18 @@ mod tests {
             r#"{"body":"<lead mail='ada@example.com'/>"}"#,
             r#"{"body_base64":"/yBhZGFAZXhhbXBsZS5jb20="}"#,
             "ada@example.com",
+            r#"{"text":"really ada@example.com!"}"#,
+            r#"{"text":"**ada@example.com**"}"#,
+            r#"{"text":"„ada@example.com“"}"#,
+            r#"{"text":"mailto:ada@example.com?subject=x"}"#,
         ] {
             assert!(named_in(&lead(body, "")).contains(&ada), "{body}");
         }
         assert!(named_in(&lead("{}", "contact ada@example.com exists")).contains(&ada));
         assert!(!named_in(&lead(r#"{"lead":{"email":"bada@example.com"}}"#, "")).contains(&ada));
+        let brian = email_identity("o'brien@example.com").unwrap();
+        assert!(named_in(&lead(r#"{"text":"(o'brien@example.com)"}"#, "")).contains(&brian));
+        assert!(named_in(&lead(r#"{"text":"from o'brien@example.com"}"#, "")).contains(&brian));
     }
 
     #[test]
@@ -147,6 +158,12 @@ mod tests {
             r#"{"lead":{},"payload":{"tel":"+49 (30) 901-820"}}"#,
             r#"{"body":"tel=%2B4930901820"}"#,
             r#"{"body":"{\"tel\":4930901820}"}"#,
+            r#"{"text":"Tel. +49 30 901820"}"#,
+            r#"{"text":"+49 30 901820\n10115 Berlin"}"#,
+            r#"{"text":"+49 30 901820 / +49 170 1234567"}"#,
+            r#"{"text":"+49 170 1234567 / +49 30 901820"}"#,
+            r#"{"text":"+49 30 901820!"}"#,
+            r#"{"text":"(privat) +49 (30) 901-820."}"#,
         ] {
             assert!(named_in(&lead(body, "")).contains(&number), "{body}");
         }

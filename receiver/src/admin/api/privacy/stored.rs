@@ -23,6 +23,9 @@ pub(super) struct Kept {
     pub(super) namespaces: Option<BTreeSet<String>>,
     /// Webhook and id of the leads that were erased, whose entries are still to be cleared.
     pub(super) erased: BTreeSet<(String, String)>,
+    /// The contacts of these leads, whose CRM records are still to be forgotten.
+    #[serde(default)]
+    pub(super) contacts: BTreeSet<String>,
     worker: String,
     until: u64,
     #[serde(skip)]
@@ -36,6 +39,7 @@ impl Kept {
             targets,
             namespaces,
             erased: BTreeSet::new(),
+            contacts: BTreeSet::new(),
             worker: String::new(),
             until: 0,
             version: 1,

@@ -81,29 +81,37 @@ fn is_about(admin: &Admin, targets: &Targets, lead: &DeadLetter) -> bool {
         })
 }
 
-/// The ledger's entries of a person.
-pub(super) async fn entries(admin: &Admin, targets: &Targets) -> Result<Vec<Entry>, QueueError> {
+/// The webhooks whose entries this receiver may touch.
+pub(super) async fn webhooks(admin: &Admin) -> Result<Vec<WebhookId>, QueueError> {
     let realm = Realm::of_admin(admin);
-    let webhooks: Vec<WebhookId> = admin.queue.ledger_webhooks().await?;
+    let mut webhooks = admin.queue.ledger_webhooks().await?;
+    webhooks.retain(|webhook| realm.has(webhook.as_str()));
+    Ok(webhooks)
+}
+
+/// A webhook's entries of a person.
+pub(super) async fn entries(
+    admin: &Admin,
+    targets: &Targets,
+    webhook: &WebhookId,
+) -> Result<Vec<Entry>, QueueError> {
     let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-    for webhook in webhooks.iter().filter(|webhook| realm.has(webhook.as_str())) {
-        for hash in &targets.hashes {
-            let filter = EntryFilter {
-                words: vec![hash.clone()],
-                ..EntryFilter::default()
-            };
-            let mut before = Before::Time(crate::admin::api::leads::FOREVER);
-            loop {
-                let page = admin.queue.entries(webhook, &before, &filter, ENTRIES).await?;
-                for entry in page.items {
-                    if entry.people.contains(hash) && seen.insert(entry.id.to_string()) {
-                        found.push(entry);
-                    }
+    for hash in &targets.hashes {
+        let filter = EntryFilter {
+            words: vec![hash.clone()],
+            ..EntryFilter::default()
+        };
+        let mut before = Before::Time(crate::admin::api::leads::FOREVER);
+        loop {
+            let page = admin.queue.entries(webhook, &before, &filter, ENTRIES).await?;
+            for entry in page.items {
+                if entry.people.contains(hash) && seen.insert(entry.id.to_string()) {
+                    found.push(entry);
                 }
-                match page.next {
-                    Some(place) => before = Before::Place(place),
-                    None => break,
-                }
+            }
+            match page.next {
+                Some(place) => before = Before::Place(place),
+                None => break,
             }
         }
     }
