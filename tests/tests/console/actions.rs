@@ -119,10 +119,11 @@ async fn a_rejected_request_is_corrected_as_a_copy_and_its_payload_is_shown_on_r
         "{bad}"
     );
     assert_eq!(post(&rig, &path, &copy("%7Bno", "preview")).await.status, 400);
-    let good = "%7B%22email%22%3A%22ada%40example.com%22%2C%22firstName%22%3A%22Ada%22%2C%22submissionId%22%3A%221%22%7D";
+    // With the lines as a browser sends those of a text area.
+    let good = "%7B%0D%0A%22email%22%3A%22ada%40example.com%22%2C%22firstName%22%3A%22Ada%22%2C%22submissionId%22%3A%221%22%7D";
     let preview = html(&post(&rig, &path, &copy(good, "preview")).await);
     assert!(
-        preview.contains("Accepted") && preview.contains("value=\"send\""),
+        preview.contains("Accepted") && preview.contains("value=\"send\"") && !preview.contains("u{d}"),
         "{preview}"
     );
     assert!(

@@ -70,6 +70,29 @@ pub async fn a_lead_under_delivery_is_erased_after_its_call(rig: Rig) {
     assert_eq!((rig.stats().await.pending, rig.stats().await.discarded), (0, 1));
 }
 
+pub async fn what_sinks_remember_of_a_contact_is_forgotten_and_its_leads_stay(rig: Rig) {
+    rig.queue
+        .accept(vec![fresh("ann"), fresh("ann"), fresh("ann")])
+        .await
+        .unwrap();
+    let claim = rig.claim_soon().await;
+    let contact = claim.contact.clone();
+    rig.settle(&claim, Disposition::delivered(Some(("crm-7".into(), LONG))))
+        .await;
+
+    rig.queue
+        .forget(&contact, &[SinkId::from("default/other")])
+        .await
+        .unwrap();
+    let claim = rig.claim_soon().await;
+    assert_eq!(claim.record.as_deref(), Some("crm-7"));
+    rig.settle(&claim, Disposition::delivered(None)).await;
+
+    rig.queue.forget(&contact, &[]).await.unwrap();
+    rig.queue.forget(&contact, &[crm()]).await.unwrap();
+    assert_eq!(rig.claim_soon().await.record, None);
+}
+
 pub async fn a_cleared_entry_says_nothing_of_a_person(rig: Rig) {
     let lead = readable("ann");
     rig.accept(lead.clone()).await;

@@ -128,6 +128,7 @@ on_all_queues! {
     erasing:
         pending_leads_are_listed_with_their_bodies_if_asked,
         a_lead_under_delivery_is_erased_after_its_call,
+        what_sinks_remember_of_a_contact_is_forgotten_and_its_leads_stay,
         a_cleared_entry_says_nothing_of_a_person,
         what_is_removed_leaves_the_files;
     gating:
