@@ -79,7 +79,7 @@ fn a_receiver_gives_every_reference_that_its_schema_knows() {
     let spec: LeadReceiverSpec = serde_json::from_value(json!({
         "podTemplate": {"imagePullSecrets": [{"name": "n"}]},
         "outbound": {"proxy": {"urlSecretRef": key}, "caSecretRef": key},
-        "queue": {"redis": {"urlSecretRef": key}, "podTemplate": {"imagePullSecrets": [{"name": "n"}]}},
+        "queue": {"redis": {"urlSecretRef": key}, "encryption": {"secretRef": key}, "podTemplate": {"imagePullSecrets": [{"name": "n"}]}},
         "tls": {"secretRef": {"name": "n"}, "clientCaSecretRef": key},
     }))
     .unwrap();

@@ -2,7 +2,7 @@
 
 use leadgate_crds::lead_webhook::OnInvalid;
 
-use super::normalise::normalise;
+use super::normalise::{normalise, split_full_name};
 use super::validate::{Limits, Problem, longer_than, longest, validate};
 use super::{Field, Lead, placeholder};
 use crate::time::instant;
@@ -36,6 +36,7 @@ pub fn judge(lead: &mut Lead, unread: Vec<Problem>, region: Option<&str>, limits
     normalise(lead, region);
     // `- Lovelace` was split into a name and nothing.
     clear(lead, NORMALISED, &required);
+    name_again(lead, &required, limits);
     let mut notes = cut(lead, limits);
     let unreadable = lead
         .get(Field::CapturedAt)
@@ -56,6 +57,7 @@ pub fn judge(lead: &mut Lead, unread: Vec<Problem>, region: Option<&str>, limits
     }
     if limits.on_invalid == OnInvalid::DropField {
         leave_out(lead, &required, &mut problems, &mut notes);
+        name_again(lead, &required, limits);
     }
     Verdict { notes, problems }
 }
@@ -68,6 +70,21 @@ fn clear(lead: &mut Lead, fields: &[Field], required: &dyn Fn(&str) -> bool) {
     let empty: Vec<Field> = lead.given().filter(empty).map(|(field, _)| field).collect();
     for field in empty {
         lead.remove(field.name());
+    }
+}
+
+/// What stood in the place of the name's parts said nothing, or was left out: the full name tells them.
+fn name_again(lead: &mut Lead, required: &dyn Fn(&str) -> bool, limits: &Limits) {
+    let parts = [Field::FirstName, Field::LastName];
+    if parts.iter().any(|part| lead.get(*part).is_some()) || lead.get(Field::FullName).is_none() {
+        return;
+    }
+    split_full_name(lead);
+    clear(lead, &parts, required);
+    for problem in validate(lead, limits) {
+        if parts.iter().any(|part| part.name() == problem.field) {
+            lead.remove(&problem.field);
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub fn warm_up(region: &str) {
 
 /// Fills first and last name from the full name where the sender did not split it. A name with a comma that came as one
 /// part is a full name.
-fn split_full_name(lead: &mut Lead) {
+pub(super) fn split_full_name(lead: &mut Lead) {
     let (first, last) = (lead.get(Field::FirstName), lead.get(Field::LastName));
     let full = match (first, last) {
         (None, None) => lead.get(Field::FullName),

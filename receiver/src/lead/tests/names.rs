@@ -105,3 +105,28 @@ fn a_name_that_the_sender_split_stays_as_it_is_but_for_commas() {
         );
     }
 }
+
+#[test]
+fn the_full_name_counts_where_what_stands_in_its_parts_is_left_out() {
+    let long = "x".repeat(20_000);
+    for (first, last) in [(", -", ", n/a"), (long.as_str(), ""), ("", long.as_str())] {
+        let mut judged = lead(&[
+            (Field::Email, "ada@example.com"),
+            (Field::FullName, "Ada Lovelace"),
+        ]);
+        if !first.is_empty() {
+            judged.set(Field::FirstName, first);
+        }
+        if !last.is_empty() {
+            judged.set(Field::LastName, last);
+        }
+        let limits = Limits {
+            on_invalid: OnInvalid::DropField,
+            ..Limits::default()
+        };
+        let verdict = judge(&mut judged, Vec::new(), None, &limits);
+        assert_eq!(verdict.problems, []);
+        assert_eq!(judged.get(Field::FirstName), Some("Ada"));
+        assert_eq!(judged.get(Field::LastName), Some("Lovelace"));
+    }
+}
