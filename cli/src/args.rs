@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    backfill, check, completion, diff, events, jobs, leads, privacy, report, send, sinks, status, trace,
-    try_, version,
+    backfill, check, completion, console, diff, events, jobs, leads, privacy, report, send, sinks, status,
+    trace, try_, version,
 };
 use crate::output::Format;
 
@@ -113,6 +113,8 @@ pub(crate) enum Command {
     Erase(privacy::Erase),
     /// Export everything that is held about a person.
     Export(privacy::ExportArgs),
+    /// Show the console in a browser on this machine, with your rights in the cluster.
+    Console(console::Console),
     /// Show the Events of LeadReceivers, LeadWebhooks and CrmSinks.
     Events(events::Events),
     /// Write a zip file for a bug report, without Secrets and personal data.

@@ -94,6 +94,7 @@ pub const COMMANDS: &[(&str, &[&[Right]])] = &[
     ("check", &[OBJECTS, INSTALLATION]),
     ("leads", &[POD, RECEIVER]),
     ("trace", &[POD, RECEIVER]),
+    ("console", &[POD, RECEIVER]),
     (
         "sinks list",
         &[&[right(GROUP, "crmsinks", &["list"], Scope::Namespace)]],

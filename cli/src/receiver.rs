@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _};
@@ -185,6 +185,38 @@ impl Receiver {
             .with_context(|| format!("the receiver's answer to {path} is not understood"))
     }
 
+    /// The same one, with a connection of its own.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            transport: self.transport.again(),
+            token: self.token.clone(),
+            user: self.user.clone(),
+            namespace: self.namespace.clone(),
+        }
+    }
+
+    /// Sends it a request in the name of whoever runs this program; gives what it answers, whatever that is.
+    pub(crate) async fn exchange(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+    ) -> anyhow::Result<Response<Bytes>> {
+        let headers = request.headers_mut();
+        if let Some(token) = &self.token {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            headers.insert(header::AUTHORIZATION, value.context("the admin token")?);
+        }
+        if !self.user.is_empty() {
+            // A name may hold what a header cannot.
+            let name: String = self
+                .user
+                .chars()
+                .map(|c| if c.is_ascii_graphic() { c } else { '_' })
+                .collect();
+            headers.insert("leadgate-user", HeaderValue::try_from(name)?);
+        }
+        self.transport.send(request).await
+    }
+
     /// Calls it, and gives what it answers.
     pub(crate) async fn bytes(&mut self, call: Call) -> anyhow::Result<Bytes> {
         let mut request = Request::builder()
@@ -195,23 +227,12 @@ impl Receiver {
                 header::USER_AGENT,
                 concat!("kubectl-leadgate/", env!("CARGO_PKG_VERSION")),
             );
-        if let Some(token) = &self.token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        if !self.user.is_empty() {
-            // A name may hold what a header cannot.
-            let name: String = self
-                .user
-                .chars()
-                .map(|c| if c.is_ascii_graphic() { c } else { '_' })
-                .collect();
-            request = request.header("leadgate-user", name);
-        }
         for (name, value) in &call.headers {
             request = request.header(*name, value);
         }
         let request = request.body(Full::from(call.body.unwrap_or_default()))?;
-        let (status, body) = self.transport.send(request).await?;
+        let (head, body) = self.exchange(request).await?.into_parts();
+        let status = head.status.as_u16();
         if status < 400 {
             return Ok(body);
         }

@@ -62,8 +62,22 @@ impl Transport {
         })
     }
 
-    /// Sends a request; gives status and body of the answer.
-    pub(crate) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> anyhow::Result<(u16, Bytes)> {
+    /// The same way, with a connection of its own.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Pod { pods, pod, port, .. } => Self::pod(pods.clone(), pod.clone(), *port),
+            Self::Url { base, client } => Self::Url {
+                base: base.clone(),
+                client: client.clone(),
+            },
+        }
+    }
+
+    /// Sends a request; gives the answer.
+    pub(crate) async fn send(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+    ) -> anyhow::Result<Response<Bytes>> {
         let exchange = async {
             let response = match self {
                 Self::Url { base, client } => {
@@ -79,7 +93,8 @@ impl Transport {
                 } => {
                     request
                         .headers_mut()
-                        .insert(header::HOST, header::HeaderValue::from_static("localhost"));
+                        .entry(header::HOST)
+                        .or_insert(header::HeaderValue::from_static("localhost"));
                     if connection.as_ref().is_none_or(SendRequest::is_closed) {
                         *connection = Some(forward(pods, pod, *port).await?);
                     }
@@ -98,11 +113,11 @@ impl Transport {
     }
 }
 
-async fn read(response: Response<Incoming>) -> anyhow::Result<(u16, Bytes)> {
-    let status = response.status().as_u16();
-    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+async fn read(response: Response<Incoming>) -> anyhow::Result<Response<Bytes>> {
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, MAX_ANSWER).collect().await;
     let body = body.map_err(|error| anyhow::anyhow!("the answer is cut off: {error}"))?;
-    Ok((status, body.to_bytes()))
+    Ok(Response::from_parts(head, body.to_bytes()))
 }
 
 /// HTTP/1 over a stream that the API server forwards.

@@ -3,6 +3,7 @@
 pub(crate) mod backfill;
 pub(crate) mod check;
 pub(crate) mod completion;
+pub(crate) mod console;
 pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod jobs;
@@ -39,6 +40,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Diff(command) => diff::run(global, output, &command).await,
         Command::Erase(command) => privacy::erase(global, output, &command).await,
         Command::Export(command) => privacy::export(global, output, &command).await,
+        Command::Console(command) => console::run(global, output, &command).await,
         Command::Events(command) => events::run(global, output, &command).await,
         Command::Report(command) => report::run(global, &command).await,
         Command::Completion(command) => completion::print(output, &command),

@@ -86,7 +86,8 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Send) -> anyh
         (Transport::pod(pods, pod.name_any(), port), request)
     };
     let request = request.body(Full::new(Bytes::from(signed.body)))?;
-    let (status, answer) = transport.send(request).await?;
+    let answer = transport.send(request).await?;
+    let (status, answer) = (answer.status().as_u16(), answer.into_body());
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let whole = json!({"status": status, "body": serde_json::from_str(&answer).unwrap_or(Value::String(answer.clone()))});
     output.one(&whole, &status.to_string(), || {

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 
 /// The header in which a client says for whom it acts. Whoever may send it holds the admin token, or is on this machine.
-const USER: &str = "leadgate-user";
+pub(super) const USER: &str = "leadgate-user";
 
 /// What is entered when nobody says.
 const SOMEBODY: &str = "admin";

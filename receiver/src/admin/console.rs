@@ -18,6 +18,7 @@ use leadgate_console::{Answer, Api, BASE, Call, Failure, LONGEST_BODY, Rights, S
 use tower::ServiceExt as _;
 
 use super::access::comes_from_here;
+use super::caller::USER;
 use super::shared::Admin;
 use super::{api, status};
 use crate::time::since_epoch;
@@ -137,10 +138,13 @@ async fn pages(State(console): State<Arc<Console>>, request: Request) -> Respons
         return (axum::http::StatusCode::PAYLOAD_TOO_LARGE, why).into_response();
     };
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let user = parts.headers.get(USER).cloned();
     let visitor = Local {
         api: console.api.clone(),
-        has_session: console.admin.token.is_some(),
-        address: address(host, &console.listen),
+        has_session: console.admin.token.is_some() && user.is_none(),
+        // Whoever comes through kubectl leadgate reaches the pod by no address of senders.
+        address: user.is_none().then(|| address(host, &console.listen)),
+        user: user.unwrap_or(HeaderValue::from_static(SOMEBODY)),
     };
     let request = http::Request::from_parts(parts, body);
     leadgate_console::serve(&visitor, &request).await.map(Body::from)
@@ -161,7 +165,8 @@ fn address(host: Option<&str>, listen: &str) -> String {
 struct Local {
     api: Router,
     has_session: bool,
-    address: String,
+    address: Option<String>,
+    user: HeaderValue,
 }
 
 #[async_trait]
@@ -186,7 +191,7 @@ impl Api for Local {
         let mut request = http::Request::builder()
             .method(call.method)
             .uri(call.path)
-            .header("leadgate-user", SOMEBODY);
+            .header(USER, &self.user);
         if call.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
@@ -200,7 +205,7 @@ impl Api for Local {
     }
 
     async fn address(&self, _: &str, _: &str, path: &str) -> Option<String> {
-        Some(format!("{}{path}", self.address))
+        Some(format!("{}{path}", self.address.as_ref()?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `kubectl leadgate` as a person uses it, without a cluster: against a receiver, and against a server that plays one.
 
 mod backfill;
+mod console;
 mod conventions;
 mod leads;
 mod receiver;
