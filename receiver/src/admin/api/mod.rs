@@ -9,6 +9,7 @@ mod backfill;
 mod diff;
 mod jobs;
 mod leads;
+mod lease;
 mod merge;
 mod openapi;
 mod overview;

@@ -176,7 +176,7 @@ pub(super) async fn cancel(
         }
         kept.job.state = JobState::Cancelled;
         kept.job.updated_at = jiff::Timestamp::now();
-        kept.version += 1;
+        kept.lease.version += 1;
         let written = admin.queue.put_job(&kept.stored()).await;
         // Whoever runs it has written meanwhile: again.
         if written.map_err(|error| unavailable(&error))? {

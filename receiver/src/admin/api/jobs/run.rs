@@ -60,7 +60,7 @@ pub(crate) async fn run_jobs(admin: Arc<Admin>, stop: CancellationToken) {
         for kept in found.iter().filter_map(Kept::read) {
             let id = kept.job.id.clone();
             let is_open = kept.job.state == JobState::Running
-                && kept.is_free_for(&worker)
+                && kept.lease.is_free_for(&worker)
                 && realm.has_all(kept.namespaces.as_ref());
             if !is_open || tasks.len() >= AT_ONCE || !running.insert(id.clone()) {
                 continue;
@@ -88,7 +88,7 @@ async fn run(
     let (mut next, mut idle) = (Instant::now(), SHORTEST_IDLE);
     loop {
         // Written before each step: the job stays with this receiver, and how far it is is known if the receiver dies.
-        kept = kept.taken_by(worker);
+        kept.lease.take(worker);
         if !admin.queue.put_job(&kept.stored()).await? {
             return Ok(());
         }

@@ -1,16 +1,12 @@
 //! A job as the store keeps it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use leadgate_crds::api::{Job, LeadFilter};
 use serde::{Deserialize, Serialize};
 
+use crate::admin::api::lease::Lease;
 use crate::queue::StoredJob;
-use crate::time::epoch_ms;
-
-/// How long a receiver that has taken a job may be silent before another goes on with it.
-const LEASE: Duration = Duration::from_secs(30);
 
 /// A job, and how far it is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,11 +23,8 @@ pub(super) struct Kept {
     pub(super) did: bool,
     /// What makes a repeated request the same one.
     pub(super) key: Option<String>,
-    /// Which receiver runs it, and until when it need not say that it still does (Unix milliseconds).
-    worker: String,
-    until: u64,
-    #[serde(skip)]
-    pub(super) version: u64,
+    #[serde(flatten)]
+    pub(super) lease: Lease,
 }
 
 impl Kept {
@@ -43,41 +36,24 @@ impl Kept {
             cursor: None,
             ids: None,
             key,
-            worker: String::new(),
-            until: 0,
-            version: 1,
+            lease: Lease::free(),
         }
     }
 
     /// `None`: another version of Leadgate wrote it.
     pub(super) fn read(stored: &StoredJob) -> Option<Self> {
-        let kept: Self = serde_json::from_slice(&stored.body).ok()?;
-        Some(Self {
-            version: stored.version,
-            ..kept
-        })
+        let mut kept: Self = serde_json::from_slice(&stored.body).ok()?;
+        kept.lease.version = stored.version;
+        Some(kept)
     }
 
     /// For the store.
     pub(super) fn stored(&self) -> StoredJob {
         StoredJob {
             id: self.job.id.clone(),
-            version: self.version,
+            version: self.lease.version,
             body: serde_json::to_vec(self).unwrap_or_default(),
         }
-    }
-
-    /// Whether `worker` may go on with it.
-    pub(super) fn is_free_for(&self, worker: &str) -> bool {
-        self.worker == worker || self.until < epoch_ms()
-    }
-
-    /// The same, taken by `worker`, as its next version.
-    pub(super) fn taken_by(mut self, worker: &str) -> Self {
-        worker.clone_into(&mut self.worker);
-        self.until = epoch_ms() + u64::try_from(LEASE.as_millis()).unwrap_or_default();
-        self.version += 1;
-        self
     }
 
     /// The leads that were looked up are kept in place of the address or number.

@@ -66,7 +66,7 @@ pub(crate) async fn run_erasures(admin: Arc<Admin>, stop: CancellationToken) {
         let realm = Realm::of_admin(&admin);
         for kept in found.iter().filter_map(Kept::read) {
             let is_open = kept.erasure.state == ErasureState::Running
-                && kept.is_free_for(&worker)
+                && kept.lease.is_free_for(&worker)
                 && realm.has_all(kept.namespaces.as_ref());
             if !is_open {
                 continue;
@@ -133,7 +133,7 @@ impl Run<'_> {
         if self.stop.is_cancelled() {
             return Err(Stop::NotMine);
         }
-        self.kept.take(self.worker);
+        self.kept.lease.take(self.worker);
         if self.admin.queue.put_job(&self.kept.stored()).await? {
             Ok(())
         } else {

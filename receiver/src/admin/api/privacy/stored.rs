@@ -1,17 +1,13 @@
 //! An erasure as the store keeps it, among the jobs.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use leadgate_crds::api::Erasure;
 use serde::{Deserialize, Serialize};
 
 use super::Targets;
+use crate::admin::api::lease::Lease;
 use crate::queue::StoredJob;
-use crate::time::epoch_ms;
-
-/// How long a receiver that has taken an erasure may be silent before another goes on with it.
-const LEASE: Duration = Duration::from_secs(30);
 
 /// An erasure, and whom it is about.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,10 +22,8 @@ pub(super) struct Kept {
     /// The contacts of these leads, whose CRM records are still to be forgotten.
     #[serde(default)]
     pub(super) contacts: BTreeSet<String>,
-    worker: String,
-    until: u64,
-    #[serde(skip)]
-    version: u64,
+    #[serde(flatten)]
+    pub(super) lease: Lease,
 }
 
 impl Kept {
@@ -40,39 +34,23 @@ impl Kept {
             namespaces,
             erased: BTreeSet::new(),
             contacts: BTreeSet::new(),
-            worker: String::new(),
-            until: 0,
-            version: 1,
+            lease: Lease::free(),
         }
     }
 
     /// `None`: it is a job of another kind.
     pub(super) fn read(stored: &StoredJob) -> Option<Self> {
-        let kept: Self = serde_json::from_slice(&stored.body).ok()?;
-        Some(Self {
-            version: stored.version,
-            ..kept
-        })
+        let mut kept: Self = serde_json::from_slice(&stored.body).ok()?;
+        kept.lease.version = stored.version;
+        Some(kept)
     }
 
     /// For the store.
     pub(super) fn stored(&self) -> StoredJob {
         StoredJob {
             id: self.erasure.id.clone(),
-            version: self.version,
+            version: self.lease.version,
             body: serde_json::to_vec(self).unwrap_or_default(),
         }
-    }
-
-    /// Whether `worker` may go on with it.
-    pub(super) fn is_free_for(&self, worker: &str) -> bool {
-        self.worker == worker || self.until < epoch_ms()
-    }
-
-    /// The next version, taken by `worker`.
-    pub(super) fn take(&mut self, worker: &str) {
-        worker.clone_into(&mut self.worker);
-        self.until = epoch_ms() + u64::try_from(LEASE.as_millis()).unwrap_or_default();
-        self.version += 1;
     }
 }
