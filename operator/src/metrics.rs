@@ -37,6 +37,13 @@ pub struct WriteLabels {
     pub verb: &'static str,
 }
 
+/// The program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BuildLabel {
+    /// Its version.
+    pub version: &'static str,
+}
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -86,6 +93,10 @@ impl Default for Metrics {
             "1 if this operator is the leader, else 0",
             leader.clone(),
         );
+        let build: Family<BuildLabel, Gauge> = Family::default();
+        let version = env!("CARGO_PKG_VERSION");
+        build.get_or_create(&BuildLabel { version }).set(1);
+        registry.register("build_info", "1; the label tells the version", build);
         Self {
             registry,
             reconciliations,

@@ -24,8 +24,9 @@ use crate::ids::{LeadId, SinkId, WebhookId};
 use crate::lead::Problem;
 use labels::Labels;
 pub use labels::{
-    ConnectionLabels, DeliveryLabels, FieldLabels, ProofLabels, PropertyLabels, RequestLabels, RouteLabels,
-    SinkLabels, UnauthorizedLabels, WebhookLabels,
+    BuildLabels, CertificateLabels, ConnectionLabels, DeliveryLabels, FieldLabels, ProofLabels,
+    PropertyLabels, RequestLabels, ResponseLabels, RouteLabels, SinkLabels, UnauthorizedLabels,
+    WebhookLabels,
 };
 pub use latency::Latency;
 
@@ -155,8 +156,14 @@ metrics! {
         "Leads delivered without a property that the CRM rejects";
     crm_latency: Family<SinkLabels, Histogram> = "crm_request_duration" Seconds,
         "Duration of a call to the CRM";
+    crm_responses: Family<ResponseLabels, Counter> = "crm_responses",
+        "Responses of the CRM, by status: 429 (the CRM's rate limit), else 2xx, 3xx, 4xx or 5xx; none if there was no response";
+    sink_rate_limit: Family<SinkLabels, Gauge<f64, AtomicU64>> = "sink_rate_limit",
+        "Calls to the CRM that delivery.rateLimit allows in a second";
     speed_to_lead: Family<RouteLabels, Histogram> = "speed_to_lead" Seconds,
         "Time from acceptance to delivery";
+    objective: Family<WebhookLabels, Gauge<f64, AtomicU64>> = "speed_to_lead_objective" Seconds,
+        "Time from acceptance to delivery that 99 of 100 leads may take, if the webhook sets objectives.speedToLead";
     queue_errors: Counter = "queue_errors",
         "Failed calls to the queue";
     queue_depth: Family<SinkLabels, Gauge> = "queue_depth",
@@ -179,10 +186,18 @@ metrics! {
         "Used size of the queue, if it has a limit";
     store_max_bytes: Gauge = "queue_store_max" Bytes,
         "Maximum size of the queue; 0 if no limit is known";
+    queue_problems: Gauge = "queue_problems",
+        "Problems with the set-up of the queue that endanger acknowledged leads, such as a Redis that does not write to its disk";
+    primary_changes: Gauge = "queue_primary_changes",
+        "How often this receiver was led to another primary by the sentinels";
+    certificate_end: Family<CertificateLabels, Gauge<f64, AtomicU64>> = "tls_certificate_expiry_timestamp" Seconds,
+        "End of the validity of the certificate that senders are shown, in seconds since 1970";
     config_problems: Gauge = "config_problems",
         "Problems in the manifests";
     reloads: Counter = "config_reloads",
         "Reloads of the manifests";
+    build: Family<BuildLabels, Gauge> = "build_info",
+        "1; the label tells the version";
 }
 
 impl Metrics {

@@ -19,7 +19,7 @@ use crate::encryption_key::EncryptionKeys;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
 use crate::ledger_key;
 use crate::log_limit::LogLimit;
-use crate::metrics::Metrics;
+use crate::metrics::{BuildLabels, Metrics};
 use crate::outbound::Client;
 use crate::queue::{self, OpenOptions, Queue};
 use crate::renewal::Renewal;
@@ -62,6 +62,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         .await
         .map_err(|error| renewal.explain(error))?;
     let metrics = Arc::new(Metrics::new());
+    let version = env!("CARGO_PKG_VERSION");
+    metrics.build.get_or_create(&BuildLabels { version }).set(1);
     let (publish, config) = watch::channel(Arc::new(Config::not_read_yet()));
     let preflights = Arc::new(Preflights::default());
     let admin = Arc::new(Admin {
@@ -74,6 +76,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         jobs: Notify::new(),
         figures: admin::Figures::default(),
         erasures: Notify::new(),
+        newer: admin::Newer::default(),
         complaints: Arc::clone(&renewal.complaints),
     });
     let queue_log = Arc::new(LogLimit::new());

@@ -58,6 +58,9 @@ pub trait Throttle: Send + Sync {
 
     /// Tells how the CRM fared: it answered in `elapsed`, or did not.
     async fn report(&self, health: CrmHealth, elapsed: Duration);
+
+    /// Counts an answer by its HTTP status; `None`: there was none.
+    fn count(&self, _status: Option<u16>) {}
 }
 
 /// No request may be sent now.

@@ -23,9 +23,9 @@ use crate::{Usage, Verdict};
 const BATCH: usize = 500;
 /// How long the receiver is asked again while it asks to wait, and how often.
 const PATIENCE: Duration = Duration::from_mins(30);
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(1);
 /// A line that is longer is no lead.
-const MAX_LINE: u64 = 1 << 20;
+const MAX_LINE_BYTES: usize = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct BackfillArgs {
@@ -190,9 +190,17 @@ fn json_lines(input: Box<dyn Read>, time_field: Option<String>) -> Lines {
         loop {
             number += 1;
             let mut bytes = Vec::new();
-            match (&mut input).take(MAX_LINE).read_until(b'\n', &mut bytes) {
+            match (&mut input)
+                .take(MAX_LINE_BYTES as u64)
+                .read_until(b'\n', &mut bytes)
+            {
                 Err(error) => return Some(Err(error.into())),
                 Ok(0) => return None,
+                Ok(MAX_LINE_BYTES..) if !bytes.ends_with(b"\n") => {
+                    let left = input.skip_until(b'\n').map_err(anyhow::Error::from);
+                    let told = || Err(format!("line {number}: it is longer than 1 MiB"));
+                    return Some(left.map(|_| told()));
+                }
                 Ok(_) if bytes.trim_ascii().is_empty() => {}
                 Ok(_) => return Some(Ok(json_line(&bytes, number, time_field.as_deref()))),
             }
@@ -202,12 +210,8 @@ fn json_lines(input: Box<dyn Read>, time_field: Option<String>) -> Lines {
 
 fn json_line(bytes: &[u8], number: u64, time_field: Option<&str>) -> Result<Line, String> {
     // Not the parser's words: they quote the line.
-    let payload: Value = serde_json::from_slice(bytes).map_err(|error| {
-        format!(
-            "line {number}: it is not JSON (column {}), or longer than 1 MiB",
-            error.column()
-        )
-    })?;
+    let payload: Value = serde_json::from_slice(bytes)
+        .map_err(|error| format!("line {number}: it is not JSON (column {})", error.column()))?;
     let at = time(number, time_field, &payload)?;
     Ok(Line {
         line: number,

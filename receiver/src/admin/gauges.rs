@@ -46,6 +46,25 @@ pub(super) async fn refresh_gauges(admin: &Admin) {
                 .get_or_create(&RequestLabels { webhook, outcome });
         }
     }
+    admin.metrics.objective.clear();
+    for webhook in config.webhooks() {
+        if let Some(objective) = webhook.objective {
+            let labels = WebhookLabels {
+                webhook: webhook.id.to_string(),
+            };
+            let gauge = admin.metrics.objective.get_or_create(&labels);
+            gauge.set(objective.as_secs_f64());
+        }
+    }
+    admin.metrics.sink_rate_limit.clear();
+    for sink in config.sinks() {
+        let labels = SinkLabels {
+            sink: sink.id.to_string(),
+        };
+        let limit = sink.delivery.limit;
+        let gauge = admin.metrics.sink_rate_limit.get_or_create(&labels);
+        gauge.set(f64::from(limit.requests) / limit.per.as_secs_f64());
+    }
     // A sink that is gone, with all its leads, must not keep its last figures.
     let metrics = &admin.metrics;
     for family in [

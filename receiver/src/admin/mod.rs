@@ -26,7 +26,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-pub(crate) use api::{run_erasures, run_jobs};
+pub(crate) use api::{Newer, run_erasures, run_jobs};
 pub(crate) use figures::{Figures, follow_figures};
 pub(crate) use orphans::watch_orphans;
 pub(crate) use shared::Admin;
@@ -81,6 +81,9 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
                 .set(report.write_latency.as_secs_f64());
             let (used, most) = report.room.unwrap_or_default();
             let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+            let problems = u64::try_from(report.problems.len()).unwrap_or_default();
+            admin.metrics.queue_problems.set(gauge(problems));
+            admin.metrics.primary_changes.set(gauge(report.primary_changes));
             admin.metrics.store_bytes.set(gauge(used));
             admin.metrics.store_max_bytes.set(gauge(most));
             "ok\n".into_response()

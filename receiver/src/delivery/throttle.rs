@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use prometheus_client::metrics::histogram::Histogram;
 
 use crate::config::Sink;
 use crate::crm::{Throttle, Throttled};
+use crate::metrics::{Metrics, ResponseLabels, SinkLabels};
 use crate::queue::{CrmHealth, Grant, LeadId, Queue};
 use crate::throttle::ThrottleKey;
 
@@ -24,7 +24,7 @@ const RETRY_AFTER_STORE_DOWN: Duration = Duration::from_secs(1);
 pub(super) struct SinkThrottle {
     queue: Arc<dyn Queue>,
     sink: Arc<Sink>,
-    latency: Histogram,
+    metrics: Arc<Metrics>,
     /// Failures in a row as last heard: a success needs reporting only if there were some.
     failures: AtomicU32,
     /// Leads whose calls failed since the last call that did not.
@@ -38,11 +38,11 @@ pub(super) struct CallThrottle<'a> {
 }
 
 impl SinkThrottle {
-    pub(super) fn new(queue: Arc<dyn Queue>, sink: Arc<Sink>, latency: Histogram) -> Self {
+    pub(super) fn new(queue: Arc<dyn Queue>, sink: Arc<Sink>, metrics: Arc<Metrics>) -> Self {
         Self {
             queue,
             sink,
-            latency,
+            metrics,
             failures: AtomicU32::new(0),
             failing: Mutex::default(),
         }
@@ -54,6 +54,12 @@ impl SinkThrottle {
             throttle: self,
             leads,
         }
+    }
+
+    fn took(&self, elapsed: Duration) {
+        let sink = self.sink.id.to_string();
+        let latency = self.metrics.crm_latency.get_or_create(&SinkLabels { sink });
+        latency.observe(elapsed.as_secs_f64());
     }
 
     /// Whether failures of these leads' calls speak against the CRM: one lead alone does so once, since it may be what
@@ -72,6 +78,10 @@ impl SinkThrottle {
 
 #[async_trait]
 impl Throttle for CallThrottle<'_> {
+    fn count(&self, status: Option<u16>) {
+        self.throttle.count(status);
+    }
+
     async fn acquire(&self) -> Result<(), Throttled> {
         self.throttle.acquire().await
     }
@@ -80,13 +90,18 @@ impl Throttle for CallThrottle<'_> {
         if health == CrmHealth::Up || self.throttle.speaks(&self.leads) {
             self.throttle.report(health, elapsed).await;
         } else {
-            self.throttle.latency.observe(elapsed.as_secs_f64());
+            self.throttle.took(elapsed);
         }
     }
 }
 
 #[async_trait]
 impl Throttle for SinkThrottle {
+    fn count(&self, status: Option<u16>) {
+        let labels = ResponseLabels::of(self.sink.id.as_str(), status);
+        self.metrics.crm_responses.get_or_create(&labels).inc();
+    }
+
     async fn acquire(&self) -> Result<(), Throttled> {
         let mut waited = Duration::ZERO;
         loop {
@@ -108,7 +123,7 @@ impl Throttle for SinkThrottle {
     }
 
     async fn report(&self, health: CrmHealth, elapsed: Duration) {
-        self.latency.observe(elapsed.as_secs_f64());
+        self.took(elapsed);
         if health == CrmHealth::Up {
             self.failing
                 .lock()

@@ -55,7 +55,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let tls = match tls {
-        Some(tls) => Some(tls::follow(tls, shutdown.clone()).await?),
+        Some(tls) => Some(tls::follow(tls, Arc::clone(&metrics), shutdown.clone()).await?),
         None => None,
     };
     let listener = TcpListener::from_std(listening.listener)?;

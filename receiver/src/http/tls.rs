@@ -11,6 +11,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_util::sync::CancellationToken;
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
+
+use crate::metrics::{CertificateLabels, Metrics};
 
 /// How often certificate files are looked at.
 pub const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -31,28 +35,42 @@ pub struct Tls {
 pub(super) type Current = Arc<ArcSwap<ServerConfig>>;
 
 /// Reads the files, and takes changed ones into use for new connections until `shutdown`.
-pub(super) async fn follow(tls: Tls, shutdown: CancellationToken) -> io::Result<Current> {
-    let current = Arc::new(ArcSwap::new(read(tls.clone()).await?));
+pub(super) async fn follow(
+    tls: Tls,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+) -> io::Result<Current> {
+    let current = Arc::new(ArcSwap::new(read(tls.clone(), &metrics).await?));
     let followed = Arc::clone(&current);
     tokio::spawn(async move {
         tokio::select! {
-            () = reload(tls, &followed) => {}
+            () = reload(tls, &metrics, &followed) => {}
             () = shutdown.cancelled() => {}
         }
     });
     Ok(current)
 }
 
-/// Reads the files off the async threads.
-async fn read(tls: Tls) -> io::Result<Arc<ServerConfig>> {
-    tokio::task::spawn_blocking(move || server_config(&tls))
-        .await
-        .map_err(io::Error::other)?
+/// Reads the files off the async threads, and notes when the certificate ends.
+async fn read(tls: Tls, metrics: &Metrics) -> io::Result<Arc<ServerConfig>> {
+    let file = tls.certificate.display().to_string();
+    let config = tokio::task::spawn_blocking(move || server_config(&tls));
+    let (config, end) = config.await.map_err(io::Error::other)??;
+    let gauge = metrics.certificate_end.get_or_create(&CertificateLabels { file });
+    gauge.set(end.as_secs_f64());
+    Ok(config)
+}
+
+/// The end of a certificate's validity, since 1970.
+fn end_of(certificate: &CertificateDer<'_>) -> Option<Duration> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    let validity = certificate.tbs_certificate().validity();
+    Some(validity.not_after.to_unix_duration())
 }
 
 /// What a handshake needs. A client certificate is asked for, not demanded: which webhook needs one is known only when
 /// the path is. One that is shown must be valid.
-fn server_config(tls: &Tls) -> io::Result<Arc<ServerConfig>> {
+fn server_config(tls: &Tls) -> io::Result<(Arc<ServerConfig>, Duration)> {
     let unusable = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
         io::Error::new(
             io::ErrorKind::InvalidData,
@@ -61,6 +79,7 @@ fn server_config(tls: &Tls) -> io::Result<Arc<ServerConfig>> {
     };
     let chain = certificates(&tls.certificate).map_err(|e| unusable("certificate", &tls.certificate, &e))?;
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|e| unusable("key", &tls.key, &e))?;
+    let end = chain.first().and_then(end_of).unwrap_or_default();
     let builder = ServerConfig::builder();
     let builder = match &tls.client_ca {
         None => builder.with_no_client_auth(),
@@ -82,7 +101,7 @@ fn server_config(tls: &Tls) -> io::Result<Arc<ServerConfig>> {
         unusable(&pair, &tls.key, &e)
     })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok((Arc::new(config), end))
 }
 
 /// The certificates of a PEM file; at least one.
@@ -95,7 +114,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error>
 }
 
 /// Takes changed certificates, keys and authorities into use for new connections, without a restart.
-async fn reload(tls: Tls, current: &ArcSwap<ServerConfig>) {
+async fn reload(tls: Tls, metrics: &Metrics, current: &ArcSwap<ServerConfig>) {
     let modified = |path: &Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
     let files = |tls: &Tls| {
         let ca = tls.client_ca.as_deref().map(modified);
@@ -108,7 +127,7 @@ async fn reload(tls: Tls, current: &ArcSwap<ServerConfig>) {
         if now == known {
             continue;
         }
-        match read(tls.clone()).await {
+        match read(tls.clone(), metrics).await {
             Ok(renewed) => {
                 current.store(renewed);
                 known = now;

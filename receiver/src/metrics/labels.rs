@@ -37,6 +37,45 @@ pub struct SinkLabels {
     pub sink: String,
 }
 
+/// Labels of what a CRM responded.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ResponseLabels {
+    /// `namespace/name`.
+    pub sink: String,
+    /// `429`, the first digit and `xx`, or `none`.
+    pub status: &'static str,
+}
+
+impl ResponseLabels {
+    pub(crate) fn of(sink: &str, status: Option<u16>) -> Self {
+        Self {
+            sink: sink.to_owned(),
+            status: match status {
+                None => "none",
+                Some(429) => "429",
+                Some(..=299) => "2xx",
+                Some(..=399) => "3xx",
+                Some(..=499) => "4xx",
+                Some(_) => "5xx",
+            },
+        }
+    }
+}
+
+/// Labels of a certificate.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CertificateLabels {
+    /// Its file.
+    pub file: String,
+}
+
+/// Labels of the program.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BuildLabels {
+    /// Its version.
+    pub version: &'static str,
+}
+
 /// Labels of a refused proof.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct UnauthorizedLabels {

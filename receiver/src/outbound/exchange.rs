@@ -139,6 +139,7 @@ pub(crate) async fn exchange(
     let started = Instant::now();
     let result = send(request, peer).await;
     let state = result.as_ref().map_or(CrmHealth::Down, health);
+    throttle.count(result.as_ref().ok().map(|reply| reply.status));
     throttle.report(state, started.elapsed()).await;
     result
 }

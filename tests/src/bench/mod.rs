@@ -2,6 +2,7 @@
 //!
 //! Machines differ and are noisy: read the ratios to the ceiling and the processor time per lead, not the rates.
 
+pub mod ledger;
 pub mod load;
 mod many;
 mod null;

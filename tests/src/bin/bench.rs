@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::Parser;
 use leadgate_receiver::runtime;
 use leadgate_tests::bench::{
-    Line, TARGETS, Target, accept, end_to_end, idle, many, prepare, serve_without_queue,
+    Line, TARGETS, Target, accept, end_to_end, idle, ledger, many, prepare, serve_without_queue,
 };
 
 /// Measures the receiver on this machine, in about two minutes. Load goes to loopback only.
@@ -23,6 +23,15 @@ struct Arguments {
     /// Measure only receivers with many webhooks.
     #[arg(long)]
     many: bool,
+    /// Measure only the ledger: searches and imports.
+    #[arg(long)]
+    ledger: bool,
+    /// Entries of the ledger that is searched.
+    #[arg(long, default_value_t = 100_000)]
+    entries: u64,
+    /// Leads that are imported.
+    #[arg(long, default_value_t = 20_000)]
+    import: u64,
     /// Only so many webhooks in one receiver.
     #[arg(long, value_delimiter = ',', default_value = "1,1000")]
     webhooks: Vec<usize>,
@@ -50,6 +59,9 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.many {
         return many_webhooks(arguments).await;
     }
+    if arguments.ledger {
+        return the_ledger(arguments).await;
+    }
     println!(
         "The whole accept of a lead; `ratio` is to the same server without a queue (ceiling). Rates on a shared\n\
          machine vary widely: compare ratios and processor time, within one run.\n"
@@ -72,6 +84,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     }
 
     many_webhooks(arguments).await?;
+    the_ledger(arguments).await?;
 
     println!("\nIdle, waiting for leads:");
     for target in [Target::Sqlite, Target::RedisEverySecond] {
@@ -89,6 +102,30 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         let latencies = end_to_end(target, 60).await?;
         let at = |share: usize| latencies[(latencies.len() * share / 100).min(latencies.len() - 1)];
         println!("  {target:<15} p50 {:>6.1?}   p99 {:>6.1?}", at(50), at(99));
+    }
+    Ok(())
+}
+
+async fn the_ledger(arguments: &Arguments) -> anyhow::Result<()> {
+    let Arguments { entries, import, .. } = *arguments;
+    println!(
+        "\nThe slowest of five answers, with {entries} entries in the ledger and as many unrouted leads:"
+    );
+    for target in [Target::Sqlite, Target::RedisEverySecond] {
+        for (question, took) in ledger::searches(target, entries).await? {
+            println!(
+                "  {target:<15} {question:<32} {:>7.1} ms",
+                took.as_secs_f64() * 1e3
+            );
+        }
+    }
+    println!("\nAn import of {import} leads beside 200 live leads a second:");
+    for target in [Target::Sqlite, Target::RedisEverySecond] {
+        let told = ledger::import(target, import).await?;
+        println!(
+            "  {target:<15} {:>6.0} leads/s; live p99 {:.1?} before, {:.1?} beside it",
+            told.rate, told.before, told.beside
+        );
     }
     Ok(())
 }

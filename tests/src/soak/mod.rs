@@ -6,6 +6,7 @@
 //! CRM faults; the machine's scheduling remains its own.
 
 mod sender;
+mod stories;
 mod verdict;
 
 use std::{

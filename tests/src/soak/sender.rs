@@ -27,6 +27,8 @@ pub(super) struct Sent {
     pub(super) copies: u64,
     /// The longest that one lead waited for its 200.
     pub(super) longest: Duration,
+    /// The id that each lead was given, by its number less one.
+    pub(super) ids: Vec<String>,
 }
 
 /// A sender of leads; it never gives a lead up.
@@ -38,8 +40,6 @@ pub(super) struct Sender {
     think: Millis,
     stop: Arc<AtomicBool>,
     sent: Sent,
-    /// The id that each lead was given, by its number less one.
-    ids: Vec<String>,
 }
 
 /// A lead's number as text: compares as it counts.
@@ -83,7 +83,6 @@ impl Sender {
                 email: email(contact),
                 ..Sent::default()
             },
-            ids: Vec::new(),
         })
     }
 
@@ -110,7 +109,7 @@ impl Sender {
                 "copies of {} were accepted twice",
                 submission(self.contact, number)
             );
-            self.ids.push(id);
+            self.sent.ids.push(id);
             self.sent.acknowledged = number;
 
             if self.rng.random_bool(RESENDS) {
@@ -133,7 +132,7 @@ impl Sender {
             );
             let known = usize::try_from(number - 1)
                 .ok()
-                .and_then(|index| self.ids.get(index));
+                .and_then(|index| self.sent.ids.get(index));
             ensure!(
                 Some(&receipt.id) == known,
                 "{name} was {known:?} and is now {}",

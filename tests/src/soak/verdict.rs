@@ -11,6 +11,7 @@ use anyhow::{Result, bail, ensure};
 use super::{
     Kills, Plan,
     sender::{Sent, number_text, submission},
+    stories,
 };
 use crate::{
     hubspot::{FaultPlan, HubSpot, Verb, Write},
@@ -142,6 +143,10 @@ pub(super) async fn reckon(
         repeats += judge(contact, sender, &history, &mut broken);
     }
     broken.extend(by_email.keys().map(|email| format!("nobody sent {email}")));
+    match stories::read(receiver).await {
+        Ok(stories) => broken.extend(stories::judge(sent, &stories)),
+        Err(error) => broken.push(format!("the ledger cannot be read: {error:#}")),
+    }
     let records = hubspot.records_per_email();
     broken.extend(
         records

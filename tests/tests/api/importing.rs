@@ -62,6 +62,36 @@ async fn lines_are_imported_each_with_its_own_result_and_once() {
     assert_eq!(again["items"][2]["id"], results["items"][2]["id"]);
 }
 
+/// A lead that waits counts as well: it will be delivered. One that is dead does not: it has written nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_does_not_overtake_what_waits_or_what_came_with_the_same_file() {
+    // Given a lead of ada that waits, of one name,
+    let rig = Rig::start().await;
+    post(&rig, "/sinks/default/hubspot/pause", json!({})).await;
+    rig.lead("ada").await;
+    // when a file has older leads of hers, known by her phone too, and two of bob in the wrong order,
+    let line = |line: u64, at: &str, email: &str, name: &str| {
+        json!({"line": line, "at": at, "payload":
+            {"email": email, "lastName": name, "submissionId": format!("past-{line}")}})
+    };
+    let lines = json!({"lines": [
+        line(1, "2024-02-03T04:05:06Z", "ada@example.com", "Old"),
+        line(2, "2024-02-03T04:05:06Z", "bob@example.com", "Newer"),
+        line(3, "2024-02-02T04:05:06Z", "bob@example.com", "Older"),
+    ]});
+    post(&rig, "/webhooks/default/web/backfill", lines).await;
+    post(&rig, "/sinks/default/hubspot/resume", json!({})).await;
+
+    // then what is newer stands, and the rest is told.
+    rig.arrived("ada").await;
+    rig.arrived("bob").await;
+    rig.dead_letter_count("dead", 2).await;
+    let ada = rig.hubspot.contact("ada@example.com").unwrap();
+    assert_eq!((ada.get("firstname"), ada.get("lastname")), ("ada", ""));
+    let bob = rig.hubspot.contact("bob@example.com").unwrap();
+    assert_eq!(bob.get("lastname"), "Newer");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_can_be_tried_against_what_runs() {
     let rig = Rig::start().await;

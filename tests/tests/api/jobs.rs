@@ -72,9 +72,12 @@ async fn a_mapping_that_was_wrong_is_seen_corrected_and_repaired() {
         "{dry}"
     );
     let job = post(&rig, "/jobs", asked).await;
-    // (killed in the middle, it goes on)
-    rig.receiver.kill();
-    rig.receiver.restart().await.unwrap();
+    // (killed again and again in the middle, it goes on)
+    for pause in [0, 30, 120] {
+        tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+        rig.receiver.kill();
+        rig.receiver.restart().await.unwrap();
+    }
     let job = ended(&rig, job["id"].as_str().unwrap()).await;
     assert_eq!(
         (&job["state"], &job["by"]),
@@ -82,7 +85,15 @@ async fn a_mapping_that_was_wrong_is_seen_corrected_and_repaired() {
         "{job}"
     );
 
-    // then each person has one record with the right name, and what was newer stands.
+    // then each lead was replayed once, whatever the kills,
+    for id in found(&rig, json!({"webhook": "web"})).await {
+        let story = get(&rig, &format!("/leads/{id}")).await;
+        let events = story["events"].as_array().unwrap();
+        let replays = events.iter().filter(|event| event["event"] == "Replayed");
+        assert_eq!(replays.count(), 1, "{story}");
+    }
+
+    // and each person has one record with the right name, and what was newer stands.
     rig.until("all are repaired", || async {
         (1..LEADS).all(|n| {
             let contact = rig.hubspot.contact(&format!("person{n}@example.com")).unwrap();

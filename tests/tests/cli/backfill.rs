@@ -62,6 +62,26 @@ async fn broken_lines_are_told_the_rest_is_imported_and_a_second_run_repeats_not
 }
 
 #[tokio::test]
+async fn a_line_without_end_is_one_line() {
+    let server = Server::start(Vec::new()).await;
+    let endless = "a".repeat(3 << 20);
+    let text = format!("{{\"note\": \"{endless}\"}}\n{{\"email\": \"ada@example.com\"}}\n");
+    let file = file(".jsonl", &text);
+    let path = file.path().to_str().unwrap();
+    let ran = leadgate(&server.url, &["backfill", path, "--webhook", "web"])
+        .await
+        .ends_with(3);
+    assert!(
+        ran.stderr.contains("line 1: it is longer than 1 MiB"),
+        "{}",
+        ran.stderr
+    );
+    let asked = server.known.lock().unwrap().asked.clone();
+    assert_eq!(asked[0].body["lines"][0]["line"], 2);
+    assert_eq!(asked[0].body["lines"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_table_is_imported_by_its_header() {
     let server = Server::start(Vec::new()).await;
     let table = file(

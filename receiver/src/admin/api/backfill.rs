@@ -1,7 +1,7 @@
 //! Leads of the past, through a webhook's own mapping, with their original times.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -11,18 +11,14 @@ use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use leadgate_crds::api::{Backfill, Line, LineResult, Outcome, Page};
 use problem_details::ProblemDetails;
+use tokio::time::{Instant, sleep};
 
 use super::audit::NothingDone;
-use super::leads::FOREVER;
-use super::merge::newest;
 use super::named;
-use crate::admin::dead_letters::{Realm, bad_request, unavailable};
+use crate::admin::dead_letters::{bad_request, unavailable};
 use crate::admin::shared::Admin;
 use crate::http::in_words;
-use crate::queue::{
-    Admission, Entry, EntryFilter, EntryOutcome, Identity, LedgerEventKind, Millis, NewLead, Original,
-    QueueError, SinkId,
-};
+use crate::queue::{Admission, Millis, NewLead, Original, QueueError, SinkId};
 use crate::source::{Batch, Other, Refusal, Webhook};
 
 /// Lines of one request.
@@ -31,8 +27,14 @@ const MOST_LINES: usize = 500;
 /// While so many leads wait in a sink, an import waits too: live leads come first.
 const IN_LINE: u64 = 1000;
 
-/// Entries of the ledger that are read at a time.
-const PAGE: usize = 1000;
+/// Lines that are stored together: a live lead waits for so many at most.
+const TOGETHER: usize = 50;
+
+/// After each of these steps, an import leaves the store to others for so many times as long as the step took: it takes a
+/// fifth of the store's time.
+const REST: u32 = 4;
+/// However slow the store is.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// `POST /api/v1/webhooks/{namespace}/{name}/backfill`: a result for each line, in their order.
 pub(super) async fn backfill(
@@ -55,28 +57,17 @@ pub(super) async fn backfill(
         );
         return Err(([(RETRY_AFTER, "1")], problem).into_response());
     }
-    let mut results = Vec::with_capacity(asked.lines.len());
-    let (mut leads, mut of_line) = (Vec::new(), Vec::new());
-    for line in &asked.lines {
-        match read(&webhook, line) {
-            Err(result) => results.push(result),
-            Ok(lead) => {
-                of_line.push(results.len());
-                results.push(LineResult {
-                    id: (!asked.dry_run).then(|| lead.id.to_string()),
-                    ..told(line, routed(&lead))
-                });
-                leads.push(lead);
-            }
-        }
+    if !asked.dry_run && asked.lines.iter().any(|line| line.at.is_some()) {
+        let known = admin.newer.read_on(&admin).await;
+        known.map_err(|error| unavailable(&error))?;
     }
-    if !asked.dry_run && !leads.is_empty() {
-        let admitted = store(&admin, leads, &asked.lines).await;
-        let admitted = admitted.map_err(|error| unavailable(&error))?;
-        for (place, admission) in of_line.into_iter().zip(admitted) {
-            if let (Admission::Duplicate(first), Some(result)) = (admission, results.get_mut(place)) {
-                (result.outcome, result.id) = (Outcome::Duplicate, Some(first.to_string()));
-            }
+    let mut results = Vec::with_capacity(asked.lines.len());
+    for lines in asked.lines.chunks(TOGETHER) {
+        let began = Instant::now();
+        let step = import(&admin, &webhook, lines, asked.dry_run).await;
+        results.extend(step.map_err(|error| unavailable(&error))?);
+        if !asked.dry_run && results.len() < asked.lines.len() {
+            sleep((began.elapsed() * REST).min(LONGEST_REST)).await;
         }
     }
     let mut response = Json(Page {
@@ -88,6 +79,40 @@ pub(super) async fn backfill(
         response.extensions_mut().insert(NothingDone);
     }
     Ok(response)
+}
+
+/// Stores the leads of a few lines, unless they are only tried; a result for each line.
+async fn import(
+    admin: &Admin,
+    webhook: &Webhook,
+    lines: &[Line],
+    dry_run: bool,
+) -> Result<Vec<LineResult>, QueueError> {
+    let mut results = Vec::with_capacity(lines.len());
+    let (mut leads, mut of_line) = (Vec::new(), Vec::new());
+    for line in lines {
+        match read(webhook, line) {
+            Err(result) => results.push(result),
+            Ok(lead) => {
+                of_line.push(results.len());
+                results.push(LineResult {
+                    id: (!dry_run).then(|| lead.id.to_string()),
+                    ..told(line, routed(&lead))
+                });
+                leads.push(lead);
+            }
+        }
+    }
+    if dry_run || leads.is_empty() {
+        return Ok(results);
+    }
+    admin.newer.mark(admin.queue.as_ref(), &mut leads).await;
+    for (place, admission) in of_line.into_iter().zip(admin.queue.accept(leads).await?) {
+        if let (Admission::Duplicate(first), Some(result)) = (admission, results.get_mut(place)) {
+            (result.outcome, result.id) = (Outcome::Duplicate, Some(first.to_string()));
+        }
+    }
+    Ok(results)
 }
 
 fn told(line: &Line, outcome: Outcome) -> LineResult {
@@ -158,73 +183,4 @@ async fn is_busy(admin: &Admin, webhook: &Webhook) -> Result<bool, QueueError> {
     let sinks: Vec<SinkId> = webhook.sinks.iter().map(|route| route.sink.clone()).collect();
     let stats = admin.queue.sink_stats(&sinks).await?;
     Ok(stats.iter().any(|sink| sink.pending > IN_LINE))
-}
-
-/// Stores leads, each with what is known of newer ones of its person.
-async fn store(admin: &Admin, mut leads: Vec<NewLead>, lines: &[Line]) -> Result<Vec<Admission>, QueueError> {
-    let oldest = lines.iter().filter_map(|line| line.at).min();
-    if let Some(since) = oldest.and_then(|at| Millis::try_from(at.as_millisecond()).ok())
-        && admin.queue.knows_people()
-    {
-        let newer = newer_leads(admin, since).await?;
-        for lead in &mut leads {
-            let Some(original) = &mut lead.original else {
-                continue;
-            };
-            let people = lead.people.iter().filter(|identity| identity.is_a_person());
-            let hashes = people.filter_map(|person: &Identity| admin.queue.hash_of(person));
-            let pairs =
-                hashes.flat_map(|hash| lead.sinks.iter().map(move |sink| (hash.clone(), sink.clone())));
-            let known = pairs.filter_map(|pair| newer.get(&pair));
-            original.newest = known.copied().max().unwrap_or_default();
-        }
-    }
-    admin.queue.accept(leads).await
-}
-
-/// When the newest lead of each person that a sink has was accepted, of those since a time.
-async fn newer_leads(admin: &Admin, since: Millis) -> Result<HashMap<(String, SinkId), Millis>, QueueError> {
-    let realm = Realm::of_admin(admin);
-    let mut webhooks = admin.queue.ledger_webhooks().await?;
-    webhooks.retain(|webhook| realm.has(webhook.as_str()));
-    let filter = EntryFilter {
-        since,
-        outcome: Some(EntryOutcome::Accepted),
-        ..EntryFilter::default()
-    };
-    let was_delivered = |entry: &Entry| {
-        entry
-            .events
-            .iter()
-            .any(|event| event.what == LedgerEventKind::Delivered)
-    };
-    let (mut found, mut after) = (HashMap::<_, Millis>::new(), None);
-    loop {
-        let page = newest(
-            admin.queue.as_ref(),
-            webhooks.clone(),
-            &filter,
-            FOREVER,
-            after.as_ref(),
-            PAGE,
-            was_delivered,
-        );
-        let (entries, next) = page.await?;
-        for entry in entries {
-            let delivered = entry
-                .events
-                .iter()
-                .filter(|event| event.what == LedgerEventKind::Delivered);
-            for sink in delivered.filter_map(|event| event.sink.as_ref()) {
-                for person in &entry.people {
-                    let known = found.entry((person.clone(), sink.clone())).or_default();
-                    *known = (*known).max(entry.at);
-                }
-            }
-        }
-        after = next;
-        if after.is_none() {
-            return Ok(found);
-        }
-    }
 }

@@ -11,6 +11,7 @@ mod jobs;
 mod leads;
 mod lease;
 mod merge;
+mod newer;
 mod openapi;
 mod overview;
 mod pause;
@@ -37,6 +38,7 @@ use crate::source::Webhook;
 pub(in crate::admin) use audit::{NothingDone, record};
 pub(crate) use jobs::run_jobs;
 pub(in crate::admin) use merge::newest as newest_entries;
+pub(crate) use newer::Newer;
 pub(crate) use privacy::run_erasures;
 
 /// Of a request: 500 lines of an import.

@@ -68,6 +68,7 @@ impl RedisQueue {
             durability,
             write_latency: began.elapsed(),
             room: room(&info),
+            primary_changes: self.link.primary_changes(),
         })
     }
 

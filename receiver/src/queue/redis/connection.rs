@@ -36,6 +36,8 @@ pub(super) enum State {
 pub(super) struct Connected {
     /// Tells it from its predecessors.
     pub(super) number: u64,
+    /// How often the primary before it was another one.
+    pub(super) changes: u64,
     pub(super) shared: MultiplexedConnection,
     /// The same, unless accepts wait for replicas.
     pub(super) accepts: MultiplexedConnection,
@@ -85,6 +87,14 @@ impl Link {
             look,
         };
         (link, keeper.keep_up())
+    }
+
+    /// How often sentinels have led to another primary.
+    pub(super) fn primary_changes(&self) -> u64 {
+        match &*self.state.borrow() {
+            State::Up(connected) => connected.changes,
+            State::Connecting | State::Down(_) => 0,
+        }
     }
 
     /// Has the sentinels asked whether the primary is still the one in use.

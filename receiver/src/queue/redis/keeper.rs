@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     access::Target,
     connection::{ANSWER_TIMEOUT, Connected, Primary, State, in_words, is_refusal},
-    sentinel::{self, Failed},
+    sentinel::{self, Address, Failed},
     server_info::ServerInfo,
 };
 
@@ -46,6 +46,9 @@ pub(super) struct Keeper {
     broken: watch::Receiver<u64>,
     acknowledge: u32,
     number: u64,
+    /// The primary that sentinels named last, and how often it was another one than before.
+    named: Option<Address>,
+    changes: u64,
     pause: Duration,
 }
 
@@ -95,6 +98,8 @@ impl Keeper {
             broken,
             acknowledge,
             number: 0,
+            named: None,
+            changes: 0,
             pause: FIRST_RETRY_AFTER,
         }
     }
@@ -226,8 +231,14 @@ impl Keeper {
     fn take(&mut self, fresh: Fresh) {
         self.number += 1;
         self.pause = FIRST_RETRY_AFTER;
+        let named = fresh.primary.as_ref().map(|primary| primary.address.clone());
+        if self.named.is_some() && named != self.named {
+            self.changes += 1;
+        }
+        self.named = named;
         self.state.send_replace(State::Up(Connected {
             number: self.number,
+            changes: self.changes,
             shared: fresh.shared,
             accepts: fresh.accepts,
             waits_for_disks: fresh.waits_for_disks,

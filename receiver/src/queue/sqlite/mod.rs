@@ -234,6 +234,7 @@ impl Queue for SqliteQueue {
                 .into(),
             write_latency: began.elapsed(),
             room: None,
+            primary_changes: 0,
         })
     }
 

@@ -81,4 +81,6 @@ pub struct StoreReport {
     pub write_latency: Duration,
     /// How much it holds, in bytes, and how much it may hold; `None` where there is no limit that it knows.
     pub room: Option<(u64, u64)>,
+    /// How often sentinels have led to another primary, since this process began.
+    pub primary_changes: u64,
 }

@@ -1,0 +1,155 @@
+//! When the newest lead of each person was accepted, as far as the ledger reaches back: what an import does not overwrite.
+//!
+//! The ledger has no index of people, which would cost every accept. An import reads it once a minute, and what is new with
+//! each request.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+use super::leads::FOREVER;
+use super::merge::newest;
+use crate::admin::dead_letters::Realm;
+use crate::admin::shared::Admin;
+use crate::queue::{Entry, EntryFilter, EntryOutcome, LedgerEventKind, Millis, NewLead, Queue, QueueError};
+
+/// Then the ledger is read anew: a dead lead may have been replayed meanwhile.
+const STANDS: Duration = Duration::from_mins(1);
+
+/// An entry may become visible so much later (ms) than one with a later id.
+const OVERLAP: Millis = 5000;
+
+/// Entries that are read at a time.
+const PAGE: usize = 1000;
+
+/// What is known; `None` between imports.
+#[derive(Default)]
+pub(crate) struct Newer(Arc<Mutex<Option<Known>>>);
+
+#[derive(Default)]
+struct Known {
+    /// By the hash of a person and a sink.
+    newest: HashMap<u64, Millis, RandomState>,
+    /// The time of the newest entry that was read.
+    until: Millis,
+}
+
+impl Newer {
+    /// Reads what the ledger has got since the last time.
+    pub(super) async fn read_on(&self, admin: &Admin) -> Result<(), QueueError> {
+        if !admin.queue.knows_people() {
+            return Ok(());
+        }
+        let mut held = self.0.lock().await;
+        let is_new = held.is_none();
+        let mut known = held.take().unwrap_or_default();
+        known.read_on(admin).await?;
+        *held = Some(known);
+        if is_new {
+            let shared = Arc::clone(&self.0);
+            tokio::spawn(async move {
+                sleep(STANDS).await;
+                *shared.lock().await = None;
+            });
+        }
+        Ok(())
+    }
+
+    /// Tells each lead of the past when the newest one of its person was accepted, those before it among them.
+    pub(super) async fn mark(&self, queue: &dyn Queue, leads: &mut [NewLead]) {
+        if let Some(known) = self.0.lock().await.as_mut() {
+            for lead in leads {
+                known.mark(queue, lead);
+            }
+        }
+    }
+}
+
+impl Known {
+    async fn read_on(&mut self, admin: &Admin) -> Result<(), QueueError> {
+        let realm = Realm::of_admin(admin);
+        let mut webhooks = admin.queue.ledger_webhooks().await?;
+        webhooks.retain(|webhook| realm.has(webhook.as_str()));
+        let filter = EntryFilter {
+            since: self.until.saturating_sub(OVERLAP),
+            outcome: Some(EntryOutcome::Accepted),
+            ..EntryFilter::default()
+        };
+        let mut after = None;
+        loop {
+            let (entries, next) = newest(
+                admin.queue.as_ref(),
+                webhooks.clone(),
+                &filter,
+                FOREVER,
+                after.as_ref(),
+                PAGE,
+                |_| true,
+            )
+            .await?;
+            for entry in &entries {
+                self.until = self.until.max(entry.place.at);
+                self.enter(entry);
+            }
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A lead that waits will be delivered; one that is dead or was removed has written nothing.
+    fn enter(&mut self, entry: &Entry) {
+        let events = entry.events.iter().filter_map(|event| event.sink.as_ref());
+        for sink in entry.sinks.iter().chain(events) {
+            let mut of_sink = entry
+                .events
+                .iter()
+                .filter(|event| event.sink.as_ref() == Some(sink));
+            let was_delivered = of_sink
+                .clone()
+                .any(|event| event.what == LedgerEventKind::Delivered);
+            let waits = of_sink.next_back().is_none_or(|last| {
+                matches!(
+                    last.what,
+                    LedgerEventKind::Retried
+                        | LedgerEventKind::Replayed
+                        | LedgerEventKind::Moved
+                        | LedgerEventKind::Copied
+                )
+            });
+            if was_delivered || waits {
+                for person in &entry.people {
+                    self.note(person, sink.as_str(), entry.at);
+                }
+            }
+        }
+    }
+
+    fn mark(&mut self, queue: &dyn Queue, lead: &mut NewLead) {
+        let Some(original) = &mut lead.original else {
+            return;
+        };
+        for person in lead.people.iter().filter(|identity| identity.is_a_person()) {
+            let Some(hash) = queue.hash_of(person) else {
+                continue;
+            };
+            for sink in lead.sinks.iter() {
+                let known = self.note(&hash, sink.as_str(), original.accepted_at);
+                original.newest = original.newest.max(known);
+            }
+        }
+    }
+
+    /// Enters that a person's lead was accepted at a time; tells when the newest one was before.
+    fn note(&mut self, person: &str, sink: &str, at: Millis) -> Millis {
+        let key = self.newest.hasher().hash_one((person, sink));
+        let newest = self.newest.entry(key).or_default();
+        std::mem::replace(newest, at.max(*newest))
+    }
+}
