@@ -2,6 +2,7 @@
 
 mod duration;
 mod expression;
+mod notify;
 mod rules;
 mod secrets;
 
@@ -13,6 +14,7 @@ pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 pub use duration::Duration;
 pub use expression::{Expression, MAX_EXPRESSION_BYTES};
+pub use notify::Notify;
 pub(crate) use rules::{at_most_one, between, exactly_one, https_url};
 pub use secrets::{BasicSecretRef, SecretKeyRef, SecretRef};
 

@@ -1,7 +1,7 @@
 //! Which keys of Secrets the resources refer to: what receivers read, what the operator mounts into them, and whose change
 //! makes both look again. A test compares it with every reference in the schemas.
 
-use crate::common::{BasicSecretRef, SecretKeyRef};
+use crate::common::{BasicSecretRef, Notify, SecretKeyRef};
 use crate::lead_receiver::{Queue, QueueMode};
 use crate::{LeadReceiverSpec, LeadWebhookSpec};
 
@@ -62,6 +62,7 @@ impl LeadWebhookSpec {
             let field = "spec.payload.hydrate.tokenSecretRef".to_owned();
             found.push(one(field, &hydrate.token_secret_ref, Credentials));
         }
+        found.extend(self.notify.as_ref().map(Notify::secret_ref));
         found
     }
 }

@@ -66,6 +66,7 @@ fn a_webhook_gives_every_reference_that_its_schema_knows() {
             "challengeTokenSecretRef": key,
         },
         "payload": {"hydrate": {"tokenSecretRef": key}},
+        "notify": {"urlSecretRef": key},
         "sinks": [{"name": "crm"}],
     }))
     .unwrap();
@@ -92,6 +93,7 @@ fn a_sink_gives_every_reference_that_its_schema_knows() {
     let key = json!({"name": "n", "key": "k"});
     let spec: CrmSinkSpec = serde_json::from_value(json!({
         "hubspot": {"tokenSecretRef": key},
+        "notify": {"urlSecretRef": key},
         "salesforce": {
             "instanceUrl": "https://example.my.salesforce.com",
             "auth": {

@@ -36,6 +36,7 @@ mod ledger_key;
 pub mod log_limit;
 pub mod metrics;
 mod nearest;
+mod notice;
 mod outbound;
 pub mod outcomes;
 pub mod queue;

@@ -24,7 +24,7 @@ use crate::ids::{LeadId, SinkId, WebhookId};
 use crate::lead::Problem;
 use labels::Labels;
 pub use labels::{
-    BuildLabels, CertificateLabels, ConnectionLabels, DeliveryLabels, FieldLabels, ProofLabels,
+    BuildLabels, CertificateLabels, ConnectionLabels, DeliveryLabels, FieldLabels, NoticeLabels, ProofLabels,
     PropertyLabels, RequestLabels, ResponseLabels, RouteLabels, SinkLabels, UnauthorizedLabels,
     WebhookLabels,
 };
@@ -164,6 +164,8 @@ metrics! {
         "Time from acceptance to delivery";
     objective: Family<WebhookLabels, Gauge<f64, AtomicU64>> = "speed_to_lead_objective" Seconds,
         "Time from acceptance to delivery that 99 of 100 leads may take, if the webhook sets objectives.speedToLead";
+    notifications: Family<NoticeLabels, Counter> = "notifications",
+        "Notifications about leads that need someone (spec.notify), by object and outcome";
     queue_errors: Counter = "queue_errors",
         "Failed calls to the queue";
     queue_depth: Family<SinkLabels, Gauge> = "queue_depth",

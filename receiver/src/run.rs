@@ -127,6 +127,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     ));
     let keys = tokio::spawn(encryption.follow(Arc::clone(&renewal.complaints), stop.clone()));
     let renewer = tokio::spawn(renewal.follow(Arc::clone(&queue), client.clone(), stop.clone()));
+    let notice_client = client.clone();
     let shared = Shared {
         queue: Arc::clone(&queue),
         metrics,
@@ -150,6 +151,11 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let pruner = tokio::spawn(prune(Arc::clone(&queue), admin.config.clone(), stop.clone()));
     let jobs = tokio::spawn(admin::run_jobs(Arc::clone(&admin), stop.clone()));
     let figures = tokio::spawn(admin::follow_figures(Arc::clone(&admin), stop.clone()));
+    let notices = tokio::spawn(admin::run_notices(
+        Arc::clone(&admin),
+        notice_client,
+        stop.clone(),
+    ));
     let erasures = tokio::spawn(admin::run_erasures(Arc::clone(&admin), stop.clone()));
     report_store(queue.as_ref()).await;
     // The reader of the manifests never ends before it is told to.
@@ -164,7 +170,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
     let (delivered, ..) = tokio::join!(
-        delivery, reader, pruner, orphans, counter, renewer, keys, jobs, erasures, figures
+        delivery, reader, pruner, orphans, counter, renewer, keys, jobs, erasures, notices, figures
     );
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery failed to shut down");

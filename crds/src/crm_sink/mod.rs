@@ -24,7 +24,7 @@ pub use salesforce::{
 };
 pub use status::{CrmSinkStatus, CrmSinkStatusLeads};
 
-use crate::common::{Expression, exactly_one};
+use crate::common::{Expression, Notify, exactly_one};
 use crate::secret_refs::SecretReference;
 
 /// What a sink without exactly one CRM is told, by the API server, the operator and the receiver.
@@ -150,6 +150,11 @@ pub struct CrmSinkSpec {
     #[serde(default)]
     pub delivery: Delivery,
 
+    /// Whom to tell when leads of the sink need someone: dead and held leads, or deliveries that are paused until somebody
+    /// corrects the credentials or the set-up. Absent: nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Notify>,
+
     /// Whether deliveries are suspended. Leads are still queued. Default: false.
     #[serde(default)]
     pub suspend: bool,
@@ -204,7 +209,8 @@ impl CrmSinkSpec {
 
     /// Every key of a Secret that the sink refers to.
     pub fn secret_refs(&self) -> Vec<SecretReference> {
-        Crm::all(self).flat_map(Crm::secret_refs).collect()
+        let crm = Crm::all(self).flat_map(Crm::secret_refs);
+        crm.chain(self.notify.as_ref().map(Notify::secret_ref)).collect()
     }
 }
 

@@ -29,7 +29,9 @@ pub use status::{
     SinkError,
 };
 
-use crate::common::{Duration, Expression, LABEL_PATTERN, NAME_PATTERN, at_most_one, between, is_default};
+use crate::common::{
+    Duration, Expression, LABEL_PATTERN, NAME_PATTERN, Notify, at_most_one, between, is_default,
+};
 use crate::lead_receiver::DEFAULT_RECEIVER;
 
 /// An endpoint that accepts webhooks and turns them into leads.
@@ -246,6 +248,11 @@ pub struct LeadWebhookSpec {
     /// reason `ObjectiveMissed`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub objectives: Objectives,
+
+    /// Whom to tell when leads of the webhook need someone: dead, held and unrouted leads, and rejected requests.
+    /// Absent: nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Notify>,
 
     /// Whether the webhook is suspended. Requests are then answered with 503, which senders with retries send
     /// again. Leads that were already accepted are still delivered. Default: false.

@@ -10,6 +10,7 @@ mod console;
 mod dead_letters;
 mod figures;
 mod gauges;
+mod notices;
 mod orphans;
 mod shared;
 mod sinks;
@@ -28,6 +29,7 @@ use axum::{Router, middleware};
 
 pub(crate) use api::{Newer, run_erasures, run_jobs};
 pub(crate) use figures::{Figures, follow_figures};
+pub(crate) use notices::run_notices;
 pub(crate) use orphans::watch_orphans;
 pub(crate) use shared::Admin;
 pub(crate) use token::TokenFile;

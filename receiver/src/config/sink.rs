@@ -8,6 +8,7 @@ use leadgate_crds::crm_sink::{ContactMatch, Delivery, EXACTLY_ONE_CRM, OnRefused
 use leadgate_crds::{CrmSink, CrmSinkSpec};
 
 use crate::crm::{CrmSettings, CrmSpec, Mapping, Matching, registry};
+use crate::notice::Notifier;
 use crate::queue::{Breaker, RateLimit, SinkId};
 use crate::secret_value::ReadSecret;
 
@@ -28,6 +29,8 @@ pub struct Sink {
     pub delivery: DeliverySettings,
     /// Queue, do not deliver.
     pub suspended: bool,
+    /// Whom to tell when leads need someone.
+    pub notifier: Option<Arc<Notifier>>,
 }
 
 /// How fast, how often and how patiently leads are delivered.
@@ -109,8 +112,13 @@ impl Sink {
             .map(|(name, own)| (name.as_str(), Some(own)));
         let create_only = Mapping::compile("createOnly", create_only, &[]);
         let mapping = properties(spec, crm);
-        match (crm.compile(spec, read_secret), mapping, create_only) {
-            (Ok(crm), Ok(mapping), Ok(create_only)) => Ok(Self {
+        let notifier = spec
+            .notify
+            .as_ref()
+            .map(|own| Notifier::compile(own, read_secret));
+        let notifier = notifier.transpose();
+        match (crm.compile(spec, read_secret), mapping, create_only, notifier) {
+            (Ok(crm), Ok(mapping), Ok(create_only), Ok(notifier)) => Ok(Self {
                 id: SinkId::of(namespace, name),
                 crm,
                 mapping,
@@ -118,9 +126,10 @@ impl Sink {
                 matching,
                 delivery,
                 suspended: spec.suspend,
+                notifier: notifier.map(Arc::new),
             }),
-            (crm, mapping, create_only) => {
-                let failed = [crm.err(), mapping.err(), create_only.err()];
+            (crm, mapping, create_only, notifier) => {
+                let failed = [crm.err(), mapping.err(), create_only.err(), notifier.err()];
                 Err(failed.into_iter().flatten().flatten().collect())
             }
         }

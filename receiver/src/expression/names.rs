@@ -107,6 +107,18 @@ impl Names {
         ("body", Members::Free),
         ("call", Members::Single),
     ]);
+    /// `notify.body`.
+    pub const NOTICE: Self = names(&[
+        ("message", Members::Single),
+        (
+            "counts",
+            Members::Only(&["dead", "held", "paused", "rejected", "unrouted"]),
+        ),
+        ("kind", Members::Single),
+        ("namespace", Members::Single),
+        ("name", Members::Single),
+        ("link", Members::Single),
+    ]);
     /// Rules of the resources' schema.
     pub const SCHEMA: Self = Self {
         is_schema: true,

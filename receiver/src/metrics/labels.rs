@@ -62,6 +62,27 @@ impl ResponseLabels {
     }
 }
 
+/// Labels of a notification.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct NoticeLabels {
+    /// `LeadWebhook` or `CrmSink`.
+    pub kind: &'static str,
+    /// `namespace/name`.
+    pub object: String,
+    /// `sent` or `failed`.
+    pub outcome: &'static str,
+}
+
+impl NoticeLabels {
+    pub(crate) fn of(kind: &'static str, object: &str, sent: bool) -> Self {
+        Self {
+            kind,
+            object: object.to_owned(),
+            outcome: if sent { "sent" } else { "failed" },
+        }
+    }
+}
+
 /// Labels of a certificate.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CertificateLabels {

@@ -98,6 +98,11 @@ impl Client {
         Ok(())
     }
 
+    /// Whether it may call this machine and its network segment.
+    pub(crate) fn may_call_local(&self) -> bool {
+        self.allow_local
+    }
+
     pub(crate) fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
         self.current.load().request(method, url)
     }

@@ -3,6 +3,7 @@
 mod compile;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use leadgate_crds::lead_webhook::{Format, ItemsPolicy};
@@ -16,6 +17,7 @@ use super::schema::PayloadSchema;
 use crate::expression::{Program, Scope};
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::{Field, Lead, Limits, Problem};
+use crate::notice::Notifier;
 
 /// How long a resend is recognised by a digest of its body, where the webhook does not say: a person may submit the same
 /// form twice and mean it.
@@ -54,6 +56,8 @@ pub struct Webhook {
     pub keep_payloads: Duration,
     /// How long entries of the ledger are kept.
     pub keep_entries: Duration,
+    /// Whom to tell when leads need someone.
+    pub notifier: Option<Arc<Notifier>>,
     /// How long 99 of 100 leads may take to be delivered (`spec.objectives.speedToLead`).
     pub objective: Option<Duration>,
     /// Where leads go.

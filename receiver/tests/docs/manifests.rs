@@ -29,7 +29,7 @@ fn problems(manifests: &Path) -> Vec<String> {
 /// Those that a receiver reads as they are. `tests/tests/examples` tries all of them on an API server.
 #[test]
 fn every_example_is_valid() {
-    for name in ["quickstart", "crms"] {
+    for name in ["quickstart", "crms", "notify"] {
         let folder = root().join("examples").join(name);
         let mut found = problems(&folder);
         // Whoever copies an example puts in secrets of their own, and is told where that was forgotten.
@@ -56,7 +56,7 @@ fn editors_take_every_example_and_mark_a_misspelt_field() {
     let schema = serde_json::from_str(&read("crds/yaml/leadgate.schema.json")).unwrap();
     let validator = jsonschema::draft7::new(&schema).unwrap();
     let mut tried = 0;
-    for name in ["quickstart", "kubernetes", "crms"] {
+    for name in ["quickstart", "kubernetes", "crms", "notify"] {
         for entry in fs::read_dir(root().join("examples").join(name)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|ending| ending != "yaml") {

@@ -1,6 +1,7 @@
 //! From a LeadWebhook, its preset and its secrets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use leadgate_crds::LeadWebhook;
@@ -11,6 +12,7 @@ use super::{DIGEST_WINDOW, Needs, Route, Rule, Webhook};
 use crate::expression::{Names, Program};
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::{Limits, warm_up};
+use crate::notice::Notifier;
 use crate::secret_value::ReadSecret;
 use crate::source::auth::{AddressRule, CertificateRule, challenges, verifier};
 use crate::source::fields::Fields;
@@ -125,6 +127,11 @@ impl Webhook {
         if sinks.is_empty() {
             errors.0.push("spec.sinks: list at least one CrmSink".to_owned());
         }
+        let notifier = spec.notify.as_ref().and_then(|own| {
+            Notifier::compile(own, read_secret)
+                .map_err(|found| errors.0.extend(found))
+                .ok()
+        });
         if let Some(region) = &payload.default_region {
             warm_up(region);
         }
@@ -156,6 +163,7 @@ impl Webhook {
             certificate,
             trusted_proxies: usize::try_from(spec.auth.trusted_proxies).unwrap_or(0),
             suspended: spec.suspend,
+            notifier: notifier.map(Arc::new),
             keep_rejected: spec.retention.rejected.get(),
             keep_dead: spec.retention.dead.get(),
             keep_held: spec.retention.held.get(),
