@@ -103,7 +103,7 @@ fn ask_before_discard(v: &Visit<'_>, ids: &[(&str, &str)]) -> Response<Bytes> {
     let page = Sure {
         f: v.frame(Section::Needs),
         question: v.t.sure_discard,
-        count: u64::try_from(ids.len()).unwrap_or(u64::MAX),
+        count: u64::try_from(ids.len()).ok(),
         sample: ids.iter().take(10).map(|(id, _)| (*id).to_owned()).collect(),
         is_final: true,
         action: format!("/console/{}/act", v.place),
@@ -152,7 +152,7 @@ async fn on_filter(v: &Visit<'_>, deed: Deed) -> Result<Response<Bytes>, Failure
     let page = Sure {
         f: v.frame(Section::Needs),
         question,
-        count: job.done,
+        count: Some(job.done),
         sample: job.sample,
         is_final: action == Action::Discard,
         action: format!("/console/{}/act", v.place),

@@ -5,7 +5,7 @@ mod en;
 
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
-use leadgate_crds::api::{ActKind, Action, EventKind, JobState, Outcome, Set, State};
+use leadgate_crds::api::{ActKind, Action, ErasureState, EventKind, JobState, Outcome, Set, State};
 use leadgate_crds::reason::FailureClass;
 
 /// The texts of a language.
@@ -50,10 +50,16 @@ pub(crate) struct Texts {
     pub(crate) delivering: &'static str,
     pub(crate) discard: &'static str,
     pub(crate) done: &'static str,
+    pub(crate) download: &'static str,
     pub(crate) duplicates: &'static str,
     pub(crate) edit_copy: &'static str,
     pub(crate) email: &'static str,
+    pub(crate) erase: &'static str,
+    pub(crate) erase_there_too: &'static str,
+    pub(crate) erasure: &'static str,
+    pub(crate) erasures: &'static str,
     pub(crate) expedite: &'static str,
+    pub(crate) export: &'static str,
     pub(crate) figures: &'static str,
     pub(crate) filter: &'static str,
     pub(crate) foreign: &'static str,
@@ -77,7 +83,10 @@ pub(crate) struct Texts {
     pub(crate) lead: &'static str,
     pub(crate) leads: &'static str,
     pub(crate) leads_that_fit: &'static str,
+    pub(crate) ledger_entries: &'static str,
     pub(crate) left_as_they_were: &'static str,
+    pub(crate) may_remain_in: &'static str,
+    pub(crate) name_a_person: &'static str,
     pub(crate) namespaces: &'static str,
     pub(crate) navigation: &'static str,
     pub(crate) needs_you: &'static str,
@@ -112,6 +121,8 @@ pub(crate) struct Texts {
     pub(crate) phone: &'static str,
     pub(crate) preflight: &'static str,
     pub(crate) preview: &'static str,
+    pub(crate) privacy: &'static str,
+    pub(crate) privacy_hint: &'static str,
     pub(crate) problem: &'static str,
     pub(crate) proofs: &'static str,
     pub(crate) properties_refused: &'static str,
@@ -150,6 +161,7 @@ pub(crate) struct Texts {
     pub(crate) sure: &'static str,
     pub(crate) sure_discard: &'static str,
     pub(crate) sure_discard_all: &'static str,
+    pub(crate) sure_erase: &'static str,
     pub(crate) sure_pause: &'static str,
     pub(crate) sure_replay_all: &'static str,
     pub(crate) suspended_sink: &'static str,
@@ -175,6 +187,7 @@ pub(crate) struct Texts {
     pub(crate) yes: &'static str,
     of_act: fn(ActKind) -> &'static str,
     of_action: fn(Action) -> &'static str,
+    of_erasure_state: fn(ErasureState) -> &'static str,
     of_event: fn(EventKind) -> &'static str,
     of_job_state: fn(JobState) -> &'static str,
     of_outcome_of: fn(Outcome) -> &'static str,
@@ -191,6 +204,10 @@ impl Texts {
 
     pub(crate) fn action(&self, of: impl std::borrow::Borrow<Action>) -> &'static str {
         (self.of_action)(*of.borrow())
+    }
+
+    pub(crate) fn erasure_state(&self, of: impl std::borrow::Borrow<ErasureState>) -> &'static str {
+        (self.of_erasure_state)(*of.borrow())
     }
 
     pub(crate) fn event(&self, of: impl std::borrow::Borrow<EventKind>) -> &'static str {
