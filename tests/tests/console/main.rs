@@ -4,6 +4,7 @@
 mod actions;
 mod hostile;
 mod pages;
+mod privacy;
 mod rights;
 mod sessions;
 mod visitor;

@@ -68,6 +68,8 @@ async fn every_page_opens_in_both_languages_with_the_strict_headers() {
         ("/console/-/try", 200, "default/web"),
         ("/console/-/jobs", 200, "Nothing here"),
         ("/console/-/audit", 200, "Kept for a year"),
+        ("/console/-/privacy", 200, "value=\"erase\""),
+        ("/console/-/privacy/nothing", 404, "no erasure has this id"),
         ("/console/elsewhere/leads", 404, "no such page"),
         ("/console/-/nothing/at/all", 404, "no such page"),
     ] {
