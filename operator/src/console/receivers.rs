@@ -276,6 +276,12 @@ fn add_up(reports: Vec<Report>) -> Option<Report> {
     let mut reports = reports.into_iter();
     let mut sum = reports.next()?;
     for other in reports {
+        for ours in &mut sum.sinks {
+            if let Some(theirs) = other.sinks.iter().find(|sink| sink.name == ours.name) {
+                ours.calls.last_minute += theirs.calls.last_minute;
+                ours.calls.leads += theirs.calls.leads;
+            }
+        }
         for ours in &mut sum.webhooks {
             let Some(theirs) = other.webhooks.iter().find(|webhook| webhook.name == ours.name) else {
                 continue;
@@ -318,7 +324,8 @@ mod tests {
     fn what_processes_count_is_added_and_what_the_store_counts_is_not() {
         let report = |unauthorized: i64, accepted: i64| {
             let report = json!({"webhooks": [{"name": "a/b", "proofs": [1, unauthorized],
-                "leads": {"accepted": accepted, "unauthorized": unauthorized}}]});
+                "leads": {"accepted": accepted, "unauthorized": unauthorized}}],
+                "sinks": [{"name": "a/s", "calls": {"lastMinute": unauthorized, "leads": 7, "allowed": 600}}]});
             serde_json::from_value::<Report>(report).unwrap()
         };
         let sum = add_up(vec![report(2, 9), report(3, 9)]).unwrap();
@@ -326,6 +333,8 @@ mod tests {
         assert_eq!(webhook.leads.process.unauthorized, 5);
         assert_eq!(webhook.leads.stored.accepted, 9);
         assert_eq!(webhook.proofs, [2, 5]);
+        let calls = sum.sinks.first().unwrap().calls;
+        assert_eq!((calls.last_minute, calls.leads, calls.allowed), (5, 14, 600));
         assert!(add_up(Vec::new()).is_none());
     }
 

@@ -1,14 +1,19 @@
 //! What Kubernetes says of tokens and rights.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use k8s_openapi::api::authorization::v1::{SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::PostParams;
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
 use leadgate_console::{Failure, Rights};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 
 use super::cache::Cache;
 use super::rights::{Right, rights};
@@ -20,10 +25,13 @@ const LIFE: Duration = Duration::from_secs(10);
 const MOST: usize = 20_000;
 /// Reviews at once, of one visitor.
 const AT_ONCE: usize = 16;
+/// Reviews at once, of all: whoever tries tokens does not keep the API server busy.
+const MOST_AT_ONCE: usize = 64;
 
 /// The API server's answers.
 pub(super) struct Reviews {
     client: Client,
+    turns: Semaphore,
     /// By a token's digest.
     tokens: Cache<[u8; 32], Option<Person>>,
     /// By a person, a namespace (empty: all) and a right.
@@ -34,6 +42,7 @@ impl Reviews {
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
+            turns: Semaphore::new(MOST_AT_ONCE),
             tokens: Cache::new(LIFE, MOST),
             access: Cache::new(LIFE, MOST),
         }
@@ -52,9 +61,7 @@ impl Reviews {
             },
             ..TokenReview::default()
         };
-        let api: Api<TokenReview> = Api::all(self.client.clone());
-        let answer = api.create(&PostParams::default(), &asked).await;
-        let status = answer.map_err(|error| away(&error))?.status.unwrap_or_default();
+        let status = self.ask(&asked).await?.status.unwrap_or_default();
         let is_valid = status.authenticated == Some(true);
         let person = status.user.filter(|_| is_valid).map(Person::new);
         let person = person.filter(|person| !person.name().is_empty());
@@ -109,12 +116,25 @@ impl Reviews {
             },
             ..SubjectAccessReview::default()
         };
-        let api: Api<SubjectAccessReview> = Api::all(self.client.clone());
-        let answer = api.create(&PostParams::default(), &asked).await;
-        let status = answer.map_err(|error| away(&error))?.status.unwrap_or_default();
+        let status = self.ask(&asked).await?.status.unwrap_or_default();
         let is_allowed = status.allowed && status.denied != Some(true);
         self.access.put(key, is_allowed);
         Ok(is_allowed)
+    }
+
+    async fn ask<K>(&self, review: &K) -> Result<K, Failure>
+    where
+        K: Resource<Scope = ClusterResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + Serialize
+            + DeserializeOwned,
+    {
+        // It is never closed.
+        let _turn = self.turns.acquire().await;
+        let api: Api<K> = Api::all(self.client.clone());
+        let answer = api.create(&PostParams::default(), review).await;
+        answer.map_err(|error| away(&error))
     }
 }
 

@@ -10,6 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 
 use crate::config::Sink;
 use crate::crm::{Throttle, Throttled};
+use crate::metrics::{Metrics, SinkLabels};
 use crate::queue::{CrmHealth, Grant, LeadId, Queue};
 use crate::throttle::ThrottleKey;
 
@@ -25,6 +26,7 @@ pub(super) struct SinkThrottle {
     queue: Arc<dyn Queue>,
     sink: Arc<Sink>,
     latency: Histogram,
+    metrics: Arc<Metrics>,
     /// Failures in a row as last heard: a success needs reporting only if there were some.
     failures: AtomicU32,
     /// Leads whose calls failed since the last call that did not.
@@ -38,11 +40,16 @@ pub(super) struct CallThrottle<'a> {
 }
 
 impl SinkThrottle {
-    pub(super) fn new(queue: Arc<dyn Queue>, sink: Arc<Sink>, latency: Histogram) -> Self {
+    pub(super) fn new(queue: Arc<dyn Queue>, sink: Arc<Sink>, metrics: Arc<Metrics>) -> Self {
+        let labels = SinkLabels {
+            sink: sink.id.to_string(),
+        };
+        let latency = metrics.crm_latency.get_or_create(&labels).clone();
         Self {
             queue,
             sink,
             latency,
+            metrics,
             failures: AtomicU32::new(0),
             failing: Mutex::default(),
         }
@@ -53,6 +60,28 @@ impl SinkThrottle {
         CallThrottle {
             throttle: self,
             leads,
+        }
+    }
+
+    /// Waits for a permit of a call about so many leads.
+    async fn acquire_for(&self, leads: usize) -> Result<(), Throttled> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let grant = permit(self.queue.as_ref(), &self.sink).await?;
+            self.failures.store(grant.failures, Ordering::Relaxed);
+            if grant.granted > 0 {
+                self.metrics.called(&self.sink.id, leads);
+                return Ok(());
+            }
+            let wait = grant.wait.max(Duration::from_millis(5));
+            if grant.paused.is_some() || waited + wait > MAX_WAIT_IN_PLACE {
+                return Err(Throttled {
+                    wait,
+                    paused: grant.paused,
+                });
+            }
+            waited += wait;
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -73,7 +102,7 @@ impl SinkThrottle {
 #[async_trait]
 impl Throttle for CallThrottle<'_> {
     async fn acquire(&self) -> Result<(), Throttled> {
-        self.throttle.acquire().await
+        self.throttle.acquire_for(self.leads.len()).await
     }
 
     async fn report(&self, health: CrmHealth, elapsed: Duration) {
@@ -88,23 +117,7 @@ impl Throttle for CallThrottle<'_> {
 #[async_trait]
 impl Throttle for SinkThrottle {
     async fn acquire(&self) -> Result<(), Throttled> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let grant = permit(self.queue.as_ref(), &self.sink).await?;
-            self.failures.store(grant.failures, Ordering::Relaxed);
-            if grant.granted > 0 {
-                return Ok(());
-            }
-            let wait = grant.wait.max(Duration::from_millis(5));
-            if grant.paused.is_some() || waited + wait > MAX_WAIT_IN_PLACE {
-                return Err(Throttled {
-                    wait,
-                    paused: grant.paused,
-                });
-            }
-            waited += wait;
-            tokio::time::sleep(wait).await;
-        }
+        self.acquire_for(0).await
     }
 
     async fn report(&self, health: CrmHealth, elapsed: Duration) {

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use leadgate_crds::reason::FailureReason;
-use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,7 +21,6 @@ use super::shared::Shared;
 use super::throttle::SinkThrottle;
 use crate::config::Sink;
 use crate::crm::{self, Crm, Failure};
-use crate::metrics::SinkLabels;
 use crate::queue::Claim;
 use crate::throttle::{PauseReason, ThrottleKey};
 use crate::time::since;
@@ -55,10 +53,6 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(shared: Shared, sink: Arc<Sink>, crm: Arc<dyn Crm>, stop: CancellationToken) -> Self {
-        let labels = SinkLabels {
-            sink: sink.id.to_string(),
-        };
-        let latency: Histogram = shared.metrics.crm_latency.get_or_create(&labels).clone();
         let leases = Arc::new(Leases::new(&shared, &sink));
         let closed = Arc::new(Closed::default());
         let settler = Arc::new(Settler::new(
@@ -69,7 +63,7 @@ impl Worker {
         let throttle = Arc::new(SinkThrottle::new(
             Arc::clone(&shared.queue),
             Arc::clone(&sink),
-            latency,
+            Arc::clone(&shared.metrics),
         ));
         Self {
             claimer: Claimer {

@@ -2,6 +2,7 @@
 //! cannot make of it.
 
 mod actions;
+mod held;
 mod hostile;
 mod pages;
 mod privacy;
