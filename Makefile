@@ -39,7 +39,7 @@ test: need-rust need-test-tools ## run the tests: real Redis, simulated CRMs, th
 	@[ -n "$(PROMETHEUS)" ] || echo "Prometheus is not installed: skipping alerts and dashboard (make test-cluster checks them)"
 	$(CARGO) test --locked --workspace --features "$(SDK) $(PROMETHEUS) $(BROWSER)"
 
-CLUSTER_TESTS = admission cli_cluster definitions operator_control_plane chart examples image leaves_nothing node api_sdk console_browser hubspot_sdk salesforce_sdk monitoring
+CLUSTER_TESTS = admission cli_cluster console_cluster definitions operator_control_plane chart examples image leaves_nothing node api_sdk console_browser hubspot_sdk salesforce_sdk monitoring
 
 test-cluster: need-rust need-cluster-tools ## run the tests on a real Kubernetes API server and node (root, or KUBECONFIG)
 	tests/cluster/cluster build

@@ -24,6 +24,9 @@ enum Deed {
 
 /// Acts on the leads that were chosen, or on all that the filter shows.
 pub(crate) async fn on_leads(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
+    if let Some(picked) = v.form.some("pick") {
+        return decide(v, &picked).await;
+    }
     let deed = match v.form.get("action") {
         "replay" => Deed::Replay,
         "discard" => Deed::Discard,
@@ -51,7 +54,7 @@ pub(crate) async fn on_leads(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> 
     }
     let mut left = Vec::new();
     for (id, sink) in &ids {
-        if let Err(failure) = on_lead(v, deed, id, sink).await {
+        if let Err(failure) = on_lead(v, deed, id, sink, &Choice::of(v)).await {
             left.push(((*id).to_owned(), failure.detail));
         }
     }
@@ -67,7 +70,38 @@ pub(crate) async fn on_leads(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> 
     Ok(respond::page(200, &Acted { f, done, left, back }))
 }
 
-async fn on_lead(v: &Visit<'_>, deed: Deed, id: &str, sink: &str) -> Result<(), Failure> {
+/// Which record a held lead belongs to, in the words of the API; empty: nobody decided.
+struct Choice<'a> {
+    record: &'a str,
+    create: &'a str,
+}
+
+impl<'a> Choice<'a> {
+    fn of(v: &'a Visit<'_>) -> Self {
+        Self {
+            record: v.form.get("record"),
+            create: v.form.get("create"),
+        }
+    }
+}
+
+/// Decides about a held lead, from the list: `ID SINK RECORD`, or `ID SINK` for a new record.
+async fn decide(v: &Visit<'_>, picked: &str) -> Result<Response<Bytes>, Failure> {
+    v.may(v.rights.update)?;
+    let mut parts = picked.splitn(3, ' ');
+    let [id, sink, record] = [(); 3].map(|()| parts.next().unwrap_or_default());
+    let create = if record.is_empty() { "true" } else { "" };
+    on_lead(v, Deed::Replay, id, sink, &Choice { record, create }).await?;
+    Ok(redirect(&back(v, 1)))
+}
+
+async fn on_lead(
+    v: &Visit<'_>,
+    deed: Deed,
+    id: &str,
+    sink: &str,
+    choice: &Choice<'_>,
+) -> Result<(), Failure> {
     let id = encode(id);
     let call = match deed {
         Deed::Replay => Call::post(format!("/api/v1/leads/{id}/replay")),
@@ -75,9 +109,7 @@ async fn on_lead(v: &Visit<'_>, deed: Deed, id: &str, sink: &str) -> Result<(), 
         Deed::Expedite => Call::post(format!("/api/v1/leads/{id}/expedite")),
     };
     let call = call.query("set", v.form.get("set")).query("sink", sink);
-    let call = call
-        .query("record", v.form.get("record"))
-        .query("create", v.form.get("create"));
+    let call = call.query("record", choice.record).query("create", choice.create);
     let answer: Value = ask(v.api, &v.place, call).await?;
     let items = answer.get("items").and_then(Value::as_array);
     let kept = items
@@ -103,7 +135,7 @@ fn ask_before_discard(v: &Visit<'_>, ids: &[(&str, &str)]) -> Response<Bytes> {
     let page = Sure {
         f: v.frame(Section::Needs),
         question: v.t.sure_discard,
-        count: u64::try_from(ids.len()).unwrap_or(u64::MAX),
+        count: u64::try_from(ids.len()).ok(),
         sample: ids.iter().take(10).map(|(id, _)| (*id).to_owned()).collect(),
         is_final: true,
         action: format!("/console/{}/act", v.place),
@@ -152,7 +184,7 @@ async fn on_filter(v: &Visit<'_>, deed: Deed) -> Result<Response<Bytes>, Failure
     let page = Sure {
         f: v.frame(Section::Needs),
         question,
-        count: job.done,
+        count: Some(job.done),
         sample: job.sample,
         is_final: action == Action::Discard,
         action: format!("/console/{}/act", v.place),

@@ -12,6 +12,7 @@ pub(crate) enum Section {
     Needs,
     Try,
     Jobs,
+    Privacy,
     Audit,
     None,
 }
@@ -35,6 +36,11 @@ impl Frame {
     /// Whether a section is the page's.
     pub(crate) fn is(&self, section: Section) -> bool {
         self.section == section
+    }
+
+    /// Whether the visitor may answer what people ask about their data.
+    pub(crate) fn has_privacy(&self) -> bool {
+        self.rights.payloads || self.rights.delete
     }
 
     /// Whether there is more than one place to choose from.

@@ -3,8 +3,8 @@
 use askama::Template;
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Response, StatusCode};
 
@@ -57,6 +57,15 @@ pub(crate) fn page(status: u16, template: &impl Template) -> Response<Bytes> {
 /// A file of the console's own.
 pub(crate) fn file(kind: &'static str, content: &'static [u8]) -> Response<Bytes> {
     respond(StatusCode::OK, kind, Bytes::from_static(content))
+}
+
+/// A file that browsers save, with what nobody else may see.
+pub(crate) fn download(name: &'static str, content: String) -> Response<Bytes> {
+    let mut response = respond(StatusCode::OK, "application/json", Bytes::from(content));
+    if let Ok(attached) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        response.headers_mut().insert(CONTENT_DISPOSITION, attached);
+    }
+    response
 }
 
 /// To another page of the console, by GET.

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use crate::api::{Api, Failure};
 use crate::form::Fields;
 use crate::frame::Visit;
-use crate::pages::{audit, jobs, lead, leads, needs, overview, problem, sink, try_it, webhook};
+use crate::pages::{audit, jobs, lead, leads, needs, overview, privacy, problem, sink, try_it, webhook};
 use crate::respond::{file, redirect};
 use crate::texts::{self, Texts};
 use crate::{BASE, act, origin};
@@ -96,6 +96,8 @@ async fn answer(
             ["jobs"] => jobs::list(v).await,
             ["jobs", id] => jobs::show(v, id).await,
             ["audit"] => audit::page(v).await,
+            ["privacy"] => privacy::page(v).await,
+            ["privacy", id] => privacy::erasure(v, id).await,
             _ => Err(Failure::new(404, t.not_found)),
         },
         ("POST", ["leads", "search"]) => leads::search(v).await,
@@ -104,6 +106,7 @@ async fn answer(
         ("POST", ["act"]) => act::on_leads(v).await,
         ("POST", ["sinks", namespace, name]) => act::on_sink(v, namespace, name).await,
         ("POST", ["jobs", id]) => act::on_job(v, id).await,
+        ("POST", ["privacy"]) => privacy::act(v).await,
         ("POST", ["try"]) => try_it::attempt(v).await,
         _ => Err(Failure::new(404, t.not_found)),
     }

@@ -12,9 +12,6 @@ use sha2::Sha256;
 /// The cookie's name.
 pub const COOKIE: &str = "leadgate-console";
 
-/// How long a session is.
-const LIFE: Duration = Duration::from_hours(1);
-
 /// What is signed besides the content, so that the key's signatures serve nothing else.
 const PURPOSE: &[u8] = b"leadgate console session\n";
 
@@ -23,6 +20,9 @@ const PURPOSE: &[u8] = b"leadgate console session\n";
 pub struct Sessions(Hmac<Sha256>);
 
 impl Sessions {
+    /// How long a session is.
+    pub const LIFE: Duration = Duration::from_hours(1);
+
     /// With a key of at least 32 random bytes.
     pub fn new(key: &[u8]) -> Option<Self> {
         Some(Self(Hmac::new_from_slice(key).ok().filter(|_| key.len() >= 32)?))
@@ -30,9 +30,9 @@ impl Sessions {
 
     /// A `Set-Cookie` that opens a session. `now` is in seconds since 1970. `None`: the subject does not fit into one.
     pub fn open(&self, subject: &str, now: u64, secure: bool) -> Option<HeaderValue> {
-        let content = URL_SAFE_NO_PAD.encode(format!("{} {subject}", now + LIFE.as_secs()));
+        let content = URL_SAFE_NO_PAD.encode(format!("{} {subject}", now + Self::LIFE.as_secs()));
         let tag = URL_SAFE_NO_PAD.encode(self.mac(&content).finalize().into_bytes());
-        cookie(&format!("{content}.{tag}"), LIFE.as_secs(), secure)
+        cookie(&format!("{content}.{tag}"), Self::LIFE.as_secs(), secure)
     }
 
     /// A `Set-Cookie` that ends it.

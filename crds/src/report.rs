@@ -190,10 +190,24 @@ pub struct SinkReport {
     pub preflight: Option<PreflightReport>,
     /// What makes deliveries slower without stopping them.
     pub notice: Option<Notice>,
+    /// How often the CRM was called lately, by this process.
+    pub calls: CallsReport,
     /// Properties that leads were delivered without, in this process.
     pub delivered_without_properties: Vec<RefusedProperty>,
     /// The last failure in this process.
     pub last_error: Option<LastError>,
+}
+
+/// Calls to a CRM in the last 60 seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CallsReport {
+    /// How many.
+    pub last_minute: u64,
+    /// Leads in them; one that several calls were about counts in each.
+    pub leads: u64,
+    /// How many calls a minute `spec.delivery.rateLimit` allows to all receivers that share the store.
+    pub allowed: u64,
 }
 
 /// Counts of deliveries to a sink, which the store keeps.

@@ -6,7 +6,12 @@ use crate::rules::Rules;
 
 /// Runs receivers for LeadWebhooks and CrmSinks, and reports their state.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "leadgate-operator", version, about)]
+#[command(
+    name = "leadgate-operator",
+    version,
+    about,
+    after_help = "`leadgate-operator console --help` tells of the console."
+)]
 pub struct Cli {
     /// Image of the receivers.
     #[arg(long, env = "LEADGATE_RECEIVER_IMAGE", value_name = "IMAGE")]
@@ -133,22 +138,26 @@ impl Cli {
 
     /// One scope for each named namespace, or all namespaces.
     pub fn scopes(&self) -> Vec<Scope> {
-        let mut names: Vec<&str> = self
-            .watch_namespaces
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        if names.is_empty() {
-            return vec![Scope::All];
-        }
-        names
-            .into_iter()
-            .map(|name| Scope::Namespace(name.to_owned()))
-            .collect()
+        scopes(&self.watch_namespaces)
     }
+}
+
+/// The scopes of `--watch-namespaces`.
+pub(crate) fn scopes(names: &str) -> Vec<Scope> {
+    let mut names: Vec<&str> = names
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return vec![Scope::All];
+    }
+    names
+        .into_iter()
+        .map(|name| Scope::Namespace(name.to_owned()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! (server-side, one field manager) -> `status` (always written, failures too, only when changed). The pods are asked once
 //! for a receiver, in [`lead_receiver::observe`], and not for each webhook.
 //!
+//! The program has a second command, [`console`], which is no controller but shares the program's code and image.
+//!
 //! The rights that it needs are the table in [`rbac`]. The image of receivers must hold `/leadgate-receiver`; that of
 //! Redis `redis-server` in the path, usable by user 999.
 //!
@@ -32,6 +34,7 @@ mod backoff;
 mod claims;
 pub mod cli;
 mod conditions;
+pub mod console;
 pub mod context;
 pub mod crm_sink;
 pub mod edges;

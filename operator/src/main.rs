@@ -11,12 +11,25 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use leadgate_operator::cli::{Cli, LogFormat};
-use leadgate_operator::run;
+use leadgate_operator::{console, run};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    let mut words: Vec<_> = std::env::args_os().collect();
+    // Not a subcommand of the parser: the two share no flag, and what the operator requires the console has no use for.
+    if words.get(1).is_some_and(|word| word == "console") {
+        words.remove(1);
+        let cli = console::Cli::parse_from(words);
+        let (log, format) = (cli.log.clone(), cli.log_format);
+        return start(&log, format, console::run(cli));
+    }
     let cli = Cli::parse();
-    if let Err(error) = logging(&cli) {
+    let (log, format) = (cli.log.clone(), cli.log_format);
+    start(&log, format, run::run(cli))
+}
+
+fn start(log: &str, format: LogFormat, program: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    if let Err(error) = logging(log, format) {
         eprintln!("leadgate-operator: --log: {error}");
         return ExitCode::FAILURE;
     }
@@ -32,7 +45,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run::run(cli)) {
+    match runtime.block_on(program) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("leadgate-operator: {error:#}");
@@ -41,14 +54,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn logging(cli: &Cli) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&cli.log).map_err(|error| error.to_string())?;
+fn logging(log: &str, format: LogFormat) -> Result<(), String> {
+    let filter = EnvFilter::try_new(log).map_err(|error| error.to_string())?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         // Who reads the log may go; what it tells about goes on.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
-    match cli.log_format {
+    match format {
         LogFormat::Text => lines
             .with_target(false)
             .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))

@@ -101,7 +101,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 /// `[::]` stands for all addresses: those of IPv4, too, and only those where the node has no IPv6.
-async fn bind(address: &str) -> std::io::Result<TcpListener> {
+pub(crate) async fn bind(address: &str) -> std::io::Result<TcpListener> {
     match (TcpListener::bind(address).await, address.strip_prefix("[::]:")) {
         (Err(error), Some(port)) if error.kind() != std::io::ErrorKind::AddrInUse => {
             tracing::info!(%error, "no IPv6 here, listening on IPv4 only");
@@ -359,7 +359,7 @@ async fn control(
     tasks.shutdown().await;
 }
 
-async fn shutdown_signal() {
+pub(crate) async fn shutdown_signal() {
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut signal) => {

@@ -3,13 +3,14 @@
 //! Labels are names of webhooks and sinks and fixed words: never data, so the number of series is bounded by the
 //! manifests.
 
+mod calls;
 mod labels;
 mod latency;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use leadgate_crds::common::Time;
 use leadgate_crds::lead_webhook::{LeadFailure, MAX_FAILURES};
@@ -22,6 +23,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::ids::{LeadId, SinkId, WebhookId};
 use crate::lead::Problem;
+use calls::Calls;
 use labels::Labels;
 pub use labels::{
     BuildLabels, CertificateLabels, ConnectionLabels, DeliveryLabels, FieldLabels, NoticeLabels, ProofLabels,
@@ -93,6 +95,8 @@ macro_rules! metrics {
         pub struct Metrics {
             registry: Registry,
             $(#[doc = $help] pub $field: $metric,)+
+            calls: Mutex<HashMap<SinkId, Calls>>,
+            began: Instant,
             latencies: Mutex<HashMap<RouteKey, Latency>>,
             last_errors: Mutex<HashMap<RouteKey, LastError>>,
             failures: Mutex<HashMap<WebhookId, VecDeque<LeadFailure>>>,
@@ -109,6 +113,8 @@ macro_rules! metrics {
                         metrics!(@register registry, $name, $help, metric.clone() $(, $unit)?);
                         metric
                     },)+
+                    calls: Mutex::default(),
+                    began: Instant::now(),
                     latencies: Mutex::default(),
                     last_errors: Mutex::default(),
                     failures: Mutex::default(),
@@ -250,6 +256,21 @@ impl Metrics {
             .entry((webhook.clone(), sink.clone()))
             .or_default()
             .add(took);
+    }
+
+    /// A sink's CRM is called, about so many leads.
+    pub fn called(&self, sink: &SinkId, leads: usize) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let leads = u64::try_from(leads).unwrap_or(u64::MAX);
+        let now = self.began.elapsed().as_secs();
+        calls.entry(sink.clone()).or_default().add(now, leads);
+    }
+
+    /// Calls of a sink's CRM in the last 60 seconds, and leads in them.
+    pub fn calls(&self, sink: &SinkId) -> (u64, u64) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.began.elapsed().as_secs();
+        calls.get_mut(sink).map_or((0, 0), |calls| calls.lately(now))
     }
 
     /// A lead was delivered without a property that the CRM did not take.

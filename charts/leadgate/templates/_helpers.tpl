@@ -54,15 +54,73 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
 {{- define "leadgate.labels" -}}
-{{- with .Values.commonLabels }}
+{{- include "leadgate.labelsOf" (list . "operator" (include "leadgate.selector" .)) -}}
+{{- end -}}
+
+{{/* All labels of a part: (list . <component> <selector>). */}}
+{{- define "leadgate.labelsOf" -}}
+{{- $root := index . 0 -}}
+{{- with $root.Values.commonLabels }}
 {{- toYaml . }}
 {{ end -}}
-{{ include "leadgate.selector" . }}
-app.kubernetes.io/component: operator
+{{ index . 2 }}
+app.kubernetes.io/component: {{ index . 1 }}
 app.kubernetes.io/part-of: leadgate
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 }}
+{{- end -}}
+
+{{/* `leadgate-console`, or <release>-leadgate-console; of a name that was chosen, <name>-console. */}}
+{{- define "leadgate.console" -}}
+{{- if or .Values.nameOverride .Values.fullnameOverride -}}
+{{- printf "%s-console" (include "leadgate.fullname" .) -}}
+{{- else if eq .Release.Name "leadgate" -}}
+leadgate-console
+{{- else -}}
+{{- include "leadgate.short" (printf "%s-leadgate-console" .Release.Name) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "leadgate.console.selector" -}}
+app.kubernetes.io/name: leadgate-console
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Name, labels and annotations of an object of the console: (list . <annotations> <namespace>). */}}
+{{- define "leadgate.console.metadata" -}}
+{{- $root := index . 0 -}}
+name: {{ include "leadgate.console" $root }}
+{{- with index . 2 }}
+namespace: {{ . }}
+{{- end }}
+labels:
+  {{- include "leadgate.labelsOf" (list $root "console" (include "leadgate.console.selector" $root)) | nindent 2 }}
+{{- with merge (dict) (index . 1) $root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Where operator and console connect to. */}}
+{{- define "leadgate.egress" -}}
+# DNS, also where its pods listen on another port (OpenShift) or on the node.
+- ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
+    - {port: 5353, protocol: UDP}
+    - {port: 5353, protocol: TCP}
+# The API server: a policy sees the port behind its Service.
+- ports:
+    {{- range .Values.networkPolicy.apiServerPorts }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+# The receivers' admin port.
+- to:
+    - namespaceSelector: {}
+      podSelector:
+        matchLabels: {app.kubernetes.io/name: leadgate-receiver}
+  ports: [{port: 9090, protocol: TCP}]
 {{- end -}}
 
 {{/* Name, labels and annotations of an object: (list . <suffix of the name> <annotations> <namespace>). */}}

@@ -77,3 +77,39 @@
   resources: [leases]
   verbs: [get, create, update]
 {{- end -}}
+
+{{/* What people who work with leads may do in the console: see them, replay and decide, discard; pause sinks. */}}
+{{- define "leadgate.acts" -}}
+- apiGroups: [leadgate.dev]
+  resources: [leadwebhooks/leads]
+  verbs: [get, update, delete]
+- apiGroups: [leadgate.dev]
+  resources: [crmsinks/pause]
+  verbs: [update]
+{{- end -}}
+
+{{/* The rights of the console itself, in each namespace that it shows. */}}
+{{- define "leadgate.rules.console" -}}
+# See which namespaces have webhooks, and where their senders post to.
+- apiGroups: [leadgate.dev]
+  resources: [leadwebhooks]
+  verbs: [list]
+# Read the admin tokens of receivers, and no other Secret.
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames:
+    {{- range .Values.console.receivers }}
+    - leadgate-admin-{{ . }}
+    {{- end }}
+  verbs: [get]
+{{- end -}}
+
+{{- define "leadgate.rules.reviews" -}}
+# Ask who a visitor is and what they may do.
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end -}}

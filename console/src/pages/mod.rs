@@ -6,6 +6,7 @@ pub(crate) mod lead;
 pub(crate) mod leads;
 pub(crate) mod needs;
 pub(crate) mod overview;
+pub(crate) mod privacy;
 pub(crate) mod problem;
 pub(crate) mod result;
 pub mod sign_in;

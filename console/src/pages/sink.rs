@@ -36,6 +36,8 @@ use crate::show::{at, duration, percent};
 <p class="card">{{ f.t.held }}<b class="big"><a href="/console/{{ f.place }}/needs/held?sink={{ s.name }}">{{ s.leads.deliveries.held }}</a></b></p>
 <p class="card">{{ f.t.dead }}<b class="big"><a href="/console/{{ f.place }}/needs/dead?sink={{ s.name }}">{{ s.leads.deliveries.dead }}</a></b></p>
 <p class="card">{{ f.t.success_rate }}<b class="big">{{ rate }}</b></p>
+<p class="card">{{ f.t.rate_used }}<b class="big">{{ used }}</b><span class="quiet">{{ s.calls.last_minute }} / {{ s.calls.allowed }} {{ f.t.calls_a_minute }}</span></p>
+<p class="card">{{ f.t.leads_a_call }}<b class="big">{{ batch }}</b></p>
 </div>
 <h2>{{ f.t.preflight }}</h2>
 {% if let Some(p) = s.preflight %}
@@ -56,6 +58,10 @@ struct Sink {
     s: SinkReport,
     oldest: String,
     rate: String,
+    /// Of what the rate limit allows, in the last minute.
+    used: String,
+    /// Leads in a call, on average of the last minute.
+    batch: String,
 }
 
 fn answer(t: &'static crate::texts::Texts, check: Option<&Check>) -> String {
@@ -74,10 +80,24 @@ pub(crate) async fn page(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Fai
     let page = Sink {
         f: v.live(Section::None),
         oldest: oldest(s.leads.oldest_pending_seconds),
+        used: percent(count(s.calls.last_minute), count(s.calls.allowed)),
+        batch: average(s.calls.leads, s.calls.last_minute),
         rate: percent(counts.delivered, counts.delivered + counts.dead + counts.held),
         s,
     };
     Ok(respond::page(200, &page))
+}
+
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// With one digit after the point, or a dash where there is nothing.
+fn average(sum: u64, count: u64) -> String {
+    match (u128::from(sum) * 10).checked_div(u128::from(count)) {
+        Some(tenths) => format!("{}.{}", tenths / 10, tenths % 10),
+        None => "–".to_owned(),
+    }
 }
 
 /// Seconds of waiting, or a dash for none.

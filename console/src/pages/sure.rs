@@ -11,7 +11,7 @@ use crate::frame::{Frame, Section};
 {% block title %}{{ f.t.sure }}{% endblock %}
 {% block main %}
 <h1>{{ question }}</h1>
-<p>{{ f.t.leads_that_fit }}: <b>{{ count }}</b></p>
+{% if let Some(count) = count %}<p>{{ f.t.leads_that_fit }}: <b>{{ count }}</b></p>{% endif %}
 {% if !sample.is_empty() %}<p>{{ f.t.among_them }}:
 {% for id in sample %}<a href="/console/{{ f.place }}/leads/{{ id }}">{{ id }}</a> {% endfor %}</p>{% endif %}
 {% if is_final %}<p class="note">{{ f.t.cannot_be_undone }}</p>{% endif %}
@@ -25,7 +25,8 @@ use crate::frame::{Frame, Section};
 pub(crate) struct Sure {
     pub(crate) f: Frame,
     pub(crate) question: &'static str,
-    pub(crate) count: u64,
+    /// How many leads, if that is known.
+    pub(crate) count: Option<u64>,
     pub(crate) sample: Vec<String>,
     pub(crate) is_final: bool,
     pub(crate) action: String,

@@ -1,6 +1,6 @@
 //! German.
 
-use leadgate_crds::api::{ActKind, Action, EventKind, JobState, Outcome, Set, State};
+use leadgate_crds::api::{ActKind, Action, ErasureState, EventKind, JobState, Outcome, Set, State};
 use leadgate_crds::reason::FailureClass;
 
 use super::Texts;
@@ -27,6 +27,7 @@ pub(super) static TEXTS: Texts = Texts {
     began: "Begonnen",
     body: "Inhalt",
     by: "von",
+    calls_a_minute: "Aufrufe in der letzten Minute",
     cancel: "Abbrechen",
     cancel_job: "Auftrag abbrechen",
     candidates: "Mögliche Datensätze",
@@ -46,10 +47,16 @@ pub(super) static TEXTS: Texts = Texts {
     delivering: "stellt zu",
     discard: "Verwerfen",
     done: "Erledigt",
+    download: "Herunterladen",
     duplicates: "Duplikate",
     edit_copy: "Eine Kopie bearbeiten",
     email: "E-Mail",
+    erase: "Löschen",
+    erase_there_too: "Bereits zugestellt: löschen Sie es auch dort",
+    erasure: "Löschung",
+    erasures: "Löschungen",
     expedite: "Jetzt versuchen",
+    export: "Exportieren",
     figures: "Zahlen",
     filter: "Filtern",
     foreign: "Änderungen werden nur von Seiten dieser Konsole angenommen.",
@@ -72,8 +79,12 @@ pub(super) static TEXTS: Texts = Texts {
     last_week: "Letzte 7 Tage",
     lead: "Lead",
     leads: "Leads",
+    leads_a_call: "Leads je Aufruf",
     leads_that_fit: "Leads",
+    ledger_entries: "Einträge des Verzeichnisses",
     left_as_they_were: "Unverändert gelassen",
+    may_remain_in: "Es kann noch stehen in",
+    name_a_person: "Geben Sie eine E-Mail-Adresse, eine Telefonnummer oder beides an.",
     namespaces: "Namespaces",
     navigation: "Seiten",
     needs_you: "Braucht Sie",
@@ -108,12 +119,15 @@ pub(super) static TEXTS: Texts = Texts {
     phone: "Telefonnummer",
     preflight: "Prüfung des CRM",
     preview: "Was würde daraus?",
+    privacy: "Datenschutz",
+    privacy_hint: "Alles, was über eine Person gespeichert ist, und wie es gelöscht wird: Leads, ihre Nutzdaten, und wer sie im Verzeichnis waren.",
     problem: "Das geht nicht",
     proofs: "Anfragen bestätigt",
     properties_refused: "Vom CRM abgelehnte Eigenschaften",
     property: "Eigenschaft",
     query_of_url: "Query der URL",
     queue: "Warteschlange",
+    rate_used: "Ratenlimit genutzt",
     reachable: "Erreichbar",
     reason: "Grund",
     received: "Empfangen",
@@ -146,6 +160,7 @@ pub(super) static TEXTS: Texts = Texts {
     sure: "Sind Sie sicher?",
     sure_discard: "Diese Leads verwerfen?",
     sure_discard_all: "Alle Leads verwerfen, auf die der Filter zutrifft?",
+    sure_erase: "Alles löschen, was über diese Person gespeichert ist?",
     sure_pause: "Alle Zustellungen dieses Ziels anhalten?",
     sure_replay_all: "Alle Leads erneut zustellen, auf die der Filter zutrifft?",
     suspended_sink: "Ausgesetzt (spec.suspend): Leads werden eingereiht und nicht zugestellt.",
@@ -189,6 +204,11 @@ pub(super) static TEXTS: Texts = Texts {
         Action::Discard => "Verwerfen",
         Action::Move => "Verschieben",
         Action::Copy => "Kopieren",
+    },
+    of_erasure_state: |of| match of {
+        ErasureState::Running => "Läuft",
+        ErasureState::Completed => "Fertig",
+        ErasureState::Incomplete => "Unvollständig: beheben Sie, was fehlt, und löschen Sie erneut",
     },
     of_event: |of| match of {
         EventKind::Received => "Empfangen",

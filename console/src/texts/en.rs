@@ -1,6 +1,6 @@
 //! English.
 
-use leadgate_crds::api::{ActKind, Action, EventKind, JobState, Outcome, Set, State};
+use leadgate_crds::api::{ActKind, Action, ErasureState, EventKind, JobState, Outcome, Set, State};
 use leadgate_crds::reason::FailureClass;
 
 use super::Texts;
@@ -27,6 +27,7 @@ pub(super) static TEXTS: Texts = Texts {
     began: "Began",
     body: "Body",
     by: "by",
+    calls_a_minute: "calls in the last minute",
     cancel: "Cancel",
     cancel_job: "Cancel the job",
     candidates: "Possible records",
@@ -46,10 +47,16 @@ pub(super) static TEXTS: Texts = Texts {
     delivering: "delivering",
     discard: "Discard",
     done: "Done",
+    download: "Download",
     duplicates: "Duplicates",
     edit_copy: "Edit a copy",
     email: "E-mail",
+    erase: "Erase",
+    erase_there_too: "Delivered before: erase it there, too",
+    erasure: "Erasure",
+    erasures: "Erasures",
     expedite: "Try now",
+    export: "Export",
     figures: "Figures",
     filter: "Filter",
     foreign: "Changes are accepted from pages of this console only.",
@@ -72,8 +79,12 @@ pub(super) static TEXTS: Texts = Texts {
     last_week: "Last 7 days",
     lead: "Lead",
     leads: "Leads",
+    leads_a_call: "Leads in a call",
     leads_that_fit: "Leads",
+    ledger_entries: "Entries of the ledger",
     left_as_they_were: "Left as they were",
+    may_remain_in: "It may remain in",
+    name_a_person: "Enter an e-mail address, a phone number or both.",
     namespaces: "Namespaces",
     navigation: "Pages",
     needs_you: "Needs you",
@@ -108,12 +119,15 @@ pub(super) static TEXTS: Texts = Texts {
     phone: "Phone number",
     preflight: "Check of the CRM",
     preview: "What would it become?",
+    privacy: "Privacy",
+    privacy_hint: "Everything that is held about a person, and erasing it: leads, their payloads, and who they were in the ledger.",
     problem: "This cannot be done",
     proofs: "requests proved",
     properties_refused: "Properties refused by the CRM",
     property: "Property",
     query_of_url: "Query of the URL",
     queue: "Queue",
+    rate_used: "Rate limit used",
     reachable: "Reachable",
     reason: "Reason",
     received: "Received",
@@ -146,6 +160,7 @@ pub(super) static TEXTS: Texts = Texts {
     sure: "Are you sure?",
     sure_discard: "Discard these leads?",
     sure_discard_all: "Discard all leads that fit the filter?",
+    sure_erase: "Erase everything that is held about this person?",
     sure_pause: "Pause all deliveries of this sink?",
     sure_replay_all: "Replay all leads that fit the filter?",
     suspended_sink: "Suspended (spec.suspend): leads are queued and not delivered.",
@@ -189,6 +204,11 @@ pub(super) static TEXTS: Texts = Texts {
         Action::Discard => "Discard",
         Action::Move => "Move",
         Action::Copy => "Copy",
+    },
+    of_erasure_state: |of| match of {
+        ErasureState::Running => "Running",
+        ErasureState::Completed => "Completed",
+        ErasureState::Incomplete => "Incomplete: put right what is missing, then erase again",
     },
     of_event: |of| match of {
         EventKind::Received => "Received",

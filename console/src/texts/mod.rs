@@ -5,7 +5,7 @@ mod en;
 
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
-use leadgate_crds::api::{ActKind, Action, EventKind, JobState, Outcome, Set, State};
+use leadgate_crds::api::{ActKind, Action, ErasureState, EventKind, JobState, Outcome, Set, State};
 use leadgate_crds::reason::FailureClass;
 
 /// The texts of a language.
@@ -31,6 +31,7 @@ pub(crate) struct Texts {
     pub(crate) began: &'static str,
     pub(crate) body: &'static str,
     pub(crate) by: &'static str,
+    pub(crate) calls_a_minute: &'static str,
     pub(crate) cancel: &'static str,
     pub(crate) cancel_job: &'static str,
     pub(crate) candidates: &'static str,
@@ -50,10 +51,16 @@ pub(crate) struct Texts {
     pub(crate) delivering: &'static str,
     pub(crate) discard: &'static str,
     pub(crate) done: &'static str,
+    pub(crate) download: &'static str,
     pub(crate) duplicates: &'static str,
     pub(crate) edit_copy: &'static str,
     pub(crate) email: &'static str,
+    pub(crate) erase: &'static str,
+    pub(crate) erase_there_too: &'static str,
+    pub(crate) erasure: &'static str,
+    pub(crate) erasures: &'static str,
     pub(crate) expedite: &'static str,
+    pub(crate) export: &'static str,
     pub(crate) figures: &'static str,
     pub(crate) filter: &'static str,
     pub(crate) foreign: &'static str,
@@ -76,8 +83,12 @@ pub(crate) struct Texts {
     pub(crate) last_week: &'static str,
     pub(crate) lead: &'static str,
     pub(crate) leads: &'static str,
+    pub(crate) leads_a_call: &'static str,
     pub(crate) leads_that_fit: &'static str,
+    pub(crate) ledger_entries: &'static str,
     pub(crate) left_as_they_were: &'static str,
+    pub(crate) may_remain_in: &'static str,
+    pub(crate) name_a_person: &'static str,
     pub(crate) namespaces: &'static str,
     pub(crate) navigation: &'static str,
     pub(crate) needs_you: &'static str,
@@ -112,12 +123,15 @@ pub(crate) struct Texts {
     pub(crate) phone: &'static str,
     pub(crate) preflight: &'static str,
     pub(crate) preview: &'static str,
+    pub(crate) privacy: &'static str,
+    pub(crate) privacy_hint: &'static str,
     pub(crate) problem: &'static str,
     pub(crate) proofs: &'static str,
     pub(crate) properties_refused: &'static str,
     pub(crate) property: &'static str,
     pub(crate) query_of_url: &'static str,
     pub(crate) queue: &'static str,
+    pub(crate) rate_used: &'static str,
     pub(crate) reachable: &'static str,
     pub(crate) reason: &'static str,
     pub(crate) received: &'static str,
@@ -150,6 +164,7 @@ pub(crate) struct Texts {
     pub(crate) sure: &'static str,
     pub(crate) sure_discard: &'static str,
     pub(crate) sure_discard_all: &'static str,
+    pub(crate) sure_erase: &'static str,
     pub(crate) sure_pause: &'static str,
     pub(crate) sure_replay_all: &'static str,
     pub(crate) suspended_sink: &'static str,
@@ -175,6 +190,7 @@ pub(crate) struct Texts {
     pub(crate) yes: &'static str,
     of_act: fn(ActKind) -> &'static str,
     of_action: fn(Action) -> &'static str,
+    of_erasure_state: fn(ErasureState) -> &'static str,
     of_event: fn(EventKind) -> &'static str,
     of_job_state: fn(JobState) -> &'static str,
     of_outcome_of: fn(Outcome) -> &'static str,
@@ -191,6 +207,10 @@ impl Texts {
 
     pub(crate) fn action(&self, of: impl std::borrow::Borrow<Action>) -> &'static str {
         (self.of_action)(*of.borrow())
+    }
+
+    pub(crate) fn erasure_state(&self, of: impl std::borrow::Borrow<ErasureState>) -> &'static str {
+        (self.of_erasure_state)(*of.borrow())
     }
 
     pub(crate) fn event(&self, of: impl std::borrow::Borrow<EventKind>) -> &'static str {

@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use leadgate_crds::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
 use leadgate_crds::lead_webhook::Latency;
 use leadgate_crds::report::{
-    self, Check, LeadsReport, Notice, PreflightReport, QueueReport, Report, RouteReport, Severity, SinkLeads,
-    SinkReport, WebhookReport,
+    self, CallsReport, Check, LeadsReport, Notice, PreflightReport, QueueReport, Report, RouteReport,
+    Severity, SinkLeads, SinkReport, WebhookReport,
 };
 use problem_details::ProblemDetails;
 use serde_json::json;
@@ -291,8 +291,20 @@ fn sink(
             reason: notice.reason.to_string(),
             message: notice.message,
         }),
+        calls: calls(admin, sink),
         delivered_without_properties: admin.metrics.refusals(&sink.id),
         last_error,
+    }
+}
+
+fn calls(admin: &Admin, sink: &Sink) -> CallsReport {
+    let (last_minute, leads) = admin.metrics.calls(&sink.id);
+    let limit = sink.delivery.limit;
+    let allowed = u128::from(limit.requests) * 60_000 / limit.per.as_millis().max(1);
+    CallsReport {
+        last_minute,
+        leads,
+        allowed: u64::try_from(allowed).unwrap_or(u64::MAX),
     }
 }
 
@@ -312,6 +324,7 @@ fn orphan(id: &SinkId, stats: &SinkStats) -> SinkReport {
         paused_message: None,
         preflight: None,
         notice: None,
+        calls: CallsReport::default(),
         delivered_without_properties: Vec::new(),
         last_error: None,
     }

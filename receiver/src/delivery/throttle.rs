@@ -24,6 +24,7 @@ const RETRY_AFTER_STORE_DOWN: Duration = Duration::from_secs(1);
 pub(super) struct SinkThrottle {
     queue: Arc<dyn Queue>,
     sink: Arc<Sink>,
+    latency: Histogram,
     metrics: Arc<Metrics>,
     /// Failures in a row as last heard: a success needs reporting only if there were some.
     failures: AtomicU32,
@@ -39,9 +40,14 @@ pub(super) struct CallThrottle<'a> {
 
 impl SinkThrottle {
     pub(super) fn new(queue: Arc<dyn Queue>, sink: Arc<Sink>, metrics: Arc<Metrics>) -> Self {
+        let labels = SinkLabels {
+            sink: sink.id.to_string(),
+        };
+        let latency = metrics.crm_latency.get_or_create(&labels).clone();
         Self {
             queue,
             sink,
+            latency,
             metrics,
             failures: AtomicU32::new(0),
             failing: Mutex::default(),
@@ -56,10 +62,26 @@ impl SinkThrottle {
         }
     }
 
-    fn took(&self, elapsed: Duration) {
-        let sink = self.sink.id.to_string();
-        let latency = self.metrics.crm_latency.get_or_create(&SinkLabels { sink });
-        latency.observe(elapsed.as_secs_f64());
+    /// Waits for a permit of a call about so many leads.
+    async fn acquire_for(&self, leads: usize) -> Result<(), Throttled> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let grant = permit(self.queue.as_ref(), &self.sink).await?;
+            self.failures.store(grant.failures, Ordering::Relaxed);
+            if grant.granted > 0 {
+                self.metrics.called(&self.sink.id, leads);
+                return Ok(());
+            }
+            let wait = grant.wait.max(Duration::from_millis(5));
+            if grant.paused.is_some() || waited + wait > MAX_WAIT_IN_PLACE {
+                return Err(Throttled {
+                    wait,
+                    paused: grant.paused,
+                });
+            }
+            waited += wait;
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Whether failures of these leads' calls speak against the CRM: one lead alone does so once, since it may be what
@@ -83,14 +105,14 @@ impl Throttle for CallThrottle<'_> {
     }
 
     async fn acquire(&self) -> Result<(), Throttled> {
-        self.throttle.acquire().await
+        self.throttle.acquire_for(self.leads.len()).await
     }
 
     async fn report(&self, health: CrmHealth, elapsed: Duration) {
         if health == CrmHealth::Up || self.throttle.speaks(&self.leads) {
             self.throttle.report(health, elapsed).await;
         } else {
-            self.throttle.took(elapsed);
+            self.throttle.latency.observe(elapsed.as_secs_f64());
         }
     }
 }
@@ -103,27 +125,11 @@ impl Throttle for SinkThrottle {
     }
 
     async fn acquire(&self) -> Result<(), Throttled> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let grant = permit(self.queue.as_ref(), &self.sink).await?;
-            self.failures.store(grant.failures, Ordering::Relaxed);
-            if grant.granted > 0 {
-                return Ok(());
-            }
-            let wait = grant.wait.max(Duration::from_millis(5));
-            if grant.paused.is_some() || waited + wait > MAX_WAIT_IN_PLACE {
-                return Err(Throttled {
-                    wait,
-                    paused: grant.paused,
-                });
-            }
-            waited += wait;
-            tokio::time::sleep(wait).await;
-        }
+        self.acquire_for(0).await
     }
 
     async fn report(&self, health: CrmHealth, elapsed: Duration) {
-        self.took(elapsed);
+        self.latency.observe(elapsed.as_secs_f64());
         if health == CrmHealth::Up {
             self.failing
                 .lock()

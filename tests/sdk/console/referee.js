@@ -1,5 +1,6 @@
 // The console in a real Chromium: every page and some actions, with and without JavaScript, light and dark, on a phone.
-// Arguments: the console's URL, the id of a dead lead, the id of a rejected one, a folder for screenshots (or nothing).
+// Arguments: the console's URL, the id of a dead lead, the id of a rejected one, the URL of a console that asks for a
+// token, a folder for screenshots (or nothing).
 // Prints a line with `ok` for each thing that is as it must be; ends with 1 if something is not.
 'use strict';
 const path = require('node:path');
@@ -7,13 +8,14 @@ const { createRequire } = require('node:module');
 const installed = createRequire(path.join(process.env.SDK_FOLDER, 'package.json'));
 const puppeteer = installed('puppeteer-core');
 const axe = require('node:fs').readFileSync(installed.resolve('axe-core/axe.min.js'), 'utf8');
-const [console_, dead, rejected, shots] = process.argv.slice(2);
+const [console_, dead, rejected, signIn, shots] = process.argv.slice(2);
 const base = new URL(console_).origin;
 
 const pages = [
   '/console', '/console/-/webhooks/default/web', '/console/-/sinks/default/hubspot', '/console/-/leads',
   `/console/-/leads/${dead}`, '/console/-/needs/dead', '/console/-/needs/rejected', '/console/-/needs/held',
-  '/console/-/needs/unrouted', '/console/-/try', '/console/-/jobs', '/console/-/audit', '/console/-/nothing',
+  '/console/-/needs/unrouted', '/console/-/try', '/console/-/jobs', '/console/-/audit', '/console/-/privacy',
+  '/console/-/nothing',
 ];
 let failed = false;
 function check(what, isGood, why = '') {
@@ -68,6 +70,11 @@ async function shoot(page, name) {
       await page.goto(`${base}/console/-/leads/${rejected}`, { waitUntil: 'load' });
       await Promise.all([page.waitForNavigation(), page.click('form[action$="/payload"] button')]);
       await accessible(page, `${scheme} payload`);
+      await page.goto(`${base}/console/-/privacy`, { waitUntil: 'load' });
+      await page.type('input[name=email]', 'ada@example.com');
+      await Promise.all([page.waitForNavigation(), page.click('button[value=export]')]);
+      await accessible(page, `${scheme} export`);
+      check(`${scheme}: the export tells of the person`, /ada@example.com/.test(await page.$eval('pre', (pre) => pre.textContent)));
       check(`${scheme}: nothing violates the policy, nothing foreign is asked for`, seen.length === 0, seen.join('\n'));
       await page.close();
     }
@@ -78,6 +85,23 @@ async function shoot(page, name) {
       await phone.page.goto(base + at, { waitUntil: 'load' });
       const wide = await phone.page.evaluate(() => document.documentElement.scrollWidth);
       check(`fits a phone ${at.replace(dead, 'ID')}`, wide <= 320, `${wide} px`);
+    }
+
+    // Signing in.
+    for (const scheme of ['light', 'dark']) {
+      const { page } = await watched(browser, true);
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+      await page.goto(signIn, { waitUntil: 'load' });
+      await accessible(page, `${scheme} sign-in`);
+      await page.type('input[name=token]', 'wrong');
+      await Promise.all([page.waitForNavigation(), page.click('main button')]);
+      await accessible(page, `${scheme} sign-in, refused`);
+      await page.type('input[name=token]', 'right-token');
+      await Promise.all([page.waitForNavigation(), page.click('main button')]);
+      check(`${scheme}: the token opens the console`, page.url() === signIn && /sign-out/.test(await page.content()), page.url());
+      await Promise.all([page.waitForNavigation(), page.click('form[action$="/sign-out"] button')]);
+      check(`${scheme}: signing out ends it`, /type="password"/.test(await page.content()));
+      await page.close();
     }
 
     // With the script: times are the reader's, "select this page" selects, and discarding asks.
@@ -114,6 +138,12 @@ async function shoot(page, name) {
     check('a sink is paused', /PausedByPerson/.test(await plain.content()));
     await Promise.all([plain.waitForNavigation(), plain.click('button[value=resume]')]);
     check('and resumed', !/PausedByPerson/.test(await plain.content()));
+    await plain.goto(`${base}/console/-/privacy`, { waitUntil: 'load' });
+    await plain.type('input[name=email]', 'dora@example.com');
+    await Promise.all([plain.waitForNavigation(), plain.click('button[value=erase]')]);
+    check('erasing asks', /Erase everything/.test(await plain.content()));
+    await Promise.all([plain.waitForNavigation(), plain.click('main form button')]);
+    check('and then an erasure runs', /\/privacy\/[0-9A-Z]{26}$/.test(plain.url()), plain.url());
   } finally {
     await browser.close();
   }

@@ -1,6 +1,7 @@
 //! What the chart renders, with the Helm of `tests/cluster/cluster build`.
 
 mod accepted;
+mod console;
 mod crds;
 mod monitoring;
 mod objects;

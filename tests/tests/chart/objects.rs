@@ -22,6 +22,7 @@ fn defaults() {
             "ClusterRole leadgate-operator",
             "ClusterRole leadgate-operator-marketing",
             "ClusterRole leadgate-operator-platform",
+            "ClusterRole leadgate-operator-privacy",
             "ClusterRole leadgate-operator-view",
             "ClusterRoleBinding leadgate-operator",
             "CustomResourceDefinition crmsinks.leadgate.dev",

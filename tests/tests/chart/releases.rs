@@ -13,6 +13,7 @@ const LONGEST: usize = 53;
 /// Everything that the chart can make.
 pub(crate) const ALL: &[&str] = &[
     "podDisruptionBudget.enabled=true",
+    "console.enabled=true",
     "metrics.podMonitor.enabled=true",
     "metrics.prometheusRule.enabled=true",
     r#"outgoing.allowedHosts=["api.hubapi.com"]"#,

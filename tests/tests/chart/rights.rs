@@ -129,13 +129,23 @@ fn marketing_owns_webhooks_and_sinks_and_the_platform_everything() {
             .collect()
     };
     let all = ["leadreceivers", "leadwebhooks", "crmsinks"];
-    let view = rights(&[READ], &all);
+    let leads = |verbs: &[&str]| rights(&[verbs], &["leadwebhooks/leads"]);
+    let mut view = rights(&[READ], &all);
+    // What the console asks for.
+    let mut acts = leads(&["get", "update", "delete"]);
+    acts.extend(rights(&[&["update"]], &["crmsinks/pause"]));
+    let mut privacy = leads(&["get", "delete"]);
+    privacy.extend(rights(&[&["get"]], &["leadwebhooks/payloads"]));
     let mut marketing = rights(&[WRITE], &all[1..]);
     marketing.extend(view.clone());
+    marketing.extend(acts.clone());
+    view.extend(leads(&["get"]));
     // Status is the operator's.
     let mut platform = rights(&[READ, WRITE], &all);
     platform.extend(rights(&[&["get", "update", "patch"]], &["leadreceivers/scale"]));
+    platform.extend(acts);
     let table = [
+        ("privacy", privacy, &["admin"][..]),
         ("view", view, &["admin", "edit", "view"][..]),
         ("marketing", marketing, &["admin", "edit"][..]),
         ("platform", platform, &["admin"][..]),

@@ -91,6 +91,16 @@ fn mistakes_are_refused_with_their_place() {
             "'podSelectors' not allowed",
         ),
         (
+            r#"console.trustedProxies=["10.1.2.3"]"#,
+            "'/console/trustedProxies/0'",
+            "does not match pattern",
+        ),
+        (
+            r#"console.receivers=["web.site"]"#,
+            "'/console/receivers/0'",
+            "does not match pattern",
+        ),
+        (
             "global.imagePullSecrets=[{}]",
             "'/global/imagePullSecrets/0'",
             "missing property 'name'",

@@ -2,8 +2,10 @@
 //! cannot make of it.
 
 mod actions;
+mod held;
 mod hostile;
 mod pages;
+mod privacy;
 mod rights;
 mod sessions;
 mod visitor;

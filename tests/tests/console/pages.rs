@@ -26,6 +26,18 @@ async fn the_first_page_shows_the_leads_and_is_small() {
     .await;
     let page = html(&get(&rig, "/console").await);
     assert!(!page.contains("@example.com"), "{page}");
+    // The sink's page tells how much of the rate limit that took
+    let calls = rig.sink_status().await["calls"].clone();
+    let (made, leads) = (
+        calls["lastMinute"].as_u64().unwrap(),
+        calls["leads"].as_u64().unwrap(),
+    );
+    assert!(made >= 1 && leads >= 3 && calls["allowed"] == 60_000, "{calls}");
+    let sink = html(&get(&rig, "/console/-/sinks/default/hubspot").await);
+    assert!(
+        sink.contains("Rate limit used") && sink.contains("/ 60000 calls in the last minute"),
+        "{sink}"
+    );
     let mut bytes = page.len();
     for file in ["style.css", "script.js", "icon.svg"] {
         let answer = get(&rig, &format!("/console/{file}")).await;
@@ -68,6 +80,8 @@ async fn every_page_opens_in_both_languages_with_the_strict_headers() {
         ("/console/-/try", 200, "default/web"),
         ("/console/-/jobs", 200, "Nothing here"),
         ("/console/-/audit", 200, "Kept for a year"),
+        ("/console/-/privacy", 200, "value=\"erase\""),
+        ("/console/-/privacy/nothing", 404, "no erasure has this id"),
         ("/console/elsewhere/leads", 404, "no such page"),
         ("/console/-/nothing/at/all", 404, "no such page"),
     ] {

@@ -56,6 +56,23 @@ async fn what_a_right_is_missing_for_is_neither_offered_nor_done() {
             &format!("{lead}/payload"),
             String::new(),
         ),
+        (
+            Rights {
+                payloads: true,
+                ..VIEW
+            },
+            "/console/default/privacy",
+            "value=\"export\"",
+            "/console/default/privacy",
+            "action=export&email=eve%40example.com".to_owned(),
+        ),
+        (
+            Rights { delete: true, ..VIEW },
+            "/console/default/privacy",
+            "value=\"erase\"",
+            "/console/default/privacy",
+            "action=erase&email=eve%40example.com&confirm=yes".to_owned(),
+        ),
         // Last, because a job goes on by itself.
         (
             Rights { update: true, ..VIEW },
@@ -108,6 +125,7 @@ async fn what_a_right_is_missing_for_is_neither_offered_nor_done() {
         sink,
         &lead,
         "/console/default/audit",
+        "/console/default/privacy",
         "/console/default/try",
     ] {
         assert_eq!(nobody.get(path).await.0, 403, "{path}");

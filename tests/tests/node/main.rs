@@ -4,6 +4,7 @@
 
 mod chart;
 mod cli;
+mod console;
 mod documents;
 mod first_lead;
 mod lost_secrets;
