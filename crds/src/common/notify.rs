@@ -3,7 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Expression, SecretKeyRef, https_url};
+use super::{Expression, SecretKeyRef};
 use crate::secret_refs::{SecretPurpose, SecretReference};
 
 /// Whom to tell when leads need someone: an HTTP POST, at most once an hour, with counts and no personal data.
@@ -21,7 +21,10 @@ pub struct Notify {
     /// A link for whoever reads the message, for example to the console. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
-    #[x_kube(validation = https_url("notify.link"))]
+    #[x_kube(
+        validation = Rule::new(r"self.matches('^https?://[^\\s]+$')")
+            .message("notify.link must be a URL that begins with https:// or http://, without spaces")
+    )]
     pub link: Option<String>,
 }
 

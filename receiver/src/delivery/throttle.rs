@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use prometheus_client::metrics::histogram::Histogram;
 
 use crate::config::Sink;
 use crate::crm::{Throttle, Throttled};
