@@ -197,15 +197,17 @@ async fn scenario(
     verdict::reckon(plan, hubspot, receiver, &sent, kills, began.elapsed(), drained).await
 }
 
-/// Waits until the receiver has delivered something since its start, where the CRM lets it. A lead that is under way at
-/// three kills in a row is set aside as what kills receivers, and rightly so: only a person can tell.
-async fn progress(plan: &Plan, receiver: &Receiver) {
+/// Waits until every lead that was there at the last kill has been delivered. A lead that is under way at three kills in a
+/// row is set aside as what kills receivers, and rightly so: only a person can tell.
+async fn progress(plan: &Plan, receiver: &Receiver, killed: Instant) {
     let began = Instant::now();
     while began.elapsed() < plan.patience {
-        let labels = [r#"outcome="delivered""#];
-        let delivered = receiver.metric("leadgate_deliveries_total", &labels).await;
-        if delivered.is_ok_and(|count| count > 0.0) {
-            return;
+        if let Ok(status) = receiver.status().await {
+            let leads = &status["sinks"][0]["leads"];
+            let age = leads["oldestPendingSeconds"].as_f64().unwrap_or(f64::MAX);
+            if leads["pending"] == 0 || age + 1.0 < killed.elapsed().as_secs_f64() {
+                return;
+            }
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -215,14 +217,16 @@ async fn progress(plan: &Plan, receiver: &Receiver) {
 async fn havoc(plan: &Plan, receiver: &mut Receiver, redis: &mut Option<RedisServer>) -> Result<Kills> {
     let mut rng = StdRng::seed_from_u64(plan.seed);
     let mut kills = Kills::default();
+    let mut killed = Instant::now();
     for round in 1..=plan.rounds {
         let pause = Duration::from_millis(rng.random_range(plan.between.min..=plan.between.max));
         let outage = Duration::from_millis(rng.random_range(0..300));
         let victim = rng.random_range(0..3);
         tokio::time::sleep(pause).await;
         if round % 2 == 0 {
-            progress(plan, receiver).await;
+            progress(plan, receiver, killed).await;
         }
+        killed = Instant::now();
         match redis {
             // One time in three each: the receiver, Redis, both.
             Some(redis) if victim > 0 => {
