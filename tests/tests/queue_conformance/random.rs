@@ -95,10 +95,6 @@ impl Comparison {
                     assert!(done.unwrap());
                 }
             }
-            Operation::Erase(number) => {
-                let erased = self.queue.erase(&person(*number), "ops").await.unwrap();
-                assert_eq!(erased, self.model.erase(&person(*number)));
-            }
             Operation::Permits { sink: number, want } => self.permits(&sink(*number), *want).await,
             Operation::Report { sink: number, up } => {
                 let health = if *up { CrmHealth::Up } else { CrmHealth::Down };

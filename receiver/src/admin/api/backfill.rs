@@ -71,11 +71,17 @@ pub(super) async fn backfill(
         }
     }
     if !asked.dry_run && !leads.is_empty() {
-        let admitted = store(&admin, leads, &asked.lines).await;
+        let admitted = store(&admin, &webhook, leads, &asked.lines).await;
         let admitted = admitted.map_err(|error| unavailable(&error))?;
         for (place, admission) in of_line.into_iter().zip(admitted) {
-            if let (Admission::Duplicate(first), Some(result)) = (admission, results.get_mut(place)) {
-                (result.outcome, result.id) = (Outcome::Duplicate, Some(first.to_string()));
+            match (admission, results.get_mut(place)) {
+                (Admission::Duplicate(first), Some(result)) => {
+                    (result.outcome, result.id) = (Outcome::Duplicate, Some(first.to_string()));
+                }
+                (Admission::Suppressed, Some(result)) => {
+                    (result.outcome, result.reason) = (Outcome::Ignored, Some("Suppressed".to_owned()));
+                }
+                _ => {}
             }
         }
     }
@@ -161,7 +167,14 @@ async fn is_busy(admin: &Admin, webhook: &Webhook) -> Result<bool, QueueError> {
 }
 
 /// Stores leads, each with what is known of newer ones of its person.
-async fn store(admin: &Admin, mut leads: Vec<NewLead>, lines: &[Line]) -> Result<Vec<Admission>, QueueError> {
+async fn store(
+    admin: &Admin,
+    webhook: &Webhook,
+    mut leads: Vec<NewLead>,
+    lines: &[Line],
+) -> Result<Vec<Admission>, QueueError> {
+    let kept = admin.config.borrow().kept(webhook);
+    leads.iter_mut().for_each(|lead| kept.apply(lead));
     let oldest = lines.iter().filter_map(|line| line.at).min();
     if let Some(since) = oldest.and_then(|at| Millis::try_from(at.as_millisecond()).ok())
         && admin.queue.knows_people()
