@@ -13,8 +13,8 @@ use leadgate_receiver::{
         Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
         DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger, LedgerBounds,
         ListFilter, NewEntry, NewLead, NewRejected, PauseReason, Queue, QueueError, RateLimit, Removal,
-        Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, ThrottleKey, ThrottleStore,
-        Token, WebhookId, WebhookStats,
+        Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, Suppressions, ThrottleKey,
+        ThrottleStore, Token, WebhookId, WebhookStats,
     },
 };
 use tokio::sync::watch;

@@ -308,6 +308,12 @@ impl Model {
                     self.records.insert(line, record.clone());
                 }
             }
+            Disposition::Suppressed => {
+                let (lead, _) = self.take_first(&line, false);
+                let share = self.share(sink, &lead.webhook);
+                share.pending -= 1;
+                share.discarded += 1;
+            }
             Disposition::DeadLetter { set, .. } => {
                 let (lead, attempts) = self.take_first(&line, false);
                 let share = self.share(sink, &lead.webhook);

@@ -7,7 +7,7 @@ use leadgate_tests::redis_server::RedisServer;
 use proptest::prelude::*;
 
 use crate::model::Model;
-use crate::operations::{Operation, new_lead, person, sequences, sink, webhook};
+use crate::operations::{Operation, new_lead, sequences, sink, webhook};
 use crate::rig::*;
 
 /// How many sequences are tried on each queue.

@@ -60,7 +60,9 @@ impl CrmSettings for Settings {
                 } = &**find;
                 let calls = [&lookup.call, &create.call, &update.call];
                 let programs = calls.into_iter().flat_map(Call::programs);
-                programs.chain([&lookup.matches.program]).collect()
+                programs
+                    .chain([&lookup.matches.program, &lookup.id.program])
+                    .collect()
             }
         }
     }
