@@ -278,12 +278,10 @@ impl Rig {
     /// A call of the API.
     async fn api(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = body.to_string();
-        let path = format!("/api/v1{path}");
-        let call = request(
-            method,
-            &path,
-            &[("Content-Type", "application/json")],
-            body.as_bytes(),
+        let call = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            body.len()
         );
         exchange(self.receiver.admin_address(), call)
             .await

@@ -141,7 +141,10 @@ async fn who_is_erased_is_in_no_file_of_redis() {
         .await
         .unwrap()
         .unwrap();
-    let rig = rig_on(Some(redis.url()), Vec::new()).await;
+    let key = redis.directory().join("ledger.key");
+    std::fs::write(&key, "of the test, and longer than 16 bytes").unwrap();
+    let argument = format!("--ledger-key-file={}", key.display());
+    let rig = rig_on(Some(redis.url()), vec![argument]).await;
     erased_from_all_places(rig, Some(redis)).await;
 }
 

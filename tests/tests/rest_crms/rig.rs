@@ -200,11 +200,10 @@ impl Rig {
     /// A call of the API.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = body.to_string();
-        let call = request(
-            method,
-            &format!("/api/v1{path}"),
-            &[("Content-Type", "application/json")],
-            body.as_bytes(),
+        let call = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            body.len()
         );
         exchange(self.receiver.admin_address(), call)
             .await
