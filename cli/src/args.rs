@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    backfill, check, completion, console, diff, events, jobs, leads, privacy, report, send, sinks, status,
-    trace, try_, version,
+    backfill, check, completion, console, diff, events, jobs, leads, privacy, processing, report, send,
+    sinks, status, trace, try_, version,
 };
 use crate::output::Format;
 
@@ -39,7 +39,7 @@ pub(crate) struct Global {
         help_heading = "Global options"
     )]
     pub(crate) namespace: Option<String>,
-    /// All namespaces (status, check, sinks list, events, report).
+    /// All namespaces (status, check, sinks list, events, processing, report).
     #[arg(
         short = 'A',
         long,
@@ -113,6 +113,8 @@ pub(crate) enum Command {
     Erase(privacy::Erase),
     /// Export everything that is held about a person.
     Export(privacy::ExportArgs),
+    /// Print a record of processing activities (GDPR, article 30) as Markdown, from the cluster or from manifests.
+    Processing(processing::Processing),
     /// Show the console in a browser on this machine, with your rights in the cluster.
     Console(console::Console),
     /// Show the Events of LeadReceivers, LeadWebhooks and CrmSinks.

@@ -123,6 +123,7 @@ pub const COMMANDS: &[(&str, &[&[Right]])] = &[
     ("jobs", &[POD, RECEIVER]),
     ("erase", &[POD, RECEIVER]),
     ("export", &[POD, RECEIVER]),
+    ("processing", &[OBJECTS]),
     ("backfill", &[POD, RECEIVER]),
     ("diff", &[POD, RECEIVER]),
     ("events", &[EVENTS]),

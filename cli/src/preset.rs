@@ -1,5 +1,7 @@
 //! How known senders authenticate: the receiver's presets, of which only that is read here.
 
+use std::collections::BTreeSet;
+
 use leadgate_crds::lead_webhook::{Hmac, Token};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,6 +22,31 @@ pub(crate) struct PresetAuth {
 struct Preset {
     #[serde(default)]
     auth: PresetAuth,
+}
+
+/// What a preset tells of the data that its sender sends.
+#[derive(Debug, Default)]
+pub(crate) struct PresetData {
+    /// The lead's fields that it maps.
+    pub(crate) fields: BTreeSet<String>,
+    /// Where fields are fetched.
+    pub(crate) hydrate: Option<String>,
+}
+
+impl PresetData {
+    /// Of the preset `name`; nothing of one that is not known.
+    pub(crate) fn of(name: &str) -> Self {
+        let source = SOURCES.iter().find(|(known, _)| *known == name);
+        let preset = source.and_then(|(_, text)| serde_saphyr::from_str::<Value>(text).ok());
+        let preset = preset.unwrap_or_default();
+        let fields = ["/payload/lead", "/payload/hydrate/lead"].into_iter();
+        let fields = fields.filter_map(|at| preset.pointer(at)?.as_object());
+        let base_url = preset.pointer("/payload/hydrate/baseUrl").and_then(Value::as_str);
+        Self {
+            fields: fields.flat_map(Map::keys).cloned().collect(),
+            hydrate: base_url.map(str::to_owned),
+        }
+    }
 }
 
 impl PresetAuth {

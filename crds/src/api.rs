@@ -7,7 +7,10 @@ use k8s_openapi::jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use privacy::{CrmRecord, ErasedLeads, Erasure, ErasureState, Export, ExportedLead, NewErasure, Person};
+pub use privacy::{
+    CrmRecord, ErasedLeads, Erasure, ErasureState, Export, ExportedLead, NewErasure, Person, RecordErasure,
+    Suppressions,
+};
 
 /// Which leads are meant. Every member that is set must fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -542,6 +545,8 @@ pub enum ActKind {
     Exported,
     /// A person was erased.
     Erased,
+    /// Leads of a person are taken again.
+    SuppressionLifted,
     /// A lead was put back into its line, or decided about.
     Replayed,
     /// A lead was discarded.

@@ -43,6 +43,8 @@ counts! {
         rejected,
         /// Leads that are kept because no sink takes them.
         unrouted,
+        /// Leads that were refused because their person is suppressed.
+        suppressed,
     }
 }
 

@@ -85,6 +85,12 @@ reasons! {
     Unavailable: Connection,
     /// A person paused the sink.
     PausedByPerson: Setup,
+    /// The sink is suspended (`spec.suspend`).
+    Suspended: Setup,
+    /// The sink does not say how records are deleted (`rest.delete`).
+    DeleteMissing: Setup,
+    /// What the ledger has is no id of a record of this CRM.
+    NoRecordId: Lead,
     /// Too many calls in a row failed; the next is tried after a while.
     CircuitOpen: Connection,
     /// The address answers with a redirect.

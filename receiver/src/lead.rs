@@ -3,6 +3,7 @@
 mod contact;
 mod email;
 mod judge;
+mod named;
 mod names;
 mod normalise;
 mod phone;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 pub use contact::{contact, digest, email_identity, mapped, people, phone_identity, posted};
 pub use email::email;
 pub use judge::{Verdict, judge};
+pub use named::{named_in, named_in_text};
 pub use normalise::warm_up;
 pub use phone::{Phone, phone};
 pub use stored::StoredLead;

@@ -57,6 +57,8 @@ outcomes! {
         Duplicate = "duplicate",
         /// 200: the request is not a lead, by `payload.accept` or the sender's preset.
         Ignored = "ignored",
+        /// 200, told as `ignored`: all leads are of people whose leads are refused (`kubectl leadgate erase --suppress`).
+        Suppressed = "suppressed",
         /// A handshake of the sender, answered as its documentation requires.
         Challenge = "challenge",
         /// 400, 413 or 415: the request is authenticated, but not a valid lead. 503: an expression of the webhook failed.
@@ -101,6 +103,8 @@ outcomes! {
         Dead = "dead",
         /// The lead matches several records, or a record in part: a person must decide.
         Held = "held",
+        /// The lead's fields were fetched, and its person's leads are refused: it was removed.
+        Suppressed = "suppressed",
         /// The lease expired before the delivery was settled: another worker owns the lead.
         Stale = "stale",
     }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Admin, TokenFile};
 use crate::cli::Cli;
 use crate::config::{self, Changes, Config, Folders, Problem, Severity};
-use crate::delivery::{Preflights, Shared, Supervisor};
+use crate::delivery::{Deleters, Preflights, Shared, Supervisor};
 use crate::descriptors;
 use crate::encryption_key::EncryptionKeys;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
@@ -137,6 +137,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         suspects: Arc::new(Semaphore::new(1)),
         queue_log,
     };
+    let deleters = Deleters::new(shared.clone());
     let delivery = tokio::spawn(Supervisor::new(shared).run(stop.clone()));
     let orphans = tokio::spawn(admin::watch_orphans(
         Arc::clone(&queue),
@@ -156,7 +157,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         notice_client,
         stop.clone(),
     ));
-    let erasures = tokio::spawn(admin::run_erasures(Arc::clone(&admin), stop.clone()));
+    let erasures = tokio::spawn(admin::run_erasures(Arc::clone(&admin), deleters, stop.clone()));
     report_store(queue.as_ref()).await;
     // The reader of the manifests never ends before it is told to.
     let _ = admin.config.clone().changed().await;

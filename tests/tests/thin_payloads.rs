@@ -273,3 +273,88 @@ async fn the_handshake_is_answered_for_the_right_token_only_and_echoes_no_markup
     }
     assert_eq!(rig.get("nothing=1").await.status, 405);
 }
+
+impl Rig {
+    /// A call of the API.
+    async fn api(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let call = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            body.len()
+        );
+        exchange(self.receiver.admin_address(), call)
+            .await
+            .unwrap()
+            .json()
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_finds_whom_a_lead_is_about_once_it_was_fetched() {
+    // Given a thin lead that was fetched and delivered,
+    let rig = Rig::start().await;
+    rig.notify(&["1"]).await;
+    rig.until("it is in the CRM", || {
+        rig.hubspot.contact("lead-1@example.com").is_some()
+    })
+    .await;
+    let person = json!({"email": "lead-1@example.com"});
+    let record = rig.hubspot.contact("lead-1@example.com").unwrap().id.to_string();
+    let began = Instant::now();
+    while rig
+        .api(
+            "POST",
+            "/leads/search",
+            &json!({"filter": {"state": "Delivered"}}),
+        )
+        .await["items"]
+        .as_array()
+        .unwrap()
+        .is_empty()
+    {
+        assert!(began.elapsed() < Duration::from_mins(1));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    // when its person is erased and suppressed,
+    let asked = json!({"person": person, "suppress": true});
+    let erasure = rig.api("POST", "/privacy/erasures", &asked).await;
+    let path = format!("/privacy/erasures/{}", erasure["id"].as_str().unwrap());
+    let ended = loop {
+        let now = rig.api("GET", &path, &json!({})).await;
+        if now["state"] != "Running" {
+            break now;
+        }
+        assert!(began.elapsed() < Duration::from_mins(1), "{now}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+
+    // then the erasure tells the record,
+    assert_eq!(ended["entries"], 1, "{ended}");
+    assert_eq!(ended["records"][0]["record"], record, "{ended}");
+    assert_eq!(ended["records"][0]["reason"], "NotAskedFor", "{ended}");
+
+    // and another lead of theirs is removed once it is fetched.
+    let updates = rig.hubspot.writes().len();
+    rig.notify(&["1"]).await;
+    let again = json!({"object": "page", "entry": [{"id": "2", "time": 2, "changes": [
+        {"field": "leadgen", "value": {"leadgen_id": "1", "page_id": "2", "created_time": 1_790_000_001}}]}]});
+    let body = again.to_string();
+    let headers = signing::github(APP_SECRET, body.as_bytes(), "unused");
+    let mut all = vec![("Content-Type", "application/json")];
+    all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+    let post = request("POST", "/webhooks/default/meta", &all, body.as_bytes());
+    exchange(rig.receiver.address(), post).await.unwrap();
+    rig.notify(&["2"]).await;
+    rig.until("the next lead is delivered", || {
+        rig.hubspot.contact("lead-2@example.com").is_some()
+    })
+    .await;
+    assert!(
+        rig.hubspot.writes().len() <= updates + 1,
+        "{:?}",
+        rig.hubspot.writes()
+    );
+    assert!(rig.dead().await.is_empty());
+}

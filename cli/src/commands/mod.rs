@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod leads;
 pub(crate) mod privacy;
+pub(crate) mod processing;
 pub(crate) mod report;
 pub(crate) mod send;
 pub(crate) mod sinks;
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Verdict> {
         Command::Diff(command) => diff::run(global, output, &command).await,
         Command::Erase(command) => privacy::erase(global, output, &command).await,
         Command::Export(command) => privacy::export(global, output, &command).await,
+        Command::Processing(command) => processing::run(global, output, &command).await,
         Command::Console(command) => console::run(global, output, &command).await,
         Command::Events(command) => events::run(global, output, &command).await,
         Command::Report(command) => report::run(global, &command).await,

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use leadgate_crds::api::{Erasure, ErasureState, Export, NewErasure, Page, Person};
+use leadgate_crds::api::{
+    Erasure, ErasureState, Export, NewErasure, Page, Person, RecordErasure, Suppressions,
+};
 
 use crate::args::Global;
 use crate::filter::word;
@@ -47,8 +49,14 @@ pub(crate) struct Erase {
     /// Do not ask for confirmation.
     #[arg(long)]
     yes: bool,
+    /// Refuse later leads of the person, too: they are answered with 200, counted and not stored.
+    #[arg(long, conflicts_with = "dry_run")]
+    suppress: bool,
+    /// Erase nothing, and take leads of the person again.
+    #[arg(long, conflicts_with_all = ["suppress", "dry_run", "yes"])]
+    lift: bool,
     /// List the erasures of the past, newest first; they do not say whose they were.
-    #[arg(long, conflicts_with_all = ["email", "phone", "dry_run", "yes"])]
+    #[arg(long, conflicts_with_all = ["email", "phone", "suppress", "lift", "dry_run", "yes"])]
     list: bool,
 }
 
@@ -72,6 +80,9 @@ pub(crate) async fn erase(global: &Global, output: Output, command: &Erase) -> a
     }
     let person = command.whom.person()?;
     let mut receiver = Receiver::open(global).await?;
+    if command.lift {
+        return lift(receiver, output, &person).await;
+    }
     if command.dry_run || !command.yes {
         let held: Export = receiver
             .call(Call::post("/api/v1/privacy/exports").json(&person)?)
@@ -92,11 +103,19 @@ pub(crate) async fn erase(global: &Global, output: Output, command: &Erase) -> a
                 Verdict::Wrong
             });
         }
-        if !confirm(&format!("Erase {counts} for good?"), false)? {
+        let also = if command.suppress {
+            ", and refuse all later leads of the person"
+        } else {
+            ""
+        };
+        if !confirm(&format!("Erase {counts} for good{also}?"), false)? {
             return Ok(Verdict::Wrong);
         }
     }
-    let asked = NewErasure { person };
+    let asked = NewErasure {
+        person,
+        suppress: command.suppress,
+    };
     let mut erasure: Erasure = receiver
         .call(Call::post("/api/v1/privacy/erasures").json(&asked)?)
         .await?;
@@ -105,7 +124,14 @@ pub(crate) async fn erase(global: &Global, output: Output, command: &Erase) -> a
         tokio::time::sleep(INTERVAL).await;
         erasure = receiver.call(Call::get(path.clone())).await?;
         let erased: u64 = erasure.leads.iter().map(|count| count.leads).sum();
-        progress(&format!("{erased} leads erased"));
+        let waiting = erasure
+            .records
+            .iter()
+            .filter(|record| record.erasure == RecordErasure::Pending);
+        progress(&match waiting.count() {
+            0 => format!("{erased} leads erased"),
+            records => format!("{erased} leads erased; {records} CRM records are still to be deleted"),
+        });
     }
     progress("");
     output.one(&erasure, &erasure.id, || told(&erasure))?;
@@ -113,6 +139,22 @@ pub(crate) async fn erase(global: &Global, output: Output, command: &Erase) -> a
         Verdict::Fine
     } else {
         Verdict::Wrong
+    })
+}
+
+/// Takes leads of a person again.
+async fn lift(mut receiver: Receiver, output: Output, person: &Person) -> anyhow::Result<Verdict> {
+    let told: Suppressions = receiver
+        .call(Call::post("/api/v1/privacy/suppressions/lift").json(person)?)
+        .await?;
+    output.one(&told, &told.lifted.to_string(), || match told.lifted {
+        0 => "No lead of this person is refused.".to_owned(),
+        lifted => format!("Leads of this person are taken again ({lifted} addresses and numbers)."),
+    })?;
+    Ok(if told.lifted == 0 {
+        Verdict::Wrong
+    } else {
+        Verdict::Fine
     })
 }
 
@@ -143,10 +185,22 @@ fn told(erasure: &Erasure) -> String {
         lines.push(format!("  {} {} leads erased", count.leads, word(count.set)));
     }
     lines.push(format!("  {} entries of the ledger cleared", erasure.entries));
+    if erasure.suppressed {
+        lines.push("  later leads are refused".to_owned());
+    }
     for record in &erasure.records {
+        let reason = record.reason.as_deref().unwrap_or_default();
+        let became = match record.erasure {
+            RecordErasure::Deleted => "deleted there".to_owned(),
+            RecordErasure::Pending => format!("not deleted there yet {reason}"),
+            RecordErasure::Failed => format!("not deleted there ({reason}): delete it, by this id"),
+            RecordErasure::Skipped => "erase it there, too".to_owned(),
+        };
         lines.push(format!(
-            "  delivered to {} as record {}: erase it there, too",
-            record.sink, record.record
+            "  delivered to {} as record {}: {}",
+            record.sink,
+            record.record,
+            became.trim_end()
         ));
     }
     lines.extend(

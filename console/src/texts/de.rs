@@ -188,6 +188,7 @@ pub(super) static TEXTS: Texts = Texts {
         ActKind::PayloadShown => "Nutzdaten gezeigt",
         ActKind::Exported => "Person exportiert",
         ActKind::Erased => "Person gelöscht",
+        ActKind::SuppressionLifted => "Sperre aufgehoben",
         ActKind::Replayed => "Erneut zugestellt",
         ActKind::Discarded => "Verworfen",
         ActKind::Moved => "Verschoben",

@@ -188,6 +188,7 @@ pub(super) static TEXTS: Texts = Texts {
         ActKind::PayloadShown => "Payload shown",
         ActKind::Exported => "Person exported",
         ActKind::Erased => "Person erased",
+        ActKind::SuppressionLifted => "Suppression lifted",
         ActKind::Replayed => "Replayed",
         ActKind::Discarded => "Discarded",
         ActKind::Moved => "Moved",

@@ -30,6 +30,19 @@ impl std::fmt::Debug for Person {
 pub struct NewErasure {
     /// Whom to erase: everything that names one of these.
     pub person: Person,
+    /// Whether later leads of the person are refused too: answered with 200, counted and not stored.
+    pub suppress: bool,
+}
+
+/// Whose leads are refused: how many addresses and numbers. Only keyed hashes of them are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Suppressions {
+    /// How many addresses and numbers are suppressed.
+    pub suppressed: u64,
+    /// How many of them this call lifted.
+    #[serde(default)]
+    pub lifted: u64,
 }
 
 /// An erasure. It does not say whose.
@@ -46,7 +59,10 @@ pub struct Erasure {
     /// How many entries of the ledger no longer say whom they are about.
     #[serde(default)]
     pub entries: u64,
-    /// The CRM records that the person's leads were delivered as: Leadgate does not erase them.
+    /// Whether later leads of the person are refused.
+    #[serde(default)]
+    pub suppressed: bool,
+    /// The CRM records that the person's leads were delivered as, and what became of them.
     #[serde(default)]
     pub records: Vec<CrmRecord>,
     /// What keeps it from its end, each with its remedy.
@@ -78,11 +94,11 @@ pub struct ErasedLeads {
 /// How far an erasure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ErasureState {
-    /// It is at work, or waits for a lead that is being delivered.
+    /// It is at work, waits for a lead that is being delivered, or for a CRM that is to delete records.
     Running,
     /// Nothing of the person is left.
     Completed,
-    /// Something could not be looked at: see `missing`. Ask again when that is put right.
+    /// Something is left: see `missing`, which says what to do.
     Incomplete,
 }
 
@@ -94,6 +110,26 @@ pub struct CrmRecord {
     pub sink: String,
     /// The record's id.
     pub record: String,
+    /// What the erasure did with it in the CRM.
+    #[serde(default)]
+    pub erasure: RecordErasure,
+    /// Why it is still there: a reason word. `NotAskedFor`: the sink does not say `privacy.crm: Delete`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What an erasure did with a record in a CRM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum RecordErasure {
+    /// It will be deleted, or the CRM is asked again.
+    Pending,
+    /// It is deleted, or was gone already.
+    Deleted,
+    /// The CRM did not delete it: delete it there, by its id.
+    Failed,
+    /// It was left as it is.
+    #[default]
+    Skipped,
 }
 
 /// What is held about a person.

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use delivery::{Batch, CircuitBreaker, Delivery, OnRefusedProperty, RateLimit, Retry};
 pub use hubspot::{HubSpot, Upsert};
 pub use rest::{
-    Answers, Create, Lookup, Method, OAuth2ClientCredentials, Rest, RestAuth, RestAuthScheme, RestBasic,
-    RestBearer, RestHeader, Update, UpsertCall,
+    Answers, Create, DeleteCall, DeleteMethod, Lookup, Method, OAuth2ClientCredentials, Rest, RestAuth,
+    RestAuthScheme, RestBasic, RestBearer, RestHeader, Update, UpsertCall,
 };
 pub use salesforce::{
     ClientCredentials, DuplicateRule, ExternalId, Fallbacks, JwtBearer, RefreshToken, Salesforce,
@@ -24,7 +24,7 @@ pub use salesforce::{
 };
 pub use status::{CrmSinkStatus, CrmSinkStatusLeads};
 
-use crate::common::{Expression, Notify, exactly_one};
+use crate::common::{Expression, Notify, exactly_one, is_default};
 use crate::secret_refs::SecretReference;
 
 /// What a sink without exactly one CRM is told, by the API server, the operator and the receiver.
@@ -105,7 +105,9 @@ pub const EXACTLY_ONE_CRM: &str =
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(
-    validation = exactly_one(FIELDS, EXACTLY_ONE_CRM)
+    validation = exactly_one(FIELDS, EXACTLY_ONE_CRM),
+    validation = Rule::new("!has(self.rest) || !has(self.privacy) || self.privacy.crm != 'Delete' || has(self.rest.delete)")
+        .message("rest.delete is missing: privacy.crm Delete needs the call that deletes a record, for example path: \"'/api/contacts/' + id\"")
 )]
 pub struct CrmSinkSpec {
     /// A HubSpot account.
@@ -154,6 +156,10 @@ pub struct CrmSinkSpec {
     /// corrects the credentials or the set-up. Absent: nobody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify: Option<Notify>,
+
+    /// What an erasure does in this CRM.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub privacy: Privacy,
 
     /// Whether deliveries are suspended. Leads are still queued. Default: false.
     #[serde(default)]
@@ -264,6 +270,27 @@ pub enum MatchingKey {
     Email,
     /// The phone number in E.164 form, such as +4930123456.
     Phone,
+}
+
+/// What an erasure does in a CRM.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Privacy {
+    /// What an erasure does with the records that the person's leads were delivered to, as far as the ledger
+    /// still knows them. `None`: it lists their ids. `Delete`: it deletes them too, by id, including records
+    /// that existed before the lead. Default: `None`.
+    #[serde(default)]
+    pub crm: CrmErasure,
+}
+
+/// What an erasure does with records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CrmErasure {
+    /// They are listed.
+    #[default]
+    None,
+    /// They are deleted.
+    Delete,
 }
 
 /// What happens when the phone number matches and the e-mail address does not.

@@ -47,6 +47,9 @@ pub struct Rest {
     /// The call that updates a record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update: Option<Update>,
+    /// The call that deletes a record, for `privacy.crm: Delete`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete: Option<DeleteCall>,
     /// How the CRM's responses are interpreted.
     #[serde(default)]
     pub answers: Answers,
@@ -175,8 +178,45 @@ pub struct Update {
     pub headers: BTreeMap<String, String>,
 }
 
+/// The call that deletes a record. `answers.gone` and `answers.delivered` mean that the record is no longer
+/// there, `answers.retry` that the call is repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeleteCall {
+    /// The HTTP method: `DELETE` or `POST`. Default: `DELETE`.
+    #[serde(default)]
+    pub method: DeleteMethod,
+    /// CEL over `id`, the id of the record as a string, that returns the path including the query, for example
+    /// `'/api/leads/' + id`.
+    pub path: Expression,
+    /// CEL over `id` that returns the body, which is sent as JSON. Default: no body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Expression>,
+}
+
+/// The HTTP method of a deletion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DeleteMethod {
+    /// DELETE.
+    #[default]
+    Delete,
+    /// POST.
+    Post,
+}
+
+impl DeleteMethod {
+    /// As it is written in a request.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "DELETE",
+            Self::Post => "POST",
+        }
+    }
+}
+
 /// How the CRM's responses are interpreted: CEL over `status` (a number), `headers` (by lower-case name),
-/// `body` (null unless it is JSON) and `call` (`upsert`, `lookup`, `create` or `update`). The first
+/// `body` (null unless it is JSON) and `call` (`upsert`, `lookup`, `create`, `update` or `delete`). The first
 /// expression that returns true decides, in the order `gone`, `delivered`, `conflict`, `retry`. For any other
 /// response, 401 and 403 pause the sink, 200 to 299 without JSON is retried, and everything else makes the
 /// lead dead.

@@ -22,7 +22,8 @@ pub use exposure::{Gateway, Ingress, ParentRef};
 pub use extract::{Extractor, Signature, SignatureEncoding, TimeUnit, Timestamp};
 pub use message_signature::MessageSignature;
 pub use payload::{
-    Format, Hydrate, Idempotency, ItemsPolicy, LEAD_FIELDS, LeadMapping, OnInvalid, Payload, ValidationRule,
+    Format, Hydrate, Idempotency, ItemsPolicy, Keep, LEAD_FIELDS, LeadMapping, OnInvalid, Payload,
+    ValidationRule,
 };
 pub use status::{
     Latency, LeadFailure, LeadWebhookStatus, LeadWebhookStatusLeads, LeadWebhookStatusSink, MAX_FAILURES,
@@ -158,6 +159,41 @@ use crate::lead_receiver::DEFAULT_RECEIVER;
         type_ = "string",
         description = "99th percentile of the time from acceptance to delivery, of the slowest sink",
         json_path = ".status.p99",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Kept Dead",
+        type_ = "string",
+        description = "Retention of dead and unrouted leads",
+        json_path = ".spec.retention.dead",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Kept Held",
+        type_ = "string",
+        description = "Retention of held leads",
+        json_path = ".spec.retention.held",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Kept Rejected",
+        type_ = "string",
+        description = "Retention of rejected requests",
+        json_path = ".spec.retention.rejected",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Kept Payloads",
+        type_ = "string",
+        description = "Retention of the payloads of delivered leads",
+        json_path = ".spec.retention.payloads",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Kept Ledger",
+        type_ = "string",
+        description = "Retention of the ledger",
+        json_path = ".spec.retention.ledger",
         priority = 1
     )
 )]

@@ -71,6 +71,14 @@ pub struct Payload {
     #[serde(default, skip_serializing_if = "is_default")]
     pub lead: LeadMapping,
 
+    /// How much of a payload is stored with its lead. `Mapped`: what the expressions of this webhook and of its
+    /// sinks read when the lead is accepted; a mapping that is corrected later finds nothing else. An
+    /// expression that reads the payload as a whole, `schema`, and a sink without a manifest keep all of it.
+    /// `Whole`: all of it. Rejected requests are always kept whole. Default: `Mapped`, or `Whole` if
+    /// `retention.payloads` is set, since payloads are then kept to be mapped again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
+
     /// Fetches the lead's fields from the sender's API, for senders that only send a notification (Meta,
     /// LinkedIn, HubSpot, Eventbrite). The fetch happens at delivery, never while the sender waits. Absent: a
     /// notification is accepted only if it contains an e-mail address or a phone number itself.
@@ -145,6 +153,7 @@ impl Default for Payload {
             items: None,
             items_policy: ItemsPolicy::default(),
             lead: LeadMapping::default(),
+            keep: None,
             hydrate: None,
             default_region: None,
             required: Vec::new(),
@@ -189,6 +198,15 @@ pub enum Format {
     Form,
     /// `multipart/form-data`; files are discarded.
     Multipart,
+}
+
+/// How much of a payload is stored with its lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Keep {
+    /// What expressions read.
+    Mapped,
+    /// All of it.
+    Whole,
 }
 
 /// What happens when some elements of a request are invalid.

@@ -196,6 +196,7 @@ fn webhook(
                 duplicates: count(stats.duplicates),
                 rejected: count(stats.rejected),
                 unrouted: count(stats.unrouted),
+                suppressed: count(stats.suppressed),
             },
             key_conflicts: count(stats.key_conflicts),
             rejected_dropped: count(stats.rejected_dropped),

@@ -9,7 +9,7 @@ use super::sink::Sink;
 use super::warnings;
 use crate::queue::{LedgerBound, LedgerBounds, SinkId, WebhookId};
 use crate::share::{Allowance, Share, Usage};
-use crate::source::Webhook;
+use crate::source::{Kept, Webhook};
 
 /// A compiled object with what it was compiled from.
 #[derive(Debug)]
@@ -67,6 +67,8 @@ pub struct Served {
     pub webhook: Arc<Webhook>,
     /// What it may take of the process.
     pub share: Share,
+    /// What of its payloads is stored.
+    pub kept: Kept,
 }
 
 /// Everything that runs.
@@ -123,6 +125,17 @@ impl Config {
         self.receivers
             .get(&name)
             .map_or_else(Allowance::default, |loaded| *loaded.compiled)
+    }
+
+    /// What of a webhook's payloads is stored: what it and its sinks read. Nobody knows what a sink reads that does not run.
+    pub fn kept(&self, webhook: &Webhook) -> Kept {
+        webhook.sinks.iter().fold(webhook.reads(), |kept, route| {
+            let Some(sink) = self.sinks.get(&route.sink) else {
+                return Kept::Whole;
+            };
+            let programs = sink.compiled.programs();
+            programs.fold(kept, |kept, program| kept.and_read_by(program, &["payload"]))
+        })
     }
 
     /// How long the entries of each webhook are kept, and how many bytes of them.

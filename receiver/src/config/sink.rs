@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leadgate_crds::crm_sink::{ContactMatch, Delivery, EXACTLY_ONE_CRM, OnRefusedProperty};
+use leadgate_crds::crm_sink::{ContactMatch, CrmErasure, Delivery, EXACTLY_ONE_CRM, OnRefusedProperty};
 use leadgate_crds::{CrmSink, CrmSinkSpec};
 
 use crate::crm::{CrmSettings, CrmSpec, Mapping, Matching, registry};
+use crate::expression::Program;
 use crate::notice::Notifier;
 use crate::queue::{Breaker, RateLimit, SinkId};
 use crate::secret_value::ReadSecret;
@@ -27,6 +28,8 @@ pub struct Sink {
     pub matching: Matching,
     /// How fast and how patiently.
     pub delivery: DeliverySettings,
+    /// What an erasure does with its records.
+    pub erasure: CrmErasure,
     /// Queue, do not deliver.
     pub suspended: bool,
     /// Whom to tell when leads need someone.
@@ -90,6 +93,12 @@ impl From<&Delivery> for DeliverySettings {
 }
 
 impl Sink {
+    /// The expressions that look at a lead.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
+        let mapped = self.mapping.programs().chain(self.create_only.programs());
+        mapped.chain(self.crm.programs())
+    }
+
     /// Compiles; every error names its field and the remedy.
     pub fn compile(object: &CrmSink, read_secret: &ReadSecret<'_>) -> Result<Self, Vec<String>> {
         let name = object.metadata.name.as_deref().unwrap_or_default();
@@ -125,6 +134,7 @@ impl Sink {
                 create_only,
                 matching,
                 delivery,
+                erasure: spec.privacy.crm,
                 suspended: spec.suspend,
                 notifier: notifier.map(Arc::new),
             }),

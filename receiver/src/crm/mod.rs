@@ -28,6 +28,8 @@ use leadgate_crds::CrmSinkSpec;
 use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
+use crate::expression::Program;
+
 pub use matching::{Candidate, Matching, Verdict};
 pub use properties::{Mapping, MappingError};
 
@@ -169,6 +171,8 @@ pub enum Outcome {
         /// Whether the refusal is in the CRM's own words, not in those of something in between.
         own: bool,
     },
+    /// Its person is suppressed, as was found when its fields were fetched: nothing was sent.
+    Suppressed,
     /// The CRM will never take it as it is.
     Reject(Failure),
     /// The CRM takes it without these properties, which are never the one that identifies the record (then:
@@ -187,6 +191,78 @@ pub enum Outcome {
         /// Ids of the records that it may be.
         candidates: Vec<String>,
     },
+}
+
+/// What became of a record that was to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is not there any more.
+    Done,
+    /// Ask again, not before this.
+    Later {
+        /// If the CRM said so; else zero.
+        after: Duration,
+        /// Why.
+        why: Failure,
+    },
+    /// The CRM will not delete it.
+    Failed(Failure),
+}
+
+impl Deletion {
+    /// Ask again.
+    pub(crate) fn later(why: Failure) -> Self {
+        Self::Later {
+            after: Duration::ZERO,
+            why,
+        }
+    }
+
+    /// An id that cannot be one of this CRM's.
+    pub(crate) fn no_id() -> Self {
+        Self::Failed(Failure::new(
+            FailureReason::NoRecordId,
+            "what the ledger has is no id of a record of this CRM",
+        ))
+    }
+}
+
+impl From<Throttled> for Deletion {
+    fn from(denied: Throttled) -> Self {
+        let why = denied.paused.map_or_else(
+            || Failure::new(FailureReason::RateLimited, "the sink's rate limit is used up"),
+            |paused| Failure::new(paused.reason, paused.message),
+        );
+        Self::Later {
+            after: denied.wait,
+            why,
+        }
+    }
+}
+
+impl From<NoAnswer> for Deletion {
+    fn from(no_answer: NoAnswer) -> Self {
+        match no_answer {
+            NoAnswer::Throttled(denied) => denied.into(),
+            NoAnswer::Failed(why, _) => Self::later(why),
+        }
+    }
+}
+
+impl From<answer::Answer> for Deletion {
+    fn from(answer: answer::Answer) -> Self {
+        use answer::Answer;
+        match answer {
+            Answer::Done(_) | Answer::NotFound(_) => Self::Done,
+            Answer::Retry { after, why, .. } => Self::Later {
+                after: after.unwrap_or_default(),
+                why,
+            },
+            Answer::Pause(after, why) => Self::Later { after, why },
+            Answer::Suspect { why, .. } => Self::later(why),
+            Answer::Conflict(_, why) | Answer::Refused(why, _) | Answer::Reject(why) => Self::Failed(why),
+        }
+    }
 }
 
 /// A property that a CRM does not take, while it would take the rest.
@@ -216,6 +292,10 @@ impl From<NoAnswer> for Outcome {
 pub trait Crm: Send + Sync + 'static {
     /// Upserts leads of different contacts; one outcome per lead, in their order.
     async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome>;
+
+    /// Deletes a record by its id, for an erasure. One that is gone already is deleted; an id that cannot be one of this CRM's
+    /// is refused before anything is sent.
+    async fn delete(&self, record: &str, throttle: &dyn Throttle) -> Deletion;
 
     /// The most leads of one [`Crm::upsert`].
     fn max_batch(&self) -> usize;
@@ -275,6 +355,11 @@ pub trait CrmSpec {
 
 /// How to reach a CRM: a compiled [`CrmSpec`].
 pub trait CrmSettings: fmt::Debug + Send + Sync {
+    /// The expressions that look at a lead, beside the sink's `properties` and `createOnly`.
+    fn programs(&self) -> Vec<&Program> {
+        Vec::new()
+    }
+
     /// The account, over a shared HTTP client.
     fn connect(self: Arc<Self>, client: crate::outbound::Client) -> Arc<dyn Crm>;
 }

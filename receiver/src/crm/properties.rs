@@ -54,6 +54,11 @@ impl Mapping {
         }
     }
 
+    /// The expressions.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.0.iter().map(|(_, program)| program)
+    }
+
     /// The properties' names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::context::Context;
 use super::judge::RETRY_AFTER_MISCONFIGURED;
 use crate::crm::{Failure, MAX_PAUSE, Outcome, Throttle, Throttled};
-use crate::lead::{Lead, Problem};
+use crate::lead::{Lead, Problem, people};
 use crate::outbound::{NoAnswer, Peer, exchange, retry_after};
 use crate::queue::{Breaker, Claim, CrmHealth, Queue, RateLimit};
 use crate::source::{Fetched, Hydrator, Webhook, judge};
@@ -72,6 +72,18 @@ pub(super) async fn fetch(
         context
             .metrics
             .left_out(&claim.webhook, claim.id.as_str(), &notes);
+    }
+    // Before the CRM has it: an erasure finds it by this.
+    let people = people(&Lead::from_value(lead.clone()).unwrap_or_default(), None);
+    match context.queue.identify(&claim.webhook, &claim.id, &people).await {
+        Ok(false) => {}
+        Ok(true) => return Err(Outcome::Suppressed),
+        Err(_) => {
+            return Err(Outcome::Throttled(Throttled {
+                wait: RETRY_AFTER_STORE_DOWN,
+                paused: None,
+            }));
+        }
     }
     Ok((lead, answer))
 }

@@ -28,6 +28,7 @@ mod parse;
 mod pattern;
 mod plain;
 mod problem;
+mod reads;
 mod value;
 
 use std::collections::BTreeSet;
@@ -129,6 +130,12 @@ impl Program {
     /// Whether it looks at a variable.
     pub fn refers_to(&self, variable: &str) -> bool {
         self.0.variables.contains(variable)
+    }
+
+    /// The members of these variables that it looks at, as paths; `None`: it looks at the whole of one, or at members that
+    /// only a payload tells.
+    pub fn reads(&self, variables: &[&str]) -> Option<Vec<Vec<&str>>> {
+        reads::paths(&self.0.node, variables)
     }
 
     /// The fields of `lead.custom` that it names.

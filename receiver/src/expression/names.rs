@@ -81,6 +81,8 @@ impl Names {
         ("properties", Members::Free),
         ("id", Members::Single),
     ]);
+    /// `rest.delete`, where nothing is known of a person any more.
+    pub const RECORD_ID: Self = names(&[("id", Members::Single)]);
     /// `rest.answers.*`, and ids in answers.
     pub const ANSWER: Self = names(&[
         ("status", Members::Single),

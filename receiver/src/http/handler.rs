@@ -26,7 +26,7 @@ use crate::time::epoch_ms;
 
 /// A body this large is mapped off the async threads: it takes milliseconds. So does one whose expressions turn out to
 /// be heavy.
-const LARGE_BODY: usize = 64 << 10;
+pub(super) const LARGE_BODY: usize = 64 << 10;
 /// Seconds after which a sender should try again where a person has to act first.
 const RETRY_AFTER_MISCONFIGURED: u32 = 60;
 
@@ -228,7 +228,7 @@ fn raw<'a>(parts: &'a Parts, body: &'a [u8]) -> RawRequest<'a> {
 /// What a body says. What takes long is done on a thread of its own, and a webhook whose last request took long is expected
 /// to do so again: else each of its requests would first keep all others waiting.
 async fn parse(served: &Served, parts: &Parts, body: &Bytes) -> Result<Parsed<Batch>, Refusal> {
-    let Served { webhook, share } = served;
+    let Served { webhook, share, .. } = served;
     let is_large = body.len() >= LARGE_BODY;
     if !is_large && !share.is_heavy() {
         let parsed = sparingly(|| webhook.leads(&raw(parts, body)));

@@ -8,24 +8,40 @@ use futures::future::join_all;
 
 use super::App;
 use super::answer::{self, Told};
+use super::handler::LARGE_BODY;
 use crate::config::Served;
-use crate::lead::Problem;
+use crate::lead::{Problem, named_in};
 use crate::log_limit::LogLimit;
 use crate::metrics::{self, WebhookLabels};
 use crate::outcomes::RequestOutcome;
-use crate::queue::{Admission, DeadLetterReason, EntryOutcome, LeadId, NewEntry, NewRejected, QueueError};
+use crate::queue::{
+    Admission, DeadLetterReason, EntryOutcome, Identity, LeadId, NewEntry, NewRejected, QueueError,
+};
 use crate::shown;
 use crate::source::{Batch, Other, RejectedRequest, Webhook};
 
 /// Seconds after which a sender should try again.
 pub(super) const RETRY_AFTER: u32 = 5;
 
+/// What the sender of a suppressed person's lead is told.
+const NOT_TAKEN: &str = "the webhook does not take this lead";
+
+/// So many people a rejected request may be about: what names more is no lead.
+const MOST_PEOPLE: usize = 64;
+
 static FULL_LOG: LazyLock<LogLimit> = LazyLock::new(LogLimit::new);
 
 /// Stores the leads of a request, and what was rejected beside them.
 pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (RequestOutcome, Response) {
-    let Served { webhook, share } = served;
-    let Batch { leads, notes, others } = batch;
+    let Served {
+        webhook, share, kept, ..
+    } = served;
+    let Batch {
+        mut leads,
+        notes,
+        others,
+    } = batch;
+    leads.iter_mut().for_each(|lead| kept.apply(lead));
     let deliveries = leads.iter().map(|lead| lead.sinks.len()).sum::<usize>();
     if deliveries > 0 && share.is_full() {
         return full(webhook);
@@ -52,10 +68,14 @@ pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (Request
     let conflicts = admissions.iter().filter(|a| **a == Admission::KeyConflict);
     report_conflicts(app, webhook, conflicts.count());
     let any_new = admissions.iter().any(Admission::is_new);
-    let status = match (any_new, admissions.is_empty()) {
-        (true, _) => RequestOutcome::Accepted,
-        (false, false) => RequestOutcome::Duplicate,
-        (false, true) => RequestOutcome::Ignored,
+    let any_known = admissions
+        .iter()
+        .any(|admission| matches!(admission, Admission::Duplicate(_)));
+    let status = match (any_new, any_known, admissions.is_empty()) {
+        (true, ..) => RequestOutcome::Accepted,
+        (false, true, _) => RequestOutcome::Duplicate,
+        (false, false, false) => RequestOutcome::Suppressed,
+        (false, false, true) => RequestOutcome::Ignored,
     };
     let mut told = Vec::with_capacity(offered.len() + others.len());
     for (place, (id, admission)) in offered.iter().zip(&admissions).enumerate() {
@@ -66,6 +86,13 @@ pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (Request
         let (status, id) = match admission {
             Admission::Accepted | Admission::KeyConflict => (RequestOutcome::Accepted, id),
             Admission::Duplicate(first) => (RequestOutcome::Duplicate, first),
+            Admission::Suppressed => {
+                told.push(Told {
+                    reason: Some(NOT_TAKEN),
+                    ..Told::of(RequestOutcome::Ignored)
+                });
+                continue;
+            }
         };
         if status == RequestOutcome::Accepted && !notes.is_empty() {
             app.metrics.left_out(&webhook.id, id.as_str(), notes);
@@ -106,7 +133,12 @@ pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (Request
         };
         told.insert((*place).min(told.len()), element);
     }
-    (status, answer::stored(status, &told))
+    // Whose leads are refused is not the sender's business.
+    let said = match status {
+        RequestOutcome::Suppressed => RequestOutcome::Ignored,
+        status => status,
+    };
+    (status, answer::stored(said, &told))
 }
 
 /// Enters a request that is no lead, and says so to its sender.
@@ -203,7 +235,7 @@ pub(super) async fn keep(
     reason: &'static str,
     message: String,
 ) -> Result<Option<String>, QueueError> {
-    let Served { webhook, share } = served;
+    let Served { webhook, share, .. } = served;
     let id = LeadId::generate();
     tracing::info!(webhook = %webhook.id, lead = %id, reason, "{message}");
     app.metrics.lead_failed(&webhook.id, &id, None, reason);
@@ -222,6 +254,12 @@ pub(super) async fn keep(
             }
         };
     }
+    let body = rejected.without_secret(webhook).encode().unwrap_or_default();
+    let people = if app.queue.knows_people() {
+        named(&body, webhook).await
+    } else {
+        Vec::new()
+    };
     let rejected = NewRejected {
         id: id.clone(),
         webhook: webhook.id.clone(),
@@ -230,19 +268,28 @@ pub(super) async fn keep(
             message,
             answer: String::new(),
         },
-        people: Vec::new(),
-        body: rejected
-            .without_secret(webhook)
-            .encode()
-            .unwrap_or_default()
-            .into(),
+        people,
+        body: body.into(),
         room: share.allowance.rejected_copies,
     };
     match app.queue.reject(rejected, webhook.keep_rejected).await {
-        Ok(()) => Ok(Some(id.to_string())),
+        Ok(kept) => Ok(kept.then(|| id.to_string())),
         Err(error) => {
             queue_trouble(app, &error);
             Err(error)
         }
     }
+}
+
+/// Whom a rejected request names. A long one is searched off the async threads.
+async fn named(body: &[u8], webhook: &Webhook) -> Vec<Identity> {
+    let mut people = if body.len() < LARGE_BODY {
+        named_in(body, webhook.region())
+    } else {
+        let (body, region) = (body.to_owned(), webhook.region().map(str::to_owned));
+        let searched = tokio::task::spawn_blocking(move || named_in(&body, region.as_deref()));
+        searched.await.unwrap_or_default()
+    };
+    people.truncate(MOST_PEOPLE);
+    people
 }

@@ -38,9 +38,9 @@ pub fn email_identity(typed: &str) -> Option<Identity> {
     address.contains('@').then(|| Identity::email(&address))
 }
 
-/// A phone number as somebody types it, with its country code; `None`: it is none.
-pub fn phone_identity(typed: &str) -> Option<Identity> {
-    let number = phone(typed, None).number;
+/// A phone number as somebody types it, with its country code or as people of `region` do; `None`: it is none.
+pub fn phone_identity(typed: &str, region: Option<&str>) -> Option<Identity> {
+    let number = phone(typed, region).number;
     is_number(&number).then(|| Identity::phone(&number))
 }
 

@@ -26,6 +26,9 @@ const LONGEST_RECORD: usize = 128;
 /// Of who did something.
 const LONGEST_NAME: usize = 128;
 
+/// Why a request left nothing but its entry, or a lead was removed: its person is suppressed. Scripts have it, too.
+pub(super) const SUPPRESSED: &str = "Suppressed";
+
 /// The key that hides who an entry is about. Whoever has it and knows an address can find the person's leads; nobody can
 /// read an address.
 #[derive(Clone)]
@@ -187,6 +190,7 @@ impl Event {
                 };
                 (what, "", why.reason.as_str())
             }
+            Disposition::Suppressed => (LedgerEventKind::Discarded, "", SUPPRESSED),
             Disposition::Release { .. } => return None,
         };
         let attempt = &settlement.attempt;
@@ -237,10 +241,33 @@ pub(super) fn entry(webhook: &WebhookId, id: LeadId, place: Place, row: Bytes) -
     })
 }
 
+/// Where the people stand in a row.
+const PEOPLE: usize = 4;
+
+/// A row with further people; `None`: it is unreadable.
+pub(super) fn with_people(row: Bytes, hashes: &[String]) -> Option<Vec<u8>> {
+    let (mut fields, mut row, mut number) = (Fields::of(row), Vec::new(), 0);
+    while !fields.is_at_end() {
+        let field = fields.bytes()?;
+        if number == PEOPLE {
+            let mut people: Vec<&str> = parts(std::str::from_utf8(&field).ok()?).collect();
+            for hash in hashes {
+                if !people.contains(&hash.as_str()) {
+                    people.push(hash);
+                }
+            }
+            put(&mut row, people.join(",").as_bytes());
+        } else {
+            put(&mut row, &field);
+        }
+        number += 1;
+    }
+    Some(row)
+}
+
 /// A row without whom it is about, which submission it is and which records it became.
 pub(super) fn cleared(row: Bytes) -> Option<Vec<u8>> {
-    /// Where the people stand, how many fields are before the events, and the record's place in the nine of an event.
-    const PEOPLE: usize = 4;
+    /// How many fields are before the events, and the record's place in the nine of an event.
     const BEFORE: usize = 5;
     const RECORD: usize = 6;
     let (mut fields, mut cleared, mut number) = (Fields::of(row), Vec::new(), 0);

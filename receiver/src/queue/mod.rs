@@ -38,7 +38,7 @@ pub use crate::throttle::{Breaker, CrmHealth, Grant, PauseReason, RateLimit, Thr
 /// Every method fails with [`QueueError`] within about a second when the store is unavailable (an accept in Redis within
 /// [`OpenOptions::accept_timeout`]), and works again by itself once the store is back.
 #[async_trait]
-pub trait Queue: ThrottleStore + DeadLetters + Ledger + Jobs + Send + Sync + 'static {
+pub trait Queue: ThrottleStore + DeadLetters + Ledger + Suppressions + Jobs + Send + Sync + 'static {
     /// Deduplicates, stores and enqueues the leads of one request, atomically: all of them or none.
     ///
     /// Returns one [`Admission`] per lead, in order. When this returns `Ok`, the leads are on disk. A lead whose
@@ -134,8 +134,9 @@ pub trait ThrottleStore: Send + Sync {
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
     /// Keeps a request that was verified but could not become a lead, for `keep`. Counted per webhook, and bounded in
-    /// bytes: the oldest of the webhook's make room.
-    async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError>;
+    /// bytes: the oldest of the webhook's make room. `false`: it names a person who is suppressed, and only its entry in
+    /// the ledger is kept, without the person.
+    async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<bool, QueueError>;
 
     /// Lists a set, newest first; pending leads by when they are due, sink by sink.
     async fn list(&self, set: DeadLetterSet, filter: &ListFilter) -> Result<DeadLetterPage, QueueError>;
@@ -184,10 +185,6 @@ pub trait DeadLetters: Send + Sync {
         by: &str,
     ) -> Result<bool, QueueError>;
 
-    /// Erases a contact everywhere: waiting, dead letters and records. Returns how many leads went; one that was
-    /// in two sinks counts twice, as it does in the figures.
-    async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError>;
-
     /// Forgets which CRM records leads of a contact go to, as these sinks remember it.
     async fn forget(&self, contact: &Contact, sinks: &[SinkId]) -> Result<(), QueueError>;
 
@@ -213,6 +210,21 @@ pub trait Jobs: Send + Sync {
     async fn remove_job(&self, id: &str) -> Result<(), QueueError>;
 }
 
+/// Whose leads are refused. The store holds keyed hashes of their addresses and numbers ([`Ledger::hash_of`]), and compares
+/// them with those of each lead in the transaction or script that accepts it; while nobody is suppressed, that is one
+/// question for each batch.
+#[async_trait]
+pub trait Suppressions: Send + Sync {
+    /// Refuses later leads of these people to the webhooks of a namespace; an empty one stands for all. May be repeated.
+    async fn suppress(&self, namespace: &str, people: &[String]) -> Result<(), QueueError>;
+
+    /// Takes them again. Returns how many hashes were there.
+    async fn lift(&self, namespace: &str, people: &[String]) -> Result<u64, QueueError>;
+
+    /// How many hashes there are for a namespace.
+    async fn suppressed(&self, namespace: &str) -> Result<u64, QueueError>;
+}
+
 /// What became of each request that passed its proof. Every operation of the queue writes it together with what it does:
 /// there is no entry without its effect, and no effect without its entry.
 #[async_trait]
@@ -236,6 +248,15 @@ pub trait Ledger: Send + Sync {
     /// Makes an entry say nothing of a person: whom it is about, which submission it is and which CRM records it became. Its
     /// times and counts stay. `false`: there is none.
     async fn clear_entry(&self, webhook: &WebhookId, id: &LeadId, by: &str) -> Result<bool, QueueError>;
+
+    /// Whom a lead is about whose fields were fetched after it was accepted: its entry tells from now on. `true`: one of them
+    /// is suppressed.
+    async fn identify(
+        &self,
+        webhook: &WebhookId,
+        id: &LeadId,
+        people: &[Identity],
+    ) -> Result<bool, QueueError>;
 
     /// Every webhook that has entries, in order.
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError>;

@@ -95,6 +95,11 @@ impl Hydrator {
         &self.path
     }
 
+    /// The expressions that read an answer, and the notification as `item`.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.fields.programs()
+    }
+
     /// The fields that a fetched answer fills.
     pub(super) fn mapped_fields(&self) -> impl Iterator<Item = String> {
         self.fields.names()

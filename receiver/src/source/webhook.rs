@@ -13,6 +13,7 @@ use super::auth::{AddressRule, CertificateRule, Verifier};
 use super::challenge::Challenge;
 use super::fields::Fields;
 use super::hydrate::Hydrator;
+use super::kept::Kept;
 use super::schema::PayloadSchema;
 use crate::expression::{Program, Scope};
 use crate::ids::{SinkId, WebhookId};
@@ -54,6 +55,8 @@ pub struct Webhook {
     pub keep_held: Duration,
     /// How long the payloads of delivered leads are kept.
     pub keep_payloads: Duration,
+    /// Whether payloads are stored as they came (`payload.keep`).
+    pub keep_whole: bool,
     /// How long entries of the ledger are kept.
     pub keep_entries: Duration,
     /// Whom to tell when leads need someone.
@@ -138,6 +141,32 @@ impl Webhook {
     /// The fields that every lead must have.
     pub fn required_fields(&self) -> impl Iterator<Item = &str> {
         self.limits.required.iter().map(String::as_str)
+    }
+
+    /// The country of phone numbers without a country code (`payload.defaultRegion`).
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// What of a payload its own expressions read, now and when it is mapped again.
+    pub(crate) fn reads(&self) -> Kept {
+        if self.keep_whole || self.schema.is_some() {
+            return Kept::Whole;
+        }
+        let programs = self
+            .fields
+            .programs()
+            .chain(self.rules.iter().map(|rule| &rule.program))
+            .chain(self.sinks.iter().filter_map(|route| route.when.as_ref()))
+            .chain([&self.accept, &self.key, &self.preset_key].into_iter().flatten())
+            .chain(self.hydrate.iter().map(Hydrator::path));
+        // What recognises a resend if nothing else does.
+        let kept = Kept::nothing().and("submissionId").and("eventId");
+        let kept = programs.fold(kept, |kept, program| {
+            kept.and_read_by(program, &["payload", "item"])
+        });
+        let fetched = self.hydrate.iter().flat_map(Hydrator::programs);
+        fetched.fold(kept, |kept, program| kept.and_read_by(program, &["item"]))
     }
 
     /// `{name, namespace}`, as expressions see it.

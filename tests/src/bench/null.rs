@@ -13,8 +13,8 @@ use leadgate_receiver::{
         Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
         DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger, LedgerBounds,
         ListFilter, NewEntry, NewLead, NewRejected, PauseReason, Queue, QueueError, RateLimit, Removal,
-        Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, ThrottleKey, ThrottleStore,
-        Token, WebhookId, WebhookStats,
+        Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, Suppressions, ThrottleKey,
+        ThrottleStore, Token, WebhookId, WebhookStats,
     },
 };
 use tokio::sync::watch;
@@ -94,7 +94,7 @@ impl ThrottleStore for NullQueue {
 
 #[async_trait]
 impl DeadLetters for NullQueue {
-    async fn reject(&self, _: NewRejected, _: Duration) -> Result<(), QueueError> {
+    async fn reject(&self, _: NewRejected, _: Duration) -> Result<bool, QueueError> {
         nothing()
     }
     async fn list(&self, _: DeadLetterSet, _: &ListFilter) -> Result<DeadLetterPage, QueueError> {
@@ -127,9 +127,6 @@ impl DeadLetters for NullQueue {
     ) -> Result<bool, QueueError> {
         nothing()
     }
-    async fn erase(&self, _: &Contact, _: &str) -> Result<u64, QueueError> {
-        nothing()
-    }
     async fn forget(&self, _: &Contact, _: &[SinkId]) -> Result<(), QueueError> {
         nothing()
     }
@@ -158,11 +155,27 @@ impl Ledger for NullQueue {
     async fn clear_entry(&self, _: &WebhookId, _: &LeadId, _: &str) -> Result<bool, QueueError> {
         nothing()
     }
+    async fn identify(&self, _: &WebhookId, _: &LeadId, _: &[Identity]) -> Result<bool, QueueError> {
+        nothing()
+    }
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
         nothing()
     }
     fn hash_of(&self, _: &Identity) -> Option<String> {
         None
+    }
+}
+
+#[async_trait]
+impl Suppressions for NullQueue {
+    async fn suppress(&self, _: &str, _: &[String]) -> Result<(), QueueError> {
+        nothing()
+    }
+    async fn lift(&self, _: &str, _: &[String]) -> Result<u64, QueueError> {
+        nothing()
+    }
+    async fn suppressed(&self, _: &str) -> Result<u64, QueueError> {
+        nothing()
     }
 }
 

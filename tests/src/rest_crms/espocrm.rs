@@ -83,6 +83,16 @@ impl Api for EspoCrm {
                     None => Told::empty(404),
                 }
             }
+            ("DELETE", path) => {
+                let id = path.trim_start_matches("/api/v1/Lead/").to_owned();
+                let before = self.leads.len();
+                self.leads.retain(|lead| lead["id"] != id.as_str());
+                if self.leads.len() < before {
+                    Told::json(200, json!(true))
+                } else {
+                    Told::empty(404)
+                }
+            }
             _ => Told::empty(404),
         }
     }

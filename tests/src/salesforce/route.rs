@@ -218,7 +218,7 @@ fn run(sim: &Sim, state: &mut State, call: &Incoming<'_>) -> Result<Answer, Fail
             )
         }
         ["sobjects", object, id] if delete => {
-            lead(object)?;
+            changes(object, id)?;
             if state.store.delete(id, sim.started) {
                 Ok(Answer::empty(204))
             } else {

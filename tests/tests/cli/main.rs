@@ -4,6 +4,7 @@ mod backfill;
 mod console;
 mod conventions;
 mod leads;
+mod processing;
 mod receiver;
 mod server;
 mod signing;

@@ -20,6 +20,7 @@ mod sealing;
 mod sqlite_full;
 mod sqlite_pending_index;
 mod sqlite_troubles;
+mod suppressing;
 mod waiting;
 mod waking;
 
@@ -131,6 +132,12 @@ on_all_queues! {
         what_sinks_remember_of_a_contact_is_forgotten_and_its_leads_stay,
         a_cleared_entry_says_nothing_of_a_person,
         what_is_removed_leaves_the_files;
+    suppressing:
+        leads_of_a_suppressed_person_are_refused_counted_and_not_stored,
+        a_suppression_holds_in_its_namespace,
+        a_rejected_request_of_a_suppressed_person_is_not_kept,
+        suppressions_survive_a_crash,
+        a_lead_whose_person_is_known_later_is_found_and_removed;
     gating:
         without_limit_all_is_granted,
         the_limit_is_never_exceeded_in_any_window,

@@ -308,6 +308,12 @@ impl Model {
                     self.records.insert(line, record.clone());
                 }
             }
+            Disposition::Suppressed => {
+                let (lead, _) = self.take_first(&line, false);
+                let share = self.share(sink, &lead.webhook);
+                share.pending -= 1;
+                share.discarded += 1;
+            }
             Disposition::DeadLetter { set, .. } => {
                 let (lead, attempts) = self.take_first(&line, false);
                 let share = self.share(sink, &lead.webhook);
@@ -372,56 +378,6 @@ impl Model {
             .remove(self.dead_letters.iter().position(is_it)?);
         *in_set(self.share(sink, &dead_letter.lead.webhook), set) -= 1;
         Some(dead_letter)
-    }
-
-    pub fn erase(&mut self, contact: &Contact) -> u64 {
-        let mut erased = 0;
-        let theirs: Vec<_> = self
-            .dead_letters
-            .iter()
-            .filter(|dead_letter| dead_letter.contact == *contact)
-            .collect();
-        let theirs: Vec<_> = theirs
-            .iter()
-            .map(|dead_letter| {
-                (
-                    dead_letter.set,
-                    dead_letter.sink.clone(),
-                    dead_letter.id().clone(),
-                )
-            })
-            .collect();
-        for (set, sink, id) in theirs {
-            erased += u64::from(self.discard(set, &sink, &id));
-        }
-        let unrouted = std::mem::take(&mut self.unrouted);
-        for (of, lead) in unrouted {
-            if of == *contact {
-                let counted = self.webhooks.entry(lead.webhook).or_default();
-                counted.unrouted -= 1;
-                counted.discarded += 1;
-                erased += 1;
-            } else {
-                self.unrouted.push((of, lead));
-            }
-        }
-        let lines: Vec<Line> = self
-            .lines
-            .keys()
-            .filter(|(_, of)| of == contact)
-            .cloned()
-            .collect();
-        for line in lines {
-            for lead in self.lines.remove(&line).unwrap_or_default() {
-                let share = self.share(&line.0, &lead.webhook);
-                share.pending -= 1;
-                share.discarded += 1;
-                erased += 1;
-            }
-            self.heads.remove(&line);
-        }
-        self.records.retain(|(_, of), _| of != contact);
-        erased
     }
 }
 

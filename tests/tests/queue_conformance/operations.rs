@@ -42,7 +42,6 @@ pub enum Operation {
     Route {
         which: prop::sample::Index,
     },
-    Erase(u8),
     Permits {
         sink: u8,
         want: u32,
@@ -74,7 +73,6 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => which().prop_map(|which| Operation::Expedite { which }),
         1 => which().prop_map(|which| Operation::Move { which }),
         1 => which().prop_map(|which| Operation::Route { which }),
-        1 => (0..3_u8).prop_map(Operation::Erase),
         2 => (0..2_u8, 1..5_u32).prop_map(|(sink, want)| Operation::Permits { sink, want }),
         1 => (0..2_u8, any::<bool>()).prop_map(|(sink, up)| Operation::Report { sink, up }),
         1 => (0..2_u8).prop_map(Operation::Pause),

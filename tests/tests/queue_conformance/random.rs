@@ -7,7 +7,7 @@ use leadgate_tests::redis_server::RedisServer;
 use proptest::prelude::*;
 
 use crate::model::Model;
-use crate::operations::{Operation, new_lead, person, sequences, sink, webhook};
+use crate::operations::{Operation, new_lead, sequences, sink, webhook};
 use crate::rig::*;
 
 /// How many sequences are tried on each queue.
@@ -94,10 +94,6 @@ impl Comparison {
                         .await;
                     assert!(done.unwrap());
                 }
-            }
-            Operation::Erase(number) => {
-                let erased = self.queue.erase(&person(*number), "ops").await.unwrap();
-                assert_eq!(erased, self.model.erase(&person(*number)));
             }
             Operation::Permits { sink: number, want } => self.permits(&sink(*number), *want).await,
             Operation::Report { sink: number, up } => {

@@ -480,7 +480,9 @@ async fn two_prefixes_on_one_redis_never_see_each_other() {
         evil.accept(vec![lead("ann", "key")]).await.unwrap(),
         [Admission::Accepted]
     );
-    assert_eq!(evil.erase(&Contact::from("ann"), "ops").await.unwrap(), 1);
+    evil.forget(&Contact::from("ann"), &[crm()]).await.unwrap();
+    evil.suppress("", &["hash".to_owned()]).await.unwrap();
+    assert_eq!(sales.queue.suppressed("").await.unwrap(), 0);
     assert_eq!((sales.stats().await.pending, sales.stats().await.dead), (1, 1));
     assert_eq!(sales.claim_soon().await.id, waiting.id);
 }

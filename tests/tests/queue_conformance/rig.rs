@@ -211,6 +211,32 @@ impl Rig {
             .unwrap()
     }
 
+    /// Removes all that is held of a contact, as an erasure does; tells how much. What is being delivered stays.
+    pub async fn erase(&self, contact: &str) -> u64 {
+        let contact = Contact::from(contact);
+        let known = self.queue.known_as(&contact);
+        let mut erased = 0;
+        for set in [
+            DeadLetterSet::Pending,
+            DeadLetterSet::Held,
+            DeadLetterSet::Dead,
+            DeadLetterSet::Unrouted,
+            DeadLetterSet::Delivered,
+        ] {
+            for lead in self.listed(set).await {
+                if lead.contact.as_ref() == Some(&known) {
+                    let gone = self
+                        .queue
+                        .remove(set, lead.sink.as_ref(), &lead.id, Removal::Erased, "ops")
+                        .await;
+                    erased += u64::from(gone.unwrap());
+                }
+            }
+        }
+        self.queue.forget(&known, &[crm(), other_crm()]).await.unwrap();
+        erased
+    }
+
     /// Claims and delivers everything that is due; tells the ids in order.
     pub async fn deliver_all(&self) -> Vec<LeadId> {
         let mut delivered = Vec::new();

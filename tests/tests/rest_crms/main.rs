@@ -296,3 +296,39 @@ async fn a_number_that_was_typed_is_found() {
     assert_eq!(records[0].name, "Grace Hopper");
     assert!(rig.dead_letters("dead").await.is_empty() && rig.dead_letters("held").await.is_empty());
 }
+
+/// An erasure deletes the person's record, after the rate limit and a lost answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_deletes_the_record() {
+    let rig = Rig::erasing(all("espocrm")).await;
+    rig.post("1", "ada@example.com", "Lovelace").await;
+    rig.post("2", "grace@example.com", "Hopper").await;
+    rig.until("created", |crm| crm.records().len() == 2).await;
+    rig.settled().await;
+    rig.crm.mishap(Mishap::LostWrite);
+    let erasure = rig
+        .call(
+            "POST",
+            "/privacy/erasures",
+            &json!({"person": {"email": "ada@example.com"}}),
+        )
+        .await;
+    rig.until("deleted", |crm| crm.of("ada@example.com").is_empty())
+        .await;
+    let path = format!("/privacy/erasures/{}", erasure["id"].as_str().unwrap());
+    let began = Instant::now();
+    let ended = loop {
+        let now = rig.call("GET", &path, &json!({})).await;
+        if now["state"] != "Running" {
+            break now;
+        }
+        assert!(began.elapsed() < Duration::from_mins(1), "{now}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert_eq!(ended["state"], "Completed", "{ended}");
+    assert_eq!(ended["records"][0]["erasure"], "Deleted", "{ended}");
+    assert_eq!(rig.crm.records().len(), 1);
+    let deletions = rig.crm.requests();
+    let deletions = deletions.iter().filter(|line| line.starts_with("DELETE"));
+    assert_eq!(deletions.count(), 2, "a lost answer is asked for again");
+}

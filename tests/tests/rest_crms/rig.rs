@@ -118,6 +118,16 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
+    /// With `privacy.crm: Delete`.
+    pub(crate) async fn erasing(mut case: Case) -> Self {
+        let crm = Crm::start(case.api.take().unwrap()).await;
+        let mut options = options(&case, SECRET, &crm.url());
+        let (_, sink) = &mut options.manifests[0];
+        *sink = replace(sink, "spec:\n  rest:", "spec:\n  privacy: {crm: Delete}\n  rest:");
+        let receiver = Receiver::start(options).await.unwrap();
+        Self { crm, receiver }
+    }
+
     pub(crate) async fn start(mut case: Case, secret: &str) -> Self {
         let crm = Crm::start(case.api.take().unwrap()).await;
         Self::join(&case, secret, crm).await
@@ -185,6 +195,20 @@ impl Rig {
             );
         }
         all
+    }
+
+    /// A call of the API.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let call = format!(
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            body.len()
+        );
+        exchange(self.receiver.admin_address(), call)
+            .await
+            .unwrap()
+            .json()
     }
 
     pub(crate) async fn admin(&self, path: &str) -> Vec<Value> {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use leadgate_receiver::crm::{Crm, Known, Outcome};
+use leadgate_receiver::crm::{Crm, Deletion, Known, Outcome};
 use leadgate_tests::manifests::SalesforceSink;
 use leadgate_tests::salesforce::{Config, Salesforce};
 use serde_json::json;
 
-use super::{client, deliver, upsert};
+use super::{Unlimited, client, deliver, upsert};
 
 async fn organisation(contacts: &str) -> (Salesforce, Arc<dyn Crm>) {
     let salesforce = Salesforce::start(Config::default()).await.unwrap();
@@ -116,4 +116,38 @@ async fn a_number_that_sales_typed_in_the_national_form_is_found() {
         assert_eq!(outcomes[0], Outcome::Delivered { record: Some(id) }, "{typed}");
     }
     assert_eq!(salesforce.leads().len(), 2);
+}
+
+#[tokio::test]
+async fn records_are_deleted_by_their_ids_and_nothing_else() {
+    let salesforce = Salesforce::start(Config::default()).await.unwrap();
+    let client = client(&SalesforceSink::new(&salesforce));
+    let outcomes = deliver(&client, vec![upsert("ada"), upsert("bob")]).await;
+    let ids: Vec<String> = outcomes.iter().map(record_id).collect();
+
+    assert_eq!(client.delete(&ids[0], &Unlimited).await, Deletion::Done);
+    assert!(salesforce.with_email("ada@example.com").is_empty());
+    assert_eq!(salesforce.with_email("bob@example.com").len(), 1);
+    // What is gone is deleted.
+    assert_eq!(client.delete(&ids[0], &Unlimited).await, Deletion::Done);
+    // What is no id is not sent.
+    let calls = salesforce.stats().requests;
+    for no_id in [
+        "",
+        "bob@example.com",
+        "Lead",
+        "../Account/0015g00000AbCdE",
+        "00Q/describe_____",
+    ] {
+        let deletion = client.delete(no_id, &Unlimited).await;
+        assert!(matches!(deletion, Deletion::Failed(_)), "{no_id}: {deletion:?}");
+    }
+    assert_eq!(salesforce.stats().requests, calls);
+}
+
+fn record_id(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Delivered { record: Some(id) } => id.clone(),
+        other => panic!("{other:?}"),
+    }
 }

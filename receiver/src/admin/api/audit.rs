@@ -67,6 +67,7 @@ fn act(method: &Method, path: &str) -> Option<(ActKind, String)> {
         }
         ("POST", ["privacy", "exports"]) => (ActKind::Exported, String::new()),
         ("POST", ["privacy", "erasures"]) => (ActKind::Erased, String::new()),
+        ("POST", ["privacy", "suppressions", "lift"]) => (ActKind::SuppressionLifted, String::new()),
         ("POST", ["jobs"]) => (ActKind::JobCreated, String::new()),
         ("DELETE", ["jobs", id]) => (ActKind::JobCancelled, (*id).to_owned()),
         ("POST", [of @ ("webhooks" | "sinks"), namespace, name, what]) => {

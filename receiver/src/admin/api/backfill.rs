@@ -106,10 +106,18 @@ async fn import(
     if dry_run || leads.is_empty() {
         return Ok(results);
     }
+    let kept = admin.config.borrow().kept(webhook);
+    leads.iter_mut().for_each(|lead| kept.apply(lead));
     admin.newer.mark(admin.queue.as_ref(), &mut leads).await;
     for (place, admission) in of_line.into_iter().zip(admin.queue.accept(leads).await?) {
-        if let (Admission::Duplicate(first), Some(result)) = (admission, results.get_mut(place)) {
-            (result.outcome, result.id) = (Outcome::Duplicate, Some(first.to_string()));
+        match (admission, results.get_mut(place)) {
+            (Admission::Duplicate(first), Some(result)) => {
+                (result.outcome, result.id) = (Outcome::Duplicate, Some(first.to_string()));
+            }
+            (Admission::Suppressed, Some(result)) => {
+                (result.outcome, result.reason) = (Outcome::Ignored, Some("Suppressed".to_owned()));
+            }
+            _ => {}
         }
     }
     Ok(results)

@@ -106,7 +106,10 @@ pub(super) async fn entry(admin: &Admin, id: &LeadId) -> Result<Option<Entry>, R
 pub(super) async fn want(admin: &Admin, filter: LeadFilter) -> Result<Wanted, Response> {
     let people = [
         ("email", filter.email.as_deref().map(email_identity)),
-        ("phone", filter.phone.as_deref().map(phone_identity)),
+        (
+            "phone",
+            filter.phone.as_deref().map(|typed| phone_identity(typed, None)),
+        ),
         (
             "submission",
             filter

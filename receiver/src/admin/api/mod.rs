@@ -72,6 +72,8 @@ pub(super) fn router(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
         .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
         .route("/privacy/erasures", get(privacy::list).post(privacy::create))
         .route("/privacy/erasures/{id}", get(privacy::show))
+        .route("/privacy/suppressions", get(privacy::suppressions))
+        .route("/privacy/suppressions/lift", post(privacy::lift))
         .route("/privacy/exports", post(privacy::export))
         .route("/webhooks/{namespace}/{name}/backfill", post(backfill::backfill))
         .route("/webhooks/{namespace}/{name}/diff", post(diff::diff))

@@ -3,7 +3,7 @@
 use axum::Json;
 use leadgate_crds::api::{
     Act, Backfill, Diff, DiffPage, Erasure, Export, Job, LeadSearch, LineResult, NewErasure, NewJob,
-    Overview, Page, Pause, Person, Story, Trial, TrialResult,
+    Overview, Page, Pause, Person, Story, Suppressions, Trial, TrialResult,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -136,6 +136,25 @@ fn operations() -> Vec<Operation> {
         Operation {
             answer: Some(schema::<Erasure>),
             ..plain("get", "/privacy/erasures/{id}", "Show an erasure", &[])
+        },
+        Operation {
+            answer: Some(schema::<Suppressions>),
+            ..plain(
+                "get",
+                "/privacy/suppressions",
+                "Count the addresses and numbers whose leads are refused",
+                &[],
+            )
+        },
+        Operation {
+            request: Some(schema::<Person>),
+            answer: Some(schema::<Suppressions>),
+            ..plain(
+                "post",
+                "/privacy/suppressions/lift",
+                "Take leads of a person again",
+                &[],
+            )
         },
         Operation {
             request: Some(schema::<Person>),

@@ -301,7 +301,9 @@ async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter, by: &str) -> R
         Ok(Parsed::Leads(batch)) if !batch.others.is_empty() => {
             Ok(json!({"replayed": false, "reason": "some of its items are still not valid"}))
         }
-        Ok(Parsed::Leads(batch)) => {
+        Ok(Parsed::Leads(mut batch)) => {
+            let kept = config.kept(webhook);
+            batch.leads.iter_mut().for_each(|lead| kept.apply(lead));
             let admissions = admin.queue.accept(batch.leads).await?;
             admin
                 .queue

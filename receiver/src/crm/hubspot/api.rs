@@ -7,13 +7,13 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
-use super::answer::{of_unread, of_write};
+use super::answer::{classify, of_unread, of_write};
 use super::phone_search::{self, Query};
 use super::settings::Settings;
 use crate::crm::answer::Answer;
 use crate::crm::{Candidate, Throttle};
 use crate::expression::{percent_encode, plain_text};
-use crate::outbound::{Client, NoAnswer, Peer, Reply, exchange};
+use crate::outbound::{Body, Client, NoAnswer, Peer, Reply, exchange};
 
 /// HubSpot's bound on the results of a page of a search.
 pub(super) const SEARCH_PAGE_SIZE: usize = 200;
@@ -220,6 +220,21 @@ impl Api {
         let url = format!("{}/batch/{kind}", self.objects);
         self.exchange(self.client.request(Method::POST, url).json(body), throttle)
             .await
+    }
+
+    /// Deletes a record for good, by its id: without `idProperty`, since an e-mail address that HubSpot does not know is put on a
+    /// list and can never be used again.
+    pub(super) async fn delete(&self, id: &str, throttle: &dyn Throttle) -> Result<Answer, NoAnswer> {
+        let url = format!("{}/gdpr-delete", self.objects);
+        let request = self
+            .client
+            .request(Method::POST, url)
+            .json(&json!({"objectId": id}));
+        let reply = self.exchange(request, throttle).await?;
+        Ok(match (reply.status, &reply.body) {
+            (204, Body::Empty) => Answer::Done(None),
+            _ => classify(&reply),
+        })
     }
 
     /// All properties of the object.

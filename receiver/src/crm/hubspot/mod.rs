@@ -26,7 +26,7 @@ use self::api::Api;
 pub use self::settings::STANDARD_PROPERTIES;
 use self::settings::Settings;
 use super::batching::Batching;
-use super::{Crm, CrmSettings, Failure, Outcome, PreflightReport, Throttle, Upsert};
+use super::{Crm, CrmSettings, Deletion, Failure, Outcome, PreflightReport, Throttle, Upsert};
 
 /// HubSpot's bound on the inputs of one call.
 const MAX_BATCH: usize = 100;
@@ -70,6 +70,17 @@ impl Crm for HubSpot {
                 vec![self.upsert_one(lead, throttle).await]
             }
             leads => self.upsert_batch(leads, throttle).await,
+        }
+    }
+
+    async fn delete(&self, record: &str, throttle: &dyn Throttle) -> Deletion {
+        // Ids are numbers. Nothing else may ever be sent: see `Api::delete`.
+        if record.is_empty() || !record.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Deletion::no_id();
+        }
+        match self.api.delete(record, throttle).await {
+            Ok(answer) => answer.into(),
+            Err(no_answer) => no_answer.into(),
         }
     }
 

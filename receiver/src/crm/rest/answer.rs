@@ -155,7 +155,7 @@ fn by_sink(
     sent: &[&str],
 ) -> Result<Option<Answer>, Failure> {
     // Before `delivered`, which may accept 404 for lookups: an update of nothing is no delivery.
-    if seen.call == "update" && answers.gone.test(scope)? {
+    if (seen.call == "update" || seen.call == "delete") && answers.gone.test(scope)? {
         return Ok(Some(Answer::NotFound(seen.failure(
             answers,
             FailureReason::RecordNotFound,

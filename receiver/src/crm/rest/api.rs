@@ -38,10 +38,9 @@ impl Api {
         throttle: &dyn Throttle,
     ) -> Result<(Answer, Seen), Outcome> {
         let request = request(&self.settings.base_url, call, variables).map_err(Outcome::Reject)?;
-        let method = method(call);
         let may_create = matches!(call.name, "create" | "upsert");
         let reply = self
-            .send(&method, &request, throttle)
+            .send(&call.method, &request, throttle)
             .await
             .map_err(|outcome| match outcome {
                 // Only a lost write that may have made a record is a matter of duplicates.
@@ -104,16 +103,5 @@ impl Api {
             .header(&credentials.name, credentials.value.clone());
         let peer = Peer::of_delivery("the CRM", "rest.baseUrl", settings.timeout);
         exchange(builder, peer, throttle).await
-    }
-}
-
-/// A call's method.
-pub(super) fn method(call: &Call) -> Method {
-    use leadgate_crds::crm_sink::Method as Spec;
-    match call.method {
-        Spec::Get => Method::GET,
-        Spec::Post => Method::POST,
-        Spec::Put => Method::PUT,
-        Spec::Patch => Method::PATCH,
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
-use leadgate_crds::crm_sink::Method;
+use http::{HeaderMap, Method};
 use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
@@ -22,6 +21,8 @@ pub(super) struct Settings {
     pub(super) headers: HeaderMap,
     /// The calls.
     pub(super) flow: Flow,
+    /// Deletes a record, if the sink says how.
+    pub(super) delete: Option<Call>,
     /// What answers mean.
     pub(super) answers: Answers,
     /// For one call.
@@ -77,9 +78,9 @@ pub(super) struct Write {
 /// One call.
 #[derive(Debug)]
 pub(super) struct Call {
-    /// `upsert`, `lookup`, `create` or `update`, as expressions see it.
+    /// `upsert`, `lookup`, `create`, `update` or `delete`, as expressions see it.
     pub(super) name: &'static str,
-    /// GET, POST, PUT or PATCH.
+    /// GET, POST, PUT, PATCH or DELETE.
     pub(super) method: Method,
     /// Gives the path with its query.
     pub(super) path: Part,
@@ -87,6 +88,17 @@ pub(super) struct Call {
     pub(super) body: Body,
     /// Beside those of every call.
     pub(super) headers: HeaderMap,
+}
+
+impl Call {
+    /// The expressions that it is made of.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
+        let body = match &self.body {
+            Body::Made(part) => Some(&part.program),
+            Body::Empty | Body::Properties => None,
+        };
+        [&self.path.program].into_iter().chain(body)
+    }
 }
 
 /// A call's body, sent as JSON.

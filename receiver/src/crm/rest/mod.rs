@@ -21,11 +21,14 @@ mod upsert;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use leadgate_crds::reason::FailureReason;
 
 use self::api::Api;
-use self::description::Settings;
+use self::description::{Call, Find, Flow, Settings};
+use self::request::Variables;
 use self::search_lag::SearchLag;
-use super::{Crm, CrmSettings, Outcome, PreflightReport, Throttle, Upsert};
+use super::{Crm, CrmSettings, Deletion, Failure, Outcome, PreflightReport, Throttle, Upsert};
+use crate::expression::Program;
 
 /// A CRM that a sink describes.
 pub(super) struct Rest {
@@ -46,6 +49,24 @@ impl Rest {
 }
 
 impl CrmSettings for Settings {
+    fn programs(&self) -> Vec<&Program> {
+        match &self.flow {
+            Flow::Upsert(upsert) => upsert.call.programs().collect(),
+            Flow::Find(find) => {
+                let Find {
+                    lookup,
+                    create,
+                    update,
+                } = &**find;
+                let calls = [&lookup.call, &create.call, &update.call];
+                let programs = calls.into_iter().flat_map(Call::programs);
+                programs
+                    .chain([&lookup.matches.program, &lookup.id.program])
+                    .collect()
+            }
+        }
+    }
+
     fn connect(self: Arc<Self>, client: crate::outbound::Client) -> Arc<dyn Crm> {
         Arc::new(Rest::new(self, client))
     }
@@ -61,6 +82,21 @@ impl Crm for Rest {
         outcomes
     }
 
+    async fn delete(&self, record: &str, throttle: &dyn Throttle) -> Deletion {
+        let Some(call) = &self.settings.delete else {
+            return Deletion::Failed(Failure::new(
+                FailureReason::DeleteMissing,
+                "the sink does not say how records are deleted (rest.delete)",
+            ));
+        };
+        let nobody = Upsert::default();
+        let variables = Variables::for_update(&nobody, record, &[]);
+        match self.api.call(call, None, &nobody, &variables, throttle).await {
+            Ok((answer, _)) => answer.into(),
+            Err(outcome) => of_no_answer(outcome),
+        }
+    }
+
     fn max_batch(&self) -> usize {
         1
     }
@@ -72,5 +108,22 @@ impl Crm for Rest {
         throttle: &dyn Throttle,
     ) -> PreflightReport {
         preflight::preflight(&self.settings, &self.api, throttle).await
+    }
+}
+
+/// What a call that got no answer means for a deletion.
+fn of_no_answer(outcome: Outcome) -> Deletion {
+    match outcome {
+        Outcome::Throttled(denied) => denied.into(),
+        Outcome::Pause { pause, why } => Deletion::Later { after: pause, why },
+        Outcome::Retry { after, why, .. } => Deletion::Later {
+            after: after.unwrap_or_default(),
+            why,
+        },
+        Outcome::AwaitVisibility { why, .. } | Outcome::Suspect { why, .. } => Deletion::later(why),
+        Outcome::Reject(why) | Outcome::Refused { why, .. } | Outcome::Hold { why, .. } => {
+            Deletion::Failed(why)
+        }
+        Outcome::Suppressed | Outcome::Delivered { .. } => Deletion::Done,
     }
 }

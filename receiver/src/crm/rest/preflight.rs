@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::answer::{Seen, classify};
-use super::api::{Api, method};
+use super::api::Api;
 use super::description::{Flow, Settings};
 use super::request::{Request, Variables, request};
 use crate::crm::answer::Answer;
@@ -67,7 +67,7 @@ fn harmless(settings: &Settings) -> (Method, Request) {
     let base = &settings.base_url;
     let made = match &settings.flow {
         Flow::Find(find) => {
-            request(base, &find.lookup.call, &variables).map(|r| (method(&find.lookup.call), r))
+            request(base, &find.lookup.call, &variables).map(|r| (find.lookup.call.method.clone(), r))
         }
         Flow::Upsert(upsert) => {
             request(base, &upsert.call, &variables).map(|r| (Method::GET, Request { body: None, ..r }))

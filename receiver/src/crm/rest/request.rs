@@ -137,7 +137,7 @@ fn without_nulls(value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use leadgate_crds::crm_sink::Method;
+    use http::Method;
     use serde_json::json;
 
     use super::*;
@@ -159,7 +159,7 @@ mod tests {
         };
         let call = Call {
             name: "create",
-            method: Method::Post,
+            method: Method::POST,
             path: part("rest.create.path", path),
             body: body.map_or(Body::Properties, |body| {
                 Body::Made(part("rest.create.body", body))

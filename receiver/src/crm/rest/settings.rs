@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use leadgate_crds::CrmSinkSpec;
 use leadgate_crds::common::Expression;
-use leadgate_crds::crm_sink::{self, MatchingKey, PartialMatch, Rest};
+use leadgate_crds::crm_sink::{self, DeleteMethod, MatchingKey, PartialMatch, Rest};
 
 use super::auth;
 use super::description::{Answers, Body, Call, Find, Flow, Lookup, Part, Settings, Write};
@@ -53,6 +53,7 @@ fn compile(spec: &Rest, sink: &CrmSinkSpec, read_secret: &ReadSecret<'_>) -> Res
     let auth = errors.take(auth::compile(&spec.auth, read_secret));
     let headers = headers("spec.rest.headers", &spec.headers, &mut errors);
     let flow = flow(spec, &mut errors);
+    let delete = spec.delete.as_ref().map(|delete| deletion(delete, &mut errors));
     let answers = answers(&spec.answers, &mut errors);
     errors.0.extend(unsupported(spec, &matching, flow.as_ref()));
     if !sink.create_only.is_empty() {
@@ -64,6 +65,7 @@ fn compile(spec: &Rest, sink: &CrmSinkSpec, read_secret: &ReadSecret<'_>) -> Res
             auth,
             headers,
             flow,
+            delete: delete.flatten(),
             answers,
             timeout: sink.delivery.timeout.get(),
             matching,
@@ -175,10 +177,30 @@ fn lookup(spec: &crm_sink::Lookup, errors: &mut Errors) -> Option<Lookup> {
     })
 }
 
+fn deletion(spec: &crm_sink::DeleteCall, errors: &mut Errors) -> Option<Call> {
+    let path = errors.part("rest.delete.path", &spec.path, &Names::RECORD_ID);
+    let body = errors.optional("rest.delete.body", spec.body.as_ref(), &Names::RECORD_ID);
+    Some(Call {
+        name: "delete",
+        method: match spec.method {
+            DeleteMethod::Delete => Method::DELETE,
+            DeleteMethod::Post => Method::POST,
+        },
+        path: path?,
+        body: body.ok()?.map_or(Body::Empty, Body::Made),
+        headers: HeaderMap::new(),
+    })
+}
+
 fn call(name: &'static str, method: crm_sink::Method, path: Part, body: Option<Part>, default: Body) -> Call {
     Call {
         name,
-        method,
+        method: match method {
+            crm_sink::Method::Get => Method::GET,
+            crm_sink::Method::Post => Method::POST,
+            crm_sink::Method::Put => Method::PUT,
+            crm_sink::Method::Patch => Method::PATCH,
+        },
         path,
         body: match body {
             Some(body) => Body::Made(body),

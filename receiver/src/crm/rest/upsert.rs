@@ -24,6 +24,7 @@ impl Rest {
         let outcome = delivered.unwrap_or_else(|outcome| outcome);
         match &outcome {
             Outcome::Delivered { .. }
+            | Outcome::Suppressed
             | Outcome::Reject(_)
             | Outcome::Refused { .. }
             | Outcome::Hold { .. } => self.search_lag.end(lead),

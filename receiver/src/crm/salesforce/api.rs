@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED, classify};
 use super::auth::Auth;
 use super::batch::{self, Kind, Write};
+use super::contact;
 use super::limits::Limits;
 use super::settings::Settings;
 use super::soql::{self, Found, Shape};
@@ -155,6 +156,25 @@ impl Api {
                 in_doubt: false,
             }),
             answer => Err(answer),
+        }
+    }
+
+    /// Deletes a record, of the sink's object or a contact.
+    pub(super) async fn delete(&self, id: &str, throttle: &dyn Throttle) -> Answer {
+        let object = if contact::is_contact(id) {
+            contact::OBJECT
+        } else {
+            &self.settings.object
+        };
+        let call = Call {
+            method: Method::DELETE,
+            url: format!("{}/sobjects/{object}/{id}", self.data),
+            headers: Vec::new(),
+            body: None,
+        };
+        match self.call(&call, throttle).await {
+            Ok(reply) => classify(&reply, object),
+            Err(answer) => answer,
         }
     }
 

@@ -25,11 +25,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use self::answer::Answer;
 use self::api::Api;
 pub use self::settings::STANDARD_PROPERTIES;
 use self::settings::Settings;
 use super::batching::Batching;
-use super::{Crm, CrmSettings, Failure, Outcome, PreflightReport, Throttle, Upsert};
+use super::{Crm, CrmSettings, Deletion, Failure, Outcome, PreflightReport, Throttle, Upsert};
+use crate::expression::Program;
 
 /// A Salesforce organisation.
 pub struct Salesforce {
@@ -50,6 +52,10 @@ impl Salesforce {
 }
 
 impl CrmSettings for Settings {
+    fn programs(&self) -> Vec<&Program> {
+        self.external_id.iter().map(|external| &external.value).collect()
+    }
+
     fn connect(self: Arc<Self>, client: crate::outbound::Client) -> Arc<dyn Crm> {
         Arc::new(Salesforce::new(self, client))
     }
@@ -59,6 +65,27 @@ impl CrmSettings for Settings {
 impl Crm for Salesforce {
     async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
         self.upsert_all(batch, throttle).await
+    }
+
+    async fn delete(&self, record: &str, throttle: &dyn Throttle) -> Deletion {
+        if !matches!(record.len(), 15 | 18) || !record.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Deletion::no_id();
+        }
+        match self.api.delete(record, throttle).await {
+            Answer::Done(_) | Answer::NotFound(_) => Deletion::Done,
+            Answer::Retry { after, why, .. } => Deletion::Later {
+                after: after.unwrap_or_default(),
+                why,
+            },
+            Answer::Pause(after, why) => Deletion::Later { after, why },
+            Answer::Suspect { why, .. } | Answer::Expired(why) => Deletion::later(why),
+            Answer::None(no_answer) => no_answer.into(),
+            Answer::Several(_, why)
+            | Answer::Duplicates(_, why)
+            | Answer::Taken { why, .. }
+            | Answer::Reject(why)
+            | Answer::Refused(why, _) => Deletion::Failed(why),
+        }
     }
 
     fn max_batch(&self) -> usize {

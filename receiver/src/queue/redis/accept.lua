@@ -29,7 +29,7 @@ for number = 1, tonumber(ARGV[4 + #due]) do
     webhook = ARGV[arg], window = ARGV[arg + 1], keep = ARGV[arg + 2], sinks = sinks,
     times = ARGV[arg + 4] == '' and times or field(now) .. field(ARGV[arg + 4]) .. field(ARGV[arg + 5]),
     entry = (#sinks > 0 and '1:A' or '1:U') .. field(ARGV[arg + 4] == '' and now or ARGV[arg + 4]) .. ARGV[arg + 3],
-    accepted = 0, duplicates = 0, conflicts = 0,
+    accepted = 0, duplicates = 0, conflicts = 0, suppressed = 0,
   }
   arg = arg + 7 + #sinks
 end
@@ -59,8 +59,14 @@ end
 local answers, answered = {}, 0
 for lead = arg, #ARGV, 5 do
   local kind, own = kinds[ARGV[lead]], ARGV[lead + 1]
-  local holder = call('SET', KEYS[key], own, 'NX', 'GET', 'PX', kind.window)
+  local refused = is_suppressed(kind.webhook, ARGV[lead + 3])
+  local holder = refused and own or call('SET', KEYS[key], own, 'NX', 'GET', 'PX', kind.window)
   local answer = 1
+  if refused then
+    answer = 3
+    kind.suppressed = kind.suppressed + 1
+    ledger_open(kind.webhook, string.sub(own, CONTENT + 1), '1:I' .. field(now) .. ENTRY_OF_SUPPRESSED)
+  end
   if holder and holder ~= own then
     holder = whose(KEYS[key], own, holder, kind.window)
     if not holder then
@@ -90,7 +96,7 @@ for lead = arg, #ARGV, 5 do
     answer = string.sub(holder, CONTENT + 1)
     ledger_open(kind.webhook, string.sub(own, CONTENT + 1), '1:D' .. field(now) .. field(answer) .. '0:' .. ARGV[lead + 3])
   end
-  -- Else it is a repeated call: the lead landed the first time.
+  -- Else it is refused, or it is a repeated call: the lead landed the first time.
   answered = answered + 1
   answers[answered] = answer
   key = key + 1 + #kind.sinks
@@ -106,6 +112,9 @@ for _, kind in pairs(kinds) do
   end
   if kind.duplicates > 0 then
     call('HINCRBY', KEYS[2], kind.webhook .. '|duplicates', kind.duplicates)
+  end
+  if kind.suppressed > 0 then
+    call('HINCRBY', KEYS[2], kind.webhook .. '|suppressed', kind.suppressed)
   end
   if kind.conflicts > 0 then
     call('HINCRBY', KEYS[2], kind.webhook .. '|conflicts', kind.conflicts)

@@ -241,6 +241,7 @@ fn admission(answer: Option<Value>) -> Result<Admission, QueueError> {
     match answer {
         Some(Value::Int(1)) => Ok(Admission::Accepted),
         Some(Value::Int(2)) => Ok(Admission::KeyConflict),
+        Some(Value::Int(3)) => Ok(Admission::Suppressed),
         Some(Value::BulkString(id)) => Ok(Admission::Duplicate(LeadId::new(
             String::from_utf8_lossy(&id).as_ref(),
         ))),

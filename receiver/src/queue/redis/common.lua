@@ -184,6 +184,26 @@ end
 -- script together. A row is outcome, time, reason, sinks and people as fields, and behind these the fields of each event.
 -- What a script enters is written at its end, with one call for many rows.
 local PREFIX = string.match(KEYS[1], '^{.-}:')
+-- Whose leads are refused: NAMESPACE/HASH; no namespace: in all.
+local SUPPRESSED = PREFIX .. 'suppressed'
+local anybody_suppressed
+-- Whether one of the people (a field of hashes with commas) is among them, for a webhook.
+local function is_suppressed(webhook, people)
+  if anybody_suppressed == nil then
+    anybody_suppressed = call('EXISTS', SUPPRESSED) == 1
+  end
+  if not anybody_suppressed then
+    return false
+  end
+  local namespace = string.match(webhook, '^[^/]*')
+  for hash in string.gmatch(take(people, 1) or '', '[^,]+') do
+    if call('SISMEMBER', SUPPRESSED, namespace .. '/' .. hash) == 1 or call('SISMEMBER', SUPPRESSED, '/' .. hash) == 1 then
+      return true
+    end
+  end
+  return false
+end
+
 local LONGEST_WITH_RETRIES, IDS_TOGETHER = 3000, 100
 local ledger_opened, ledger_events, ledger_grown = {}, {}, {}
 
@@ -268,6 +288,9 @@ local function ledger_end()
     call('HINCRBY', PREFIX .. 'webhooks', webhook .. '|ledger_bytes', bytes)
   end
 end
+
+-- What stands behind the time in the entry of a request that left nothing else, since its person is suppressed.
+local ENTRY_OF_SUPPRESSED = field('Suppressed') .. '0:0:'
 
 -- Counts a dead letter as discarded, and enters it: for its sink, or for its webhook if it is unrouted. Rejected requests are only
 -- ever counted as such.

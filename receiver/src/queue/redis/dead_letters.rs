@@ -1,4 +1,4 @@
-//! What waits for a person: reject, list, show, discard, erase, prune.
+//! What waits for a person: reject, list, show, discard, prune.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -27,7 +27,7 @@ impl RedisQueue {
         &self,
         rejected: &NewRejected,
         keep: Duration,
-    ) -> Result<(), QueueError> {
+    ) -> Result<bool, QueueError> {
         let mut reason = Vec::new();
         put_reason(&mut reason, &rejected.why);
         let mut call = script::REJECT.call(5, rejected.body.len() + reason.len() + 256);
@@ -39,7 +39,9 @@ impl RedisQueue {
         let key = self.options.ledger_key.as_ref();
         call.arg(reason).arg(&rejected.body[..]).arg(rejected.room);
         call.arg(ledger::rest_of(&rejected.why.reason, key, &rejected.people));
-        self.link.run_repeatable(&script::REJECT, &call).await.map(drop)
+        call.arg(ledger::people(key, &rejected.people));
+        let kept = self.link.run_repeatable(&script::REJECT, &call).await?;
+        Ok(number(&kept) == Some(1))
     }
 
     pub(super) async fn list_page(
@@ -274,33 +276,6 @@ impl RedisQueue {
             unlink.arg(self.keys.record(sink, contact));
         }
         self.link.query(&unlink).await.map(drop)
-    }
-
-    pub(super) async fn erase_contact(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
-        let sinks = self.known_sinks().await?;
-        let mut call = script::ERASE.call(18 + 5 * sinks.len(), 512 * sinks.len() + 512);
-        call.arg(self.keys.counts()).arg(self.keys.webhooks());
-        for set in [
-            DeadLetterSet::Held,
-            DeadLetterSet::Dead,
-            DeadLetterSet::Unrouted,
-            DeadLetterSet::Delivered,
-        ] {
-            call.arg(&self.keys.dead_letters(set));
-        }
-        for sink in &sinks {
-            call.arg(self.keys.due(sink))
-                .arg(self.keys.state(sink))
-                .arg(self.keys.touched(sink));
-            call.arg(self.keys.line(sink, contact))
-                .arg(self.keys.record(sink, contact));
-        }
-        call.arg(contact.as_str()).arg(by);
-        for sink in &sinks {
-            call.arg(sink.as_str());
-        }
-        let erased = self.link.run_repeatable(&script::ERASE, &call).await?;
-        super::reply::unsigned(&erased).ok_or_else(|| strange("erase"))
     }
 
     /// Makes the server write its append-only file anew, without what was removed.

@@ -83,6 +83,11 @@ impl Keys {
         ["", ":order"].map(|part| self.key(&["ledger:", webhook.as_str(), part]))
     }
 
+    /// Set: `NAMESPACE/HASH` of each address and number whose leads are refused; no namespace: in all.
+    pub(super) fn suppressed(&self) -> String {
+        self.key(&["suppressed"])
+    }
+
     /// Hash: id -> version and body of each job.
     pub(super) fn jobs(&self) -> String {
         self.key(&["jobs"])

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::queue::ledger::{self, outcome_field};
 use crate::queue::{
-    Before, Entry, EntryFilter, EntryPage, LeadId, LedgerBounds, NewEntry, Place, QueueError, WebhookId,
+    Before, Entry, EntryFilter, EntryPage, Identity, LeadId, LedgerBounds, NewEntry, Place, QueueError,
+    WebhookId,
 };
 
 /// Entries that one script looks at, and removes.
@@ -45,6 +46,21 @@ impl RedisQueue {
         call.arg(webhook.as_str()).arg(id.as_str()).arg(by);
         let cleared = self.link.run_repeatable(&script::LEDGER_CLEAR, &call).await?;
         Ok(number(&cleared) == Some(1))
+    }
+
+    pub(super) async fn identify_one(
+        &self,
+        webhook: &WebhookId,
+        id: &LeadId,
+        people: &[Identity],
+    ) -> Result<bool, QueueError> {
+        let [rows, _] = self.keys.ledger(webhook);
+        let mut call = script::LEDGER_IDENTIFY.call(2, 256);
+        call.arg(self.keys.webhooks()).arg(rows);
+        call.arg(webhook.as_str()).arg(id.as_str());
+        call.arg(ledger::people(self.options.ledger_key.as_ref(), people));
+        let suppressed = self.link.run_repeatable(&script::LEDGER_IDENTIFY, &call).await?;
+        Ok(number(&suppressed) == Some(1))
     }
 
     pub(super) async fn page_of_entries(

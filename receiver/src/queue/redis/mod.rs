@@ -24,6 +24,7 @@ mod sentinel;
 mod server_info;
 mod stats;
 mod subscriber;
+mod suppressions;
 mod throttle;
 mod waiting;
 
@@ -48,7 +49,8 @@ use super::{
     DeadLetterSet, DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger,
     LedgerBounds, ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
     QueueError, RateLimit, Removal, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
-    ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
+    Suppressions, ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog,
+    notifier::Notifier,
 };
 
 /// Beyond the time that a lead's sender waits, for the words why it was in vain.
@@ -287,7 +289,7 @@ impl ThrottleStore for RedisQueue {
 
 #[async_trait]
 impl DeadLetters for RedisQueue {
-    async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError> {
+    async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<bool, QueueError> {
         let _room = self.intake.admit(1, rejected.body.len())?;
         self.keep_rejected(&rejected, keep).await
     }
@@ -347,10 +349,6 @@ impl DeadLetters for RedisQueue {
         }
     }
 
-    async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
-        self.erase_contact(contact, by).await
-    }
-
     async fn forget(&self, contact: &Contact, sinks: &[SinkId]) -> Result<(), QueueError> {
         self.forget_records(contact, sinks).await
     }
@@ -385,12 +383,36 @@ impl Ledger for RedisQueue {
         self.clear_one(webhook, id, by).await
     }
 
+    async fn identify(
+        &self,
+        webhook: &WebhookId,
+        id: &LeadId,
+        people: &[Identity],
+    ) -> Result<bool, QueueError> {
+        self.identify_one(webhook, id, people).await
+    }
+
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
         self.webhooks_with_entries().await
     }
 
     fn hash_of(&self, person: &Identity) -> Option<String> {
         Some(self.options.ledger_key.as_ref()?.hash(person))
+    }
+}
+
+#[async_trait]
+impl Suppressions for RedisQueue {
+    async fn suppress(&self, namespace: &str, people: &[String]) -> Result<(), QueueError> {
+        self.change_suppressed("SADD", namespace, people).await.map(drop)
+    }
+
+    async fn lift(&self, namespace: &str, people: &[String]) -> Result<u64, QueueError> {
+        self.change_suppressed("SREM", namespace, people).await
+    }
+
+    async fn suppressed(&self, namespace: &str) -> Result<u64, QueueError> {
+        self.count_suppressed(namespace).await
     }
 }
 

@@ -1,10 +1,17 @@
 #!lua
 -- Keeps a request that could not become a lead. KEYS: webhooks, then the rejected set's four.
 -- ARGV: id, webhook, how long to keep it, the reason as fields, body, how many bytes may be kept of the webhook's,
--- what stands behind the time in its entry of the ledger.
+-- what stands behind the time in its entry of the ledger, people. Answers 1: it is kept; 0: it is not, since its person is
+-- suppressed.
 local now = now_ms()
 local id_sink = ARGV[1] .. '|'
 if call('HEXISTS', KEYS[2], id_sink) == 1 then
+  return 1
+end
+if is_suppressed(ARGV[2], ARGV[8]) then
+  call('HINCRBY', KEYS[1], ARGV[2] .. '|rejected', 1)
+  ledger_open(ARGV[2], ARGV[1], '1:R' .. field(text(now)) .. ENTRY_OF_SUPPRESSED)
+  ledger_end()
   return 0
 end
 local now, expires_at = text(now), text(now + ARGV[3])

@@ -72,7 +72,6 @@ scripts! {
     DROP = "drop.lua";
     DISCARD = "discard.lua";
     PRUNE = "prune.lua";
-    ERASE = "erase.lua";
     PERMITS = "permits.lua";
     REPORT = "report.lua";
     PAUSE = "pause.lua";
@@ -84,4 +83,5 @@ scripts! {
     LEDGER_PAGE = "ledger_page.lua";
     LEDGER_PRUNE = "ledger_prune.lua";
     LEDGER_CLEAR = "ledger_clear.lua";
+    LEDGER_IDENTIFY = "ledger_identify.lua";
 }

@@ -6,7 +6,7 @@
 -- ARGV: channel, sink, then for each claim its contact, token, webhook, id, two parts of its event in the ledger ('' for
 -- none: the time comes between them), kind of outcome, and three values:
 --   delivered: the CRM record, how long to remember it (0: not), how long to keep the payload (0: not);  retry: after, why, whether it is in doubt (1, 0, or as
---   before);  release: after, why ('': as before);  held, dead: how long to keep it, the reason as fields.
+--   before);  release: after, why ('': as before);  discarded: 0;  held, dead: how long to keep it, the reason as fields.
 local now = now_ms()
 local sink = ARGV[2]
 local HELD, DEAD, UNROUTED, KEPT, PER_CLAIM = 5, 9, 13, 17, 10

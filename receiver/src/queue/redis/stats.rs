@@ -65,12 +65,13 @@ impl RedisQueue {
         &self,
         webhooks: &[WebhookId],
     ) -> Result<Vec<WebhookStats>, QueueError> {
-        const FIGURES: [&str; 9] = [
+        const FIGURES: [&str; 10] = [
             "accepted",
             "duplicates",
             "conflicts",
             "rejected",
             "rejected_dropped",
+            "suppressed",
             "unrouted",
             "discarded",
             "ledger_dropped",
@@ -96,6 +97,7 @@ impl RedisQueue {
                 key_conflicts: next().unwrap_or(0),
                 rejected: next().unwrap_or(0),
                 rejected_dropped: next().unwrap_or(0),
+                suppressed: next().unwrap_or(0),
                 unrouted: next().unwrap_or(0),
                 discarded: next().unwrap_or(0),
                 ledger_dropped: next().unwrap_or(0),

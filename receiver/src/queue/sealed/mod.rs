@@ -23,8 +23,8 @@ use super::{
     DeadLetterReason, DeadLetterSet, DeadLetters, Disposition, Entry, EntryFilter, EntryPage, Grant,
     Identity, Instead, Jobs, LastError, LeadId, Ledger, LedgerBounds, LedgerKey, ListFilter, NewEntry,
     NewLead, NewRejected, OpenError, PauseReason, Queue, QueueError, RateLimit, Removal, Requeue, Settled,
-    Settlement, SinkId, SinkStats, StoreReport, StoredJob, ThrottleKey, ThrottleStore, Token, WebhookId,
-    WebhookStats,
+    Settlement, SinkId, SinkStats, StoreReport, StoredJob, Suppressions, ThrottleKey, ThrottleStore, Token,
+    WebhookId, WebhookStats,
 };
 use crate::log_limit::LogLimit;
 
@@ -80,7 +80,9 @@ impl SealedQueue {
                 self.seal_error(why, id, webhook);
             }
             Disposition::DeadLetter { why, .. } => self.seal_reason(why, id, webhook),
-            Disposition::Delivered { .. } | Disposition::Release { why: None, .. } => {}
+            Disposition::Delivered { .. }
+            | Disposition::Suppressed
+            | Disposition::Release { why: None, .. } => {}
         }
     }
 
@@ -272,7 +274,7 @@ impl ThrottleStore for SealedQueue {
 
 #[async_trait]
 impl DeadLetters for SealedQueue {
-    async fn reject(&self, mut rejected: NewRejected, keep: Duration) -> Result<(), QueueError> {
+    async fn reject(&self, mut rejected: NewRejected, keep: Duration) -> Result<bool, QueueError> {
         self.seal_body(&mut rejected.body, &rejected.id, &rejected.webhook);
         self.seal_reason(&mut rejected.why, &rejected.id, &rejected.webhook);
         self.store.reject(rejected, keep).await
@@ -333,10 +335,6 @@ impl DeadLetters for SealedQueue {
         self.store.remove(set, sink, id, why, by).await
     }
 
-    async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
-        self.store.erase(contact, by).await
-    }
-
     async fn forget(&self, contact: &Contact, sinks: &[SinkId]) -> Result<(), QueueError> {
         self.store.forget(contact, sinks).await
     }
@@ -374,12 +372,36 @@ impl Ledger for SealedQueue {
         self.store.clear_entry(webhook, id, by).await
     }
 
+    async fn identify(
+        &self,
+        webhook: &WebhookId,
+        id: &LeadId,
+        people: &[Identity],
+    ) -> Result<bool, QueueError> {
+        self.store.identify(webhook, id, people).await
+    }
+
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
         self.store.ledger_webhooks().await
     }
 
     fn hash_of(&self, person: &Identity) -> Option<String> {
         self.store.hash_of(person)
+    }
+}
+
+#[async_trait]
+impl Suppressions for SealedQueue {
+    async fn suppress(&self, namespace: &str, people: &[String]) -> Result<(), QueueError> {
+        self.store.suppress(namespace, people).await
+    }
+
+    async fn lift(&self, namespace: &str, people: &[String]) -> Result<u64, QueueError> {
+        self.store.lift(namespace, people).await
+    }
+
+    async fn suppressed(&self, namespace: &str) -> Result<u64, QueueError> {
+        self.store.suppressed(namespace).await
     }
 }
 

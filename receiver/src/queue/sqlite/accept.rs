@@ -7,9 +7,10 @@ use rusqlite::OptionalExtension;
 use super::{
     ledger as entries,
     pending_index::{Holder, NewRow, hold},
+    suppressions,
     tx::{Failure, Tx, millis},
 };
-use crate::queue::ledger::{self, LedgerKey};
+use crate::queue::ledger::{self, LedgerKey, SUPPRESSED};
 use crate::queue::{
     Admission, DeadLetterReason, DeadLetterSet, EntryOutcome, Millis, NewLead, NewRejected, WebhookId,
 };
@@ -24,6 +25,13 @@ pub(super) fn accept(
 }
 
 fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Result<Admission, Failure> {
+    if suppressions::include(tx, &lead.webhook, key, &lead.people)? {
+        tx.counters.webhook(&lead.webhook).suppressed += 1;
+        let rest = ledger::rest_of(SUPPRESSED, None, &[]);
+        let (webhook, id) = (&lead.webhook, &lead.id);
+        entries::open(tx, webhook, id, EntryOutcome::Ignored, tx.now, &[&rest])?;
+        return Ok(Admission::Suppressed);
+    }
     let people = ledger::people(key, &lead.people);
     let mut admission = Admission::Accepted;
     if let Some(first) = tx.holder(&lead.dedupe)? {
@@ -136,8 +144,15 @@ pub(super) fn reject(
     rejected: &NewRejected,
     keep: Duration,
     key: Option<&LedgerKey>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let why = &rejected.why;
+    if suppressions::include(tx, &rejected.webhook, key, &rejected.people)? {
+        let rest = ledger::rest_of(SUPPRESSED, None, &[]);
+        let (webhook, id) = (&rejected.webhook, &rejected.id);
+        entries::open(tx, webhook, id, EntryOutcome::Rejected, tx.now, &[&rest])?;
+        tx.counters.webhook(webhook).rejected += 1;
+        return Ok(false);
+    }
     let kept = tx.limited(|tx| {
         Ok(tx
             .sql
@@ -173,7 +188,7 @@ pub(super) fn reject(
         let room = i64::try_from(rejected.room).unwrap_or(i64::MAX);
         make_room(tx, &rejected.webhook, room)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn length(bytes: usize) -> i64 {

@@ -252,6 +252,11 @@ fn settle_one(
             }
             *waits |= next_head(tx, sink, contact, gone.next, newest)?;
         }
+        Disposition::Suppressed => {
+            let gone = take(tx, first, None)?;
+            tx.counters.sink(sink, &gone.webhook).discarded += 1;
+            *waits |= next_head(tx, sink, contact, gone.next, gone.newest)?;
+        }
         Disposition::DeadLetter { set, why, keep } => {
             let set = if *set == DeadLetterSet::Held {
                 DeadLetterSet::Held
@@ -338,7 +343,6 @@ pub(super) struct DeadLettering<'a> {
 /// A lead that left its line.
 pub(super) struct Taken {
     pub(super) webhook: WebhookId,
-    pub(super) id: LeadId,
     accepted_at: i64,
     newest: i64,
     /// The contact's next lead.
@@ -369,16 +373,13 @@ pub(super) fn take(
             ))?;
     }
     tx.sql
-        .prepare_cached(
-            "DELETE FROM pending WHERE seq = ?1 RETURNING webhook, accepted_at, newest, next, id",
-        )?
+        .prepare_cached("DELETE FROM pending WHERE seq = ?1 RETURNING webhook, accepted_at, newest, next")?
         .query_row([seq], |row| {
             Ok(Taken {
                 webhook: WebhookId::new(row.get::<_, String>(0)?),
                 accepted_at: row.get(1)?,
                 newest: row.get(2)?,
                 next: row.get(3)?,
-                id: LeadId::new(row.get::<_, String>(4)?),
             })
         })
 }

@@ -36,6 +36,7 @@ pub(super) struct WebhookDelta {
     pub(super) discarded: i64,
     pub(super) ledger_bytes: i64,
     pub(super) ledger_dropped: i64,
+    pub(super) suppressed: i64,
 }
 
 impl SinkDelta {
@@ -85,12 +86,13 @@ impl Counters {
             sinks.execute(params)?;
         }
         let mut webhooks = sql.prepare_cached(
-            "INSERT INTO webhook_count VALUES (?1, ?2, ?3, ?4, ?5, ?9, ?10, ?6, ?7, iif(?2 > 0, ?8, 0), ?11, ?12) \
+            "INSERT INTO webhook_count VALUES (?1, ?2, ?3, ?4, ?5, ?9, ?10, ?6, ?7, iif(?2 > 0, ?8, 0), ?11, ?12, ?13) \
              ON CONFLICT DO UPDATE SET accepted = accepted + ?2, duplicates = duplicates + ?3, \
              key_conflicts = key_conflicts + ?4, rejected = rejected + ?5, \
              rejected_bytes = rejected_bytes + ?9, rejected_dropped = rejected_dropped + ?10, unrouted = unrouted + ?6, \
              discarded = discarded + ?7, last_accepted_at = max(last_accepted_at, excluded.last_accepted_at), \
-             ledger_bytes = ledger_bytes + ?11, ledger_dropped = ledger_dropped + ?12",
+             ledger_bytes = ledger_bytes + ?11, ledger_dropped = ledger_dropped + ?12, \
+             suppressed = suppressed + ?13",
         )?;
         for (webhook, by) in &counters.webhooks {
             webhooks.execute((
@@ -106,6 +108,7 @@ impl Counters {
                 by.rejected_dropped,
                 by.ledger_bytes,
                 by.ledger_dropped,
+                by.suppressed,
             ))?;
         }
         Ok(())

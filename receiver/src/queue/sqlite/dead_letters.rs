@@ -1,10 +1,9 @@
-//! What waits for a person: list, show, take out, discard, erase.
+//! What waits for a person: list, show, take out, discard.
 
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row};
 
 use super::{
-    claims::take,
     ledger as entries,
     tx::{Failure, Tx, unsigned},
     waiting::Loose,
@@ -337,50 +336,4 @@ pub(super) fn forget(tx: &mut Tx<'_>, contact: &Contact, sinks: &[SinkId]) -> Re
         delete.execute((sink.as_str(), contact.as_str()))?;
     }
     Ok(())
-}
-
-/// Erases a contact: its lines, its dead letters, and the records remembered for it.
-pub(super) fn erase(tx: &mut Tx<'_>, contact: &Contact, by: &str) -> Result<u64, Failure> {
-    tx.index_all()?;
-    let contact = contact.as_str();
-    let dead_letter: Vec<Gone> = tx
-        .sql
-        .prepare_cached(&format!(
-            "DELETE FROM dead_letters WHERE contact = ?1 AND contact <> '' RETURNING {REMOVED_COLUMNS}"
-        ))?
-        .query_map([contact], read_gone)?
-        .collect::<rusqlite::Result<_>>()?;
-    count_gone(tx, &dead_letter, LedgerEventKind::Erased, "", by)?;
-    let mut erased = dead_letter.len();
-    // A line is found by its sink and contact: there are few sinks.
-    let sinks: Vec<String> = tx
-        .sql
-        .prepare_cached("SELECT DISTINCT sink FROM sink_count")?
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for sink in sinks {
-        erased += erase_line(tx, &SinkId::new(sink), contact, by)?;
-    }
-    tx.sql
-        .prepare_cached("DELETE FROM record WHERE contact = ?1")?
-        .execute([contact])?;
-    Ok(erased as u64)
-}
-
-fn erase_line(tx: &mut Tx<'_>, sink: &SinkId, contact: &str, by: &str) -> rusqlite::Result<usize> {
-    let event = Event::act(LedgerEventKind::Erased, Some(sink), "", by);
-    let mut next: Option<i64> = tx
-        .sql
-        .prepare_cached("DELETE FROM head WHERE sink = ?1 AND contact = ?2 RETURNING first")?
-        .query_row((sink.as_str(), contact), |row| row.get(0))
-        .optional()?;
-    let mut erased = 0;
-    while let Some(seq) = next {
-        let taken = take(tx, seq, None)?;
-        tx.counters.sink(sink, &taken.webhook).discarded += 1;
-        entries::add(tx, &taken.webhook, &taken.id, &event, false)?;
-        erased += 1;
-        next = taken.next;
-    }
-    Ok(erased)
 }

@@ -8,8 +8,8 @@ use ulid::Ulid;
 use super::tx::{Failure, Tx, millis};
 use crate::queue::ledger::{self, Event, LONGEST_WITH_RETRIES, LedgerKey, outcome_field};
 use crate::queue::{
-    Before, Entry, EntryFilter, EntryOutcome, EntryPage, LeadId, LedgerBound, LedgerEventKind, NewEntry,
-    Place, QueueError, WebhookId,
+    Before, Entry, EntryFilter, EntryOutcome, EntryPage, Identity, LeadId, LedgerBound, LedgerEventKind,
+    NewEntry, Place, QueueError, WebhookId,
 };
 
 /// Rows that one page looks at, and removes.
@@ -179,6 +179,36 @@ pub(super) fn clear(tx: &mut Tx<'_>, webhook: &WebhookId, id: &LeadId, by: &str)
     let event = Event::act(LedgerEventKind::Erased, None, "", by);
     add(tx, webhook, id, &event, false)?;
     Ok(true)
+}
+
+/// Makes an entry say of whom it is, too.
+pub(super) fn identify(
+    tx: &mut Tx<'_>,
+    webhook: &WebhookId,
+    id: &LeadId,
+    key: Option<&LedgerKey>,
+    people: &[Identity],
+) -> Result<(), Failure> {
+    let Some(key) = key else { return Ok(()) };
+    let row: Option<Vec<u8>> = tx
+        .sql
+        .prepare_cached("SELECT row FROM ledger WHERE webhook = ?1 AND id = ?2")?
+        .query_row((webhook.as_str(), id.as_str()), |row| row.get(0))
+        .optional()?;
+    let Some(row) = row else { return Ok(()) };
+    let hashes: Vec<String> = people.iter().map(|person| key.hash(person)).collect();
+    let before = row.len();
+    // What is unreadable stays as it is: nothing of it is lost by that.
+    let Some(row) = ledger::with_people(row.into(), &hashes) else {
+        return Ok(());
+    };
+    if row.len() != before {
+        tx.sql
+            .prepare_cached("UPDATE ledger SET row = ?3 WHERE webhook = ?1 AND id = ?2")?
+            .execute((webhook.as_str(), id.as_str(), &row))?;
+        tx.counters.webhook(webhook).ledger_bytes += length(row.len()) - length(before);
+    }
+    Ok(())
 }
 
 /// Every webhook that has entries.

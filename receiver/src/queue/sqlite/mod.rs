@@ -17,6 +17,7 @@ mod ledger;
 mod pending_index;
 mod prune;
 mod stats;
+mod suppressions;
 mod throttle;
 mod tx;
 mod waiting;
@@ -42,7 +43,8 @@ use super::{
     DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Instead, Jobs, LeadId, Ledger, LedgerBounds,
     LedgerKey, ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
     QueueError, RateLimit, Removal, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
-    ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog, notifier::Notifier,
+    Suppressions, ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog,
+    notifier::Notifier,
 };
 
 /// Claims, settlements and questions that may wait; their number is bounded by the workers, not by senders.
@@ -292,7 +294,7 @@ impl ThrottleStore for SqliteQueue {
 
 #[async_trait]
 impl DeadLetters for SqliteQueue {
-    async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<(), QueueError> {
+    async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<bool, QueueError> {
         let room = self.intake.admit(1, rejected.body.len())?;
         let key = self.ledger_key.clone();
         self.writer()?
@@ -391,11 +393,6 @@ impl DeadLetters for SqliteQueue {
             .await
     }
 
-    async fn erase(&self, contact: &Contact, by: &str) -> Result<u64, QueueError> {
-        let (contact, by) = (contact.clone(), by.to_owned());
-        self.call(move |tx| dead_letters::erase(tx, &contact, &by)).await
-    }
-
     async fn forget(&self, contact: &Contact, sinks: &[SinkId]) -> Result<(), QueueError> {
         let (contact, sinks) = (contact.clone(), sinks.to_vec());
         self.call(move |tx| dead_letters::forget(tx, &contact, &sinks))
@@ -446,12 +443,47 @@ impl Ledger for SqliteQueue {
         self.call(move |tx| ledger::clear(tx, &webhook, &id, &by)).await
     }
 
+    async fn identify(
+        &self,
+        webhook: &WebhookId,
+        id: &LeadId,
+        people: &[Identity],
+    ) -> Result<bool, QueueError> {
+        let (webhook, id, people) = (webhook.clone(), id.clone(), people.to_vec());
+        let key = self.ledger_key.clone();
+        self.record(move |tx| {
+            ledger::identify(tx, &webhook, &id, key.as_ref(), &people)?;
+            Ok(suppressions::include(tx, &webhook, key.as_ref(), &people)?)
+        })
+        .await
+    }
+
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
         self.call(|tx| ledger::webhooks(tx)).await
     }
 
     fn hash_of(&self, person: &Identity) -> Option<String> {
         Some(self.ledger_key.as_ref()?.hash(person))
+    }
+}
+
+#[async_trait]
+impl Suppressions for SqliteQueue {
+    async fn suppress(&self, namespace: &str, people: &[String]) -> Result<(), QueueError> {
+        let (namespace, people) = (namespace.to_owned(), people.to_vec());
+        self.record(move |tx| suppressions::add(tx, &namespace, &people))
+            .await
+    }
+
+    async fn lift(&self, namespace: &str, people: &[String]) -> Result<u64, QueueError> {
+        let (namespace, people) = (namespace.to_owned(), people.to_vec());
+        self.record(move |tx| suppressions::remove(tx, &namespace, &people))
+            .await
+    }
+
+    async fn suppressed(&self, namespace: &str) -> Result<u64, QueueError> {
+        let namespace = namespace.to_owned();
+        self.call(move |tx| suppressions::count(tx, &namespace)).await
     }
 }
 

@@ -43,6 +43,9 @@ CREATE TABLE ledger (
     webhook TEXT NOT NULL, id TEXT NOT NULL, row BLOB NOT NULL, PRIMARY KEY (webhook, id)
 ) STRICT, WITHOUT ROWID;
 
+-- Whose leads are refused: NAMESPACE/HASH of an address or number; no namespace: in all.
+CREATE TABLE suppressed (person TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+
 -- Jobs over many leads; what they are is not the queue's business.
 CREATE TABLE job (id TEXT PRIMARY KEY, version INTEGER NOT NULL, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -65,7 +68,6 @@ CREATE TABLE record (
     PRIMARY KEY (sink, contact)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX record_expiry ON record (expires_at);
-CREATE INDEX record_contact ON record (contact);
 
 -- Each sink's fencing counter, pause and circuit.
 CREATE TABLE throttle (
@@ -91,7 +93,7 @@ CREATE TABLE sink_count (
 CREATE TABLE webhook_count (
     webhook TEXT PRIMARY KEY, accepted INTEGER NOT NULL, duplicates INTEGER NOT NULL, key_conflicts INTEGER NOT NULL,
     rejected INTEGER NOT NULL, rejected_bytes INTEGER NOT NULL, rejected_dropped INTEGER NOT NULL, unrouted INTEGER NOT NULL, discarded INTEGER NOT NULL, last_accepted_at INTEGER NOT NULL,
-    ledger_bytes INTEGER NOT NULL, ledger_dropped INTEGER NOT NULL
+    ledger_bytes INTEGER NOT NULL, ledger_dropped INTEGER NOT NULL, suppressed INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Written by the check of the store.

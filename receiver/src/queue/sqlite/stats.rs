@@ -91,7 +91,7 @@ pub(super) fn pending(tx: &mut Tx<'_>, routes: &[(SinkId, WebhookId)]) -> Result
 pub(super) fn webhooks(tx: &mut Tx<'_>, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, Failure> {
     tx.flush_counters()?;
     let mut select = tx.sql.prepare_cached(
-        "SELECT accepted, duplicates, key_conflicts, rejected, unrouted, discarded, last_accepted_at, rejected_dropped, ledger_dropped \
+        "SELECT accepted, duplicates, key_conflicts, rejected, unrouted, discarded, last_accepted_at, rejected_dropped, ledger_dropped, suppressed \
          FROM webhook_count WHERE webhook = ?1",
     )?;
     let mut stats = Vec::with_capacity(webhooks.len());
@@ -106,6 +106,7 @@ pub(super) fn webhooks(tx: &mut Tx<'_>, webhooks: &[WebhookId]) -> Result<Vec<We
                     rejected: unsigned(row.get(3)?),
                     rejected_dropped: unsigned(row.get(7)?),
                     ledger_dropped: unsigned(row.get(8)?),
+                    suppressed: unsigned(row.get(9)?),
                     unrouted: unsigned(row.get(4)?),
                     discarded: unsigned(row.get(5)?),
                     last_accepted_at: (at > 0).then_some(unsigned(at)),

@@ -126,6 +126,8 @@ pub enum Disposition {
         /// Why, if that is news: `None` leaves the reason of the last attempt.
         why: Option<LastError>,
     },
+    /// Removed for good, since its person is suppressed; the contact's next lead is due.
+    Suppressed,
     /// Set aside for a person; the contact's next lead is due.
     DeadLetter {
         /// Held or dead (a lead cannot be `Rejected` any more: taken as dead).

@@ -97,11 +97,13 @@ pub enum Admission {
     KeyConflict,
     /// The same submission is known under this id.
     Duplicate(LeadId),
+    /// Its person is suppressed: nothing of it was stored.
+    Suppressed,
 }
 
 impl Admission {
     /// Whether the lead is new.
     pub fn is_new(&self) -> bool {
-        !matches!(self, Self::Duplicate(_))
+        matches!(self, Self::Accepted | Self::KeyConflict)
     }
 }

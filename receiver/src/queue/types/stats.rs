@@ -60,6 +60,8 @@ pub struct WebhookStats {
     pub rejected: u64,
     /// Rejected requests whose copies were removed to make room for newer ones, ever.
     pub rejected_dropped: u64,
+    /// Refused because their person is suppressed, ever.
+    pub suppressed: u64,
     /// Leads in the unrouted set now.
     pub unrouted: u64,
     /// Unrouted leads that were discarded, erased or removed at the end of their retention, ever.

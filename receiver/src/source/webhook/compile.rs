@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::common::Expression;
+use leadgate_crds::lead_webhook::Keep;
 use serde_json::json;
 
 use super::{DIGEST_WINDOW, Needs, Route, Rule, Webhook};
@@ -168,6 +169,10 @@ impl Webhook {
             keep_dead: spec.retention.dead.get(),
             keep_held: spec.retention.held.get(),
             keep_payloads: spec.retention.payloads.get(),
+            keep_whole: match payload.keep {
+                Some(keep) => keep == Keep::Whole,
+                None => !spec.retention.payloads.get().is_zero(),
+            },
             keep_entries: spec.retention.ledger.get(),
             objective: spec
                 .objectives

@@ -1,18 +1,20 @@
 //! The loop that runs erasures, each to its end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use leadgate_crds::api::{CrmRecord, ErasedLeads, ErasureState, Set};
+use leadgate_crds::api::{CrmRecord, ErasedLeads, ErasureState, RecordErasure, Set};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::records::{self, Rounds};
 use super::stored::Kept;
 use super::walk;
 use crate::admin::dead_letters::Realm;
 use crate::admin::shared::Admin;
+use crate::delivery::Deleters;
 use crate::queue::{
     Contact, DeadLetter, Entry, LeadId, LedgerEventKind, QueueError, Removal, SinkId, WebhookId,
 };
@@ -44,7 +46,7 @@ impl From<QueueError> for Stop {
 }
 
 /// Runs erasures until stopped.
-pub(crate) async fn run_erasures(admin: Arc<Admin>, stop: CancellationToken) {
+pub(crate) async fn run_erasures(admin: Arc<Admin>, deleters: Deleters, stop: CancellationToken) {
     let worker = LeadId::generate().to_string();
     loop {
         tokio::select! {
@@ -67,6 +69,7 @@ pub(crate) async fn run_erasures(admin: Arc<Admin>, stop: CancellationToken) {
         for kept in found.iter().filter_map(Kept::read) {
             let is_open = kept.erasure.state == ErasureState::Running
                 && kept.lease.is_free_for(&worker)
+                && kept.rounds.is_due()
                 && realm.has_all(kept.namespaces.as_ref());
             if !is_open {
                 continue;
@@ -74,6 +77,7 @@ pub(crate) async fn run_erasures(admin: Arc<Admin>, stop: CancellationToken) {
             let id = kept.erasure.id.clone();
             let run = Run {
                 admin: &admin,
+                deleters: &deleters,
                 worker: &worker,
                 stop: &stop,
                 kept,
@@ -87,6 +91,7 @@ pub(crate) async fn run_erasures(admin: Arc<Admin>, stop: CancellationToken) {
 
 struct Run<'a> {
     admin: &'a Admin,
+    deleters: &'a Deleters,
     worker: &'a str,
     stop: &'a CancellationToken,
     kept: Kept,
@@ -94,6 +99,43 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn finish(mut self) -> Result<(), Stop> {
+        if !self.kept.is_gone {
+            self.erase().await?;
+        }
+        if let Some(wait) = self.delete_records().await? {
+            if self.kept.rounds.wait(wait) {
+                return self.keep().await;
+            }
+            let left = self.kept.erasure.records.iter_mut();
+            for record in left.filter(|record| record.erasure == RecordErasure::Pending) {
+                record.erasure = RecordErasure::Failed;
+            }
+        }
+        let erasure = &mut self.kept.erasure;
+        erasure.missing.extend(records::missing(&erasure.records));
+        erasure.state = if erasure.missing.is_empty() {
+            ErasureState::Completed
+        } else {
+            ErasureState::Incomplete
+        };
+        self.keep().await?;
+        let (id, state) = (&self.kept.erasure.id, self.kept.erasure.state);
+        tracing::info!(
+            erasure = id,
+            ?state,
+            entries = self.kept.erasure.entries,
+            "erasure ended"
+        );
+        Ok(())
+    }
+
+    /// All that is held, until nothing is left.
+    async fn erase(&mut self) -> Result<(), Stop> {
+        if self.kept.erasure.suppressed {
+            // Once more: a failover may have lost it since it was asked for.
+            let namespaces = self.kept.namespaces.as_ref();
+            self.kept.targets.suppress(self.admin, namespaces).await?;
+        }
         let (mut clean, mut closed) = (0, 0);
         while clean < CLEAN_WALKS {
             let walked = self.walk().await?;
@@ -106,26 +148,46 @@ impl Run<'_> {
         self.forget_records().await?;
         self.clear_entries().await?;
         self.kept.erasure.remains = self.admin.queue.scrub().await?;
-        let erasure = &mut self.kept.erasure;
-        erasure.state = ErasureState::Completed;
         if closed > 0 {
-            erasure.state = ErasureState::Incomplete;
-            erasure.missing = vec![format!(
+            self.kept.erasure.missing = vec![format!(
                 "{closed} leads could not be looked at, because the keys that sealed them are missing (reason KeyMissing): add the \
                  keys again, and repeat the erasure; or discard the leads"
             )];
         }
-        erasure.updated_at = jiff::Timestamp::now();
+        records::plan(&mut self.kept.erasure.records, &self.admin.config.borrow());
         self.kept.targets = super::Targets::default();
-        self.keep().await?;
-        let (id, state) = (&self.kept.erasure.id, self.kept.erasure.state);
-        tracing::info!(
-            erasure = id,
-            ?state,
-            entries = self.kept.erasure.entries,
-            "erasure ended"
-        );
-        Ok(())
+        self.kept.is_gone = true;
+        self.kept.rounds = Rounds::begin();
+        self.keep().await
+    }
+
+    /// Asks CRMs once for each record that is to be deleted. Tells how long to wait, if some are left.
+    async fn delete_records(&mut self) -> Result<Option<Duration>, Stop> {
+        let (mut longest, mut deleters) = (None, BTreeMap::new());
+        for place in 0..self.kept.erasure.records.len() {
+            let Some(record) = self.kept.erasure.records.get_mut(place) else {
+                break;
+            };
+            if record.erasure != RecordErasure::Pending {
+                continue;
+            }
+            let config = self.admin.config.borrow().clone();
+            let sink = match records::sink_of(record, &config) {
+                Ok(sink) => sink,
+                Err(why) => {
+                    records::set(record, RecordErasure::Skipped, Some(why));
+                    continue;
+                }
+            };
+            let deleter = deleters
+                .entry(sink.id.clone())
+                .or_insert_with(|| self.deleters.of(sink));
+            let answer = deleter.delete(&record.record).await;
+            longest = longest.max(records::take(record, answer));
+            // Each at once: what is deleted must not be asked for again, as far as that can be helped.
+            self.keep().await?;
+        }
+        Ok(longest)
     }
 
     /// Writes down how far it is; it stays with this receiver.
@@ -134,6 +196,7 @@ impl Run<'_> {
             return Err(Stop::NotMine);
         }
         self.kept.lease.take(self.worker);
+        self.kept.erasure.updated_at = jiff::Timestamp::now();
         if self.admin.queue.put_job(&self.kept.stored()).await? {
             Ok(())
         } else {
@@ -144,11 +207,12 @@ impl Run<'_> {
     /// Once through everything.
     async fn walk(&mut self) -> Result<Walked, Stop> {
         let mut walked = Walked::default();
+        let entered = walk::entered(self.admin, &self.kept.targets).await?;
         for (set, told) in walk::SETS {
             let mut after = None;
             loop {
                 self.keep().await?;
-                let part = walk::part(self.admin, &self.kept.targets, set, after).await?;
+                let part = walk::part(self.admin, &self.kept.targets, &entered, set, after).await?;
                 walked.closed += part.closed;
                 // Before they go, else a receiver that dies here leaves their entries.
                 if self.note(&part.found) {
@@ -278,6 +342,8 @@ fn records_of(entry: &Entry) -> Vec<CrmRecord> {
             Some(CrmRecord {
                 sink: event.sink.as_ref()?.to_string(),
                 record: event.record.clone(),
+                erasure: RecordErasure::default(),
+                reason: None,
             })
         })
         .collect()

@@ -22,11 +22,13 @@ pub(in super::super) async fn export(
 ) -> Result<Response, Response> {
     let Json(person) = body.map_err(|error| bad_request(&error.body_text()))?;
     let targets = Targets::of(&admin, &person)?;
+    let entered = walk::entered(&admin, &targets).await;
+    let entered = entered.map_err(|error| unavailable(&error))?;
     let (mut leads, mut closed) = (Vec::new(), 0);
     for (set, told) in walk::SETS {
         let mut after = None;
         loop {
-            let part = walk::part(&admin, &targets, set, after).await;
+            let part = walk::part(&admin, &targets, &entered, set, after).await;
             let part = part.map_err(|error| unavailable(&error))?;
             closed += part.closed;
             leads.extend(part.found.iter().filter_map(|lead| exported(lead, told)));

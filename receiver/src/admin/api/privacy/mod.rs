@@ -5,12 +5,16 @@
 //! * [`walk`]: the way through everything that is held.
 //! * [`erase`]: the erasures. They are in the store, so that any receiver goes on with one whose receiver has gone; they hold
 //!   keyed hashes of the person, no address.
+//! * [`records`]: what becomes of the records in CRMs.
+//! * [`suppressions`]: whose later leads are refused.
 //! * [`export`]: the same for reading.
 
 mod erase;
 mod export;
 mod person;
+mod records;
 mod stored;
+mod suppressions;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -33,6 +37,7 @@ use stored::Kept;
 
 pub(crate) use erase::run_erasures;
 pub(super) use export::export;
+pub(super) use suppressions::{lift, suppressions};
 
 /// How many erasures are remembered; the oldest that are complete make room.
 const MOST: usize = 500;
@@ -45,6 +50,12 @@ pub(super) async fn create(
 ) -> Result<Response, Response> {
     let Json(asked) = body.map_err(|error| bad_request(&error.body_text()))?;
     let targets = Targets::of(&admin, &asked.person)?;
+    let namespaces = Realm::of_admin(&admin).into_namespaces();
+    if asked.suppress {
+        // Before the first look: what comes meanwhile must not come in behind it.
+        let done = targets.suppress(&admin, namespaces.as_ref()).await;
+        done.map_err(|error| unavailable(&error))?;
+    }
     let known = all(&admin).await?;
     if known.len() >= MOST
         && let Some(oldest) = known
@@ -60,6 +71,7 @@ pub(super) async fn create(
         state: ErasureState::Running,
         leads: Vec::new(),
         entries: 0,
+        suppressed: asked.suppress,
         records: Vec::new(),
         missing: Vec::new(),
         remains: Vec::new(),
@@ -67,7 +79,6 @@ pub(super) async fn create(
         created_at: now,
         updated_at: now,
     };
-    let namespaces = Realm::of_admin(&admin).into_namespaces();
     let kept = Kept::new(erasure, targets, namespaces);
     let written = admin.queue.put_job(&kept.stored()).await;
     written.map_err(|error| unavailable(&error))?;
@@ -115,7 +126,7 @@ pub(super) struct Targets {
 
 impl Targets {
     fn of(admin: &Admin, person: &Person) -> Result<Self, Response> {
-        let read = |field: &str, typed: &Option<String>, parse: fn(&str) -> Option<Identity>| {
+        let read = |field: &str, typed: &Option<String>, parse: &dyn Fn(&str) -> Option<Identity>| {
             let Some(typed) = typed else { return Ok(None) };
             parse(typed).map(Some).ok_or_else(|| {
                 bad_request(&format!(
@@ -124,8 +135,8 @@ impl Targets {
                 ))
             })
         };
-        let email = read("email", &person.email, email_identity)?;
-        let phone = read("phone", &person.phone, phone_identity)?;
+        let email = read("email", &person.email, &email_identity)?;
+        let phone = read("phone", &person.phone, &|typed| phone_identity(typed, None))?;
         let people: Vec<Identity> = email.into_iter().chain(phone).collect();
         if people.is_empty() {
             return Err(bad_request("person: name an email, a phone or both"));

@@ -6,6 +6,7 @@ use leadgate_crds::api::Erasure;
 use serde::{Deserialize, Serialize};
 
 use super::Targets;
+use super::records::Rounds;
 use crate::admin::api::lease::Lease;
 use crate::queue::StoredJob;
 
@@ -22,6 +23,12 @@ pub(super) struct Kept {
     /// The contacts of these leads, whose CRM records are still to be forgotten.
     #[serde(default)]
     pub(super) contacts: BTreeSet<String>,
+    /// Nothing of the person is held any more: what is left to do is in CRMs.
+    #[serde(default)]
+    pub(super) is_gone: bool,
+    /// How CRMs are asked.
+    #[serde(default)]
+    pub(super) rounds: Rounds,
     #[serde(flatten)]
     pub(super) lease: Lease,
 }
@@ -34,6 +41,8 @@ impl Kept {
             namespaces,
             erased: BTreeSet::new(),
             contacts: BTreeSet::new(),
+            is_gone: false,
+            rounds: Rounds::default(),
             lease: Lease::free(),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use leadgate_crds::api::Set;
 
 use super::Targets;
-use super::person::named_in;
+use super::person::named_by;
 use crate::admin::dead_letters::Realm;
 use crate::admin::shared::Admin;
 use crate::queue::{
@@ -39,10 +39,11 @@ pub(super) struct Part {
     pub(super) next: Option<String>,
 }
 
-/// Looks at a page of a set.
+/// Looks at a page of a set. `entered`: leads whose entries name the person, as those of thin leads do that were fetched.
 pub(super) async fn part(
     admin: &Admin,
     targets: &Targets,
+    entered: &BTreeSet<String>,
     set: DeadLetterSet,
     after: Option<String>,
 ) -> Result<Part, QueueError> {
@@ -54,6 +55,7 @@ pub(super) async fn part(
     };
     let page = admin.queue.list(set, &filter).await?;
     let realm = Realm::of_admin(admin);
+    let config = admin.config.borrow().clone();
     let mut part = Part {
         next: page.next,
         ..Part::default()
@@ -62,8 +64,10 @@ pub(super) async fn part(
         if !realm.has(lead.webhook.as_str()) {
             continue;
         }
-        // Its contact tells, even if nothing else can be read.
-        if is_about(admin, targets, &lead) {
+        let webhook = config.webhook(&lead.webhook);
+        let region = webhook.and_then(|webhook| webhook.region());
+        // Its entry or its contact tells, even if nothing else can be read.
+        if entered.contains(lead.id.as_str()) || is_about(admin, targets, &lead, region) {
             part.found.push(lead);
         } else if lead.key_missing {
             part.closed += 1;
@@ -72,10 +76,10 @@ pub(super) async fn part(
     Ok(part)
 }
 
-fn is_about(admin: &Admin, targets: &Targets, lead: &DeadLetter) -> bool {
+fn is_about(admin: &Admin, targets: &Targets, lead: &DeadLetter, region: Option<&str>) -> bool {
     let contact = lead.contact.as_ref();
     contact.is_some_and(|contact| targets.contacts.contains(contact.as_str()))
-        || named_in(lead).iter().any(|person| {
+        || named_by(lead, region).iter().any(|person| {
             let hash = admin.queue.hash_of(person);
             hash.is_some_and(|hash| targets.hashes.contains(&hash))
         })
@@ -87,6 +91,16 @@ pub(super) async fn webhooks(admin: &Admin) -> Result<Vec<WebhookId>, QueueError
     let mut webhooks = admin.queue.ledger_webhooks().await?;
     webhooks.retain(|webhook| realm.has(webhook.as_str()));
     Ok(webhooks)
+}
+
+/// The ids of a person's entries, of all webhooks.
+pub(super) async fn entered(admin: &Admin, targets: &Targets) -> Result<BTreeSet<String>, QueueError> {
+    let mut found = BTreeSet::new();
+    for webhook in webhooks(admin).await? {
+        let entries = entries(admin, targets, &webhook).await?;
+        found.extend(entries.iter().map(|entry| entry.id.to_string()));
+    }
+    Ok(found)
 }
 
 /// A webhook's entries of a person.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Method, Overwrite, PartialMatch};
+use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Overwrite, PartialMatch};
 use serde_json::json;
 
 use super::super::description::{Body, Call, Part};
@@ -20,7 +20,7 @@ fn found(body: &str, status: u16) -> Result<Vec<Record>, String> {
     let lookup = Lookup {
         call: Call {
             name: "lookup",
-            method: Method::Get,
+            method: http::Method::GET,
             path: part("rest.lookup.path", "'/'"),
             body: Body::Empty,
             headers: http::HeaderMap::new(),

@@ -10,8 +10,8 @@ use axum::body::Body as HttpBody;
 use axum::http::Request as HttpRequest;
 use axum::response::IntoResponse as _;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
-use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Method as Spec, Overwrite, PartialMatch};
+use http::{HeaderMap, HeaderValue, Method};
+use leadgate_crds::crm_sink::{ContactMatch, MatchingKey, Overwrite, PartialMatch};
 use serde_json::json;
 
 use super::super::*;
@@ -28,7 +28,7 @@ pub(super) fn part(field: &'static str, source: &str) -> Part {
     }
 }
 
-pub(super) fn call(name: &'static str, method: Spec, path: &str, body: Body) -> Call {
+pub(super) fn call(name: &'static str, method: Method, path: &str, body: Body) -> Call {
     Call {
         name,
         method,
@@ -92,7 +92,7 @@ impl Script {
             Flow::Upsert(Box::new(Write {
                 call: call(
                     "upsert",
-                    Spec::Put,
+                    Method::PUT,
                     "'/c/' + urlencode(lead.email)",
                     Body::Properties,
                 ),
@@ -101,18 +101,18 @@ impl Script {
         } else {
             Flow::Find(Box::new(Find {
                 lookup: Lookup {
-                    call: call("lookup", Spec::Get, "'/find'", Body::Empty),
+                    call: call("lookup", Method::GET, "'/find'", Body::Empty),
                     records: part("rest.lookup.records", "body"),
                     matches: part("rest.lookup.match", "record.email == lead.email"),
                     id: part("rest.lookup.id", "text(record.id)"),
                     lag,
                 },
                 create: Write {
-                    call: call("create", Spec::Post, "'/new'", Body::Properties),
+                    call: call("create", Method::POST, "'/new'", Body::Properties),
                     id: Some(part("rest.create.id", "text(body.id)")),
                 },
                 update: Write {
-                    call: call("update", Spec::Patch, "'/' + id", Body::Properties),
+                    call: call("update", Method::PATCH, "'/' + id", Body::Properties),
                     id: None,
                 },
             }))
@@ -122,6 +122,7 @@ impl Script {
             auth: Auth::Header(AUTHORIZATION, HeaderValue::from_static("Bearer t")),
             headers: HeaderMap::new(),
             flow,
+            delete: None,
             answers: Answers {
                 gone: part("rest.answers.gone", "status in [404, 410]"),
                 delivered: part(
@@ -161,7 +162,7 @@ impl Script {
             Outcome::Refused { why, properties } => format!("refused {} {properties:?}", why.reason),
             Outcome::Reject(why) => format!("reject {} {}", why.reason, why.answer),
             Outcome::Hold { why, candidates } => format!("hold {} {}", why.reason, candidates.join(",")),
-            Outcome::Throttled(denied) => format!("{denied:?}"),
+            other @ (Outcome::Throttled(_) | Outcome::Suppressed) => format!("{other:?}"),
         }
     }
 

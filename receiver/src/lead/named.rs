@@ -1,0 +1,199 @@
+//! Every e-mail address and phone number in what a sender posted, whichever field it stands in. Pure.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::{Field, email_identity, phone_identity};
+use crate::queue::Identity;
+
+/// The fewest digits of a phone number.
+const FEWEST_DIGITS: usize = 7;
+
+/// Whom something that is held names: a stored lead, or a request that was rejected. Numbers without a country code are read
+/// as those of `region`.
+pub fn named_in(body: &[u8], region: Option<&str>) -> Vec<Identity> {
+    let mut search = Search {
+        region,
+        found: Vec::new(),
+    };
+    match serde_json::from_slice::<Value>(body) {
+        Ok(body) => {
+            if let Some(phone) = body.get("lead").and_then(|lead| lead.get(Field::Phone.name())) {
+                search.add(phone.as_str().map(Identity::phone));
+            }
+            search.value(&body);
+            let encoded = body.get("body_base64").and_then(Value::as_str);
+            if let Some(bytes) = encoded.and_then(|text| STANDARD.decode(text).ok()) {
+                search.text(&String::from_utf8_lossy(&bytes));
+            }
+        }
+        Err(_) => search.text(&String::from_utf8_lossy(body)),
+    }
+    search.found
+}
+
+/// The same of a text, such as a CRM's answer.
+pub fn named_in_text(text: &str, region: Option<&str>) -> Vec<Identity> {
+    let mut search = Search {
+        region,
+        found: Vec::new(),
+    };
+    search.text(text);
+    search.found
+}
+
+/// What was found so far.
+struct Search<'r> {
+    region: Option<&'r str>,
+    found: Vec<Identity>,
+}
+
+impl Search<'_> {
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.text(text),
+            Value::Number(number) => self.text(&number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| self.value(item)),
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    self.text(name);
+                    self.value(value);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// A text may be JSON or a form itself, such as a request that was rejected.
+    fn text(&mut self, text: &str) {
+        let trimmed = text.trim_start();
+        if trimmed.starts_with(['{', '['])
+            && let Ok(inner) = serde_json::from_str::<Value>(text)
+        {
+            self.value(&inner);
+            return;
+        }
+        self.words(text);
+        if text.contains('%') {
+            let form = text.replace('+', " ");
+            self.words(&percent_encoding::percent_decode_str(&form).decode_utf8_lossy());
+            self.words(&percent_encoding::percent_decode_str(text).decode_utf8_lossy());
+        }
+    }
+
+    fn words(&mut self, text: &str) {
+        // An address may hold what also stands around one, such as an apostrophe: each reading counts.
+        for word in text.split(char::is_whitespace).filter(|word| word.contains('@')) {
+            let around = |c: char| "\"'<>()[]{},;:=&?|\\/`".contains(c);
+            for part in word.split(around).chain([word]).filter(|part| part.contains('@')) {
+                self.email(part.trim_matches(|c: char| !c.is_alphanumeric()));
+                self.email(part.trim_matches('.'));
+            }
+        }
+        let digits = |part: &str| part.chars().filter(|c| c.is_numeric()).count();
+        if digits(text) < FEWEST_DIGITS {
+            return;
+        }
+        let parts = text
+            .split(|c: char| c.is_alphabetic() || c.is_control() || "\"'<>[]{},;:=&?|\\@!#*_".contains(c));
+        for part in parts.filter(|part| digits(part) >= FEWEST_DIGITS) {
+            self.number(part.trim());
+            // Several stand behind each other, with blanks, dots and brackets around them; some senders leave the plus out.
+            for number in part.split('+').filter(|number| digits(number) >= FEWEST_DIGITS) {
+                let number = number.trim_matches(|c: char| !c.is_numeric());
+                self.number(number);
+                self.number(&format!("+{number}"));
+            }
+        }
+    }
+
+    fn email(&mut self, typed: &str) {
+        self.add(email_identity(typed));
+    }
+
+    /// As it is written, and as people in the webhook's region write it.
+    fn number(&mut self, typed: &str) {
+        self.add(phone_identity(typed, None));
+        if self.region.is_some() {
+            self.add(phone_identity(typed, self.region));
+        }
+    }
+
+    fn add(&mut self, found: Option<Identity>) {
+        if let Some(person) = found
+            && !self.found.contains(&person)
+        {
+            self.found.push(person);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn named_by(body: &str) -> Vec<Identity> {
+        named_in(body.as_bytes(), None)
+    }
+
+    #[test]
+    fn an_address_is_found_wherever_it_stands() {
+        let ada = email_identity("ada@example.com").unwrap();
+        for body in [
+            r#"{"lead":{"email":"ada@example.com"},"payload":{}}"#,
+            r#"{"lead":{},"payload":{"answers":[{"text":"write to Ada@Example.com, please"}]}}"#,
+            r#"{"content_type":null,"body":"{\"mail\":\"ada@example.com\"}"}"#,
+            r#"{"body":"name=Ada&mail=ada%40example.com"}"#,
+            r#"{"body":"<lead mail='ada@example.com'/>"}"#,
+            r#"{"body_base64":"/yBhZGFAZXhhbXBsZS5jb20="}"#,
+            "ada@example.com",
+            r#"{"text":"really ada@example.com!"}"#,
+            r#"{"text":"**ada@example.com**"}"#,
+            r#"{"text":"„ada@example.com“"}"#,
+            r#"{"text":"mailto:ada@example.com?subject=x"}"#,
+        ] {
+            assert!(named_by(body).contains(&ada), "{body}");
+        }
+        assert!(named_in_text("contact ada@example.com exists", None).contains(&ada));
+        assert!(!named_by(r#"{"lead":{"email":"bada@example.com"}}"#).contains(&ada));
+        let brian = email_identity("o'brien@example.com").unwrap();
+        assert!(named_by(r#"{"text":"(o'brien@example.com)"}"#).contains(&brian));
+        assert!(named_by(r#"{"text":"from o'brien@example.com"}"#).contains(&brian));
+    }
+
+    #[test]
+    fn a_number_is_found_however_it_is_written() {
+        let number = phone_identity("+49 30 901820", None).unwrap();
+        for body in [
+            r#"{"lead":{"phone":"+4930901820"},"payload":{}}"#,
+            r#"{"lead":{},"payload":{"tel":"+49 (30) 901-820"}}"#,
+            r#"{"body":"tel=%2B4930901820"}"#,
+            r#"{"body":"{\"tel\":4930901820}"}"#,
+            r#"{"text":"Tel. +49 30 901820"}"#,
+            r#"{"text":"+49 30 901820\n10115 Berlin"}"#,
+            r#"{"text":"+49 30 901820 / +49 170 1234567"}"#,
+            r#"{"text":"+49 170 1234567 / +49 30 901820"}"#,
+            r#"{"text":"+49 30 901820!"}"#,
+            r#"{"text":"(privat) +49 (30) 901-820."}"#,
+        ] {
+            assert!(named_by(body).contains(&number), "{body}");
+        }
+        assert!(!named_by(r#"{"lead":{"phone":"+4930901821"}}"#).contains(&number));
+    }
+
+    #[test]
+    fn a_number_without_its_country_code_is_found_by_the_webhooks_region() {
+        let number = phone_identity("+49 30 901820", None).unwrap();
+        for body in [
+            r#"{"lead":{},"payload":{"tel":"030 901820"}}"#,
+            r#"{"body":"tel=030%2F901820"}"#,
+            r#"{"text":"Tel. (030) 901-820, abends"}"#,
+        ] {
+            assert!(!named_by(body).contains(&number), "{body}");
+            assert!(named_in(body.as_bytes(), Some("DE")).contains(&number), "{body}");
+            assert!(!named_in(body.as_bytes(), Some("US")).contains(&number), "{body}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Whose leads are refused ("never again").
+
+use leadgate_receiver::queue::*;
+
+use crate::rig::*;
+
+const ADA: &str = "ada@example.com";
+const NUMBER: &str = "+4930901820";
+
+fn of(people: &[Identity]) -> NewLead {
+    NewLead {
+        people: people.to_vec(),
+        ..fresh("ann")
+    }
+}
+
+fn ada() -> Identity {
+    Identity::email(ADA)
+}
+
+async fn suppress(rig: &Rig, namespace: &str, person: &Identity) {
+    let hash = rig.queue.hash_of(person).unwrap();
+    rig.queue.suppress(namespace, &[hash]).await.unwrap();
+}
+
+async fn lift(rig: &Rig, namespace: &str, person: &Identity) -> u64 {
+    let hash = rig.queue.hash_of(person).unwrap();
+    rig.queue.lift(namespace, &[hash]).await.unwrap()
+}
+
+pub async fn leads_of_a_suppressed_person_are_refused_counted_and_not_stored(rig: Rig) {
+    // Given a person whose address is suppressed in all namespaces, twice,
+    for _ in 0..2 {
+        suppress(&rig, "", &ada()).await;
+    }
+    assert_eq!(rig.queue.suppressed("").await.unwrap(), 1);
+
+    // when leads of theirs and of others come in one request, and one of theirs again,
+    let theirs = of(&[ada(), Identity::phone(NUMBER), Identity::submission("s")]);
+    let other = of(&[Identity::email("bob@example.com"), Identity::phone(NUMBER)]);
+    let unrouted = NewLead {
+        sinks: Vec::new().into(),
+        ..of(&[ada()])
+    };
+    let admissions = rig
+        .queue
+        .accept(vec![theirs.clone(), other.clone(), unrouted])
+        .await
+        .unwrap();
+    let again = NewLead {
+        id: LeadId::generate(),
+        ..theirs.clone()
+    };
+
+    // then only theirs are refused,
+    assert_eq!(
+        admissions,
+        [Admission::Suppressed, Admission::Accepted, Admission::Suppressed]
+    );
+    assert_eq!(rig.accept(again).await, Admission::Suppressed);
+    let listed = rig.listed(DeadLetterSet::Pending).await;
+    assert_eq!(
+        listed.iter().map(|lead| &lead.id).collect::<Vec<_>>(),
+        [&other.id]
+    );
+    assert!(rig.listed(DeadLetterSet::Unrouted).await.is_empty());
+    let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);
+    assert_eq!(
+        (
+            counted.accepted,
+            counted.suppressed,
+            counted.duplicates,
+            counted.unrouted
+        ),
+        (1, 3, 0, 0)
+    );
+
+    // with an entry that names nobody.
+    let entry = rig.queue.entry(&form(), &theirs.id).await.unwrap().unwrap();
+    assert_eq!(
+        (entry.outcome, entry.reason.as_str()),
+        (EntryOutcome::Ignored, "Suppressed")
+    );
+    assert!(entry.people.is_empty() && entry.sinks.is_empty() && entry.events.is_empty());
+
+    // Once that is lifted, they are taken again.
+    assert_eq!(lift(&rig, "", &ada()).await, 1);
+    assert_eq!(lift(&rig, "", &ada()).await, 0);
+    assert_eq!(rig.queue.suppressed("").await.unwrap(), 0);
+    let later = NewLead {
+        id: LeadId::generate(),
+        ..theirs
+    };
+    assert_eq!(rig.accept(later).await, Admission::Accepted);
+}
+
+pub async fn a_suppression_holds_in_its_namespace(rig: Rig) {
+    suppress(&rig, "shop", &Identity::phone(NUMBER)).await;
+    suppress(&rig, "shop2", &ada()).await;
+    let theirs = of(&[Identity::phone(NUMBER)]);
+    assert_eq!(rig.accept(theirs.clone()).await, Admission::Suppressed);
+    let elsewhere = NewLead {
+        webhook: WebhookId::from("marketing/form"),
+        id: LeadId::generate(),
+        ..theirs
+    };
+    assert_eq!(rig.accept(elsewhere).await, Admission::Accepted);
+    assert_eq!(rig.accept(of(&[ada()])).await, Admission::Accepted);
+    for (namespace, count) in [("", 0), ("shop", 1), ("shop2", 1), ("sho", 0)] {
+        assert_eq!(
+            rig.queue.suppressed(namespace).await.unwrap(),
+            count,
+            "{namespace}"
+        );
+    }
+    assert_eq!(lift(&rig, "", &ada()).await, 0);
+    assert_eq!(lift(&rig, "shop", &Identity::phone(NUMBER)).await, 1);
+    assert_eq!(
+        rig.accept(of(&[Identity::phone(NUMBER)])).await,
+        Admission::Accepted
+    );
+}
+
+pub async fn a_rejected_request_of_a_suppressed_person_is_not_kept(rig: Rig) {
+    suppress(&rig, "", &ada()).await;
+    let rejected = |people: Vec<Identity>| NewRejected {
+        people,
+        id: LeadId::generate(),
+        webhook: form(),
+        why: why("InvalidLead"),
+        body: ADA.into(),
+        room: 64 << 20,
+    };
+    let (theirs, other) = (
+        rejected(vec![ada()]),
+        rejected(vec![Identity::email("bob@example.com")]),
+    );
+    assert!(!rig.queue.reject(theirs.clone(), LONG).await.unwrap());
+    assert!(rig.queue.reject(other.clone(), LONG).await.unwrap());
+
+    let kept = rig.listed(DeadLetterSet::Rejected).await;
+    assert_eq!(kept.iter().map(|lead| &lead.id).collect::<Vec<_>>(), [&other.id]);
+    let entry = rig.queue.entry(&form(), &theirs.id).await.unwrap().unwrap();
+    assert_eq!(
+        (entry.outcome, entry.reason.as_str(), entry.people.len()),
+        (EntryOutcome::Rejected, "Suppressed", 0)
+    );
+    let counted = rig.queue.webhook_stats(&[form()]).await.unwrap().remove(0);
+    assert_eq!(counted.rejected, 2);
+}
+
+pub async fn suppressions_survive_a_crash(mut rig: Rig) {
+    suppress(&rig, "shop", &ada()).await;
+    // What a failover may lose is asked for again by the erasure that wants it; here it has reached the replica.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    rig.crash().await;
+    assert_eq!(rig.queue.suppressed("shop").await.unwrap(), 1);
+    assert_eq!(rig.accept(of(&[ada()])).await, Admission::Suppressed);
+}
+
+pub async fn a_lead_whose_person_is_known_later_is_found_and_removed(rig: Rig) {
+    // Given a thin lead, of which only its submission is known,
+    let lead = of(&[Identity::submission("s-1")]);
+    rig.accept(lead.clone()).await;
+    let claim = rig.claim_soon().await;
+
+    // when its fields are fetched, twice,
+    let people = [ada(), Identity::phone(NUMBER)];
+    for _ in 0..2 {
+        assert!(!rig.queue.identify(&form(), &lead.id, &people).await.unwrap());
+    }
+
+    // then its entry is found by whom it is about,
+    for person in people.clone().into_iter().chain([Identity::submission("s-1")]) {
+        let filter = EntryFilter {
+            people: vec![person],
+            ..EntryFilter::default()
+        };
+        let found = rig
+            .queue
+            .entries(&form(), &Before::Time(1 << 47), &filter, 10)
+            .await
+            .unwrap();
+        assert_eq!(found.items.len(), 1);
+        assert_eq!((&found.items[0].id, found.items[0].people.len()), (&lead.id, 3));
+    }
+
+    // and when the person is suppressed, it is removed and counted as discarded.
+    suppress(&rig, "", &ada()).await;
+    assert!(rig.queue.identify(&form(), &lead.id, &people).await.unwrap());
+    assert_eq!(rig.settle(&claim, Disposition::Suppressed).await, Settled::Done);
+    let stats = rig.stats().await;
+    assert_eq!((stats.pending, stats.dead, stats.discarded), (0, 0, 1));
+    let entry = rig.queue.entry(&form(), &lead.id).await.unwrap().unwrap();
+    let last = entry.events.last().unwrap();
+    assert_eq!(
+        (last.what, last.reason.as_str()),
+        (LedgerEventKind::Discarded, "Suppressed")
+    );
+    assert!(
+        !rig.queue
+            .identify(&form(), &LeadId::generate(), &[])
+            .await
+            .unwrap()
+    );
+}
