@@ -10,7 +10,11 @@ use crate::cli::{LogFormat, Scope, scopes};
 /// Serves the console of all namespaces: what became of leads, and what needs a person. Visitors have the rights that
 /// Kubernetes gives them.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "leadgate-operator console", version, about)]
+#[command(
+    name = "leadgate-operator console",
+    bin_name = "leadgate-operator console",
+    version
+)]
 pub struct Cli {
     /// Address of the pages, /livez and /readyz. `[::]` stands for all addresses, IPv4 and IPv6.
     #[arg(

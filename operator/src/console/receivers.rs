@@ -39,7 +39,7 @@ const MOST_TOKENS: usize = 10_000;
 const PAGE: u32 = 500;
 const CONNECT: Duration = Duration::from_secs(3);
 /// A search through a long ledger takes its time.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// Of an answer: a page of leads with their payloads.
 const LONGEST_ANSWER: usize = 64 << 20;
 

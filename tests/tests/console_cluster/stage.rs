@@ -105,7 +105,7 @@ impl Stage {
             _folder: folder,
             http: reqwest::Client::builder()
                 .redirect(Policy::none())
-                .timeout(Duration::from_secs(60))
+                .timeout(Duration::from_mins(1))
                 .build()
                 .unwrap(),
             stop,
