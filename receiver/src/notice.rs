@@ -108,14 +108,12 @@ impl Notifier {
             return Ok(json!({"text": message}));
         };
         let (namespace, name) = subject.id.split_once('/').unwrap_or(("", subject.id));
-        let [message, kind, namespace, name, link] =
-            [&message, subject.kind, namespace, name, &self.link].map(|text| Value::from(text));
+        let [message, link] = [&message, &self.link].map(|text| Value::from(text.as_str()));
+        let object = json!({"kind": subject.kind, "namespace": namespace, "name": name});
         let counts = json!(counts);
         let scope = Scope::new()
             .with("message", &message)
-            .with("kind", &kind)
-            .with("namespace", &namespace)
-            .with("name", &name)
+            .with("object", &object)
             .with("link", &link)
             .with("counts", &counts);
         match program.evaluate(&scope) {
@@ -205,11 +203,11 @@ mod tests {
                 json!({"text": "LeadWebhook sales/website needs someone: 2 leads are dead. See kubectl leadgate status -n sales"}),
             ),
             (
-                Some("kind + ' ' + name + ': ' + string(counts.dead)"),
+                Some("object.kind + ' ' + object.name + ': ' + string(counts.dead)"),
                 json!("LeadWebhook website: 2"),
             ),
             (
-                Some("{'title': namespace, 'n': counts.dead}"),
+                Some("{'title': object.namespace, 'n': counts.dead}"),
                 json!({"title": "sales", "n": 2}),
             ),
         ] {

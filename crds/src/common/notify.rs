@@ -14,8 +14,9 @@ pub struct Notify {
     /// Teams, or a topic of ntfy.
     pub url_secret_ref: SecretKeyRef,
     /// CEL over `message` (a sentence with the counts and the link), `counts` (by `dead`, `held`, `rejected`,
-    /// `unrouted` and `paused`), `kind`, `namespace`, `name` and `link` that returns the body. A string is sent as
-    /// text, anything else as JSON. Default: `{'text': message}`, which Slack, Mattermost and Google Chat understand.
+    /// `unrouted` and `paused`), `object` (its `kind`, `namespace` and `name`) and `link` that returns the body. A
+    /// string is sent as text, anything else as JSON. Default: `{'text': message}`, which Slack, Mattermost and Google
+    /// Chat understand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Expression>,
     /// A link for whoever reads the message, for example to the console. Absent: none.

@@ -116,9 +116,7 @@ impl Names {
             "counts",
             Members::Only(&["dead", "held", "paused", "rejected", "unrouted"]),
         ),
-        ("kind", Members::Single),
-        ("namespace", Members::Single),
-        ("name", Members::Single),
+        ("object", Members::Only(&["kind", "namespace", "name"])),
         ("link", Members::Single),
     ]);
     /// Rules of the resources' schema.
