@@ -174,7 +174,9 @@ async fn store(
     lines: &[Line],
 ) -> Result<Vec<Admission>, QueueError> {
     let kept = admin.config.borrow().kept(webhook);
-    leads.iter_mut().for_each(|lead| kept.apply(lead));
+    for lead in &mut leads {
+        kept.apply(lead);
+    }
     let oldest = lines.iter().filter_map(|line| line.at).min();
     if let Some(since) = oldest.and_then(|at| Millis::try_from(at.as_millisecond()).ok())
         && admin.queue.knows_people()
