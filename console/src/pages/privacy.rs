@@ -24,7 +24,8 @@ use crate::show::{cut, json, when};
 <label>{{ f.t.email }}<input name="email" type="email" autocomplete="off"></label>
 <label>{{ f.t.phone }}<input name="phone" type="tel" autocomplete="off"></label>
 {% if f.rights.payloads %}<button class="main" name="action" value="export">{{ f.t.export }}</button>{% endif %}
-{% if f.rights.delete %}<button class="danger" name="action" value="erase" data-confirm="{{ f.t.sure_erase }} {{ f.t.cannot_be_undone }}">{{ f.t.erase }}</button>{% endif %}
+{% if f.rights.delete %}<label class="check"><input type="checkbox" name="suppress" value="yes"> {{ f.t.never_again }}</label>
+<button class="danger" name="action" value="erase" data-confirm="{{ f.t.sure_erase }} {{ f.t.cannot_be_undone }}">{{ f.t.erase }}</button>{% endif %}
 </form>
 <p class="quiet">{{ f.t.is_recorded }}</p>
 {% if f.rights.delete %}<h2>{{ f.t.erasures }}</h2>
@@ -56,8 +57,8 @@ struct Asked {
 <dt>{{ f.t.ledger_entries }}</dt><dd>{{ e.entries }}</dd>
 </dl>
 {% if !e.missing.is_empty() %}<ul class="alerts">{% for missing in e.missing %}<li>{{ missing }}</li>{% endfor %}</ul>{% endif %}
-{% if !e.records.is_empty() %}<h2>{{ f.t.erase_there_too }}</h2>
-<ul>{% for of in e.records %}<li>{{ of.sink }}: {{ f.t.record }} {{ of.record }}</li>{% endfor %}</ul>{% endif %}
+{% if !e.records.is_empty() %}<h2>{{ f.t.crm_records }}</h2>
+<ul>{% for of in e.records %}<li>{{ of.sink }}: {{ f.t.record }} {{ of.record }}. {{ f.t.record_erasure(of.erasure) }}</li>{% endfor %}</ul>{% endif %}
 {% if !e.remains.is_empty() %}<h2>{{ f.t.may_remain_in }}</h2>
 <ul>{% for place in e.remains %}<li>{{ place }}</li>{% endfor %}</ul>{% endif %}
 <p><a href="/console/{{ f.place }}/privacy">{{ f.t.back }}</a></p>
@@ -143,8 +144,10 @@ async fn erase(v: &Visit<'_>, person: Person) -> Result<Response<Bytes>, Failure
     if person.email.is_none() && person.phone.is_none() {
         return Err(Failure::new(400, v.t.name_a_person));
     }
+    let suppress = v.form.get("suppress") == "yes";
     if v.form.get("confirm") != "yes" {
-        let fields = ["email", "phone", "action"].map(|name| (name.to_owned(), v.form.get(name).to_owned()));
+        let fields = ["email", "phone", "suppress", "action"]
+            .map(|name| (name.to_owned(), v.form.get(name).to_owned()));
         let page = Sure {
             f: v.frame(Section::Privacy),
             question: v.t.sure_erase,
@@ -161,7 +164,7 @@ async fn erase(v: &Visit<'_>, person: Person) -> Result<Response<Bytes>, Failure
         };
         return Ok(respond::page(200, &page));
     }
-    let call = Call::post("/api/v1/privacy/erasures").json(&NewErasure { person });
+    let call = Call::post("/api/v1/privacy/erasures").json(&NewErasure { person, suppress });
     let begun: Erasure = ask(v.api, &v.place, call).await?;
     Ok(redirect(&format!(
         "/console/{}/privacy/{}",

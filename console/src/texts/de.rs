@@ -1,6 +1,8 @@
 //! German.
 
-use leadgate_crds::api::{ActKind, Action, ErasureState, EventKind, JobState, Outcome, Set, State};
+use leadgate_crds::api::{
+    ActKind, Action, ErasureState, EventKind, JobState, Outcome, RecordErasure, Set, State,
+};
 use leadgate_crds::reason::FailureClass;
 
 use super::Texts;
@@ -52,7 +54,7 @@ pub(super) static TEXTS: Texts = Texts {
     edit_copy: "Eine Kopie bearbeiten",
     email: "E-Mail",
     erase: "Löschen",
-    erase_there_too: "Bereits zugestellt: löschen Sie es auch dort",
+    crm_records: "Datensätze in CRMs",
     erasure: "Löschung",
     erasures: "Löschungen",
     expedite: "Jetzt versuchen",
@@ -160,6 +162,7 @@ pub(super) static TEXTS: Texts = Texts {
     sure: "Sind Sie sicher?",
     sure_discard: "Diese Leads verwerfen?",
     sure_discard_all: "Alle Leads verwerfen, auf die der Filter zutrifft?",
+    never_again: "Spätere Leads dieser Person ablehnen",
     sure_erase: "Alles löschen, was über diese Person gespeichert ist?",
     sure_pause: "Alle Zustellungen dieses Ziels anhalten?",
     sure_replay_all: "Alle Leads erneut zustellen, auf die der Filter zutrifft?",
@@ -234,6 +237,12 @@ pub(super) static TEXTS: Texts = Texts {
         Outcome::Ignored => "Ignoriert",
         Outcome::Unrouted => "Ohne Ziel",
         Outcome::Rejected => "Abgelehnt",
+    },
+    of_record_erasure: |of| match of {
+        RecordErasure::Pending => "Wird gelöscht",
+        RecordErasure::Deleted => "Gelöscht",
+        RecordErasure::Failed => "Nicht gelöscht: löschen Sie ihn dort",
+        RecordErasure::Skipped => "Nicht gelöscht: die Senke verlangt es nicht",
     },
     of_remedy: |of| match of {
         FailureClass::Credentials => {

@@ -1,6 +1,8 @@
 //! English.
 
-use leadgate_crds::api::{ActKind, Action, ErasureState, EventKind, JobState, Outcome, Set, State};
+use leadgate_crds::api::{
+    ActKind, Action, ErasureState, EventKind, JobState, Outcome, RecordErasure, Set, State,
+};
 use leadgate_crds::reason::FailureClass;
 
 use super::Texts;
@@ -52,7 +54,7 @@ pub(super) static TEXTS: Texts = Texts {
     edit_copy: "Edit a copy",
     email: "E-mail",
     erase: "Erase",
-    erase_there_too: "Delivered before: erase it there, too",
+    crm_records: "Records in CRMs",
     erasure: "Erasure",
     erasures: "Erasures",
     expedite: "Try now",
@@ -160,6 +162,7 @@ pub(super) static TEXTS: Texts = Texts {
     sure: "Are you sure?",
     sure_discard: "Discard these leads?",
     sure_discard_all: "Discard all leads that fit the filter?",
+    never_again: "Refuse later leads of this person",
     sure_erase: "Erase everything that is held about this person?",
     sure_pause: "Pause all deliveries of this sink?",
     sure_replay_all: "Replay all leads that fit the filter?",
@@ -234,6 +237,12 @@ pub(super) static TEXTS: Texts = Texts {
         Outcome::Ignored => "Ignored",
         Outcome::Unrouted => "Unrouted",
         Outcome::Rejected => "Rejected",
+    },
+    of_record_erasure: |of| match of {
+        RecordErasure::Pending => "Will be deleted",
+        RecordErasure::Deleted => "Deleted",
+        RecordErasure::Failed => "Not deleted: delete it there",
+        RecordErasure::Skipped => "Not deleted: the sink does not ask for it",
     },
     of_remedy: |of| match of {
         FailureClass::Credentials => "Correct the Secret or the account's permissions, then replay.",

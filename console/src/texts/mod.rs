@@ -5,7 +5,9 @@ mod en;
 
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
-use leadgate_crds::api::{ActKind, Action, ErasureState, EventKind, JobState, Outcome, Set, State};
+use leadgate_crds::api::{
+    ActKind, Action, ErasureState, EventKind, JobState, Outcome, RecordErasure, Set, State,
+};
 use leadgate_crds::reason::FailureClass;
 
 /// The texts of a language.
@@ -56,7 +58,7 @@ pub(crate) struct Texts {
     pub(crate) edit_copy: &'static str,
     pub(crate) email: &'static str,
     pub(crate) erase: &'static str,
-    pub(crate) erase_there_too: &'static str,
+    pub(crate) crm_records: &'static str,
     pub(crate) erasure: &'static str,
     pub(crate) erasures: &'static str,
     pub(crate) expedite: &'static str,
@@ -164,6 +166,7 @@ pub(crate) struct Texts {
     pub(crate) sure: &'static str,
     pub(crate) sure_discard: &'static str,
     pub(crate) sure_discard_all: &'static str,
+    pub(crate) never_again: &'static str,
     pub(crate) sure_erase: &'static str,
     pub(crate) sure_pause: &'static str,
     pub(crate) sure_replay_all: &'static str,
@@ -194,6 +197,7 @@ pub(crate) struct Texts {
     of_event: fn(EventKind) -> &'static str,
     of_job_state: fn(JobState) -> &'static str,
     of_outcome_of: fn(Outcome) -> &'static str,
+    of_record_erasure: fn(RecordErasure) -> &'static str,
     of_remedy: fn(FailureClass) -> &'static str,
     of_set: fn(Set) -> &'static str,
     of_state_of: fn(State) -> &'static str,
@@ -207,6 +211,10 @@ impl Texts {
 
     pub(crate) fn action(&self, of: impl std::borrow::Borrow<Action>) -> &'static str {
         (self.of_action)(*of.borrow())
+    }
+
+    pub(crate) fn record_erasure(&self, of: impl std::borrow::Borrow<RecordErasure>) -> &'static str {
+        (self.of_record_erasure)(*of.borrow())
     }
 
     pub(crate) fn erasure_state(&self, of: impl std::borrow::Borrow<ErasureState>) -> &'static str {

@@ -41,7 +41,9 @@ pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (Request
         notes,
         others,
     } = batch;
-    leads.iter_mut().for_each(|lead| kept.apply(lead));
+    for lead in &mut leads {
+        kept.apply(lead);
+    }
     let deliveries = leads.iter().map(|lead| lead.sinks.len()).sum::<usize>();
     if deliveries > 0 && share.is_full() {
         return full(webhook);

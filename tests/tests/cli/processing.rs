@@ -7,7 +7,7 @@ use crate::run;
 #[tokio::test]
 async fn the_record_of_the_examples_is_as_it_is_written_down() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let folders = ["quickstart", "crms", "kubernetes/platform"];
+    let folders = ["kubernetes", "kubernetes/platform", "quickstart", "crms"];
     let folders = folders.map(|name| root.join("examples").join(name).display().to_string());
     let mut arguments = vec!["processing"];
     for folder in &folders {

@@ -107,7 +107,9 @@ async fn import(
         return Ok(results);
     }
     let kept = admin.config.borrow().kept(webhook);
-    leads.iter_mut().for_each(|lead| kept.apply(lead));
+    for lead in &mut leads {
+        kept.apply(lead);
+    }
     admin.newer.mark(admin.queue.as_ref(), &mut leads).await;
     for (place, admission) in of_line.into_iter().zip(admin.queue.accept(leads).await?) {
         match (admission, results.get_mut(place)) {

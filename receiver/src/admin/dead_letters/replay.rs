@@ -303,7 +303,9 @@ async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter, by: &str) -> R
         }
         Ok(Parsed::Leads(mut batch)) => {
             let kept = config.kept(webhook);
-            batch.leads.iter_mut().for_each(|lead| kept.apply(lead));
+            for lead in &mut batch.leads {
+                kept.apply(lead);
+            }
             let admissions = admin.queue.accept(batch.leads).await?;
             admin
                 .queue
