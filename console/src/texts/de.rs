@@ -242,7 +242,7 @@ pub(super) static TEXTS: Texts = Texts {
         RecordErasure::Pending => "Wird gelöscht",
         RecordErasure::Deleted => "Gelöscht",
         RecordErasure::Failed => "Nicht gelöscht: löschen Sie ihn dort",
-        RecordErasure::Skipped => "Nicht gelöscht: die Senke verlangt es nicht",
+        RecordErasure::Skipped => "Nicht gelöscht: das Ziel verlangt es nicht",
     },
     of_remedy: |of| match of {
         FailureClass::Credentials => {

@@ -8,7 +8,6 @@ use super::shared::Shared;
 use super::throttle::SinkThrottle;
 use crate::config::Sink;
 use crate::crm::{Crm, Deletion, Failure};
-use crate::metrics::SinkLabels;
 
 /// Makes what deletes records.
 pub(crate) struct Deleters(Shared);
@@ -26,13 +25,9 @@ impl Deleters {
             client,
             ..
         } = &self.0;
-        let labels = SinkLabels {
-            sink: sink.id.to_string(),
-        };
-        let latency = metrics.crm_latency.get_or_create(&labels).clone();
         Deleter {
             crm: Arc::clone(&sink.crm).connect(client.clone()),
-            throttle: SinkThrottle::new(Arc::clone(queue), Arc::clone(sink), latency),
+            throttle: SinkThrottle::new(Arc::clone(queue), Arc::clone(sink), Arc::clone(metrics)),
             is_suspended: sink.suspended,
         }
     }
