@@ -9,7 +9,7 @@ use leadgate_tests::redis_server::RedisServer;
 use leadgate_tests::sentinel::{Sentinel, Setup};
 
 /// How long recovery may take; the rest is for busy machines.
-const RECOVERY: Duration = Duration::from_secs(60);
+const RECOVERY: Duration = Duration::from_mins(1);
 
 pub(crate) fn group(setup: Setup) -> Sentinel {
     tokio::task::block_in_place(|| Sentinel::start(setup).unwrap())
