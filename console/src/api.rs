@@ -72,6 +72,11 @@ impl Rights {
         pause: true,
     };
 
+    /// Whether the visitor may erase what is held of a person, here and in CRMs.
+    pub(crate) fn erase(self) -> bool {
+        self.payloads && self.delete
+    }
+
     /// The right to be shown personal data, if the visitor has it.
     pub fn clear(self) -> Option<Clear> {
         self.payloads.then_some(Clear(()))

@@ -168,6 +168,8 @@ metrics! {
         "Calls to the CRM that delivery.rateLimit allows in a second";
     speed_to_lead: Family<RouteLabels, Histogram> = "speed_to_lead" Seconds,
         "Time from acceptance to delivery";
+    objective_missed: Family<WebhookLabels, Counter> = "speed_to_lead_missed",
+        "Leads whose delivery took longer than objectives.speedToLead of their webhook";
     objective: Family<WebhookLabels, Gauge<f64, AtomicU64>> = "speed_to_lead_objective" Seconds,
         "Time from acceptance to delivery that 99 of 100 leads may take, if the webhook sets objectives.speedToLead";
     notifications: Family<NoticeLabels, Counter> = "notifications",
@@ -198,6 +200,8 @@ metrics! {
         "Problems with the set-up of the queue that endanger acknowledged leads, such as a Redis that does not write to its disk";
     primary_changes: Gauge = "queue_primary_changes",
         "How often this receiver was led to another primary by the sentinels";
+    certificate_start: Family<CertificateLabels, Gauge<f64, AtomicU64>> = "tls_certificate_start_timestamp" Seconds,
+        "Begin of the validity of the certificate that senders are shown, in seconds since 1970";
     certificate_end: Family<CertificateLabels, Gauge<f64, AtomicU64>> = "tls_certificate_expiry_timestamp" Seconds,
         "End of the validity of the certificate that senders are shown, in seconds since 1970";
     config_problems: Gauge = "config_problems",

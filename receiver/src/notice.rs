@@ -1,6 +1,7 @@
 //! `spec.notify`, compiled: where to post, and what.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
 use leadgate_crds::addresses::is_local;
@@ -17,6 +18,9 @@ const LONGEST_BODY: usize = 16 << 10;
 
 /// How many leads need someone, by what they need.
 pub(crate) type Counts = BTreeMap<String, u64>;
+
+/// What there may be counts of.
+pub(crate) const COUNTS: [&str; 5] = ["dead", "held", "paused", "rejected", "unrouted"];
 
 /// Where to post, and what.
 pub struct Notifier {
@@ -42,8 +46,20 @@ pub(crate) struct Subject<'a> {
 }
 
 impl Notifier {
+    /// What is written, compiled, and what is wrong with it: that nobody can be told stops no lead.
+    pub(crate) fn of(
+        spec: Option<&Notify>,
+        read_secret: &ReadSecret<'_>,
+    ) -> (Option<Arc<Self>>, Vec<String>) {
+        match spec.map(|spec| Self::compile(spec, read_secret)) {
+            None => (None, Vec::new()),
+            Some(Ok(notifier)) => (Some(Arc::new(notifier)), Vec::new()),
+            Some(Err(problems)) => (None, problems),
+        }
+    }
+
     /// Compiles; every error names its field and the remedy.
-    pub(crate) fn compile(spec: &Notify, read_secret: &ReadSecret<'_>) -> Result<Self, Vec<String>> {
+    fn compile(spec: &Notify, read_secret: &ReadSecret<'_>) -> Result<Self, Vec<String>> {
         let mut errors = Vec::new();
         let at = "spec.notify.urlSecretRef";
         let text = secret_text(at, &spec.url_secret_ref, "a URL to post to", read_secret);
@@ -110,7 +126,10 @@ impl Notifier {
         let (namespace, name) = subject.id.split_once('/').unwrap_or(("", subject.id));
         let [message, link] = [&message, &self.link].map(|text| Value::from(text.as_str()));
         let object = json!({"kind": subject.kind, "namespace": namespace, "name": name});
-        let counts = json!(counts);
+        // An expression may name any of them, whatever it is about.
+        let mut all: Counts = COUNTS.map(|what| (what.to_owned(), 0)).into();
+        all.extend(counts.clone());
+        let counts = json!(all);
         let scope = Scope::new()
             .with("message", &message)
             .with("object", &object)
@@ -138,7 +157,7 @@ fn is_local_address(url: &Url) -> bool {
 fn message(subject: Subject<'_>, counts: &Counts, link: &str) -> String {
     let words: Vec<String> = counts
         .iter()
-        .filter(|(_, count)| **count > 0)
+        .filter(|(what, count)| **count > 0 && COUNTS.contains(&what.as_str()))
         .map(|(what, count)| match (what.as_str(), count) {
             ("paused", _) => "its deliveries are paused".to_owned(),
             (what, 1) => format!("1 lead is {what}"),

@@ -90,7 +90,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* Name, labels and annotations of an object of the console: (list . <annotations> <namespace>). */}}
 {{- define "leadgate.console.metadata" -}}
 {{- $root := index . 0 -}}
-name: {{ include "leadgate.console" $root }}
+{{- /* Of several installations, each with namespaces of its own, each has its own. */}}
+name: {{ include "leadgate.console" $root }}{{ if and (not (index . 2)) $root.Values.watchNamespaces }}-{{ $root.Release.Namespace }}{{ end }}
 {{- with index . 2 }}
 namespace: {{ . }}
 {{- end }}

@@ -24,11 +24,11 @@ use crate::show::{cut, json, when};
 <label>{{ f.t.email }}<input name="email" type="email" autocomplete="off"></label>
 <label>{{ f.t.phone }}<input name="phone" type="tel" autocomplete="off"></label>
 {% if f.rights.payloads %}<button class="main" name="action" value="export">{{ f.t.export }}</button>{% endif %}
-{% if f.rights.delete %}<label class="check"><input type="checkbox" name="suppress" value="yes"> {{ f.t.never_again }}</label>
+{% if f.rights.erase() %}<label class="check"><input type="checkbox" name="suppress" value="yes"> {{ f.t.never_again }}</label>
 <button class="danger" name="action" value="erase" data-confirm="{{ f.t.sure_erase }} {{ f.t.cannot_be_undone }}">{{ f.t.erase }}</button>{% endif %}
 </form>
 <p class="quiet">{{ f.t.is_recorded }}</p>
-{% if f.rights.delete %}<h2>{{ f.t.erasures }}</h2>
+{% if f.rights.erase() %}<h2>{{ f.t.erasures }}</h2>
 {% if erasures.is_empty() %}<p>{{ f.t.nothing_here }}</p>{% else %}
 <div class="scroll" role="region" tabindex="0" aria-label="{{ f.t.erasures }}"><table>
 <thead><tr><th scope="col">{{ f.t.erasure }}</th><th scope="col">{{ f.t.state }}</th><th scope="col">{{ f.t.who }}</th><th scope="col">{{ f.t.when }}</th></tr></thead>
@@ -98,8 +98,8 @@ struct Exported {
 }
 
 pub(crate) async fn page(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
-    v.may(v.rights.payloads || v.rights.delete)?;
-    let erasures = if v.rights.delete {
+    v.may(v.rights.payloads)?;
+    let erasures = if v.rights.erase() {
         let found: Page<Erasure> = ask(v.api, &v.place, Call::get("/api/v1/privacy/erasures")).await?;
         found.items
     } else {
@@ -110,7 +110,7 @@ pub(crate) async fn page(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
 }
 
 pub(crate) async fn erasure(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Failure> {
-    v.may(v.rights.delete)?;
+    v.may(v.rights.erase())?;
     let path = format!("/api/v1/privacy/erasures/{}", encode(id));
     let e: Erasure = ask(v.api, &v.place, Call::get(path)).await?;
     let f = if e.state == ErasureState::Running {
@@ -129,7 +129,7 @@ pub(crate) async fn act(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
     };
     match v.form.get("action") {
         "erase" => {
-            v.may(v.rights.delete)?;
+            v.may(v.rights.erase())?;
             erase(v, person).await
         }
         action @ ("export" | "download") => {

@@ -41,7 +41,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// A search through a long ledger takes its time.
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// Of an answer: a page of leads with their payloads.
-const LONGEST_ANSWER: usize = 64 << 20;
+const LONGEST_ANSWER: usize = 16 << 20;
 
 /// Where the receivers of a LeadReceiver are, for its namespace and name: a host and a port.
 pub type Whereabouts = Arc<dyn Fn(&str, &str) -> String + Send + Sync>;
@@ -228,7 +228,7 @@ impl Receivers {
             let status = answer.status().as_u16();
             let body = Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await;
             let body = body.map_err(|error| Unsent {
-                error: error.to_string(),
+                error: format!("{error} (up to 16 MiB can be shown; kubectl leadgate shows more)"),
                 is_unsent: false,
             })?;
             Ok(Answer {

@@ -82,9 +82,11 @@ pub(super) fn needed(call: &Call) -> Option<&'static [Right]> {
         ("POST", ["leads", _, "replay" | "expedite"]) | ("DELETE", ["jobs", _]) => {
             &[Right::See, Right::Update]
         }
-        ("DELETE", ["leads", _])
-        | ("POST", ["privacy", "erasures"])
-        | ("GET", ["privacy", "erasures"] | ["privacy", "erasures", _]) => &[Right::See, Right::Delete],
+        ("DELETE", ["leads", _]) => &[Right::See, Right::Delete],
+        // Whoever may discard a lead may not erase a person everywhere, CRMs included.
+        ("POST", ["privacy", "erasures"]) | ("GET", ["privacy", "erasures"] | ["privacy", "erasures", _]) => {
+            &[Right::See, Right::Payloads, Right::Delete]
+        }
         ("POST", ["jobs"]) => {
             let job: NewJob = serde_json::from_slice(call.body.as_deref().unwrap_or_default()).ok()?;
             match job.action {
@@ -150,8 +152,18 @@ mod tests {
             ("POST", "/api/v1/sinks/a/b/pause", "{}", Some(&[See, Pause])),
             ("POST", "/api/v1/sinks/a/b/resume", "", Some(&[See, Pause])),
             ("POST", "/api/v1/privacy/exports", "{}", Some(&[See, Payloads])),
-            ("POST", "/api/v1/privacy/erasures", "{}", Some(&[See, Delete])),
-            ("GET", "/api/v1/privacy/erasures/7", "", Some(&[See, Delete])),
+            (
+                "POST",
+                "/api/v1/privacy/erasures",
+                "{}",
+                Some(&[See, Payloads, Delete]),
+            ),
+            (
+                "GET",
+                "/api/v1/privacy/erasures/7",
+                "",
+                Some(&[See, Payloads, Delete]),
+            ),
             ("GET", "/metrics", "", None),
             ("POST", "/deadletters/7/replay", "", None),
             ("GET", "/api/v1/leads/7/../payload", "", None),

@@ -54,6 +54,7 @@ pub(super) async fn refresh_gauges(admin: &Admin) {
             };
             let gauge = admin.metrics.objective.get_or_create(&labels);
             gauge.set(objective.as_secs_f64());
+            let _ = admin.metrics.objective_missed.get_or_create(&labels);
         }
     }
     admin.metrics.sink_rate_limit.clear();

@@ -34,6 +34,8 @@ pub struct Sink {
     pub suspended: bool,
     /// Whom to tell when leads need someone.
     pub notifier: Option<Arc<Notifier>>,
+    /// Why nobody can be told, although somebody is to be.
+    pub notify_problems: Vec<String>,
 }
 
 /// How fast, how often and how patiently leads are delivered.
@@ -121,13 +123,9 @@ impl Sink {
             .map(|(name, own)| (name.as_str(), Some(own)));
         let create_only = Mapping::compile("createOnly", create_only, &[]);
         let mapping = properties(spec, crm);
-        let notifier = spec
-            .notify
-            .as_ref()
-            .map(|own| Notifier::compile(own, read_secret));
-        let notifier = notifier.transpose();
-        match (crm.compile(spec, read_secret), mapping, create_only, notifier) {
-            (Ok(crm), Ok(mapping), Ok(create_only), Ok(notifier)) => Ok(Self {
+        let (notifier, notify_problems) = Notifier::of(spec.notify.as_ref(), read_secret);
+        match (crm.compile(spec, read_secret), mapping, create_only) {
+            (Ok(crm), Ok(mapping), Ok(create_only)) => Ok(Self {
                 id: SinkId::of(namespace, name),
                 crm,
                 mapping,
@@ -136,10 +134,11 @@ impl Sink {
                 delivery,
                 erasure: spec.privacy.crm,
                 suspended: spec.suspend,
-                notifier: notifier.map(Arc::new),
+                notifier,
+                notify_problems,
             }),
-            (crm, mapping, create_only, notifier) => {
-                let failed = [crm.err(), mapping.err(), create_only.err(), notifier.err()];
+            (crm, mapping, create_only) => {
+                let failed = [crm.err(), mapping.err(), create_only.err()];
                 Err(failed.into_iter().flatten().flatten().collect())
             }
         }

@@ -57,6 +57,7 @@ pub(super) fn of_webhook(webhook: &Webhook) -> Vec<String> {
         }
     }
     found.extend(left_out(webhook));
+    found.extend(webhook.notify_problems.iter().cloned());
     found
 }
 
@@ -81,19 +82,24 @@ pub(super) fn of_sink<'w>(sink: &Sink, webhooks: impl Iterator<Item = &'w Webhoo
     let feeding: Vec<&Webhook> = webhooks
         .filter(|webhook| webhook.sinks.iter().any(|route| route.sink == sink.id))
         .collect();
+    let mut found = sink.notify_problems.clone();
     if feeding.is_empty() {
-        return Vec::new(); // No webhook feeds it here.
+        return found; // No webhook feeds it here.
     }
     let filled = || feeding.iter().flat_map(|webhook| webhook.custom_fields());
     let unfilled = sink.mapping.custom_fields().into_iter();
-    unfilled
-        .filter(|name| filled().all(|filled| filled != *name))
-        .map(|name| {
-            let hint = match nearest(name, filled()) {
-                Some(meant) => format!("did you mean lead.custom.{meant}?"),
-                None => format!("add spec.payload.lead.custom.{name} to the webhook that has it"),
-            };
-            format!("spec.properties: no webhook that references this sink sets lead.custom.{name}; {hint}")
-        })
-        .collect()
+    found.extend(
+        unfilled
+            .filter(|name| filled().all(|filled| filled != *name))
+            .map(|name| {
+                let hint = match nearest(name, filled()) {
+                    Some(meant) => format!("did you mean lead.custom.{meant}?"),
+                    None => format!("add spec.payload.lead.custom.{name} to the webhook that has it"),
+                };
+                format!(
+                    "spec.properties: no webhook that references this sink sets lead.custom.{name}; {hint}"
+                )
+            }),
+    );
+    found
 }

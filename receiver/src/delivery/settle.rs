@@ -96,9 +96,7 @@ impl Settler {
             if settled && let Disposition::Delivered { record, .. } = &decision.settle {
                 // What was replayed or imported says nothing about speed.
                 if claim.queued_at == claim.accepted_at {
-                    self.shared
-                        .metrics
-                        .delivered(&claim.webhook, &self.sink.id, since(claim.accepted_at));
+                    self.tell_speed(&claim.webhook, since(claim.accepted_at));
                 }
                 tracing::info!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
@@ -106,6 +104,20 @@ impl Settler {
                 );
                 self.tell_open().await;
             }
+        }
+    }
+
+    fn tell_speed(&self, id: &WebhookId, took: Duration) {
+        let metrics = &self.shared.metrics;
+        metrics.delivered(id, &self.sink.id, took);
+        let config = self.shared.config.borrow();
+        let objective = config.webhook(id).and_then(|webhook| webhook.objective);
+        if objective.is_some_and(|objective| took > objective) {
+            let webhook = id.to_string();
+            metrics
+                .objective_missed
+                .get_or_create(&WebhookLabels { webhook })
+                .inc();
         }
     }
 

@@ -112,10 +112,7 @@ impl Names {
     /// `notify.body`.
     pub const NOTICE: Self = names(&[
         ("message", Members::Single),
-        (
-            "counts",
-            Members::Only(&["dead", "held", "paused", "rejected", "unrouted"]),
-        ),
+        ("counts", Members::Only(&crate::notice::COUNTS)),
         ("object", Members::Only(&["kind", "namespace", "name"])),
         ("link", Members::Single),
     ]);

@@ -55,22 +55,31 @@ pub(super) async fn follow(
 async fn read(tls: Tls, metrics: &Metrics) -> io::Result<Arc<ServerConfig>> {
     let file = tls.certificate.display().to_string();
     let config = tokio::task::spawn_blocking(move || server_config(&tls));
-    let (config, end) = config.await.map_err(io::Error::other)??;
-    let gauge = metrics.certificate_end.get_or_create(&CertificateLabels { file });
-    gauge.set(end.as_secs_f64());
+    let (config, validity) = config.await.map_err(io::Error::other)??;
+    if let Some((start, end)) = validity {
+        let labels = CertificateLabels { file };
+        let (from, until) = (&metrics.certificate_start, &metrics.certificate_end);
+        from.get_or_create(&labels).set(start.as_secs_f64());
+        until.get_or_create(&labels).set(end.as_secs_f64());
+    }
     Ok(config)
 }
 
-/// The end of a certificate's validity, since 1970.
-fn end_of(certificate: &CertificateDer<'_>) -> Option<Duration> {
+/// From when and until when a certificate is valid, since 1970.
+type Validity = (Duration, Duration);
+
+fn validity_of(certificate: &CertificateDer<'_>) -> Option<Validity> {
     let certificate = Certificate::from_der(certificate).ok()?;
     let validity = certificate.tbs_certificate().validity();
-    Some(validity.not_after.to_unix_duration())
+    Some((
+        validity.not_before.to_unix_duration(),
+        validity.not_after.to_unix_duration(),
+    ))
 }
 
 /// What a handshake needs. A client certificate is asked for, not demanded: which webhook needs one is known only when
 /// the path is. One that is shown must be valid.
-fn server_config(tls: &Tls) -> io::Result<(Arc<ServerConfig>, Duration)> {
+fn server_config(tls: &Tls) -> io::Result<(Arc<ServerConfig>, Option<Validity>)> {
     let unusable = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
         io::Error::new(
             io::ErrorKind::InvalidData,
@@ -79,7 +88,7 @@ fn server_config(tls: &Tls) -> io::Result<(Arc<ServerConfig>, Duration)> {
     };
     let chain = certificates(&tls.certificate).map_err(|e| unusable("certificate", &tls.certificate, &e))?;
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|e| unusable("key", &tls.key, &e))?;
-    let end = chain.first().and_then(end_of).unwrap_or_default();
+    let validity = chain.first().and_then(validity_of);
     let builder = ServerConfig::builder();
     let builder = match &tls.client_ca {
         None => builder.with_no_client_auth(),
@@ -101,7 +110,7 @@ fn server_config(tls: &Tls) -> io::Result<(Arc<ServerConfig>, Duration)> {
         unusable(&pair, &tls.key, &e)
     })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok((Arc::new(config), end))
+    Ok((Arc::new(config), validity))
 }
 
 /// The certificates of a PEM file; at least one.

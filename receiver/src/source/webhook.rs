@@ -61,6 +61,8 @@ pub struct Webhook {
     pub keep_entries: Duration,
     /// Whom to tell when leads need someone.
     pub notifier: Option<Arc<Notifier>>,
+    /// Why nobody can be told, although somebody is to be.
+    pub notify_problems: Vec<String>,
     /// How long 99 of 100 leads may take to be delivered (`spec.objectives.speedToLead`).
     pub objective: Option<Duration>,
     /// Where leads go.

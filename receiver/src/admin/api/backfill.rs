@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::audit::NothingDone;
 use super::named;
+use super::newer::Known;
 use crate::admin::dead_letters::{bad_request, unavailable};
 use crate::admin::shared::Admin;
 use crate::http::in_words;
@@ -57,14 +58,16 @@ pub(super) async fn backfill(
         );
         return Err(([(RETRY_AFTER, "1")], problem).into_response());
     }
-    if !asked.dry_run && asked.lines.iter().any(|line| line.at.is_some()) {
+    let known = if !asked.dry_run && asked.lines.iter().any(|line| line.at.is_some()) {
         let known = admin.newer.read_on(&admin).await;
-        known.map_err(|error| unavailable(&error))?;
-    }
+        known.map_err(|error| unavailable(&error))?
+    } else {
+        Known::default()
+    };
     let mut results = Vec::with_capacity(asked.lines.len());
     for lines in asked.lines.chunks(TOGETHER) {
         let began = Instant::now();
-        let step = import(&admin, &webhook, lines, asked.dry_run).await;
+        let step = import(&admin, &webhook, &known, lines, asked.dry_run).await;
         results.extend(step.map_err(|error| unavailable(&error))?);
         if !asked.dry_run && results.len() < asked.lines.len() {
             sleep((began.elapsed() * REST).min(LONGEST_REST)).await;
@@ -85,6 +88,7 @@ pub(super) async fn backfill(
 async fn import(
     admin: &Admin,
     webhook: &Webhook,
+    known: &Known,
     lines: &[Line],
     dry_run: bool,
 ) -> Result<Vec<LineResult>, QueueError> {
@@ -110,7 +114,7 @@ async fn import(
     for lead in &mut leads {
         kept.apply(lead);
     }
-    admin.newer.mark(admin.queue.as_ref(), &mut leads).await;
+    known.mark(admin.queue.as_ref(), &mut leads).await;
     for (place, admission) in of_line.into_iter().zip(admin.queue.accept(leads).await?) {
         match (admission, results.get_mut(place)) {
             (Admission::Duplicate(first), Some(result)) => {

@@ -1,7 +1,7 @@
 //! When the newest lead of each person was accepted, as far as the ledger reaches back: what an import does not overwrite.
 //!
-//! The ledger has no index of people, which would cost every accept. An import reads it once a minute, and what is new with
-//! each request.
+//! The ledger has no index of people, which would cost every accept. An import reads it every few minutes, and what is
+//! new with each request.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
@@ -10,97 +10,101 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::leads::FOREVER;
-use super::merge::newest;
 use crate::admin::dead_letters::Realm;
 use crate::admin::shared::Admin;
-use crate::queue::{Entry, EntryFilter, EntryOutcome, LedgerEventKind, Millis, NewLead, Queue, QueueError};
+use crate::queue::{
+    Before, Entry, EntryFilter, EntryOutcome, LedgerEventKind, Millis, NewLead, Queue, QueueError, WebhookId,
+};
 
 /// Then the ledger is read anew: a dead lead may have been replayed meanwhile.
-const STANDS: Duration = Duration::from_mins(1);
+const STANDS: Duration = Duration::from_mins(5);
 
 /// An entry may become visible so much later (ms) than one with a later id.
 const OVERLAP: Millis = 5000;
 
-/// Entries that are read at a time.
+/// Entries that are read at a time, and for how many times as long as that took others have the store.
 const PAGE: usize = 1000;
+const REST: u32 = 2;
 
 /// What is known; `None` between imports.
 #[derive(Default)]
 pub(crate) struct Newer(Arc<Mutex<Option<Known>>>);
 
+/// What the ledger tells. A request keeps it, whatever comes after.
+#[derive(Clone, Default)]
+pub(super) struct Known(Arc<Mutex<Times>>);
+
 #[derive(Default)]
-struct Known {
+struct Times {
     /// By the hash of a person and a sink.
     newest: HashMap<u64, Millis, RandomState>,
-    /// The time of the newest entry that was read.
-    until: Millis,
+    /// The time of the newest entry of each webhook that was read.
+    until: HashMap<WebhookId, Millis>,
 }
 
 impl Newer {
     /// Reads what the ledger has got since the last time.
-    pub(super) async fn read_on(&self, admin: &Admin) -> Result<(), QueueError> {
-        if !admin.queue.knows_people() {
-            return Ok(());
-        }
-        let mut held = self.0.lock().await;
-        let is_new = held.is_none();
-        let mut known = held.take().unwrap_or_default();
-        known.read_on(admin).await?;
-        *held = Some(known);
-        if is_new {
-            let shared = Arc::clone(&self.0);
-            tokio::spawn(async move {
-                sleep(STANDS).await;
-                *shared.lock().await = None;
-            });
-        }
-        Ok(())
-    }
-
-    /// Tells each lead of the past when the newest one of its person was accepted, those before it among them.
-    pub(super) async fn mark(&self, queue: &dyn Queue, leads: &mut [NewLead]) {
-        if let Some(known) = self.0.lock().await.as_mut() {
-            for lead in leads {
-                known.mark(queue, lead);
+    pub(super) async fn read_on(&self, admin: &Admin) -> Result<Known, QueueError> {
+        let known = {
+            let mut held = self.0.lock().await;
+            if held.is_none() {
+                let shared = Arc::clone(&self.0);
+                tokio::spawn(async move {
+                    sleep(STANDS).await;
+                    *shared.lock().await = None;
+                });
             }
+            held.get_or_insert_default().clone()
+        };
+        if admin.queue.knows_people() {
+            known.0.lock().await.read_on(admin).await?;
         }
+        Ok(known)
     }
 }
 
 impl Known {
+    /// Tells each lead of the past when the newest one of its person was accepted, those before it among them.
+    pub(super) async fn mark(&self, queue: &dyn Queue, leads: &mut [NewLead]) {
+        let mut times = self.0.lock().await;
+        for lead in leads {
+            times.mark(queue, lead);
+        }
+    }
+}
+
+impl Times {
     async fn read_on(&mut self, admin: &Admin) -> Result<(), QueueError> {
         let realm = Realm::of_admin(admin);
         let mut webhooks = admin.queue.ledger_webhooks().await?;
         webhooks.retain(|webhook| realm.has(webhook.as_str()));
-        let filter = EntryFilter {
-            since: self.until.saturating_sub(OVERLAP),
-            outcome: Some(EntryOutcome::Accepted),
-            ..EntryFilter::default()
-        };
-        let mut after = None;
-        loop {
-            let (entries, next) = newest(
-                admin.queue.as_ref(),
-                webhooks.clone(),
-                &filter,
-                FOREVER,
-                after.as_ref(),
-                PAGE,
-                |_| true,
-            )
-            .await?;
-            for entry in &entries {
-                self.until = self.until.max(entry.place.at);
-                self.enter(entry);
+        for webhook in webhooks {
+            let known = self.until.get(&webhook).copied();
+            let filter = EntryFilter {
+                since: known.map_or(0, |until| until.saturating_sub(OVERLAP)),
+                outcome: Some(EntryOutcome::Accepted),
+                ..EntryFilter::default()
+            };
+            let (mut next, mut until) = (Some(Before::Time(FOREVER)), known.unwrap_or_default());
+            while let Some(before) = next {
+                let began = Instant::now();
+                let page = admin.queue.entries(&webhook, &before, &filter, PAGE).await?;
+                for entry in &page.items {
+                    until = until.max(entry.place.at);
+                    self.enter(entry);
+                }
+                next = page.next.map(Before::Place);
+                if next.is_some() {
+                    sleep(began.elapsed() * REST).await;
+                }
             }
-            after = next;
-            if after.is_none() {
-                return Ok(());
-            }
+            // Not before all are read: if this is interrupted, the webhook is read again.
+            self.until.insert(webhook, until);
         }
+        Ok(())
     }
 
     /// A lead that waits will be delivered; one that is dead or was removed has written nothing.

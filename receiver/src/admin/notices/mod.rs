@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::shared::Admin;
 use super::status::figures;
+use crate::config::Config;
 use crate::metrics::NoticeLabels;
 use crate::notice::{Counts, Notifier, Subject};
 use crate::outbound::{Client, NoAnswer, Peer, send};
 use crate::queue::{Millis, QueueError, SinkStats, StoredJob, WebhookId, WebhookStats};
 use crate::time::epoch_ms;
-use needs::{AGAIN, PAUSE, Told};
+use needs::{AGAIN, DELIVERED, PAUSE, Told};
 
 /// How often figures are looked at, and before the manifests are read.
 const LOOK: Duration = Duration::from_secs(10);
@@ -67,11 +68,15 @@ pub(crate) async fn run_notices(admin: Arc<Admin>, client: Client, stop: Cancell
 }
 
 async fn look(admin: &Admin, client: &Client) -> Result<(), QueueError> {
-    let watched = watched(admin).await?;
-    if watched.is_empty() {
+    let config = Arc::clone(&admin.config.borrow());
+    let is_wanted = config.webhooks().any(|webhook| webhook.notifier.is_some())
+        || config.sinks().any(|sink| sink.notifier.is_some());
+    if !is_wanted {
         return Ok(());
     }
+    // Before the figures: older ones must not replace what was told of newer ones.
     let jobs = admin.queue.jobs().await?;
+    let watched = watched(admin, &config).await?;
     let mut kept: HashMap<String, StoredJob> = jobs
         .into_iter()
         .filter(|job| job.id.starts_with(PREFIX))
@@ -81,6 +86,9 @@ async fn look(admin: &Admin, client: &Client) -> Result<(), QueueError> {
         let id = format!("{PREFIX}{}/{}", object.kind, object.id);
         let stored = kept.remove(&id);
         consider(admin, client, &object, Record::of(id, stored, &object.counts)).await?;
+    }
+    if config.incomplete {
+        return Ok(());
     }
     let now = epoch_ms();
     for (id, job) in kept {
@@ -108,7 +116,7 @@ impl Record {
             id,
             version,
             is_new: told.is_none(),
-            told: told.map_or_else(|| Told::first(now), |kept| kept.notified),
+            told: told.map_or_else(|| Told::first(now, epoch_ms()), |kept| kept.notified),
         }
     }
 
@@ -195,8 +203,7 @@ async fn post(client: &Client, object: &Watched, news: &Counts) -> Result<(), St
 }
 
 /// What somebody wants to be told of, with its counts.
-async fn watched(admin: &Admin) -> Result<Vec<Watched>, QueueError> {
-    let config = Arc::clone(&admin.config.borrow());
+async fn watched(admin: &Admin, config: &Config) -> Result<Vec<Watched>, QueueError> {
     let of_webhooks: HashMap<WebhookId, Arc<Notifier>> = config
         .webhooks()
         .filter_map(|webhook| Some((webhook.id.clone(), Arc::clone(webhook.notifier.as_ref()?))))
@@ -205,10 +212,7 @@ async fn watched(admin: &Admin) -> Result<Vec<Watched>, QueueError> {
         .sinks()
         .filter_map(|sink| Some((sink.id.clone(), Arc::clone(sink.notifier.as_ref()?))));
     let of_sinks: HashMap<_, _> = of_sinks.collect();
-    if of_webhooks.is_empty() && of_sinks.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (webhooks, sinks) = figures(admin, &config).await?;
+    let (webhooks, sinks) = figures(admin, config).await?;
     let mut found = Vec::new();
     for (id, stats) in &webhooks {
         if let Some(notifier) = of_webhooks.get(id) {
@@ -261,6 +265,7 @@ fn of_sink(stats: &SinkStats) -> Counts {
         ("dead", stats.dead),
         ("held", stats.held),
         ("paused", u64::from(paused)),
+        (DELIVERED, stats.delivered),
     ])
 }
 

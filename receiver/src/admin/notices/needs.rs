@@ -13,6 +13,10 @@ pub(super) const AGAIN: Millis = 300_000;
 /// What counts for ever; the others fall when somebody acts.
 const EVER: &str = "rejected";
 
+/// A pause ends by itself and begins anew with the next call: it is over once a lead was delivered.
+const PAUSED: &str = "paused";
+pub(super) const DELIVERED: &str = "delivered";
+
 /// What somebody has been told of, and when the next notification may go out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Told {
@@ -22,20 +26,27 @@ pub(super) struct Told {
 
 impl Told {
     /// Before the first notification: what was rejected up to now is history.
-    pub(super) fn first(now: &Counts) -> Self {
+    pub(super) fn first(now: &Counts, at: Millis) -> Self {
         let history = now
             .get_key_value(EVER)
             .map(|(what, count)| (what.clone(), *count));
         Self {
             counts: history.into_iter().collect(),
-            next_at: 0,
+            next_at: at,
         }
     }
 
     /// What is less by now was dealt with; if it grows again, that is news.
     pub(super) fn lowered(&self, now: &Counts) -> Self {
+        let count_of = |counts: &Counts, what: &str| counts.get(what).copied().unwrap_or_default();
+        let has_delivered = count_of(now, DELIVERED) > count_of(&self.counts, DELIVERED);
         let told = |(what, count): (&String, &u64)| {
-            let count = (*count).min(now.get(what).copied().unwrap_or_default());
+            let lowered = (*count).min(count_of(now, what));
+            let count = if what == PAUSED && !has_delivered {
+                *count
+            } else {
+                lowered
+            };
             (what.clone(), count)
         };
         Self {
@@ -47,7 +58,8 @@ impl Told {
     /// What to tell now, if anything: of what counts for ever the news, else how many there are.
     pub(super) fn news(&self, now: &Counts, at: Millis) -> Option<Counts> {
         let known = |what: &String| self.counts.get(what).copied().unwrap_or_default();
-        if at < self.next_at || !now.iter().any(|(what, count)| *count > known(what)) {
+        let is_news = |(what, count): (&String, &u64)| what != DELIVERED && *count > known(what);
+        if at < self.next_at || !now.iter().any(is_news) {
             return None;
         }
         let shown = now.iter().map(|(what, &count)| {
@@ -104,9 +116,25 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_that_begins_anew_every_minute_is_told_once_until_leads_arrive_again() {
+        let seen = |paused, delivered| -> Counts {
+            [(PAUSED.to_owned(), paused), (DELIVERED.to_owned(), delivered)].into()
+        };
+        let told = Told {
+            counts: seen(1, 5),
+            next_at: 0,
+        };
+        let told = told.lowered(&seen(0, 5));
+        assert_eq!(told.news(&seen(1, 5), 1), None);
+        let told = told.lowered(&seen(0, 6));
+        assert!(told.news(&seen(1, 6), 1).is_some());
+        assert_eq!(told.news(&seen(0, 9), 1), None, "a delivery alone is no news");
+    }
+
+    #[test]
     fn what_was_rejected_before_the_first_look_is_history_and_what_is_dead_is_not() {
-        let told = Told::first(&counts(1, 9));
+        let told = Told::first(&counts(1, 9), 1);
         assert_eq!(told.news(&counts(1, 9), 1), Some(counts(1, 0)));
-        assert_eq!(Told::first(&counts(0, 9)).news(&counts(0, 9), 1), None);
+        assert_eq!(Told::first(&counts(0, 9), 1).news(&counts(0, 9), 1), None);
     }
 }

@@ -1,7 +1,6 @@
 //! From a LeadWebhook, its preset and its secrets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use leadgate_crds::LeadWebhook;
@@ -128,11 +127,7 @@ impl Webhook {
         if sinks.is_empty() {
             errors.0.push("spec.sinks: list at least one CrmSink".to_owned());
         }
-        let notifier = spec.notify.as_ref().and_then(|own| {
-            Notifier::compile(own, read_secret)
-                .map_err(|found| errors.0.extend(found))
-                .ok()
-        });
+        let (notifier, notify_problems) = Notifier::of(spec.notify.as_ref(), read_secret);
         if let Some(region) = &payload.default_region {
             warm_up(region);
         }
@@ -164,7 +159,8 @@ impl Webhook {
             certificate,
             trusted_proxies: usize::try_from(spec.auth.trusted_proxies).unwrap_or(0),
             suspended: spec.suspend,
-            notifier: notifier.map(Arc::new),
+            notifier,
+            notify_problems,
             keep_rejected: spec.retention.rejected.get(),
             keep_dead: spec.retention.dead.get(),
             keep_held: spec.retention.held.get(),
