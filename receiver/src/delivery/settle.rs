@@ -10,9 +10,9 @@ use super::decide::Decision;
 use super::shared::Shared;
 use crate::config::Sink;
 use crate::crm::{Failure, RefusedProperty};
-use crate::metrics::DeliveryLabels;
+use crate::metrics::{DeliveryLabels, WebhookLabels};
 use crate::outcomes::DeliveryOutcome;
-use crate::queue::{Claim, Disposition, QueueError, Settled, Settlement};
+use crate::queue::{Claim, Disposition, QueueError, Settled, Settlement, WebhookId};
 use crate::throttle::{PauseReason, ThrottleKey};
 use crate::time::since;
 
