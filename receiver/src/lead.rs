@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 pub use contact::{contact, digest, email_identity, mapped, people, phone_identity, posted};
 pub use email::email;
 pub use judge::{Verdict, judge};
+pub(crate) use named::first_named_in;
 pub use named::{named_in, named_in_text};
 pub use normalise::warm_up;
 pub use phone::{Phone, phone};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use leadgate_crds::api::{
-    Erasure, ErasureState, Export, NewErasure, Page, Person, RecordErasure, Suppressions,
+    Erasure, ErasureState, Export, NewErasure, Page, Person, RecordErasure, Story, Suppressions,
 };
 
 use crate::args::Global;
@@ -102,6 +102,13 @@ pub(crate) async fn erase(global: &Global, output: Output, command: &Erase) -> a
             } else {
                 Verdict::Wrong
             });
+        }
+        let delivered = |story: &Story| story.lead.sinks.iter().any(|sink| sink.record.is_some());
+        if held.entries.iter().any(delivered) {
+            note(
+                "Leads of this person were delivered. Sinks with privacy.crm: Delete delete their records in the CRM as well, for \
+                 good and with everything that sales added; the others are listed.",
+            );
         }
         let also = if command.suppress {
             ", and refuse all later leads of the person"

@@ -123,7 +123,8 @@ pub struct CrmSinkSpec {
     /// Maps CRM properties to CEL over `lead`, `webhook` and `payload`; up to 128 entries. Absent and blank
     /// values are not sent; `clear()` empties a property. For `hubspot` and `salesforce`, entries are added
     /// to the CRM's standard fields, and `null` omits a standard field. For `rest`, only these properties are
-    /// sent. The mapping is applied at delivery, so a corrected mapping also applies to replayed leads.
+    /// sent. The mapping is applied at delivery, so a corrected mapping also applies to replayed
+    /// leads, as far as what it reads was stored (`payload.keep` of the LeadWebhook).
     /// Default: the CRM's standard fields.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 128))]

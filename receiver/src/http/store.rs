@@ -10,7 +10,7 @@ use super::App;
 use super::answer::{self, Told};
 use super::handler::LARGE_BODY;
 use crate::config::Served;
-use crate::lead::{Problem, named_in};
+use crate::lead::{Problem, first_named_in};
 use crate::log_limit::LogLimit;
 use crate::metrics::{self, WebhookLabels};
 use crate::outcomes::RequestOutcome;
@@ -41,8 +41,22 @@ pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (Request
         notes,
         others,
     } = batch;
-    for lead in &mut leads {
-        kept.apply(lead);
+    // Reading a large one again takes its time.
+    if leads.iter().map(|lead| lead.body.len()).sum::<usize>() < LARGE_BODY {
+        leads.iter_mut().for_each(|lead| kept.apply(lead));
+    } else {
+        let kept = kept.clone();
+        let pruned = tokio::task::spawn_blocking(move || {
+            leads.iter_mut().for_each(|lead| kept.apply(lead));
+            leads
+        });
+        let Ok(pruned) = pruned.await else {
+            return (
+                RequestOutcome::Unavailable,
+                answer::unavailable(RETRY_AFTER, "the lead could not be stored; send it again"),
+            );
+        };
+        leads = pruned;
     }
     let deliveries = leads.iter().map(|lead| lead.sinks.len()).sum::<usize>();
     if deliveries > 0 && share.is_full() {
@@ -285,13 +299,12 @@ pub(super) async fn keep(
 
 /// Whom a rejected request names. A long one is searched off the async threads.
 async fn named(body: &[u8], webhook: &Webhook) -> Vec<Identity> {
-    let mut people = if body.len() < LARGE_BODY {
-        named_in(body, webhook.region())
+    if body.len() < LARGE_BODY {
+        first_named_in(body, webhook.region(), MOST_PEOPLE)
     } else {
         let (body, region) = (body.to_owned(), webhook.region().map(str::to_owned));
-        let searched = tokio::task::spawn_blocking(move || named_in(&body, region.as_deref()));
+        let searched =
+            tokio::task::spawn_blocking(move || first_named_in(&body, region.as_deref(), MOST_PEOPLE));
         searched.await.unwrap_or_default()
-    };
-    people.truncate(MOST_PEOPLE);
-    people
+    }
 }

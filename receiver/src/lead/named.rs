@@ -1,5 +1,7 @@
 //! Every e-mail address and phone number in what a sender posted, whichever field it stands in. Pure.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -10,13 +12,22 @@ use crate::queue::Identity;
 /// The fewest digits of a phone number.
 const FEWEST_DIGITS: usize = 7;
 
+/// Words of a rejected request that are tried.
+const MOST_TRIED: usize = 1000;
+
 /// Whom something that is held names: a stored lead, or a request that was rejected. Numbers without a country code are read
 /// as those of `region`.
 pub fn named_in(body: &[u8], region: Option<&str>) -> Vec<Identity> {
-    let mut search = Search {
-        region,
-        found: Vec::new(),
-    };
+    look_in(body, Search::new(region, usize::MAX, usize::MAX))
+}
+
+/// The first people that it names, of the first words that look like an address or a number: for what a stranger may make as
+/// large as it likes.
+pub(crate) fn first_named_in(body: &[u8], region: Option<&str>, people: usize) -> Vec<Identity> {
+    look_in(body, Search::new(region, people, MOST_TRIED))
+}
+
+fn look_in(body: &[u8], mut search: Search<'_>) -> Vec<Identity> {
     match serde_json::from_slice::<Value>(body) {
         Ok(body) => {
             if let Some(phone) = body.get("lead").and_then(|lead| lead.get(Field::Phone.name())) {
@@ -35,10 +46,7 @@ pub fn named_in(body: &[u8], region: Option<&str>) -> Vec<Identity> {
 
 /// The same of a text, such as a CRM's answer.
 pub fn named_in_text(text: &str, region: Option<&str>) -> Vec<Identity> {
-    let mut search = Search {
-        region,
-        found: Vec::new(),
-    };
+    let mut search = Search::new(region, usize::MAX, usize::MAX);
     search.text(text);
     search.found
 }
@@ -47,9 +55,30 @@ pub fn named_in_text(text: &str, region: Option<&str>) -> Vec<Identity> {
 struct Search<'r> {
     region: Option<&'r str>,
     found: Vec<Identity>,
+    known: HashSet<Identity>,
+    /// So many people, and so many words, are still to be found and tried.
+    people: usize,
+    words: usize,
 }
 
-impl Search<'_> {
+impl<'r> Search<'r> {
+    fn new(region: Option<&'r str>, people: usize, words: usize) -> Self {
+        Self {
+            region,
+            found: Vec::new(),
+            known: HashSet::new(),
+            people,
+            words,
+        }
+    }
+
+    /// Counts a word that is tried; whether it may be.
+    fn tries(&mut self) -> bool {
+        let may = self.words > 0 && self.people > 0;
+        self.words = self.words.saturating_sub(1);
+        may
+    }
+
     fn value(&mut self, value: &Value) {
         match value {
             Value::String(text) => self.text(text),
@@ -109,11 +138,17 @@ impl Search<'_> {
     }
 
     fn email(&mut self, typed: &str) {
+        if !self.tries() {
+            return;
+        }
         self.add(email_identity(typed));
     }
 
     /// As it is written, and as people in the webhook's region write it.
     fn number(&mut self, typed: &str) {
+        if !self.tries() {
+            return;
+        }
         self.add(phone_identity(typed, None));
         if self.region.is_some() {
             self.add(phone_identity(typed, self.region));
@@ -122,8 +157,10 @@ impl Search<'_> {
 
     fn add(&mut self, found: Option<Identity>) {
         if let Some(person) = found
-            && !self.found.contains(&person)
+            && self.people > 0
+            && self.known.insert(person.clone())
         {
+            self.people -= 1;
             self.found.push(person);
         }
     }
@@ -181,6 +218,18 @@ mod tests {
             assert!(named_by(body).contains(&number), "{body}");
         }
         assert!(!named_by(r#"{"lead":{"phone":"+4930901821"}}"#).contains(&number));
+    }
+
+    #[test]
+    fn what_a_stranger_makes_as_large_as_it_likes_is_looked_through_in_part() {
+        let many: String = (0..100_000)
+            .map(|n| format!("p{n}@example.com +4930{n:06} "))
+            .collect();
+        assert_eq!(first_named_in(many.as_bytes(), Some("DE"), 64).len(), 64);
+        let none: String = (0..100_000).map(|n| format!("{n}@ 99999{n:06} ")).collect();
+        assert!(first_named_in(none.as_bytes(), Some("DE"), 64).len() <= 64);
+        let ada = email_identity("ada@example.com").unwrap();
+        assert_eq!(first_named_in(b"ada@example.com", None, 64), [ada]);
     }
 
     #[test]

@@ -155,7 +155,10 @@ fn by_sink(
     sent: &[&str],
 ) -> Result<Option<Answer>, Failure> {
     // Before `delivered`, which may accept 404 for lookups: an update of nothing is no delivery.
-    if (seen.call == "update" || seen.call == "delete") && answers.gone.test(scope)? {
+    // A page of something in between does not say that a record to delete is gone.
+    let may_be_gone =
+        seen.call == "update" || (seen.call == "delete" && !matches!(seen.reply.body, Body::Html));
+    if may_be_gone && answers.gone.test(scope)? {
         return Ok(Some(Answer::NotFound(seen.failure(
             answers,
             FailureReason::RecordNotFound,

@@ -61,6 +61,11 @@ impl CrmSettings for Settings {
     }
 }
 
+/// Whether Salesforce said that a record with a right id is not there.
+fn is_gone(why: &Failure) -> bool {
+    why.message.contains("(ENTITY_IS_DELETED)") || why.message.contains("(NOT_FOUND)")
+}
+
 #[async_trait]
 impl Crm for Salesforce {
     async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
@@ -72,7 +77,10 @@ impl Crm for Salesforce {
             return Deletion::no_id();
         }
         match self.api.delete(record, throttle).await {
-            Answer::Done(_) | Answer::NotFound(_) => Deletion::Done,
+            Answer::Done(_) => Deletion::Done,
+            // Else it may be there: a converted lead, another object, a path that does not exist.
+            Answer::NotFound(why) if is_gone(&why) => Deletion::Done,
+            Answer::NotFound(why) => Deletion::Failed(why),
             Answer::Retry { after, why, .. } => Deletion::Later {
                 after: after.unwrap_or_default(),
                 why,

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::queue::ledger;
 use crate::queue::{
-    Contact, DeadLetter, DeadLetterPage, DeadLetterSet, LeadId, ListFilter, NewRejected, QueueError, Removal,
-    SinkId, WebhookId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterSet, Identity, LeadId, ListFilter, NewRejected,
+    QueueError, Removal, SinkId, WebhookId,
 };
 
 /// Members that one script looks at, and dead letters that one prune removes from a set.
@@ -39,7 +39,12 @@ impl RedisQueue {
         let key = self.options.ledger_key.as_ref();
         call.arg(reason).arg(&rejected.body[..]).arg(rejected.room);
         call.arg(ledger::rest_of(&rejected.why.reason, key, &rejected.people));
-        call.arg(ledger::people(key, &rejected.people));
+        let one: &[Identity] = if rejected.is_of_one() {
+            &rejected.people
+        } else {
+            &[]
+        };
+        call.arg(ledger::people(key, one));
         let kept = self.link.run_repeatable(&script::REJECT, &call).await?;
         Ok(number(&kept) == Some(1))
     }

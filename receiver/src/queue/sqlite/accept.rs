@@ -146,7 +146,7 @@ pub(super) fn reject(
     key: Option<&LedgerKey>,
 ) -> Result<bool, Failure> {
     let why = &rejected.why;
-    if suppressions::include(tx, &rejected.webhook, key, &rejected.people)? {
+    if rejected.is_of_one() && suppressions::include(tx, &rejected.webhook, key, &rejected.people)? {
         let rest = ledger::rest_of(SUPPRESSED, None, &[]);
         let (webhook, id) = (&rejected.webhook, &rejected.id);
         entries::open(tx, webhook, id, EntryOutcome::Rejected, tx.now, &[&rest])?;

@@ -111,6 +111,14 @@ pub struct NewRejected {
     pub room: u64,
 }
 
+impl NewRejected {
+    /// Whether it is of one person, as far as could be read: an address and a number at most. One that names several is kept
+    /// although one of them is suppressed: others could not be replayed otherwise.
+    pub(in crate::queue) fn is_of_one(&self) -> bool {
+        self.people.len() <= 2
+    }
+}
+
 /// A lead or request that waits for a person; of [`DeadLetterSet::Pending`], for delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {

@@ -10,7 +10,7 @@ use crate::ids::{LeadId, SinkId, WebhookId};
 
 /// What identifies a person: an e-mail address or a phone number, normalised; or what a sender calls a submission. It never leaves the process: the ledger
 /// keeps a keyed hash of it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
     kind: &'static str,
     value: Arc<str>,

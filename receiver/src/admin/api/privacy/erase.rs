@@ -175,7 +175,9 @@ impl Run<'_> {
             let sink = match records::sink_of(record, &config) {
                 Ok(sink) => sink,
                 Err(why) => {
-                    records::set(record, RecordErasure::Skipped, Some(why));
+                    if records::leave(record, &config, why) {
+                        longest = longest.max(Some(Duration::ZERO));
+                    }
                     continue;
                 }
             };
@@ -274,6 +276,8 @@ impl Run<'_> {
             found.extend(walk::entries(self.admin, &self.kept.targets, &webhook).await?);
         }
         let known: BTreeSet<String> = found.iter().map(|entry| entry.id.to_string()).collect();
+        // Others only mention the person: their records are of somebody else.
+        let own = found.len();
         let erased: Vec<_> = self.kept.erased.iter().cloned().collect();
         for (number, (webhook, id)) in erased.iter().enumerate() {
             if number % KEPT_EVERY == 0 {
@@ -290,8 +294,21 @@ impl Run<'_> {
             }
         }
         let mut records: BTreeSet<CrmRecord> = self.kept.erasure.records.drain(..).collect();
-        records.extend(found.iter().flat_map(records_of));
-        self.kept.erasure.records = records.into_iter().collect();
+        for (number, entry) in found.iter().enumerate() {
+            let why = if number >= own {
+                Some(records::MENTIONED)
+            } else if !entry
+                .people
+                .iter()
+                .any(|hash| self.kept.targets.addresses.contains(hash))
+            {
+                Some(records::SHARED_NUMBER)
+            } else {
+                None
+            };
+            records.extend(records_of(entry, why));
+        }
+        self.kept.erasure.records = records::each_once(records);
         // Written down before the entries cease to tell.
         self.keep().await?;
         for (number, entry) in found.iter().enumerate() {
@@ -332,7 +349,8 @@ fn count(counts: &mut Vec<ErasedLeads>, set: Set) {
     }
 }
 
-fn records_of(entry: &Entry) -> Vec<CrmRecord> {
+/// What an entry's lead became in CRMs; `why` it is to be left as it is.
+fn records_of(entry: &Entry, why: Option<&str>) -> Vec<CrmRecord> {
     let delivered = entry
         .events
         .iter()
@@ -343,7 +361,7 @@ fn records_of(entry: &Entry) -> Vec<CrmRecord> {
                 sink: event.sink.as_ref()?.to_string(),
                 record: event.record.clone(),
                 erasure: RecordErasure::default(),
-                reason: None,
+                reason: why.map(str::to_owned),
             })
         })
         .collect()

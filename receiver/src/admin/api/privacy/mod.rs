@@ -19,6 +19,7 @@ mod walk;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -49,6 +50,12 @@ pub(super) async fn create(
     body: Result<Json<NewErasure>, JsonRejection>,
 ) -> Result<Response, Response> {
     let Json(asked) = body.map_err(|error| bad_request(&error.body_text()))?;
+    if !admin.loaded.load(Ordering::Relaxed) {
+        // Whose namespaces it covers is not known yet.
+        return Err(ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
+            .with_detail("the manifests are not loaded yet: try again")
+            .into_response());
+    }
     let targets = Targets::of(&admin, &asked.person)?;
     let namespaces = Realm::of_admin(&admin).into_namespaces();
     if asked.suppress {
@@ -120,6 +127,9 @@ async fn all(admin: &Admin) -> Result<Vec<Kept>, Response> {
 pub(super) struct Targets {
     /// The keyed hashes of the addresses and numbers.
     hashes: BTreeSet<String>,
+    /// Those of the addresses alone: a number may be shared.
+    #[serde(default)]
+    addresses: BTreeSet<String>,
     /// The contacts that they are in the queue.
     contacts: BTreeSet<String>,
 }
@@ -137,11 +147,15 @@ impl Targets {
         };
         let email = read("email", &person.email, &email_identity)?;
         let phone = read("phone", &person.phone, &|typed| phone_identity(typed, None))?;
+        let address = email.as_ref().and_then(|email| admin.queue.hash_of(email));
         let people: Vec<Identity> = email.into_iter().chain(phone).collect();
         if people.is_empty() {
             return Err(bad_request("person: name an email, a phone or both"));
         }
-        let mut targets = Self::default();
+        let mut targets = Self {
+            addresses: address.into_iter().collect(),
+            ..Self::default()
+        };
         for person in people {
             let Some(hash) = admin.queue.hash_of(&person) else {
                 return Err(bad_request(

@@ -1,5 +1,6 @@
 //! What becomes of the CRM records that an erased person's leads were delivered to. The decisions are pure.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leadgate_crds::api::{CrmRecord, RecordErasure};
@@ -13,6 +14,16 @@ use crate::time::epoch_ms;
 
 /// Why a record is left: its sink does not ask for its deletion.
 const NOT_ASKED_FOR: &str = "NotAskedFor";
+
+/// Why a record is left: its lead only mentions the person.
+pub(super) const MENTIONED: &str = "OnlyMentioned";
+
+/// Why a record is left: its lead has the number, and perhaps another person's address.
+pub(super) const SHARED_NUMBER: &str = "FoundByNumber";
+
+/// Why a record is left: the ledger cuts ids of this length.
+const CUT_ID: &str = "IdTooLong";
+const LONGEST_ID: usize = 128;
 
 /// Why a record is left: the receiver does not run its sink any more.
 const UNKNOWN_SINK: &str = "UnknownSink";
@@ -78,11 +89,45 @@ pub(super) fn sink_of<'c>(
 /// What an erasure is to do with each record.
 pub(super) fn plan(records: &mut [CrmRecord], config: &Config) {
     for record in records {
-        match sink_of(record, config) {
-            Ok(_) => set(record, RecordErasure::Pending, None),
-            Err(why) => set(record, RecordErasure::Skipped, Some(why)),
+        if record.reason.is_some() {
+            record.erasure = RecordErasure::Skipped;
+        } else if record.record.len() >= LONGEST_ID {
+            set(record, RecordErasure::Skipped, Some(CUT_ID));
+        } else {
+            match sink_of(record, config) {
+                Ok(_) => set(record, RecordErasure::Pending, None),
+                Err(why) => {
+                    leave(record, config, why);
+                }
+            }
         }
     }
+}
+
+/// Leaves a record. One whose sink is written and cannot run for now is left for a while; whether it is.
+pub(super) fn leave(record: &mut CrmRecord, config: &Config, why: &'static str) -> bool {
+    let object = format!("CrmSink {}", record.sink);
+    let waits = why == UNKNOWN_SINK && config.problems.iter().any(|problem| problem.object == object);
+    let erasure = if waits {
+        RecordErasure::Pending
+    } else {
+        RecordErasure::Skipped
+    };
+    set(record, erasure, Some(why));
+    waits
+}
+
+/// A record once, and as one of the person's if any of its leads is theirs.
+pub(super) fn each_once(records: impl IntoIterator<Item = CrmRecord>) -> Vec<CrmRecord> {
+    let mut found: BTreeMap<(String, String), CrmRecord> = BTreeMap::new();
+    for record in records {
+        let known = found.entry((record.sink.clone(), record.record.clone()));
+        let known = known.or_insert_with(|| record.clone());
+        if record.reason.is_none() {
+            *known = record;
+        }
+    }
+    found.into_values().collect()
 }
 
 /// Takes a CRM's answer down. Tells how long to leave it alone, if it is to be asked again.
