@@ -421,6 +421,11 @@ async fn kubectl_get_shows_what_matters() {
             ("Reason", true, json!("Delivering")),
             ("Message", true, json!("leads are delivered")),
             ("P99", true, json!("900ms")),
+            ("Kept Dead", true, json!("720h")),
+            ("Kept Held", true, json!("720h")),
+            ("Kept Rejected", true, json!("168h")),
+            ("Kept Payloads", true, json!("0h")),
+            ("Kept Ledger", true, json!("336h")),
         ])
     );
 
