@@ -134,13 +134,15 @@ fn it_may_ask_who_somebody_is_and_read_the_admin_tokens() {
         r#"watchNamespaces=["sales"]"#,
         r#"console.receivers=["edge","default"]"#,
     ]);
-    assert_eq!(named(&objects, "ClusterRole", NAME)["rules"], json!(asks));
+    // Of several installations with namespaces of their own, each has its own.
+    let of_cluster = &format!("{NAME}-leadgate-system");
+    assert_eq!(named(&objects, "ClusterRole", of_cluster)["rules"], json!(asks));
     let role = named(&objects, "Role", NAME);
     assert_eq!(role["metadata"]["namespace"], "sales");
     assert_eq!(role["rules"], json!(namespaced(&[&names::admin("edge"), &token])));
-    for kind in ["ClusterRoleBinding", "RoleBinding"] {
-        let binding = named(&objects, kind, NAME);
-        assert_eq!(binding["roleRef"]["name"], NAME);
+    for (kind, name) in [("ClusterRoleBinding", of_cluster.as_str()), ("RoleBinding", NAME)] {
+        let binding = named(&objects, kind, name);
+        assert_eq!(binding["roleRef"]["name"], name);
         let subject = json!([{"kind": "ServiceAccount", "name": NAME, "namespace": "leadgate-system"}]);
         assert_eq!(binding["subjects"], subject, "{kind}");
     }
