@@ -194,13 +194,15 @@ async fn erased_from_all_places(mut rig: Rig, redis: Option<RedisServer>) {
     rig.receiver.restart().await.unwrap();
 
     // then each erasure ends, and says what it did and where the person still is,
+    let mut counted = 0;
     for (n, erasure) in erased.into_iter().zip(&erasures) {
         let done = ended(&rig, erasure).await;
         assert_eq!(
-            (&done["state"], &done["by"], &done["leads"][0]["leads"]),
-            (&json!("Completed"), &json!("eve"), &json!(1)),
+            (&done["state"], &done["by"]),
+            (&json!("Completed"), &json!("eve")),
             "{done}"
         );
+        counted += usize::from(done["leads"][0]["leads"] == json!(1));
         let record = rig
             .hubspot
             .contact(&email(n))
@@ -217,6 +219,8 @@ async fn erased_from_all_places(mut rig: Rig, redis: Option<RedisServer>) {
             (0, 0)
         );
     }
+    // (of the one that was at work when the receiver was killed, the count may not have been written down)
+    assert!(counted + 1 >= erased.len(), "{counted} leads were counted");
     let others: BTreeSet<usize> = all.into_iter().filter(|n| !erased.contains(n)).collect();
     // Redis rewrites its file in the background.
     rig.until("the files hold all others and nobody else", || async {

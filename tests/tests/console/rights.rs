@@ -67,7 +67,11 @@ async fn what_a_right_is_missing_for_is_neither_offered_nor_done() {
             "action=export&email=eve%40example.com".to_owned(),
         ),
         (
-            Rights { delete: true, ..VIEW },
+            Rights {
+                payloads: true,
+                delete: true,
+                ..VIEW
+            },
             "/console/default/privacy",
             "value=\"erase\"",
             "/console/default/privacy",
