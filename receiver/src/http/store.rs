@@ -43,11 +43,15 @@ pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (Request
     } = batch;
     // Reading a large one again takes its time.
     if leads.iter().map(|lead| lead.body.len()).sum::<usize>() < LARGE_BODY {
-        leads.iter_mut().for_each(|lead| kept.apply(lead));
+        for lead in &mut leads {
+            kept.apply(lead);
+        }
     } else {
         let kept = kept.clone();
         let pruned = tokio::task::spawn_blocking(move || {
-            leads.iter_mut().for_each(|lead| kept.apply(lead));
+            for lead in &mut leads {
+                kept.apply(lead);
+            }
             leads
         });
         let Ok(pruned) = pruned.await else {

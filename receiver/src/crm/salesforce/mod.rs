@@ -80,7 +80,6 @@ impl Crm for Salesforce {
             Answer::Done(_) => Deletion::Done,
             // Else it may be there: a converted lead, another object, a path that does not exist.
             Answer::NotFound(why) if is_gone(&why) => Deletion::Done,
-            Answer::NotFound(why) => Deletion::Failed(why),
             Answer::Retry { after, why, .. } => Deletion::Later {
                 after: after.unwrap_or_default(),
                 why,
@@ -88,7 +87,8 @@ impl Crm for Salesforce {
             Answer::Pause(after, why) => Deletion::Later { after, why },
             Answer::Suspect { why, .. } | Answer::Expired(why) => Deletion::later(why),
             Answer::None(no_answer) => no_answer.into(),
-            Answer::Several(_, why)
+            Answer::NotFound(why)
+            | Answer::Several(_, why)
             | Answer::Duplicates(_, why)
             | Answer::Taken { why, .. }
             | Answer::Reject(why)
