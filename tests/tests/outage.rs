@@ -34,7 +34,10 @@ impl Scene {
     async fn start(change: impl FnOnce(&mut Options)) -> Self {
         let hubspot = HubSpot::start(Config::default()).await.unwrap();
         let sink = HubSpotSink::new(hubspot.base_url(), hubspot.token()).yaml();
-        let mut options = Options::new(format!("{sink}---\n{}", mapped_webhook("web", SECRET)));
+        // What makes a lead large is mapped by nobody.
+        let webhook =
+            mapped_webhook("web", SECRET).replacen("  payload:\n", "  payload:\n    keep: Whole\n", 1);
+        let mut options = Options::new(format!("{sink}---\n{webhook}"));
         options.arguments = IMPATIENT.map(str::to_owned).to_vec();
         change(&mut options);
         let receiver = Receiver::start(options).await.unwrap();
