@@ -63,7 +63,19 @@ fn is_ready(pod: &Pod) -> bool {
 pub(crate) fn token_secret(pod: &Pod) -> Option<&str> {
     let volumes = pod.spec.as_ref()?.volumes.as_ref()?;
     let volume = volumes.iter().find(|volume| volume.name == "admin")?;
-    volume.secret.as_ref()?.secret_name.as_deref()
+    let alone = volume
+        .secret
+        .as_ref()
+        .and_then(|secret| secret.secret_name.as_deref());
+    // The operator mounts it beside the receiver's other keys.
+    let beside = || {
+        let sources = volume.projected.as_ref()?.sources.as_ref()?;
+        let mut secrets = sources.iter().filter_map(|source| source.secret.as_ref());
+        let holds = |path: &str| path == "token";
+        let found = secrets.find(|secret| secret.items.iter().flatten().any(|item| holds(&item.path)))?;
+        Some(found.name.as_str())
+    };
+    alone.or_else(beside)
 }
 
 /// The port of a name.
@@ -79,6 +91,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_token_is_found_where_the_operator_mounts_it() {
+        let pod = |volume: serde_json::Value| -> Pod {
+            serde_json::from_value(json!({"spec": {"containers": [], "volumes": [{"name": "x"}, volume]}}))
+                .unwrap()
+        };
+        let source = |name: &str, path: &str| json!({"secret": {"name": name, "items": [{"key": path, "path": path}]}});
+        for (volume, expected) in [
+            (json!({"name": "admin", "secret": {"secretName": "a"}}), Some("a")),
+            (
+                json!({"name": "admin", "projected": {"sources": [source("l", "ledger-key"), source("b", "token")]}}),
+                Some("b"),
+            ),
+            (
+                json!({"name": "admin", "projected": {"sources": [source("l", "ledger-key")]}}),
+                None,
+            ),
+            (json!({"name": "other", "secret": {"secretName": "a"}}), None),
+        ] {
+            assert_eq!(token_secret(&pod(volume)), expected);
+        }
+    }
 
     fn pod(name: &str, receiver: &str, ready: &str) -> Pod {
         serde_json::from_value(json!({
