@@ -58,14 +58,20 @@ pub struct Upsert {
     pub record: Option<Known>,
     /// A person said that the record is this one, or that there is none.
     pub chosen: bool,
-    /// The CRM may have it already: the last attempt's answer was lost.
-    pub in_doubt: bool,
+    /// The CRM may have it already: an attempt's answer was lost, so long ago.
+    pub in_doubt: Option<Duration>,
 }
 
 impl Upsert {
     /// The lead's normalised e-mail address.
     pub fn email(&self) -> Option<&str> {
         self.lead.get("email").and_then(Value::as_str)
+    }
+
+    /// How long a search that lags for so long may still not show what an earlier attempt made; `None`: what it shows is
+    /// all there is.
+    pub fn search_lags(&self, lag: Duration) -> Option<Duration> {
+        lag.checked_sub(self.in_doubt?).filter(|left| !left.is_zero())
     }
 
     /// The properties of a new record.
@@ -144,9 +150,9 @@ pub enum Outcome {
         in_doubt: bool,
     },
     /// An earlier attempt may have made a record that the CRM's search does not show yet. Nothing was sent; after this
-    /// wait the search can be believed, and nothing is in doubt any more.
+    /// wait the search can be believed.
     AwaitVisibility {
-        /// How long a search lags.
+        /// What is left of the time for which a search lags.
         after: Duration,
         /// Why.
         why: Failure,

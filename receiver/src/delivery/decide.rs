@@ -9,7 +9,7 @@ use super::judge::RETRY_AFTER_MISCONFIGURED;
 use crate::config::DeliverySettings;
 use crate::crm::{self, Failure, Known, MAX_PAUSE};
 use crate::outcomes::DeliveryOutcome;
-use crate::queue::{self, Candidates, DeadLetterReason, DeadLetterSet, InDoubt, LastError};
+use crate::queue::{self, Candidates, DeadLetterReason, DeadLetterSet, LastError};
 
 /// How long a contact's record is remembered: longer than any search lags, short enough that merged records are found
 /// again.
@@ -109,7 +109,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
         crm::Outcome::AwaitVisibility { after, why } => plain(
             queue::Disposition::Retry {
                 after,
-                in_doubt: InDoubt::Clear,
+                in_doubt: false,
                 why: last_error(&why),
             },
             DeliveryOutcome::Retried,
@@ -125,7 +125,6 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             let wait = backoff(lead.attempt, settings.initial_backoff, settings.max_backoff)
                 .max(after.unwrap_or_default())
                 .min(left);
-            let in_doubt = if in_doubt { InDoubt::Set } else { InDoubt::Keep };
             plain(
                 queue::Disposition::Retry {
                     after: wait,

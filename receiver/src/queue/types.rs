@@ -7,7 +7,7 @@ mod lead;
 mod ledger;
 mod stats;
 
-pub use claim::{Attempt, Claim, Claims, Disposition, InDoubt, LastError, Settled, Settlement, Token};
+pub use claim::{Attempt, Claim, Claims, Disposition, LastError, Settled, Settlement, Token};
 pub use dead_letter::{
     Candidates, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, Instead, ListFilter,
     NewRejected, Removal, Requeue,

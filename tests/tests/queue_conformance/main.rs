@@ -85,7 +85,7 @@ on_all_queues! {
         claims_without_an_outcome_are_counted_until_there_is_one,
         the_next_lead_starts_with_a_clean_slate,
         a_doubt_is_not_forgotten,
-        a_doubt_is_cleared_when_it_would_be_visible,
+        a_doubt_is_as_old_as_the_last_attempt_that_caused_it,
         a_retry_waits_its_time,
         the_crm_record_is_remembered_for_a_while,
         leases_stay_in_force_through_a_crash,

@@ -245,7 +245,12 @@ impl Model {
             (&first.id, &first.webhook, &first.body)
         );
         assert_eq!(
-            (claim.attempt, claim.in_doubt, claim.lost, claim.overtaken),
+            (
+                claim.attempt,
+                claim.in_doubt.is_some(),
+                claim.lost,
+                claim.overtaken
+            ),
             (head.attempts, head.in_doubt, head.lost, first.newest > first.age)
         );
         assert_eq!(claim.record.as_ref(), self.records.get(&line));
@@ -276,11 +281,7 @@ impl Model {
             Disposition::Retry { after, in_doubt, .. } => {
                 head.due = after.is_zero();
                 head.lost = 0;
-                match in_doubt {
-                    InDoubt::Keep => {}
-                    InDoubt::Set => head.in_doubt = true,
-                    InDoubt::Clear => head.in_doubt = false,
-                }
+                head.in_doubt |= in_doubt;
             }
             Disposition::Release { after, .. } => {
                 head.due = after.is_zero();

@@ -188,17 +188,17 @@ impl Comparison {
             1 => Disposition::delivered(Some((format!("crm-{}", claim.token), LONG))),
             2 => Disposition::Retry {
                 after: Duration::ZERO,
-                in_doubt: InDoubt::Set,
+                in_doubt: true,
                 why: not_yet(),
             },
             3 => Disposition::Retry {
                 after: Duration::ZERO,
-                in_doubt: InDoubt::Keep,
+                in_doubt: false,
                 why: not_yet(),
             },
             4 => Disposition::Retry {
                 after: LONG,
-                in_doubt: InDoubt::Clear,
+                in_doubt: false,
                 why: not_yet(),
             },
             5 => Disposition::Release {

@@ -290,7 +290,7 @@ pub fn form() -> WebhookId {
 pub fn retry(after: Duration) -> Disposition {
     Disposition::Retry {
         after,
-        in_doubt: InDoubt::Keep,
+        in_doubt: false,
         why: not_yet(),
     }
 }

@@ -75,7 +75,7 @@ async fn everywhere(rig: &Rig) -> Vec<LeadId> {
     let claim = rig.claim_soon().await;
     let outcome = Disposition::Retry {
         after: LONG,
-        in_doubt: InDoubt::Keep,
+        in_doubt: false,
         why: LastError::new("Unavailable", &format!("{SECRET} was not found")),
     };
     rig.settle(&claim, outcome).await;

@@ -57,7 +57,10 @@ pub async fn leads_of_a_suppressed_person_are_refused_counted_and_not_stored(rig
         admissions,
         [Admission::Suppressed, Admission::Accepted, Admission::Suppressed]
     );
-    assert_eq!(rig.accept(again).await, Admission::Suppressed);
+    // (a repeated call counts once)
+    for _ in 0..2 {
+        assert_eq!(rig.accept(again.clone()).await, Admission::Suppressed);
+    }
     let listed = rig.listed(DeadLetterSet::Pending).await;
     assert_eq!(
         listed.iter().map(|lead| &lead.id).collect::<Vec<_>>(),

@@ -1,6 +1,6 @@
 //! Batches, through the receiver's own client.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use leadgate_receiver::crm::{Known, Outcome};
 use leadgate_tests::manifests::SalesforceSink;
@@ -286,7 +286,7 @@ async fn batches_under_faults_make_one_record_a_person() {
                                 Outcome::Delivered { .. } => {}
                                 Outcome::Retry { in_doubt, .. } => {
                                     let mut lead = lead.clone();
-                                    lead.in_doubt |= in_doubt;
+                                    lead.in_doubt = lead.in_doubt.or(in_doubt.then_some(Duration::ZERO));
                                     later.push(lead);
                                 }
                                 other => panic!("{other:?}"),

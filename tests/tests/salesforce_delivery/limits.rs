@@ -1,5 +1,7 @@
 //! What stands in a batch's way: limits of triggers, calls that are refused as a whole, pages of something in between.
 
+use std::time::Duration;
+
 use leadgate_receiver::crm::Outcome;
 use leadgate_tests::manifests::SalesforceSink;
 use leadgate_tests::salesforce::{Config, Fault, Salesforce};
@@ -143,7 +145,7 @@ async fn a_page_in_place_of_a_record_is_no_delivery_and_makes_no_second_record()
             "{outcomes:?}"
         );
         // The next attempt knows that it may be there.
-        leads[0].in_doubt = true;
+        leads[0].in_doubt = Some(Duration::ZERO);
         assert_eq!(delivered(&deliver(&client, leads).await), 1);
         one(&salesforce, "limit0@example.com");
         // A query answered so finds nobody, and nobody is made.

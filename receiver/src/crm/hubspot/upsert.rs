@@ -45,9 +45,12 @@ impl HubSpot {
         let key = self.settings.key(lead);
         // Without a unique value only the search can tell whether a write whose answer was lost made a record, and it
         // lags behind.
-        if lead.in_doubt && key.is_none() && lead.record.is_none() {
+        if let Some(left) = lead.search_lags(SEARCH_LAG)
+            && key.is_none()
+            && lead.record.is_none()
+        {
             return Ok(Outcome::AwaitVisibility {
-                after: SEARCH_LAG,
+                after: left,
                 why: Failure::new(
                     FailureReason::AwaitingVisibility,
                     "the last attempt's answer was lost; waiting until HubSpot's search would show its record",

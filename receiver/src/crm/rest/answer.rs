@@ -155,9 +155,9 @@ fn by_sink(
     sent: &[&str],
 ) -> Result<Option<Answer>, Failure> {
     // Before `delivered`, which may accept 404 for lookups: an update of nothing is no delivery.
-    // A page of something in between does not say that a record to delete is gone.
-    let may_be_gone =
-        seen.call == "update" || (seen.call == "delete" && !matches!(seen.reply.body, Body::Html));
+    // Something in between does not say that a record to delete is gone: only JSON, or no body at all, is the CRM's word.
+    let may_be_gone = seen.call == "update"
+        || (seen.call == "delete" && !matches!(seen.reply.body, Body::Html | Body::Other));
     if may_be_gone && answers.gone.test(scope)? {
         return Ok(Some(Answer::NotFound(seen.failure(
             answers,

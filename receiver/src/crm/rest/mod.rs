@@ -2,7 +2,7 @@
 //!
 //! * `settings`: a sink, compiled to a `description`; `request`: a lead -> one request that cannot leave `baseUrl`.
 //! * `answer`: what an answer means; `find`: which of the records that a lookup found is the lead's. Both pure.
-//!   `search_lag`: leads whose record the lookup may not show yet; `outcome`: what becomes of a lead.
+//!   `outcome`: what becomes of a lead.
 //! * `auth`: credentials, and OAuth tokens that all callers share; `api`: one request; `upsert`: the order of calls for a
 //!   lead; `preflight`: a check that writes nothing.
 
@@ -14,7 +14,6 @@ mod find;
 mod outcome;
 mod preflight;
 mod request;
-mod search_lag;
 mod settings;
 mod upsert;
 
@@ -26,7 +25,6 @@ use leadgate_crds::reason::FailureReason;
 use self::api::Api;
 use self::description::{Call, Find, Flow, Settings};
 use self::request::Variables;
-use self::search_lag::SearchLag;
 use super::{Crm, CrmSettings, Deletion, Failure, Outcome, PreflightReport, Throttle, Upsert};
 use crate::expression::Program;
 
@@ -34,7 +32,6 @@ use crate::expression::Program;
 pub(super) struct Rest {
     settings: Arc<Settings>,
     api: Api,
-    search_lag: SearchLag,
 }
 
 impl Rest {
@@ -43,7 +40,6 @@ impl Rest {
         Self {
             api: Api::new(Arc::clone(&settings), client),
             settings,
-            search_lag: SearchLag::default(),
         }
     }
 }

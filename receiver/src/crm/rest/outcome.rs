@@ -2,6 +2,7 @@
 
 use leadgate_crds::reason::FailureReason;
 
+use super::description::Find;
 use crate::crm::answer::Answer;
 use crate::crm::{Failure, Outcome, Upsert};
 
@@ -30,6 +31,24 @@ pub(super) fn unfinished(answer: Answer, creates: bool, lead: &Upsert) -> Outcom
             candidates: id.into_iter().collect(),
         },
     }
+}
+
+/// The CRM has a record that its lookup does not show: it is waited for once; `None`: it was.
+pub(super) fn await_lookup(find: &Find, lead: &Upsert) -> Option<Outcome> {
+    let lag = find.lookup.lag;
+    (lead.in_doubt.is_none() && !lag.is_zero()).then(|| Outcome::Retry {
+        after: Some(lag),
+        why: not_visible(),
+        in_doubt: true,
+    })
+}
+
+/// Why a lead waits for the lookup.
+pub(super) fn not_visible() -> Failure {
+    Failure::new(
+        FailureReason::AwaitingVisibility,
+        "the CRM may have a record that its lookup does not show yet; waiting for rest.lookup.lag",
+    )
 }
 
 /// A person must say which of these it is.

@@ -7,7 +7,7 @@ use super::Rest;
 use super::answer::{Seen, nameless};
 use super::description::{Find, Flow, Write};
 use super::find::{Record, Verdict, judge, records, writable};
-use super::outcome::{path_missing, several, unfinished};
+use super::outcome::{await_lookup, not_visible, path_missing, several, unfinished};
 use super::request::Variables;
 use crate::crm::answer::Answer;
 use crate::crm::{Failure, Known, Outcome, Throttle, Upsert};
@@ -21,23 +21,7 @@ impl Rest {
             Flow::Upsert(upsert) => self.upsert_at_once(upsert, lead, throttle).await,
             Flow::Find(find) => self.find_and_write(find, lead, throttle).await,
         };
-        let outcome = delivered.unwrap_or_else(|outcome| outcome);
-        match &outcome {
-            Outcome::Delivered { .. }
-            | Outcome::Suppressed
-            | Outcome::Reject(_)
-            | Outcome::Refused { .. }
-            | Outcome::Hold { .. } => self.search_lag.end(lead),
-            Outcome::Retry { in_doubt: true, .. } | Outcome::Suspect { in_doubt: true, .. } => {
-                self.search_lag.begin(lead);
-            }
-            Outcome::Retry { .. }
-            | Outcome::Suspect { .. }
-            | Outcome::AwaitVisibility { .. }
-            | Outcome::Throttled(_)
-            | Outcome::Pause { .. } => {}
-        }
-        outcome
+        delivered.unwrap_or_else(|outcome| outcome)
     }
 
     async fn upsert_at_once(
@@ -68,7 +52,7 @@ impl Rest {
                 .matching
                 .keeps_any(lead.properties.iter().map(|(name, _)| name.as_str()));
         let known = match &lead.record {
-            Some(Known::New) if lead.in_doubt => {
+            Some(Known::New) if lead.in_doubt.is_some() => {
                 return Ok(Outcome::Hold {
                     why: Failure::new(
                         FailureReason::AnswerLost,
@@ -81,10 +65,11 @@ impl Rest {
             Some(Known::Record(id)) => Some(id),
             None => None,
         };
-        if lead.in_doubt
-            && let Some(outcome) = self.wait_for_lookup(find, lead)
-        {
-            return Ok(outcome);
+        if let Some(after) = lead.search_lags(find.lookup.lag) {
+            return Ok(Outcome::AwaitVisibility {
+                after,
+                why: not_visible(),
+            });
         }
         if let Some(id) = known
             && !reads
@@ -99,7 +84,7 @@ impl Rest {
             match found.iter().find(|record| record.id == *id) {
                 Some(record) => return self.update_found(find, lead, record, throttle).await,
                 None => {
-                    if let Some(outcome) = self.wait_for_lookup(find, lead) {
+                    if let Some(outcome) = await_lookup(find, lead) {
                         return Ok(outcome);
                     }
                 }
@@ -138,7 +123,7 @@ impl Rest {
         let (answer, seen) = self.write_seen(&find.create, lead, &variables, throttle).await?;
         match (answer, &find.create.id) {
             // The second time neither the answer nor the lookup shows what was made. No third one.
-            (Answer::Done(None), Some(id)) if lead.in_doubt => Ok(Outcome::Hold {
+            (Answer::Done(None), Some(id)) if lead.in_doubt.is_some() => Ok(Outcome::Hold {
                 why: nameless(&self.settings.answers, &seen, id),
                 candidates: Vec::new(),
             }),
@@ -183,7 +168,7 @@ impl Rest {
             }
             (None, Verdict::Several(candidates)) => Ok(several(candidates)),
             // Its search may lag behind; or what the CRM calls a duplicate is not what `match` calls the person.
-            (None, Verdict::None) => Ok(self.wait_for_lookup(find, lead).unwrap_or_else(|| Outcome::Hold {
+            (None, Verdict::None) => Ok(await_lookup(find, lead).unwrap_or_else(|| Outcome::Hold {
                 why: Failure::new(
                     FailureReason::RecordConflict,
                     format!(
@@ -248,19 +233,6 @@ impl Rest {
                 other => Some(unfinished(other, false, lead)),
             },
         )
-    }
-
-    /// What to do while the lookup may not show a record that was made.
-    fn wait_for_lookup(&self, find: &Find, lead: &Upsert) -> Option<Outcome> {
-        let left = self.search_lag.left(lead, find.lookup.lag)?;
-        Some(Outcome::Retry {
-            after: Some(left),
-            why: Failure::new(
-                FailureReason::AwaitingVisibility,
-                "the CRM may have a record that its lookup does not show yet; waiting for rest.lookup.lag",
-            ),
-            in_doubt: false,
-        })
     }
 
     /// The same with the answer as it came.

@@ -24,6 +24,7 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use leadgate_crds::reason::FailureReason;
 
 use self::answer::Answer;
 use self::api::Api;
@@ -61,11 +62,6 @@ impl CrmSettings for Settings {
     }
 }
 
-/// Whether Salesforce said that a record with a right id is not there.
-fn is_gone(why: &Failure) -> bool {
-    why.message.contains("(ENTITY_IS_DELETED)") || why.message.contains("(NOT_FOUND)")
-}
-
 #[async_trait]
 impl Crm for Salesforce {
     async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
@@ -79,7 +75,7 @@ impl Crm for Salesforce {
         match self.api.delete(record, throttle).await {
             Answer::Done(_) => Deletion::Done,
             // Else it may be there: a converted lead, another object, a path that does not exist.
-            Answer::NotFound(why) if is_gone(&why) => Deletion::Done,
+            Answer::NotFound(why) if why.reason == FailureReason::RecordGone => Deletion::Done,
             Answer::Retry { after, why, .. } => Deletion::Later {
                 after: after.unwrap_or_default(),
                 why,

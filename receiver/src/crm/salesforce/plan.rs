@@ -212,7 +212,7 @@ fn create(lead: &Lead, taken: Option<&Found>, verdict: Verdict, new: bool, match
         || !new
             && (lead.upsert.email().is_some() && matching.compares(MatchingKey::Email)
                 || lead.upsert.phone().is_some() && matching.compares(MatchingKey::Phone));
-    if lead.upsert.in_doubt && !found_again {
+    if lead.upsert.in_doubt.is_some() && !found_again {
         return Target::Hold {
             why: Failure::new(
                 FailureReason::LostAnswer,

@@ -52,7 +52,7 @@ fn a_temporary_failure_waits_at_least_as_long_as_the_crm_asked_and_dies_of_old_a
     let decision = after(retry(Some(long)), Duration::ZERO);
     let queue::Disposition::Retry {
         after: wait,
-        in_doubt: InDoubt::Set,
+        in_doubt: true,
         why,
     } = decision.settle
     else {

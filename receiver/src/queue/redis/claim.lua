@@ -3,7 +3,7 @@
 -- KEYS: due, state, touched, then the line and the remembered record of each contact.
 -- ARGV: lease, how many bytes, the token, then the contacts.
 -- Answers the milliseconds until the next is due (-1: none waits), then for each lead its contact, token,
--- attempt, whether the CRM may have it (in doubt), claims without an outcome, record, times and lead.
+-- attempt, for how long the CRM may have it (in doubt; -1: it does not), claims without an outcome, record, times and lead.
 local now = now_ms()
 local lease, room, claimed = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local contacts = { unpack(ARGV, 4) }
@@ -27,7 +27,7 @@ for i, contact in ipairs(contacts) do
     end
     -- A claim whose lease ran out: its worker died or hangs, and may have reached the CRM.
     if token ~= '0' then
-      in_doubt, lost = '1', text(tonumber(lost) + 1)
+      in_doubt, lost = text(now), text(tonumber(lost) + 1)
     end
     local attempt = text(tonumber(attempts) + 1)
     local record = call('GET', KEYS[3 + 2 * i])
@@ -37,7 +37,8 @@ for i, contact in ipairs(contacts) do
     due[#due + 1] = contact
     touched[#touched + 1] = text((read_times(times)))
     touched[#touched + 1] = contact
-    answer[#answer + 1] = { contact, claimed, attempt, in_doubt, lost, record, times, lead }
+    local doubted = in_doubt == '0' and -1 or math.max(0, now - tonumber(in_doubt))
+    answer[#answer + 1] = { contact, claimed, attempt, doubted, lost, record, times, lead }
   elseif is_due and room > 0 then
     -- No line behind this contact: nothing to hand out, and nothing to come back to.
     call('ZREM', KEYS[1], contact)

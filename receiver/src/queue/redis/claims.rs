@@ -12,8 +12,8 @@ use super::{
 };
 use crate::queue::ledger::Event;
 use crate::queue::{
-    Attempt, Claim, Claims, Contact, DeadLetterSet, Disposition, InDoubt, LastError, QueueError, Settled,
-    Settlement, SinkId, Token,
+    Attempt, Claim, Claims, Contact, DeadLetterSet, Disposition, LastError, QueueError, Settled, Settlement,
+    SinkId, Token,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -165,17 +165,11 @@ impl RedisQueue {
                         .arg(for_so_long)
                         .arg(millis(*keep))
                 }
-                Disposition::Retry { after, in_doubt, why } => {
-                    let in_doubt = match in_doubt {
-                        InDoubt::Keep => "",
-                        InDoubt::Set => "1",
-                        InDoubt::Clear => "0",
-                    };
-                    call.arg("retry")
-                        .arg(millis(*after))
-                        .arg(packed_error(Some(why)))
-                        .arg(in_doubt)
-                }
+                Disposition::Retry { after, in_doubt, why } => call
+                    .arg("retry")
+                    .arg(millis(*after))
+                    .arg(packed_error(Some(why)))
+                    .arg(if *in_doubt { "1" } else { "" }),
                 Disposition::Release { after, why } => call
                     .arg("release")
                     .arg(millis(*after))
@@ -217,7 +211,7 @@ fn read_claim(lead: Value) -> Option<Claim> {
     let contact = Contact::new(fields.text()?);
     let token = fields.unsigned()?;
     let attempt = u32::try_from(fields.unsigned()?).unwrap_or(u32::MAX);
-    let in_doubt = fields.number()? == 1;
+    let in_doubt = until(fields.number()?);
     let lost = u32::try_from(fields.unsigned()?).unwrap_or(u32::MAX);
     let record = fields.next().and_then(text);
     let entry = Entry::read(bytes(fields.next()?)?, bytes(fields.next()?)?)?;
@@ -237,7 +231,7 @@ fn read_claim(lead: Value) -> Option<Claim> {
     })
 }
 
-/// A script's "-1: none waits, else so many milliseconds".
+/// A script's "-1: none, else so many milliseconds".
 fn until(milliseconds: i64) -> Option<Duration> {
     u64::try_from(milliseconds).ok().map(Duration::from_millis)
 }

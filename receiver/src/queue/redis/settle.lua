@@ -5,8 +5,8 @@
 -- and the remembered record of each contact.
 -- ARGV: channel, sink, then for each claim its contact, token, webhook, id, two parts of its event in the ledger ('' for
 -- none: the time comes between them), kind of outcome, and three values:
---   delivered: the CRM record, how long to remember it (0: not), how long to keep the payload (0: not);  retry: after, why, whether it is in doubt (1, 0, or as
---   before);  release: after, why ('': as before);  discarded: 0;  held, dead: how long to keep it, the reason as fields.
+--   delivered: the CRM record, how long to remember it (0: not), how long to keep the payload (0: not);  retry: after, why, whether it is in doubt from now on
+--   (1, or as before);  release: after, why ('': as before);  discarded: 0;  held, dead: how long to keep it, the reason as fields.
 local now = now_ms()
 local sink = ARGV[2]
 local HELD, DEAD, UNROUTED, KEPT, PER_CLAIM = 5, 9, 13, 17, 10
@@ -86,7 +86,7 @@ for arg = 3, #ARGV, PER_CLAIM do
       ledger_add(ARGV[arg + 2], ARGV[arg + 3], ARGV[arg + 4], now, ARGV[arg + 5], kind == 'retry')
     end
     if kind == 'retry' then
-      put_back(contact, tonumber(value), tonumber(attempts), third ~= '' and third or in_doubt, '0', second)
+      put_back(contact, tonumber(value), tonumber(attempts), third ~= '' and text(now) or in_doubt, '0', second)
     elseif kind == 'release' then
       why = second ~= '' and second or why
       put_back(contact, tonumber(value), math.max(0, tonumber(attempts) - 1), in_doubt, lost, why)

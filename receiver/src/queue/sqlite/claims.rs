@@ -9,8 +9,8 @@ use super::ledger as entries;
 use super::tx::{Failure, Tx, millis, unsigned};
 use crate::queue::ledger::Event;
 use crate::queue::{
-    Attempt, Claim, Claims, Contact, DeadLetterReason, DeadLetterSet, Disposition, InDoubt, LastError,
-    LeadId, Settled, Settlement, SinkId, Token, WebhookId,
+    Attempt, Claim, Claims, Contact, DeadLetterReason, DeadLetterSet, Disposition, LastError, LeadId,
+    Settled, Settlement, SinkId, Token, WebhookId,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -22,7 +22,8 @@ struct DueHead {
     first: i64,
     token: i64,
     attempts: i64,
-    in_doubt: bool,
+    /// 0: it is not.
+    in_doubt_since: i64,
     lost: i64,
 }
 
@@ -54,7 +55,7 @@ pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration)
 fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<DueHead>> {
     tx.sql
         .prepare_cached(
-            "SELECT contact, first, token, attempts, in_doubt, lost FROM head WHERE sink = ?1 AND due <= ?2 \
+            "SELECT contact, first, token, attempts, in_doubt_since, lost FROM head WHERE sink = ?1 AND due <= ?2 \
              ORDER BY due LIMIT ?3",
         )?
         .query_map(
@@ -65,7 +66,7 @@ fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<Due
                     first: row.get(1)?,
                     token: row.get(2)?,
                     attempts: row.get(3)?,
-                    in_doubt: row.get(4)?,
+                    in_doubt_since: row.get(4)?,
                     lost: row.get(5)?,
                 })
             },
@@ -83,7 +84,7 @@ fn claim_head(
     let attempt = head.attempts + 1;
     // A claim whose lease ran out: its worker died or hangs, and may have reached the CRM.
     let ran_out = head.token != 0;
-    let in_doubt = head.in_doubt || ran_out;
+    let in_doubt_since = if ran_out { tx.now } else { head.in_doubt_since };
     let lost = head.lost + i64::from(ran_out);
     let claim = tx
         .sql
@@ -99,7 +100,8 @@ fn claim_head(
                 id: LeadId::new(row.get::<_, String>(0)?),
                 webhook: WebhookId::new(row.get::<_, String>(1)?),
                 attempt: u32::try_from(attempt).unwrap_or(u32::MAX),
-                in_doubt,
+                in_doubt: (in_doubt_since > 0)
+                    .then(|| Duration::from_millis(unsigned(tx.now - in_doubt_since))),
                 lost: u32::try_from(lost).unwrap_or(u32::MAX),
                 overtaken: row.get::<_, i64>(4)? > row.get(2)?,
                 accepted_at: unsigned(row.get(2)?),
@@ -116,7 +118,7 @@ fn claim_head(
     }
     tx.sql
         .prepare_cached(
-            "UPDATE head SET due = ?3, token = ?4, attempts = ?5, in_doubt = ?6, lost = ?7, touched = 1 \
+            "UPDATE head SET due = ?3, token = ?4, attempts = ?5, in_doubt_since = ?6, lost = ?7, touched = 1 \
              WHERE sink = ?1 AND contact = ?2",
         )?
         .execute((
@@ -125,7 +127,7 @@ fn claim_head(
             tx.now + millis(lease),
             token,
             attempt,
-            in_doubt,
+            in_doubt_since,
             lost,
         ))?;
     Ok(claim)
@@ -224,7 +226,7 @@ fn settle_one(
             let back = Back {
                 after: *after,
                 attempts: attempts - 1,
-                in_doubt: InDoubt::Keep,
+                in_doubt: false,
                 an_outcome: false,
                 why: why.as_ref(),
             };
@@ -304,7 +306,7 @@ pub(super) fn remember(
 struct Back<'a> {
     after: Duration,
     attempts: i64,
-    in_doubt: InDoubt,
+    in_doubt: bool,
     /// Whether the claim had one.
     an_outcome: bool,
     why: Option<&'a LastError>,
@@ -313,7 +315,7 @@ struct Back<'a> {
 fn put_back(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, back: &Back<'_>) -> rusqlite::Result<usize> {
     tx.sql
         .prepare_cached(
-            "UPDATE head SET due = ?3, token = 0, attempts = max(?4, 0), in_doubt = coalesce(?5, in_doubt), \
+            "UPDATE head SET due = ?3, token = 0, attempts = max(?4, 0), in_doubt_since = coalesce(?5, in_doubt_since), \
              lost = iif(?6, 0, lost), reason = coalesce(?7, reason), message = coalesce(?8, message) \
              WHERE sink = ?1 AND contact = ?2",
         )?
@@ -322,11 +324,7 @@ fn put_back(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, back: &Back<'_>) -> r
             contact.as_str(),
             tx.now + millis(back.after),
             back.attempts,
-            match back.in_doubt {
-                InDoubt::Keep => None,
-                InDoubt::Set => Some(true),
-                InDoubt::Clear => Some(false),
-            },
+            back.in_doubt.then_some(tx.now),
             back.an_outcome,
             back.why.map(|why| &why.reason),
             back.why.map(|why| &why.message),
@@ -403,7 +401,7 @@ pub(super) fn next_head(
         .query_row([next, newest], |row| row.get(0))?;
     tx.sql
         .prepare_cached(
-            "UPDATE head SET first = ?3, due = ?4, queued_at = ?4, token = 0, attempts = 0, in_doubt = 0, \
+            "UPDATE head SET first = ?3, due = ?4, queued_at = ?4, token = 0, attempts = 0, in_doubt_since = 0, \
              lost = 0, touched = 0, reason = '', message = '' WHERE sink = ?1 AND contact = ?2",
         )?
         .execute((sink.as_str(), contact.as_str(), next, queued_at))?;

@@ -13,7 +13,7 @@ use crate::queue::{OpenError, QueueError};
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// What a file's `user_version` says when its schema is this one.
-const SCHEMA_VERSION: i64 = 7;
+const SCHEMA_VERSION: i64 = 8;
 
 /// Marks a file as a Leadgate queue ("LdgQ"), so that another program's database is refused, not altered.
 const APPLICATION_ID: i32 = 0x4C64_6751;

@@ -25,9 +25,10 @@ pub struct Claim {
     /// 1 for the first attempt.
     pub attempt: u32,
     /// The outcome of an earlier attempt is not known (a time-out after sending, or its worker died), so the
-    /// CRM may have the lead already. Stays set until the lead is settled for good or replayed: a later
-    /// refusal says nothing about the earlier attempt.
-    pub in_doubt: bool,
+    /// CRM may have the lead already: how long ago the last such attempt ended. Stays until the lead is settled for good
+    /// or replayed: a later refusal says nothing about the earlier attempt. The store remembers it, because the next
+    /// attempt may be another receiver's.
+    pub in_doubt: Option<Duration>,
     /// Claims in a row that ended without an outcome: their workers were killed, crashed or hung.
     pub lost: u32,
     /// The sink has delivered a lead of this contact that was accepted later: this one would undo it.
@@ -113,8 +114,8 @@ pub enum Disposition {
     Retry {
         /// From now.
         after: Duration,
-        /// Whether the CRM may have it nonetheless.
-        in_doubt: InDoubt,
+        /// Whether the CRM may have it nonetheless, by this attempt; else [`Claim::in_doubt`] stays as it was.
+        in_doubt: bool,
         /// Why it did not arrive.
         why: LastError,
     },
@@ -147,17 +148,6 @@ impl Disposition {
             keep: Duration::ZERO,
         }
     }
-}
-
-/// What an attempt changes about [`Claim::in_doubt`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InDoubt {
-    /// Nothing: it did not reach the CRM, or was refused.
-    Keep,
-    /// The CRM may have it.
-    Set,
-    /// What an earlier attempt may have done will be visible by then.
-    Clear,
 }
 
 /// Why a lead that waits was not delivered by its last attempt. Names properties and codes, quotes no value.

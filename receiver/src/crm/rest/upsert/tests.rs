@@ -13,13 +13,17 @@ use crate::crm::Crm as _;
 use crate::throttle::Unlimited;
 use script::{PAGE, Script, Step, ada, known, lead};
 
+const SURE: Option<Duration> = None;
+/// Just now.
+const DOUBTED: Option<Duration> = Some(Duration::ZERO);
+
 #[tokio::test]
 async fn each_way_through_the_calls_ends_as_it_must() {
-    let table: Vec<(&str, Option<Known>, bool, Vec<Step>, &str)> = vec![
+    let table: Vec<(&str, Option<Known>, Option<Duration>, Vec<Step>, &str)> = vec![
         (
             "nobody is found",
             None,
-            false,
+            SURE,
             vec![
                 ("GET /find", 200, json!([])),
                 ("POST /new", 201, json!({"id": 7})),
@@ -29,28 +33,28 @@ async fn each_way_through_the_calls_ends_as_it_must() {
         (
             "somebody is found",
             None,
-            false,
+            SURE,
             vec![("GET /find", 200, json!([ada(5)])), ("PATCH /5", 200, json!({}))],
             "delivered 5",
         ),
         (
             "two are found",
             None,
-            false,
+            SURE,
             vec![("GET /find", 200, json!([ada(5), ada(6)]))],
             "hold SeveralRecords 5,6",
         ),
         (
             "the record is known",
             Some(known("3")),
-            false,
+            SURE,
             vec![("PATCH /3", 200, json!({}))],
             "delivered 3",
         ),
         (
             "the known record is gone",
             Some(known("3")),
-            false,
+            SURE,
             vec![
                 ("PATCH /3", 404, json!({})),
                 ("GET /find", 200, json!([])),
@@ -61,28 +65,28 @@ async fn each_way_through_the_calls_ends_as_it_must() {
         (
             "a person wants a new one",
             Some(Known::New),
-            false,
+            SURE,
             vec![("POST /new", 200, json!({"id": 9}))],
             "delivered 9",
         ),
         (
             "a person wants a new one, the CRM does not",
             Some(Known::New),
-            false,
+            SURE,
             vec![("POST /new", 409, json!({"existing": 5}))],
             "hold RecordConflict 5",
         ),
         (
             "a person wants a new one, which may be there",
             Some(Known::New),
-            true,
+            DOUBTED,
             vec![],
             "hold AnswerLost ",
         ),
         (
             "a conflict names the record",
             None,
-            false,
+            SURE,
             vec![
                 ("GET /find", 200, json!([])),
                 ("POST /new", 409, json!({"existing": 5})),
@@ -93,7 +97,7 @@ async fn each_way_through_the_calls_ends_as_it_must() {
         (
             "a conflict names none, the lookup does",
             None,
-            false,
+            SURE,
             vec![
                 ("GET /find", 200, json!([])),
                 ("POST /new", 409, json!({})),
@@ -105,102 +109,102 @@ async fn each_way_through_the_calls_ends_as_it_must() {
         (
             "a conflict that the lookup does not show yet",
             None,
-            false,
+            SURE,
             vec![
                 ("GET /find", 200, json!([])),
                 ("POST /new", 409, json!({})),
                 ("GET /find", 200, json!([])),
             ],
-            "retry AwaitingVisibility in_doubt=false",
+            "retry AwaitingVisibility in_doubt=true",
         ),
         (
             "an update meets another record's value",
             Some(known("3")),
-            false,
+            SURE,
             vec![("PATCH /3", 409, json!({"existing": 4}))],
             "hold RecordConflict 3,4",
         ),
         (
             "a failed create may have created",
             None,
-            false,
+            SURE,
             vec![("GET /find", 200, json!([])), ("POST /new", 502, json!({}))],
             "retry Unavailable in_doubt=true",
         ),
         (
             "a failed lookup created nothing",
             None,
-            false,
+            SURE,
             vec![("GET /find", 502, json!({}))],
             "retry Unavailable in_doubt=false",
         ),
         (
             "a failed update created nothing",
             Some(known("3")),
-            false,
+            SURE,
             vec![("PATCH /3", 500, json!({}))],
             "retry Unavailable in_doubt=false",
         ),
         (
             "after a lost answer the lookup is not believed at once",
             None,
-            true,
+            DOUBTED,
             vec![],
-            "retry AwaitingVisibility in_doubt=false",
+            "await AwaitingVisibility",
         ),
         (
             "a lookup that is not there is no empty one",
             None,
-            false,
+            SURE,
             vec![("GET /find", 404, json!({}))],
             "suspect UnknownPath own=true",
         ),
         (
             "nor is a create that is not there",
             None,
-            false,
+            SURE,
             vec![("GET /find", 200, json!([])), ("POST /new", 404, json!({}))],
             "suspect UnknownPath own=true",
         ),
         (
             "found, then gone",
             None,
-            false,
+            SURE,
             vec![("GET /find", 200, json!([ada(5)])), ("PATCH /5", 410, json!({}))],
             "retry RecordGone in_doubt=false",
         ),
         (
             "a page instead of the list",
             None,
-            false,
+            SURE,
             vec![("GET /find", 200, json!(PAGE))],
             "retry ForeignAnswer in_doubt=false",
         ),
         (
             "JSON instead of the list",
             None,
-            false,
+            SURE,
             vec![("GET /find", 200, json!({"message": "maintenance"}))],
             "retry AnswerNotUnderstood in_doubt=false",
         ),
         (
             "a page instead of the new record",
             None,
-            false,
+            SURE,
             vec![("GET /find", 200, json!([])), ("POST /new", 200, json!(PAGE))],
             "retry ForeignAnswer in_doubt=true",
         ),
         (
             "a page instead of the update's answer",
             Some(known("3")),
-            false,
+            SURE,
             vec![("PATCH /3", 200, json!(PAGE))],
             "retry ForeignAnswer in_doubt=false",
         ),
         (
             "a new record without an id",
             None,
-            false,
+            SURE,
             vec![
                 ("GET /find", 200, json!([])),
                 ("POST /new", 201, json!({"ok": true})),
@@ -210,21 +214,21 @@ async fn each_way_through_the_calls_ends_as_it_must() {
         (
             "a firewall dislikes the lead",
             None,
-            false,
+            SURE,
             vec![("GET /find", 200, json!([])), ("POST /new", 403, json!(PAGE))],
             "suspect ForeignAnswer own=false",
         ),
         (
             "the CRM forbids it",
             Some(known("3")),
-            false,
+            SURE,
             vec![("PATCH /3", 403, json!({"error": "no"}))],
             "suspect Forbidden own=true",
         ),
         (
             "one property is refused",
             None,
-            false,
+            SURE,
             vec![
                 ("GET /find", 200, json!([])),
                 ("POST /new", 422, json!({"errors": ["city"]})),
@@ -234,7 +238,7 @@ async fn each_way_through_the_calls_ends_as_it_must() {
         (
             "the one that says who it is is refused",
             None,
-            false,
+            SURE,
             vec![
                 ("GET /find", 200, json!([])),
                 ("POST /new", 422, json!({"errors": ["city", "email"]})),
@@ -244,7 +248,7 @@ async fn each_way_through_the_calls_ends_as_it_must() {
         (
             "refused",
             None,
-            false,
+            SURE,
             vec![("GET /find", 200, json!([])), ("POST /new", 400, json!("no"))],
             "reject Refused \"no\"",
         ),
@@ -266,30 +270,49 @@ async fn each_way_through_the_calls_ends_as_it_must() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_waits_out_the_searchs_lag_and_no_longer() {
-    let lag = Duration::from_millis(200);
-    let steps = vec![
-        ("GET /find", 200, json!([])),
-        ("POST /new", 502, json!({})),
-        ("GET /find", 200, json!([ada(7)])),
-        ("PATCH /7", 200, json!({})),
+async fn the_lookup_is_believed_when_it_has_had_its_time() {
+    let lag = Duration::from_secs(30);
+    let table: [(Duration, Option<Duration>, &str); 6] = [
+        (lag, DOUBTED, "await AwaitingVisibility"),
+        (lag, Some(lag / 2), "await AwaitingVisibility"),
+        (lag, Some(lag), "delivered 7"),
+        (lag, Some(lag * 2), "delivered 7"),
+        (lag, SURE, "delivered 7"),
+        // It never lags.
+        (Duration::ZERO, DOUBTED, "delivered 7"),
     ];
-    let script = Script::new(steps, lag, Overwrite::Always, false).await;
-    assert_eq!(
-        script.deliver(lead(None, false)).await,
-        "retry Unavailable in_doubt=true"
+    for (lag, in_doubt, expected) in table {
+        let steps = vec![("GET /find", 200, json!([ada(7)])), ("PATCH /7", 200, json!({}))];
+        let script = Script::new(steps, lag, Overwrite::Always, false).await;
+        assert_eq!(
+            script.deliver(lead(None, in_doubt)).await,
+            expected,
+            "{lag:?} {in_doubt:?}"
+        );
+    }
+    // What waits, waits for what is left.
+    let script = Script::new(vec![], lag, Overwrite::Always, false).await;
+    let waiting = lead(None, Some(lag / 3));
+    let outcome = script.rest.upsert(&[waiting], &Unlimited).await.remove(0);
+    assert!(
+        matches!(outcome, Outcome::AwaitVisibility { after, .. } if after == lag - lag / 3),
+        "{outcome:?}"
     );
-    assert_eq!(
-        script.deliver(lead(None, true)).await,
-        "retry AwaitingVisibility in_doubt=false"
-    );
-    tokio::time::sleep(lag).await;
-    // The queue still says that it is in doubt: it waits once, not for ever.
-    assert_eq!(script.deliver(lead(None, true)).await, "delivered 7");
-    // Where the lookup never lags, it is believed at once.
-    let steps = vec![("GET /find", 200, json!([ada(7)])), ("PATCH /7", 200, json!({}))];
-    let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
-    assert_eq!(script.deliver(lead(None, true)).await, "delivered 7");
+    // A conflict without a record that the lookup shows: waited for once, then a person decides.
+    let steps = || {
+        vec![
+            ("GET /find", 200, json!([])),
+            ("POST /new", 409, json!({})),
+            ("GET /find", 200, json!([])),
+        ]
+    };
+    for (in_doubt, expected) in [
+        (SURE, "retry AwaitingVisibility in_doubt=true"),
+        (Some(lag), "hold RecordConflict "),
+    ] {
+        let script = Script::new(steps(), lag, Overwrite::Always, false).await;
+        assert_eq!(script.deliver(lead(None, in_doubt)).await, expected);
+    }
 }
 
 #[tokio::test]
@@ -304,19 +327,19 @@ async fn what_the_crm_does_not_name_is_looked_for_and_made_no_third_time() {
     ];
     let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
     assert_eq!(
-        script.deliver(lead(None, false)).await,
+        script.deliver(lead(None, SURE)).await,
         "retry RecordIdMissing in_doubt=true"
     );
-    assert_eq!(script.deliver(lead(None, true)).await, "delivered 7");
+    assert_eq!(script.deliver(lead(None, DOUBTED)).await, "delivered 7");
     // It does not, and the CRM is silent again.
     let steps = vec![("GET /find", 200, json!([])), nameless()];
     let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
-    assert_eq!(script.deliver(lead(None, true)).await, "hold RecordIdMissing ");
+    assert_eq!(script.deliver(lead(None, DOUBTED)).await, "hold RecordIdMissing ");
     // A page is nobody's word: it may be tried as often as need be.
     let steps = vec![("GET /find", 200, json!([])), ("POST /new", 200, json!(PAGE))];
     let script = Script::new(steps, Duration::ZERO, Overwrite::Always, false).await;
     assert_eq!(
-        script.deliver(lead(None, true)).await,
+        script.deliver(lead(None, DOUBTED)).await,
         "retry ForeignAnswer in_doubt=true"
     );
 }
@@ -325,7 +348,7 @@ async fn what_the_crm_does_not_name_is_looked_for_and_made_no_third_time() {
 async fn what_is_for_new_records_only_never_reaches_one_that_is_there() {
     let named = |record| Upsert {
         create_only: vec![("name".to_owned(), json!("ada@example.com"))],
-        ..lead(record, false)
+        ..lead(record, SURE)
     };
     let (found, none) = (json!([ada(5)]), json!([]));
     let table: Vec<(Upsert, Vec<Step>)> = vec![
@@ -381,7 +404,7 @@ async fn what_stands_in_the_record_is_not_replaced() {
     let half = json!([{"id": 5, "email": "ada@example.com", "city": ""}]);
     let steps = vec![("GET /find", 200, half), ("PATCH /5", 200, json!({}))];
     let script = Script::new(steps, Duration::from_mins(1), Overwrite::IfEmpty, false).await;
-    assert_eq!(script.deliver(lead(Some(known("5")), false)).await, "delivered 5");
+    assert_eq!(script.deliver(lead(Some(known("5")), SURE)).await, "delivered 5");
     assert_eq!(script.bodies().last().unwrap(), "PATCH /5 {\"city\":\"Ulm\"}");
     // Nothing to write is nothing to send.
     let script = Script::new(
@@ -391,7 +414,7 @@ async fn what_stands_in_the_record_is_not_replaced() {
         false,
     )
     .await;
-    assert_eq!(script.deliver(lead(None, false)).await, "delivered 5");
+    assert_eq!(script.deliver(lead(None, SURE)).await, "delivered 5");
     // A known record that the lookup does not show yet is waited for, not written blindly, and not made again.
     let script = Script::new(
         vec![("GET /find", 200, json!([]))],
@@ -401,8 +424,8 @@ async fn what_stands_in_the_record_is_not_replaced() {
     )
     .await;
     assert_eq!(
-        script.deliver(lead(Some(known("5")), false)).await,
-        "retry AwaitingVisibility in_doubt=false"
+        script.deliver(lead(Some(known("5")), SURE)).await,
+        "retry AwaitingVisibility in_doubt=true"
     );
 }
 
@@ -418,10 +441,7 @@ async fn one_call_does_it_all_where_the_crm_can() {
         (401, json!({}), "pause InvalidCredentials"),
     ] {
         let script = Script::new(vec![(put, status, body)], Duration::ZERO, Overwrite::Always, true).await;
-        assert_eq!(
-            script.deliver(lead(Some(known("ignored")), false)).await,
-            expected
-        );
+        assert_eq!(script.deliver(lead(Some(known("ignored")), SURE)).await, expected);
     }
 }
 

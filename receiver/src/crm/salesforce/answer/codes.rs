@@ -73,7 +73,11 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
         }
         // In an all-or-none collection; it says nothing about this record.
         "ALL_OR_NONE_OPERATION_ROLLED_BACK" => retry(FailureReason::RolledBack, "another record of the call failed", false),
-        "NOT_FOUND" | "ENTITY_IS_DELETED" | "MALFORMED_ID" => Answer::NotFound(failure(
+        "ENTITY_IS_DELETED" => Answer::NotFound(failure(
+            FailureReason::RecordGone,
+            format!("the Salesforce record was deleted ({code})"),
+        )),
+        "NOT_FOUND" | "MALFORMED_ID" => Answer::NotFound(failure(
             FailureReason::RecordNotFound,
             format!("Salesforce has no such record ({code})"),
         )),

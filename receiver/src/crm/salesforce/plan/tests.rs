@@ -169,10 +169,10 @@ fn what_is_for_new_records_is_sent_with_them_alone() {
 
 #[test]
 fn the_record_is_found_by_memory_then_external_id_then_keys() {
-    let by = |record, in_doubt, value: Value| {
+    let by = |record, in_doubt: bool, value: Value| {
         let mut lead = lead(value);
         lead.upsert.record = record;
-        lead.upsert.in_doubt = in_doubt;
+        lead.upsert.in_doubt = in_doubt.then_some(Duration::ZERO);
         lead
     };
     let person = || json!({"email": "a@x.de", "phone": "+491", "submissionId": "s1"});
@@ -284,7 +284,7 @@ fn the_record_is_found_by_memory_then_external_id_then_keys() {
 fn a_lost_answer_never_leads_to_a_second_record() {
     let unknown = |value: Value| {
         let mut lead = lead(value);
-        lead.upsert.in_doubt = true;
+        lead.upsert.in_doubt = Some(Duration::ZERO);
         lead
     };
     assert_eq!(

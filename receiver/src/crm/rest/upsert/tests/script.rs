@@ -151,12 +151,12 @@ impl Script {
         }
     }
 
-    /// The outcome in words: `delivered 7`, `retry AwaitingVisibility in_doubt=false`, …
+    /// The outcome in words: `delivered 7`, `await AwaitingVisibility`, …
     pub(super) async fn deliver(&self, lead: Upsert) -> String {
         match self.rest.upsert(&[lead], &Unlimited).await.pop().unwrap() {
             Outcome::Delivered { record } => format!("delivered {}", record.unwrap_or_default()),
             Outcome::Retry { why, in_doubt, .. } => format!("retry {} in_doubt={in_doubt}", why.reason),
-            Outcome::AwaitVisibility { why, .. } => format!("settle {}", why.reason),
+            Outcome::AwaitVisibility { why, .. } => format!("await {}", why.reason),
             Outcome::Pause { why, .. } => format!("pause {}", why.reason),
             Outcome::Suspect { why, own, .. } => format!("suspect {} own={own}", why.reason),
             Outcome::Refused { why, properties } => format!("refused {} {properties:?}", why.reason),
@@ -171,7 +171,7 @@ impl Script {
     }
 }
 
-pub(super) fn lead(record: Option<Known>, in_doubt: bool) -> Upsert {
+pub(super) fn lead(record: Option<Known>, in_doubt: Option<Duration>) -> Upsert {
     Upsert {
         properties: vec![
             ("email".to_owned(), json!("ada@example.com")),
