@@ -162,7 +162,7 @@ reasons! {
     RecordReadOnly: Lead,
     /// There is no such record.
     RecordNotFound: Lead,
-    /// The lookup shows a record that the update does not find.
+    /// The record was deleted; or the lookup shows one that the update does not find.
     RecordGone: Lead,
     /// Another record has one of the lead's values.
     RecordConflict: Lead,

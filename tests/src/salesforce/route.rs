@@ -222,7 +222,7 @@ fn run(sim: &Sim, state: &mut State, call: &Incoming<'_>) -> Result<Answer, Fail
             if state.store.delete(id, sim.started) {
                 Ok(Answer::empty(204))
             } else {
-                Err(Fail::not_found())
+                Err(rows::absent(state, id))
             }
         }
         ["sobjects", object, field, value] => {

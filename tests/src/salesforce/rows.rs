@@ -35,6 +35,15 @@ pub(super) fn insert(
         .create("00Q", values, &state.schema, sim.started, wishes.assign))
 }
 
+/// What is said of an id that no record has.
+pub(super) fn absent(state: &State, id: &str) -> Fail {
+    if state.store.was_deleted(id) {
+        Fail::new(404, "ENTITY_IS_DELETED", "entity is deleted")
+    } else {
+        Fail::not_found()
+    }
+}
+
 /// Changes a record, or says why not.
 pub(super) fn change(
     sim: &Sim,
@@ -44,11 +53,7 @@ pub(super) fn change(
     wishes: Wishes,
 ) -> Result<String, Fail> {
     let Some(lead) = state.store.get(id) else {
-        return Err(if state.store.was_deleted(id) {
-            Fail::new(404, "ENTITY_IS_DELETED", "entity is deleted")
-        } else {
-            Fail::not_found()
-        });
+        return Err(absent(state, id));
     };
     let id = lead.id.clone();
     if lead.converted {

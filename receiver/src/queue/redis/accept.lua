@@ -64,8 +64,10 @@ for lead = arg, #ARGV, 5 do
   local answer = 1
   if refused then
     answer = 3
-    kind.suppressed = kind.suppressed + 1
-    ledger_open(kind.webhook, string.sub(own, CONTENT + 1), '1:I' .. field(now) .. ENTRY_OF_SUPPRESSED)
+    -- A repeated call counts once.
+    if ledger_open(kind.webhook, string.sub(own, CONTENT + 1), '1:I' .. field(now) .. ENTRY_OF_SUPPRESSED) then
+      kind.suppressed = kind.suppressed + 1
+    end
   end
   if holder and holder ~= own then
     holder = whose(KEYS[key], own, holder, kind.window)

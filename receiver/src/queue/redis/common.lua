@@ -41,7 +41,7 @@ local function webhook_of(lead)
   return (take(lead, skip(lead, 1, 1))) or '?'
 end
 
--- The state of a contact's first lead: token, attempts, whether it is in doubt, claims without an outcome, and behind these
+-- The state of a contact's first lead: token, attempts, since when it is in doubt (0: it is not), claims without an outcome, and behind these
 -- why it was not delivered (reason and message as fields).
 local function read_state(state)
   return string.match(state, '^(%d+) (%d+) (%d+) (%d+) ?(.*)$')
@@ -225,11 +225,13 @@ local function ledger_new(webhook, id, row)
   ledger_grow(webhook, #row)
 end
 
--- The same of one that may be there already: then nothing changes.
+-- The same of one that may be there already: then nothing changes. Tells whether it was new.
 local function ledger_open(webhook, id, row)
-  if call('HEXISTS', PREFIX .. 'ledger:' .. webhook, id) == 0 then
+  local is_new = call('HEXISTS', PREFIX .. 'ledger:' .. webhook, id) == 0
+  if is_new then
     ledger_new(webhook, id, row)
   end
+  return is_new
 end
 
 -- Adds an event to an entry, if there is one. One that may go is left out of a row that is long already.

@@ -26,10 +26,12 @@ pub(super) fn accept(
 
 fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Result<Admission, Failure> {
     if suppressions::include(tx, &lead.webhook, key, &lead.people)? {
-        tx.counters.webhook(&lead.webhook).suppressed += 1;
         let rest = ledger::rest_of(SUPPRESSED, None, &[]);
         let (webhook, id) = (&lead.webhook, &lead.id);
-        entries::open(tx, webhook, id, EntryOutcome::Ignored, tx.now, &[&rest])?;
+        // A repeated call counts once.
+        if entries::open(tx, webhook, id, EntryOutcome::Ignored, tx.now, &[&rest])? {
+            tx.counters.webhook(webhook).suppressed += 1;
+        }
         return Ok(Admission::Suppressed);
     }
     let people = ledger::people(key, &lead.people);

@@ -16,7 +16,8 @@ use crate::queue::{
 const MAX_SCANNED: usize = 5000;
 const MAX_PRUNED: i64 = 1000;
 
-/// Opens an entry of something that happened at a time: `rest` is what stands behind it. A repeated call changes nothing.
+/// Opens an entry of something that happened at a time: `rest` is what stands behind it. A repeated call changes nothing;
+/// whether it was new.
 pub(super) fn open(
     tx: &mut Tx<'_>,
     webhook: &WebhookId,
@@ -24,7 +25,7 @@ pub(super) fn open(
     outcome: EntryOutcome,
     at: i64,
     rest: &[&[u8]],
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let mut row = Vec::with_capacity(100);
     row.extend_from_slice(outcome_field(outcome).as_bytes());
     put_time(&mut row, at);
@@ -38,7 +39,7 @@ pub(super) fn open(
     if made > 0 {
         tx.counters.webhook(webhook).ledger_bytes += length(row.len());
     }
-    Ok(())
+    Ok(made > 0)
 }
 
 /// Adds an event to an entry, if there is one. One that `may_go` is left out of a row that is long already.

@@ -50,12 +50,6 @@ pub(super) async fn create(
     body: Result<Json<NewErasure>, JsonRejection>,
 ) -> Result<Response, Response> {
     let Json(asked) = body.map_err(|error| bad_request(&error.body_text()))?;
-    if !admin.loaded.load(Ordering::Relaxed) {
-        // Whose namespaces it covers is not known yet.
-        return Err(ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
-            .with_detail("the manifests are not loaded yet: try again")
-            .into_response());
-    }
     let targets = Targets::of(&admin, &asked.person)?;
     let namespaces = Realm::of_admin(&admin).into_namespaces();
     if asked.suppress {
@@ -135,7 +129,13 @@ pub(super) struct Targets {
 }
 
 impl Targets {
+    /// Refused until it is known which namespaces are covered, and how numbers without a country code are read.
     fn of(admin: &Admin, person: &Person) -> Result<Self, Response> {
+        if !admin.loaded.load(Ordering::Relaxed) {
+            return Err(ProblemDetails::from_status_code(StatusCode::SERVICE_UNAVAILABLE)
+                .with_detail("the manifests are not loaded yet: try again")
+                .into_response());
+        }
         let read = |field: &str, typed: &Option<String>, parse: &dyn Fn(&str) -> Option<Identity>| {
             let Some(typed) = typed else { return Ok(None) };
             parse(typed).map(Some).ok_or_else(|| {
