@@ -12,7 +12,7 @@ SBOM = $(TOOLS)/bin/cargo-sbom
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator soak fuzz nightly docs release generate clean \
+.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator race soak fuzz nightly docs release generate clean \
 	need-rust need-test-tools need-cluster-tools
 
 help: ## list the targets
@@ -78,6 +78,11 @@ bench-operator: need-rust need-cluster-tools ## measure the operator with 1,000 
 	tests/cluster/cluster build control-plane
 	$(CARGO) build --locked --release --package leadgate-operator --package leadgate-tests --bins
 	$(CARGO) run --locked --release --bin bench_operator
+
+race: need-rust ## race the receiver against what tutorials teach: Express with BullMQ, and FastAPI with a Redis list
+	@command -v redis-server >/dev/null || .ci/need redis-server
+	@command -v npm >/dev/null && command -v python3 >/dev/null || .ci/need race
+	$(CARGO) run --locked --release --bin race
 
 soak: need-rust ## kill the receiver and Redis 100 times under load and count every lead
 	@command -v redis-server >/dev/null || .ci/need redis-server

@@ -9,7 +9,7 @@
 //! * [`receiver`] runs the real binary on [`manifests`]; [`signing`] signs what is posted to it.
 //! * [`soak`] kills it under load and reckons up.
 //! * [`failover`] does the same to a queue with Sentinel and its servers.
-//! * [`bench`] measures it.
+//! * [`bench`] measures it; [`race`] beside what tutorials teach.
 //! * [`authority`] signs certificates.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
 //! * [`redis_server`] starts, kills and restarts a real Redis, [`sentinel`] a group of them; [`cluster`] a real Kubernetes
@@ -25,6 +25,7 @@ pub mod fleet;
 pub mod hubspot;
 pub mod manifests;
 pub mod node;
+pub mod race;
 pub mod receiver;
 pub mod redis_server;
 pub mod rest_crms;

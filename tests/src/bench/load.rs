@@ -44,6 +44,8 @@ pub struct Outcome {
     pub rate: f64,
     /// How many these were.
     pub requests: usize,
+    /// The same from the first request to the last.
+    pub answered: usize,
     /// Median latency.
     pub p50: Duration,
     /// 99th percentile.
@@ -66,11 +68,13 @@ pub fn run(load: &Load, start: impl FnOnce(), end: impl FnOnce()) -> Result<Outc
             .map(|connection| local.spawn_local(converse(own.clone(), connection, from, until)))
             .collect();
         let result = local.block_on(&runtime, async {
-            let mut latencies = Vec::new();
+            let (mut latencies, mut answered) = (Vec::new(), 0);
             for connection in connections {
-                latencies.extend(connection.await??);
+                let (measured, all) = connection.await??;
+                latencies.extend(measured);
+                answered += all;
             }
-            anyhow::Ok(latencies)
+            anyhow::Ok((latencies, answered))
         });
         let _ = sender.send(());
         result
@@ -81,7 +85,7 @@ pub fn run(load: &Load, start: impl FnOnce(), end: impl FnOnce()) -> Result<Outc
         let _ = receiver.recv_timeout(load.measure);
         end();
     }
-    let mut latencies: Vec<u32> = thread
+    let (mut latencies, answered): (Vec<u32>, usize) = thread
         .join()
         .map_err(|_| anyhow::anyhow!("the load generator panicked"))??;
     latencies.sort_unstable();
@@ -93,34 +97,36 @@ pub fn run(load: &Load, start: impl FnOnce(), end: impl FnOnce()) -> Result<Outc
     Ok(Outcome {
         rate: count(latencies.len()) / load.measure.as_secs_f64(),
         requests: latencies.len(),
+        answered,
         p50: percentile(50),
         p99: percentile(99),
     })
 }
 
 /// Counts are far below 2^32.
-pub(super) fn count(number: usize) -> f64 {
+pub fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-/// Requests over one connection until the time is over; the latencies (µs) of those answered within it.
-async fn converse(load: Load, connection: usize, from: Instant, until: Instant) -> Result<Vec<u32>> {
+/// Requests over one connection until the time is over: the latencies (µs) of those answered within it, and how many were
+/// answered at all.
+async fn converse(load: Load, connection: usize, from: Instant, until: Instant) -> Result<(Vec<u32>, usize)> {
     let mut stream = TcpStream::connect(load.address).await.context("cannot connect")?;
     stream.set_nodelay(true)?;
     let mut request = Request::new(&load, connection);
     let mut answer = Vec::with_capacity(1024);
     let mut latencies = Vec::with_capacity(4096);
-    let mut number = 0;
-    loop {
-        number += 1;
+    let mut answered = 0;
+    for number in 1.. {
         let bytes = request.number(number);
         let sent = Instant::now();
         if sent >= until {
-            return Ok(latencies);
+            break;
         }
         stream.write_all(bytes).await?;
         let status = read_answer(&mut stream, &mut answer).await?;
         let now = Instant::now();
+        answered += 1;
         if status != 200 {
             bail!("answered {status}: {}", String::from_utf8_lossy(&answer));
         }
@@ -135,6 +141,7 @@ async fn converse(load: Load, connection: usize, from: Instant, until: Instant) 
             latencies.push(u32::try_from((now - sent).as_micros()).unwrap_or(u32::MAX));
         }
     }
+    Ok((latencies, answered))
 }
 
 /// Reads one answer of known length into `answer`, and returns its status.
