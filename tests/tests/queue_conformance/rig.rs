@@ -23,6 +23,22 @@ pub struct Rig {
     options: OpenOptions,
 }
 
+/// Every byte in the files of these folders; an error if one goes meanwhile.
+fn all_files(mut folders: Vec<std::path::PathBuf>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                bytes.extend(std::fs::read(path)?);
+            }
+        }
+    }
+    Ok(bytes)
+}
+
 impl Rig {
     pub async fn sqlite() -> Self {
         Self::sqlite_with(options()).await
@@ -96,18 +112,14 @@ impl Rig {
         let servers = servers.chain(self.sentinel.iter().flat_map(|group| &group.servers));
         let mut folders: Vec<_> = servers.map(|server| server.directory().to_owned()).collect();
         folders.push(self.directory.path().to_owned());
-        let mut bytes = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    bytes.extend(std::fs::read(path).unwrap());
-                }
+        loop {
+            match all_files(folders.clone()) {
+                Ok(bytes) => return bytes,
+                // Redis renames and removes its files when it has rewritten them.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => panic!("{error}"),
             }
         }
-        bytes
     }
 
     /// Another handle of the same queue; SQLite has one process and therefore one handle.

@@ -3,38 +3,49 @@
 -- ARGV: the ends of the part of the order (newest, oldest), before which id of the newest one to begin ('' for all of them),
 -- how many at most, how many to look at, how a row begins, then what it must contain.
 -- Answers the place looked at last ('' at the end), then for each entry its place, id and row.
+-- Elements of the order that are read at a time: each may have a hundred ids.
+local AT_ONCE = 50
+
 local newest, before = ARGV[1], tonumber(ARGV[3])
 local wanted, looks = tonumber(ARGV[4]), tonumber(ARGV[5])
 
--- The places and ids to look at; those of one element of the order are in the order in which they came.
-local places, ids = {}, {}
+-- The ids to look at, and where each stands: its element of the order, and its number in it. Those of one element are in the
+-- order in which they came.
+local ids, elements, numbers = {}, {}, {}
 while #ids < looks do
-  local order = call('XREVRANGE', KEYS[2], newest, ARGV[2], 'COUNT', 20)
+  local order = call('XREVRANGE', KEYS[2], newest, ARGV[2], 'COUNT', AT_ONCE)
   for _, element in ipairs(order) do
     local together = {}
     for id in string.gmatch(element[2][2], '[^ ]+') do
       together[#together + 1] = id
     end
     for n = math.min(#together, (before or math.huge) - 1), 1, -1 do
-      if #ids < looks then
-        places[#places + 1], ids[#ids + 1] = element[1] .. '.' .. n, together[n]
+      if #ids == looks then
+        break
       end
+      ids[#ids + 1] = together[n]
+      elements[#ids], numbers[#ids] = element[1], n
     end
     before, newest = nil, '(' .. element[1]
   end
-  if #order < 20 then
+  if #order < AT_ONCE then
     break
   end
 end
 local rows = #ids > 0 and call('HMGET', KEYS[1], unpack(ids)) or {}
+local start, needles = ARGV[6], { unpack(ARGV, 7) }
 local answer = { '' }
 
+local function place(i)
+  return elements[i] .. '.' .. numbers[i]
+end
+
 local function fits(row)
-  if string.sub(row, 1, #ARGV[6]) ~= ARGV[6] then
+  if string.sub(row, 1, #start) ~= start then
     return false
   end
-  for i = 7, #ARGV do
-    if not string.find(row, ARGV[i], 1, true) then
+  for _, needle in ipairs(needles) do
+    if not string.find(row, needle, 1, true) then
       return false
     end
   end
@@ -43,10 +54,10 @@ end
 
 for i = 1, #ids do
   if rows[i] and fits(rows[i]) then
-    answer[#answer + 1] = { places[i], ids[i], rows[i] }
+    answer[#answer + 1] = { place(i), ids[i], rows[i] }
   end
   if #answer - 1 == wanted or i == looks then
-    answer[1] = places[i]
+    answer[1] = place(i)
     break
   end
 end

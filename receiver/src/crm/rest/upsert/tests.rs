@@ -295,7 +295,7 @@ async fn the_lookup_is_believed_when_it_has_had_its_time() {
     let waiting = lead(None, Some(lag / 3));
     let outcome = script.rest.upsert(&[waiting], &Unlimited).await.remove(0);
     assert!(
-        matches!(outcome, Outcome::AwaitVisibility { after, .. } if after == lag - lag / 3),
+        matches!(outcome, Outcome::AwaitVisibility { after, .. } if after == lag * 2 / 3),
         "{outcome:?}"
     );
     // A conflict without a record that the lookup shows: waited for once, then a person decides.

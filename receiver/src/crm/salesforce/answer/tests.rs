@@ -144,7 +144,7 @@ fn every_documented_answer_has_its_meaning() {
             404,
             none,
             r#"[{"errorCode":"ENTITY_IS_DELETED","message":"entity is deleted"}]"#,
-            "NotFound RecordGone: the Salesforce record was deleted (ENTITY_IS_DELETED)",
+            "NotFound RecordGone: the Salesforce record was deleted",
         ),
         (
             404,
