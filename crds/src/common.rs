@@ -15,7 +15,7 @@ pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 pub use duration::Duration;
 pub use expression::{Expression, MAX_EXPRESSION_BYTES};
 pub use notify::Notify;
-pub(crate) use rules::{at_most_one, between, exactly_one, https_url};
+pub(crate) use rules::{HeaderValue, at_most_one, between, exactly_one, header_names, https_url};
 pub use secrets::{BasicSecretRef, SecretKeyRef, SecretRef};
 
 /// A value that its type does not admit; the text says why and what to write.

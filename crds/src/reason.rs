@@ -121,6 +121,9 @@ reasons! {
     UnknownPath: Setup,
     /// Something between Leadgate and the CRM answered.
     ForeignAnswer: Setup,
+    /// The CRM refuses the account or the call, whatever the lead: an unpaid plan, a limit of it, a method or format that it
+    /// does not take.
+    CallRefused: Setup,
     /// The name of the CRM's host resolves to this machine or its network segment.
     LocalAddress: Setup,
     /// The address is no URL.
@@ -162,6 +165,8 @@ reasons! {
     RecordReadOnly: Lead,
     /// There is no such record.
     RecordNotFound: Lead,
+    /// A value refers to a record that is not there.
+    InvalidReference: Lead,
     /// The record was deleted; or the lookup shows one that the update does not find.
     RecordGone: Lead,
     /// Another record has one of the lead's values.

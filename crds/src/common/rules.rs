@@ -1,6 +1,8 @@
 //! Rules that several fields have.
 
 use kube::core::Rule;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::duration::DURATION_PATTERN;
 
@@ -23,6 +25,17 @@ pub(crate) fn https_url(field: &str) -> Rule {
         "{field} must be an https:// URL without user, query or fragment (plain http:// is allowed only to localhost, 127.0.0.1 and [::1]): leads are never sent unencrypted"
     ).as_str())
 }
+
+/// That a map's keys are names of headers that may be written in the open; `auth` is the field for credentials.
+pub(crate) fn header_names(field: &str, auth: &str) -> Rule {
+    Rule::new(r"self.all(k, k.matches('^[A-Za-z0-9_-]{1,128}$') && !(k.lowerAscii() in ['authorization', 'cookie', 'host', 'content-length', 'transfer-encoding', 'connection']))")
+        .message(format!("{field} has names of headers as keys, but not Authorization, Cookie, Host, Content-Length, Transfer-Encoding or Connection: use {auth} for credentials").as_str())
+}
+
+/// The schema of a header's value.
+#[derive(Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct HeaderValue(#[schemars(length(max = 1024), regex(pattern = r"^[\x20-\x7e]*$"))] String);
 
 /// Exactly one of `fields` is set; `message` says what to write.
 pub(crate) fn exactly_one(fields: &[&str], message: &str) -> Rule {

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use kube::KubeSchema;
-use kube::core::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{
-    BasicSecretRef, Duration, Expression, HEADER_PATTERN, SecretKeyRef, between, exactly_one, https_url,
-    is_default,
+    BasicSecretRef, Duration, Expression, HEADER_PATTERN, HeaderValue, SecretKeyRef, between, exactly_one,
+    header_names, https_url, is_default,
 };
 use crate::secret_refs::{SecretPurpose::Credentials, SecretReference, one, pair};
 
@@ -33,7 +32,7 @@ pub struct Rest {
     /// Additional headers of every call, as constant strings; up to 32. Use `auth` for secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 32))]
-    #[x_kube(validation = header_names("rest.headers"))]
+    #[x_kube(validation = header_names("rest.headers", "rest.auth"))]
     pub headers: BTreeMap<String, String>,
     /// The call that creates or updates a record.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,17 +53,6 @@ pub struct Rest {
     #[serde(default)]
     pub answers: Answers,
 }
-
-/// That a map's keys are names of headers that a sink may set.
-fn header_names(field: &str) -> Rule {
-    Rule::new(r"self.all(k, k.matches('^[A-Za-z0-9_-]{1,128}$') && !(k.lowerAscii() in ['authorization', 'cookie', 'host', 'content-length', 'transfer-encoding', 'connection']))")
-        .message(format!("{field} has names of headers as keys, but not Authorization, Cookie, Host, Content-Length, Transfer-Encoding or Connection: use rest.auth for credentials").as_str())
-}
-
-/// The schema of a header's value.
-#[derive(Serialize, JsonSchema)]
-#[serde(transparent)]
-struct HeaderValue(#[schemars(length(max = 1024), regex(pattern = r"^[\x20-\x7e]*$"))] String);
 
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -174,7 +162,7 @@ pub struct Update {
     /// recreate a deleted record.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 32))]
-    #[x_kube(validation = header_names("rest.update.headers"))]
+    #[x_kube(validation = header_names("rest.update.headers", "rest.auth"))]
     pub headers: BTreeMap<String, String>,
 }
 

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{
-    Duration, Expression, HEADER_PATTERN, SecretKeyRef, any_object, between, https_url, is_default,
+    Duration, Expression, HEADER_PATTERN, HeaderValue, SecretKeyRef, any_object, between, header_names,
+    https_url, is_default,
 };
 
 /// The fields of a lead as they are written in `payload.lead`, `payload.required` and
@@ -341,6 +342,12 @@ pub struct Hydrate {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), regex(pattern = r"^[A-Za-z0-9._~+/-]*$"))]
     pub scheme: Option<String>,
+    /// Additional headers of the request, as constant strings; up to 16. They are added to the preset's and replace
+    /// those of the same name, for example `LinkedIn-Version: "202609"`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 16))]
+    #[x_kube(validation = header_names("payload.hydrate.headers", "payload.hydrate.tokenSecretRef"))]
+    pub headers: BTreeMap<String, String>,
     /// The mapping to the fields of the lead: CEL over `payload`, the API's response, and `item`, the
     /// received notification. Default: the preset's.
     #[serde(default, skip_serializing_if = "is_default")]

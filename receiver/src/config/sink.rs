@@ -1,11 +1,15 @@
 //! A CrmSink with its Secrets, compiled: what all CRMs share. Each CRM's own settings are its own business
 //! (`crm/*/settings.rs`).
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leadgate_crds::crm_sink::{ContactMatch, CrmErasure, Delivery, EXACTLY_ONE_CRM, OnRefusedProperty};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use leadgate_crds::crm_sink::{ContactMatch, CrmErasure, Delivery, EXACTLY_ONE_CRM, OnRefusedProperty, Rest};
 use leadgate_crds::{CrmSink, CrmSinkSpec};
+use sha2::{Digest as _, Sha256};
 
 use crate::crm::{CrmSettings, CrmSpec, Mapping, Matching, registry};
 use crate::expression::Program;
@@ -20,6 +24,8 @@ pub struct Sink {
     pub id: SinkId,
     /// How to reach the CRM.
     pub crm: Arc<dyn CrmSettings>,
+    /// Stands for the account and the kind of records in it: an id of one is none of another's.
+    pub account: String,
     /// Lead -> properties.
     pub mapping: Mapping,
     /// Lead -> further properties of a new record.
@@ -94,6 +100,27 @@ impl From<&Delivery> for DeliverySettings {
     }
 }
 
+/// Where a sink's records are, without the credentials that say in whose account.
+fn address(spec: &CrmSinkSpec) -> String {
+    let hubspot = spec.hubspot.as_ref();
+    let salesforce = spec.salesforce.as_ref();
+    let rest = spec.rest.as_ref();
+    let path = |rest: &Rest| rest.update.as_ref().map(|update| update.path.as_str().to_owned());
+    [
+        hubspot.map(|own| format!("hubspot {} {}", own.base_url, own.object)),
+        salesforce.map(|own| format!("salesforce {} {}", own.instance_url, own.object)),
+        rest.map(|own| format!("rest {} {}", own.base_url, path(own).unwrap_or_default())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// 48 bits of a digest: to tell a few accounts apart, not to withstand anybody.
+fn tag(digest: Sha256) -> String {
+    URL_SAFE_NO_PAD.encode(digest.finalize().first_chunk::<6>().unwrap_or(&[0; 6]))
+}
+
 impl Sink {
     /// The expressions that look at a lead.
     pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
@@ -124,10 +151,17 @@ impl Sink {
         let create_only = Mapping::compile("createOnly", create_only, &[]);
         let mapping = properties(spec, crm);
         let (notifier, notify_problems) = Notifier::of(spec.notify.as_ref(), read_secret);
-        match (crm.compile(spec, read_secret), mapping, create_only) {
+        let account = RefCell::new(Sha256::new_with_prefix(address(spec)));
+        let noting = |name: &str, key: &str| {
+            let value = read_secret(name, key)?;
+            account.borrow_mut().update(&value);
+            Ok(value)
+        };
+        match (crm.compile(spec, &noting), mapping, create_only) {
             (Ok(crm), Ok(mapping), Ok(create_only)) => Ok(Self {
                 id: SinkId::of(namespace, name),
                 crm,
+                account: tag(account.into_inner()),
                 mapping,
                 create_only,
                 matching,

@@ -43,6 +43,13 @@ pub(super) fn of_webhook(webhook: &Webhook) -> Vec<String> {
              spec.payload.lead.{name}"
         ));
     }
+    if !["email", "phone"].iter().any(|field| mapped.contains(*field)) {
+        found.push(
+            "spec.payload: no mapping sets email or phone, so every lead is refused; add spec.payload.lead.email, or for a \
+             sender that posts notifications only, spec.payload.hydrate and its lead.email"
+                .to_owned(),
+        );
+    }
     for (n, route) in webhook.sinks.iter().enumerate() {
         let Some(when) = &route.when else { continue };
         let unfilled = when.needs().into_iter().find(|path| {

@@ -106,21 +106,26 @@ pub enum Known {
 impl Known {
     /// How [`Known::New`] is written in the queue's memory of a contact's record; no CRM's id looks like it.
     const NEW: &str = "+new";
-    /// Stands before the id of a record that an earlier lead went to; a person's choice is the bare id.
+    /// Stands before the account and before the id of a record that an earlier lead went to; a person's choice is the bare id.
     const REACHED: char = '~';
 
-    /// As the queue remembers it, and whether a person said so.
-    pub fn from_memory(text: &str) -> (Self, bool) {
+    /// As the queue remembers it, and whether a person said so; `None`: it is a record of another account than `account`,
+    /// which the sink wrote to before it was changed.
+    pub fn from_memory(text: &str, account: &str) -> Option<(Self, bool)> {
         match text.strip_prefix(Self::REACHED) {
-            Some(id) => (Self::Record(id.to_owned()), false),
-            None if text == Self::NEW => (Self::New, true),
-            None => (Self::Record(text.to_owned()), true),
+            Some(reached) => {
+                let id = reached.strip_prefix(account)?.strip_prefix(Self::REACHED)?;
+                Some((Self::Record(id.to_owned()), false))
+            }
+            None if text == Self::NEW => Some((Self::New, true)),
+            None => Some((Self::Record(text.to_owned()), true)),
         }
     }
 
-    /// The record that a lead went to, for the queue to remember.
-    pub fn reached(id: &str) -> String {
-        format!("{}{id}", Self::REACHED)
+    /// The record of an account that a lead went to, for the queue to remember.
+    pub fn reached(id: &str, account: &str) -> String {
+        let mark = Self::REACHED;
+        format!("{mark}{account}{mark}{id}")
     }
 
     /// For the queue to remember.

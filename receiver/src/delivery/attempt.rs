@@ -36,7 +36,10 @@ pub(super) async fn prepare(claim: &Claim, context: &Context<'_>) -> Result<Upse
     let webhook = webhook_of(claim);
     let (mapped, stored) = mapped(stored, &webhook, context.sink).await;
     let (properties, create_only) = mapped.map_err(Outcome::Reject)?;
-    let known = claim.record.as_deref().map(Known::from_memory);
+    let known = claim
+        .record
+        .as_deref()
+        .and_then(|text| Known::from_memory(text, &context.sink.account));
     let chosen = known.as_ref().is_some_and(|(_, chosen)| *chosen);
     Ok(Upsert {
         properties,

@@ -46,6 +46,8 @@ pub(super) struct Circumstances<'a> {
     /// How long the payload of a delivered lead is kept.
     pub(super) keep_payload: Duration,
     pub(super) delivery: &'a DeliverySettings,
+    /// The sink's, in which its record is.
+    pub(super) account: &'a str,
 }
 
 pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision {
@@ -60,7 +62,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             queue::Disposition::Delivered {
                 remember: record
                     .as_ref()
-                    .map(|id| (Known::reached(id), REMEMBER_RECORD_FOR)),
+                    .map(|id| (Known::reached(id, lead.account), REMEMBER_RECORD_FOR)),
                 record,
                 keep: lead.keep_payload,
             },

@@ -151,6 +151,7 @@ async fn get(
     };
     let request = client
         .get(url)
+        .headers(hydrate.headers.clone())
         .header(hydrate.header.clone(), hydrate.token.clone());
     let reply = match exchange(request, API, throttle).await {
         Ok(reply) => reply,

@@ -254,6 +254,7 @@ impl Worker {
                 keep_held: held,
                 keep_payload: payload,
                 delivery: &self.sink.delivery,
+                account: &self.sink.account,
             };
             decided.push((claim, decide(outcome, circumstances)));
         }

@@ -279,18 +279,26 @@ impl<'m, 'v> Evaluation<'m, 'v> {
         }
     }
 
+    /// `filter` and `map`: an element that lacks what is asked of it is left out, and the others stay.
     fn collect(&mut self, own: &'v Loop, list: &List<'v>) -> Answer<'v> {
         let mut collected = Vec::new();
         for item in list.iter() {
             self.env.meter.step()?;
-            if let Some(only) = &own.only
-                && !truth(&self.with(item.clone(), only)?, "filter")?
-            {
-                continue;
+            if let Some(only) = &own.only {
+                let chosen = self.with(item.clone(), only);
+                match chosen.and_then(|value| truth(&value, "filter")) {
+                    Ok(true) => {}
+                    Ok(false) | Err(Fault::Absent) => continue,
+                    Err(fault) => return Err(fault),
+                }
             }
             // A list that grows is in memory up to three times.
             self.env.meter.make(ELEMENT * 2)?;
-            collected.push(self.with(item, &own.body)?);
+            match self.with(item, &own.body) {
+                Ok(made) => collected.push(made),
+                Err(Fault::Absent) => {}
+                Err(fault) => return Err(fault),
+            }
         }
         Cel::list(collected, &self.env.meter)
     }

@@ -62,16 +62,44 @@ fn bare(folded: &str) -> &str {
         {
             address = inner;
         }
-        for (open, close) in [('"', '"'), ('\'', '\''), ('(', ')'), ('[', ']')] {
+        for (open, close) in QUOTES {
             if let Some(inner) = address.strip_prefix(open).and_then(|a| a.strip_suffix(close))
                 && !inner.contains([open, close])
             {
                 address = inner;
             }
         }
-        address = address.trim().trim_end_matches(['.', ',', ';', ':']);
+        address = address
+            .trim()
+            .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']'])
+            .trim_start_matches(['(', '[']);
+        // `E-Mail: ada@example.com (work)`. Other words around it may be parts of a mistyped address.
+        if let Some((label, rest)) = address.split_once(": ")
+            && !label.contains('@')
+        {
+            address = rest;
+        }
+        if let Some((before, note)) = address.split_once(" (")
+            && before.contains('@')
+            && !note.contains('@')
+        {
+            address = before;
+        }
         if address == before {
             return address;
         }
     }
 }
+
+/// What people and their word processors put around an address.
+const QUOTES: [(char, char); 9] = [
+    ('"', '"'),
+    ('\'', '\''),
+    ('(', ')'),
+    ('[', ']'),
+    ('\u{201C}', '\u{201D}'),
+    ('\u{201E}', '\u{201C}'),
+    ('\u{2018}', '\u{2019}'),
+    ('\u{AB}', '\u{BB}'),
+    ('\u{2039}', '\u{203A}'),
+];

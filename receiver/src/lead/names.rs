@@ -73,6 +73,10 @@ const DEGREES: &[&str] = &[
 ];
 /// Degrees that may be names as well: only in capitals, behind a whole name.
 const SHORT_DEGREES: &[&str] = &["md", "jd", "rn", "do", "ma", "ba", "bs", "ms", "mp"];
+/// Of these, the ones that no person's name ends with.
+const SURELY_ORGANISATIONS: &[&str] = &[
+    "gmbh", "ltd", "llc", "inc", "corp", "srl", "plc", "ohg", "limited",
+];
 /// What only an organisation's name ends with.
 const ORGANISATIONS: &[&str] = &[
     "gmbh", "ltd", "llc", "inc", "ag", "kg", "corp", "co", "sa", "srl", "bv", "plc", "ohg", "ug", "limited",
@@ -97,21 +101,42 @@ pub(super) fn split(full: &str) -> Name {
         read(full)
     };
     certain.unwrap_or_else(|| Name {
-        given: full
-            .split(is_comma)
-            .flat_map(str::split_whitespace)
-            .collect::<Vec<_>>()
-            .join(" "),
+        given: whole(full),
         family: String::new(),
     })
 }
 
+fn whole(full: &str) -> String {
+    let words = || full.split(is_comma).flat_map(str::split_whitespace);
+    let mut plain: Vec<&str> = words().filter(|word| !is_ornament(word)).collect();
+    if plain.is_empty() {
+        plain.extend(words());
+    }
+    plain.join(" ")
+}
+
 fn read(full: &str) -> Option<Name> {
+    if full.contains(['\n', '\r']) {
+        return None;
+    }
     let mut parts: Vec<Vec<&str>> = full
         .split(is_comma)
-        .map(|part| part.split_whitespace().collect())
+        .map(|part| {
+            part.split_whitespace()
+                .filter(|word| !is_ornament(word))
+                .collect()
+        })
         .filter(|part: &Vec<&str>| !part.is_empty())
         .collect();
+    // `Lovelace, Prof.`
+    if let [.., last] = parts.as_slice()
+        && parts.len() > 1
+        && last.iter().all(|word| is_title(word))
+        && let Some(titles) = parts.pop()
+        && let Some(first) = parts.first_mut()
+    {
+        first.splice(..0, titles);
+    }
     let mut generation = None;
     // `Davis, Jr., Sammy` and `Lovelace, PhD, MD`: parts that are no name.
     let mut before = Vec::new();
@@ -166,6 +191,16 @@ fn is_comma(c: char) -> bool {
 fn in_order<'a>(words: &mut Vec<&'a str>, generation: &mut Option<&'a str>) -> Option<Name> {
     let titled = drop_titles(words);
     drop_suffixes(words, generation);
+    let is_doubtful =
+        |word: &&str| word.chars().any(char::is_numeric) || !word.chars().any(char::is_alphabetic);
+    let is_joiner = |word: &&str| JOINERS.contains(word);
+    if words.iter().any(|word| is_doubtful(word) && !is_joiner(word))
+        || words
+            .last()
+            .is_some_and(|word| SURELY_ORGANISATIONS.contains(&bare(word).as_str()))
+    {
+        return None;
+    }
     if words.iter().all(|word| is_east_asian(word)) {
         // Written in these scripts, the family name comes first.
         return match words.as_slice() {
@@ -295,6 +330,13 @@ fn bare(word: &str) -> String {
         .filter(|c| *c != '.')
         .flat_map(char::to_lowercase)
         .collect()
+}
+
+/// What decorates a name: emoji, signs, what was lost in a conversion.
+fn is_ornament(word: &str) -> bool {
+    !word
+        .chars()
+        .any(|c| c.is_alphanumeric() || matches!(c, '-' | '\u{2013}' | '\u{2014}' | '&' | '+' | '/' | '|'))
 }
 
 fn is_small(word: &str) -> bool {

@@ -1,5 +1,6 @@
 //! One form for what can be written in many ways, so that one person is recognised as one.
 
+use super::phone::is_region;
 use super::{Field, Lead, email, names, phone};
 use crate::time::instant;
 
@@ -26,9 +27,10 @@ pub(super) fn normalise(lead: &mut Lead, region: Option<&str>) {
     split_full_name(lead);
 }
 
-/// Loads the tables for a region before the first lead needs them.
-pub fn warm_up(region: &str) {
+/// Loads the tables for a region before the first lead needs them; whether there is such a region.
+pub fn warm_up(region: &str) -> bool {
     let _ = phone("030 901820", Some(region));
+    is_region(region)
 }
 
 /// Fills first and last name from the full name where the sender did not split it. A name with a comma that came as one
@@ -38,6 +40,12 @@ pub(super) fn split_full_name(lead: &mut Lead) {
     let full = match (first, last) {
         (None, None) => lead.get(Field::FullName),
         (Some(only), None) | (None, Some(only)) if names::has_comma(only) => Some(only),
+        // The full name tells the other part.
+        (Some(_), None) | (None, Some(_)) => lead.get(Field::FullName).filter(|full| {
+            let whole = names::split(full);
+            !whole.family.is_empty()
+                && (first == Some(whole.given.as_str()) || last == Some(whole.family.as_str()))
+        }),
         _ => None,
     };
     let Some(full) = full.map(str::to_owned) else {

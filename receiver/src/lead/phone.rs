@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::str::FromStr as _;
 
-use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
+use rlibphonenumber::{
+    CountryCodeSource, NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region,
+};
 
 use super::text;
 
@@ -129,6 +131,11 @@ pub fn phone(typed: &str, region: Option<&str>) -> Phone {
     }
 }
 
+/// Whether numbers of a region (ISO 3166) can be read.
+pub(super) fn is_region(code: &str) -> bool {
+    Region::from_str(code).is_ok()
+}
+
 /// Whether a normalised text can be a phone number at all: three digits, and all of its digits are there.
 pub(super) fn is_number(text: &str) -> bool {
     text.chars().filter(char::is_ascii_digit).count() >= 3 && !is_rounded(text)
@@ -249,18 +256,47 @@ fn e164(text: &str, region: Option<Region>) -> Option<String> {
     if !is_plain(text) || !has_one_number(text) {
         return None;
     }
-    let international = text.strip_prefix("00").map(|rest| format!("+{rest}"));
-    let national = possible(international.as_deref().unwrap_or(text), region)?;
-    if international.is_some() || text.contains('+') {
+    if text.contains('+') {
+        return possible(text, region).map(|number| to_e164(&number));
+    }
+    if text.starts_with('0')
+        && let Some(abroad) = dialled_abroad(text, region)
+    {
+        return Some(to_e164(&abroad));
+    }
+    let national = possible(text, region)?;
+    let is_valid = PHONE_NUMBER_UTIL.is_valid_number(&national);
+    // `0170 …`: whoever types the prefix of calls within the country means a number of this country.
+    if text.starts_with('0') && is_shorter(&national, text) {
         return Some(to_e164(&national));
     }
     // `491701234568`, typed in Germany: a country code without its plus sign, or an area code without its zero.
     match possible(&format!("+{text}"), None).filter(|other| PHONE_NUMBER_UTIL.is_valid_number(other)) {
         Some(other) if other.country_code == national.country_code && other != national => {
-            (!PHONE_NUMBER_UTIL.is_valid_number(&national)).then(|| to_e164(&other))
+            (!is_valid).then(|| to_e164(&other))
         }
-        _ => Some(to_e164(&national)),
+        // `44 20 7183 8750`, typed in Germany: where calls within the country begin with 0 and this does not, it may be either.
+        Some(_) if possible(&format!("0{text}"), region).as_ref() == Some(&national) => None,
+        // None of the region's: a country code, a short code, or a mistake.
+        _ => is_valid.then(|| to_e164(&national)),
     }
+}
+
+/// A number behind the prefix of calls abroad: that of the region (`0011` in Australia), else `00`, which travellers type.
+fn dialled_abroad(text: &str, region: Option<Region>) -> Option<PhoneNumber> {
+    let own = PHONE_NUMBER_UTIL
+        .parse_and_keep_raw_input(text, region)
+        .ok()
+        .filter(|number| number.country_code_source() == CountryCodeSource::FromNumberWithIdd)
+        .and_then(|_| possible(text, region));
+    own.or_else(|| possible(&format!("+{}", text.strip_prefix("00")?), None))
+}
+
+/// Whether a number has fewer digits of its own than were typed: the rest was a prefix.
+fn is_shorter(number: &PhoneNumber, typed: &str) -> bool {
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+    let with_country = digits(&to_e164(number));
+    with_country < digits(typed) + digits(&number.country_code.to_string())
 }
 
 fn possible(text: &str, region: Option<Region>) -> Option<PhoneNumber> {

@@ -74,7 +74,15 @@ fn an_email_address_is_freed_of_what_was_pasted_with_it() {
         ("mail@ko\u{308}ln.example", "mail@xn--kln-sna.example"),
         ("mail@xn--kln-sna.example", "mail@xn--kln-sna.example"),
         ("a\u{308}nne@example.com", "änne@example.com"),
+        ("“ada@example.com”", "ada@example.com"),
+        ("«ada@example.com»", "ada@example.com"),
+        ("ada@example.com)", "ada@example.com"),
+        ("ada@example.com!", "ada@example.com"),
+        ("E-Mail: ada@example.com", "ada@example.com"),
+        ("ada@example.com (work)", "ada@example.com"),
         // No address, or no single one: as typed.
+        ("ada @ example.com", "ada @ example.com"),
+        ("ada lovelace@example.com", "ada lovelace@example.com"),
         ("not an address", "not an address"),
         ("ada@exam\nple.com", "ada@exam ple.com"),
         (
@@ -105,8 +113,50 @@ fn texts_lose_controls_and_times_what_crms_cannot_read() {
         ("1790000000.123456", Some("2026-09-21T14:13:20.123Z")),
         ("soon", None),
         ("1.5e9", None),
+        // A number is a date that is written without hyphens, or a time of this century in a unit that its size tells.
+        ("20260921", Some("2026-09-21T00:00:00Z")),
+        ("20260921133320", Some("2026-09-21T13:33:20Z")),
+        ("1790000000", Some("2026-09-21T14:13:20Z")),
+        ("1790000000123", Some("2026-09-21T14:13:20.123Z")),
+        ("1790000000123456", Some("2026-09-21T14:13:20.123Z")),
+        ("1790000000123456789", Some("2026-09-21T14:13:20.123Z")),
+        ("2026-09-21 13:33:20 UTC", Some("2026-09-21T13:33:20Z")),
+        ("2026-09-21 13:33:20 +0200", Some("2026-09-21T11:33:20Z")),
+        ("2026-09-21", Some("2026-09-21T00:00:00Z")),
+        ("1955-12-01", Some("1955-12-01T00:00:00Z")),
+        ("2026", None),
+        ("46286", None),
+        ("0", None),
+        ("20269999", None),
+        ("0001-01-01T00:00:00Z", None),
+        ("09/10/2026", None),
     ] {
         assert_eq!(instant(typed).as_deref(), expected, "{typed}");
+    }
+}
+
+#[test]
+fn an_address_has_a_domain_that_mail_can_be_sent_to() {
+    let is_refused = |typed: &str| {
+        let found = validate(&lead(&[(Field::Email, &email(typed))]), &Limits::default());
+        found.iter().any(|problem| problem.reason == "InvalidEmail")
+    };
+    for refused in [
+        "ada@n/a.com",
+        "ada@example.com%20",
+        "ada@exa!mple.com",
+        "ada@1.2.3.4",
+        "ada@-example.com",
+        "ada@example",
+    ] {
+        assert!(is_refused(refused), "{refused}");
+    }
+    for taken in [
+        "ada@xn--kln-sna.example",
+        "o'brien+crm@mail.example-2.co.uk",
+        "ada@köln.example",
+    ] {
+        assert!(!is_refused(taken), "{taken}");
     }
 }
 

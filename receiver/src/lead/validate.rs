@@ -143,5 +143,17 @@ fn is_email(text: &str) -> bool {
         .without_display_text()
         .without_domain_literal();
     let domain = text.rsplit_once('@').map_or("", |(_, domain)| domain);
-    text.len() <= 254 && domain.is_ascii() && EmailAddress::parse_with_options(text, options).is_ok()
+    text.len() <= 254 && is_domain(domain) && EmailAddress::parse_with_options(text, options).is_ok()
+}
+
+/// Whether mail can be sent to it: letters, digits and hyphens (RFC 1123, 2.1), and no number at the end, as an IP address has.
+fn is_domain(domain: &str) -> bool {
+    domain.split('.').all(|label| {
+        !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    }) && domain
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.bytes().any(|b| b.is_ascii_alphabetic()))
 }

@@ -125,6 +125,10 @@ fn words(body: &Value) -> Option<Fetched> {
         ) => Some(credentials(word)),
         ("HIT_RATE_LIMIT" | "RATE_LIMITS" | "RATE_LIMIT" | "TOO_MANY_REQUESTS", _) => Some(throttled(word)),
         (_, Some(code @ 65_600..=65_604)) => Some(credentials(&code.to_string())),
+        // LinkedIn's versions live for a year, and each call names one.
+        ("VERSION_MISSING" | "NONEXISTENT_VERSION", _) => Some(Fetched::Credentials(format!(
+            "the sender's API does not know the version that it was asked for ({word}); set the header LinkedIn-Version in payload.hydrate.headers to one of its versions of the last year"
+        ))),
         _ => None,
     }
 }
@@ -147,6 +151,17 @@ mod tests {
             (200, r#"{"id":"1"}"#.to_owned(), "Lead"),
             (200, "<html>maintenance</html>".to_owned(), "Unavailable"),
             (200, "[]".to_owned(), "Unavailable"),
+            (
+                400,
+                r#"{"status":400,"code":"VERSION_MISSING","message":"A version must be present"}"#.to_owned(),
+                "Credentials",
+            ),
+            (
+                426,
+                r#"{"status":426,"code":"NONEXISTENT_VERSION","message":"Requested version 20240101 is not active"}"#
+                    .to_owned(),
+                "Credentials",
+            ),
             (400, meta(190, r#","error_subcode":463"#), "Credentials"),
             (400, meta(190, ""), "Credentials"),
             (400, meta(102, ""), "Credentials"),

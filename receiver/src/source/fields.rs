@@ -145,16 +145,19 @@ fn mapped(mapping: &LeadMapping, field: Field) -> Option<&Expression> {
     .as_ref()
 }
 
-/// A scalar as text; of a list its first scalar, since form builders wrap single answers in lists.
+/// A scalar as text; of a list its first one that is not blank, since form builders wrap single answers in lists.
 fn first_text(value: &Value) -> Option<String> {
+    plain_text(first(value))
+}
+
+fn first(value: &Value) -> &Value {
     match value {
-        Value::Array(items) => items.first().and_then(plain_text),
-        other => plain_text(other),
+        Value::Array(items) => items.iter().find(|item| !is_blank(item)).unwrap_or(value),
+        other => other,
     }
 }
 
 /// Whether a value is, or lists first, a number that is not whole.
 fn is_fraction(value: &Value) -> bool {
-    let first = value.as_array().and_then(|items| items.first()).unwrap_or(value);
-    first.as_f64().is_some_and(|number| number.fract() != 0.0)
+    first(value).as_f64().is_some_and(|number| number.fract() != 0.0)
 }

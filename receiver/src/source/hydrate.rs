@@ -1,7 +1,7 @@
 //! Thin payloads: what a notification does not hold is fetched from the sender's API, from a fixed host, when the lead
 //! is delivered. Here: what to fetch, and what the answer means. The call itself is made by `delivery`.
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use leadgate_crds::lead_webhook::Hydrate;
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ pub struct Hydrator {
     pub header: HeaderName,
     /// Its value; marked sensitive.
     pub token: HeaderValue,
+    /// What else the API wants, such as its version.
+    pub headers: HeaderMap,
     fields: Fields,
 }
 
@@ -62,6 +64,15 @@ impl Hydrator {
         let token = token(own, scheme, read_secret)
             .map_err(|e| errors.push(format!("{at}.tokenSecretRef: {e}")))
             .ok();
+        let mut headers = HeaderMap::new();
+        for (name, value) in preset.iter().flat_map(|p| &p.headers).chain(&own.headers) {
+            match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+                (Ok(name), Ok(value)) => drop(headers.insert(name, value)),
+                _ => errors.push(format!(
+                    "{at}.headers.{name}: this is no header; write a name of letters, digits and hyphens, and a value of visible characters"
+                )),
+            }
+        }
         let known = preset.map(|p| p.lead.clone()).unwrap_or_default();
         let fields = Fields::compile(
             &own.lead,
@@ -78,6 +89,7 @@ impl Hydrator {
                     path,
                     header,
                     token,
+                    headers,
                     fields,
                 })
             }

@@ -112,6 +112,9 @@ pub struct PresetHydrate {
     pub header: Option<String>,
     /// The word before the token.
     pub scheme: Option<String>,
+    /// What else it wants.
+    #[serde(default)]
+    pub headers: std::collections::BTreeMap<String, String>,
     /// What each field is, over the answer.
     #[serde(default)]
     pub lead: LeadMapping,

@@ -154,7 +154,12 @@ impl Context<'_> {
                 format!("one request carries at most {MAX_LEADS} leads; send several requests"),
             )),
             Ok(Some(Value::Array(items))) => Ok(items.into_iter().map(Item::Part).collect()),
-            Ok(None) => Ok(Vec::new()),
+            // No list is no empty list: the payload is not of the form that the expression was written for.
+            Ok(None) => refusal(Problem::new(
+                "",
+                "NoList",
+                "payload.items finds no list in this payload; an expression for payloads without leads gives an empty one: `.orValue([])`",
+            )),
             Ok(Some(_)) => refusal(Problem::new("", "NoList", "payload.items must return a list")),
             Err(error) => refusal(error.problem("", "ItemsFailed")),
         }

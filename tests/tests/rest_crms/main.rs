@@ -6,11 +6,11 @@ mod rig;
 
 use std::time::{Duration, Instant};
 
-use leadgate_tests::rest_crms::{Mishap, REFUSED};
+use leadgate_tests::rest_crms::{Crm, Mishap, REFUSED};
 
 use serde_json::json;
 
-use rig::{Rig, SECRET, all, folder};
+use rig::{Rig, SECRET, all, folder, options};
 
 /// The whole life of a sink: create, resend, update, a lookalike, bad data, a rate limit, a lost answer.
 async fn lives(name: &str) {
@@ -331,4 +331,52 @@ async fn an_erasure_deletes_the_record() {
     let deletions = rig.crm.requests();
     let deletions = deletions.iter().filter(|line| line.starts_with("DELETE"));
     assert_eq!(deletions.count(), 2, "a lost answer is asked for again");
+}
+
+/// Sandbox first, then production: the ids that the queue remembers are the sandbox's.
+#[tokio::test]
+async fn a_record_of_one_account_is_none_of_anothers() {
+    // Given a person whose lead made record 1, and another account in which record 1 is somebody else,
+    let rig = Rig::start(all("pipedrive"), SECRET).await;
+    rig.post("1", "ada@example.com", "Lovelace").await;
+    rig.until("the first account has her", |crm| {
+        crm.of("ada@example.com").len() == 1
+    })
+    .await;
+    rig.settled().await;
+    let mut case = all("pipedrive");
+    let other = Crm::start(case.api.take().unwrap()).await;
+    let boss = json!({"name": "The Boss", "emails": [{"value": "boss@example.com"}]});
+    let created = reqwest::Client::new()
+        .post(format!("{}/api/v2/persons", other.url()))
+        .header("x-api-token", SECRET)
+        .json(&boss)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(created.status(), 201);
+
+    // when the sink is pointed at it,
+    let changed = options(&case, SECRET, &other.url());
+    let (name, manifest) = &changed.manifests[0];
+    rig.receiver.write_manifest(name, manifest).unwrap();
+    rig.receiver
+        .until("the sink is read again", Duration::from_secs(30), || async {
+            rig.receiver.log().contains("CrmSink default/pipedrive")
+        })
+        .await;
+    rig.post("2", "ada@example.com", "King").await;
+    rig.settled().await;
+
+    // then she is looked for there, and nobody is overwritten.
+    let mut records: Vec<_> = other.records().into_iter().map(|r| (r.email, r.name)).collect();
+    records.sort();
+    assert_eq!(
+        records,
+        [
+            ("ada@example.com".to_owned(), "Ada King".to_owned()),
+            ("boss@example.com".to_owned(), "The Boss".to_owned()),
+        ]
+    );
+    assert_eq!(rig.crm.of("ada@example.com")[0].name, "Ada Lovelace");
 }

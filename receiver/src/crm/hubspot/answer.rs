@@ -85,6 +85,17 @@ pub(super) fn classify(reply: &Reply) -> Answer {
             false,
             true,
         ),
+        402 | 405 | 406 | 410 | 415 | 451 => suspect(
+            failure(
+                FailureReason::CallRefused,
+                format!(
+                    "HubSpot refuses the call or the account, not what the lead says ({status} {}); see its answer, the account's plan and hubspot.apiVersion",
+                    category(body)
+                ),
+            ),
+            false,
+            true,
+        ),
         404 => Answer::NotFound(failure(
             FailureReason::RecordNotFound,
             "HubSpot has no record with this key".to_owned(),

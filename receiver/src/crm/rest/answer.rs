@@ -63,7 +63,9 @@ impl Seen {
     fn is_foreign(&self) -> bool {
         match self.reply.body {
             Body::Html => true,
-            Body::Json(Value::Null) | Body::Empty | Body::Other => (200..=299).contains(&self.status()),
+            // `404 page not found` is what web servers say without any API behind them.
+            Body::Other => matches!(self.status(), 200..=299 | 404 | 410),
+            Body::Json(Value::Null) | Body::Empty => (200..=299).contains(&self.status()),
             Body::Json(_) => false,
         }
     }
@@ -155,9 +157,9 @@ fn by_sink(
     sent: &[&str],
 ) -> Result<Option<Answer>, Failure> {
     // Before `delivered`, which may accept 404 for lookups: an update of nothing is no delivery.
-    // Something in between does not say that a record to delete is gone: only JSON, or no body at all, is the CRM's word.
-    let may_be_gone = seen.call == "update"
-        || (seen.call == "delete" && !matches!(seen.reply.body, Body::Html | Body::Other));
+    // Something in between does not say that a record is gone: only JSON, or no body at all, is the CRM's word.
+    let may_be_gone = (seen.call == "update" || seen.call == "delete")
+        && !matches!(seen.reply.body, Body::Html | Body::Other);
     if may_be_gone && answers.gone.test(scope)? {
         return Ok(Some(Answer::NotFound(seen.failure(
             answers,
@@ -215,8 +217,8 @@ fn retry(answers: &Answers, seen: &Seen) -> Answer {
             ),
         );
     }
-    let in_doubt = seen.status() >= 500;
-    let (reason, words) = if in_doubt {
+    let failed = seen.status() >= 500;
+    let (reason, words) = if failed {
         (FailureReason::Unavailable, "the CRM failed")
     } else {
         (FailureReason::TryLater, "the CRM asked to try again later")
@@ -224,7 +226,8 @@ fn retry(answers: &Answers, seen: &Seen) -> Answer {
     Answer::Retry {
         after: seen.wait,
         why: seen.failure(answers, reason, format!("{words} ({})", seen.status())),
-        in_doubt,
+        // 408: whoever stopped waiting did not stop the CRM.
+        in_doubt: failed || seen.status() == 408,
     }
 }
 
@@ -249,7 +252,18 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
             in_doubt: false,
             own: true,
         },
-        429 => retry(answers, seen),
+        408 | 423 | 425 | 429 => retry(answers, seen),
+        402 | 405 | 406 | 415 | 421 | 426 | 451 => Answer::Suspect {
+            why: failure(
+                FailureReason::CallRefused,
+                format!(
+                    "the CRM refuses the call or the account, not what the lead says ({status}); see its answer, the account's plan and rest.{}",
+                    seen.call
+                ),
+            ),
+            in_doubt: false,
+            own: true,
+        },
         300..=399 => Answer::Suspect {
             why: failure(
                 FailureReason::Redirected,

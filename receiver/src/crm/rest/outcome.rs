@@ -15,9 +15,10 @@ pub(super) fn unfinished(answer: Answer, creates: bool, lead: &Upsert) -> Outcom
             why,
             in_doubt: in_doubt && creates,
         },
+        // What something in between says does not tell what the CRM did before.
         Answer::Suspect { why, own, .. } => Outcome::Suspect {
             why,
-            in_doubt: false,
+            in_doubt: creates && !own,
             own,
         },
         Answer::Refused(why, properties) if properties.iter().any(|p| lead.identifies(&p.property)) => {

@@ -38,7 +38,7 @@ impl Rest {
                 why,
                 candidates: id.into_iter().collect(),
             },
-            Answer::NotFound(why) => Outcome::Reject(why),
+            Answer::NotFound(why) => path_missing(&why, "rest.upsert.path"),
             other => unfinished(other, false, lead),
         })
     }
@@ -90,10 +90,19 @@ impl Rest {
                 }
             }
         }
-        match judge(&found) {
-            Verdict::One(record) => self.update_found(find, lead, record, throttle).await,
-            Verdict::Several(candidates) => Ok(several(candidates)),
-            Verdict::None => self.create(find, lead, reads, throttle).await,
+        match (judge(&found), known) {
+            (Verdict::One(record), _) => self.update_found(find, lead, record, throttle).await,
+            (Verdict::Several(candidates), _) => Ok(several(candidates)),
+            // Its address may have been changed: another record would be a second one of the person.
+            (Verdict::None, Some(id)) if reads => Ok(Outcome::Hold {
+                why: Failure::new(
+                    FailureReason::RecordGone,
+                    "an earlier lead of this person went to a record that rest.lookup does not show any more; decide whether it \
+                     is still the person's, or whether there is to be another",
+                ),
+                candidates: vec![id.clone()],
+            }),
+            (Verdict::None, _) => self.create(find, lead, reads, throttle).await,
         }
     }
 

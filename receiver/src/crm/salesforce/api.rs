@@ -247,10 +247,11 @@ impl Api {
     fn judged(&self, answer: Answer, write: &Write) -> Answer {
         match answer {
             Answer::NotFound(why) if write.may_create() => {
-                if why.reason == FailureReason::ConvertedLead {
-                    Answer::Several(Vec::new(), why)
-                } else {
-                    self.no_such_path(&why)
+                match why.reason {
+                    FailureReason::ConvertedLead => Answer::Several(Vec::new(), why),
+                    FailureReason::RecordNotFound => self.no_such_path(&why),
+                    // It is about what the lead refers to.
+                    _ => Answer::Reject(why),
                 }
             }
             // Two calls with one new external id at once: the other has made the record, so it will be found.

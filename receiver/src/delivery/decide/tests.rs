@@ -37,6 +37,7 @@ fn after(outcome: crm::Outcome, age: Duration) -> Decision {
             keep_held: hour,
             keep_payload: Duration::ZERO,
             delivery: &delivery,
+            account: "account",
         },
     )
 }

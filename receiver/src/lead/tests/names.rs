@@ -56,7 +56,21 @@ fn a_full_name_is_split_where_that_can_be_told_and_kept_whole_elsewhere() {
         ("ジョン・スミス", "ジョン・スミス", ""),
         ("สมชาย ใจดี", "สมชาย", "ใจดี"),
         ("محمد بن سلمان", "محمد", "بن سلمان"),
+        // What decorates a name is no part of it.
+        ("Ada Lovelace 👩‍💻", "Ada", "Lovelace"),
+        ("✨ Ada Lovelace ✨", "Ada", "Lovelace"),
+        ("Ada !!!", "Ada", ""),
+        ("Ada \u{FFFD}", "Ada", ""),
+        ("Jörg Müller €", "Jörg", "Müller"),
+        ("Ada Lovelace, Prof.", "Ada", "Lovelace"),
+        ("Ada Lovelace, Dr.", "Ada", "Lovelace"),
+        ("Smith, Mrs", "", "Smith"),
         // Kept whole.
+        ("Ada Lovelace 0170 1234567", "Ada Lovelace 0170 1234567", ""),
+        ("Ada Lovelace\r\nCTO", "Ada Lovelace CTO", ""),
+        ("Ada Lovelace - Acme GmbH", "Ada Lovelace - Acme GmbH", ""),
+        ("Acme GmbH", "Acme GmbH", ""),
+        ("Ada Lovelace Ltd.", "Ada Lovelace Ltd.", ""),
         ("Ada Lovelace, CEO", "Ada Lovelace CEO", ""),
         ("Ada Lovelace, London, UK", "Ada Lovelace London UK", ""),
         ("Analytical Engines, Ltd", "Analytical Engines Ltd", ""),
@@ -91,6 +105,9 @@ fn a_name_that_the_sender_split_stays_as_it_is_but_for_commas() {
             (Some("Sammy"), Some("Davis Jr.")),
         ),
         ((Some("Lovelace, Ada"), None), (Some("Ada"), Some("Lovelace"))),
+        // The full name tells the part that is missing.
+        ((Some("A"), None), (Some("A"), Some("B"))),
+        ((None, Some("B")), (Some("A"), Some("B"))),
     ] {
         let mut split = lead(&[
             (Field::FullName, "A B"),

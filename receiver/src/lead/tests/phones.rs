@@ -59,6 +59,35 @@ fn a_phone_number_is_read_with_certainty_or_kept_as_typed() {
         // A number without its area code is another one in E.164.
         ("253-0000", us, "253-0000", None),
         ("+49 (0)30 901820", None, "+4930901820", None),
+        // Without its plus, a foreign number is none of the region's, however its digits fit.
+        ("44 20 7183 8750", de, "44 20 7183 8750", None),
+        ("33612345678", de, "33612345678", None),
+        ("16502530000", de, "16502530000", None),
+        ("79161234567", de, "79161234567", None),
+        ("8613800138000", de, "8613800138000", None),
+        ("8 (495) 123-45-67", de, "8 (495) 123-45-67", None),
+        ("491701234567", Some("IT"), "491701234567", None),
+        ("16502530000", Some("JP"), "16502530000", None),
+        ("971501234567", Some("IN"), "971501234567", None),
+        ("32475123456", Some("NL"), "32475123456", None),
+        ("32665", de, "32665", None),
+        // The region's own, with or without the prefix of calls within the country.
+        ("1701234567", de, "+491701234567", None),
+        ("0170 1234567", de, "+491701234567", None),
+        ("6502530000", us, "+16502530000", None),
+        ("1 650 253 0000", us, "+16502530000", None),
+        ("8 495 123-45-67", Some("RU"), "+74951234567", None),
+        ("06 12345678", Some("NL"), "+31612345678", None),
+        ("02 1234 5678", Some("IT"), "+390212345678", None),
+        // Calls abroad begin with the region's own prefix, and with 00.
+        ("00 44 20 7183 8750", de, "+442071838750", None),
+        ("0011 49 30 901820", Some("AU"), "+4930901820", None),
+        ("0049 30 901820", Some("AU"), "+4930901820", None),
+        ("001 49 30 901820", Some("HK"), "+4930901820", None),
+        ("001 49 30 901820", Some("SG"), "+4930901820", None),
+        ("008 49 30 901820", Some("ID"), "+4930901820", None),
+        ("011 49 30 901820", us, "+4930901820", None),
+        ("0049 30 901820", None, "+4930901820", None),
         ("(+49) 30 901820", None, "+4930901820", None),
     ] {
         let expected = Phone {

@@ -128,8 +128,13 @@ impl Webhook {
             errors.0.push("spec.sinks: list at least one CrmSink".to_owned());
         }
         let (notifier, notify_problems) = Notifier::of(spec.notify.as_ref(), read_secret);
-        if let Some(region) = &payload.default_region {
-            warm_up(region);
+        if let Some(region) = &payload.default_region
+            && !warm_up(region)
+        {
+            let meant = if region == "UK" { "; did you mean GB?" } else { "" };
+            errors.0.push(format!(
+                "spec.payload.defaultRegion: {region} is no country's code of ISO 3166, such as DE or US{meant}"
+            ));
         }
 
         let (Some(verifier), Some(addresses), []) = (verifier, addresses, errors.0.as_slice()) else {

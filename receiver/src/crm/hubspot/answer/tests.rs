@@ -212,7 +212,7 @@ fn the_documented_bodies_mean_what_the_documentation_says() {
             415,
             none,
             r#"{"status":"error","category":"UNSUPPORTED_MEDIA_TYPE"}"#,
-            "Reject Refused: HubSpot refused the lead",
+            "Suspect in_doubt=false own=true CallRefused: HubSpot refuses the call or the account, not what the lead says",
         ),
     ];
     for (status, headers, body, expected) in table {

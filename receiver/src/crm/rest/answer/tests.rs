@@ -64,7 +64,7 @@ fn told(answers: &Answers, seen: &Seen) -> String {
         Answer::NotFound(why) => format!("NotFound {}", reason(&why)),
         Answer::Conflict(id, why) => format!("Conflict {} {}", id.unwrap_or_default(), reason(&why)),
         Answer::Retry { after, why, in_doubt } => {
-            assert_eq!(in_doubt, seen.status() >= 500);
+            assert_eq!(in_doubt, seen.status() >= 500 || seen.status() == 408);
             format!("Retry {:?} {}", after.map(|after| after.as_secs()), reason(&why))
         }
         Answer::Suspect { why, own, .. } => format!("Suspect {own} {}", why.reason),
@@ -175,6 +175,31 @@ fn the_usual_answers_mean_what_http_says() {
         ),
         (
             "create",
+            408,
+            &[],
+            "",
+            "Retry None TryLater: the CRM asked to try again later (408)",
+        ),
+        (
+            "update",
+            423,
+            &[("retry-after", "7")],
+            "{}",
+            "Retry Some(7) TryLater: the CRM asked to try again later (423)",
+        ),
+        // The account, or the call.
+        (
+            "create",
+            402,
+            &[],
+            r#"{"error": "account is not open"}"#,
+            "Suspect true CallRefused",
+        ),
+        ("upsert", 405, &[], "", "Suspect true CallRefused"),
+        ("lookup", 415, &[], "no", "Suspect true CallRefused"),
+        ("update", 451, &[], "{}", "Suspect true CallRefused"),
+        (
+            "create",
             418,
             &[],
             "Ada",
@@ -245,6 +270,15 @@ fn a_page_in_between_blames_neither_the_credentials_nor_the_lead() {
         ("lookup", 406, page, "Suspect false ForeignAnswer"),
         ("create", 400, page, "Suspect false ForeignAnswer"),
         ("lookup", 404, page, "Suspect false ForeignAnswer"),
+        // Nor does it prove that a record is missing.
+        ("update", 404, page, "Suspect false ForeignAnswer"),
+        (
+            "update",
+            404,
+            "default backend - 404",
+            "Suspect false ForeignAnswer",
+        ),
+        ("delete", 410, "gone", "Suspect false ForeignAnswer"),
         ("create", 403, json, "Suspect true Forbidden"),
         ("create", 403, "", "Suspect true Forbidden"),
     ];

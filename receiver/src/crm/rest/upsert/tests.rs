@@ -219,6 +219,13 @@ async fn each_way_through_the_calls_ends_as_it_must() {
             "suspect ForeignAnswer own=false",
         ),
         (
+            "a page in place of the record that was to be changed makes no second one",
+            Some(known("3")),
+            SURE,
+            vec![("PATCH /3", 404, json!(PAGE))],
+            "suspect ForeignAnswer own=false",
+        ),
+        (
             "the CRM forbids it",
             Some(known("3")),
             SURE,
@@ -393,9 +400,13 @@ async fn what_is_for_new_records_only_never_reaches_one_that_is_there() {
     )
     .await;
     assert_eq!(script.deliver(silent(Some(known("5")))).await, "delivered 5");
-    let gone = vec![("GET /find", 200, none), ("POST /new", 201, json!({"id": 8}))];
+    // One that the lookup does not show any more may have another address now: a person decides.
+    let gone = vec![("GET /find", 200, none)];
     let script = Script::new(gone, Duration::ZERO, Overwrite::Always, false).await;
-    assert_eq!(script.deliver(silent(Some(known("5")))).await, "delivered 8");
+    assert_eq!(
+        script.deliver(silent(Some(known("5")))).await,
+        "hold RecordGone 5"
+    );
 }
 
 #[tokio::test]
@@ -436,7 +447,8 @@ async fn one_call_does_it_all_where_the_crm_can() {
         (200, json!({"id": "x1"}), "delivered x1"),
         (200, json!(PAGE), "retry ForeignAnswer in_doubt=false"),
         (409, json!({"existing": 4}), "hold RecordConflict 4"),
-        (404, json!({}), "reject UnknownPath {}"),
+        (404, json!({}), "suspect UnknownPath own=true"),
+        (404, json!(PAGE), "suspect ForeignAnswer own=false"),
         (503, json!({}), "retry Unavailable in_doubt=false"),
         (401, json!({}), "pause InvalidCredentials"),
     ] {

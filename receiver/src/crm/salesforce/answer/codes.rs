@@ -45,6 +45,18 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
                 "the Salesforce organisation's data storage is full; free some, or buy more".to_owned(),
             ),
         ),
+        "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE" | "FUNCTIONALITY_TEMPORARILY_UNAVAILABLE" => Answer::Pause(
+            RETRY_AFTER_RATE_LIMITED,
+            failure(
+                FailureReason::Unavailable,
+                format!("the Salesforce organisation takes no changes for now ({code})"),
+            ),
+        ),
+        "ORG_LOCKED" | "TRIAL_EXPIRED" | "PASSWORD_LOCKOUT" | "INVALID_OPERATION_WITH_EXPIRED_PASSWORD" => Answer::settings(
+            FailureReason::ApiDisabled,
+            format!("the Salesforce organisation or its integration user is locked ({code}); sign in to see why"),
+            text,
+        ),
         "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" => Answer::settings(
             FailureReason::ApiDisabled,
             format!("Salesforce's API is not open to this user or organisation ({code}); give the user's permission set API Enabled"),
@@ -73,22 +85,22 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
         }
         // In an all-or-none collection; it says nothing about this record.
         "ALL_OR_NONE_OPERATION_ROLLED_BACK" => retry(FailureReason::RolledBack, "another record of the call failed", false),
-        "ENTITY_IS_DELETED" => Answer::NotFound(failure(
+        // With fields, these are about what the lead refers to; without, about the id of an update.
+        "ENTITY_IS_DELETED" if error.fields.is_empty() => Answer::NotFound(failure(
             FailureReason::RecordGone,
             format!("the Salesforce record was deleted ({code})"),
         )),
-        "NOT_FOUND" | "MALFORMED_ID" => Answer::NotFound(failure(
+        "NOT_FOUND" => Answer::NotFound(failure(
             FailureReason::RecordNotFound,
             format!("Salesforce has no such record ({code})"),
+        )),
+        "MALFORMED_ID" | "INVALID_CROSS_REFERENCE_KEY" if error.fields.is_empty() => Answer::NotFound(failure(
+            FailureReason::InvalidReference,
+            format!("Salesforce has no record with an id that it was sent ({code})"),
         )),
         "CANNOT_UPDATE_CONVERTED_LEAD" => Answer::NotFound(failure(
             FailureReason::ConvertedLead,
             "the Salesforce lead was converted and cannot be changed any more".to_owned(),
-        )),
-        // An update by an id that no record has; with fields it is about what the lead refers to.
-        "INVALID_CROSS_REFERENCE_KEY" if error.fields.is_empty() => Answer::NotFound(failure(
-            FailureReason::RecordNotFound,
-            format!("Salesforce has no such record ({code})"),
         )),
         "DUPLICATE_EXTERNAL_ID" => {
             let ids = record_ids(error.message);
@@ -141,6 +153,8 @@ fn refused(all: &[Error<'_>]) -> Option<Vec<RefusedProperty>> {
             | "NUMBER_OUTSIDE_VALID_RANGE"
             | "INVALID_TYPE_ON_FIELD_IN_RECORD"
             | "INVALID_CROSS_REFERENCE_KEY"
+            | "MALFORMED_ID"
+            | "ENTITY_IS_DELETED"
             | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => FailureReason::InvalidProperty,
             _ => return None,
         };
@@ -268,6 +282,8 @@ fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
         | "NUMBER_OUTSIDE_VALID_RANGE"
         | "INVALID_TYPE_ON_FIELD_IN_RECORD"
         | "INVALID_CROSS_REFERENCE_KEY"
+        | "MALFORMED_ID"
+        | "ENTITY_IS_DELETED"
         | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"
         | "JSON_PARSER_ERROR" => FailureReason::InvalidProperty,
         _ => return None,

@@ -141,6 +141,18 @@ fn every_documented_answer_has_its_meaning() {
             "NotFound RecordNotFound: Salesforce has no such record",
         ),
         (
+            400,
+            none,
+            r#"[{"message":"Campaign: id value of incorrect type: spring-sale","errorCode":"MALFORMED_ID","fields":["Campaign__c"]}]"#,
+            "Refused Campaign__c InvalidProperty InvalidProperty: Campaign__c (MALFORMED_ID)",
+        ),
+        (
+            400,
+            none,
+            r#"[{"message":"Updates can't be made during maintenance.","errorCode":"INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE","fields":[]}]"#,
+            "Pause 60 Unavailable: the Salesforce organisation takes no changes for now",
+        ),
+        (
             404,
             none,
             r#"[{"errorCode":"ENTITY_IS_DELETED","message":"entity is deleted"}]"#,
@@ -361,7 +373,7 @@ fn items_of_a_collection_mean_the_same() {
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "INVALID_CROSS_REFERENCE_KEY", "message": "invalid cross reference id", "fields": []}]}),
-            "NotFound RecordNotFound: Salesforce has no such record",
+            "NotFound InvalidReference: Salesforce has no record with",
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW", "message": "x", "fields": []}]}),
