@@ -4,8 +4,8 @@ use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
 use super::meaning::{
-    Answer, Error, RETRY_AFTER_DAILY_LIMIT, RETRY_AFTER_RATE_LIMITED, names, record_id, record_ids,
-    several_message, word,
+    Answer, Error, RETRY_AFTER_DAILY_LIMIT, RETRY_AFTER_MISCONFIGURED, RETRY_AFTER_RATE_LIMITED, names,
+    record_id, record_ids, several_message, word,
 };
 use crate::crm::{Failure, RefusedProperty};
 
@@ -46,7 +46,7 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
             ),
         ),
         "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE" | "FUNCTIONALITY_TEMPORARILY_UNAVAILABLE" => Answer::Pause(
-            RETRY_AFTER_RATE_LIMITED,
+            RETRY_AFTER_MISCONFIGURED,
             failure(
                 FailureReason::Unavailable,
                 format!("the Salesforce organisation takes no changes for now ({code})"),

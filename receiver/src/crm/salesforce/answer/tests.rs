@@ -150,7 +150,7 @@ fn every_documented_answer_has_its_meaning() {
             400,
             none,
             r#"[{"message":"Updates can't be made during maintenance.","errorCode":"INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE","fields":[]}]"#,
-            "Pause 60 Unavailable: the Salesforce organisation takes no changes for now",
+            "Pause 60 Unavailable: the Salesforce organisation takes no",
         ),
         (
             404,
