@@ -74,7 +74,7 @@ impl Question {
             let meaning = Meaning::of(name);
             !meaning.is_other && !meaning.is_of_mail
         };
-        !Meaning::of(answer.kind).is_other_type && answer.names.iter().all(|name| is_own(name))
+        !Meaning::of(answer.kind).is_other_type && answer.names.iter().all(is_own)
     }
 
     /// How much says that it is this field, and how many words say something else.
