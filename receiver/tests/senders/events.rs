@@ -211,6 +211,10 @@ fn forms_in_other_words_give_the_same_lead() {
     let answers = json!({"q11_vollstandigerName": {"first": "Ada", "last": "Lovelace"}, "q12_email": "ada@example.com",
         "q2_firma": "Engines", "q1_newsletterEmail": "news@example.com"});
     assert_eq!(of(jotform(answers)), ada);
+    // Jotform's own keys of "Wie heißen Sie?" and "An welche Adresse?".
+    let answers = json!({"q3_wieHeien": {"first": "Ada", "last": "Lovelace"}, "q4_anWelche4": "ada@example.com",
+        "q12_companyName": "Engines"});
+    assert_eq!(of(jotform(answers)), ada);
     // Without its answers it is a bad request, not an empty one.
     let part = "--b\r\nContent-Disposition: form-data; name=\"formID\"\r\n\r\n1\r\n--b--\r\n";
     let bare = read(

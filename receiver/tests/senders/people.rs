@@ -173,6 +173,19 @@ fn a_position_is_trusted_only_if_what_stands_there_can_be_the_answer() {
     ] {
         assert_eq!(entry(fields), Err("ContactMissing".to_owned()), "{fields:?}");
     }
+    // The city and country of an address, and choices, are no names.
+    let address = [
+        ("1.1", "1 Main St"),
+        ("1.3", "York"),
+        ("1.5", "YO1"),
+        ("1.6", "UK"),
+        ("E-Mail", EMAIL),
+    ];
+    let lead = entry(&address).unwrap();
+    assert_eq!(
+        (&lead["firstName"], &lead["lastName"]),
+        (&Value::Null, &Value::Null)
+    );
     let numbers = json_of("gravityforms", &[], &json!({"2": 7, "3": 5000, "E-Mail": EMAIL})).unwrap();
     assert_eq!(
         (&numbers["email"], &numbers["phone"]),
