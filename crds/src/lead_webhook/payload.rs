@@ -105,7 +105,8 @@ pub struct Payload {
 
     /// What happens when an optional field is invalid. `Reject`: the request is answered with 400 and all
     /// errors. `DropField`: the lead is accepted without the field; the response, the log, the metric
-    /// `leadgate_fields_left_out_total` and the stored lead name the field and the reason. The only e-mail
+    /// `leadgate_fields_left_out_total` and the stored lead name the field and the reason; a message that is
+    /// too long is truncated. The only e-mail
     /// address or phone number, fields in `required`, and failed `rules` are always rejected. Default: the
     /// preset's (`DropField` for senders that nobody would see the 400 of), else `Reject`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -112,10 +112,15 @@ fn leave_out(
     }
 }
 
-/// Cuts what is too long where the webhook says so.
+/// Cuts what is too long where the webhook says so, and a message that would be left out: its beginning says more than
+/// nothing.
 fn cut(lead: &mut Lead, limits: &Limits) -> Vec<Problem> {
     let mut notes = Vec::new();
-    for name in &limits.truncate {
+    let would_be_left_out = limits.on_invalid == OnInvalid::DropField;
+    let named = limits.truncate.iter().map(String::as_str);
+    let message = Some(Field::Message.name())
+        .filter(|name| would_be_left_out && !limits.truncate.iter().any(|known| known == name));
+    for name in named.chain(message) {
         let most = longest(name, limits);
         let Some(text) = lead.text(name).filter(|text| longer_than(text, most)) else {
             continue;
@@ -123,9 +128,9 @@ fn cut(lead: &mut Lead, limits: &Limits) -> Vec<Problem> {
         let kept: String = text.chars().take(most.saturating_sub(1)).chain([CUT]).collect();
         lead.set_text(name, kept);
         notes.push(Problem::new(
-            name.as_str(),
+            name,
             "Truncated",
-            format!("it was truncated to {most} characters (payload.truncate)"),
+            format!("it was truncated to {most} characters (payload.truncate, payload.onInvalid)"),
         ));
     }
     notes

@@ -49,13 +49,13 @@ fn read(preset: &str, with: &[(&str, &str)], body: &[u8]) -> Result<Value, Strin
     }
 }
 
-fn json_of(preset: &str, with: &[(&str, &str)], body: &Value) -> Result<Value, String> {
+pub(crate) fn json_of(preset: &str, with: &[(&str, &str)], body: &Value) -> Result<Value, String> {
     let mut headers = vec![("content-type", "application/json")];
     headers.extend(with);
     read(preset, &headers, body.to_string().as_bytes())
 }
 
-fn form_of(preset: &str, fields: &[(&str, &str)]) -> Result<Value, String> {
+pub(crate) fn form_of(preset: &str, fields: &[(&str, &str)]) -> Result<Value, String> {
     let escape = leadgate_receiver::expression::percent_encode;
     let pairs: Vec<String> = fields
         .iter()
@@ -148,8 +148,13 @@ fn what_is_no_lead_is_answered_200_and_a_lead_beside_it_is_taken() {
         Err("ContactMissing".to_owned())
     );
     assert_eq!(
-        form_of("elementor", &[("field_7", email)]),
+        form_of("elementor", &[("field_7", "030 901820")]),
         Err("ContactMissing".to_owned())
+    );
+    // The only address in a form without any other contact is its e-mail.
+    assert_eq!(
+        form_of("elementor", &[("field_7", email)]).unwrap()["email"],
+        email
     );
     assert!(
         form_of(
@@ -205,6 +210,10 @@ fn forms_in_other_words_give_the_same_lead() {
     assert_eq!(of(jotform(answers)), ada);
     let answers = json!({"q11_vollstandigerName": {"first": "Ada", "last": "Lovelace"}, "q12_email": "ada@example.com",
         "q2_firma": "Engines", "q1_newsletterEmail": "news@example.com"});
+    assert_eq!(of(jotform(answers)), ada);
+    // Jotform's own keys of "Wie heißen Sie?" and "An welche Adresse?".
+    let answers = json!({"q3_wieHeien": {"first": "Ada", "last": "Lovelace"}, "q4_anWelche4": "ada@example.com",
+        "q12_companyName": "Engines"});
     assert_eq!(of(jotform(answers)), ada);
     // Without its answers it is a bad request, not an empty one.
     let part = "--b\r\nContent-Disposition: form-data; name=\"formID\"\r\n\r\n1\r\n--b--\r\n";

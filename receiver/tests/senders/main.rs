@@ -5,6 +5,7 @@ mod events;
 mod handshakes;
 mod messages;
 mod payloads;
+mod people;
 mod vectors;
 
 use std::path::PathBuf;

@@ -207,3 +207,46 @@ fn two_attendees_of_one_cvent_message_are_two_submissions() {
     assert_eq!(submissions.len(), 2);
     assert_ne!(submissions[0].key.digest, submissions[1].key.digest);
 }
+
+#[test]
+fn what_was_fetched_and_is_no_lead_is_not_delivered() {
+    let webhook = |preset: &str| {
+        let object: LeadWebhook = serde_json::from_value(json!({
+            "apiVersion": "leadgate.dev/v1alpha1", "kind": "LeadWebhook", "metadata": {"name": "w"},
+            "spec": {
+                "source": preset, "auth": {"none": {"allowUnauthenticated": true}}, "sinks": [{"name": "crm"}],
+                "payload": {"hydrate": {"tokenSecretRef": {"name": "s", "key": "k"}}},
+            }
+        }))
+        .unwrap();
+        Webhook::compile(&object, &|_, _| Ok(b"token".to_vec())).unwrap()
+    };
+    let meta = |email: &str| {
+        json!({"field_data": [{"name": "email", "values": [email]},
+            {"name": "phone_number", "values": ["<test lead: dummy data for phone_number>"]}]})
+    };
+    let attendee = |status: &str, cancelled: bool| json!({"status": status, "cancelled": cancelled, "profile": {"email": "ada@example.com", "cell_phone": "+4930901820"}});
+    for (preset, answer, is_lead) in [
+        ("meta", meta("ada@example.com"), true),
+        ("meta", meta("test@fb.com"), false),
+        ("meta", meta("test@meta.com"), false),
+        ("meta", meta(""), false),
+        ("eventbrite", attendee("Attending", false), true),
+        ("eventbrite", attendee("Attending", true), false),
+        ("eventbrite", attendee("Not Attending", false), false),
+        ("eventbrite", attendee("Deleted", false), false),
+    ] {
+        let completed = webhook(preset).complete(&answer, &json!({}), Lead::new());
+        let email = completed.as_ref().map(|(lead, _)| lead.get(Field::Email));
+        match email {
+            Ok(email) => assert!(is_lead && email == Some("ada@example.com"), "{preset} {answer}"),
+            Err(problems) => {
+                let reasons: Vec<_> = problems.iter().map(|problem| problem.reason).collect();
+                assert!(
+                    !is_lead && reasons == ["ContactMissing"],
+                    "{preset} {answer} {reasons:?}"
+                );
+            }
+        }
+    }
+}

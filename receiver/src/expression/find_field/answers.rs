@@ -1,10 +1,11 @@
 //! What stands in a form: questions, as form builders call them, and their answers.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::form::Form;
+use super::form::{Form, MAX_DEPTH};
 use super::labels::CONTAINERS;
 
 /// Whether a member says how an answer's question is called.
@@ -34,9 +35,43 @@ pub(super) struct Answer<'f> {
     /// The type of the question, or nothing.
     pub(super) kind: &'f str,
     pub(super) value: &'f Value,
+    /// How deep it lies.
+    depth: usize,
+    /// How long its shortest name is where the order is not that of the form, else 0.
+    length: usize,
     /// Which comes first.
-    pub(super) place: usize,
+    place: usize,
 }
+
+impl<'f> Answer<'f> {
+    fn new(names: Vec<&'f str>, kind: &'f str, value: &'f Value) -> Self {
+        let is_numbered = names.first().is_some_and(|key| number(key).is_some());
+        let shortest = names
+            .iter()
+            .filter(|name| !name.is_empty())
+            .map(|name| name.len());
+        Self {
+            length: if is_numbered {
+                0
+            } else {
+                shortest.min().unwrap_or(0)
+            },
+            names,
+            kind,
+            value,
+            depth: 0,
+            place: 0,
+        }
+    }
+
+    /// What decides between answers whose questions fit equally: the greater, the better.
+    pub(super) fn rank(&self) -> Rank {
+        Reverse((self.depth, self.length, self.place))
+    }
+}
+
+/// How near an answer stands.
+pub(super) type Rank = Reverse<(usize, usize, usize)>;
 
 /// The titles of questions by their id, where a form brings its definition along (Typeform).
 pub(super) fn titles(form: Form<'_>) -> BTreeMap<&str, &str> {
@@ -53,6 +88,7 @@ fn title(field: &Value) -> Option<(&str, &str)> {
     Some((field.get("id")?.as_str()?, field.get("title")?.as_str()?))
 }
 
+/// Collects the answers of a form, and of what it holds, `depth` deep.
 pub(super) fn collect<'f>(
     form: Form<'f>,
     titles: &BTreeMap<&'f str, &'f str>,
@@ -63,46 +99,58 @@ pub(super) fn collect<'f>(
         Form::List(items) => {
             for item in items {
                 if let Value::Object(record) = item {
-                    answers.extend(of_record(record, "", titles, answers.len()));
+                    let answer = of_record(record, "", titles);
+                    answers.extend(answer.map(|answer| Answer {
+                        depth,
+                        length: 0,
+                        place: answers.len(),
+                        ..answer
+                    }));
                 }
             }
         }
         Form::Object(map) => {
             let mut grouped: BTreeMap<&str, Group<'f>> = BTreeMap::new();
+            let mut add = |answer: Answer<'f>| {
+                let place = answers.len();
+                answers.push(Answer {
+                    depth,
+                    place: answer.names.first().and_then(|key| number(key)).unwrap_or(place),
+                    ..answer
+                });
+            };
             for (key, value) in map {
-                let inner = matches!(value, Value::Array(items) if items.iter().any(Value::is_object))
-                    || matches!(value, Value::Object(_));
-                if inner
-                    && depth > 0
-                    && CONTAINERS.contains(&key.as_str())
-                    && let Some(form) = Form::of(value)
-                {
-                    collect(form, titles, depth - 1, answers);
-                }
                 match (in_brackets(key), value) {
                     (Some((id, member)), _) => grouped.entry(id).or_default().add(member, value),
                     (None, Value::Object(record)) if is_record(record) => {
-                        answers.extend(of_record(record, key, titles, answers.len()));
+                        of_record(record, key, titles).into_iter().for_each(&mut add);
                     }
-                    (None, _) => answers.push(Answer {
-                        names: vec![key],
-                        kind: "",
-                        value,
-                        place: place(key, answers.len()),
-                    }),
+                    (None, _) => add(Answer::new(vec![key], "", value)),
                 }
             }
             for (id, group) in grouped {
-                answers.extend(group.answer(id, answers.len()));
+                group.answer(id).into_iter().for_each(&mut add);
+            }
+            for (key, value) in map {
+                let is_inner = match value {
+                    Value::Array(items) => items.iter().any(Value::is_object),
+                    other => other.is_object(),
+                };
+                if is_inner
+                    && depth < MAX_DEPTH
+                    && CONTAINERS.contains(&key.as_str())
+                    && let Some(form) = Form::of(value)
+                {
+                    collect(form, titles, depth + 1, answers);
+                }
             }
         }
     }
 }
 
 /// Where builders number their questions (`q10_`), their order is not that of the alphabet.
-fn place(key: &str, otherwise: usize) -> usize {
-    let number = key.strip_prefix('q').and_then(|rest| rest.split('_').next());
-    number.and_then(|number| number.parse().ok()).unwrap_or(otherwise)
+fn number(key: &str) -> Option<usize> {
+    key.strip_prefix('q')?.split_once('_')?.0.parse().ok()
 }
 
 fn is_record(record: &Map<String, Value>) -> bool {
@@ -113,7 +161,6 @@ fn of_record<'f>(
     record: &'f Map<String, Value>,
     key: &'f str,
     titles: &BTreeMap<&'f str, &'f str>,
-    place: usize,
 ) -> Option<Answer<'f>> {
     // `field` is a name at some, an object with id and type at others.
     let field = record.get("field").and_then(Value::as_object);
@@ -128,22 +175,41 @@ fn of_record<'f>(
         .and_then(|own| record.get(own))
         .filter(|value| !value.is_null());
     let value = VALUES.iter().find_map(|name| record.get(*name)).or(by_type)?;
+    let value = match record.get("options").and_then(Value::as_array) {
+        Some(options) => chosen(options, value)?,
+        None => value,
+    };
     let names = [Some(record), field].into_iter().flatten().flat_map(|of| {
         let named = of.iter().filter(|(member, _)| is_name(member));
         named.filter_map(|(_, value)| value.as_str())
     });
     let title = text(field, "id").and_then(|id| titles.get(id).copied());
-    Some(Answer {
-        names: Some(key)
-            .filter(|key| !key.is_empty())
-            .into_iter()
-            .chain(title)
-            .chain(names)
-            .collect(),
-        kind: kind.unwrap_or_default(),
-        value,
-        place,
-    })
+    let key = Some(key).filter(|key| !key.is_empty());
+    let names = key.into_iter().chain(title).chain(names).collect();
+    Some(Answer::new(names, kind.unwrap_or_default(), value))
+}
+
+/// The text of the first option whose id was given; what was given where the options have no ids.
+fn chosen<'f>(options: &'f [Value], given: &'f Value) -> Option<&'f Value> {
+    let id = |option: &'f Value| option.get("id").or_else(|| option.get("value"));
+    if !options.iter().any(|option| id(option).is_some()) {
+        return Some(given);
+    }
+    let text = |option: &'f Value| {
+        ["text", "label", "name"]
+            .iter()
+            .find_map(|member| option.get(*member))
+    };
+    let text_of = |given: &Value| {
+        let mut fitting = options
+            .iter()
+            .filter(|option| id(option) == Some(given) || text(option) == Some(given));
+        fitting.find_map(text)
+    };
+    match given {
+        Value::Array(items) => items.iter().find_map(text_of),
+        other => text_of(other),
+    }
 }
 
 /// `fields[email][value]` is the member `value` of the field `email`; `data[email]` is the field itself.
@@ -180,12 +246,8 @@ impl<'f> Group<'f> {
         }
     }
 
-    fn answer(self, id: &'f str, place: usize) -> Option<Answer<'f>> {
-        Some(Answer {
-            names: [id].into_iter().chain(self.names).collect(),
-            kind: self.kind,
-            value: self.value?,
-            place,
-        })
+    fn answer(self, id: &'f str) -> Option<Answer<'f>> {
+        let names = [id].into_iter().chain(self.names).collect();
+        Some(Answer::new(names, self.kind, self.value?))
     }
 }

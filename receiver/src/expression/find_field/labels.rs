@@ -1,4 +1,4 @@
-//! What forms call their fields, in the ten most common languages of websites and some more.
+//! What forms call their fields, in the most common languages of websites.
 //!
 //! Labels are compared folded: in lower case, without accents, blanks and punctuation (see [`super::find_field`]).
 
@@ -7,10 +7,13 @@ use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
+use super::words::is_unspaced;
 use crate::lead::Field;
 
-/// The labels of each field, folded and without small words ([`is_small`]), in this order: English, German, French,
-/// Spanish, Portuguese, Italian, Dutch, Polish, Turkish, Swedish, Russian, Japanese, Chinese, Arabic.
+/// The labels of each field, folded and without small words ([`is_small`](super::words::is_small)), in this order: English,
+/// German, French, Spanish, Portuguese, Italian, Dutch, Polish, Turkish, Swedish, Russian, Japanese, Chinese, Arabic; then
+/// Finnish, Greek, Korean, Hebrew, Thai, Hindi, Ukrainian, Danish, Norwegian, Czech, Slovak, Hungarian, Romanian,
+/// Vietnamese, Indonesian, and more of the first.
 pub(super) const LABELS: &[(Field, &str)] = &[
     (
         Field::Email,
@@ -20,7 +23,13 @@ pub(super) const LABELS: &[(Field, &str)] = &[
          postaelettronica indirizzopostaelettronica emailadres mailadres adresemail adrespocztyelektronicznej eposta \
          epostaadresi emailadresi epost epostadress emailadress почта электроннаяпочта адресэлектроннойпочты емейл имейл \
          эмейл emailадрес メール メールアドレス eメール 电子邮箱 电子邮件 电子邮件地址 邮箱 邮箱地址 电邮 電子郵件 電郵 郵箱 \
-         البريدالالكتروني بريدالكتروني الايميل ايميل",
+         البريدالالكتروني بريدالكتروني الايميل ايميل \
+         sahkoposti sahkopostiosoite ηλεκτρονικοταχυδρομειο διευθυνσηηλεκτρονικουταχυδρομειου ηλεκτρονικηδιευθυνση \
+         διευθυνσηemail 이메일 이메일주소 메일 메일주소 전자우편 אימייל מייל דואראלקטרוני דואל כתובתאימייל כתובתמייל כתובתדואראלקטרוני \
+         כתובתדואל อีเมล ทีอยูอีเมล ईमेल ईमेलपता ईमेलआईडी मेल електроннапошта елпошта пошта адресаелектронноїпошти \
+         електроннаадреса імейл элпочта электронныйадрес epostadresse emailovaadresa emailcim adresaemail diachiemail \
+         thudientu alamatemail surel epostaadresiniz mailadresi mailadresiniz 電子信箱 信箱 電子郵箱 電子郵件地址 eメールアドレス \
+         عنوانالبريدالالكتروني البريد adresmail",
     ),
     (
         Field::Phone,
@@ -32,18 +41,31 @@ pub(super) const LABELS: &[(Field, &str)] = &[
          telefoonnummer mobielnummer mobiel gsm numertelefonu telefonkontaktowy telefonkomorkowy komorka telefonno \
          telefonnumarasi telefonnumaraniz ceptelefonu mobilnr телефон номертелефона контактныйтелефон мобильныйтелефон \
          電話 電話番号 携帯 携帯電話 携帯番号 携帯電話番号 电话 电话号码 联系电话 手机 手机号 手机号码 電話號碼 手機 手機號碼 \
-         الهاتف رقمالهاتف الجوال رقمالجوال",
+         الهاتف رقمالهاتف الجوال رقمالجوال \
+         puhelin puhelinnumero matkapuhelin matkapuhelinnumero puh kannykka τηλεφωνο αριθμοστηλεφωνου κινητο κινητοτηλεφωνο \
+         τηλεφωνοεπικοινωνιασ 전화번호 전화 연락처 휴대폰 휴대폰번호 휴대전화 휴대전화번호 핸드폰 핸드폰번호 טלפון מספרטלפון מסטלפון נייד טלפוןנייד מספרנייד \
+         פלאפון סלולרי โทรศัพท เบอรโทรศัพท เบอรโทร หมายเลขโทรศัพท เบอรมือถือ มือถือ फोन फोननंबर मोबाइल मोबाइलनंबर दूरभाष \
+         номертелефону контактнийтелефон мобільнийтелефон мобильный номермобильного tlf tlfnr telefonnicislo mobilnitelefon \
+         mobilnicislo telefonnecislo telefonucislo cislotelefonu telefonszam mobilszam numartelefon numartelefonmobil \
+         dienthoai sodienthoai dienthoaididong sdt didong sodidong telepon nomortelepon telp nomortelp nohp nomorhp \
+         nomorwhatsapp ponsel nomorponsel handphone nomorhandphone cepnumarasi telefonnumaram nrtelefonu nrtel telefoonnr \
+         mobielenummer 行動電話 聯絡電話 联系手机 お電話 お電話番号 tel番号 هاتف رقمهاتف الموبايل رقمالموبايل جوال رقمجوال الهاتفالمحمول \
+         numerotelemovel",
     ),
     (
         Field::FirstName,
         "firstname first firstnames givenname forename fname vorname vornamen prenom prenoms primernombre nombrepila \
-         nombres primeironome voornaam imie adi adiniz fornamn 下の名前 名 الاسمالاول",
+         nombres primeironome voornaam imie adi adiniz fornamn 下の名前 名 الاسمالاول \
+         etunimi fornavn krestnijmeno krstnemeno keresztnev utonev prenume namadepan ชือจริง पहलानाम परथमनाम שםפרטי namefirst \
+         下のお名前 imiona",
     ),
     (
         Field::LastName,
         "lastname last surname familyname lname nachname familienname zuname nomfamille apellido apellidos \
          primerapellido sobrenome apelido ultimonome cognome achternaam familienaam nazwisko soyad soyadi soyadiniz \
-         soyisim efternamn фамилия 姓 苗字 姓氏 اسمالعائلة اللقب",
+         soyisim efternamn фамилия 姓 苗字 姓氏 اسمالعائلة اللقب \
+         sukunimi επωνυμο επιθετο 성 שםמשפחה นามสกุล अंतिमनाम उपनाम कुलनाम прізвище efternavn etternavn prijmeni priezvisko \
+         vezeteknev csaladnev numefamilie ho namabelakang namelast الاسمالاخير الاسمالعائلي",
     ),
     (
         Field::FullName,
@@ -53,7 +75,14 @@ pub(super) const LABELS: &[(Field, &str)] = &[
          nombreapellidos nombreapellido nome nomecompleto nomeecognome nomecognome nomeesobrenome nomesobrenome naam \
          volledigenaam voorenachternaam imieinazwisko imienazwisko adsoyad adisoyadi adinizsoyadiniz isim isimsoyisim \
          namn forochefternamn имя фио полноеимя имяифамилия имяфамилия фамилияимя お名前 名前 氏名 ご氏名 姓名 名字 您的姓名 \
-         全名 الاسم الاسمالكامل",
+         全名 الاسم الاسمالكامل \
+         nimi kokonimi ονομα ονοματεπωνυμο πληρεσονομα ονομακαιεπωνυμο 이름 성명 성함 שם שםמלא ชือ ชือนามสกุล ชือและนามสกุล ชือเตม \
+         नाम पूरानाम імя піб повнеімя імятапрізвище прізвищетаімя navn fuldenavn fulltnavn fullstandigtnamn jmeno \
+         jmenoaprijmeni jmenoprijmeni celejmeno meno menoapriezvisko menopriezvisko celemeno nev teljesnev nume numecomplet \
+         numesiprenume numeprenume prenumesinume ten hovaten hoten tendaydu nama namalengkap ご担当者名 担当者名 ご担当者様 担当者 称呼 联系人 \
+         联系人姓名 聯絡人 您的称呼 الاسمبالكامل اسم اسمك whatshouldwecallyou howshouldweaddressyou wieheissensie wieheisstdu \
+         commentvousappelezvous comosellama comotellamas comesichiama cometichiami hoeheetje hoeheetu каквасзовут \
+         jaksejmenujete jaksienazywasz hvadhedderdu hvaheterdu vadheterdu",
     ),
     (
         Field::Company,
@@ -62,7 +91,14 @@ pub(super) const LABELS: &[(Field, &str)] = &[
          societe nomsociete entreprise nomentreprise raisonsociale organisme empresa nombreempresa compania \
          nombrecompania nomeempresa azienda nomeazienda societa ragionesociale bedrijf bedrijfsnaam organisatie \
          nazwafirmy firmaadi sirket sirketadi foretag foretagsnamn компания организация названиекомпании \
-         названиеорганизации 会社 会社名 御社名 貴社名 企業名 公司 公司名 公司名称 企业名称 单位 單位 公司名稱 الشركة اسمالشركة",
+         названиеорганизации 会社 会社名 御社名 貴社名 企業名 公司 公司名 公司名称 企业名称 单位 單位 公司名稱 الشركة اسمالشركة \
+         yritys yrityksennimi organisaatio εταιρεια εταιρια επωνυμιαεταιρειασ ονομαεταιρειασ επιχειρηση 회사 회사명 회사이름 기업명 업체명 \
+         소속 חברה שםהחברה שםחברה ארגון บริษัท ชือบริษัท องคกร หนวยงาน कंपनी कंपनीकानाम कंपनीनाम संगठन компанія організація \
+         назвакомпанії предприятие фирма virksomhed virksomhedsnavn firmanavn bedrift bedriftsnavn selskap selskapsnavn \
+         organisasjon spolecnost nazevspolecnosti nazevfirmy spolocnost nazovspolocnosti nazovfirmy ceg cegnev cegneve \
+         vallalat companie numecompanie numefirma denumirefirma congty tencongty doanhnghiep perusahaan namaperusahaan \
+         instansi sirketiniz kurum 社名 法人名 団体名 公司名字 企业 شركة المؤسسة nomedaorganizacao organizacao organizacaonome \
+         organizacion organizzazione przedsiebiorstwo",
     ),
     (
         Field::JobTitle,
@@ -109,7 +145,13 @@ pub(super) const LABELS: &[(Field, &str)] = &[
          mitteilung anfrage anliegen kommentar bemerkung bemerkungen frage fragen notiz commentaire commentaires \
          demande mensaje comentario comentarios consulta mensagem messaggio commento richiesta bericht opmerking \
          opmerkingen vraag wiadomosc tresc trescwiadomosci uwagi mesaj mesajiniz meddelande сообщение комментарий вопрос \
-         メッセージ お問い合わせ内容 お問合せ内容 ご質問 内容 留言 备注 備註 信息 الرسالة رسالة",
+         メッセージ お問い合わせ内容 お問合せ内容 ご質問 内容 留言 备注 備註 信息 الرسالة رسالة \
+         viesti viestisi lisatiedot kommentti μηνυμα σχολια σχολιο 메시지 문의내용 문의사항 문의 내용 הודעה תוכןההודעה הערות תגובה ขอความ \
+         รายละเอียด ความคิดเหน संदेश सनदेश टिपपणी повідомлення коментар запитання питання текстсообщения вопросилисообщение \
+         примечание besked bemaerkninger melding zprava vzkaz poznamka dotaz komentar sprava otazka uzenet megjegyzes mesajul \
+         comentarii observatii tinnhan loinhan noidung ghichu pesan catatan keterangan aciklama yorum pytanie zapytanie \
+         komentarz vraagopmerking お問い合わせ お問い合わせの内容 ご相談内容 ご要望 備考 本文 コメント 留言内容 留言內容 訊息 消息 咨询内容 需求 رسالتك ملاحظات استفسار تعليق \
+         duvida",
     ),
 ];
 
@@ -136,41 +178,30 @@ const TYPES: &[(Field, &str)] = &[
 const OTHER_TYPES: &str = "acceptance boolean captcha checkbox checkboxes consent file fileupload gdpr html legal password \
      radio recaptcha rating signature submit termsconditions toggle upload yesno";
 
-/// Words that say nothing about which field it is.
-const SMALL: &str = "a al applicant client contact customer d da das de dein deine del della den der di die do du een el \
-     enter erforderlich field het ihr ihre il je jouw l la label le lead lo my no obbligatorio obligatoire obligatorio \
-     obrigatorio of optional our pflichtfeld please provide required requis seu su sua the ton tu tuo twoj type user uw \
-     verplicht visitor votre wymagane your zorunlu ваш ваша ваше обязательно 必須 必填 任意 选填";
-
-/// Words that make it another question: a consent, a repetition, somebody else, a file, the form itself.
-const OTHER: &str = "accept acceptance accepte accepto accetto acepto agree agreement akkoord again ami amigo author \
-     bestatigen bestatigung bevestig bevestigen campaign captcha cc bcc confirm confirmar confirmation confirmer conferma \
-     consent consentement consentimiento consenso datenschutz domain einwilligung emergency event fax file form formular \
-     freund friend friends gdpr host image manager marketing newsletter notfall onay opt optin page password permission \
-     plan privacidad privacy potwierdz product recommend referral referred referrer repeat spouse subscribe subscribed \
-     subscription supervisor template terms toestemming upload utm verify wiederholen zgoda zustimmung подтвердите \
-     подтверждение согласие";
-
-/// The same in scripts without blanks between words, where it may stand anywhere.
-const OTHER_WITHIN: &str = "同意 確認 确认";
-
 /// Under these names builders put the answers of a form.
 pub(super) const CONTAINERS: &[&str] = &[
     "answers",
     "changes",
+    "contact",
+    "customer",
     "data",
     "fields",
     "field_data",
     "form_data",
     "form_fields",
     "form_response",
+    "lead",
     "lead_data",
     "merges",
     "names",
+    "object",
+    "person",
+    "profile",
     "response",
     "responses",
     "submission",
     "submitted_data",
+    "user",
     "user_column_data",
     "values",
 ];
@@ -179,10 +210,6 @@ static FIELD_OF: LazyLock<HashMap<&str, Field, FixedState>> = LazyLock::new(|| b
 static FIELD_OF_TYPE: LazyLock<HashMap<&str, Field, FixedState>> = LazyLock::new(|| by_word(TYPES));
 static OTHER_KINDS: LazyLock<HashSet<&str, FixedState>> =
     LazyLock::new(|| OTHER_TYPES.split_ascii_whitespace().collect());
-static SMALL_WORDS: LazyLock<HashSet<&str, FixedState>> =
-    LazyLock::new(|| SMALL.split_ascii_whitespace().collect());
-static OTHER_WORDS: LazyLock<HashSet<&str, FixedState>> =
-    LazyLock::new(|| OTHER.split_ascii_whitespace().collect());
 /// Labels in scripts without blanks between words, of more than one letter.
 static UNSPACED: LazyLock<Vec<(&str, Field)>> = LazyLock::new(|| {
     let is_unspaced = |label: &&str| label.starts_with(is_unspaced) && label.chars().count() > 1;
@@ -198,11 +225,6 @@ fn by_word(table: &[(Field, &'static str)]) -> HashMap<&'static str, Field, Fixe
         .iter()
         .flat_map(|(field, words)| words.split_ascii_whitespace().map(|word| (word, *field)));
     words.collect()
-}
-
-/// Chinese and Japanese.
-pub(super) fn is_unspaced(letter: char) -> bool {
-    letter >= '\u{2E80}'
 }
 
 /// The longest label, in bytes.
@@ -227,49 +249,10 @@ pub(super) fn is_other_type(kind: &str) -> bool {
     OTHER_KINDS.contains(kind)
 }
 
-/// Whether a word says nothing about which field it is.
-pub(super) fn is_small(word: &str) -> bool {
-    SMALL_WORDS.contains(word)
-}
-
-/// Whether a word makes it another question.
-pub(super) fn is_other(word: &str) -> bool {
-    OTHER_WORDS.contains(word)
-        || word.contains(is_unspaced)
-            && OTHER_WITHIN
-                .split_ascii_whitespace()
-                .any(|other| word.contains(other))
-}
-
 /// Whether a text without blanks between words holds a label of this field.
 pub(super) fn holds_label(text: &str, field: Field) -> bool {
     text.contains(is_unspaced)
         && UNSPACED
             .iter()
             .any(|(label, of)| *of == field && text.contains(label))
-}
-
-/// The letter without its accent; nothing where it has none.
-pub(super) fn without_accent(letter: char) -> Option<&'static str> {
-    Some(match letter {
-        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ą' => "a",
-        'ç' | 'ć' | 'č' => "c",
-        'è' | 'é' | 'ê' | 'ë' | 'ę' | 'ě' => "e",
-        'ğ' => "g",
-        'ì' | 'í' | 'î' | 'ï' | 'ı' => "i",
-        'ł' => "l",
-        'ñ' | 'ń' | 'ň' => "n",
-        'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' => "o",
-        'ř' => "r",
-        'ś' | 'š' | 'ş' => "s",
-        'ß' => "ss",
-        'ù' | 'ú' | 'û' | 'ü' | 'ů' => "u",
-        'ý' => "y",
-        'ź' | 'ż' | 'ž' => "z",
-        'æ' => "ae",
-        'œ' => "oe",
-        'أ' | 'إ' | 'آ' => "ا",
-        'ё' => "е",
-        _ => return None,
-    })
 }

@@ -2,29 +2,32 @@
 //!
 //! A form is an object of answers by label or id, or a list of answers with their label, type or id, or holds one under a
 //! usual name (`fields`, `answers`, …). What says best what it is wins: the whole label or id, then the type, then a part of
-//! the label. Nothing is guessed from a value alone.
+//! the label. Nothing is guessed from a value alone, but the only e-mail address in a form without any other contact.
 
 mod answers;
 mod form;
 mod labels;
+mod parts;
 mod question;
+mod words;
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::budget::Meter;
 use super::fault::Fault;
 use super::plain::plain_text;
 use super::value::ELEMENT;
 use crate::lead::Field;
-use answers::{Answer, collect, titles};
+use answers::{Answer, Rank, collect, titles};
 pub(super) use form::Form;
-use form::{MAX_DEPTH, Place};
+use form::Place;
 use labels::LABELS;
-use question::Question;
+use parts::{is_choice, part, scalar, whole};
+use question::{Class, Question};
 
 /// So many forms of a scope are remembered.
 const MAX_REMEMBERED: usize = 4;
@@ -48,15 +51,26 @@ impl Found {
     /// Reads a form, once for all fields.
     pub(super) fn of(form: Form<'_>) -> Self {
         let mut answers = Vec::new();
-        collect(form, &titles(form), MAX_DEPTH, &mut answers);
-        let asked: Vec<(Answer<'_>, Question)> = answers
-            .into_iter()
-            .filter_map(|answer| Question::of(&answer).map(|question| (answer, question)))
-            .collect();
-        let mut found: Vec<(Field, Value)> = LABELS
+        collect(form, &titles(form), 0, &mut answers);
+        let asked: Vec<(&Answer<'_>, Question)> = answers
             .iter()
-            .filter_map(|(field, _)| best(&asked, *field).map(|value| (*field, value)))
+            .filter_map(|answer| Question::of(answer).map(|question| (answer, question)))
             .collect();
+        let mut found: Vec<(Field, Class, Value)> = LABELS
+            .iter()
+            .filter_map(|(field, _)| best(&asked, *field).map(|(class, value)| (*field, class, value)))
+            .collect();
+        drop_others_names(&mut found);
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|(field, _, value)| (field, value))
+            .collect();
+        if !found
+            .iter()
+            .any(|(field, _)| matches!(field, Field::Email | Field::Phone))
+        {
+            found.extend(lone_address(&answers).map(|address| (Field::Email, Value::from(address))));
+        }
         part_names(&mut found);
         Self(found)
     }
@@ -75,6 +89,47 @@ impl Found {
 
 fn value_of(found: &[(Field, Value)], field: Field) -> Option<&Value> {
     found.iter().find(|(of, _)| *of == field).map(|(_, value)| value)
+}
+
+/// A part of a name that stands in a longer label, and not in the full name, is another person's. "Name" alone may be what is
+/// left beside it.
+fn drop_others_names(found: &mut Vec<(Field, Class, Value)>) {
+    let full = found.iter().find(|(field, ..)| *field == Field::FullName);
+    let Some((_, class, Value::String(full))) = full.cloned() else {
+        return;
+    };
+    let is_part = |field: Field| matches!(field, Field::FirstName | Field::LastName);
+    let is_foreign = |(field, of, value): &(Field, Class, Value)| {
+        let text = value.as_str().unwrap_or_default();
+        is_part(*field) && *of < class && *of <= Class::Type && !full.contains(text)
+    };
+    let is_left = found.iter().filter(|(field, ..)| is_part(*field)).count() == 1
+        && !full.trim().contains(char::is_whitespace);
+    found.retain(|answer| !is_foreign(answer) || is_left && answer.1 == Class::Part);
+}
+
+/// The only e-mail address in the answers of a form that has no other contact.
+fn lone_address<'f>(answers: &[Answer<'f>]) -> Option<&'f str> {
+    let text = |answer: &Answer<'f>| match answer.value {
+        Value::Array(items) => items.first().and_then(Value::as_str),
+        value => value.as_str(),
+    };
+    let own = answers.iter().filter(|answer| Question::is_own(answer));
+    let mut addresses = own
+        .filter_map(text)
+        .map(str::trim)
+        .filter(|text| is_address(text));
+    let first = addresses.next()?;
+    addresses.all(|other| other == first).then_some(first)
+}
+
+/// Whether a text is an e-mail address and nothing else.
+fn is_address(text: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || "@,;:<>()/".contains(c))
+    };
+    text.split_once('@')
+        .is_some_and(|(local, domain)| is_part(local) && is_part(domain) && domain.contains('.'))
 }
 
 /// "Name" is what is left: "Vorname" beside it makes it the last name, "Apellidos" the first.
@@ -131,126 +186,50 @@ pub(super) fn read(form: Form<'_>, meter: &Meter) -> Result<Rc<Found>, Fault> {
 }
 
 /// How well an answer's question fits: the greater, the better.
-type Fit = (u8, Reverse<usize>, Reverse<usize>);
+type Fit = (Class, Reverse<usize>, Rank);
 
-fn best(asked: &[(Answer<'_>, Question)], field: Field) -> Option<Value> {
+fn best(asked: &[(&Answer<'_>, Question)], field: Field) -> Option<(Class, Value)> {
     let fitting = asked
         .iter()
         .filter_map(|(answer, question)| answer.fit(question, field));
-    fitting.max_by_key(|(fit, _)| *fit).map(|(_, value)| value)
+    let best = fitting.max_by_key(|(fit, _)| *fit);
+    best.map(|((class, ..), value)| (class, value))
 }
 
 impl Answer<'_> {
     fn fit(&self, question: &Question, field: Field) -> Option<(Fit, Value)> {
-        let rank = |class, more| (class, Reverse(more), Reverse(self.place));
+        let fit = |class, more| (class, Reverse(more), self.rank());
         if let Value::Object(parts) = self.value
-            && !parts.contains_key("label")
+            && !is_choice(parts)
         {
             let whole = whole(field)?;
             let (class, more) = question.class(whole)?;
-            return Some((rank(class, more), Value::String(part(field, parts)?)));
+            return Some((fit(class, more), Value::String(part(field, parts)?)));
         }
         let (class, more) = question.class(field)?;
         let value = scalar(self.value)?;
         let text = plain_text(&value)?;
+        let is_whole = class > Class::Part;
+        if is_plausible(field, &text, is_whole) {
+            return Some((fit(class, more), value));
+        }
         // Called so, but a consent or a typing error: only if there is nothing better, and then the lead says so.
-        let class = if is_plausible(field, &text) { class } else { 0 };
-        Some((rank(class, more), value)).filter(|_| class > 0 || more == 0)
+        is_whole.then(|| (fit(Class::Implausible, more), value))
     }
 }
 
-fn is_plausible(field: Field, text: &str) -> bool {
+/// Whether a text may be the answer. Of a question that is called so in part only, a phone number has all of its digits.
+fn is_plausible(field: Field, text: &str, is_whole: bool) -> bool {
     let has_letter = || text.chars().any(char::is_alphabetic);
     match field {
         Field::Email => text.contains('@'),
-        Field::Phone => !text.contains('@') && text.chars().filter(|c| c.is_numeric()).count() > 2,
+        Field::Phone => {
+            let digits = text.chars().filter(|c| c.is_numeric()).count();
+            !text.contains('@') && digits >= if is_whole { 3 } else { 6 }
+        }
         Field::Website => text.contains('.'),
         Field::PostalCode | Field::Message | Field::Address | Field::Company => true,
         _ => !text.contains('@') && has_letter(),
-    }
-}
-
-/// A text or number; of a list the first; of a choice its label.
-fn scalar(value: &Value) -> Option<Value> {
-    match value {
-        Value::String(text) if text.trim().is_empty() => None,
-        Value::String(_) | Value::Number(_) => Some(value.clone()),
-        Value::Array(items) => items.iter().find_map(scalar),
-        Value::Object(map) => map.get("label").and_then(scalar),
-        Value::Null | Value::Bool(_) => None,
-    }
-}
-
-/// Which question an answer in parts (a name, a phone number, an address) belongs to that this field is a part of.
-fn whole(field: Field) -> Option<Field> {
-    Some(match field {
-        Field::FirstName | Field::LastName | Field::FullName => Field::FullName,
-        Field::Phone => Field::Phone,
-        Field::Address | Field::City | Field::State | Field::PostalCode | Field::Country => Field::Address,
-        _ => return None,
-    })
-}
-
-/// A field that is a part of an answer in parts.
-fn part(field: Field, parts: &Map<String, Value>) -> Option<String> {
-    let one = |names: &[&str]| {
-        let mut texts = names.iter().filter_map(|name| parts.get(*name).and_then(scalar));
-        texts.find_map(|value| plain_text(&value))
-    };
-    let all = |names: &[&[&str]]| {
-        let texts: Vec<String> = names.iter().filter_map(|names| one(names)).collect();
-        (!texts.is_empty()).then(|| texts.join(" "))
-    };
-    match field {
-        Field::FirstName => one(&[
-            "first",
-            "firstName",
-            "first_name",
-            "firstname",
-            "given",
-            "given_name",
-        ]),
-        Field::LastName => one(&[
-            "last",
-            "lastName",
-            "last_name",
-            "lastname",
-            "family",
-            "family_name",
-            "surname",
-        ]),
-        Field::FullName => one(&["full", "fullName", "full_name"]),
-        Field::Phone => {
-            let code = one(&["country"]).filter(|code| code.chars().any(|c| c.is_ascii_digit()));
-            let code = code.map(|code| format!("+{}", code.trim_start_matches(['+', '0'])));
-            let local = || all(&[&["area"], &["phone", "number", "phoneNumber"]]);
-            let joined = || Some(code.into_iter().chain(local()).collect::<Vec<_>>().join(" "));
-            one(&["full"]).or_else(|| local().and_then(|_| joined()))
-        }
-        Field::Address => all(&[
-            &[
-                "addr_line1",
-                "address_line1",
-                "addressLine1",
-                "address1",
-                "line1",
-                "street",
-                "address",
-            ],
-            &["addr_line2", "address_line2", "addressLine2", "address2", "line2"],
-        ]),
-        Field::City => one(&["city", "town"]),
-        Field::State => one(&["state", "region", "province"]),
-        Field::PostalCode => one(&[
-            "postal",
-            "postalCode",
-            "postal_code",
-            "zip",
-            "zipCode",
-            "zip_code",
-        ]),
-        Field::Country => one(&["country"]),
-        _ => None,
     }
 }
 

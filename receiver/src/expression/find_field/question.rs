@@ -8,8 +8,10 @@ use foldhash::fast::RandomState;
 
 use super::answers::Answer;
 use super::form::MAX_LABEL;
-use super::labels::{
-    field_of, field_of_type, holds_label, is_other, is_other_type, is_small, is_unspaced, without_accent,
+use super::labels::{field_of, field_of_type, holds_label, is_other_type};
+use super::parts::shape;
+use super::words::{
+    is_account_name, is_of_mail, is_other, is_small, is_unspaced, is_way, is_weak, without_accent,
 };
 use crate::lead::Field;
 
@@ -20,12 +22,30 @@ thread_local! {
     static MEANINGS: RefCell<HashMap<Box<str>, Rc<Meaning>, RandomState>> = RefCell::default();
 }
 
+/// What says which field a question asks for; the greater, the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// It is called so, but the answer is none.
+    Implausible,
+    /// So called, but of somebody who may be another.
+    Weak,
+    /// A part of a name.
+    Part,
+    /// The type, or the form of the answer.
+    Type,
+    /// A name without its small words.
+    Label,
+    /// A name as it stands.
+    Exact,
+}
+
 /// What an answer's names and type say of which field it is.
 pub(super) struct Question {
     names: Vec<Rc<Meaning>>,
     kind: Option<Field>,
     /// A name's words make it another question, unless a name is a label as it stands.
     is_other: bool,
+    is_weak: bool,
 }
 
 impl Question {
@@ -37,43 +57,71 @@ impl Question {
         }
         let names: Vec<_> = answer.names.iter().map(|name| Meaning::of(name)).collect();
         let is_other = names.iter().any(|name| name.is_other);
-        let kind = kind.field_of_type.filter(|_| !is_other);
-        let is_label = |name: &Rc<Meaning>| name.labels.iter().any(Option::is_some);
-        let is_known = |name| is_label(name) || !is_other && !name.within.is_empty();
-        (kind.is_some() || names.iter().any(is_known)).then_some(Self {
+        let kind = kind.field_of_type.or_else(|| shape(answer.value));
+        let kind = kind.filter(|_| !is_other);
+        let is_known = |name: &Rc<Meaning>| name.is_label() || !is_other && !name.within.is_empty();
+        (kind.is_some() || names.iter().any(is_known)).then(|| Self {
+            is_weak: names.iter().any(|name| name.is_weak),
             names,
             kind,
             is_other,
         })
     }
 
+    /// Whether it is a question to the person who fills in the form, whatever it asks for.
+    pub(super) fn is_own(answer: &Answer<'_>) -> bool {
+        let is_own = |name: &&str| {
+            let meaning = Meaning::of(name);
+            !meaning.is_other && !meaning.is_of_mail
+        };
+        !Meaning::of(answer.kind).is_other_type && answer.names.iter().all(is_own)
+    }
+
     /// How much says that it is this field, and how many words say something else.
-    pub(super) fn class(&self, field: Field) -> Option<(u8, usize)> {
-        if self.names.iter().any(|name| name.labels.contains(&Some(field))) {
-            return Some((3, 0));
+    pub(super) fn class(&self, field: Field) -> Option<(Class, usize)> {
+        let any = |of: fn(&Meaning) -> Option<Field>| self.names.iter().any(|name| of(name) == Some(field));
+        if any(|name| name.exact) {
+            return Some((Class::Exact, 0));
         }
-        if self.kind == Some(field) {
-            return Some((2, 0));
+        if any(|name| name.plain) {
+            return Some((Class::Label, 0));
+        }
+        let is_contact = matches!(field, Field::Email | Field::Phone) && self.kind.is_none();
+        if is_contact && self.names.iter().any(|name| name.is_way) {
+            return Some((Class::Part, 1));
         }
         if self.is_other {
             return None;
         }
         let within = self.names.iter().flat_map(|name| &name.within);
-        within
-            .filter(|(of, _)| *of == field)
-            .map(|(_, more)| (1, *more))
-            .min()
+        let beside = within.filter(|(of, _)| *of == field).map(|(_, more)| *more).min();
+        if self.kind == Some(field) {
+            return Some((if self.is_weak { Class::Weak } else { Class::Type }, 0));
+        }
+        if self.is_weak && any(|name| name.weak) {
+            return Some((Class::Weak, 1));
+        }
+        let class = if self.is_weak { Class::Weak } else { Class::Part };
+        beside.map(|more| (class, more))
     }
 }
 
 /// What a name or a type says by itself.
 #[derive(Debug)]
 struct Meaning {
-    /// The fields whose label it is, as it stands and without small words.
-    labels: [Option<Field>; 2],
+    /// The field whose label it is as it stands,
+    exact: Option<Field>,
+    /// without small words,
+    plain: Option<Field>,
+    /// and without those that may mean somebody else.
+    weak: Option<Field>,
     /// Labels that stand within it, with the number of words beside them.
     within: Vec<(Field, usize)>,
+    is_way: bool,
+    is_weak: bool,
     is_other: bool,
+    /// A mail's sender or recipient.
+    is_of_mail: bool,
     /// The field that questions of such a type ask for.
     field_of_type: Option<Field>,
     is_other_type: bool,
@@ -99,24 +147,31 @@ impl Meaning {
 
     fn read(name: &str) -> Self {
         let words = Words::of(name);
+        let without = |left_out: &dyn Fn(&str) -> bool| {
+            let some = words.iter().any(left_out);
+            some.then(|| words.iter().filter(|word| !left_out(word)).collect::<String>())
+        };
+        let plain = without(&is_small);
+        let weak = without(&|word| is_small(word) || is_weak(word));
+        let label = |text: &Option<String>| text.as_deref().and_then(field_of);
         Self {
-            labels: labels(&words),
+            exact: field_of(&words.text),
+            plain: label(&plain),
+            weak: label(&weak),
             within: labels_within(&words),
-            is_other: words.iter().any(is_other),
+            is_way: is_way(&words.text) || plain.is_some_and(|text| is_way(&text)),
+            is_weak: words.iter().any(is_weak),
+            is_other: words.iter().any(is_other) || is_account_name(&words.text),
+            is_of_mail: is_of_mail(&words.text),
             field_of_type: field_of_type(&words.text),
             is_other_type: is_other_type(&words.text),
         }
     }
-}
 
-/// The fields whose label these words are, as they stand and without small words.
-fn labels(words: &Words) -> [Option<Field>; 2] {
-    let whole = field_of(&words.text);
-    if !words.iter().any(is_small) {
-        return [whole, None];
+    /// Whether the whole of it says something.
+    fn is_label(&self) -> bool {
+        self.exact.is_some() || self.plain.is_some() || self.weak.is_some() || self.is_way
     }
-    let plain: String = words.iter().filter(|word| !is_small(word)).collect();
-    [whole, field_of(&plain)]
 }
 
 /// The labels that stand within longer ones, of fields whose values show what they are.
@@ -128,6 +183,10 @@ fn labels_within(words: &Words) -> Vec<(Field, usize)> {
     for (from, start) in starts.enumerate() {
         for (taken, end) in words.ends.iter().skip(from).take(4).enumerate() {
             let text = words.text.get(start..*end).unwrap_or_default();
+            // What one first heard of is no name.
+            if matches!(text, "first" | "last") {
+                continue;
+            }
             let whole = field_of(text);
             let fits = |field: &Field| whole == Some(*field) || unspaced && holds_label(text, *field);
             let beside = words.ends.len() - taken - 1;
@@ -162,7 +221,7 @@ impl Words {
             }
             let starts = letter.is_uppercase() && after_small;
             after_small = letter.is_lowercase();
-            if (starts || !letter.is_alphanumeric()) && !matches!(letter, '\u{300}'..='\u{36F}') {
+            if (starts || !letter.is_alphanumeric()) && !is_mark(letter) {
                 words.end();
             }
             for small in letter.to_lowercase().filter(|small| small.is_alphanumeric()) {
@@ -192,4 +251,9 @@ impl Words {
         let words = starts.zip(&self.ends);
         words.map(|(start, end)| self.text.get(start..*end).unwrap_or_default())
     }
+}
+
+/// What is written above or below the letter before it.
+fn is_mark(letter: char) -> bool {
+    matches!(letter, '\u{300}'..='\u{36F}' | '\u{5B0}'..='\u{5C7}' | '\u{93C}' | '\u{94D}' | '\u{E47}'..='\u{E4E}')
 }

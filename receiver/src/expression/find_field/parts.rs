@@ -1,0 +1,117 @@
+//! Answers in parts: a name, a phone number, an address.
+
+use serde_json::{Map, Value};
+
+use crate::expression::plain::plain_text;
+use crate::lead::Field;
+
+/// A text or number; of a list the first; of a choice its label, or what was typed instead.
+pub(super) fn scalar(value: &Value) -> Option<Value> {
+    match value {
+        Value::String(text) if text.trim().is_empty() => None,
+        Value::String(_) | Value::Number(_) => Some(value.clone()),
+        Value::Array(items) => items.iter().find_map(scalar),
+        Value::Object(map) => CHOICE.iter().find_map(|member| map.get(*member).and_then(scalar)),
+        Value::Null | Value::Bool(_) => None,
+    }
+}
+
+/// The members of an answer that was chosen (Typeform).
+const CHOICE: [&str; 3] = ["label", "labels", "other"];
+
+/// Whether an answer was chosen, and is none in parts.
+pub(super) fn is_choice(parts: &Map<String, Value>) -> bool {
+    CHOICE.iter().any(|member| parts.contains_key(*member))
+}
+
+/// What an answer in parts is by its parts alone.
+pub(super) fn shape(value: &Value) -> Option<Field> {
+    let parts = value.as_object()?;
+    let has = |name: &str| parts.contains_key(name);
+    let is_number = |text: &str| {
+        text.chars().filter(|c| c.is_numeric()).count() > 5 && !text.chars().any(char::is_alphabetic)
+    };
+    if has("first") && has("last") {
+        Some(Field::FullName)
+    } else if has("area") && has("phone") || parts.get("full").and_then(Value::as_str).is_some_and(is_number)
+    {
+        Some(Field::Phone)
+    } else if has("addr_line1") {
+        Some(Field::Address)
+    } else {
+        None
+    }
+}
+
+/// Which question an answer in parts (a name, a phone number, an address) belongs to that this field is a part of.
+pub(super) fn whole(field: Field) -> Option<Field> {
+    Some(match field {
+        Field::FirstName | Field::LastName | Field::FullName => Field::FullName,
+        Field::Phone => Field::Phone,
+        Field::Address | Field::City | Field::State | Field::PostalCode | Field::Country => Field::Address,
+        _ => return None,
+    })
+}
+
+/// A field that is a part of an answer in parts.
+pub(super) fn part(field: Field, parts: &Map<String, Value>) -> Option<String> {
+    let one = |names: &[&str]| {
+        let mut texts = names.iter().filter_map(|name| parts.get(*name).and_then(scalar));
+        texts.find_map(|value| plain_text(&value))
+    };
+    let all = |names: &[&[&str]]| {
+        let texts: Vec<String> = names.iter().filter_map(|names| one(names)).collect();
+        (!texts.is_empty()).then(|| texts.join(" "))
+    };
+    match field {
+        Field::FirstName => one(&[
+            "first",
+            "firstName",
+            "first_name",
+            "firstname",
+            "given",
+            "given_name",
+        ]),
+        Field::LastName => one(&[
+            "last",
+            "lastName",
+            "last_name",
+            "lastname",
+            "family",
+            "family_name",
+            "surname",
+        ]),
+        Field::FullName => one(&["full", "fullName", "full_name"]),
+        Field::Phone => {
+            let code = one(&["country"]).filter(|code| code.chars().any(|c| c.is_ascii_digit()));
+            let code = code.map(|code| format!("+{}", code.trim_start_matches(['+', '0'])));
+            let local = || all(&[&["area"], &["phone", "number", "phoneNumber"]]);
+            let joined = || Some(code.into_iter().chain(local()).collect::<Vec<_>>().join(" "));
+            one(&["full"]).or_else(|| local().and_then(|_| joined()))
+        }
+        Field::Address => all(&[
+            &[
+                "addr_line1",
+                "address_line1",
+                "addressLine1",
+                "address1",
+                "line1",
+                "street",
+                "address",
+            ],
+            &["addr_line2", "address_line2", "addressLine2", "address2", "line2"],
+        ]),
+        Field::City => one(&["city", "town"]),
+        Field::State => one(&["state", "region", "province"]),
+        Field::PostalCode => one(&[
+            "postal",
+            "postalCode",
+            "postal_code",
+            "zip",
+            "zipCode",
+            "zip_code",
+        ]),
+        Field::Country => one(&["country"]),
+        _ => None,
+    }
+}
