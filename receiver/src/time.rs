@@ -24,11 +24,20 @@ pub fn since(epoch_ms: u64) -> Duration {
 /// A time as RFC 3339 in UTC, from RFC 3339, a zoned or plain date-time (taken as UTC), a date, or a number of
 /// seconds or milliseconds since 1970. At most milliseconds: CRMs read no more. `None`: it cannot be read.
 pub fn instant(text: &str) -> Option<String> {
+    to_milliseconds(timestamp(text.trim())?)
+}
+
+/// This moment, as [`instant`] writes it.
+pub fn now() -> String {
+    let now = jiff::Timestamp::now();
+    to_milliseconds(now).unwrap_or_else(|| now.to_string())
+}
+
+fn to_milliseconds(time: jiff::Timestamp) -> Option<String> {
     let to_milliseconds = TimestampRound::new()
         .smallest(Unit::Millisecond)
         .mode(jiff::RoundMode::Trunc);
-    let time = timestamp(text.trim())?.round(to_milliseconds).ok()?;
-    Some(time.to_string())
+    Some(time.round(to_milliseconds).ok()?.to_string())
 }
 
 fn timestamp(text: &str) -> Option<jiff::Timestamp> {

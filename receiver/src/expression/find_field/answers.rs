@@ -115,32 +115,40 @@ fn of_record<'f>(
     titles: &BTreeMap<&'f str, &'f str>,
     place: usize,
 ) -> Option<Answer<'f>> {
-    // `field` is a name at some, an object with id and type at others.
-    let field = record.get("field").and_then(Value::as_object);
-    let text = |of: Option<&'f Map<String, Value>>, name: &str| {
-        of.and_then(|of| of.get(name)).and_then(Value::as_str)
+    let (mut field, mut own, mut other, mut value) = (None, None, None, None);
+    let mut names = Vec::with_capacity(4);
+    names.extend(Some(key).filter(|key| !key.is_empty()));
+    // Once over its members: a look for each that it may have would cost three times as much.
+    for (member, held) in record {
+        match member.as_str() {
+            "type" => own = held.as_str(),
+            "fieldType" => other = held.as_str(),
+            // A name at some, an object with id and type at others.
+            "field" => field = held.as_object(),
+            name => {
+                if let Some(rank) = VALUES.iter().position(|known| *known == name)
+                    && value.is_none_or(|(best, _)| rank < best)
+                {
+                    value = Some((rank, held));
+                }
+            }
+        }
+    }
+    let text = |name: &str| field.and_then(|of| of.get(name)).and_then(Value::as_str);
+    let by_type = || {
+        let value = own.and_then(|own| record.get(own));
+        value.filter(|value| !value.is_null())
     };
-    let own = text(Some(record), "type");
-    let kind = own
-        .or_else(|| text(Some(record), "fieldType"))
-        .or_else(|| text(field, "type"));
-    let by_type = own
-        .and_then(|own| record.get(own))
-        .filter(|value| !value.is_null());
-    let value = VALUES.iter().find_map(|name| record.get(*name)).or(by_type)?;
-    let names = [Some(record), field].into_iter().flatten().flat_map(|of| {
+    let value = value.map(|(_, value)| value).or_else(by_type)?;
+    let title = |titles: &BTreeMap<&'f str, &'f str>| titles.get(text("id")?).copied();
+    names.extend(Some(titles).filter(|titles| !titles.is_empty()).and_then(title));
+    for of in [Some(record), field].into_iter().flatten() {
         let named = of.iter().filter(|(member, _)| is_name(member));
-        named.filter_map(|(_, value)| value.as_str())
-    });
-    let title = text(field, "id").and_then(|id| titles.get(id).copied());
+        names.extend(named.filter_map(|(_, value)| value.as_str()));
+    }
     Some(Answer {
-        names: Some(key)
-            .filter(|key| !key.is_empty())
-            .into_iter()
-            .chain(title)
-            .chain(names)
-            .collect(),
-        kind: kind.unwrap_or_default(),
+        names,
+        kind: own.or(other).or_else(|| text("type")).unwrap_or_default(),
         value,
         place,
     })
