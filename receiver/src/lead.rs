@@ -14,6 +14,7 @@ mod validate;
 
 use std::borrow::Cow;
 
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 pub use contact::{contact, digest, email_identity, mapped, people, phone_identity, posted};
@@ -77,12 +78,48 @@ fields! {
     CapturedAt "capturedAt" 1000;
 }
 
+/// All fields, as the members of a JSON object stand.
+const BY_NAME: [Field; 18] = [
+    Field::Address,
+    Field::CapturedAt,
+    Field::City,
+    Field::Company,
+    Field::Country,
+    Field::Email,
+    Field::FirstName,
+    Field::FullName,
+    Field::JobTitle,
+    Field::LastName,
+    Field::Message,
+    Field::Phone,
+    Field::PhoneExtension,
+    Field::PostalCode,
+    Field::Source,
+    Field::State,
+    Field::SubmissionId,
+    Field::Website,
+];
+
 /// The name under which custom fields stand in a lead.
 const CUSTOM: &str = "custom";
 
 /// A lead, as expressions see it: a JSON object of present fields; absent ones are not there.
+///
+/// The standard fields have places of their own: as members of an object each would cost an allocation for its name, and
+/// comparisons with the names of others each time it is looked at.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Lead(Map<String, Value>);
+pub struct Lead {
+    /// In the order of [`Field::ALL`].
+    texts: [Option<String>; BY_NAME.len()],
+    /// `custom`, and what else a stored lead may have.
+    others: Map<String, Value>,
+}
+
+/// The value of a member of a lead.
+enum Member<'l> {
+    Text(&'l str),
+    Other(&'l Value),
+}
 
 impl Lead {
     /// A lead without fields.
@@ -92,28 +129,37 @@ impl Lead {
 
     /// Reads a stored lead.
     pub fn from_value(value: Value) -> Option<Self> {
-        match value {
-            Value::Object(map) => Some(Self(map)),
-            _ => None,
+        let Value::Object(map) = value else {
+            return None;
+        };
+        let mut lead = Self::new();
+        for (name, value) in map {
+            match (Field::named(&name), value) {
+                (Some(field), Value::String(text)) => lead.put(field, text),
+                (_, value) => {
+                    lead.others.insert(name, value);
+                }
+            }
         }
+        Some(lead)
     }
 
     /// A field's text, if it is given.
     pub fn get(&self, field: Field) -> Option<&str> {
-        self.0.get(field.name()).and_then(Value::as_str)
+        self.texts.get(field as usize)?.as_deref()
     }
 
     /// Sets a field, without control characters and outer blanks, seen or not; a blank text leaves it absent.
     pub fn set(&mut self, field: Field, text: impl Into<String>) {
         let text: String = text.into();
         if text::is_clean(&text) {
-            self.0.insert(field.name().to_owned(), Value::String(text));
+            self.put(field, text);
             return;
         }
         let clean = text::without_controls(text::trim(&text));
         let clean = text::trim(&clean);
         if clean.is_empty() {
-            self.0.remove(field.name());
+            self.take(field);
             return;
         }
         let clean = if clean.len() == text.len() {
@@ -121,18 +167,49 @@ impl Lead {
         } else {
             clean.to_owned()
         };
-        self.0.insert(field.name().to_owned(), Value::String(clean));
+        self.put(field, clean);
     }
 
-    /// The fields that are given, with their texts.
+    fn put(&mut self, field: Field, text: String) {
+        self.take(field);
+        if let Some(place) = self.texts.get_mut(field as usize) {
+            *place = Some(text);
+        }
+    }
+
+    fn take(&mut self, field: Field) {
+        if let Some(place) = self.texts.get_mut(field as usize) {
+            *place = None;
+        }
+        if !self.others.is_empty() {
+            self.others.remove(field.name());
+        }
+    }
+
+    /// The fields that are given, with their texts, in the order of their names.
     fn given(&self) -> impl Iterator<Item = (Field, &str)> {
-        let texts = self.0.iter();
-        texts.filter_map(|(name, value)| Some((Field::named(name)?, value.as_str()?)))
+        let fields = BY_NAME.iter();
+        fields.filter_map(|field| Some((*field, self.get(*field)?)))
+    }
+
+    /// All that is given, in the order of the names.
+    fn members(&self) -> impl Iterator<Item = (&str, Member<'_>)> {
+        let texts = self
+            .given()
+            .map(|(field, text)| (field.name(), Member::Text(text)));
+        let others = self.others.iter();
+        let others = others.map(|(name, value)| (name.as_str(), Member::Other(value)));
+        let (mut texts, mut others) = (texts.peekable(), others.peekable());
+        std::iter::from_fn(move || match (texts.peek(), others.peek()) {
+            (Some((text, _)), Some((other, _))) if other < text => others.next(),
+            (Some(_), _) => texts.next(),
+            (None, _) => others.next(),
+        })
     }
 
     /// A custom field, if it is given.
     pub fn custom(&self, name: &str) -> Option<&Value> {
-        self.0.get(CUSTOM).and_then(|custom| custom.get(name))
+        self.others.get(CUSTOM).and_then(|custom| custom.get(name))
     }
 
     /// Sets a custom field; texts lose their control characters.
@@ -142,7 +219,10 @@ impl Lead {
                 *text = clean;
             }
         }
-        let custom = self.0.entry(CUSTOM).or_insert_with(|| Value::Object(Map::new()));
+        let custom = self
+            .others
+            .entry(CUSTOM)
+            .or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(map) = custom {
             map.insert(name.to_owned(), value);
         }
@@ -150,7 +230,7 @@ impl Lead {
 
     /// All custom fields.
     pub fn customs(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0
+        self.others
             .get(CUSTOM)
             .and_then(Value::as_object)
             .into_iter()
@@ -164,35 +244,38 @@ impl Lead {
 
     /// The text of a field or of `custom.<name>`.
     fn text(&self, name: &str) -> Option<&str> {
-        match name.strip_prefix("custom.") {
-            Some(custom) => self.custom(custom),
-            None => self.0.get(name),
+        match (name.strip_prefix("custom."), Field::named(name)) {
+            (Some(custom), _) => self.custom(custom).and_then(Value::as_str),
+            (None, Some(field)) => self.get(field),
+            (None, None) => self.others.get(name).and_then(Value::as_str),
         }
-        .and_then(Value::as_str)
     }
 
     fn set_text(&mut self, name: &str, text: String) {
-        match name.strip_prefix("custom.") {
-            Some(custom) => self.set_custom(custom, Value::String(text)),
-            None => {
-                self.0.insert(name.to_owned(), Value::String(text));
+        match (name.strip_prefix("custom."), Field::named(name)) {
+            (Some(custom), _) => self.set_custom(custom, Value::String(text)),
+            (None, Some(field)) => self.put(field, text),
+            (None, None) => {
+                self.others.insert(name.to_owned(), Value::String(text));
             }
         }
     }
 
     /// Takes out a field or `custom.<name>`; an extension goes with its number.
     fn remove(&mut self, name: &str) {
-        match (name.strip_prefix("custom."), self.0.get_mut(CUSTOM)) {
-            (Some(custom), Some(Value::Object(map))) => {
-                map.remove(custom);
+        match (name.strip_prefix("custom."), Field::named(name)) {
+            (Some(custom), _) => {
+                if let Some(Value::Object(map)) = self.others.get_mut(CUSTOM) {
+                    map.remove(custom);
+                }
             }
-            (Some(_), _) => {}
-            (None, _) => {
-                self.0.remove(name);
+            (None, Some(field)) => self.take(field),
+            (None, None) => {
+                self.others.remove(name);
             }
         }
         if name == Field::Phone.name() {
-            self.0.remove(Field::PhoneExtension.name());
+            self.take(Field::PhoneExtension);
         }
     }
 
@@ -200,13 +283,35 @@ impl Lead {
     pub fn has(&self, name: &str) -> bool {
         match name.strip_prefix("custom.") {
             Some(custom) => self.custom(custom).is_some(),
-            None => self.0.contains_key(name),
+            None => {
+                Field::named(name).is_some_and(|field| self.get(field).is_some())
+                    || self.others.contains_key(name)
+            }
         }
     }
 
     /// The lead as JSON.
     pub fn into_value(self) -> Value {
-        Value::Object(self.0)
+        let mut map = self.others;
+        for (field, text) in Field::ALL.iter().zip(self.texts) {
+            if let Some(text) = text {
+                map.insert(field.name().to_owned(), Value::String(text));
+            }
+        }
+        Value::Object(map)
+    }
+}
+
+impl Serialize for Lead {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in self.members() {
+            match value {
+                Member::Text(text) => map.serialize_entry(name, text)?,
+                Member::Other(value) => map.serialize_entry(name, value)?,
+            }
+        }
+        map.end()
     }
 }
 

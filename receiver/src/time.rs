@@ -25,11 +25,20 @@ pub fn since(epoch_ms: u64) -> Duration {
 /// of seconds, milli-, micro- or nanoseconds since 1970. At most milliseconds: CRMs read no more. `None`: it cannot be read,
 /// or it is a program's way to say that there is none (the year 1, a number that is no time of this century).
 pub fn instant(text: &str) -> Option<String> {
+    to_milliseconds(timestamp(text.trim())?)
+}
+
+/// This moment, as [`instant`] writes it.
+pub fn now() -> String {
+    let now = jiff::Timestamp::now();
+    to_milliseconds(now).unwrap_or_else(|| now.to_string())
+}
+
+fn to_milliseconds(time: jiff::Timestamp) -> Option<String> {
     let to_milliseconds = TimestampRound::new()
         .smallest(Unit::Millisecond)
         .mode(jiff::RoundMode::Trunc);
-    let time = timestamp(text.trim())?.round(to_milliseconds).ok()?;
-    Some(time.to_string())
+    Some(time.round(to_milliseconds).ok()?.to_string())
 }
 
 fn timestamp(text: &str) -> Option<jiff::Timestamp> {

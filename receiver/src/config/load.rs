@@ -198,7 +198,7 @@ impl<'a> Loader<'a> {
             let served = Served {
                 webhook: Arc::clone(webhook),
                 share: Share::new(self.config.allowance(webhook), usage.unwrap_or_default()),
-                kept: self.config.kept(webhook),
+                kept: Arc::new(self.config.kept(webhook)),
             };
             paths.insert(webhook.path.clone(), Arc::new(served));
         }

@@ -68,7 +68,7 @@ pub struct Served {
     /// What it may take of the process.
     pub share: Share,
     /// What of its payloads is stored.
-    pub kept: Kept,
+    pub kept: Arc<Kept>,
 }
 
 /// Everything that runs.

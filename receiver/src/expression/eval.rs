@@ -12,6 +12,7 @@ use super::functions::Function;
 use super::kind::Kind;
 use super::node::{Literal, Loop, LoopKind, Node, Path};
 use super::pattern::Pattern;
+use super::scope::Variable;
 use super::value::{Answer, Cel, ELEMENT, List, MAP, Text};
 
 /// Where a path leads.
@@ -26,12 +27,12 @@ enum Place<'v> {
 /// One evaluation.
 pub(super) struct Evaluation<'m, 'v> {
     env: &'m Env<'m>,
-    variables: &'m [(&'v str, &'v Value)],
+    variables: &'m [Variable<'v>],
     locals: Vec<Cel<'v>>,
 }
 
 impl<'m, 'v> Evaluation<'m, 'v> {
-    pub(super) fn new(env: &'m Env<'m>, variables: &'m [(&'v str, &'v Value)]) -> Self {
+    pub(super) fn new(env: &'m Env<'m>, variables: &'m [Variable<'v>]) -> Self {
         Self {
             env,
             variables,
@@ -43,7 +44,7 @@ impl<'m, 'v> Evaluation<'m, 'v> {
         self.env.meter.step()?;
         match node {
             Node::Literal(literal) => self.literal(literal),
-            Node::Variable(name) => self.variable(name).map(Cel::of),
+            Node::Variable(name) => self.variable(name).map(|known| Cel::of(known.value)),
             Node::Path(path) => Ok(match self.walk(path)? {
                 Place::Value(value) => Cel::of(value),
                 Place::Optional(value) => Cel::Optional(Some(Rc::new(Cel::of(value)))),
@@ -108,19 +109,20 @@ impl<'m, 'v> Evaluation<'m, 'v> {
         })
     }
 
-    fn variable(&self, name: &str) -> Result<&'v Value, Fault> {
+    fn variable(&self, name: &str) -> Result<&'m Variable<'v>, Fault> {
         let mut variables = self.variables.iter().rev();
-        let found = variables.find(|(known, _)| *known == name);
-        found.map(|(_, value)| *value).ok_or(Fault::Absent)
+        variables.find(|known| known.name == name).ok_or(Fault::Absent)
     }
 
     /// As [`field`] goes, step by step.
     fn walk(&self, path: &'v Path) -> Result<Place<'v>, Fault> {
         self.env.meter.steps(path.steps.len() as u64)?;
-        let mut value = self.variable(&path.variable)?;
+        let variable = self.variable(&path.variable)?;
+        let mut value = variable.value;
         let mut may_miss = false;
-        for (name, optional) in &path.steps {
+        for (n, (name, optional)) in path.steps.iter().enumerate() {
             let found = match value {
+                Value::Object(_) if n == 0 && variable.lacks(path.first) => None,
                 Value::Object(map) => map.get(&**name),
                 _ if *optional => None,
                 Value::Null => return Err(Fault::Absent),

@@ -4,8 +4,8 @@
 //! * [`Names`]: what it may name, place by place. Loading resolves every name, so that a mistake is told then.
 //! * `parse` reads it with the grammar of the `cel` crate; `compile` resolves names and types to a tree of `node`s; `eval` evaluates it;
 //!   `functions` is the table of what there is to call; `budget` says what an evaluation may cost.
-//! * From the bottom: `fault`, `budget`, `value`, `kind`, `compare`; then what remembers (`pattern`, `find_field`), together
-//!   in `env`; `functions`; and `eval` on top. None imports what stands after it.
+//! * From the bottom: `fault`, `budget`, `value`, `kind`, `compare`; then what remembers (`pattern`, `find_field`, `scope`),
+//!   together in `env`; `functions`; and `eval` on top. None imports what stands after it.
 //!
 //! No expression and no payload may hang or crash a receiver, so the evaluator is our own: the one of the `cel` crate
 //! has no cost model, and neither its operators nor its functions could be given one. Errors never quote the payload.
@@ -29,6 +29,7 @@ mod pattern;
 mod plain;
 mod problem;
 mod reads;
+mod scope;
 mod value;
 
 use std::collections::BTreeSet;
@@ -40,13 +41,13 @@ pub use budget::sparingly;
 use env::Env;
 use eval::Evaluation;
 use fault::Fault;
-use find_field::Forms;
 pub use functions::signatures;
 pub use names::Names;
 use node::{Literal, Node};
 pub use parse::with_room;
 pub use plain::{is_blank, percent_encode, plain_text};
 pub use problem::{Failed, Invalid, OURS, Problem};
+pub use scope::Scope;
 use value::Cel;
 
 /// A loaded expression. Several places may share it.
@@ -149,38 +150,6 @@ impl Program {
             reason,
             by_payload,
         }
-    }
-}
-
-/// The variables an expression sees, borrowed.
-#[derive(Default)]
-pub struct Scope<'v> {
-    variables: Vec<(&'v str, &'v Value)>,
-    forms: Forms,
-}
-
-static NULL: Value = Value::Null;
-
-impl<'v> Scope<'v> {
-    /// No variables.
-    pub fn new() -> Self {
-        Self {
-            variables: Vec::with_capacity(6),
-            forms: Forms::default(),
-        }
-    }
-
-    /// Binds a variable; a later one of the same name hides it.
-    #[must_use]
-    pub fn with(mut self, name: &'v str, value: &'v Value) -> Self {
-        self.variables.push((name, value));
-        self
-    }
-
-    /// Binds a variable to null.
-    #[must_use]
-    pub fn with_null(self, name: &'v str) -> Self {
-        self.with(name, &NULL)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::compare::Op;
 use super::functions::Function;
 use super::pattern::Pattern;
+use super::scope::mark;
 
 /// An expression whose names are known.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub(super) struct Path {
     pub(super) variable: Box<str>,
     /// Names; the marked ones are optional (`.?`).
     pub(super) steps: Vec<(Box<str>, bool)>,
+    /// What [`super::scope::Variable::lacks`] asks for of the first.
+    pub(super) first: u64,
 }
 
 impl Node {
@@ -64,6 +67,7 @@ impl Node {
         match of {
             Self::Variable(variable) => Self::Path(Box::new(Path {
                 variable,
+                first: mark(&name),
                 steps: vec![(name, optional)],
             })),
             Self::Path(mut path) => {

@@ -228,22 +228,23 @@ fn raw<'a>(parts: &'a Parts, body: &'a [u8]) -> RawRequest<'a> {
 /// What a body says. What takes long is done on a thread of its own, and a webhook whose last request took long is expected
 /// to do so again: else each of its requests would first keep all others waiting.
 async fn parse(served: &Served, parts: &Parts, body: &Bytes) -> Result<Parsed<Batch>, Refusal> {
-    let Served { webhook, share, .. } = served;
+    let Served { webhook, share, kept } = served;
     let is_large = body.len() >= LARGE_BODY;
     if !is_large && !share.is_heavy() {
-        let parsed = sparingly(|| webhook.leads(&raw(parts, body)));
+        let parsed = sparingly(|| webhook.leads(&raw(parts, body), kept));
         share.found_heavy(parsed.is_none());
         if let Some(parsed) = parsed {
             return parsed;
         }
     }
     let _turn = share.turn().await;
-    let (webhook, parts, body) = (Arc::clone(webhook), parts.clone(), body.clone());
+    let (webhook, kept) = (Arc::clone(webhook), Arc::clone(kept));
+    let (parts, body) = (parts.clone(), body.clone());
     let parsed = tokio::task::spawn_blocking(move || {
         let raw = raw(&parts, &body);
-        match sparingly(|| webhook.leads(&raw)) {
+        match sparingly(|| webhook.leads(&raw, &kept)) {
             Some(parsed) => (parsed, false),
-            None => (webhook.leads(&raw), true),
+            None => (webhook.leads(&raw, &kept), true),
         }
     });
     match parsed.await {

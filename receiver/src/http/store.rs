@@ -33,35 +33,8 @@ static FULL_LOG: LazyLock<LogLimit> = LazyLock::new(LogLimit::new);
 
 /// Stores the leads of a request, and what was rejected beside them.
 pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (RequestOutcome, Response) {
-    let Served {
-        webhook, share, kept, ..
-    } = served;
-    let Batch {
-        mut leads,
-        notes,
-        others,
-    } = batch;
-    // Reading a large one again takes its time.
-    if leads.iter().map(|lead| lead.body.len()).sum::<usize>() < LARGE_BODY {
-        for lead in &mut leads {
-            kept.apply(lead);
-        }
-    } else {
-        let kept = kept.clone();
-        let pruned = tokio::task::spawn_blocking(move || {
-            for lead in &mut leads {
-                kept.apply(lead);
-            }
-            leads
-        });
-        let Ok(pruned) = pruned.await else {
-            return (
-                RequestOutcome::Unavailable,
-                answer::unavailable(RETRY_AFTER, "the lead could not be stored; send it again"),
-            );
-        };
-        leads = pruned;
-    }
+    let Served { webhook, share, .. } = served;
+    let Batch { leads, notes, others } = batch;
     let deliveries = leads.iter().map(|lead| lead.sinks.len()).sum::<usize>();
     if deliveries > 0 && share.is_full() {
         return full(webhook);

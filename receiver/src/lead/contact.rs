@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::phone::is_number;
-use super::{Field, Lead, email, phone};
+use super::{Field, Lead, Member, email, phone};
 use crate::ids::Contact;
 use crate::queue::Identity;
 
@@ -57,14 +57,15 @@ pub fn mapped(lead: &Lead, hydrate: Option<&str>) -> [u8; 8] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     };
-    for (name, value) in &lead.0 {
+    for (name, value) in lead.members() {
         if name == Field::CapturedAt.name() {
             continue;
         }
         add(name);
         match value {
-            Value::String(text) => add(text),
-            other => add(&other.to_string()),
+            Member::Text(text) => add(text),
+            Member::Other(Value::String(text)) => add(text),
+            Member::Other(other) => add(&other.to_string()),
         }
     }
     add(hydrate.unwrap_or_default());

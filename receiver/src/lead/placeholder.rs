@@ -1,6 +1,5 @@
 //! Answers that say nothing: what people and programs put into a field that they have nothing for.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -163,33 +162,43 @@ const BY_PROGRAMS: &[&str] = &["null", "undefined", "none", "nan"];
 /// Nobody says anything with these alone.
 const STROKES: &str = "-–—―－_.…。・,:;/\\|*~=#'\"";
 
+/// The longest text that may be one of the words, in bytes; the longest word has some 30.
+const LONGEST: usize = 40;
+
 static KNOWN_WORDS: LazyLock<HashSet<&str, FixedState>> = LazyLock::new(|| WORDS.iter().copied().collect());
 static KNOWN_CERTAIN: LazyLock<HashSet<&str, FixedState>> =
     LazyLock::new(|| CERTAIN.iter().copied().collect());
 
 /// Whether a field's text says nothing.
 pub(super) fn says_nothing(field: Field, text: &str) -> bool {
-    // The longest of them has some 30 bytes.
-    if text.len() > 40 {
+    if text.len() > LONGEST {
         return false;
     }
     let crossed_out = text.len() > 1 && text.bytes().all(|b| matches!(b, b'x' | b'X'));
-    if text.chars().all(|c| STROKES.contains(c)) || crossed_out && field != Field::Message {
+    let begins = |is: fn(&u8) -> bool| text.as_bytes().first().is_some_and(is);
+    let stroked = || !begins(u8::is_ascii_alphanumeric) && text.chars().all(|c| STROKES.contains(c));
+    if stroked() || crossed_out && field != Field::Message {
         return true;
     }
-    let is_lower = text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
-    let word: Cow<'_, str> = if is_lower {
-        text.into()
+    let (mut room, made);
+    let word = if text.is_ascii() {
+        // Most are, and need no memory to be written small.
+        room = [0; LONGEST];
+        let small = room.get_mut(..text.len()).unwrap_or_default();
+        small.copy_from_slice(text.as_bytes());
+        small.make_ascii_lowercase();
+        std::str::from_utf8(small).unwrap_or(text)
     } else {
-        text.to_lowercase().into()
+        made = text.to_lowercase();
+        &made
     };
     match field {
-        Field::Phone | Field::PhoneExtension => KNOWN_WORDS.contains(&*word) || is_zeros(text),
+        Field::Phone | Field::PhoneExtension => KNOWN_WORDS.contains(word) || is_zeros(text),
         Field::Email | Field::Website | Field::CapturedAt | Field::JobTitle | Field::Message => {
-            KNOWN_WORDS.contains(&*word)
+            KNOWN_WORDS.contains(word)
         }
-        Field::Company => KNOWN_WORDS.contains(&*word) && word != "na" && word != "no",
-        _ => KNOWN_CERTAIN.contains(&*word) || BY_PROGRAMS.contains(&text),
+        Field::Company => KNOWN_WORDS.contains(word) && word != "na" && word != "no",
+        _ => KNOWN_CERTAIN.contains(word) || BY_PROGRAMS.contains(&text),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A lead as the queue holds it: JSON with the lead, the payload it was made of, and where the rest of a thin one is.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Lead, Problem};
@@ -20,22 +20,22 @@ pub struct StoredLead {
 impl StoredLead {
     /// Writes a lead. The payload's own JSON text goes in as it came: nothing is serialised twice. `notes` say which fields
     /// were left out or cut; people read them.
-    pub fn encode(lead: Lead, payload: &[u8], hydrate: Option<&str>, notes: &[Problem]) -> Vec<u8> {
+    pub fn encode(lead: &Lead, payload: &[u8], hydrate: Option<&str>, notes: &[Problem]) -> Vec<u8> {
         let mut body = Vec::with_capacity(payload.len() + 512);
         body.extend_from_slice(b"{\"lead\":");
-        append(&mut body, &lead.into_value());
+        append(&mut body, lead);
         body.extend_from_slice(b",\"payload\":");
         body.extend_from_slice(payload);
         if let Some(url) = hydrate {
             body.extend_from_slice(b",\"hydrate\":");
-            append(&mut body, &Value::from(url));
+            append(&mut body, url);
         }
         if !notes.is_empty() {
             let notes = notes
                 .iter()
                 .map(|note| json!({"field": note.field, "reason": note.reason}));
             body.extend_from_slice(b",\"notes\":");
-            append(&mut body, &notes.collect());
+            append(&mut body, &notes.collect::<Value>());
         }
         body.push(b'}');
         body
@@ -48,7 +48,7 @@ impl StoredLead {
 }
 
 /// Writes a value's JSON behind what is there.
-fn append(body: &mut Vec<u8>, value: &Value) {
+fn append(body: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     let end = body.len();
     // Neither memory nor a value with text for names has a reason to fail; half a value must not stay in any case.
     if serde_json::to_writer(&mut *body, value).is_err() {
@@ -71,7 +71,7 @@ mod tests {
             (None, &[][..]),
             (Some("https://api.example.com/\"1\""), &[note][..]),
         ] {
-            let body = StoredLead::encode(lead.clone(), br#"{"a": [1, "\u00e9"]}"#, hydrate, notes);
+            let body = StoredLead::encode(&lead, br#"{"a": [1, "\u00e9"]}"#, hydrate, notes);
             let stored = StoredLead::decode(&body).unwrap();
             assert_eq!(stored.lead, lead.clone().into_value());
             assert_eq!(stored.payload, json!({"a": [1, "é"]}));

@@ -19,8 +19,9 @@ pub(super) fn trim(text: &str) -> &str {
 pub(super) fn is_clean(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ends = [bytes.first(), bytes.last()];
-    ends.iter().all(|end| end.is_some_and(u8::is_ascii_graphic))
-        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+    // To the end without leaving early: then the compiler compares sixteen bytes at a time.
+    let is_odd = |odd, byte: &u8| odd | !matches!(byte, b' '..=b'~');
+    ends.iter().all(|end| end.is_some_and(u8::is_ascii_graphic)) && !bytes.iter().fold(false, is_odd)
 }
 
 /// Without control characters, NUL among them: many stores refuse a whole record for one. Line breaks and tabs stay.

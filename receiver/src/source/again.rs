@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
 
 use super::auth::RawRequest;
+use super::kept::Kept;
 use super::parse::{Batch, Parsed};
 use super::refusal::Refusal;
 use super::webhook::Webhook;
@@ -18,7 +19,9 @@ impl Webhook {
     ///
     /// Its headers and the query of its URL are not kept: a mapping that reads them finds nothing there.
     pub fn lead_of(&self, payload: &Value) -> Result<NewLead, String> {
-        let mut leads = self.leads_of(payload).map_err(|refusal| in_words(&refusal))?;
+        let mut leads = self
+            .leads_of(payload, &Kept::Whole)
+            .map_err(|refusal| in_words(&refusal))?;
         match (
             leads.leads.pop(),
             leads.leads.is_empty() && leads.others.is_empty(),
@@ -28,8 +31,8 @@ impl Webhook {
         }
     }
 
-    /// Makes new leads of a payload that was kept, or is imported.
-    pub fn leads_of(&self, payload: &Value) -> Result<Batch, Refusal> {
+    /// Makes new leads of a payload that was kept, or is imported, with what is to be kept of it.
+    pub fn leads_of(&self, payload: &Value, kept: &Kept) -> Result<Batch, Refusal> {
         let body = payload.to_string();
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -40,7 +43,7 @@ impl Webhook {
             body: body.as_bytes(),
             now: epoch_ms(),
         };
-        match self.leads_of_element(&request)? {
+        match self.leads_of_element(&request, kept)? {
             Parsed::Leads(batch) => Ok(batch),
             Parsed::Ignored(_) | Parsed::Challenge(_) => Ok(Batch::default()),
         }

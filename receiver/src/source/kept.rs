@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
 
 use crate::expression::Program;
-use crate::queue::NewLead;
 
 /// What of a payload is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,17 +54,15 @@ impl Kept {
         }
     }
 
-    /// Takes out of a lead what is not stored.
-    pub(crate) fn apply(&self, lead: &mut NewLead) {
-        let Self::Parts(parts) = self else { return };
-        // What is no stored lead is left as it is, for whoever reads it to say so.
-        let Ok(mut body) = serde_json::from_slice::<Value>(&lead.body) else {
-            return;
-        };
-        if let Some(payload) = body.get_mut("payload")
-            && parts.prune(payload)
-        {
-            lead.body = Bytes::from(body.to_string());
+    /// The JSON text of what is stored of a payload; `None`: all of it. Looks at the payload as it was read for its mapping:
+    /// reading it once more would cost as much again.
+    pub(super) fn text(&self, payload: &Value) -> Option<Vec<u8>> {
+        match self {
+            Self::Parts(parts) if !parts.hold(payload) => {
+                // A value with text for names has no reason to fail.
+                serde_json::to_vec(&Pruned { payload, parts }).ok()
+            }
+            Self::Whole | Self::Parts(_) => None,
         }
     }
 }
@@ -88,22 +85,41 @@ impl Parts {
         }
     }
 
-    /// Whether something went. Lists are kept whole: which of their elements an expression means, only the payload tells.
-    fn prune(&self, value: &mut Value) -> bool {
+    /// Whether they are all that there is. Lists are kept whole: which of their elements an expression means, only the
+    /// payload tells.
+    fn hold(&self, value: &Value) -> bool {
         let Value::Object(fields) = value else {
-            return false;
+            return true;
         };
-        let before = fields.len();
-        fields.retain(|name, _| self.0.contains_key(name.as_str()));
-        let mut went = fields.len() != before;
-        for (name, parts) in &self.0 {
-            if !parts.0.is_empty()
-                && let Some(field) = fields.get_mut(&**name)
-            {
-                went |= parts.prune(field);
+        let mut fields = fields.iter();
+        fields.all(|(name, value)| {
+            self.0
+                .get(name.as_str())
+                .is_some_and(|parts| parts.0.is_empty() || parts.hold(value))
+        })
+    }
+}
+
+/// What is kept of a value.
+struct Pruned<'v> {
+    payload: &'v Value,
+    parts: &'v Parts,
+}
+
+impl Serialize for Pruned<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Value::Object(fields) = self.payload else {
+            return self.payload.serialize(serializer);
+        };
+        let mut map = serializer.serialize_map(None)?;
+        for (name, payload) in fields {
+            match self.parts.0.get(name.as_str()) {
+                None => {}
+                Some(parts) if parts.0.is_empty() => map.serialize_entry(name, payload)?,
+                Some(parts) => map.serialize_entry(name, &Pruned { payload, parts })?,
             }
         }
-        went
+        map.end()
     }
 }
 
@@ -121,11 +137,11 @@ mod tests {
         })
     }
 
-    fn pruned(expressions: &[&str], mut payload: Value) -> Value {
-        if let Kept::Parts(parts) = kept(expressions) {
-            parts.prune(&mut payload);
+    fn pruned(expressions: &[&str], payload: Value) -> Value {
+        match kept(expressions).text(&payload) {
+            Some(text) => serde_json::from_slice(&text).unwrap(),
+            None => payload,
         }
-        payload
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::auth::RawRequest;
 use super::body;
 use super::challenge::ChallengeAnswer;
 use super::form;
+use super::kept::Kept;
 use super::payload::Payload;
 use super::refusal::Refusal;
 use super::submission::{Context, Judged, NoLead, Submission};
@@ -102,27 +103,28 @@ enum Whole {
 }
 
 impl Webhook {
-    /// Makes new leads of a verified request, for the queue.
-    pub fn leads(&self, request: &RawRequest<'_>) -> Result<Parsed<Batch>, Refusal> {
-        let parsed = self.parse_as(request, Whole::Request)?;
+    /// Makes new leads of a verified request, for the queue, with what is to be kept of its payload.
+    pub fn leads(&self, request: &RawRequest<'_>, kept: &Kept) -> Result<Parsed<Batch>, Refusal> {
+        let parsed = self.parse_as(request, Whole::Request, kept)?;
         Ok(parsed.map(|elements| Batch::of(self, elements)))
     }
 
     /// Makes a new lead of an element of `payload.items` that was kept by itself.
-    pub fn leads_of_element(&self, request: &RawRequest<'_>) -> Result<Parsed<Batch>, Refusal> {
-        let parsed = self.parse_as(request, Whole::Element)?;
+    pub fn leads_of_element(&self, request: &RawRequest<'_>, kept: &Kept) -> Result<Parsed<Batch>, Refusal> {
+        let parsed = self.parse_as(request, Whole::Element, kept)?;
         Ok(parsed.map(|elements| Batch::of(self, elements)))
     }
 
     /// Reads a verified request: its submissions in their order, if there is anything to accept, or why there is nothing.
     pub fn parse<'r>(&self, request: &RawRequest<'r>) -> Result<Parsed<Vec<Element<'r>>>, Refusal> {
-        self.parse_as(request, Whole::Request)
+        self.parse_as(request, Whole::Request, &Kept::Whole)
     }
 
     fn parse_as<'r>(
         &self,
         request: &RawRequest<'r>,
         whole: Whole,
+        kept: &Kept,
     ) -> Result<Parsed<Vec<Element<'r>>>, Refusal> {
         let plain = body::decompress(request.headers, request.body, self.max_bytes)?;
         let format = match whole {
@@ -147,7 +149,7 @@ impl Webhook {
         }
         let items = context.items(whole == Whole::Element)?;
         let submissions = context.submissions(&items, &plain, request.headers);
-        self.decide(submissions, &payload)
+        self.decide(submissions, &payload, kept)
     }
 
     fn challenge(&self, request: &RawRequest<'_>, payload: &Value) -> Option<ChallengeAnswer> {
@@ -174,6 +176,7 @@ impl Webhook {
         &self,
         submissions: Vec<Judged<'_>>,
         payload: &Payload<'r>,
+        kept: &Kept,
     ) -> Result<Parsed<Vec<Element<'r>>>, Refusal> {
         let schema = self.schema.as_ref();
         let mut problems = schema.map_or_else(Vec::new, |schema| schema.problems(&payload.value));
@@ -198,7 +201,10 @@ impl Webhook {
                 (Some(item), _) => Cow::Owned(item.to_string().into_bytes()),
             };
             match result {
-                Ok(submission) => Element::Lead(submission.with_payload(json())),
+                Ok(submission) => {
+                    let stored = kept.text(item.unwrap_or(&payload.value));
+                    Element::Lead(submission.with_payload(json(), stored))
+                }
                 Err(NoLead::Ignored(reason)) => Element::Other(Other::Ignored(reason)),
                 Err(NoLead::Refused(problems)) => Element::Other(Other::Refused {
                     problems,

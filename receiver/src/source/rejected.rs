@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 
 use super::auth::RawRequest;
+use super::kept::Kept;
 use super::parse::{Batch, Parsed};
 use super::refusal::Refusal;
 use super::webhook::Webhook;
@@ -100,6 +101,7 @@ impl<'a> RejectedRequest<'a> {
     pub fn replay(
         &self,
         webhook: &Webhook,
+        kept: &Kept,
         now: u64,
     ) -> Result<Result<Parsed<Batch>, Refusal>, &'static str> {
         if self.cut_from_bytes.is_some() {
@@ -126,9 +128,9 @@ impl<'a> RejectedRequest<'a> {
             now,
         };
         Ok(if self.element {
-            webhook.leads_of_element(&request)
+            webhook.leads_of_element(&request, kept)
         } else {
-            webhook.leads(&request)
+            webhook.leads(&request, kept)
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::expression::Scope;
 use crate::ids::{DedupeKey, LeadId, SinkId};
 use crate::lead::{self, Field, Lead, Problem, StoredLead, Verdict};
 use crate::queue::{Content, NewLead};
-use crate::time::instant;
+use crate::time::now;
 
 /// More leads than one request may carry: they are accepted in one atomic call.
 const MAX_LEADS: usize = 1000;
@@ -39,18 +39,25 @@ pub struct Submission<'r> {
     pub hydrate: Option<String>,
     /// The JSON text that it was made of.
     pub payload: Cow<'r, [u8]>,
+    /// What is stored of that, if it is less.
+    stored: Option<Vec<u8>>,
 }
 
 impl Submission<'_> {
-    pub(super) fn with_payload(self, payload: Cow<'_, [u8]>) -> Submission<'_> {
-        Submission { payload, ..self }
+    pub(super) fn with_payload(self, payload: Cow<'_, [u8]>, stored: Option<Vec<u8>>) -> Submission<'_> {
+        Submission {
+            payload,
+            stored,
+            ..self
+        }
     }
 
     /// As the queue takes it.
     pub(super) fn into_new_lead(self, webhook: &Webhook, notes: &[Problem]) -> NewLead {
         let contact = lead::contact(&self.lead, &self.key.digest);
         let people = lead::people(&self.lead, self.key.submission.as_deref());
-        let body = StoredLead::encode(self.lead, &self.payload, self.hydrate.as_deref(), notes);
+        let stored = self.stored.as_deref().unwrap_or(&self.payload);
+        let body = StoredLead::encode(&self.lead, stored, self.hydrate.as_deref(), notes);
         NewLead {
             id: self.id,
             webhook: webhook.id.clone(),
@@ -239,8 +246,11 @@ impl Context<'_> {
         let id = LeadId::generate();
         let mapped = lead::mapped(&lead, hydrate.as_deref());
         complete(&mut lead, webhook, &key, &id);
-        let lead_value = lead.into_value();
-        let scope = scope.with("lead", &lead_value);
+        let seen = webhook.needs.lead.then(|| lead.clone().into_value());
+        let scope = match &seen {
+            Some(seen) => scope.with("lead", seen),
+            None => scope,
+        };
         // A thin lead is judged when it is complete.
         if hydrate.is_none() {
             problems.extend(webhook.broken_rules(&scope));
@@ -250,7 +260,6 @@ impl Context<'_> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let lead = Lead::from_value(lead_value).unwrap_or_default();
         Ok(Submission {
             lead,
             notes,
@@ -260,6 +269,7 @@ impl Context<'_> {
             id,
             hydrate,
             payload: Cow::Borrowed(&[]),
+            stored: None,
         })
     }
 }
@@ -286,8 +296,7 @@ fn complete(lead: &mut Lead, webhook: &Webhook, key: &Key, id: &LeadId) {
         );
     }
     if lead.get(Field::CapturedAt).is_none() {
-        let now = jiff::Timestamp::now().to_string();
-        lead.set(Field::CapturedAt, instant(&now).unwrap_or(now));
+        lead.set(Field::CapturedAt, now());
     }
 }
 

@@ -109,11 +109,12 @@ pub(super) struct Rule {
     pub(super) field: String,
 }
 
-/// Which views of the request any expression looks at; the others are not made.
+/// Which views of the request, and whether that of the lead, any expression looks at; the others are not made.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Needs {
     pub(super) headers: bool,
     pub(super) query: bool,
+    pub(super) lead: bool,
 }
 
 impl Webhook {

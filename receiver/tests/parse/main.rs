@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, Method};
 use leadgate_crds::LeadWebhook;
 use leadgate_receiver::lead::Problem;
 use leadgate_receiver::source::auth::{AddressRule, RawRequest, client_address};
-use leadgate_receiver::source::{Batch, Other, Parsed, Refusal, Webhook};
+use leadgate_receiver::source::{Batch, Kept, Other, Parsed, Refusal, Webhook};
 use serde_json::{Value, json};
 
 /// A webhook whose spec has these members besides the necessary ones.
@@ -40,13 +40,15 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 }
 
 fn parse(webhook: &Webhook, with: &[(&str, &str)], body: &Value) -> Result<Parsed<Batch>, Refusal> {
-    webhook.leads(&RawRequest {
+    let body = body.to_string().into_bytes();
+    let request = RawRequest {
         method: &Method::POST,
         query: Some("form=a&form=b"),
         headers: &headers(with),
-        body: body.to_string().as_bytes(),
+        body: &body,
         now: 0,
-    })
+    };
+    webhook.leads(&request, &Kept::Whole)
 }
 
 fn leads(taken: Result<Parsed<Batch>, Refusal>) -> Vec<leadgate_receiver::queue::NewLead> {
@@ -128,13 +130,14 @@ fn a_bad_element_of_a_batch_costs_the_others_nothing_and_can_be_replayed_by_itse
     assert_eq!(body.as_ref(), br#"{"email":"x"}"#);
 
     let again = |body: &[u8]| {
-        batch.leads_of_element(&RawRequest {
+        let request = RawRequest {
             method: &Method::POST,
             query: None,
             headers: &headers(&[]),
             body,
             now: 0,
-        })
+        };
+        batch.leads_of_element(&request, &Kept::Whole)
     };
     assert!(matches!(again(body), Err(Refusal::Invalid(_))));
     assert!(

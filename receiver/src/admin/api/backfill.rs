@@ -20,7 +20,7 @@ use crate::admin::dead_letters::{bad_request, unavailable};
 use crate::admin::shared::Admin;
 use crate::http::in_words;
 use crate::queue::{Admission, Millis, NewLead, Original, QueueError, SinkId};
-use crate::source::{Batch, Other, Refusal, Webhook};
+use crate::source::{Batch, Kept, Other, Refusal, Webhook};
 
 /// Lines of one request.
 const MOST_LINES: usize = 500;
@@ -94,8 +94,9 @@ async fn import(
 ) -> Result<Vec<LineResult>, QueueError> {
     let mut results = Vec::with_capacity(lines.len());
     let (mut leads, mut of_line) = (Vec::new(), Vec::new());
+    let kept = admin.config.borrow().kept(webhook);
     for line in lines {
-        match read(webhook, line) {
+        match read(webhook, &kept, line) {
             Err(result) => results.push(result),
             Ok(lead) => {
                 of_line.push(results.len());
@@ -109,10 +110,6 @@ async fn import(
     }
     if dry_run || leads.is_empty() {
         return Ok(results);
-    }
-    let kept = admin.config.borrow().kept(webhook);
-    for lead in &mut leads {
-        kept.apply(lead);
     }
     known.mark(admin.queue.as_ref(), &mut leads).await;
     for (place, admission) in of_line.into_iter().zip(admin.queue.accept(leads).await?) {
@@ -148,7 +145,7 @@ fn routed(lead: &NewLead) -> Outcome {
 }
 
 /// The lead of a line, or what became of it instead.
-fn read(webhook: &Webhook, line: &Line) -> Result<NewLead, LineResult> {
+fn read(webhook: &Webhook, kept: &Kept, line: &Line) -> Result<NewLead, LineResult> {
     let rejected = |reason: &str, message: String| LineResult {
         reason: Some(reason.to_owned()),
         message: Some(message),
@@ -156,7 +153,7 @@ fn read(webhook: &Webhook, line: &Line) -> Result<NewLead, LineResult> {
     };
     let Batch {
         mut leads, others, ..
-    } = match webhook.leads_of(&line.payload) {
+    } = match webhook.leads_of(&line.payload, kept) {
         Ok(batch) => batch,
         Err(Refusal::Body(error)) => return Err(rejected("UnreadableBody", error.to_string())),
         Err(Refusal::Invalid(problems)) => return Err(rejected("InvalidLead", in_words(&problems))),

@@ -292,7 +292,7 @@ async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter, by: &str) -> R
     let Ok(rejected) = RejectedRequest::decode(&dead_letter.body) else {
         return not_replayed("the stored request cannot be read");
     };
-    let parsed = match rejected.replay(webhook, dead_letter.accepted_at) {
+    let parsed = match rejected.replay(webhook, &config.kept(webhook), dead_letter.accepted_at) {
         Ok(parsed) => parsed,
         Err(reason) => return not_replayed(reason),
     };
@@ -301,11 +301,7 @@ async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter, by: &str) -> R
         Ok(Parsed::Leads(batch)) if !batch.others.is_empty() => {
             Ok(json!({"replayed": false, "reason": "some of its items are still not valid"}))
         }
-        Ok(Parsed::Leads(mut batch)) => {
-            let kept = config.kept(webhook);
-            for lead in &mut batch.leads {
-                kept.apply(lead);
-            }
+        Ok(Parsed::Leads(batch)) => {
             let admissions = admin.queue.accept(batch.leads).await?;
             admin
                 .queue

@@ -162,31 +162,44 @@ fn of_record<'f>(
     key: &'f str,
     titles: &BTreeMap<&'f str, &'f str>,
 ) -> Option<Answer<'f>> {
-    // `field` is a name at some, an object with id and type at others.
-    let field = record.get("field").and_then(Value::as_object);
-    let text = |of: Option<&'f Map<String, Value>>, name: &str| {
-        of.and_then(|of| of.get(name)).and_then(Value::as_str)
+    let (mut field, mut own, mut other, mut value, mut options) = (None, None, None, None, None);
+    let mut names = Vec::with_capacity(4);
+    names.extend(Some(key).filter(|key| !key.is_empty()));
+    // Once over its members: a look for each that it may have would cost three times as much.
+    for (member, held) in record {
+        match member.as_str() {
+            "type" => own = held.as_str(),
+            "fieldType" => other = held.as_str(),
+            "options" => options = held.as_array(),
+            // A name at some, an object with id and type at others.
+            "field" => field = held.as_object(),
+            name => {
+                if let Some(rank) = VALUES.iter().position(|known| *known == name)
+                    && value.is_none_or(|(best, _)| rank < best)
+                {
+                    value = Some((rank, held));
+                }
+            }
+        }
+    }
+    let text = |name: &str| field.and_then(|of| of.get(name)).and_then(Value::as_str);
+    let by_type = || {
+        let value = own.and_then(|own| record.get(own));
+        value.filter(|value| !value.is_null())
     };
-    let own = text(Some(record), "type");
-    let kind = own
-        .or_else(|| text(Some(record), "fieldType"))
-        .or_else(|| text(field, "type"));
-    let by_type = own
-        .and_then(|own| record.get(own))
-        .filter(|value| !value.is_null());
-    let value = VALUES.iter().find_map(|name| record.get(*name)).or(by_type)?;
-    let value = match record.get("options").and_then(Value::as_array) {
+    let value = value.map(|(_, value)| value).or_else(by_type)?;
+    let value = match options {
         Some(options) => chosen(options, value)?,
         None => value,
     };
-    let names = [Some(record), field].into_iter().flatten().flat_map(|of| {
+    let title = |titles: &BTreeMap<&'f str, &'f str>| titles.get(text("id")?).copied();
+    names.extend(Some(titles).filter(|titles| !titles.is_empty()).and_then(title));
+    for of in [Some(record), field].into_iter().flatten() {
         let named = of.iter().filter(|(member, _)| is_name(member));
-        named.filter_map(|(_, value)| value.as_str())
-    });
-    let title = text(field, "id").and_then(|id| titles.get(id).copied());
-    let key = Some(key).filter(|key| !key.is_empty());
-    let names = key.into_iter().chain(title).chain(names).collect();
-    Some(Answer::new(names, kind.unwrap_or_default(), value))
+        names.extend(named.filter_map(|(_, value)| value.as_str()));
+    }
+    let kind = own.or(other).or_else(|| text("type")).unwrap_or_default();
+    Some(Answer::new(names, kind, value))
 }
 
 /// The text of the first option whose id was given; what was given where the options have no ids.

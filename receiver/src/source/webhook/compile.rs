@@ -221,6 +221,7 @@ impl Webhook {
         programs.fold(Needs::default(), |needs, program| Needs {
             headers: needs.headers || program.refers_to("headers"),
             query: needs.query || program.refers_to("query"),
+            lead: needs.lead || program.refers_to("lead"),
         })
     }
 }
