@@ -120,6 +120,9 @@ fn of_record<'f>(
     names.extend(Some(key).filter(|key| !key.is_empty()));
     // Once over its members: a look for each that it may have would cost three times as much.
     for (member, held) in record {
+        if is_name(member) {
+            names.extend(held.as_str());
+        }
         match member.as_str() {
             "type" => own = held.as_str(),
             "fieldType" => other = held.as_str(),
@@ -140,12 +143,9 @@ fn of_record<'f>(
         value.filter(|value| !value.is_null())
     };
     let value = value.map(|(_, value)| value).or_else(by_type)?;
-    let title = |titles: &BTreeMap<&'f str, &'f str>| titles.get(text("id")?).copied();
-    names.extend(Some(titles).filter(|titles| !titles.is_empty()).and_then(title));
-    for of in [Some(record), field].into_iter().flatten() {
-        let named = of.iter().filter(|(member, _)| is_name(member));
-        names.extend(named.filter_map(|(_, value)| value.as_str()));
-    }
+    names.extend(text("id").and_then(|id| titles.get(id).copied()));
+    let of_field = field.into_iter().flatten();
+    names.extend(of_field.filter_map(|(member, held)| held.as_str().filter(|_| is_name(member))));
     Some(Answer {
         names,
         kind: own.or(other).or_else(|| text("type")).unwrap_or_default(),
