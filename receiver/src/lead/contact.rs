@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{self as hashes, SHA256};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::phone::is_number;
 use super::{Field, Lead, Member, email, phone};
@@ -46,15 +46,15 @@ pub fn phone_identity(typed: &str, region: Option<&str>) -> Option<Identity> {
 
 /// Digest of what a sender posted.
 pub fn posted(payload: &[u8]) -> [u8; 8] {
-    start_of(Sha256::digest(payload).as_slice())
+    start_of(hashes::digest(&SHA256, payload).as_ref())
 }
 
 /// Digest of what a webhook made of it, before anything is filled in; of a thin payload, also of where the rest is. The
 /// time is left out: many senders tell that of the attempt.
 pub fn mapped(lead: &Lead, hydrate: Option<&str>) -> [u8; 8] {
-    let mut hash = Sha256::new();
+    let mut hash = hashes::Context::new(&SHA256);
     let mut add = |part: &str| {
-        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     };
     for (name, value) in lead.members() {
@@ -69,7 +69,7 @@ pub fn mapped(lead: &Lead, hydrate: Option<&str>) -> [u8; 8] {
         }
     }
     add(hydrate.unwrap_or_default());
-    start_of(hash.finalize().as_slice())
+    start_of(hash.finish().as_ref())
 }
 
 fn start_of(hash: &[u8]) -> [u8; 8] {
@@ -83,10 +83,10 @@ fn start_of(hash: &[u8]) -> [u8; 8] {
 /// 128 bits of SHA-256 over the parts, each with its length before it, so that `ab`+`c` differs from `a`+`bc`.
 /// 22 characters that are safe in keys and URLs.
 pub fn digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = hashes::Context::new(&SHA256);
     for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    URL_SAFE_NO_PAD.encode(hash.finalize().get(..16).unwrap_or_default())
+    URL_SAFE_NO_PAD.encode(hash.finish().as_ref().get(..16).unwrap_or_default())
 }

@@ -167,6 +167,9 @@ fn of_record<'f>(
     names.extend(Some(key).filter(|key| !key.is_empty()));
     // Once over its members: a look for each that it may have would cost three times as much.
     for (member, held) in record {
+        if is_name(member) {
+            names.extend(held.as_str());
+        }
         match member.as_str() {
             "type" => own = held.as_str(),
             "fieldType" => other = held.as_str(),
@@ -192,12 +195,9 @@ fn of_record<'f>(
         Some(options) => chosen(options, value)?,
         None => value,
     };
-    let title = |titles: &BTreeMap<&'f str, &'f str>| titles.get(text("id")?).copied();
-    names.extend(Some(titles).filter(|titles| !titles.is_empty()).and_then(title));
-    for of in [Some(record), field].into_iter().flatten() {
-        let named = of.iter().filter(|(member, _)| is_name(member));
-        names.extend(named.filter_map(|(_, value)| value.as_str()));
-    }
+    names.extend(text("id").and_then(|id| titles.get(id).copied()));
+    let of_field = field.into_iter().flatten();
+    names.extend(of_field.filter_map(|(member, held)| held.as_str().filter(|_| is_name(member))));
     let kind = own.or(other).or_else(|| text("type")).unwrap_or_default();
     Some(Answer::new(names, kind, value))
 }

@@ -5,10 +5,8 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use leadgate_crds::lead_webhook::{Encoding, HmacAlgorithm, SecretFormat};
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
+use ring::{digest, hmac};
 use subtle::ConstantTimeEq as _;
 
 use crate::secret_value::without_line_break;
@@ -18,12 +16,10 @@ use crate::secret_value::without_line_break;
 pub(super) struct Keys(Vec<Key>);
 
 enum Key {
-    Sha1(Hmac<Sha1>),
-    Sha256(Hmac<Sha256>),
-    Sha512(Hmac<Sha512>),
+    Hmac(hmac::Key),
     Ed25519(ring::signature::UnparsedPublicKey<Vec<u8>>),
     /// The state after the key.
-    KeyedSha256(Sha256),
+    KeyedSha256(digest::Context),
 }
 
 impl std::fmt::Debug for Key {
@@ -74,26 +70,21 @@ impl Keys {
 
 impl Key {
     fn verifies(&self, pieces: &[Cow<'_, [u8]>], signature: &[u8]) -> bool {
-        macro_rules! mac {
-            ($mac:expr) => {{
-                let mut mac = $mac.clone();
+        match self {
+            Self::Hmac(key) => {
+                let mut mac = hmac::Context::with_key(key);
                 for piece in pieces {
                     mac.update(piece);
                 }
-                same(&mac.finalize().into_bytes(), signature)
-            }};
-        }
-        match self {
-            Self::Sha1(mac) => mac!(mac),
-            Self::Sha256(mac) => mac!(mac),
-            Self::Sha512(mac) => mac!(mac),
+                same(mac.sign().as_ref(), signature)
+            }
             Self::Ed25519(key) => key.verify(&pieces.concat(), signature).is_ok(),
             Self::KeyedSha256(state) => {
                 let mut hash = state.clone();
                 for piece in pieces {
                     hash.update(piece);
                 }
-                same(&hash.finalize(), signature)
+                same(hash.finish().as_ref(), signature)
             }
         }
     }
@@ -126,12 +117,15 @@ fn key(algorithm: HmacAlgorithm, format: Option<&SecretFormat>, value: &[u8]) ->
     if bytes.is_empty() {
         return Err("it is empty; an empty secret would let anyone sign".to_owned());
     }
-    let unusable = |_| "it cannot be used as a key".to_owned();
     Ok(match algorithm {
-        HmacAlgorithm::Sha1 => Key::Sha1(Hmac::new_from_slice(&bytes).map_err(unusable)?),
-        HmacAlgorithm::Sha256 => Key::Sha256(Hmac::new_from_slice(&bytes).map_err(unusable)?),
-        HmacAlgorithm::Sha512 => Key::Sha512(Hmac::new_from_slice(&bytes).map_err(unusable)?),
-        HmacAlgorithm::KeyedSha256 => Key::KeyedSha256(Sha256::new_with_prefix(&bytes)),
+        HmacAlgorithm::Sha1 => Key::Hmac(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &bytes)),
+        HmacAlgorithm::Sha256 => Key::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &bytes)),
+        HmacAlgorithm::Sha512 => Key::Hmac(hmac::Key::new(hmac::HMAC_SHA512, &bytes)),
+        HmacAlgorithm::KeyedSha256 => {
+            let mut state = digest::Context::new(&digest::SHA256);
+            state.update(&bytes);
+            Key::KeyedSha256(state)
+        }
         HmacAlgorithm::Ed25519 => {
             if bytes.len() != 32 {
                 return Err("an ed25519 public key has 32 bytes".to_owned());
