@@ -15,6 +15,7 @@ use crate::outcomes::DeliveryOutcome;
 use crate::queue::{Claim, Disposition, QueueError, Settled, Settlement, WebhookId};
 use crate::throttle::{PauseReason, ThrottleKey};
 use crate::time::since;
+use crate::trace::Processing;
 
 /// Kept when a webhook is gone: what its leads' retention was is not known any more.
 const DEFAULT_RETENTION: Duration = Duration::from_hours(720);
@@ -60,10 +61,12 @@ impl Settler {
 
     /// Counts and tells what was decided, pauses the sink if that is part of it, and writes the outcomes down.
     /// `took`: how long the attempt was.
-    pub(super) async fn finish(&self, decided: &[(Claim, Decision)], took: Duration) {
+    pub(super) async fn finish(&self, decided: &[(Claim, Decision)], took: Duration, spans: &mut Processing) {
         let mut pause: Option<(Duration, &Failure)> = None;
-        for (claim, decision) in decided {
+        for (place, (claim, decision)) in decided.iter().enumerate() {
             self.count(decision.label);
+            let reason = decision.failure.as_ref().map(|failure| failure.reason.as_str());
+            spans.decided(place, decision.label, reason);
             if let Some(failure) = &decision.failure {
                 self.shared.metrics.failed(
                     &claim.webhook,
@@ -77,7 +80,7 @@ impl Settler {
                     .lead_failed(&claim.webhook, &claim.id, Some(&self.sink.id), reason);
                 tracing::warn!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                    outcome = decision.label.as_str(), reason = failure.reason.as_str(), "{}", failure.message
+                    trace_id = spans.id(place).map(tracing::field::display), outcome = decision.label.as_str(), reason = failure.reason.as_str(), "{}", failure.message
                 );
             }
             if let (Some(asked), Some(why)) = (decision.pause, &decision.failure)
@@ -91,8 +94,10 @@ impl Settler {
         {
             tracing::warn!(sink = %self.sink.id, %error, "failed to store the pause");
         }
+        let settling = spans.settle(&self.sink.id);
         let settled = self.settle(decided, took).await;
-        for ((claim, decision), settled) in decided.iter().zip(settled) {
+        drop(settling);
+        for (place, ((claim, decision), settled)) in decided.iter().zip(settled).enumerate() {
             if settled && let Disposition::Delivered { record, .. } = &decision.settle {
                 // What was replayed or imported says nothing about speed.
                 if claim.queued_at == claim.accepted_at {
@@ -100,7 +105,7 @@ impl Settler {
                 }
                 tracing::info!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                    record = record.as_deref().unwrap_or_default(), "delivered"
+                    trace_id = spans.id(place).map(tracing::field::display), record = record.as_deref().unwrap_or_default(), "delivered"
                 );
                 self.tell_open().await;
             }
