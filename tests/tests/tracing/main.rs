@@ -13,8 +13,10 @@ use leadgate_tests::wire::{Answer, exchange, request};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Value, json};
 
-const SECRET: &str = "traced-s3cret";
+const SECRET: &str = "traced-s3cret-of-the-webhook";
 const PATIENCE: Duration = Duration::from_mins(1);
+/// A lead's sender, as none of its spans calls it.
+const ADA: &str = "ada.lovelace";
 const STRANGER: (&str, &str) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
 
 struct Scene {
@@ -60,7 +62,8 @@ impl Scene {
     async fn lead(&self, name: &str) -> String {
         let traceparent = format!("00-{}-{}-01", STRANGER.0, STRANGER.1);
         let body = json!({
-            "email": format!("{name}@example.com"), "firstName": "Augusta", "phone": "+4930901821",
+            "email": format!("{name}@example.com"), "firstName": "Augusta",
+            "phone": (name == ADA).then_some("+4930901821"),
             "submissionId": format!("form-{name}"), "note": "confidential"
         });
         let answer = self
@@ -122,7 +125,7 @@ fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'static str,
 
 /// What is in a lead, or comes from its sender, beside the ids of its trace.
 const NEVER_TOLD: &[&str] = &[
-    "ada.lovelace",
+    ADA,
     "example.com",
     "Augusta",
     "4930901821",
@@ -160,7 +163,7 @@ async fn a_lead_is_followed_from_its_request_to_its_record_over_a_kill_a_retry_a
     let mut scene = Scene::start(&borrowed(&environment), |sink| sink.suspend = true).await;
 
     // Accepted, and the receiver is killed before it delivers.
-    let id = scene.lead("ada.lovelace").await;
+    let id = scene.lead(ADA).await;
     scene
         .until("the request is told", || {
             !collector.named("POST /webhooks/default/web").is_empty()
@@ -221,7 +224,7 @@ async fn a_lead_is_followed_from_its_request_to_its_record_over_a_kill_a_retry_a
         .until("an attempt is told", || !collector.named(process).is_empty())
         .await;
     scene.hubspot.change_faults(|plan| plan.rules.clear());
-    scene.arrived("ada.lovelace").await;
+    scene.arrived(ADA).await;
     let outcome = |span: &Span| span.attribute("leadgate.outcome").to_owned();
     scene
         .until("the delivery is told", || {
@@ -276,10 +279,9 @@ async fn a_lead_is_followed_from_its_request_to_its_record_over_a_kill_a_retry_a
                 .all(|span| span.kind == SpanKind::Client && span.trace == server.trace)
         );
         if outcome(attempt) == "delivered" {
-            assert!(
-                !attempt.failed && children.iter().all(|span| !span.failed),
-                "{children:#?}"
-            );
+            // Before it writes, a CRM's client may be told that there is nothing yet.
+            let succeeded = |span: &Span| span.name.ends_with(" HubSpot") && !span.failed;
+            assert!(!attempt.failed && children.iter().any(succeeded), "{children:#?}");
         }
     }
     let first = &attempts[0];
@@ -329,8 +331,8 @@ async fn what_is_no_new_lead_is_told_by_its_outcome() {
     let collector = Collector::start(0).await;
     let environment = endpoint(&collector);
     let mut scene = Scene::start(&borrowed(&environment), |_| {}).await;
-    let first = scene.lead("ada.lovelace").await;
-    let again = scene.lead("ada.lovelace").await;
+    let first = scene.lead(ADA).await;
+    let again = scene.lead(ADA).await;
     assert_eq!(first, again);
     assert_eq!(
         scene
@@ -385,8 +387,8 @@ async fn a_sender_does_not_decide_what_is_sampled() {
     let mut environment = endpoint(&collector);
     environment[2].1 = "parentbased_always_off".to_owned();
     let mut scene = Scene::start(&borrowed(&environment), |_| {}).await;
-    scene.lead("ada.lovelace").await;
-    scene.arrived("ada.lovelace").await;
+    scene.lead(ADA).await;
+    scene.arrived(ADA).await;
     scene.receiver.terminate(PATIENCE).await.unwrap();
     assert!(collector.spans().is_empty(), "{:#?}", collector.spans());
 }
@@ -399,8 +401,8 @@ async fn nothing_is_sent_anywhere_unless_traces_are_on() {
     let no_endpoint = [("OTEL_TRACES_SAMPLER", "always_on".to_owned())];
     for environment in [&off[..], &no_endpoint] {
         let mut scene = Scene::start(&borrowed(environment), |_| {}).await;
-        scene.lead("ada.lovelace").await;
-        scene.arrived("ada.lovelace").await;
+        scene.lead(ADA).await;
+        scene.arrived(ADA).await;
         assert_eq!(scene.lines("traces"), 0, "{}", scene.receiver.log());
         scene.receiver.terminate(PATIENCE).await.unwrap();
     }
@@ -431,7 +433,7 @@ async fn a_collector_that_is_away_costs_spans_and_nothing_else() {
     );
 
     let collector = Collector::start(port).await;
-    scene.lead("ada.lovelace").await;
+    scene.lead(ADA).await;
     scene
         .until("it is told again", || {
             !collector.named("create default/web").is_empty()
