@@ -143,7 +143,7 @@ pub async fn a_replayed_lead_stands_by_its_age_with_its_attempts_cleared(rig: Ri
         (&replayed.id, &replayed.body, replayed.attempt),
         (&dead.id, &dead.body, 1)
     );
-    assert!(!replayed.in_doubt);
+    assert_eq!(replayed.in_doubt, None);
     assert!(
         replayed.queued_at > replayed.accepted_at,
         "when it was accepted is not forgotten"
