@@ -95,7 +95,7 @@ impl Settler {
             tracing::warn!(sink = %self.sink.id, %error, "failed to store the pause");
         }
         let settling = spans.settle(&self.sink.id);
-        let settled = self.settle(decided, took).await;
+        let settled = self.settle(decided, took, spans).await;
         drop(settling);
         for (place, ((claim, decision), settled)) in decided.iter().zip(settled).enumerate() {
             if settled && let Disposition::Delivered { record, .. } = &decision.settle {
@@ -133,12 +133,14 @@ impl Settler {
 
     /// Writes the outcomes down; which of them took effect. If the store stays away, the leases end and the leads are
     /// tried again: the upsert is made so that this makes no second record.
-    async fn settle(&self, decided: &[(Claim, Decision)], took: Duration) -> Vec<bool> {
+    async fn settle(&self, decided: &[(Claim, Decision)], took: Duration, spans: &Processing) -> Vec<bool> {
         let settlements: Vec<Settlement> = decided
             .iter()
-            .map(|(claim, decision)| {
+            .enumerate()
+            .map(|(place, (claim, decision))| {
                 let mut settlement = Settlement::of(claim, decision.settle.clone());
                 settlement.attempt.took = took;
+                settlement.attempt.trace = spans.id(place).map(|id| id.to_string()).unwrap_or_default();
                 settlement.attempt.status = decision.failure.as_ref().and_then(|why| why.status);
                 settlement
             })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use collector::{Collector, Span};
 use leadgate_tests::hubspot::{Config, Fault, HubSpot, Rule};
 use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
-use leadgate_tests::receiver::{Options, Receiver};
+use leadgate_tests::receiver::{Options, Receiver, program};
 use leadgate_tests::signing;
 use leadgate_tests::wire::{Answer, exchange, request};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -106,6 +106,19 @@ impl Scene {
             .filter(|line| line.contains(with))
             .count()
     }
+}
+
+/// What `kubectl leadgate` says.
+async fn leadgate(scene: &Scene, arguments: &[&str]) -> String {
+    let program = tokio::task::spawn_blocking(|| program("kubectl-leadgate", false));
+    let output = tokio::process::Command::new(program.await.unwrap().unwrap())
+        .args(arguments)
+        .args(["--server", &format!("http://{}", scene.receiver.admin_address())])
+        .env_remove("KUBECONFIG")
+        .output()
+        .await
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn endpoint(collector: &Collector) -> Vec<(&'static str, String)> {
@@ -251,6 +264,18 @@ async fn a_lead_is_followed_from_its_request_to_its_record_over_a_kill_a_retry_a
                 == 2
         })
         .await;
+    // People find the trace by the lead.
+    let told = async |path: String| {
+        let (status, text) = scene.receiver.admin(&path).await.unwrap();
+        assert_eq!(status, 200, "{text}");
+        text
+    };
+    let story: Value = serde_json::from_str(&told(format!("/api/v1/leads/{id}")).await).unwrap();
+    assert_eq!(story["traceId"], json!(server.trace), "{story}");
+    let page = told(format!("/console/-/leads/{id}")).await;
+    assert!(page.contains(&format!("<dd>{}</dd>", server.trace)), "{page}");
+    let traced = leadgate(&scene, &["trace", &id]).await;
+    assert!(traced.contains(&format!("trace {}", server.trace)), "{traced}");
     scene.receiver.terminate(PATIENCE).await.unwrap();
 
     let attempts = collector.named(process);
