@@ -181,3 +181,41 @@ fn known(method: &Method) -> Option<&'static str> {
     let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
     methods.into_iter().find(|known| method.as_str() == *known)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+
+    #[test]
+    fn a_request_that_is_not_traced_allocates_nothing() {
+        let unsampled = SdkTracerProvider::builder()
+            .with_sampler(Sampler::TraceIdRatioBased(0.0))
+            .build();
+        let (parts, ()) = http::Request::post("/")
+            .header(
+                "traceparent",
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            )
+            .body(())
+            .unwrap()
+            .into_parts();
+        let webhook = WebhookId::new("default/web");
+        for traces in [
+            Traces::default(),
+            Traces(Some(unsampled.tracer("leadgate-receiver"))),
+        ] {
+            let request = || {
+                let trace = traces.request(&webhook, &parts);
+                trace.step("verify").failed("reason");
+                trace.create(&webhook, &mut []).stored(Some(&[]));
+                assert_eq!(trace.id(), None);
+                trace.end(RequestOutcome::Accepted, StatusCode::OK);
+            };
+            // The first makes the thread's source of random ids.
+            request();
+            assert_eq!(allocation_counter::measure(request).count_total, 0);
+        }
+    }
+}
