@@ -107,7 +107,7 @@ pub async fn an_entry_tells_what_happened_in_order(rig: Rig) {
     let mut failed = Settlement::of(&claim, retry(Duration::ZERO));
     failed.attempt.took = Duration::from_millis(1234);
     failed.attempt.status = Some(503);
-    failed.attempt.trace = TRACE.to_owned();
+    TRACE.clone_into(&mut failed.attempt.trace);
     rig.queue.settle(&crm(), vec![failed]).await.unwrap();
     let claim = rig.claim_soon().await;
     // No attempt was made: nothing to tell.
