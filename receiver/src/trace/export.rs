@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use opentelemetry::trace::TracerProvider;
@@ -27,6 +28,9 @@ use crate::outbound::Client;
 
 /// How long a shutdown waits for the collector.
 const FLUSH: Duration = Duration::from_secs(3);
+/// What a mistake in the variables is told by.
+const NO_URL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, is no URL; set the collector's, such as \
+                      http://localhost:4318";
 /// More of a collector's answer is not read.
 const MAX_ANSWER: usize = 64 << 10;
 /// More spans never wait, whatever is configured.
@@ -50,7 +54,9 @@ pub(crate) fn start(
     let mut exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(Collector(client()?))
-        .build()?;
+        .build()
+        // Its own words quote the URL, which may hold a password.
+        .map_err(|_| anyhow!(NO_URL))?;
     exporter.set_resource(&resource);
     let settings = Settings::read(&variable);
     let (sender, spans) = channel(settings.waiting);

@@ -435,6 +435,18 @@ async fn nothing_is_sent_anywhere_unless_traces_are_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_no_url_is_told_without_its_password() {
+    let mut options = Options::new(String::new());
+    let endpoint = "http://user:hunter2@collector internal:4318";
+    options.environment = vec![("OTEL_EXPORTER_OTLP_ENDPOINT".into(), endpoint.into())];
+    let told = format!("{:#}", Receiver::start(options).await.err().unwrap());
+    assert!(
+        told.contains("OTEL_EXPORTER_OTLP_ENDPOINT, or") && !told.contains("hunter2"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_is_away_costs_spans_and_nothing_else() {
     let collector = Collector::start(0).await;
     let mut environment = endpoint(&collector);
