@@ -132,6 +132,9 @@ pub struct Lead {
     /// Why, of a lead that was not accepted; of a duplicate: the id of the lead that it repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The id of its trace, from its first attempt on: 32 hexadecimal digits. Absent: it is not traced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
     /// Where it is in each of its sinks.
     #[serde(default)]
     pub sinks: Vec<Delivery>,

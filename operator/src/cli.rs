@@ -2,6 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 
+use crate::context::Tracing;
 use crate::rules::Rules;
 
 /// Runs receivers for LeadWebhooks and CrmSinks, and reports their state.
@@ -90,6 +91,32 @@ pub struct Cli {
         value_delimiter = ','
     )]
     pub allowed_ingress_annotations: Vec<String>,
+    /// Base URL of an OTLP/HTTP collector that receivers export traces to, such as
+    /// http://collector.observability.svc:4318; empty for no traces.
+    #[arg(
+        long,
+        env = "LEADGATE_TRACING_ENDPOINT",
+        value_name = "URL",
+        default_value = ""
+    )]
+    pub tracing_endpoint: String,
+    /// Share of requests that are traced, from 0 to 1.
+    #[arg(
+        long,
+        env = "LEADGATE_TRACING_SAMPLING_RATIO",
+        value_name = "RATIO",
+        default_value_t = 1.0
+    )]
+    pub tracing_sampling_ratio: f64,
+    /// Secret in the namespace of each LeadReceiver whose key `headers` holds headers for the collector
+    /// (NAME=VALUE, separated by commas); empty for none.
+    #[arg(
+        long,
+        env = "LEADGATE_TRACING_HEADERS_SECRET",
+        value_name = "NAME",
+        default_value = ""
+    )]
+    pub tracing_headers_secret: String,
     /// Number of concurrent reconciliations for each kind.
     #[arg(long, env = "LEADGATE_CONCURRENCY", default_value_t = 8)]
     pub concurrency: u16,
@@ -134,6 +161,15 @@ impl Cli {
                 .collect(),
             annotations: given(&self.allowed_ingress_annotations),
         }
+    }
+
+    /// How receivers export traces, if they do.
+    pub fn tracing(&self) -> Option<Tracing> {
+        (!self.tracing_endpoint.is_empty()).then(|| Tracing {
+            endpoint: self.tracing_endpoint.clone(),
+            sampling_ratio: self.tracing_sampling_ratio,
+            headers_secret: self.tracing_headers_secret.clone(),
+        })
     }
 
     /// One scope for each named namespace, or all namespaces.

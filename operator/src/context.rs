@@ -46,6 +46,19 @@ pub struct Settings {
     pub lease_namespace: String,
     /// What is allowed to those who write resources.
     pub rules: Rules,
+    /// Where receivers export traces to; `None`: they make none.
+    pub tracing: Option<Tracing>,
+}
+
+/// How receivers export traces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tracing {
+    /// The base URL of an OTLP/HTTP collector.
+    pub endpoint: String,
+    /// The share of requests that are traced.
+    pub sampling_ratio: f64,
+    /// A Secret in the receivers' namespace with headers for the collector; empty: none.
+    pub headers_secret: String,
 }
 
 /// What is remembered of a webhook between reconciliations. All of it can be lost.

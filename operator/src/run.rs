@@ -258,6 +258,7 @@ async fn control(
         client: parts.client,
         settings: Settings {
             rules: cli.rules(),
+            tracing: cli.tracing(),
             receiver_image: cli.receiver_image,
             redis_image: cli.redis_image,
             openshift: parts.openshift,

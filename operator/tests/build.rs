@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use common::{receiver, receiver_facts, secrets, sink, webhook};
 use leadgate_crds::{LeadReceiver, LeadWebhook};
-use leadgate_operator::context::Settings;
+use leadgate_operator::context::{Settings, Tracing};
 use leadgate_operator::kinds::{Desired, Kind};
 use leadgate_operator::lead_receiver::build;
 use leadgate_operator::lead_receiver::projection::{
@@ -37,6 +37,7 @@ fn settings() -> Settings {
         image_pull_secrets: Vec::new(),
         installation: "leadgate-system/leadgate".to_owned(),
         lease_namespace: "leadgate-system".to_owned(),
+        tracing: None,
     }
 }
 
@@ -123,7 +124,11 @@ fn routes() {
 }
 
 fn deployment(receiver: LeadReceiver) -> Value {
-    let built = build::build(&plan(receiver), &settings());
+    deployment_with(receiver, &settings())
+}
+
+fn deployment_with(receiver: LeadReceiver, settings: &Settings) -> Value {
+    let built = build::build(&plan(receiver), settings);
     let found = built.objects.into_iter().find(|o| o.kind == Kind::Deployment);
     found.unwrap().manifest
 }
@@ -133,6 +138,36 @@ fn the_autoscaler_owns_the_number_of_pods() {
     let auto = deployment(receiver("default", "autoscaling: {maxReplicas: 5}"));
     assert!(auto["spec"].get("replicas").is_none());
     assert_eq!(deployment(receiver("default", ""))["spec"]["replicas"], 2);
+}
+
+#[test]
+fn receivers_are_told_where_traces_go_in_opentelemetry_s_own_variables() {
+    let environment = |headers_secret: &str| {
+        let settings = Settings {
+            tracing: Some(Tracing {
+                endpoint: "http://collector.observability.svc:4318".to_owned(),
+                sampling_ratio: 0.01,
+                headers_secret: headers_secret.to_owned(),
+            }),
+            ..settings()
+        };
+        let made = deployment_with(receiver("default", ""), &settings);
+        made["spec"]["template"]["spec"]["containers"][0]["env"].clone()
+    };
+    let plain = json!([
+        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
+        {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector.observability.svc:4318"},
+        {"name": "OTEL_TRACES_SAMPLER", "value": "parentbased_traceidratio"},
+        {"name": "OTEL_TRACES_SAMPLER_ARG", "value": "0.01"},
+        {"name": "OTEL_RESOURCE_ATTRIBUTES", "value": "k8s.namespace.name=marketing,k8s.pod.name=$(POD_NAME)"},
+    ]);
+    assert_eq!(environment(""), plain);
+    let headers = json!({"name": "OTEL_EXPORTER_OTLP_HEADERS", "valueFrom": {
+        "secretKeyRef": {"name": "collector", "key": "headers", "optional": true},
+    }});
+    assert_eq!(environment("collector")[5], headers);
+    let off = deployment(receiver("default", ""));
+    assert_eq!(off["spec"]["template"]["spec"]["containers"][0]["env"], json!([]));
 }
 
 #[test]

@@ -49,3 +49,4 @@ pub mod shown;
 pub mod source;
 mod throttle;
 pub mod time;
+pub mod trace;

@@ -204,6 +204,8 @@ metrics! {
         "Begin of the validity of the certificate that senders are shown, in seconds since 1970";
     certificate_end: Family<CertificateLabels, Gauge<f64, AtomicU64>> = "tls_certificate_expiry_timestamp" Seconds,
         "End of the validity of the certificate that senders are shown, in seconds since 1970";
+    trace_spans_dropped: Counter = "trace_spans_dropped",
+        "Spans of traces that were not exported: the collector did not take them, or too many waited";
     config_problems: Gauge = "config_problems",
         "Problems in the manifests";
     reloads: Counter = "config_reloads",

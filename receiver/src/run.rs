@@ -24,6 +24,7 @@ use crate::outbound::Client;
 use crate::queue::{self, OpenOptions, Queue};
 use crate::renewal::Renewal;
 use crate::source::auth::CertificateRule;
+use crate::trace;
 
 /// How often what has outlived its retention is removed.
 const PRUNE: Duration = Duration::from_mins(1);
@@ -62,6 +63,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         .await
         .map_err(|error| renewal.explain(error))?;
     let metrics = Arc::new(Metrics::new());
+    let collector = || Client::new(true, authorities.as_ref());
+    let (traces, exporting) = trace::start(collector, &metrics.trace_spans_dropped)?;
     let version = env!("CARGO_PKG_VERSION");
     metrics.build.get_or_create(&BuildLabels { version }).set(1);
     let (publish, config) = watch::channel(Arc::new(Config::not_read_yet()));
@@ -87,6 +90,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         bodies: BodyBudget::new(cli.body_memory << 20),
         behind_tls_proxy: cli.behind_tls_proxy,
         queue_log: Arc::clone(&queue_log),
+        traces: traces.clone(),
     });
     let (listen, admin_listen) = (public.address, private.address);
     let tls = cli
@@ -136,6 +140,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         preflights,
         suspects: Arc::new(Semaphore::new(1)),
         queue_log,
+        traces,
     };
     let deleters = Deleters::new(shared.clone());
     let delivery = tokio::spawn(Supervisor::new(shared).run(stop.clone()));
@@ -177,6 +182,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         tracing::error!(%error, "delivery failed to shut down");
     }
     queue.close().await;
+    if let Some(exporting) = exporting {
+        exporting.finish().await;
+    }
     stop_admin.cancel();
     match failure {
         None => Ok(()),

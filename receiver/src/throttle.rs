@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::ids::{SinkId, WebhookId};
+use crate::trace::Call;
 
 /// At most `requests` in any window of `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,11 @@ pub trait Throttle: Send + Sync {
 
     /// Counts an answer by its HTTP status; `None`: there was none.
     fn count(&self, _status: Option<u16>) {}
+
+    /// A request is sent to `peer`: tells the traces of the leads that it is about.
+    fn trace(&self, _request: &reqwest::Request, _peer: &str) -> Call {
+        Call::default()
+    }
 }
 
 /// No request may be sent now.

@@ -87,7 +87,12 @@ pub(crate) fn text(output: Output, stories: &[Story]) -> String {
             .as_deref()
             .map(|reason| format!("  {reason}"))
             .unwrap_or_default();
-        text.push_str(&plain(&format!("{head}{reason}\n")));
+        let trace = lead
+            .trace_id
+            .as_deref()
+            .map(|id| format!("  trace {id}"))
+            .unwrap_or_default();
+        text.push_str(&plain(&format!("{head}{reason}{trace}\n")));
         let mut events: Vec<&Event> = story.events.iter().collect();
         events.sort_by_key(|event| event.at);
         let lines: Vec<Vec<Cell>> = events.into_iter().map(line).collect();

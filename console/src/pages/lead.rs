@@ -24,7 +24,8 @@ use crate::show::{cut, json, when};
 <dl><dt>{{ f.t.webhook }}</dt><dd><a href="/console/{{ f.place }}/webhooks/{{ story.lead.webhook }}">{{ story.lead.webhook }}</a></dd>
 <dt>{{ f.t.received }}</dt><dd>{{ self::when(story.lead.received_at) }}</dd>
 <dt>{{ f.t.outcome }}</dt><dd>{{ f.t.outcome_of(story.lead.outcome) }}{% if let Some(reason) = story.lead.reason %} {% if story.lead.outcome == Outcome::Duplicate %}<a href="/console/{{ f.place }}/leads/{{ reason }}">{{ reason }}</a>{% else %}{{ reason }}{% endif %}{% endif %}</dd>
-{% for delivery in story.lead.sinks %}<dt>{{ delivery.sink }}</dt><dd><span class="{{ self::class(delivery.state) }}">{{ f.t.state_of(delivery.state) }}</span> {{ f.t.since }} {{ self::when(delivery.since) }}, {{ f.t.attempts }}: {{ delivery.attempts }}{% if let Some(reason) = delivery.reason %}, {{ reason }}{% endif %}{% if let Some(record) = delivery.record %}, {{ f.t.record }} {{ record }}{% endif %}</dd>{% endfor %}</dl>
+{% if let Some(trace) = story.lead.trace_id %}<dt>{{ f.t.trace }}</dt><dd>{{ trace }}</dd>
+{% endif %}{% for delivery in story.lead.sinks %}<dt>{{ delivery.sink }}</dt><dd><span class="{{ self::class(delivery.state) }}">{{ f.t.state_of(delivery.state) }}</span> {{ f.t.since }} {{ self::when(delivery.since) }}, {{ f.t.attempts }}: {{ delivery.attempts }}{% if let Some(reason) = delivery.reason %}, {{ reason }}{% endif %}{% if let Some(record) = delivery.record %}, {{ f.t.record }} {{ record }}{% endif %}</dd>{% endfor %}</dl>
 {% for (set, sink) in places %}
 <h2>{{ f.t.set(*set) }}{% if !sink.is_empty() %}: {{ sink }}{% endif %}</h2>
 <p>{{ f.t.what_to_do(*set) }}</p>

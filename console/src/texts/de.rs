@@ -172,6 +172,7 @@ pub(super) static TEXTS: Texts = Texts {
     token: "Token",
     token_refused: "Das Token wurde abgelehnt.",
     too_slow: "das Ziel ist verfehlt, p99 ist",
+    trace: "Trace",
     try_hint: "Fügen Sie ein, was ein Sender schickt. Nichts wird gespeichert oder gesendet. Ohne die Signatur des Senders schlägt die Authentifizierung fehl; der Rest wird trotzdem gezeigt.",
     try_it: "Ausprobieren",
     unauthorized: "Nicht autorisiert",

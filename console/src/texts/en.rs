@@ -172,6 +172,7 @@ pub(super) static TEXTS: Texts = Texts {
     token: "Token",
     token_refused: "The token was refused.",
     too_slow: "the objective is missed, p99 is",
+    trace: "Trace",
     try_hint: "Paste what a sender posts. Nothing is stored or sent. Without the sender's signature, the authentication fails; the rest is shown nevertheless.",
     try_it: "Try",
     unauthorized: "Unauthorized",

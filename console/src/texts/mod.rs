@@ -176,6 +176,7 @@ pub(crate) struct Texts {
     pub(crate) token: &'static str,
     pub(crate) token_refused: &'static str,
     pub(crate) too_slow: &'static str,
+    pub(crate) trace: &'static str,
     pub(crate) try_hint: &'static str,
     pub(crate) try_it: &'static str,
     pub(crate) unauthorized: &'static str,

@@ -128,7 +128,11 @@ impl Claimer {
             }
         }
         // Before the suspect is tried: what steps aside must not be lost with it.
-        self.settler.finish(&settled, Duration::ZERO).await;
+        let mut spans = self
+            .shared
+            .traces
+            .process(&self.sink.id, settled.iter().map(|(claim, _)| claim));
+        self.settler.finish(&settled, Duration::ZERO, &mut spans).await;
         let suspect = suspect.map(|(claim, alone)| Call {
             _alone: Some(alone),
             ..self.call(vec![claim])

@@ -6,6 +6,7 @@ use crate::config::Sink;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::source::Webhook;
+use crate::trace::Processing;
 
 /// What an attempt needs besides the lead.
 pub(super) struct Context<'a> {
@@ -15,4 +16,8 @@ pub(super) struct Context<'a> {
     pub(super) queue: &'a dyn Queue,
     pub(super) client: &'a crate::outbound::Client,
     pub(super) metrics: &'a Metrics,
+    /// Of the call that the lead goes with.
+    pub(super) spans: &'a Processing,
+    /// The lead's place in it.
+    pub(super) place: usize,
 }

@@ -15,6 +15,7 @@ use crate::queue::{Breaker, Claim, CrmHealth, Queue, RateLimit};
 use crate::source::{Fetched, Hydrator, Webhook, judge};
 use crate::throttle::{PauseReason, ThrottleKey};
 use crate::time::since;
+use crate::trace::{Call, Processing};
 
 /// Whose API, for messages.
 const API: Peer<'static> = Peer {
@@ -65,6 +66,8 @@ pub(super) async fn fetch(
         api: &api,
         queue: context.queue,
         age: since(claim.queued_at),
+        spans: context.spans,
+        place: context.place,
     };
     let answer = get(url, hydrate, &throttle, context.client).await?;
     let (lead, notes) = complete(webhook, &answer, notification, known)?;
@@ -94,6 +97,8 @@ struct ApiThrottle<'a> {
     queue: &'a dyn Queue,
     /// Of the lead that is fetched.
     age: Duration,
+    spans: &'a Processing,
+    place: usize,
 }
 
 impl ApiThrottle<'_> {
@@ -129,6 +134,10 @@ impl Throttle for ApiThrottle<'_> {
                 message: "the sender's API takes no more calls now".to_owned(),
             })),
         })
+    }
+
+    fn trace(&self, request: &reqwest::Request, peer: &str) -> Call {
+        self.spans.call(Some(self.place), request, peer)
     }
 
     async fn report(&self, health: CrmHealth, _elapsed: Duration) {

@@ -15,6 +15,7 @@ use crate::outcomes::DeliveryOutcome;
 use crate::queue::{Claim, Disposition, QueueError, Settled, Settlement, WebhookId};
 use crate::throttle::{PauseReason, ThrottleKey};
 use crate::time::since;
+use crate::trace::Processing;
 
 /// Kept when a webhook is gone: what its leads' retention was is not known any more.
 const DEFAULT_RETENTION: Duration = Duration::from_hours(720);
@@ -60,10 +61,12 @@ impl Settler {
 
     /// Counts and tells what was decided, pauses the sink if that is part of it, and writes the outcomes down.
     /// `took`: how long the attempt was.
-    pub(super) async fn finish(&self, decided: &[(Claim, Decision)], took: Duration) {
+    pub(super) async fn finish(&self, decided: &[(Claim, Decision)], took: Duration, spans: &mut Processing) {
         let mut pause: Option<(Duration, &Failure)> = None;
-        for (claim, decision) in decided {
+        for (place, (claim, decision)) in decided.iter().enumerate() {
             self.count(decision.label);
+            let reason = decision.failure.as_ref().map(|failure| failure.reason.as_str());
+            spans.decided(place, decision.label, reason);
             if let Some(failure) = &decision.failure {
                 self.shared.metrics.failed(
                     &claim.webhook,
@@ -77,7 +80,7 @@ impl Settler {
                     .lead_failed(&claim.webhook, &claim.id, Some(&self.sink.id), reason);
                 tracing::warn!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                    outcome = decision.label.as_str(), reason = failure.reason.as_str(), "{}", failure.message
+                    trace_id = spans.id(place).map(tracing::field::display), outcome = decision.label.as_str(), reason = failure.reason.as_str(), "{}", failure.message
                 );
             }
             if let (Some(asked), Some(why)) = (decision.pause, &decision.failure)
@@ -91,8 +94,10 @@ impl Settler {
         {
             tracing::warn!(sink = %self.sink.id, %error, "failed to store the pause");
         }
-        let settled = self.settle(decided, took).await;
-        for ((claim, decision), settled) in decided.iter().zip(settled) {
+        let settling = spans.settle(&self.sink.id);
+        let settled = self.settle(decided, took, spans).await;
+        drop(settling);
+        for (place, ((claim, decision), settled)) in decided.iter().zip(settled).enumerate() {
             if settled && let Disposition::Delivered { record, .. } = &decision.settle {
                 // What was replayed or imported says nothing about speed.
                 if claim.queued_at == claim.accepted_at {
@@ -100,7 +105,7 @@ impl Settler {
                 }
                 tracing::info!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
-                    record = record.as_deref().unwrap_or_default(), "delivered"
+                    trace_id = spans.id(place).map(tracing::field::display), record = record.as_deref().unwrap_or_default(), "delivered"
                 );
                 self.tell_open().await;
             }
@@ -128,12 +133,14 @@ impl Settler {
 
     /// Writes the outcomes down; which of them took effect. If the store stays away, the leases end and the leads are
     /// tried again: the upsert is made so that this makes no second record.
-    async fn settle(&self, decided: &[(Claim, Decision)], took: Duration) -> Vec<bool> {
+    async fn settle(&self, decided: &[(Claim, Decision)], took: Duration, spans: &Processing) -> Vec<bool> {
         let settlements: Vec<Settlement> = decided
             .iter()
-            .map(|(claim, decision)| {
+            .enumerate()
+            .map(|(place, (claim, decision))| {
                 let mut settlement = Settlement::of(claim, decision.settle.clone());
                 settlement.attempt.took = took;
+                settlement.attempt.trace = spans.id(place).map(|id| id.to_string()).unwrap_or_default();
                 settlement.attempt.status = decision.failure.as_ref().and_then(|why| why.status);
                 settlement
             })

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
+use crate::trace::Traces;
 
 /// What every worker shares.
 #[derive(Clone)]
@@ -27,4 +28,6 @@ pub(crate) struct Shared {
     pub suspects: Arc<Semaphore>,
     /// At most one line a second about an unavailable queue, from whoever notices.
     pub queue_log: Arc<LogLimit>,
+    /// Spans of attempts.
+    pub traces: Traces,
 }

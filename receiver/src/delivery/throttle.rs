@@ -13,6 +13,7 @@ use crate::crm::{Throttle, Throttled};
 use crate::metrics::{Metrics, ResponseLabels, SinkLabels};
 use crate::queue::{CrmHealth, Grant, LeadId, Queue};
 use crate::throttle::ThrottleKey;
+use crate::trace::{Call, Processing};
 
 /// A wait this short is waited here, with the lead in hand; for longer ones the lead goes back.
 const MAX_WAIT_IN_PLACE: Duration = Duration::from_millis(1500);
@@ -37,6 +38,7 @@ pub(super) struct SinkThrottle {
 pub(super) struct CallThrottle<'a> {
     throttle: &'a SinkThrottle,
     leads: Vec<LeadId>,
+    spans: &'a Processing,
 }
 
 impl SinkThrottle {
@@ -56,10 +58,11 @@ impl SinkThrottle {
     }
 
     /// For a call about these leads.
-    pub(super) fn for_leads(&self, leads: Vec<LeadId>) -> CallThrottle<'_> {
+    pub(super) fn for_leads<'a>(&'a self, leads: Vec<LeadId>, spans: &'a Processing) -> CallThrottle<'a> {
         CallThrottle {
             throttle: self,
             leads,
+            spans,
         }
     }
 
@@ -103,6 +106,10 @@ impl SinkThrottle {
 impl Throttle for CallThrottle<'_> {
     fn count(&self, status: Option<u16>) {
         self.throttle.count(status);
+    }
+
+    fn trace(&self, request: &reqwest::Request, peer: &str) -> Call {
+        self.spans.call(None, request, peer)
     }
 
     async fn acquire(&self) -> Result<(), Throttled> {

@@ -24,6 +24,7 @@ use crate::crm::{self, Crm, Failure};
 use crate::queue::Claim;
 use crate::throttle::{PauseReason, ThrottleKey};
 use crate::time::since;
+use crate::trace::Processing;
 
 /// How long to sleep when nothing is due: a push wakes earlier.
 const IDLE_WAIT: Duration = Duration::from_secs(30);
@@ -201,31 +202,35 @@ impl Worker {
     /// Attempts a call, decides what becomes of its leads, and settles their claims.
     async fn deliver(&self, call: Call) {
         let began = Instant::now();
-        let attempted = self.attempt(&call).await;
+        let mut spans = self.shared.traces.process(&self.sink.id, &call.claims);
+        let attempted = self.attempt(&call, &spans).await;
         let took = began.elapsed();
         self.settler.tell_notice(self.crm.notice());
         let decided = self.decide(call.claims, attempted).await;
-        self.settler.finish(&decided, took).await;
+        self.settler.finish(&decided, took, &mut spans).await;
         self.leases.end(decided.iter().map(|(claim, _)| claim));
     }
 
     /// One result for each lead of a call.
-    async fn attempt(&self, call: &Call) -> Vec<Attempted> {
+    async fn attempt(&self, call: &Call, spans: &Processing) -> Vec<Attempted> {
         let Call { claims, lost, .. } = call;
         let config = Arc::clone(&self.shared.config.borrow());
         let contexts: Vec<Context<'_>> = claims
             .iter()
-            .map(|claim| Context {
+            .enumerate()
+            .map(|(place, claim)| Context {
                 sink: &self.sink,
                 webhook: config.webhook(&claim.webhook).cloned(),
                 queue: self.shared.queue.as_ref(),
                 client: &self.shared.client,
                 metrics: &self.shared.metrics,
+                spans,
+                place,
             })
             .collect();
         let throttle = self
             .throttle
-            .for_leads(claims.iter().map(|claim| claim.id.clone()).collect());
+            .for_leads(claims.iter().map(|claim| claim.id.clone()).collect(), spans);
         tokio::select! {
             biased;
             () = lost.cancelled() => vec![overtaken(); claims.len()],

@@ -23,6 +23,7 @@ use crate::outcomes::RequestOutcome;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
 use crate::source::{Batch, ChallengeAnswer, Parsed, Refusal, RejectedRequest, Webhook};
 use crate::time::epoch_ms;
+use crate::trace::RequestTrace;
 
 /// A body this large is mapped off the async threads: it takes milliseconds. So does one whose expressions turn out to
 /// be heavy.
@@ -81,7 +82,9 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
         certificate: peer.as_ref().and_then(|peer| peer.certificate.as_deref()),
     };
     let webhook = &served.webhook;
-    let (outcome, response) = receive(&app, served, &parts, body, connection).await;
+    let trace = app.traces.request(&webhook.id, &parts);
+    let (outcome, response) = receive(&app, served, &parts, body, connection, &trace).await;
+    trace.end(outcome, response.status());
     count(&app, webhook.id.as_str(), outcome);
     if matches!(outcome, RequestOutcome::Accepted | RequestOutcome::Duplicate) {
         let labels = WebhookLabels {
@@ -111,6 +114,7 @@ async fn receive(
     parts: &Parts,
     body: Body,
     connection: Connection<'_>,
+    trace: &RequestTrace,
 ) -> (RequestOutcome, Response) {
     let webhook = &served.webhook;
     if app.behind_tls_proxy && !forwarded_over_tls(&parts.headers) {
@@ -155,7 +159,12 @@ async fn receive(
         Err(reason) => return no_body(reason, webhook.max_bytes),
     };
     let raw = raw(parts, &body);
+    let mut verifying = trace.step("verify");
     let verified = webhook.verifier.verify(&raw);
+    if let Err(error) = &verified {
+        verifying.failed(error.reason());
+    }
+    drop(verifying);
     // What carries the proof of a lead is no probe, whatever it looks like: a careless pattern must not swallow leads.
     if (verified.is_err() || !webhook.verifier.tells_leads_from_probes())
         && let Some(answer) = challenge(webhook, &raw)
@@ -167,17 +176,23 @@ async fn receive(
         Ok(_) => {}
         Err(error) => return refuse_sender(app, webhook, error),
     }
-    match parse(served, parts, &body).await {
+    let mut mapping = trace.step("map");
+    let parsed = parse(served, parts, &body).await;
+    if parsed.is_err() {
+        mapping.failed("Refused");
+    }
+    drop(mapping);
+    match parsed {
         Ok(Parsed::Challenge(answer)) => (RequestOutcome::Challenge, answer::challenge(answer)),
         Ok(Parsed::Ignored(reason)) => ignore(app, webhook, reason).await,
-        Ok(Parsed::Leads(batch)) => accept(app, served, batch).await,
+        Ok(Parsed::Leads(batch)) => accept(app, served, batch, trace).await,
         Err(refusal) => {
             let (reason, message) = match &refusal {
                 Refusal::Body(error) => ("UnreadableBody", error.to_string()),
                 Refusal::Invalid(problems) if refusal.is_ours() => ("ExpressionFailed", in_words(problems)),
                 Refusal::Invalid(problems) => ("InvalidLead", in_words(problems)),
             };
-            let id = keep(app, served, RejectedRequest::new(&raw), reason, message)
+            let id = keep(app, served, RejectedRequest::new(&raw), reason, message, trace)
                 .await
                 .unwrap_or_default();
             if refusal.is_ours() {

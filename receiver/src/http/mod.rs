@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::log_limit::LogLimit;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
+use crate::trace::Traces;
 
 pub use bind::{Listening, bind};
 pub use body::BodyBudget;
@@ -47,4 +48,6 @@ pub struct App {
     pub behind_tls_proxy: bool,
     /// At most one line a second about an unavailable queue, from whoever notices.
     pub queue_log: Arc<LogLimit>,
+    /// Spans of requests.
+    pub traces: Traces,
 }

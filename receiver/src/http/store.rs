@@ -19,6 +19,7 @@ use crate::queue::{
 };
 use crate::shown;
 use crate::source::{Batch, Other, RejectedRequest, Webhook};
+use crate::trace::RequestTrace;
 
 /// Seconds after which a sender should try again.
 pub(super) const RETRY_AFTER: u32 = 5;
@@ -32,7 +33,12 @@ const MOST_PEOPLE: usize = 64;
 static FULL_LOG: LazyLock<LogLimit> = LazyLock::new(LogLimit::new);
 
 /// Stores the leads of a request, and what was rejected beside them.
-pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (RequestOutcome, Response) {
+pub(super) async fn accept(
+    app: &App,
+    served: &Served,
+    batch: Batch,
+    trace: &RequestTrace,
+) -> (RequestOutcome, Response) {
     let Served { webhook, share, .. } = served;
     let Batch { leads, notes, others } = batch;
     let deliveries = leads.iter().map(|lead| lead.sinks.len()).sum::<usize>();
@@ -47,9 +53,14 @@ pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (Request
         )
     };
     let offered: Vec<LeadId> = leads.iter().map(|lead| lead.id.clone()).collect();
+    let created = trace.create(&webhook.id, &mut leads);
     let admissions = match app.queue.accept(leads).await {
-        Ok(admissions) => admissions,
+        Ok(admissions) => {
+            created.stored(Some(&admissions));
+            admissions
+        }
         Err(error) => {
+            created.stored(None);
             queue_trouble(app, &error);
             return unavailable();
         }
@@ -107,7 +118,12 @@ pub(super) async fn accept(app: &App, served: &Served, batch: Batch) -> (Request
         return unavailable();
     }
     // The store writes in one go what waits at the same time.
-    let kept = join_all(others.iter().map(|(_, other)| keep_element(app, served, other))).await;
+    let kept = join_all(
+        others
+            .iter()
+            .map(|(_, other)| keep_element(app, served, other, trace)),
+    )
+    .await;
     for ((place, other), kept) in others.iter().zip(kept) {
         // What is not kept must be sent again; the leads are then known.
         let Ok(id) = kept else {
@@ -159,7 +175,12 @@ fn not_a_lead(webhook: &Webhook) -> NewEntry {
     }
 }
 
-async fn keep_element(app: &App, served: &Served, other: &Other) -> Result<Option<String>, QueueError> {
+async fn keep_element(
+    app: &App,
+    served: &Served,
+    other: &Other,
+    trace: &RequestTrace,
+) -> Result<Option<String>, QueueError> {
     let Other::Refused { problems, body } = other else {
         return Ok(None);
     };
@@ -173,6 +194,7 @@ async fn keep_element(app: &App, served: &Served, other: &Other) -> Result<Optio
         RejectedRequest::element(body),
         "InvalidLead",
         in_words(problems),
+        trace,
     )
     .await
 }
@@ -227,10 +249,12 @@ pub(super) async fn keep(
     rejected: RejectedRequest<'_>,
     reason: &'static str,
     message: String,
+    trace: &RequestTrace,
 ) -> Result<Option<String>, QueueError> {
     let Served { webhook, share, .. } = served;
     let id = LeadId::generate();
-    tracing::info!(webhook = %webhook.id, lead = %id, reason, "{message}");
+    let trace_id = trace.id().map(tracing::field::display);
+    tracing::info!(webhook = %webhook.id, lead = %id, trace_id, reason, "{message}");
     app.metrics.lead_failed(&webhook.id, &id, None, reason);
     if webhook.keep_rejected.is_zero() {
         let entry = NewEntry {

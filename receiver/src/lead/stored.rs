@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 
 use super::{Lead, Problem};
 
+/// What stands before a `traceparent`, and how long that is.
+const TRACE: &str = ",\"traceparent\":\"";
+const TRACEPARENT: usize = 55;
+
 /// What an accepted lead is delivered from, and replayed.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct StoredLead {
@@ -39,6 +43,22 @@ impl StoredLead {
         }
         body.push(b'}');
         body
+    }
+
+    /// A stored lead with what connects its deliveries with the request that brought it, as the W3C's `traceparent`. It stands
+    /// at the end, where it is found without reading the lead.
+    pub(crate) fn with_trace(body: &[u8], traceparent: &str) -> Vec<u8> {
+        let Some((b'}', lead)) = body.split_last() else {
+            return body.to_vec();
+        };
+        [lead, TRACE.as_bytes(), traceparent.as_bytes(), b"\"}"].concat()
+    }
+
+    /// The `traceparent` of a stored lead, if it is traced. A payload cannot forge one: what ends like this is in no string.
+    pub(crate) fn trace(body: &[u8]) -> Option<&str> {
+        let (_, end) = body.split_at_checked(body.len().checked_sub(TRACE.len() + TRACEPARENT + 2)?)?;
+        let value = end.strip_prefix(TRACE.as_bytes())?.strip_suffix(b"\"}")?;
+        std::str::from_utf8(value).ok()
     }
 
     /// Reads a lead.
@@ -78,5 +98,37 @@ mod tests {
             assert_eq!(stored.hydrate.as_deref(), hydrate);
         }
         assert!(StoredLead::decode(b"{}").is_err());
+    }
+
+    const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn a_trace_is_found_in_the_lead_that_it_was_put_into_and_changes_nothing_else() {
+        let body = StoredLead::encode(Lead::new(), br#"{"a": 1}"#, None, &[]);
+        assert_eq!(StoredLead::trace(&body), None);
+        let traced = StoredLead::with_trace(&body, TRACEPARENT);
+        assert_eq!(StoredLead::trace(&traced), Some(TRACEPARENT));
+        assert_eq!(
+            StoredLead::decode(&traced).unwrap(),
+            StoredLead::decode(&body).unwrap()
+        );
+        let written_again = serde_json::from_slice::<Value>(&traced).unwrap().to_string();
+        assert_eq!(StoredLead::trace(written_again.as_bytes()), Some(TRACEPARENT));
+        assert_eq!(StoredLead::with_trace(b"", TRACEPARENT), b"");
+    }
+
+    #[test]
+    fn a_payload_brings_no_trace_of_its_own() {
+        let member = format!(",\"traceparent\":\"{TRACEPARENT}\"");
+        for payload in [
+            format!("{{\"a\":1{member}}}"),
+            Value::from(format!("x{member}")).to_string(),
+            Value::from(format!("x{member}}}")).to_string(),
+            format!("[{{\"a\":1{member}}}]"),
+        ] {
+            let body = StoredLead::encode(Lead::new(), payload.as_bytes(), None, &[]);
+            assert!(StoredLead::decode(&body).is_ok(), "{payload}");
+            assert_eq!(StoredLead::trace(&body), None, "{payload}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use leadgate_crds::reason::FailureReason;
-use reqwest::RequestBuilder;
+use reqwest::{Request, RequestBuilder};
 use serde_json::Value;
 
 use super::client::is_refused;
@@ -12,6 +12,7 @@ use super::proxy::{self, Trouble};
 use crate::causes::is_untrusted;
 use crate::failure::Failure;
 use crate::throttle::{CrmHealth, Throttle, Throttled};
+use crate::trace::Call;
 
 /// More of an answer than any documented body of a batch of 200 has.
 const MAX_BODY: usize = 4 << 20;
@@ -137,7 +138,7 @@ pub(crate) async fn exchange(
 ) -> Result<Reply, NoAnswer> {
     throttle.acquire().await.map_err(NoAnswer::Throttled)?;
     let started = Instant::now();
-    let result = send(request, peer).await;
+    let result = sent(request, peer, |request| throttle.trace(request, peer.name)).await;
     let state = result.as_ref().map_or(CrmHealth::Down, health);
     throttle.count(result.as_ref().ok().map(|reply| reply.status));
     throttle.report(state, started.elapsed()).await;
@@ -146,9 +147,24 @@ pub(crate) async fn exchange(
 
 /// The same without a throttle, for sign-ins: they do not count as requests. The caller sees to it that they are few.
 pub(crate) async fn send(request: RequestBuilder, peer: Peer<'_>) -> Result<Reply, NoAnswer> {
-    let result = match request.timeout(peer.timeout).send().await {
+    sent(request, peer, |_| Call::default()).await
+}
+
+async fn sent(
+    request: RequestBuilder,
+    peer: Peer<'_>,
+    trace: impl FnOnce(&Request) -> Call,
+) -> Result<Reply, NoAnswer> {
+    let (client, request) = request.timeout(peer.timeout).build_split();
+    let mut call = request.as_ref().map(trace).unwrap_or_default();
+    let answer = match request {
+        Ok(request) => client.execute(request).await,
+        Err(error) => Err(error),
+    };
+    let result = match answer {
         Ok(response) => {
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            call.answered(status);
             // Only a proxy says this (RFC 9110, 15.5.8): nothing reached the other side.
             if status == 407 {
                 let proxy = proxy::of(response.url()).unwrap_or_else(|| "in between".to_owned());
@@ -161,10 +177,9 @@ pub(crate) async fn send(request: RequestBuilder, peer: Peer<'_>) -> Result<Repl
         Err(error) => Err(error),
     };
     let (status, headers, text) = result.map_err(|error| {
-        NoAnswer::Failed(
-            no_answer(&error, peer),
-            !error.is_connect() && !error.is_builder(),
-        )
+        let why = no_answer(&error, peer);
+        call.failed(why.reason.as_str());
+        NoAnswer::Failed(why, !error.is_connect() && !error.is_builder())
     })?;
     if text.len() <= MAX_PARSED_INLINE {
         return Ok(Reply::new(status, headers, text));

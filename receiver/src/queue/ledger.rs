@@ -1,7 +1,8 @@
 //! An entry of the ledger as both stores hold it: a row of fields, to which each event adds its own.
 //!
 //! A row is outcome, time, reason, sinks (with commas) and people (hashes with commas), then for each event kind, time, sink,
-//! attempt, milliseconds, status, record, reason and who did it. The store puts the times in.
+//! attempt, milliseconds, status, record, reason and who did it; or of an attempt, which nobody did, the lead's trace. The
+//! store puts the times in.
 
 use std::time::Duration;
 
@@ -206,7 +207,7 @@ impl Event {
                     .unwrap_or_default(),
                 cut(record, LONGEST_RECORD),
                 reason,
-                "",
+                &attempt.trace,
             ],
         ))
     }
@@ -298,16 +299,24 @@ fn event(fields: &mut Fields) -> Option<LedgerEvent> {
     let sink = fields.text()?;
     let numbers = [fields.text()?, fields.text()?, fields.text()?];
     let [attempt, took, status] = &numbers;
+    let attempt = attempt.parse().unwrap_or_default();
+    let (record, reason, last) = (fields.text()?, fields.text()?, fields.text()?);
+    let (by, trace) = if attempt == 0 {
+        (last, String::new())
+    } else {
+        (String::new(), last)
+    };
     Some(LedgerEvent {
         at,
         what,
         sink: (!sink.is_empty()).then(|| SinkId::new(sink)),
-        attempt: attempt.parse().unwrap_or_default(),
+        attempt,
         took: Duration::from_millis(took.parse().unwrap_or_default()),
         status: status.parse().ok(),
-        record: fields.text()?,
-        reason: fields.text()?,
-        by: fields.text()?,
+        record,
+        reason,
+        by,
+        trace,
     })
 }
 

@@ -14,6 +14,7 @@ use leadgate_receiver::log_limit::LogLimit;
 use leadgate_receiver::metrics::{Metrics, RequestLabels};
 use leadgate_receiver::outcomes::RequestOutcome;
 use leadgate_receiver::queue::{self, OpenOptions};
+use leadgate_receiver::trace::Traces;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tower::ServiceExt as _;
@@ -49,6 +50,7 @@ impl Server {
             bodies: BodyBudget::new(16 << 20),
             behind_tls_proxy: false,
             queue_log: Arc::new(LogLimit::new()),
+            traces: Traces::default(),
         });
         Self {
             app,

@@ -16,6 +16,7 @@ use leadgate_receiver::{
         Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, Suppressions, ThrottleKey,
         ThrottleStore, Token, WebhookId, WebhookStats,
     },
+    trace::Traces,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -213,6 +214,7 @@ pub async fn serve_without_queue(manifests: PathBuf, listen: &str) -> Result<()>
         bodies: BodyBudget::new(64 << 20),
         behind_tls_proxy: false,
         queue_log: Arc::new(LogLimit::new()),
+        traces: Traces::default(),
     };
     let listening = bind(listen)?;
     println!("ready");

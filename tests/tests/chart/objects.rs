@@ -2,6 +2,7 @@
 
 use clap::Parser as _;
 use leadgate_operator::cli::{Cli, LogFormat, Scope};
+use leadgate_operator::context::Tracing;
 use leadgate_operator::rules::Rules;
 use leadgate_tests::node::chart;
 use serde_json::{Value, json};
@@ -254,6 +255,24 @@ fn arguments_follow_the_values() {
     assert!(rules.allows_host("sales", "x.example.com") && !rules.allows_host("web", "x.example.com"));
     // Without a Lease a rollout must not have two operators at work.
     assert_eq!(operator(&objects)["spec"]["strategy"]["type"], "Recreate");
+}
+
+#[test]
+fn traces_are_off_until_an_endpoint_is_given() {
+    assert_eq!(
+        cli(&template(&["tracing.samplingRatio=0.5"]).unwrap()).tracing(),
+        None
+    );
+    let given =
+        r#"tracing={"endpoint":"http://collector:4318","samplingRatio":0.01,"headersSecret":"collector"}"#;
+    let tracing = Tracing {
+        endpoint: "http://collector:4318".to_owned(),
+        sampling_ratio: 0.01,
+        headers_secret: "collector".to_owned(),
+    };
+    assert_eq!(cli(&template(&[given]).unwrap()).tracing(), Some(tracing));
+    let all = template(&[r#"tracing.endpoint="http://collector:4318""#]).unwrap();
+    assert_eq!(cli(&all).tracing().unwrap().sampling_ratio.to_string(), "1");
 }
 
 /// What is given arrives at its place, unchanged.

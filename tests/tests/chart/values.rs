@@ -47,6 +47,16 @@ fn mistakes_are_refused_with_their_place() {
             "'/watchNamespaces'",
             "items at 0 and 1 are equal",
         ),
+        (
+            r#"tracing.endpoint="collector:4318""#,
+            "'/tracing/endpoint'",
+            "does not match pattern",
+        ),
+        (
+            "tracing.samplingRatio=2",
+            "'/tracing/samplingRatio'",
+            "maximum: got 2, want 1",
+        ),
         (r#"log.format="xml""#, "'/log/format'", "'json', 'text'"),
         (
             r#"outgoing.allowedHosts=["https://api.hubapi.com"]"#,

@@ -6,6 +6,8 @@ use leadgate_receiver::queue::*;
 
 use crate::rig::*;
 
+/// The id of a trace.
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const NOW: Before = Before::Time(u64::MAX >> 20);
 
 fn of(email: &str) -> NewLead {
@@ -105,6 +107,7 @@ pub async fn an_entry_tells_what_happened_in_order(rig: Rig) {
     let mut failed = Settlement::of(&claim, retry(Duration::ZERO));
     failed.attempt.took = Duration::from_millis(1234);
     failed.attempt.status = Some(503);
+    TRACE.clone_into(&mut failed.attempt.trace);
     rig.queue.settle(&crm(), vec![failed]).await.unwrap();
     let claim = rig.claim_soon().await;
     // No attempt was made: nothing to tell.
@@ -147,7 +150,7 @@ pub async fn an_entry_tells_what_happened_in_order(rig: Rig) {
                 e.status,
                 e.record,
                 e.reason,
-                e.by,
+                (e.by, e.trace),
             )
         })
         .collect();
@@ -162,7 +165,7 @@ pub async fn an_entry_tells_what_happened_in_order(rig: Rig) {
                 Some(503),
                 text(""),
                 text("Unavailable"),
-                text("")
+                (text(""), text(TRACE))
             ),
             (
                 LedgerEventKind::Dead,
@@ -171,7 +174,7 @@ pub async fn an_entry_tells_what_happened_in_order(rig: Rig) {
                 None,
                 text(""),
                 text("Refused"),
-                text("")
+                (text(""), text(""))
             ),
             (
                 LedgerEventKind::Replayed,
@@ -180,7 +183,7 @@ pub async fn an_entry_tells_what_happened_in_order(rig: Rig) {
                 None,
                 text(""),
                 text(""),
-                text("eve@ops")
+                (text("eve@ops"), text(""))
             ),
             (
                 LedgerEventKind::Delivered,
@@ -189,7 +192,7 @@ pub async fn an_entry_tells_what_happened_in_order(rig: Rig) {
                 None,
                 text("crm-7"),
                 text(""),
-                text("")
+                (text(""), text(""))
             ),
         ]
     );

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Plan;
 use super::object::object;
 use super::pod::{MODE, apply_template, security_context, set, spread};
-use crate::context::Settings;
+use crate::context::{Settings, Tracing};
 use crate::kinds::{Desired, Kind};
 use crate::lead_receiver::ledger_key;
 use crate::lead_receiver::projection::SHARDS;
@@ -123,7 +123,7 @@ fn container(plan: &Plan, settings: &Settings) -> Value {
         "image": settings.receiver_image,
         "command": ["/leadgate-receiver"],
         "args": arguments(plan),
-        "env": environment(plan),
+        "env": environment(plan, settings),
         "ports": [
             {"name": port_name, "containerPort": port, "protocol": "TCP"},
             {"name": "admin", "containerPort": ADMIN_PORT, "protocol": "TCP"},
@@ -185,10 +185,18 @@ fn arguments(plan: &Plan) -> Vec<String> {
     arguments
 }
 
+fn environment(plan: &Plan, settings: &Settings) -> Vec<Value> {
+    let mut environment = proxies(plan);
+    if let Some(tracing) = &settings.tracing {
+        environment.extend(traces(plan, tracing));
+    }
+    environment
+}
+
 /// How CRMs are reached. A URL with a password comes from a Secret.
-fn environment(plan: &Plan) -> Value {
+fn proxies(plan: &Plan) -> Vec<Value> {
     let Some(proxy) = &plan.receiver.spec.outbound.proxy else {
-        return json!([]);
+        return Vec::new();
     };
     let url = |name: &str| match &proxy.url_secret_ref {
         Some(SecretKeyRef { name: secret, key }) => {
@@ -198,11 +206,31 @@ fn environment(plan: &Plan) -> Value {
     };
     let inside = [".svc", ".cluster.local"].map(str::to_owned);
     let direct: Vec<String> = inside.into_iter().chain(proxy.no_proxy.clone()).collect();
-    json!([
+    vec![
         url("HTTPS_PROXY"),
         url("HTTP_PROXY"),
-        {"name": "NO_PROXY", "value": direct.join(",")},
-    ])
+        json!({"name": "NO_PROXY", "value": direct.join(",")}),
+    ]
+}
+
+/// Where traces go, in OpenTelemetry's own variables. The share is of requests: an attempt is traced if its request was.
+fn traces(plan: &Plan, tracing: &Tracing) -> Vec<Value> {
+    let namespace = plan.receiver.namespace().unwrap_or_default();
+    let of = format!("k8s.namespace.name={namespace},k8s.pod.name=$(POD_NAME)");
+    let ratio = tracing.sampling_ratio.to_string();
+    let mut variables = vec![
+        json!({"name": "POD_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}}),
+        json!({"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": tracing.endpoint}),
+        json!({"name": "OTEL_TRACES_SAMPLER", "value": "parentbased_traceidratio"}),
+        json!({"name": "OTEL_TRACES_SAMPLER_ARG", "value": ratio}),
+        json!({"name": "OTEL_RESOURCE_ATTRIBUTES", "value": of}),
+    ];
+    if !tracing.headers_secret.is_empty() {
+        // Traces must keep no pod from starting.
+        let key = json!({"name": tracing.headers_secret, "key": "headers", "optional": true});
+        variables.push(json!({"name": "OTEL_EXPORTER_OTLP_HEADERS", "valueFrom": {"secretKeyRef": key}}));
+    }
+    variables
 }
 
 fn mounts(plan: &Plan) -> Value {

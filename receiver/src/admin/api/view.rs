@@ -13,6 +13,7 @@ pub(super) fn lead(entry: &Entry) -> Lead {
         received_at: time(entry.at),
         outcome: outcome(entry.outcome),
         reason: some(&entry.reason),
+        trace_id: entry.events.iter().find_map(|event| some(&event.trace)),
         sinks: deliveries(entry),
     }
 }

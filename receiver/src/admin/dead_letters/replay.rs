@@ -262,7 +262,12 @@ fn again(admin: &Admin, lead: &DeadLetter) -> Result<(Contact, Vec<u8>), String>
     let config = Arc::clone(&admin.config.borrow());
     let webhook = config.webhook(&lead.webhook).ok_or(NO_WEBHOOK)?;
     let stored = StoredLead::decode(&lead.body).map_err(|_| "the stored lead cannot be read")?;
-    webhook.map_again(&stored)
+    let (contact, body) = webhook.map_again(&stored)?;
+    let body = match StoredLead::trace(&lead.body) {
+        Some(trace) => StoredLead::with_trace(&body, trace),
+        None => body,
+    };
+    Ok((contact, body))
 }
 
 /// Where a lead goes as its webhook is now.

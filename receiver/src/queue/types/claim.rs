@@ -78,6 +78,7 @@ impl Settlement {
                 number: claim.attempt,
                 took: Duration::ZERO,
                 status: None,
+                trace: String::new(),
             },
         }
     }
@@ -96,6 +97,8 @@ pub struct Attempt {
     pub took: Duration,
     /// The CRM's HTTP status, if it answered.
     pub status: Option<u16>,
+    /// The id of the lead's trace. Empty: it is not traced.
+    pub trace: String,
 }
 
 /// What became of a claimed lead.

@@ -137,6 +137,8 @@ pub struct LedgerEvent {
     pub reason: String,
     /// Who did it. Else empty.
     pub by: String,
+    /// Of an attempt: the id of the lead's trace. Empty: it is not traced.
+    pub trace: String,
 }
 
 /// What can happen to a lead.
