@@ -1,5 +1,6 @@
 //! The loop of one sink: wait for a slot, claim, attempt, decide, settle.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,8 @@ pub(super) struct Worker {
     settler: Arc<Settler>,
     /// When a lead arrived last.
     passed: Mutex<Option<Instant>>,
+    /// The circuit was open, and a probe may go.
+    half_open: AtomicBool,
     stop: CancellationToken,
 }
 
@@ -82,6 +85,7 @@ impl Worker {
             leases,
             closed,
             passed: Mutex::new(None),
+            half_open: AtomicBool::new(false),
             stop,
         }
     }
@@ -100,7 +104,13 @@ impl Worker {
             if this.waited_for_throttle().await {
                 continue;
             }
-            match this.claimer.claim(free).await {
+            let probes = this.half_open.swap(false, Ordering::Relaxed);
+            let claimed = if probes {
+                this.claimer.claim_probe().await
+            } else {
+                this.claimer.claim(free).await
+            };
+            match claimed {
                 Ok((calls, next_due)) => {
                     let next_due = next_due.unwrap_or(IDLE_WAIT).min(IDLE_WAIT);
                     let none = calls.is_empty();
@@ -109,10 +119,14 @@ impl Worker {
                             break;
                         };
                         let worker = Arc::clone(&this);
-                        attempts.spawn(async move {
+                        let attempt = attempts.spawn(async move {
                             worker.deliver(call).await;
                             drop(slot);
                         });
+                        if probes {
+                            // Nothing else is granted meanwhile: the others are not claimed only to be put back.
+                            let _ = attempt.await;
+                        }
                     }
                     if none {
                         this.until_woken(next_due.max(MIN_WAIT)).await;
@@ -178,7 +192,11 @@ impl Worker {
         let breaker = self.sink.delivery.breaker;
         let key = ThrottleKey::Sink(self.sink.id.clone());
         let left = match self.shared.queue.permits(&key, 0, None, breaker).await {
-            Ok(grant) => grant.paused.map(|_| grant.wait),
+            Ok(grant) => {
+                let half_open = grant.paused.is_none() && grant.failures > 0;
+                self.half_open.store(half_open, Ordering::Relaxed);
+                grant.paused.map(|_| grant.wait)
+            }
             Err(_) => Some(RETRY_AFTER_STORE_DOWN),
         };
         self.closed.seen(left);
@@ -223,9 +241,7 @@ impl Worker {
                 metrics: &self.shared.metrics,
             })
             .collect();
-        let throttle = self
-            .throttle
-            .for_leads(claims.iter().map(|claim| claim.id.clone()).collect());
+        let throttle = self.throttle.for_leads(claims);
         tokio::select! {
             biased;
             () = lost.cancelled() => vec![overtaken(); claims.len()],

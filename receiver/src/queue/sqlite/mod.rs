@@ -159,6 +159,12 @@ impl Queue for SqliteQueue {
         Ok(claims)
     }
 
+    async fn claim_untried(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
+        let name = sink.clone();
+        self.call(move |tx| claims::claim_untried(tx, &name, max, lease))
+            .await
+    }
+
     async fn renew(
         &self,
         sink: &SinkId,
