@@ -1,11 +1,11 @@
 //! The store is gone, and comes back: senders are told so within the accept timeout, nothing acknowledged is lost, the log stays
 //! readable, and strangers never reach the store at all.
 
-use std::path::Path;
-use std::process::Command;
+use std::io::BufRead as _;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use leadgate_tests::hubspot::{Config, HubSpot};
+use leadgate_tests::hubspot::{Config, HubSpot, Odds};
 use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
 use leadgate_tests::receiver::{Options, Receiver};
 use leadgate_tests::redis_server::RedisServer;
@@ -240,40 +240,133 @@ async fn the_queue_file_cannot_grow_for_a_while() {
     scene.reckon().await;
 }
 
-/// A disk that is really full; needs the right to mount one.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_disk_is_full_for_a_while() {
-    let disk = tempfile::tempdir().unwrap();
-    let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(disk.path()).status();
-    if !mount(&["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).is_ok_and(|status| status.success()) {
-        eprintln!("skipped: a small disk cannot be mounted here (not root)");
-        return;
-    }
-    let ballast = disk.path().join("ballast");
-    let url = format!("sqlite:{}", disk.path().join("leadgate.db").display());
-    let mut scene = Scene::start(|options| options.queue = Some(url)).await;
-    scene
-        .outage(
-            20_000,
-            |_| fill(&ballast),
-            |_| std::fs::remove_file(&ballast).unwrap(),
-        )
-        .await;
-    scene.reckon().await;
-    drop(scene);
-    assert!(
-        Command::new("umount")
-            .arg(disk.path())
-            .status()
-            .unwrap()
-            .success()
-    );
+/// A disk of 6 MB that is there for processes that enter its namespace. It takes the right to mount, or to have namespaces.
+struct SmallDisk {
+    holder: Child,
+    folder: tempfile::TempDir,
+    namespaces: &'static [&'static str],
 }
 
-fn fill(file: &Path) {
-    use std::io::Write as _;
-    let mut file = std::fs::File::create(file).unwrap();
-    while file.write_all(&[0; 4096]).is_ok() {}
+impl SmallDisk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = |unshare: &[&str]| {
+            let mut holder = Command::new("unshare")
+                .args(unshare)
+                .args([
+                    "sh",
+                    "-c",
+                    "mount -t tmpfs -o size=6m tmpfs \"$0\" && echo mounted && exec sleep 1h",
+                ])
+                .arg(folder.path())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("unshare (util-linux) is needed");
+            let mut said = String::new();
+            std::io::BufReader::new(holder.stdout.take().unwrap())
+                .read_line(&mut said)
+                .unwrap();
+            if said == "mounted\n" {
+                return Some(holder);
+            }
+            holder.wait().unwrap();
+            None
+        };
+        if let Some(holder) = mounted(&["--mount"]) {
+            let namespaces = &["--mount"];
+            return Self {
+                holder,
+                folder,
+                namespaces,
+            };
+        }
+        let holder = mounted(&["--user", "--map-root-user", "--mount"])
+            .expect("a small disk takes root, or the right to have user namespaces");
+        let namespaces = &["--user", "--preserve-credentials", "--mount"];
+        Self {
+            holder,
+            folder,
+            namespaces,
+        }
+    }
+
+    /// A scene whose queue is on it.
+    async fn scene(&self) -> Scene {
+        let pid = self.holder.id().to_string();
+        let enter = ["nsenter", "--target", &pid];
+        let wrapper = enter.iter().chain(self.namespaces).map(ToString::to_string);
+        let url = format!("sqlite:{}", self.folder.path().join("leadgate.db").display());
+        Scene::start(|options| {
+            options.wrapper = wrapper.collect();
+            options.queue = Some(url);
+        })
+        .await
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_on_a_full_disk_is_delivered_also_after_a_kill() {
+    // Given a CRM that is down, and leads that have filled the disk,
+    let disk = SmallDisk::new();
+    let mut scene = disk.scene().await;
+    scene
+        .hubspot
+        .change_faults(|plan| plan.odds = vec![Odds::status(1.0, 503)]);
+    let mut refused = 0;
+    while refused < 20 {
+        assert!(scene.sent < 2000, "the disk is not full");
+        refused += u32::from(!scene.send(9000).await);
+    }
+    assert!(scene.acknowledged.len() > 100, "{}", scene.acknowledged.len());
+    // then the receiver says so,
+    let status = scene.receiver.status().await.unwrap();
+    assert_eq!(status["queue"]["ready"], false, "{status}");
+    assert!(
+        status["queue"]["problems"].to_string().contains("full"),
+        "{status}"
+    );
+    assert_eq!(scene.receiver.admin("/readyz").await.unwrap().0, 503);
+    // and when it is killed, and the CRM is back, it starts, delivers all of them and takes new ones.
+    let log = scene.receiver.log();
+    assert!(log.matches("disk is full").count() < 30, "{log}");
+    scene.receiver.kill();
+    scene.receiver.spawn().unwrap();
+    scene.hubspot.change_faults(|plan| plan.odds.clear());
+    scene.reckon().await;
+    scene.receiver.ready(PATIENCE).await.unwrap();
+    assert!(scene.send(9000).await);
+    scene.reckon().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_small_disk_copies_of_rejected_requests_make_room_for_leads() {
+    // Given more rejected requests than the disk holds,
+    let disk = SmallDisk::new();
+    let mut scene = disk.scene().await;
+    for n in 0..900 {
+        let padding = "x".repeat(9000);
+        let body = json!({"email": "none", "submissionId": n, "padding": padding}).to_string();
+        let signature = signing::generic(SECRET, body.as_bytes())[0].1.clone();
+        let headers = [
+            ("Content-Type", "application/json"),
+            ("X-Webhook-Signature", signature.as_str()),
+        ];
+        let request = request("POST", "/webhooks/default/web", &headers, body.as_bytes());
+        let answer = exchange(scene.receiver.address(), request).await.unwrap();
+        assert_ne!(answer.status, 200);
+    }
+    // when leads come, then none is refused.
+    for _ in 0..50 {
+        assert!(scene.send(9000).await, "{}", scene.receiver.log_tail(5));
+    }
+    scene.reckon().await;
 }
 
 /// Calls by command, as Redis counts them.

@@ -83,6 +83,18 @@ impl Claimer {
         Ok((calls, found.next_due))
     }
 
+    /// Claims the lead that shows whether a CRM that failed is back: one that it has not failed at before, if any is due.
+    pub(super) async fn claim_probe(&self) -> Result<(Vec<Call>, Option<Duration>), QueueError> {
+        let (queue, lease) = (&self.shared.queue, self.sink.delivery.lease());
+        let mut found = queue.claim_untried(&self.sink.id, 1, lease).await?;
+        if found.claims.is_empty() {
+            found = queue.claim(&self.sink.id, 1, lease).await?;
+        }
+        let (claims, suspect) = self.set_apart(found.claims).await;
+        let calls = claims.into_iter().map(|claim| self.call(vec![claim]));
+        Ok((calls.chain(suspect).collect(), found.next_due))
+    }
+
     /// Lets leads that have not failed yet join a call of such; others have calls of their own.
     fn join(&self, calls: &mut Vec<Call>, claims: Vec<Claim>, most: usize) {
         let fresh = |claims: &[Claim]| claims.iter().all(|claim| claim.attempt <= 1);

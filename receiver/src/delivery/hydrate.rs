@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::HeaderMap;
 use leadgate_crds::reason::FailureReason;
 use serde_json::Value;
 
@@ -103,7 +104,6 @@ struct ApiThrottle<'a> {
 
 impl ApiThrottle<'_> {
     async fn pause(&self, pause: Duration, why: &Failure) {
-        let pause = pause.min(MAX_PAUSE);
         if let Err(error) = self.queue.pause(self.api, pause, &PauseReason::from(why)).await {
             tracing::debug!(%error, "failed to store the pause of payload.hydrate");
         }
@@ -182,7 +182,7 @@ async fn get(
             "the answer of the sender's API is too large",
         )));
     }
-    let after = retry_after(&reply.headers);
+    let after = asked(&reply.headers);
     let failure = |reason, message: String| Failure::new(reason, message).with_answer(&reply.text);
     match judge(reply.status, reply.text.as_bytes()) {
         Fetched::Lead(lead) => Ok(lead),
@@ -208,6 +208,11 @@ async fn get(
         Fetched::Unclear(message) => Err(retry(None, failure(FailureReason::HydrateUnclear, message))),
         Fetched::Refused(message) => Err(Outcome::Reject(failure(FailureReason::HydrateRefused, message))),
     }
+}
+
+/// How long the API asks to be left alone, and at most [`MAX_PAUSE`]: its pauses end, and its leads look again.
+fn asked(headers: &HeaderMap) -> Option<Duration> {
+    retry_after(headers).map(|after| after.min(MAX_PAUSE))
 }
 
 fn complete(
@@ -236,4 +241,24 @@ fn complete(
                 format!("the fetched lead is not valid: {}", told.join("; ")),
             ))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, header::RETRY_AFTER};
+
+    use super::*;
+
+    #[test]
+    fn an_api_that_asks_for_a_year_is_asked_again_within_an_hour() {
+        let after = |seconds| {
+            asked(&HeaderMap::from_iter([(
+                RETRY_AFTER,
+                HeaderValue::from_static(seconds),
+            )]))
+        };
+        assert_eq!(after("31536000"), Some(MAX_PAUSE));
+        assert_eq!(after("120"), Some(Duration::from_mins(2)));
+        assert_eq!(asked(&HeaderMap::new()), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,14 +11,14 @@ use prometheus_client::metrics::histogram::Histogram;
 use crate::config::Sink;
 use crate::crm::{Throttle, Throttled};
 use crate::metrics::{Metrics, ResponseLabels, SinkLabels};
-use crate::queue::{CrmHealth, Grant, LeadId, Queue};
+use crate::queue::{Claim, CrmHealth, Grant, LeadId, Queue};
 use crate::throttle::ThrottleKey;
 use crate::trace::{Call, Processing};
 
 /// A wait this short is waited here, with the lead in hand; for longer ones the lead goes back.
 const MAX_WAIT_IN_PLACE: Duration = Duration::from_millis(1500);
 /// More failing leads are not told apart: that a CRM fails does not hang on one of so many.
-const MAX_FAILING_LEADS: usize = 64;
+const MAX_FAILING_LEADS: usize = 1000;
 /// How long a lead or a check goes back when the store cannot be asked.
 const RETRY_AFTER_STORE_DOWN: Duration = Duration::from_secs(1);
 
@@ -30,14 +30,46 @@ pub(super) struct SinkThrottle {
     metrics: Arc<Metrics>,
     /// Failures in a row as last heard: a success needs reporting only if there were some.
     failures: AtomicU32,
-    /// Leads whose calls failed since the last call that did not.
-    failing: Mutex<HashSet<LeadId>>,
+    failing: Mutex<Failing>,
+}
+
+/// What speaks against the CRM.
+#[derive(Default)]
+struct Failing {
+    /// Whether the CRM has answered since the process began.
+    answered: bool,
+    /// Leads whose calls failed since it answered last.
+    leads: HashSet<LeadId>,
+}
+
+impl Failing {
+    fn answered(&mut self) {
+        self.answered = true;
+        self.leads.clear();
+    }
+
+    /// Whether failures of these leads' calls speak against the CRM. One lead alone does so once, since it may be what the
+    /// CRM fails at. So may be a lead that failed `before` the CRM's last answer: it must fail twice after it.
+    fn speaks(&mut self, leads: &[LeadId], before: bool) -> bool {
+        let mut news = false;
+        for lead in leads {
+            if self.leads.len() < MAX_FAILING_LEADS {
+                news |= self.leads.insert(lead.clone());
+            }
+        }
+        if news && before && self.answered {
+            return false;
+        }
+        news || self.leads.len() > 1
+    }
 }
 
 /// The throttle for one call: it knows whose failures it reports.
 pub(super) struct CallThrottle<'a> {
     throttle: &'a SinkThrottle,
     leads: Vec<LeadId>,
+    /// Whether all of them have been tried before.
+    retried: bool,
     spans: &'a Processing,
 }
 
@@ -58,10 +90,11 @@ impl SinkThrottle {
     }
 
     /// For a call about these leads.
-    pub(super) fn for_leads<'a>(&'a self, leads: Vec<LeadId>, spans: &'a Processing) -> CallThrottle<'a> {
+    pub(super) fn for_leads<'a>(&'a self, claims: &[Claim], spans: &'a Processing) -> CallThrottle<'a> {
         CallThrottle {
             throttle: self,
-            leads,
+            leads: claims.iter().map(|claim| claim.id.clone()).collect(),
+            retried: claims.iter().all(|claim| claim.attempt > 1),
             spans,
         }
     }
@@ -88,17 +121,8 @@ impl SinkThrottle {
         }
     }
 
-    /// Whether failures of these leads' calls speak against the CRM: one lead alone does so once, since it may be what
-    /// the CRM fails at.
-    fn speaks(&self, leads: &[LeadId]) -> bool {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut news = false;
-        for lead in leads {
-            if failing.len() < MAX_FAILING_LEADS {
-                news |= failing.insert(lead.clone());
-            }
-        }
-        news || failing.len() > 1
+    fn failing(&self) -> MutexGuard<'_, Failing> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,7 +141,7 @@ impl Throttle for CallThrottle<'_> {
     }
 
     async fn report(&self, health: CrmHealth, elapsed: Duration) {
-        if health == CrmHealth::Up || self.throttle.speaks(&self.leads) {
+        if health == CrmHealth::Up || self.throttle.failing().speaks(&self.leads, self.retried) {
             self.throttle.report(health, elapsed).await;
         } else {
             self.throttle.latency.observe(elapsed.as_secs_f64());
@@ -139,10 +163,7 @@ impl Throttle for SinkThrottle {
     async fn report(&self, health: CrmHealth, elapsed: Duration) {
         self.latency.observe(elapsed.as_secs_f64());
         if health == CrmHealth::Up {
-            self.failing
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clear();
+            self.failing().answered();
         }
         if health == CrmHealth::Up && self.failures.load(Ordering::Relaxed) == 0 {
             return;
@@ -173,5 +194,45 @@ pub(super) async fn report(queue: &dyn Queue, sink: &Sink, health: CrmHealth) {
     let key = ThrottleKey::Sink(sink.id.clone());
     if let Err(error) = queue.report(&key, health, sink.delivery.breaker).await {
         tracing::debug!(sink = %sink.id, %error, "failed to update the circuit breaker");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leads(names: std::ops::Range<usize>) -> Vec<LeadId> {
+        names.map(|name| LeadId::new(name.to_string())).collect()
+    }
+
+    #[test]
+    fn one_lead_speaks_once_and_several_speak_each_time() {
+        let mut failing = Failing::default();
+        let (one, other) = (leads(0..1), leads(1..2));
+        assert!(failing.speaks(&one, false));
+        assert!(!failing.speaks(&one, true));
+        assert!(failing.speaks(&other, false));
+        assert!(failing.speaks(&one, true));
+        failing.answered();
+        assert!(failing.speaks(&one, false));
+    }
+
+    #[test]
+    fn a_form_that_the_crm_fails_at_says_nothing_while_others_pass_but_a_crm_that_is_down_is_noticed() {
+        // Given 150 leads that failed, and a CRM that has answered since,
+        let (mut failing, form) = (Failing::default(), leads(0..150));
+        failing.answered();
+        // when each of them fails again, then none of it speaks against the CRM;
+        for lead in &form {
+            assert!(!failing.speaks(std::slice::from_ref(lead), true));
+        }
+        // when they fail once more, and nothing passed meanwhile, then it does, as do leads that never failed before.
+        assert!(failing.speaks(&form[..1], true));
+        assert!(failing.speaks(&leads(200..201), false));
+    }
+
+    #[test]
+    fn leads_that_failed_in_an_earlier_process_speak_for_a_crm_that_has_not_answered_in_this_one() {
+        assert!(Failing::default().speaks(&leads(0..1), true));
     }
 }

@@ -1,5 +1,6 @@
 //! The loop of one sink: wait for a slot, claim, attempt, decide, settle.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,8 @@ pub(super) struct Worker {
     settler: Arc<Settler>,
     /// When a lead arrived last.
     passed: Mutex<Option<Instant>>,
+    /// The circuit was open, and a probe may go.
+    half_open: AtomicBool,
     stop: CancellationToken,
 }
 
@@ -83,6 +86,7 @@ impl Worker {
             leases,
             closed,
             passed: Mutex::new(None),
+            half_open: AtomicBool::new(false),
             stop,
         }
     }
@@ -101,7 +105,13 @@ impl Worker {
             if this.waited_for_throttle().await {
                 continue;
             }
-            match this.claimer.claim(free).await {
+            let probes = this.half_open.swap(false, Ordering::Relaxed);
+            let claimed = if probes {
+                this.claimer.claim_probe().await
+            } else {
+                this.claimer.claim(free).await
+            };
+            match claimed {
                 Ok((calls, next_due)) => {
                     let next_due = next_due.unwrap_or(IDLE_WAIT).min(IDLE_WAIT);
                     let none = calls.is_empty();
@@ -110,10 +120,14 @@ impl Worker {
                             break;
                         };
                         let worker = Arc::clone(&this);
-                        attempts.spawn(async move {
+                        let attempt = attempts.spawn(async move {
                             worker.deliver(call).await;
                             drop(slot);
                         });
+                        if probes {
+                            // Nothing else is granted meanwhile: the others are not claimed only to be put back.
+                            let _ = attempt.await;
+                        }
                     }
                     if none {
                         this.until_woken(next_due.max(MIN_WAIT)).await;
@@ -179,7 +193,11 @@ impl Worker {
         let breaker = self.sink.delivery.breaker;
         let key = ThrottleKey::Sink(self.sink.id.clone());
         let left = match self.shared.queue.permits(&key, 0, None, breaker).await {
-            Ok(grant) => grant.paused.map(|_| grant.wait),
+            Ok(grant) => {
+                let half_open = grant.paused.is_none() && grant.failures > 0;
+                self.half_open.store(half_open, Ordering::Relaxed);
+                grant.paused.map(|_| grant.wait)
+            }
             Err(_) => Some(RETRY_AFTER_STORE_DOWN),
         };
         self.closed.seen(left);
@@ -228,9 +246,7 @@ impl Worker {
                 place,
             })
             .collect();
-        let throttle = self
-            .throttle
-            .for_leads(claims.iter().map(|claim| claim.id.clone()).collect(), spans);
+        let throttle = self.throttle.for_leads(claims, spans);
         tokio::select! {
             biased;
             () = lost.cancelled() => vec![overtaken(); claims.len()],

@@ -40,7 +40,11 @@ pub(super) async fn accept(
     trace: &RequestTrace,
 ) -> (RequestOutcome, Response) {
     let Served { webhook, share, .. } = served;
-    let Batch { leads, notes, others } = batch;
+    let Batch {
+        mut leads,
+        notes,
+        others,
+    } = batch;
     let deliveries = leads.iter().map(|lead| lead.sinks.len()).sum::<usize>();
     if deliveries > 0 && share.is_full() {
         return full(webhook);

@@ -55,6 +55,13 @@ pub(super) struct Reservation {
     bytes: usize,
 }
 
+impl Reservation {
+    /// How many bytes it is for.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.intake.0.waiting.fetch_sub(self.items, Ordering::AcqRel);

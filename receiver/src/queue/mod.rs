@@ -52,6 +52,10 @@ pub trait Queue: ThrottleStore + DeadLetters + Ledger + Suppressions + Jobs + Se
     /// Each claim counts as an attempt, so a lead that kills its worker is seen to have been tried.
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError>;
 
+    /// The same, of contacts whose first lead has not been tried yet, newest first: it tells more about a CRM that failed than
+    /// a lead that failed there before. Looks at a bounded number of contacts.
+    async fn claim_untried(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError>;
+
     /// Extends leases to `lease` from now. `false`: the claim was lost, its worker must stop. A lease that
     /// ended is not lost until somebody else claims the lead: until then it can be renewed and settled.
     async fn renew(

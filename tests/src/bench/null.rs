@@ -37,6 +37,9 @@ impl Queue for NullQueue {
     async fn claim(&self, _: &SinkId, _: usize, _: Duration) -> Result<Claims, QueueError> {
         nothing()
     }
+    async fn claim_untried(&self, _: &SinkId, _: usize, _: Duration) -> Result<Claims, QueueError> {
+        nothing()
+    }
     async fn renew(&self, _: &SinkId, _: &[(Contact, Token)], _: Duration) -> Result<Vec<bool>, QueueError> {
         nothing()
     }

@@ -64,6 +64,41 @@ pub async fn a_claim_takes_at_most_what_was_asked_oldest_first(rig: Rig) {
     assert!(rig.claim(0).await.is_empty());
 }
 
+pub async fn what_was_never_tried_can_be_claimed_first(rig: Rig) {
+    let untried = async |max| {
+        let found = rig.queue.claim_untried(&crm(), max, LONG).await.unwrap();
+        let mut people: Vec<_> = found.claims.iter().map(|claim| claim.contact.clone()).collect();
+        people.sort();
+        (people, found.claims)
+    };
+    // Given leads that failed and are due again, one that was put back untried after a newer one came, and that one,
+    for person in ["ann", "bob", "cem"] {
+        rig.accept(fresh(person)).await;
+    }
+    for claim in rig.claim(3).await {
+        rig.settle(&claim, retry(Duration::ZERO)).await;
+    }
+    rig.accept(fresh("dan")).await;
+    let (people, claims) = untried(10).await;
+    assert_eq!(people, [Contact::from("dan")]);
+    let back = Disposition::Release {
+        after: Duration::ZERO,
+        why: None,
+    };
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    rig.accept(fresh("eve")).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    rig.settle(&claims[0], back).await;
+    // when those are claimed that were never tried, then they are, newest first, as many as were asked for;
+    assert_eq!(untried(1).await.0, [Contact::from("eve")]);
+    assert_eq!(untried(10).await.0, [Contact::from("dan")]);
+    assert!(untried(10).await.0.is_empty());
+    // and the others are claimed as ever.
+    let rest = rig.claim(10).await;
+    assert_eq!(rest.len(), 3);
+    assert!(rest.iter().all(|claim| claim.attempt == 2));
+}
+
 pub async fn next_due_tells_when_to_come_back(rig: Rig) {
     assert_eq!(rig.queue.claim(&crm(), 10, LONG).await.unwrap().next_due, None);
     rig.accept(fresh("ann")).await;

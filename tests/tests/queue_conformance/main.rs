@@ -75,6 +75,7 @@ on_all_queues! {
         one_contacts_leads_come_one_at_a_time_in_order,
         order_holds_through_a_retry,
         a_claim_takes_at_most_what_was_asked_oldest_first,
+        what_was_never_tried_can_be_claimed_first,
         next_due_tells_when_to_come_back,
         sinks_do_not_hinder_each_other,
         a_dead_workers_lead_comes_back_and_is_unknown,

@@ -101,15 +101,102 @@ async fn more_than_may_wait_is_refused() {
     );
 }
 
+/// How many contacts a queue has leads of that is opened on what a power cut would leave now.
+async fn left_by_a_power_cut(rig: &Rig) -> usize {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["queue.db", "queue.db-wal"] {
+        std::fs::copy(rig.path().with_file_name(name), copy.path().join(name)).unwrap();
+    }
+    let url = format!("sqlite:{}", copy.path().join("queue.db").display());
+    let queue = open(&url, options()).await.unwrap();
+    queue.claim(&crm(), 100, LONG).await.unwrap().claims.len()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removed_file_is_reported() {
+async fn removed_files_are_written_again_with_all_that_they_held_before_a_lead_is_acknowledged() {
+    let (file, log, reserve) = ("queue.db", "queue.db-wal", "queue.db-reserve");
+    for removed in [&[file][..], &[log], &[file, log], &[file, log, reserve]] {
+        let rig = Rig::sqlite().await;
+        let claim = {
+            rig.accept(fresh("ann")).await;
+            rig.accept(fresh("bob")).await;
+            rig.claim(1).await.remove(0)
+        };
+        for name in removed {
+            std::fs::remove_file(rig.path().with_file_name(name)).unwrap();
+        }
+        let cem = fresh("cem");
+        eventually("a lead is acknowledged", || async {
+            rig.queue.accept(vec![cem.clone()]).await.is_ok()
+        })
+        .await;
+        assert_eq!(left_by_a_power_cut(&rig).await, 2, "without {removed:?}");
+        assert_eq!(rig.queue.check().await.unwrap().problems, Vec::<String>::new());
+        assert_eq!(rig.settle(&claim, DELIVERED).await, Settled::Done);
+        assert_eq!(rig.deliver_all().await.len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_removed_last_thing_is_written_again_when_the_queue_closes() {
     let rig = Rig::sqlite().await;
-    let report = rig.queue.check().await.unwrap();
-    assert_eq!(report.problems, Vec::<String>::new());
-    assert!(report.write_latency > Duration::ZERO);
+    rig.accept(fresh("ann")).await;
     std::fs::remove_file(rig.path()).unwrap();
-    let problems = rig.queue.check().await.unwrap().problems;
-    assert!(problems[0].contains("removed"), "{problems:?}");
+    rig.queue.close().await;
+    let url = format!("sqlite:{}", rig.path().display());
+    let queue = open(&url, options()).await.unwrap();
+    assert_eq!(queue.claim(&crm(), 100, LONG).await.unwrap().claims.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_file_cannot_be_written_again_no_lead_is_acknowledged() {
+    let rig = Rig::sqlite().await;
+    rig.accept(fresh("ann")).await;
+    let folder = rig.path().parent().unwrap().to_owned();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(rig.queue.accept(vec![fresh("bob")]).await.is_err());
+    let error = rig.queue.check().await.unwrap_err();
+    assert!(error.to_string().contains("removed"), "{error}");
+    std::fs::create_dir(&folder).unwrap();
+    let bob = fresh("bob");
+    eventually("leads are accepted again", || async {
+        rig.queue.accept(vec![bob.clone()]).await.is_ok()
+    })
+    .await;
+    assert_eq!(left_by_a_power_cut(&rig).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_took_the_queues_place_is_left_alone_and_nothing_is_lost() {
+    // Given a queue whose file somebody replaces,
+    let rig = Rig::sqlite().await;
+    for person in ["ann", "bob"] {
+        rig.accept(fresh(person)).await;
+    }
+    let other = rig.path().with_file_name("other");
+    std::fs::write(&other, "a letter").unwrap();
+    std::fs::rename(&other, rig.path()).unwrap();
+    // when a lead is offered, then it is refused, and the store is not ready;
+    eventually("the store says so", || async {
+        let error = rig.queue.check().await.err();
+        error.is_some_and(|error| error.to_string().contains("replaced"))
+    })
+    .await;
+    assert!(rig.queue.accept(vec![fresh("cem")]).await.is_err());
+    // what waits is delivered, and the rest is found beside the other file, which is as it was.
+    let claim = rig.claim(1).await.remove(0);
+    assert_eq!(rig.settle(&claim, DELIVERED).await, Settled::Done);
+    rig.queue.close().await;
+    assert_eq!(std::fs::read(rig.path()).unwrap(), b"a letter");
+    let rescued: Vec<_> = std::fs::read_dir(rig.path().parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains("-rescued-"))
+        .collect();
+    assert_eq!(rescued.len(), 1, "{rescued:?}");
+    let url = format!("sqlite:{}", rescued[0].display());
+    let queue = open(&url, options()).await.unwrap();
+    assert_eq!(queue.claim(&crm(), 100, LONG).await.unwrap().claims.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

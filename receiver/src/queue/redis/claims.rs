@@ -22,20 +22,25 @@ pub(super) const MAX_CLAIM_BYTES: usize = 8 << 20;
 /// Contacts in one script.
 const MAX_CLAIMS_PER_SCRIPT: usize = 1000;
 
+/// How many contacts are looked at for those whose first lead has not been tried.
+const MAX_LOOKED_AT: usize = 1000;
+
 /// Other workers may take what was seen to be due; then it is worth looking again, a few times.
 const MAX_CLAIM_ROUNDS: usize = 4;
 
 impl RedisQueue {
-    /// A script must name its keys, so it takes a look first (who is due?) and then a claim for those.
+    /// A script must name its keys, so it takes a look first (who is due? of `untried`: with a lead that was not tried) and
+    /// then a claim for those.
     pub(super) async fn claim_due(
         &self,
         sink: &SinkId,
         max: usize,
         lease: Duration,
+        untried: bool,
     ) -> Result<Claims, QueueError> {
         let mut found = Claims::default();
         for _ in 0..MAX_CLAIM_ROUNDS {
-            let (next_due, contacts) = self.peek(sink, max.min(MAX_CLAIMS_PER_SCRIPT)).await?;
+            let (next_due, contacts) = self.peek(sink, max.min(MAX_CLAIMS_PER_SCRIPT), untried).await?;
             found.next_due = next_due;
             if contacts.is_empty() {
                 break;
@@ -48,9 +53,16 @@ impl RedisQueue {
         Ok(found)
     }
 
-    async fn peek(&self, sink: &SinkId, max: usize) -> Result<(Option<Duration>, Vec<String>), QueueError> {
-        let mut call = script::PEEK.call(1, 128);
-        call.arg(self.keys.due(sink)).arg(max);
+    async fn peek(
+        &self,
+        sink: &SinkId,
+        max: usize,
+        untried: bool,
+    ) -> Result<(Option<Duration>, Vec<String>), QueueError> {
+        let mut call = script::PEEK.call(3, 128);
+        call.arg(self.keys.due(sink)).arg(self.keys.state(sink));
+        call.arg(self.keys.touched(sink));
+        call.arg(max).arg(if untried { MAX_LOOKED_AT } else { 0 });
         let mut answer = Items::of(self.link.run_repeatable(&script::PEEK, &call).await?, "peek")?;
         let next_due = until(answer.number().ok_or_else(|| strange("peek"))?);
         let mut contacts = Vec::new();

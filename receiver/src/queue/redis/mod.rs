@@ -168,9 +168,13 @@ impl Queue for RedisQueue {
 
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
         let pushes = self.wake.pushes(sink);
-        let claims = self.claim_due(sink, max, lease).await?;
+        let claims = self.claim_due(sink, max, lease, false).await?;
         self.wake.seen(sink, pushes);
         Ok(claims)
+    }
+
+    async fn claim_untried(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
+        self.claim_due(sink, max, lease, true).await
     }
 
     async fn renew(

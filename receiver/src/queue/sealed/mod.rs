@@ -117,6 +117,42 @@ impl SealedQueue {
             Some(Err(Closed::KeyMissing(key))) => Err(key),
         }
     }
+
+    /// What was claimed, without the leads whose key is missing.
+    async fn open_claims(&self, sink: &SinkId, found: Claims) -> Claims {
+        let (mut claims, mut closed) = (Vec::with_capacity(found.claims.len()), Vec::new());
+        for mut claim in found.claims {
+            match self.open_claim(&mut claim) {
+                Ok(()) => claims.push(claim),
+                Err(key) => {
+                    let why = LastError::new(KEY_MISSING, &key_ring::missing(key));
+                    let outcome = Disposition::Release {
+                        after: LOOK_AGAIN,
+                        why: Some(why),
+                    };
+                    closed.push(Settlement::of(&claim, outcome));
+                }
+            }
+        }
+        if !closed.is_empty() {
+            if let Some(left_out) = self.warned.admit() {
+                tracing::warn!(
+                    %sink,
+                    leads = closed.len(),
+                    left_out,
+                    "leads wait for the key that sealed them (reason {KEY_MISSING}); add it to the encryption keys again"
+                );
+            }
+            // Their leases end anyway, and what was claimed with them must not wait for that.
+            if let Err(error) = self.store.settle(sink, closed).await {
+                tracing::debug!(%sink, %error, "failed to put back leads whose key is missing");
+            }
+        }
+        Claims {
+            claims,
+            next_due: found.next_due,
+        }
+    }
 }
 
 fn part<'a>(id: &'a LeadId, webhook: &'a WebhookId, part: &'static str) -> Of<'a> {
@@ -148,38 +184,12 @@ impl Queue for SealedQueue {
 
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
         let found = self.store.claim(sink, max, lease).await?;
-        let (mut claims, mut closed) = (Vec::with_capacity(found.claims.len()), Vec::new());
-        for mut claim in found.claims {
-            match self.open_claim(&mut claim) {
-                Ok(()) => claims.push(claim),
-                Err(key) => {
-                    let why = LastError::new(KEY_MISSING, &key_ring::missing(key));
-                    let outcome = Disposition::Release {
-                        after: LOOK_AGAIN,
-                        why: Some(why),
-                    };
-                    closed.push(Settlement::of(&claim, outcome));
-                }
-            }
-        }
-        if !closed.is_empty() {
-            if let Some(left_out) = self.warned.admit() {
-                tracing::warn!(
-                    %sink,
-                    leads = closed.len(),
-                    left_out,
-                    "leads wait for the key that sealed them (reason {KEY_MISSING}); add it to the encryption keys again"
-                );
-            }
-            // Their leases end anyway, and what was claimed with them must not wait for that.
-            if let Err(error) = self.store.settle(sink, closed).await {
-                tracing::debug!(%sink, %error, "failed to put back leads whose key is missing");
-            }
-        }
-        Ok(Claims {
-            claims,
-            next_due: found.next_due,
-        })
+        Ok(self.open_claims(sink, found).await)
+    }
+
+    async fn claim_untried(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
+        let found = self.store.claim_untried(sink, max, lease).await?;
+        Ok(self.open_claims(sink, found).await)
     }
 
     async fn renew(

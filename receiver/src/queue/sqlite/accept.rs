@@ -204,19 +204,34 @@ fn make_room(tx: &mut Tx<'_>, webhook: &WebhookId, most: i64) -> rusqlite::Resul
         .prepare_cached("SELECT rejected_bytes FROM webhook_count WHERE webhook = ?1")?
         .query_row([webhook.as_str()], |row| row.get(0))
         .optional()?;
-    while on_disk.unwrap_or(0) + tx.counters.webhook(webhook).rejected_bytes > most {
-        let gone: Option<i64> = tx
+    let too_much = on_disk.unwrap_or(0) + tx.counters.webhook(webhook).rejected_bytes - most;
+    drop_rejected(tx, Some(webhook), too_much)?;
+    Ok(())
+}
+
+/// Removes the oldest rejected requests, of one webhook or of all, until so many bytes are free. Tells how many that are.
+pub(super) fn drop_rejected(tx: &mut Tx<'_>, of: Option<&WebhookId>, bytes: i64) -> rusqlite::Result<i64> {
+    let mut freed = 0;
+    while freed < bytes {
+        let gone: Option<(String, i64)> = tx
             .sql
-            .prepare_cached(
-                "DELETE FROM dead_letters WHERE rowid = (SELECT rowid FROM dead_letters WHERE kind = 'rejected' AND webhook = ?1 \
-                 ORDER BY dead_lettered_at LIMIT 1) RETURNING length(body)",
-            )?
-            .query_row([webhook.as_str()], |row| row.get(0))
+            .prepare_cached(match of {
+                Some(_) => {
+                    "DELETE FROM dead_letters WHERE rowid = (SELECT rowid FROM dead_letters WHERE kind = 'rejected' \
+                     AND webhook = ?1 ORDER BY dead_lettered_at LIMIT 1) RETURNING webhook, length(body)"
+                }
+                None => {
+                    "DELETE FROM dead_letters WHERE rowid = (SELECT rowid FROM dead_letters WHERE kind = 'rejected' \
+                     AND ?1 IS NULL ORDER BY dead_lettered_at LIMIT 1) RETURNING webhook, length(body)"
+                }
+            })?
+            .query_row([of.map(WebhookId::as_str)], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let Some(bytes) = gone else { break };
-        let counts = tx.counters.webhook(webhook);
+        let Some((webhook, bytes)) = gone else { break };
+        freed += bytes;
+        let counts = tx.counters.webhook(&WebhookId::new(webhook));
         counts.rejected_bytes -= bytes;
         counts.rejected_dropped += 1;
     }
-    Ok(())
+    Ok(freed)
 }

@@ -16,6 +16,9 @@ use crate::queue::{
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
 pub(super) const MAX_CLAIM_BYTES: usize = 8 << 20;
 
+/// How many contacts are looked at for those whose first lead has not been tried.
+const MAX_LOOKED_AT: usize = 1000;
+
 /// A contact whose first lead is due.
 struct DueHead {
     contact: String,
@@ -25,14 +28,52 @@ struct DueHead {
     /// 0: it is not.
     in_doubt_since: i64,
     lost: i64,
+    queued_at: i64,
 }
 
 /// Hands out the first lead of up to `max` contacts that are due.
 pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, Failure> {
     tx.index_all()?;
+    let heads = due_heads(
+        tx,
+        sink,
+        max,
+        "SELECT contact, first, token, attempts, in_doubt_since, lost, queued_at FROM head WHERE sink = ?1 AND due <= ?2 \
+         ORDER BY due LIMIT ?3",
+    )?;
+    claim_heads(tx, sink, heads, lease)
+}
+
+/// The same, of the contacts that became due last, those whose first lead has not been tried.
+pub(super) fn claim_untried(
+    tx: &mut Tx<'_>,
+    sink: &SinkId,
+    max: usize,
+    lease: Duration,
+) -> Result<Claims, Failure> {
+    tx.index_all()?;
+    let mut heads = due_heads(
+        tx,
+        sink,
+        MAX_LOOKED_AT,
+        "SELECT contact, first, token, attempts, in_doubt_since, lost, queued_at FROM head WHERE sink = ?1 AND due <= ?2 \
+         ORDER BY due DESC LIMIT ?3",
+    )?;
+    heads.retain(|head| head.attempts == 0);
+    // Not by when they are due: what was put back is due last.
+    heads.sort_by_key(|head| std::cmp::Reverse(head.queued_at));
+    heads.truncate(max);
+    claim_heads(tx, sink, heads, lease)
+}
+
+fn claim_heads(
+    tx: &mut Tx<'_>,
+    sink: &SinkId,
+    heads: Vec<DueHead>,
+    lease: Duration,
+) -> Result<Claims, Failure> {
     let mut claims = Vec::new();
     let mut bytes = 0;
-    let heads = due_heads(tx, sink, max)?;
     let mut token = reserve_tokens(tx, sink, heads.len())?;
     for head in heads {
         token += 1;
@@ -52,12 +93,9 @@ pub(super) fn claim(tx: &mut Tx<'_>, sink: &SinkId, max: usize, lease: Duration)
     Ok(Claims { claims, next_due })
 }
 
-fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<DueHead>> {
+fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize, select: &str) -> rusqlite::Result<Vec<DueHead>> {
     tx.sql
-        .prepare_cached(
-            "SELECT contact, first, token, attempts, in_doubt_since, lost FROM head WHERE sink = ?1 AND due <= ?2 \
-             ORDER BY due LIMIT ?3",
-        )?
+        .prepare_cached(select)?
         .query_map(
             (sink.as_str(), tx.now, i64::try_from(max).unwrap_or(i64::MAX)),
             |row| {
@@ -68,6 +106,7 @@ fn due_heads(tx: &Tx<'_>, sink: &SinkId, max: usize) -> rusqlite::Result<Vec<Due
                     attempts: row.get(3)?,
                     in_doubt_since: row.get(4)?,
                     lost: row.get(5)?,
+                    queued_at: row.get(6)?,
                 })
             },
         )?

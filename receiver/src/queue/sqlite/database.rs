@@ -1,13 +1,15 @@
 //! The queue file: opening it, its schema, what its errors mean.
 
 use std::{
+    fs::{self, File},
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::pending_index::PendingIndex;
+use super::{pending_index::PendingIndex, place::Place, reserve::Reserve};
 use crate::queue::{OpenError, QueueError};
 
 const SCHEMA: &str = include_str!("schema.sql");
@@ -24,8 +26,8 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Checking every page takes about a second per 256 MB; larger files are checked as they are read.
 const MAX_CHECKED_AT_OPEN: u64 = 64 << 20;
 
-/// Pages in the WAL before it is copied to the file: large enough to be rare, small enough (some 40 ms) not to be felt.
-const CHECKPOINT_PAGES: u32 = 8000;
+/// A new file's.
+const PAGE_BYTES: i64 = 4096;
 
 /// An open queue file.
 pub(super) struct Opened {
@@ -33,6 +35,8 @@ pub(super) struct Opened {
     pub(super) index: PendingIndex,
     /// How large the file may become.
     pub(super) max_pages: Option<i64>,
+    /// Which files these are.
+    pub(super) place: Place,
 }
 
 /// Where the queue lives.
@@ -40,9 +44,18 @@ pub(super) struct Opened {
 pub(super) struct Database {
     pub(super) path: PathBuf,
     pub(super) max_bytes: Option<u64>,
+    pub(super) reserve: Reserve,
 }
 
 impl Database {
+    pub(super) fn new(path: PathBuf, max_bytes: Option<u64>) -> Self {
+        Self {
+            reserve: Reserve::beside(&path),
+            path,
+            max_bytes,
+        }
+    }
+
     /// Opens the file at the start, waiting a little for a predecessor to let go of it.
     pub(super) fn open_first(&self) -> Result<Opened, OpenError> {
         let began = Instant::now();
@@ -73,6 +86,7 @@ impl Database {
             connection,
             index,
             max_pages,
+            place: Place::of(&self.path),
         })
     }
 
@@ -86,8 +100,11 @@ impl Database {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        // The log is copied to the file while the reserve is large enough for what that adds to the file: half of it for
+        // what stood in the log when the disk became full, half for what was still free then.
+        let reserve = i64::try_from(self.reserve.bytes()).unwrap_or(i64::MAX);
+        connection.pragma_update(None, "wal_autocheckpoint", (reserve / 2 / PAGE_BYTES).max(1))?;
+        connection.pragma_update(None, "journal_size_limit", reserve)?;
         // What was delivered or discarded is overwritten, not only unlinked.
         connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
         connection.pragma_update(None, "cache_size", -8192)?;
@@ -121,14 +138,16 @@ impl Database {
                 "it was written by another version (schema {version}, this one knows {SCHEMA_VERSION})"
             )));
         }
+        // A file that has its schema is not written to: the disk may be full.
         let made = if tables == 0 {
-            transaction.execute_batch(SCHEMA)
+            transaction
+                .execute_batch(SCHEMA)
+                .and_then(|()| transaction.pragma_update(None, "application_id", APPLICATION_ID))
+                .and_then(|()| transaction.pragma_update(None, "user_version", SCHEMA_VERSION))
         } else {
             Ok(())
         };
-        made.and_then(|()| transaction.pragma_update(None, "application_id", APPLICATION_ID))
-            .and_then(|()| transaction.pragma_update(None, "user_version", SCHEMA_VERSION))
-            .and_then(|()| transaction.commit())
+        made.and_then(|()| transaction.commit())
             .map_err(|error| failed(&error))
     }
 
@@ -171,29 +190,62 @@ impl Database {
         }
     }
 
-    /// What is wrong with the file's place on disk, seen from outside.
-    pub(super) fn place_problems(&self, opened: Option<u64>) -> Vec<String> {
-        let path = self.path.display();
-        match (file_number(&self.path), opened) {
-            (None, _) => vec![format!(
-                "the queue file {path} was removed while in use: queued leads are lost at the next restart; \
-                 let deliveries finish, then restart the receiver"
-            )],
-            (Some(now), Some(then)) if now != then => vec![format!(
-                "the queue file {path} was replaced while in use: restart the receiver"
-            )],
-            _ => Vec::new(),
+    /// Writes all that the queue holds to a file that does not exist yet, and is on disk when this returns. The log is empty
+    /// then: whatever takes this file's place, none is read with it.
+    pub(super) fn write_again(connection: &Connection, to: &Path) -> Result<(), String> {
+        let new = beside(to, "-new");
+        let written = || {
+            gone(&new).map_err(|error| error.to_string())?;
+            let name = new.to_str().ok_or("its path is not UTF-8")?;
+            connection
+                .execute("VACUUM INTO ?1", [name])
+                .map_err(|error| in_words(&error))?;
+            empty(connection).map_err(|error| in_words(&error))?;
+            File::open(&new)
+                .and_then(|file| file.sync_all())
+                .and_then(|()| gone(&beside(to, "-wal")))
+                .map_err(|error| error.to_string())?;
+            if to.exists() {
+                return Err("another file took its place".to_owned());
+            }
+            let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+            fs::rename(&new, to)
+                .and_then(|()| File::open(folder.unwrap_or(Path::new("."))))
+                .and_then(|folder| folder.sync_all())
+                .map_err(|error| error.to_string())
+        };
+        let written = written();
+        if written.is_err() {
+            // What is left of it takes room, and is of no use.
+            let _ = gone(&new);
         }
+        written
     }
 }
 
-/// Tells one file from another that took its name.
-pub(super) fn file_number(path: &Path) -> Option<u64> {
-    let metadata = std::fs::metadata(path).ok()?;
-    #[cfg(unix)]
-    return Some(std::os::unix::fs::MetadataExt::ino(&metadata));
-    #[cfg(not(unix))]
-    return Some(u64::from(metadata.is_file()));
+/// A file whose name goes on.
+pub(super) fn beside(path: &Path, with: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(with);
+    name.into()
+}
+
+/// Removes a file, if it is there.
+fn gone(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Copies the write-ahead log into the file and empties it.
+pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Whether there is no room for what was to be written.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// Whether the disk or the file is at fault: then every operation of the group would fail alike, and the file should be

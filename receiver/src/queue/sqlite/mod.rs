@@ -5,7 +5,8 @@
 //! * [`accept`], [`claims`], [`waiting`], [`dead_letters`], [`throttle`], [`stats`], [`prune`]: the operations, each a
 //!   function on a transaction.
 //! * [`pending_index`]: a lead is written in the order it came, and found by contact and key once it is indexed.
-//! * [`file`]: opening, schema, what errors mean.
+//! * [`database`]: opening, schema, what errors mean.
+//! * [`store`]: transactions, and what is done when the disk is full ([`reserve`]) or the file is taken away ([`place`]).
 
 mod accept;
 mod claims;
@@ -15,8 +16,11 @@ mod dead_letters;
 mod jobs;
 mod ledger;
 mod pending_index;
+mod place;
 mod prune;
+mod reserve;
 mod stats;
+mod store;
 mod suppressions;
 mod throttle;
 mod tx;
@@ -33,7 +37,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use self::{
-    database::{Database, file_number},
+    database::Database,
     tx::{Failure, Tx},
     waiting::Place,
     writer::{Writer, closed},
@@ -52,8 +56,6 @@ const MAX_WORK: usize = 10_000;
 
 /// A queue in a SQLite file.
 pub(super) struct SqliteQueue {
-    file: Database,
-    number: Option<u64>,
     writer: Mutex<Option<Arc<Writer>>>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
     intake: Backlog,
@@ -67,20 +69,14 @@ pub(super) struct SqliteQueue {
 impl SqliteQueue {
     /// Opens or makes the file.
     pub(super) async fn open(path: PathBuf, options: &OpenOptions) -> Result<Self, OpenError> {
-        let file = Database {
-            path: path.clone(),
-            max_bytes: options.max_file_bytes,
-        };
-        let starting = file.clone();
-        let (writer, ended) = tokio::task::spawn_blocking(move || Writer::start(starting))
+        let file = Database::new(path.clone(), options.max_file_bytes);
+        let (writer, ended) = tokio::task::spawn_blocking(move || Writer::start(file))
             .await
             .map_err(|error| OpenError::File {
                 path,
                 why: error.to_string(),
             })??;
         Ok(Self {
-            number: file_number(&file.path),
-            file,
             writer: Mutex::new(Some(Arc::new(writer))),
             ended: Mutex::new(Some(ended)),
             intake: Backlog::new(options.max_waiting, options.max_waiting_bytes),
@@ -163,6 +159,12 @@ impl Queue for SqliteQueue {
         Ok(claims)
     }
 
+    async fn claim_untried(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
+        let name = sink.clone();
+        self.call(move |tx| claims::claim_untried(tx, &name, max, lease))
+            .await
+    }
+
     async fn renew(
         &self,
         sink: &SinkId,
@@ -223,6 +225,9 @@ impl Queue for SqliteQueue {
     async fn check(&self) -> Result<StoreReport, QueueError> {
         let began = Instant::now();
         self.call(|tx| {
+            if let Some(why) = &tx.refuses {
+                return Err(Failure::Own(why.clone()));
+            }
             tx.sql
                 .prepare_cached("INSERT OR REPLACE INTO probe VALUES (1, ?1)")?
                 .execute([tx.now])
@@ -230,7 +235,7 @@ impl Queue for SqliteQueue {
         })
         .await?;
         Ok(StoreReport {
-            problems: self.file.place_problems(self.number),
+            problems: Vec::new(),
             durability: "every acknowledged lead is on this disk (synchronous=FULL); keep the file on a \
                          persistent volume"
                 .into(),
@@ -416,7 +421,9 @@ impl Ledger for SqliteQueue {
         let room = self.intake.admit(entries.len().max(1), 0)?;
         let key = self.ledger_key.clone();
         self.writer()?
-            .call(room, false, move |tx| ledger::note(tx, &entries, key.as_ref()))
+            .call(room, false, move |tx| {
+                tx.limited(|tx| ledger::note(tx, &entries, key.as_ref()))
+            })
             .await
     }
 

@@ -3,7 +3,7 @@
 use rusqlite::OptionalExtension;
 
 use super::{
-    dead_letters, ledger,
+    accept, dead_letters, ledger,
     tx::{Failure, Tx},
 };
 
@@ -78,23 +78,34 @@ fn give_pages_back(tx: &Tx<'_>) -> rusqlite::Result<bool> {
     if free < MAX_PAGES_RETURNED || free < pages / 2 {
         return Ok(false);
     }
-    vacuum(tx)?;
+    vacuum(tx, MAX_PAGES_RETURNED)?;
     Ok(true)
 }
 
 /// Gives some free pages back. The statement makes a step for each page, so that it must be run to its end.
-fn vacuum(tx: &Tx<'_>) -> rusqlite::Result<()> {
-    let mut pragma = tx
-        .sql
-        .prepare(&format!("PRAGMA incremental_vacuum({MAX_PAGES_RETURNED})"))?;
+fn vacuum(tx: &Tx<'_>, pages: i64) -> rusqlite::Result<()> {
+    let mut pragma = tx.sql.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
     let mut rows = pragma.query([])?;
     while rows.next()?.is_some() {}
     Ok(())
 }
 
+/// A step towards room on a full disk, of about so many bytes: the oldest copies of rejected requests go, and free pages.
+/// Whether there is more.
+pub(super) fn make_room(tx: &mut Tx<'_>, bytes: u64) -> rusqlite::Result<bool> {
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let dropped = accept::drop_rejected(tx, None, bytes)?;
+    let page: i64 = tx.sql.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    vacuum(tx, (bytes / page.max(1)).max(1))?;
+    let free: i64 = tx
+        .sql
+        .pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    Ok(dropped >= bytes || free > 0)
+}
+
 /// Gives all free pages back to the disk, a part at a time, and empties the write-ahead log; whether there is more.
 pub(super) fn scrub(tx: &mut Tx<'_>) -> Result<bool, Failure> {
-    vacuum(tx)?;
+    vacuum(tx, MAX_PAGES_RETURNED)?;
     let free: i64 = tx
         .sql
         .pragma_query_value(None, "freelist_count", |row| row.get(0))?;

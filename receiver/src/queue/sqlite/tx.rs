@@ -36,6 +36,8 @@ pub(super) struct Tx<'c> {
     pub(super) empty_log: bool,
     /// How large the file may become.
     pub(super) max_pages: Option<i64>,
+    /// Why nothing may come in.
+    pub(super) refuses: Option<QueueError>,
 }
 
 impl Tx<'_> {
@@ -44,6 +46,9 @@ impl Tx<'_> {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        if let Some(why) = &self.refuses {
+            return Err(Failure::Own(why.clone()));
+        }
         let Some(limit) = self.max_pages else {
             return work(self);
         };
