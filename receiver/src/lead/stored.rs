@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_trace_is_found_in_the_lead_that_it_was_put_into_and_changes_nothing_else() {
-        let body = StoredLead::encode(Lead::new(), br#"{"a": 1}"#, None, &[]);
+        let body = StoredLead::encode(&Lead::new(), br#"{"a": 1}"#, None, &[]);
         assert_eq!(StoredLead::trace(&body), None);
         let traced = StoredLead::with_trace(&body, TRACEPARENT);
         assert_eq!(StoredLead::trace(&traced), Some(TRACEPARENT));
@@ -126,7 +126,7 @@ mod tests {
             Value::from(format!("x{member}}}")).to_string(),
             format!("[{{\"a\":1{member}}}]"),
         ] {
-            let body = StoredLead::encode(Lead::new(), payload.as_bytes(), None, &[]);
+            let body = StoredLead::encode(&Lead::new(), payload.as_bytes(), None, &[]);
             assert!(StoredLead::decode(&body).is_ok(), "{payload}");
             assert_eq!(StoredLead::trace(&body), None, "{payload}");
         }

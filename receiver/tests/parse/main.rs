@@ -95,7 +95,8 @@ fn a_batch_is_taken_whole_or_every_fault_in_it_is_told() {
 
     for (body, reason) in [
         (json!({"items": []}), None),
-        (json!({}), None),
+        (json!({}), Some("NoList")),
+        (json!({"items": null}), Some("NoList")),
         (json!({"items": {"email": "a@example.com"}}), Some("NoList")),
         (
             json!({"items": vec![json!({"email": "a@example.com"}); 1001]}),
