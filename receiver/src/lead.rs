@@ -110,7 +110,7 @@ const CUSTOM: &str = "custom";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lead {
     /// In the order of [`Field::ALL`].
-    texts: [Option<String>; BY_NAME.len()],
+    texts: Box<[Option<String>; BY_NAME.len()]>,
     /// `custom`, and what else a stored lead may have.
     others: Map<String, Value>,
 }
@@ -293,7 +293,7 @@ impl Lead {
     /// The lead as JSON.
     pub fn into_value(self) -> Value {
         let mut map = self.others;
-        for (field, text) in Field::ALL.iter().zip(self.texts) {
+        for (field, text) in Field::ALL.iter().zip(*self.texts) {
             if let Some(text) = text {
                 map.insert(field.name().to_owned(), Value::String(text));
             }

@@ -74,3 +74,33 @@ impl<'v> Scope<'v> {
         self.with(name, &NULL)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+
+    #[test]
+    fn no_member_that_is_there_is_found_missing() {
+        for members in [0, 1, 2, MOST_MARKED, MOST_MARKED + 1, 500] {
+            let names: Vec<String> = (0..members)
+                .map(|n| format!("{}é{n}", "q".repeat(n % 5)))
+                .collect();
+            let map: Map<String, Value> = names.iter().map(|name| (name.clone(), Value::Null)).collect();
+            let payload = Value::Object(map);
+            let scope = Scope::new().with("payload", &payload);
+            let [variable] = scope.variables.as_slice() else {
+                panic!("one variable");
+            };
+            assert!(names.iter().all(|name| !variable.lacks(mark(name))), "{members}");
+        }
+        let nothing = Value::Object(Map::new());
+        let scope = Scope::new().with("payload", &nothing).with_null("item");
+        assert!(scope.variables[0].lacks(mark("")) && scope.variables[0].lacks(mark("email")));
+        assert!(
+            !scope.variables[1].lacks(mark("email")),
+            "whatever null lacks is told otherwise"
+        );
+    }
+}

@@ -21,6 +21,27 @@ fn lead(fields: &[(Field, &str)]) -> Lead {
 }
 
 #[test]
+fn a_stored_lead_is_written_as_it_was_with_what_this_version_does_not_know() {
+    let mut stored = json!({"custom": {"budget": 1}, "aField": "of a later version", "zzz": [1]});
+    for field in Field::ALL {
+        stored[field.name()] = field.name().into();
+    }
+    for other in [json!("a text"), json!(null), json!(7)] {
+        stored["phone"] = other;
+        let lead = Lead::from_value(stored.clone()).unwrap();
+        assert_eq!(serde_json::to_string(&lead).unwrap(), stored.to_string());
+        assert_eq!(lead.get(Field::Phone), stored["phone"].as_str());
+        assert!(lead.has("phone") && lead.has("zzz") && lead.has("custom.budget"));
+        let mut changed = lead.clone();
+        changed.set(Field::Phone, "112");
+        assert_eq!(changed.get(Field::Phone), Some("112"));
+        changed.remove("phone");
+        assert!(!changed.has("phone"));
+        assert_eq!(lead.into_value(), stored);
+    }
+}
+
+#[test]
 fn one_person_written_in_many_ways_is_one_contact() {
     let table = [
         (Field::Email, " Ada@Example.COM ", "ada@example.com"),
