@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::str::FromStr as _;
 
 use rlibphonenumber::{
-    CountryCodeSource, NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region,
+    CountryCodeSource, NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType,
+    Region,
 };
 
 use super::text;
@@ -265,21 +266,34 @@ fn e164(text: &str, region: Option<Region>) -> Option<String> {
         return Some(to_e164(&abroad));
     }
     let national = possible(text, region)?;
-    let is_valid = PHONE_NUMBER_UTIL.is_valid_number(&national);
     // `0170 …`: whoever types the prefix of calls within the country means a number of this country.
     if text.starts_with('0') && is_shorter(&national, text) {
         return Some(to_e164(&national));
     }
     // `491701234568`, typed in Germany: a country code without its plus sign, or an area code without its zero.
-    match possible(&format!("+{text}"), None).filter(|other| PHONE_NUMBER_UTIL.is_valid_number(other)) {
-        Some(other) if other.country_code == national.country_code && other != national => {
-            (!is_valid).then(|| to_e164(&other))
-        }
-        // `44 20 7183 8750`, typed in Germany: where calls within the country begin with 0 and this does not, it may be either.
-        Some(_) if possible(&format!("0{text}"), region).as_ref() == Some(&national) => None,
-        // None of the region's: a country code, a short code, or a mistake.
-        _ => is_valid.then(|| to_e164(&national)),
+    let is_valid = PHONE_NUMBER_UTIL.is_valid_number(&national);
+    let other = possible(&format!("+{text}"), None).filter(|other| PHONE_NUMBER_UTIL.is_valid_number(other));
+    if let Some(other) = &other
+        && other.country_code == national.country_code
+        && *other != national
+    {
+        return (!is_valid).then(|| to_e164(other));
     }
+    // Where calls within the country begin with 0, a number without it may be another country's: `44 20 7183 8750`.
+    let lacks_zero = possible(&format!("0{text}"), region).as_ref() == Some(&national);
+    let certain = match (is_valid, other.is_some()) {
+        (true, false) => true,
+        (true, true) => !lacks_zero || is_mobile(&national) || text.contains('('),
+        // Not assigned, as far as is known; but nothing else either.
+        (false, false) => !lacks_zero && text.bytes().filter(u8::is_ascii_digit).count() >= 7,
+        (false, true) => false,
+    };
+    certain.then(|| to_e164(&national))
+}
+
+fn is_mobile(number: &PhoneNumber) -> bool {
+    let kind = number.get_type();
+    matches!(kind, PhoneNumberType::Mobile | PhoneNumberType::FixedLineOrMobile)
 }
 
 /// A number behind the prefix of calls abroad: that of the region (`0011` in Australia), else `00`, which travellers type.

@@ -194,10 +194,11 @@ impl Export {
         while !stop.is_cancelled() {
             tokio::select! {
                 () = self.fill(&mut spans, &mut batch) => {}
-                () = stop.cancelled() => spans.close(),
+                () = stop.cancelled() => {}
             }
             self.send(&mut batch).await;
         }
+        spans.close();
         while spans.recv_many(&mut batch, self.settings.batch).await > 0 {
             self.send(&mut batch).await;
         }

@@ -92,6 +92,9 @@ fn credentials(answer: Answer, status: u16) -> Option<Result<(), Failure>> {
         Answer::Pause(_, why) if why.reason == FailureReason::InvalidCredentials => Some(Err(why)),
         // A path that takes writes only, and says so to whom it let in.
         Answer::Suspect { .. } if status == 405 => Some(Ok(())),
+        // Nor does a GET where only writes are taken tell more.
+        Answer::Suspect { .. } if matches!(status, 406 | 415 | 426) => None,
+        Answer::Suspect { why, .. } if why.reason == FailureReason::CallRefused => Some(Err(why)),
         // Not even nobody may be looked for.
         Answer::Suspect { why, .. } => Some(Err(Failure {
             reason: FailureReason::InvalidCredentials,

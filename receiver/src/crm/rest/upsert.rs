@@ -94,6 +94,9 @@ impl Rest {
             (Verdict::One(record), _) => self.update_found(find, lead, record, throttle).await,
             (Verdict::Several(candidates), _) => Ok(several(candidates)),
             // Its address may have been changed: another record would be a second one of the person.
+            (Verdict::None, Some(id)) if reads && lead.chosen => {
+                self.write_chosen(find, lead, id, throttle).await
+            }
             (Verdict::None, Some(id)) if reads => Ok(Outcome::Hold {
                 why: Failure::new(
                     FailureReason::RecordGone,
@@ -104,6 +107,33 @@ impl Rest {
             }),
             (Verdict::None, _) => self.create(find, lead, reads, throttle).await,
         }
+    }
+
+    /// Writes to the record that a person chose, though the lookup does not show what stands in it: only what may replace
+    /// that.
+    async fn write_chosen(
+        &self,
+        find: &Find,
+        lead: &Upsert,
+        id: &str,
+        throttle: &dyn Throttle,
+    ) -> Called<Outcome> {
+        let matching = &self.settings.matching;
+        let given = lead.properties.iter();
+        let open: Vec<_> = given.filter(|(name, _)| !matching.keeps(name)).cloned().collect();
+        if open.is_empty() {
+            return Ok(Outcome::Delivered {
+                record: Some(id.to_owned()),
+            });
+        }
+        let updated = self.update(find, lead, id, &open, throttle).await?;
+        Ok(updated.unwrap_or_else(|| Outcome::Hold {
+            why: Failure::new(
+                FailureReason::RecordGone,
+                "the record that was chosen is not there any more",
+            ),
+            candidates: Vec::new(),
+        }))
     }
 
     /// The records that the lookup shows.

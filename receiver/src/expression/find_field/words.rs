@@ -16,13 +16,14 @@ const SMALL: &str = "a al and anda ange anna are best ban can contact cual cuale
 
 /// Words of somebody who may be who fills in the form, but is not if anything else answers the question.
 const WEAK: &str = "account applicant billing client conta customer factuur facturacion facturation fatturazione faturamento \
-     konto kunde kunden cliente clientes patient rechnung rechnungs shipping user";
+     konto kunde kunden cliente clientes convidado gast gaste guest guests invitado invitee login \
+     ospite patient pupil recipient student students rechnung rechnungs shipping user";
 
 /// Words that make it another question: a consent, a repetition, a file, the form itself, what is not asked of a person.
 const OTHER: &str = "accept acceptance accepte accepto accetto acepto admin administrator agree agreement akkoord again anzahl \
      author bestatigen bestatigung bevestig bevestigen brand campaign captcha cc bcc combien confirm confirmar confirmation \
      confirmer conferma consent consentement consentimiento consenso count cuando cuantos cuantas date datenschutz datum \
-     domain einwilligung event fax file form formular gdpr heure hora host image login manager many marketing model \
+     domain einwilligung event fax file form formular gdpr heure hora host image manager many marketing model \
      newsletter nickname noreply onay opt optin orario page password permission plan privacidad privacy potwierdz product \
      provider quand quando quantos recommend repeat subscribe subscribed subscription template terms time toestemming \
      uhrzeit upload utm verify wann when wiederholen wieviele zeit zgoda zustimmung подтвердите подтверждение согласие";
@@ -30,14 +31,14 @@ const OTHER: &str = "accept acceptance accepte accepto accetto acepto admin admi
 /// Other people than who fills in the form.
 const OTHERS: &str = "alumno alumna aluno aluna ami amie amigo amiga animal arkadas asistente assistant assistent assistente \
      assistentin assistenz bambina bambino beneficiary boss brother child children childrens childs cat cats colleague coworker \
-     coniuge conjoint conjointe convidado copil copilului corka corki crianca dieta ditete dochter dog dogs dziecka dziecko \
+     coniuge conjoint conjointe copil copilului corka corki crianca dieta ditete dochter dog dogs dziecka dziecko \
      ehefrau ehemann emergencia emergencias emergency emergenza eleve enfant enfants epouse epoux esposa esposo \
      estudante estudiante estudiantes etudiant father figlia figlio filha filho fille fils freund freundin friend friends \
-     gast gaste geschwister girlfriend boyfriend dog dogs gosc guest guests gyermek haustier hermana hermano hija hijo horse \
-     huisdier hund hundes husband husbands invitado invite invitee katze kid kids kind kinder kindes kindern kolega \
+     geschwister girlfriend boyfriend dog dogs gosc gyermek haustier hermana hermano hija hijo horse \
+     huisdier hund hundes husband husbands invite katze kid kids kind kinder kindes kindern kolega \
      kollege kollegin lapsen leerling mascota marido mari mascot mother mutter nina nino nominee noodgeval notfall \
-     notfallkontakt ogrenci ospite pareja partner partners partnerin pet pets pupil recipient referral referred referrer roommate \
-     schuler schulerin sibling sister sohn sohnes son sons spouse spouses student students studente supervisor syn syna \
+     notfallkontakt ogrenci pareja partner partners partnerin pet pets referral referred referrer roommate \
+     schuler schulerin sibling sister sohn sohnes son sons spouse spouses studente supervisor syn syna \
      tochter daughter daughters urgence vater wife wives zoon zona дочери дочь друга жена жены муж мужа ребенка ребенок \
      сын сына ученик ученика дитини дитина طفل الطفل الطوارئ";
 

@@ -48,6 +48,8 @@ impl Reserve {
         if fs::metadata(&self.path).is_ok_and(|file| file.len() == self.bytes) {
             return true;
         }
+        // Of another size, or half made: it takes the room that is looked for.
+        self.remove();
         if volume(&self.path).is_some_and(|(_, free)| free < self.bytes + self.bytes / 2) {
             return false;
         }

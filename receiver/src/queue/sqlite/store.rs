@@ -255,13 +255,19 @@ impl Store {
     fn keep_place(&mut self) {
         let Some(opened) = &self.opened else { return };
         let at = opened.place.whereabouts(&self.file.path);
+        if at == Whereabouts::InPlace && !self.replaced && self.astray.take().is_some() {
+            tracing::info!("the queue file is in its place again; leads are accepted");
+        }
         if at == Whereabouts::InPlace || !due(self.rewritten) {
             return;
         }
-        self.rewritten = Some(Instant::now());
+        let began = Instant::now();
         let path = self.file.path.display().to_string();
         let news = self.astray.is_none();
-        match self.write_again(at) {
+        let written = self.write_again(at);
+        // A copy that takes long is not made without pause.
+        self.rewritten = Some(Instant::now() + began.elapsed() * 9);
+        match written {
             Ok(()) if self.replaced => {
                 let why = format!(
                     "the queue file {path} was replaced while in use: its leads are delivered from {}, and new ones are \

@@ -407,6 +407,14 @@ async fn what_is_for_new_records_only_never_reaches_one_that_is_there() {
         script.deliver(silent(Some(known("5")))).await,
         "hold RecordGone 5"
     );
+    // What she chose is written to, and nothing here may replace what stands in it.
+    let decided = Upsert {
+        chosen: true,
+        ..silent(Some(known("5")))
+    };
+    let gone = vec![("GET /find", 200, json!([]))];
+    let script = Script::new(gone, Duration::ZERO, Overwrite::Always, false).await;
+    assert_eq!(script.deliver(decided).await, "delivered 5");
 }
 
 #[tokio::test]
