@@ -32,7 +32,9 @@ fn the_nearest_label_wins_and_other_people_do_not_count() {
         (json!({"Prénom de l'enfant": "Tim"}), "firstName", None),
         (json!({"Correo del hijo": "tim@example.com"}), "email", None),
         (json!({"緊急連絡先の電話番号": "03-1234-5678"}), "phone", None),
-        (json!([{"label": "Guest e-mail", "type": "INPUT_EMAIL", "value": "bob@example.com"}]), "email", None),
+        (json!([{"label": "Guest e-mail", "type": "INPUT_EMAIL", "value": "bob@example.com"}]), "email", Some("bob@example.com")),
+        (json!({"guest_email": "bob@example.com", "email": "ada@example.com"}), "email", Some("ada@example.com")),
+        (json!({"Login email": "ada@example.com"}), "email", Some("ada@example.com")),
     ];
     for (form, field, expected) in table {
         assert_eq!(text(&form, field).as_deref(), expected, "{field} of {form}");
