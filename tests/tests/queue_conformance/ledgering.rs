@@ -43,19 +43,27 @@ fn noted(id: &LeadId, outcome: EntryOutcome) -> NewEntry {
     }
 }
 
+/// Ids of one millisecond have no order.
+async fn a_moment() {
+    tokio::time::sleep(Duration::from_millis(2)).await;
+}
+
 pub async fn every_request_has_its_entry(rig: Rig) {
     let accepted = NewLead {
         sinks: vec![crm(), other_crm()].into(),
         ..lead("ann", "one")
     };
     rig.accept(accepted.clone()).await;
+    a_moment().await;
     let again = lead("ann", "one");
     rig.accept(again.clone()).await;
+    a_moment().await;
     let nowhere = NewLead {
         sinks: Vec::new().into(),
         ..fresh("bob")
     };
     rig.accept(nowhere.clone()).await;
+    a_moment().await;
     let refused = NewRejected {
         id: LeadId::generate(),
         webhook: form(),
@@ -65,6 +73,7 @@ pub async fn every_request_has_its_entry(rig: Rig) {
         room: 1 << 20,
     };
     rig.queue.reject(refused.clone(), LONG).await.unwrap();
+    a_moment().await;
     let test = LeadId::generate();
     // A repeated call enters nothing twice.
     for _ in 0..2 {
