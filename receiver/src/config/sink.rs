@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use leadgate_crds::crm_sink::{ContactMatch, CrmErasure, Delivery, EXACTLY_ONE_CRM, OnRefusedProperty, Rest};
+use leadgate_crds::crm_sink::{ContactMatch, CrmErasure, Delivery, EXACTLY_ONE_CRM, OnRefusedProperty};
 use leadgate_crds::{CrmSink, CrmSinkSpec};
 use sha2::{Digest as _, Sha256};
 
@@ -100,22 +100,6 @@ impl From<&Delivery> for DeliverySettings {
     }
 }
 
-/// Where a sink's records are, without the credentials that say in whose account.
-fn address(spec: &CrmSinkSpec) -> String {
-    let hubspot = spec.hubspot.as_ref();
-    let salesforce = spec.salesforce.as_ref();
-    let rest = spec.rest.as_ref();
-    let path = |rest: &Rest| rest.update.as_ref().map(|update| update.path.as_str().to_owned());
-    [
-        hubspot.map(|own| format!("hubspot {} {}", own.base_url, own.object)),
-        salesforce.map(|own| format!("salesforce {} {}", own.instance_url, own.object)),
-        rest.map(|own| format!("rest {} {}", own.base_url, path(own).unwrap_or_default())),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
 /// 48 bits of a digest: to tell a few accounts apart, not to withstand anybody.
 fn tag(digest: Sha256) -> String {
     URL_SAFE_NO_PAD.encode(digest.finalize().first_chunk::<6>().unwrap_or(&[0; 6]))
@@ -151,7 +135,7 @@ impl Sink {
         let create_only = Mapping::compile("createOnly", create_only, &[]);
         let mapping = properties(spec, crm);
         let (notifier, notify_problems) = Notifier::of(spec.notify.as_ref(), read_secret);
-        let account = RefCell::new(Sha256::new_with_prefix(address(spec)));
+        let account = RefCell::new(Sha256::new_with_prefix(crm.address()));
         let noting = |name: &str, key: &str| {
             let value = read_secret(name, key)?;
             account.borrow_mut().update(&value);

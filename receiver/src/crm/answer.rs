@@ -40,6 +40,24 @@ pub(super) enum Answer {
 }
 
 impl Answer {
+    /// The same to a call that makes a record: what something in between says does not tell what the CRM did before, nor does
+    /// giving up waiting (408).
+    pub(super) fn of_a_create(self) -> Self {
+        match self {
+            Self::Suspect { why, own: false, .. } => Self::Suspect {
+                why,
+                in_doubt: true,
+                own: false,
+            },
+            Self::Retry { after, why, .. } if why.status == Some(408) => Self::Retry {
+                after,
+                why,
+                in_doubt: true,
+            },
+            answer => answer,
+        }
+    }
+
     /// The same to a call that writes nothing: it leaves nothing in doubt.
     pub(super) fn of_a_read(self) -> Self {
         match self {

@@ -343,6 +343,9 @@ pub trait CrmSpec {
         read_secret: &ReadSecret<'_>,
     ) -> Result<Arc<dyn CrmSettings>, Vec<String>>;
 
+    /// Where its records are, and of which kind they are. With the credentials it says whose an id is.
+    fn address(&self) -> String;
+
     /// Property -> expression, for sinks without `properties`.
     fn standard_properties(&self) -> &'static [(&'static str, &'static str)];
 

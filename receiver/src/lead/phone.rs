@@ -280,12 +280,12 @@ fn e164(text: &str, region: Option<Region>) -> Option<String> {
         return (!is_valid).then(|| to_e164(other));
     }
     // Where calls within the country begin with 0, a number without it may be another country's: `44 20 7183 8750`.
-    let lacks_zero = possible(&format!("0{text}"), region).as_ref() == Some(&national);
+    let lacks_zero = || possible(&format!("0{text}"), region).as_ref() == Some(&national);
     let certain = match (is_valid, other.is_some()) {
         (true, false) => true,
-        (true, true) => !lacks_zero || is_mobile(&national) || text.contains('('),
+        (true, true) => text.contains('(') || is_mobile(&national) || !lacks_zero(),
         // Not assigned, as far as is known; but nothing else either.
-        (false, false) => !lacks_zero && text.bytes().filter(u8::is_ascii_digit).count() >= 7,
+        (false, false) => !lacks_zero() && text.bytes().filter(u8::is_ascii_digit).count() >= 7,
         (false, true) => false,
     };
     certain.then(|| to_e164(&national))

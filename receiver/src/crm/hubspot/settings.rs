@@ -81,6 +81,10 @@ impl CrmSpec for crm_sink::HubSpot {
         }))
     }
 
+    fn address(&self) -> String {
+        format!("hubspot {} {}", self.base_url, self.object)
+    }
+
     fn standard_properties(&self) -> &'static [(&'static str, &'static str)] {
         STANDARD_PROPERTIES
     }

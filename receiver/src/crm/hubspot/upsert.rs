@@ -192,18 +192,7 @@ impl HubSpot {
                 )
                 .with_answer(&why.answer),
             ),
-            // What something in between says does not tell what HubSpot did before, nor does giving up waiting.
-            Answer::Suspect { why, own: false, .. } => Answer::Suspect {
-                why,
-                in_doubt: true,
-                own: false,
-            },
-            Answer::Retry { after, why, .. } if why.status == Some(408) => Answer::Retry {
-                after,
-                why,
-                in_doubt: true,
-            },
-            answer => answer,
+            answer => answer.of_a_create(),
         };
         Ok(self.outcome(lead, answer))
     }

@@ -15,10 +15,9 @@ pub(super) fn unfinished(answer: Answer, creates: bool, lead: &Upsert) -> Outcom
             why,
             in_doubt: in_doubt && creates,
         },
-        // What something in between says does not tell what the CRM did before.
-        Answer::Suspect { why, own, .. } => Outcome::Suspect {
+        Answer::Suspect { why, in_doubt, own } => Outcome::Suspect {
             why,
-            in_doubt: creates && !own,
+            in_doubt: in_doubt && creates,
             own,
         },
         Answer::Refused(why, properties) if properties.iter().any(|p| lead.identifies(&p.property)) => {

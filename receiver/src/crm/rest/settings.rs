@@ -42,6 +42,11 @@ impl CrmSpec for Rest {
         compile(self, sink, read_secret).map(|settings| Arc::new(settings) as Arc<dyn CrmSettings>)
     }
 
+    fn address(&self) -> String {
+        let path = self.update.as_ref().map_or("", |update| update.path.as_str());
+        format!("rest {} {path}", self.base_url)
+    }
+
     fn standard_properties(&self) -> &'static [(&'static str, &'static str)] {
         STANDARD_PROPERTIES
     }

@@ -179,7 +179,7 @@ impl Rest {
             }),
             (Answer::Conflict(id, why), _) => self.after_conflict(find, lead, id, why, reads, throttle).await,
             (Answer::NotFound(why), _) => Ok(path_missing(&why, "rest.create.path")),
-            (other, _) => Ok(unfinished(other, true, lead)),
+            (other, _) => Ok(unfinished(other.of_a_create(), true, lead)),
         }
     }
 

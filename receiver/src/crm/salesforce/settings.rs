@@ -113,6 +113,10 @@ impl CrmSpec for crm_sink::Salesforce {
         }
     }
 
+    fn address(&self) -> String {
+        format!("salesforce {} {}", self.instance_url, self.object)
+    }
+
     fn standard_properties(&self) -> &'static [(&'static str, &'static str)] {
         STANDARD_PROPERTIES
     }

@@ -3,6 +3,7 @@
 -- ARGV: the ends of the part of the order (newest, oldest), before which id of the newest one to begin ('' for all of them),
 -- how many at most, how many to look at, how a row begins, then what it must contain.
 -- Answers the place looked at last ('' at the end), then for each entry its place, id and row.
+
 -- Elements of the order that are read at a time: each may have a hundred ids.
 local AT_ONCE = 50
 
