@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::bench::process;
 use crate::manifests::{HubSpotSink, webhook};
 use crate::receiver::{Options, Receiver};
 use crate::redis_server::RedisServer;
-use crate::signing;
+use crate::{sdk, signing};
 
 const SECRET: &str = "race-s3cret";
 
@@ -289,13 +289,8 @@ fn scaffold(racer: Racer) -> Result<Option<Command>> {
     Ok(match racer {
         Racer::Sqlite | Racer::Redis => None,
         Racer::Express => {
-            let folder = installed(&sources.join("node"), &kept.join("node"), |folder| {
-                crate::sdk::run(
-                    Command::new("npm")
-                        .args(["ci", "--no-audit", "--no-fund"])
-                        .current_dir(folder),
-                );
-            })?;
+            let folder = kept.join("node");
+            sdk::installed(&sources.join("node"), &folder, sdk::install_from_npm);
             let mut command = Command::new("node");
             command
                 .arg("server.mjs")
@@ -304,26 +299,20 @@ fn scaffold(racer: Racer) -> Result<Option<Command>> {
             Some(command)
         }
         Racer::FastApi => {
-            let folder = installed(&sources.join("python"), &kept.join("python"), |folder| {
-                crate::sdk::run(
-                    Command::new("python3")
-                        .args(["-m", "venv", "venv"])
-                        .current_dir(folder),
-                );
-                let pip = [
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--requirement",
-                    "requirements.txt",
-                ];
-                crate::sdk::run(
-                    Command::new(folder.join("venv/bin/python"))
-                        .args(pip)
-                        .current_dir(folder),
-                );
-            })?;
+            let folder = kept.join("python");
+            sdk::installed(&sources.join("python"), &folder, |folder| {
+                let python = |program: &Path, arguments: &[&str]| {
+                    sdk::run(
+                        Command::new(program)
+                            .arg("-m")
+                            .args(arguments)
+                            .current_dir(folder),
+                    );
+                };
+                python(Path::new("python3"), &["venv", "venv"]);
+                let pip = ["pip", "install", "--quiet", "--requirement", "requirements.txt"];
+                python(&folder.join("venv/bin/python"), &pip);
+            });
             let mut command = Command::new(folder.join("venv/bin/python"));
             command.args([
                 "-m",
@@ -337,26 +326,6 @@ fn scaffold(racer: Racer) -> Result<Option<Command>> {
             Some(command)
         }
     })
-}
-
-/// A folder with the sources and what they need; installed anew when a source has changed.
-fn installed(sources: &Path, folder: &Path, install: impl FnOnce(&Path)) -> Result<PathBuf> {
-    let mut changed = false;
-    std::fs::create_dir_all(folder)?;
-    for file in std::fs::read_dir(sources)? {
-        let file = file?;
-        let (text, copy) = (std::fs::read(file.path())?, folder.join(file.file_name()));
-        if std::fs::read(&copy).ok().as_ref() != Some(&text) {
-            changed = true;
-            std::fs::write(copy, text)?;
-        }
-    }
-    let complete = folder.join("complete");
-    if changed || !complete.exists() {
-        install(folder);
-        std::fs::write(complete, "")?;
-    }
-    Ok(folder.to_owned())
 }
 
 /// Starts a scaffold and waits until it listens.

@@ -1,16 +1,16 @@
 //! The CRMs' SDKs as referees of the simulators: they were written against the real APIs, not by us.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// `sdk/<name>/referee.js`, with the SDK it needs. `kept` is where installed SDKs stay, the build's folder for
 /// temporary files, which only a test knows.
 pub fn referee(name: &str, kept: &Path) -> Command {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk").join(name);
+    let folder = kept.join(format!("{name}-sdk"));
+    installed(&source, &folder, install_from_npm);
     let mut command = Command::new("node");
-    command
-        .arg(source.join("referee.js"))
-        .env("SDK_FOLDER", install(&source, name, kept));
+    command.arg(source.join("referee.js")).env("SDK_FOLDER", folder);
     command
 }
 
@@ -34,22 +34,28 @@ pub fn run(command: &mut Command) -> String {
     text
 }
 
-/// A folder with the SDK installed: kept from run to run, gone with `cargo clean`. Its name holds a digest of the lock
-/// file, so a new version of the SDK gets a new folder.
-fn install(source: &Path, name: &str, kept: &Path) -> PathBuf {
-    let lock = std::fs::read(source.join("package-lock.json")).unwrap();
-    let digest = hex::encode(&<sha2::Sha256 as sha2::Digest>::digest(&lock)[..8]);
-    let folder = kept.join(format!("{name}-sdk-{digest}"));
-    if folder.join("complete").exists() {
-        return folder;
+/// A folder with the sources, and with what they need from a registry: kept from run to run, gone with `cargo clean`, made
+/// anew when a source has changed. `install` runs in it.
+pub fn installed(sources: &Path, folder: &Path, install: impl FnOnce(&Path)) {
+    let complete = folder.join("complete");
+    std::fs::create_dir_all(folder).unwrap();
+    for file in std::fs::read_dir(sources).unwrap() {
+        let file = file.unwrap();
+        let (text, copy) = (std::fs::read(file.path()).unwrap(), folder.join(file.file_name()));
+        if std::fs::read(&copy).ok().as_ref() != Some(&text) {
+            let _ = std::fs::remove_file(&complete);
+            std::fs::write(copy, text).unwrap();
+        }
     }
-    std::fs::create_dir_all(&folder).unwrap();
-    for file in ["package.json", "package-lock.json"] {
-        std::fs::copy(source.join(file), folder.join(file)).unwrap();
+    if !complete.exists() {
+        install(folder);
+        std::fs::write(complete, "").unwrap();
     }
+}
+
+/// What a `package-lock.json` lists. None of the packages runs anything of its own.
+pub fn install_from_npm(folder: &Path) {
     run(Command::new("npm")
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(&folder));
-    std::fs::write(folder.join("complete"), "").unwrap();
-    folder
+        .current_dir(folder));
 }
