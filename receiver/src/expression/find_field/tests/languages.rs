@@ -1,6 +1,6 @@
 //! Labels in more languages, and questions in whole sentences.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{all_are_known, text};
 
