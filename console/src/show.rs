@@ -107,6 +107,11 @@ pub(crate) fn percent(part: i64, whole: i64) -> String {
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
+/// A share that was made elsewhere.
+pub(crate) fn rate(share: Option<&str>) -> String {
+    share.map_or_else(|| "–".to_owned(), |share| format!("{share} %"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,6 +48,13 @@ counts! {
     }
 }
 
+impl StoredCounts {
+    /// The percentage of new leads that were rejected because of their content.
+    pub fn rejection_rate(&self) -> Option<String> {
+        share_at_most(self.rejected, self.accepted.saturating_add(self.rejected))
+    }
+}
+
 counts! {
     /// Counts of a webhook that each pod keeps from its start on: those of all pods are added up.
     ProcessCounts {
@@ -69,5 +76,54 @@ counts! {
         dead,
         /// Deliveries that the CRM confirmed.
         delivered,
+    }
+}
+
+impl DeliveryCounts {
+    /// The percentage of settled deliveries that a CRM confirmed; so many others were discarded.
+    pub fn success_rate(&self, discarded: i64) -> Option<String> {
+        let settled = [self.delivered, self.dead, discarded]
+            .into_iter()
+            .fold(0, i64::saturating_add);
+        share_at_least(self.delivered, settled)
+    }
+}
+
+/// The percentage of `part` in `whole` with one decimal, rounded down: 100 means all. `None`: there is nothing yet.
+pub fn share_at_least(part: i64, whole: i64) -> Option<String> {
+    let whole = i128::from(whole);
+    (whole > 0).then(|| percent(i128::from(part) * 1000 / whole))
+}
+
+/// The same, rounded up: 0 means none.
+pub fn share_at_most(part: i64, whole: i64) -> Option<String> {
+    let whole = i128::from(whole);
+    (whole > 0).then(|| percent((i128::from(part) * 1000 + whole - 1) / whole))
+}
+
+fn percent(per_mille: i128) -> String {
+    match (per_mille / 10, per_mille % 10) {
+        (whole, 0) => whole.to_string(),
+        (whole, tenths) => format!("{whole}.{tenths}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_never_said_of_less_and_none_never_of_some() {
+        for (part, whole, at_least, at_most) in [
+            (0, 0, None, None),
+            (0, 3, Some("0"), Some("0")),
+            (1, 10_000, Some("0"), Some("0.1")),
+            (128, 129, Some("99.2"), Some("99.3")),
+            (9999, 10_000, Some("99.9"), Some("100")),
+            (5, 5, Some("100"), Some("100")),
+        ] {
+            assert_eq!(share_at_least(part, whole).as_deref(), at_least, "{part} {whole}");
+            assert_eq!(share_at_most(part, whole).as_deref(), at_most, "{part} {whole}");
+        }
     }
 }

@@ -89,6 +89,8 @@ reasons! {
     Suspended: Setup,
     /// The sink does not say how records are deleted (`rest.delete`).
     DeleteMissing: Setup,
+    /// The sink does not say how records are read (`rest.read`).
+    ReadMissing: Setup,
     /// What the ledger has is no id of a record of this CRM.
     NoRecordId: Lead,
     /// Too many calls in a row failed; the next is tried after a while.

@@ -9,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
+use crate::crm_sink::CrmSinkStatusAudit;
 use crate::lead_webhook::{Latency, LeadFailure};
 
 /// The answer to `GET /status`.
@@ -190,6 +191,9 @@ pub struct SinkReport {
     pub preflight: Option<PreflightReport>,
     /// What makes deliveries slower without stopping them.
     pub notice: Option<Notice>,
+    /// What the last audit found; `None`: none was made, or `spec.audit` is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<CrmSinkStatusAudit>,
     /// How often the CRM was called lately, by this process.
     pub calls: CallsReport,
     /// Properties that leads were delivered without, in this process.

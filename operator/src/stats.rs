@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use leadgate_crds::common::Time;
 use leadgate_crds::counts::{DeliveryCounts, ProcessCounts, StoredCounts};
+use leadgate_crds::crm_sink::CrmSinkStatusAudit;
 use leadgate_crds::lead_webhook::{Latency, LeadFailure, LeadWebhookStatusSink, MAX_FAILURES, SinkError};
 use leadgate_crds::report::{
     LastError, PreflightReport, Problem, QueueReport, Report, RouteReport, Severity, SinkLeads, SinkReport,
@@ -151,6 +152,8 @@ pub struct SinkFigures {
     pub paused_message: Option<String>,
     /// What a receiver found when it asked the CRM itself, the newest.
     pub preflight: Option<PreflightReport>,
+    /// What the last audit found, the newest.
+    pub audit: Option<CrmSinkStatusAudit>,
     /// The last failure.
     pub last_error: Option<SinkError>,
 }
@@ -311,15 +314,7 @@ fn percent(queue: &QueueReport) -> Option<u64> {
 
 /// Counts are the store's; latencies are the slowest pod's; the last error is the newest one.
 fn merge_route(route: &RouteReport, same: &[&RouteReport]) -> LeadWebhookStatusSink {
-    let slowest = |which: fn(&Latency) -> &Option<String>| {
-        same.iter()
-            .filter_map(|r| which(r.latency.as_ref()?).clone())
-            .max_by(|a, b| milliseconds(a).total_cmp(&milliseconds(b)))
-    };
-    let latency = Latency {
-        p50: slowest(|l| &l.p50),
-        p99: slowest(|l| &l.p99),
-    };
+    let latency = Latency::slowest(same.iter().filter_map(|route| route.latency.as_ref()));
     LeadWebhookStatusSink {
         name: route.name.clone(),
         deliveries: route.deliveries,
@@ -339,6 +334,7 @@ fn merge_sink(sink: &SinkReport, same: &[&SinkReport]) -> SinkFigures {
             .iter()
             .filter_map(|s| s.preflight.clone())
             .max_by_key(|preflight| preflight.time),
+        audit: last_audit(same.iter().filter_map(|s| s.audit.as_ref())),
         last_error: last_error(same.iter().filter_map(|s| s.last_error.as_ref())),
     }
 }
@@ -358,6 +354,13 @@ pub(crate) fn failures<'a>(all: impl Iterator<Item = &'a LeadFailure>) -> Vec<Le
     all
 }
 
+/// The newest of several audits.
+pub(crate) fn last_audit<'a>(
+    audits: impl Iterator<Item = &'a CrmSinkStatusAudit>,
+) -> Option<CrmSinkStatusAudit> {
+    audits.max_by(|a, b| a.last_time.cmp(&b.last_time)).cloned()
+}
+
 /// The newest of several pods' errors.
 fn last_error<'a>(errors: impl Iterator<Item = &'a LastError>) -> Option<SinkError> {
     let error = errors.max_by_key(|error| error.time)?;
@@ -375,13 +378,6 @@ pub(crate) fn newest<'a>(errors: impl Iterator<Item = &'a SinkError>) -> Option<
         time: error.time.as_ref().map(|t| Time(seconds(t.0))),
         ..error.clone()
     })
-}
-
-/// `12.3ms` -> 12.3. Anything else counts as nothing.
-pub(crate) fn milliseconds(text: &str) -> f64 {
-    text.strip_suffix("ms")
-        .and_then(|number| number.parse().ok())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -172,6 +172,12 @@ metrics! {
         "Leads whose delivery took longer than objectives.speedToLead of their webhook";
     objective: Family<WebhookLabels, Gauge<f64, AtomicU64>> = "speed_to_lead_objective" Seconds,
         "Time from acceptance to delivery that 99 of 100 leads may take, if the webhook sets objectives.speedToLead";
+    audited_records: Family<SinkLabels, Gauge> = "audited_records",
+        "Records that the last audit of the CRM (spec.audit) looked at";
+    duplicate_records: Family<SinkLabels, Gauge> = "duplicate_records",
+        "Of these, records whose person has another record";
+    audit_end: Family<SinkLabels, Gauge<f64, AtomicU64>> = "audit_end_timestamp" Seconds,
+        "When the last audit of the CRM ended, in seconds since 1970";
     notifications: Family<NoticeLabels, Counter> = "notifications",
         "Notifications about leads that need someone (spec.notify), by object and outcome";
     queue_errors: Counter = "queue_errors",

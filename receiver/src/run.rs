@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Admin, TokenFile};
 use crate::cli::Cli;
 use crate::config::{self, Changes, Config, Folders, Problem, Severity};
-use crate::delivery::{Deleters, Preflights, Shared, Supervisor};
+use crate::delivery::{Errands, Preflights, Shared, Supervisor};
 use crate::descriptors;
 use crate::encryption_key::EncryptionKeys;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
@@ -79,6 +79,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         jobs: Notify::new(),
         figures: admin::Figures::default(),
         erasures: Notify::new(),
+        audits: admin::Audits::default(),
         newer: admin::Newer::default(),
         complaints: Arc::clone(&renewal.complaints),
     });
@@ -142,7 +143,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         queue_log,
         traces,
     };
-    let deleters = Deleters::new(shared.clone());
+    let errands = Errands::new(shared.clone());
     let delivery = tokio::spawn(Supervisor::new(shared).run(stop.clone()));
     let orphans = tokio::spawn(admin::watch_orphans(
         Arc::clone(&queue),
@@ -162,7 +163,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         notice_client,
         stop.clone(),
     ));
-    let erasures = tokio::spawn(admin::run_erasures(Arc::clone(&admin), deleters, stop.clone()));
+    let erasures = tokio::spawn(admin::run_erasures(
+        Arc::clone(&admin),
+        errands.clone(),
+        stop.clone(),
+    ));
+    let audits = tokio::spawn(admin::run_audits(Arc::clone(&admin), errands, stop.clone()));
     report_store(queue.as_ref()).await;
     // The reader of the manifests never ends before it is told to.
     let _ = admin.config.clone().changed().await;
@@ -176,7 +182,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
     let (delivered, ..) = tokio::join!(
-        delivery, reader, pruner, orphans, counter, renewer, keys, jobs, erasures, notices, figures
+        delivery, reader, pruner, orphans, counter, renewer, keys, jobs, erasures, audits, notices, figures
     );
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery failed to shut down");

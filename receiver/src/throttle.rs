@@ -20,6 +20,13 @@ pub struct RateLimit {
     pub per: Duration,
 }
 
+impl RateLimit {
+    /// How long so many calls take at a share of it, in percent.
+    pub fn time_for(&self, calls: u32, share: u8) -> Duration {
+        self.per * calls * 100 / self.requests.max(1).saturating_mul(u32::from(share.max(1)))
+    }
+}
+
 /// When to stop calling a CRM that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {

@@ -7,6 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use kube::Api;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use leadgate_crds::counts::DeliveryCounts;
+use leadgate_crds::lead_webhook::Latency;
 use leadgate_crds::report::{Report, SinkReport};
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use serde::Serialize;
@@ -17,7 +18,7 @@ use crate::objects::{Health, Level};
 use crate::output::{Cell, Output, Paint, note};
 use crate::receiver::{Call, Receiver};
 use crate::{Usage, Verdict};
-use tree::{deliveries, look, tree};
+use tree::{look, of_sink, of_webhook, tree};
 
 /// Changes that come together are shown together.
 const SETTLE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -244,18 +245,20 @@ fn of_server(url: &str, report: &Report) -> Node {
     for webhook in &report.webhooks {
         let routes = webhook.sinks.iter().map(|route| route.deliveries);
         let counts: DeliveryCounts = routes.sum();
-        let figures = format!(
-            "{} accepted, {}",
-            webhook.leads.stored.accepted,
-            deliveries(counts)
-        );
+        let discarded = webhook.sinks.iter().map(|route| route.discarded).sum();
+        let success_rate = counts.success_rate(discarded);
+        let latencies = webhook.sinks.iter().filter_map(|route| route.latency.as_ref());
+        let p99 = Latency::slowest(latencies).p99;
+        let rates = [success_rate.as_deref(), p99.as_deref()];
+        let figures = of_webhook(&webhook.leads.stored, counts, rates);
         root.children
             .push(Node::new("LeadWebhook", &webhook.name, look(Health::fine(), counts)).figures(figures));
     }
     for sink in &report.sinks {
         let counts = sink.leads.deliveries;
         root.children.push(
-            Node::new("CrmSink", &sink.name, look(from_report(sink), counts)).figures(deliveries(counts)),
+            Node::new("CrmSink", &sink.name, look(from_report(sink), counts))
+                .figures(of_sink(counts, sink.audit.as_ref())),
         );
     }
     root

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use http::Response;
 use leadgate_crds::api::{Lead, LeadSearch, Overview, Page, Point, Speed};
+use leadgate_crds::counts::{DeliveryCounts, StoredCounts, share_at_most};
+use leadgate_crds::crm_sink::CrmSinkStatusAudit;
 use leadgate_crds::report::{Report, Severity, SinkReport, WebhookReport};
 
 use super::sink::oldest;
@@ -13,7 +15,7 @@ use crate::chart::Chart;
 use crate::frame::{Frame, Section, Visit};
 use crate::pages::leads::Table;
 use crate::respond;
-use crate::show::{duration, percent, when};
+use crate::show::{duration, rate, when};
 
 /// Places that are asked at once.
 const AT_ONCE: usize = 8;
@@ -32,7 +34,9 @@ const LAST: u16 = 10;
 <ul class="alerts">{% for alert in alerts %}<li{% if !alert.is_bad %} class="warn"{% endif %}>{% if alert.link.is_empty() %}{{ alert.text }}{% else %}<a href="{{ alert.link }}">{{ alert.text }}</a>{% endif %}</li>{% endfor %}</ul>{% endif %}
 <div class="grid">
 <p class="card">{{ f.t.oldest_waits }}<b class="big">{{ oldest }}</b></p>
-<p class="card">{{ f.t.success_rate }}<b class="big">{{ rate }}</b></p>
+<p class="card">{{ f.t.success_rate }}<b class="big">{{ success_rate }}</b></p>
+<p class="card">{{ f.t.rejection_rate }}<b class="big">{{ rejection_rate }}</b></p>
+{% if let Some(share) = duplicate_rate %}<p class="card">{{ f.t.duplicate_records }}<b class="big">{{ share }} %</b></p>{% endif %}
 <p class="card">{{ f.t.pending }}<b class="big">{{ pending }}</b></p>
 <p class="card">{{ f.t.needs_you }}<b class="big">{{ needs }}</b></p>
 </div>
@@ -56,7 +60,10 @@ struct Shown {
     f: Frame,
     alerts: Vec<Alert>,
     oldest: String,
-    rate: String,
+    success_rate: String,
+    rejection_rate: String,
+    /// Absent if no sink was audited.
+    duplicate_rate: Option<String>,
     pending: i64,
     needs: i64,
     speeds: Vec<Speed>,
@@ -138,7 +145,12 @@ pub(crate) async fn page(v: &Visit<'_>, is_of_all: bool) -> Result<Response<Byte
     leads.sort_by_key(|(_, lead): &(String, Lead)| std::cmp::Reverse(lead.received_at));
     leads.truncate(usize::from(LAST));
     let sum = |of: fn(&SinkReport) -> i64| sinks.iter().map(|(_, sink)| of(sink)).sum::<i64>();
-    let delivered = sum(|sink| sink.leads.deliveries.delivered);
+    let deliveries: DeliveryCounts = sinks.iter().map(|(_, sink)| sink.leads.deliveries).sum();
+    let stored: StoredCounts = webhooks.iter().map(|(_, webhook)| webhook.leads.stored).sum();
+    let audited = |of: fn(&CrmSinkStatusAudit) -> i64| {
+        let audits = sinks.iter().filter_map(|(_, sink)| sink.audit.as_ref());
+        audits.map(of).sum::<i64>()
+    };
     let needs = sum(|sink| sink.leads.deliveries.held + sink.leads.deliveries.dead);
     let oldest_pending = sinks
         .iter()
@@ -148,7 +160,13 @@ pub(crate) async fn page(v: &Visit<'_>, is_of_all: bool) -> Result<Response<Byte
         f: v.live(Section::Overview),
         alerts,
         oldest: oldest(oldest_pending.unwrap_or(0)),
-        rate: percent(delivered, delivered + needs),
+        success_rate: rate(
+            deliveries
+                .success_rate(sum(|sink| sink.leads.discarded))
+                .as_deref(),
+        ),
+        rejection_rate: rate(stored.rejection_rate().as_deref()),
+        duplicate_rate: share_at_most(audited(|audit| audit.duplicates), audited(|audit| audit.audited)),
         pending: sum(|sink| sink.leads.deliveries.pending),
         needs,
         speeds,

@@ -8,7 +8,7 @@ use leadgate_crds::report::{Check, Report, SinkReport};
 use crate::api::{Call, Failure, ask};
 use crate::frame::{Frame, Section, Visit};
 use crate::respond;
-use crate::show::{at, duration, percent};
+use crate::show::{at, duration, percent, rate};
 
 #[derive(Template)]
 #[template(
@@ -35,7 +35,8 @@ use crate::show::{at, duration, percent};
 <p class="card">{{ f.t.oldest_waits }}<b class="big">{{ oldest }}</b></p>
 <p class="card">{{ f.t.held }}<b class="big"><a href="/console/{{ f.place }}/needs/held?sink={{ s.name }}">{{ s.leads.deliveries.held }}</a></b></p>
 <p class="card">{{ f.t.dead }}<b class="big"><a href="/console/{{ f.place }}/needs/dead?sink={{ s.name }}">{{ s.leads.deliveries.dead }}</a></b></p>
-<p class="card">{{ f.t.success_rate }}<b class="big">{{ rate }}</b></p>
+<p class="card">{{ f.t.success_rate }}<b class="big">{{ success_rate }}</b></p>
+{% if let Some(audit) = s.audit %}<p class="card">{{ f.t.duplicate_records }}<b class="big">{{ self::rate(audit.duplicate_rate.as_deref()) }}</b><span class="quiet">{{ audit.duplicates }} / {{ audit.audited }}</span></p>{% endif %}
 <p class="card">{{ f.t.rate_used }}<b class="big">{{ used }}</b><span class="quiet">{{ s.calls.last_minute }} / {{ s.calls.allowed }} {{ f.t.calls_a_minute }}</span></p>
 <p class="card">{{ f.t.leads_a_call }}<b class="big">{{ batch }}</b></p>
 </div>
@@ -50,6 +51,11 @@ use crate::show::{at, duration, percent};
 {% if s.delivered_without_properties.is_empty() %}<p>{{ f.t.nothing_here }}</p>{% else %}
 <div class="scroll" role="region" tabindex="0" aria-label="{{ f.t.properties_refused }}"><table><thead><tr><th scope="col">{{ f.t.property }}</th><th scope="col">{{ f.t.reason }}</th><th scope="col" class="n">{{ f.t.how_often }}</th><th scope="col">{{ f.t.when }}</th></tr></thead>
 <tbody>{% for refused in s.delivered_without_properties %}<tr><td>{{ refused.property }}</td><td>{{ refused.reason }}</td><td class="n">{{ refused.count }}</td><td>{{ self::at(refused.last_time.as_ref())|safe }}</td></tr>{% endfor %}</tbody></table></div>{% endif %}
+{% if let Some(audit) = s.audit %}<h2>{{ f.t.duplicate_records }}</h2>
+<p>{{ f.t.audited_last }} {{ self::at(audited_last.as_ref())|safe }}{% if let Some(reason) = audit.reason %} <span class="bad">{{ reason }}</span>{% endif %}</p>
+{% if audit.records.is_empty() %}<p>{{ f.t.nothing_here }}</p>{% else %}
+<div class="scroll" role="region" tabindex="0" aria-label="{{ f.t.duplicate_records }}"><table><thead><tr><th scope="col">{{ f.t.record }}</th><th scope="col">{{ f.t.other_records }}</th></tr></thead>
+<tbody>{% for double in audit.records %}<tr><td>{{ double.record }}</td><td>{{ double.others.join(", ") }}</td></tr>{% endfor %}</tbody></table></div>{% endif %}{% endif %}
 {% if let Some(error) = s.last_error %}<h2>{{ f.t.last_error }}</h2><p>{{ error.reason }}: {{ error.message }} ({{ self::at(error.time.as_ref())|safe }})</p>{% endif %}
 {% endblock %}"#
 )]
@@ -57,7 +63,8 @@ struct Sink {
     f: Frame,
     s: SinkReport,
     oldest: String,
-    rate: String,
+    success_rate: String,
+    audited_last: Option<jiff::Timestamp>,
     /// Of what the rate limit allows, in the last minute.
     used: String,
     /// Leads in a call, on average of the last minute.
@@ -82,7 +89,12 @@ pub(crate) async fn page(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Fai
         oldest: oldest(s.leads.oldest_pending_seconds),
         used: percent(count(s.calls.last_minute), count(s.calls.allowed)),
         batch: average(s.calls.leads, s.calls.last_minute),
-        rate: percent(counts.delivered, counts.delivered + counts.dead + counts.held),
+        audited_last: s
+            .audit
+            .as_ref()
+            .and_then(|audit| audit.last_time.as_ref())
+            .map(|time| time.0),
+        success_rate: rate(counts.success_rate(s.leads.discarded).as_deref()),
         s,
     };
     Ok(respond::page(200, &page))

@@ -1,5 +1,6 @@
 //! CrmSink: a CRM that leads are delivered to.
 
+mod audit;
 mod delivery;
 mod hubspot;
 mod rest;
@@ -12,17 +13,18 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use audit::Audit;
 pub use delivery::{Batch, CircuitBreaker, Delivery, OnRefusedProperty, RateLimit, Retry};
 pub use hubspot::{HubSpot, Upsert};
 pub use rest::{
-    Answers, Create, DeleteCall, DeleteMethod, Lookup, Method, OAuth2ClientCredentials, Rest, RestAuth,
-    RestAuthScheme, RestBasic, RestBearer, RestHeader, Update, UpsertCall,
+    Answers, Create, DeleteCall, DeleteMethod, Lookup, Method, OAuth2ClientCredentials, ReadCall, Rest,
+    RestAuth, RestAuthScheme, RestBasic, RestBearer, RestHeader, Update, UpsertCall,
 };
 pub use salesforce::{
     ClientCredentials, DuplicateRule, ExternalId, Fallbacks, JwtBearer, RefreshToken, Salesforce,
     SalesforceAuth, SalesforceAuthFlow,
 };
-pub use status::{CrmSinkStatus, CrmSinkStatusLeads};
+pub use status::{CrmSinkStatus, CrmSinkStatusAudit, CrmSinkStatusLeads, DuplicateRecord, MAX_DUPLICATES};
 
 use crate::common::{Expression, Notify, exactly_one, is_default};
 use crate::secret_refs::SecretReference;
@@ -89,6 +91,13 @@ pub const EXACTLY_ONE_CRM: &str =
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
+        name = "Duplicates",
+        type_ = "string",
+        description = "Percentage of the records in the last audit whose person has a second record",
+        json_path = ".status.audit.duplicateRate",
+        priority = 1
+    ),
+    printcolumn(
         name = "Reason",
         type_ = "string",
         description = "Reason of the condition Ready",
@@ -107,7 +116,9 @@ pub const EXACTLY_ONE_CRM: &str =
 #[x_kube(
     validation = exactly_one(FIELDS, EXACTLY_ONE_CRM),
     validation = Rule::new("!has(self.rest) || !has(self.privacy) || self.privacy.crm != 'Delete' || has(self.rest.delete)")
-        .message("rest.delete is missing: privacy.crm Delete needs the call that deletes a record, for example path: \"'/api/contacts/' + id\"")
+        .message("rest.delete is missing: privacy.crm Delete needs the call that deletes a record, for example path: \"'/api/contacts/' + id\""),
+    validation = Rule::new("!has(self.rest) || !has(self.audit) || has(self.rest.lookup) && has(self.rest.read)")
+        .message("audit needs rest.lookup, which finds a person's records, and rest.read, which reads a record by its id, for example path: \"'/api/contacts/' + id\" and lead: \"{'email': body.email, 'phone': body.phone}\"")
 )]
 pub struct CrmSinkSpec {
     /// A HubSpot account.
@@ -161,6 +172,11 @@ pub struct CrmSinkSpec {
     /// What an erasure does in this CRM.
     #[serde(default, skip_serializing_if = "is_default")]
     pub privacy: Privacy,
+
+    /// Looks in the CRM at regular intervals for second records of the people whose leads were delivered, whoever made them.
+    /// Absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
 
     /// Whether deliveries are suspended. Leads are still queued. Default: false.
     #[serde(default)]

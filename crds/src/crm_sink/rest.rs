@@ -49,6 +49,9 @@ pub struct Rest {
     /// The call that deletes a record, for `privacy.crm: Delete`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<DeleteCall>,
+    /// The call that reads a record, for `audit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<ReadCall>,
     /// How the CRM's responses are interpreted.
     #[serde(default)]
     pub answers: Answers,
@@ -182,6 +185,18 @@ pub struct DeleteCall {
     pub body: Option<Expression>,
 }
 
+/// The call that reads a record by its id. Its method is GET. `answers.gone` means that the record is no longer there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReadCall {
+    /// CEL over `id`, the id of the record as a string, that returns the path including the query, for example
+    /// `'/api/leads/' + id`.
+    pub path: Expression,
+    /// CEL over the response's `body` that returns whose record it is, as the `lead` that `lookup` finds others by, for
+    /// example `{'email': body.email, 'phone': body.phone}`. The values are normalised as those of leads are.
+    pub lead: Expression,
+}
+
 /// The HTTP method of a deletion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
@@ -204,7 +219,7 @@ impl DeleteMethod {
 }
 
 /// How the CRM's responses are interpreted: CEL over `status` (a number), `headers` (by lower-case name),
-/// `body` (null unless it is JSON) and `call` (`upsert`, `lookup`, `create`, `update` or `delete`). The first
+/// `body` (null unless it is JSON) and `call` (`upsert`, `lookup`, `create`, `update`, `delete` or `read`). The first
 /// expression that returns true decides, in the order `gone`, `delivered`, `conflict`, `retry`. For any other
 /// response, 401 and 403 pause the sink, 200 to 299 without JSON is retried, and everything else makes the
 /// lead dead.

@@ -27,7 +27,7 @@ pub use payload::{
 };
 pub use status::{
     Latency, LeadFailure, LeadWebhookStatus, LeadWebhookStatusLeads, LeadWebhookStatusSink, MAX_FAILURES,
-    SinkError,
+    SinkError, milliseconds,
 };
 
 use crate::common::{

@@ -43,6 +43,10 @@ pub struct LeadWebhookStatus {
     /// delivery is settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub success_rate: Option<String>,
+    /// The percentage of new leads that were rejected because of their content, for example `"0.8"`. Absent until a lead
+    /// is received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejection_rate: Option<String>,
     /// The 99th percentile of the time from acceptance to delivery, of the slowest sink, for example `900ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<String>,
@@ -63,6 +67,7 @@ impl Default for LeadWebhookStatus {
             sinks: Vec::new(),
             sink_names: None,
             success_rate: None,
+            rejection_rate: None,
             p99: None,
             failures: Vec::new(),
         }
@@ -117,6 +122,28 @@ pub struct Latency {
     /// The 99th percentile, for example `900ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<String>,
+}
+
+impl Latency {
+    /// The slowest of several, as each figure says it.
+    pub fn slowest<'a>(all: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let slowest = |which: fn(&Self) -> &Option<String>| {
+            let times = all.clone().filter_map(|one| which(one).as_ref());
+            times
+                .max_by(|a, b| milliseconds(a).total_cmp(&milliseconds(b)))
+                .cloned()
+        };
+        Self {
+            p50: slowest(|latency| &latency.p50),
+            p99: slowest(|latency| &latency.p99),
+        }
+    }
+}
+
+/// `12.3ms` -> 12.3. Anything else counts as nothing.
+pub fn milliseconds(text: &str) -> f64 {
+    let number = text.strip_suffix("ms").and_then(|number| number.parse().ok());
+    number.unwrap_or_default()
 }
 
 /// A delivery failure. It contains no personal data.

@@ -74,6 +74,7 @@ pub async fn dereference(sink: &CrmSink, context: &Context) -> kube::Result<Dere
 /// Of two views of one store: counts of deliveries only grow, so the one with more of them is the newer one.
 fn newer(a: SinkFigures, b: SinkFigures) -> SinkFigures {
     let error = crate::stats::newest(a.last_error.iter().chain(&b.last_error));
+    let audit = crate::stats::last_audit(a.audit.iter().chain(&b.audit));
     let newest = if b.leads.deliveries.delivered > a.leads.deliveries.delivered {
         b
     } else {
@@ -81,6 +82,7 @@ fn newer(a: SinkFigures, b: SinkFigures) -> SinkFigures {
     };
     SinkFigures {
         last_error: error,
+        audit,
         ..newest
     }
 }

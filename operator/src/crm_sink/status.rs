@@ -10,7 +10,7 @@ use leadgate_crds::{CrmSink, CrmSinkStatus};
 use super::dereference::Dereferenced;
 use crate::conditions::{ConditionState, conditions, find, paused};
 use crate::reasons::Reason;
-use crate::stats::newest;
+use crate::stats::{last_audit, newest};
 use crate::validation::ValidationError;
 
 /// How the check ended.
@@ -45,7 +45,7 @@ pub fn status(
         ..previous.clone()
     };
     if !facts.figures.is_empty() {
-        count(&mut status, facts);
+        count(&mut status, sink, facts);
     }
     status.paused = sink.spec.suspend || status.paused_until.is_some() || reason(facts).is_some();
     if silent(&status, facts) {
@@ -56,7 +56,7 @@ pub fn status(
     status
 }
 
-fn count(status: &mut CrmSinkStatus, facts: &Dereferenced) {
+fn count(status: &mut CrmSinkStatus, sink: &CrmSink, facts: &Dereferenced) {
     status.leads = CrmSinkStatusLeads {
         deliveries: facts.figures.iter().map(|figures| figures.leads.deliveries).sum(),
         oldest_pending_seconds: rounded(
@@ -73,6 +73,11 @@ fn count(status: &mut CrmSinkStatus, facts: &Dereferenced) {
         .iter()
         .filter_map(|figures| figures.paused_until.clone())
         .max_by_key(|until| until.0);
+    status.audit = sink
+        .spec
+        .audit
+        .as_ref()
+        .and_then(|_| last_audit(facts.figures.iter().filter_map(|figures| figures.audit.as_ref())));
     status.last_error = newest(
         facts
             .figures

@@ -1,5 +1,6 @@
 //! What each condition of a webhook says. Pure.
 
+use leadgate_crds::lead_webhook::milliseconds;
 use leadgate_crds::{LeadWebhook, LeadWebhookStatus};
 
 use super::outcome::{Observed, Outcome};
@@ -7,7 +8,7 @@ use super::{programmed, waiting};
 use crate::conditions::{ConditionState, find, paused as paused_by_person};
 use crate::edges::Edge;
 use crate::reasons::Reason;
-use crate::stats::{WebhookStats, milliseconds};
+use crate::stats::WebhookStats;
 use crate::validation::ErrorScope;
 
 /// All conditions, in the order in which they are shown.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::counts::ProcessCounts;
-use leadgate_crds::lead_webhook::{LeadWebhookStatus, LeadWebhookStatusLeads};
+use leadgate_crds::lead_webhook::{Latency, LeadWebhookStatus, LeadWebhookStatusLeads};
 
 use super::conditions as judged;
 use super::outcome::{Observed, Outcome};
@@ -52,48 +52,9 @@ fn count(status: &mut LeadWebhookStatus, figures: &WebhookStats, process: Option
         last_accepted_time: figures.last_accepted.clone(),
     };
     status.sinks.clone_from(&figures.routes);
-    status.success_rate = success_rate(
-        status.leads.deliveries.delivered,
-        status.leads.deliveries.dead.saturating_add(figures.discarded),
-    );
+    status.success_rate = status.leads.deliveries.success_rate(figures.discarded);
+    status.rejection_rate = figures.stored.rejection_rate();
     // A pod that was restarted has forgotten them.
     status.failures = crate::stats::failures(figures.failures.iter().chain(&status.failures));
-    status.p99 = figures
-        .routes
-        .iter()
-        .filter_map(|route| route.latency.as_ref()?.p99.clone())
-        .max_by(|a, b| crate::stats::milliseconds(a).total_cmp(&crate::stats::milliseconds(b)));
-}
-
-/// With one decimal, never rounded up: 100 means all.
-pub fn success_rate(delivered: i64, lost: i64) -> Option<String> {
-    let settled = delivered.checked_add(lost).filter(|settled| *settled > 0)?;
-    let per_mille = i128::from(delivered) * 1000 / i128::from(settled);
-    Some(if per_mille % 10 == 0 {
-        (per_mille / 10).to_string()
-    } else {
-        format!("{}.{}", per_mille / 10, per_mille % 10)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn success_rates() {
-        for (delivered, lost, rate) in [
-            (0, 0, None),
-            (128, 1, Some("99.2")),
-            (9999, 1, Some("99.9")),
-            (5, 0, Some("100")),
-            (0, 3, Some("0")),
-        ] {
-            assert_eq!(
-                success_rate(delivered, lost).as_deref(),
-                rate,
-                "{delivered} {lost}"
-            );
-        }
-    }
+    status.p99 = Latency::slowest(figures.routes.iter().filter_map(|route| route.latency.as_ref())).p99;
 }

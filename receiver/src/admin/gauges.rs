@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::shared::Admin;
 use super::status::{count, figures, oldest};
+use crate::config::Config;
 use crate::metrics::{DeliveryLabels, RequestLabels, SinkLabels, WebhookLabels};
 use crate::outcomes::{DeliveryOutcome, RequestOutcome};
 
@@ -66,6 +67,7 @@ pub(super) async fn refresh_gauges(admin: &Admin) {
         let gauge = admin.metrics.sink_rate_limit.get_or_create(&labels);
         gauge.set(f64::from(limit.requests) / limit.per.as_secs_f64());
     }
+    refresh_audits(admin, &config);
     // A sink that is gone, with all its leads, must not keep its last figures.
     let metrics = &admin.metrics;
     for family in [
@@ -108,6 +110,31 @@ pub(super) async fn refresh_gauges(admin: &Admin) {
                     .deliveries
                     .get_or_create(&DeliveryLabels { sink, outcome });
             }
+        }
+    }
+}
+
+/// What the last audits found; nothing of sinks that are not audited.
+fn refresh_audits(admin: &Admin, config: &Config) {
+    let metrics = &admin.metrics;
+    metrics.audited_records.clear();
+    metrics.duplicate_records.clear();
+    metrics.audit_end.clear();
+    for sink in config.sinks().filter(|sink| sink.audit.is_some()) {
+        let Some(found) = admin.audits.of(&sink.id) else {
+            continue;
+        };
+        if let Some(ended) = found.last_time {
+            let labels = SinkLabels {
+                sink: sink.id.to_string(),
+            };
+            metrics.audited_records.get_or_create(&labels).set(found.audited);
+            metrics
+                .duplicate_records
+                .get_or_create(&labels)
+                .set(found.duplicates);
+            let ended = ended.0.as_duration().as_secs_f64();
+            metrics.audit_end.get_or_create(&labels).set(ended);
         }
     }
 }

@@ -27,7 +27,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-pub(crate) use api::{Newer, run_erasures, run_jobs};
+pub(crate) use api::{Audits, Newer, run_audits, run_erasures, run_jobs};
 pub(crate) use figures::{Figures, follow_figures};
 pub(crate) use notices::run_notices;
 pub(crate) use orphans::watch_orphans;

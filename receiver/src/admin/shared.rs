@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{Notify, watch};
 
-use super::api::Newer;
+use super::api::{Audits, Newer};
 use super::figures::Figures;
 use super::token::TokenFile;
 use crate::config::Config;
@@ -34,6 +34,8 @@ pub(crate) struct Admin {
     pub figures: Figures,
     /// Told when an erasure was created.
     pub erasures: Notify,
+    /// What the last audits of CRMs found.
+    pub audits: Audits,
     /// What an import does not overwrite.
     pub newer: Newer,
     /// What is wrong with the files that say how the store and CRMs are reached.

@@ -28,5 +28,5 @@ pub(crate) use candidate::candidate;
 pub use load::{Folders, load};
 pub use problem::{Problem, Severity};
 pub use running::{Changes, Config, Served, Version};
-pub use sink::{DeliverySettings, Sink};
+pub use sink::{AuditSettings, DeliverySettings, Sink};
 pub use watch::{Reloads, watch};

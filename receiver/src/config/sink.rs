@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use leadgate_crds::crm_sink::{ContactMatch, CrmErasure, Delivery, EXACTLY_ONE_CRM, OnRefusedProperty};
+use leadgate_crds::crm_sink::{
+    Audit, ContactMatch, CrmErasure, Delivery, EXACTLY_ONE_CRM, OnRefusedProperty,
+};
 use leadgate_crds::{CrmSink, CrmSinkSpec};
 use sha2::{Digest as _, Sha256};
 
@@ -36,12 +38,32 @@ pub struct Sink {
     pub delivery: DeliverySettings,
     /// What an erasure does with its records.
     pub erasure: CrmErasure,
+    /// How its people are looked at for second records.
+    pub audit: Option<AuditSettings>,
     /// Queue, do not deliver.
     pub suspended: bool,
     /// Whom to tell when leads need someone.
     pub notifier: Option<Arc<Notifier>>,
     /// Why nobody can be told, although somebody is to be.
     pub notify_problems: Vec<String>,
+}
+
+/// When, and how many records, an audit looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// From the end of one to the next.
+    pub interval: Duration,
+    /// At most.
+    pub max_records: usize,
+}
+
+impl From<&Audit> for AuditSettings {
+    fn from(spec: &Audit) -> Self {
+        Self {
+            interval: spec.interval.get(),
+            max_records: usize::try_from(spec.max_records).unwrap_or(1).max(1),
+        }
+    }
 }
 
 /// How fast, how often and how patiently leads are delivered.
@@ -151,6 +173,7 @@ impl Sink {
                 matching,
                 delivery,
                 erasure: spec.privacy.crm,
+                audit: spec.audit.as_ref().map(AuditSettings::from),
                 suspended: spec.suspend,
                 notifier,
                 notify_problems,

@@ -149,12 +149,12 @@ fn several(what: &str, records: &[&Candidate]) -> Verdict {
     }
 }
 
-fn same_email(lead: Option<&str>, record: Option<&str>) -> bool {
+pub(super) fn same_email(lead: Option<&str>, record: Option<&str>) -> bool {
     matches!((lead, record), (Some(a), Some(b)) if !a.is_empty() && a.trim().to_lowercase() == b.trim().to_lowercase())
 }
 
 /// Records hold numbers as people typed them.
-fn same_phone(lead: Option<&str>, record: Option<&str>) -> bool {
+pub(super) fn same_phone(lead: Option<&str>, record: Option<&str>) -> bool {
     matches!((lead, record), (Some(a), Some(b)) if phone_forms::same(a, b))
 }
 

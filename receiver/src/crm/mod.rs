@@ -18,6 +18,7 @@ pub(crate) mod registry;
 mod rest;
 pub mod salesforce;
 mod token;
+mod twins;
 
 use std::fmt;
 use std::sync::Arc;
@@ -204,11 +205,15 @@ pub enum Outcome {
     },
 }
 
-/// What became of a record that was to be deleted.
+/// What became of a record that was to be deleted: it is not there any more; or why it still is.
+pub type Deletion = Result<(), Undone>;
+
+/// Ids of the other records of a record's person; `None`: the record is not there any more, or does not tell whose it is.
+pub type Twins = Option<Vec<String>>;
+
+/// Why a call that delivers no lead came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deletion {
-    /// It is not there any more.
-    Done,
+pub enum Undone {
     /// Ask again, not before this.
     Later {
         /// If the CRM said so; else zero.
@@ -216,11 +221,11 @@ pub enum Deletion {
         /// Why.
         why: Failure,
     },
-    /// The CRM will not delete it.
+    /// The CRM will not do it.
     Failed(Failure),
 }
 
-impl Deletion {
+impl Undone {
     /// Ask again.
     pub(crate) fn later(why: Failure) -> Self {
         Self::Later {
@@ -236,9 +241,23 @@ impl Deletion {
             "what the ledger has is no id of a record of this CRM",
         ))
     }
+
+    /// The CRM says that it did what was not asked for.
+    pub(crate) fn strange() -> Self {
+        Self::later(Failure::new(
+            FailureReason::UnreadableAnswer,
+            "the CRM's answer does not fit the call",
+        ))
+    }
 }
 
-impl From<Throttled> for Deletion {
+impl From<Failure> for Undone {
+    fn from(why: Failure) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl From<Throttled> for Undone {
     fn from(denied: Throttled) -> Self {
         let why = denied.paused.map_or_else(
             || Failure::new(FailureReason::RateLimited, "the sink's rate limit is used up"),
@@ -251,7 +270,7 @@ impl From<Throttled> for Deletion {
     }
 }
 
-impl From<NoAnswer> for Deletion {
+impl From<NoAnswer> for Undone {
     fn from(no_answer: NoAnswer) -> Self {
         match no_answer {
             NoAnswer::Throttled(denied) => denied.into(),
@@ -260,19 +279,48 @@ impl From<NoAnswer> for Deletion {
     }
 }
 
-impl From<answer::Answer> for Deletion {
+impl From<answer::Answer> for Undone {
     fn from(answer: answer::Answer) -> Self {
         use answer::Answer;
         match answer {
-            Answer::Done(_) | Answer::NotFound(_) => Self::Done,
+            Answer::Done(_) => Self::strange(),
             Answer::Retry { after, why, .. } => Self::Later {
                 after: after.unwrap_or_default(),
                 why,
             },
             Answer::Pause(after, why) => Self::Later { after, why },
             Answer::Suspect { why, .. } => Self::later(why),
-            Answer::Conflict(_, why) | Answer::Refused(why, _) | Answer::Reject(why) => Self::Failed(why),
+            Answer::NotFound(why)
+            | Answer::Conflict(_, why)
+            | Answer::Refused(why, _)
+            | Answer::Reject(why) => Self::Failed(why),
         }
+    }
+}
+
+impl From<Outcome> for Undone {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Throttled(denied) => denied.into(),
+            Outcome::Pause { pause, why } => Self::Later { after: pause, why },
+            Outcome::Retry { after, why, .. } => Self::Later {
+                after: after.unwrap_or_default(),
+                why,
+            },
+            Outcome::AwaitVisibility { why, .. } | Outcome::Suspect { why, .. } => Self::later(why),
+            Outcome::Reject(why) | Outcome::Refused { why, .. } | Outcome::Hold { why, .. } => {
+                Self::Failed(why)
+            }
+            Outcome::Suppressed | Outcome::Delivered { .. } => Self::strange(),
+        }
+    }
+}
+
+/// What an answer to a deletion means.
+fn deleted(answer: answer::Answer) -> Deletion {
+    match answer {
+        answer::Answer::Done(_) | answer::Answer::NotFound(_) => Ok(()),
+        other => Err(other.into()),
     }
 }
 
@@ -307,6 +355,10 @@ pub trait Crm: Send + Sync + 'static {
     /// Deletes a record by its id, for an erasure. One that is gone already is deleted; an id that cannot be one of this CRM's
     /// is refused before anything is sent.
     async fn delete(&self, record: &str, throttle: &dyn Throttle) -> Deletion;
+
+    /// Looks for other records with the e-mail address or phone number of these, whoever made them, as `matching` compares them:
+    /// for each of the records, in their order. At most [`Crm::max_batch`] of them; it changes nothing.
+    async fn twins(&self, records: &[String], throttle: &dyn Throttle) -> Result<Vec<Twins>, Undone>;
 
     /// The most leads of one [`Crm::upsert`].
     fn max_batch(&self) -> usize;

@@ -172,6 +172,53 @@ impl Throttle for SinkThrottle {
     }
 }
 
+/// The throttle for calls that no lead needs: they take what is left, wait for nothing, and are counted.
+pub(super) struct SpareThrottle<'a> {
+    throttle: &'a SinkThrottle,
+    pub(super) calls: AtomicU32,
+}
+
+impl<'a> SpareThrottle<'a> {
+    pub(super) fn new(throttle: &'a SinkThrottle) -> Self {
+        Self {
+            throttle,
+            calls: AtomicU32::new(0),
+        }
+    }
+}
+
+#[async_trait]
+impl Throttle for SpareThrottle<'_> {
+    fn count(&self, status: Option<u16>) {
+        self.throttle.count(status);
+    }
+
+    async fn acquire(&self) -> Result<(), Throttled> {
+        let SinkThrottle {
+            queue,
+            sink,
+            metrics,
+            failures,
+            ..
+        } = self.throttle;
+        let grant = permit(queue.as_ref(), sink).await?;
+        failures.store(grant.failures, Ordering::Relaxed);
+        if grant.granted == 0 {
+            return Err(Throttled {
+                wait: grant.wait,
+                paused: grant.paused,
+            });
+        }
+        metrics.called(&sink.id, 0);
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn report(&self, health: CrmHealth, elapsed: Duration) {
+        self.throttle.report(health, elapsed).await;
+    }
+}
+
 /// Asks for one permit of the sink's.
 pub(super) async fn permit(queue: &dyn Queue, sink: &Sink) -> Result<Grant, Throttled> {
     let delivery = &sink.delivery;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt as _;
-use leadgate_crds::counts::DeliveryCounts;
+use leadgate_crds::counts::{DeliveryCounts, StoredCounts};
+use leadgate_crds::crm_sink::CrmSinkStatusAudit;
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 
 use super::Node;
@@ -27,11 +28,8 @@ pub(super) fn tree(receivers: &[LeadReceiver], webhooks: &[LeadWebhook], sinks: 
         let implied = || Node::new("LeadReceiver", &key.1, Health::new(Level::Fine, "Implied", ""));
         let parent = found.entry(key.clone()).or_insert_with(implied);
         let counts = status.leads.deliveries;
-        let mut figures = format!(
-            "{} accepted, {}",
-            status.leads.stored.accepted,
-            deliveries(counts)
-        );
+        let rates = [status.success_rate.as_deref(), status.p99.as_deref()];
+        let mut figures = of_webhook(&status.leads.stored, counts, rates);
         if webhook.spec.suspend {
             figures.push_str(", suspended");
         }
@@ -51,7 +49,7 @@ pub(super) fn tree(receivers: &[LeadReceiver], webhooks: &[LeadWebhook], sinks: 
     for sink in sinks {
         let status = sink.status.clone().unwrap_or_default();
         let counts = status.leads.deliveries;
-        let mut figures = deliveries(counts);
+        let mut figures = of_sink(counts, status.audit.as_ref());
         if status.paused {
             figures.push_str(", paused");
         }
@@ -90,8 +88,45 @@ fn of_receiver(receiver: &LeadReceiver) -> Node {
     node
 }
 
+/// The figures of a webhook in words; `success_rate` and `p99` as far as they are known.
+pub(super) fn of_webhook(
+    stored: &StoredCounts,
+    counts: DeliveryCounts,
+    [success_rate, p99]: [Option<&str>; 2],
+) -> String {
+    let mut figures = format!("{} accepted, {} rejected", stored.accepted, stored.rejected);
+    let mut add = |text: String| figures.push_str(&text);
+    if let Some(rate) = stored.rejection_rate() {
+        add(format!(" ({rate} %)"));
+    }
+    add(format!(", {}", deliveries(counts)));
+    if let Some(rate) = success_rate {
+        add(format!(", success {rate} %"));
+    }
+    if let Some(p99) = p99 {
+        add(format!(", p99 {p99}"));
+    }
+    figures
+}
+
+/// The figures of a sink in words.
+pub(super) fn of_sink(counts: DeliveryCounts, audit: Option<&CrmSinkStatusAudit>) -> String {
+    let mut figures = deliveries(counts);
+    if let Some(audit) = audit {
+        let rate = audit.duplicate_rate.as_deref().unwrap_or("–");
+        let (duplicates, audited) = (audit.duplicates, audit.audited);
+        figures.push_str(&format!(
+            ", {duplicates} of {audited} audited records duplicate ({rate} %)"
+        ));
+        if let Some(reason) = &audit.reason {
+            figures.push_str(&format!(", audit: {reason}"));
+        }
+    }
+    figures
+}
+
 /// Counts in words.
-pub(super) fn deliveries(counts: DeliveryCounts) -> String {
+fn deliveries(counts: DeliveryCounts) -> String {
     format!(
         "{} delivered, {} pending, {} held, {} dead",
         counts.delivered, counts.pending, counts.held, counts.dead
@@ -130,6 +165,39 @@ mod tests {
             "status": {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": ready, "reason": "SecretMissing",
                 "message": "create it", "lastTransitionTime": "2026-11-01T00:00:00Z"}]}}))
         .unwrap()
+    }
+
+    #[test]
+    fn the_four_figures_are_told_as_far_as_they_are_known() {
+        let counts = DeliveryCounts {
+            delivered: 8,
+            ..DeliveryCounts::default()
+        };
+        let stored = StoredCounts {
+            accepted: 9,
+            rejected: 1,
+            ..StoredCounts::default()
+        };
+        assert_eq!(
+            of_webhook(&stored, counts, [Some("99.2"), Some("38ms")]),
+            "9 accepted, 1 rejected (10 %), 8 delivered, 0 pending, 0 held, 0 dead, success 99.2 %, p99 38ms"
+        );
+        assert_eq!(
+            of_webhook(&StoredCounts::default(), DeliveryCounts::default(), [None, None]),
+            "0 accepted, 0 rejected, 0 delivered, 0 pending, 0 held, 0 dead"
+        );
+        let audit = CrmSinkStatusAudit {
+            audited: 8,
+            duplicates: 1,
+            duplicate_rate: Some("12.5".to_owned()),
+            reason: Some("Refused".to_owned()),
+            ..CrmSinkStatusAudit::default()
+        };
+        assert_eq!(
+            of_sink(counts, Some(&audit)),
+            "8 delivered, 0 pending, 0 held, 0 dead, 1 of 8 audited records duplicate (12.5 %), audit: Refused"
+        );
+        assert_eq!(of_sink(counts, None), "8 delivered, 0 pending, 0 held, 0 dead");
     }
 
     #[test]

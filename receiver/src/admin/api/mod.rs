@@ -5,6 +5,7 @@
 #![allow(clippy::result_large_err)]
 
 mod audit;
+mod audits;
 mod backfill;
 mod diff;
 mod jobs;
@@ -36,6 +37,7 @@ use crate::queue::WebhookId;
 use crate::source::Webhook;
 
 pub(in crate::admin) use audit::{NothingDone, record};
+pub(crate) use audits::{Audits, run_audits};
 pub(crate) use jobs::run_jobs;
 pub(in crate::admin) use merge::newest as newest_entries;
 pub(crate) use newer::Newer;

@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
 use super::answer::{classify, of_unread, of_write};
-use super::phone_search::{self, Query};
+use super::search::{self, Query};
 use super::settings::Settings;
 use crate::crm::answer::Answer;
 use crate::crm::{Candidate, Throttle};
@@ -136,16 +136,17 @@ impl Api {
         })
     }
 
-    /// Records that may have one of the phone numbers, however they hold it; what was just written may be missing for half
-    /// a minute.
-    pub(super) async fn search_phones(
+    /// Records that may have one of the e-mail addresses or phone numbers, however they hold it; what was just written may be
+    /// missing for half a minute.
+    pub(super) async fn search(
         &self,
+        emails: &[String],
         phones: &[String],
         throttle: &dyn Throttle,
     ) -> Read<Vec<Record>> {
         let mut found: Vec<Record> = Vec::new();
-        for query in phone_search::queries(phones) {
-            match self.search(&query, throttle).await? {
+        for query in search::queries(emails, phones) {
+            match self.ask(&query, throttle).await? {
                 Ok(records) => {
                     for record in records {
                         if found.iter().all(|known| known.id != record.id) {
@@ -159,7 +160,7 @@ impl Api {
         Ok(Ok(found))
     }
 
-    async fn search(&self, query: &Query, throttle: &dyn Throttle) -> Read<Vec<Record>> {
+    async fn ask(&self, query: &Query, throttle: &dyn Throttle) -> Read<Vec<Record>> {
         let url = format!("{}/search", self.objects);
         let mut waits = MAX_WAITS_IN_PLACE;
         loop {

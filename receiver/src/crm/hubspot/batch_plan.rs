@@ -35,7 +35,7 @@ impl HubSpot {
         let mut phones: Vec<String> = asked.iter().map(|(_, phone)| phone.clone()).collect();
         phones.sort();
         phones.dedup();
-        let records = match self.api.search_phones(&phones, throttle).await {
+        let records = match self.api.search(&[], &phones, throttle).await {
             Ok(Ok(records)) => records,
             Ok(Err(answer)) => match outcome(answer) {
                 stop @ (Outcome::Pause { .. } | Outcome::Retry { .. }) => return Err(stop),

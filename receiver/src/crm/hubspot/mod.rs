@@ -1,17 +1,17 @@
 //! HubSpot: find by a unique property, else by `matching`, else create, else update what the conflict names.
 //!
 //! `answer`: what HubSpot's answers mean, as a table; `api`: the calls; `upsert`: one lead; `batch`: up to 100 in one call,
-//! as `batch_plan` chooses; `progress` and `batch_answer` (pure): what has become of them; `values` (pure): what is written; `phone_search` (pure): how
-//! phone numbers are looked for; `preflight`: what to know before the first lead.
+//! as `batch_plan` chooses; `progress` and `batch_answer` (pure): what has become of them; `values` (pure): what is written; `search` (pure): how
+//! people are looked for; `preflight`: what to know before the first lead.
 
 mod answer;
 mod api;
 mod batch;
 mod batch_answer;
 mod batch_plan;
-mod phone_search;
 mod preflight;
 mod progress;
+mod search;
 mod settings;
 mod upsert;
 mod values;
@@ -22,11 +22,14 @@ use std::sync::atomic::AtomicBool;
 use async_trait::async_trait;
 use leadgate_crds::crm_sink;
 
-use self::api::Api;
+use self::api::{Api, Record};
 pub use self::settings::STANDARD_PROPERTIES;
 use self::settings::Settings;
 use super::batching::Batching;
-use super::{Crm, CrmSettings, Deletion, Failure, Outcome, PreflightReport, Throttle, Upsert};
+use super::{
+    Candidate, Crm, CrmSettings, Deletion, Failure, Outcome, PreflightReport, Throttle, Twins, Undone,
+    Upsert, deleted,
+};
 
 /// HubSpot's bound on the inputs of one call.
 const MAX_BATCH: usize = 100;
@@ -60,6 +63,11 @@ impl CrmSettings for Settings {
     }
 }
 
+/// Ids are numbers.
+fn is_id(record: &str) -> bool {
+    !record.is_empty() && record.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[async_trait]
 impl Crm for HubSpot {
     async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
@@ -74,14 +82,25 @@ impl Crm for HubSpot {
     }
 
     async fn delete(&self, record: &str, throttle: &dyn Throttle) -> Deletion {
-        // Ids are numbers. Nothing else may ever be sent: see `Api::delete`.
-        if record.is_empty() || !record.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Deletion::no_id();
+        // Nothing else may ever be sent: see `Api::delete`.
+        if !is_id(record) {
+            return Err(Undone::no_id());
         }
-        match self.api.delete(record, throttle).await {
-            Ok(answer) => answer.into(),
-            Err(no_answer) => no_answer.into(),
+        deleted(self.api.delete(record, throttle).await?)
+    }
+
+    async fn twins(&self, records: &[String], throttle: &dyn Throttle) -> Result<Vec<Twins>, Undone> {
+        let ids: Vec<String> = records.iter().filter(|id| is_id(id)).cloned().collect();
+        if ids.is_empty() {
+            return Ok(vec![None; records.len()]);
         }
+        let candidates =
+            |records: Vec<Record>| -> Vec<Candidate> { records.iter().map(Record::candidate).collect() };
+        let own = candidates(self.api.read_batch(&ids, None, &[], throttle).await??);
+        let matching = &self.settings.matching;
+        let keys = matching.twin_keys(&own);
+        let found = candidates(self.api.search(&keys.emails, &keys.phones, throttle).await??);
+        Ok(matching.twins(records, &own, &found))
     }
 
     fn max_batch(&self) -> usize {

@@ -126,7 +126,7 @@ impl HubSpot {
         if let Some(phone) = &phone {
             match self
                 .api
-                .search_phones(std::slice::from_ref(phone), throttle)
+                .search(&[], std::slice::from_ref(phone), throttle)
                 .await?
             {
                 Ok(records) => candidates.extend(records.iter().map(super::api::Record::candidate)),

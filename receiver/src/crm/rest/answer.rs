@@ -158,7 +158,9 @@ fn by_sink(
 ) -> Result<Option<Answer>, Failure> {
     // Before `delivered`, which may accept 404 for lookups: an update of nothing is no delivery.
     // Something in between does not say that a record is gone: only JSON, or no body at all, is the CRM's word.
-    let may_be_gone = (seen.call == "update" || seen.call == "delete")
+    let may_be_gone = ["update", "delete", "read"]
+        .iter()
+        .any(|call| seen.call == **call)
         && !matches!(seen.reply.body, Body::Html | Body::Other);
     if may_be_gone && answers.gone.test(scope)? {
         return Ok(Some(Answer::NotFound(seen.failure(

@@ -23,6 +23,8 @@ pub(super) struct Settings {
     pub(super) flow: Flow,
     /// Deletes a record, if the sink says how.
     pub(super) delete: Option<Call>,
+    /// Reads a record, if the sink says how.
+    pub(super) read: Option<Read>,
     /// What answers mean.
     pub(super) answers: Answers,
     /// For one call.
@@ -75,10 +77,19 @@ pub(super) struct Write {
     pub(super) id: Option<Part>,
 }
 
+/// Reads a record.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// The call.
+    pub(super) call: Call,
+    /// Answer -> whose record it is, as a lead.
+    pub(super) lead: Part,
+}
+
 /// One call.
 #[derive(Debug)]
 pub(super) struct Call {
-    /// `upsert`, `lookup`, `create`, `update` or `delete`, as expressions see it.
+    /// `upsert`, `lookup`, `create`, `update`, `delete` or `read`, as expressions see it.
     pub(super) name: &'static str,
     /// GET, POST, PUT, PATCH or DELETE.
     pub(super) method: Method,

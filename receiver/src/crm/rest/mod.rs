@@ -4,10 +4,11 @@
 //! * `answer`: what an answer means; `find`: which of the records that a lookup found is the lead's. Both pure.
 //!   `outcome`: what becomes of a lead.
 //! * `auth`: credentials, and OAuth tokens that all callers share; `api`: one request; `upsert`: the order of calls for a
-//!   lead; `preflight`: a check that writes nothing.
+//!   lead; `preflight`: a check that writes nothing; `audit`: people with several records.
 
 mod answer;
 mod api;
+mod audit;
 mod auth;
 mod description;
 mod find;
@@ -22,10 +23,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use leadgate_crds::reason::FailureReason;
 
+use self::answer::Seen;
 use self::api::Api;
 use self::description::{Call, Find, Flow, Settings};
 use self::request::Variables;
-use super::{Crm, CrmSettings, Deletion, Failure, Outcome, PreflightReport, Throttle, Upsert};
+use super::answer::Answer;
+use super::{
+    Crm, CrmSettings, Deletion, Failure, Outcome, PreflightReport, Throttle, Twins, Undone, Upsert, deleted,
+};
 use crate::expression::Program;
 
 /// A CRM that a sink describes.
@@ -68,6 +73,20 @@ impl CrmSettings for Settings {
     }
 }
 
+impl Rest {
+    /// A call about a record, of which nothing but its id is known.
+    async fn call_by_id(
+        &self,
+        call: &Call,
+        record: &str,
+        throttle: &dyn Throttle,
+    ) -> Result<(Answer, Seen), Undone> {
+        let nobody = Upsert::default();
+        let variables = Variables::for_update(&nobody, record, &[]);
+        Ok(self.api.call(call, None, &nobody, &variables, throttle).await?)
+    }
+}
+
 #[async_trait]
 impl Crm for Rest {
     async fn upsert(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
@@ -80,17 +99,21 @@ impl Crm for Rest {
 
     async fn delete(&self, record: &str, throttle: &dyn Throttle) -> Deletion {
         let Some(call) = &self.settings.delete else {
-            return Deletion::Failed(Failure::new(
+            return Err(Undone::Failed(Failure::new(
                 FailureReason::DeleteMissing,
                 "the sink does not say how records are deleted (rest.delete)",
-            ));
+            )));
         };
-        let nobody = Upsert::default();
-        let variables = Variables::for_update(&nobody, record, &[]);
-        match self.api.call(call, None, &nobody, &variables, throttle).await {
-            Ok((answer, _)) => answer.into(),
-            Err(outcome) => of_no_answer(outcome),
+        let (answer, _) = self.call_by_id(call, record, throttle).await?;
+        deleted(answer)
+    }
+
+    async fn twins(&self, records: &[String], throttle: &dyn Throttle) -> Result<Vec<Twins>, Undone> {
+        let mut twins = Vec::with_capacity(records.len());
+        for record in records {
+            twins.push(self.twins_of(record, throttle).await?);
         }
+        Ok(twins)
     }
 
     fn max_batch(&self) -> usize {
@@ -104,22 +127,5 @@ impl Crm for Rest {
         throttle: &dyn Throttle,
     ) -> PreflightReport {
         preflight::preflight(&self.settings, &self.api, throttle).await
-    }
-}
-
-/// What a call that got no answer means for a deletion.
-fn of_no_answer(outcome: Outcome) -> Deletion {
-    match outcome {
-        Outcome::Throttled(denied) => denied.into(),
-        Outcome::Pause { pause, why } => Deletion::Later { after: pause, why },
-        Outcome::Retry { after, why, .. } => Deletion::Later {
-            after: after.unwrap_or_default(),
-            why,
-        },
-        Outcome::AwaitVisibility { why, .. } | Outcome::Suspect { why, .. } => Deletion::later(why),
-        Outcome::Reject(why) | Outcome::Refused { why, .. } | Outcome::Hold { why, .. } => {
-            Deletion::Failed(why)
-        }
-        Outcome::Suppressed | Outcome::Delivered { .. } => Deletion::Done,
     }
 }

@@ -9,7 +9,7 @@ use leadgate_crds::common::Expression;
 use leadgate_crds::crm_sink::{self, DeleteMethod, MatchingKey, PartialMatch, Rest};
 
 use super::auth;
-use super::description::{Answers, Body, Call, Find, Flow, Lookup, Part, Settings, Write};
+use super::description::{Answers, Body, Call, Find, Flow, Lookup, Part, Read, Settings, Write};
 use crate::crm::{CrmSettings, CrmSpec, Matching};
 use crate::expression::{Names, Program};
 use crate::secret_value::ReadSecret;
@@ -59,6 +59,7 @@ fn compile(spec: &Rest, sink: &CrmSinkSpec, read_secret: &ReadSecret<'_>) -> Res
     let headers = headers("spec.rest.headers", &spec.headers, &mut errors);
     let flow = flow(spec, &mut errors);
     let delete = spec.delete.as_ref().map(|delete| deletion(delete, &mut errors));
+    let read = spec.read.as_ref().map(|call| read(call, &mut errors));
     let answers = answers(&spec.answers, &mut errors);
     errors.0.extend(unsupported(spec, &matching, flow.as_ref()));
     if !sink.create_only.is_empty() {
@@ -71,6 +72,7 @@ fn compile(spec: &Rest, sink: &CrmSinkSpec, read_secret: &ReadSecret<'_>) -> Res
             headers,
             flow,
             delete: delete.flatten(),
+            read: read.flatten(),
             answers,
             timeout: sink.delivery.timeout.get(),
             matching,
@@ -194,6 +196,15 @@ fn deletion(spec: &crm_sink::DeleteCall, errors: &mut Errors) -> Option<Call> {
         path: path?,
         body: body.ok()?.map_or(Body::Empty, Body::Made),
         headers: HeaderMap::new(),
+    })
+}
+
+fn read(spec: &crm_sink::ReadCall, errors: &mut Errors) -> Option<Read> {
+    let path = errors.part("rest.read.path", &spec.path, &Names::RECORD_ID);
+    let lead = errors.part("rest.read.lead", &spec.lead, &Names::ANSWER);
+    Some(Read {
+        call: call("read", crm_sink::Method::Get, path?, None, Body::Empty),
+        lead: lead?,
     })
 }
 

@@ -137,7 +137,12 @@ impl Rest {
     }
 
     /// The records that the lookup shows.
-    async fn look_up(&self, find: &Find, lead: &Upsert, throttle: &dyn Throttle) -> Called<Vec<Record>> {
+    pub(super) async fn look_up(
+        &self,
+        find: &Find,
+        lead: &Upsert,
+        throttle: &dyn Throttle,
+    ) -> Called<Vec<Record>> {
         let variables = Variables::of(lead);
         let (answer, seen) = self
             .api

@@ -5,10 +5,12 @@
 //!   they find), `plan` (which record is the lead's, and what is sent), `batch` (which writes share a call), `contact` (people
 //!   who are contacts already).
 //! * Shells: `auth` (one sign-in for all callers), `limits` (the daily limit, seen coming), `api` (one request each), `write`
-//!   (many in few calls), `upsert` (the order of calls for a batch), `preflight` (what to know before the first lead).
+//!   (many in few calls), `upsert` (the order of calls for a batch), `preflight` (what to know before the first lead), `audit` (people with
+//!   several records).
 
 mod answer;
 mod api;
+mod audit;
 mod auth;
 mod batch;
 mod contact;
@@ -31,7 +33,7 @@ use self::api::Api;
 pub use self::settings::STANDARD_PROPERTIES;
 use self::settings::Settings;
 use super::batching::Batching;
-use super::{Crm, CrmSettings, Deletion, Failure, Outcome, PreflightReport, Throttle, Upsert};
+use super::{Crm, CrmSettings, Deletion, Failure, Outcome, PreflightReport, Throttle, Twins, Undone, Upsert};
 use crate::expression::Program;
 
 /// A Salesforce organisation.
@@ -70,26 +72,18 @@ impl Crm for Salesforce {
 
     async fn delete(&self, record: &str, throttle: &dyn Throttle) -> Deletion {
         if !matches!(record.len(), 15 | 18) || !record.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Deletion::no_id();
+            return Err(Undone::no_id());
         }
         match self.api.delete(record, throttle).await {
-            Answer::Done(_) => Deletion::Done,
+            Answer::Done(_) => Ok(()),
             // Else it may be there: a converted lead, another object, a path that does not exist.
-            Answer::NotFound(why) if why.reason == FailureReason::RecordGone => Deletion::Done,
-            Answer::Retry { after, why, .. } => Deletion::Later {
-                after: after.unwrap_or_default(),
-                why,
-            },
-            Answer::Pause(after, why) => Deletion::Later { after, why },
-            Answer::Suspect { why, .. } | Answer::Expired(why) => Deletion::later(why),
-            Answer::None(no_answer) => no_answer.into(),
-            Answer::NotFound(why)
-            | Answer::Several(_, why)
-            | Answer::Duplicates(_, why)
-            | Answer::Taken { why, .. }
-            | Answer::Reject(why)
-            | Answer::Refused(why, _) => Deletion::Failed(why),
+            Answer::NotFound(why) if why.reason == FailureReason::RecordGone => Ok(()),
+            answer => Err(audit::undone(answer)),
         }
+    }
+
+    async fn twins(&self, records: &[String], throttle: &dyn Throttle) -> Result<Vec<Twins>, Undone> {
+        self.find_twins(records, throttle).await
     }
 
     fn max_batch(&self) -> usize {

@@ -218,9 +218,7 @@ fn pace(admin: &Admin, sink: &SinkId, leads: usize, share: u8) -> Duration {
         .find(|known| known.id == *sink)
         .map(|known| known.delivery.limit);
     let leads = u32::try_from(leads).unwrap_or(u32::MAX);
-    limit.map_or(Duration::ZERO, |limit| {
-        limit.per * leads * 100 / (limit.requests.max(1).saturating_mul(u32::from(share.max(1))))
-    })
+    limit.map_or(Duration::ZERO, |limit| limit.time_for(leads, share))
 }
 
 /// Does it to one lead; why not, if it was left as it was.

@@ -14,7 +14,7 @@ use super::stored::Kept;
 use super::walk;
 use crate::admin::dead_letters::Realm;
 use crate::admin::shared::Admin;
-use crate::delivery::Deleters;
+use crate::delivery::Errands;
 use crate::queue::{
     Contact, DeadLetter, Entry, LeadId, LedgerEventKind, QueueError, Removal, SinkId, WebhookId,
 };
@@ -46,7 +46,7 @@ impl From<QueueError> for Stop {
 }
 
 /// Runs erasures until stopped.
-pub(crate) async fn run_erasures(admin: Arc<Admin>, deleters: Deleters, stop: CancellationToken) {
+pub(crate) async fn run_erasures(admin: Arc<Admin>, errands: Errands, stop: CancellationToken) {
     let worker = LeadId::generate().to_string();
     loop {
         tokio::select! {
@@ -77,7 +77,7 @@ pub(crate) async fn run_erasures(admin: Arc<Admin>, deleters: Deleters, stop: Ca
             let id = kept.erasure.id.clone();
             let run = Run {
                 admin: &admin,
-                deleters: &deleters,
+                errands: &errands,
                 worker: &worker,
                 stop: &stop,
                 kept,
@@ -91,7 +91,7 @@ pub(crate) async fn run_erasures(admin: Arc<Admin>, deleters: Deleters, stop: Ca
 
 struct Run<'a> {
     admin: &'a Admin,
-    deleters: &'a Deleters,
+    errands: &'a Errands,
     worker: &'a str,
     stop: &'a CancellationToken,
     kept: Kept,
@@ -163,7 +163,7 @@ impl Run<'_> {
 
     /// Asks CRMs once for each record that is to be deleted. Tells how long to wait, if some are left.
     async fn delete_records(&mut self) -> Result<Option<Duration>, Stop> {
-        let (mut longest, mut deleters) = (None, BTreeMap::new());
+        let (mut longest, mut errands) = (None, BTreeMap::new());
         for place in 0..self.kept.erasure.records.len() {
             let Some(record) = self.kept.erasure.records.get_mut(place) else {
                 break;
@@ -181,10 +181,10 @@ impl Run<'_> {
                     continue;
                 }
             };
-            let deleter = deleters
+            let errand = errands
                 .entry(sink.id.clone())
-                .or_insert_with(|| self.deleters.of(sink));
-            let answer = deleter.delete(&record.record).await;
+                .or_insert_with(|| self.errands.of(sink));
+            let answer = errand.delete(&record.record).await;
             longest = longest.max(records::take(record, answer));
             // Each at once: what is deleted must not be asked for again, as far as that can be helped.
             self.keep().await?;

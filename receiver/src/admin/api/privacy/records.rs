@@ -8,7 +8,7 @@ use leadgate_crds::crm_sink::CrmErasure;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Sink};
-use crate::crm::Deletion;
+use crate::crm::{Deletion, Undone};
 use crate::queue::SinkId;
 use crate::time::epoch_ms;
 
@@ -133,15 +133,15 @@ pub(super) fn each_once(records: impl IntoIterator<Item = CrmRecord>) -> Vec<Crm
 /// Takes a CRM's answer down. Tells how long to leave it alone, if it is to be asked again.
 pub(super) fn take(record: &mut CrmRecord, answer: Deletion) -> Option<Duration> {
     match answer {
-        Deletion::Done => {
+        Ok(()) => {
             set(record, RecordErasure::Deleted, None);
             None
         }
-        Deletion::Later { after, why } => {
+        Err(Undone::Later { after, why }) => {
             set(record, RecordErasure::Pending, Some(why.reason.as_str()));
             Some(after)
         }
-        Deletion::Failed(why) => {
+        Err(Undone::Failed(why)) => {
             set(record, RecordErasure::Failed, Some(why.reason.as_str()));
             None
         }

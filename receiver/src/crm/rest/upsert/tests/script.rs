@@ -123,6 +123,7 @@ impl Script {
             headers: HeaderMap::new(),
             flow,
             delete: None,
+            read: None,
             answers: Answers {
                 gone: part("rest.answers.gone", "status in [404, 410]"),
                 delivered: part(

@@ -1,4 +1,4 @@
-//! How HubSpot is asked for phone numbers. Pure.
+//! How HubSpot is asked for e-mail addresses and phone numbers. Pure.
 //!
 //! HubSpot compares texts, so it is asked for each form in which a number may be typed; and by
 //! `hs_searchable_calculated_phone_number`, which holds a contact's number as the digits of its area code and local number
@@ -18,6 +18,7 @@ const MAX_FILTER_VALUES: usize = 100;
 /// One search.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Query {
+    emails: Vec<String>,
     forms: Vec<String>,
     digits: Vec<String>,
 }
@@ -25,41 +26,58 @@ pub(super) struct Query {
 impl Query {
     /// The search's body. `by_digits`: with HubSpot's own property.
     pub(super) fn body(&self, by_digits: bool, limit: usize) -> Value {
-        let mut groups =
-            vec![json!({"filters": [{"propertyName": "phone", "operator": "IN", "values": self.forms}]})];
-        if by_digits && !self.digits.is_empty() {
-            groups.push(
-                json!({"filters": [{"propertyName": DIGITS_PROPERTY, "operator": "IN", "values": self.digits}]}),
-            );
-        }
+        let groups: Vec<Value> = [
+            ("email", &self.emails),
+            ("phone", &self.forms),
+            (DIGITS_PROPERTY, &self.digits),
+        ]
+        .into_iter()
+        .filter(|(name, values)| !values.is_empty() && (by_digits || *name != DIGITS_PROPERTY))
+        .map(
+            |(name, values)| json!({"filters": [{"propertyName": name, "operator": "IN", "values": values}]}),
+        )
+        .collect();
         json!({"filterGroups": groups, "properties": ["email", "phone"], "limit": limit})
     }
 
     fn length(&self) -> usize {
         // Two quotes and a comma each.
-        self.forms
-            .iter()
-            .chain(&self.digits)
+        [&self.emails, &self.forms, &self.digits]
+            .into_iter()
+            .flatten()
             .map(|value| value.len() + 3)
             .sum()
     }
 }
 
 /// As few searches as HubSpot's limits allow.
-pub(super) fn queries(phones: &[String]) -> Vec<Query> {
+pub(super) fn queries(emails: &[String], phones: &[String]) -> Vec<Query> {
+    let by_email = emails.iter().map(|email| Query {
+        emails: vec![email.clone()],
+        ..Query::default()
+    });
+    let by_phone = phones.iter().map(|phone| Query {
+        forms: forms(phone),
+        digits: Some(national_digits(phone))
+            .filter(|digits| !digits.is_empty())
+            .into_iter()
+            .collect(),
+        ..Query::default()
+    });
     let mut queries: Vec<Query> = Vec::new();
-    for phone in phones {
-        let (forms, digits) = (forms(phone), national_digits(phone));
-        let more = forms.iter().map(|form| form.len() + 3).sum::<usize>() + digits.len() + 3;
+    for one in by_email.chain(by_phone).filter(|one| one.length() > 0) {
         let full = |query: &Query| {
-            query.length() + more > MAX_BODY_LENGTH || query.forms.len() + forms.len() > MAX_FILTER_VALUES
+            query.length() + one.length() > MAX_BODY_LENGTH
+                || query.emails.len() + one.emails.len() > MAX_FILTER_VALUES
+                || query.forms.len() + one.forms.len() > MAX_FILTER_VALUES
         };
-        if queries.last().is_none_or(full) {
-            queries.push(Query::default());
-        }
-        if let Some(query) = queries.last_mut() {
-            query.forms.extend(forms);
-            query.digits.extend((!digits.is_empty()).then_some(digits));
+        match queries.last_mut() {
+            Some(query) if !full(query) => {
+                query.emails.extend(one.emails);
+                query.forms.extend(one.forms);
+                query.digits.extend(one.digits);
+            }
+            _ => queries.push(one),
         }
     }
     queries
@@ -71,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_number_is_asked_for_in_every_form_and_as_digits() {
-        let queries = queries(&["+16502530000".to_owned()]);
+        let queries = queries(&[], &["+16502530000".to_owned()]);
         let [query] = queries.as_slice() else {
             panic!("{queries:?}")
         };
@@ -86,7 +104,7 @@ mod tests {
     #[test]
     fn a_batch_of_numbers_keeps_to_hubspot_s_limits() {
         let phones: Vec<String> = (0..100).map(|n| format!("+49309018{n:04}")).collect();
-        let queries = queries(&phones);
+        let queries = queries(&[], &phones);
         assert!(queries.len() <= 10, "{}", queries.len());
         for query in &queries {
             assert!(query.body(true, 200).to_string().len() <= 3_000);
