@@ -59,6 +59,13 @@ impl Api for EspoCrm {
                     .collect();
                 Told::json(200, json!({"total": list.len(), "list": list}))
             }
+            ("GET", path) if path.starts_with("/api/v1/Lead/") => {
+                let id = path.trim_start_matches("/api/v1/Lead/");
+                match self.leads.iter().find(|lead| lead["id"] == id) {
+                    Some(lead) => Told::json(200, lead.clone()),
+                    None => Told::empty(404),
+                }
+            }
             ("POST", "/api/v1/Lead") => {
                 let named = ["firstName", "lastName"]
                     .map(|field| text(&asked.body, field))

@@ -1,6 +1,7 @@
 //! What becomes of leads at HubSpot: batches, matching, preflight, limits. The receiver is the real process, HubSpot a
 //! simulator that HubSpot's own SDK referees.
 
+mod audit;
 mod batches;
 mod matching;
 mod outages;

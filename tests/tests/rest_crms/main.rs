@@ -1,6 +1,7 @@
 //! The manifests of `examples/crms`, run by the real receiver against stand-ins for their CRMs. Only addresses, Secrets
 //! and the search lag are replaced.
 
+mod audit;
 mod fleet;
 mod rig;
 

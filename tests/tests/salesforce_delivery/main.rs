@@ -1,5 +1,6 @@
 //! Leads on their way into a simulated Salesforce: through the real receiver, and batches through its client.
 
+mod audit;
 mod batches;
 mod contacts;
 mod limits;
