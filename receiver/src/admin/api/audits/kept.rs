@@ -63,16 +63,15 @@ pub(super) fn id(sink: &SinkId) -> String {
 impl Kept {
     /// Of a sink of which the store has nothing (version 0), or nothing that can be read.
     pub(super) fn new(sink: &SinkId, version: u64) -> Self {
+        let mut lease = Lease::free();
+        lease.version = version + 1;
         Self {
             audited_sink: sink.to_string(),
             found: CrmSinkStatusAudit::default(),
             mark: None,
             run: None,
             ended: (0, false),
-            lease: Lease {
-                version: version + 1,
-                ..Lease::free()
-            },
+            lease,
         }
     }
 
