@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{drained, requests};
 
-const READS: &str = "POST objects/contacts/batch/read";
+const READS: &str = "POST contacts/batch/read";
 
 fn person(name: &str, submission: &str, phone: &str) -> Value {
     json!({"email": format!("{name}@example.com"), "firstName": name, "phone": phone, "submissionId": submission})

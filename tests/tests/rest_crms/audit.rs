@@ -27,11 +27,13 @@ async fn a_second_record_that_somebody_else_made_is_found_by_its_id() {
     let second: Value = made.json().await.unwrap();
     let calls = rig.crm.requests().len();
 
-    // When the CRM is audited, and asks to wait at first.
-    rig.crm.mishap(Mishap::Limited(12));
+    // When the CRM is audited, and asks to wait after the check of the changed sink.
     let manifest = &options(&case, SECRET, &rig.crm.url()).manifests[0].1;
     let manifest = replace(manifest, "spec:\n  rest:", "spec:\n  audit: {}\n  rest:");
     rig.receiver.write_manifest("leadgate.yaml", &manifest).unwrap();
+    rig.until("the sink is checked", |crm| crm.requests().len() > calls)
+        .await;
+    rig.crm.mishap(Mishap::Limited(12));
     let mut found = Value::Null;
     while found["lastTime"].is_null() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use leadgate_receiver::crm::{Crm, Deletion, Known, Outcome};
+use leadgate_receiver::crm::{Crm, Known, Outcome, Undone};
 use leadgate_tests::manifests::SalesforceSink;
 use leadgate_tests::salesforce::{Config, Salesforce};
 use serde_json::json;
@@ -125,11 +125,11 @@ async fn records_are_deleted_by_their_ids_and_nothing_else() {
     let outcomes = deliver(&client, vec![upsert("ada"), upsert("bob")]).await;
     let ids: Vec<String> = outcomes.iter().map(record_id).collect();
 
-    assert_eq!(client.delete(&ids[0], &Unlimited).await, Deletion::Done);
+    assert_eq!(client.delete(&ids[0], &Unlimited).await, Ok(()));
     assert!(salesforce.with_email("ada@example.com").is_empty());
     assert_eq!(salesforce.with_email("bob@example.com").len(), 1);
     // What is gone is deleted.
-    assert_eq!(client.delete(&ids[0], &Unlimited).await, Deletion::Done);
+    assert_eq!(client.delete(&ids[0], &Unlimited).await, Ok(()));
     // What is no id is not sent.
     let calls = salesforce.stats().requests;
     for no_id in [
@@ -140,7 +140,10 @@ async fn records_are_deleted_by_their_ids_and_nothing_else() {
         "00Q/describe_____",
     ] {
         let deletion = client.delete(no_id, &Unlimited).await;
-        assert!(matches!(deletion, Deletion::Failed(_)), "{no_id}: {deletion:?}");
+        assert!(
+            matches!(deletion, Err(Undone::Failed(_))),
+            "{no_id}: {deletion:?}"
+        );
     }
     assert_eq!(salesforce.stats().requests, calls);
 }
