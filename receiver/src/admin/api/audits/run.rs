@@ -28,7 +28,7 @@ const SHARE: u8 = 10;
 /// Makes audits until stopped.
 pub(crate) async fn run_audits(admin: Arc<Admin>, errands: Errands, stop: CancellationToken) {
     let worker = LeadId::generate().to_string();
-    let (mut tasks, mut running) = (JoinSet::new(), BTreeSet::new());
+    let (mut tasks, mut running, mut known) = (JoinSet::new(), BTreeSet::new(), BTreeSet::new());
     loop {
         tokio::select! {
             () = sleep(LOOK) => {}
@@ -48,7 +48,7 @@ pub(crate) async fn run_audits(admin: Arc<Admin>, errands: Errands, stop: Cancel
         if !admin.loaded.load(Ordering::Relaxed) || admin.config.borrow().incomplete {
             continue;
         }
-        let due = match due(&admin, &worker).await {
+        let due = match due(&admin, &worker, &mut known).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::debug!(%error, "failed to look for audits; will retry");
@@ -82,27 +82,36 @@ pub(crate) async fn run_audits(admin: Arc<Admin>, errands: Errands, stop: Cancel
     while tasks.join_next().await.is_some() {}
 }
 
-/// The audits that are due and that nobody else makes.
-async fn due(admin: &Admin, worker: &str) -> Result<Vec<(Arc<Sink>, AuditSettings, Kept)>, QueueError> {
-    let sinks: Vec<(Arc<Sink>, AuditSettings)> = {
-        let config = admin.config.borrow();
-        let audited = config
-            .sinks()
-            .filter_map(|sink| Some((Arc::clone(sink), sink.audit?)));
-        audited.collect()
-    };
+/// The audits that are due and that nobody else makes. Of `known` sinks that are not audited any more, what was found is
+/// forgotten.
+async fn due(
+    admin: &Admin,
+    worker: &str,
+    known: &mut BTreeSet<SinkId>,
+) -> Result<Vec<(Arc<Sink>, AuditSettings, Kept)>, QueueError> {
+    let config = Arc::clone(&admin.config.borrow());
+    for sink in config.sinks().filter(|sink| sink.audit.is_none()) {
+        if known.remove(&sink.id) {
+            admin.queue.remove_job(&kept::id(&sink.id)).await?;
+        }
+    }
+    let audited = config
+        .sinks()
+        .filter_map(|sink| Some((Arc::clone(sink), sink.audit?)));
+    let sinks: Vec<(Arc<Sink>, AuditSettings)> = audited.collect();
     let mut due = Vec::new();
     if sinks.is_empty() {
         return Ok(due);
     }
     let stored = admin.queue.jobs().await?;
     for (sink, settings) in sinks {
+        known.insert(sink.id.clone());
         let id = kept::id(&sink.id);
-        let known = stored.iter().find(|job| job.id == id);
-        let kept = match known.and_then(Kept::read) {
+        let before = stored.iter().find(|job| job.id == id);
+        let kept = match before.and_then(Kept::read) {
             Some(kept) => kept,
             None => {
-                let new = Kept::new(&sink.id, known.map_or(0, |job| job.version));
+                let new = Kept::new(&sink.id, before.map_or(0, |job| job.version));
                 // Another receiver has written it meanwhile.
                 if !admin.queue.put_job(&new.stored()).await? {
                     continue;
