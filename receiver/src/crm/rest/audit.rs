@@ -44,11 +44,11 @@ impl Rest {
 /// Whose record it is, with the address and number as leads have them; `None`: it has neither.
 fn person(mut lead: Value) -> Option<Value> {
     let fields = lead.as_object_mut()?;
-    let forms: [(&str, fn(&str) -> String); 2] = [
-        ("email", lead::email),
-        ("phone", |typed| lead::phone(typed, None).number),
-    ];
-    for (name, form) in forms {
+    for name in ["email", "phone"] {
+        let form = |typed: &str| match name {
+            "email" => lead::email(typed),
+            _ => lead::phone(typed, None).number,
+        };
         let value = fields.get(name).and_then(Value::as_str).map(form);
         match value.filter(|value| !value.is_empty()) {
             Some(value) => fields.insert(name.to_owned(), Value::String(value)),

@@ -108,16 +108,15 @@ async fn due(
         known.insert(sink.id.clone());
         let id = kept::id(&sink.id);
         let before = stored.iter().find(|job| job.id == id);
-        let kept = match before.and_then(Kept::read) {
-            Some(kept) => kept,
-            None => {
-                let new = Kept::new(&sink.id, before.map_or(0, |job| job.version));
-                // Another receiver has written it meanwhile.
-                if !admin.queue.put_job(&new.stored()).await? {
-                    continue;
-                }
-                new
+        let kept = if let Some(kept) = before.and_then(Kept::read) {
+            kept
+        } else {
+            let new = Kept::new(&sink.id, before.map_or(0, |job| job.version));
+            // Another receiver has written it meanwhile.
+            if !admin.queue.put_job(&new.stored()).await? {
+                continue;
             }
+            new
         };
         admin.audits.note(&sink.id, &kept.found);
         if !sink.suspended && kept.lease.is_free_for(worker) && kept.is_due(settings.interval, epoch_ms()) {
