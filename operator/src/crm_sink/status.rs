@@ -73,11 +73,10 @@ fn count(status: &mut CrmSinkStatus, sink: &CrmSink, facts: &Dereferenced) {
         .iter()
         .filter_map(|figures| figures.paused_until.clone())
         .max_by_key(|until| until.0);
-    status.audit = sink
-        .spec
-        .audit
-        .as_ref()
-        .and_then(|_| last_audit(facts.figures.iter().filter_map(|figures| figures.audit.as_ref())));
+    // A receiver that has just started has not read it yet.
+    let found = last_audit(facts.figures.iter().filter_map(|figures| figures.audit.as_ref()));
+    let found = found.or_else(|| status.audit.take());
+    status.audit = found.filter(|_| sink.spec.audit.is_some());
     status.last_error = newest(
         facts
             .figures

@@ -3,7 +3,9 @@
 use super::*;
 use crate::stats::SinkFigures;
 use crate::validation::{ErrorScope, ValidationError};
+use leadgate_crds::common::Time;
 use leadgate_crds::counts::DeliveryCounts;
+use leadgate_crds::crm_sink::CrmSinkStatusAudit;
 use leadgate_crds::report::SinkLeads;
 use serde_json::json;
 
@@ -157,4 +159,30 @@ fn stores_are_summed() {
         (3, 12)
     );
     assert_eq!(status.leads.oldest_pending_seconds, 60, "not written each second");
+}
+
+#[test]
+fn the_newest_audit_stands_until_audits_are_turned_off() {
+    let found = |second: i64, audited: i64| {
+        Some(CrmSinkStatusAudit {
+            last_time: Some(Time(Timestamp::new(second, 0).unwrap())),
+            audited,
+            ..CrmSinkStatusAudit::default()
+        })
+    };
+    let mut audited_sink = sink(false);
+    audited_sink.spec.audit = serde_json::from_value(json!({})).unwrap();
+    let mut two = facts(0, 5, None, None);
+    two.figures.extend(facts(0, 7, None, None).figures);
+    two.figures[0].audit = found(20, 2);
+    two.figures[1].audit = found(10, 1);
+    let of = |sink: &CrmSink, previous: &CrmSinkStatus, facts: &Dereferenced| {
+        status(sink, previous, &Outcome::Valid, facts, Timestamp::UNIX_EPOCH)
+    };
+    let told = of(&audited_sink, &CrmSinkStatus::default(), &two);
+    assert_eq!(told.audit, found(20, 2));
+    // A receiver that has just started says nothing of it.
+    let silent = facts(0, 5, None, None);
+    assert_eq!(of(&audited_sink, &told, &silent).audit, told.audit);
+    assert_eq!(of(&sink(false), &told, &two).audit, None);
 }
