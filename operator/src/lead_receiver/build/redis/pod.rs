@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{PORT, SENTINEL_PORT};
 use crate::context::Settings;
 use crate::lead_receiver::build::pod::{MODE, apply_template, security_context, set, spread};
+use crate::lead_receiver::{certificates, queue_url};
 use crate::lead_receiver::validate::{RedisPlan, max_memory};
 use crate::names;
 
@@ -18,6 +19,14 @@ const GRACE_SECONDS: u32 = 75;
 const FILES: &str = "/etc/leadgate-redis";
 
 pub(super) fn pod(plan: &RedisPlan, settings: &Settings) -> Value {
+    // Not the key of the authority.
+    let items = [
+        queue_url::CONFIG,
+        certificates::AUTHORITIES,
+        certificates::CERTIFICATE,
+        certificates::KEY,
+    ]
+    .map(|key| json!({"key": key, "path": key}));
     let mut pod = json!({
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
@@ -25,7 +34,7 @@ pub(super) fn pod(plan: &RedisPlan, settings: &Settings) -> Value {
         "securityContext": security_context(&plan.template, Some(USER), settings),
         "containers": [server(plan, settings), sentinel(settings)],
         "volumes": [{"name": "config", "projected": {"defaultMode": MODE, "sources": [
-            {"secret": {"name": names::REDIS, "items": [{"key": "redis.conf", "path": "redis.conf"}]}},
+            {"secret": {"name": names::REDIS, "items": items}},
             {"configMap": {"name": names::REDIS}},
         ]}}],
         "topologySpreadConstraints": spread(&names::redis_selector(), &plan.template),
