@@ -169,7 +169,10 @@ impl Renewal {
             }
             // Reading may wait for a disk.
             let path = |bundle: &Option<Bundle>| bundle.as_ref().map(|bundle| bundle.path.clone());
-            let (file, bundles) = (self.queue_file.clone(), [&self.outbound_ca, &self.queue_ca].map(path));
+            let (file, bundles) = (
+                self.queue_file.clone(),
+                [&self.outbound_ca, &self.queue_ca].map(path),
+            );
             let look = move || {
                 let bundles = bundles.map(|path| path.as_deref().map(read));
                 (file.as_deref().map(read_url), bundles)

@@ -223,9 +223,8 @@ impl RedisServer {
             .iter()
             .map(|(setting, value)| format!("{setting} {value}\n"))
             .collect();
-        let text = format!(
-            "{listens}bind 127.0.0.1\ndaemonize no\nlogfile log\ndir {directory}\n{configuration}"
-        );
+        let text =
+            format!("{listens}bind 127.0.0.1\ndaemonize no\nlogfile log\ndir {directory}\n{configuration}");
         std::fs::write(self.configuration_file(), text).context("the configuration of redis-server")
     }
 

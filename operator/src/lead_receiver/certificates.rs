@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, Error, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PublicKeyData as _, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, Error, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, date_time_ymd,
 };
 use rustls::RootCertStore;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -129,7 +129,11 @@ pub fn made(
 
 /// The parameters of the authority with this key. Its name follows from the key: OpenSSL tells authorities apart by name.
 fn authority(key: &KeyPair, now: UnixTime) -> CertificateParams {
-    let mut params = valid(now, AUTHORITY_LIFE, &authority_name(&key.subject_public_key_info()));
+    let mut params = valid(
+        now,
+        AUTHORITY_LIFE,
+        &authority_name(&key.subject_public_key_info()),
+    );
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
@@ -172,7 +176,11 @@ struct Authority {
 impl Authority {
     /// The end of its validity since 1970.
     fn end(&self) -> Duration {
-        self.parsed.tbs_certificate().validity().not_after.to_unix_duration()
+        self.parsed
+            .tbs_certificate()
+            .validity()
+            .not_after
+            .to_unix_duration()
     }
 }
 
@@ -232,7 +240,9 @@ fn is_trusted(
     is_pair(&own.parsed, keys.get(KEY))
         && ParsedCertificate::try_from(&own.der).is_ok_and(|certificate| {
             verify_server_cert_signed_by_trust_anchor(&certificate, &roots, &[], time, algorithms).is_ok()
-                && hosts(namespace).into_iter().all(|host| is_named(&certificate, host))
+                && hosts(namespace)
+                    .into_iter()
+                    .all(|host| is_named(&certificate, host))
         })
 }
 
@@ -356,7 +366,11 @@ mod tests {
             ("another key", mixed(KEY), CERTIFICATE_DUE),
             ("another certificate", mixed(CERTIFICATE), CERTIFICATE_DUE),
             ("another authority", mixed(AUTHORITIES), ALL_DUE),
-            ("another key of the authority", mixed(AUTHORITY_KEY), AUTHORITY_DUE),
+            (
+                "another key of the authority",
+                mixed(AUTHORITY_KEY),
+                AUTHORITY_DUE,
+            ),
             ("garbage", garbage, CERTIFICATE_DUE),
         ] {
             let found = due(&keys, "leads", day(1));

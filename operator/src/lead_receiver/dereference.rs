@@ -23,7 +23,7 @@ use crate::workloads::{RedisState, Rollout};
 pub const HAND_OVER: Duration = Duration::from_mins(1);
 
 /// Of a Secret that does not exist.
-pub(super) const NO_KEYS: BTreeMap<String, Value> = BTreeMap::new();
+pub(super) static NO_KEYS: BTreeMap<String, Value> = BTreeMap::new();
 
 /// What the cluster says about everything that a receiver depends on.
 #[derive(Clone, Debug, Default)]

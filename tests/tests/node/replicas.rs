@@ -217,11 +217,20 @@ fn shows_the_newest(stage: &Stage, pod: &str) -> anyhow::Result<()> {
 #[ignore = "run by make e2e"]
 async fn certificate_and_authority_change_under_load_and_no_pod_restarts() {
     let stage = queue("certificates", THREE, 3).await;
-    let pods = || stage.get("pods -l app.kubernetes.io/part-of=leadgate").map(|list| {
-        let pods = list["items"].as_array().into_iter().flatten();
-        pods.map(|pod| format!("{} {}", pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]))
-            .collect::<Vec<_>>()
-    });
+    let pods = || {
+        stage
+            .get("pods -l app.kubernetes.io/part-of=leadgate")
+            .map(|list| {
+                let pods = list["items"].as_array().into_iter().flatten();
+                pods.map(|pod| {
+                    format!(
+                        "{} {}",
+                        pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]
+                    )
+                })
+                .collect::<Vec<_>>()
+            })
+    };
     let before = pods().unwrap();
     let load = stage.load().unwrap();
     goes_on(&stage, &load).await;

@@ -160,7 +160,10 @@ fn arguments(plan: &Plan) -> Vec<String> {
         ),
     ];
     if plan.store == StoreKey::Managed {
-        arguments.push(format!("--queue-ca={MANIFESTS}/{}", plan.store.authorities_file()));
+        arguments.push(format!(
+            "--queue-ca={MANIFESTS}/{}",
+            plan.store.authorities_file()
+        ));
     }
     if plan.encryption.is_some() {
         arguments.push(format!("--encryption-key-file={ADMIN}/{ENCRYPTION_KEYS}"));

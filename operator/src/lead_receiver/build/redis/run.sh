@@ -1,4 +1,4 @@
-# What the containers of the managed Redis run: `sh run.sh server`, and `sentinel`, `ready` and `stop`.
+# What the containers of the managed Redis run: `sh run.sh server`, and `sentinel`, `alive PORT`, `ready` and `stop`.
 #
 # Each pod has a server and a sentinel on one volume. The sentinels alone decide which server is the primary: a server asks
 # them before it starts. Two rules keep every acknowledged lead, which is on the disk of the primary and of some replicas:
@@ -212,23 +212,19 @@ run_sentinel() {
     # While the file is being replaced there is no password.
     while now=$(password) || :; [ -z "$now" ] || [ "$now" = "$REDISCLI_AUTH" ]; do
       if ! kill -0 "$child" 2>/dev/null; then exit 1; fi
-      newest=$(certificates)
-      if [ "$newest" != "$taken" ] && take_certificates; then
-        taken=$newest
-        if [ "$newest" != "$shown" ]; then
+      current=$(certificates)
+      if [ "$current" != "$taken" ] && take_certificates; then
+        taken=$current
+        if [ "$current" != "$shown" ]; then
           say "the certificate has changed"
-          break
+          kill "$child"
+          wait "$child"
+          continue 2
         fi
       fi
       keep_priority
       sleep 1
     done
-    # The certificate alone.
-    if [ -z "$now" ] || [ "$now" = "$REDISCLI_AUTH" ]; then
-      kill "$child"
-      wait "$child"
-      continue
-    fi
     say "the password has changed"
     until printf 'CONFIG SET masterauth %s requirepass %s\n' "$now" "$now" | server 127.0.0.1 | grep -q '^OK'; do
       # A server that has started since then has it, or one that is newer still.
@@ -242,6 +238,9 @@ run_sentinel() {
     wait "$child"
   done
 }
+
+# Something answers, whatever it says.
+is_alive() { [ -n "$(call 127.0.0.1 -p "$1" PING)" ]; }
 
 # A server is ready when it has read its data, and has what the primary has.
 is_ready() {
@@ -326,6 +325,7 @@ shift
 case $what in
   server) run_server "$@" ;;
   sentinel) run_sentinel ;;
+  alive) is_alive "$1" ;;
   ready) is_ready ;;
   stop) hand_over ;;
 esac
