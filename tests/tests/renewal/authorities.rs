@@ -86,6 +86,15 @@ async fn a_start_with_an_unusable_bundle_fails_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_with_a_private_authority_is_trusted_and_may_be_replaced() {
+    redis_with_an_authority_in("--outbound-ca").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_may_have_authorities_of_its_own() {
+    redis_with_an_authority_in("--queue-ca").await;
+}
+
+async fn redis_with_an_authority_in(flag: &str) {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (Authority::new("old").unwrap(), Authority::new("new").unwrap());
     let leaf = new.server("127.0.0.1").unwrap();
@@ -113,19 +122,21 @@ async fn redis_with_a_private_authority_is_trusted_and_may_be_replaced() {
     .unwrap();
     let hubspot = HubSpot::start(Config::default()).await.unwrap();
     let file = write(folder.path(), "ca.pem", &old.certificate());
-    let mut options = with_file(&hubspot, "--queue-ca", &file).queue(format!("rediss://127.0.0.1:{port}"));
-    // It is not asked about Redis then.
-    let others = write(folder.path(), "others.pem", &new.certificate());
-    options
-        .arguments
-        .extend(["--outbound-ca".into(), others.display().to_string()]);
+    let mut options = with_file(&hubspot, flag, &file).queue(format!("rediss://127.0.0.1:{port}"));
+    if flag == "--queue-ca" {
+        // What is trusted elsewhere does not count.
+        let others = write(folder.path(), "others.pem", &new.certificate());
+        options
+            .arguments
+            .extend(["--outbound-ca".into(), others.display().to_string()]);
+    }
     let mut receiver = Receiver::prepare(options).unwrap();
     receiver.spawn().unwrap();
     let alive = async || receiver.admin("/livez").await.is_ok();
     receiver.until("it runs", PATIENCE, alive).await;
     let refused = async || {
         let (status, text) = receiver.admin("/readyz").await.unwrap();
-        status == 503 && text.contains("--queue-ca")
+        status == 503 && text.contains(flag)
     };
     receiver
         .until("its certificate is refused", PATIENCE, refused)
@@ -133,9 +144,11 @@ async fn redis_with_a_private_authority_is_trusted_and_may_be_replaced() {
     replace(&file, "no PEM");
     let told = async || {
         let (_, text) = receiver.admin("/status").await.unwrap();
-        text.contains("--queue-ca") && text.contains("holds no certificate")
+        text.contains(flag) && text.contains("holds no certificate")
     };
-    receiver.until("the file is complained about", PATIENCE, told).await;
+    receiver
+        .until("the file is complained about", PATIENCE, told)
+        .await;
     replace(&file, &new.certificate());
     receiver.ready(PATIENCE).await.unwrap();
     // What is connected stays so.
