@@ -19,14 +19,14 @@ fn secured() -> Sentinel {
     })
 }
 
-fn authorities(group: &Sentinel) -> Option<Arc<[u8]>> {
+fn authorities(group: &Sentinel) -> Arc<[u8]> {
     let pem = group.tls.as_ref().unwrap().authorities().unwrap();
-    Some(pem.into_bytes().into())
+    pem.into_bytes().into()
 }
 
 async fn queue_of(group: &Sentinel) -> Arc<dyn Queue> {
     let options = OpenOptions {
-        authorities: authorities(group),
+        authorities: Some(authorities(group)),
         // However long a failover takes on a busy machine.
         accept_timeout: Duration::from_secs(30),
         ..OpenOptions::default()
@@ -97,7 +97,7 @@ async fn certificate_and_authority_change_and_the_primary_fails_over_without_a_r
     tokio::task::block_in_place(|| group.take_certificates().unwrap());
     let access = Access {
         url: group.url(),
-        authorities: authorities(&group),
+        authorities: Some(authorities(&group)),
     };
     queue.renew_access(&access).unwrap();
     load.goes_on().await;
