@@ -27,6 +27,13 @@ pub enum ApplyError {
         /// Why.
         message: String,
     },
+    /// A certificate cannot be made.
+    #[error("the certificate in Secret {name} cannot be made: {error}")]
+    Certificate {
+        name: String,
+        /// Why.
+        error: rcgen::Error,
+    },
     /// The API server could not be asked, or does not allow it.
     #[error("{kind} {name}: {error}", kind = kind.name(), error = words(error))]
     Api {
@@ -43,7 +50,7 @@ impl ApplyError {
         match self {
             Self::Foreign { .. } => Reason::NameTaken,
             Self::Leftover { .. } => Reason::WaitingForRemoval,
-            Self::Refused { .. } => Reason::ObjectRefused,
+            Self::Refused { .. } | Self::Certificate { .. } => Reason::ObjectRefused,
             Self::Api { error, .. } => reason_of(error),
         }
     }

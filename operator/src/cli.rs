@@ -17,7 +17,7 @@ pub struct Cli {
     /// Image of the receivers.
     #[arg(long, env = "LEADGATE_RECEIVER_IMAGE", value_name = "IMAGE")]
     pub receiver_image: String,
-    /// Image of the managed Redis: Valkey, or Redis 7.0 or newer, with redis-server, redis-cli and a shell.
+    /// Image of the managed Redis: Valkey, or Redis 7.0 or newer, with redis-server and redis-cli, both built with TLS, and a shell.
     #[arg(
         long,
         env = "LEADGATE_REDIS_IMAGE",

@@ -111,7 +111,7 @@ pub fn route(webhook: &str) -> String {
     format!("leadgate-webhook-{}", instance(webhook))
 }
 
-/// Whether a Secret of this name is the operator's: Redis's password, the ledger's key, the encryption keys, a receiver's admin token, copies of Secrets.
+/// Whether a Secret of this name is the operator's: Redis's password and certificates, the ledger's key, the encryption keys, a receiver's admin token, copies of Secrets.
 pub fn is_own_secret(name: &str) -> bool {
     name == REDIS
         || name == LEDGER

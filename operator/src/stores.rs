@@ -50,6 +50,11 @@ impl StoreKey {
         format!("queue-{}.url", digest.get(..8).unwrap_or(&digest))
     }
 
+    /// The file with the authorities that sign its servers' certificates.
+    pub fn authorities_file(&self) -> String {
+        self.file().replace(".url", ".crt")
+    }
+
     /// For people.
     pub fn shown(&self) -> String {
         match self {

@@ -125,6 +125,10 @@ pub struct Cli {
         conflicts_with = "queue"
     )]
     pub queue_file: Option<PathBuf>,
+    /// CA bundle (PEM) to trust for rediss:// and rediss+sentinel://, and nothing else for these: neither the public
+    /// authorities nor --outbound-ca. Changes apply without a restart.
+    #[arg(long, env = "LEADGATE_QUEUE_CA", value_name = "FILE")]
+    pub queue_ca: Option<PathBuf>,
     /// Prefix of the queue's keys in Redis. Receivers with different prefixes never see each other's leads.
     /// The operator sets leadgate-NAMESPACE.
     #[arg(
@@ -182,7 +186,8 @@ pub struct Cli {
         requires = "tls_cert"
     )]
     pub tls_client_ca: Option<PathBuf>,
-    /// CA bundle (PEM) to trust for CRMs, rediss:// and rediss+sentinel://, besides the public authorities.
+    /// CA bundle (PEM) to trust for CRMs and, without --queue-ca, rediss:// and rediss+sentinel://, besides the public
+    /// authorities.
     #[arg(long, env = "LEADGATE_OUTBOUND_CA", value_name = "FILE")]
     pub outbound_ca: Option<PathBuf>,
     /// A proxy terminates TLS: require X-Forwarded-Proto: https on every request.

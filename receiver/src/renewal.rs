@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::Cli;
 use crate::outbound::{Authorities, Client};
 use crate::queue::{Access, OpenError, Queue};
 
@@ -19,6 +20,7 @@ const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(250);
 
 const QUEUE_FILE: &str = "--queue-file";
 const OUTBOUND_CA: &str = "--outbound-ca";
+const QUEUE_CA: &str = "--queue-ca";
 
 /// What is wrong with the files now, each with its remedy.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub(crate) struct Complaints {
     pub(crate) queue: Complaint,
     /// About the authorities.
     pub(crate) authorities: Complaint,
+    /// About those of the queue.
+    pub(crate) queue_authorities: Complaint,
     /// About the encryption keys.
     pub(crate) encryption: Complaint,
 }
@@ -59,47 +63,80 @@ impl Complaint {
     }
 }
 
+/// A file with authorities, and what was last taken from it.
+struct Bundle {
+    flag: &'static str,
+    path: PathBuf,
+    pem: Vec<u8>,
+}
+
+impl Bundle {
+    fn read(flag: &'static str, path: &Path) -> anyhow::Result<(Self, Authorities)> {
+        let read = read(path).and_then(|pem| Ok((Authorities::parse(&pem)?, pem)));
+        let (authorities, pem) = read.map_err(|why| explain(flag, path, &why))?;
+        let path = path.to_owned();
+        Ok((Self { flag, path, pem }, authorities))
+    }
+
+    /// Takes what is in the file now. `trust` is given what is new.
+    fn look(
+        &mut self,
+        pem: Result<Vec<u8>, String>,
+        complaint: &Complaint,
+        trust: impl FnOnce(&Authorities) -> Result<(), String>,
+    ) {
+        let outcome = pem.and_then(|pem| {
+            if pem == self.pem {
+                return Ok(());
+            }
+            trust(&Authorities::parse(&pem)?)?;
+            self.pem = pem;
+            tracing::info!("{}: the authorities changed", self.flag);
+            Ok(())
+        });
+        let told = outcome.map_err(|why| format!("{why}; the former authorities stay in use"));
+        complaint.set(self.flag, Some(&self.path), told);
+    }
+}
+
 /// The files, and what was last taken from them.
 pub(crate) struct Renewal {
     queue_file: Option<PathBuf>,
     /// Never printed: it may hold a password.
     url: String,
-    outbound_ca: Option<PathBuf>,
-    pem: Vec<u8>,
+    outbound_ca: Option<Bundle>,
+    queue_ca: Option<Bundle>,
+    /// Those of the queue.
     authorities: Option<Arc<[u8]>>,
     /// What is wrong with them.
     pub(crate) complaints: Arc<Complaints>,
 }
 
 impl Renewal {
-    /// Reads both files; what is given besides `--queue-file` is `--queue`.
-    pub(crate) fn read(
-        queue: &str,
-        queue_file: Option<&Path>,
-        outbound_ca: Option<&Path>,
-    ) -> anyhow::Result<(Self, Option<Authorities>)> {
-        let explain = |flag: &str, path: &Path, why: String| anyhow!("{flag} {}: {why}", path.display());
-        let url = match queue_file {
-            Some(path) => read_url(path).map_err(|why| explain(QUEUE_FILE, path, why))?,
-            None => queue.to_owned(),
+    /// Reads the files; gives the authorities of CRMs.
+    pub(crate) fn read(cli: &Cli) -> anyhow::Result<(Self, Option<Authorities>)> {
+        let url = match &cli.queue_file {
+            Some(path) => read_url(path).map_err(|why| explain(QUEUE_FILE, path, &why))?,
+            None => cli.queue.clone(),
         };
-        let (pem, authorities) = match outbound_ca {
-            Some(path) => {
-                let read = read(path).and_then(|pem| Ok((Authorities::parse(&pem)?, pem)));
-                let (authorities, pem) = read.map_err(|why| explain(OUTBOUND_CA, path, why))?;
-                (pem, Some(authorities))
-            }
-            None => (Vec::new(), None),
+        let bundle = |flag, path: &Option<PathBuf>| {
+            let read = path.as_deref().map(|path| Bundle::read(flag, path));
+            read.transpose().map(Option::unzip)
         };
+        let (outbound_ca, outbound) = bundle(OUTBOUND_CA, &cli.outbound_ca)?;
+        let (queue_ca, of_queue) = bundle(QUEUE_CA, &cli.queue_ca)?;
         let renewal = Self {
-            queue_file: queue_file.map(Path::to_owned),
+            queue_file: cli.queue_file.clone(),
             url,
-            outbound_ca: outbound_ca.map(Path::to_owned),
-            pem,
-            authorities: authorities.as_ref().map(Authorities::with_public),
+            outbound_ca,
+            queue_ca,
+            authorities: match (&of_queue, &outbound) {
+                (Some(own), _) => Some(own.alone()),
+                (None, outbound) => outbound.as_ref().map(Authorities::with_public),
+            },
             complaints: Arc::default(),
         };
-        Ok((renewal, authorities))
+        Ok((renewal, outbound))
     }
 
     /// How the queue is opened.
@@ -121,7 +158,7 @@ impl Renewal {
 
     /// Takes changes into use, until `stop`. When the store refuses the password, the file is looked at at once.
     pub(crate) async fn follow(mut self, queue: Arc<dyn Queue>, client: Client, stop: CancellationToken) {
-        if self.queue_file.is_none() && self.outbound_ca.is_none() {
+        if self.queue_file.is_none() && self.outbound_ca.is_none() && self.queue_ca.is_none() {
             return;
         }
         loop {
@@ -131,37 +168,47 @@ impl Renewal {
                 () = stop.cancelled() => return,
             }
             // Reading may wait for a disk.
-            let (files, ca) = (self.queue_file.clone(), self.outbound_ca.clone());
-            let look = move || (files.as_deref().map(read_url), ca.as_deref().map(read));
-            if let Ok((url, pem)) = tokio::task::spawn_blocking(look).await {
-                let trusts_others = pem.is_some_and(|pem| self.look_at_authorities(pem, &client));
+            let path = |bundle: &Option<Bundle>| bundle.as_ref().map(|bundle| bundle.path.clone());
+            let (file, bundles) = (
+                self.queue_file.clone(),
+                [&self.outbound_ca, &self.queue_ca].map(path),
+            );
+            let look = move || {
+                let bundles = bundles.map(|path| path.as_deref().map(read));
+                (file.as_deref().map(read_url), bundles)
+            };
+            if let Ok((url, bundles)) = tokio::task::spawn_blocking(look).await {
+                let trusts_others = self.look_at_authorities(bundles, &client);
                 self.look_at_url(url, trusts_others, queue.as_ref());
             }
             tokio::time::sleep(LOOK_AT_MOST_EVERY).await;
         }
     }
 
-    /// Whether others are trusted from now on.
-    fn look_at_authorities(&mut self, pem: Result<Vec<u8>, String>, client: &Client) -> bool {
-        let is_changed = pem.as_ref().is_ok_and(|pem| *pem != self.pem);
-        let outcome = match pem {
-            Ok(pem) if is_changed => Authorities::parse(&pem).and_then(|authorities| {
-                client.trust(&authorities).map_err(|error| format!("{error:#}"))?;
-                self.authorities = Some(authorities.with_public());
-                self.pem = pem;
-                tracing::info!("{OUTBOUND_CA}: the authorities changed");
-                Ok(true)
-            }),
-            Ok(_) => Ok(false),
-            Err(why) => Err(why),
-        };
-        let trusts_others = outcome.as_ref().is_ok_and(|changed| *changed);
-        let told = outcome
-            .map(|_| ())
-            .map_err(|why| format!("{why}; the former authorities stay in use"));
-        let path = self.outbound_ca.as_deref();
-        self.complaints.authorities.set(OUTBOUND_CA, path, told);
-        trusts_others
+    /// Whether the queue trusts others from now on.
+    fn look_at_authorities(
+        &mut self,
+        [outbound, of_queue]: [Option<Result<Vec<u8>, String>>; 2],
+        client: &Client,
+    ) -> bool {
+        let is_apart = self.queue_ca.is_some();
+        let mut trusted = None;
+        if let (Some(bundle), Some(pem)) = (&mut self.outbound_ca, outbound) {
+            bundle.look(pem, &self.complaints.authorities, |authorities| {
+                client.trust(authorities).map_err(|error| format!("{error:#}"))?;
+                trusted = (!is_apart).then(|| authorities.with_public());
+                Ok(())
+            });
+        }
+        if let (Some(bundle), Some(pem)) = (&mut self.queue_ca, of_queue) {
+            bundle.look(pem, &self.complaints.queue_authorities, |authorities| {
+                trusted = Some(authorities.alone());
+                Ok(())
+            });
+        }
+        let is_new = trusted.is_some();
+        self.authorities = trusted.or(self.authorities.take());
+        is_new
     }
 
     fn look_at_url(&mut self, url: Option<Result<String, String>>, trusts_others: bool, queue: &dyn Queue) {
@@ -196,6 +243,10 @@ impl Renewal {
         let path = self.queue_file.as_deref();
         self.complaints.queue.set(QUEUE_FILE, path, told);
     }
+}
+
+fn explain(flag: &str, path: &Path, why: &str) -> anyhow::Error {
+    anyhow!("{flag} {}: {why}", path.display())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

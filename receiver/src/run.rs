@@ -37,8 +37,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     folders_exist(&cli.folders())?;
     // An error means that a provider is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let (renewal, authorities) =
-        Renewal::read(&cli.queue, cli.queue_file.as_deref(), cli.outbound_ca.as_deref())?;
+    let (renewal, authorities) = Renewal::read(&cli)?;
     let client = Client::new(cli.may_call_this_machine(), authorities.as_ref())?;
     let token = cli.admin_token_file.as_deref().map(TokenFile::open).transpose()?;
     // Bind first: a taken port should not open, and lock, the queue.

@@ -28,6 +28,7 @@ pub mod node;
 pub mod race;
 pub mod receiver;
 pub mod redis_server;
+pub mod redis_tls;
 pub mod rest_crms;
 pub mod rig;
 pub mod salesforce;

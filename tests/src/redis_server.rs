@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use redis::TlsCertificates;
 use tempfile::TempDir;
+
+use crate::redis_tls::files;
 
 /// How long a server may take to answer; generous, for busy machines.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,6 +27,8 @@ pub struct RedisServer {
     /// What its configuration file says, which it may change itself; its port goes before it. Without, there is no file.
     configuration: Option<String>,
     password: Option<String>,
+    /// Where the certificate and its authority are, of a server that speaks TLS only.
+    tls: Option<PathBuf>,
     process: Option<Child>,
 }
 
@@ -42,7 +47,12 @@ impl RedisServer {
 
     /// Starts one with these arguments.
     pub fn start_with(arguments: &[&str]) -> Result<Self> {
-        Self::start_on_a_free_port(arguments, None, None)
+        Self::start_on_a_free_port(arguments, None, None, None)
+    }
+
+    /// Starts one with these arguments that speaks TLS only, with the files in a folder.
+    pub fn start_with_tls(arguments: &[&str], folder: &Path) -> Result<Self> {
+        Self::start_on_a_free_port(arguments, None, None, Some(folder))
     }
 
     /// Starts one that keeps its configuration in a file, as a member of a group that Sentinel watches must: Sentinel
@@ -51,14 +61,16 @@ impl RedisServer {
         configuration: String,
         arguments: &[&str],
         password: Option<&str>,
+        tls: Option<&Path>,
     ) -> Result<Self> {
-        Self::start_on_a_free_port(arguments, Some(configuration), password)
+        Self::start_on_a_free_port(arguments, Some(configuration), password, tls)
     }
 
     fn start_on_a_free_port(
         arguments: &[&str],
         configuration: Option<String>,
         password: Option<&str>,
+        tls: Option<&Path>,
     ) -> Result<Self> {
         let directory = tempfile::tempdir().context("a directory for redis-server")?;
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
@@ -68,6 +80,7 @@ impl RedisServer {
             arguments,
             configuration,
             password: password.map(str::to_owned),
+            tls: tls.map(Path::to_owned),
             process: None,
         };
         // Another process may take the port between our look and the server's bind: then try the next.
@@ -84,7 +97,12 @@ impl RedisServer {
     /// Where it listens, with its password if it has one.
     pub fn url(&self) -> String {
         let password = self.password.as_ref().map(|password| format!(":{password}@"));
-        format!("redis://{}127.0.0.1:{}/", password.unwrap_or_default(), self.port)
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+        format!(
+            "{scheme}://{}127.0.0.1:{}/",
+            password.unwrap_or_default(),
+            self.port
+        )
     }
 
     /// The port that it listens on.
@@ -105,6 +123,16 @@ impl RedisServer {
         }
         self.password = Some(password.to_owned());
         Ok(())
+    }
+
+    /// Has it read its certificate and the authorities again.
+    pub fn take_certificates(&self) -> Result<()> {
+        let mut change = redis::cmd("CONFIG");
+        change.arg("SET");
+        for (setting, file) in self.tls.iter().flat_map(|folder| files(folder)) {
+            change.arg(setting).arg(file.display().to_string());
+        }
+        Ok(change.exec(&mut self.connection()?)?)
     }
 
     /// Starts it again with another password.
@@ -164,8 +192,20 @@ impl RedisServer {
 
     /// A plain connection, to look inside.
     pub fn connection(&self) -> Result<redis::Connection> {
-        let client = redis::Client::open(self.url())?;
+        let client = self.client()?;
         client.get_connection().context("a connection to redis-server")
+    }
+
+    pub(crate) fn client(&self) -> Result<redis::Client> {
+        let Some(folder) = &self.tls else {
+            return Ok(redis::Client::open(self.url())?);
+        };
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let certificates = TlsCertificates {
+            client_tls: None,
+            root_cert: Some(std::fs::read(folder.join("ca.crt"))?),
+        };
+        Ok(redis::Client::build_with_tls(self.url(), certificates)?)
     }
 
     /// What it printed.
@@ -178,11 +218,30 @@ impl RedisServer {
             return Ok(());
         };
         let directory = self.directory.path().display();
-        let text = format!(
-            "port {}\nbind 127.0.0.1\ndaemonize no\nlogfile log\ndir {directory}\n{configuration}",
-            self.port
-        );
+        let listens: String = self
+            .listens()
+            .iter()
+            .map(|(setting, value)| format!("{setting} {value}\n"))
+            .collect();
+        let text =
+            format!("{listens}bind 127.0.0.1\ndaemonize no\nlogfile log\ndir {directory}\n{configuration}");
         std::fs::write(self.configuration_file(), text).context("the configuration of redis-server")
+    }
+
+    /// The settings that say where it listens, and how.
+    fn listens(&self) -> Vec<(&'static str, String)> {
+        let port = self.port.to_string();
+        let Some(folder) = &self.tls else {
+            return vec![("port", port)];
+        };
+        let own = [
+            ("port", "0".to_owned()),
+            ("tls-port", port),
+            ("tls-replication", "yes".to_owned()),
+            ("tls-auth-clients", "no".to_owned()),
+        ];
+        let files = files(folder).map(|(setting, file)| (setting, file.display().to_string()));
+        own.into_iter().chain(files).collect()
     }
 
     fn configuration_file(&self) -> PathBuf {
@@ -194,15 +253,11 @@ impl RedisServer {
         if self.configuration.is_some() {
             command.arg(self.configuration_file());
         } else {
+            for (setting, value) in self.listens() {
+                command.args([format!("--{setting}"), value]);
+            }
             command
-                .args([
-                    "--bind",
-                    "127.0.0.1",
-                    "--port",
-                    &self.port.to_string(),
-                    "--save",
-                    "",
-                ])
+                .args(["--bind", "127.0.0.1", "--save", ""])
                 .args(["--daemonize", "no", "--logfile", "log", "--dir"])
                 .arg(self.directory.path())
                 .args(

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::redis_server::RedisServer;
+use crate::redis_tls::RedisTls;
 
 /// What the sentinels call the primary.
 pub const NAME: &str = "leadgate";
@@ -24,6 +25,8 @@ pub struct Setup {
     pub password: Option<&'static str>,
     /// What the sentinels ask for.
     pub sentinel_password: Option<&'static str>,
+    /// Servers and sentinels speak TLS only.
+    pub tls: bool,
 }
 
 impl Default for Setup {
@@ -33,6 +36,7 @@ impl Default for Setup {
             appendfsync: "always",
             password: None,
             sentinel_password: None,
+            tls: false,
         }
     }
 }
@@ -43,12 +47,16 @@ pub struct Sentinel {
     pub servers: Vec<RedisServer>,
     /// Those that watch them.
     pub sentinels: Vec<RedisServer>,
+    /// Their certificate, if they speak TLS.
+    pub tls: Option<RedisTls>,
     setup: Setup,
 }
 
 impl Sentinel {
     /// Starts a group and waits until its replicas follow and its sentinels know each other.
     pub fn start(setup: Setup) -> Result<Self> {
+        let tls = setup.tls.then(RedisTls::new).transpose()?;
+        let folder = tls.as_ref().map(RedisTls::folder);
         let secret = setup.password.map_or_else(String::new, |password| {
             format!("requirepass {password}\nmasterauth {password}\n")
         });
@@ -61,7 +69,7 @@ impl Sentinel {
             let follows = servers.first().map_or_else(String::new, |primary| {
                 format!("replicaof 127.0.0.1 {}\n", primary.port())
             });
-            let server = RedisServer::start_from(format!("{data}{follows}"), &[], setup.password)?;
+            let server = RedisServer::start_from(format!("{data}{follows}"), &[], setup.password, folder)?;
             servers.push(server);
         }
         let first = servers.first().context("a group has servers")?.port();
@@ -76,11 +84,15 @@ impl Sentinel {
              sentinel failover-timeout {NAME} 4000\nsentinel parallel-syncs {NAME} 2\n{auth}{own}"
         );
         let sentinels = (0..3)
-            .map(|_| RedisServer::start_from(watch.clone(), &["--sentinel"], setup.sentinel_password))
+            .map(|_| {
+                let own = setup.sentinel_password;
+                RedisServer::start_from(watch.clone(), &["--sentinel"], own, folder)
+            })
             .collect::<Result<_>>()?;
         let group = Self {
             servers,
             sentinels,
+            tls,
             setup,
         };
         group.settled()?;
@@ -99,12 +111,25 @@ impl Sentinel {
             .setup
             .sentinel_password
             .map(|password| format!("?sentinelPassword={password}"));
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
         format!(
-            "redis+sentinel://{}{}/{NAME}{}",
+            "{scheme}+sentinel://{}{}/{NAME}{}",
             password.unwrap_or_default(),
             addresses.join(","),
             sentinel.unwrap_or_default()
         )
+    }
+
+    /// Has all members take the certificate and the authorities that are in the files now: servers while they run, sentinels
+    /// by a restart.
+    pub fn take_certificates(&mut self) -> Result<()> {
+        for server in &self.servers {
+            server.take_certificates()?;
+        }
+        for sentinel in &mut self.sentinels {
+            sentinel.restart()?;
+        }
+        Ok(())
     }
 
     /// Which of the servers the sentinels that answer call the primary; an error while they disagree.
@@ -185,7 +210,7 @@ impl Sentinel {
 
 /// What a sentinel says of the primary.
 fn ask(sentinel: &RedisServer) -> Result<Vec<String>> {
-    let client = redis::Client::open(sentinel.url())?;
+    let client = sentinel.client()?;
     // One that is stopped takes connections and says nothing.
     let mut connection = client.get_connection_with_timeout(Duration::from_millis(500))?;
     connection.set_read_timeout(Some(Duration::from_millis(500)))?;

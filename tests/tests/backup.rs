@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use leadgate_operator::lead_receiver::certificates;
 use leadgate_operator::names;
 use leadgate_tests::hubspot::{Config, HubSpot};
 use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
 use leadgate_tests::receiver::{Options, Receiver};
 use leadgate_tests::redis_server::RedisServer;
+use leadgate_tests::redis_tls::RedisTls;
 use leadgate_tests::rig::{PATIENCE, Rig, SECRET};
 use serde_json::{Value, json};
 
@@ -48,11 +50,11 @@ fn stateful_set() -> Value {
 }
 
 /// A Redis as the operator runs it, on other files.
-fn redis() -> RedisServer {
+fn redis(tls: &RedisTls) -> RedisServer {
     let args = stateful_set()["spec"]["template"]["spec"]["containers"][0]["args"].clone();
     let args: Vec<String> = serde_json::from_value(args).unwrap();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let mut redis = RedisServer::start_with(&args).unwrap();
+    let mut redis = RedisServer::start_with_tls(&args, tls.folder()).unwrap();
     redis.restart_with_password(PASSWORD).unwrap();
     redis
 }
@@ -60,11 +62,21 @@ fn redis() -> RedisServer {
 /// Where a script of the manifests runs.
 struct Place {
     redis: String,
+    ca: PathBuf,
     data: PathBuf,
     backups: PathBuf,
 }
 
 impl Place {
+    fn new(redis: &RedisServer, tls: &RedisTls, backups: &Path) -> Self {
+        Self {
+            redis: redis.url().replace(&format!(":{PASSWORD}@"), ""),
+            ca: tls.folder().join("ca.crt"),
+            data: redis.directory().to_owned(),
+            backups: backups.to_owned(),
+        }
+    }
+
     /// Runs the script of a manifest with the manifest's variables, but those that say where it is.
     fn run(&self, name: &str, more: &[(&str, &str)]) -> Output {
         let container = &template(name)["spec"]["containers"][0];
@@ -76,6 +88,7 @@ impl Place {
         }
         for (name, place) in [
             ("REDIS", self.redis.as_str()),
+            ("CA", self.ca.to_str().unwrap()),
             ("DATA", self.data.to_str().unwrap()),
             ("BACKUPS", self.backups.to_str().unwrap()),
         ] {
@@ -136,24 +149,24 @@ async fn all_arrived(rig: &Rig) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leads_of_a_backup_arrive_once_after_the_data_is_lost() {
-    let mut redis = redis();
+    let tls = RedisTls::new().unwrap();
+    let mut redis = redis(&tls);
     let hubspot = HubSpot::start(Config::default()).await.unwrap();
     let sink = HubSpotSink::new(hubspot.base_url(), hubspot.token());
     let manifests = format!("{}---\n{}", sink.yaml(), mapped_webhook("web", SECRET));
-    let receiver = Receiver::start(Options::new(manifests).queue(redis.url()))
-        .await
-        .unwrap();
+    let mut options = Options::new(manifests).queue(redis.url());
+    options.arguments = vec![
+        "--queue-ca".into(),
+        tls.folder().join("ca.crt").display().to_string(),
+    ];
+    let receiver = Receiver::start(options).await.unwrap();
     let mut rig = Rig {
         hubspot,
         receiver,
         sink,
     };
     let folder = tempfile::tempdir().unwrap();
-    let place = Place {
-        redis: redis.url().replace(&format!(":{PASSWORD}@"), ""),
-        data: redis.directory().to_owned(),
-        backups: folder.path().to_owned(),
-    };
+    let place = Place::new(&redis, &tls, folder.path());
 
     let delivered = rig.lead("delivered").await;
     rig.arrived("delivered").await;
@@ -203,13 +216,10 @@ async fn leads_of_a_backup_arrive_once_after_the_data_is_lost() {
 
 #[test]
 fn only_whole_dumps_are_kept_and_restored() {
-    let mut redis = redis();
+    let tls = RedisTls::new().unwrap();
+    let mut redis = redis(&tls);
     let folder = tempfile::tempdir().unwrap();
-    let place = Place {
-        redis: redis.url().replace(&format!(":{PASSWORD}@"), ""),
-        data: redis.directory().to_owned(),
-        backups: folder.path().to_owned(),
-    };
+    let place = Place::new(&redis, &tls, folder.path());
     let mut connection = redis.connection().unwrap();
     // The other way in which Redis sends a dump: its length first.
     for command in [
@@ -294,7 +304,7 @@ fn the_pods_fit_the_managed_redis() {
             container["securityContext"],
             redis["spec"]["template"]["spec"]["containers"][0]["securityContext"]
         );
-        let url = format!("redis://{}:6379", names::REDIS);
+        let url = format!("rediss://{}:6379", names::REDIS);
         assert!(
             container["env"]
                 .as_array()
@@ -305,6 +315,9 @@ fn the_pods_fit_the_managed_redis() {
     let backup = template("backup");
     let password = &backup["spec"]["containers"][0]["env"][3]["valueFrom"]["secretKeyRef"];
     assert_eq!(*password, json!({"name": names::REDIS, "key": "password"}));
+    let secret = &backup["spec"]["volumes"][1]["secret"];
+    let items = json!([{"key": certificates::AUTHORITIES, "path": "ca.crt"}]);
+    assert_eq!(*secret, json!({"secretName": names::REDIS, "items": items}));
     assert_eq!(
         template("restore")["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"],
         claim

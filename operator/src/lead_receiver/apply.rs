@@ -8,10 +8,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ObjectMeta, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
 use leadgate_crds::{GROUP, LeadReceiver, VERSION};
+use rustls::pki_types::UnixTime;
 use serde_json::json;
 
 use super::build::{self, Built};
-use super::dereference::Dereferenced;
+use super::certificates;
+use super::dereference::{Dereferenced, NO_KEYS};
 use super::projection::{Earlier, Forms, Projected, SHARDS, project};
 use super::queue_url::{self, Password};
 use super::replicas::hand_over;
@@ -217,8 +219,9 @@ async fn apply_redis(
     Ok(())
 }
 
-/// Keeps the Secret of the managed Redis, if the pods use it, whatever becomes of it. Says whether it was written.
-pub async fn keep_password(
+/// Keeps the Secret of the managed Redis, if the pods use it, whatever becomes of it: its password, and its certificates. Says
+/// whether it was written.
+pub async fn keep_redis_secret(
     receiver: &Arc<LeadReceiver>,
     facts: &Dereferenced,
     context: &Context,
@@ -227,9 +230,10 @@ pub async fn keep_password(
         return Ok(false);
     }
     let (namespace, _) = name_of(receiver.as_ref());
-    let (password, remade) = match &facts.secret_of_redis {
-        Password::Kept(_) => return Ok(false),
-        Password::Follow(password) => (password.clone(), None),
+    let due = facts.certificates_due;
+    let (password, remade) = match &facts.password_of_redis {
+        Password::Kept(_) if !due.any() => return Ok(false),
+        Password::Kept(password) | Password::Follow(password) => (password.clone(), None),
         Password::Restore(password) => (
             password.clone(),
             Some("was deleted or emptied and is restored with the same password"),
@@ -245,10 +249,18 @@ pub async fn keep_password(
     };
     let lock = context.redis_lock(&namespace);
     let _held = lock.lock().await;
-    let values = [
-        (queue_url::CONFIG.to_owned(), queue_url::configuration(&password)),
-        (queue_url::PASSWORD.to_owned(), password),
-    ];
+    let keys = facts.secret_of_redis.as_ref().map_or(&NO_KEYS, |seen| &seen.keys);
+    let projected = facts.projected.as_ref().map_or(&NO_KEYS, |seen| &seen.keys);
+    let trusted = projected.get(&StoreKey::Managed.authorities_file());
+    let mut values =
+        certificates::made(due, keys, trusted, &namespace, UnixTime::now()).map_err(|error| {
+            ApplyError::Certificate {
+                name: names::REDIS.to_owned(),
+                error,
+            }
+        })?;
+    values.insert(queue_url::CONFIG.to_owned(), queue_url::configuration(&password));
+    values.insert(queue_url::PASSWORD.to_owned(), password);
     let metadata = ObjectMeta {
         name: Some(names::REDIS.to_owned()),
         namespace: Some(namespace.clone()),
@@ -258,6 +270,14 @@ pub async fn keep_password(
     let made = secret(metadata, values);
     if !create_secret(context, &namespace, made.clone(), Some(Ownership::Shared)).await? {
         fill_secret(context, &namespace, &made).await?;
+    }
+    if due.any() {
+        tracing::info!(
+            namespace,
+            authority = due.authority,
+            certificate = due.certificate,
+            "the managed Redis has another certificate or authority"
+        );
     }
     if let Some(what) = remade {
         let note = format!("Secret {} {what}", names::REDIS);

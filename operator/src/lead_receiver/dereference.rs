@@ -7,18 +7,23 @@ use std::time::Duration;
 use k8s_openapi::ByteString;
 use kube::ResourceExt as _;
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
+use rustls::pki_types::UnixTime;
 
+use super::certificates::{self, Due};
 use super::projection::{Forms, SinkForm, WebhookForm, secrets_of};
 use super::queue_url::{self, Password};
 use crate::context::{Context, form, name_of};
 use crate::names;
-use crate::secrets::{Found, Seen};
+use crate::secrets::{Found, Seen, Value};
 use crate::stats::{ReceiverStats, WebhookStats};
 use crate::stores::{Feed, StoreKey, Stores};
 use crate::workloads::{RedisState, Rollout};
 
 /// How long a receiver goes on answering for a webhook that senders reach elsewhere by now: edges need a moment.
 pub const HAND_OVER: Duration = Duration::from_mins(1);
+
+/// Of a Secret that does not exist.
+pub(super) static NO_KEYS: BTreeMap<String, Value> = BTreeMap::new();
 
 /// What the cluster says about everything that a receiver depends on.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +38,12 @@ pub struct Dereferenced {
     pub secrets: Found,
     /// The Secret that the pods read: with the URL of the queue, as it was given to them.
     pub projected: Option<Arc<Seen>>,
-    /// The password of the managed Redis.
-    pub secret_of_redis: Password,
+    /// The Secret of the managed Redis.
+    pub secret_of_redis: Option<Arc<Seen>>,
+    /// The password in it.
+    pub password_of_redis: Password,
+    /// What is due of the certificates in it.
+    pub certificates_due: Due,
     /// The queues that its pods use.
     pub used: BTreeSet<StoreKey>,
     /// The managed Redis, if there is one.
@@ -58,7 +67,8 @@ impl Dereferenced {
     pub fn queue(&self, receiver: &LeadReceiver) -> BTreeMap<String, ByteString> {
         queue_url::files(
             &self.used,
-            self.secret_of_redis.known(),
+            self.password_of_redis.known(),
+            self.secret_of_redis.as_deref(),
             &self.secrets,
             self.projected.as_deref(),
             names::loss_allowed(receiver),
@@ -106,8 +116,8 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         .find(&context.client, &namespace, own.into())
         .await?;
     let projected = own.remove(&names::secrets(&name)).flatten();
-    let of_redis = own.remove(names::REDIS).flatten();
-    let secret_of_redis = queue_url::password(of_redis.as_deref(), projected.as_deref());
+    let secret_of_redis = own.remove(names::REDIS).flatten();
+    let keys = secret_of_redis.as_ref().map_or(&NO_KEYS, |seen| &seen.keys);
     let webhooks: Vec<_> = all
         .into_iter()
         .filter(|webhook| serves(&name, webhook, context))
@@ -119,6 +129,8 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
     });
     Ok(Dereferenced {
         leaving: used.iter().find(|store| **store != wanted).cloned(),
+        password_of_redis: queue_url::password(secret_of_redis.as_deref(), projected.as_deref()),
+        certificates_due: certificates::due(keys, &namespace, UnixTime::now()),
         secret_of_redis,
         projected,
         used: used.into_iter().chain([wanted]).collect(),

@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod build;
+pub mod certificates;
 pub mod conditions;
 mod deletion;
 pub mod dereference;
@@ -95,8 +96,8 @@ pub async fn reconcile(receiver: Arc<LeadReceiver>, context: Arc<Context>) -> Re
 async fn reconcile_ours(receiver: &Arc<LeadReceiver>, context: &Context) -> Action {
     let read = async || {
         let facts = dereference::dereference(receiver, context).await?;
-        // The pods are to be given the password as soon as there is one.
-        if is_paused(receiver.as_ref()) || !apply::keep_password(receiver, &facts, context).await? {
+        // The pods are to be given the password and the authorities as soon as there are any.
+        if is_paused(receiver.as_ref()) || !apply::keep_redis_secret(receiver, &facts, context).await? {
             return Ok(facts);
         }
         dereference::dereference(receiver, context)

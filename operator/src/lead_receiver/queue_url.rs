@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use sha2::{Digest as _, Sha256};
 
+use super::certificates;
 use crate::names;
 use crate::secrets::{Found, Seen, Value};
 use crate::stores::StoreKey;
@@ -15,6 +16,7 @@ pub const PASSWORD: &str = "password";
 pub const CONFIG: &str = "redis.conf";
 /// What the sentinels call the managed Redis.
 const PRIMARY: &str = "leadgate";
+const SCHEME: &str = "rediss+sentinel://";
 
 /// What is to become of the managed Redis's Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +57,8 @@ pub fn password(secret: Option<&Seen>, projected: Option<&Seen>) -> Password {
     }
     let url = text(projected, &StoreKey::Managed.file()).unwrap_or_default();
     let password = url
-        .strip_prefix("redis+sentinel://:")
+        .strip_prefix(SCHEME)
+        .and_then(|rest| rest.strip_prefix(':'))
         .and_then(|rest| rest.split_once('@'))
         .map(|(password, _)| password.to_owned());
     match password.filter(|password| is_usable(password)) {
@@ -77,21 +80,22 @@ pub fn configuration(password: &str) -> String {
     format!("requirepass {password}\nmasterauth {password}\n")
 }
 
-/// The same for one server and for several: it names all that there may be.
+/// The same for one server and for several: it names all that there may be. Its scheme is `rediss`: no server listens without TLS.
 fn managed_url(password: &str) -> String {
     let sentinels: Vec<String> = (0..names::MAX_REDIS)
         .map(|n| format!("{}:26379", names::redis_host(n)))
         .collect();
     format!(
-        "redis+sentinel://:{password}@{}/{PRIMARY}/0?sentinelPassword={password}",
+        "{SCHEME}:{password}@{}/{PRIMARY}/0?sentinelPassword={password}",
         sentinels.join(",")
     )
 }
 
-/// The files with the URLs of these queues.
+/// The files with the URLs of these queues, and the authorities of the managed Redis. `of_redis`: its Secret.
 pub fn files<'s>(
     stores: impl IntoIterator<Item = &'s StoreKey>,
     password: Option<&str>,
+    of_redis: Option<&Seen>,
     secrets: &Found,
     projected: Option<&Seen>,
     loss_allowed: bool,
@@ -99,7 +103,15 @@ pub fn files<'s>(
     let mut files = BTreeMap::new();
     for store in stores {
         let file = store.file();
-        let before = projected.and_then(|seen| seen.keys.get(&file));
+        let known = |file: &str| projected.and_then(|seen| seen.keys.get(file));
+        let before = known(&file);
+        if *store == StoreKey::Managed {
+            let file = store.authorities_file();
+            let now = of_redis.and_then(|seen| seen.keys.get(certificates::AUTHORITIES));
+            if let Some(value) = now.or_else(|| known(&file)) {
+                files.insert(file, ByteString(value.bytes().to_vec()));
+            }
+        }
         let now = match store {
             StoreKey::Managed => password.map(|password| Value::new(managed_url(password))),
             StoreKey::Own { secret, key } => own(secrets, secret, key)
@@ -205,6 +217,27 @@ mod tests {
     }
 
     #[test]
+    fn the_authorities_outlive_their_secret() {
+        let file = StoreKey::Managed.authorities_file();
+        let projected = seen(&[(&file, "former")]);
+        for (secret, expected) in [
+            (Some(seen(&[("ca.crt", "newest")])), "newest"),
+            (Some(seen(&[])), "former"),
+            (None, "former"),
+        ] {
+            let files = files(
+                [&StoreKey::Managed],
+                None,
+                secret.as_ref(),
+                &Found::new(),
+                Some(&projected),
+                false,
+            );
+            assert_eq!(files[&file].0, expected.as_bytes());
+        }
+    }
+
+    #[test]
     fn another_user_is_taken_and_another_server_is_not() {
         let store = StoreKey::Own {
             secret: "redis".to_owned(),
@@ -223,7 +256,7 @@ mod tests {
         for (case, url, taken) in table {
             let found = Found::from([("redis".to_owned(), Some(Arc::new(seen(&[("url", url)]))))]);
             let given = |loss: bool| {
-                let files = files([&store], None, &found, Some(&projected), loss);
+                let files = files([&store], None, None, &found, Some(&projected), loss);
                 String::from_utf8(files[&file].0.clone()).unwrap()
             };
             assert_eq!(given(false) == url, taken, "{case}");
@@ -232,7 +265,7 @@ mod tests {
         }
         let gone = Found::from([("redis".to_owned(), None)]);
         assert_eq!(
-            files([&store], None, &gone, Some(&projected), false)[&file].0,
+            files([&store], None, None, &gone, Some(&projected), false)[&file].0,
             projected.keys[&file].bytes(),
             "a Secret that is gone takes nothing from running pods"
         );

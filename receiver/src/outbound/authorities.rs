@@ -1,4 +1,4 @@
-//! Authorities that are trusted besides the public ones (`--outbound-ca`).
+//! Authorities that are trusted besides the public ones (`--outbound-ca`), or for the queue instead of them (`--queue-ca`).
 
 use std::sync::Arc;
 
@@ -39,19 +39,25 @@ impl Authorities {
         all.flatten().collect()
     }
 
+    /// These (PEM), for Redis.
+    pub(crate) fn alone(&self) -> Arc<[u8]> {
+        pem(&self.0)
+    }
+
     /// These and the public ones (PEM), for Redis, which takes one list.
     pub(crate) fn with_public(&self) -> Arc<[u8]> {
         let public = rustls_native_certs::load_native_certs().certs;
         let usable = |der: &CertificateDer<'static>| RootCertStore::empty().add(der.clone()).is_ok();
-        let all = self.0.iter().chain(public.iter().filter(|der| usable(der)));
-        let pem: String = all
-            .map(|der| {
-                let text = STANDARD.encode(der);
-                format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
-            })
-            .collect();
-        pem.into_bytes().into()
+        pem(self.0.iter().chain(public.iter().filter(|der| usable(der))))
     }
+}
+
+fn pem<'c>(certificates: impl IntoIterator<Item = &'c CertificateDer<'static>>) -> Arc<[u8]> {
+    let blocks = certificates.into_iter().map(|der| {
+        let text = STANDARD.encode(der);
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    });
+    blocks.collect::<String>().into_bytes().into()
 }
 
 #[cfg(test)]

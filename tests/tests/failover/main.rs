@@ -3,6 +3,7 @@
 
 mod access;
 mod replicas;
+mod tls;
 
 use leadgate_tests::failover::{Plan, run};
 

@@ -40,7 +40,8 @@ fn primary(stage: &Stage) -> anyhow::Result<String> {
 /// What a server says.
 fn redis(stage: &Stage, pod: &str, command: &str) -> anyhow::Result<String> {
     let script = format!(
-        "read -r _ password </etc/leadgate-redis/redis.conf; REDISCLI_AUTH=$password redis-cli {command}"
+        "read -r _ password </etc/leadgate-redis/redis.conf; \
+         REDISCLI_AUTH=$password redis-cli --tls --cacert /etc/leadgate-redis/ca.crt {command}"
     );
     stage.kubectl(&["exec", pod, "-c", "redis", "--", "sh", "-c", &script])
 }
@@ -183,6 +184,81 @@ async fn one_server_becomes_three_and_one_again_and_loses_nothing() {
     stage.apply(&stage.receiver(THREE)).unwrap();
     in_step(&stage, 3).await;
     goes_on(&stage, &load).await;
+    kept(stage, load).await;
+}
+
+/// Waits until all pods have taken another certificate so many times.
+async fn certificates_changed(stage: &Stage, times: usize) {
+    eventually("all servers have another certificate", 180, || async {
+        for n in 0..3 {
+            let log = stage.kubectl(&["logs", &format!("leadgate-redis-{n}"), "-c", "sentinel"])?;
+            let found = log.matches("the certificate has changed").count();
+            anyhow::ensure!(found == times, "leadgate-redis-{n}: {found}");
+        }
+        Ok(())
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error:#}\n{}", stage.explain()));
+}
+
+/// Whether server and sentinel of a pod show a certificate of the newest authority, the first in the file.
+fn shows_the_newest(stage: &Stage, pod: &str) -> anyhow::Result<()> {
+    let script = "while read -r line; do echo \"$line\"; case $line in *END*) break ;; esac; done \
+        </etc/leadgate-redis/ca.crt >/data/newest.crt
+        read -r _ REDISCLI_AUTH </etc/leadgate-redis/redis.conf; export REDISCLI_AUTH
+        for port in 6379 26379; do redis-cli --tls --cacert /data/newest.crt -p $port PING; done
+        rm /data/newest.crt";
+    let answers = stage.kubectl(&["exec", pod, "-c", "redis", "--", "sh", "-c", script])?;
+    anyhow::ensure!(answers == "PONG\nPONG\n", "{pod}: {answers}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by make e2e"]
+async fn certificate_and_authority_change_under_load_and_no_pod_restarts() {
+    let stage = queue("certificates", THREE, 3).await;
+    let pods = || {
+        stage
+            .get("pods -l app.kubernetes.io/part-of=leadgate")
+            .map(|list| {
+                let pods = list["items"].as_array().into_iter().flatten();
+                pods.map(|pod| {
+                    format!(
+                        "{} {}",
+                        pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]
+                    )
+                })
+                .collect::<Vec<_>>()
+            })
+    };
+    let before = pods().unwrap();
+    let load = stage.load().unwrap();
+    goes_on(&stage, &load).await;
+    let lose = |keys: &str| {
+        let patch = format!(r#"{{"data": {{{keys}}}}}"#);
+        stage
+            .kubectl(&["patch", "secret", "leadgate-redis", "--type=merge", "-p", &patch])
+            .unwrap();
+    };
+    // As a renewal: the authority stays.
+    lose(r#""tls.crt": null"#);
+    certificates_changed(&stage, 1).await;
+    goes_on(&stage, &load).await;
+    lose(r#""ca.crt": null, "ca.key": null, "tls.crt": null, "tls.key": null"#);
+    certificates_changed(&stage, 2).await;
+    for n in 0..3 {
+        shows_the_newest(&stage, &format!("leadgate-redis-{n}")).unwrap();
+    }
+    goes_on(&stage, &load).await;
+    assert_eq!(load.failures(), 0, "no lead is refused");
+    assert_eq!(pods().unwrap(), before);
+    // Connections that are made anew believe it, too.
+    let drained = primary(&stage).unwrap();
+    stage
+        .kubectl(&["delete", "pod", &drained, "--wait=true"])
+        .unwrap();
+    goes_on(&stage, &load).await;
+    in_step(&stage, 3).await;
     kept(stage, load).await;
 }
 

@@ -1,8 +1,16 @@
-//! The managed Redis: its volume, and its password.
+//! The managed Redis: its volume, its password, and its certificate.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use leadgate_operator::kinds::Kind;
+use leadgate_operator::lead_receiver::certificates::{
+    self, AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, Due, KEY,
+};
+use leadgate_operator::secrets::Value;
+use rustls::pki_types::UnixTime;
 use serde_json::json;
 
 use crate::hands::events;
@@ -103,7 +111,7 @@ async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
     };
     let url = async || {
         let files = rig.files("default").await;
-        let found = files.iter().find(|(name, _)| name.starts_with("queue-"));
+        let found = files.iter().find(|(name, _)| name.ends_with(".url"));
         found.map(|(_, url)| url.as_str().unwrap_or_default().to_owned())
     };
     let template = async || {
@@ -118,7 +126,7 @@ async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
                 Some(password.to_owned()),
                 Some(format!("requirepass {password}\nmasterauth {password}\n")),
                 Some(format!(
-                    "redis+sentinel://:{password}@leadgate-redis-0.leadgate-redis-peers:26379,\
+                    "rediss+sentinel://:{password}@leadgate-redis-0.leadgate-redis-peers:26379,\
                      leadgate-redis-1.leadgate-redis-peers:26379,leadgate-redis-2.leadgate-redis-peers:26379/leadgate/0\
                      ?sentinelPassword={password}"
                 )),
@@ -160,6 +168,96 @@ async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
         .await
         .unwrap();
     rig.present(Kind::Secret, "leadgate-admin-default").await;
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_certificate_of_redis_is_made_repaired_and_renewed() {
+    let rig = Rig::new().await;
+    let operator = rig.operator(&[]);
+    rig.receiver("default", "").await;
+    rig.working("web").await;
+    let secrets: Api<k8s_openapi::api::core::v1::Secret> =
+        Api::namespaced(rig.client.clone(), &rig.namespace);
+    let keys = async || {
+        let secret = secrets.get_opt("leadgate-redis").await.unwrap();
+        let data = secret.and_then(|secret| secret.data).unwrap_or_default();
+        let data = data.into_iter();
+        data.map(|(key, value)| (key, Value::new(value.0)))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let trusted = async || {
+        let files = rig.files("default").await;
+        let found = files.iter().find(|(name, _)| name.ends_with(".crt"));
+        found.map(|(_, pem)| pem.as_str().unwrap_or_default().to_owned())
+    };
+    // The Secret holds all that is due, and the pods trust what it does.
+    let whole = async |what: &str| {
+        eventually(what, async || {
+            let (keys, trusted) = (keys().await, trusted().await);
+            let due = certificates::due(&keys, &rig.namespace, UnixTime::now());
+            let authorities = keys.get(AUTHORITIES).map(|value| value.bytes().to_vec());
+            let agreed = authorities == trusted.map(String::into_bytes);
+            (!due.any() && agreed && keys.contains_key("password"))
+                .then_some(keys)
+                .ok_or(format!("{due:?}, the pods trust the same: {agreed}"))
+        })
+        .await
+    };
+    let template = async || {
+        let set = rig.present(Kind::StatefulSet, "leadgate-redis").await;
+        set.data["spec"]["template"].clone()
+    };
+    let first = whole("it is made").await;
+    let before = template().await;
+
+    // One that was made two months ago.
+    let then = UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() - 61 * 24 * 3600));
+    let due = Due {
+        authority: false,
+        certificate: true,
+    };
+    let old = certificates::made(due, &first, None, &rig.namespace, then).unwrap();
+    let patch = json!({"stringData": old});
+    secrets
+        .patch("leadgate-redis", &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .unwrap();
+    let renewed = whole("it is renewed before its end").await;
+    assert_eq!(renewed[AUTHORITIES], first[AUTHORITIES]);
+    assert_ne!(renewed[CERTIFICATE].bytes(), old[CERTIFICATE].as_bytes());
+
+    for (case, lost) in [
+        ("the certificate", vec![CERTIFICATE]),
+        ("the key", vec![KEY]),
+        (
+            "all but the password",
+            vec![AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, KEY],
+        ),
+    ] {
+        let lost: BTreeMap<_, _> = lost.into_iter().map(|key| (key, ())).collect();
+        let emptied = json!({"data": lost});
+        secrets
+            .patch("leadgate-redis", &PatchParams::default(), &Patch::Merge(&emptied))
+            .await
+            .unwrap();
+        whole(case).await;
+    }
+    let emptied = whole("another authority").await;
+    secrets
+        .delete("leadgate-redis", &DeleteParams::default())
+        .await
+        .unwrap();
+    let again = whole("it is made again").await;
+    let newest = trusted().await.unwrap();
+    for former in [&first, &emptied] {
+        let former = String::from_utf8(former[AUTHORITIES].bytes().to_vec()).unwrap();
+        assert!(newest.ends_with(&former), "what servers still show is trusted");
+    }
+    assert_ne!(again[AUTHORITY_KEY], emptied[AUTHORITY_KEY]);
+    assert_eq!(again["password"], first["password"]);
+    assert_eq!(template().await, before, "nothing restarts");
     operator.stop().await.unwrap();
     rig.remove().await;
 }

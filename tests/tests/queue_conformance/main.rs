@@ -1,5 +1,5 @@
 //! What every queue promises, tried on each: SQLite, a real Redis of the test's own, and one with a replica
-//! and sentinels.
+//! and sentinels, which speak TLS.
 #![allow(clippy::wildcard_imports, clippy::trivially_copy_pass_by_ref, unreachable_pub)]
 
 mod accepting;

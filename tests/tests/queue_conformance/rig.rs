@@ -62,14 +62,19 @@ impl Rig {
         Self::redis_with(RedisServer::start().unwrap()).await
     }
 
-    /// On a group of one primary and one replica, which acknowledges each lead.
+    /// On a group of one primary and one replica, which acknowledges each lead; with TLS.
     pub async fn sentinel() -> Self {
         let setup = Setup {
             replicas: 1,
+            tls: true,
             ..Setup::default()
         };
         let group = tokio::task::block_in_place(|| Sentinel::start(setup).unwrap());
-        let options = options();
+        let authorities = group.tls.as_ref().unwrap().authorities().unwrap();
+        let options = OpenOptions {
+            authorities: Some(authorities.into_bytes().into()),
+            ..options()
+        };
         Self {
             queue: open(&group.url(), options.clone()).await.unwrap(),
             redis: None,

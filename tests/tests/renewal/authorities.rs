@@ -74,16 +74,27 @@ async fn a_start_with_an_unusable_bundle_fails_and_says_why() {
         if let Some(text) = text {
             std::fs::write(&file, text).unwrap();
         }
-        let mut options = Options::new("");
-        options.arguments = vec!["--outbound-ca".into(), file.display().to_string()];
-        let error = format!("{:#}", Receiver::start(options).await.err().unwrap());
-        assert!(error.contains("exit status: 1"), "{error}");
-        assert!(error.contains("--outbound-ca") && error.contains(told), "{error}");
+        for flag in ["--outbound-ca", "--queue-ca"] {
+            let mut options = Options::new("");
+            options.arguments = vec![flag.into(), file.display().to_string()];
+            let error = format!("{:#}", Receiver::start(options).await.err().unwrap());
+            assert!(error.contains("exit status: 1"), "{error}");
+            assert!(error.contains(flag) && error.contains(told), "{error}");
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_with_a_private_authority_is_trusted_and_may_be_replaced() {
+    redis_with_an_authority_in("--outbound-ca").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_may_have_authorities_of_its_own() {
+    redis_with_an_authority_in("--queue-ca").await;
+}
+
+async fn redis_with_an_authority_in(flag: &str) {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (Authority::new("old").unwrap(), Authority::new("new").unwrap());
     let leaf = new.server("127.0.0.1").unwrap();
@@ -111,17 +122,32 @@ async fn redis_with_a_private_authority_is_trusted_and_may_be_replaced() {
     .unwrap();
     let hubspot = HubSpot::start(Config::default()).await.unwrap();
     let file = write(folder.path(), "ca.pem", &old.certificate());
-    let options = with_file(&hubspot, "--outbound-ca", &file).queue(format!("rediss://127.0.0.1:{port}"));
+    let mut options = with_file(&hubspot, flag, &file).queue(format!("rediss://127.0.0.1:{port}"));
+    if flag == "--queue-ca" {
+        // What is trusted elsewhere does not count.
+        let others = write(folder.path(), "others.pem", &new.certificate());
+        options
+            .arguments
+            .extend(["--outbound-ca".into(), others.display().to_string()]);
+    }
     let mut receiver = Receiver::prepare(options).unwrap();
     receiver.spawn().unwrap();
     let alive = async || receiver.admin("/livez").await.is_ok();
     receiver.until("it runs", PATIENCE, alive).await;
     let refused = async || {
         let (status, text) = receiver.admin("/readyz").await.unwrap();
-        status == 503 && text.contains("--outbound-ca")
+        status == 503 && text.contains(flag)
     };
     receiver
         .until("its certificate is refused", PATIENCE, refused)
+        .await;
+    replace(&file, "no PEM");
+    let told = async || {
+        let (_, text) = receiver.admin("/status").await.unwrap();
+        text.contains(flag) && text.contains("holds no certificate")
+    };
+    receiver
+        .until("the file is complained about", PATIENCE, told)
         .await;
     replace(&file, &new.certificate());
     receiver.ready(PATIENCE).await.unwrap();

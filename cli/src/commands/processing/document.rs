@@ -292,6 +292,12 @@ fn measures(webhooks: &[&LeadWebhook], receivers: &[&LeadReceiver]) -> Vec<Strin
         }
         _ => format!("Encryption at rest: {sealed}, with a key that the operator makes"),
     };
+    let to_queue = match queue {
+        Some(queue) if matches!(queue.mode(), QueueMode::Own(_)) => {
+            "to your Redis, TLS if its URL begins with `rediss`"
+        }
+        _ => "to the queue, TLS with a certificate that the operator makes",
+    };
     let in_pods = receivers
         .iter()
         .filter(|receiver| receiver.spec.tls.is_some())
@@ -303,7 +309,7 @@ fn measures(webhooks: &[&LeadWebhook], receivers: &[&LeadReceiver]) -> Vec<Strin
     };
     let mut measures = vec![
         encryption,
-        format!("Encryption in transit: TLS from senders {inbound}; CRMs are called by HTTPS only, with certificates that are verified"),
+        format!("Encryption in transit: TLS from senders {inbound}; {to_queue}; CRMs are called by HTTPS only, with certificates that are verified"),
         "Pseudonymisation: the ledger and the queue know people by keyed hashes (HMAC-SHA-256); logs, metrics, events and the status of resources \
          contain no personal data"
             .to_owned(),

@@ -14,6 +14,7 @@ use crate::lead_receiver::ledger_key;
 use crate::lead_receiver::projection::SHARDS;
 use crate::names;
 use crate::receivers::ADMIN_PORT;
+use crate::stores::StoreKey;
 
 /// Receivers finish what was begun in at most 20 s, after the edge was given time.
 const GRACE_SECONDS: i64 = 40;
@@ -158,6 +159,12 @@ fn arguments(plan: &Plan) -> Vec<String> {
             plan.receiver.namespace().unwrap_or_default()
         ),
     ];
+    if plan.store == StoreKey::Managed {
+        arguments.push(format!(
+            "--queue-ca={MANIFESTS}/{}",
+            plan.store.authorities_file()
+        ));
+    }
     if plan.encryption.is_some() {
         arguments.push(format!("--encryption-key-file={ADMIN}/{ENCRYPTION_KEYS}"));
     }

@@ -326,8 +326,8 @@ pub(super) fn in_words(error: &RedisError) -> String {
         }
         _ if error.kind() == ErrorKind::AuthenticationFailed => "Redis refused the user name or password",
         _ if is_untrusted(error) => {
-            "the certificate of Redis is not trusted: correct it or the address, or start the receiver with --outbound-ca \
-             and the authority that signed it"
+            "the certificate of Redis is not trusted: correct it or the address, or start the receiver with --queue-ca \
+             (or --outbound-ca) and the authority that signed it"
         }
         _ if error.is_connection_refusal() => "Redis cannot be reached: it refuses connections",
         _ if error.is_timeout() => "Redis did not answer in time",

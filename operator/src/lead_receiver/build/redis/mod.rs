@@ -27,7 +27,7 @@ pub const OBJECTS: [(Kind, &str); 7] = [
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-/// Everything but the password, which is made once. Nobody owns it: the operator removes it when no receiver uses it any
+/// Everything but the password and the certificates, which are kept by themselves. Nobody owns it: the operator removes it when no receiver uses it any
 /// more; its volumes stay.
 pub fn redis(namespace: &str, plan: &RedisPlan, settings: &Settings) -> Vec<Desired> {
     let object = |(kind, name): (Kind, &str)| {
@@ -43,7 +43,7 @@ pub fn redis(namespace: &str, plan: &RedisPlan, settings: &Settings) -> Vec<Desi
             Kind::NetworkPolicy => policy(),
             Kind::PodDisruptionBudget => budget(),
             Kind::StatefulSet => stateful_set(plan, settings),
-            // Without its data: whoever made the password keeps it.
+            // Without its data, which is kept by itself.
             _ => json!({}),
         };
         desired(kind, name.to_owned(), &metadata, body)

@@ -7,6 +7,7 @@ use super::{PORT, SENTINEL_PORT};
 use crate::context::Settings;
 use crate::lead_receiver::build::pod::{MODE, apply_template, security_context, set, spread};
 use crate::lead_receiver::validate::{RedisPlan, max_memory};
+use crate::lead_receiver::{certificates, queue_url};
 use crate::names;
 
 /// The user of the official image.
@@ -18,6 +19,14 @@ const GRACE_SECONDS: u32 = 75;
 const FILES: &str = "/etc/leadgate-redis";
 
 pub(super) fn pod(plan: &RedisPlan, settings: &Settings) -> Value {
+    // Not the key of the authority.
+    let items = [
+        queue_url::CONFIG,
+        certificates::AUTHORITIES,
+        certificates::CERTIFICATE,
+        certificates::KEY,
+    ]
+    .map(|key| json!({"key": key, "path": key}));
     let mut pod = json!({
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
@@ -25,7 +34,7 @@ pub(super) fn pod(plan: &RedisPlan, settings: &Settings) -> Value {
         "securityContext": security_context(&plan.template, Some(USER), settings),
         "containers": [server(plan, settings), sentinel(settings)],
         "volumes": [{"name": "config", "projected": {"defaultMode": MODE, "sources": [
-            {"secret": {"name": names::REDIS, "items": [{"key": "redis.conf", "path": "redis.conf"}]}},
+            {"secret": {"name": names::REDIS, "items": items}},
             {"configMap": {"name": names::REDIS}},
         ]}}],
         "topologySpreadConstraints": spread(&names::redis_selector(), &plan.template),
@@ -64,8 +73,20 @@ fn container(settings: &Settings, name: &str, port: u16, more: Value) -> Value {
     container
 }
 
-fn runs(what: &str) -> Value {
-    json!(["sh", format!("{FILES}/run.sh"), what])
+fn runs(what: &[&str]) -> Value {
+    let script = format!("{FILES}/run.sh");
+    json!([&["sh", &script], what].concat())
+}
+
+/// Asks a port for an answer: a connection that says nothing is an error in the log of a server that expects TLS. Two minutes
+/// without one mean that it hangs, and not that its disk is slow.
+fn alive(port: u16, seconds: u32) -> Value {
+    json!({
+        "exec": {"command": runs(&["alive", &port.to_string()])},
+        "periodSeconds": 10,
+        "timeoutSeconds": 5,
+        "failureThreshold": seconds / 10,
+    })
 }
 
 fn server(plan: &RedisPlan, settings: &Settings) -> Value {
@@ -73,9 +94,8 @@ fn server(plan: &RedisPlan, settings: &Settings) -> Value {
         Durability::Always => "always",
         Durability::EverySecond => "everysec",
     };
-    let alive = |failures: u32| json!({"tcpSocket": {"port": "redis"}, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": failures});
     let more = json!({
-        "command": runs("server"),
+        "command": runs(&["server"]),
         "args": [
             "--appendonly", "yes",
             "--appendfsync", fsync,
@@ -84,13 +104,13 @@ fn server(plan: &RedisPlan, settings: &Settings) -> Value {
             "--maxmemory-policy", "noeviction",
         ],
         // As long as the primary is not known the server is not started, and starting it again would not help: an hour.
-        "startupProbe": alive(720),
-        "livenessProbe": alive(6),
+        "startupProbe": alive(PORT, 3600),
+        "livenessProbe": alive(PORT, 120),
         // Nothing else is replaced or scaled down before this server has what the primary has.
         "readinessProbe": {
-            "exec": {"command": runs("ready")}, "periodSeconds": 3, "timeoutSeconds": 5, "failureThreshold": 3,
+            "exec": {"command": runs(&["ready"])}, "periodSeconds": 3, "timeoutSeconds": 5, "failureThreshold": 3,
         },
-        "lifecycle": {"preStop": {"exec": {"command": runs("stop")}}},
+        "lifecycle": {"preStop": {"exec": {"command": runs(&["stop"])}}},
         "resources": resources(plan),
     });
     container(settings, "redis", PORT, more)
@@ -98,10 +118,8 @@ fn server(plan: &RedisPlan, settings: &Settings) -> Value {
 
 fn sentinel(settings: &Settings) -> Value {
     let more = json!({
-        "command": runs("sentinel"),
-        "livenessProbe": {
-            "tcpSocket": {"port": "sentinel"}, "initialDelaySeconds": 30, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6,
-        },
+        "command": runs(&["sentinel"]),
+        "livenessProbe": alive(SENTINEL_PORT, 120),
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
     });
     container(settings, "sentinel", SENTINEL_PORT, more)

@@ -1,10 +1,12 @@
-# What the containers of the managed Redis run: `sh run.sh server`, and `sentinel`, `ready` and `stop`.
+# What the containers of the managed Redis run: `sh run.sh server`, and `sentinel`, `alive PORT`, `ready` and `stop`.
 #
 # Each pod has a server and a sentinel on one volume. The sentinels alone decide which server is the primary: a server asks
 # them before it starts. Two rules keep every acknowledged lead, which is on the disk of the primary and of some replicas:
 # * A server that has restarted, or does not follow a primary that is alive, is not chosen (priority 0) until it has all
 #   that the primary has.
 # * A server with an empty volume does not become the primary while others have leads.
+#
+# Servers and sentinels speak TLS only, with one certificate, and believe whoever has one of the same authority.
 
 FILES=/etc/leadgate-redis
 STATE=/data/sentinel.conf
@@ -29,8 +31,14 @@ REDISCLI_AUTH=$(password)
 export REDISCLI_AUTH
 
 say() { echo "leadgate: $*" >&2; }
-server() { timeout 3 redis-cli -h "$1" -p 6379 2>/dev/null; }
-asked() { timeout 3 redis-cli -h "$(host "$1")" -p 26379 "$2" "$3" "$NAME" 2>/dev/null; }
+call() {
+  # What listens on this address is the pod's own, also while its certificate and the authorities in the file change.
+  if [ "$1" = 127.0.0.1 ]; then trust=--insecure; else trust="--cacert $FILES/ca.crt"; fi
+  # shellcheck disable=SC2086
+  timeout 3 redis-cli --tls $trust -h "$@" 2>/dev/null
+}
+server() { call "$1" -p 6379; }
+asked() { call "$(host "$1")" -p 26379 "$2" "$3" "$NAME"; }
 
 # A field of `INFO`, without the carriage return.
 field() {
@@ -112,7 +120,8 @@ run_server() {
   say "the primary is $primary"
   if [ "$primary" != "$ME" ]; then set -- "$@" --replicaof "$primary" 6379; fi
   exec redis-server "$FILES/redis.conf" --dir /data --replica-announce-ip "$ME" --replica-priority 0 \
-    --repl-diskless-sync-delay 1 "$@"
+    --repl-diskless-sync-delay 1 --port 0 --tls-port 6379 --tls-replication yes --tls-auth-clients no \
+    --tls-cert-file "$FILES/tls.crt" --tls-key-file "$FILES/tls.key" --tls-ca-cert-file "$FILES/ca.crt" "$@"
 }
 
 # A replica may be chosen while it follows the primary, and when the primary is lost; not while the primary is alive and it
@@ -154,7 +163,13 @@ configure_sentinel() {
   fi
   # The first server is the primary of a new queue. What a full volume does not take must not replace what there is.
   if cat >"$STATE.new" <<END && sync "$STATE.new"; then
-port 26379
+port 0
+tls-port 26379
+tls-replication yes
+tls-auth-clients no
+tls-cert-file $FILES/tls.crt
+tls-key-file $FILES/tls.key
+tls-ca-cert-file $FILES/ca.crt
 dir /data
 requirepass $REDISCLI_AUTH
 sentinel resolve-hostnames yes
@@ -176,17 +191,37 @@ END
   fi
 }
 
-# Runs the sentinel, and starts it again with a changed password, which the server takes first.
+certificates() { cat "$FILES/ca.crt" "$FILES/tls.crt"; }
+
+# Has the server read its certificate and the authorities again: connections that stand are left alone.
+take_certificates() {
+  echo "CONFIG SET tls-cert-file $FILES/tls.crt tls-key-file $FILES/tls.key tls-ca-cert-file $FILES/ca.crt" |
+    server 127.0.0.1 | grep -q '^OK'
+}
+
+# Runs the sentinel, and starts it again with a changed password or certificate, which the server takes first.
 run_sentinel() {
   umask 077
   trap 'kill "$child" 2>/dev/null; wait "$child"; exit 0' TERM INT
+  taken=''
   while :; do
+    shown=$(certificates)
     configure_sentinel
     redis-server "$STATE" --sentinel &
     child=$!
     # While the file is being replaced there is no password.
     while now=$(password) || :; [ -z "$now" ] || [ "$now" = "$REDISCLI_AUTH" ]; do
       if ! kill -0 "$child" 2>/dev/null; then exit 1; fi
+      current=$(certificates)
+      if [ "$current" != "$taken" ] && take_certificates; then
+        taken=$current
+        if [ "$current" != "$shown" ]; then
+          say "the certificate has changed"
+          kill "$child"
+          wait "$child"
+          continue 2
+        fi
+      fi
       keep_priority
       sleep 1
     done
@@ -203,6 +238,9 @@ run_sentinel() {
     wait "$child"
   done
 }
+
+# Something answers, whatever it says.
+is_alive() { [ -n "$(call 127.0.0.1 -p "$1" PING)" ]; }
 
 # A server is ready when it has read its data, and has what the primary has.
 is_ready() {
@@ -287,6 +325,7 @@ shift
 case $what in
   server) run_server "$@" ;;
   sentinel) run_sentinel ;;
+  alive) is_alive "$1" ;;
   ready) is_ready ;;
   stop) hand_over ;;
 esac
