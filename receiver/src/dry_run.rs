@@ -14,7 +14,7 @@ use crate::config::{self, Config, Folders};
 use crate::lead::{Lead, Problem};
 use crate::shown;
 use crate::source::auth::RawRequest;
-use crate::source::{ChallengeAnswer, Element, Other, Parsed, Refusal, Submission, Webhook};
+use crate::source::{ChallengeAnswer, Element, NoLead, Other, Parsed, Refusal, Submission, Webhook};
 use crate::time::epoch_ms;
 
 /// The flags of `try`.
@@ -262,7 +262,11 @@ fn describe(
             line("hydrate", &format!("using --fetched as the response of {url}"));
             match webhook.complete(answer, &payload, lead) {
                 Ok(complete) => (lead, notes) = complete,
-                Err(problems) => {
+                Err(NoLead::Ignored(why)) => {
+                    line("fetched", &format!("{why}: it would be removed"));
+                    return out;
+                }
+                Err(NoLead::Refused(problems)) => {
                     line("fetched", "not a valid lead: it would become dead (InvalidLead)");
                     for problem in &problems {
                         line("", &in_words(problem));

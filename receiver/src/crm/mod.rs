@@ -35,6 +35,7 @@ pub use properties::{Mapping, MappingError};
 
 pub use crate::failure::Failure;
 use crate::outbound::NoAnswer;
+use crate::outcomes::Removal;
 use crate::secret_value::ReadSecret;
 pub use crate::throttle::{Throttle, Throttled};
 
@@ -182,8 +183,8 @@ pub enum Outcome {
         /// Whether the refusal is in the CRM's own words, not in those of something in between.
         own: bool,
     },
-    /// Its person is suppressed, as was found when its fields were fetched: nothing was sent.
-    Suppressed,
+    /// What was fetched for it says that it is not to be delivered: nothing was sent.
+    Removed(Removal),
     /// The CRM will never take it as it is.
     Reject(Failure),
     /// The CRM takes it without these properties, which are never the one that identifies the record (then:

@@ -15,6 +15,7 @@ use super::fields::Fields;
 use super::hydrate::Hydrator;
 use super::kept::Kept;
 use super::schema::PayloadSchema;
+use super::submission::NoLead;
 use crate::expression::{Program, Scope};
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::{Field, Lead, Limits, Problem};
@@ -184,10 +185,10 @@ impl Webhook {
         answer: &Value,
         notification: &Value,
         known: Lead,
-    ) -> Result<(Lead, Vec<Problem>), Vec<Problem>> {
+    ) -> Result<(Lead, Vec<Problem>), NoLead> {
         let Some(hydrate) = &self.hydrate else {
             let gone = "payload.hydrate was removed from the webhook; put it back and replay the lead";
-            return Err(vec![Problem::new("", "HydrateFailed", gone)]);
+            return Err(vec![Problem::new("", "HydrateFailed", gone)].into());
         };
         let (lead, notes) =
             hydrate.read(answer, notification, known, self.region.as_deref(), &self.limits)?;
@@ -200,7 +201,7 @@ impl Webhook {
         let problems = self.broken_rules(&scope.with_null("headers").with_null("query"));
         match Lead::from_value(lead) {
             Some(lead) if problems.is_empty() => Ok((lead, notes)),
-            _ => Err(problems),
+            _ => Err(problems.into()),
         }
     }
 
