@@ -222,8 +222,11 @@ async fn a_fetched_record_that_is_no_lead_is_removed_and_counted() {
     // when it is fetched,
     let removed = || async {
         let (_, text) = rig.receiver.admin("/metrics").await.unwrap();
-        text.lines()
-            .any(|line| line.starts_with("leadgate_deliveries_total{") && line.contains("outcome=\"ignored\"") && line.ends_with(" 1"))
+        text.lines().any(|line| {
+            line.starts_with("leadgate_deliveries_total{")
+                && line.contains("outcome=\"ignored\"")
+                && line.ends_with(" 1")
+        })
     };
     rig.receiver
         .until("the test lead is removed", Duration::from_mins(1), removed)

@@ -158,9 +158,14 @@ impl Hydrator {
         let captured = known.get(Field::CapturedAt).map(str::to_owned);
         let mut lead = known;
         let scope = Scope::new().with("payload", answer).with("item", notification);
-        let is_lead = self.accept.as_ref().map_or(Ok(true), |accept| accept.test(&scope));
+        let is_lead = self
+            .accept
+            .as_ref()
+            .map_or(Ok(true), |accept| accept.test(&scope));
         if !is_lead.map_err(|error| vec![error.problem("", "AcceptFailed")])? {
-            return Err(NoLead::Ignored("the fetched record is not a lead, by payload.hydrate.accept"));
+            return Err(NoLead::Ignored(
+                "the fetched record is not a lead, by payload.hydrate.accept",
+            ));
         }
         let unread = self.fields.fill(&mut lead, &scope);
         let Verdict { notes, problems } = lead::judge(&mut lead, unread, region, limits);

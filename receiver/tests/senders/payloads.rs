@@ -4,7 +4,7 @@ use http::{HeaderMap, Method};
 use leadgate_crds::LeadWebhook;
 use leadgate_receiver::lead::{Field, Lead};
 use leadgate_receiver::source::auth::RawRequest;
-use leadgate_receiver::source::{NoLead, Element, Parsed, Refusal, Submission, Webhook};
+use leadgate_receiver::source::{Element, NoLead, Parsed, Refusal, Submission, Webhook};
 use serde_json::{Value, json};
 
 use super::{bytes, data, text, unauthenticated};
@@ -234,7 +234,11 @@ fn what_was_fetched_and_is_no_lead_is_not_delivered() {
         ("eventbrite", attendee("Attending", false), true),
         ("eventbrite", attendee("Attending", true), false),
         ("acuity", json!({"email": "ada@example.com"}), true),
-        ("acuity", json!({"email": "ada@example.com", "canceled": true}), false),
+        (
+            "acuity",
+            json!({"email": "ada@example.com", "canceled": true}),
+            false,
+        ),
         ("eventbrite", attendee("Not Attending", false), false),
         ("eventbrite", attendee("Deleted", false), false),
     ] {
