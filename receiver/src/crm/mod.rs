@@ -375,6 +375,11 @@ pub trait CrmSettings: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What of its settings can run, and will surprise; each names its field and the remedy.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The account, over a shared HTTP client.
     fn connect(self: Arc<Self>, client: crate::outbound::Client) -> Arc<dyn Crm>;
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::fields::Fields;
 use super::preset::PresetHydrate;
 use super::submission::NoLead;
-use crate::expression::{Names, Program, Scope};
+use crate::expression::{Names, Program, Scope, Wanted};
 use crate::lead::{self, Field, Lead, Limits, Problem, Verdict};
 use crate::outbound;
 use crate::secret_value::ReadSecret;
@@ -48,7 +48,7 @@ impl Hydrator {
                 "{at}.path: this sender has no known API; write the path of one lead as CEL"
             )]);
         };
-        let path = Program::compile(path.as_str(), &Names::REQUEST)
+        let path = Program::compile_to(path.as_str(), &Names::REQUEST, Wanted::Text)
             .map_err(|e| errors.push(format!("{at}.path: {e}")))
             .ok();
         let name = own
@@ -78,7 +78,7 @@ impl Hydrator {
         }
         let accept = own.accept.as_ref().or(preset.and_then(|p| p.accept.as_ref()));
         let accept = accept.and_then(|accept| {
-            Program::compile(accept.as_str(), &Names::HYDRATED)
+            Program::compile_to(accept.as_str(), &Names::HYDRATED, Wanted::Condition)
                 .map_err(|e| errors.push(format!("{at}.accept: {e}")))
                 .ok()
         });
