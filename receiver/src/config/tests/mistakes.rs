@@ -273,8 +273,8 @@ fn a_value_of_the_wrong_form_is_told_with_the_right_one() {
         "LeadWebhook: metadata.name: this must be a text; put it in quotes",
     );
     one_error(
-        &webhook("").replace("{name: web}", "{name: web, namespace: on}"),
-        "LeadWebhook web: metadata.namespace: this is not",
+        &webhook("").replace("{name: web}", "{name: web, namespace: 7}"),
+        "LeadWebhook: metadata.namespace: this must be a text; put it in quotes",
     );
 }
 
@@ -300,6 +300,60 @@ fn a_text_that_is_no_yaml_is_told_in_words_for_people() {
         (
             webhook("").replace("{name: web}", "{name: {{ .Values.name }}}"),
             "; this looks like a template: render it first",
+        ),
+    ] {
+        one_error(&text, said);
+    }
+}
+
+#[test]
+fn a_schema_that_is_none_is_told_with_its_place() {
+    let schema = |schema: &str| {
+        webhook(&format!(
+            "payload:\n    schema:\n      properties:\n        age: {schema}"
+        ))
+    };
+    for (age, said) in [
+        (
+            "{type: objct}",
+            "a.yaml:10: LeadWebhook default/web: spec.payload.schema.properties.age.type: write one of string,",
+        ),
+        ("{type: objct}", "did you mean object?"),
+        (
+            "{$ref: 'https://a.example/x.json'}",
+            "a.yaml:10: LeadWebhook default/web: spec.payload.schema.properties.age.$ref: a reference must lead",
+        ),
+        (
+            "{minLength: -1}",
+            "spec.payload.schema.properties.age.minLength: ",
+        ),
+    ] {
+        one_error(&schema(age), said);
+    }
+    nothing(&schema(
+        "{$ref: '#/properties/name'}\n        name: {type: string}",
+    ));
+}
+
+#[test]
+fn a_rule_that_is_broken_is_told_once() {
+    let auth = |auth: &str| webhook("").replace("{token: {secretRefs: [{name: s, key: k}]}}", auth);
+    let two = "apiVersion: leadgate.dev/v1alpha1\nkind: CrmSink\nmetadata: {name: two}\nspec:\n  hubspot: {tokenSecretRef: {name: s, key: \
+               k}}\n  salesforce: {auth: {refreshToken: {clientId: {name: s, key: k}, clientSecret: {name: s, key: k}, refreshToken: \
+               {name: s, key: k}}}}\n";
+    for (text, said) in [
+        (two.to_owned(), "spec: "),
+        (
+            sink("upsert: {path: \"'/a'\"}\n    create: {path: \"'/b'\"}"),
+            "spec.rest: ",
+        ),
+        (
+            auth("{none: {allowUnauthenticated: true}, allowedCidrs: [10.0.0.0/33]}"),
+            "spec.auth.allowedCidrs",
+        ),
+        (
+            auth("{hmac: {secretRefs: [{name: s, key: k}], signature: {header: X-Sig}, signed: '{url}'}}"),
+            "spec.auth.hmac",
         ),
     ] {
         one_error(&text, said);

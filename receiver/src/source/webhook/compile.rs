@@ -97,10 +97,12 @@ impl Webhook {
                 })
             })
             .collect();
-        let schema = payload
-            .schema
-            .as_ref()
-            .and_then(|schema| errors.take("spec.payload.schema", PayloadSchema::compile(schema)));
+        let schema = payload.schema.as_ref().and_then(|schema| {
+            let compiled = PayloadSchema::compile(schema);
+            compiled
+                .map_err(|error| errors.0.push(format!("spec.payload.schema{error}")))
+                .ok()
+        });
         let key = errors.program(
             "spec.idempotency.key",
             spec.idempotency.key.as_ref(),
