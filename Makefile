@@ -69,24 +69,31 @@ lint: need-rust $(DENY) ## check formatting, clippy, licences and sources of dep
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	$(DENY) --log-level error --locked check --hide-inclusion-graph licenses bans sources
 
+# Of the workspace, not of one package, as the tools build the receiver: else it is built twice, with other features.
+MEASURED = $(CARGO) build --locked --release --workspace --bin leadgate-receiver
+RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
+
 bench: need-rust ## measure accepting leads, compared with the same server without its queue
 	@command -v redis-server >/dev/null || .ci/need redis-server
-	$(CARGO) run --locked --release --example source_bench
-	$(CARGO) run --locked --release --bin bench
+	$(MEASURED) --bin bench --example source_bench
+	$(RELEASE)/examples/source_bench
+	$(RELEASE)/bench
 
 bench-operator: need-rust need-cluster-tools ## measure the operator with 1,000 LeadWebhooks and a real API server
 	tests/cluster/cluster build control-plane
-	$(CARGO) build --locked --release --package leadgate-operator --package leadgate-tests --bins
-	$(CARGO) run --locked --release --bin bench_operator
+	$(MEASURED) --bin leadgate-operator --bin bench_operator
+	$(RELEASE)/bench_operator
 
 race: need-rust ## race the receiver against what tutorials teach: Express with BullMQ, and FastAPI with a Redis list
 	@command -v redis-server >/dev/null || .ci/need redis-server
 	@command -v npm >/dev/null && command -v python3 >/dev/null || .ci/need race
-	$(CARGO) run --locked --release --bin race
+	$(MEASURED) --bin race
+	$(RELEASE)/race
 
 soak: need-rust ## kill the receiver and Redis 100 times under load and count every lead
 	@command -v redis-server >/dev/null || .ci/need redis-server
-	$(CARGO) run --locked --release --bin soak
+	$(MEASURED) --bin soak
+	$(RELEASE)/soak
 
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60

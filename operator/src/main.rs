@@ -55,7 +55,8 @@ fn start(log: &str, format: LogFormat, program: impl Future<Output = anyhow::Res
 }
 
 fn logging(log: &str, format: LogFormat) -> Result<(), String> {
-    let filter = EnvFilter::try_new(log).map_err(|error| error.to_string())?;
+    // A name that is no level is the name of a part of the program; errors of all others are logged nonetheless.
+    let filter = EnvFilter::try_new(format!("error,{log}")).map_err(|error| error.to_string())?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         // Who reads the log may go; what it tells about goes on.

@@ -2,14 +2,20 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::Folders;
 use crate::dry_run::Try;
-use crate::queue::Durability;
+use crate::nearest::did_you_mean;
+use crate::queue::{self, Durability};
+
+/// What `--log` may be, alone.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Receives leads by webhook, stores them durably, and delivers each one to a CRM once and in order.
 ///
@@ -47,7 +53,7 @@ pub enum Command {
 /// `check`: takes the flags that the receiver will run with.
 #[derive(Debug, Clone, Args)]
 pub struct Check {
-    /// Those flags; what does not concern manifests is not looked at.
+    /// Those flags. Files that only the receiver's machine has (tokens, keys and certificates) are not looked at.
     #[command(flatten)]
     pub receiver: Cli,
     /// How to print what was found: text, or json for editors and pipelines.
@@ -201,7 +207,7 @@ pub struct Cli {
     #[arg(long, env = "LEADGATE_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
     /// Log level: error, warn, info, debug, or directives such as leadgate_receiver=debug.
-    #[arg(long, env = "LEADGATE_LOG", default_value = "info")]
+    #[arg(long, env = "LEADGATE_LOG", default_value = "info", value_parser = log_filter)]
     pub log: String,
     /// Memory for in-flight request bodies, in MiB.
     #[arg(long, env = "LEADGATE_BODY_MEMORY", value_name = "MIB", default_value_t = 128)]
@@ -224,6 +230,38 @@ pub enum OutputFormat {
     Text,
     /// One JSON object.
     Json,
+}
+
+/// A bare word would be the name of a part of the program, all of which it logs, and nothing of the others.
+fn log_filter(text: &str) -> Result<String, String> {
+    let unknown = text
+        .split(',')
+        .map(str::trim)
+        .find(|part| !part.contains(['=', '[']) && part.parse::<LevelFilter>().is_err());
+    if let Some(word) = unknown {
+        let hint = did_you_mean(word, LEVELS).unwrap_or_default();
+        let levels = LEVELS.join(", ");
+        return Err(format!(
+            "`{word}` is no level; write one of {levels}, or a directive such as leadgate_receiver=debug{hint}"
+        ));
+    }
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// An address and a port, whoever has them.
+fn address(flag: &str, text: &str) -> Result<(), String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let hint = match port.parse::<u16>() {
+        Ok(_) if !host.is_empty() => return Ok(()),
+        Ok(port) => format!("127.0.0.1:{port} for this machine only, or [::]:{port} for all addresses"),
+        Err(_) => "an address and a port, as in 127.0.0.1:8080".to_owned(),
+    };
+    Err(format!(
+        "{flag} {text}: this is no address to listen on; write {hint}"
+    ))
 }
 
 /// A prefix is a hash tag, and stands in patterns of permissions.
@@ -271,8 +309,17 @@ impl Cli {
         self.allow_local_addresses || (self.tls_cert.is_none() && !self.behind_tls_proxy)
     }
 
-    /// What clap cannot check: plain HTTP is served on loopback addresses only.
+    /// What clap cannot check: addresses and the queue's URL, as far as they are text; that the directory of Secrets is
+    /// there; and that plain HTTP is served on loopback addresses only.
     pub fn validate(&self) -> Result<(), String> {
+        address("--listen", &self.listen)?;
+        address("--admin-listen", &self.admin_listen)?;
+        if self.queue_file.is_none() {
+            queue::recognises(&self.queue).map_err(|error| format!("--queue: {error}"))?;
+        }
+        if let Some(secrets) = &self.secrets {
+            folder_exists("--secrets", secrets)?;
+        }
         if self.tls_cert.is_none() && !self.behind_tls_proxy && !is_loopback(&self.listen) {
             return Err(format!(
                 "--listen {}: refusing to serve plain HTTP on a non-loopback address. Set --tls-cert and --tls-key, or --behind-tls-proxy if a \
@@ -284,6 +331,15 @@ impl Cli {
             return Err("--behind-tls-proxy and --tls-cert cannot be combined: either the proxy or the receiver terminates TLS".to_owned());
         }
         Ok(())
+    }
+}
+
+/// A folder that is not there at the start is a typing error, not a configuration that is still to come.
+pub fn folder_exists(flag: &str, folder: &Path) -> Result<(), String> {
+    if folder.is_dir() {
+        Ok(())
+    } else {
+        Err(format!("{flag} {}: there is no such directory", folder.display()))
     }
 }
 

@@ -12,9 +12,10 @@ use serde_json::Value;
 
 use crate::config::{self, Config, Folders};
 use crate::lead::{Lead, Problem};
+use crate::nearest::did_you_mean;
 use crate::shown;
 use crate::source::auth::RawRequest;
-use crate::source::{ChallengeAnswer, Element, Other, Parsed, Refusal, Submission, Webhook};
+use crate::source::{ChallengeAnswer, Element, NoLead, Other, Parsed, Refusal, Submission, Webhook};
 use crate::time::epoch_ms;
 
 /// The flags of `try`.
@@ -60,7 +61,10 @@ pub fn run(cli: &Try) -> anyhow::Result<bool> {
     let headers = headers(&cli.headers, &cli.payload, &body)?;
     let request = RawRequest {
         method: &Method::POST,
-        query: cli.query.as_deref(),
+        query: cli
+            .query
+            .as_deref()
+            .map(|query| query.strip_prefix('?').unwrap_or(query)),
         headers: &headers,
         body: &body,
         now: epoch_ms(),
@@ -87,10 +91,29 @@ fn find<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Webhook> {
                 .map(|problem| format!("\n  {problem}"))
                 .collect();
             let problems = problems.concat();
-            bail!("no LeadWebhook named {name} can run{problems}")
+            bail!(
+                "no LeadWebhook named {name} can run{}{problems}",
+                others(config, name)
+            )
         }
         _ => bail!("several LeadWebhooks are named {name}; write NAMESPACE/NAME"),
     }
+}
+
+/// Which LeadWebhooks there are instead.
+fn others(config: &Config, name: &str) -> String {
+    let known: Vec<&str> = config.webhooks().map(|webhook| webhook.id.as_str()).collect();
+    let own = known
+        .iter()
+        .filter_map(|id| id.split_once('/'))
+        .map(|(_, own)| own);
+    did_you_mean(name, own.chain(known.iter().copied())).unwrap_or_else(|| {
+        if known.is_empty() {
+            String::new()
+        } else {
+            format!("; there are {}", known.join(", "))
+        }
+    })
 }
 
 /// An answer of a sender's API.
@@ -157,7 +180,13 @@ pub fn report(
         Err(error) => line("authentication", &format!("refused (401): {error}")),
     }
     let mut elements = Vec::new();
-    let accepted = match webhook.parse(request) {
+    let parsed = webhook.parse(request);
+    let status = if parsed.as_ref().is_err_and(Refusal::is_ours) {
+        503
+    } else {
+        400
+    };
+    let accepted = match parsed {
         Ok(Parsed::Leads(found)) => {
             elements = found;
             true
@@ -181,7 +210,7 @@ pub fn report(
         Err(Refusal::Invalid(problems)) => {
             line(
                 "validation",
-                &format!("refused (400): {}", counted(problems.len())),
+                &format!("refused ({status}): {}", counted(problems.len())),
             );
             for problem in &problems {
                 line("", &in_words(problem));
@@ -262,7 +291,11 @@ fn describe(
             line("hydrate", &format!("using --fetched as the response of {url}"));
             match webhook.complete(answer, &payload, lead) {
                 Ok(complete) => (lead, notes) = complete,
-                Err(problems) => {
+                Err(NoLead::Ignored(why)) => {
+                    line("fetched", &format!("{why}: it would be removed"));
+                    return out;
+                }
+                Err(NoLead::Refused(problems)) => {
                     line("fetched", "not a valid lead: it would become dead (InvalidLead)");
                     for problem in &problems {
                         line("", &in_words(problem));

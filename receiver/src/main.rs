@@ -15,8 +15,9 @@ use leadgate_receiver::source::preset;
 use leadgate_receiver::{check, config, dry_run, run, runtime, shown};
 use tracing_subscriber::EnvFilter;
 
-/// What strangers do wrong is at most a warning of the HTTP/2 library, which knows no limit. `--log` may say otherwise.
-const QUIET: &str = "h2=error";
+/// Errors are always logged. What strangers do wrong is at most a warning of the HTTP/2 library, which knows no limit. `--log`
+/// may say otherwise.
+const QUIET: &str = "error,h2=error";
 
 fn main() -> ExitCode {
     let (command, result) = match Program::of(std::env::args_os().collect()).command {
@@ -43,6 +44,7 @@ fn receive(cli: Cli) -> anyhow::Result<bool> {
 }
 
 fn check(cli: &Check) -> anyhow::Result<bool> {
+    cli.receiver.validate().map_err(anyhow::Error::msg)?;
     let (report, fine) = check::report(&config::load(&cli.receiver.folders(), None), cli.output);
     shown::print(&report)?;
     Ok(fine)

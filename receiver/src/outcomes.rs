@@ -105,7 +105,37 @@ outcomes! {
         Held = "held",
         /// The lead's fields were fetched, and its person's leads are refused: it was removed.
         Suppressed = "suppressed",
+        /// What was fetched is not a lead, by `payload.hydrate.accept` or the sender's preset: it was removed.
+        Ignored = "ignored",
         /// The lease expired before the delivery was settled: another worker owns the lead.
         Stale = "stale",
+    }
+}
+
+/// Why a lead was removed without being sent, once its fields were fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// Its person's leads are refused.
+    Suppressed,
+    /// It is not a lead.
+    NotALead,
+}
+
+impl Removal {
+    /// The ledger's word. Scripts have the first one, too.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Suppressed => "Suppressed",
+            Self::NotALead => "NotALead",
+        }
+    }
+}
+
+impl From<Removal> for DeliveryOutcome {
+    fn from(removal: Removal) -> Self {
+        match removal {
+            Removal::Suppressed => Self::Suppressed,
+            Removal::NotALead => Self::Ignored,
+        }
     }
 }

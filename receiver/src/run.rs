@@ -11,7 +11,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, TokenFile};
-use crate::cli::Cli;
+use crate::cli::{Cli, folder_exists};
 use crate::config::{self, Changes, Config, Folders, Problem, Severity};
 use crate::delivery::{Errands, Preflights, Shared, Supervisor};
 use crate::descriptors;
@@ -34,7 +34,7 @@ const PRUNE_STEP: Duration = Duration::from_millis(50);
 /// Runs the receiver until SIGTERM or SIGINT, then finishes what was begun.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     cli.validate().map_err(anyhow::Error::msg)?;
-    folders_exist(&cli.folders())?;
+    folder_exists("--manifests", &cli.manifests).map_err(anyhow::Error::msg)?;
     // An error means that a provider is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (renewal, authorities) = Renewal::read(&cli)?;
@@ -199,22 +199,6 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// A folder that is not there at the start is a typing error, not a configuration that is still to come.
-fn folders_exist(folders: &Folders) -> anyhow::Result<()> {
-    let given = [
-        ("--manifests", Some(&folders.manifests)),
-        ("--secrets", folders.secrets.as_ref()),
-    ];
-    for (flag, folder) in given {
-        if let Some(folder) = folder
-            && !folder.is_dir()
-        {
-            bail!("{flag} {}: there is no such directory", folder.display());
-        }
-    }
-    Ok(())
-}
-
 /// Loads the manifests, now and whenever they change.
 async fn follow_manifests(
     folders: Folders,
@@ -270,18 +254,15 @@ fn announce(config: &Config, previous: Option<&Config>) {
             continue;
         }
         let Problem {
-            file,
-            line,
-            object,
-            message,
-            ..
+            file, line, object, ..
         } = problem;
+        let message = problem.told();
         match problem.severity {
             Severity::Error => tracing::error!(file, line, object, "{message}"),
             Severity::Warning => tracing::warn!(file, line, object, "{message}"),
         }
     }
-    let (webhooks, sinks) = (config.webhooks().count(), config.sinks().count());
+    let (webhooks, sinks) = (config.running_webhooks(), config.sinks().count());
     let problems = config.problems.len();
     let changes = previous.map(|previous| config.changes_since(previous));
     match changes {

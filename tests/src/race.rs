@@ -72,6 +72,7 @@ pub struct Told {
 
 /// Measures one.
 pub async fn race(racer: Racer, load: Duration) -> Result<Told> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut server = Server::start(racer).await?;
     let before = server.stored().await?;
     ensure!(before == 0, "{racer} begins with {before} leads");
@@ -285,7 +286,7 @@ impl Server {
 /// How a scaffold is started; `None`: it is Leadgate. Installs what it needs from npm or PyPI, beside the build.
 fn scaffold(racer: Racer) -> Result<Option<Command>> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("race");
-    let kept = std::env::current_exe()?.with_file_name("race");
+    let kept = std::env::current_exe()?.with_file_name("race-scaffolds");
     Ok(match racer {
         Racer::Sqlite | Racer::Redis => None,
         Racer::Express => {

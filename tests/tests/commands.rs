@@ -338,3 +338,139 @@ fn an_unknown_command_is_told_with_the_one_that_was_meant() {
         "{told}"
     );
 }
+
+/// A mistake in `--log` must not switch the log off.
+#[test]
+fn a_log_level_that_is_none_is_refused() {
+    let folder = folder(&mapped_webhook("web", "s"));
+    let told = |log: &str| {
+        let arguments = ["check", "--manifests", "manifests", "--log", log];
+        let output = command(folder.path(), &arguments).output().unwrap();
+        (
+            output.status.success(),
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+        )
+    };
+    for (log, said) in [
+        ("verbose", "`verbose` is no level; write one of off, error, warn"),
+        ("infoo", "did you mean info?"),
+        ("leadgate_receiver=debug,warning", "did you mean warn?"),
+        ("leadgate_receiver=loud", "invalid"),
+    ] {
+        let (fine, text) = told(log);
+        assert!(!fine && text.contains(said), "{log}: {text}");
+    }
+    for log in [
+        "info",
+        "WARN",
+        "off",
+        "leadgate_receiver=debug",
+        "warn,h2=debug",
+        "[request]=info",
+    ] {
+        let (fine, text) = told(log);
+        assert!(fine, "{log}: {text}");
+    }
+}
+
+/// What `run` refuses for what stands in a flag, `check` refuses too, in the same words.
+#[test]
+fn check_refuses_the_flags_that_run_refuses() {
+    let folder = folder(&mapped_webhook("web", "s"));
+    let told = |verb: &str, flags: &[&str]| {
+        let arguments = [&[verb, "--manifests", "manifests"], flags].concat();
+        let output = command(folder.path(), &arguments).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+        )
+    };
+    for (flags, said) in [
+        (
+            ["--listen", "8080"],
+            "--listen 8080: this is no address to listen on; write 127.0.0.1:8080",
+        ),
+        (
+            ["--listen", ":8080"],
+            "write 127.0.0.1:8080 for this machine only, or [::]:8080",
+        ),
+        (
+            ["--listen", "localhost"],
+            "write an address and a port, as in 127.0.0.1:8080",
+        ),
+        (
+            ["--admin-listen", "9090"],
+            "--admin-listen 9090: this is no address",
+        ),
+        (["--listen", "0.0.0.0:8080"], "refusing to serve plain HTTP"),
+        (
+            ["--queue", "leadgate.db"],
+            "--queue: queue URL: it names no scheme",
+        ),
+        (["--queue", "sqlite:"], "sqlite: needs a file"),
+        (
+            ["--secrets", "/nope"],
+            "--secrets /nope: there is no such directory",
+        ),
+    ] {
+        let (code, text) = told("check", &flags);
+        assert!(code == Some(1) && text.contains(said), "{flags:?}: {text}");
+        assert_eq!(told("run", &flags), (code, text), "{flags:?}");
+    }
+    for flags in [
+        ["--listen", "localhost:8080"],
+        ["--listen", "[::1]:8080"],
+        ["--queue", "redis://redis.example.com/0"],
+        ["--admin-token-file", "/only/there"],
+    ] {
+        let (code, text) = told("check", &flags);
+        assert_eq!(code, Some(0), "{flags:?}: {text}");
+    }
+}
+
+/// What somebody types at `try` is taken for what is meant, and what is the webhook's fault is not said to be the sender's.
+#[test]
+fn try_reads_a_query_as_it_is_copied_and_names_what_there_is() {
+    let webhook = mapped_webhook("web", "s").replace(
+        "  payload:\n",
+        "  payload:\n    accept: \"query.a == 'b' && size(payload.email + payload.n) > 0\"\n",
+    );
+    let folder = folder(&webhook);
+    std::fs::write(
+        folder.path().join("lead.json"),
+        r#"{"email": "ada@example.com", "n": 1}"#,
+    )
+    .unwrap();
+    let told = |more: &[&str]| {
+        let output = command(folder.path(), &[TRY, more].concat()).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    for query in ["?a=b", "a=b"] {
+        let text = told(&["--query", query]);
+        assert!(text.contains("refused (503): 1 problem"), "{query}: {text}");
+    }
+    assert!(told(&["--query", "a=c"]).contains("ignored (200)"));
+    let other = |name: &str| {
+        let arguments = [
+            "try",
+            "--manifests",
+            "manifests",
+            "--payload",
+            "lead.json",
+            "--webhook",
+            name,
+        ];
+        let output = command(folder.path(), &arguments).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(
+        other("wb").contains("no LeadWebhook named wb can run; did you mean web?"),
+        "{}",
+        other("wb")
+    );
+    assert!(
+        other("shop").contains("can run; there are default/web"),
+        "{}",
+        other("shop")
+    );
+}

@@ -44,6 +44,10 @@ async fn lead(State(graph): State<Arc<Graph>>, Path(id): Path<String>, headers: 
     match (graph.calls.fetch_add(1, Ordering::SeqCst), id.as_str()) {
         (0, _) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         (_, "404404") => StatusCode::NOT_FOUND.into_response(),
+        (_, "999") => Json(json!({"id": id, "field_data": [
+            {"name": "email", "values": ["test@meta.com"]},
+            {"name": "full_name", "values": ["<test lead: dummy data for full_name>"]}]}))
+        .into_response(),
         (_, "555") => Json(json!({"id": id, "field_data": [{"name": "first_name", "values": ["Nobody"]}]}))
             .into_response(),
         _ => Json(
@@ -206,6 +210,37 @@ async fn what_the_api_does_not_have_or_cannot_complete_is_dead_with_its_reason()
         .collect();
     reasons.sort();
     assert_eq!(reasons, ["HydrateRefused", "InvalidLead"]);
+}
+
+#[tokio::test]
+async fn a_fetched_record_that_is_no_lead_is_removed_and_counted() {
+    // Given a notification of a test lead, which only its answers show,
+    let rig = Rig::start().await;
+    for id in ["999", "77"] {
+        assert_eq!(rig.notify(&[id]).await.json()["status"], "accepted");
+    }
+    // when it is fetched,
+    let removed = || async {
+        let (_, text) = rig.receiver.admin("/metrics").await.unwrap();
+        text.lines().any(|line| {
+            line.starts_with("leadgate_deliveries_total{")
+                && line.contains("outcome=\"ignored\"")
+                && line.ends_with(" 1")
+        })
+    };
+    rig.receiver
+        .until("the test lead is removed", Duration::from_mins(1), removed)
+        .await;
+    rig.until("the other lead is in the CRM", || {
+        rig.hubspot.contact("lead-77@example.com").is_some()
+    })
+    .await;
+    // then nobody has to look at it, and the CRM has not seen it.
+    assert_eq!(rig.dead().await, Vec::<Value>::new());
+    assert!(rig.hubspot.contact("test@meta.com").is_none());
+    let (_, text) = rig.receiver.admin("/api/v1/leads?reason=NotALead").await.unwrap();
+    let found: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{text}");
 }
 
 #[tokio::test]

@@ -349,6 +349,10 @@ pub struct Hydrate {
     #[schemars(with = "BTreeMap<String, HeaderValue>", extend("maxProperties" = 16))]
     #[x_kube(validation = header_names("payload.hydrate.headers", "payload.hydrate.tokenSecretRef"))]
     pub headers: BTreeMap<String, String>,
+    /// CEL over `payload`, the API's response, and `item`, the received notification, that tells which leads are
+    /// delivered. The others are removed and counted as ignored. Default: the preset's, else all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept: Option<Expression>,
     /// The mapping to the fields of the lead: CEL over `payload`, the API's response, and `item`, the
     /// received notification. Default: the preset's.
     #[serde(default, skip_serializing_if = "is_default")]

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use crate::renewal::Complaint;
 
 const FLAG: &str = "--admin-token-file";
+const SCHEME: &[u8] = b"Bearer ";
 
 /// How long a token counts without another look at its file.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -78,7 +79,12 @@ impl TokenFile {
     /// Whether a request carries the token that the file holds now.
     pub(super) async fn matches(&self, headers: &HeaderMap) -> bool {
         let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let Some(given) = given.and_then(|value| value.strip_prefix(b"Bearer ")) else {
+        // The scheme's name has no case (RFC 9110, 11.1).
+        let Some(given) = given
+            .and_then(|value| value.split_at_checked(SCHEME.len()))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(SCHEME))
+            .map(|(_, token)| token)
+        else {
             return false;
         };
         let mut last = self.last.lock().await;

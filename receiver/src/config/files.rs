@@ -10,7 +10,7 @@ use super::problem::Problem;
 const LARGEST_FILE: u64 = 16 << 20;
 const MAX_DEPTH: usize = 8;
 
-/// All `*.yaml`, `*.yml` and `*.json` below a folder, in the order of their names; and what cannot be looked at.
+/// All `*.yaml`, `*.yml` and `*.json` below a folder, in whatever case, in the order of their names; and what cannot be looked at.
 pub(super) fn of(folder: &Path) -> (Vec<PathBuf>, Vec<Problem>) {
     let (mut files, mut unreadable) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
@@ -77,8 +77,9 @@ fn collect(
 
 /// By its name.
 pub(super) fn is_manifest(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
+    let extension = path.extension().unwrap_or_default();
+    let known = ["yaml", "yml", "json"];
+    known.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// A message, and the line that it is about where that is known.

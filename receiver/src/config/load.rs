@@ -1,6 +1,6 @@
 //! Reads manifests and Secrets, and compiles what changed of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -52,10 +52,11 @@ fn load_here(folders: &Folders, previous: Option<&Config>) -> Config {
             files: read.files,
             ..Config::default()
         },
+        used: used(&read.objects, previous),
         seen: BTreeSet::new(),
     };
-    for problem in read.unreadable {
-        loader.keep_all_of(&problem.file);
+    for mut problem in read.unreadable {
+        problem.previous_kept = loader.keep_all_of(&problem.file);
         loader.config.problems.push(problem);
     }
     let of = |kind| read.objects.iter().filter(move |manifest| manifest.kind == kind);
@@ -97,6 +98,25 @@ fn load_here(folders: &Folders, previous: Option<&Config>) -> Config {
     config
 }
 
+/// Which of the definitions of each object is used: the one that runs, whatever the order of files, else the first.
+fn used(objects: &[Arc<Manifest>], previous: &Config) -> HashMap<(Kind, String), Arc<Manifest>> {
+    let mut used: HashMap<(Kind, String), Arc<Manifest>> = HashMap::new();
+    for manifest in objects {
+        let id = manifest.id();
+        let runs = |manifest: &Arc<Manifest>| {
+            previous.manifest(manifest.kind, &id).map(|running| {
+                let same_place = running.file == manifest.file && running.place == manifest.place;
+                (running.fingerprint == manifest.fingerprint, same_place)
+            })
+        };
+        let known = used.get(&(manifest.kind, id.clone()));
+        if known.is_none_or(|known| runs(manifest) > runs(known)) {
+            used.insert((manifest.kind, id.clone()), Arc::clone(manifest));
+        }
+    }
+    used
+}
+
 /// Finds the lines, and sorts the problems as their files are read: unreadable ones first, then from top to bottom.
 fn locate(problems: &mut [Problem], folder: &Path) {
     let mut files: HashMap<String, Lines> = HashMap::new();
@@ -118,26 +138,41 @@ pub(super) struct Loader<'a> {
     pub(super) specs: Specs,
     pub(super) local_addresses: bool,
     pub(super) config: Config,
+    /// Of the definitions of each object, the one that counts.
+    used: HashMap<(Kind, String), Arc<Manifest>>,
     pub(super) seen: BTreeSet<(Kind, String)>,
 }
 
 impl<'a> Loader<'a> {
-    /// A file or folder that cannot be read takes nothing away that ran.
-    fn keep_all_of(&mut self, file: &str) {
-        keep(file, &self.previous.sinks, &mut self.config.sinks);
-        keep(file, &self.previous.receivers, &mut self.config.receivers);
-        keep(file, &self.previous.webhooks, &mut self.config.webhooks);
+    /// A file or folder that cannot be read takes nothing away that ran. Whether there was anything.
+    fn keep_all_of(&mut self, file: &str) -> bool {
         self.config.incomplete = true;
+        let kept = [
+            keep(file, &self.previous.sinks, &mut self.config.sinks),
+            keep(file, &self.previous.receivers, &mut self.config.receivers),
+            keep(file, &self.previous.webhooks, &mut self.config.webhooks),
+        ];
+        kept.contains(&true)
     }
 
     /// The same object twice would mean that the order of files decides.
-    fn first_of_its_name(&mut self, manifest: &Manifest) -> bool {
-        let is_first = self.seen.insert((manifest.kind, manifest.id()));
-        if !is_first {
-            let message = "it is defined twice; the first definition is used".to_owned();
-            self.config.problems.push(manifest.problem(message));
+    fn is_used(&mut self, manifest: &Arc<Manifest>) -> bool {
+        let name = (manifest.kind, manifest.id());
+        let other = self.used.get(&name).filter(|used| !Arc::ptr_eq(used, manifest));
+        if let Some(used) = other {
+            let running = self.previous.manifest(manifest.kind, &name.1);
+            let message = format!(
+                "it is defined twice, here and in {}, whose definition is used; remove one of them",
+                used.place_for(&manifest.file)
+            );
+            self.config.problems.push(Problem {
+                previous_kept: running.is_some_and(|running| running.fingerprint == used.fingerprint),
+                ..manifest.problem(message)
+            });
         }
-        is_first
+        let is_used = other.is_none();
+        self.seen.insert(name);
+        is_used
     }
 
     /// Compiles an object; if that fails, what ran of it before goes on.
@@ -149,7 +184,7 @@ impl<'a> Loader<'a> {
         before: &'a BTreeMap<I, Loaded<T>>,
         compile: impl FnOnce(&mut Self, &Arc<Manifest>, Option<&Loaded<T>>) -> Compiled<T>,
     ) {
-        if !self.first_of_its_name(manifest) {
+        if !self.is_used(manifest) {
             return;
         }
         let before = before.get(&id);
@@ -178,6 +213,7 @@ impl<'a> Loader<'a> {
     /// Gives the webhooks of `receiver` their paths.
     fn finish(mut self, receiver: Option<&str>) -> Config {
         let mut clashes = Vec::new();
+        let mut displaced = HashSet::new();
         let mut paths = HashMap::new();
         let usages = self.previous.usages();
         let mut webhooks: Vec<_> = self.config.webhooks.values().collect();
@@ -192,6 +228,7 @@ impl<'a> Loader<'a> {
                     "spec.path: {} belongs to LeadWebhook {} already; give each webhook a path of its own",
                     webhook.path, first.webhook.id
                 )));
+                displaced.insert(webhook.id.clone());
                 continue;
             }
             let usage = usages.get(&webhook.id).map(|usage| Arc::clone(usage));
@@ -203,15 +240,25 @@ impl<'a> Loader<'a> {
             paths.insert(webhook.path.clone(), Arc::new(served));
         }
         self.config.paths = paths;
+        self.config.displaced = displaced;
         self.config.problems.extend(clashes);
-        self.config.warnings = self.config.look_around();
+        self.config.warnings = self.secrets.odd();
+        self.config.warnings.extend(self.config.look_around());
         self.config
     }
 }
 
-fn keep<I: Ord + Clone, T>(file: &str, from: &BTreeMap<I, Loaded<T>>, into: &mut BTreeMap<I, Loaded<T>>) {
+/// Keeps what ran of a file; whether there was anything.
+fn keep<I: Ord + Clone, T>(
+    file: &str,
+    from: &BTreeMap<I, Loaded<T>>,
+    into: &mut BTreeMap<I, Loaded<T>>,
+) -> bool {
     let kept = from
         .iter()
         .filter(|(_, loaded)| Path::new(&loaded.manifest.file).starts_with(file));
-    into.extend(kept.map(|(id, loaded)| (id.clone(), loaded.clone())));
+    let mut kept = kept.map(|(id, loaded)| (id.clone(), loaded.clone())).peekable();
+    let any = kept.peek().is_some();
+    into.extend(kept);
+    any
 }

@@ -15,6 +15,7 @@ use super::files::{self, Unreadable, shown, text_of};
 use super::locate::{self, Place};
 use super::problem::Problem;
 use super::secrets::{self, Keys};
+use super::yaml;
 use crate::nearest::did_you_mean;
 use crate::source::strict_json;
 
@@ -28,7 +29,7 @@ const LONGEST_NAMESPACE: usize = 63;
 pub(super) type Fingerprint = [u8; 32];
 
 /// The kinds that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
     LeadWebhook,
     CrmSink,
@@ -66,6 +67,15 @@ impl Manifest {
     /// For problems.
     pub(super) fn title(&self) -> String {
         format!("{:?} {}", self.kind, self.id())
+    }
+
+    /// Where it stands, for somebody who looks at another file.
+    pub(super) fn place_for(&self, file: &str) -> String {
+        if self.file == file {
+            "another place of this file".to_owned()
+        } else {
+            self.file.clone()
+        }
     }
 
     /// Something that is wrong with it.
@@ -226,10 +236,8 @@ fn documents(text: &str) -> Result<Vec<Value>, Unreadable> {
     {
         return Ok(vec![value]);
     }
-    serde_saphyr::from_multiple_with_options::<Value>(text, locate::options()).map_err(|error| {
-        let line = error.location().map(|location| location.line());
-        (line, format!("it is not valid YAML: {error}"))
-    })
+    serde_saphyr::from_multiple_with_options::<Value>(text, locate::options())
+        .map_err(|error| yaml::unreadable(text, &error))
 }
 
 fn object(file: &str, place: &Place, value: &Value) -> Result<Option<Manifest>, String> {
@@ -257,10 +265,19 @@ fn object(file: &str, place: &Place, value: &Value) -> Result<Option<Manifest>, 
         }
         _ => return Ok(None),
     };
-    let Some(name) = text("/metadata/name").map(str::to_owned) else {
+    let part_of_name = |pointer: &str, field: &str| match value.pointer(pointer) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        // YAML reads `123` and `on` as a number and a boolean.
+        Some(_) => Err(format!(
+            "{kind:?}: {field}: this must be a text; put it in quotes"
+        )),
+    };
+    let Some(name) = part_of_name("/metadata/name", "metadata.name")? else {
         return Err(format!("{kind:?}: metadata.name is missing"));
     };
-    let namespace = text("/metadata/namespace").unwrap_or("default").to_owned();
+    let namespace = part_of_name("/metadata/namespace", "metadata.namespace")?;
+    let namespace = namespace.unwrap_or_else(|| "default".to_owned());
     if !is_dns_name(&name, LONGEST_NAME, true) {
         return Err(format!(
             "{kind:?}: metadata.name: this is not a valid Kubernetes name; write up to {LONGEST_NAME} lower-case letters, \

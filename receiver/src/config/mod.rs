@@ -4,8 +4,8 @@
 //!   running; the [`Problem`] says why.
 //! * `load`: from the folder to what runs; `objects`: one of them, compiled; `running`: what runs, and what changed. `files`: what a
 //!   folder holds; `manifests`: files to objects.
-//!   `secrets`: Secrets from manifests or mounted folders. `schema` and `shape`: the rules of the CRDs, off-cluster;
-//!   `field`: how both name a field. `sink`: a CrmSink compiled. `problem` and `locate`: what is wrong, and on which line.
+//!   `yaml`: what is wrong with a text that is none. `secrets`: Secrets from manifests or mounted folders. `schema` and
+//!   `shape`: the rules of the CRDs, off-cluster; `patterns`: their patterns in words; `field`: how all name a field. `sink`: a CrmSink compiled. `problem` and `locate`: what is wrong, and on which line.
 //!   `watch`: when to load again.
 
 mod candidate;
@@ -15,6 +15,7 @@ mod load;
 mod locate;
 mod manifests;
 mod objects;
+mod patterns;
 mod problem;
 mod running;
 mod schema;
@@ -23,6 +24,10 @@ mod shape;
 mod sink;
 mod warnings;
 mod watch;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use candidate::candidate;
 pub use load::{Folders, load};

@@ -75,6 +75,8 @@ impl Loader<'_> {
         let compiled = schema::parse::<LeadWebhook>(value, &self.schema).compile(|object| {
             found = warnings::short_secrets(object, |name, key| read.get(name, key).ok());
             let webhook = Webhook::compile(object, &|name, key| read.get(name, key));
+            let compiled = webhook.as_ref().ok();
+            found.extend(compiled.and_then(|webhook| warnings::other_url(object, webhook)));
             let webhook = and_also(self.missing_sinks_of(object, &manifest.namespace), webhook);
             and_also(local_addresses, webhook)
         })?;

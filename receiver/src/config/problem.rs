@@ -50,6 +50,16 @@ impl Problem {
         }
     }
 
+    /// What is wrong, and what runs nonetheless.
+    pub fn told(&self) -> String {
+        let kept = if self.previous_kept {
+            " (the previous version keeps running)"
+        } else {
+            ""
+        };
+        format!("{}{kept}", self.message)
+    }
+
     /// What it says, on whatever line.
     pub fn gist(&self) -> (&str, &str, &str) {
         (&self.file, &self.object, &self.message)
@@ -71,11 +81,6 @@ impl fmt::Display for Problem {
         if !self.object.is_empty() {
             write!(f, "{}: ", self.object)?;
         }
-        f.write_str(&self.message)?;
-        if self.previous_kept {
-            f.write_str(" (the previous version keeps running)")
-        } else {
-            Ok(())
-        }
+        f.write_str(&self.told())
     }
 }

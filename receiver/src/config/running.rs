@@ -1,9 +1,9 @@
 //! What runs, and what a load changed about it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::manifests::{Fingerprint, Manifest, ParsedFiles};
+use super::manifests::{Fingerprint, Kind, Manifest, ParsedFiles};
 use super::problem::{Problem, Severity};
 use super::sink::Sink;
 use super::warnings;
@@ -79,6 +79,8 @@ pub struct Config {
     /// By `namespace/name`.
     pub(super) receivers: BTreeMap<String, Loaded<Allowance>>,
     pub(super) paths: HashMap<String, Arc<Served>>,
+    /// Webhooks whose path belongs to another one: no request reaches them.
+    pub(super) displaced: HashSet<WebhookId>,
     /// The files that all this was read from.
     pub(super) files: ParsedFiles,
     /// Everything that does not run as it is written.
@@ -112,6 +114,24 @@ impl Config {
     pub fn serves(&self, webhook: &Webhook) -> bool {
         self.route(&webhook.path)
             .is_some_and(|served| served.webhook.id == webhook.id)
+    }
+
+    /// How many webhooks run: one whose path belongs to another does not.
+    pub fn running_webhooks(&self) -> usize {
+        self.webhooks.len() - self.displaced.len()
+    }
+
+    /// What an object that runs is defined by.
+    pub(super) fn manifest(&self, kind: Kind, id: &str) -> Option<&Arc<Manifest>> {
+        match kind {
+            Kind::LeadWebhook => self
+                .webhooks
+                .get(&WebhookId::new(id))
+                .map(|loaded| &loaded.manifest),
+            Kind::CrmSink => self.sinks.get(&SinkId::new(id)).map(|loaded| &loaded.manifest),
+            Kind::LeadReceiver => self.receivers.get(id).map(|loaded| &loaded.manifest),
+            Kind::Secret => None,
+        }
     }
 
     /// How many LeadReceivers are configured.
@@ -196,7 +216,13 @@ impl Config {
     /// What runs otherwise than in `previous`.
     pub fn changes_since(&self, previous: &Self) -> Changes {
         let mut changes = Changes::default();
-        changes.between("LeadWebhook", &previous.webhooks, &self.webhooks);
+        let (then, now) = (&previous.displaced, &self.displaced);
+        let shown = |id: &WebhookId, displaced: &HashSet<WebhookId>| !displaced.contains(id);
+        changes.between(
+            "LeadWebhook",
+            previous.webhooks.iter().filter(|(id, _)| shown(id, then)),
+            self.webhooks.iter().filter(|(id, _)| shown(id, now)),
+        );
         changes.between("CrmSink", &previous.sinks, &self.sinks);
         changes.between("LeadReceiver", &previous.receivers, &self.receivers);
         changes
@@ -225,14 +251,15 @@ impl Changes {
         *self == Self::default()
     }
 
-    fn between<K: Ord + std::fmt::Display, T>(
+    fn between<'c, K: Ord + std::fmt::Display + 'c, T: 'c>(
         &mut self,
         kind: &str,
-        before: &BTreeMap<K, Loaded<T>>,
-        now: &BTreeMap<K, Loaded<T>>,
+        before: impl IntoIterator<Item = (&'c K, &'c Loaded<T>)>,
+        now: impl IntoIterator<Item = (&'c K, &'c Loaded<T>)>,
     ) {
+        let mut before: BTreeMap<_, _> = before.into_iter().collect();
         for (id, loaded) in now {
-            match before.get(id) {
+            match before.remove(id) {
                 None => self.added.push(format!("{kind} {id}")),
                 Some(old) if old.fingerprint != loaded.fingerprint => {
                     self.changed.push(format!("{kind} {id}"));
@@ -240,7 +267,7 @@ impl Changes {
                 Some(_) => {}
             }
         }
-        let gone = before.keys().filter(|id| !now.contains_key(id));
-        self.removed.extend(gone.map(|id| format!("{kind} {id}")));
+        self.removed
+            .extend(before.keys().map(|id| format!("{kind} {id}")));
     }
 }

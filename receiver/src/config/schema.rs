@@ -89,13 +89,30 @@ impl<T> Parsed<T> {
         match self.object.as_ref().map(compile) {
             Some(Ok(compiled)) if errors.is_empty() => return Ok(compiled),
             Some(Err(found)) => {
-                let is_news = |error: &String| !self.void.iter().any(|void| concerns(void, field_of(error)));
+                let known = errors.clone();
+                let is_news = |error: &String| {
+                    !self.void.iter().any(|void| concerns(void, field_of(error)))
+                        && !known.iter().any(|known| tells(known, field_of(error)))
+                };
                 errors.extend(found.into_iter().filter(is_news));
             }
             Some(Ok(_)) | None => {}
         }
         Err(errors)
     }
+}
+
+/// Whether an error tells already what is wrong with `field`: it is about the same, or about an object, and names the field
+/// in it.
+fn tells(error: &str, field: &str) -> bool {
+    let known = field_of(error);
+    let Some(rest) = field.strip_prefix(known).filter(|_| !known.is_empty()) else {
+        return false;
+    };
+    let name = rest.rsplit('.').next().unwrap_or_default();
+    let words = error.get(known.len()..).unwrap_or_default();
+    let mut words = words.split(|c: char| !c.is_alphanumeric());
+    rest.is_empty() || (rest.starts_with('.') && words.any(|word| word == name))
 }
 
 /// Whether an error about `field` may come from the loss of `void`: it is about the same, a part of it, or the object

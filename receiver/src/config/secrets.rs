@@ -13,15 +13,33 @@ use leadgate_crds::{SecretPurpose, SecretReference};
 use serde_json::Value;
 
 use super::manifests::{Kind, Manifest};
+use super::problem::{Problem, Severity};
+use crate::nearest::did_you_mean;
 
-/// What a Secret's manifest holds: the value of each key, or what is wrong with it.
+/// What a Secret's manifest holds.
 #[derive(Default)]
-pub(super) struct Keys(BTreeMap<String, Result<Vec<u8>, String>>);
+pub(super) struct Keys {
+    /// The value of each key, or what is wrong with it.
+    values: BTreeMap<String, Result<Vec<u8>, String>>,
+    /// Fields that no Secret has.
+    unknown: Vec<String>,
+}
+
+/// The fields of a Secret.
+const FIELDS: [&str; 7] = [
+    "apiVersion",
+    "kind",
+    "metadata",
+    "data",
+    "stringData",
+    "type",
+    "immutable",
+];
 
 // No value is ever shown.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.values.keys()).finish()
     }
 }
 
@@ -49,7 +67,14 @@ pub(super) fn keys(name: &str, secret: &Value) -> Keys {
             text.ok_or_else(|| no_text(name, "stringData", key)),
         );
     }
-    Keys(keys)
+    let members = secret.as_object().into_iter().flat_map(|members| members.keys());
+    Keys {
+        values: keys,
+        unknown: members
+            .filter(|name| !FIELDS.contains(&name.as_str()))
+            .cloned()
+            .collect(),
+    }
 }
 
 /// What can be looked up.
@@ -78,6 +103,40 @@ impl Secrets {
         }
     }
 
+    /// What is odd about them: fields that no Secret has, and keys of which one value hides another.
+    pub(super) fn odd(&self) -> Vec<Problem> {
+        let mut found = Vec::new();
+        for manifests in self.manifests.values() {
+            for (n, manifest) in manifests.iter().enumerate() {
+                let mut warn = |message: String| {
+                    found.push(Problem {
+                        severity: Severity::Warning,
+                        ..manifest.problem(message)
+                    });
+                };
+                for name in &manifest.keys.unknown {
+                    let hint = did_you_mean(name, FIELDS).unwrap_or_else(|| {
+                        "; the keys of a Secret stand under stringData or data".to_owned()
+                    });
+                    warn(format!("{name}: unknown field{hint}"));
+                }
+                let earlier = manifests.get(..n).unwrap_or_default();
+                for (key, value) in &manifest.keys.values {
+                    let other = |other: &&Arc<Manifest>| {
+                        other.keys.values.get(key).is_some_and(|hidden| hidden != value)
+                    };
+                    if let Some(hidden) = earlier.iter().find(other) {
+                        warn(format!(
+                            "the key {key} is defined twice, with another value in {}; the value here is used; remove one of them",
+                            hidden.place_for(&manifest.file)
+                        ));
+                    }
+                }
+            }
+        }
+        found
+    }
+
     pub(super) fn reader<'a>(&'a self, namespace: &'a str) -> Reader<'a> {
         Reader {
             secrets: self,
@@ -102,7 +161,7 @@ impl Reader<'_> {
         let known = (self.namespace.to_owned(), name.to_owned());
         let manifests = self.secrets.manifests.get(&known);
         let mut values = manifests.into_iter().flatten().rev();
-        if let Some(value) = values.find_map(|manifest| manifest.keys.0.get(key)) {
+        if let Some(value) = values.find_map(|manifest| manifest.keys.values.get(key)) {
             return value.clone();
         }
         let plain = |part: &str| !part.is_empty() && !part.contains('/') && part != "." && part != "..";
@@ -116,11 +175,20 @@ impl Reader<'_> {
                     )
                 })
             }
-            _ => Err(format!(
+            _ => Err(self.missing(name, key, manifests.map_or(&[], Vec::as_slice))),
+        }
+    }
+
+    fn missing(&self, name: &str, key: &str, manifests: &[Arc<Manifest>]) -> String {
+        let Some(manifest) = manifests.first() else {
+            return format!(
                 "there is no Secret {name} with the key {key} in namespace {}; add it",
                 self.namespace
-            )),
-        }
+            );
+        };
+        let keys = manifests.iter().flat_map(|manifest| manifest.keys.values.keys());
+        let hint = did_you_mean(key, keys.map(String::as_str)).unwrap_or_else(|| "; add it".to_owned());
+        format!("Secret {name} in {} has no key {key}{hint}", manifest.file)
     }
 
     /// The values of all keys that an object refers to, to tell whether one changed. Those that a receiver starts with are

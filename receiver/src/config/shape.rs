@@ -6,6 +6,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 use super::field::{below, field};
+use super::patterns;
 use crate::nearest::{did_you_mean, nearest};
 use crate::source::preset;
 
@@ -156,26 +157,43 @@ fn words(error: &ValidationError<'_>, schema: Option<&Value>) -> String {
                 .unwrap_or_default();
             format!("write one of {}{hint}", options.join(", "))
         }
-        ValidationErrorKind::Type { kind } => wrong_type(kind, error.instance(), schema),
+        ValidationErrorKind::Type { kind } => {
+            let place = error.instance_path().to_string();
+            let name = place.rsplit('/').next().unwrap_or_default();
+            wrong_type(kind, error.instance(), name, schema)
+        }
         ValidationErrorKind::Pattern { .. } if error.instance_path().to_string() == "/source" => {
             preset::unknown(error.instance().as_str().unwrap_or_default())
+        }
+        ValidationErrorKind::Pattern { pattern } => {
+            patterns::words(pattern).map_or_else(|| error.masked_with("the value").to_string(), str::to_owned)
         }
         _ => error.masked_with("the value").to_string(),
     }
 }
 
-fn wrong_type(expected: &TypeKind, value: &Value, schema: Option<&Value>) -> String {
+fn wrong_type(expected: &TypeKind, value: &Value, name: &str, schema: Option<&Value>) -> String {
     let expected = match expected {
         TypeKind::Single(kind) => kind.to_string(),
         TypeKind::Multiple(_) => return "the value has a type that does not fit here".to_owned(),
     };
+    let member = |name: &str| schema.and_then(|schema| schema.get(name));
     let remedy = match (expected.as_str(), value) {
-        ("string", Value::Number(_) | Value::Bool(_)) => ": put it in quotes".to_owned(),
-        ("integer" | "number" | "boolean", Value::String(_)) => ": write it without quotes".to_owned(),
-        ("array", _) => ": write a list, as in [a, b]".to_owned(),
+        ("string", Value::Number(_) | Value::Bool(_)) => match member("pattern").and_then(Value::as_str) {
+            Some(patterns::DURATION) => ": write it with its unit, for example 3600s".to_owned(),
+            _ => ": put it in quotes".to_owned(),
+        },
+        ("integer" | "number", Value::String(text)) => in_digits(text, name),
+        ("integer", Value::Number(_)) => {
+            ": write it in digits alone, without point and exponent, for example 1000000".to_owned()
+        }
+        ("boolean", Value::String(text)) => true_or_false(text),
+        ("array", _) => match member("items").and_then(first_name) {
+            Some(name) => format!(": write a list, as in [{{{name}: …}}]"),
+            None => ": write a list, as in [a, b]".to_owned(),
+        },
         ("object", _) => schema
-            .and_then(|schema| names(schema).next())
-            .map(|name| schema.and_then(first_required).unwrap_or(name))
+            .and_then(first_name)
             .map(|name| format!(": write {{{name}: …}}"))
             .unwrap_or_default(),
         _ => String::new(),
@@ -187,8 +205,36 @@ fn wrong_type(expected: &TypeKind, value: &Value, schema: Option<&Value>) -> Str
     )
 }
 
-fn first_required(schema: &Value) -> Option<&str> {
-    schema.get("required")?.as_array()?.first()?.as_str()
+/// How a text that stands for a number is written as one.
+fn in_digits(text: &str, name: &str) -> String {
+    let remedy = if text.trim().parse::<f64>().is_ok() {
+        "write it without quotes"
+    } else if name.ends_with("Seconds") {
+        "write the number of seconds in digits, for example 300"
+    } else if name.to_lowercase().contains("bytes") {
+        "write the number of bytes in digits, for example 1048576"
+    } else {
+        "write it in digits, for example 2"
+    };
+    format!(": {remedy}")
+}
+
+/// What other languages, and YAML of before, have for true and false.
+fn true_or_false(text: &str) -> String {
+    let remedy = match text.to_lowercase().as_str() {
+        "true" | "false" => "write it without quotes",
+        "yes" | "y" | "on" | "1" => "write true",
+        "no" | "n" | "off" | "0" => "write false",
+        _ => "write true or false",
+    };
+    format!(": {remedy}")
+}
+
+/// The member that an object of this schema needs first, or its first one.
+fn first_name(schema: &Value) -> Option<&str> {
+    let required = schema.get("required").and_then(Value::as_array);
+    let required = required.and_then(|names| names.first()?.as_str());
+    required.or_else(|| names(schema).next())
 }
 
 fn named(kind: &str) -> &str {

@@ -33,6 +33,18 @@ pub(super) fn short_secrets(
     found
 }
 
+/// Why the URL that a sender signs is probably not the webhook's: with `spec.path`, the schema says so.
+pub(super) fn other_url(object: &LeadWebhook, webhook: &Webhook) -> Option<String> {
+    let url = object.spec.public_url.as_ref()?;
+    (object.spec.path.is_none() && !url.ends_with(&webhook.path)).then(|| {
+        format!(
+            "spec.publicUrl: it does not end in the webhook's path {}; write the URL exactly as the sender calls it, and set \
+             spec.path if the path is another",
+            webhook.path
+        )
+    })
+}
+
 /// What is odd about a webhook as it is.
 pub(super) fn of_webhook(webhook: &Webhook) -> Vec<String> {
     let mapped = webhook.mapped_fields();
@@ -64,6 +76,7 @@ pub(super) fn of_webhook(webhook: &Webhook) -> Vec<String> {
         }
     }
     found.extend(left_out(webhook));
+    found.extend(webhook.constants());
     found.extend(webhook.notify_problems.iter().cloned());
     found
 }
@@ -90,6 +103,7 @@ pub(super) fn of_sink<'w>(sink: &Sink, webhooks: impl Iterator<Item = &'w Webhoo
         .filter(|webhook| webhook.sinks.iter().any(|route| route.sink == sink.id))
         .collect();
     let mut found = sink.notify_problems.clone();
+    found.extend(sink.crm.warnings());
     if feeding.is_empty() {
         return found; // No webhook feeds it here.
     }

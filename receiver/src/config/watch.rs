@@ -151,6 +151,7 @@ mod tests {
             ("m/web.yaml", true),
             ("m/web.yml", true),
             ("m/web.json", true),
+            ("m/WEB.YAML", true),
             ("m/below", true),
             ("m/..data", true),
             ("m/..2026_11_23.1", false),

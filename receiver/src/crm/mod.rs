@@ -40,6 +40,7 @@ pub use undone::{Deletion, Twins, Undone};
 
 pub use crate::failure::Failure;
 use crate::outbound::NoAnswer;
+use crate::outcomes::Removal;
 use crate::secret_value::ReadSecret;
 pub use crate::throttle::{Throttle, Throttled};
 
@@ -187,8 +188,8 @@ pub enum Outcome {
         /// Whether the refusal is in the CRM's own words, not in those of something in between.
         own: bool,
     },
-    /// Its person is suppressed, as was found when its fields were fetched: nothing was sent.
-    Suppressed,
+    /// What was fetched for it says that it is not to be delivered: nothing was sent.
+    Removed(Removal),
     /// The CRM will never take it as it is.
     Reject(Failure),
     /// The CRM takes it without these properties, which are never the one that identifies the record (then:
@@ -308,6 +309,11 @@ pub trait CrmSpec {
 pub trait CrmSettings: fmt::Debug + Send + Sync {
     /// The expressions that look at a lead, beside the sink's `properties` and `createOnly`.
     fn programs(&self) -> Vec<&Program> {
+        Vec::new()
+    }
+
+    /// What of its settings can run, and will surprise; each names its field and the remedy.
+    fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
 

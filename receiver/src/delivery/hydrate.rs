@@ -12,8 +12,9 @@ use super::judge::RETRY_AFTER_MISCONFIGURED;
 use crate::crm::{Failure, MAX_PAUSE, Outcome, Throttle, Throttled};
 use crate::lead::{Lead, Problem, people};
 use crate::outbound::{NoAnswer, Peer, exchange, retry_after};
+use crate::outcomes::Removal;
 use crate::queue::{Breaker, Claim, CrmHealth, Queue, RateLimit};
-use crate::source::{Fetched, Hydrator, Webhook, judge};
+use crate::source::{Fetched, Hydrator, NoLead, Webhook, judge};
 use crate::throttle::{PauseReason, ThrottleKey};
 use crate::time::since;
 use crate::trace::{Call, Processing};
@@ -81,7 +82,7 @@ pub(super) async fn fetch(
     let people = people(&Lead::from_value(lead.clone()).unwrap_or_default(), None);
     match context.queue.identify(&claim.webhook, &claim.id, &people).await {
         Ok(false) => {}
-        Ok(true) => return Err(Outcome::Suppressed),
+        Ok(true) => return Err(Outcome::Removed(Removal::Suppressed)),
         Err(_) => {
             return Err(Outcome::Throttled(Throttled {
                 wait: RETRY_AFTER_STORE_DOWN,
@@ -225,7 +226,11 @@ fn complete(
     webhook
         .complete(answer, notification, known)
         .map(|(lead, notes)| (lead.into_value(), notes))
-        .map_err(|problems| {
+        .map_err(|no_lead| {
+            let problems = match no_lead {
+                NoLead::Ignored(_) => return Outcome::Removed(Removal::NotALead),
+                NoLead::Refused(problems) => problems,
+            };
             let told: Vec<String> = problems
                 .iter()
                 .map(

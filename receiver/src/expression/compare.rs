@@ -64,7 +64,7 @@ impl Op {
         let numbers = left.is_number() && right.is_number();
         match self {
             // A value that may be absent equals no value that is there, whatever it holds.
-            Self::Equal | Self::Unequal => ((left == Optional) == (right == Optional)).then_some(Bool),
+            Self::Equal | Self::Unequal => (left == right || numbers).then_some(Bool),
             Self::In => (matches!(right, List | Map) && left != Optional).then_some(Bool),
             Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual => {
                 let same = left == right && matches!(left, Text | Bool | Time | Duration | Kind::Bytes);

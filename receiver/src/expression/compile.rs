@@ -1,6 +1,7 @@
 //! A parsed expression to one whose names are known: variables, their members, functions and what they take.
 
 mod calls;
+mod constants;
 mod loops;
 mod members;
 
@@ -44,6 +45,8 @@ pub(super) struct Found {
     pub(super) variables: BTreeSet<String>,
     /// The names after `lead.custom.`.
     pub(super) custom: BTreeSet<String>,
+    /// What is known of what it gives.
+    pub(super) gives: Kind,
 }
 
 /// Resolves every name, or tells all that is wrong.
@@ -59,12 +62,13 @@ pub(super) fn resolve(program: &cel::Program, source: &str, names: &Names) -> Re
         custom: BTreeSet::new(),
         problems: Vec::new(),
     };
-    let (node, _) = resolver.node(program.expression());
+    let (node, gives) = resolver.node(program.expression());
     if resolver.problems.is_empty() {
         Ok(Found {
             node,
             variables: resolver.variables,
             custom: resolver.custom,
+            gives,
         })
     } else {
         resolver.problems.truncate(MAX_PROBLEMS);
@@ -168,11 +172,7 @@ impl Resolver<'_> {
         }
         if let Some(members) = self.known(name) {
             self.variables.insert(name.to_owned());
-            let kind = match members {
-                Members::Free | Members::Single => Kind::Any,
-                Members::Lead | Members::Only(_) => Kind::Map,
-            };
-            return (Node::Variable(name.into()), kind);
+            return (Node::Variable(name.into()), members.kind());
         }
         if let Some(name) = TYPES.iter().copied().find(|known| *known == name) {
             return (Node::Literal(Literal::Type(name)), Kind::Type);
@@ -253,12 +253,17 @@ impl Resolver<'_> {
     }
 
     fn binary(&mut self, id: u64, op: Op, left: &IdedExpr, right: &IdedExpr) -> Typed {
+        if let (Op::In, Expr::Literal(LiteralValue::String(name))) = (op, &left.expr) {
+            self.member(left.id, right, name.inner());
+        }
         let (sides, left, right) = self.pair(left, right);
         if let Some(kind) = op.gives(left, right) {
             return (Node::Binary(op, sides), kind);
         }
         let hint = if [left, right].contains(&Kind::Optional) {
             "say what stands for it when it is absent, as in x.orValue('')"
+        } else if matches!(op, Op::Equal | Op::Unequal) {
+            "they are never equal; convert one, as in string(x) or int(x)"
         } else {
             "convert one, as in string(x) or int(x)"
         };

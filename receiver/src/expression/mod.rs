@@ -42,7 +42,8 @@ use env::Env;
 use eval::Evaluation;
 use fault::Fault;
 pub use functions::signatures;
-pub use names::Names;
+use kind::Kind;
+pub use names::{CREDENTIALS, Names};
 use node::{Literal, Node};
 pub use parse::with_room;
 pub use plain::{is_blank, percent_encode, plain_text};
@@ -60,6 +61,35 @@ struct Loaded {
     node: Node,
     variables: BTreeSet<String>,
     custom: BTreeSet<String>,
+    gives: Kind,
+}
+
+/// What the place of an expression takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// True or false.
+    Condition,
+    /// A list.
+    List,
+    /// A text.
+    Text,
+}
+
+impl Wanted {
+    /// Why a result of this kind is never that; `None`: it may be.
+    fn refuses(self, gives: Kind) -> Option<String> {
+        let (fits, wants, remedy) = match self {
+            Self::Condition => (
+                Kind::Bool,
+                "true or false",
+                "compare it, as in x == 'a', or ask for it, as in has(x)",
+            ),
+            Self::List => (Kind::List, "a list", "write [x] for a single element"),
+            Self::Text => (Kind::Text, "a text", "string(x) makes one"),
+        };
+        let may_be = gives == fits || matches!(gives, Kind::Any | Kind::Null | Kind::Optional);
+        (!may_be).then(|| format!("this must give {wants}, and gives {}; {remedy}", gives.words()))
+    }
 }
 
 impl Program {
@@ -78,9 +108,37 @@ impl Program {
             node: found.node,
             variables: found.variables,
             custom: found.custom,
+            gives: found.gives,
         });
         known::keep(&loaded, names);
         Ok(Self(loaded))
+    }
+
+    /// The same for a place that takes only such results.
+    pub fn compile_to(source: &str, names: &Names, wanted: Wanted) -> Result<Self, Invalid> {
+        let program = Self::compile(source, names)?;
+        match wanted.refuses(program.0.gives) {
+            None => Ok(program),
+            Some(message) => Err(Invalid {
+                source_text: source.to_owned(),
+                problems: vec![Problem::new(0, message)],
+            }),
+        }
+    }
+
+    /// What it gives whatever comes, if it looks at nothing that comes; absent is null.
+    pub fn constant(&self) -> Option<Value> {
+        let result = self
+            .0
+            .variables
+            .is_empty()
+            .then(|| self.evaluate(&Scope::new()))?;
+        result.ok().map(Option::unwrap_or_default)
+    }
+
+    /// Whether it is a condition that never holds.
+    pub fn is_never(&self) -> bool {
+        matches!(self.constant(), Some(Value::Null | Value::Bool(false)))
     }
 
     /// The expression as written.

@@ -1,6 +1,10 @@
 //! What an expression may name, place by place.
 
+use super::kind::Kind;
 use crate::lead::Field;
+
+/// Headers of a request that no expression sees: what they carry must not get into leads.
+pub const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// The names that an expression knows.
 #[derive(Debug, Clone, Copy)]
@@ -18,20 +22,42 @@ pub struct Names {
 pub(super) enum Members {
     /// Anything: only a lead tells.
     Free,
-    /// One text or number.
-    Single,
+    /// A single value of this kind, or null.
+    Single(Kind),
+    /// Texts of any names.
+    Texts,
+    /// Texts under names of headers, in lower case; those of these names are never there.
+    Headers(&'static [&'static str]),
     /// The fields of a lead, and `custom`.
     Lead,
-    /// Texts of these names.
-    Only(&'static [&'static str]),
+    /// Values of these names and this kind.
+    Only(&'static [&'static str], Kind),
 }
 
 impl Members {
+    /// What the variable itself is.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Free => Kind::Any,
+            Self::Single(kind) => kind,
+            Self::Texts | Self::Headers(_) | Self::Lead | Self::Only(..) => Kind::Map,
+        }
+    }
+
+    /// What its members are.
+    pub(super) fn of_members(self) -> Kind {
+        match self {
+            Self::Free | Self::Single(_) => Kind::Any,
+            Self::Texts | Self::Headers(_) | Self::Lead => Kind::Text,
+            Self::Only(_, kind) => kind,
+        }
+    }
+
     /// The names of a closed set.
     pub(super) fn names(self) -> Option<Vec<&'static str>> {
         match self {
-            Self::Free | Self::Single => None,
-            Self::Only(names) => Some(names.to_vec()),
+            Self::Free | Self::Single(_) | Self::Texts | Self::Headers(_) => None,
+            Self::Only(names, _) => Some(names.to_vec()),
             Self::Lead => Some(
                 Field::ALL
                     .iter()
@@ -45,10 +71,17 @@ impl Members {
 
 const PAYLOAD: (&str, Members) = ("payload", Members::Free);
 const ITEM: (&str, Members) = ("item", Members::Free);
-const HEADERS: (&str, Members) = ("headers", Members::Free);
-const QUERY: (&str, Members) = ("query", Members::Free);
+const HEADERS: (&str, Members) = ("headers", Members::Headers(&CREDENTIALS));
+const QUERY: (&str, Members) = ("query", Members::Texts);
 const LEAD: (&str, Members) = ("lead", Members::Lead);
-const WEBHOOK: (&str, Members) = ("webhook", Members::Only(&["name", "namespace"]));
+const WEBHOOK: (&str, Members) = ("webhook", Members::Only(&["name", "namespace"], Kind::Text));
+/// Of an answer.
+const STATUS: (&str, Members) = ("status", Members::Single(Kind::Int));
+const ANSWER_HEADERS: (&str, Members) = ("headers", Members::Headers(&[]));
+/// Which call was answered.
+const CALL: (&str, Members) = ("call", Members::Single(Kind::Text));
+/// Of a record.
+const ID: (&str, Members) = ("id", Members::Single(Kind::Text));
 
 const fn names(variables: &'static [(&'static str, Members)]) -> Names {
     Names {
@@ -74,47 +107,33 @@ impl Names {
     /// An identifier that a CrmSink makes of a lead.
     pub const DELIVERY: Self = names(&[LEAD, PAYLOAD, WEBHOOK]);
     /// Paths and bodies of `rest` calls.
-    pub const CALL: Self = names(&[
-        LEAD,
-        PAYLOAD,
-        WEBHOOK,
-        ("properties", Members::Free),
-        ("id", Members::Single),
-    ]);
+    pub const CALL: Self = names(&[LEAD, PAYLOAD, WEBHOOK, ("properties", Members::Free), ID]);
     /// `rest.delete`, where nothing is known of a person any more.
-    pub const RECORD_ID: Self = names(&[("id", Members::Single)]);
+    pub const RECORD_ID: Self = names(&[ID]);
     /// `rest.answers.*`, and ids in answers.
-    pub const ANSWER: Self = names(&[
-        ("status", Members::Single),
-        ("headers", Members::Free),
-        ("body", Members::Free),
-        ("call", Members::Single),
-    ]);
+    pub const ANSWER: Self = names(&[STATUS, ANSWER_HEADERS, ("body", Members::Free), CALL]);
     /// `rest.lookup.records`.
-    pub const FOUND: Self = names(&[
-        ("body", Members::Free),
-        ("status", Members::Single),
-        ("headers", Members::Free),
-        ("call", Members::Single),
-        LEAD,
-    ]);
+    pub const FOUND: Self = names(&[("body", Members::Free), STATUS, ANSWER_HEADERS, CALL, LEAD]);
     /// `rest.lookup.match` and `rest.lookup.id`: one record of the answer beside the lead.
     pub const RECORD: Self = names(&[
         ("record", Members::Free),
         LEAD,
         PAYLOAD,
         WEBHOOK,
-        ("status", Members::Single),
-        ("headers", Members::Free),
+        STATUS,
+        ANSWER_HEADERS,
         ("body", Members::Free),
-        ("call", Members::Single),
+        CALL,
     ]);
     /// `notify.body`.
     pub const NOTICE: Self = names(&[
-        ("message", Members::Single),
-        ("counts", Members::Only(&crate::notice::COUNTS)),
-        ("object", Members::Only(&["kind", "namespace", "name"])),
-        ("link", Members::Single),
+        ("message", Members::Single(Kind::Text)),
+        ("counts", Members::Only(&crate::notice::COUNTS, Kind::Int)),
+        (
+            "object",
+            Members::Only(&["kind", "namespace", "name"], Kind::Text),
+        ),
+        ("link", Members::Single(Kind::Text)),
     ]);
     /// Rules of the resources' schema.
     pub const SCHEMA: Self = Self {
@@ -131,10 +150,10 @@ impl Names {
             QUERY,
             WEBHOOK,
             ("properties", Members::Free),
-            ("id", Members::Single),
-            ("status", Members::Single),
+            ID,
+            STATUS,
             ("body", Members::Free),
-            ("call", Members::Single),
+            CALL,
             ("record", Members::Free),
         ],
         clears: true,

@@ -134,7 +134,8 @@ pub fn phone(typed: &str, region: Option<&str>) -> Phone {
 
 /// Whether numbers of a region (ISO 3166) can be read.
 pub(super) fn is_region(code: &str) -> bool {
-    Region::from_str(code).is_ok()
+    // `Region` takes any two letters.
+    Region::from_str(code).is_ok_and(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some())
 }
 
 /// Whether a normalised text can be a phone number at all: three digits, and all of its digits are there.

@@ -104,6 +104,9 @@ impl Reply {
     /// Says that this answer is not `crm`'s own.
     pub(crate) fn foreign(&self, crm: &str) -> Failure {
         let what = match self.body {
+            _ if self.text.len() >= MAX_BODY => {
+                "more than 4 MiB, of which the rest was not read; ask for fewer records"
+            }
             Body::Json(_) => "JSON of another kind",
             Body::Empty => "an empty body",
             Body::Html => "an HTML page",
@@ -312,6 +315,17 @@ mod tests {
         for (status, text, expected) in table {
             let reply = Reply::new(status, HeaderMap::new(), text.to_owned());
             assert_eq!(health(&reply), expected, "{status} {text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_is_said_to_be_too_long() {
+        for (text, said) in [
+            (" ".repeat(MAX_BODY), "answered 200 with more than 4 MiB"),
+            (" ".repeat(MAX_BODY - 1), "answered 200 with an empty body"),
+        ] {
+            let failure = Reply::new(200, HeaderMap::new(), text).foreign("HubSpot");
+            assert!(failure.message.contains(said), "{}", failure.message);
         }
     }
 

@@ -16,6 +16,7 @@ use super::{
     DeadLetterSet, Disposition, Entry, EntryFilter, EntryOutcome, Identity, LeadId, LedgerEvent,
     LedgerEventKind, Millis, NewLead, Place, Settlement, SinkId, WebhookId,
 };
+use crate::outcomes::Removal;
 
 /// A row that is longer than this takes no more failed attempts: a lead that is tried for days must not make each attempt
 /// dearer.
@@ -27,8 +28,8 @@ const LONGEST_RECORD: usize = 128;
 /// Of who did something.
 const LONGEST_NAME: usize = 128;
 
-/// Why a request left nothing but its entry, or a lead was removed: its person is suppressed. Scripts have it, too.
-pub(super) const SUPPRESSED: &str = "Suppressed";
+/// Why a request left nothing but its entry: its person is suppressed.
+pub(super) const SUPPRESSED: &str = Removal::Suppressed.reason();
 
 /// The key that hides who an entry is about. Whoever has it and knows an address can find the person's leads; nobody can
 /// read an address.
@@ -191,7 +192,7 @@ impl Event {
                 };
                 (what, "", why.reason.as_str())
             }
-            Disposition::Suppressed => (LedgerEventKind::Discarded, "", SUPPRESSED),
+            Disposition::Removed(why) => (LedgerEventKind::Discarded, "", why.reason()),
             Disposition::Release { .. } => return None,
         };
         let attempt = &settlement.attempt;

@@ -21,7 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use ledger::LedgerKey;
-pub use open::open;
+pub use open::{open, recognises};
 pub use options::{Access, Durability, OpenError, OpenOptions};
 pub use sealed::{KEY_MISSING, KeyId, KeyRing, SealKey, Seals};
 pub use types::*;

@@ -22,22 +22,36 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<Arc<dyn Queue>, Ope
 }
 
 async fn open_store(url: &str, options: &OpenOptions) -> Result<Arc<dyn Queue>, OpenError> {
+    match store(url)? {
+        Store::Sqlite(path) => Ok(Arc::new(sqlite::SqliteQueue::open(path.into(), options).await?)),
+        Store::Redis => Ok(Arc::new(redis::RedisQueue::open(url, options)?)),
+    }
+}
+
+/// The store that a URL names.
+enum Store<'u> {
+    /// In this file.
+    Sqlite(&'u str),
+    Redis,
+}
+
+/// Whether a URL names a store; nothing is opened.
+pub fn recognises(url: &str) -> Result<(), OpenError> {
+    store(url).map(drop)
+}
+
+fn store(url: &str) -> Result<Store<'_>, OpenError> {
     let Some((scheme, rest)) = url.split_once(':') else {
         return Err(OpenError::Unsupported("it names no scheme".into()));
     };
     match scheme {
-        "sqlite" => {
-            let path = rest.strip_prefix("//").unwrap_or(rest);
-            if path.is_empty() {
-                return Err(OpenError::Invalid(
-                    "sqlite: needs a file, as in sqlite:leadgate.db".into(),
-                ));
-            }
-            Ok(Arc::new(sqlite::SqliteQueue::open(path.into(), options).await?))
-        }
-        "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => {
-            Ok(Arc::new(redis::RedisQueue::open(url, options)?))
-        }
+        "sqlite" => match rest.strip_prefix("//").unwrap_or(rest) {
+            "" => Err(OpenError::Invalid(
+                "sqlite: needs a file, as in sqlite:leadgate.db".into(),
+            )),
+            path => Ok(Store::Sqlite(path)),
+        },
+        "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => Ok(Store::Redis),
         "redis+cluster" | "rediss+cluster" => Err(OpenError::Unsupported(format!(
             "{scheme}:// is not supported yet"
         ))),

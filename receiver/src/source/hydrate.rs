@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::preset::PresetHydrate;
-use crate::expression::{Names, Program, Scope};
+use super::submission::NoLead;
+use crate::expression::{Names, Program, Scope, Wanted};
 use crate::lead::{self, Field, Lead, Limits, Problem, Verdict};
 use crate::outbound;
 use crate::secret_value::ReadSecret;
@@ -23,6 +24,8 @@ pub struct Hydrator {
     pub token: HeaderValue,
     /// What else the API wants, such as its version.
     pub headers: HeaderMap,
+    /// Whether what was fetched is a lead.
+    accept: Option<Program>,
     fields: Fields,
 }
 
@@ -45,7 +48,7 @@ impl Hydrator {
                 "{at}.path: this sender has no known API; write the path of one lead as CEL"
             )]);
         };
-        let path = Program::compile(path.as_str(), &Names::REQUEST)
+        let path = Program::compile_to(path.as_str(), &Names::REQUEST, Wanted::Text)
             .map_err(|e| errors.push(format!("{at}.path: {e}")))
             .ok();
         let name = own
@@ -73,6 +76,12 @@ impl Hydrator {
                 )),
             }
         }
+        let accept = own.accept.as_ref().or(preset.and_then(|p| p.accept.as_ref()));
+        let accept = accept.and_then(|accept| {
+            Program::compile_to(accept.as_str(), &Names::HYDRATED, Wanted::Condition)
+                .map_err(|e| errors.push(format!("{at}.accept: {e}")))
+                .ok()
+        });
         let known = preset.map(|p| p.lead.clone()).unwrap_or_default();
         let fields = Fields::compile(
             &own.lead,
@@ -90,6 +99,7 @@ impl Hydrator {
                     header,
                     token,
                     headers,
+                    accept,
                     fields,
                 })
             }
@@ -109,7 +119,7 @@ impl Hydrator {
 
     /// The expressions that read an answer, and the notification as `item`.
     pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
-        self.fields.programs()
+        self.fields.programs().chain(&self.accept)
     }
 
     /// The fields that a fetched answer fills.
@@ -144,10 +154,19 @@ impl Hydrator {
         known: Lead,
         region: Option<&str>,
         limits: &Limits,
-    ) -> Result<(Lead, Vec<Problem>), Vec<Problem>> {
+    ) -> Result<(Lead, Vec<Problem>), NoLead> {
         let captured = known.get(Field::CapturedAt).map(str::to_owned);
         let mut lead = known;
         let scope = Scope::new().with("payload", answer).with("item", notification);
+        let is_lead = self
+            .accept
+            .as_ref()
+            .map_or(Ok(true), |accept| accept.test(&scope));
+        if !is_lead.map_err(|error| vec![error.problem("", "AcceptFailed")])? {
+            return Err(NoLead::Ignored(
+                "the fetched record is not a lead, by payload.hydrate.accept",
+            ));
+        }
         let unread = self.fields.fill(&mut lead, &scope);
         let Verdict { notes, problems } = lead::judge(&mut lead, unread, region, limits);
         if let (None, Some(captured)) = (lead.get(Field::CapturedAt), captured) {
@@ -156,7 +175,7 @@ impl Hydrator {
         if problems.is_empty() {
             Ok((lead, notes))
         } else {
-            Err(problems)
+            Err(problems.into())
         }
     }
 }

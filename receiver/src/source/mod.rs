@@ -40,5 +40,5 @@ pub use parse::{Batch, Element, Other, Parsed};
 pub use payload::BodyError;
 pub use refusal::Refusal;
 pub use rejected::RejectedRequest;
-pub use submission::Submission;
+pub use submission::{NoLead, Submission};
 pub use webhook::{Route, Webhook};

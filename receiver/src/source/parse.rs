@@ -16,6 +16,7 @@ use super::payload::Payload;
 use super::refusal::Refusal;
 use super::submission::{Context, Judged, NoLead, Submission};
 use super::webhook::Webhook;
+use crate::expression::CREDENTIALS;
 use crate::lead::Problem;
 use crate::queue::NewLead;
 
@@ -231,7 +232,7 @@ fn remove(payload: &mut Value, pointer: &str) {
 fn headers_value(headers: &HeaderMap) -> Value {
     let mut map = Map::new();
     for (name, value) in headers {
-        if matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie") {
+        if CREDENTIALS.contains(&name.as_str()) {
             continue;
         }
         if let Ok(text) = value.to_str() {

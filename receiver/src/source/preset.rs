@@ -115,6 +115,8 @@ pub struct PresetHydrate {
     /// What else it wants.
     #[serde(default)]
     pub headers: std::collections::BTreeMap<String, String>,
+    /// Which answers are leads.
+    pub accept: Option<Expression>,
     /// What each field is, over the answer.
     #[serde(default)]
     pub lead: LeadMapping,

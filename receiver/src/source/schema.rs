@@ -9,11 +9,16 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use crate::lead::Problem;
+use crate::nearest::did_you_mean;
 
 /// More would not be read.
 const MOST_PROBLEMS: usize = 32;
 /// Stands for a member that the schema does not name.
 const UNNAMED: &str = "*";
+/// What JSON Schema calls the kinds of values.
+const TYPES: [&str; 7] = [
+    "string", "number", "integer", "boolean", "object", "array", "null",
+];
 
 /// A compiled `payload.schema`.
 #[derive(Debug)]
@@ -27,7 +32,7 @@ impl PayloadSchema {
     pub(super) fn compile(schema: &Value) -> Result<Self, String> {
         let mut names = BTreeSet::new();
         collect(schema, &mut names);
-        let validator = jsonschema::draft202012::new(schema).map_err(|e| e.to_string())?;
+        let validator = jsonschema::draft202012::new(schema).map_err(|error| mistake(schema, &error))?;
         Ok(Self { validator, names })
     }
 
@@ -53,6 +58,54 @@ impl PayloadSchema {
             }
         }
         pointer
+    }
+}
+
+/// What is wrong with a schema itself, behind where that is: `.properties.age.type: …`.
+fn mistake(schema: &Value, error: &ValidationError<'_>) -> String {
+    let mut place = String::new();
+    for segment in error.instance_path() {
+        match segment {
+            LocationSegment::Index(n) => place.push_str(&format!("[{n}]")),
+            LocationSegment::Property(name) => {
+                place.push('.');
+                place.push_str(&name);
+            }
+        }
+    }
+    let words = match error.kind() {
+        ValidationErrorKind::Referencing(_) => {
+            let outside = outside(schema, "");
+            place = outside.unwrap_or(place);
+            "a reference must lead to a part of this schema, as in #/$defs/person; other documents are not fetched"
+                .to_owned()
+        }
+        ValidationErrorKind::AnyOf { .. } if place.rsplit('.').next() == Some("type") => {
+            let hint = error
+                .instance()
+                .as_str()
+                .and_then(|name| did_you_mean(name, TYPES));
+            format!("write one of {}{}", TYPES.join(", "), hint.unwrap_or_default())
+        }
+        _ => error.masked_with("the value").to_string(),
+    };
+    format!("{place}: {words}")
+}
+
+/// The first reference to another document.
+fn outside(schema: &Value, place: &str) -> Option<String> {
+    match schema {
+        Value::Object(keywords) => keywords.iter().find_map(|(name, below)| match below {
+            Value::String(target) if name == "$ref" && !target.starts_with('#') => {
+                Some(format!("{place}.$ref"))
+            }
+            below => outside(below, &format!("{place}.{name}")),
+        }),
+        Value::Array(all) => {
+            let mut all = all.iter().enumerate();
+            all.find_map(|(n, below)| outside(below, &format!("{place}[{n}]")))
+        }
+        _ => None,
     }
 }
 

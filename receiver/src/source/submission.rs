@@ -83,10 +83,19 @@ pub(super) struct Judged<'i> {
     pub(super) item: Option<&'i Value>,
 }
 
-/// Why an element is no lead.
-pub(super) enum NoLead {
+/// Why an element, or what was fetched for it, is no lead.
+#[derive(Debug)]
+pub enum NoLead {
+    /// It is not meant to be one.
     Ignored(&'static str),
+    /// This is wrong with it.
     Refused(Vec<Problem>),
+}
+
+impl From<Vec<Problem>> for NoLead {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Refused(problems)
+    }
 }
 
 impl Judged<'_> {

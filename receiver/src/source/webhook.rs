@@ -15,6 +15,7 @@ use super::fields::Fields;
 use super::hydrate::Hydrator;
 use super::kept::Kept;
 use super::schema::PayloadSchema;
+use super::submission::NoLead;
 use crate::expression::{Program, Scope};
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::{Field, Lead, Limits, Problem};
@@ -146,6 +147,46 @@ impl Webhook {
         self.limits.required.iter().map(String::as_str)
     }
 
+    /// Expressions that give the same for every lead, and keep leads from where they should go.
+    pub fn constants(&self) -> Vec<String> {
+        let never = |program: &Program| program.is_never();
+        let mut found = Vec::new();
+        if self.accept.as_ref().is_some_and(never) {
+            found.push(
+                "spec.payload.accept: it is never true, so that every payload is ignored; write spec.suspend: true to stop \
+                 a webhook"
+                    .to_owned(),
+            );
+        }
+        for (n, rule) in self.rules.iter().enumerate() {
+            if never(&rule.program) {
+                found.push(format!(
+                    "spec.payload.rules[{n}].expression: it is never true, so that every lead is refused; write what a good \
+                     lead fulfils"
+                ));
+            }
+        }
+        for (n, route) in self.sinks.iter().enumerate() {
+            if route.when.as_ref().is_some_and(never) {
+                found.push(format!(
+                    "spec.sinks[{n}].when: it is never true, so that no lead goes to this sink; write which leads do"
+                ));
+            }
+        }
+        if self
+            .key
+            .as_ref()
+            .is_some_and(|key| !matches!(key.constant(), None | Some(Value::Null)))
+        {
+            found.push(
+                "spec.idempotency.key: it is the same for every lead, so that all but the first are taken for resends; write \
+                 what is different in each submission, as in payload.id"
+                    .to_owned(),
+            );
+        }
+        found
+    }
+
     /// The country of phone numbers without a country code (`payload.defaultRegion`).
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
@@ -184,10 +225,10 @@ impl Webhook {
         answer: &Value,
         notification: &Value,
         known: Lead,
-    ) -> Result<(Lead, Vec<Problem>), Vec<Problem>> {
+    ) -> Result<(Lead, Vec<Problem>), NoLead> {
         let Some(hydrate) = &self.hydrate else {
             let gone = "payload.hydrate was removed from the webhook; put it back and replay the lead";
-            return Err(vec![Problem::new("", "HydrateFailed", gone)]);
+            return Err(vec![Problem::new("", "HydrateFailed", gone)].into());
         };
         let (lead, notes) =
             hydrate.read(answer, notification, known, self.region.as_deref(), &self.limits)?;
@@ -200,7 +241,7 @@ impl Webhook {
         let problems = self.broken_rules(&scope.with_null("headers").with_null("query"));
         match Lead::from_value(lead) {
             Some(lead) if problems.is_empty() => Ok((lead, notes)),
-            _ => Err(problems),
+            _ => Err(problems.into()),
         }
     }
 

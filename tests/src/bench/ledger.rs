@@ -1,11 +1,13 @@
 //! Searches in a full ledger, and what an import costs the live leads beside it.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 
 use super::load::{self, Load};
@@ -25,8 +27,8 @@ const BEFORE: Duration = Duration::from_secs(10);
 /// How long the slowest answer to each question took.
 pub type Answers = Vec<(&'static str, Duration)>;
 
-/// A receiver whose leads no sink takes: they are kept as unrouted ones.
-async fn keeping(target: Target) -> Result<(Receiver, Option<RedisServer>)> {
+/// A receiver whose leads no sink takes: they are kept as unrouted ones. With it what it needs as long as it runs.
+async fn keeping(target: Target) -> Result<(Receiver, (Option<RedisServer>, NamedTempFile))> {
     let redis = match target {
         Target::Sqlite | Target::Ceiling => None,
         Target::RedisEverySecond => Some(redis("everysec")?),
@@ -47,12 +49,17 @@ async fn keeping(target: Target) -> Result<(Receiver, Option<RedisServer>)> {
         ..Options::new(format!("{webhook}---\n{}", sink.yaml()))
     };
     options.queue = redis.as_ref().map(RedisServer::url);
-    Ok((Receiver::start(options).await?, redis))
+    let mut key = NamedTempFile::new()?;
+    key.write_all(&[7; 32])?;
+    options
+        .arguments
+        .push(format!("--ledger-key-file={}", key.path().display()));
+    Ok((Receiver::start(options).await?, (redis, key)))
 }
 
 /// Fills a ledger, and a set of dead letters, with so many leads, and asks.
 pub async fn searches(target: Target, entries: u64) -> Result<Answers> {
-    let (receiver, _redis) = keeping(target).await?;
+    let (receiver, _needs) = keeping(target).await?;
     let accepted = async || {
         let status = receiver.status().await?;
         let count = status["webhooks"][0]["leads"]["accepted"].as_u64();
@@ -89,8 +96,11 @@ pub async fn searches(target: Target, entries: u64) -> Result<Answers> {
             "by an outcome that none has",
             search(json!({"outcome": "Rejected"})),
         ),
-        ("the console's leads", (Method::GET, "/console/leads", None)),
-        ("the console's needs", (Method::GET, "/console/needs", None)),
+        ("the console's leads", (Method::GET, "/console/-/leads", None)),
+        (
+            "the console's needs",
+            (Method::GET, "/console/-/needs/unrouted", None),
+        ),
     ];
     let client = Client::new();
     let mut answers = Vec::new();
@@ -127,7 +137,7 @@ pub struct Import {
 
 /// Imports so many leads of the past, each of another person, as `kubectl leadgate backfill` does.
 pub async fn import(target: Target, leads: u64) -> Result<Import> {
-    let (receiver, _redis) = keeping(target).await?;
+    let (receiver, _needs) = keeping(target).await?;
     let url = receiver.webhook("website");
     let before = live(&url, Instant::now() + BEFORE, None).await?;
     let (done, ended) = tokio::sync::watch::channel(false);

@@ -69,6 +69,8 @@ async fn where_a_token_is_set_the_machine_itself_needs_it_too() {
         ("Host: localhost:9090\r\n", false),
         ("Authorization: Bearer wrong\r\n", false),
         ("Authorization: Bearer right-token\r\n", true),
+        ("Authorization: bearer right-token\r\n", true),
+        ("Authorization: Basic right-token\r\n", false),
         ("Host: localhost\r\nAuthorization: Bearer right-token\r\n", true),
     ] {
         for (method, path) in GUARDED {
@@ -186,6 +188,9 @@ async fn what_holds_leads_is_for_no_cache_and_every_refusal_is_a_problem() {
         ("GET", "/deadletters?unknown=1", 400),
         ("POST", "/deadletters/x/replay?create=perhaps", 400),
         ("PUT", "/deadletters/x", 405),
+        ("GET", "/api/v1/nothing", 404),
+        ("POST", "/api/v1/leads/a/b/c", 404),
+        ("PUT", "/api/v1/leads", 405),
     ] {
         let answer = call(admin, method, path, "").await;
         assert_eq!(answer.status, status, "{method} {path}: {answer:?}");

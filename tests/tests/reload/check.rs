@@ -219,7 +219,7 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "{apiVersion: leadgate.dev/v1alpha1, kind: LeadWebhook, metadata: {name: x}, spec: {auth: {none: {allowUnauthenticated: \
          true}}, sinks: {name: hubspot}}}",
-        "spec.sinks: this must be a list, and is an object: write a list, as in [a, b]",
+        "spec.sinks: this must be a list, and is an object: write a list, as in [{name: …}]",
     ),
     (
         "{apiVersion: v1, kind: Secret, metadata: {name: form}, stringData: {secret: 12345}}

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Router, middleware};
 
 use problem_details::ProblemDetails;
@@ -57,6 +57,13 @@ fn named(admin: &Admin, namespace: &str, name: &str) -> Result<Arc<Webhook>, Res
     })
 }
 
+/// No other path means anything.
+async fn unknown() -> Response {
+    ProblemDetails::from_status_code(StatusCode::NOT_FOUND)
+        .with_detail("there is nothing at this path; /api/v1/openapi.json lists what there is")
+        .into_response()
+}
+
 /// Its routes, behind whatever guards them.
 pub(super) fn router(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
     Router::new()
@@ -80,6 +87,7 @@ pub(super) fn router(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
         .route("/webhooks/{namespace}/{name}/backfill", post(backfill::backfill))
         .route("/webhooks/{namespace}/{name}/diff", post(diff::diff))
         .route("/webhooks/{namespace}/{name}/try", post(trial::attempt))
+        .route("/{*path}", any(unknown))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .route("/sinks/{namespace}/{name}/pause", post(pause::pause))
         .route("/sinks/{namespace}/{name}/resume", post(sinks::resume))

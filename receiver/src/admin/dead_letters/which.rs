@@ -63,12 +63,8 @@ impl Meant {
         admin: &Admin,
         query: Result<Query<Which>, QueryRejection>,
     ) -> Result<Self, Response> {
-        let Query(which) = query.map_err(|error| {
-            bad_request(&format!(
-                "{}; set must be pending, held, dead, unrouted or rejected",
-                error.body_text()
-            ))
-        })?;
+        // The parser's words list what there is.
+        let Query(which) = query.map_err(|error| bad_request(&error.body_text()))?;
         let config = admin.config.borrow().clone();
         let webhooks: BTreeSet<String> = config.webhooks().map(|webhook| webhook.id.to_string()).collect();
         let mut sinks: BTreeSet<String> = config.sinks().map(|sink| sink.id.to_string()).collect();

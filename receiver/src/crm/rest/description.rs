@@ -101,6 +101,38 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
 }
 
+impl Settings {
+    /// Calls that would change records whoever the lead is.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let without_id = |call: &Call| !call.refers_to("id");
+        if let Flow::Find(find) = &self.flow {
+            if !find.lookup.matches.program.refers_to("record") {
+                found.push(
+                    "spec.rest.lookup.match: it does not look at record, so that every record of the answer is taken for the \
+                     lead's; compare it, as in record.email == lead.email"
+                        .to_owned(),
+                );
+            }
+            if without_id(&find.update.call) {
+                found.push(
+                    "spec.rest.update.path: neither path nor body looks at id, so that every lead changes the same record; \
+                     write for example \"'/contacts/' + id\""
+                        .to_owned(),
+                );
+            }
+        }
+        if self.delete.as_ref().is_some_and(without_id) {
+            found.push(
+                "spec.rest.delete.path: neither path nor body looks at id, which says what to delete; write for example \
+                 \"'/contacts/' + id\""
+                    .to_owned(),
+            );
+        }
+        found
+    }
+}
+
 impl Call {
     /// The expressions that it is made of.
     pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
@@ -109,6 +141,11 @@ impl Call {
             Body::Empty | Body::Properties => None,
         };
         [&self.path.program].into_iter().chain(body)
+    }
+
+    /// Whether any of them looks at a variable.
+    fn refers_to(&self, variable: &str) -> bool {
+        self.programs().any(|program| program.refers_to(variable))
     }
 }
 

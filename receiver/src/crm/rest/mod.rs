@@ -68,6 +68,10 @@ impl CrmSettings for Settings {
         }
     }
 
+    fn warnings(&self) -> Vec<String> {
+        Self::warnings(self)
+    }
+
     fn connect(self: Arc<Self>, client: crate::outbound::Client) -> Arc<dyn Crm> {
         Arc::new(Rest::new(self, client))
     }

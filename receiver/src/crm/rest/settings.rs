@@ -7,11 +7,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use leadgate_crds::CrmSinkSpec;
 use leadgate_crds::common::Expression;
 use leadgate_crds::crm_sink::{self, DeleteMethod, MatchingKey, PartialMatch, Rest};
+use serde_json::Value;
 
 use super::auth;
 use super::description::{Answers, Body, Call, Find, Flow, Lookup, Part, Read, Settings, Write};
 use crate::crm::{CrmSettings, CrmSpec, Matching};
-use crate::expression::{Names, Program};
+use crate::expression::{Invalid as InvalidExpression, Names, Program, Wanted};
+use crate::outbound;
 use crate::secret_value::ReadSecret;
 
 /// For sinks without `properties`: the lead's own names, since every CRM has others.
@@ -91,13 +93,44 @@ impl Errors {
     }
 
     fn part(&mut self, field: &'static str, expression: &Expression, names: &Names) -> Option<Part> {
-        match Program::compile(expression.as_str(), names) {
-            Ok(program) => Some(Part { field, program }),
-            Err(error) => {
-                self.0.push(format!("spec.{field}: {error}"));
-                None
+        let compiled = Program::compile(expression.as_str(), names);
+        self.told(field, compiled)
+    }
+
+    fn told(&mut self, field: &'static str, compiled: Result<Program, InvalidExpression>) -> Option<Part> {
+        compiled
+            .map(|program| Part { field, program })
+            .map_err(|error| self.0.push(format!("spec.{field}: {error}")))
+            .ok()
+    }
+
+    /// The same for a place that takes only such results.
+    fn part_to(
+        &mut self,
+        field: &'static str,
+        expression: &Expression,
+        names: &Names,
+        wanted: Wanted,
+    ) -> Option<Part> {
+        let compiled = Program::compile_to(expression.as_str(), names, wanted);
+        self.told(field, compiled)
+    }
+
+    /// A path, which leads below `baseUrl`: one that is the same for every lead can be judged now.
+    fn path(&mut self, field: &'static str, expression: &Expression, names: &Names) -> Option<Part> {
+        let part = self.part_to(field, expression, names, Wanted::Text)?;
+        match part.program.constant() {
+            Some(Value::String(path)) => {
+                if let Err(reason) = outbound::stays_below(&path) {
+                    self.0.push(format!("spec.{field}: {reason}"));
+                }
             }
+            Some(_) => self.0.push(format!(
+                "spec.{field}: it gives nothing; write a path, as in \"'/leads'\""
+            )),
+            None => {}
         }
+        Some(part)
     }
 
     /// The same for an expression that need not be given.
@@ -119,7 +152,7 @@ struct Invalid;
 fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
     match (&spec.upsert, &spec.lookup, &spec.create, &spec.update) {
         (Some(upsert), None, None, None) => {
-            let path = errors.part("rest.upsert.path", &upsert.path, &Names::CALL);
+            let path = errors.path("rest.upsert.path", &upsert.path, &Names::CALL);
             let body = errors.optional("rest.upsert.body", upsert.body.as_ref(), &Names::CALL);
             let id = errors.optional(
                 "rest.upsert.id",
@@ -133,10 +166,10 @@ fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
         }
         (None, Some(lookup), Some(create), Some(update)) => {
             let found = self::lookup(lookup, errors);
-            let path = errors.part("rest.create.path", &create.path, &Names::CALL);
+            let path = errors.path("rest.create.path", &create.path, &Names::CALL);
             let body = errors.optional("rest.create.body", create.body.as_ref(), &Names::CALL);
             let id = errors.part("rest.create.id", &create.id, &Names::ANSWER);
-            let update_path = errors.part("rest.update.path", &update.path, &Names::CALL);
+            let update_path = errors.path("rest.update.path", &update.path, &Names::CALL);
             let update_body = errors.optional("rest.update.body", update.body.as_ref(), &Names::CALL);
             let update_headers = headers("spec.rest.update.headers", &update.headers, errors);
             Some(Flow::Find(Box::new(Find {
@@ -170,10 +203,15 @@ fn flow(spec: &Rest, errors: &mut Errors) -> Option<Flow> {
 }
 
 fn lookup(spec: &crm_sink::Lookup, errors: &mut Errors) -> Option<Lookup> {
-    let path = errors.part("rest.lookup.path", &spec.path, &Names::CALL);
+    let path = errors.path("rest.lookup.path", &spec.path, &Names::CALL);
     let body = errors.optional("rest.lookup.body", spec.body.as_ref(), &Names::CALL);
-    let records = errors.part("rest.lookup.records", &spec.records, &Names::FOUND);
-    let matches = errors.part("rest.lookup.match", &spec.matches, &Names::RECORD);
+    let records = errors.part_to("rest.lookup.records", &spec.records, &Names::FOUND, Wanted::List);
+    let matches = errors.part_to(
+        "rest.lookup.match",
+        &spec.matches,
+        &Names::RECORD,
+        Wanted::Condition,
+    );
     let id = errors.part("rest.lookup.id", &spec.id, &Names::RECORD);
     Some(Lookup {
         call: call("lookup", spec.method, path?, body.ok()?, Body::Empty),
@@ -185,7 +223,7 @@ fn lookup(spec: &crm_sink::Lookup, errors: &mut Errors) -> Option<Lookup> {
 }
 
 fn deletion(spec: &crm_sink::DeleteCall, errors: &mut Errors) -> Option<Call> {
-    let path = errors.part("rest.delete.path", &spec.path, &Names::RECORD_ID);
+    let path = errors.path("rest.delete.path", &spec.path, &Names::RECORD_ID);
     let body = errors.optional("rest.delete.body", spec.body.as_ref(), &Names::RECORD_ID);
     Some(Call {
         name: "delete",
@@ -228,10 +266,12 @@ fn call(name: &'static str, method: crm_sink::Method, path: Part, body: Option<P
 }
 
 fn answers(spec: &crm_sink::Answers, errors: &mut Errors) -> Option<Answers> {
-    let gone = errors.part("rest.answers.gone", &spec.gone, &Names::ANSWER);
-    let delivered = errors.part("rest.answers.delivered", &spec.delivered, &Names::ANSWER);
-    let conflict = errors.part("rest.answers.conflict", &spec.conflict, &Names::ANSWER);
-    let retry = errors.part("rest.answers.retry", &spec.retry, &Names::ANSWER);
+    let mut condition =
+        |field, expression| errors.part_to(field, expression, &Names::ANSWER, Wanted::Condition);
+    let gone = condition("rest.answers.gone", &spec.gone);
+    let delivered = condition("rest.answers.delivered", &spec.delivered);
+    let conflict = condition("rest.answers.conflict", &spec.conflict);
+    let retry = condition("rest.answers.retry", &spec.retry);
     let refused = errors.optional("rest.answers.refused", spec.refused.as_ref(), &Names::ANSWER);
     let message = errors.optional("rest.answers.message", spec.message.as_ref(), &Names::ANSWER);
     let id = errors.optional("rest.answers.id", spec.id.as_ref(), &Names::ANSWER);

@@ -2,8 +2,7 @@
 
 use cel::common::ast::{CallExpr, Expr};
 
-use super::{Resolver, Typed};
-use crate::expression::find_field;
+use super::{Resolver, Typed, constants};
 use crate::expression::functions::{self, Form, Function};
 use crate::expression::kind::Kind;
 use crate::expression::node::{Literal, Node};
@@ -73,12 +72,8 @@ impl Resolver<'_> {
     }
 
     fn made(&mut self, id: u64, function: &'static Function, mut args: Vec<Node>) -> Typed {
-        if function.name == "findField"
-            && let Some(Node::Literal(Literal::Text(name))) = args.last()
-            && find_field::named(name).is_none()
-        {
-            let close = nearest(name, find_field::names()).map(|name| format!("findField(x, '{name}')"));
-            return self.problem(id, format!("findField() knows no field {name}"), close);
+        if let Some((message, close)) = constants::mistake(function, &args) {
+            return self.problem(id, message, close);
         }
         if function.name == "firstNonEmpty"
             && let Some(Node::List(items)) = args.pop_if(|list| matches!(list, Node::List(_)))
@@ -89,7 +84,13 @@ impl Resolver<'_> {
             Some(Node::Literal(Literal::Text(pattern))) if function.name == "matches" => {
                 Pattern::new(pattern)
             }
-            _ => return (Node::Call(function, args.into()), function.gives),
+            _ => {
+                let call = Node::Call(function, args.into());
+                return match constants::failure(&call) {
+                    Some(reason) => self.problem(id, format!("{}() fails: {reason}", function.name), None),
+                    None => (call, function.gives),
+                };
+            }
         };
         match pattern {
             Ok(pattern) => (Node::Matches(Box::new(args.swap_remove(0)), pattern), Kind::Bool),

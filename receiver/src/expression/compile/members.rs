@@ -2,6 +2,7 @@
 
 use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue, SelectExpr, operators};
+use http::HeaderName;
 
 use super::{Resolver, Typed};
 use crate::expression::kind::Kind;
@@ -21,7 +22,7 @@ impl Resolver<'_> {
     }
 
     /// What a member is, after a look whether there is one.
-    fn member(&mut self, id: u64, of: &IdedExpr, name: &str) -> Kind {
+    pub(super) fn member(&mut self, id: u64, of: &IdedExpr, name: &str) -> Kind {
         if let Some((lead, "custom")) = step(of)
             && matches!(self.closed(lead), Some((_, Members::Lead)))
         {
@@ -31,11 +32,18 @@ impl Resolver<'_> {
         let Some((variable, members)) = self.closed(of) else {
             return Kind::Any;
         };
+        if let Members::Headers(hidden) = members {
+            self.header(id, name, hidden);
+        }
         let Some(names) = members.names() else {
-            return Kind::Any;
+            return members.of_members();
         };
         if names.contains(&name) {
-            return if name == "custom" { Kind::Map } else { Kind::Text };
+            return if name == "custom" {
+                Kind::Map
+            } else {
+                members.of_members()
+            };
         }
         let close = nearest(name, names.iter().copied()).map(|name| format!("{variable}.{name}"));
         let message = match (&close, members) {
@@ -47,6 +55,26 @@ impl Resolver<'_> {
         };
         self.problem(id, message, close);
         Kind::Any
+    }
+
+    /// Says so if no header can have this name.
+    fn header(&mut self, id: u64, name: &str, hidden: &[&str]) {
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Err(_) => {
+                self.problem(id, format!("no header can be named {name}"), None);
+            }
+            Ok(header) if header.as_str() != name => {
+                let close = format!("headers['{header}']");
+                self.problem(id, "the names of headers are in lower case", Some(close));
+            }
+            Ok(_) if hidden.contains(&name) => {
+                let message = format!(
+                    "headers never has {name}, which carries credentials; spec.auth says who may post"
+                );
+                self.problem(id, message, None);
+            }
+            Ok(_) => {}
+        }
     }
 
     /// Says so if something of this kind has no members.

@@ -18,6 +18,8 @@ mod written;
 
 use super::kind::Kind;
 pub(super) use function::{Form, Function};
+pub(super) use time::{is_time_format, is_zone, zones};
+pub(super) use written::places;
 
 /// The functions of a name.
 pub(super) fn named(name: &str) -> impl Iterator<Item = &'static Function> {

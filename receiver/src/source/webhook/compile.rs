@@ -9,7 +9,7 @@ use leadgate_crds::lead_webhook::Keep;
 use serde_json::json;
 
 use super::{DIGEST_WINDOW, Needs, Route, Rule, Webhook};
-use crate::expression::{Names, Program};
+use crate::expression::{Invalid, Names, Program, Wanted};
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::{Limits, warm_up};
 use crate::notice::Notifier;
@@ -55,15 +55,17 @@ impl Webhook {
             .and_then(|own| errors.take("spec.auth", CertificateRule::compile(own)));
         let payload = &spec.payload;
 
-        let accept = errors.program(
+        let accept = errors.program_to(
             "spec.payload.accept",
             payload.accept.as_ref().or(from_preset.accept.as_ref()),
             &Names::REQUEST,
+            Wanted::Condition,
         );
-        let items = errors.program(
+        let items = errors.program_to(
             "spec.payload.items",
             payload.items.as_ref().or(from_preset.items.as_ref()),
             &Names::REQUEST,
+            Wanted::List,
         );
         let fields = Fields::compile(
             &payload.lead,
@@ -82,10 +84,11 @@ impl Webhook {
             .iter()
             .enumerate()
             .filter_map(|(n, rule)| {
-                let program = errors.program(
+                let program = errors.program_to(
                     &format!("spec.payload.rules[{n}].expression"),
                     Some(&rule.expression),
                     &Names::ACCEPTED,
+                    Wanted::Condition,
                 )?;
                 Some(Rule {
                     program,
@@ -94,10 +97,12 @@ impl Webhook {
                 })
             })
             .collect();
-        let schema = payload
-            .schema
-            .as_ref()
-            .and_then(|schema| errors.take("spec.payload.schema", PayloadSchema::compile(schema)));
+        let schema = payload.schema.as_ref().and_then(|schema| {
+            let compiled = PayloadSchema::compile(schema);
+            compiled
+                .map_err(|error| errors.0.push(format!("spec.payload.schema{error}")))
+                .ok()
+        });
         let key = errors.program(
             "spec.idempotency.key",
             spec.idempotency.key.as_ref(),
@@ -116,10 +121,11 @@ impl Webhook {
             .enumerate()
             .map(|(n, sink)| Route {
                 sink: SinkId::new(format!("{namespace}/{}", sink.name)),
-                when: errors.program(
+                when: errors.program_to(
                     &format!("spec.sinks[{n}].when"),
                     sink.when.as_ref(),
                     &Names::ACCEPTED,
+                    Wanted::Condition,
                 ),
                 otherwise: sink.otherwise,
             })
@@ -240,7 +246,24 @@ impl Errors {
     }
 
     fn program(&mut self, field: &str, expression: Option<&Expression>, names: &Names) -> Option<Program> {
-        Program::compile(expression?.as_str(), names)
+        let compiled = Program::compile(expression?.as_str(), names);
+        self.told(field, compiled)
+    }
+
+    /// The same for a place that takes only such results.
+    fn program_to(
+        &mut self,
+        field: &str,
+        expression: Option<&Expression>,
+        names: &Names,
+        wanted: Wanted,
+    ) -> Option<Program> {
+        let compiled = Program::compile_to(expression?.as_str(), names, wanted);
+        self.told(field, compiled)
+    }
+
+    fn told(&mut self, field: &str, compiled: Result<Program, Invalid>) -> Option<Program> {
+        compiled
             .map_err(|error| self.0.push(format!("{field}: {error}")))
             .ok()
     }
