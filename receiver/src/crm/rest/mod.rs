@@ -120,6 +120,6 @@ fn of_no_answer(outcome: Outcome) -> Deletion {
         Outcome::Reject(why) | Outcome::Refused { why, .. } | Outcome::Hold { why, .. } => {
             Deletion::Failed(why)
         }
-        Outcome::Removed(_) | Outcome::Delivered { .. } => Deletion::Done,
+        Outcome::Unwanted(_) | Outcome::Delivered { .. } => Deletion::Done,
     }
 }
