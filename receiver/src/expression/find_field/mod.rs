@@ -15,7 +15,7 @@ use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::budget::Meter;
 use super::fault::Fault;
@@ -26,7 +26,7 @@ use answers::{Answer, Rank, collect, titles};
 pub(super) use form::Form;
 use form::Place;
 use labels::LABELS;
-use parts::{is_choice, part, scalar, whole};
+use parts::{is_choice, lines_of_parts, part, scalar, whole};
 use question::{Class, Question};
 
 /// So many forms of a scope are remembered.
@@ -199,22 +199,27 @@ fn best(asked: &[(&Answer<'_>, Question)], field: Field) -> Option<(Class, Value
 impl Answer<'_> {
     fn fit(&self, question: &Question, field: Field) -> Option<(Fit, Value)> {
         let fit = |class, more| (class, Reverse(more), self.rank());
-        if let Value::Object(parts) = self.value
-            && !is_choice(parts)
-        {
-            let whole = whole(field)?;
-            let (class, more) = question.class(whole)?;
-            return Some((fit(class, more), Value::String(part(field, parts)?)));
-        }
+        let in_parts = |parts: &Map<String, Value>| {
+            let (class, more) = question.class(whole(field)?)?;
+            Some((fit(class, more), Value::String(part(field, parts)?)))
+        };
+        let lines = lines_of_parts(self.value);
+        let value = match (self.value, lines) {
+            (Value::Object(parts), _) if !is_choice(parts) => return in_parts(parts),
+            (_, Some(mut parts)) => match parts.remove("value") {
+                Some(value) => value,
+                None => return in_parts(&parts),
+            },
+            (value, None) => scalar(value)?,
+        };
         let (class, more) = question.class(field)?;
-        let value = scalar(self.value)?;
         let text = plain_text(&value)?;
         let is_whole = class > Class::Part;
         if is_plausible(field, &text, is_whole) {
             return Some((fit(class, more), value));
         }
         // Called so, but a consent or a typing error: only if there is nothing better, and then the lead says so.
-        is_whole.then(|| (fit(Class::Implausible, more), value))
+        (is_whole && !is_identifier(field, &text)).then(|| (fit(Class::Implausible, more), value))
     }
 }
 
@@ -225,12 +230,49 @@ fn is_plausible(field: Field, text: &str, is_whole: bool) -> bool {
         Field::Email => text.contains('@'),
         Field::Phone => {
             let digits = text.chars().filter(|c| c.is_numeric()).count();
-            !text.contains('@') && digits >= if is_whole { 3 } else { 6 }
+            !text.contains('@')
+                && if is_whole {
+                    digits >= 3
+                } else {
+                    digits >= 6 && !has_other_words(text)
+                }
         }
         Field::Website => text.contains('.'),
         Field::PostalCode | Field::Message | Field::Address | Field::Company => true,
         _ => !text.contains('@') && has_letter(),
     }
+}
+
+/// Whether a number stands among words that are none of its own: the answer to several questions.
+fn has_other_words(text: &str) -> bool {
+    const OWN: [&str; 14] = [
+        "x",
+        "ext",
+        "extension",
+        "tel",
+        "phone",
+        "mobile",
+        "mobil",
+        "cell",
+        "home",
+        "work",
+        "office",
+        "durchwahl",
+        "poste",
+        "p",
+    ];
+    let mut words = text
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| !word.is_empty());
+    words.any(|word| !OWN.contains(&word.to_lowercase().as_str()))
+}
+
+/// Whether it is the id of something that is called like the field, as `email_id` is of a mail.
+fn is_identifier(field: Field, text: &str) -> bool {
+    let text = text.trim();
+    let is_hexadecimal = || text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    field == Field::Email
+        && (text.chars().all(|c| c.is_ascii_digit()) || text.len() >= 24 && is_hexadecimal())
 }
 
 #[cfg(test)]
