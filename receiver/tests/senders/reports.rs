@@ -113,3 +113,138 @@ fn parts_in_lines_made_up_addresses_and_own_data_of_senders() {
         assert_eq!(mail(from, headers), Err("ignored".to_owned()), "{from}");
     }
 }
+
+fn given(lead: &Value, fields: &[(&str, Value)]) {
+    for (field, expected) in fields {
+        assert_eq!(lead[*field], *expected, "{field}: {lead}");
+    }
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_name_is_none_and_what_software_made_of_it_is_undone() {
+    for (name, first, last) in [
+        ("ada@example.com", json!(null), json!(null)),
+        ("+49 30 901820", json!(null), json!(null)),
+        ("https://example.com/ada", json!(null), json!(null)),
+        ("Pat O&#039;Brien", json!("Pat"), json!("O'Brien")),
+        ("Pat O\\'Brien", json!("Pat"), json!("O'Brien")),
+        ("Ada & Charles", json!("Ada & Charles"), json!(null)),
+    ] {
+        let lead = form_of(
+            "cf7",
+            &[
+                ("your-email", "ada@example.com"),
+                ("your-name", name),
+                ("company", "Smith &amp; Sons"),
+            ],
+        )
+        .unwrap();
+        given(&lead, &[("lastName", last), ("company", json!("Smith & Sons"))]);
+        if !first.is_null() || lead["firstName"] != name {
+            given(&lead, &[("firstName", first)]);
+        }
+    }
+}
+
+#[test]
+fn an_address_is_read_as_people_and_their_software_write_it() {
+    for (typed, expected) in [
+        ("ada@example.com, bob@example.com", "ada@example.com"),
+        ("ada@example.com; bob@example.com;", "ada@example.com"),
+        ("[ada@example.com](mailto:ada@example.com)", "ada@example.com"),
+        (
+            "<a href=\"mailto:ada@example.com?subject=x\">ada@example.com</a>",
+            "ada@example.com",
+        ),
+        ("abc..def@docomo.ne.jp", "abc..def@docomo.ne.jp"),
+        ("abc.@ezweb.ne.jp", "abc.@ezweb.ne.jp"),
+    ] {
+        let lead = json_of("generic", &[], &json!({"email": typed})).unwrap();
+        given(&lead, &[("email", json!(expected))]);
+    }
+    assert!(json_of("generic", &[], &json!({"email": "abc..def@example.com"})).is_err());
+}
+
+#[test]
+fn forms_that_post_to_the_generic_webhook_lose_nothing() {
+    let lead = json_of(
+        "generic",
+        &[],
+        &json!({"Email": "ada@example.com", "Name": "Ada Lovelace", "Company": "Engines", "Message": "Call me", "Job title": "CTO"}),
+    )
+    .unwrap();
+    given(
+        &lead,
+        &[
+            ("firstName", json!("Ada")),
+            ("company", json!("Engines")),
+            ("message", json!("Call me")),
+            ("jobTitle", json!("CTO")),
+        ],
+    );
+    let lead = json_of(
+        "generic",
+        &[],
+        &json!({"email": "ada@example.com", "firstname": "Ada", "lastname": "Lovelace", "jobtitle": "CTO"}),
+    )
+    .unwrap();
+    given(
+        &lead,
+        &[
+            ("firstName", json!("Ada")),
+            ("lastName", json!("Lovelace")),
+            ("jobTitle", json!("CTO")),
+        ],
+    );
+    let lead = json_of(
+        "generic",
+        &[],
+        &json!({"Email Address": "ada@example.com", "Your company": "Engines"}),
+    )
+    .unwrap();
+    given(&lead, &[("email", json!("ada@example.com"))]);
+    // JSON under another name.
+    let lead = json_of(
+        "generic",
+        &[("content-type", "text/plain;charset=UTF-8")],
+        &json!({"email": "ada@example.com"}),
+    );
+    assert!(lead.is_ok(), "{lead:?}");
+}
+
+#[test]
+fn an_order_counts_once_it_is_placed() {
+    let order = |topic: &'static str, status: &str, email: &str| {
+        json_of(
+            "woocommerce",
+            &[
+                ("x-wc-webhook-topic", topic),
+                ("x-wc-webhook-source", "https://shop.example/"),
+            ],
+            &json!({"id": 5, "status": status, "billing": {"email": email}, "date_created_gmt": "2026-01-01T00:00:00"}),
+        )
+    };
+    assert!(order("order.created", "checkout-draft", "ada@example.com").is_err());
+    assert!(order("order.created", "failed", "ada@example.com").is_err());
+    let placed = order("order.updated", "processing", "ada@example.com").unwrap();
+    let created = order("order.created", "pending", "ada@example.com").unwrap();
+    assert_eq!(placed["key"], created["key"]);
+    assert!(order("order.deleted", "processing", "ada@example.com").is_err());
+
+    // A date is no number, and spam is no lead.
+    let entry = |third: &str, status: &str| {
+        json_of(
+            "gravityforms",
+            &[],
+            &json!({"id": "7", "form_id": "2", "status": status, "2": "ada@example.com", "3": third}),
+        )
+    };
+    for date in ["2026-09-21", "12/24/1990 10:00", "21.09.2026"] {
+        given(&entry(date, "active").unwrap(), &[("phone", json!(null))]);
+    }
+    given(
+        &entry("030-901820", "active").unwrap(),
+        &[("phone", json!("030-901820"))],
+    );
+    assert!(entry("030-901820", "spam").is_err());
+}

@@ -203,23 +203,27 @@ impl Answer<'_> {
             let (class, more) = question.class(whole(field)?)?;
             Some((fit(class, more), Value::String(part(field, parts)?)))
         };
+        if let Value::Object(parts) = self.value
+            && !is_choice(parts)
+        {
+            return in_parts(parts);
+        }
         let lines = lines_of_parts(self.value);
-        let value = match (self.value, lines) {
-            (Value::Object(parts), _) if !is_choice(parts) => return in_parts(parts),
-            (_, Some(mut parts)) => match parts.remove("value") {
-                Some(value) => value,
-                None => return in_parts(&parts),
-            },
-            (value, None) => scalar(value)?,
-        };
+        if let Some(parts) = lines.as_ref().filter(|parts| !parts.contains_key("value")) {
+            return in_parts(parts);
+        }
         let (class, more) = question.class(field)?;
+        let value = match lines.and_then(|mut parts| parts.remove("value")) {
+            Some(value) => value,
+            None => scalar(self.value)?,
+        };
         let text = plain_text(&value)?;
         let is_whole = class > Class::Part;
         if is_plausible(field, &text, is_whole) {
             return Some((fit(class, more), value));
         }
         // Called so, but a consent or a typing error: only if there is nothing better, and then the lead says so.
-        (is_whole && !is_identifier(field, &text)).then(|| (fit(Class::Implausible, more), value))
+        (is_whole && !is_something_else(field, &text)).then(|| (fit(Class::Implausible, more), value))
     }
 }
 
@@ -228,19 +232,29 @@ fn is_plausible(field: Field, text: &str, is_whole: bool) -> bool {
     let has_letter = || text.chars().any(char::is_alphabetic);
     match field {
         Field::Email => text.contains('@'),
-        Field::Phone => {
-            let digits = text.chars().filter(|c| c.is_numeric()).count();
-            !text.contains('@')
-                && if is_whole {
-                    digits >= 3
-                } else {
-                    digits >= 6 && !has_other_words(text)
-                }
-        }
+        Field::Phone => !text.contains('@') && (is_whole || is_typed_number(text)) && digits(text) >= 3,
+        Field::Country => text.chars().filter(|c| c.is_alphabetic()).count() >= 2,
         Field::Website => text.contains('.'),
         Field::PostalCode | Field::Message | Field::Address | Field::Company => true,
         _ => !text.contains('@') && has_letter(),
     }
+}
+
+fn digits(text: &str) -> usize {
+    text.chars().filter(|c| c.is_numeric()).count()
+}
+
+/// Whether a number looks like one that is dialled: a question that is called "mobile" in part may count visitors.
+fn is_typed_number(text: &str) -> bool {
+    let is_long = match digits(text) {
+        0..6 => false,
+        6..10 => {
+            let text = text.trim();
+            text.starts_with(['+', '0', '(']) || text.contains([' ', '-', '/', '(', '.'])
+        }
+        _ => true,
+    };
+    is_long && !has_other_words(text)
 }
 
 /// Whether a number stands among words that are none of its own: the answer to several questions.
@@ -267,12 +281,16 @@ fn has_other_words(text: &str) -> bool {
     words.any(|word| !OWN.contains(&word.to_lowercase().as_str()))
 }
 
-/// Whether it is the id of something that is called like the field, as `email_id` is of a mail.
-fn is_identifier(field: Field, text: &str) -> bool {
+/// Whether it is something else that is called like the field, and no typing error: the id of a mail (`email_id`), the dial code
+/// of a country.
+fn is_something_else(field: Field, text: &str) -> bool {
     let text = text.trim();
     let is_hexadecimal = || text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    field == Field::Email
-        && (text.chars().all(|c| c.is_ascii_digit()) || text.len() >= 24 && is_hexadecimal())
+    match field {
+        Field::Email => text.chars().all(|c| c.is_ascii_digit()) || text.len() >= 24 && is_hexadecimal(),
+        Field::Country => !text.chars().any(char::is_alphabetic),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

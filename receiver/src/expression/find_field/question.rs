@@ -154,7 +154,8 @@ impl Meaning {
         let plain = without(&is_small);
         let weak = without(&|word| is_small(word) || is_weak(word));
         let label = |text: &Option<String>| text.as_deref().and_then(field_of);
-        let exact = field_of(&words.text);
+        // Links carry these, in small letters, and mean where a visitor came from.
+        let exact = field_of(&words.text).filter(|_| !matches!(name, "via" | "cap" | "url"));
         let named =
             label(&plain).or_else(|| (exact.is_none() && asks_for_both(&words)).then_some(Field::FullName));
         let mut within = labels_within(&words);

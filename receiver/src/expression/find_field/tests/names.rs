@@ -123,3 +123,49 @@ fn parts_that_are_written_in_lines_are_parts() {
         assert_eq!(text(&form, field).as_deref(), Some(expected), "{field}");
     }
 }
+
+#[test]
+fn a_figure_under_a_name_that_holds_a_word_for_phone_is_no_number() {
+    for (label, figure) in [
+        ("Monthly mobile visitors", "1500000"),
+        ("Cell line number", "20240117"),
+        ("Numéro de série du portable", "123456789"),
+        ("Telefon-Budget pro Jahr", "250000"),
+    ] {
+        let form = json!({"Email": "ada@example.com", label: figure});
+        assert_eq!(text(&form, "phone"), None, "{label}");
+    }
+    for number in ["5551234567", "0170 555123", "(555) 010-99", "+49301234"] {
+        let form = json!({"Best mobile to reach you on": number});
+        assert_eq!(text(&form, "phone").as_deref(), Some(number));
+    }
+}
+
+#[test]
+fn what_links_carry_is_no_answer() {
+    let form = json!({"email": "ada@example.com", "via": "partner42", "cap": "500", "url": "https://example.com/lp", "country": "+49"});
+    for field in ["address", "postalCode", "website", "country"] {
+        assert_eq!(text(&form, field), None, "{field}");
+    }
+    let form = json!({"Via": "Via Roma 1", "CAP": "00100", "Country": "IT"});
+    for (field, expected) in [
+        ("address", "Via Roma 1"),
+        ("postalCode", "00100"),
+        ("country", "IT"),
+    ] {
+        assert_eq!(text(&form, field).as_deref(), Some(expected), "{field}");
+    }
+}
+
+#[test]
+fn the_parts_of_a_question_have_titles_of_their_own() {
+    let form = json!({
+        "definition": {"fields": [{"id": "q1", "type": "contact_info", "title": "Who are you?", "properties": {"fields": [
+            {"id": "a1", "title": "First name", "type": "short_text"}, {"id": "a2", "title": "Company", "type": "short_text"}]}}]},
+        "answers": [
+            {"type": "text", "text": "Ada", "field": {"id": "a1", "type": "short_text"}},
+            {"type": "text", "text": "Engines", "field": {"id": "a2", "type": "short_text"}}],
+    });
+    assert_eq!(text(&form, "firstName").as_deref(), Some("Ada"));
+    assert_eq!(text(&form, "company").as_deref(), Some("Engines"));
+}
