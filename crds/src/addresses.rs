@@ -59,6 +59,17 @@ pub fn is_local_host(host: &str) -> bool {
     last == "localhost"
 }
 
+/// Whether the host of a URL is local once it was read as clients read it, which decode and fold it first: `127%2e0.0.1` and
+/// `127。0。0。1` are 127.0.0.1.
+fn leads_to_local(url: &str) -> bool {
+    match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
+        Some(url::Host::Ipv4(v4)) => is_local(IpAddr::V4(v4)),
+        Some(url::Host::Ipv6(v6)) => is_local(IpAddr::V6(v6)),
+        Some(url::Host::Domain(name)) => is_local_host(name),
+        None => false,
+    }
+}
+
 /// The fields of a resource's `spec` whose URL has a local host, as `spec.rest.baseUrl`.
 pub fn local_urls(spec: &Value) -> Vec<String> {
     let mut found = Vec::new();
@@ -73,7 +84,7 @@ fn collect(value: &Value, at: &str, found: &mut Vec<String>) {
                 let at = format!("{at}.{name}");
                 match value {
                     Value::String(url) if name.ends_with("Url") && name != "publicUrl" => {
-                        if host(url).is_some_and(is_local_host) {
+                        if host(url).is_some_and(is_local_host) || leads_to_local(url) {
                             found.push(at);
                         }
                     }
@@ -163,6 +174,14 @@ mod tests {
             ("https://0x7f000001:1", true),
             ("https://017700000001", true),
             ("https://127.0.0.1.:1", true),
+            ("https://127。0。0。1:18443", true),
+            ("https://127.0.0.%31", true),
+            ("https://127.0.0.１", true),
+            ("https://127.0.0.\u{ad}1", true),
+            ("https://127%2e0%2e0%2e1", true),
+            ("https://169。254。169。254/latest", true),
+            ("https://ｌocalhost", true),
+            ("https://bücher.example", false),
             ("https://10.0.0.1", false),
             ("https://[2001:db8::1]:8443/x", false),
             ("https://api.hubapi.com", false),

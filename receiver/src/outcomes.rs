@@ -114,14 +114,14 @@ outcomes! {
 
 /// Why a lead was removed without being sent, once its fields were fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
+pub enum Unwanted {
     /// Its person's leads are refused.
     Suppressed,
     /// It is not a lead.
     NotALead,
 }
 
-impl Removal {
+impl Unwanted {
     /// The ledger's word. Scripts have the first one, too.
     pub const fn reason(self) -> &'static str {
         match self {
@@ -131,11 +131,11 @@ impl Removal {
     }
 }
 
-impl From<Removal> for DeliveryOutcome {
-    fn from(removal: Removal) -> Self {
+impl From<Unwanted> for DeliveryOutcome {
+    fn from(removal: Unwanted) -> Self {
         match removal {
-            Removal::Suppressed => Self::Suppressed,
-            Removal::NotALead => Self::Ignored,
+            Unwanted::Suppressed => Self::Suppressed,
+            Unwanted::NotALead => Self::Ignored,
         }
     }
 }

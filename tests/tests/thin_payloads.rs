@@ -238,9 +238,9 @@ async fn a_fetched_record_that_is_no_lead_is_removed_and_counted() {
     // then nobody has to look at it, and the CRM has not seen it.
     assert_eq!(rig.dead().await, Vec::<Value>::new());
     assert!(rig.hubspot.contact("test@meta.com").is_none());
-    let (_, text) = rig.receiver.admin("/api/v1/leads?reason=NotALead").await.unwrap();
-    let found: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{text}");
+    let filter = json!({"filter": {"reason": "NotALead"}});
+    let found = rig.api("POST", "/leads/search", &filter).await;
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{found}");
 }
 
 #[tokio::test]

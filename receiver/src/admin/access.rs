@@ -66,7 +66,7 @@ pub(super) fn comes_from_here(request: &Request) -> Result<(), Response> {
 }
 
 fn is_from_here(request: &Request) -> bool {
-    is_local(request) && names_this_machine(request.headers())
+    is_local(request) && names_this_machine(request)
 }
 
 /// What the framework refuses in plain text (a query, a path, a method) is a problem like all others.
@@ -118,8 +118,10 @@ fn is_of_a_web_page(headers: &HeaderMap) -> bool {
 }
 
 /// A web page that rebinds its name to 127.0.0.1 still sends its own name as Host.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(HOST).and_then(|v| v.to_str().ok()) else {
+fn names_this_machine(request: &Request) -> bool {
+    // HTTP/2 has no Host but `:authority`.
+    let named = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    let Some(host) = named.or_else(|| request.headers().get(HOST)?.to_str().ok()) else {
         return true;
     };
     let name = match host.rsplit_once(':') {
@@ -130,4 +132,30 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
         || name
             .parse::<std::net::Ipv4Addr>()
             .is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_rebinds_its_name_is_known_by_it_in_both_versions_of_http() {
+        for (uri, host, expected) in [
+            ("/status", Some("localhost:9090"), true),
+            ("/status", Some("127.0.0.1"), true),
+            ("/status", Some("[::1]:9090"), true),
+            ("/status", Some("evil.example"), false),
+            // HTTP/2.
+            ("http://127.0.0.1:9090/status", None, true),
+            ("http://evil.example/status", None, false),
+            ("http://evil.example/status", Some("localhost"), false),
+        ] {
+            let mut request = Request::builder().uri(uri);
+            if let Some(host) = host {
+                request = request.header(HOST, host);
+            }
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            assert_eq!(names_this_machine(&request), expected, "{uri} {host:?}");
+        }
+    }
 }

@@ -55,7 +55,15 @@ pub(super) fn of_webhook(webhook: &Webhook) -> Vec<String> {
              spec.payload.lead.{name}"
         ));
     }
-    if !["email", "phone"].iter().any(|field| mapped.contains(*field)) {
+    let own = webhook.own_fields();
+    let maps_contact = own.iter().any(|field| matches!(*field, "email" | "phone"));
+    if webhook.is_thin && webhook.hydrate.is_none() && !maps_contact {
+        found.push(
+            "spec.payload.hydrate: this sender only notifies of leads, whose fields must be fetched from its API, so every lead is \
+             refused; set payload.hydrate.tokenSecretRef"
+                .to_owned(),
+        );
+    } else if !["email", "phone"].iter().any(|field| mapped.contains(*field)) {
         found.push(
             "spec.payload: no mapping sets email or phone, so every lead is refused; add spec.payload.lead.email, or for a \
              sender that posts notifications only, spec.payload.hydrate and its lead.email"

@@ -40,7 +40,7 @@ pub use undone::{Deletion, Twins, Undone};
 
 pub use crate::failure::Failure;
 use crate::outbound::NoAnswer;
-use crate::outcomes::Removal;
+use crate::outcomes::Unwanted;
 use crate::secret_value::ReadSecret;
 pub use crate::throttle::{Throttle, Throttled};
 
@@ -189,7 +189,7 @@ pub enum Outcome {
         own: bool,
     },
     /// What was fetched for it says that it is not to be delivered: nothing was sent.
-    Removed(Removal),
+    Unwanted(Unwanted),
     /// The CRM will never take it as it is.
     Reject(Failure),
     /// The CRM takes it without these properties, which are never the one that identifies the record (then:

@@ -113,7 +113,7 @@ impl From<Outcome> for Undone {
             Outcome::Reject(why) | Outcome::Refused { why, .. } | Outcome::Hold { why, .. } => {
                 Self::Failed(why)
             }
-            Outcome::Suppressed | Outcome::Delivered { .. } => Self::strange(),
+            Outcome::Unwanted(_) | Outcome::Delivered { .. } => Self::strange(),
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             },
             DeliveryOutcome::Delivered,
         ),
-        crm::Outcome::Removed(why) => plain(queue::Disposition::Removed(why), why.into()),
+        crm::Outcome::Unwanted(why) => plain(queue::Disposition::Unwanted(why), why.into()),
         crm::Outcome::Throttled(denied) => plain(
             queue::Disposition::Release {
                 // While the throttle is closed nothing is claimed; once it is open, nothing may be late.

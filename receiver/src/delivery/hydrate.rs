@@ -12,7 +12,7 @@ use super::judge::RETRY_AFTER_MISCONFIGURED;
 use crate::crm::{Failure, MAX_PAUSE, Outcome, Throttle, Throttled};
 use crate::lead::{Lead, Problem, people};
 use crate::outbound::{NoAnswer, Peer, exchange, retry_after};
-use crate::outcomes::Removal;
+use crate::outcomes::Unwanted;
 use crate::queue::{Breaker, Claim, CrmHealth, Queue, RateLimit};
 use crate::source::{Fetched, Hydrator, NoLead, Webhook, judge};
 use crate::throttle::{PauseReason, ThrottleKey};
@@ -82,7 +82,7 @@ pub(super) async fn fetch(
     let people = people(&Lead::from_value(lead.clone()).unwrap_or_default(), None);
     match context.queue.identify(&claim.webhook, &claim.id, &people).await {
         Ok(false) => {}
-        Ok(true) => return Err(Outcome::Removed(Removal::Suppressed)),
+        Ok(true) => return Err(Outcome::Unwanted(Unwanted::Suppressed)),
         Err(_) => {
             return Err(Outcome::Throttled(Throttled {
                 wait: RETRY_AFTER_STORE_DOWN,
@@ -228,7 +228,7 @@ fn complete(
         .map(|(lead, notes)| (lead.into_value(), notes))
         .map_err(|no_lead| {
             let problems = match no_lead {
-                NoLead::Ignored(_) => return Outcome::Removed(Removal::NotALead),
+                NoLead::Ignored(_) => return Outcome::Unwanted(Unwanted::NotALead),
                 NoLead::Refused(problems) => problems,
             };
             let told: Vec<String> = problems

@@ -192,9 +192,17 @@ async fn receive(
                 Refusal::Invalid(problems) if refusal.is_ours() => ("ExpressionFailed", in_words(problems)),
                 Refusal::Invalid(problems) => ("InvalidLead", in_words(problems)),
             };
-            let id = keep(app, served, RejectedRequest::new(&raw), reason, message, trace)
-                .await
-                .unwrap_or_default();
+            let id = keep(
+                app,
+                served,
+                RejectedRequest::new(&raw),
+                reason,
+                message,
+                trace,
+                Some(0),
+            )
+            .await
+            .unwrap_or_default();
             if refusal.is_ours() {
                 let detail = "the webhook's mapping failed; its administrator finds the reason in the log. Send the lead again later";
                 return (

@@ -122,11 +122,14 @@ pub(super) async fn accept(
         return unavailable();
     }
     // The store writes in one go what waits at the same time.
-    let kept = join_all(
-        others
-            .iter()
-            .map(|(_, other)| keep_element(app, served, other, trace)),
-    )
+    let is_refused = |(_, other): &&(usize, Other)| matches!(other, Other::Refused { .. });
+    let first = others.iter().position(|element| is_refused(&element));
+    let more = others.iter().filter(is_refused).count().saturating_sub(1);
+    let kept = join_all(others.iter().enumerate().map(|(n, (_, other))| {
+        // One line a request: its other elements are in the answer, and among the rejected requests.
+        let told = (Some(n) == first).then_some(more);
+        keep_element(app, served, other, trace, told)
+    }))
     .await;
     for ((place, other), kept) in others.iter().zip(kept) {
         // What is not kept must be sent again; the leads are then known.
@@ -184,6 +187,7 @@ async fn keep_element(
     served: &Served,
     other: &Other,
     trace: &RequestTrace,
+    more: Option<usize>,
 ) -> Result<Option<String>, QueueError> {
     let Other::Refused { problems, body } = other else {
         return Ok(None);
@@ -199,6 +203,7 @@ async fn keep_element(
         "InvalidLead",
         in_words(problems),
         trace,
+        more,
     )
     .await
 }
@@ -246,7 +251,8 @@ fn queue_trouble(app: &App, error: &QueueError) {
     }
 }
 
-/// Keeps what was verified and is no valid lead; returns the id under which an operator finds it, if it is to be kept.
+/// Keeps what was verified and is no valid lead; returns the id under which an operator finds it, if it is to be kept. The log
+/// tells of it unless `more` is `None`, and how many more of its request there are.
 pub(super) async fn keep(
     app: &App,
     served: &Served,
@@ -254,11 +260,14 @@ pub(super) async fn keep(
     reason: &'static str,
     message: String,
     trace: &RequestTrace,
+    more: Option<usize>,
 ) -> Result<Option<String>, QueueError> {
     let Served { webhook, share, .. } = served;
     let id = LeadId::generate();
-    let trace_id = trace.id().map(tracing::field::display);
-    tracing::info!(webhook = %webhook.id, lead = %id, trace_id, reason, "{message}");
+    if let Some(more) = more {
+        let trace_id = trace.id().map(tracing::field::display);
+        tracing::info!(webhook = %webhook.id, lead = %id, trace_id, reason, more, "{message}");
+    }
     app.metrics.lead_failed(&webhook.id, &id, None, reason);
     if webhook.keep_rejected.is_zero() {
         let entry = NewEntry {

@@ -53,8 +53,22 @@ fn bare(folded: &str) -> &str {
     let mut address = folded;
     loop {
         let before = address;
-        if let Some(rest) = address.strip_prefix("mailto:") {
-            address = rest.split_once('?').map_or(rest, |(address, _)| address);
+        // A link, as HTML and Markdown write it, too.
+        if let Some((_, rest)) = address.split_once("mailto:") {
+            let end = rest
+                .find(['?', '"', '\'', '>', ')', ']', ' '])
+                .unwrap_or(rest.len());
+            address = rest.get(..end).unwrap_or(rest);
+        }
+        // Of several the first.
+        if let Some((first, rest)) = address.split_once([',', ';', ' '])
+            && is_one(first)
+            && rest
+                .split([',', ';', ' '])
+                .map(str::trim)
+                .all(|other| other.is_empty() || is_one(other))
+        {
+            address = first;
         }
         if let Some((_, rest)) = address.rsplit_once('<')
             && let Some(inner) = rest.strip_suffix('>')
@@ -89,6 +103,13 @@ fn bare(folded: &str) -> &str {
             return address;
         }
     }
+}
+
+/// Whether a text is one address, as far as that can be seen.
+fn is_one(text: &str) -> bool {
+    let text = text.trim();
+    text.split_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !domain.contains('@'))
 }
 
 /// What people and their word processors put around an address.

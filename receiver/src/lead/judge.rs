@@ -33,11 +33,23 @@ pub struct Verdict {
 pub fn judge(lead: &mut Lead, unread: Vec<Problem>, region: Option<&str>, limits: &Limits) -> Verdict {
     let required = |name: &str| limits.required.iter().any(|known| known == name);
     clear(lead, Field::ALL, &required);
+    let typed = lead.get(Field::Email).map_or(0, |text| text.matches('@').count());
     normalise(lead, region);
+    let has_others = typed > 1
+        && lead
+            .get(Field::Email)
+            .is_some_and(|text| text.matches('@').count() == 1);
     // `- Lovelace` was split into a name and nothing.
     clear(lead, NORMALISED, &required);
     name_again(lead, &required, limits);
     let mut notes = cut(lead, limits);
+    if has_others {
+        notes.push(Problem::new(
+            Field::Email.name(),
+            "OtherAddresses",
+            "it holds several addresses, of which the first is used; send one",
+        ));
+    }
     let unreadable = lead
         .get(Field::CapturedAt)
         .is_some_and(|text| instant(text).is_none());

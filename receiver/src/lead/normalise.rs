@@ -7,6 +7,17 @@ use crate::time::instant;
 /// Brings a lead's fields to their canonical form. `region` (ISO 3166) is the country of phone numbers that
 /// name none.
 pub(super) fn normalise(lead: &mut Lead, region: Option<&str>) {
+    for field in [
+        Field::FirstName,
+        Field::LastName,
+        Field::FullName,
+        Field::Company,
+        Field::JobTitle,
+    ] {
+        if let Some(plain) = lead.get(field).and_then(unescaped) {
+            lead.set(field, plain);
+        }
+    }
     if let Some(text) = lead.get(Field::Email).map(email) {
         lead.set(Field::Email, text);
     }
@@ -25,6 +36,19 @@ pub(super) fn normalise(lead: &mut Lead, region: Option<&str>) {
         lead.set(Field::CapturedAt, text);
     }
     split_full_name(lead);
+}
+
+/// What a page's software made of a text: `O&#039;Brien`, `O\\'Brien`, `Smith &amp; Sons`. `None`: nothing.
+fn unescaped(text: &str) -> Option<String> {
+    let has_entity = || text.split_once('&').is_some_and(|(_, rest)| rest.contains(';'));
+    let has_slash = || text.contains("\\'") || text.contains("\\\"");
+    if !has_entity() && !has_slash() {
+        return None;
+    }
+    let plain = html_escape::decode_html_entities(text)
+        .replace("\\'", "'")
+        .replace("\\\"", "\"");
+    (plain != text).then_some(plain)
 }
 
 /// Loads the tables for a region before the first lead needs them; whether there is such a region.

@@ -163,12 +163,56 @@ fn unlabelled(text: &str) -> &str {
         .trim_end_matches(['\'', '"'])
         .trim();
     let end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
-    match text.split_at_checked(end) {
+    let text = match text.split_at_checked(end) {
         Some((word, rest)) if LABELS.contains(&word.to_lowercase().as_str()) => {
             rest.trim_start_matches(['.', ':', ' '])
         }
         _ => text,
+    };
+    without_note(text)
+}
+
+/// Without a word behind the number that says which one it is: `(WhatsApp)`, `mobil`.
+fn without_note(text: &str) -> &str {
+    let note = text.trim_end_matches([')', ']', '.']);
+    let start = note.rfind(|c: char| !c.is_alphabetic()).map_or(0, |at| {
+        at + note
+            .get(at..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(0, char::len_utf8)
+    });
+    match note.split_at_checked(start) {
+        Some((number, word)) if is_note(word) => number.trim_end_matches(['(', '[', ' ', '-', ',', ';', ':']),
+        _ => text,
     }
+}
+
+fn is_note(word: &str) -> bool {
+    const PLACES: &[&str] = &[
+        "home",
+        "work",
+        "office",
+        "private",
+        "privat",
+        "personal",
+        "business",
+        "dienstlich",
+        "geschäftlich",
+        "büro",
+        "festnetz",
+        "landline",
+        "fijo",
+        "casa",
+        "trabajo",
+        "bureau",
+        "domicile",
+        "ufficio",
+        "thuis",
+        "werk",
+        "preferred",
+    ];
+    let word = word.to_lowercase();
+    LABELS.contains(&word.as_str()) || PLACES.contains(&word.as_str())
 }
 
 /// `491701234568.0` and `4.91701234568E+11`, which spreadsheets make of a number, with all of its digits and no more.

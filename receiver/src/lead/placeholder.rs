@@ -172,7 +172,7 @@ static KNOWN_CERTAIN: LazyLock<HashSet<&str, FixedState>> =
 /// Whether a field's text says nothing.
 pub(super) fn says_nothing(field: Field, text: &str) -> bool {
     if text.len() > LONGEST {
-        return false;
+        return is_name(field) && is_no_name(text);
     }
     let crossed_out = text.len() > 1 && text.bytes().all(|b| matches!(b, b'x' | b'X'));
     let begins = |is: fn(&u8) -> bool| text.as_bytes().first().is_some_and(is);
@@ -197,9 +197,29 @@ pub(super) fn says_nothing(field: Field, text: &str) -> bool {
         Field::Email | Field::Website | Field::CapturedAt | Field::JobTitle | Field::Message => {
             KNOWN_WORDS.contains(word)
         }
+        field if is_name(field) && is_no_name(text) => true,
         Field::Company => KNOWN_WORDS.contains(word) && word != "na" && word != "no",
         _ => KNOWN_CERTAIN.contains(word) || BY_PROGRAMS.contains(&text),
     }
+}
+
+fn is_name(field: Field) -> bool {
+    matches!(field, Field::FirstName | Field::LastName | Field::FullName)
+}
+
+/// What senders put in the place of a name that they do not know: the address, the number, a page.
+fn is_no_name(text: &str) -> bool {
+    let is_address = || {
+        text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && domain.contains('.') && !text.contains(char::is_whitespace)
+        })
+    };
+    let is_page = || text.starts_with("http://") || text.starts_with("https://") || text.starts_with("www.");
+    let is_number = || {
+        text.chars().filter(char::is_ascii_digit).count() >= 6
+            && text.chars().all(|c| c.is_ascii_digit() || "+-()./ ".contains(c))
+    };
+    is_address() || is_page() || is_number()
 }
 
 /// `000-000-0000`

@@ -137,13 +137,25 @@ pub(super) fn longer_than(text: &str, longest: usize) -> bool {
     text.len() > longest && text.chars().count() > longest
 }
 
+/// Where an address may have several dots side by side, or one before the `@`.
+const DOTTED_DOMAINS: [&str; 3] = ["docomo.ne.jp", "ezweb.ne.jp", "au.com"];
+
 fn is_email(text: &str) -> bool {
     let options = Options::default()
         .with_required_tld()
         .without_display_text()
         .without_domain_literal();
-    let domain = text.rsplit_once('@').map_or("", |(_, domain)| domain);
-    text.len() <= 254 && is_domain(domain) && EmailAddress::parse_with_options(text, options).is_ok()
+    let (local, domain) = text.rsplit_once('@').unwrap_or_default();
+    // Japanese carriers gave out addresses with dots that RFC 5322 has no place for: `abc..def@docomo.ne.jp`.
+    let is_valid = |text: &str| EmailAddress::parse_with_options(text, options).is_ok();
+    text.len() <= 254
+        && is_domain(domain)
+        && if DOTTED_DOMAINS.contains(&domain) {
+            let parts: Vec<&str> = local.split('.').filter(|part| !part.is_empty()).collect();
+            is_valid(&format!("{}@{domain}", parts.join(".")))
+        } else {
+            is_valid(text)
+        }
 }
 
 /// Whether mail can be sent to it: letters, digits and hyphens (RFC 1123, 2.1), and no number at the end, as an IP address has.

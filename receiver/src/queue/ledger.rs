@@ -16,7 +16,7 @@ use super::{
     DeadLetterSet, Disposition, Entry, EntryFilter, EntryOutcome, Identity, LeadId, LedgerEvent,
     LedgerEventKind, Millis, NewLead, Place, Settlement, SinkId, WebhookId,
 };
-use crate::outcomes::Removal;
+use crate::outcomes::Unwanted;
 
 /// A row that is longer than this takes no more failed attempts: a lead that is tried for days must not make each attempt
 /// dearer.
@@ -29,7 +29,7 @@ const LONGEST_RECORD: usize = 128;
 const LONGEST_NAME: usize = 128;
 
 /// Why a request left nothing but its entry: its person is suppressed.
-pub(super) const SUPPRESSED: &str = Removal::Suppressed.reason();
+pub(super) const SUPPRESSED: &str = Unwanted::Suppressed.reason();
 
 /// The key that hides who an entry is about. Whoever has it and knows an address can find the person's leads; nobody can
 /// read an address.
@@ -192,7 +192,7 @@ impl Event {
                 };
                 (what, "", why.reason.as_str())
             }
-            Disposition::Removed(why) => (LedgerEventKind::Discarded, "", why.reason()),
+            Disposition::Unwanted(why) => (LedgerEventKind::Discarded, "", why.reason()),
             Disposition::Release { .. } => return None,
         };
         let attempt = &settlement.attempt;

@@ -87,7 +87,13 @@ pub fn kind(format: Format, headers: &HeaderMap, body: &[u8]) -> Kind {
     } else if is("multipart/form-data") {
         Kind::Multipart
     } else if !media_type.is_empty() {
-        Kind::Other
+        // What browsers and scripts send without asking, or without thinking.
+        let says_little = is("text/plain") || is("application/octet-stream");
+        if says_little && begins_as_json(body) {
+            Kind::Json
+        } else {
+            Kind::Other
+        }
     } else if begins_as_json(body) {
         Kind::Json
     } else {

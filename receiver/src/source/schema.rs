@@ -1,6 +1,8 @@
 //! `payload.schema`: what is wrong with a payload, in the schema's own words. A sender chooses the values and names of a
 //! payload, which may be personal data, and may be made to mislead whoever reads a log.
 
+mod cost;
+
 use std::collections::BTreeSet;
 
 use jsonschema::error::ValidationErrorKind;
@@ -30,6 +32,7 @@ pub(super) struct PayloadSchema {
 
 impl PayloadSchema {
     pub(super) fn compile(schema: &Value) -> Result<Self, String> {
+        cost::check(schema)?;
         let mut names = BTreeSet::new();
         collect(schema, &mut names);
         let validator = jsonschema::draft202012::new(schema).map_err(|error| mistake(schema, &error))?;

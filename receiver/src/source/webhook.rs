@@ -68,6 +68,8 @@ pub struct Webhook {
     pub objective: Option<Duration>,
     /// Where leads go.
     pub sinks: Vec<Route>,
+    /// Whether its sender only notifies of leads.
+    pub is_thin: bool,
     /// Where the fields of thin payloads are fetched.
     pub hydrate: Option<Hydrator>,
     pub(super) format: Format,

@@ -144,7 +144,7 @@ fn what_is_no_lead_is_answered_200_and_a_lead_beside_it_is_taken() {
     }
     // Not everything without a contact is an event: a form's mapping may be wrong, and that is said.
     assert_eq!(
-        json_of("generic", &[], &json!({"mail_1": email})),
+        json_of("generic", &[], &json!({"note": "Call me"})),
         Err("ContactMissing".to_owned())
     );
     assert_eq!(

@@ -6,6 +6,7 @@ mod handshakes;
 mod messages;
 mod payloads;
 mod people;
+mod reports;
 mod vectors;
 
 use std::path::PathBuf;

@@ -309,7 +309,7 @@ impl Model {
                     self.records.insert(line, record.clone());
                 }
             }
-            Disposition::Suppressed => {
+            Disposition::Unwanted(_) => {
                 let (lead, _) = self.take_first(&line, false);
                 let share = self.share(sink, &lead.webhook);
                 share.pending -= 1;

@@ -311,6 +311,32 @@ async fn prefixes_keep_queues_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_version_wrote_is_left_alone() {
+    // Given leads in a Redis, whose format is noted there,
+    let rig = Rig::redis().await;
+    rig.accept(fresh("ann")).await;
+    let key = format!("{{{}}}:format", options().prefix);
+    assert_eq!(command::<String>(&rig, &format!("GET {key}")), "1");
+    // when it is another one,
+    command::<()>(&rig, &format!("SET {key} 2"));
+    let other = rig.second().await;
+    // then a receiver that does not know it takes nothing in or out, and says what to do,
+    let error = other.accept(vec![fresh("bea")]).await.unwrap_err().to_string();
+    assert!(
+        error.contains("another version") && error.contains("format 2"),
+        "{error}"
+    );
+    assert!(other.claim(&crm(), 1, LONG).await.is_err());
+    // and goes on by itself once it may.
+    command::<()>(&rig, &format!("SET {key} 1"));
+    eventually("leads are accepted", || async {
+        other.accept(vec![fresh("cleo")]).await.is_ok()
+    })
+    .await;
+    assert_eq!(rig.deliver_all().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_waits_makes_no_calls() {
     let rig = Rig::redis().await;
     rig.accept(fresh("ann")).await;

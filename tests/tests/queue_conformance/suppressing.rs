@@ -1,5 +1,6 @@
 //! Whose leads are refused ("never again").
 
+use leadgate_receiver::outcomes::Unwanted;
 use leadgate_receiver::queue::*;
 
 use crate::rig::*;
@@ -191,7 +192,11 @@ pub async fn a_lead_whose_person_is_known_later_is_found_and_removed(rig: Rig) {
     // and when the person is suppressed, it is removed and counted as discarded.
     suppress(&rig, "", &ada()).await;
     assert!(rig.queue.identify(&form(), &lead.id, &people).await.unwrap());
-    assert_eq!(rig.settle(&claim, Disposition::Suppressed).await, Settled::Done);
+    assert_eq!(
+        rig.settle(&claim, Disposition::Unwanted(Unwanted::Suppressed))
+            .await,
+        Settled::Done
+    );
     let stats = rig.stats().await;
     assert_eq!((stats.pending, stats.dead, stats.discarded), (0, 0, 1));
     let entry = rig.queue.entry(&form(), &lead.id).await.unwrap().unwrap();

@@ -74,14 +74,23 @@ impl<'f> Answer<'f> {
 pub(super) type Rank = Reverse<(usize, usize, usize)>;
 
 /// The titles of questions by their id, where a form brings its definition along (Typeform).
-pub(super) fn titles(form: Form<'_>) -> BTreeMap<&str, &str> {
+pub(super) fn titles<'f>(form: Form<'f>) -> BTreeMap<&'f str, &'f str> {
     let Form::Object(form) = form else {
         return BTreeMap::new();
     };
     let fields = form
         .get("definition")
         .and_then(|own| own.get("fields")?.as_array());
-    fields.into_iter().flatten().filter_map(title).collect()
+    // A question in parts has questions of its own.
+    let of_parts = |field: &'f Value| {
+        field
+            .get("properties")
+            .and_then(|own| own.get("fields")?.as_array())
+    };
+    let all = fields.into_iter().flatten();
+    all.flat_map(|field| std::iter::once(field).chain(of_parts(field).into_iter().flatten()))
+        .filter_map(title)
+        .collect()
 }
 
 fn title(field: &Value) -> Option<(&str, &str)> {

@@ -65,7 +65,7 @@ pub(super) const LABELS: &[(Field, &str)] = &[
          primerapellido sobrenome apelido ultimonome cognome achternaam familienaam nazwisko soyad soyadi soyadiniz \
          soyisim efternamn фамилия 姓 苗字 姓氏 اسمالعائلة اللقب \
          sukunimi επωνυμο επιθετο 성 שםמשפחה นามสกุล अंतिमनाम उपनाम कुलनाम прізвище efternavn etternavn prijmeni priezvisko \
-         vezeteknev csaladnev numefamilie ho namabelakang namelast الاسمالاخير الاسمالعائلي",
+         prezime priimek vezeteknev csaladnev numefamilie ho namabelakang namelast الاسمالاخير الاسمالعائلي",
     ),
     (
         Field::FullName,
@@ -79,7 +79,7 @@ pub(super) const LABELS: &[(Field, &str)] = &[
          nimi kokonimi ονομα ονοματεπωνυμο πληρεσονομα ονομακαιεπωνυμο 이름 성명 성함 שם שםמלא ชือ ชือนามสกุล ชือและนามสกุล ชือเตม \
          नाम पूरानाम імя піб повнеімя імятапрізвище прізвищетаімя navn fuldenavn fulltnavn fullstandigtnamn jmeno \
          jmenoaprijmeni jmenoprijmeni celejmeno meno menoapriezvisko menopriezvisko celemeno nev teljesnev nume numecomplet \
-         numesiprenume numeprenume prenumesinume ten hovaten hoten tendaydu nama namalengkap ご担当者名 担当者名 ご担当者様 担当者 称呼 联系人 \
+         numesiprenume numeprenume prenumesinume ime imeiprezime imeprezime imeinpriimek imepriimek име имеифамилия имефамилия ten hovaten hoten tendaydu nama namalengkap ご担当者名 担当者名 ご担当者様 担当者 称呼 联系人 \
          联系人姓名 聯絡人 您的称呼 الاسمبالكامل اسم اسمك whatshouldwecallyou howshouldweaddressyou wieheissensie wieheisstdu \
          commentvousappelezvous comosellama comotellamas comesichiama cometichiami hoeheetje hoeheetu каквасзовут \
          jaksejmenujete jaksienazywasz hvadhedderdu hvaheterdu vadheterdu",

@@ -15,7 +15,7 @@ use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::budget::Meter;
 use super::fault::Fault;
@@ -26,7 +26,7 @@ use answers::{Answer, Rank, collect, titles};
 pub(super) use form::Form;
 use form::Place;
 use labels::LABELS;
-use parts::{is_choice, part, scalar, whole};
+use parts::{is_choice, lines_of_parts, part, scalar, whole};
 use question::{Class, Question};
 
 /// So many forms of a scope are remembered.
@@ -199,22 +199,31 @@ fn best(asked: &[(&Answer<'_>, Question)], field: Field) -> Option<(Class, Value
 impl Answer<'_> {
     fn fit(&self, question: &Question, field: Field) -> Option<(Fit, Value)> {
         let fit = |class, more| (class, Reverse(more), self.rank());
+        let in_parts = |parts: &Map<String, Value>| {
+            let (class, more) = question.class(whole(field)?)?;
+            Some((fit(class, more), Value::String(part(field, parts)?)))
+        };
         if let Value::Object(parts) = self.value
             && !is_choice(parts)
         {
-            let whole = whole(field)?;
-            let (class, more) = question.class(whole)?;
-            return Some((fit(class, more), Value::String(part(field, parts)?)));
+            return in_parts(parts);
+        }
+        let lines = lines_of_parts(self.value);
+        if let Some(parts) = lines.as_ref().filter(|parts| !parts.contains_key("value")) {
+            return in_parts(parts);
         }
         let (class, more) = question.class(field)?;
-        let value = scalar(self.value)?;
+        let value = match lines.and_then(|mut parts| parts.remove("value")) {
+            Some(value) => value,
+            None => scalar(self.value)?,
+        };
         let text = plain_text(&value)?;
         let is_whole = class > Class::Part;
         if is_plausible(field, &text, is_whole) {
             return Some((fit(class, more), value));
         }
         // Called so, but a consent or a typing error: only if there is nothing better, and then the lead says so.
-        is_whole.then(|| (fit(Class::Implausible, more), value))
+        (is_whole && !is_something_else(field, &text)).then(|| (fit(Class::Implausible, more), value))
     }
 }
 
@@ -223,13 +232,64 @@ fn is_plausible(field: Field, text: &str, is_whole: bool) -> bool {
     let has_letter = || text.chars().any(char::is_alphabetic);
     match field {
         Field::Email => text.contains('@'),
-        Field::Phone => {
-            let digits = text.chars().filter(|c| c.is_numeric()).count();
-            !text.contains('@') && digits >= if is_whole { 3 } else { 6 }
-        }
+        Field::Phone => !text.contains('@') && (is_whole || is_typed_number(text)) && digits(text) >= 3,
+        Field::Country => text.chars().filter(|c| c.is_alphabetic()).count() >= 2,
         Field::Website => text.contains('.'),
         Field::PostalCode | Field::Message | Field::Address | Field::Company => true,
         _ => !text.contains('@') && has_letter(),
+    }
+}
+
+fn digits(text: &str) -> usize {
+    text.chars().filter(|c| c.is_numeric()).count()
+}
+
+/// Whether a number looks like one that is dialled: a question that is called "mobile" in part may count visitors.
+fn is_typed_number(text: &str) -> bool {
+    let is_long = match digits(text) {
+        0..6 => false,
+        6..10 => {
+            let text = text.trim();
+            text.starts_with(['+', '0', '(']) || text.contains([' ', '-', '/', '(', '.'])
+        }
+        _ => true,
+    };
+    is_long && !has_other_words(text)
+}
+
+/// Whether a number stands among words that are none of its own: the answer to several questions.
+fn has_other_words(text: &str) -> bool {
+    const OWN: [&str; 14] = [
+        "x",
+        "ext",
+        "extension",
+        "tel",
+        "phone",
+        "mobile",
+        "mobil",
+        "cell",
+        "home",
+        "work",
+        "office",
+        "durchwahl",
+        "poste",
+        "p",
+    ];
+    let mut words = text
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| !word.is_empty());
+    words.any(|word| !OWN.contains(&word.to_lowercase().as_str()))
+}
+
+/// Whether it is something else that is called like the field, and no typing error: the id of a mail (`email_id`), the dial code
+/// of a country.
+fn is_something_else(field: Field, text: &str) -> bool {
+    let text = text.trim();
+    let is_hexadecimal = || text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    match field {
+        Field::Email => text.chars().all(|c| c.is_ascii_digit()) || text.len() >= 24 && is_hexadecimal(),
+        Field::Country => !text.chars().any(char::is_alphabetic),
+        _ => false,
     }
 }
 

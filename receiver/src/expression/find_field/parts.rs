@@ -24,6 +24,29 @@ pub(super) fn is_choice(parts: &Map<String, Value>) -> bool {
     CHOICE.iter().any(|member| parts.contains_key(*member))
 }
 
+/// The parts of an answer that is written in lines (Formstack, in a form): `first = Ada`, blank line, `last = Lovelace`. An answer of
+/// one part has it as `value`.
+pub(super) fn lines_of_parts(value: &Value) -> Option<Map<String, Value>> {
+    let text = value.as_str().filter(|text| text.contains(" = "))?;
+    let mut parts = Map::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let (name, part) = line.split_once('=')?;
+        let name = name.trim_end();
+        let is_name = (1..=32).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if !is_name || parts.len() == MAX_PARTS {
+            return None;
+        }
+        parts.insert(name.to_owned(), Value::from(part.trim()));
+    }
+    (parts.len() > 1 || parts.contains_key("value")).then_some(parts)
+}
+
+/// More than any answer has.
+const MAX_PARTS: usize = 16;
+
 /// What an answer in parts is by its parts alone.
 pub(super) fn shape(value: &Value) -> Option<Field> {
     let parts = value.as_object()?;

@@ -154,11 +154,20 @@ impl Meaning {
         let plain = without(&is_small);
         let weak = without(&|word| is_small(word) || is_weak(word));
         let label = |text: &Option<String>| text.as_deref().and_then(field_of);
+        // Links carry these, in small letters, and mean where a visitor came from.
+        let exact = field_of(&words.text).filter(|_| !matches!(name, "via" | "cap" | "url"));
+        let named =
+            label(&plain).or_else(|| (exact.is_none() && asks_for_both(&words)).then_some(Field::FullName));
+        let mut within = labels_within(&words);
+        if exact.or(named).is_some() {
+            // What is a label as a whole asks for no part of a name.
+            within.retain(|(field, _)| !is_part(*field));
+        }
         Self {
-            exact: field_of(&words.text),
-            plain: label(&plain),
+            exact,
+            plain: named,
             weak: label(&weak),
-            within: labels_within(&words),
+            within,
             is_way: is_way(&words.text) || plain.is_some_and(|text| is_way(&text)),
             is_weak: words.iter().any(is_weak),
             is_other: words.iter().any(is_other) || is_account_name(&words.text),
@@ -172,6 +181,33 @@ impl Meaning {
     fn is_label(&self) -> bool {
         self.exact.is_some() || self.plain.is_some() || self.weak.is_some() || self.is_way
     }
+}
+
+fn is_part(field: Field) -> bool {
+    matches!(field, Field::FirstName | Field::LastName)
+}
+
+/// Whether a label asks for both parts of a name, or for one and the name: "First name / last name", "Name and surname".
+fn asks_for_both(words: &Words) -> bool {
+    let starts = || std::iter::once(0).chain(words.ends.iter().copied());
+    let has = |word: &str| words.iter().any(|own| own == word);
+    let (mut names, by_order) = (Vec::new(), has("first") && has("last"));
+    for (from, start) in starts().enumerate() {
+        for (taken, end) in words.ends.iter().skip(from).take(3).enumerate() {
+            let text = words.text.get(start..*end).unwrap_or_default();
+            // "First" and "last" are names beside each other only.
+            let field = field_of(text).filter(|_| by_order || !matches!(text, "first" | "last"));
+            if let Some(field) = field.filter(|field| is_part(*field) || *field == Field::FullName) {
+                names.push((field, from..=from + taken));
+            }
+        }
+    }
+    names.iter().any(|(part, own)| {
+        is_part(*part)
+            && names.iter().any(|(field, place)| {
+                field != part && (place.end() < own.start() || place.start() > own.end())
+            })
+    })
 }
 
 /// The labels that stand within longer ones, of fields whose values show what they are.

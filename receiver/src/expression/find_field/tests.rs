@@ -1,6 +1,7 @@
 //! What form builders send, in many languages, and what must not be taken for a field.
 
 mod languages;
+mod names;
 mod people;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 const SMALL: &str = "a al and anda ange anna are best ban can contact cual cuales cua d da das de dein deine del della den \
      der deres di die din dit ditt do du dumneavoastra e ein el en enter er erforderlich es est field give have het ihr ihre \
      il ist is je jouw l la label lautet le lead lo main may my no obbligatorio obligatoire obligatorio obrigatorio of \
-     optional our pflichtfeld please preferred primary provide qual quale quel quelle required requis s seu share \
+     optional our pflichtfeld please preferred primary provide qual quale quel quelle required requis s sender seu share absender expediteur mittente remetente remitente \
      sinun su sua tell the their ton tu tua tuo twoj twoja twoje unser us uw vas vase verplicht visitor vos votre was \
      we what whats wie wymagane your yours zorunlu σασ το ваш ваша ваше ваші вашият обязательно שלך आपका आपकी आपके का की \
      필수 선택 必須 必填 任意 选填";
@@ -17,7 +17,7 @@ const SMALL: &str = "a al and anda ange anna are best ban can contact cual cuale
 /// Words of somebody who may be who fills in the form, but is not if anything else answers the question.
 const WEAK: &str = "account applicant billing client conta customer factuur facturacion facturation fatturazione faturamento \
      konto kunde kunden cliente clientes convidado gast gaste guest guests invitado invitee login \
-     ospite patient pupil recipient student students rechnung rechnungs shipping user";
+     ospite patient pupil student students rechnung rechnungs shipping user";
 
 /// Words that make it another question: a consent, a repetition, a file, the form itself, what is not asked of a person.
 const OTHER: &str = "accept acceptance accepte accepto accetto acepto admin administrator agree agreement akkoord again anzahl \
@@ -29,7 +29,9 @@ const OTHER: &str = "accept acceptance accepte accepto accetto acepto admin admi
      uhrzeit upload utm verify wann when wiederholen wieviele zeit zgoda zustimmung подтвердите подтверждение согласие";
 
 /// Other people than who fills in the form.
-const OTHERS: &str = "alumno alumna aluno aluna ami amie amigo amiga animal arkadas asistente assistant assistent assistente \
+const OTHERS: &str = "agent agents accountant anwalt attorney broker doctor gp hausarzt kin landlady landlord lawyer makler \
+     physician realtor recipient recipients solicitor steuerberater vermieter destinataire destinatario empfanger \
+     alumno alumna aluno aluna ami amie amigo amiga animal arkadas asistente assistant assistent assistente \
      assistentin assistenz bambina bambino beneficiary boss brother child children childrens childs cat cats colleague coworker \
      coniuge conjoint conjointe copil copilului corka corki crianca dieta ditete dochter dog dogs dziecka dziecko \
      ehefrau ehemann emergencia emergencias emergency emergenza eleve enfant enfants epouse epoux esposa esposo \

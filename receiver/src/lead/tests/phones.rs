@@ -22,7 +22,7 @@ fn a_phone_number_is_read_with_certainty_or_kept_as_typed() {
         ("+1 650 253 0000 fax 136", None, "+1 650 253 0000 fax 136", None),
         // Words are no digits.
         ("070 123 45 67 (Axel)", se, "070 123 45 67 (Axel)", None),
-        ("0170 123456 Tel", de, "0170 123456 Tel", None),
+        ("0170 123456 Tel", de, "+49170123456", None),
         ("1-800-FLOWERS", us, "1-800-FLOWERS", None),
         ("Tel.: 030 901820", de, "+4930901820", None),
         ("Mobile 030 901820", None, "030 901820", None),
@@ -133,4 +133,20 @@ fn an_extension_belongs_to_its_number_and_to_the_contact() {
     );
     let doubtful = normal(&[(Field::Phone, "+16502530000 x1"), (Field::PhoneExtension, "2")]);
     assert_eq!(doubtful.get(Field::Phone), Some("+16502530000 x1"));
+}
+
+#[test]
+fn a_word_that_says_which_number_it_is_is_no_part_of_it() {
+    for typed in [
+        "+49 170 1234567 (WhatsApp)",
+        "+49 170 1234567 (mobil)",
+        "+49 170 1234567 mobile",
+        "+49 170 1234567 - work",
+        "Tel. +49 170 1234567 (privat)",
+    ] {
+        assert_eq!(phone(typed, None).number, "+491701234567", "{typed}");
+    }
+    for kept in ["+49 170 1234567 ask for Ada", "1-800-FLOWERS"] {
+        assert_ne!(phone(kept, Some("US")).number, "+491701234567", "{kept}");
+    }
 }

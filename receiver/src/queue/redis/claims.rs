@@ -187,7 +187,7 @@ impl RedisQueue {
                     .arg(millis(*after))
                     .arg(packed_error(why.as_ref()))
                     .arg(""),
-                Disposition::Removed(_) => call.arg("discarded").arg("0").arg("").arg(""),
+                Disposition::Unwanted(_) => call.arg("discarded").arg("0").arg("").arg(""),
                 Disposition::DeadLetter { set, why, keep } => {
                     let mut reason = Vec::new();
                     put_reason(&mut reason, why);

@@ -68,18 +68,27 @@ pub(super) struct Link {
 impl Link {
     /// The link, and the task that keeps it up: to the newest of `targets`. `proven` tells the last that let us in, and
     /// `refused` that it did not take the user name or password, or that the user lacks a permission. With `acknowledge`,
-    /// accepts have a connection of their own.
+    /// accepts have a connection of their own. `format_key` says how leads are written.
     pub(super) fn new(
         targets: watch::Receiver<Target>,
         proven: watch::Sender<Option<Proven>>,
         refused: Arc<Notify>,
         acknowledge: u32,
+        format_key: String,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (publish, state) = watch::channel(State::Connecting);
         let (broken, reports) = watch::channel(0);
         let look = Arc::new(Notify::new());
         let signals = [Arc::clone(&refused), Arc::clone(&look)];
-        let keeper = Keeper::new(targets, proven, signals, publish, reports, acknowledge);
+        let keeper = Keeper::new(
+            targets,
+            proven,
+            signals,
+            publish,
+            reports,
+            acknowledge,
+            format_key,
+        );
         let link = Self {
             state,
             broken: Arc::new(broken),

@@ -36,6 +36,9 @@ const NEWEST_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// How long callers wait for a look at where the password comes from, before they are told that it was refused.
 const LOOK_TIME: Duration = Duration::from_millis(200);
 
+/// How this version writes leads, and all that belongs to them, into Redis.
+const FORMAT: &str = "1";
+
 /// The task that keeps the connection up.
 pub(super) struct Keeper {
     targets: watch::Receiver<Target>,
@@ -45,6 +48,7 @@ pub(super) struct Keeper {
     state: watch::Sender<State>,
     broken: watch::Receiver<u64>,
     acknowledge: u32,
+    format_key: String,
     number: u64,
     /// The primary that sentinels named last, and how often it was another one than before.
     named: Option<Address>,
@@ -88,6 +92,7 @@ impl Keeper {
         state: watch::Sender<State>,
         broken: watch::Receiver<u64>,
         acknowledge: u32,
+        format_key: String,
     ) -> Self {
         Self {
             targets,
@@ -97,6 +102,7 @@ impl Keeper {
             state,
             broken,
             acknowledge,
+            format_key,
             number: 0,
             named: None,
             changes: 0,
@@ -202,6 +208,7 @@ impl Keeper {
                 "the server that the sentinels name does not call itself the primary: if this lasts, see their logs",
             ));
         }
+        self.check_format(&mut shared.clone()).await?;
         let accepts = if self.acknowledge > 0 {
             // Whoever waits for replicas holds up what is sent behind, and says how long to wait.
             server
@@ -212,6 +219,35 @@ impl Keeper {
             shared.clone()
         };
         Ok((shared, accepts, info.can_wait_for_disks()))
+    }
+
+    /// Another version of Leadgate may write leads in another way: neither may touch what the other one wrote.
+    async fn check_format(&self, connection: &mut MultiplexedConnection) -> Result<(), Failed> {
+        let get = redis::cmd("GET").arg(&self.format_key).to_owned();
+        // Whatever is in the way is told by what comes next.
+        let Ok(found) = get.query_async::<Option<String>>(connection).await else {
+            return Ok(());
+        };
+        match found.as_deref() {
+            Some(FORMAT) => {}
+            Some(other) => {
+                let other: String = other.chars().filter(char::is_ascii_digit).take(9).collect();
+                return Err(plainly(&format!(
+                    "the leads in this Redis were written by another version of Leadgate (format {other}, this one knows \
+                     {FORMAT}): run that version, or use another --queue-prefix"
+                )));
+            }
+            None => {
+                let set = redis::cmd("SET")
+                    .arg(&self.format_key)
+                    .arg(FORMAT)
+                    .arg("NX")
+                    .to_owned();
+                // A full Redis gives out leads, too.
+                let _ = set.query_async::<redis::Value>(connection).await;
+            }
+        }
+        Ok(())
     }
 
     /// By what Redis took last, if the newest was refused.

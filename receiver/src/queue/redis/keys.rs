@@ -25,6 +25,11 @@ impl Keys {
         key
     }
 
+    /// String: how the others are written, a number.
+    pub(super) fn format(&self) -> String {
+        self.key(&["format"])
+    }
+
     /// Hash: `sink|webhook|figure` -> number.
     pub(super) fn counts(&self) -> String {
         self.key(&["counts"])

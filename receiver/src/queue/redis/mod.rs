@@ -90,7 +90,13 @@ impl RedisQueue {
         let listening = Arc::new(AtomicBool::new(false));
         let (prove, proven) = watch::channel(None);
         let refused = Arc::new(Notify::new());
-        let (link, keep_up) = Link::new(newest.clone(), prove, Arc::clone(&refused), replicas);
+        let (link, keep_up) = Link::new(
+            newest.clone(),
+            prove,
+            Arc::clone(&refused),
+            replicas,
+            keys.format(),
+        );
         let (offers, offered) = mpsc::unbounded_channel();
         let sender = accept::Sender {
             link: link.clone(),

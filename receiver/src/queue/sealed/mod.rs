@@ -81,7 +81,7 @@ impl SealedQueue {
             }
             Disposition::DeadLetter { why, .. } => self.seal_reason(why, id, webhook),
             Disposition::Delivered { .. }
-            | Disposition::Removed(_)
+            | Disposition::Unwanted(_)
             | Disposition::Release { why: None, .. } => {}
         }
     }

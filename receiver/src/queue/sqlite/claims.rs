@@ -293,7 +293,7 @@ fn settle_one(
             }
             *waits |= next_head(tx, sink, contact, gone.next, newest)?;
         }
-        Disposition::Removed(_) => {
+        Disposition::Unwanted(_) => {
             let gone = take(tx, first, None)?;
             tx.counters.sink(sink, &gone.webhook).discarded += 1;
             *waits |= next_head(tx, sink, contact, gone.next, gone.newest)?;

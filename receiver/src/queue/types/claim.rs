@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Millis;
 use super::dead_letter::{DeadLetterReason, DeadLetterSet};
 use crate::ids::{Contact, LeadId, WebhookId};
-use crate::outcomes::Removal;
+use crate::outcomes::Unwanted;
 
 /// A fencing token: no two claims of a contact have the same, whatever happens to the store.
 pub type Token = u64;
@@ -132,7 +132,7 @@ pub enum Disposition {
         why: Option<LastError>,
     },
     /// Removed for good without being sent; the contact's next lead is due.
-    Removed(Removal),
+    Unwanted(Unwanted),
     /// Set aside for a person; the contact's next lead is due.
     DeadLetter {
         /// Held or dead (a lead cannot be `Rejected` any more: taken as dead).

@@ -192,6 +192,7 @@ impl Webhook {
             items,
             items_policy: payload.items_policy,
             fields,
+            is_thin: from_preset.hydrate.is_some(),
             hydrate,
             region: payload.default_region.clone(),
             limits,

@@ -163,7 +163,7 @@ impl Script {
             Outcome::Refused { why, properties } => format!("refused {} {properties:?}", why.reason),
             Outcome::Reject(why) => format!("reject {} {}", why.reason, why.answer),
             Outcome::Hold { why, candidates } => format!("hold {} {}", why.reason, candidates.join(",")),
-            other @ (Outcome::Throttled(_) | Outcome::Removed(_)) => format!("{other:?}"),
+            other @ (Outcome::Throttled(_) | Outcome::Unwanted(_)) => format!("{other:?}"),
         }
     }
 
