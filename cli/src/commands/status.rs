@@ -251,8 +251,14 @@ fn of_server(url: &str, report: &Report) -> Node {
         let p99 = Latency::slowest(latencies).p99;
         let rates = [success_rate.as_deref(), p99.as_deref()];
         let figures = of_webhook(&webhook.leads.stored, counts, rates);
+        let health = if webhook.suspended {
+            let message = "spec.suspend is true: requests are answered with 503";
+            Health::new(Level::Warning, "Suspended", message)
+        } else {
+            look(Health::fine(), counts)
+        };
         root.children
-            .push(Node::new("LeadWebhook", &webhook.name, look(Health::fine(), counts)).figures(figures));
+            .push(Node::new("LeadWebhook", &webhook.name, health).figures(figures));
     }
     for sink in &report.sinks {
         let counts = sink.leads.deliveries;
@@ -276,6 +282,10 @@ pub(crate) fn from_report(sink: &SinkReport) -> Health {
     }
     if let Some(problem) = &sink.problem {
         return Health::new(Level::Wrong, "Orphaned", problem);
+    }
+    if sink.suspended {
+        let message = "spec.suspend is true: leads are queued and not delivered";
+        return Health::new(Level::Warning, "Suspended", message);
     }
     if sink.paused_until.is_some() {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
