@@ -137,7 +137,7 @@ pub(super) fn longer_than(text: &str, longest: usize) -> bool {
     text.len() > longest && text.chars().count() > longest
 }
 
-fn is_email(text: &str) -> bool {
+pub(super) fn is_email(text: &str) -> bool {
     let options = Options::default()
         .with_required_tld()
         .without_display_text()

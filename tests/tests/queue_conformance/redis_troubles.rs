@@ -491,6 +491,7 @@ async fn two_prefixes_on_one_redis_never_see_each_other() {
                     .requeue(set, Some(&crm()), id, &[crm()], Requeue::default())
                     .await
                     .unwrap()
+                    .is_done()
             );
         }
     }
