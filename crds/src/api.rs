@@ -441,13 +441,22 @@ fn delivered() -> Set {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DiffPage {
-    /// How many leads were compared.
+    /// How many leads were compared, each once, whatever number of sinks it is in.
     pub compared: u64,
+    /// How many could not be read: the key that sealed them is missing (KeyMissing), or they are damaged.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
     /// Those that would change.
     pub items: Vec<Changed>,
     /// Where to go on; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+// As serde asks for it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A lead that a changed webhook would make otherwise.

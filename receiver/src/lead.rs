@@ -1,6 +1,8 @@
 //! The canonical lead: its fields, how they are normalised, and what makes one valid. Pure.
 
+mod addresses;
 mod contact;
+mod decoded;
 mod email;
 mod judge;
 mod named;
@@ -17,7 +19,9 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
-pub use contact::{contact, digest, email_identity, mapped, people, phone_identity, posted};
+pub use contact::{
+    contact, digest, email_identity, mapped, people, phone_identities, phone_identity, posted,
+};
 pub use email::email;
 pub use judge::{Verdict, judge};
 pub(crate) use named::first_named_in;

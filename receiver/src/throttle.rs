@@ -103,6 +103,11 @@ impl PauseReason {
         }
     }
 
+    /// Whether a person said so.
+    pub fn is_a_persons(&self) -> bool {
+        self.reason == FailureReason::PausedByPerson
+    }
+
     /// As stores keep it.
     pub fn encode(&self) -> String {
         serde_json::json!(self).to_string()

@@ -79,7 +79,8 @@ pub(super) async fn fetch(
             .left_out(&claim.webhook, claim.id.as_str(), &notes);
     }
     // Before the CRM has it: an erasure finds it by this.
-    let people = people(&Lead::from_value(lead.clone()).unwrap_or_default(), None);
+    let whole = Lead::from_value(lead.clone()).unwrap_or_default();
+    let people = people(&whole, None, webhook.region());
     match context.queue.identify(&claim.webhook, &claim.id, &people).await {
         Ok(false) => {}
         Ok(true) => return Err(Outcome::Unwanted(Unwanted::Suppressed)),

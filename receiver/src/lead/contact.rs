@@ -6,6 +6,7 @@ use ring::digest::{self as hashes, SHA256};
 use serde_json::Value;
 
 use super::phone::is_number;
+use super::validate::is_email;
 use super::{Field, Lead, Member, email, phone};
 use crate::ids::Contact;
 use crate::queue::Identity;
@@ -22,15 +23,90 @@ pub fn contact(lead: &Lead, submission: &str) -> Contact {
     Contact::new(digest(parts.into_iter().chain(extension)))
 }
 
-/// Whom a lead is about, for the ledger: each address and number by itself; and which submission it is.
-pub fn people(lead: &Lead, submission: Option<&str>) -> Vec<Identity> {
+/// Addresses and numbers of one lead besides its own that the ledger tells: whoever sends it decides how many there are.
+const MOST_BESIDES: usize = 8;
+
+/// Whom a lead is about, for the ledger: its address and number, each by itself; which submission it is; and the first of its
+/// other values that are nothing but an address or a number, as people of `region` write it. What a text only mentions is not
+/// among them.
+pub fn people(lead: &Lead, submission: Option<&str>, region: Option<&str>) -> Vec<Identity> {
+    let own = [lead.get(Field::Email), lead.get(Field::Phone)];
     let known = [
-        lead.get(Field::Email).map(Identity::email),
-        lead.get(Field::Phone).map(Identity::phone),
+        own[0].map(Identity::email),
+        own[1].map(Identity::phone),
         submission.map(Identity::submission),
     ];
-    known.into_iter().flatten().collect()
+    let mut people: Vec<Identity> = known.into_iter().flatten().collect();
+    let most = people.len() + MOST_BESIDES;
+    for (name, value) in lead.members() {
+        if OTHER_KINDS.iter().any(|field| field.name() == name) {
+            continue;
+        }
+        match value {
+            Member::Text(text) => add_besides(&mut people, text, region, most),
+            Member::Other(value) => add_all_besides(&mut people, value, region, most),
+        }
+    }
+    people
 }
+
+/// Fields that are told already, or look like numbers and are none.
+const OTHER_KINDS: [Field; 6] = [
+    Field::Email,
+    Field::Phone,
+    Field::PhoneExtension,
+    Field::PostalCode,
+    Field::SubmissionId,
+    Field::CapturedAt,
+];
+
+fn add_all_besides(people: &mut Vec<Identity>, value: &Value, region: Option<&str>, most: usize) {
+    match value {
+        Value::String(text) => add_besides(people, text, region, most),
+        Value::Number(number) => add_besides(people, &number.to_string(), region, most),
+        Value::Array(items) => {
+            for item in items {
+                add_all_besides(people, item, region, most);
+            }
+        }
+        Value::Object(members) => {
+            for member in members.values() {
+                add_all_besides(people, member, region, most);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn add_besides(people: &mut Vec<Identity>, text: &str, region: Option<&str>, most: usize) {
+    if people.len() < most
+        && let Some(person) = whole(text, region)
+        && !people.contains(&person)
+        && !people.contains(&person.clone().besides())
+    {
+        people.push(person.besides());
+    }
+}
+
+/// The address or number that a text is, and nothing else.
+fn whole(text: &str, region: Option<&str>) -> Option<Identity> {
+    if text.contains('@') {
+        let address = (text.len() <= LONGEST_ADDRESS).then(|| email(text))?;
+        return is_email(&address).then(|| Identity::email(&address));
+    }
+    let digits = text.chars().filter(|c| c.is_numeric()).count();
+    let number = DIGITS.contains(&digits).then(|| phone(text, region).number)?;
+    let is_plain = number
+        .chars()
+        .all(|c| c.is_ascii_digit() || " +-()./".contains(c));
+    is_plain.then(|| Identity::phone(&number))
+}
+
+/// Bytes of an address with what people write around it.
+const LONGEST_ADDRESS: usize = 320;
+
+/// So many digits has a phone number.
+const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
 /// An e-mail address as somebody types it; `None`: it is none.
 pub fn email_identity(typed: &str) -> Option<Identity> {
@@ -42,6 +118,19 @@ pub fn email_identity(typed: &str) -> Option<Identity> {
 pub fn phone_identity(typed: &str, region: Option<&str>) -> Option<Identity> {
     let number = phone(typed, region).number;
     is_number(&number).then(|| Identity::phone(&number))
+}
+
+/// Whose a phone number may be that somebody types: as it is, and as people of each of these regions write it.
+pub fn phone_identities<'r>(typed: &str, regions: impl Iterator<Item = &'r str>) -> Vec<Identity> {
+    let mut found = Vec::new();
+    for region in std::iter::once(None).chain(regions.map(Some)) {
+        if let Some(number) = phone_identity(typed, region)
+            && !found.contains(&number)
+        {
+            found.push(number);
+        }
+    }
+    found
 }
 
 /// Digest of what a sender posted.

@@ -6,11 +6,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::addresses::addresses;
+use super::decoded::{decoded, unescaped};
 use super::{Field, email_identity, phone_identity};
 use crate::queue::Identity;
 
 /// The fewest digits of a phone number.
 const FEWEST_DIGITS: usize = 7;
+
+/// A shorter text is no address in base64.
+const SHORTEST_ENCODED: usize = 8;
 
 /// Words of a rejected request that are tried.
 const MOST_TRIED: usize = 1000;
@@ -94,31 +99,31 @@ impl<'r> Search<'r> {
         }
     }
 
-    /// A text may be JSON or a form itself, such as a request that was rejected.
+    /// A text may be JSON, a form or base64 itself, such as a request that was rejected.
     fn text(&mut self, text: &str) {
-        let trimmed = text.trim_start();
-        if trimmed.starts_with(['{', '['])
-            && let Ok(inner) = serde_json::from_str::<Value>(text)
-        {
+        let is_json = text.trim_start().starts_with(['{', '[']);
+        if is_json && let Ok(inner) = serde_json::from_str::<Value>(text) {
             self.value(&inner);
             return;
         }
-        self.words(text);
-        if text.contains('%') {
-            let form = text.replace('+', " ");
-            self.words(&percent_encoding::percent_decode_str(&form).decode_utf8_lossy());
-            self.words(&percent_encoding::percent_decode_str(text).decode_utf8_lossy());
+        // Of JSON that was cut or is broken, an escape is no letter of what stands behind it; of other texts it may be.
+        let plain = unescaped(text);
+        self.words(&plain);
+        if !is_json && plain != text {
+            self.words(text);
+        }
+        for reading in decoded(&plain) {
+            self.words(&reading);
+        }
+        let encoded = (text.len() >= SHORTEST_ENCODED).then(|| STANDARD.decode(text.trim()).ok());
+        if let Some(inner) = encoded.flatten().and_then(|bytes| String::from_utf8(bytes).ok()) {
+            self.words(&inner);
         }
     }
 
     fn words(&mut self, text: &str) {
-        // An address may hold what also stands around one, such as an apostrophe: each reading counts.
-        for word in text.split(char::is_whitespace).filter(|word| word.contains('@')) {
-            let around = |c: char| "\"'<>()[]{},;:=&?|\\/`".contains(c);
-            for part in word.split(around).chain([word]).filter(|part| part.contains('@')) {
-                self.email(part.trim_matches(|c: char| !c.is_alphanumeric()));
-                self.email(part.trim_matches('.'));
-            }
+        for address in addresses(text) {
+            self.email(&address);
         }
         let digits = |part: &str| part.chars().filter(|c| c.is_numeric()).count();
         if digits(text) < FEWEST_DIGITS {
@@ -198,6 +203,34 @@ mod tests {
         let brian = email_identity("o'brien@example.com").unwrap();
         assert!(named_by(r#"{"text":"(o'brien@example.com)"}"#).contains(&brian));
         assert!(named_by(r#"{"text":"from o'brien@example.com"}"#).contains(&brian));
+    }
+
+    #[test]
+    fn an_address_is_found_whatever_touches_it_and_however_it_is_encoded() {
+        let zoe = email_identity("zoe@example.com").unwrap();
+        for body in [
+            "请联系zoe@example.com谢谢",
+            "mail—zoe@example.com—danke",
+            "zoe&#64;example.com",
+            "zoe&#x40;example&period;com",
+            "zoe&commat;example.com",
+            "zoe\u{FF20}example.com",
+            "zoe @ example.com",
+            "Mail: zoe@example.comTel: 030",
+            "zoe@example.com.Danke",
+            "zoe%2540example.com",
+            "To: zoe=40example.com",
+            "zoe@exam=\r\nple.com",
+            r#"{"a":"Hello,\nzoe@example.com"#,
+            r#"{"a":"Hello\tzoe\u0040example.com"#,
+            r#"{"a":"DOMAIN\\zoe@example.com","#,
+            r#"{"file":"em9lQGV4YW1wbGUuY29t"}"#,
+            r#"{"body":"{\"a\":\"Hello,\\nzoe@example.com and it is cut her"}"#,
+        ] {
+            assert!(named_by(body).contains(&zoe), "{body}");
+        }
+        let cut = named_by(r#"{"a":"Hello,\nzoe@example.com"#);
+        assert_eq!(cut, [zoe], "and nobody else");
     }
 
     #[test]

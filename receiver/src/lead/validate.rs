@@ -140,7 +140,7 @@ pub(super) fn longer_than(text: &str, longest: usize) -> bool {
 /// Where an address may have several dots side by side, or one before the `@`.
 const DOTTED_DOMAINS: [&str; 3] = ["docomo.ne.jp", "ezweb.ne.jp", "au.com"];
 
-fn is_email(text: &str) -> bool {
+pub(super) fn is_email(text: &str) -> bool {
     let options = Options::default()
         .with_required_tld()
         .without_display_text()

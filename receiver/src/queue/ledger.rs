@@ -22,6 +22,9 @@ use crate::outcomes::Unwanted;
 /// dearer.
 pub(super) const LONGEST_WITH_RETRIES: usize = 3000;
 
+/// Stands before the hash of an address or number that is besides the person's own.
+const BESIDES: &str = "~";
+
 /// Of what a CRM calls its record.
 const LONGEST_RECORD: usize = 128;
 
@@ -51,6 +54,12 @@ impl LedgerKey {
         hash.sign()
     }
 
+    /// What tells this key from others, and nothing else of it.
+    pub(super) fn check_value(&self) -> String {
+        let tag = self.tag("check", b"");
+        URL_SAFE_NO_PAD.encode(tag.as_ref().get(..12).unwrap_or_default())
+    }
+
     /// 64 bits of the keyed hash, as 11 characters.
     pub(super) fn hash(&self, identity: &Identity) -> String {
         let mut hash = hmac::Context::with_key(&self.0);
@@ -64,9 +73,33 @@ impl LedgerKey {
 
     /// Those of all, with commas.
     fn people(&self, people: &[Identity]) -> String {
-        let hashes: Vec<String> = people.iter().map(|person| self.hash(person)).collect();
+        let hashes: Vec<String> = people.iter().map(|person| self.entered(person)).collect();
         hashes.join(",")
     }
+
+    /// As an entry holds it.
+    pub(super) fn entered(&self, person: &Identity) -> String {
+        let mark = if person.is_besides() { BESIDES } else { "" };
+        format!("{mark}{}", self.hash(person))
+    }
+}
+
+/// Why a store is not used whose entries were made with another key, or without this one: the people of its entries, who is
+/// suppressed and which submissions are known would not be recognised, and nobody would notice.
+pub(super) fn is_another(key: Option<&LedgerKey>, of_store: &str) -> Option<String> {
+    let own = key.map(LedgerKey::check_value);
+    if own.as_deref() == Some(of_store) {
+        return None;
+    }
+    let what = if own.is_none() {
+        "there is none"
+    } else {
+        "this is another one"
+    };
+    Some(format!(
+        "its ledger was written with a ledger key, and {what}: suppressed people, resends and searches would not be recognised. Put \
+         the key back (--ledger-key-file; for sqlite:FILE, FILE.ledger-key)"
+    ))
 }
 
 /// What stands behind the time in the row of a lead that goes to sinks, or is unrouted; its people apart, because the other
@@ -236,11 +269,33 @@ pub(super) fn entry(webhook: &WebhookId, id: LeadId, place: Place, row: Bytes) -
         outcome,
         at,
         reason,
-        people: parts(&people).map(str::to_owned).collect(),
+        people: parts(&people)
+            .map(|hash| hash.trim_start_matches(BESIDES).to_owned())
+            .collect(),
+        besides: parts(&people)
+            .filter_map(|hash| hash.strip_prefix(BESIDES))
+            .map(str::to_owned)
+            .collect(),
         sinks: parts(&sinks).map(SinkId::from).collect(),
         events,
         place,
     })
+}
+
+/// Whether a lead waits in a sink, is set aside there, or was delivered to it, as its entry tells.
+pub(super) fn has(entry: &Entry, sink: &SinkId) -> bool {
+    let mut has = entry.sinks.contains(sink);
+    for event in &entry.events {
+        let is_here = event.sink.as_ref() == Some(sink);
+        match event.what {
+            LedgerEventKind::Delivered if is_here => return true,
+            LedgerEventKind::Discarded | LedgerEventKind::Erased if is_here => has = false,
+            // Of a move, the reason is where it comes from.
+            LedgerEventKind::Moved if event.reason == sink.as_str() => has = false,
+            _ => has |= is_here,
+        }
+    }
+    has
 }
 
 /// Where the people stand in a row.
@@ -321,14 +376,13 @@ fn event(fields: &mut Fields) -> Option<LedgerEvent> {
     })
 }
 
-/// What a row must contain, as plain text; the first may only stand at its beginning. Whoever asks for a person without a
-/// key gets nothing.
-pub(super) fn needles(filter: &EntryFilter, key: Option<&LedgerKey>) -> (String, Vec<String>) {
+/// What a row must contain, as plain text: of each group one; the first may only stand at its beginning. Whoever asks for a
+/// person without a key gets nothing.
+pub(super) fn needles(filter: &EntryFilter, key: Option<&LedgerKey>) -> (String, Vec<Vec<String>>) {
     let start = filter.outcome.map_or("", outcome_field).to_owned();
-    let mut needles = Vec::new();
-    for person in &filter.people {
-        needles.push(key.map_or_else(|| "no key".to_owned(), |key| key.hash(person)));
-    }
-    needles.extend(filter.words.iter().cloned());
-    (start, needles)
+    let hash = |person: &Identity| key.map_or_else(|| "no key".to_owned(), |key| key.hash(person));
+    let people = filter.people.iter();
+    let people = people.map(|group| group.iter().map(hash).collect());
+    let words = filter.words.iter().map(|word| vec![word.clone()]);
+    (start, people.chain(words).collect())
 }

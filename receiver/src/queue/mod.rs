@@ -127,7 +127,8 @@ pub trait ThrottleStore: Send + Sync {
     /// `cooldown`, then one probe at a time until a success closes it. A success clears the count.
     async fn report(&self, key: &ThrottleKey, health: CrmHealth, breaker: Breaker) -> Result<(), QueueError>;
 
-    /// Stops all of its calls for `pause` from now (the later end wins over a pause in force).
+    /// Stops all of its calls for `pause` from now. The later end wins over a pause in force, but a person's pause takes the
+    /// place of a person's.
     async fn pause(&self, key: &ThrottleKey, pause: Duration, why: &PauseReason) -> Result<(), QueueError>;
 
     /// Lifts a pause and closes the circuit.
@@ -152,8 +153,9 @@ pub trait DeadLetters: Send + Sync {
     /// Takes a lead out of a set and puts it into its contact's line in each sink of `to`, due now, with its attempts
     /// cleared. There it stands by its time of acceptance among the leads that have not been tried yet.
     ///
-    /// With its own sink it is replayed, with another it is moved; `sink` is `None` for an unrouted one. `false`: it is not
-    /// in that set, or it is being delivered now. A rejected request stays (it never was a lead).
+    /// With its own sink it is replayed, with another it is moved; `sink` is `None` for an unrouted one. A sink gets each
+    /// lead once: another one that has it, or has delivered it, is refused, and so is one that delivered a newer lead of the
+    /// contact within the last day, unless it is forced. A rejected request stays (it never was a lead).
     async fn requeue(
         &self,
         set: DeadLetterSet,
@@ -161,7 +163,7 @@ pub trait DeadLetters: Send + Sync {
         id: &LeadId,
         to: &[SinkId],
         how: Requeue<'_>,
-    ) -> Result<bool, QueueError>;
+    ) -> Result<Requeued, QueueError>;
 
     /// Makes the contact's line in which a lead waits due now. `false`: it does not wait there, or its contact's first
     /// lead is being delivered now.

@@ -7,10 +7,11 @@ mod lead;
 mod ledger;
 mod stats;
 
+pub(in crate::queue) use claim::NEWEST_KEPT;
 pub use claim::{Attempt, Claim, Claims, Disposition, LastError, Settled, Settlement, Token};
 pub use dead_letter::{
     Candidates, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, Instead, ListFilter,
-    NewRejected, Removal, Requeue,
+    NewRejected, Removal, Requeue, Requeued,
 };
 pub use job::StoredJob;
 pub use lead::{Admission, Content, NewLead, Original};

@@ -55,7 +55,7 @@ impl Submission<'_> {
     /// As the queue takes it.
     pub(super) fn into_new_lead(self, webhook: &Webhook, notes: &[Problem]) -> NewLead {
         let contact = lead::contact(&self.lead, &self.key.digest);
-        let people = lead::people(&self.lead, self.key.submission.as_deref());
+        let people = lead::people(&self.lead, self.key.submission.as_deref(), webhook.region());
         let stored = self.stored.as_deref().unwrap_or(&self.payload);
         let body = StoredLead::encode(&self.lead, stored, self.hydrate.as_deref(), notes);
         NewLead {

@@ -13,8 +13,8 @@ use leadgate_receiver::{
         Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
         DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger, LedgerBounds,
         ListFilter, NewEntry, NewLead, NewRejected, PauseReason, Queue, QueueError, RateLimit, Removal,
-        Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, Suppressions, ThrottleKey,
-        ThrottleStore, Token, WebhookId, WebhookStats,
+        Requeue, Requeued, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, Suppressions,
+        ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats,
     },
     trace::Traces,
 };
@@ -114,7 +114,7 @@ impl DeadLetters for NullQueue {
         _: &LeadId,
         _: &[SinkId],
         _: Requeue<'_>,
-    ) -> Result<bool, QueueError> {
+    ) -> Result<Requeued, QueueError> {
         nothing()
     }
 

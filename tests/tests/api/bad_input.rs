@@ -153,3 +153,75 @@ async fn what_cannot_be_done_is_told_by_field_and_remedy() {
         (&json!(0), "Completed".into())
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_says_what_it_does_not_take() {
+    let rig = Rig::start().await;
+    for n in 0..3 {
+        let answer = rig
+            .post(&json!({"email": "none", "submissionId": n.to_string()}))
+            .await;
+        assert_eq!(answer.status, 400);
+    }
+    let page = rig.get("/api/v1/leads?set=rejected&limit=1").await;
+    let next = text(&page["next"]);
+    let detail = async |path: &str| {
+        let answer = rig.call("GET", &format!("/api/v1{path}")).await;
+        (answer.status, text(&answer.json()["detail"]))
+    };
+    // A cursor belongs to its query;
+    for (path, status, says) in [
+        (format!("/leads?set=rejected&limit=1&after={next}"), 200, ""),
+        (format!("/leads?set=dead&after={next}"), 400, "another query"),
+        (
+            format!("/leads?set=rejected&reason=X&after={next}"),
+            400,
+            "another query",
+        ),
+        ("/leads?set=rejected&after=Zm9v".to_owned(), 400, "next"),
+        ("/leads?limit=0".to_owned(), 400, "limit must be"),
+        ("/leads?limit=99999".to_owned(), 400, "limit must be"),
+        ("/leads?set=sleeping".to_owned(), 400, "delivered"),
+        ("/audit?limit=0".to_owned(), 400, "limit must be"),
+        ("/lead".to_owned(), 404, "no such path"),
+    ] {
+        let (found, why) = detail(&path).await;
+        assert_eq!(found, status, "{path}: {why}");
+        assert!(why.contains(says), "{path}: {why}");
+    }
+    // a name in full need not exist any more, and a stream of acts is no webhook.
+    rig.call("GET", "/api/v1/leads/01ARZ3NDEKTSV4RRFFQ69G5FAV/payload")
+        .await;
+    let gone = post(&rig, "/leads/search", json!({"filter": {"sink": "default/gone"}})).await;
+    assert_eq!(gone["items"], json!([]));
+    for name in [".audit", "default/.audit"] {
+        let answer = send(
+            &rig,
+            "POST",
+            "/leads/search",
+            &json!({"filter": {"webhook": name}}),
+        )
+        .await;
+        assert_eq!(answer.status, 400, "{name}: {}", answer.text());
+        assert!(
+            !answer.text().contains("known: default/.audit"),
+            "{}",
+            answer.text()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lead_that_is_not_held_is_not_decided_about_and_no_address_is_in_the_audit() {
+    let rig = Rig::with(|sink| sink.properties = String::new()).await;
+    post(&rig, "/sinks/default/hubspot/pause", json!({})).await;
+    let waits = rig.lead("ada").await;
+    let path = format!("/leads/{waits}/replay?record=71&set=pending");
+    assert_eq!(send(&rig, "POST", &path, &json!({})).await.status, 400);
+    // An address in the place of an id is answered, and not kept.
+    let answer = rig.call("GET", "/api/v1/leads/ada%40example.com/payload").await;
+    assert_eq!(answer.status, 404, "{}", answer.text());
+    let audit = rig.get("/api/v1/audit").await;
+    assert_eq!(audit["items"][0]["act"], "PayloadShown", "{audit}");
+    assert!(!audit.to_string().contains("example.com"), "{audit}");
+}

@@ -150,3 +150,31 @@ async fn a_job_is_begun_once_listed_and_cancelled() {
     let cancelled = send(&rig, "DELETE", &format!("/jobs/{}", text(&job["id"])), &json!({})).await;
     assert_eq!(cancelled.json()["state"], "Completed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_begins_one_job_however_often_it_comes_at_once() {
+    let rig = Rig::start().await;
+    let begin = |key: &'static str, action: &'static str| {
+        let body = json!({"action": action, "set": "dead"}).to_string();
+        let request = format!(
+            "POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: {key}\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        leadgate_tests::wire::exchange(rig.receiver.admin_address(), request)
+    };
+    let answers = futures::future::join_all((0..8).map(|_| begin("one", "Replay"))).await;
+    let mut ids: Vec<String> = Vec::new();
+    for answer in answers {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        ids.push(text(&answer.json()["id"]));
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    assert_eq!(get(&rig, "/jobs").await["items"].as_array().unwrap().len(), 1);
+    // The same key for another job is a mistake.
+    assert_eq!(begin("one", "Discard").await.unwrap().status, 422);
+    assert_eq!(begin("two", "Discard").await.unwrap().status, 201);
+    assert_eq!(get(&rig, "/jobs").await["items"].as_array().unwrap().len(), 2);
+}

@@ -242,6 +242,39 @@ async fn erased_from_all_places(mut rig: Rig, redis: Option<RedisServer>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_found_as_people_write_it_and_in_whichever_field_it_stands() {
+    // Given a lead with a second number and a second address,
+    let rig = rig(Vec::new()).await;
+    let custom = "    lead:\n      custom: {mobile: payload.mobile, work: payload.work}\n";
+    let region = ("  payload:\n", "  payload:\n    defaultRegion: DE\n");
+    let manifest = keeping(region).replacen("    lead:\n", custom, 1);
+    rig.receiver.write_manifest("web.yaml", &manifest).unwrap();
+    super::reloaded(&rig, 1.0).await;
+    let body = json!({"email": "ada@example.com", "phone": "030 901820", "mobile": "0170 1234567",
+        "work": "ada@work.example", "firstName": "Ada", "submissionId": "a"});
+    assert_eq!(rig.post(&body).await.status, 200);
+    let delivered = || async { found(&rig, json!({"state": "Delivered"})).await.len() == 1 };
+    rig.until("it is delivered", delivered).await;
+    // then it is found by each of them, with or without the country code,
+    for filter in [
+        json!({"phone": "030 901820"}),
+        json!({"phone": "+49 30 901820"}),
+        json!({"phone": "0170 1234567"}),
+        json!({"email": "ada@work.example"}),
+    ] {
+        assert_eq!(found(&rig, filter.clone()).await.len(), 1, "{filter}");
+    }
+    // and so does an erasure, which leaves a record that may be somebody else's.
+    let erasure = post(&rig, "/privacy/erasures", json!({"phone": "0170 1234567"})).await;
+    let erasure = ended(&rig, &erasure).await;
+    assert_eq!(erasure["entries"], 1, "{erasure}");
+    assert_eq!(
+        erasure["records"][0]["reason"], "FoundInAnotherField",
+        "{erasure}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_needs_a_person() {
     let rig = Rig::start().await;
     for (person, told) in [

@@ -124,7 +124,7 @@ pub async fn a_cleared_entry_says_nothing_of_a_person(rig: Rig) {
         assert_eq!(event.at, before.events[0].at);
     }
     let filter = EntryFilter {
-        people: vec![Identity::email(SECRET)],
+        people: vec![vec![Identity::email(SECRET)]],
         ..EntryFilter::default()
     };
     let found = rig

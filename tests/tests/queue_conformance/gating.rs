@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use leadgate_crds::reason::FailureReason;
 use leadgate_receiver::queue::*;
 
 use crate::rig::*;
@@ -240,6 +241,23 @@ pub async fn a_pause_stops_all_and_the_later_end_wins(rig: Rig) {
     rig.queue.resume(&crm().into()).await.unwrap();
     assert_eq!(permits(&*rig.queue, 5, None).await.granted, 5);
     assert_eq!(rig.stats().await.paused, None);
+}
+
+pub async fn a_persons_pause_takes_the_place_of_a_persons(rig: Rig) {
+    let by_person = PauseReason {
+        reason: FailureReason::PausedByPerson,
+        message: "a person paused it".to_owned(),
+    };
+    let pause = async |long: Duration, why: &PauseReason| {
+        rig.queue.pause(&crm().into(), long, why).await.unwrap();
+        permits(&*rig.queue, 1, None).await.wait
+    };
+    assert!(pause(LONG, &by_person).await > LONG / 2);
+    let shorter = LONG / 10;
+    assert!(pause(shorter, &by_person).await <= shorter);
+    // A CRM's stands.
+    assert!(pause(LONG, &reason("daily limit")).await > LONG / 2);
+    assert!(pause(shorter, &by_person).await > LONG / 2);
 }
 
 pub async fn a_pause_ends_by_itself(rig: Rig) {

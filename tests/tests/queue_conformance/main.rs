@@ -135,6 +135,8 @@ on_all_queues! {
         what_is_removed_leaves_the_files;
     suppressing:
         leads_of_a_suppressed_person_are_refused_counted_and_not_stored,
+        a_store_is_not_used_with_another_ledger_key_or_without_it,
+        a_number_besides_the_persons_own_is_told_apart_and_counts,
         a_suppression_holds_in_its_namespace,
         a_rejected_request_of_a_suppressed_person_is_not_kept,
         suppressions_survive_a_crash,
@@ -148,6 +150,7 @@ on_all_queues! {
         an_open_circuit_grants_one_probe_at_a_time,
         a_breaker_of_zero_never_opens,
         a_pause_stops_all_and_the_later_end_wins,
+        a_persons_pause_takes_the_place_of_a_persons,
         a_pause_ends_by_itself,
         resuming_closes_the_circuit_and_wakes;
     figures:
@@ -171,6 +174,9 @@ on_all_queues! {
         replayed_leads_stand_by_their_time_of_acceptance,
         dead_letters_are_listed_in_the_order_of_acceptance,
         a_lead_that_a_newer_one_overtook_is_told_apart,
+        an_older_lead_does_not_follow_a_newer_one_to_another_sink,
+        a_sink_gets_a_lead_once,
+        a_lead_goes_back_to_the_sink_that_it_came_from,
         overtaking_is_remembered_behind_what_failed;
     waking:
         a_push_wakes_whoever_waits,

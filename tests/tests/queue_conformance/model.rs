@@ -5,7 +5,7 @@
 mod figures;
 mod throttle;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use leadgate_receiver::queue::*;
 use throttle::Throttle;
@@ -20,6 +20,9 @@ pub struct Model {
     lines: BTreeMap<Line, VecDeque<Waiting>>,
     heads: BTreeMap<Line, Head>,
     records: BTreeMap<Line, String>,
+    /// What each sink has delivered, and when the newest lead of each contact was accepted.
+    delivered: BTreeSet<(SinkId, LeadId)>,
+    newest: BTreeMap<Line, u64>,
     pub dead_letters: Vec<ModelDeadLetter>,
     pub unrouted: Vec<(Contact, Waiting)>,
     shares: BTreeMap<(SinkId, WebhookId), SinkShare>,
@@ -194,15 +197,34 @@ impl Model {
         true
     }
 
-    /// `None` for a lead that is at its target already: that is not done.
-    pub fn move_waiting(&mut self, sink: &SinkId, contact: &Contact, id: &LeadId, to: &SinkId) -> bool {
-        let Some(lead) = self.take_out(&(sink.clone(), contact.clone()), id) else {
-            return false;
+    pub fn move_waiting(&mut self, sink: &SinkId, contact: &Contact, id: &LeadId, to: &SinkId) -> Requeued {
+        let target = (to.clone(), contact.clone());
+        let waits =
+            |line: &Line, leads: &VecDeque<Waiting>| line.0 == *to && leads.iter().any(|lead| lead.id == *id);
+        let is_known = self.delivered.contains(&(to.clone(), id.clone()))
+            || self.lines.iter().any(|(line, leads)| waits(line, leads))
+            || self
+                .dead_letters
+                .iter()
+                .any(|dead| dead.sink == *to && dead.lead.id == *id);
+        if is_known {
+            return Requeued::Known;
+        }
+        let line = (sink.clone(), contact.clone());
+        let age = self.lines[&line]
+            .iter()
+            .find(|lead| lead.id == *id)
+            .map(|lead| lead.age);
+        if self.newest.get(&target).copied() > age {
+            return Requeued::Overtaken;
+        }
+        let Some(lead) = self.take_out(&line, id) else {
+            return Requeued::Absent;
         };
         self.share(sink, &lead.webhook).pending -= 1;
         self.share(to, &lead.webhook).pending += 1;
-        self.enqueue_by_age((to.clone(), contact.clone()), Waiting { newest: 0, ..lead });
-        true
+        self.enqueue_by_age(target, Waiting { newest: 0, ..lead });
+        Requeued::Done
     }
 
     /// Sends an unrouted lead to a sink.
@@ -292,6 +314,9 @@ impl Model {
                 let share = self.share(sink, &lead.webhook);
                 share.pending -= 1;
                 share.delivered += 1;
+                self.delivered.insert((sink.clone(), lead.id.clone()));
+                let newest = self.newest.entry(line.clone()).or_default();
+                *newest = (*newest).max(lead.age).max(lead.newest);
                 for dead_letter in &mut self.dead_letters {
                     if dead_letter.sink == line.0
                         && dead_letter.contact == line.1

@@ -97,6 +97,7 @@ pub async fn a_lead_that_a_newer_one_overtook_is_told_apart(rig: Rig) {
             .requeue(DeadLetterSet::Dead, Some(&crm()), &dead, &[crm()], how)
             .await
             .unwrap()
+            .is_done()
     );
     assert!(!rig.claim_soon().await.overtaken);
     // Another sink has not delivered a newer one.
@@ -109,6 +110,102 @@ pub async fn a_lead_that_a_newer_one_overtook_is_told_apart(rig: Rig) {
         .claims
         .remove(0);
     assert!(!claim.overtaken);
+}
+
+pub async fn an_older_lead_does_not_follow_a_newer_one_to_another_sink(mut rig: Rig) {
+    // Given an older and a newer lead of a person, both dead, of which another sink has got the newer one,
+    let older = dead_letter(&rig, "ann", DeadLetterSet::Dead).await.id;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let newer = dead_letter(&rig, "ann", DeadLetterSet::Dead).await.id;
+    let to = [other_crm()];
+    let requeue = async |rig: &Rig, id: &LeadId, force: bool| {
+        let how = Requeue {
+            force,
+            copy: true,
+            ..Requeue::default()
+        };
+        let (set, from) = (DeadLetterSet::Dead, crm());
+        rig.queue.requeue(set, Some(&from), id, &to, how).await.unwrap()
+    };
+    assert_eq!(requeue(&rig, &newer, false).await, Requeued::Done);
+    let claim = rig.queue.claim(&to[0], 1, LONG).await.unwrap().claims.remove(0);
+    let settled = rig
+        .queue
+        .settle(&to[0], vec![Settlement::of(&claim, DELIVERED)])
+        .await;
+    assert_eq!(settled.unwrap(), [Settled::Done]);
+    // then the older one does not follow it, whatever happens to the store, unless a person wants it so.
+    rig.crash().await;
+    assert_eq!(requeue(&rig, &older, false).await, Requeued::Overtaken);
+    assert_eq!(rig.queue.claim(&to[0], 1, LONG).await.unwrap().claims.len(), 0);
+    assert_eq!(requeue(&rig, &older, true).await, Requeued::Done);
+    let claim = rig.queue.claim(&to[0], 1, LONG).await.unwrap().claims.remove(0);
+    assert_eq!((claim.id, claim.overtaken), (older, false));
+}
+
+pub async fn a_sink_gets_a_lead_once(rig: Rig) {
+    // Given a lead that is dead in one sink and waits in another,
+    let mut lead = fresh("ann");
+    lead.sinks = vec![crm(), other_crm()].into();
+    rig.accept(lead.clone()).await;
+    rig.dead_letter(&rig.claim_soon().await, DeadLetterSet::Dead)
+        .await;
+    let to = [other_crm()];
+    let refused = async || {
+        for copy in [false, true] {
+            let how = Requeue {
+                copy,
+                force: true,
+                ..Requeue::default()
+            };
+            let (set, from) = (DeadLetterSet::Dead, crm());
+            let done = rig.queue.requeue(set, Some(&from), &lead.id, &to, how).await;
+            assert_eq!(done.unwrap(), Requeued::Known, "copy {copy}");
+        }
+        assert_eq!(
+            rig.listed(DeadLetterSet::Dead).await[0].sink,
+            Some(crm()),
+            "it stays"
+        );
+    };
+    // then it goes there neither while it waits, nor when it is dead there, nor after it was delivered.
+    refused().await;
+    let claim = async || rig.queue.claim(&to[0], 1, LONG).await.unwrap().claims.remove(0);
+    let settle = async |outcome: Disposition| {
+        let settlement = Settlement::of(&claim().await, outcome);
+        rig.queue.settle(&to[0], vec![settlement]).await.unwrap()
+    };
+    let held = Disposition::DeadLetter {
+        set: DeadLetterSet::Held,
+        why: why("Refused"),
+        keep: LONG,
+    };
+    settle(held).await;
+    refused().await;
+    assert!(rig.replay(DeadLetterSet::Held, &to[0], &lead.id, None).await);
+    settle(DELIVERED).await;
+    refused().await;
+    let stats = rig.queue.sink_stats(&to).await.unwrap().remove(0);
+    assert_eq!((stats.pending, stats.delivered), (0, 1));
+}
+
+pub async fn a_lead_goes_back_to_the_sink_that_it_came_from(rig: Rig) {
+    let lead = dead_letter(&rig, "ann", DeadLetterSet::Dead).await.id;
+    assert!(requeue(&rig, DeadLetterSet::Dead, Some(&crm()), &lead, &[other_crm()]).await);
+    assert!(requeue(&rig, DeadLetterSet::Pending, Some(&other_crm()), &lead, &[crm()]).await);
+    // And to one from which it was discarded.
+    let gone = rig
+        .queue
+        .discard(DeadLetterSet::Pending, Some(&crm()), &lead, "ops")
+        .await;
+    assert!(gone.unwrap());
+    let again = dead_letter(&rig, "bob", DeadLetterSet::Dead).await.id;
+    assert!(requeue(&rig, DeadLetterSet::Dead, Some(&crm()), &again, &[other_crm()]).await);
+    let gone = rig
+        .queue
+        .discard(DeadLetterSet::Pending, Some(&other_crm()), &again, "ops")
+        .await;
+    assert!(gone.unwrap());
 }
 
 pub async fn overtaking_is_remembered_behind_what_failed(rig: Rig) {

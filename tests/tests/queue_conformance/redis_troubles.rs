@@ -316,7 +316,7 @@ async fn what_another_version_wrote_is_left_alone() {
     let rig = Rig::redis().await;
     rig.accept(fresh("ann")).await;
     let key = format!("{{{}}}:format", options().prefix);
-    assert_eq!(command::<String>(&rig, &format!("GET {key}")), "1");
+    assert_eq!(command::<String>(&rig, &format!("GET {key}")), "2");
     // when it is another one,
     command::<()>(&rig, &format!("SET {key} 2"));
     let other = rig.second().await;
@@ -491,6 +491,7 @@ async fn two_prefixes_on_one_redis_never_see_each_other() {
                     .requeue(set, Some(&crm()), id, &[crm()], Requeue::default())
                     .await
                     .unwrap()
+                    .is_done()
             );
         }
     }

@@ -137,6 +137,27 @@ impl Rig {
         open(&url, self.options.clone()).await.unwrap()
     }
 
+    /// Another handle, with another ledger key or without one; a SQLite file is closed first.
+    pub async fn with_ledger_key(&self, key: Option<LedgerKey>) -> Result<Arc<dyn Queue>, OpenError> {
+        let url = match (&self.redis, &self.sentinel) {
+            (Some(server), _) => server.url(),
+            (_, Some(group)) => group.url(),
+            _ => {
+                self.queue.close().await;
+                format!("sqlite:{}", self.path().display())
+            }
+        };
+        let ledger_key = key;
+        open(
+            &url,
+            OpenOptions {
+                ledger_key,
+                ..self.options.clone()
+            },
+        )
+        .await
+    }
+
     /// The store fails and comes back: Redis is killed and restarted, the primary of a group is killed and replaced, the
     /// SQLite file closed and opened.
     pub async fn crash(&mut self) {
@@ -226,6 +247,7 @@ impl Rig {
             .requeue(set, Some(sink), id, std::slice::from_ref(sink), how)
             .await
             .unwrap()
+            .is_done()
     }
 
     /// Removes all that is held of a contact, as an erasure does; tells how much. What is being delivered stays.

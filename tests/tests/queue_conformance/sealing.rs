@@ -202,6 +202,7 @@ pub async fn a_moved_or_replaced_lead_stays_sealed(rig: Rig) {
             .requeue(set, Some(sink), &lead.id, std::slice::from_ref(to), how)
             .await
             .unwrap()
+            .is_done()
     };
     assert!(requeue(DeadLetterSet::Dead, &from, &to, Requeue::default()).await);
     let moved = rig.queue.claim(&to, 1, LONG).await.unwrap().claims.remove(0);

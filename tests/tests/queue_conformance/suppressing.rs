@@ -98,6 +98,41 @@ pub async fn leads_of_a_suppressed_person_are_refused_counted_and_not_stored(rig
     assert_eq!(rig.accept(later).await, Admission::Accepted);
 }
 
+pub async fn a_store_is_not_used_with_another_ledger_key_or_without_it(mut rig: Rig) {
+    // Given a store that hides its people with a key,
+    let hash = rig.queue.hash_of(&ada()).unwrap();
+    rig.queue.suppress("", &[hash]).await.unwrap();
+    // then a receiver with another key, or without one, takes and gives nothing: it would not know who is suppressed;
+    for key in [LedgerKey::new(b"another one, 16 and more"), None] {
+        let other = rig.with_ledger_key(key).await;
+        let refused = match other {
+            Ok(queue) => {
+                let refused = queue.accept(vec![of(&[ada()])]).await.unwrap_err().to_string();
+                queue.close().await;
+                refused
+            }
+            Err(error) => error.to_string(),
+        };
+        assert!(refused.contains("ledger key"), "{refused}");
+    }
+    // and with the right one it goes on.
+    rig.crash().await;
+    assert_eq!(rig.accept(of(&[ada()])).await, Admission::Suppressed);
+}
+
+pub async fn a_number_besides_the_persons_own_is_told_apart_and_counts(rig: Rig) {
+    let (bob, mobile) = (Identity::email("bob@example.com"), Identity::phone(NUMBER));
+    let lead = of(&[bob, mobile.clone().besides()]);
+    rig.accept(lead.clone()).await;
+    let entry = rig.queue.entry(&form(), &lead.id).await.unwrap().unwrap();
+    let hash = rig.queue.hash_of(&mobile).unwrap();
+    assert_eq!((entry.people.len(), &entry.besides), (2, &vec![hash.clone()]));
+    assert!(entry.people.contains(&hash));
+    rig.queue.suppress("", &[hash]).await.unwrap();
+    let again = of(&[Identity::email("eve@example.com"), mobile.besides()]);
+    assert_eq!(rig.accept(again).await, Admission::Suppressed);
+}
+
 pub async fn a_suppression_holds_in_its_namespace(rig: Rig) {
     suppress(&rig, "shop", &Identity::phone(NUMBER)).await;
     suppress(&rig, "shop2", &ada()).await;
@@ -177,7 +212,7 @@ pub async fn a_lead_whose_person_is_known_later_is_found_and_removed(rig: Rig) {
     // then its entry is found by whom it is about,
     for person in people.clone().into_iter().chain([Identity::submission("s-1")]) {
         let filter = EntryFilter {
-            people: vec![person],
+            people: vec![vec![Identity::email("nobody@example.com"), person]],
             ..EntryFilter::default()
         };
         let found = rig

@@ -50,6 +50,7 @@ pub async fn requeue(
         .requeue(set, from, id, to, Requeue::default())
         .await
         .unwrap()
+        .is_done()
 }
 
 pub async fn pending_leads_are_listed_in_full_and_paged(rig: Rig) {

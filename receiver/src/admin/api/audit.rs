@@ -18,7 +18,7 @@ use super::leads::FOREVER;
 use super::merge::{Mark, newest};
 use super::view::time;
 use crate::admin::caller::Caller;
-use crate::admin::dead_letters::{Realm, bad_request, unavailable};
+use crate::admin::dead_letters::{Realm, bad_request, is_full, unavailable};
 use crate::admin::shared::Admin;
 use crate::queue::{Entry, EntryFilter, EntryOutcome, LeadId, NewEntry, Place, QueueError, WebhookId};
 
@@ -86,8 +86,21 @@ fn act(method: &Method, path: &str) -> Option<(ActKind, String)> {
         }
         _ => return None,
     };
-    Some(found)
+    let (act, of) = found;
+    Some((act, if is_id(&of) { of } else { String::new() }))
 }
+
+/// Whether it may be the id of a lead or job, or an object's name. What else stands in a path may be a person's address.
+fn is_id(of: &str) -> bool {
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    match of.split_once('/') {
+        Some(_) => is_full(of),
+        None => ulid::Ulid::from_string(of).is_ok() || (of.len() == KEY_LENGTH && of.chars().all(is_key)),
+    }
+}
+
+/// Characters of an id that is made of a key.
+const KEY_LENGTH: usize = 22;
 
 /// Records what is done. What shows personal data is recorded before it is done, and not done if that fails.
 pub(in crate::admin) async fn record(
@@ -150,7 +163,10 @@ pub(super) async fn list(
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Response> {
     let Query(asked) = query.map_err(|error| bad_request(&error.body_text()))?;
-    let limit = asked.limit.unwrap_or(PAGE_SIZE).clamp(1, LARGEST_PAGE);
+    let limit = asked.limit.unwrap_or(PAGE_SIZE);
+    if !(1..=LARGEST_PAGE).contains(&limit) {
+        return Err(bad_request("limit must be from 1 to 500"));
+    }
     let after = asked.after.as_deref().map(read_cursor).transpose()?;
     let realm = Realm::of_admin(&admin);
     let known = admin.queue.ledger_webhooks().await;
@@ -212,12 +228,24 @@ mod tests {
         for (method, path, expected) in [
             (
                 Method::GET,
-                "/leads/7/payload",
-                Some((ActKind::PayloadShown, "7")),
+                "/leads/01ARZ3NDEKTSV4RRFFQ69G5FAV/payload",
+                Some((ActKind::PayloadShown, "01ARZ3NDEKTSV4RRFFQ69G5FAV")),
             ),
-            (Method::GET, "/deadletters/7", Some((ActKind::PayloadShown, "7"))),
-            (Method::DELETE, "/leads/7", Some((ActKind::Discarded, "7"))),
-            (Method::POST, "/leads/7/replay", Some((ActKind::Replayed, "7"))),
+            (
+                Method::GET,
+                "/deadletters/01ARZ3NDEKTSV4RRFFQ69G5FAV",
+                Some((ActKind::PayloadShown, "01ARZ3NDEKTSV4RRFFQ69G5FAV")),
+            ),
+            (
+                Method::DELETE,
+                "/leads/01ARZ3NDEKTSV4RRFFQ69G5FAV",
+                Some((ActKind::Discarded, "01ARZ3NDEKTSV4RRFFQ69G5FAV")),
+            ),
+            (
+                Method::POST,
+                "/leads/01ARZ3NDEKTSV4RRFFQ69G5FAV/replay",
+                Some((ActKind::Replayed, "01ARZ3NDEKTSV4RRFFQ69G5FAV")),
+            ),
             (
                 Method::POST,
                 "/sinks/shop/hubspot/pause",
@@ -226,6 +254,22 @@ mod tests {
             (Method::POST, "/jobs", Some((ActKind::JobCreated, ""))),
             (Method::POST, "/privacy/exports", Some((ActKind::Exported, ""))),
             (Method::POST, "/privacy/erasures", Some((ActKind::Erased, ""))),
+            // An address that somebody took for an id is not kept.
+            (
+                Method::GET,
+                "/leads/ada%40example.com/payload",
+                Some((ActKind::PayloadShown, "")),
+            ),
+            (
+                Method::DELETE,
+                "/leads/ada.lovelace",
+                Some((ActKind::Discarded, "")),
+            ),
+            (
+                Method::POST,
+                "/sinks/shop/ada%40example.com/pause",
+                Some((ActKind::Paused, "")),
+            ),
             (Method::GET, "/leads/7", None),
             (Method::POST, "/leads/search", None),
             (Method::POST, "/webhooks/a/b/try", None),

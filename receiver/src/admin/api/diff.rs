@@ -11,7 +11,7 @@ use leadgate_crds::api::{Changed, ChangedField, Diff, DiffPage, Set};
 use serde_json::Value;
 
 use super::named;
-use crate::admin::dead_letters::{bad_request, read_cursor, told, unavailable, unreadable};
+use crate::admin::dead_letters::{bad_request, mark, read_cursor, told, unavailable, unreadable};
 use crate::admin::shared::Admin;
 use crate::config;
 use crate::lead::StoredLead;
@@ -38,15 +38,18 @@ pub(super) async fn diff(
         }
     };
     let webhook = named(&admin, &namespace, &name)?;
+    is_of(&asked.manifest, &namespace, &name).map_err(|why| bad_request(&why))?;
     let candidate = tokio::task::spawn_blocking(move || config::candidate(asked.manifest)).await;
     let candidate = candidate
         .map_err(|_| bad_request("manifest: it cannot be processed"))?
         .map_err(|problems| bad_request(&format!("manifest: {}", problems.join("; "))))?;
-    let after = asked.after.as_deref().map(read_cursor);
+    let of_query = mark(["diff", webhook.id.as_str(), set.as_str()]);
+    let after = asked.after.as_deref();
+    let after = after.map(|after| read_cursor(after, &of_query)).transpose()?;
     let filter = ListFilter {
         webhook: Some(webhook.id.clone()),
         by_acceptance: true,
-        after: after.transpose()?,
+        after: after.clone(),
         limit: PAGE,
         ..ListFilter::default()
     };
@@ -56,14 +59,24 @@ pub(super) async fn diff(
         .await
         .map_err(|error| unavailable(&error))?;
     let mut compared = DiffPage {
-        next: told(page.next),
+        next: told(page.next, &of_query),
         ..DiffPage::default()
     };
+    // In the order of ids: those of several sinks stand behind each other.
+    let mut last = after
+        .as_deref()
+        .and_then(|after| after.split(' ').next())
+        .unwrap_or_default();
     for lead in &page.items {
-        compared.compared += 1;
-        let Ok(stored) = StoredLead::decode(&lead.body) else {
+        if std::mem::replace(&mut last, lead.id.as_str()) == lead.id.as_str() {
+            continue;
+        }
+        let stored = StoredLead::decode(&lead.body);
+        let (false, Ok(stored)) = (lead.key_missing, stored) else {
+            compared.unreadable += 1;
             continue;
         };
+        compared.compared += 1;
         let changed = compare(&candidate, &stored);
         if changed.refused.is_some() || !changed.fields.is_empty() {
             compared.items.push(Changed {
@@ -73,6 +86,20 @@ pub(super) async fn diff(
         }
     }
     Ok(Json(compared).into_response())
+}
+
+/// Refuses the manifest of another webhook.
+fn is_of(manifest: &Value, namespace: &str, name: &str) -> Result<(), String> {
+    for (field, expected) in [("name", name), ("namespace", namespace)] {
+        let written = manifest.pointer(&format!("/metadata/{field}"));
+        if written.is_some_and(|written| written != expected) {
+            return Err(format!(
+                "manifest: metadata.{field} is not that of the webhook in the path; its leads are compared with another version of \
+                 itself only"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn compare(candidate: &Webhook, stored: &StoredLead) -> Changed {

@@ -1,5 +1,6 @@
 //! Search in the ledger, and one lead's story.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -16,9 +17,11 @@ use problem_details::ProblemDetails;
 use super::audit::is_audit;
 use super::merge::{Mark, newest};
 use super::view;
-use crate::admin::dead_letters::{Realm, bad_request, named_sink, named_webhook, unavailable};
+use crate::admin::dead_letters::{
+    Realm, bad_request, mark, named_sink, named_webhook, unavailable, unreadable,
+};
 use crate::admin::shared::Admin;
-use crate::lead::{digest, email_identity, phone_identity};
+use crate::lead::{email_identity, phone_identities};
 use crate::queue::{Entry, EntryFilter, Identity, LeadId, Millis, Place, SinkId, WebhookId};
 
 /// How many leads a page has, unless it is asked for otherwise, and at most.
@@ -42,7 +45,7 @@ pub(super) async fn search(
     State(admin): State<Arc<Admin>>,
     body: Result<Json<LeadSearch>, JsonRejection>,
 ) -> Result<Response, Response> {
-    let Json(search) = body.map_err(|error| bad_request(&error.body_text()))?;
+    let Json(search) = body.map_err(|error| unreadable(&error))?;
     let limit = search.limit.unwrap_or(PAGE_SIZE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
         return Err(bad_request("limit must be from 1 to 1000"));
@@ -59,7 +62,7 @@ pub(super) async fn search(
         admin.queue.as_ref(),
         wanted.webhooks,
         &wanted.stored,
-        wanted.until,
+        FOREVER,
         after.as_ref(),
         usize::from(limit),
         fits,
@@ -102,28 +105,32 @@ pub(super) async fn entry(admin: &Admin, id: &LeadId) -> Result<Option<Entry>, R
     Ok(None)
 }
 
+/// Whose a number may be that somebody types: senders' numbers without a country code were read as those of their webhook's
+/// region.
+pub(super) fn numbers(admin: &Admin, typed: &str) -> Vec<Identity> {
+    let config = admin.config.borrow().clone();
+    let regions: BTreeSet<&str> = config.webhooks().filter_map(|webhook| webhook.region()).collect();
+    phone_identities(typed, regions.into_iter())
+}
+
 /// Looks up what a filter names.
 pub(super) async fn want(admin: &Admin, filter: LeadFilter) -> Result<Wanted, Response> {
+    let email = filter.email.as_deref().map(email_identity);
+    let submission = filter.submission.as_deref().map(Identity::submission);
     let people = [
-        ("email", filter.email.as_deref().map(email_identity)),
+        ("email", email.map(|email| email.into_iter().collect())),
         (
             "phone",
-            filter.phone.as_deref().map(|typed| phone_identity(typed, None)),
+            filter.phone.as_deref().map(|typed| numbers(admin, typed)),
         ),
-        (
-            "submission",
-            filter
-                .submission
-                .as_deref()
-                .map(|id| Some(Identity::submission(id))),
-        ),
+        ("submission", submission.map(|submission| vec![submission])),
     ];
-    let mut persons = Vec::new();
+    let mut persons: Vec<Vec<Identity>> = Vec::new();
     for (field, person) in people {
         match person {
             None => {}
-            Some(Some(identity)) => persons.push(identity),
-            Some(None) => {
+            Some(readings) if !readings.is_empty() => persons.push(readings),
+            Some(_) => {
                 return Err(bad_request(&format!(
                     "filter.{field}: it cannot be read; write an address such as ada@example.com, a number with its country \
                      code such as +49 30 123456"
@@ -166,26 +173,18 @@ pub(super) const FOREVER: Millis = (1 << 48) - 1;
 /// The webhooks whose entries this receiver may tell: the one that is named, or all.
 async fn webhooks(admin: &Admin, named: Option<&str>) -> Result<Vec<WebhookId>, Response> {
     let realm = Realm::of_admin(admin);
-    let known = admin
-        .queue
-        .ledger_webhooks()
-        .await
-        .map_err(|error| unavailable(&error))?;
-    if let Some(name) = named {
-        return Ok(vec![named_webhook(admin, name, &known)?]);
-    }
-    Ok(known
-        .into_iter()
-        .filter(|webhook| realm.has(webhook.as_str()) && !is_audit(webhook))
-        .collect())
+    let known = admin.queue.ledger_webhooks().await;
+    let mut known = known.map_err(|error| unavailable(&error))?;
+    known.retain(|webhook| realm.has(webhook.as_str()) && !is_audit(webhook));
+    let Some(name) = named else { return Ok(known) };
+    let named = named_webhook(admin, name, &known)?;
+    Ok(realm.has(named.as_str()).then_some(named).into_iter().collect())
 }
 
 /// What tells a cursor of one filter from that of another.
 fn query_mark(filter: &LeadFilter) -> String {
     let text = serde_json::to_string(filter).unwrap_or_default();
-    let mut mark = digest([text.as_str()]);
-    mark.truncate(8);
-    mark
+    mark([text.as_str()])
 }
 
 fn cursor(mark: &Mark, of_query: &str) -> String {

@@ -92,4 +92,22 @@ pub(super) fn router(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
         .route("/sinks/{namespace}/{name}/pause", post(pause::pause))
         .route("/sinks/{namespace}/{name}/resume", post(sinks::resume))
         .route_layer(middleware::from_fn_with_state(Arc::clone(admin), audit::record))
+        .fallback(|| async {
+            problem(
+                StatusCode::NOT_FOUND,
+                "the API has no such path; /api/v1/openapi.json lists them",
+            )
+        })
+        .method_not_allowed_fallback(|| async {
+            problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "the path has no such method; /api/v1/openapi.json lists them",
+            )
+        })
+}
+
+fn problem(status: StatusCode, detail: &str) -> Response {
+    ProblemDetails::from_status_code(status)
+        .with_detail(detail)
+        .into_response()
 }

@@ -128,7 +128,9 @@ impl Times {
                 )
             });
             if was_delivered || waits {
-                for person in &entry.people {
+                // What stands besides may be another one's.
+                let own = entry.people.iter().filter(|hash| !entry.besides.contains(hash));
+                for person in own {
                     self.note(person, sink.as_str(), entry.at);
                 }
             }
@@ -139,7 +141,11 @@ impl Times {
         let Some(original) = &mut lead.original else {
             return;
         };
-        for person in lead.people.iter().filter(|identity| identity.is_a_person()) {
+        for person in lead
+            .people
+            .iter()
+            .filter(|identity| identity.is_a_person() && !identity.is_besides())
+        {
             let Some(hash) = queue.hash_of(person) else {
                 continue;
             };

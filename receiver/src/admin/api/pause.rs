@@ -11,7 +11,7 @@ use leadgate_crds::api::Pause;
 use leadgate_crds::reason::FailureReason;
 use serde_json::json;
 
-use crate::admin::dead_letters::{bad_request, unavailable};
+use crate::admin::dead_letters::{bad_request, unavailable, unreadable};
 use crate::admin::shared::Admin;
 use crate::admin::sinks;
 use crate::queue::{PauseReason, SinkId, ThrottleKey};
@@ -26,7 +26,7 @@ pub(super) async fn pause(
     Path((namespace, name)): Path<(String, String)>,
     body: Result<Json<Pause>, JsonRejection>,
 ) -> Result<Response, Response> {
-    let Json(asked) = body.map_err(|error| bad_request(&error.body_text()))?;
+    let Json(asked) = body.map_err(|error| unreadable(&error))?;
     let seconds = asked.seconds.unwrap_or(USUAL);
     if !(1..=LONGEST).contains(&seconds) {
         return Err(bad_request(

@@ -50,6 +50,11 @@ pub(super) fn fits(entry: &Entry, filter: &LeadFilter, sink: Option<&SinkId>) ->
     if filter.id.as_ref().is_some_and(|id| entry.id.as_str() != id) {
         return false;
     }
+    // Of a lead of the past, entries stand by when it was imported.
+    let at = time(entry.at);
+    if filter.since.is_some_and(|since| at < since) || filter.until.is_some_and(|until| at >= until) {
+        return false;
+    }
     let of_lead = |reason: &String| entry.reason == *reason;
     if sink.is_none() && filter.state.is_none() && filter.record.is_none() {
         return filter.reason.as_ref().is_none_or(|reason| {

@@ -19,9 +19,9 @@ use crate::queue::{Candidates, DeadLetter, DeadLetterSet, LeadId, SinkId};
 use refusals::IN_FLIGHT;
 use which::{Meant, Which, select};
 
-pub(super) use refusals::{bad_request, conflict, unavailable, unreadable};
+pub(super) use refusals::{bad_request, conflict, left_because, unavailable, unreadable};
 pub(super) use replay::{expedite, kept_because, move_to, replay, replay_many, replay_one};
-pub(super) use which::{Realm, named, named_sink, named_webhook, read_cursor, told};
+pub(super) use which::{Realm, is_full, mark, named, named_sink, named_webhook, read_cursor, told};
 
 /// `GET /api/v1/leads?set=dead|held|unrouted|rejected|delivered|pending&sink=&webhook=&reason=&after=&limit=`: without payloads, which
 /// a list need not show.
@@ -31,9 +31,10 @@ pub(super) async fn list(
 ) -> Result<Response, Response> {
     let meant = Meant::read(&admin, query).await?;
     let set = meant.which.set.unwrap_or(DeadLetterSet::Dead);
+    let of_query = meant.mark("list");
     let page = admin
         .queue
-        .list(set, &meant.filter()?)
+        .list(set, &meant.filter(&of_query)?)
         .await
         .map_err(|error| unavailable(&error))?;
     let items: Vec<Value> = page
@@ -42,7 +43,7 @@ pub(super) async fn list(
         .filter(|lead| meant.includes(lead))
         .map(summary)
         .collect();
-    Ok(Json(json!({"items": items, "next": told(page.next)})).into_response())
+    Ok(Json(json!({"items": items, "next": told(page.next, &of_query)})).into_response())
 }
 
 /// `GET /api/v1/leads/{id}/payload`: everything, payload and the CRM's answer included.

@@ -8,13 +8,15 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::refusals::{IN_FLIGHT, bad_request, conflict, unavailable};
+use super::refusals::{IN_FLIGHT, bad_request, conflict, left_because, unavailable};
 use super::which::{Meant, Which, select, told};
 use crate::admin::api::NothingDone;
 use crate::admin::caller::Caller;
 use crate::admin::shared::Admin;
 use crate::lead::StoredLead;
-use crate::queue::{Contact, DeadLetter, DeadLetterSet, Instead, LeadId, QueueError, Requeue, SinkId};
+use crate::queue::{
+    Contact, DeadLetter, DeadLetterSet, Instead, LeadId, QueueError, Requeue, Requeued, SinkId,
+};
 use crate::source::{Parsed, Refusal, RejectedRequest};
 
 /// So many leads are replayed in one call at most: each is read with its payload.
@@ -23,6 +25,13 @@ const MAX_REPLAYED: usize = 100;
 /// Why an overtaken lead is not replayed.
 const OVERTAKEN: &str = "a newer lead of this contact was delivered meanwhile, and this one would overwrite its values; \
                          discard it, or replay it with force=true";
+
+/// Why there is nothing to decide about a lead.
+const DECIDED: &str = "record and create decide about a held lead, and this one is not held: it was decided already, or its record \
+                       was found";
+
+/// Why nothing is done with a lead that cannot be read.
+const NO_KEY: &str = "the key that sealed it is missing (KeyMissing): add it to the encryption keys again";
 
 /// `POST /api/v1/leads/{id}/replay`: back into its contact's line; what has no sink is read or routed again as the webhook is
 /// now. With `record=ID` the lead, and what its contact sends later, updates that CRM record; with `create=true` it makes a
@@ -41,6 +50,12 @@ pub(in super::super) async fn replay(
         return Err(bad_request(
             "the lead is pending and cannot be replayed; POST …/expedite makes it due now",
         ));
+    }
+    if decision.is_some() {
+        found.retain(|lead| lead.set == DeadLetterSet::Held);
+    }
+    if found.is_empty() {
+        return Err(conflict(DECIDED));
     }
     if decision.is_some() && found.len() > 1 {
         return Err(bad_request(
@@ -63,6 +78,10 @@ pub(in super::super) async fn replay(
                 .await
                 .map_err(|error| unavailable(&error))?,
         );
+    }
+    let in_flight = |result: &Value| result.get("reason").and_then(Value::as_str) == Some(IN_FLIGHT);
+    if results.iter().all(in_flight) {
+        return Err(conflict(IN_FLIGHT));
     }
     let is_done = results
         .iter()
@@ -93,7 +112,8 @@ pub(in super::super) async fn replay_many(
             "set must be held, dead, unrouted or rejected: pending leads are delivered without a replay",
         ));
     }
-    let mut filter = meant.filter()?;
+    let of_query = meant.mark("replay");
+    let mut filter = meant.filter(&of_query)?;
     filter.limit = filter.limit.min(MAX_REPLAYED);
     filter.by_acceptance = true;
     let page = admin
@@ -121,7 +141,7 @@ pub(in super::super) async fn replay_many(
         }
     }
     tracing::info!(set = set.as_str(), replayed, kept = kept.len(), "leads replayed");
-    Ok(Json(json!({"replayed": replayed, "kept": kept, "next": told(page.next)})).into_response())
+    Ok(Json(json!({"replayed": replayed, "kept": kept, "next": told(page.next, &of_query)})).into_response())
 }
 
 /// `POST /api/v1/leads/{id}/move?to=SINK`: into the line of another sink.
@@ -150,14 +170,15 @@ pub(in super::super) async fn move_to(
         lead,
         std::slice::from_ref(&to),
         Requeue {
+            force: meant.which.force,
             by: &by,
             ..Requeue::default()
         },
     )
     .await
     .map_err(|error| unavailable(&error))?;
-    if !moved {
-        return Err(conflict(IN_FLIGHT));
+    if let Some(why) = left_because(moved) {
+        return Err(conflict(why));
     }
     tracing::info!(lead = %lead.id, from = lead.set.as_str(), sink = %to, "lead moved to another sink");
     Ok(Json(json!({"moved": true, "sink": to.as_str()})).into_response())
@@ -195,7 +216,7 @@ async fn requeue(
     lead: &DeadLetter,
     to: &[SinkId],
     how: Requeue<'_>,
-) -> Result<bool, QueueError> {
+) -> Result<Requeued, QueueError> {
     admin
         .queue
         .requeue(lead.set, lead.sink.as_ref(), &lead.id, to, how)
@@ -220,9 +241,20 @@ pub(in super::super) async fn replay_one(
     let no = |why: &str| {
         Ok(json!({"sink": lead.sink.as_ref().map(SinkId::as_str), "replayed": false, "reason": why}))
     };
+    if lead.key_missing {
+        return no(NO_KEY);
+    }
     if lead.overtaken && !how.force {
         return no(OVERTAKEN);
     }
+    let told = |name: &str, of: Value, done: Requeued| {
+        let reason = left_because(done);
+        let mut told = json!({name: of, "replayed": reason.is_none()});
+        if let (Some(reason), Value::Object(members)) = (reason, &mut told) {
+            members.insert("reason".to_owned(), json!(reason));
+        }
+        told
+    };
     match (&lead.sink, lead.set) {
         (Some(sink), DeadLetterSet::Delivered) => match again(admin, lead) {
             Err(why) => no(&why),
@@ -236,21 +268,21 @@ pub(in super::super) async fn replay_one(
                     ..how
                 };
                 let done = requeue(admin, lead, std::slice::from_ref(sink), how).await?;
-                Ok(json!({"sink": sink.as_str(), "replayed": done}))
+                Ok(told("sink", json!(sink.as_str()), done))
             }
         },
         (Some(sink), _) => {
             // Who replays has put something right.
             admin.preflights.ask_again(sink);
             let done = requeue(admin, lead, std::slice::from_ref(sink), how).await?;
-            Ok(json!({"sink": sink.as_str(), "replayed": done}))
+            Ok(told("sink", json!(sink.as_str()), done))
         }
         (None, DeadLetterSet::Unrouted) => match route(admin, lead) {
             Err(why) => no(&why),
             Ok(sinks) => {
                 let done = requeue(admin, lead, &sinks, how).await?;
                 let sinks: Vec<&str> = sinks.iter().map(SinkId::as_str).collect();
-                Ok(json!({"sinks": sinks, "replayed": done}))
+                Ok(told("sinks", json!(sinks), done))
             }
         },
         (None, _) => replay_rejected(admin, lead, how.by).await,

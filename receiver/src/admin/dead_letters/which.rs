@@ -18,10 +18,12 @@ use serde::Deserialize;
 use super::refusals::{bad_request, unavailable};
 use crate::admin::shared::Admin;
 use crate::crm::Known;
+use crate::lead::digest;
 use crate::queue::{DeadLetter, DeadLetterSet, LeadId, ListFilter, SinkId, WebhookId};
 
-/// How many are listed or replayed at once unless asked otherwise.
+/// How many are listed or replayed at once unless asked otherwise, and at most.
 const PAGE_SIZE: usize = 50;
+const LARGEST_PAGE: usize = 1000;
 
 /// How long a person's decision about a contact's record stands: longer than any CRM's outage.
 const DECIDED: Duration = Duration::from_hours(720);
@@ -63,7 +65,6 @@ impl Meant {
         admin: &Admin,
         query: Result<Query<Which>, QueryRejection>,
     ) -> Result<Self, Response> {
-        // The parser's words list what there is.
         let Query(which) = query.map_err(|error| bad_request(&error.body_text()))?;
         let config = admin.config.borrow().clone();
         let webhooks: BTreeSet<String> = config.webhooks().map(|webhook| webhook.id.to_string()).collect();
@@ -82,12 +83,8 @@ impl Meant {
                 .map(SinkId::to_string)
                 .filter(|sink| realm.has(sink)),
         );
-        let sink = named("sink", which.sink.as_deref(), &sinks)?.map(SinkId::new);
-        let webhook = match which.webhook.as_deref() {
-            // Leads outlive their webhook.
-            Some(full) if full.contains('/') => Some(full.to_owned()),
-            short => named("webhook", short, &webhooks)?,
-        };
+        let sink = in_full("sink", which.sink.as_deref(), &sinks)?.map(SinkId::new);
+        let webhook = in_full("webhook", which.webhook.as_deref(), &webhooks)?;
         Ok(Self {
             sink,
             to,
@@ -111,16 +108,33 @@ impl Meant {
                 .is_none_or(|webhook| lead.webhook == *webhook)
     }
 
+    /// What tells cursors of this query from those of others.
+    pub(super) fn mark(&self, of: &str) -> String {
+        let set = self.which.set.unwrap_or(DeadLetterSet::Dead);
+        mark([
+            of,
+            set.as_str(),
+            self.sink.as_ref().map_or("", SinkId::as_str),
+            self.webhook.as_ref().map_or("", WebhookId::as_str),
+            self.which.reason.as_deref().unwrap_or_default(),
+        ])
+    }
+
     /// For the queue's list.
-    pub(super) fn filter(&self) -> Result<ListFilter, Response> {
-        let after = self.which.after.as_deref().map(read_cursor).transpose()?;
+    pub(super) fn filter(&self, of_query: &str) -> Result<ListFilter, Response> {
+        let after = self.which.after.as_deref();
+        let after = after.map(|after| read_cursor(after, of_query)).transpose()?;
+        let limit = self.which.limit.unwrap_or(PAGE_SIZE);
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            return Err(bad_request("limit must be from 1 to 1000"));
+        }
         Ok(ListFilter {
             bodies: false,
             sink: self.sink.clone(),
             webhook: self.webhook.clone(),
             reason: self.which.reason.clone(),
             after,
-            limit: self.which.limit.unwrap_or(PAGE_SIZE).clamp(1, 1000),
+            limit,
             by_acceptance: false,
         })
     }
@@ -142,16 +156,29 @@ impl Meant {
     }
 }
 
-/// What was told as a cursor. What it is made of is the store's business, and need not be fit for a URL.
-pub(in super::super) fn read_cursor(cursor: &str) -> Result<String, Response> {
-    let text = URL_SAFE_NO_PAD.decode(cursor).ok();
-    text.and_then(|text| String::from_utf8(text).ok())
-        .ok_or_else(|| bad_request("after: use the value of `next` of the previous page"))
+/// What tells cursors of one query from those of others.
+pub(in super::super) fn mark<'a>(query: impl IntoIterator<Item = &'a str>) -> String {
+    let mut mark = digest(query);
+    mark.truncate(8);
+    mark
 }
 
-/// A cursor as it is told.
-pub(in super::super) fn told(cursor: Option<String>) -> Option<String> {
-    cursor.map(|cursor| URL_SAFE_NO_PAD.encode(cursor))
+/// What was told as a cursor of a query. What it is made of is the store's business, and need not be fit for a URL.
+pub(in super::super) fn read_cursor(cursor: &str, of_query: &str) -> Result<String, Response> {
+    let text = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let text = text.and_then(|text| String::from_utf8(text).ok());
+    match text.as_deref().and_then(|text| text.split_once(' ')) {
+        Some((query, cursor)) if query == of_query => Ok(cursor.to_owned()),
+        Some(_) => Err(bad_request(
+            "after: it belongs to another query; use the value of `next` with the query that it came from",
+        )),
+        None => Err(bad_request("after: use the value of `next` of the previous page")),
+    }
+}
+
+/// A cursor of a query as it is told.
+pub(in super::super) fn told(cursor: Option<String>, of_query: &str) -> Option<String> {
+    cursor.map(|cursor| URL_SAFE_NO_PAD.encode(format!("{of_query} {cursor}")))
 }
 
 fn is_record(id: &str) -> bool {
@@ -186,6 +213,26 @@ pub(in super::super) fn named(
     }
 }
 
+/// The same, but a name in full need not be known: leads, and what the ledger tells, outlive their webhooks and sinks.
+fn in_full(what: &str, name: Option<&str>, known: &BTreeSet<String>) -> Result<Option<String>, Response> {
+    match name {
+        Some(full) if is_full(full) => Ok(Some(full.to_owned())),
+        short => named(what, short, known),
+    }
+}
+
+/// Whether it is `NAMESPACE/NAME`, as names of objects are.
+pub(in super::super) fn is_full(name: &str) -> bool {
+    let is_name = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
+    };
+    name.split_once('/')
+        .is_some_and(|(namespace, own)| is_name(namespace) && is_name(own))
+}
+
 /// The webhook of a name, with or without its namespace: one that runs, or of which there are entries.
 pub(in super::super) fn named_webhook(
     admin: &Admin,
@@ -201,7 +248,7 @@ pub(in super::super) fn named_webhook(
             .map(WebhookId::to_string)
             .filter(|id| realm.has(id)),
     );
-    named("webhook", Some(name), &known).map(|id| WebhookId::new(id.unwrap_or_default()))
+    in_full("webhook", Some(name), &known).map(|id| WebhookId::new(id.unwrap_or_default()))
 }
 
 /// The sink of a name, with or without its namespace: one that runs, or for which leads wait.
@@ -220,7 +267,7 @@ pub(in super::super) async fn named_sink(
             .map(SinkId::to_string)
             .filter(|sink| realm.has(sink)),
     );
-    Ok(named("sink", name, &known)?.map(SinkId::new))
+    Ok(in_full("sink", name, &known)?.map(SinkId::new))
 }
 
 /// The namespaces of which a receiver shows leads: those of its own webhooks and sinks. In a store that is its own, all.

@@ -30,7 +30,7 @@ for i, contact in ipairs(contacts) do
       in_doubt, lost = text(now), text(tonumber(lost) + 1)
     end
     local attempt = text(tonumber(attempts) + 1)
-    local record = call('GET', KEYS[3 + 2 * i])
+    local _, record = read_record(KEYS[3 + 2 * i])
     state[#state + 1] = contact
     state[#state + 1] = put_state(claimed, attempt, in_doubt, lost, why)
     due[#due + 1] = text(now + lease)
@@ -38,7 +38,7 @@ for i, contact in ipairs(contacts) do
     touched[#touched + 1] = text((read_times(times)))
     touched[#touched + 1] = contact
     local doubted = in_doubt == '0' and -1 or math.max(0, now - tonumber(in_doubt))
-    answer[#answer + 1] = { contact, claimed, attempt, doubted, lost, record, times, lead }
+    answer[#answer + 1] = { contact, claimed, attempt, doubted, lost, record or false, times, lead }
   elseif is_due and room > 0 then
     -- No line behind this contact: nothing to hand out, and nothing to come back to.
     call('ZREM', KEYS[1], contact)

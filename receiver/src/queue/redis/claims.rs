@@ -12,8 +12,8 @@ use super::{
 };
 use crate::queue::ledger::Event;
 use crate::queue::{
-    Attempt, Claim, Claims, Contact, DeadLetterSet, Disposition, LastError, QueueError, Settled, Settlement,
-    SinkId, Token,
+    Attempt, Claim, Claims, Contact, DeadLetterSet, Disposition, LastError, NEWEST_KEPT, QueueError, Settled,
+    Settlement, SinkId, Token,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -170,7 +170,7 @@ impl RedisQueue {
                 Disposition::Delivered { remember, keep, .. } => {
                     let (record, for_so_long) = match remember {
                         Some((record, keep)) => (record.as_str(), millis(*keep).max(1)),
-                        None => ("", 0),
+                        None => ("", millis(NEWEST_KEPT)),
                     };
                     call.arg("delivered")
                         .arg(record)

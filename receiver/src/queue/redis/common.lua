@@ -78,6 +78,17 @@ local function new_head(line, newest)
   return text(queued_at)
 end
 
+-- What a sink has delivered of a contact of late: when the newest of it was accepted (0: nothing), and the record that it went
+-- to (nil: not known).
+local function read_record(key)
+  local newest, record = string.match(call('GET', key) or '0 ', '^(%d+) (.*)$')
+  return tonumber(newest or 0), record ~= '' and record or nil
+end
+
+local function put_record(key, newest, record, keep)
+  call('SET', key, text(newest) .. ' ' .. record, 'PX', keep)
+end
+
 -- Calls a variadic command with as many arguments as fit on Lua's stack at a time (an even number).
 local function in_chunks(command, option, arguments)
   for from = 1, #arguments, 2000 do
@@ -187,7 +198,7 @@ local PREFIX = string.match(KEYS[1], '^{.-}:')
 -- Whose leads are refused: NAMESPACE/HASH; no namespace: in all.
 local SUPPRESSED = PREFIX .. 'suppressed'
 local anybody_suppressed
--- Whether one of the people (a field of hashes with commas) is among them, for a webhook.
+-- Whether one of the people (a field of hashes with commas, some of them marked) is among them, for a webhook.
 local function is_suppressed(webhook, people)
   if anybody_suppressed == nil then
     anybody_suppressed = call('EXISTS', SUPPRESSED) == 1
@@ -196,7 +207,7 @@ local function is_suppressed(webhook, people)
     return false
   end
   local namespace = string.match(webhook, '^[^/]*')
-  for hash in string.gmatch(take(people, 1) or '', '[^,]+') do
+  for hash in string.gmatch(take(people, 1) or '', '[^,~]+') do
     if call('SISMEMBER', SUPPRESSED, namespace .. '/' .. hash) == 1 or call('SISMEMBER', SUPPRESSED, '/' .. hash) == 1 then
       return true
     end
@@ -232,6 +243,32 @@ local function ledger_open(webhook, id, row)
     ledger_new(webhook, id, row)
   end
   return is_new
+end
+
+-- Whether a lead waits in a sink, is set aside there, or was delivered to it, as its entry tells.
+local function is_entered_for(row, sink)
+  local sinks, at = take(row, skip(row, 1, 3))
+  local has = string.find(',' .. (sinks or '') .. ',', ',' .. sink .. ',', 1, true) ~= nil
+  at = skip(row, at, 1)
+  while at <= #row do
+    local kind, of, reason
+    kind, at = take(row, at)
+    of, at = take(row, skip(row, at, 1))
+    reason, at = take(row, skip(row, at, 4))
+    if not reason then
+      break
+    end
+    at = skip(row, at, 1)
+    if of == sink and kind == 'd' then
+      return true
+    elseif of == sink then
+      has = kind ~= 'g' and kind ~= 'e'
+    elseif kind == 'm' and reason == sink then
+      -- Of a move, the reason is where it comes from.
+      has = false
+    end
+  end
+  return has
 end
 
 -- Adds an event to an entry, if there is one. One that may go is left out of a row that is long already.

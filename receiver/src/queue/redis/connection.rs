@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::access::{Target, Watched};
-use super::keeper::{Keeper, Proven};
+use super::keeper::{Keeper, Marks, Proven};
 use super::script::Script;
 use super::sentinel::{self, Address};
 use crate::causes::is_untrusted;
@@ -74,21 +74,13 @@ impl Link {
         proven: watch::Sender<Option<Proven>>,
         refused: Arc<Notify>,
         acknowledge: u32,
-        format_key: String,
+        marks: Marks,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (publish, state) = watch::channel(State::Connecting);
         let (broken, reports) = watch::channel(0);
         let look = Arc::new(Notify::new());
         let signals = [Arc::clone(&refused), Arc::clone(&look)];
-        let keeper = Keeper::new(
-            targets,
-            proven,
-            signals,
-            publish,
-            reports,
-            acknowledge,
-            format_key,
-        );
+        let keeper = Keeper::new(targets, proven, signals, publish, reports, acknowledge, marks);
         let link = Self {
             state,
             broken: Arc::new(broken),

@@ -22,6 +22,7 @@ use super::{
     sentinel::{self, Address, Failed},
     server_info::ServerInfo,
 };
+use crate::queue::ledger::{LedgerKey, is_another};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
@@ -37,7 +38,16 @@ const NEWEST_RETRY_AFTER: Duration = Duration::from_secs(2);
 const LOOK_TIME: Duration = Duration::from_millis(200);
 
 /// How this version writes leads, and all that belongs to them, into Redis.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
+
+/// What a store says of how it is written.
+pub(super) struct Marks {
+    /// The names of the keys.
+    pub(super) format: String,
+    pub(super) ledger_key: String,
+    /// The ledger key itself.
+    pub(super) key: Option<LedgerKey>,
+}
 
 /// The task that keeps the connection up.
 pub(super) struct Keeper {
@@ -48,7 +58,7 @@ pub(super) struct Keeper {
     state: watch::Sender<State>,
     broken: watch::Receiver<u64>,
     acknowledge: u32,
-    format_key: String,
+    marks: Marks,
     number: u64,
     /// The primary that sentinels named last, and how often it was another one than before.
     named: Option<Address>,
@@ -92,7 +102,7 @@ impl Keeper {
         state: watch::Sender<State>,
         broken: watch::Receiver<u64>,
         acknowledge: u32,
-        format_key: String,
+        marks: Marks,
     ) -> Self {
         Self {
             targets,
@@ -102,7 +112,7 @@ impl Keeper {
             state,
             broken,
             acknowledge,
-            format_key,
+            marks,
             number: 0,
             named: None,
             changes: 0,
@@ -208,7 +218,7 @@ impl Keeper {
                 "the server that the sentinels name does not call itself the primary: if this lasts, see their logs",
             ));
         }
-        self.check_format(&mut shared.clone()).await?;
+        self.check_marks(&mut shared.clone()).await?;
         let accepts = if self.acknowledge > 0 {
             // Whoever waits for replicas holds up what is sent behind, and says how long to wait.
             server
@@ -221,33 +231,32 @@ impl Keeper {
         Ok((shared, accepts, info.can_wait_for_disks()))
     }
 
-    /// Another version of Leadgate may write leads in another way: neither may touch what the other one wrote.
-    async fn check_format(&self, connection: &mut MultiplexedConnection) -> Result<(), Failed> {
-        let get = redis::cmd("GET").arg(&self.format_key).to_owned();
-        // Whatever is in the way is told by what comes next.
-        let Ok(found) = get.query_async::<Option<String>>(connection).await else {
-            return Ok(());
-        };
-        match found.as_deref() {
-            Some(FORMAT) => {}
-            Some(other) => {
-                let other: String = other.chars().filter(char::is_ascii_digit).take(9).collect();
-                return Err(plainly(&format!(
-                    "the leads in this Redis were written by another version of Leadgate (format {other}, this one knows \
+    /// Another version of Leadgate may write leads in another way: neither may touch what the other one wrote. With another
+    /// ledger key, people and submissions would not be recognised.
+    async fn check_marks(&self, connection: &mut MultiplexedConnection) -> Result<(), Failed> {
+        let Marks {
+            format,
+            ledger_key,
+            key,
+        } = &self.marks;
+        let other = |found: &str| {
+            let found: String = found.chars().filter(char::is_ascii_digit).take(9).collect();
+            (found != FORMAT).then(|| {
+                format!(
+                    "the leads in this Redis were written by another version of Leadgate (format {found}, this one knows \
                      {FORMAT}): run that version, or use another --queue-prefix"
-                )));
-            }
-            None => {
-                let set = redis::cmd("SET")
-                    .arg(&self.format_key)
-                    .arg(FORMAT)
-                    .arg("NX")
-                    .to_owned();
-                // A full Redis gives out leads, too.
-                let _ = set.query_async::<redis::Value>(connection).await;
-            }
-        }
-        Ok(())
+                )
+            })
+        };
+        is_marked(connection, format, Some(FORMAT), other).await?;
+        let own = key.as_ref().map(LedgerKey::check_value);
+        let other = |found: &str| {
+            let why = is_another(key.as_ref(), found)?;
+            Some(format!(
+                "this Redis cannot be used: {why}. If it is lost: DEL {ledger_key} lets receivers start without what it hid"
+            ))
+        };
+        is_marked(connection, ledger_key, own.as_deref(), other).await
     }
 
     /// By what Redis took last, if the newest was refused.
@@ -345,6 +354,30 @@ impl Keeper {
 /// Waits until the connection of this number is reported broken; `false`: nobody is left to report it.
 async fn is_broken(reports: &mut watch::Receiver<u64>, number: u64) -> bool {
     reports.wait_for(|broken| *broken >= number).await.is_ok()
+}
+
+/// Whether a key says what it should, as `other` judges; one that does not exist is made.
+async fn is_marked(
+    connection: &mut MultiplexedConnection,
+    key: &str,
+    own: Option<&str>,
+    other: impl Fn(&str) -> Option<String>,
+) -> Result<(), Failed> {
+    let get = redis::cmd("GET").arg(key).to_owned();
+    // Whatever is in the way is told by what comes next.
+    let Ok(found) = get.query_async::<Option<String>>(connection).await else {
+        return Ok(());
+    };
+    match (found, own) {
+        (Some(found), _) => other(&found).map_or(Ok(()), |why| Err(plainly(&why))),
+        (None, None) => Ok(()),
+        (None, Some(own)) => {
+            let set = redis::cmd("SET").arg(key).arg(own).arg("NX").to_owned();
+            // A full Redis gives out leads, too.
+            let _ = set.query_async::<redis::Value>(connection).await;
+            Ok(())
+        }
+    }
 }
 
 fn of(error: &RedisError) -> Failed {

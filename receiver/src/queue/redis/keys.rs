@@ -30,6 +30,11 @@ impl Keys {
         self.key(&["format"])
     }
 
+    /// String: what tells the key of the ledger's people from others.
+    pub(super) fn ledger_key(&self) -> String {
+        self.key(&["ledger-key"])
+    }
+
     /// Hash: `sink|webhook|figure` -> number.
     pub(super) fn counts(&self) -> String {
         self.key(&["counts"])
@@ -52,7 +57,8 @@ impl Keys {
         self.key(&["line:", sink.as_str(), ":", contact.as_str()])
     }
 
-    /// String: the CRM record a contact's last lead went to.
+    /// String: when the newest lead that the sink has delivered of a contact was accepted (0: not known), a blank, and the CRM
+    /// record that it went to (empty: not known).
     pub(super) fn record(&self, sink: &SinkId, contact: &Contact) -> String {
         self.key(&["record:", sink.as_str(), ":", contact.as_str()])
     }

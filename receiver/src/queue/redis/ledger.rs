@@ -87,8 +87,11 @@ impl RedisQueue {
             .arg(from)
             .arg(limit.clamp(1, MAX_SCANNED))
             .arg(MAX_SCANNED)
-            .arg(start)
-            .arg(needles);
+            .arg(start);
+        // Neither a hash nor a word has such a byte.
+        for group in needles {
+            call.arg(group.join("\0"));
+        }
         let strange = || strange("ledger_page");
         let answer = self.link.run_repeatable(&script::LEDGER_PAGE, &call).await?;
         let mut answer = Items::of(answer, "ledger_page")?;

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- A part of a webhook's entries, newest first. KEYS: rows, order.
 -- ARGV: the ends of the part of the order (newest, oldest), before which id of the newest one to begin ('' for all of them),
--- how many at most, how many to look at, how a row begins, then what it must contain.
+-- how many at most, how many to look at, how a row begins, then what it must contain: of each group, with zeros between, one.
 -- Answers the place looked at last ('' at the end), then for each entry its place, id and row.
 
 -- Elements of the order that are read at a time: each may have a hundred ids.
@@ -34,19 +34,35 @@ while #ids < looks do
   end
 end
 local rows = #ids > 0 and call('HMGET', KEYS[1], unpack(ids)) or {}
-local start, needles = ARGV[6], { unpack(ARGV, 7) }
+local start, groups = ARGV[6], {}
+for i = 7, #ARGV do
+  local group = {}
+  for needle in string.gmatch(ARGV[i], '[^%z]+') do
+    group[#group + 1] = needle
+  end
+  groups[#groups + 1] = group
+end
 local answer = { '' }
 
 local function place(i)
   return elements[i] .. '.' .. numbers[i]
 end
 
+local function has_one(row, group)
+  for _, needle in ipairs(group) do
+    if string.find(row, needle, 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
 local function fits(row)
   if string.sub(row, 1, #start) ~= start then
     return false
   end
-  for _, needle in ipairs(needles) do
-    if not string.find(row, needle, 1, true) then
+  for _, group in ipairs(groups) do
+    if not has_one(row, group) then
       return false
     end
   end

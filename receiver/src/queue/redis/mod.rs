@@ -48,9 +48,9 @@ use super::{
     Access, Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage,
     DeadLetterSet, DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Jobs, LeadId, Ledger,
     LedgerBounds, ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
-    QueueError, RateLimit, Removal, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
-    Suppressions, ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog,
-    notifier::Notifier,
+    QueueError, RateLimit, Removal, Requeue, Requeued, Settled, Settlement, SinkId, SinkStats, StoreReport,
+    StoredJob, Suppressions, ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats,
+    backpressure::Backlog, notifier::Notifier,
 };
 
 /// Beyond the time that a lead's sender waits, for the words why it was in vain.
@@ -95,7 +95,11 @@ impl RedisQueue {
             prove,
             Arc::clone(&refused),
             replicas,
-            keys.format(),
+            keeper::Marks {
+                format: keys.format(),
+                ledger_key: keys.ledger_key(),
+                key: options.ledger_key.clone(),
+            },
         );
         let (offers, offered) = mpsc::unbounded_channel();
         let sender = accept::Sender {
@@ -324,9 +328,9 @@ impl DeadLetters for RedisQueue {
         id: &LeadId,
         to: &[SinkId],
         how: Requeue<'_>,
-    ) -> Result<bool, QueueError> {
+    ) -> Result<Requeued, QueueError> {
         let done = self.put_into_lines(set, sink, id, to, how).await?;
-        if done {
+        if done.is_done() {
             to.iter().chain(sink).for_each(|sink| self.wake.push(sink));
         }
         Ok(done)

@@ -5,8 +5,8 @@
 -- and the remembered record of each contact.
 -- ARGV: channel, sink, then for each claim its contact, token, webhook, id, two parts of its event in the ledger ('' for
 -- none: the time comes between them), kind of outcome, and three values:
---   delivered: the CRM record, how long to remember it (0: not), how long to keep the payload (0: not);  retry: after, why, whether it is in doubt from now on
---   (1, or as before);  release: after, why ('': as before);  discarded: 0;  held, dead: how long to keep it, the reason as fields.
+--   delivered: the CRM record ('': not known), how long to remember it, how long to keep the payload (0: not);
+--   retry: after, why, whether it is in doubt from now on (1, or as before);  release: after, why ('': as before);  discarded: 0;  held, dead: how long to keep it, the reason as fields.
 local now = now_ms()
 local sink = ARGV[2]
 local HELD, DEAD, UNROUTED, KEPT, PER_CLAIM = 5, 9, 13, 17, 10
@@ -102,9 +102,12 @@ for arg = 3, #ARGV, PER_CLAIM do
           newest = math.max(known, accepted_at)
           overtake(contact, accepted_at)
           delivered[webhook] = true
-          if second ~= '0' then
-            call('SET', record, value, 'PX', second)
+          local before, of = read_record(record)
+          if value == '' then
+            -- What is remembered of the record stays.
+            value, second = of or '', math.max(second, call('PTTL', record))
           end
+          put_record(record, math.max(before, newest), value, second)
         end
         local set, keep, reason = kind == 'held' and HELD or DEAD, value, second
         if kind == 'delivered' then

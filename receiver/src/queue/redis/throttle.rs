@@ -70,7 +70,8 @@ impl RedisQueue {
         let mut call = script::PAUSE.call(1, 128 + reason.len());
         call.arg(self.keys.throttle(&key.stored()))
             .arg(millis(pause))
-            .arg(reason);
+            .arg(reason)
+            .arg(u8::from(why.is_a_persons()));
         self.link.run_repeatable(&script::PAUSE, &call).await.map(drop)
     }
 

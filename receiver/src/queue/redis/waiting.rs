@@ -13,7 +13,7 @@ use crate::queue::fields::Fields;
 use crate::queue::ledger;
 use crate::queue::{
     Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, ListFilter, Millis,
-    QueueError, Removal, Requeue, SinkId,
+    QueueError, Removal, Requeue, Requeued, SinkId,
 };
 
 /// Contacts of which one script looks at the lines.
@@ -246,7 +246,7 @@ impl RedisQueue {
         id: &LeadId,
         to: &[SinkId],
         how: Requeue<'_>,
-    ) -> Result<bool, QueueError> {
+    ) -> Result<Requeued, QueueError> {
         // The contact names the lines, and a script must name its keys: so it is looked up first.
         let contact = match (set, sink) {
             (DeadLetterSet::Rejected, _) | (DeadLetterSet::Pending, None) => None,
@@ -254,7 +254,9 @@ impl RedisQueue {
             (DeadLetterSet::Pending, Some(sink)) => self.waiting_contact(sink, id).await?,
             _ => self.contact_of_dead_letter(set, sink, id).await?,
         };
-        let Some(contact) = contact else { return Ok(false) };
+        let Some(contact) = contact else {
+            return Ok(Requeued::Absent);
+        };
         let mut call = script::REQUEUE.call(6 + 4 * to.len(), 512 + 256 * to.len());
         call.arg(self.keys.counts()).arg(self.keys.webhooks());
         match (set, sink) {
@@ -294,7 +296,13 @@ impl RedisQueue {
             call.arg(target.as_str())
                 .arg(ledger::letter(how.what(sink, target)));
         }
-        Ok(number(&self.link.run(&script::REQUEUE, &call).await?) == Some(1))
+        match number(&self.link.run(&script::REQUEUE, &call).await?) {
+            Some(0) => Ok(Requeued::Absent),
+            Some(1) => Ok(Requeued::Done),
+            Some(2) => Ok(Requeued::Known),
+            Some(3) => Ok(Requeued::Overtaken),
+            _ => Err(strange("requeue")),
+        }
     }
 
     pub(super) async fn expedite_line(&self, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError> {

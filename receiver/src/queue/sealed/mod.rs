@@ -8,8 +8,8 @@
 mod hidden;
 mod key_ring;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,9 +22,9 @@ use super::{
     Access, Admission, Before, Breaker, Claim, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage,
     DeadLetterReason, DeadLetterSet, DeadLetters, Disposition, Entry, EntryFilter, EntryPage, Grant,
     Identity, Instead, Jobs, LastError, LeadId, Ledger, LedgerBounds, LedgerKey, ListFilter, NewEntry,
-    NewLead, NewRejected, OpenError, PauseReason, Queue, QueueError, RateLimit, Removal, Requeue, Settled,
-    Settlement, SinkId, SinkStats, StoreReport, StoredJob, Suppressions, ThrottleKey, ThrottleStore, Token,
-    WebhookId, WebhookStats,
+    NewLead, NewRejected, OpenError, PauseReason, Queue, QueueError, RateLimit, Removal, Requeue, Requeued,
+    Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob, Suppressions, ThrottleKey, ThrottleStore,
+    Token, WebhookId, WebhookStats,
 };
 use crate::log_limit::LogLimit;
 
@@ -33,6 +33,9 @@ pub const KEY_MISSING: &str = "KeyMissing";
 
 /// How often a lead is looked at whose key is missing.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// For how long it is reported that one was met: longer than until it is looked at again.
+const MISSED_FOR: Duration = Duration::from_mins(1);
 
 const BODY: &str = "body";
 const MESSAGE: &str = "message";
@@ -45,6 +48,8 @@ pub(super) struct SealedQueue {
     seals: Seals,
     hidden: Hidden,
     warned: LogLimit,
+    /// When a lead was met last whose key is missing.
+    missed: Mutex<Option<Instant>>,
 }
 
 impl SealedQueue {
@@ -55,6 +60,7 @@ impl SealedQueue {
             seals,
             hidden: Hidden::new(hides),
             warned: LogLimit::new(),
+            missed: Mutex::new(None),
         }
     }
 
@@ -135,6 +141,7 @@ impl SealedQueue {
             }
         }
         if !closed.is_empty() {
+            *self.missed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             if let Some(left_out) = self.warned.admit() {
                 tracing::warn!(
                     %sink,
@@ -237,7 +244,14 @@ impl Queue for SealedQueue {
     }
 
     async fn check(&self) -> Result<StoreReport, QueueError> {
-        self.store.check().await
+        let mut report = self.store.check().await?;
+        let missed = *self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        if missed.is_some_and(|at| at.elapsed() < MISSED_FOR) {
+            report.problems.push(format!(
+                "leads wait for the key that sealed them (reason {KEY_MISSING}): add it to the encryption keys again"
+            ));
+        }
+        Ok(report)
     }
 
     fn is_shared(&self) -> bool {
@@ -313,7 +327,7 @@ impl DeadLetters for SealedQueue {
         id: &LeadId,
         to: &[SinkId],
         how: Requeue<'_>,
-    ) -> Result<bool, QueueError> {
+    ) -> Result<Requeued, QueueError> {
         let Some(instead) = how.instead else {
             return self.store.requeue(set, sink, id, to, how).await;
         };

@@ -10,7 +10,7 @@ use super::tx::{Failure, Tx, millis, unsigned};
 use crate::queue::ledger::Event;
 use crate::queue::{
     Attempt, Claim, Claims, Contact, DeadLetterReason, DeadLetterSet, Disposition, LastError, LeadId,
-    Settled, Settlement, SinkId, Token, WebhookId,
+    NEWEST_KEPT, Settled, Settlement, SinkId, Token, WebhookId,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -129,7 +129,7 @@ fn claim_head(
         .sql
         .prepare_cached(
             "SELECT id, webhook, accepted_at, queued_at, newest, body, \
-             (SELECT record FROM record WHERE sink = ?1 AND contact = ?2 AND expires_at > ?3) \
+             (SELECT nullif(record, '') FROM record WHERE sink = ?1 AND contact = ?2 AND expires_at > ?3) \
              FROM pending WHERE seq = ?4",
         )?
         .query_row((sink.as_str(), &head.contact, tx.now, head.first), |row| {
@@ -288,9 +288,8 @@ fn settle_one(
             let newest = gone.newest.max(gone.accepted_at);
             overtake(tx, sink, contact, gone.accepted_at)?;
             tx.counters.sink(sink, &gone.webhook).delivered += 1;
-            if let Some((record, keep)) = record {
-                remember(tx, sink, contact.as_str(), record, *keep)?;
-            }
+            let record = record.as_ref().map(|(record, keep)| (record.as_str(), *keep));
+            remember(tx, sink, contact, record, newest)?;
             *waits |= next_head(tx, sink, contact, gone.next, newest)?;
         }
         Disposition::Unwanted(_) => {
@@ -328,17 +327,31 @@ fn overtake(tx: &Tx<'_>, sink: &SinkId, contact: &Contact, delivered: i64) -> ru
         .execute((sink.as_str(), contact.as_str(), delivered))
 }
 
-/// Keeps which record a contact's leads go to.
+/// Keeps which record a contact's leads go to, if that is known, and when the newest of those that were delivered was
+/// accepted (0: none was).
 pub(super) fn remember(
     tx: &Tx<'_>,
     sink: &SinkId,
-    contact: &str,
-    record: &str,
-    keep: Duration,
+    contact: &Contact,
+    record: Option<(&str, Duration)>,
+    newest: i64,
 ) -> rusqlite::Result<usize> {
+    let (record, keep) = record.unwrap_or(("", NEWEST_KEPT));
     tx.sql
-        .prepare_cached("INSERT OR REPLACE INTO record VALUES (?1, ?2, ?3, ?4)")?
-        .execute((sink.as_str(), contact, record, tx.now + millis(keep)))
+        .prepare_cached(
+            // Without a record, the one that is remembered stays.
+            "INSERT INTO record VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET \
+             record = iif(?3 <> '' OR expires_at <= ?6, ?3, record), \
+             expires_at = iif(?3 <> '', ?4, max(expires_at, ?4)), newest = max(newest, ?5)",
+        )?
+        .execute((
+            sink.as_str(),
+            contact.as_str(),
+            record,
+            tx.now + millis(keep),
+            newest,
+            tx.now,
+        ))
 }
 
 /// A lead that goes back to the head of its line.

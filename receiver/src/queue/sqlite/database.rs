@@ -7,15 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::{pending_index::PendingIndex, place::Place, reserve::Reserve};
+use crate::queue::ledger::{LedgerKey, is_another};
 use crate::queue::{OpenError, QueueError};
 
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// What a file's `user_version` says when its schema is this one.
-const SCHEMA_VERSION: i64 = 8;
+const SCHEMA_VERSION: i64 = 9;
 
 /// Marks a file as a Leadgate queue ("LdgQ"), so that another program's database is refused, not altered.
 const APPLICATION_ID: i32 = 0x4C64_6751;
@@ -40,16 +41,18 @@ pub(super) struct Opened {
 }
 
 /// Where the queue lives.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Database {
     pub(super) path: PathBuf,
     pub(super) max_bytes: Option<u64>,
     pub(super) reserve: Reserve,
+    pub(super) ledger_key: Option<LedgerKey>,
 }
 
 impl Database {
-    pub(super) fn new(path: PathBuf, max_bytes: Option<u64>) -> Self {
+    pub(super) fn new(path: PathBuf, max_bytes: Option<u64>, ledger_key: Option<LedgerKey>) -> Self {
         Self {
+            ledger_key,
             reserve: Reserve::beside(&path),
             path,
             max_bytes,
@@ -138,6 +141,22 @@ impl Database {
                 "it was written by another version (schema {version}, this one knows {SCHEMA_VERSION})"
             )));
         }
+        let known: Option<String> = if tables == 0 {
+            None
+        } else {
+            transaction
+                .query_row("SELECT check_value FROM ledger_key", [], |row| row.get(0))
+                .optional()
+                .map_err(|error| failed(&error))?
+        };
+        if let Some(why) = known
+            .as_deref()
+            .and_then(|of| is_another(self.ledger_key.as_ref(), of))
+        {
+            return Err(self.unusable(&format!(
+                "{why}. If it is lost: sqlite3 FILE 'DELETE FROM ledger_key' lets the receiver start without what it hid"
+            )));
+        }
         // A file that has its schema is not written to: the disk may be full.
         let made = if tables == 0 {
             transaction
@@ -147,7 +166,12 @@ impl Database {
         } else {
             Ok(())
         };
-        made.and_then(|()| transaction.commit())
+        let enter = |key: &LedgerKey| {
+            transaction.execute("INSERT INTO ledger_key VALUES (1, ?1)", [key.check_value()])
+        };
+        let new_key = self.ledger_key.as_ref().filter(|_| known.is_none());
+        made.and_then(|()| new_key.map_or(Ok(0), enter))
+            .and_then(|_| transaction.commit())
             .map_err(|error| failed(&error))
     }
 

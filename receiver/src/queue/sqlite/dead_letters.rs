@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row};
 use super::{
     ledger as entries,
     tx::{Failure, Tx, unsigned},
-    waiting::Loose,
+    waiting::{LOOSE, Loose, loose},
 };
 use crate::queue::ledger::Event;
 use crate::queue::{
@@ -194,27 +194,17 @@ pub(super) fn take_out(
     if set == DeadLetterSet::Rejected {
         return Ok(None);
     }
-    let columns = "contact, webhook, accepted_at, newest, body";
     let sql = if copy {
-        format!("SELECT {columns} FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3")
+        format!("SELECT {LOOSE} FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3")
     } else {
-        format!("DELETE FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3 RETURNING {columns}")
+        format!("DELETE FROM dead_letters WHERE id = ?1 AND kind = ?2 AND sink = ?3 RETURNING {LOOSE}")
     };
     let taken = tx
         .sql
         .prepare_cached(&sql)?
         .query_row(
             (id.as_str(), set.as_str(), sink.map_or("", SinkId::as_str)),
-            |row| {
-                Ok(Loose {
-                    contact: Contact::new(row.get::<_, String>(0)?),
-                    id: id.clone(),
-                    webhook: row.get(1)?,
-                    accepted_at: row.get(2)?,
-                    newest: row.get(3)?,
-                    body: row.get(4)?,
-                })
-            },
+            loose,
         )
         .optional()?;
     Ok(taken)

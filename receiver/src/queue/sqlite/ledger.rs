@@ -100,7 +100,10 @@ pub(super) fn page(
     key: Option<&LedgerKey>,
 ) -> Result<EntryPage, Failure> {
     let (start, needles) = ledger::needles(filter, key);
-    let needles: Vec<Finder<'_>> = needles.iter().map(Finder::new).collect();
+    let needles: Vec<Vec<Finder<'_>>> = needles
+        .iter()
+        .map(|group| group.iter().map(Finder::new).collect())
+        .collect();
     let before = match before {
         Before::Time(at) => Ulid::from_parts(*at, 0).to_string(),
         Before::Place(place) => place.key.clone(),
@@ -116,7 +119,8 @@ pub(super) fn page(
         looked += 1;
         let bytes = row.get_ref(1)?.as_blob().unwrap_or_default();
         let place = place_of(&id);
-        if bytes.starts_with(start.as_bytes()) && needles.iter().all(|needle| needle.find(bytes).is_some()) {
+        let has = |group: &Vec<Finder<'_>>| group.iter().any(|needle| needle.find(bytes).is_some());
+        if bytes.starts_with(start.as_bytes()) && needles.iter().all(has) {
             page.items.push(read(webhook, &id, bytes)?);
         }
         if page.items.len() == limit || looked == MAX_SCANNED {
@@ -197,7 +201,7 @@ pub(super) fn identify(
         .query_row((webhook.as_str(), id.as_str()), |row| row.get(0))
         .optional()?;
     let Some(row) = row else { return Ok(()) };
-    let hashes: Vec<String> = people.iter().map(|person| key.hash(person)).collect();
+    let hashes: Vec<String> = people.iter().map(|person| key.entered(person)).collect();
     let before = row.len();
     // What is unreadable stays as it is: nothing of it is lost by that.
     let Some(row) = ledger::with_people(row.into(), &hashes) else {

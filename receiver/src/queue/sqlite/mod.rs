@@ -2,7 +2,7 @@
 //!
 //! * [`writer`]: one thread owns the file and commits whatever waits in one transaction, with the disk synced,
 //!   before anybody is answered.
-//! * [`accept`], [`claims`], [`waiting`], [`dead_letters`], [`throttle`], [`stats`], [`prune`]: the operations, each a
+//! * [`accept`], [`claims`], [`waiting`], [`dead_letters`], [`requeue`], [`throttle`], [`stats`], [`prune`]: the operations, each a
 //!   function on a transaction.
 //! * [`pending_index`]: a lead is written in the order it came, and found by contact and key once it is indexed.
 //! * [`database`]: opening, schema, what errors mean.
@@ -18,6 +18,7 @@ mod ledger;
 mod pending_index;
 mod place;
 mod prune;
+mod requeue;
 mod reserve;
 mod stats;
 mod store;
@@ -46,9 +47,9 @@ use super::{
     Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
     DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Instead, Jobs, LeadId, Ledger, LedgerBounds,
     LedgerKey, ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
-    QueueError, RateLimit, Removal, Requeue, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
-    Suppressions, ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog,
-    notifier::Notifier,
+    QueueError, RateLimit, Removal, Requeue, Requeued, Settled, Settlement, SinkId, SinkStats, StoreReport,
+    StoredJob, Suppressions, ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats,
+    backpressure::Backlog, notifier::Notifier,
 };
 
 /// Claims, settlements and questions that may wait; their number is bounded by the workers, not by senders.
@@ -69,7 +70,7 @@ pub(super) struct SqliteQueue {
 impl SqliteQueue {
     /// Opens or makes the file.
     pub(super) async fn open(path: PathBuf, options: &OpenOptions) -> Result<Self, OpenError> {
-        let file = Database::new(path.clone(), options.max_file_bytes);
+        let file = Database::new(path.clone(), options.max_file_bytes, options.ledger_key.clone());
         let (writer, ended) = tokio::task::spawn_blocking(move || Writer::start(file))
             .await
             .map_err(|error| OpenError::File {
@@ -334,28 +335,39 @@ impl DeadLetters for SqliteQueue {
         id: &LeadId,
         to: &[SinkId],
         how: Requeue<'_>,
-    ) -> Result<bool, QueueError> {
+    ) -> Result<Requeued, QueueError> {
         let place = match (set, sink) {
-            (DeadLetterSet::Pending, Some(sink)) => self.places(id, Some(sink)).await?.pop(),
+            (DeadLetterSet::Pending, Some(sink)) if !how.copy => self.places(id, Some(sink)).await?.pop(),
             _ => None,
         };
         let (from, id, targets, how) = (sink.cloned(), id.clone(), to.to_vec(), OwnedRequeue::of(how));
         let done = self
             .call(move |tx| {
-                let how = how.borrow();
-                let taken = match set {
-                    DeadLetterSet::Pending => match &place {
-                        Some(place) => waiting::take_out(tx, place)?,
-                        None => None,
-                    },
-                    _ => dead_letters::take_out(tx, set, from.as_ref(), &id, how.copy)?,
+                let (how, from) = (how.borrow(), from.as_ref());
+                // Looked at first: what is refused must not have been touched.
+                let found = match &place {
+                    Some(place) => waiting::look_at(tx, place)?,
+                    None => dead_letters::take_out(tx, set, from, &id, true)?,
                 };
-                let Some(lead) = taken else { return Ok(false) };
-                waiting::put_in(tx, set, from.as_ref(), &lead, &targets, how)?;
-                Ok(true)
+                let Some(lead) = found else {
+                    return Ok(Requeued::Absent);
+                };
+                if let Some(refused) = requeue::refused(tx, &lead, from, &targets, how)? {
+                    return Ok(refused);
+                }
+                let taken = match &place {
+                    Some(place) => waiting::take_out(tx, place)?,
+                    None if how.copy => Some(lead),
+                    None => dead_letters::take_out(tx, set, from, &id, false)?,
+                };
+                let Some(lead) = taken else {
+                    return Ok(Requeued::Absent);
+                };
+                requeue::put_in(tx, set, from, &lead, &targets, how)?;
+                Ok(Requeued::Done)
             })
             .await?;
-        if done {
+        if done.is_done() {
             to.iter().chain(sink).for_each(|sink| self.wake.push(sink));
         }
         Ok(done)

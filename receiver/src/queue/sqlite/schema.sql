@@ -62,10 +62,11 @@ CREATE INDEX dead_letters_expiry ON dead_letters (expires_at);
 CREATE INDEX dead_letters_rejected ON dead_letters (webhook, dead_lettered_at) WHERE kind = 'rejected';
 CREATE INDEX dead_letters_contact ON dead_letters (contact) WHERE contact <> '';
 
--- Which CRM record a contact went to.
+-- What a sink has delivered of a contact of late: to which CRM record ('': not known), and when the newest of these leads was
+-- accepted (0: a person chose the record before there was one).
 CREATE TABLE record (
     sink TEXT NOT NULL, contact TEXT NOT NULL, record TEXT NOT NULL, expires_at INTEGER NOT NULL,
-    PRIMARY KEY (sink, contact)
+    newest INTEGER NOT NULL, PRIMARY KEY (sink, contact)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX record_expiry ON record (expires_at);
 
@@ -95,6 +96,9 @@ CREATE TABLE webhook_count (
     rejected INTEGER NOT NULL, rejected_bytes INTEGER NOT NULL, rejected_dropped INTEGER NOT NULL, unrouted INTEGER NOT NULL, discarded INTEGER NOT NULL, last_accepted_at INTEGER NOT NULL,
     ledger_bytes INTEGER NOT NULL, ledger_dropped INTEGER NOT NULL, suppressed INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What tells the key of the ledger's people from others.
+CREATE TABLE ledger_key (id INTEGER PRIMARY KEY CHECK (id = 1), check_value TEXT NOT NULL) STRICT;
 
 -- Written by the check of the store.
 CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), at INTEGER NOT NULL) STRICT;

@@ -169,11 +169,12 @@ pub(super) fn report(tx: &mut Tx<'_>, key: &str, health: CrmHealth, breaker: Bre
     Ok(())
 }
 
-/// Stops deliveries; the later end wins.
+/// Stops deliveries; the later end wins, or the later word of a person.
 pub(super) fn pause(tx: &mut Tx<'_>, key: &str, pause: Duration, why: &PauseReason) -> Result<(), Failure> {
     let mut throttle = read(tx, key)?;
     let until = tx.now + millis(pause);
-    if until > throttle.paused_until {
+    let persons = why.is_a_persons() && PauseReason::decode(&throttle.reason).is_a_persons();
+    if persons || until > throttle.paused_until {
         throttle.paused_until = until;
         throttle.reason = why.encode();
         write(tx, key, &throttle)?;

@@ -4,16 +4,14 @@ use bytes::Bytes;
 use rusqlite::OptionalExtension;
 
 use super::{
-    claims::{next_head, remember},
-    ledger as entries,
-    pending_index::NewRow,
-    stats,
+    claims::next_head,
+    ledger as entries, stats,
     tx::{Failure, Tx, unsigned},
 };
 use crate::queue::ledger::Event;
 use crate::queue::{
-    Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, LedgerEventKind,
-    ListFilter, Removal, Requeue, SinkId, WebhookId,
+    Contact, DeadLetter, DeadLetterPage, DeadLetterReason, DeadLetterSet, Due, LeadId, ListFilter, Removal,
+    SinkId, WebhookId,
 };
 
 /// Rows that one call looks through for an id, and leads that one page looks at.
@@ -36,14 +34,27 @@ pub(super) struct Loose {
     pub(super) body: Vec<u8>,
 }
 
+pub(super) const LOOSE: &str = "contact, id, webhook, accepted_at, newest, body";
+
+pub(super) fn loose(row: &rusqlite::Row<'_>) -> rusqlite::Result<Loose> {
+    Ok(Loose {
+        contact: Contact::new(row.get::<_, String>(0)?),
+        id: LeadId::new(row.get::<_, String>(1)?),
+        webhook: row.get(2)?,
+        accepted_at: row.get(3)?,
+        newest: row.get(4)?,
+        body: row.get(5)?,
+    })
+}
+
 /// A contact's line as its head says.
-struct Head {
+pub(super) struct Head {
     contact: String,
     due: i64,
-    first: i64,
+    pub(super) first: i64,
     token: i64,
     attempts: i64,
-    touched: bool,
+    pub(super) touched: bool,
     why: DeadLetterReason,
 }
 
@@ -65,7 +76,7 @@ fn head(row: &rusqlite::Row<'_>) -> rusqlite::Result<Head> {
     })
 }
 
-fn head_of(tx: &Tx<'_>, sink: &SinkId, contact: &Contact) -> rusqlite::Result<Option<Head>> {
+pub(super) fn head_of(tx: &Tx<'_>, sink: &SinkId, contact: &Contact) -> rusqlite::Result<Option<Head>> {
     tx.sql
         .prepare_cached(&format!("{SELECT_HEAD} WHERE sink = ?1 AND contact = ?2"))?
         .query_row((sink.as_str(), contact.as_str()), head)
@@ -254,6 +265,39 @@ pub(super) fn show(tx: &mut Tx<'_>, place: &Place) -> Result<Option<DeadLetter>,
     Ok(Some(read(tx, &place.sink, &head, place.seq, behind, true)?.0))
 }
 
+/// A lead that waits, as it is taken out.
+pub(super) fn look_at(tx: &Tx<'_>, place: &Place) -> rusqlite::Result<Option<Loose>> {
+    tx.sql
+        .prepare_cached(&format!("SELECT {LOOSE} FROM pending WHERE seq = ?1"))?
+        .query_row([place.seq], loose)
+        .optional()
+}
+
+/// Whether a lead stands in a contact's line.
+pub(super) fn stands(
+    tx: &mut Tx<'_>,
+    sink: &SinkId,
+    contact: &Contact,
+    id: &LeadId,
+) -> rusqlite::Result<bool> {
+    tx.index_all()?;
+    let Some(head) = head_of(tx, sink, contact)? else {
+        return Ok(false);
+    };
+    let mut select = tx
+        .sql
+        .prepare_cached("SELECT id = ?2, next FROM pending WHERE seq = ?1")?;
+    let mut at = Some(head.first);
+    while let Some(seq) = at {
+        let (is_it, next) = select.query_row((seq, id.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if is_it {
+            return Ok(true);
+        }
+        at = next;
+    }
+    Ok(false)
+}
+
 /// Takes a lead out of its line; `None` if it is not there, or is being delivered.
 pub(super) fn take_out(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Loose>, Failure> {
     let Some((head, before, _)) = look(tx, place)? else {
@@ -264,19 +308,11 @@ pub(super) fn take_out(tx: &mut Tx<'_>, place: &Place) -> Result<Option<Loose>, 
     }
     let (lead, next) = tx
         .sql
-        .prepare_cached(
-            "DELETE FROM pending WHERE seq = ?1 RETURNING contact, id, webhook, accepted_at, newest, body, next",
-        )?
+        .prepare_cached(&format!(
+            "DELETE FROM pending WHERE seq = ?1 RETURNING {LOOSE}, next"
+        ))?
         .query_row([place.seq], |row| {
-            let lead = Loose {
-                contact: Contact::new(row.get::<_, String>(0)?),
-                id: LeadId::new(row.get::<_, String>(1)?),
-                webhook: row.get(2)?,
-                accepted_at: row.get(3)?,
-                newest: row.get(4)?,
-                body: row.get(5)?,
-            };
-            Ok((lead, row.get::<_, Option<i64>>(6)?))
+            Ok((loose(row)?, row.get::<_, Option<i64>>(6)?))
         })?;
     match before {
         None => {
@@ -320,80 +356,4 @@ pub(super) fn expedite(tx: &mut Tx<'_>, place: &Place) -> Result<bool, Failure> 
         .prepare_cached("UPDATE head SET due = min(due, ?3) WHERE sink = ?1 AND contact = ?2")?
         .execute((place.sink.as_str(), place.contact.as_str(), tx.now))?;
     Ok(true)
-}
-
-/// Puts a lead that was taken out of `set` into lines, and counts it there instead.
-pub(super) fn put_in(
-    tx: &mut Tx<'_>,
-    set: DeadLetterSet,
-    from: Option<&SinkId>,
-    lead: &Loose,
-    to: &[SinkId],
-    how: Requeue<'_>,
-) -> Result<(), Failure> {
-    let webhook = WebhookId::from(lead.webhook.as_str());
-    match from {
-        // It stays where it is counted.
-        _ if how.copy || set == DeadLetterSet::Delivered => {}
-        None => tx.counters.webhook(&webhook).unrouted -= 1,
-        Some(sink) => {
-            let delta = tx.counters.sink(sink, &webhook);
-            delta.queued -= 1;
-            delta.dead_letters(set, -1);
-        }
-    }
-    for sink in to {
-        // What another sink has delivered of this contact says nothing.
-        let known = !how.force && from.is_none_or(|from| from == sink);
-        let (contact, body) = match &how.instead {
-            Some(instead) => (instead.contact, instead.body),
-            None => (&lead.contact, &lead.body[..]),
-        };
-        let row = NewRow {
-            sink,
-            contact,
-            id: &lead.id,
-            webhook: &lead.webhook,
-            accepted_at: lead.accepted_at,
-            newest: if known { lead.newest } else { 0 },
-            key: None,
-            body,
-        };
-        link_by_age(tx, &row)?;
-        if let Some((record, keep)) = how.record {
-            remember(tx, sink, contact.as_str(), record, keep)?;
-        }
-        tx.counters.sink(sink, &webhook).queued += 1;
-        let what = how.what(from, sink);
-        // Of a move, the reason is where it comes from.
-        let left = from.filter(|_| what == LedgerEventKind::Moved);
-        let event = Event::act(what, Some(sink), left.map_or("", SinkId::as_str), how.by);
-        entries::add(tx, &webhook, &lead.id, &event, false)?;
-    }
-    Ok(())
-}
-
-/// Puts a lead before the first one that was accepted later and has not been tried; behind all if there is none.
-fn link_by_age(tx: &mut Tx<'_>, lead: &NewRow<'_>) -> rusqlite::Result<()> {
-    tx.index_all()?;
-    let Some(head) = head_of(tx, lead.sink, lead.contact)? else {
-        return tx.append(lead);
-    };
-    let mut before = None;
-    let mut at = Some(head.first);
-    while let Some(seq) = at {
-        let (accepted_at, next): (i64, Option<i64>) = tx
-            .sql
-            .prepare_cached("SELECT accepted_at, next FROM pending WHERE seq = ?1")?
-            .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let tried = before.is_none() && head.touched;
-        if accepted_at > lead.accepted_at && !tried {
-            return tx.insert(lead, before, seq);
-        }
-        before = Some(seq);
-        at = next;
-    }
-    tx.append(lead)?;
-    // Linked at once: whoever settles the lead before it hands on when the newest delivered one was accepted.
-    tx.index_all()
 }

@@ -12,6 +12,10 @@ use crate::outcomes::Unwanted;
 /// A fencing token: no two claims of a contact have the same, whatever happens to the store.
 pub type Token = u64;
 
+/// How long a sink knows when the newest lead that it has delivered of a contact was accepted, unless it remembers its record
+/// for longer: leads that are moved or copied to it compare with that.
+pub(in crate::queue) const NEWEST_KEPT: Duration = Duration::from_hours(24);
+
 /// A lead in the hands of a worker.
 #[derive(Debug, Clone)]
 pub struct Claim {

@@ -177,6 +177,27 @@ pub struct Requeue<'a> {
     pub by: &'a str,
 }
 
+/// What came of putting a lead back into lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Requeued {
+    /// It stands in them.
+    Done,
+    /// It is not in that set, or it is being delivered now.
+    Absent,
+    /// Another sink has it already, or has delivered it: nothing was changed.
+    Known,
+    /// Another sink has delivered a newer lead of its contact, which it would undo: nothing was changed.
+    Overtaken,
+}
+
+impl Requeued {
+    /// Whether it stands in the lines now.
+    pub fn is_done(self) -> bool {
+        self == Self::Done
+    }
+}
+
 /// A lead as its webhook maps it now.
 #[derive(Debug, Clone, Copy)]
 pub struct Instead<'a> {

@@ -14,6 +14,8 @@ use crate::ids::{LeadId, SinkId, WebhookId};
 pub struct Identity {
     kind: &'static str,
     value: Arc<str>,
+    /// It stands besides the person's own in what was sent: a second number, or an address that may be another one's.
+    is_besides: bool,
 }
 
 const SUBMISSION: &str = "submission";
@@ -24,14 +26,37 @@ impl Identity {
         Self::new("email", address)
     }
 
-    /// Of a normalised phone number.
+    /// Of a normalised phone number; of one without its country code, the digits count.
     pub fn phone(number: &str) -> Self {
-        Self::new("phone", number)
+        if number.starts_with('+') {
+            return Self::new("phone", number);
+        }
+        let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+        Self::new("phone", &digits)
     }
 
     /// Of a submission, as its sender calls it.
     pub fn submission(id: &str) -> Self {
         Self::new(SUBMISSION, id)
+    }
+
+    /// Whether it is a phone number with its country code.
+    pub(crate) fn has_country(&self) -> bool {
+        self.value.starts_with('+')
+    }
+
+    /// The same as one that stands besides the person's own.
+    #[must_use]
+    pub fn besides(self) -> Self {
+        Self {
+            is_besides: true,
+            ..self
+        }
+    }
+
+    /// Whether it stands besides the person's own.
+    pub fn is_besides(&self) -> bool {
+        self.is_besides
     }
 
     /// Whether it is of a person, not of a submission.
@@ -43,6 +68,7 @@ impl Identity {
         Self {
             kind,
             value: value.into(),
+            is_besides: false,
         }
     }
 
@@ -108,6 +134,8 @@ pub struct Entry {
     pub reason: String,
     /// The hashes of whom it is about, and of which submission it is.
     pub people: Vec<String>,
+    /// Those of them that stand besides the person's own.
+    pub besides: Vec<String>,
     /// Where it goes.
     pub sinks: Vec<SinkId>,
     /// What happened since, in order.
@@ -189,8 +217,8 @@ pub struct EntryFilter {
     pub since: Millis,
     /// What became of the request.
     pub outcome: Option<EntryOutcome>,
-    /// Whom it is about, and which submission: all of these.
-    pub people: Vec<Identity>,
+    /// Whom it is about, and which submission: of each of these groups, one.
+    pub people: Vec<Vec<Identity>>,
     /// What must stand in it as one field: a sink that had something to do with it, a reason word, a record.
     pub words: Vec<String>,
 }

@@ -13,15 +13,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::HeaderMap;
-use leadgate_crds::api::{Action, Job, JobState, NewJob, Page, Set};
+use leadgate_crds::api::{Action, Job, JobState, LeadFilter, NewJob, Page, Set};
 use problem_details::ProblemDetails;
 
 use super::audit::Of;
-use super::leads::want;
+use super::leads::{Wanted, want};
 use crate::admin::caller::Caller;
-use crate::admin::dead_letters::{Realm, bad_request, conflict, named, unavailable};
+use crate::admin::dead_letters::{Realm, bad_request, conflict, named, unavailable, unreadable};
 use crate::admin::shared::Admin;
-use crate::queue::LeadId;
+use crate::lead::digest;
+use crate::queue::{Identity, LeadId, SinkId, WebhookId};
 
 pub(crate) use run::run_jobs;
 use stored::Kept;
@@ -39,7 +40,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Result<Json<NewJob>, JsonRejection>,
 ) -> Result<Response, Response> {
-    let Json(work) = body.map_err(|error| bad_request(&error.body_text()))?;
+    let Json(work) = body.map_err(|error| unreadable(&error))?;
     refuse(&work).map_err(|why| bad_request(&why))?;
     let work = NewJob {
         to: target(&admin, work.to.as_deref())?,
@@ -47,10 +48,16 @@ pub(super) async fn create(
     };
     // What the filter names must exist before anything is done.
     let wanted = want(&admin, work.filter.clone()).await?;
+    let asked = mark_of(&admin, &work);
+    let namespaces = Realm::of_admin(&admin).into_namespaces();
+    let key = headers.get(IDEMPOTENCY_KEY).and_then(|key| key.to_str().ok());
     let now = jiff::Timestamp::now();
     let mut job = Job {
-        id: LeadId::generate().to_string(),
-        work,
+        id: key.map_or_else(
+            || LeadId::generate().to_string(),
+            |key| id_of(key, namespaces.as_ref()),
+        ),
+        work: in_full(work, &wanted),
         hidden_filter: Vec::new(),
         state: JobState::Running,
         done: 0,
@@ -69,13 +76,9 @@ pub(super) async fn create(
         (job.id, job.state) = (String::new(), JobState::Completed);
         return Ok(Json(job).into_response());
     }
-    let key = headers
-        .get(IDEMPOTENCY_KEY)
-        .and_then(|key| key.to_str().ok())
-        .map(str::to_owned);
     let known = all(&admin).await?;
-    if let Some(first) = known.iter().find(|kept| key.is_some() && kept.key == key) {
-        return Ok((StatusCode::CREATED, Json(first.job.clone())).into_response());
+    if let Some(first) = known.iter().find(|kept| kept.job.id == job.id) {
+        return again(first, &asked);
     }
     if known.len() >= MOST {
         let ended = known.iter().find(|kept| kept.job.state != JobState::Running);
@@ -90,17 +93,59 @@ pub(super) async fn create(
             .await
             .map_err(|error| unavailable(&error))?;
     }
-    let mut kept = Kept::new(job, key, Realm::of_admin(&admin).into_namespaces());
+    let mut kept = Kept::new(job, asked, namespaces);
     // Looked up now: the address or number is not kept.
     let found = step::find(&admin, &wanted).await;
     kept.found(found.map_err(|error| unavailable(&error))?);
     let written = admin.queue.put_job(&kept.stored()).await;
-    written.map_err(|error| unavailable(&error))?;
+    if !written.map_err(|error| unavailable(&error))? {
+        // The same request came twice at once, and the other one was first.
+        return again(&one(&admin, &kept.job.id).await?, &kept.asked);
+    }
     let job = kept.job;
     tracing::info!(job = job.id, action = ?job.work.action, set = ?job.work.set, "job created");
     admin.jobs.notify_one();
     let of = Extension(Of(job.id.clone()));
     Ok((StatusCode::CREATED, of, Json(job)).into_response())
+}
+
+/// The id of the job of an idempotency key: of requests that come at once, the store takes one.
+fn id_of(key: &str, namespaces: Option<&BTreeSet<String>>) -> String {
+    digest(
+        [key]
+            .into_iter()
+            .chain(namespaces.into_iter().flatten().map(String::as_str)),
+    )
+}
+
+/// What tells one request from another. It may name a person, so it is hashed like one.
+fn mark_of(admin: &Admin, work: &NewJob) -> String {
+    let text = serde_json::to_string(work).unwrap_or_default();
+    let hash = admin.queue.hash_of(&Identity::submission(&text));
+    hash.unwrap_or_else(|| digest([text.as_str()]))
+}
+
+/// The answer to a request whose key is known.
+fn again(first: &Kept, asked: &str) -> Result<Response, Response> {
+    if first.asked == asked {
+        return Ok((StatusCode::CREATED, Json(first.job.clone())).into_response());
+    }
+    Err(ProblemDetails::from_status_code(StatusCode::UNPROCESSABLE_ENTITY)
+        .with_detail("Idempotency-Key: it belongs to another job; use a new key for each")
+        .into_response())
+}
+
+/// With the names of its filter in full: they mean the same when their objects are gone.
+fn in_full(work: NewJob, wanted: &Wanted) -> NewJob {
+    let webhook = wanted.webhooks.first().map(WebhookId::to_string);
+    NewJob {
+        filter: LeadFilter {
+            webhook: work.filter.webhook.as_ref().and(webhook),
+            sink: wanted.sink.as_ref().map(SinkId::to_string),
+            ..work.filter
+        },
+        ..work
+    }
 }
 
 /// The sink that leads are to go to: one that runs.
@@ -198,9 +243,12 @@ async fn one(admin: &Admin, id: &str) -> Result<Kept, Response> {
     })
 }
 
+/// All of them, the oldest first.
 async fn all(admin: &Admin) -> Result<Vec<Kept>, Response> {
     let realm = Realm::of_admin(admin);
     let jobs = admin.queue.jobs().await.map_err(|error| unavailable(&error))?;
     let mine = |kept: &Kept| realm.has_all(kept.namespaces.as_ref());
-    Ok(jobs.iter().filter_map(Kept::read).filter(mine).collect())
+    let mut found: Vec<Kept> = jobs.iter().filter_map(Kept::read).filter(mine).collect();
+    found.sort_by(|a, b| (a.job.created_at, &a.job.id).cmp(&(b.job.created_at, &b.job.id)));
+    Ok(found)
 }

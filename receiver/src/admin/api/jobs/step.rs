@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use leadgate_crds::api::{Action, Job, JobState, Left, Set};
+use leadgate_crds::api::{Action, Job, JobState, Left, NewJob, Set};
 use tokio_util::sync::CancellationToken;
 
 use super::stored::Kept;
-use crate::admin::api::leads::{Wanted, want};
+use crate::admin::api::leads::{FOREVER, Wanted, want};
 use crate::admin::api::merge::newest;
 use crate::admin::api::view;
-use crate::admin::dead_letters::{Realm, kept_because, replay_one};
+use crate::admin::dead_letters::{Realm, kept_because, left_because, replay_one};
 use crate::admin::shared::Admin;
 use crate::queue::{
-    DeadLetter, DeadLetterSet, Entry, LeadId, LedgerEventKind, ListFilter, Millis, QueueError, Requeue,
-    SinkId,
+    DeadLetter, DeadLetterSet, Entry, LedgerEvent, LedgerEventKind, ListFilter, Millis, QueueError, Requeue,
+    Requeued, SinkId,
 };
 
 /// Leads of one page, and of a page that is only counted.
@@ -46,11 +46,9 @@ pub(super) async fn count(admin: &Admin, job: &mut Job, wanted: &Wanted) -> Resu
     loop {
         let filter = list_filter(wanted, cursor, COUNTED_PAGE);
         let page = admin.queue.list(set(job.work.set), &filter).await?;
-        for lead in page
-            .items
-            .iter()
-            .filter(|lead| is_meant(lead, wanted, ids.as_deref(), &realm))
-        {
+        let meant = |lead: &&DeadLetter| is_meant(lead, &job.work, wanted, ids.as_deref(), &realm);
+        let found: Vec<&DeadLetter> = page.items.iter().filter(meant).collect();
+        for lead in found {
             job.done += 1;
             if job.sample.len() < SAMPLED {
                 job.sample.push(lead.id.to_string());
@@ -80,16 +78,22 @@ pub(super) async fn page(
         }
     };
     let realm = Realm::of_admin(admin);
-    let begun = Millis::try_from(kept.job.created_at.as_millisecond()).unwrap_or_default() + SKEW;
+    let begun = Millis::try_from(kept.job.created_at.as_millisecond()).unwrap_or_default();
     let filter = list_filter(&wanted, kept.cursor.clone(), PAGE);
     let page = admin.queue.list(set(kept.job.work.set), &filter).await?;
-    let meant: Vec<&DeadLetter> = page
-        .items
-        .iter()
-        .filter(|lead| is_meant(lead, &wanted, kept.ids.as_deref(), &realm))
+    let mut meant = Vec::new();
+    for lead in &page.items {
         // What was set aside since then may be what the job itself sent on.
-        .filter(|lead| lead.set == DeadLetterSet::Pending || lead.dead_lettered_at <= begun)
-        .collect();
+        let is_later = lead.set != DeadLetterSet::Pending && lead.dead_lettered_at > begun + SKEW;
+        let fits = is_meant(lead, &kept.job.work, &wanted, kept.ids.as_deref(), &realm);
+        if !fits || is_later {
+            continue;
+        }
+        let may_be_own = lead.set != DeadLetterSet::Pending && lead.dead_lettered_at + SKEW >= begun;
+        if !may_be_own || !was_sent_on(admin, lead, lead.sink.as_ref(), &by(&kept.job)).await? {
+            meant.push(lead);
+        }
+    }
     let mut pause = Duration::ZERO;
     if kept.job.work.action != Action::Discard {
         for sink in targets(admin, &kept.job, &meant) {
@@ -154,7 +158,7 @@ pub(super) async fn find(admin: &Admin, wanted: &Wanted) -> Result<Option<Vec<St
             admin.queue.as_ref(),
             wanted.webhooks.clone(),
             &wanted.stored,
-            wanted.until,
+            FOREVER,
             after.as_ref(),
             MOST_FOUND,
             fits,
@@ -182,8 +186,16 @@ fn list_filter(wanted: &Wanted, after: Option<String>, limit: usize) -> ListFilt
     }
 }
 
-fn is_meant(lead: &DeadLetter, wanted: &Wanted, ids: Option<&[String]>, realm: &Realm) -> bool {
+/// What is in the target already is not among what goes there.
+fn is_meant(
+    lead: &DeadLetter,
+    work: &NewJob,
+    wanted: &Wanted,
+    ids: Option<&[String]>,
+    realm: &Realm,
+) -> bool {
     realm.has(lead.webhook.as_str())
+        && (work.to.is_none() || lead.sink.as_ref().map(SinkId::as_str) != work.to.as_deref())
         && (wanted.stored.since..wanted.until).contains(&lead.accepted_at)
         && ids.is_none_or(|ids| ids.iter().any(|id| id == lead.id.as_str()))
 }
@@ -223,7 +235,7 @@ fn pace(admin: &Admin, sink: &SinkId, leads: usize, share: u8) -> Duration {
 
 /// Does it to one lead; why not, if it was left as it was.
 async fn act(admin: &Admin, job: &Job, lead: &DeadLetter) -> Result<Option<String>, QueueError> {
-    let by = format!("{} (job {})", job.by, job.id);
+    let by = by(job);
     let to: Option<SinkId> = job.work.to.as_deref().map(SinkId::from);
     let how = Requeue {
         force: job.work.force,
@@ -234,37 +246,45 @@ async fn act(admin: &Admin, job: &Job, lead: &DeadLetter) -> Result<Option<Strin
     let done = match (job.work.action, to) {
         (Action::Replay, _) => return Ok(kept_because(&replay_one(admin, lead, how).await?)),
         (Action::Discard, _) => {
-            admin
-                .queue
-                .discard(lead.set, lead.sink.as_ref(), &lead.id, &by)
-                .await?
+            let gone = admin.queue.discard(lead.set, lead.sink.as_ref(), &lead.id, &by);
+            return Ok((!gone.await?).then(|| BEING_DELIVERED.to_owned()));
         }
-        (Action::Copy, Some(to)) if was_copied(admin, lead, &to, &by).await? => return Ok(None),
-        (Action::Move | Action::Copy, Some(to)) if lead.sink.as_ref() == Some(&to) => {
-            return Ok(Some("the sink already has it".to_owned()));
-        }
+        // A copy leaves the lead where it is: the job may have made it before its receiver died.
+        (Action::Copy, Some(to)) if was_sent_on(admin, lead, Some(&to), &by).await? => return Ok(None),
         (Action::Move | Action::Copy, Some(to)) => {
+            let to = std::slice::from_ref(&to);
             admin
                 .queue
-                .requeue(lead.set, lead.sink.as_ref(), &lead.id, &[to], how)
+                .requeue(lead.set, lead.sink.as_ref(), &lead.id, to, how)
                 .await?
         }
-        (Action::Move | Action::Copy, None) => false,
+        (Action::Move | Action::Copy, None) => Requeued::Absent,
     };
-    Ok((!done).then(|| BEING_DELIVERED.to_owned()))
+    Ok(left_because(done).map(str::to_owned))
 }
 
-/// Whether the job has copied a lead before its receiver died: a copy leaves the lead where it is, so only the ledger tells.
-async fn was_copied(admin: &Admin, lead: &DeadLetter, to: &SinkId, by: &str) -> Result<bool, QueueError> {
-    let entry = admin
-        .queue
-        .entry(&lead.webhook, &LeadId::from(lead.id.as_str()))
-        .await?;
-    Ok(entry.is_some_and(|entry| {
-        entry.events.iter().any(|event| {
-            event.what == LedgerEventKind::Copied && event.sink.as_ref() == Some(to) && event.by == by
-        })
-    }))
+/// As whom a job acts.
+fn by(job: &Job) -> String {
+    format!("{} (job {})", job.by, job.id)
+}
+
+/// Whether a job has put a lead into the line of a sink, as only the ledger tells.
+async fn was_sent_on(
+    admin: &Admin,
+    lead: &DeadLetter,
+    to: Option<&SinkId>,
+    by: &str,
+) -> Result<bool, QueueError> {
+    let entry = admin.queue.entry(&lead.webhook, &lead.id).await?;
+    let is_own = |event: &LedgerEvent| {
+        let joined = [
+            LedgerEventKind::Replayed,
+            LedgerEventKind::Moved,
+            LedgerEventKind::Copied,
+        ];
+        joined.contains(&event.what) && event.sink.as_ref() == to && event.by == by
+    };
+    Ok(entry.is_some_and(|entry| entry.events.iter().any(is_own)))
 }
 
 fn set(set: Set) -> DeadLetterSet {

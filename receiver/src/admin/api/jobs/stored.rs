@@ -21,21 +21,22 @@ pub(super) struct Kept {
     pub(super) namespaces: Option<BTreeSet<String>>,
     /// Whether this pass over the set has done anything.
     pub(super) did: bool,
-    /// What makes a repeated request the same one.
-    pub(super) key: Option<String>,
+    /// What tells the request from another one with the same key.
+    #[serde(default)]
+    pub(super) asked: String,
     #[serde(flatten)]
     pub(super) lease: Lease,
 }
 
 impl Kept {
-    pub(super) fn new(job: Job, key: Option<String>, namespaces: Option<BTreeSet<String>>) -> Self {
+    pub(super) fn new(job: Job, asked: String, namespaces: Option<BTreeSet<String>>) -> Self {
         Self {
             job,
             namespaces,
             did: false,
             cursor: None,
             ids: None,
-            key,
+            asked,
             lease: Lease::free(),
         }
     }

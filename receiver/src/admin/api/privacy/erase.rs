@@ -295,16 +295,20 @@ impl Run<'_> {
         }
         let mut records: BTreeSet<CrmRecord> = self.kept.erasure.records.drain(..).collect();
         for (number, entry) in found.iter().enumerate() {
+            let addresses = &self.kept.targets.addresses;
+            let is_theirs = |hash: &String| addresses.contains(hash) && !entry.besides.contains(hash);
             let why = if number >= own {
                 Some(records::MENTIONED)
-            } else if !entry
-                .people
-                .iter()
-                .any(|hash| self.kept.targets.addresses.contains(hash))
-            {
-                Some(records::SHARED_NUMBER)
-            } else {
+            } else if entry.people.iter().any(is_theirs) {
                 None
+            } else if entry
+                .besides
+                .iter()
+                .any(|hash| self.kept.targets.hashes.contains(hash))
+            {
+                Some(records::BESIDES)
+            } else {
+                Some(records::SHARED_NUMBER)
             };
             records.extend(records_of(entry, why));
         }

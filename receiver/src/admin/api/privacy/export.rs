@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Targets, walk};
 use crate::admin::api::view;
-use crate::admin::dead_letters::{bad_request, unavailable};
+use crate::admin::dead_letters::{unavailable, unreadable};
 use crate::admin::shared::{Admin, timestamp};
 use crate::queue::{DeadLetter, SinkId};
 
@@ -20,7 +20,7 @@ pub(in super::super) async fn export(
     State(admin): State<Arc<Admin>>,
     body: Result<Json<Person>, JsonRejection>,
 ) -> Result<Response, Response> {
-    let Json(person) = body.map_err(|error| bad_request(&error.body_text()))?;
+    let Json(person) = body.map_err(|error| unreadable(&error))?;
     let targets = Targets::of(&admin, &person)?;
     let entered = walk::entered(&admin, &targets).await;
     let entered = entered.map_err(|error| unavailable(&error))?;

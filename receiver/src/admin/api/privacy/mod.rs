@@ -29,11 +29,12 @@ use axum::{Extension, Json};
 use leadgate_crds::api::{Erasure, ErasureState, NewErasure, Page, Person};
 use problem_details::ProblemDetails;
 
+use super::leads::numbers;
 use crate::admin::api::audit::Of;
 use crate::admin::caller::Caller;
-use crate::admin::dead_letters::{Realm, bad_request, unavailable};
+use crate::admin::dead_letters::{Realm, bad_request, unavailable, unreadable};
 use crate::admin::shared::Admin;
-use crate::lead::{digest, email_identity, phone_identity};
+use crate::lead::{digest, email_identity};
 use crate::queue::{Contact, Identity, LeadId};
 use stored::Kept;
 
@@ -50,7 +51,7 @@ pub(super) async fn create(
     Caller(by): Caller,
     body: Result<Json<NewErasure>, JsonRejection>,
 ) -> Result<Response, Response> {
-    let Json(asked) = body.map_err(|error| bad_request(&error.body_text()))?;
+    let Json(asked) = body.map_err(|error| unreadable(&error))?;
     let targets = Targets::of(&admin, &asked.person)?;
     let namespaces = Realm::of_admin(&admin).into_namespaces();
     if asked.suppress {
@@ -138,17 +139,27 @@ impl Targets {
                 .with_detail("the manifests are not loaded yet: try again")
                 .into_response());
         }
-        let read = |field: &str, typed: &Option<String>, parse: &dyn Fn(&str) -> Option<Identity>| {
-            let Some(typed) = typed else { return Ok(None) };
-            parse(typed).map(Some).ok_or_else(|| {
-                bad_request(&format!(
-                    "person.{field}: it cannot be read; write an address such as ada@example.com, a number with its country code \
-                     such as +49 30 123456"
-                ))
-            })
+        let unreadable = |field: &str| {
+            bad_request(&format!(
+                "person.{field}: it cannot be read; write an address such as ada@example.com, a number with its country code \
+                 such as +49 30 123456"
+            ))
         };
-        let email = read("email", &person.email, &email_identity)?;
-        let phone = read("phone", &person.phone, &|typed| phone_identity(typed, None))?;
+        let email = match person.email.as_deref().map(email_identity) {
+            Some(None) => return Err(unreadable("email")),
+            email => email.flatten(),
+        };
+        let phone = person.phone.as_deref().map(|typed| numbers(admin, typed));
+        let phone = match phone {
+            Some(readings) if readings.is_empty() => return Err(unreadable("phone")),
+            // One of them is somebody else's.
+            Some(readings) if readings.iter().filter(|number| number.has_country()).count() > 1 => {
+                return Err(bad_request(
+                    "person.phone: it may be a number of several countries; write it with its country code such as +49 30 123456",
+                ));
+            }
+            readings => readings.unwrap_or_default(),
+        };
         let address = email.as_ref().and_then(|email| admin.queue.hash_of(email));
         let people: Vec<Identity> = email.into_iter().chain(phone).collect();
         if people.is_empty() {

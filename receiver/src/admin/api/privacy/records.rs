@@ -21,6 +21,9 @@ pub(super) const MENTIONED: &str = LeftBecause::OnlyMentioned.as_str();
 /// Why a record is left: its lead has the number, and perhaps another person's address.
 pub(super) const SHARED_NUMBER: &str = LeftBecause::FoundByNumber.as_str();
 
+/// Why a record is left: the address or number stands in another field than those of its person.
+pub(super) const BESIDES: &str = "FoundInAnotherField";
+
 /// Why a record is left: the ledger cuts ids of this length.
 const CUT_ID: &str = LeftBecause::IdTooLong.as_str();
 const LONGEST_ID: usize = 128;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use leadgate_crds::api::{Person, Suppressions};
 
 use super::Targets;
-use crate::admin::dead_letters::{Realm, bad_request, unavailable};
+use crate::admin::dead_letters::{Realm, unavailable, unreadable};
 use crate::admin::shared::Admin;
 use crate::queue::QueueError;
 
@@ -51,7 +51,7 @@ pub(in super::super) async fn lift(
     State(admin): State<Arc<Admin>>,
     body: Result<Json<Person>, JsonRejection>,
 ) -> Result<Response, Response> {
-    let Json(person) = body.map_err(|error| bad_request(&error.body_text()))?;
+    let Json(person) = body.map_err(|error| unreadable(&error))?;
     let targets = Targets::of(&admin, &person)?;
     let told = lift_all(&admin, &targets).await;
     Ok(Json(told.map_err(|error| unavailable(&error))?).into_response())
