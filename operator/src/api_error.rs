@@ -106,13 +106,19 @@ fn said(status: &Status) -> String {
 pub(crate) fn failed(kind: Kind, name: &str, error: kube::Error) -> ApplyError {
     let name = name.to_owned();
     match error {
-        kube::Error::Api(status) if matches!(status.code, 400 | 422) => ApplyError::Refused {
+        kube::Error::Api(status) if is_mistake(&status) => ApplyError::Refused {
             kind,
             name,
             message: status.message.clone(),
         },
         error => ApplyError::Api { kind, name, error },
     }
+}
+
+/// Whether an object is wrong, and will be so the next time. A field that the API server does not know is told as its own
+/// failure, with 500.
+fn is_mistake(status: &Status) -> bool {
+    matches!(status.code, 400 | 422) || status.message.contains("failed to create typed patch object")
 }
 
 /// Whether a status could not be written because the definition does not know one of its fields.
@@ -150,6 +156,23 @@ pub(crate) fn outdated_status(status: &Value, error: &kube::Error) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_object_is_told_from_what_passes() {
+        let typo = "failed to create typed patch object (n/x; apps/v1, Kind=Deployment): .spec.bogus: field not declared in schema";
+        for (code, message, terminal) in [
+            (422, "invalid", true),
+            (400, "strict decoding error", true),
+            (500, typo, true),
+            (500, "etcdserver: request timed out", false),
+            (403, "exceeded quota: q", false),
+            (409, "the object has been modified", false),
+        ] {
+            let status = Status::failure(message, "R").with_code(code);
+            let error = failed(Kind::Deployment, "x", kube::Error::Api(status.boxed()));
+            assert_eq!(error.is_terminal(), terminal, "{code} {message}");
+        }
+    }
 
     #[test]
     fn answers_are_told_in_words() {

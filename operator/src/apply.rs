@@ -213,7 +213,8 @@ pub(crate) async fn fill_secret(
     Ok(())
 }
 
-/// Adds or removes the finalizer of a resource. The uid makes sure that no other object of this name is meant.
+/// Adds or removes the finalizer of a resource. The uid makes sure that no other object of this name is meant. It is removed by
+/// its name and not by applying none: another field manager may have it, too (a copy, a restored backup).
 pub(crate) async fn set_finalizer<K>(
     object: &K,
     kind: &'static str,
@@ -224,21 +225,35 @@ where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let (namespace, name) = name_of(object);
-    let finalizers: &[&str] = if present { &[names::FINALIZER] } else { &[] };
-    let patch = json!({
-        "apiVersion": format!("{}/{}", leadgate_crds::GROUP, leadgate_crds::VERSION),
-        "kind": kind,
-        "metadata": {"name": name, "uid": object.meta().uid, "finalizers": finalizers},
-    });
     let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
-    let params = PatchParams::apply(MANAGER).force();
-    match api.patch_metadata(&name, &params, &Patch::Apply(&patch)).await {
+    if present {
+        let patch = json!({
+            "apiVersion": format!("{}/{}", leadgate_crds::GROUP, leadgate_crds::VERSION),
+            "kind": kind,
+            "metadata": {"name": name, "uid": object.meta().uid, "finalizers": [names::FINALIZER]},
+        });
+        let params = PatchParams::apply(MANAGER).force();
+        api.patch_metadata(&name, &params, &Patch::Apply(&patch)).await?;
+        context.metrics.wrote(kind, "apply");
+        return Ok(());
+    }
+    let others = object.finalizers().iter().filter(|other| *other != names::FINALIZER);
+    // With the version that was seen: somebody may add a finalizer at the same time, and a conflict is tried again.
+    let patch = json!({"metadata": {
+        "uid": object.meta().uid,
+        "resourceVersion": object.meta().resource_version,
+        "finalizers": others.collect::<Vec<_>>(),
+    }});
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    match api.patch_metadata(&name, &params, &Patch::Merge(&patch)).await {
         Ok(_) => {
-            context.metrics.wrote(kind, "apply");
+            context.metrics.wrote(kind, "patch");
             Ok(())
         }
-        // It is gone already, or another one has its name.
-        Err(kube::Error::Api(status)) if !present && matches!(status.code, 404 | 409 | 422) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(error),
     }
 }

@@ -218,7 +218,7 @@ pub(crate) fn is_paused<K: Resource>(object: &K) -> bool {
     object
         .annotations()
         .get(PAUSED)
-        .is_some_and(|value| value == "true")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Whether a person gives up the leads of a resource.
@@ -226,7 +226,7 @@ pub(crate) fn loss_allowed<K: Resource>(object: &K) -> bool {
     object
         .annotations()
         .get(ALLOW_LOSS)
-        .is_some_and(|value| value == "true")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// The path that senders post to.

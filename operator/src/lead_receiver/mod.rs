@@ -80,7 +80,7 @@ pub enum Outcome {
 pub async fn reconcile(receiver: Arc<LeadReceiver>, context: Arc<Context>) -> Result<Action, Infallible> {
     context.synced().await;
     let begun = context.metrics.begun(KIND);
-    let action = match claim(&name_of(receiver.as_ref()).0, &context).await {
+    let action = match claim(receiver.as_ref(), &context).await {
         Ok(Claim::Theirs) => Action::requeue(LOOK_AGAIN),
         Ok(Claim::Ours) => reconcile_ours(&receiver, &context).await,
         Err(error) => {

@@ -63,6 +63,8 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Desired {
     let mut spec = json!({
         "revisionHistoryLimit": 3,
         "progressDeadlineSeconds": 600,
+        // `kubectl rollout pause` would keep every change from the pods; the annotation of the LeadReceiver pauses.
+        "paused": false,
         "selector": {"matchLabels": names::selector(&name)},
         // The new pod first: a rollout takes no capacity away.
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
