@@ -19,6 +19,13 @@ pub enum ApplyError {
     /// It belongs to an earlier resource of the same name and is about to be removed.
     #[error("{kind} {name} of an earlier resource with this name is still being deleted", kind = kind.name())]
     Leftover { kind: Kind, name: String },
+    /// The keys of the leads in the queue are gone, and other ones would not open them.
+    #[error(
+        "the Secret leadgate-encryption is gone or empty, and so is its copy: leads in the queue are sealed with keys that nobody has, \
+         so no other ones are made. Restore the Secret from your copy; to give these leads up and go on with a new key, set the \
+         annotation leadgate.dev/allow-loss: \"true\" on the LeadReceiver"
+    )]
+    KeysLost,
     /// The API server says that it is wrong.
     #[error("the API server rejected {kind} {name}: {message}", kind = kind.name())]
     Refused {
@@ -42,6 +49,7 @@ impl ApplyError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Foreign { .. } => Reason::NameTaken,
+            Self::KeysLost => Reason::KeysLost,
             Self::Leftover { .. } => Reason::WaitingForRemoval,
             Self::Refused { .. } => Reason::ObjectRefused,
             Self::Api { error, .. } => reason_of(error),
@@ -50,7 +58,7 @@ impl ApplyError {
 
     /// Whether it stays as it is until a person changes something.
     pub fn is_terminal(&self) -> bool {
-        matches!(self, Self::Foreign { .. } | Self::Refused { .. })
+        matches!(self, Self::Foreign { .. } | Self::Refused { .. } | Self::KeysLost)
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, Resource};
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Resource};
 use serde_json::json;
 
 use crate::api_error::{ApplyError, failed, words};
@@ -189,9 +189,7 @@ async fn is_gone(namespace: &str, context: &Context) -> bool {
     let leases: Api<Lease> = Api::namespaced(context.client.clone(), lease_namespace);
     match leases.get_opt(LEASE).await {
         Ok(None) => true,
-        Ok(Some(lease)) => {
-            is_anothers(&lease, claim.get(INSTALLATION)) || is_old(&lease, Timestamp::now())
-        }
+        Ok(Some(lease)) => is_anothers(&lease, claim.get(INSTALLATION)) || is_old(&lease, Timestamp::now()),
         Err(error) => {
             tracing::debug!(
                 namespace,
@@ -205,7 +203,11 @@ async fn is_gone(namespace: &str, context: &Context) -> bool {
 
 /// Whether another installation holds the Lease by now: one at a time works with it.
 fn is_anothers(lease: &Lease, claimed: Option<&String>) -> bool {
-    let holder = lease.metadata.annotations.as_ref().and_then(|all| all.get(INSTALLATION));
+    let holder = lease
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(INSTALLATION));
     holder.is_some() && holder != claimed
 }
 

@@ -58,10 +58,11 @@ impl Edge {
         for parent in &wanted {
             let name = text(parent, "name");
             // A Gateway may name more in its own reference than the route does: a group, a kind, a namespace.
-            let Some(answer) = parents
-                .iter()
-                .find(|answer| answer.get("parentRef").is_some_and(|of| is_same(of, parent, &namespace)))
-            else {
+            let Some(answer) = parents.iter().find(|answer| {
+                answer
+                    .get("parentRef")
+                    .is_some_and(|of| is_same(of, parent, &namespace))
+            }) else {
                 return Self::Untaken(format!(
                     "no controller has taken the HTTPRoute for Gateway {name}; check that the Gateway of spec.gateway.parentRefs \
                      exists and is programmed"
@@ -96,7 +97,11 @@ fn text<'v>(value: &'v Value, field: &str) -> &'v str {
 fn is_same(a: &Value, b: &Value, namespace: &str) -> bool {
     let place = |parent: &Value| {
         let of = text(parent, "namespace");
-        if of.is_empty() { namespace.to_owned() } else { of.to_owned() }
+        if of.is_empty() {
+            namespace.to_owned()
+        } else {
+            of.to_owned()
+        }
     };
     text(a, "name") == text(b, "name")
         && place(a) == place(b)
@@ -158,16 +163,40 @@ mod tests {
 
     #[test]
     fn each_listener_of_each_gateway_answers_for_itself() {
-        let says = |status: &str| json!([{"type": "Accepted", "status": status, "reason": "R", "message": "m"}]);
+        let says =
+            |status: &str| json!([{"type": "Accepted", "status": status, "reason": "R", "message": "m"}]);
         let here = json!({"name": "g", "namespace": "n"});
         let there = json!({"name": "g", "namespace": "infra"});
-        let (a, b) = (json!({"name": "g", "sectionName": "a"}), json!({"name": "g", "sectionName": "b"}));
+        let (a, b) = (
+            json!({"name": "g", "sectionName": "a"}),
+            json!({"name": "g", "sectionName": "b"}),
+        );
         let implied = json!({"name": "g"});
         for (case, wanted, answers, serves) in [
-            ("a listener refused", vec![&a, &b], vec![(&a, "True"), (&b, "False")], false),
-            ("both accepted", vec![&a, &b], vec![(&b, "True"), (&a, "True")], true),
-            ("the Gateway of another namespace refused", vec![&implied, &there], vec![(&here, "True"), (&there, "False")], false),
-            ("the namespace goes without saying", vec![&implied], vec![(&here, "True")], true),
+            (
+                "a listener refused",
+                vec![&a, &b],
+                vec![(&a, "True"), (&b, "False")],
+                false,
+            ),
+            (
+                "both accepted",
+                vec![&a, &b],
+                vec![(&b, "True"), (&a, "True")],
+                true,
+            ),
+            (
+                "the Gateway of another namespace refused",
+                vec![&implied, &there],
+                vec![(&here, "True"), (&there, "False")],
+                false,
+            ),
+            (
+                "the namespace goes without saying",
+                vec![&implied],
+                vec![(&here, "True")],
+                true,
+            ),
         ] {
             let parents: Vec<Value> = answers
                 .into_iter()

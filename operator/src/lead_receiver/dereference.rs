@@ -8,6 +8,7 @@ use k8s_openapi::ByteString;
 use kube::ResourceExt as _;
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 
+use super::encryption;
 use super::projection::{Forms, SinkForm, WebhookForm, secrets_of};
 use super::queue_url::{self, Password};
 use crate::context::{Context, form, name_of};
@@ -35,6 +36,8 @@ pub struct Dereferenced {
     pub projected: Option<Arc<Seen>>,
     /// The password of the managed Redis.
     pub secret_of_redis: Password,
+    /// The Secret with the keys that seal leads in the managed queue.
+    pub encryption: Option<Arc<Seen>>,
     /// The queues that its pods use.
     pub used: BTreeSet<StoreKey>,
     /// The managed Redis, if there is one.
@@ -56,13 +59,18 @@ pub struct Dereferenced {
 impl Dereferenced {
     /// The files with the URLs of the queues that the pods use.
     pub fn queue(&self, receiver: &LeadReceiver) -> BTreeMap<String, ByteString> {
-        queue_url::files(
+        let mut files = queue_url::files(
             &self.used,
             self.secret_of_redis.known(),
             &self.secrets,
             self.projected.as_deref(),
             names::loss_allowed(receiver),
-        )
+        );
+        files.extend(encryption::copy(
+            self.encryption.as_deref(),
+            self.projected.as_deref(),
+        ));
+        files
     }
 
     /// Whether another receiver uses a queue, whose pods deliver what this one leaves there.
@@ -100,13 +108,18 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
     let pods = context.workloads.pods(&namespace, &name);
     let used = rollout.iter().filter_map(|rollout| rollout.store.clone());
     let used: Vec<StoreKey> = used.chain(pods.into_iter().filter_map(|pod| pod.store)).collect();
-    let own = [names::REDIS.to_owned(), names::secrets(&name)];
+    let own = [
+        names::REDIS.to_owned(),
+        names::ENCRYPTION.to_owned(),
+        names::secrets(&name),
+    ];
     let mut own = context
         .secrets
         .find(&context.client, &namespace, own.into())
         .await?;
     let projected = own.remove(&names::secrets(&name)).flatten();
     let of_redis = own.remove(names::REDIS).flatten();
+    let encryption = own.remove(names::ENCRYPTION).flatten();
     let secret_of_redis = queue_url::password(of_redis.as_deref(), projected.as_deref());
     let webhooks: Vec<_> = all
         .into_iter()
@@ -120,6 +133,7 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
     Ok(Dereferenced {
         leaving: used.iter().find(|store| **store != wanted).cloned(),
         secret_of_redis,
+        encryption,
         projected,
         used: used.into_iter().chain([wanted]).collect(),
         refuses,

@@ -152,7 +152,8 @@ fn is_programmed(
         };
         if !state.holds() {
             // What keeps it from being made says more than that it is not there. An implied one has nowhere else to say it.
-            let cause = said("Ready").filter(|ready| ready.fails() && ready.reason != Reason::Draining.as_str());
+            let cause =
+                said("Ready").filter(|ready| ready.fails() && ready.reason != Reason::Draining.as_str());
             let cause = cause.unwrap_or(state);
             let message = format!("LeadReceiver {}: {}", receiver.name, cause.message);
             return ConditionState::no(&cause.reason, message);

@@ -248,7 +248,9 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
     let outcome = match decision {
         drain::Decision::Release => {
             let released = async {
-                expose::hide(webhook, context).await.map_err(|error| refused(&error))?;
+                expose::hide(webhook, context)
+                    .await
+                    .map_err(|error| refused(&error))?;
                 let removed = set_finalizer(webhook.as_ref(), KIND, false, context).await;
                 removed.map_err(|error| failed(&error))
             };

@@ -26,7 +26,7 @@ pub(crate) const ACKNOWLEDGE: &str = "--queue-acknowledge-replicas=";
 const MANIFESTS: &str = "/etc/leadgate/manifests";
 const ADMIN: &str = "/etc/leadgate/admin";
 /// The file with the encryption keys.
-const ENCRYPTION_KEYS: &str = "encryption-keys";
+pub(crate) const ENCRYPTION_KEYS: &str = "encryption-keys";
 const TLS: &str = "/etc/leadgate/tls";
 const CLIENT_CA: &str = "/etc/leadgate/client-ca";
 const OUTBOUND_CA: &str = "/etc/leadgate/outbound-ca";

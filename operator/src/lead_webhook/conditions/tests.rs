@@ -89,11 +89,28 @@ fn what_keeps_the_receiver_from_being_made_is_said_by_the_webhook() {
         });
     });
     let webhook = webhook(&json!({}));
-    let said = states(&webhook, &LeadWebhookStatus::default(), &Outcome::Applied(Vec::new()), &observed);
-    for (name, truth) in [("Programmed", Truth::False), ("Ready", Truth::False), ("Stalled", Truth::True)] {
+    let said = states(
+        &webhook,
+        &LeadWebhookStatus::default(),
+        &Outcome::Applied(Vec::new()),
+        &observed,
+    );
+    for (name, truth) in [
+        ("Programmed", Truth::False),
+        ("Ready", Truth::False),
+        ("Stalled", Truth::True),
+    ] {
         let (_, state) = said.iter().find(|(of, _)| *of == name).unwrap();
-        assert_eq!((state.truth, state.reason.as_str()), (truth, "NameTaken"), "{name}");
-        assert!(state.message.contains("leadgate-redis"), "{name}: {}", state.message);
+        assert_eq!(
+            (state.truth, state.reason.as_str()),
+            (truth, "NameTaken"),
+            "{name}"
+        );
+        assert!(
+            state.message.contains("leadgate-redis"),
+            "{name}: {}",
+            state.message
+        );
     }
 }
 
@@ -109,9 +126,17 @@ fn a_webhook_that_drains_still_says_what_is_missing() {
             message: "there is no CrmSink crm".to_owned(),
         }],
     };
-    let said = states(&webhook(&json!({})), &LeadWebhookStatus::default(), &outcome, &running());
+    let said = states(
+        &webhook(&json!({})),
+        &LeadWebhookStatus::default(),
+        &outcome,
+        &running(),
+    );
     let (_, resolved) = said.iter().find(|(of, _)| *of == "ResolvedRefs").unwrap();
-    assert_eq!((resolved.truth, resolved.reason.as_str()), (Truth::False, "SinkMissing"));
+    assert_eq!(
+        (resolved.truth, resolved.reason.as_str()),
+        (Truth::False, "SinkMissing")
+    );
 }
 
 fn mistake(about: ErrorScope) -> Outcome {
