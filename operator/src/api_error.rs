@@ -19,6 +19,13 @@ pub enum ApplyError {
     /// It belongs to an earlier resource of the same name and is about to be removed.
     #[error("{kind} {name} of an earlier resource with this name is still being deleted", kind = kind.name())]
     Leftover { kind: Kind, name: String },
+    /// The keys of the leads in the queue are gone, and other ones would not open them.
+    #[error(
+        "the Secret leadgate-encryption is gone or empty, and so is its copy: leads in the queue are sealed with keys that nobody has, \
+         so no other ones are made. Restore the Secret from your copy; to give these leads up and go on with a new key, set the \
+         annotation leadgate.dev/allow-loss: \"true\" on the LeadReceiver"
+    )]
+    KeysLost,
     /// The API server says that it is wrong.
     #[error("the API server rejected {kind} {name}: {message}", kind = kind.name())]
     Refused {
@@ -49,6 +56,7 @@ impl ApplyError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Foreign { .. } => Reason::NameTaken,
+            Self::KeysLost => Reason::KeysLost,
             Self::Leftover { .. } => Reason::WaitingForRemoval,
             Self::Refused { .. } | Self::Certificate { .. } => Reason::ObjectRefused,
             Self::Api { error, .. } => reason_of(error),
@@ -57,7 +65,7 @@ impl ApplyError {
 
     /// Whether it stays as it is until a person changes something.
     pub fn is_terminal(&self) -> bool {
-        matches!(self, Self::Foreign { .. } | Self::Refused { .. })
+        matches!(self, Self::Foreign { .. } | Self::Refused { .. } | Self::KeysLost)
     }
 }
 
@@ -113,13 +121,19 @@ fn said(status: &Status) -> String {
 pub(crate) fn failed(kind: Kind, name: &str, error: kube::Error) -> ApplyError {
     let name = name.to_owned();
     match error {
-        kube::Error::Api(status) if matches!(status.code, 400 | 422) => ApplyError::Refused {
+        kube::Error::Api(status) if is_mistake(&status) => ApplyError::Refused {
             kind,
             name,
             message: status.message.clone(),
         },
         error => ApplyError::Api { kind, name, error },
     }
+}
+
+/// Whether an object is wrong, and will be so the next time. A field that the API server does not know is told as its own
+/// failure, with 500.
+fn is_mistake(status: &Status) -> bool {
+    matches!(status.code, 400 | 422) || status.message.contains("failed to create typed patch object")
 }
 
 /// Whether a status could not be written because the definition does not know one of its fields.
@@ -157,6 +171,23 @@ pub(crate) fn outdated_status(status: &Value, error: &kube::Error) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_object_is_told_from_what_passes() {
+        let typo = "failed to create typed patch object (n/x; apps/v1, Kind=Deployment): .spec.bogus: field not declared in schema";
+        for (code, message, terminal) in [
+            (422, "invalid", true),
+            (400, "strict decoding error", true),
+            (500, typo, true),
+            (500, "etcdserver: request timed out", false),
+            (403, "exceeded quota: q", false),
+            (409, "the object has been modified", false),
+        ] {
+            let status = Status::failure(message, "R").with_code(code);
+            let error = failed(Kind::Deployment, "x", kube::Error::Api(status.boxed()));
+            assert_eq!(error.is_terminal(), terminal, "{code} {message}");
+        }
+    }
 
     #[test]
     fn answers_are_told_in_words() {

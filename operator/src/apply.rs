@@ -20,8 +20,9 @@ use crate::context::{Context, name_of};
 use crate::events;
 use crate::index::{Key, Live, version};
 use crate::kinds::{Desired, Kind};
-use crate::names::{self, MANAGER};
+use crate::names::{self, GENERATOR, MANAGER};
 use crate::ownership::{Ownership, Whose, whose};
+use crate::repair;
 
 /// An API of a kind.
 pub(crate) fn dynamic(client: &Client, namespace: &str, kind: Kind) -> Api<DynamicObject> {
@@ -75,12 +76,25 @@ pub(crate) async fn ensure(
         field_validation: Some(ValidationDirective::Strict),
         ..PatchParams::default()
     };
-    let applied = dynamic(&context.client, namespace, *kind)
-        .patch(name, &params, &Patch::Apply(&manifest))
-        .await
-        .map_err(|error| failed(*kind, name, error))?;
+    let api = dynamic(&context.client, namespace, *kind);
+    let apply = async || {
+        let applied = api.patch(name, &params, &Patch::Apply(&manifest)).await;
+        applied.map_err(|error| failed(*kind, name, error))
+    };
+    let applied = match apply().await {
+        // Perhaps not what is applied is wrong, but what somebody added beside it.
+        Err(refused @ ApplyError::Refused { .. }) if before.is_some() => {
+            if !repair::repair(&api, *kind, name, &manifest, &refused).await? {
+                return Err(refused);
+            }
+            let applied = apply().await?;
+            repair::disown(&api, *kind, name, &applied).await?;
+            applied
+        }
+        applied => applied?,
+    };
     context.metrics.wrote(kind.name(), "apply");
-    let live = Live::of(*kind, &applied.metadata);
+    let live = repair::live(*kind, &applied);
     // The write has changed something, although the same was written before: somebody else had changed it.
     let drifted = context.index.was_applied(&key, wanted)
         && before.is_none_or(|before| before.version != live.version || before.uid != live.uid);
@@ -160,7 +174,11 @@ pub(crate) async fn create_secret(
     let key = (Kind::Secret, namespace.to_owned(), name.clone());
     if let Some(live) = look(context, &key).await? {
         if let Some(belongs) = belongs {
-            allowed(&live, belongs, Kind::Secret, &name)?;
+            let restored = names::SHARED_SECRETS.contains(&name.as_str());
+            match allowed(&live, belongs, Kind::Secret, &name) {
+                Err(ApplyError::Foreign { .. }) if restored => adopt(context, namespace, &secret).await?,
+                other => other?,
+            }
         }
         context.index.seen(key, live);
         return Ok(false);
@@ -172,8 +190,7 @@ pub(crate) async fn create_secret(
             .insert(names::INSTALLATION.to_owned(), installation);
     }
     let params = PostParams {
-        // Not the manager that applies: what it applies later without the values would remove them.
-        field_manager: Some(format!("{MANAGER}-generator")),
+        field_manager: Some(GENERATOR.to_owned()),
         ..PostParams::default()
     };
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
@@ -190,6 +207,26 @@ pub(crate) async fn create_secret(
     Ok(true)
 }
 
+/// Takes a Secret with a reserved name that a person made, for example from a copy of its values: it keeps these.
+async fn adopt(context: &Context, namespace: &str, secret: &Secret) -> Result<(), ApplyError> {
+    let name = secret.name_any();
+    let patch = json!({"metadata": {
+        "labels": secret.metadata.labels,
+        "annotations": {names::INSTALLATION: context.settings.installation},
+    }});
+    let params = PatchParams {
+        field_manager: Some(GENERATOR.to_owned()),
+        ..PatchParams::default()
+    };
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
+    api.patch_metadata(&name, &params, &Patch::Merge(&patch))
+        .await
+        .map_err(|error| failed(Kind::Secret, &name, error))?;
+    context.metrics.wrote(Kind::Secret.name(), "patch");
+    tracing::info!(namespace, name, "took over a Secret that somebody restored");
+    Ok(())
+}
+
 /// Gives a Secret of the operator's its values again.
 pub(crate) async fn fill_secret(
     context: &Context,
@@ -199,7 +236,7 @@ pub(crate) async fn fill_secret(
     let name = values.name_any();
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     let params = PatchParams {
-        field_manager: Some(format!("{MANAGER}-generator")),
+        field_manager: Some(GENERATOR.to_owned()),
         ..PatchParams::default()
     };
     let patch = json!({"stringData": values.string_data});
@@ -213,7 +250,8 @@ pub(crate) async fn fill_secret(
     Ok(())
 }
 
-/// Adds or removes the finalizer of a resource. The uid makes sure that no other object of this name is meant.
+/// Adds or removes the finalizer of a resource. The uid makes sure that no other object of this name is meant. It is removed by
+/// its name and not by applying none: another field manager may have it, too (a copy, a restored backup).
 pub(crate) async fn set_finalizer<K>(
     object: &K,
     kind: &'static str,
@@ -224,21 +262,38 @@ where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let (namespace, name) = name_of(object);
-    let finalizers: &[&str] = if present { &[names::FINALIZER] } else { &[] };
-    let patch = json!({
-        "apiVersion": format!("{}/{}", leadgate_crds::GROUP, leadgate_crds::VERSION),
-        "kind": kind,
-        "metadata": {"name": name, "uid": object.meta().uid, "finalizers": finalizers},
-    });
     let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
-    let params = PatchParams::apply(MANAGER).force();
-    match api.patch_metadata(&name, &params, &Patch::Apply(&patch)).await {
+    if present {
+        let patch = json!({
+            "apiVersion": format!("{}/{}", leadgate_crds::GROUP, leadgate_crds::VERSION),
+            "kind": kind,
+            "metadata": {"name": name, "uid": object.meta().uid, "finalizers": [names::FINALIZER]},
+        });
+        let params = PatchParams::apply(MANAGER).force();
+        api.patch_metadata(&name, &params, &Patch::Apply(&patch)).await?;
+        context.metrics.wrote(kind, "apply");
+        return Ok(());
+    }
+    let others = object
+        .finalizers()
+        .iter()
+        .filter(|other| *other != names::FINALIZER);
+    // With the version that was seen: somebody may add a finalizer at the same time, and a conflict is tried again.
+    let patch = json!({"metadata": {
+        "uid": object.meta().uid,
+        "resourceVersion": object.meta().resource_version,
+        "finalizers": others.collect::<Vec<_>>(),
+    }});
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    match api.patch_metadata(&name, &params, &Patch::Merge(&patch)).await {
         Ok(_) => {
-            context.metrics.wrote(kind, "apply");
+            context.metrics.wrote(kind, "patch");
             Ok(())
         }
-        // It is gone already, or another one has its name.
-        Err(kube::Error::Api(status)) if !present && matches!(status.code, 404 | 409 | 422) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(error),
     }
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Resource};
 use serde_json::json;
 
 use crate::api_error::{ApplyError, failed, words};
 use crate::apply::look;
-use crate::context::Context;
+use crate::context::{Context, name_of};
 use crate::index::Live;
 use crate::kinds::Kind;
 use crate::leader::LEASE;
@@ -37,8 +37,14 @@ pub(crate) enum Claim {
     Theirs,
 }
 
-/// Claims a namespace, unless somebody has.
-pub(crate) async fn claim(namespace: &str, context: &Context) -> Result<Claim, ApplyError> {
+/// Claims the namespace of an object, unless somebody has. What is being deleted claims nothing: its namespace may be about to go,
+/// too, and then nothing can be made there; where nobody has claimed anything, it is ours to let go.
+pub(crate) async fn claim<K>(object: &K, context: &Context) -> Result<Claim, ApplyError>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let namespace = name_of(object).0;
+    let namespace = namespace.as_str();
     let key = (Kind::ConfigMap, namespace.to_owned(), CLAIM.to_owned());
     let found = match context.index.get(&key) {
         Some(live) => Some(live),
@@ -46,6 +52,7 @@ pub(crate) async fn claim(namespace: &str, context: &Context) -> Result<Claim, A
     };
     let live = match found {
         Some(live) => live,
+        None if object.meta().deletion_timestamp.is_some() => return Ok(Claim::Ours),
         None => match create(namespace, context).await? {
             Some(live) => live,
             // Somebody else was faster.
@@ -172,21 +179,17 @@ async fn write(namespace: &str, context: &Context, seen: &Live, take: bool) -> R
 /// Whether the installation that claimed a namespace works no longer. What cannot be found out counts as working.
 async fn is_gone(namespace: &str, context: &Context) -> bool {
     let maps: Api<ConfigMap> = Api::namespaced(context.client.clone(), namespace);
-    let lease_namespace = match maps.get_metadata_opt(CLAIM).await {
-        Ok(Some(claim)) => claim
-            .metadata
-            .annotations
-            .and_then(|mut all| all.remove(LEASE_NAMESPACE))
-            .unwrap_or_default(),
-        _ => return false,
-    };
-    if lease_namespace.is_empty() {
+    let Ok(Some(claim)) = maps.get_metadata_opt(CLAIM).await else {
         return false;
-    }
-    let leases: Api<Lease> = Api::namespaced(context.client.clone(), &lease_namespace);
+    };
+    let claim = claim.metadata.annotations.unwrap_or_default();
+    let Some(lease_namespace) = claim.get(LEASE_NAMESPACE).filter(|name| !name.is_empty()) else {
+        return false;
+    };
+    let leases: Api<Lease> = Api::namespaced(context.client.clone(), lease_namespace);
     match leases.get_opt(LEASE).await {
         Ok(None) => true,
-        Ok(Some(lease)) => is_old(&lease, Timestamp::now()),
+        Ok(Some(lease)) => is_anothers(&lease, claim.get(INSTALLATION)) || is_old(&lease, Timestamp::now()),
         Err(error) => {
             tracing::debug!(
                 namespace,
@@ -198,6 +201,16 @@ async fn is_gone(namespace: &str, context: &Context) -> bool {
     }
 }
 
+/// Whether another installation holds the Lease by now: one at a time works with it.
+fn is_anothers(lease: &Lease, claimed: Option<&String>) -> bool {
+    let holder = lease
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(INSTALLATION));
+    holder.is_some() && holder != claimed
+}
+
 fn is_old(lease: &Lease, now: Timestamp) -> bool {
     let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref());
     renewed.is_none_or(|at| Duration::try_from(now.duration_since(at.0)).is_ok_and(|age| age > GONE))
@@ -206,6 +219,19 @@ fn is_old(lease: &Lease, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_installation_is_gone_when_another_one_holds_its_lease() {
+        for (case, holder, expected) in [
+            ("it holds it", json!({INSTALLATION: "n/one"}), false),
+            ("its successor does", json!({INSTALLATION: "n/two"}), true),
+            ("a version that did not say who it is", json!({}), false),
+        ] {
+            let lease: Lease =
+                serde_json::from_value(json!({"metadata": {"annotations": holder}, "spec": {}})).unwrap();
+            assert_eq!(is_anothers(&lease, Some(&"n/one".to_owned())), expected, "{case}");
+        }
+    }
 
     #[test]
     fn an_installation_is_gone_when_its_lease_is_old() {

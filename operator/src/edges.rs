@@ -53,14 +53,16 @@ impl Edge {
         };
         let parents = list("/status/parents");
         let wanted = list("/spec/parentRefs");
+        let namespace = route.metadata.namespace.clone().unwrap_or_default();
         let generation = route.metadata.generation.unwrap_or_default();
         for parent in &wanted {
-            let name = parent_name(parent);
+            let name = text(parent, "name");
             // A Gateway may name more in its own reference than the route does: a group, a kind, a namespace.
-            let Some(answer) = parents
-                .iter()
-                .find(|answer| answer.get("parentRef").is_some_and(|of| parent_name(of) == name))
-            else {
+            let Some(answer) = parents.iter().find(|answer| {
+                answer
+                    .get("parentRef")
+                    .is_some_and(|of| is_same(of, parent, &namespace))
+            }) else {
                 return Self::Untaken(format!(
                     "no controller has taken the HTTPRoute for Gateway {name}; check that the Gateway of spec.gateway.parentRefs \
                      exists and is programmed"
@@ -87,20 +89,30 @@ impl Edge {
     }
 }
 
-fn parent_name(parent: &Value) -> &str {
-    parent.get("name").and_then(Value::as_str).unwrap_or_default()
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether two references of a route are to one listener: of a Gateway in the route's namespace, unless they name another.
+fn is_same(a: &Value, b: &Value, namespace: &str) -> bool {
+    let place = |parent: &Value| {
+        let of = text(parent, "namespace");
+        if of.is_empty() {
+            namespace.to_owned()
+        } else {
+            of.to_owned()
+        }
+    };
+    text(a, "name") == text(b, "name")
+        && place(a) == place(b)
+        && text(a, "sectionName") == text(b, "sectionName")
+        && a.get("port") == b.get("port")
 }
 
 /// What a parent says of this generation: status and message by type.
 fn conditions(answer: &Value, generation: i64) -> BTreeMap<String, (String, String)> {
     let all = answer.get("conditions").and_then(Value::as_array);
-    let text = |condition: &Value, field: &str| {
-        condition
-            .get(field)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |condition: &Value, field: &str| text(condition, field).to_owned();
     all.into_iter()
         .flatten()
         .filter(|condition| {
@@ -146,6 +158,57 @@ mod tests {
                 _ => None,
             };
             assert_eq!(served.as_deref(), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn each_listener_of_each_gateway_answers_for_itself() {
+        let says =
+            |status: &str| json!([{"type": "Accepted", "status": status, "reason": "R", "message": "m"}]);
+        let here = json!({"name": "g", "namespace": "n"});
+        let there = json!({"name": "g", "namespace": "infra"});
+        let (a, b) = (
+            json!({"name": "g", "sectionName": "a"}),
+            json!({"name": "g", "sectionName": "b"}),
+        );
+        let implied = json!({"name": "g"});
+        for (case, wanted, answers, serves) in [
+            (
+                "a listener refused",
+                vec![&a, &b],
+                vec![(&a, "True"), (&b, "False")],
+                false,
+            ),
+            (
+                "both accepted",
+                vec![&a, &b],
+                vec![(&b, "True"), (&a, "True")],
+                true,
+            ),
+            (
+                "the Gateway of another namespace refused",
+                vec![&implied, &there],
+                vec![(&here, "True"), (&there, "False")],
+                false,
+            ),
+            (
+                "the namespace goes without saying",
+                vec![&implied],
+                vec![(&here, "True")],
+                true,
+            ),
+        ] {
+            let parents: Vec<Value> = answers
+                .into_iter()
+                .map(|(parent, status)| json!({"parentRef": parent, "conditions": says(status)}))
+                .collect();
+            let route: DynamicObject = serde_json::from_value(json!({
+                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+                "metadata": {"name": "r", "namespace": "n", "generation": 2},
+                "spec": {"parentRefs": wanted}, "status": {"parents": parents},
+            }))
+            .unwrap();
+            assert_eq!(Edge::of_route(&route) == Edge::Serves(None), serves, "{case}");
         }
     }
 

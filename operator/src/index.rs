@@ -6,9 +6,10 @@ use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde_json::Value;
 
 use crate::kinds::Kind;
-use crate::names::{CONTESTED, INSTALLATION, INSTANCE, MANAGED_BY, MANAGER};
+use crate::names::{CONTESTED, GENERATOR, INSTALLATION, INSTANCE, MANAGED_BY, MANAGER};
 
 /// Kind, namespace, name.
 pub(crate) type Key = (Kind, String, String);
@@ -43,6 +44,8 @@ pub struct Live {
     pub labelled: bool,
     /// The resource that its labels name.
     pub instance: Option<String>,
+    /// Whether an operator is the manager of some of its fields: it made or applied the object, whatever became of its labels.
+    pub managed: bool,
     /// Which installation of the operator made it.
     pub installation: Option<String>,
     /// Of the ConfigMap that names the installation of a namespace: which other one would like to work there.
@@ -67,7 +70,12 @@ impl Live {
         }
         let label = |name: &str| meta.labels.as_ref().and_then(|labels| labels.get(name));
         let annotation = |name: &str| meta.annotations.as_ref().and_then(|all| all.get(name));
+        let managers = meta.managed_fields.iter().flatten();
+        let managed = managers
+            .filter_map(|entry| entry.manager.as_deref())
+            .any(|manager| manager == MANAGER || manager == GENERATOR);
         Self {
+            managed,
             uid: meta.uid.clone().unwrap_or_default(),
             version,
             stamp: hash.finish(),
@@ -79,9 +87,17 @@ impl Live {
         }
     }
 
+    /// The same of an object whose generation does not tell a change of its specification.
+    pub fn with_spec(mut self, spec: &Value) -> Self {
+        let mut hash = DefaultHasher::new();
+        (self.stamp, spec.to_string()).hash(&mut hash);
+        self.stamp = hash.finish();
+        self
+    }
+
     /// Whether an operator made it. A label alone, which anybody may write or copy, does not say so.
     pub fn is_made(&self) -> bool {
-        self.labelled && self.installation.is_some()
+        self.labelled && self.installation.is_some() || self.managed
     }
 }
 
@@ -195,6 +211,7 @@ mod tests {
             stamp,
             owners: Vec::new(),
             labelled: true,
+            managed: false,
             instance: None,
             installation: None,
             contested: None,

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower::BoxError;
 
 use crate::api_error::words;
-use crate::names::MANAGER;
+use crate::names::{INSTALLATION, MANAGER};
 
 /// The Lease's name.
 pub(crate) const LEASE: &str = "leadgate-operator";
@@ -36,6 +36,8 @@ const RENEW_INTERVAL: Duration = Duration::from_secs(4);
 pub(crate) struct Candidate {
     api: Api<Lease>,
     identity: String,
+    /// Which installation it is of: another one that finds its name here is succeeded.
+    installation: String,
     term: Term,
     /// The Lease as it was last seen to change, and when.
     seen: Option<(Holding, Instant)>,
@@ -103,10 +105,11 @@ fn decide(holder: Option<&str>, identity: &str, unchanged: Duration) -> Move {
 
 impl Candidate {
     /// A candidate with a name that no other has.
-    pub(crate) fn new(client: Client, namespace: &str, identity: String) -> Self {
+    pub(crate) fn new(client: Client, namespace: &str, identity: String, installation: String) -> Self {
         Self {
             api: Api::namespaced(client, namespace),
             identity,
+            installation,
             term: Term::default(),
             seen: None,
         }
@@ -172,13 +175,14 @@ impl Candidate {
     /// One look at the Lease, and one write if it is ours to make. Whether this operator leads afterwards.
     async fn attempt(&mut self) -> kube::Result<bool> {
         let Some(mut lease) = self.api.get_opt(LEASE).await? else {
-            let lease = Lease {
+            let mut lease = Lease {
                 metadata: ObjectMeta {
                     name: Some(LEASE.to_owned()),
                     ..ObjectMeta::default()
                 },
                 spec: Some(self.spec(None)),
             };
+            self.sign(&mut lease);
             return won(self.api.create(&params(), &lease).await);
         };
         let spec = lease.spec.clone().unwrap_or_default();
@@ -200,13 +204,20 @@ impl Candidate {
                     renew_time: Some(MicroTime(Timestamp::now())),
                     ..spec
                 });
+                self.sign(&mut lease);
                 won(self.api.replace(LEASE, &params(), &lease).await)
             }
             Move::Take => {
                 lease.spec = Some(self.spec(Some(&spec)));
+                self.sign(&mut lease);
                 won(self.api.replace(LEASE, &params(), &lease).await)
             }
         }
+    }
+
+    fn sign(&self, lease: &mut Lease) {
+        let annotations = lease.metadata.annotations.get_or_insert_default();
+        annotations.insert(INSTALLATION.to_owned(), self.installation.clone());
     }
 
     fn spec(&self, before: Option<&LeaseSpec>) -> LeaseSpec {

@@ -52,6 +52,7 @@ mod ownership;
 pub mod rbac;
 pub mod reasons;
 pub mod receivers;
+mod repair;
 pub mod rules;
 pub mod run;
 pub mod secrets;

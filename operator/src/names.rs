@@ -12,8 +12,14 @@ pub const LEDGER: &str = "leadgate-ledger";
 /// The name of the Secret with the keys that seal the leads in the managed queue of a namespace.
 pub const ENCRYPTION: &str = "leadgate-encryption";
 
+/// The Secrets of a namespace that all its receivers share. The names are reserved, so whoever makes one restores it.
+pub const SHARED_SECRETS: [&str; 3] = [REDIS, LEDGER, ENCRYPTION];
+
 /// The field manager of everything that the operator applies, and the value of the label `managed-by`.
 pub const MANAGER: &str = "leadgate-operator";
+/// The field manager of Secrets with generated values: not the one that applies, because what that one applied later without the
+/// values would remove them.
+pub const GENERATOR: &str = "leadgate-operator-generator";
 /// The finalizer that lets leads drain before a LeadWebhook goes, and keeps a LeadReceiver while webhooks name it.
 pub const FINALIZER: &str = "leadgate.dev/drain";
 /// The annotation with which a person lets a LeadWebhook go although leads would be lost.
@@ -218,7 +224,7 @@ pub(crate) fn is_paused<K: Resource>(object: &K) -> bool {
     object
         .annotations()
         .get(PAUSED)
-        .is_some_and(|value| value == "true")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Whether a person gives up the leads of a resource.
@@ -226,7 +232,7 @@ pub(crate) fn loss_allowed<K: Resource>(object: &K) -> bool {
     object
         .annotations()
         .get(ALLOW_LOSS)
-        .is_some_and(|value| value == "true")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// The path that senders post to.

@@ -16,6 +16,9 @@ pub(crate) enum Ownership<'a> {
     Shared,
 }
 
+/// The kinds that own objects.
+const OWNERS: [&str; 2] = ["LeadReceiver", "LeadWebhook"];
+
 /// What an existing object is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
@@ -38,6 +41,19 @@ pub(crate) fn whose(live: &Live, belongs: Ownership<'_>) -> Whose {
         Whose::Ours
     } else if live.owners.iter().any(is_of) {
         Whose::Leftover
+    } else if live.managed
+        && !live
+            .owners
+            .iter()
+            .any(|owner| OWNERS.contains(&owner.kind.as_str()))
+    {
+        // Somebody removed its labels, or made another controller its owner: what the operator applied is still its own.
+        let instance = live.instance.as_deref();
+        if instance.is_none_or(|of| of == names::instance(name)) {
+            Whose::Ours
+        } else {
+            Whose::Foreign
+        }
     } else if live.owners.is_empty()
         && live.is_made()
         && live.instance.as_deref() == Some(&names::instance(name))
@@ -69,6 +85,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             labelled,
+            managed: false,
             installation: marked.then(|| "a/b".to_owned()),
             contested: None,
             instance: instance.map(str::to_owned),
@@ -93,7 +110,21 @@ mod tests {
             installation: None,
             ..live(None, true, instance)
         };
+        // What the operator applied, and somebody took the labels from.
+        let stripped = |instance| Live {
+            managed: true,
+            ..live(None, false, instance)
+        };
+        let adopted = Live {
+            managed: true,
+            ..live(Some(("Rollout", "x", "9")), true, Some("web"))
+        };
         for (live, belongs, expected) in [
+            (stripped(None), ours, Whose::Ours),
+            (stripped(Some("web")), implied, Whose::Ours),
+            (stripped(Some("shop")), ours, Whose::Foreign),
+            (stripped(None), Ownership::Shared, Whose::Ours),
+            (adopted, ours, Whose::Ours),
             (owned("web", "1"), ours, Whose::Ours),
             (owned("web", "0"), ours, Whose::Leftover),
             (owned("shop", "2"), ours, Whose::Foreign),

@@ -95,10 +95,13 @@ reasons! {
     CrmUnclear [Accepted, Ready, Stalled]
         "A CrmSink sets none or more than one of `hubspot`, `salesforce` and `rest`.",
         "Create one CrmSink for each CRM.";
-    NameTaken [Accepted, Ready, Stalled]
+    KeysLost [Accepted, Programmed, Ready, Stalled]
+        "The Secret `leadgate-encryption` and its copy are gone. The leads in the queue are sealed with these keys, so the operator makes no other ones.",
+        "Restore the Secret from your copy. To give up the sealed leads, run `kubectl annotate leadreceiver NAME leadgate.dev/allow-loss=true`.";
+    NameTaken [Accepted, Programmed, Ready, Stalled]
         "An object with a name that the operator needs exists and does not belong to Leadgate.",
         "Rename or delete that object, or rename the resource.";
-    ObjectRefused [Accepted, Ready, Stalled]
+    ObjectRefused [Accepted, Programmed, Ready, Stalled]
         "The API server or a policy of the cluster rejected an object that the operator creates.",
         "Change the field named in the message, for example `spec.podTemplate` of the LeadReceiver.";
     Resolved [ResolvedRefs]

@@ -122,7 +122,12 @@ pub async fn operate(cli: &Cli, parts: Parts, stop: CancellationToken) -> anyhow
         return lead(cli, &parts, scopes, &stop).await;
     }
     let identity = cli.identity.clone().unwrap_or_else(identity);
-    let mut candidate = Candidate::new(parts.client.clone(), &cli.leader_election_namespace, identity);
+    let mut candidate = Candidate::new(
+        parts.client.clone(),
+        &cli.leader_election_namespace,
+        identity,
+        cli.installation.clone(),
+    );
     if !candidate.elected(&stop).await {
         return Ok(());
     }

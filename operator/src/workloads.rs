@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 
 use crate::edges::Edge;
 use crate::kinds::Kind;
-use crate::lead_receiver::build::deployment::ACKNOWLEDGE;
+use crate::lead_receiver::build::deployment::{ACKNOWLEDGE, ENCRYPTION_KEYS};
 use crate::names;
 use crate::stores::StoreKey;
 
@@ -36,6 +36,8 @@ pub struct Rollout {
     pub image: Option<String>,
     /// How many replicas must have a lead before its pods acknowledge it, as they were told.
     pub acknowledge: Option<i32>,
+    /// The Secret with the keys that its pods seal leads with.
+    pub encryption: Option<String>,
 }
 
 impl Rollout {
@@ -49,12 +51,14 @@ impl Rollout {
         let template = deployment.spec.as_ref().map(|spec| &spec.template);
         let image = image(template);
         let acknowledge = template.and_then(acknowledge);
+        let encryption = template.and_then(encryption);
         let Some(status) = &deployment.status else {
             return Self {
                 wanted,
                 store,
                 image,
                 acknowledge,
+                encryption,
                 ..Self::default()
             };
         };
@@ -77,6 +81,7 @@ impl Rollout {
             store,
             image,
             acknowledge,
+            encryption,
         }
     }
 }
@@ -84,6 +89,20 @@ impl Rollout {
 /// The image of the first container.
 fn image(template: Option<&PodTemplateSpec>) -> Option<String> {
     template?.spec.as_ref()?.containers.first()?.image.clone()
+}
+
+fn encryption(template: &PodTemplateSpec) -> Option<String> {
+    let volumes = template.spec.as_ref()?.volumes.iter().flatten();
+    let sources = volumes.filter_map(|volume| volume.projected.as_ref()?.sources.as_ref());
+    let mut secrets = sources.flatten().filter_map(|source| source.secret.as_ref());
+    let holds = secrets.find(|secret| {
+        secret
+            .items
+            .iter()
+            .flatten()
+            .any(|item| item.path == ENCRYPTION_KEYS)
+    })?;
+    Some(holds.name.clone())
 }
 
 fn acknowledge(template: &PodTemplateSpec) -> Option<i32> {

@@ -49,26 +49,33 @@ which templates cannot read. */}}
 
 {{/* They never change: a Deployment's selector is immutable. */}}
 {{- define "leadgate.selector" -}}
-app.kubernetes.io/name: {{ include "leadgate.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "leadgate.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "leadgate.labels" -}}
 {{- include "leadgate.labelsOf" (list . "operator" (include "leadgate.selector" .)) -}}
 {{- end -}}
 
-{{/* All labels of a part: (list . <component> <selector>). */}}
+{{/* All labels of a part: (list . <component> <selector> <more, optional>). Of two with one key, the chart's own wins, then that of
+the more particular value. */}}
 {{- define "leadgate.labelsOf" -}}
 {{- $root := index . 0 -}}
-{{- with $root.Values.commonLabels }}
-{{- toYaml . }}
-{{ end -}}
-{{ index . 2 }}
-app.kubernetes.io/component: {{ index . 1 }}
-app.kubernetes.io/part-of: leadgate
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 }}
+{{- $own := dict
+    "app.kubernetes.io/component" (index . 1)
+    "app.kubernetes.io/part-of" "leadgate"
+    "app.kubernetes.io/version" $root.Chart.AppVersion
+    "app.kubernetes.io/managed-by" $root.Release.Service
+    "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63) -}}
+{{- $more := list -}}
+{{- if gt (len .) 3 -}}
+{{- $more = index . 3 -}}
+{{- end -}}
+{{- $labels := merge (dict) (index . 2 | fromYaml) $own -}}
+{{- range $more -}}
+{{- $labels = merge $labels . -}}
+{{- end -}}
+{{- toYaml (merge $labels $root.Values.commonLabels) -}}
 {{- end -}}
 
 {{/* `leadgate-console`, or <release>-leadgate-console; of a name that was chosen, <name>-console. */}}
@@ -84,7 +91,7 @@ leadgate-console
 
 {{- define "leadgate.console.selector" -}}
 app.kubernetes.io/name: leadgate-console
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* Name, labels and annotations of an object of the console: (list . <annotations> <namespace>). */}}
@@ -93,7 +100,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- /* Of several installations, each with namespaces of its own, each has its own. */}}
 name: {{ include "leadgate.console" $root }}{{ if and (not (index . 2)) $root.Values.watchNamespaces }}-{{ $root.Release.Namespace }}{{ end }}
 {{- with index . 2 }}
-namespace: {{ . }}
+namespace: {{ . | quote }}
 {{- end }}
 labels:
   {{- include "leadgate.labelsOf" (list $root "console" (include "leadgate.console.selector" $root)) | nindent 2 }}
@@ -129,7 +136,7 @@ annotations:
 {{- $root := index . 0 -}}
 name: {{ include "leadgate.fullname" $root }}{{ index . 1 }}
 {{- with index . 3 }}
-namespace: {{ . }}
+namespace: {{ . | quote }}
 {{- end }}
 labels:
   {{- include "leadgate.labels" $root | nindent 2 }}

@@ -32,7 +32,7 @@ pub async fn reconcile(sink: Arc<CrmSink>, context: Arc<Context>) -> Result<Acti
     let action = if sink.metadata.deletion_timestamp.is_some() {
         Action::await_change()
     } else {
-        match claim(&name_of(sink.as_ref()).0, &context).await {
+        match claim(sink.as_ref(), &context).await {
             Ok(Claim::Theirs) => Action::requeue(LOOK_AGAIN),
             // Without the claim, nothing that it is for is made either; its receivers say why.
             Ok(Claim::Ours) | Err(_) => check(&sink, &context).await,

@@ -45,17 +45,40 @@ fn ownership<'a>(receiver: &'a LeadReceiver, name: &'a str) -> Ownership<'a> {
 /// Makes everything that the plan asks for, and removes what it no longer asks for.
 ///
 /// While an upgrade `waits`, what has the old image stays as it is.
-pub async fn apply(plan: &Plan, waits: Option<&Waits>, context: &Context) -> Result<(), ApplyError> {
+///
+/// What the API server refuses, or belongs to somebody else, keeps nothing else from being made; it is told in the end.
+pub async fn apply(
+    plan: &Plan,
+    facts: &Dereferenced,
+    waits: Option<&Waits>,
+    context: &Context,
+) -> Result<(), Vec<ApplyError>> {
+    let mut errors = Vec::new();
+    match apply_all(plan, facts, waits, &mut errors, context).await {
+        Err(error) => Err(vec![error]),
+        Ok(()) if errors.is_empty() => Ok(()),
+        Ok(()) => Err(errors),
+    }
+}
+
+async fn apply_all(
+    plan: &Plan,
+    facts: &Dereferenced,
+    waits: Option<&Waits>,
+    errors: &mut Vec<ApplyError>,
+    context: &Context,
+) -> Result<(), ApplyError> {
     let receiver = plan.receiver.as_ref();
     let (namespace, name) = name_of(receiver);
     let belongs = ownership(receiver, &name);
+    // Before the queue: without one, there is no lead that other keys would have sealed.
+    go_on(encryption::keep(plan, facts, context).await, errors)?;
     if let Some(redis) = &plan.redis {
         let stays = waits.is_some_and(|waits| *waits != Waits::Redis);
-        apply_redis(&namespace, redis, stays, context).await?;
+        apply_redis(&namespace, redis, stays, errors, context).await?;
     }
-    admin_token(receiver, context, belongs).await?;
-    ledger_key::keep(receiver, context).await?;
-    encryption::keep(plan, context).await?;
+    go_on(admin_token(receiver, context, belongs).await, errors)?;
+    go_on(ledger_key::keep(receiver, facts, context).await, errors)?;
     let Built { objects, absent } = build::build(plan, &context.settings);
     for object in &objects {
         if object.kind == Kind::Deployment && waits.is_some() {
@@ -64,12 +87,26 @@ pub async fn apply(plan: &Plan, waits: Option<&Waits>, context: &Context) -> Res
         if object.kind == Kind::Deployment {
             hand_over(context, &namespace, object).await?;
         }
-        ensure(context, &namespace, object, belongs).await?;
+        go_on(
+            ensure(context, &namespace, object, belongs).await.map(|_| ()),
+            errors,
+        )?;
     }
     for (kind, name) in &absent {
         remove(context, &namespace, *kind, name, belongs).await?;
     }
     Ok(())
+}
+
+/// Notes what waits for a person; only what passes by itself ends the round.
+fn go_on(done: Result<(), ApplyError>, errors: &mut Vec<ApplyError>) -> Result<(), ApplyError> {
+    match done {
+        Err(error) if error.is_terminal() => {
+            errors.push(error);
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 /// Writes what the pods are to run. Says whether anything has changed.
@@ -206,6 +243,7 @@ async fn apply_redis(
     namespace: &str,
     plan: &RedisPlan,
     stays: bool,
+    errors: &mut Vec<ApplyError>,
     context: &Context,
 ) -> Result<(), ApplyError> {
     let lock = context.redis_lock(namespace);
@@ -214,7 +252,12 @@ async fn apply_redis(
         if stays && object.kind == Kind::StatefulSet {
             continue;
         }
-        ensure(context, namespace, &object, Ownership::Shared).await?;
+        go_on(
+            ensure(context, namespace, &object, Ownership::Shared)
+                .await
+                .map(|_| ()),
+            errors,
+        )?;
     }
     Ok(())
 }

@@ -8,8 +8,7 @@ use kube::runtime::controller::Action;
 use leadgate_crds::LeadReceiver;
 
 use super::dereference::Dereferenced;
-use super::{KIND, Outcome, apply, make, observe, report};
-use crate::api_error::{reason_of, words};
+use super::{KIND, Outcome, apply, make, observe, refused, report, unreachable};
 use crate::apply::set_finalizer;
 use crate::context::{Context, name_of};
 use crate::implied::is_implied;
@@ -48,8 +47,8 @@ pub(super) async fn delete(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, c
         Ok(()) if is_implied(receiver) => Ok(()),
         Ok(()) => set_finalizer(receiver.as_ref(), KIND, false, context)
             .await
-            .map_err(|error| (reason_of(&error), words(&error))),
-        Err(error) => Err((error.reason(), error.to_string())),
+            .map_err(|error| unreachable(&error)),
+        Err(error) => Err(refused(&error)),
     };
     match finished {
         Ok(()) => {
@@ -60,11 +59,7 @@ pub(super) async fn delete(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, c
             context.refresh_receivers(&name.0);
             Action::await_change()
         }
-        Err((reason, message)) => {
-            context.metrics.failed(KIND, reason.as_str());
-            tracing::warn!(object = key, message, "failed to remove the receiver, will retry");
-            Action::requeue(context.backoff.failed(&key))
-        }
+        Err(outcome) => report(receiver, &outcome, facts, None, context).await,
     }
 }
 

@@ -10,6 +10,7 @@ use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use rustls::pki_types::UnixTime;
 
 use super::certificates::{self, Due};
+use super::encryption;
 use super::projection::{Forms, SinkForm, WebhookForm, secrets_of};
 use super::queue_url::{self, Password};
 use crate::context::{Context, form, name_of};
@@ -44,6 +45,8 @@ pub struct Dereferenced {
     pub password_of_redis: Password,
     /// What is due of the certificates in it.
     pub certificates_due: Due,
+    /// The Secret with the keys that seal leads in the managed queue.
+    pub encryption: Option<Arc<Seen>>,
     /// The queues that its pods use.
     pub used: BTreeSet<StoreKey>,
     /// The managed Redis, if there is one.
@@ -65,14 +68,19 @@ pub struct Dereferenced {
 impl Dereferenced {
     /// The files with the URLs of the queues that the pods use.
     pub fn queue(&self, receiver: &LeadReceiver) -> BTreeMap<String, ByteString> {
-        queue_url::files(
+        let mut files = queue_url::files(
             &self.used,
             self.password_of_redis.known(),
             self.secret_of_redis.as_deref(),
             &self.secrets,
             self.projected.as_deref(),
             names::loss_allowed(receiver),
-        )
+        );
+        files.extend(encryption::copy(
+            self.encryption.as_deref(),
+            self.projected.as_deref(),
+        ));
+        files
     }
 
     /// Whether another receiver uses a queue, whose pods deliver what this one leaves there.
@@ -110,13 +118,18 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
     let pods = context.workloads.pods(&namespace, &name);
     let used = rollout.iter().filter_map(|rollout| rollout.store.clone());
     let used: Vec<StoreKey> = used.chain(pods.into_iter().filter_map(|pod| pod.store)).collect();
-    let own = [names::REDIS.to_owned(), names::secrets(&name)];
+    let own = [
+        names::REDIS.to_owned(),
+        names::ENCRYPTION.to_owned(),
+        names::secrets(&name),
+    ];
     let mut own = context
         .secrets
         .find(&context.client, &namespace, own.into())
         .await?;
     let projected = own.remove(&names::secrets(&name)).flatten();
     let secret_of_redis = own.remove(names::REDIS).flatten();
+    let encryption = own.remove(names::ENCRYPTION).flatten();
     let keys = secret_of_redis.as_ref().map_or(&NO_KEYS, |seen| &seen.keys);
     let webhooks: Vec<_> = all
         .into_iter()
@@ -132,6 +145,7 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         password_of_redis: queue_url::password(secret_of_redis.as_deref(), projected.as_deref()),
         certificates_due: certificates::due(keys, &namespace, UnixTime::now()),
         secret_of_redis,
+        encryption,
         projected,
         used: used.into_iter().chain([wanted]).collect(),
         refuses,

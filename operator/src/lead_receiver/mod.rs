@@ -81,7 +81,7 @@ pub enum Outcome {
 pub async fn reconcile(receiver: Arc<LeadReceiver>, context: Arc<Context>) -> Result<Action, Infallible> {
     context.synced().await;
     let begun = context.metrics.begun(KIND);
-    let action = match claim(&name_of(receiver.as_ref()).0, &context).await {
+    let action = match claim(receiver.as_ref(), &context).await {
         Ok(Claim::Theirs) => Action::requeue(LOOK_AGAIN),
         Ok(Claim::Ours) => reconcile_ours(&receiver, &context).await,
         Err(error) => {
@@ -155,6 +155,17 @@ fn refused(error: &ApplyError) -> Outcome {
     }
 }
 
+/// What passes by itself is tried again; the rest waits for a person.
+fn all_refused(errors: &[ApplyError]) -> Outcome {
+    if let Some(passing) = errors.iter().find(|error| !error.is_terminal()) {
+        return refused(passing);
+    }
+    let told = errors
+        .iter()
+        .map(|error| ValidationError::of_spec(error.reason(), error.to_string()));
+    Outcome::Mistakes(told.collect())
+}
+
 /// All steps up to the objects; gives the queue that the pods use.
 async fn make(
     receiver: &Arc<LeadReceiver>,
@@ -176,7 +187,7 @@ async fn make(
         return (Outcome::Mistakes(validated.errors), None);
     };
     let waits = upgrade::waits_for(&plan, facts, context);
-    let outcome = match apply::apply(&plan, waits.as_ref(), context).await {
+    let outcome = match apply::apply(&plan, facts, waits.as_ref(), context).await {
         Ok(()) => {
             let note = match &plan.redis {
                 Some(redis) => match redis.resizes.clone() {
@@ -191,7 +202,7 @@ async fn make(
                 waits,
             }
         }
-        Err(error) => refused(&error),
+        Err(errors) => all_refused(&errors),
     };
     if plan.redis.is_none()
         && let Err(error) = apply::release_redis(facts, context, &name_of(receiver.as_ref())).await

@@ -39,7 +39,7 @@ pub fn states(
     let mut needed = vec![&accepted, &resolved, &programmed];
     needed.extend(&exposed);
     let ready = ready(webhook, outcome, &needed, &delivering);
-    let stalled = stalled(outcome, &accepted, &resolved);
+    let stalled = stalled(outcome, observed, [&accepted, &resolved, &programmed]);
     let reconciling = reconciling(outcome, &ready, &stalled);
     let mut all = vec![
         ("Accepted", accepted),
@@ -57,7 +57,7 @@ pub fn states(
 }
 
 fn mistakes(outcome: &Outcome, about: ErrorScope) -> Option<ConditionState> {
-    let Outcome::Mistakes(all) = outcome else {
+    let (Outcome::Mistakes(all) | Outcome::Draining { mistakes: all, .. }) = outcome else {
         return None;
     };
     let ours: Vec<_> = all.iter().filter(|mistake| mistake.about == about).collect();
@@ -152,8 +152,12 @@ fn is_programmed(
             return ConditionState::no(Reason::NotCheckedYet, message);
         };
         if !state.holds() {
-            let message = format!("LeadReceiver {}: {}", receiver.name, state.message);
-            return ConditionState::no(&state.reason, message);
+            // What keeps it from being made says more than that it is not there. An implied one has nowhere else to say it.
+            let cause =
+                said("Ready").filter(|ready| ready.fails() && ready.reason != Reason::Draining.as_str());
+            let cause = cause.unwrap_or(state);
+            let message = format!("LeadReceiver {}: {}", receiver.name, cause.message);
+            return ConditionState::no(&cause.reason, message);
         }
     }
     if let Some(why) = &observed.unreachable {
@@ -335,8 +339,8 @@ fn ready(
     needed: &[&ConditionState],
     delivering: &ConditionState,
 ) -> ConditionState {
-    if let Outcome::Draining(_, message) = outcome {
-        return ConditionState::no(Reason::Draining, message.clone());
+    if let Outcome::Draining { why, .. } = outcome {
+        return ConditionState::no(Reason::Draining, why.clone());
     }
     if let Outcome::Failed(reason, message) = outcome {
         return ConditionState::no(*reason, message.clone());
@@ -360,17 +364,27 @@ fn ready(
     ConditionState::yes(Reason::Ready, "leads are accepted")
 }
 
-fn stalled(outcome: &Outcome, accepted: &ConditionState, resolved: &ConditionState) -> ConditionState {
-    if let Outcome::Draining(true, message) = outcome {
-        return ConditionState::yes(Reason::DrainTimeout, message.clone());
+/// Whether a person has to change something: in the webhook, in what it refers to, or in a receiver that takes no leads.
+fn stalled(
+    outcome: &Outcome,
+    observed: &Observed,
+    [accepted, resolved, programmed]: [&ConditionState; 3],
+) -> ConditionState {
+    if let Outcome::Draining { late: true, why, .. } = outcome {
+        return ConditionState::yes(Reason::DrainTimeout, why.clone());
     }
-    if matches!(outcome, Outcome::Failed(..) | Outcome::Draining(..)) {
+    if matches!(outcome, Outcome::Failed(..) | Outcome::Draining { .. }) {
         return ConditionState::no(Reason::Progressing, "Reconciliation in progress");
     }
     for statement in [accepted, resolved] {
         if statement.fails() {
             return ConditionState::yes(&statement.reason, statement.message.clone());
         }
+    }
+    let receiver = observed.receiver.iter().flat_map(|receiver| &receiver.conditions);
+    let mut said = receiver.filter(|said| said.type_ == "Stalled" && said.status == "True");
+    if programmed.fails() && said.any(|said| said.reason == programmed.reason) {
+        return ConditionState::yes(&programmed.reason, programmed.message.clone());
     }
     ConditionState::no(Reason::Progressing, "No blocking problem")
 }
@@ -381,7 +395,7 @@ fn reconciling(outcome: &Outcome, ready: &ConditionState, stalled: &ConditionSta
     }
     match outcome {
         Outcome::Failed(reason, message) => return ConditionState::yes(*reason, message.clone()),
-        Outcome::Draining(_, message) => return ConditionState::yes(Reason::Draining, message.clone()),
+        Outcome::Draining { why, .. } => return ConditionState::yes(Reason::Draining, why.clone()),
         Outcome::Paused => return paused_by_person(),
         _ => {}
     }

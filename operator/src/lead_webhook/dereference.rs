@@ -78,7 +78,11 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         neighbours,
         too_large,
         gateway_api: match &webhook.spec.gateway {
-            Some(_) => has_http_routes(context, &namespace).await?,
+            Some(_) => {
+                // Watched from now on, also where the cluster does not know them yet.
+                context.routes_wanted.send_replace(true);
+                has_http_routes(context, &namespace).await?
+            }
             None => false,
         },
     })

@@ -21,6 +21,8 @@ pub struct DrainState {
     pub now: Option<Answer>,
     /// Whether the receivers could be told to refuse new leads. A webhook whose Secret is gone cannot be configured.
     pub told: bool,
+    /// The sinks that leads wait for.
+    pub sinks: Vec<String>,
     /// Pending leads at last state, from the status.
     pub last_pending: i64,
     /// Accepted leads at last state, from the status.
@@ -63,7 +65,7 @@ pub fn decide(state: &DrainState) -> Decision {
             suspended,
         }) if suspended || !state.told => return Decision::Release,
         Some(Answer { pending: 0, .. }) => "the receivers are being told to refuse new leads".to_owned(),
-        Some(Answer { pending, .. }) => leads(pending),
+        Some(Answer { pending, .. }) => leads(pending, &state.sinks),
         None if state.last_pending == 0 && !state.deployed => return Decision::Release,
         // Nothing was ever accepted, and nobody is there to accept: pods that never started.
         None if state.last_pending == 0 && state.last_accepted == 0 && !state.receiving => {
@@ -72,7 +74,7 @@ pub fn decide(state: &DrainState) -> Decision {
         None if state.last_pending > 0 => {
             format!(
                 "{} at the last report; the receivers are not reachable",
-                leads(state.last_pending)
+                leads(state.last_pending, &state.sinks)
             )
         }
         None => "the receivers are not reachable and may have pending leads".to_owned(),
@@ -88,10 +90,14 @@ pub fn decide(state: &DrainState) -> Decision {
     }
 }
 
-fn leads(pending: i64) -> String {
+fn leads(pending: i64, sinks: &[String]) -> String {
+    let sinks = match sinks {
+        [] => String::new(),
+        sinks => format!(" for CrmSink {}", sinks.join(", ")),
+    };
     match pending {
-        1 => "1 delivery is pending".to_owned(),
-        n => format!("{n} deliveries are pending"),
+        1 => format!("1 delivery is pending{sinks}"),
+        n => format!("{n} deliveries are pending{sinks}"),
     }
 }
 
@@ -118,6 +124,7 @@ mod tests {
             ("drained, but still accepting", DrainState { now: answer(0, false), ..base.clone() }, "wait: being told"),
             ("drained, cannot be configured", DrainState { now: answer(0, false), told: false, ..base.clone() }, "release"),
             ("leads left", DrainState { now: answer(3, true), ..base.clone() }, "wait: 3 deliveries are pending"),
+            ("leads left for a sink", DrainState { now: answer(3, true), sinks: vec!["crm".to_owned()], ..base.clone() }, "wait: pending for CrmSink crm"),
             ("leads left for too long", DrainState { now: answer(3, true), since: late, ..base.clone() }, "blocked: 3 deliveries are pending"),
             ("loss allowed", DrainState { now: answer(3, true), loss_allowed: true, ..base.clone() }, "release"),
             ("no answer, nothing pending", DrainState { ..base.clone() }, "wait: not reachable"),

@@ -42,7 +42,6 @@ pub async fn expose(plan: &Plan, backend: Option<&Backend>, context: &Context) -
     }
     match route::http_route(webhook, backend) {
         Some(route) => {
-            context.routes_wanted.send_replace(true);
             ensure(context, &key.0, &route, belongs).await?;
         }
         None => remove(context, &key.0, Kind::HttpRoute, &names::route(&key.1), belongs).await?,

@@ -52,7 +52,7 @@ const DRAIN_REQUEUE_INTERVAL: Duration = Duration::from_secs(5);
 pub async fn reconcile(webhook: Arc<LeadWebhook>, context: Arc<Context>) -> Result<Action, Infallible> {
     context.synced().await;
     let begun = context.metrics.begun(KIND);
-    let action = match claim(&name_of(webhook.as_ref()).0, &context).await {
+    let action = match claim(webhook.as_ref(), &context).await {
         Ok(Claim::Theirs) => Action::requeue(LOOK_AGAIN),
         Err(error) => report(&webhook, &refused(&error), &context).await,
         Ok(Claim::Ours) if is_paused(webhook.as_ref()) => {
@@ -225,9 +225,12 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
         context.backoff.succeeded(&object(&name));
         return Action::await_change();
     }
-    let valid = match dereference::dereference(webhook, context).await {
-        Ok(facts) => validate::validate(webhook, &facts, &context.settings.rules).is_ok(),
-        Err(_) => false,
+    let (valid, mistakes) = match dereference::dereference(webhook, context).await {
+        Ok(facts) => match validate::validate(webhook, &facts, &context.settings.rules) {
+            Ok(_) => (true, Vec::new()),
+            Err(mistakes) => (false, mistakes),
+        },
+        Err(_) => (false, Vec::new()),
     };
     // It refuses leads in its last valid form, if this one is not.
     validated(webhook, valid, context);
@@ -247,24 +250,29 @@ async fn delete(webhook: &Arc<LeadWebhook>, context: &Context) -> Action {
             let released = async {
                 expose::hide(webhook, context)
                     .await
-                    .map_err(|error| error.reason())?;
-                set_finalizer(webhook.as_ref(), KIND, false, context)
-                    .await
-                    .map_err(|error| reason_of(&error))
+                    .map_err(|error| refused(&error))?;
+                let removed = set_finalizer(webhook.as_ref(), KIND, false, context).await;
+                removed.map_err(|error| failed(&error))
             };
             return match released.await {
                 Ok(()) => {
                     context.backoff.succeeded(&object(&name));
                     Action::await_change()
                 }
-                Err(reason) => {
-                    context.metrics.failed(KIND, reason.as_str());
-                    Action::requeue(context.backoff.failed(&object(&name)))
-                }
+                // Nothing else says why it is still there.
+                Err(outcome) => report(webhook, &outcome, context).await,
             };
         }
-        drain::Decision::Wait(why) => Outcome::Draining(false, why),
-        drain::Decision::Blocked(why) => Outcome::Draining(true, why),
+        drain::Decision::Wait(why) => Outcome::Draining {
+            late: false,
+            why,
+            mistakes,
+        },
+        drain::Decision::Blocked(why) => Outcome::Draining {
+            late: true,
+            why,
+            mistakes,
+        },
     };
     if let Err(error) = write_status(webhook, &outcome, &observed, context).await {
         tracing::warn!(

@@ -159,6 +159,13 @@ pub fn drain_state(
             || context.of_webhooks.with(&name_of(webhook), |state| {
                 state.earlier.iter().flatten().next().is_some()
             }),
+        sinks: observed
+            .figures
+            .iter()
+            .flat_map(|figures| &figures.routes)
+            .filter(|route| route.deliveries.pending > 0)
+            .map(|route| route.name.clone())
+            .collect(),
         last_pending: last.deliveries.pending,
         last_accepted: last.stored.accepted,
         since: Duration::from_secs(u64::try_from(since).unwrap_or_default()),

@@ -17,8 +17,15 @@ pub enum Outcome {
     Mistakes(Vec<ValidationError>),
     /// It goes on by itself: reason and message.
     Failed(Reason, String),
-    /// It is being deleted: whether it waits for a person, and why it is still there.
-    Draining(bool, String),
+    /// It is being deleted.
+    Draining {
+        /// Whether it waits for a person.
+        late: bool,
+        /// Why it is still there.
+        why: String,
+        /// What is wrong with it, which may be why.
+        mistakes: Vec<ValidationError>,
+    },
     /// A person has paused its reconciliation with an annotation: nothing was looked at or changed.
     Paused,
 }

@@ -162,8 +162,11 @@ fn key(kind: Kind, meta: &ObjectMeta) -> crate::index::Key {
 
 /// Its owners are woken if it is not as it was left.
 fn child_seen(context: &Context, kind: Kind, meta: &ObjectMeta) {
+    live_seen(context, kind, meta, Live::of(kind, meta));
+}
+
+fn live_seen(context: &Context, kind: Kind, meta: &ObjectMeta, live: Live) {
     let key = key(kind, meta);
-    let live = Live::of(kind, meta);
     let known = context.index.get(&key);
     let changed = known.is_none_or(|known| known.stamp != live.stamp && known.version < live.version);
     context.index.seen(key, live);
@@ -198,7 +201,7 @@ fn wake_owners(context: &Context, kind: Kind, meta: &ObjectMeta) {
             }
             wake_receiver(context, kind, &namespace, name);
         }
-        (Some("redis"), _) => wake_receivers(context, &namespace),
+        (Some("redis" | "encryption" | "ledger"), _) => wake_receivers(context, &namespace),
         // Another installation may work here now, or none.
         (Some("installation"), _) => context.wake_namespace(&namespace),
         _ => {}
@@ -285,7 +288,9 @@ struct Autoscalers;
 impl Follower<HorizontalPodAutoscaler> for Autoscalers {
     fn seen(&self, context: &Context, object: &HorizontalPodAutoscaler) {
         let changed = context.workloads.autoscaler_seen(object);
-        child_seen(context, Kind::HorizontalPodAutoscaler, &object.metadata);
+        let kind = Kind::HorizontalPodAutoscaler;
+        let live = Live::of(kind, &object.metadata).with_spec(&serde_json::json!(object.spec));
+        live_seen(context, kind, &object.metadata, live);
         if changed {
             wake_owners(context, Kind::HorizontalPodAutoscaler, &object.metadata);
         }
@@ -384,7 +389,14 @@ impl Follower<PartialObjectMeta<Secret>> for AllSecrets {
 /// The sinks, receivers and webhooks that name a Secret, and the webhooks that deliver to such a sink.
 fn wake_users(context: &Context, namespace: &str, secret: &str) {
     // Before everything was seen once, nothing was looked at that would have to be looked at again.
-    if names::is_own_secret(secret) || *context.unsynced.borrow() > 0 {
+    if *context.unsynced.borrow() > 0 {
+        return;
+    }
+    if names::is_own_secret(secret) {
+        // One that a person restored may have no labels.
+        if names::SHARED_SECRETS.contains(&secret) {
+            wake_receivers(context, namespace);
+        }
         return;
     }
     let names = |references: Vec<SecretReference>| references.iter().any(|r| r.name == secret);

@@ -27,7 +27,7 @@ pub(crate) const ACKNOWLEDGE: &str = "--queue-acknowledge-replicas=";
 const MANIFESTS: &str = "/etc/leadgate/manifests";
 const ADMIN: &str = "/etc/leadgate/admin";
 /// The file with the encryption keys.
-const ENCRYPTION_KEYS: &str = "encryption-keys";
+pub(crate) const ENCRYPTION_KEYS: &str = "encryption-keys";
 const TLS: &str = "/etc/leadgate/tls";
 const CLIENT_CA: &str = "/etc/leadgate/client-ca";
 const OUTBOUND_CA: &str = "/etc/leadgate/outbound-ca";
@@ -64,6 +64,8 @@ pub(super) fn deployment(plan: &Plan, settings: &Settings) -> Desired {
     let mut spec = json!({
         "revisionHistoryLimit": 3,
         "progressDeadlineSeconds": 600,
+        // `kubectl rollout pause` would keep every change from the pods; the annotation of the LeadReceiver pauses.
+        "paused": false,
         "selector": {"matchLabels": names::selector(&name)},
         // The new pod first: a rollout takes no capacity away.
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},

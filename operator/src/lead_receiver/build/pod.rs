@@ -60,7 +60,14 @@ pub(super) fn apply_template(pod: &mut Value, given: &PodTemplate, settings: &Se
 /// Over zones and nodes where there are several; never a reason not to start.
 pub(super) fn spread(selector: &BTreeMap<String, String>, given: &PodTemplate) -> Value {
     if !given.topology_spread_constraints.is_empty() {
-        return json!(given.topology_spread_constraints);
+        let mut given = json!(given.topology_spread_constraints);
+        for constraint in given.as_array_mut().into_iter().flatten() {
+            // Without one, it would spread no pod.
+            if constraint.get("labelSelector").is_none_or(Value::is_null) {
+                set(constraint, "labelSelector", json!({"matchLabels": selector}));
+            }
+        }
+        return given;
     }
     let over = |key: &str| {
         json!({

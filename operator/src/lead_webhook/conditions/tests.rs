@@ -63,6 +63,82 @@ fn with(change: impl Fn(&mut Observed)) -> Observed {
     observed
 }
 
+fn draining(late: bool) -> Outcome {
+    Outcome::Draining {
+        late,
+        why: "m".to_owned(),
+        mistakes: Vec::new(),
+    }
+}
+
+/// A webhook without a LeadReceiver of its own has no other place that says why nothing is made.
+#[test]
+fn what_keeps_the_receiver_from_being_made_is_said_by_the_webhook() {
+    let taken = || ConditionState::no(Reason::NameTaken, "Service leadgate-redis exists");
+    let named = vec![
+        ("Accepted", taken()),
+        ("QueueReady", ConditionState::no(Reason::NotCreatedYet, "m")),
+        ("Available", ConditionState::no(Reason::NotCreatedYet, "m")),
+        ("Ready", taken()),
+        ("Stalled", ConditionState::yes(Reason::NameTaken, "m")),
+    ];
+    let observed = with(|observed| {
+        observed.receiver = Some(Serving {
+            name: "default".to_owned(),
+            conditions: conditions(named.clone(), &[], 1, jiff::Timestamp::UNIX_EPOCH),
+        });
+    });
+    let webhook = webhook(&json!({}));
+    let said = states(
+        &webhook,
+        &LeadWebhookStatus::default(),
+        &Outcome::Applied(Vec::new()),
+        &observed,
+    );
+    for (name, truth) in [
+        ("Programmed", Truth::False),
+        ("Ready", Truth::False),
+        ("Stalled", Truth::True),
+    ] {
+        let (_, state) = said.iter().find(|(of, _)| *of == name).unwrap();
+        assert_eq!(
+            (state.truth, state.reason.as_str()),
+            (truth, "NameTaken"),
+            "{name}"
+        );
+        assert!(
+            state.message.contains("leadgate-redis"),
+            "{name}: {}",
+            state.message
+        );
+    }
+}
+
+/// What is missing may be why leads wait.
+#[test]
+fn a_webhook_that_drains_still_says_what_is_missing() {
+    let outcome = Outcome::Draining {
+        late: true,
+        why: "m".to_owned(),
+        mistakes: vec![ValidationError {
+            about: ErrorScope::References,
+            reason: Reason::SinkMissing,
+            message: "there is no CrmSink crm".to_owned(),
+        }],
+    };
+    let said = states(
+        &webhook(&json!({})),
+        &LeadWebhookStatus::default(),
+        &outcome,
+        &running(),
+    );
+    let (_, resolved) = said.iter().find(|(of, _)| *of == "ResolvedRefs").unwrap();
+    assert_eq!(
+        (resolved.truth, resolved.reason.as_str()),
+        (Truth::False, "SinkMissing")
+    );
+}
+
 fn mistake(about: ErrorScope) -> Outcome {
     Outcome::Mistakes(vec![ValidationError {
         about,
@@ -109,8 +185,8 @@ fn what_the_conditions_say() {
         ("a mistake in the spec", &none, mistake(ErrorScope::Spec), running(), "FTFTFFT PathTaken"),
         ("a mistake in a reference", &none, mistake(ErrorScope::References), running(), "TFFTFFT PathTaken"),
         ("the API server does not answer", &none, Outcome::Failed(Reason::ApiUnreachable, "m".into()), running(), "??TTFTF ApiUnreachable"),
-        ("it drains", &none, Outcome::Draining(false, "m".into()), running(), "TTTTFTF Draining"),
-        ("it drains for too long", &none, Outcome::Draining(true, "m".into()), running(), "TTTTFFT Draining"),
+        ("it drains", &none, draining(false), running(), "TTTTFTF Draining"),
+        ("it drains for too long", &none, draining(true), running(), "TTTTFFT Draining"),
         ("its receiver's pods do not start", &none, applied.clone(), with(|s| {
             s.receiver = Some(receiver(ConditionState::yes(Reason::Ready, "m"), ConditionState::no(Reason::Starting, "m")));
         }), "TTFTFTF Starting"),

@@ -28,17 +28,6 @@ pub(in super::super) fn left_because(done: Requeued) -> Option<&'static str> {
     }
 }
 
-/// A body that is no such request.
-pub(in super::super) fn unreadable(error: &JsonRejection) -> Response {
-    let status = match error.status() {
-        status @ (StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::PAYLOAD_TOO_LARGE) => status,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    ProblemDetails::from_status_code(status)
-        .with_detail(error.body_text())
-        .into_response()
-}
-
 pub(in super::super) fn conflict(why: &str) -> Response {
     ProblemDetails::from_status_code(StatusCode::CONFLICT)
         .with_detail(why)
@@ -53,12 +42,17 @@ pub(in super::super) fn bad_request(why: &str) -> Response {
 
 /// A body that cannot be read. What is too long says so by its status, and in words that name the remedy.
 pub(in super::super) fn unreadable(error: &JsonRejection) -> Response {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return ProblemDetails::from_status_code(StatusCode::PAYLOAD_TOO_LARGE)
-            .with_detail("the body is longer than 16 MiB: send fewer lines at a time")
-            .into_response();
-    }
-    bad_request(&error.body_text())
+    let (status, why) = match error.status() {
+        status @ StatusCode::PAYLOAD_TOO_LARGE => (
+            status,
+            "the body is longer than 16 MiB: send fewer lines at a time".to_owned(),
+        ),
+        status @ StatusCode::UNSUPPORTED_MEDIA_TYPE => (status, error.body_text()),
+        _ => (StatusCode::BAD_REQUEST, error.body_text()),
+    };
+    ProblemDetails::from_status_code(status)
+        .with_detail(why)
+        .into_response()
 }
 
 pub(in super::super) fn unavailable(error: &QueueError) -> Response {
