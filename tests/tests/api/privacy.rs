@@ -265,7 +265,12 @@ async fn a_number_is_found_as_people_write_it_and_in_whichever_field_it_stands()
         assert_eq!(found(&rig, filter.clone()).await.len(), 1, "{filter}");
     }
     // and so does an erasure, which leaves a record that may be somebody else's.
-    let erasure = post(&rig, "/privacy/erasures", json!({"phone": "0170 1234567"})).await;
+    let erasure = post(
+        &rig,
+        "/privacy/erasures",
+        json!({"person": {"phone": "0170 1234567"}}),
+    )
+    .await;
     let erasure = ended(&rig, &erasure).await;
     assert_eq!(erasure["entries"], 1, "{erasure}");
     assert_eq!(

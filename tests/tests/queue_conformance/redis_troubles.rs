@@ -318,17 +318,17 @@ async fn what_another_version_wrote_is_left_alone() {
     let key = format!("{{{}}}:format", options().prefix);
     assert_eq!(command::<String>(&rig, &format!("GET {key}")), "2");
     // when it is another one,
-    command::<()>(&rig, &format!("SET {key} 2"));
+    command::<()>(&rig, &format!("SET {key} 3"));
     let other = rig.second().await;
     // then a receiver that does not know it takes nothing in or out, and says what to do,
     let error = other.accept(vec![fresh("bea")]).await.unwrap_err().to_string();
     assert!(
-        error.contains("another version") && error.contains("format 2"),
+        error.contains("another version") && error.contains("format 3"),
         "{error}"
     );
     assert!(other.claim(&crm(), 1, LONG).await.is_err());
     // and goes on by itself once it may.
-    command::<()>(&rig, &format!("SET {key} 1"));
+    command::<()>(&rig, &format!("SET {key} 2"));
     eventually("leads are accepted", || async {
         other.accept(vec![fresh("cleo")]).await.is_ok()
     })
