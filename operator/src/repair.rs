@@ -59,10 +59,10 @@ pub(crate) async fn repair(
     let Some(spec) = patch.get("spec").cloned() else {
         return Ok(false);
     };
-    let mut body = json!({"spec": spec});
-    if let Some(owners) = patch.remove("owners") {
-        body["metadata"] = json!({"ownerReferences": owners});
-    }
+    let body = match patch.remove("owners") {
+        Some(owners) => json!({"spec": spec, "metadata": {"ownerReferences": owners}}),
+        None => json!({"spec": spec}),
+    };
     let params = PatchParams {
         field_manager: Some(REPAIR.to_owned()),
         ..PatchParams::default()

@@ -32,7 +32,7 @@ pub(super) struct PayloadSchema {
 
 impl PayloadSchema {
     pub(super) fn compile(schema: &Value) -> Result<Self, String> {
-        cost::check(schema)?;
+        cost::check(schema).map_err(|why| format!(": {why}"))?;
         let mut names = BTreeSet::new();
         collect(schema, &mut names);
         let validator = jsonschema::draft202012::new(schema).map_err(|error| mistake(schema, &error))?;

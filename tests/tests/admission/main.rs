@@ -450,6 +450,7 @@ async fn kubectl_get_shows_what_matters() {
             ("Pending", false, json!(1)),
             ("Dead", false, json!(2)),
             ("Paused", false, json!(true)),
+            ("Duplicates", true, Value::Null),
             ("Reason", true, json!("Delivering")),
             ("Message", true, json!("leads are delivered")),
         ])

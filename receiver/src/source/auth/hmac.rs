@@ -291,15 +291,12 @@ fn decoded(query: &str) -> Option<String> {
         let code = after
             .get(..2)
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match code.map(char::from).filter(|c| PLAIN.contains(*c)) {
-            Some(plain) => {
-                text.push(plain);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                text.push('%');
-                rest = after;
-            }
+        if let Some(plain) = code.map(char::from).filter(|c| PLAIN.contains(*c)) {
+            text.push(plain);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            text.push('%');
+            rest = after;
         }
     }
     text.push_str(rest);
