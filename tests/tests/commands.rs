@@ -354,7 +354,7 @@ fn a_log_level_that_is_none_is_refused() {
     for (log, said) in [
         ("verbose", "`verbose` is no level; write one of off, error, warn"),
         ("infoo", "did you mean info?"),
-        ("leadgate_receiver=debug,warning", "did you mean warn?"),
+        ("leadgate_receiver=debug,warning", "`warning` is no level"),
         ("leadgate_receiver=loud", "invalid"),
     ] {
         let (fine, text) = told(log);

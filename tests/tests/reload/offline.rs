@@ -89,6 +89,7 @@ const ONLY_IN_CLUSTER: &[&str] = &["queue.storage.size must be a quantity"];
 const NOT_HERE: &[&str] = &[
     "there is no CrmSink",
     "there is no Secret",
+    "has no key",
     "nothing is named",
     "lead has no field",
     "only Salesforce's object Lead has contacts",
