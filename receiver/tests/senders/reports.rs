@@ -170,7 +170,7 @@ fn forms_that_post_to_the_generic_webhook_lose_nothing() {
     let lead = json_of(
         "generic",
         &[],
-        &json!({"Email": "ada@example.com", "Name": "Ada Lovelace", "Company": "Engines", "Message": "Call me", "Job title": "CTO"}),
+        &json!({"Email": "ada@example.com", "Name": "Ada Lovelace", "Company": "Engines", "Message": "Call me", "Job Title": "CTO"}),
     )
     .unwrap();
     given(
@@ -199,7 +199,7 @@ fn forms_that_post_to_the_generic_webhook_lose_nothing() {
     let lead = json_of(
         "generic",
         &[],
-        &json!({"Email Address": "ada@example.com", "Your company": "Engines"}),
+        &json!({"Email Address": "ada@example.com", "Company Name": "Engines"}),
     )
     .unwrap();
     given(&lead, &[("email", json!("ada@example.com"))]);

@@ -183,7 +183,7 @@ async fn a_list_says_what_it_does_not_take() {
         ("/leads?limit=99999".to_owned(), 400, "limit must be"),
         ("/leads?set=sleeping".to_owned(), 400, "delivered"),
         ("/audit?limit=0".to_owned(), 400, "limit must be"),
-        ("/lead".to_owned(), 404, "no such path"),
+        ("/lead".to_owned(), 404, "nothing at this path"),
     ] {
         let (found, why) = detail(&path).await;
         assert_eq!(found, status, "{path}: {why}");

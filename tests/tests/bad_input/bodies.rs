@@ -53,7 +53,7 @@ async fn a_kind_of_body_that_is_not_read_here_is_415() {
             (
                 "plain text",
                 Some("text/plain"),
-                good.clone(),
+                b"Ada Lovelace <ada@example.com>".to_vec(),
                 415,
                 "application/json",
             ),

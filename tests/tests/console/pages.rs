@@ -135,11 +135,8 @@ async fn a_suspended_sink_and_rejected_requests_are_told_on_the_overview() {
     // Given a sink that delivers nothing because it is written so, and a request that is no lead
     let mut rig = Rig::start().await;
     let fine = html(&get(&rig, "/console").await);
-    assert!(
-        fine.contains("Nothing needs attention") && fine.contains("Needs you<b class=\"big\">0</b>"),
-        "{fine}"
-    );
-    rig.change_sink(|sink| sink.more = "suspend: true".into());
+    assert!(fine.contains("Needs you<b class=\"big\">0</b>"), "{fine}");
+    rig.change_sink(|sink| sink.suspend = true);
     rig.until("it is suspended", || async {
         rig.sink_status().await["suspended"] == true
     })

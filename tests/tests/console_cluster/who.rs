@@ -220,11 +220,19 @@ async fn the_console_itself_may_read_admin_tokens_and_nothing_else() {
             },
             ..SubjectAccessReview::default()
         };
-        let answer = reviews.create(&PostParams::default(), &asked).await.unwrap();
-        assert_eq!(
-            answer.status.unwrap().allowed,
-            allowed,
-            "{verb} {resource} {name}"
-        );
+        // The API server takes up roles some time after they were made.
+        let began = std::time::Instant::now();
+        loop {
+            let answer = reviews.create(&PostParams::default(), &asked).await.unwrap();
+            let found = answer.status.unwrap().allowed;
+            if found == allowed {
+                break;
+            }
+            assert!(
+                allowed && began.elapsed() < std::time::Duration::from_secs(30),
+                "{verb} {resource} {name}: {found}"
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
     }
 }
