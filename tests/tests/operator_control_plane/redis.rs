@@ -111,7 +111,9 @@ async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
     };
     let url = async || {
         let files = rig.files("default").await;
-        let found = files.iter().find(|(name, _)| name.ends_with(".url"));
+        let found = files
+            .iter()
+            .find(|(name, _)| name.split('.').next_back() == Some("url"));
         found.map(|(_, url)| url.as_str().unwrap_or_default().to_owned())
     };
     let template = async || {
@@ -189,7 +191,9 @@ async fn the_certificate_of_redis_is_made_repaired_and_renewed() {
     };
     let trusted = async || {
         let files = rig.files("default").await;
-        let found = files.iter().find(|(name, _)| name.ends_with(".crt"));
+        let found = files
+            .iter()
+            .find(|(name, _)| name.split('.').next_back() == Some("crt"));
         found.map(|(_, pem)| pem.as_str().unwrap_or_default().to_owned())
     };
     // The Secret holds all that is due, and the pods trust what it does.
@@ -236,7 +240,10 @@ async fn the_certificate_of_redis_is_made_repaired_and_renewed() {
             vec![AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, KEY],
         ),
     ] {
-        let lost: BTreeMap<_, _> = lost.into_iter().map(|key| (key, ())).collect();
+        let lost: BTreeMap<_, _> = lost
+            .into_iter()
+            .map(|key| (key, serde_json::Value::Null))
+            .collect();
         let emptied = json!({"data": lost});
         secrets
             .patch("leadgate-redis", &PatchParams::default(), &Patch::Merge(&emptied))
