@@ -10,6 +10,7 @@ use leadgate_operator::lead_receiver::certificates::{
     self, AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, Due, KEY,
 };
 use leadgate_operator::secrets::Value;
+use leadgate_operator::stores::StoreKey;
 use rustls::pki_types::UnixTime;
 use serde_json::json;
 
@@ -111,10 +112,8 @@ async fn the_password_of_redis_survives_its_secret_and_both_sides_agree() {
     };
     let url = async || {
         let files = rig.files("default").await;
-        let found = files
-            .iter()
-            .find(|(name, _)| name.split('.').next_back() == Some("url"));
-        found.map(|(_, url)| url.as_str().unwrap_or_default().to_owned())
+        let found = files.get(&StoreKey::Managed.file());
+        found.map(|url| url.as_str().unwrap_or_default().to_owned())
     };
     let template = async || {
         let set = rig.present(Kind::StatefulSet, "leadgate-redis").await;
@@ -191,10 +190,8 @@ async fn the_certificate_of_redis_is_made_repaired_and_renewed() {
     };
     let trusted = async || {
         let files = rig.files("default").await;
-        let found = files
-            .iter()
-            .find(|(name, _)| name.split('.').next_back() == Some("crt"));
-        found.map(|(_, pem)| pem.as_str().unwrap_or_default().to_owned())
+        let found = files.get(&StoreKey::Managed.authorities_file());
+        found.map(|pem| pem.as_str().unwrap_or_default().to_owned())
     };
     // The Secret holds all that is due, and the pods trust what it does.
     let whole = async |what: &str| {
@@ -240,10 +237,7 @@ async fn the_certificate_of_redis_is_made_repaired_and_renewed() {
             vec![AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, KEY],
         ),
     ] {
-        let lost: BTreeMap<_, _> = lost
-            .into_iter()
-            .map(|key| (key, serde_json::Value::Null))
-            .collect();
+        let lost: BTreeMap<_, _> = lost.into_iter().map(|key| (key, json!(null))).collect();
         let emptied = json!({"data": lost});
         secrets
             .patch("leadgate-redis", &PatchParams::default(), &Patch::Merge(&emptied))

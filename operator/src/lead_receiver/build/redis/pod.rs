@@ -79,13 +79,13 @@ fn runs(what: &[&str]) -> Value {
 }
 
 /// Asks a port for an answer: a connection that says nothing is an error in the log of a server that expects TLS. Two minutes
-/// without one mean that it hangs, and not that its disk is slow.
-fn alive(port: u16, seconds: u32) -> Value {
+/// without one, for liveness, mean that it hangs, and not that its disk is slow.
+fn alive(port: u16, period: u32, failures: u32) -> Value {
     json!({
         "exec": {"command": runs(&["alive", &port.to_string()])},
-        "periodSeconds": 10,
+        "periodSeconds": period,
         "timeoutSeconds": 5,
-        "failureThreshold": seconds / 10,
+        "failureThreshold": failures,
     })
 }
 
@@ -104,8 +104,9 @@ fn server(plan: &RedisPlan, settings: &Settings) -> Value {
             "--maxmemory-policy", "noeviction",
         ],
         // As long as the primary is not known the server is not started, and starting it again would not help: an hour.
-        "startupProbe": alive(PORT, 3600),
-        "livenessProbe": alive(PORT, 120),
+        // It is not asked whether it is ready before that.
+        "startupProbe": alive(PORT, 2, 1800),
+        "livenessProbe": alive(PORT, 10, 12),
         // Nothing else is replaced or scaled down before this server has what the primary has.
         "readinessProbe": {
             "exec": {"command": runs(&["ready"])}, "periodSeconds": 3, "timeoutSeconds": 5, "failureThreshold": 3,
@@ -119,7 +120,7 @@ fn server(plan: &RedisPlan, settings: &Settings) -> Value {
 fn sentinel(settings: &Settings) -> Value {
     let more = json!({
         "command": runs(&["sentinel"]),
-        "livenessProbe": alive(SENTINEL_PORT, 120),
+        "livenessProbe": alive(SENTINEL_PORT, 10, 12),
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
     });
     container(settings, "sentinel", SENTINEL_PORT, more)
