@@ -99,7 +99,7 @@ async fn secrets_go_to_allowed_hosts_only() {
         &format!(r#"fullnameOverride="{namespace}""#),
     ])
     .unwrap();
-    let paths = install(&client, &objects, &format!("{namespace}-hosts")).await;
+    let paths = install(&client, &objects, &format!("{namespace}-hosts-leadgate-system")).await;
     // The API server takes up a policy some time after it was made.
     let evil = HUBSPOT.replace("URL", "https://evil.example");
     let deadline = Instant::now() + Duration::from_mins(1);
