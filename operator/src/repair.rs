@@ -59,10 +59,9 @@ pub(crate) async fn repair(
     let Some(spec) = patch.get("spec").cloned() else {
         return Ok(false);
     };
-    let mut body = json!({"spec": spec});
-    if let Some(owners) = patch.remove("owners") {
-        body["metadata"] = json!({"ownerReferences": owners});
-    }
+    let owners = patch.remove("owners");
+    let metadata = owners.map_or_else(|| json!({}), |owners| json!({"ownerReferences": owners}));
+    let body = json!({"metadata": metadata, "spec": spec});
     let params = PatchParams {
         field_manager: Some(REPAIR.to_owned()),
         ..PatchParams::default()
