@@ -5,6 +5,7 @@ mod deletion;
 mod drift;
 mod election;
 mod hands;
+mod hostile;
 mod installations;
 mod objects;
 mod pods;

@@ -11,6 +11,7 @@ use kube::{Api, ResourceExt as _};
 use leadgate_operator::kinds::Kind;
 use serde_json::json;
 
+use crate::hands::SERVICE;
 use crate::rig::{Rig, eventually, report};
 
 const OBJECTS: [(Kind, &str); 9] = [
@@ -316,6 +317,8 @@ async fn what_others_made_is_left_alone_and_what_they_change_is_repaired() {
     assert!(message.contains("Service leadgate-receiver-default"), "{message}");
     let service = rig.present(Kind::Service, "leadgate-receiver-default").await;
     assert_eq!(service.data["spec"]["ports"][0]["port"], 9);
+    // What is taken keeps nothing else from being made.
+    rig.present(Kind::Deployment, SERVICE).await;
     rig.api(Kind::Service)
         .delete("leadgate-receiver-default", &DeleteParams::default())
         .await
@@ -323,6 +326,7 @@ async fn what_others_made_is_left_alone_and_what_they_change_is_repaired() {
     // Nothing tells the operator of objects that are not its own: a change of the receiver does.
     rig.receiver("default", "drainTimeout: 1m").await;
     rig.applied("web").await;
+    rig.present(Kind::Service, SERVICE).await;
     let patch = json!({"spec": {"selector": {"app.kubernetes.io/instance": "shop"}}});
     rig.api(Kind::Service)
         .patch(

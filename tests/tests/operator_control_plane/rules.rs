@@ -26,6 +26,7 @@ async fn secrets_that_open_the_cluster_reach_no_receiver() {
             "crmsink.crm.json",
             "leadwebhook.web.json",
             "secret.web.json",
+            "encryption-keys",
         ];
         all.into_iter().all(|file| files.contains_key(file))
     })
