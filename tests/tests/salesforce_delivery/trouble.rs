@@ -305,3 +305,39 @@ async fn a_record_that_was_deleted_or_converted_is_looked_for_again() {
         assert!(fresh.id != id && fresh.get("LastName") == "New", "{fresh:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_known_by_the_mobile_number_too() {
+    let rig = Rig::start().await;
+    let by_hand = json!({"LastName": "Hand", "Company": "y", "MobilePhone": "+49 30 901820"});
+    let id = rig.salesforce.put(&by_hand);
+    let call = json!({"phone": "+4930901820", "lastName": "Lovelace", "submissionId": "call"});
+    rig.post_to("web", &call).await;
+    rig.delivered(1).await;
+    let leads = rig.salesforce.leads();
+    assert_eq!(
+        leads
+            .iter()
+            .map(|lead| (lead.id.as_str(), lead.get("LastName")))
+            .collect::<Vec<_>>(),
+        [(id.as_str(), "Lovelace")]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_too_long_arrives_as_far_as_it_fits() {
+    let rig = Rig::start().await;
+    let mut body = person("long");
+    body["lastName"] = json!("Wolfeschlegelsteinhausen".repeat(5));
+    rig.post_to("web", &body).await;
+    rig.delivered(1).await;
+    let record = rig.record("long@example.com");
+    let name = record.get("LastName");
+    assert_eq!(name.len(), 80, "{name}");
+    assert!(name.starts_with("Wolfeschlegelsteinhausen"), "{name}");
+    let listed = rig.sink_status().await["deliveredWithoutProperties"].clone();
+    assert_eq!(
+        (&listed[0]["property"], &listed[0]["reason"]),
+        (&json!("LastName"), &json!("TooLong"))
+    );
+}

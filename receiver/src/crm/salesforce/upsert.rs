@@ -84,7 +84,7 @@ impl Salesforce {
                 // Deleted, merged or converted since: look again.
                 (Answer::NotFound(_), _) => asked.push((write.lead, true)),
                 (answer, Some(lead)) => {
-                    ended.push((write.lead, outcome(answer, lead, &self.settings.matching)))
+                    ended.push((write.lead, outcome(answer, lead, &self.settings.matching)));
                 }
                 (_, None) => {}
             }

@@ -184,6 +184,7 @@ fn is_prose(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::type_complexity)] // tables of facts
     use serde_json::json;
 
     use super::*;
@@ -202,7 +203,7 @@ mod tests {
         units(body.split_once(&format!("\"{name}\":")).unwrap().0) + name.len() + 4
     }
 
-    fn judged(error: Value, fields: &Map<String, Value>, creates: bool) -> String {
+    fn judged(error: &Value, fields: &Map<String, Value>, creates: bool) -> String {
         let text = json!([error]).to_string();
         let reply = crate::outbound::Reply::new(400, http::HeaderMap::new(), text);
         match in_sight_of(super::super::classify(&reply, "Lead"), fields, creates) {
@@ -255,7 +256,7 @@ mod tests {
             ),
         ];
         for (error, fields, expected) in cases {
-            assert_eq!(judged(error.clone(), &fields, true), expected, "{error}");
+            assert_eq!(judged(&error, &fields, true), expected, "{error}");
         }
         let plain = only(&["Captured__c", "Vip__c", "Too__c"]);
         let body = Value::Object(plain.clone()).to_string();
@@ -263,7 +264,7 @@ mod tests {
             let start = body.find(&format!("\"{name}\":")).unwrap() + name.len() + 4;
             for column in [start, start + "\"oui\"".len()] {
                 assert_eq!(
-                    judged(parser("oui", column), &plain, true),
+                    judged(&parser("oui", column), &plain, true),
                     format!("without {name}"),
                     "{column}"
                 );
@@ -287,7 +288,7 @@ mod tests {
         ];
         for (names, fields, creates, expected) in table {
             assert_eq!(
-                judged(error(names), fields, *creates),
+                judged(&error(names), fields, *creates),
                 *expected,
                 "{names:?} {creates}"
             );
@@ -302,9 +303,9 @@ mod tests {
         let mut names = ["Campaign__c", "OwnerId"];
         names.sort_by_key(|name| fields().keys().position(|known| known == name));
         let expected = format!("without {}", names.join(","));
-        assert_eq!(judged(error.clone(), &fields(), true), expected);
-        assert_eq!(judged(error.clone(), &none, true), "not found InvalidReference");
-        assert_eq!(judged(error, &fields(), false), "not found InvalidReference");
+        assert_eq!(judged(&error, &fields(), true), expected);
+        assert_eq!(judged(&error, &none, true), "not found InvalidReference");
+        assert_eq!(judged(&error, &fields(), false), "not found InvalidReference");
     }
 
     #[test]

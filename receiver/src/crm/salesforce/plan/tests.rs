@@ -1,3 +1,4 @@
+#![allow(clippy::type_complexity)] // tables of facts
 use std::collections::BTreeMap;
 use std::time::Duration;
 
