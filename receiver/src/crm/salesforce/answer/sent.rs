@@ -178,8 +178,13 @@ fn shortened(refused: RefusedProperty, errors: &[Error<'_>], fields: &Map<String
     }
 }
 
+/// Whether it is a name or a sentence, not a number, an address or an id of another kind.
 fn is_prose(text: &str) -> bool {
-    text.chars().any(char::is_alphabetic) && !text.contains('@') && !text.contains("://")
+    let is_one_word = !text.trim().contains(char::is_whitespace);
+    let is_address =
+        text.contains('@') || text.contains("://") || (is_one_word && text.contains(['.', '/', '_']));
+    let is_code = is_one_word && text.contains(|c: char| c.is_ascii_digit());
+    text.contains(char::is_alphabetic) && !is_address && !is_code
 }
 
 #[cfg(test)]
@@ -316,6 +321,8 @@ mod tests {
             ("😀😀a", "(max length=3)", Some("😀")),
             ("ada@example.com", "(max length=5)", None),
             ("https://example.com", "(max length=5)", None),
+            ("example.com/ada", "(max length=5)", None),
+            ("a1b2c3d4e5", "(max length=5)", None),
             ("+4930123456", "(max length=5)", None),
             ("Ada Lovelace", "", None),
             ("Ada Lovelace", "(max length=0)", None),
