@@ -41,8 +41,8 @@ pub struct Candidate {
     pub id: String,
     /// Its e-mail address, if it has one.
     pub email: Option<String>,
-    /// Its phone number, if it has one.
-    pub phone: Option<String>,
+    /// Its phone numbers: people are known by their mobile one as well.
+    pub phones: Vec<String>,
 }
 
 /// What to do with the records found.
@@ -87,10 +87,7 @@ impl Matching {
                     .iter()
                     .filter(|c| same_email(email, c.email.as_deref()))
                     .collect(),
-                MatchingKey::Phone => found
-                    .iter()
-                    .filter(|c| same_phone(phone, c.phone.as_deref()))
-                    .collect(),
+                MatchingKey::Phone => found.iter().filter(|c| same_phone(phone, &c.phones)).collect(),
             };
             matched.sort_by(|a, b| a.id.cmp(&b.id));
             matched.dedup_by(|a, b| a.id == b.id);
@@ -154,8 +151,8 @@ pub(super) fn same_email(lead: Option<&str>, record: Option<&str>) -> bool {
 }
 
 /// Records hold numbers as people typed them.
-pub(super) fn same_phone(lead: Option<&str>, record: Option<&str>) -> bool {
-    matches!((lead, record), (Some(a), Some(b)) if phone_forms::same(a, b))
+pub(super) fn same_phone(lead: Option<&str>, record: &[String]) -> bool {
+    lead.is_some_and(|lead| record.iter().any(|number| phone_forms::same(lead, number)))
 }
 
 #[cfg(test)]
@@ -178,7 +175,7 @@ mod tests {
         Candidate {
             id: id.to_owned(),
             email: given(email),
-            phone: given(phone),
+            phones: given(phone).into_iter().collect(),
         }
     }
 

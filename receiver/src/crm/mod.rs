@@ -87,11 +87,18 @@ impl Upsert {
 
     /// Whether a property holds what the person is known by: without it there is no telling whose record it is.
     pub fn identifies(&self, property: &str) -> bool {
-        let Some(key) = self.email().or(self.phone()) else {
+        let sent = self.email().filter(|email| self.holders(email).next().is_some());
+        let Some(key) = sent.or(self.phone()) else {
             return false;
         };
+        self.holders(key).any(|name| name == property)
+    }
+
+    /// The properties that hold this.
+    pub fn holders<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
         self.for_create()
-            .any(|(name, value)| name == property && value.to_string().to_lowercase().contains(key))
+            .filter(move |(_, value)| value.to_string().to_lowercase().contains(key))
+            .map(|(name, _)| name.as_str())
     }
 
     /// The lead's phone number in the form +4930123456, or as it came where it could not be brought into it.
@@ -215,8 +222,21 @@ pub enum Outcome {
 pub struct RefusedProperty {
     /// The CRM's name of it, as the sink's mapping has it.
     pub property: String,
-    /// In a word: `InvalidOption`, `TooLong`, `ReadOnlyProperty`, `UnknownProperty` or `InvalidProperty`.
+    /// In a word: `InvalidOption`, `TooLong`, `ReadOnlyProperty`, `UnknownProperty`, `InvalidEmail` or `InvalidProperty`.
     pub reason: FailureReason,
+    /// What of its value the CRM takes.
+    pub instead: Option<String>,
+}
+
+impl RefusedProperty {
+    /// One of whose value the CRM takes nothing.
+    fn whole(property: &str, reason: FailureReason) -> Self {
+        Self {
+            property: property.to_owned(),
+            reason,
+            instead: None,
+        }
+    }
 }
 
 impl From<NoAnswer> for Outcome {

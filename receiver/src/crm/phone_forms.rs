@@ -13,7 +13,8 @@ const MAX_NUMBER_LENGTH: usize = 100;
 pub(crate) fn forms(number: &str) -> Vec<String> {
     let number = number.trim();
     let mut forms = vec![number.to_owned()];
-    if let Some((parsed, _)) = parse(number, None) {
+    let parsed = parse(number, None);
+    for parsed in parsed.iter().flat_map(|(parsed, _)| spellings(parsed)) {
         let format = |format| PHONE_NUMBER_UTIL.format(&parsed, format).into_owned();
         let international = format(PhoneNumberFormat::International);
         let national = format(PhoneNumberFormat::National);
@@ -34,8 +35,63 @@ pub(crate) fn forms(number: &str) -> Vec<String> {
 
 /// The digits that are dialled within the country, without the `0` that some countries put before them; for a number in
 /// no known form, its digits. HubSpot's `hs_searchable_calculated_phone_number` holds a record's number so.
-pub(crate) fn national_digits(number: &str) -> String {
-    parse(number, None).map_or_else(|| digits(number), |(parsed, _)| significant(&parsed))
+pub(crate) fn national_forms(number: &str) -> Vec<String> {
+    let mut forms = match parse(number, None) {
+        Some((parsed, _)) => spellings(&parsed).iter().map(significant).collect(),
+        None => vec![digits(number)],
+    };
+    forms.retain(|form| !form.is_empty());
+    forms
+}
+
+/// The number in one spelling, for telling whether two leads have the same.
+pub(crate) fn canonical(number: &str) -> String {
+    parse(number, None).map_or_else(
+        || number.trim().to_owned(),
+        |(parsed, _)| format!("+{}{}", parsed.country_code, plain(&parsed)),
+    )
+}
+
+/// The national number without the digit that says that it is a mobile one, which not everybody writes: Mexico (+52 1, until
+/// 2019), Argentina (+54 9) and Brazil (the 9 behind the area code, since 2012 to 2016; ITU, national numbering plans). No two
+/// subscribers differ by it alone.
+fn plain(number: &PhoneNumber) -> String {
+    let national = significant(number);
+    let without = match (number.country_code, national.len()) {
+        (52, 11) => national.strip_prefix('1').map(str::to_owned),
+        (54, 11) => national.strip_prefix('9').map(str::to_owned),
+        (55, 11) => national.split_at_checked(2).and_then(|(area, local)| {
+            let local = local.strip_prefix('9').filter(|local| had_no_nine(local))?;
+            Some(format!("{area}{local}"))
+        }),
+        _ => None,
+    };
+    without.unwrap_or(national)
+}
+
+/// Brazil's mobile numbers had 6 to 9 as their first digit before they got the 9; landlines have others.
+fn had_no_nine(local: &str) -> bool {
+    local.starts_with(['6', '7', '8', '9'])
+}
+
+/// The number itself, and the same in its other spelling, if it has one.
+fn spellings(number: &PhoneNumber) -> Vec<PhoneNumber> {
+    let (country, national, plain) = (number.country_code, significant(number), plain(number));
+    let other = match (country, plain.len()) {
+        _ if plain != national => Some(plain),
+        (52, 10) => Some(format!("1{plain}")),
+        (54, 10) => Some(format!("9{plain}")),
+        (55, 10) => plain
+            .split_at_checked(2)
+            .filter(|(_, local)| had_no_nine(local))
+            .map(|(area, local)| format!("{area}9{local}")),
+        _ => None,
+    };
+    let other = other.and_then(|other| parse(&format!("+{country}{other}"), None));
+    let other = other
+        .map(|(other, _)| other)
+        .filter(|other| significant(other) != national);
+    std::iter::once(number.clone()).chain(other).collect()
 }
 
 /// Whether a record's number is the lead's, however it is written. A record's number without a country is taken as one of
@@ -49,9 +105,8 @@ pub(crate) fn same(lead: &str, record: &str) -> bool {
         let plain = digits(lead);
         return !plain.is_empty() && plain == digits(record);
     };
-    parse(record, region).is_some_and(|(other, _)| {
-        known.country_code == other.country_code && significant(&known) == significant(&other)
-    })
+    parse(record, region)
+        .is_some_and(|(other, _)| known.country_code == other.country_code && plain(&known) == plain(&other))
 }
 
 /// A number and its country, if it can be read; `00` is read as `+`.
@@ -108,7 +163,37 @@ mod tests {
             ]
         );
         assert_eq!(forms("ext 12"), ["ext 12"]);
-        assert_eq!(national_digits("+4930901820"), "30901820");
+        assert_eq!(national_forms("+4930901820"), ["30901820"]);
+    }
+
+    #[test]
+    fn a_mobile_number_is_one_with_and_without_the_digit_that_says_so() {
+        let pairs = [
+            ("+5215512345678", "+525512345678"),
+            ("+551187654321", "+5511987654321"),
+            ("+5491112345678", "+541112345678"),
+        ];
+        for (one, other) in pairs {
+            for (lead, record) in [(one, other), (other, one)] {
+                assert!(same(lead, record), "{lead} {record}");
+                assert_eq!(canonical(lead), canonical(record));
+                let forms = forms(lead);
+                assert!(
+                    forms[0] == lead && forms.iter().any(|form| form == record),
+                    "{lead}: {forms:?}"
+                );
+                assert_eq!(national_forms(lead).len(), 2, "{lead}");
+            }
+        }
+        let strangers = [
+            ("+551133334444", "+5511933334444"),
+            ("+5215512345678", "+525512345679"),
+            ("+4915112345678", "+49915112345678"),
+        ];
+        for (lead, record) in strangers {
+            assert!(!same(lead, record), "{lead} {record}");
+            assert_ne!(canonical(lead), canonical(record));
+        }
     }
 
     #[test]

@@ -15,8 +15,8 @@ pub(super) struct TwinKeys {
 impl Matching {
     /// What `keys` compares of these records.
     pub(super) fn twin_keys(&self, records: &[Candidate]) -> TwinKeys {
-        let of = |key, field: fn(&Candidate) -> &Option<String>| {
-            let values = records.iter().filter_map(|record| field(record).as_deref());
+        let of = |key, fields: fn(&Candidate) -> &[String]| {
+            let values = records.iter().flat_map(fields);
             let values = values.map(|value| value.trim().to_lowercase());
             let mut values: Vec<String> = values.filter(|v| !v.is_empty() && self.compares(key)).collect();
             values.sort();
@@ -24,8 +24,8 @@ impl Matching {
             values
         };
         TwinKeys {
-            emails: of(MatchingKey::Email, |record| &record.email),
-            phones: of(MatchingKey::Phone, |record| &record.phone),
+            emails: of(MatchingKey::Email, |record| record.email.as_slice()),
+            phones: of(MatchingKey::Phone, |record| &record.phones),
         }
     }
 
@@ -46,12 +46,12 @@ impl Matching {
     }
 
     fn is_twin(&self, record: &Candidate, other: &Candidate) -> bool {
-        let [email, phone] = [&record.email, &record.phone].map(|own| own.as_deref());
-        let [its_email, its_phone] = [&other.email, &other.phone].map(|own| own.as_deref());
+        let [email, its_email] = [&record.email, &other.email].map(|own| own.as_deref());
         let by_email = same_email(email, its_email);
         // Where a sink makes a record for each address of a number, these are different people.
         let may_share = self.on_partial == PartialMatch::Create && email.is_some() && its_email.is_some();
-        let by_phone = same_phone(phone, its_phone) || same_phone(its_phone, phone);
+        let share = |some: &[String], others: &[String]| some.iter().any(|one| same_phone(Some(one), others));
+        let by_phone = share(&record.phones, &other.phones) || share(&other.phones, &record.phones);
         record.id != other.id
             && ((self.compares(MatchingKey::Email) && by_email)
                 || (self.compares(MatchingKey::Phone) && by_phone && (by_email || !may_share)))
@@ -67,7 +67,7 @@ mod tests {
         Candidate {
             id: id.to_owned(),
             email: given(email),
-            phone: given(phone),
+            phones: given(phone).into_iter().collect(),
         }
     }
 

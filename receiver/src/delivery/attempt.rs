@@ -118,14 +118,28 @@ pub(super) async fn attempt(
     attempted
 }
 
-/// The lead without these properties; `None` if that changes nothing, or leaves nothing.
+/// The lead without these properties, or with what of them the CRM takes; `None` if that changes nothing, or leaves nothing.
 fn without(mut upsert: Upsert, refused: &[RefusedProperty]) -> Option<Upsert> {
     let before = upsert.for_create().count();
-    let taken = |(name, _): &(String, Value)| !refused.iter().any(|refused| refused.property == *name);
-    upsert.properties.retain(taken);
-    upsert.create_only.retain(taken);
+    let mut shortened = false;
+    let mut taken = |(name, value): &mut (String, Value)| {
+        let mut refusals = refused.iter().filter(|refused| refused.property == *name);
+        let Some(refusal) = refusals.next() else {
+            return true;
+        };
+        match &refusal.instead {
+            Some(instead) if value.as_str() != Some(instead) => {
+                *value = Value::from(instead.as_str());
+                shortened = true;
+                true
+            }
+            _ => false,
+        }
+    };
+    upsert.properties.retain_mut(&mut taken);
+    upsert.create_only.retain_mut(&mut taken);
     let after = upsert.for_create().count();
-    (after > 0 && after < before).then_some(upsert)
+    (after > 0 && (after < before || shortened)).then_some(upsert)
 }
 
 fn no_outcome() -> Outcome {

@@ -123,9 +123,10 @@ pub(super) fn decide(outcome: crm::Outcome, lead: Circumstances<'_>) -> Decision
             if left.is_zero() {
                 return given_up(&why, lead);
             }
-            // However long the CRM asks to wait, there is one more attempt before the lead is given up.
+            // However long the CRM asks to wait, a correction is noticed, and there is one more attempt before the lead is given
+            // up.
             let wait = backoff(lead.attempt, settings.initial_backoff, settings.max_backoff)
-                .max(after.unwrap_or_default())
+                .max(after.unwrap_or_default().min(MAX_PAUSE))
                 .min(left);
             plain(
                 queue::Disposition::Retry {

@@ -216,12 +216,17 @@ impl Settler {
 
     /// Counts and lists what a lead was delivered without.
     pub(super) fn tell_refused(&self, claim: &Claim, refused: &[RefusedProperty]) {
-        for RefusedProperty { property, reason } in refused {
+        for RefusedProperty {
+            property,
+            reason,
+            instead,
+        } in refused
+        {
             let reason = reason.as_str();
             self.shared.metrics.refused(&self.sink.id, property, reason);
             tracing::info!(
-                sink = %self.sink.id, lead = %claim.id, property, reason,
-                "delivered without a property that the CRM rejects"
+                sink = %self.sink.id, lead = %claim.id, property, reason, in_part = instead.is_some(),
+                "delivered without a property that the CRM rejects, or with a part of it"
             );
         }
     }

@@ -13,4 +13,4 @@ pub(crate) use authorities::Authorities;
 pub(crate) use client::Client;
 pub(crate) use client::stays_below;
 pub(crate) use exchange::{Body, NoAnswer, Peer, Reply, exchange, send};
-pub(crate) use retry_after::retry_after;
+pub(crate) use retry_after::{retry_after, wait};

@@ -51,12 +51,12 @@ struct Filter {
 impl Filter {
     /// Texts compare without regard to case, as HubSpot's index does.
     fn takes(&self, properties: &Properties) -> bool {
-        let held = if self.property_name == DIGITS {
-            properties.get("phone").map(|phone| area_and_local(phone))
-        } else {
-            properties
+        let calculated = DIGITS.iter().find(|(name, _)| *name == self.property_name);
+        let held = match calculated {
+            Some((_, of)) => properties.get(*of).map(|phone| area_and_local(phone)),
+            None => properties
                 .get(&self.property_name)
-                .map(|value| value.to_lowercase())
+                .map(|value| value.to_lowercase()),
         };
         let wanted = self.value.as_deref().unwrap_or_default().to_lowercase();
         match self.operator.as_str() {
@@ -73,8 +73,11 @@ impl Filter {
     }
 }
 
-/// Area code and local number of a contact's phone number, which HubSpot keeps for searches.
-const DIGITS: &str = "hs_searchable_calculated_phone_number";
+/// Area code and local number of a contact's phone numbers, which HubSpot keeps for searches.
+const DIGITS: [(&str, &str); 2] = [
+    ("hs_searchable_calculated_phone_number", "phone"),
+    ("hs_searchable_calculated_mobile_number", "mobilephone"),
+];
 
 /// Good enough for the countries that scenarios use.
 fn area_and_local(phone: &str) -> String {
@@ -118,7 +121,8 @@ pub(super) fn search(sim: &Sim, state: &State, body: Value) -> Handled {
                 filter.operator
             )));
         }
-        let calculated = filter.property_name == DIGITS && sim.config.calculated_phone;
+        let calculated =
+            sim.config.calculated_phone && DIGITS.iter().any(|(name, _)| *name == filter.property_name);
         if state.schema.get(&filter.property_name).is_none() && !calculated {
             return Err(Answer::validation(&format!(
                 "There is no property {}",

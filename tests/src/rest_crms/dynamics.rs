@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Api, Asked, Kept, Told, change, is_address, pairs, text};
+use super::{Api, Asked, Kept, REFUSED_NUMBER, Told, change, is_address, pairs, text};
 
 /// Leads, oldest first.
 pub struct Dynamics {
@@ -21,6 +21,14 @@ impl Dynamics {
             secret: secret.to_owned(),
             leads: Vec::new(),
         }
+    }
+
+    /// With a lead that sales typed.
+    #[must_use]
+    pub fn with(mut self, mut lead: Value) -> Self {
+        lead["leadid"] = json!("99999999-2222-3333-4444-000000000000");
+        self.leads.push(lead);
+        self
     }
 
     fn token(&self, asked: &Asked) -> Told {
@@ -41,16 +49,24 @@ impl Dynamics {
     }
 
     fn query(&self, filter: &str) -> Told {
-        let key = filter
+        let (key, email) = filter
             .strip_prefix("new_leadgatekey eq '")
             .and_then(|rest| rest.strip_suffix('\''))
+            .and_then(|rest| rest.split_once("' or emailaddress1 eq '"))
             .unwrap();
+        let email = email.replace("''", "'");
         // Texts are compared without regard to case.
         let found: Vec<Value> = self
             .leads
             .iter()
-            .filter(|lead| text(lead, "new_leadgatekey").eq_ignore_ascii_case(key))
-            .map(|lead| json!({"leadid": lead["leadid"], "new_leadgatekey": lead["new_leadgatekey"]}))
+            .filter(|lead| {
+                text(lead, "new_leadgatekey").eq_ignore_ascii_case(key)
+                    || text(lead, "emailaddress1").eq_ignore_ascii_case(&email)
+            })
+            .map(|lead| {
+                json!({"leadid": lead["leadid"], "new_leadgatekey": lead["new_leadgatekey"],
+                    "emailaddress1": lead["emailaddress1"]})
+            })
             .collect();
         Told::json(200, json!({"value": found}))
     }
@@ -109,6 +125,10 @@ impl Api for Dynamics {
                     "A validation error occurred. The value of 'emailaddress1' is not valid.",
                 );
             }
+        }
+        if asked.body["telephone1"] == REFUSED_NUMBER {
+            let words = "A validation error occurred.  The length of the 'telephone1' attribute of the 'lead' entity exceeded the maximum allowed length of '5'.";
+            return refused(400, "0x80044331", words);
         }
         match asked.line() {
             ("GET", "/api/data/v9.2/leads") => self.query(asked.parameter("$filter")),

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Api, Asked, Kept, Told, change, is_address, text};
+use super::{Api, Asked, Kept, REFUSED_NUMBER, Told, change, is_address, text};
 
 /// Leads, oldest first.
 pub struct EspoCrm {
@@ -18,6 +18,14 @@ impl EspoCrm {
             key: key.to_owned(),
             leads: Vec::new(),
         }
+    }
+
+    /// With a lead that was there before.
+    #[must_use]
+    pub fn with(mut self, mut lead: Value) -> Self {
+        lead["id"] = json!("67f00000000000000");
+        self.leads.push(lead);
+        self
     }
 
     fn duplicates(&self, lead: &Value) -> Vec<Value> {
@@ -47,6 +55,11 @@ impl Api for EspoCrm {
                 "Field validation failure; entityType: Lead, field: emailAddress, type: emailAddress.",
             );
         }
+        if asked.body["phoneNumber"] == REFUSED_NUMBER {
+            let body = json!({"messageTranslation": {"label": "validationFailure", "scope": null,
+                "data": {"field": "phoneNumber", "type": "valid"}}});
+            return Told::json(400, body);
+        }
         match asked.line() {
             ("GET", "/api/v1/Lead") => {
                 assert_eq!(asked.parameter("where[0][type]"), "equals");
@@ -55,7 +68,11 @@ impl Api for EspoCrm {
                 let list: Vec<&Value> = self
                     .leads
                     .iter()
-                    .filter(|lead| text(lead, "emailAddress").eq_ignore_ascii_case(email))
+                    .filter(|lead| {
+                        let mut others = lead["emailAddressData"].as_array().into_iter().flatten();
+                        text(lead, "emailAddress").eq_ignore_ascii_case(email)
+                            || others.any(|other| text(other, "emailAddress").eq_ignore_ascii_case(email))
+                    })
                     .collect();
                 Told::json(200, json!({"total": list.len(), "list": list}))
             }

@@ -33,6 +33,8 @@ pub use zoho::Zoho;
 
 /// Every stand-in refuses addresses of this domain in its own words, as its CRM refuses what is no address.
 pub const REFUSED: &str = "@refused.example";
+/// A number that the CRMs which name the fields they refuse do not take.
+pub const REFUSED_NUMBER: &str = "+4930999999";
 
 /// One request.
 pub struct Asked {

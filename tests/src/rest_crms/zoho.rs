@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Api, Asked, Kept, Told, change, is_address, pairs, text};
+use super::{Api, Asked, Kept, REFUSED_NUMBER, Told, change, is_address, pairs, text};
 
 /// A token is good for so many calls here, so that its end is met.
 const CALLS: usize = 4;
@@ -31,6 +31,15 @@ impl Zoho {
             tokens: 0,
             calls: 0,
         }
+    }
+
+    /// With a lead that was there before.
+    #[must_use]
+    pub fn with(mut self, mut lead: Value) -> Self {
+        lead["id"] = json!("5725767000000999999");
+        let long_ago = Instant::now().checked_sub(LAG).unwrap();
+        self.leads.push((long_ago, lead));
+        self
     }
 
     fn token(&mut self, asked: &Asked) -> Told {
@@ -57,8 +66,13 @@ impl Zoho {
         let found: Vec<Value> = self
             .leads
             .iter()
-            .filter(|(made, lead)| made.elapsed() > LAG && text(lead, "Email").eq_ignore_ascii_case(email))
-            .map(|(_, lead)| json!({"id": lead["id"], "Email": lead["Email"]}))
+            .filter(|(made, lead)| {
+                let has = |field| text(lead, field).eq_ignore_ascii_case(email);
+                made.elapsed() > LAG && (has("Email") || has("Secondary_Email"))
+            })
+            .map(|(_, lead)| {
+                json!({"id": lead["id"], "Email": lead["Email"], "Secondary_Email": lead["Secondary_Email"]})
+            })
             .collect();
         if found.is_empty() {
             return Told::empty(204);
@@ -129,6 +143,9 @@ impl Api for Zoho {
         }
         self.calls += 1;
         let first = &asked.body["data"][0];
+        if first["Phone"] == REFUSED_NUMBER {
+            return Told::json(400, refused("INVALID_DATA", "Phone", "invalid data"));
+        }
         match asked.line() {
             ("GET", "/crm/v8/Leads/search") => self.search(asked.parameter("email")),
             ("POST", "/crm/v8/Leads/upsert") => {

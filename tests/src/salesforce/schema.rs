@@ -64,6 +64,7 @@ impl Schema {
             kind("FirstName", "string", 40),
             kind("Email", "email", 80),
             kind("Phone", "phone", 40),
+            kind("MobilePhone", "phone", 40),
             kind("Title", "string", 128),
             kind("Website", "url", 255),
             kind("Street", "textarea", 255),
@@ -100,6 +101,7 @@ impl Schema {
     pub(super) fn is_indexed(&self, name: &str) -> bool {
         name == "Email"
             || name == "Phone"
+            || name == "MobilePhone"
             || self.get(name).is_some_and(|field| field.external || field.unique)
     }
 

@@ -279,3 +279,24 @@ async fn what_is_for_new_contacts_only_never_reaches_one_that_is_there() {
         assert_eq!(rig.hubspot.contacts().len(), 7, "{mode}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_known_by_the_mobile_number_too() {
+    let rig = Rig::with(|sink| {
+        sink.properties =
+            "    email: lead.email\n    firstname: lead.firstName\n    mobilephone: \"lead.firstName == 'Ada' ? '(030) 123456' : null\"\n    phone: \"lead.firstName == 'Ada' ? null : lead.phone\"".into();
+    })
+    .await;
+    let ada = json!({"email": "ada@example.com", "firstName": "Ada", "submissionId": "ada"});
+    assert_eq!(rig.post(&ada).await.status, 200);
+    rig.arrived("ada").await;
+    let call = json!({"phone": PHONE, "firstName": "Ada L.", "submissionId": "call"});
+    assert_eq!(rig.post(&call).await.status, 200);
+    rig.until("the call is her record's", || async {
+        rig.hubspot
+            .contact("ada@example.com")
+            .is_some_and(|contact| contact.get("firstname") == "Ada L.")
+    })
+    .await;
+    assert_eq!(rig.hubspot.contacts().len(), 1);
+}

@@ -7,7 +7,7 @@ mod rig;
 
 use std::time::{Duration, Instant};
 
-use leadgate_tests::rest_crms::{Crm, Mishap, REFUSED};
+use leadgate_tests::rest_crms::{Api, Crm, Dynamics, EspoCrm, Mishap, REFUSED, REFUSED_NUMBER, Zoho};
 
 use serde_json::json;
 
@@ -380,4 +380,51 @@ async fn a_record_of_one_account_is_none_of_anothers() {
         ]
     );
     assert_eq!(rig.crm.of("ada@example.com")[0].name, "Ada Lovelace");
+}
+
+/// A lead that sales typed, or one with further addresses, is the person's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_others_made_is_found_by_each_of_its_addresses() {
+    let addresses = json!([{"emailAddress": "ada.work@example.com"}, {"emailAddress": "o'ada@example.com"}]);
+    let typed = json!({"emailaddress1": "O'Ada@example.com", "lastname": "Typed"});
+    let second = json!({"Email": "ada.work@example.com", "Secondary_Email": "o'ada@example.com", "Last_Name": "Second"});
+    let further =
+        json!({"emailAddress": "ada.work@example.com", "emailAddressData": addresses, "lastName": "Further"});
+    let cases: [(&str, Box<dyn Api>); 3] = [
+        ("dynamics-365", Box::new(Dynamics::new(SECRET).with(typed))),
+        ("zoho", Box::new(Zoho::new(SECRET).with(second))),
+        ("espocrm", Box::new(EspoCrm::new(SECRET).with(further))),
+    ];
+    for (name, api) in cases {
+        let case = rig::Case {
+            api: Some(api),
+            ..all(name)
+        };
+        let rig = Rig::start(case, SECRET).await;
+        rig.post("1", "o'ada@example.com", "Lovelace").await;
+        rig.settled().await;
+        let records = rig.crm.records();
+        assert_eq!(records.len(), 1, "{name}: {records:?}");
+        assert_eq!(records[0].name, "Lovelace", "{name}");
+        assert!(rig.dead_letters("dead").await.is_empty() && rig.dead_letters("held").await.is_empty());
+    }
+}
+
+/// A property that the CRM names costs that property, not the person.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_person_arrives_without_a_number_that_the_crm_refuses() {
+    for name in ["dynamics-365", "zoho", "espocrm"] {
+        let rig = Rig::start(all(name), SECRET).await;
+        rig.post_lead(
+            &json!({"submissionId": "1", "email": "ada@example.com", "lastName": "Lovelace",
+            "company": "Analytical", "phone": REFUSED_NUMBER}),
+        )
+        .await;
+        rig.settled().await;
+        let dead = rig.dead_letters("dead").await;
+        assert!(dead.is_empty(), "{name}: {dead:?}");
+        let records = rig.crm.records();
+        assert_eq!(records.len(), 1, "{name}");
+        assert!(!records[0].fields.to_string().contains(REFUSED_NUMBER), "{name}");
+    }
 }

@@ -89,7 +89,7 @@ async fn a_duplicate_rule_is_obeyed_and_an_exact_match_is_updated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_field_costs_that_field_and_not_the_person() {
+async fn a_refused_field_costs_that_field_or_what_does_not_fit_and_not_the_person() {
     let rig = Rig::with(Config::default(), |sink, _| {
         let long = "x".repeat(200);
         sink.properties = format!(
@@ -103,7 +103,7 @@ async fn a_refused_field_costs_that_field_and_not_the_person() {
     let lead = rig.record("moon@example.com");
     assert_eq!(
         (lead.get("LastName"), lead.get("LeadSource"), lead.get("Title")),
-        ("Lovelace", "", "")
+        ("Lovelace", "", "x".repeat(128).as_str())
     );
     let status = rig.sink_status().await;
     let listed = status["deliveredWithoutProperties"].as_array().unwrap();
@@ -304,4 +304,40 @@ async fn a_record_that_was_deleted_or_converted_is_looked_for_again() {
             .unwrap();
         assert!(fresh.id != id && fresh.get("LastName") == "New", "{fresh:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_known_by_the_mobile_number_too() {
+    let rig = Rig::start().await;
+    let by_hand = json!({"LastName": "Hand", "Company": "y", "MobilePhone": "+49 30 901820"});
+    let id = rig.salesforce.put(&by_hand);
+    let call = json!({"phone": "+4930901820", "lastName": "Lovelace", "submissionId": "call"});
+    rig.post_to("web", &call).await;
+    rig.delivered(1).await;
+    let leads = rig.salesforce.leads();
+    assert_eq!(
+        leads
+            .iter()
+            .map(|lead| (lead.id.as_str(), lead.get("LastName")))
+            .collect::<Vec<_>>(),
+        [(id.as_str(), "Lovelace")]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_too_long_arrives_as_far_as_it_fits() {
+    let rig = Rig::start().await;
+    let mut body = person("long");
+    body["lastName"] = json!("Wolfeschlegelsteinhausen".repeat(4));
+    rig.post_to("web", &body).await;
+    rig.delivered(1).await;
+    let record = rig.record("long@example.com");
+    let name = record.get("LastName");
+    assert_eq!(name.len(), 80, "{name}");
+    assert!(name.starts_with("Wolfeschlegelsteinhausen"), "{name}");
+    let listed = rig.sink_status().await["deliveredWithoutProperties"].clone();
+    assert_eq!(
+        (&listed[0]["property"], &listed[0]["reason"]),
+        (&json!("LastName"), &json!("TooLong"))
+    );
 }

@@ -15,6 +15,8 @@ use crate::outbound::{Reply, retry_after};
 const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
 /// The daily limit resets at midnight of the account's time zone, which the answer does not tell.
 const RETRY_AFTER_DAILY_LIMIT: Duration = Duration::from_mins(30);
+/// How often a full account is tried again.
+const RETRY_AFTER_FULL: Duration = Duration::from_mins(15);
 /// How often wrong credentials are tried again, so that a corrected token is noticed.
 const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
 /// The least wait after 423 Locked, by HubSpot's guide.
@@ -53,7 +55,8 @@ pub(super) fn classify(reply: &Reply) -> Answer {
             "HubSpot is busy with this record (423)".to_owned(),
         ),
         429 => rate_limited(&reply.headers, body, after, &failure),
-        408 | 477 => retry(
+        // Not in any standard: 420 and 430 are some gateways' words for too many calls.
+        408 | 420 | 430 | 477 => retry(
             after,
             FailureReason::TryLater,
             format!("HubSpot asked to try again later ({status})"),
@@ -105,6 +108,16 @@ pub(super) fn classify(reply: &Reply) -> Answer {
             failure(
                 FailureReason::RecordConflict,
                 "another HubSpot record has one of the lead's unique values".to_owned(),
+            ),
+        ),
+        400 if category(body).contains("LIMIT") => Answer::Pause(
+            after.unwrap_or(RETRY_AFTER_FULL).min(MAX_PAUSE),
+            failure(
+                FailureReason::StorageLimit,
+                format!(
+                    "a limit of the HubSpot account is reached (400 {}), for example that of its contacts; delete some, or buy more",
+                    category(body)
+                ),
             ),
         ),
         400 => {
@@ -226,19 +239,45 @@ fn existing_id(body: &Value) -> Option<String> {
     is_id(&id).then_some(id)
 }
 
-/// Which properties HubSpot did not accept, and its codes: from the old form, where a list stands inside the message,
-/// or the newer `errors`. The properties are named only if every error names its one.
+/// What HubSpot says of each property in the old form, whose list stands inside the message or as `validationResults`.
+fn validation_results(body: &Value) -> Vec<Value> {
+    let message = body.get("message").and_then(Value::as_str).unwrap_or_default();
+    let listed = message
+        .find('[')
+        .and_then(|start| serde_json::from_str(message.get(start..)?).ok());
+    let mut results: Vec<Value> = listed.unwrap_or_default();
+    let beside = body.get("validationResults").and_then(Value::as_array);
+    results.extend(beside.into_iter().flatten().cloned());
+    results
+}
+
+/// What of several choices, joined with `;`, are options of the property: "Preise was not one of the allowed options: [Demo,
+/// Kontakt]", or with `value: "demo"` for each. `answer`: HubSpot's words. `None`: none, all, or it does not say.
+pub(super) fn accepted_choices(answer: &str, name: &str, sent: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(answer).ok()?;
+    let text = |result: &Value, field: &str| result.get(field).and_then(Value::as_str).map(str::to_owned);
+    let result = validation_results(&body).into_iter().find(|result| {
+        text(result, "name").as_deref() == Some(name)
+            && text(result, "error").as_deref() == Some("INVALID_OPTION")
+    })?;
+    let message = text(&result, "message")?;
+    let (_, options) = message.split_once("allowed options: [")?;
+    let listed: Vec<&str> = options.trim_end_matches(']').split(',').map(str::trim).collect();
+    let is_option =
+        |choice: &&str| listed.contains(choice) || options.contains(&format!("value: \"{choice}\""));
+    let choices: Vec<&str> = sent.split(';').collect();
+    let accepted: Vec<&str> = choices.iter().copied().filter(is_option).collect();
+    (!accepted.is_empty() && accepted.len() < choices.len()).then(|| accepted.join(";"))
+}
+
+/// Which properties HubSpot did not accept, and its codes: from the old form, or the newer `errors`. The properties are named only if every error names its one.
 fn invalid(body: &Value) -> (Failure, Vec<RefusedProperty>) {
     let mut found: Vec<(String, String)> = Vec::new();
-    let message = body.get("message").and_then(Value::as_str).unwrap_or_default();
-    if let Some(start) = message.find('[')
-        && let Ok(list) = serde_json::from_str::<Vec<Value>>(message.get(start..).unwrap_or_default())
-    {
-        found.extend(
-            list.iter()
-                .map(|item| (word(item.get("name")), word(item.get("error")))),
-        );
-    }
+    found.extend(
+        validation_results(body)
+            .iter()
+            .map(|result| (word(result.get("name")), word(result.get("error")))),
+    );
     for error in body.get("errors").and_then(Value::as_array).into_iter().flatten() {
         let property = error
             .pointer("/context/propertyName/0")
@@ -253,10 +292,7 @@ fn invalid(body: &Value) -> (Failure, Vec<RefusedProperty>) {
     found.dedup();
     let refused: Vec<RefusedProperty> = found
         .iter()
-        .map(|(property, code)| RefusedProperty {
-            property: property.clone(),
-            reason: reason(code),
-        })
+        .map(|(property, code)| RefusedProperty::whole(property, reason(code)))
         .collect();
     let listed: Vec<String> = found
         .iter()

@@ -58,7 +58,7 @@ impl Record {
         Candidate {
             id: self.id.clone(),
             email: text("email"),
-            phone: text("phone"),
+            phones: ["phone", "mobilephone"].into_iter().filter_map(text).collect(),
         }
     }
 }
@@ -113,7 +113,7 @@ impl Api {
             .await
     }
 
-    /// One record, with its e-mail address, phone number and `names`.
+    /// One record, with its e-mail address, phone numbers and `names`.
     pub(super) async fn read(
         &self,
         key: &str,
@@ -124,7 +124,7 @@ impl Api {
         let mut url = self.record(key, id_property);
         url.push(if id_property.is_some() { '&' } else { '?' });
         url.push_str("properties=");
-        let mut all = vec!["email", "phone"];
+        let mut all = vec!["email", "phone", "mobilephone"];
         all.extend(names);
         url.push_str(&percent_encode(&all.join(",")));
         let reply = self
@@ -195,7 +195,7 @@ impl Api {
         throttle: &dyn Throttle,
     ) -> Read<Vec<Record>> {
         let inputs: Vec<Value> = keys.iter().map(|key| json!({"id": key})).collect();
-        let mut all = vec!["email", "phone"];
+        let mut all = vec!["email", "phone", "mobilephone"];
         all.extend(names);
         if let Some(property) = id_property {
             all.push(property);

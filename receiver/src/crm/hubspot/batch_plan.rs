@@ -54,10 +54,7 @@ impl HubSpot {
                 all || records.iter().map(super::api::Record::candidate).any(|c| {
                     let theirs = by_key
                         && c.email.map(|e| e.to_lowercase()) == email.as_ref().map(|e| e.to_lowercase());
-                    let same = c
-                        .phone
-                        .as_deref()
-                        .is_some_and(|known| phone_forms::same(phone, known));
+                    let same = c.phones.iter().any(|known| phone_forms::same(phone, known));
                     same && !theirs
                 })
             })

@@ -1,17 +1,20 @@
 //! How HubSpot is asked for e-mail addresses and phone numbers. Pure.
 //!
 //! HubSpot compares texts, so it is asked for each form in which a number may be typed; and by
-//! `hs_searchable_calculated_phone_number`, which holds a contact's number as the digits of its area code and local number
+//! `hs_searchable_calculated_phone_number` and `…_mobile_number`, which hold a contact's number as the digits of its area code and local number
 //! (developers.hubspot.com/docs/api/crm/search, "phone numbers").
 
 use serde_json::{Value, json};
 
-use crate::crm::phone_forms::{forms, national_digits};
+use crate::crm::phone_forms::{forms, national_forms};
 
-/// The property that HubSpot makes of a contact's phone number.
-const DIGITS_PROPERTY: &str = "hs_searchable_calculated_phone_number";
-/// HubSpot refuses a search whose body has more than 3,000 characters; the rest of the body needs some 400.
-const MAX_BODY_LENGTH: usize = 2_500;
+/// The properties that HubSpot makes of a contact's phone numbers.
+const DIGITS_PROPERTIES: [&str; 2] = [
+    "hs_searchable_calculated_phone_number",
+    "hs_searchable_calculated_mobile_number",
+];
+/// HubSpot refuses a search whose body has more than 3,000 characters; the rest of the body needs some 600.
+const MAX_BODY_LENGTH: usize = 2_400;
 /// The most values of one filter.
 const MAX_FILTER_VALUES: usize = 100;
 
@@ -20,33 +23,40 @@ const MAX_FILTER_VALUES: usize = 100;
 pub(super) struct Query {
     emails: Vec<String>,
     forms: Vec<String>,
+    /// As the leads have them: mobile numbers in other forms are found by their digits.
+    numbers: Vec<String>,
     digits: Vec<String>,
 }
 
 impl Query {
-    /// The search's body. `by_digits`: with HubSpot's own property.
+    /// The search's body. `by_digits`: with HubSpot's own properties of contacts.
     pub(super) fn body(&self, by_digits: bool, limit: usize) -> Value {
-        let groups: Vec<Value> = [
-            ("email", &self.emails),
-            ("phone", &self.forms),
-            (DIGITS_PROPERTY, &self.digits),
-        ]
+        let [phone, mobile] = DIGITS_PROPERTIES.map(|name| (name, &self.digits));
+        let of_contacts = [("mobilephone", &self.numbers), phone, mobile];
+        let groups: Vec<Value> = [("email", &self.emails), ("phone", &self.forms)]
         .into_iter()
-        .filter(|(name, values)| !values.is_empty() && (by_digits || *name != DIGITS_PROPERTY))
+        .chain(of_contacts.into_iter().filter(|_| by_digits))
+        .filter(|(_, values)| !values.is_empty())
         .map(
             |(name, values)| json!({"filters": [{"propertyName": name, "operator": "IN", "values": values}]}),
         )
         .collect();
-        json!({"filterGroups": groups, "properties": ["email", "phone"], "limit": limit})
+        json!({"filterGroups": groups, "properties": ["email", "phone", "mobilephone"], "limit": limit})
     }
 
     fn length(&self) -> usize {
         // Two quotes and a comma each.
-        [&self.emails, &self.forms, &self.digits]
-            .into_iter()
-            .flatten()
-            .map(|value| value.len() + 3)
-            .sum()
+        [
+            &self.emails,
+            &self.forms,
+            &self.numbers,
+            &self.digits,
+            &self.digits,
+        ]
+        .into_iter()
+        .flatten()
+        .map(|value| value.len() + 3)
+        .sum()
     }
 }
 
@@ -58,10 +68,8 @@ pub(super) fn queries(emails: &[String], phones: &[String]) -> Vec<Query> {
     });
     let by_phone = phones.iter().map(|phone| Query {
         forms: forms(phone),
-        digits: Some(national_digits(phone))
-            .filter(|digits| !digits.is_empty())
-            .into_iter()
-            .collect(),
+        numbers: vec![phone.clone()],
+        digits: national_forms(phone),
         ..Query::default()
     });
     let mut queries: Vec<Query> = Vec::new();
@@ -75,6 +83,7 @@ pub(super) fn queries(emails: &[String], phones: &[String]) -> Vec<Query> {
             Some(query) if !full(query) => {
                 query.emails.extend(one.emails);
                 query.forms.extend(one.forms);
+                query.numbers.extend(one.numbers);
                 query.digits.extend(one.digits);
             }
             _ => queries.push(one),
@@ -97,14 +106,23 @@ mod tests {
         for form in ["+16502530000", "(650) 253-0000", "6502530000"] {
             assert!(body.contains(form), "{form} {body}");
         }
-        assert!(body.contains(DIGITS_PROPERTY));
-        assert!(!query.body(false, 200).to_string().contains(DIGITS_PROPERTY));
+        let plain = query.body(false, 200).to_string();
+        for name in DIGITS_PROPERTIES {
+            assert!(body.contains(name) && !plain.contains(name), "{name} {body}");
+        }
+        assert!(
+            body.contains(r#"{"operator":"IN","propertyName":"mobilephone","values":["+16502530000"]}"#),
+            "{body}"
+        );
+        assert!(body.contains(r#"["email","phone","mobilephone"]"#), "{body}");
     }
 
     #[test]
     fn a_batch_of_numbers_keeps_to_hubspot_s_limits() {
         let phones: Vec<String> = (0..100).map(|n| format!("+49309018{n:04}")).collect();
-        let queries = queries(&[], &phones);
+        // The one query with all kinds of keys is the longest.
+        let email = format!("{}@example.com", "a".repeat(60));
+        let queries = queries(&[email], &phones);
         assert!(queries.len() <= 10, "{}", queries.len());
         for query in &queries {
             assert!(query.body(true, 200).to_string().len() <= 3_000);

@@ -118,7 +118,7 @@ impl Settings {
     pub(super) fn phone(&self, lead: &Upsert) -> Option<String> {
         self.matching
             .compares(MatchingKey::Phone)
-            .then(|| property(lead, "phone"))
+            .then(|| property(lead, "phone").or_else(|| property(lead, "mobilephone")))
             .flatten()
     }
 
@@ -141,7 +141,21 @@ impl Settings {
 
     /// Whether `property` tells whose record it is, so that a lead is not written without it.
     pub(super) fn identifies(&self, lead: &Upsert, name: &str) -> bool {
-        name == self.unique_property || name == "email" || (name == "phone" && self.key(lead).is_none())
+        name == self.unique_property
+            || name == "email"
+            || (matches!(name, "phone" | "mobilephone") && self.key(lead).is_none())
+    }
+
+    /// Whether a lead whose e-mail address is none for HubSpot is known without it: by the unique property, or by a phone
+    /// number; then with a name, without which HubSpot makes no contact.
+    pub(super) fn known_without_email(&self, lead: &Upsert) -> bool {
+        if self.unique_property != "email" {
+            return self.key(lead).is_some();
+        }
+        let has_name = ["firstname", "lastname"]
+            .into_iter()
+            .any(|name| property(lead, name).is_some());
+        has_name && self.phone(lead).is_some()
     }
 
     /// What to write to a record in which `standing` stands.

@@ -7,6 +7,7 @@ use leadgate_crds::reason::FailureReason;
 use serde_json::Map;
 
 use super::HubSpot;
+use super::answer::accepted_choices;
 use super::values::{property, texts, without_email};
 use crate::crm::answer::Answer;
 use crate::crm::{Failure, Known, Outcome, RefusedProperty, Throttle, Upsert, Verdict};
@@ -209,11 +210,21 @@ impl HubSpot {
     fn outcome(&self, lead: &Upsert, answer: Answer) -> Outcome {
         match answer {
             Answer::Refused(why, properties) => {
+                let only_address = properties.iter().all(|refused| {
+                    refused.property == "email" && refused.reason == FailureReason::InvalidEmail
+                });
+                let known = only_address && self.settings.known_without_email(lead);
                 let optional = |refused: &RefusedProperty| {
                     property(lead, &refused.property).is_some()
-                        && !self.settings.identifies(lead, &refused.property)
+                        && (known || !self.settings.identifies(lead, &refused.property))
                 };
                 if !properties.is_empty() && properties.iter().all(optional) {
+                    let properties = properties.into_iter().map(|refused| RefusedProperty {
+                        instead: property(lead, &refused.property)
+                            .and_then(|sent| accepted_choices(&why.answer, &refused.property, &sent)),
+                        ..refused
+                    });
+                    let properties = properties.collect();
                     Outcome::Refused { why, properties }
                 } else {
                     Outcome::Reject(self.explain(lead, why))

@@ -11,7 +11,7 @@ use super::description::{Answers, Part};
 use crate::crm::answer::Answer;
 use crate::crm::{Failure, RefusedProperty};
 use crate::expression::Scope;
-use crate::outbound::{Body, Reply, retry_after};
+use crate::outbound::{Body, Reply, retry_after, wait};
 
 /// For 429 without Retry-After: the window of most APIs' limits is shorter.
 const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ impl Seen {
         Self {
             status_value: Value::from(reply.status),
             headers: Value::Object(headers),
-            wait: retry_after(&reply.headers).or_else(|| limit_reset(&reply.headers)),
+            wait: retry_after(&reply.headers).or_else(|| limit_reset(reply.status, &reply.headers)),
             call: Value::from(call),
             reply,
         }
@@ -97,15 +97,22 @@ impl Seen {
 }
 
 /// When a rate limit is over, for APIs without Retry-After: `RateLimit: limit=100, remaining=0, reset=5` (drafts of the
-/// IETF's RateLimit header up to 07; Close) or `RateLimit-Reset: 5`, in seconds.
-fn limit_reset(headers: &HeaderMap) -> Option<Duration> {
+/// IETF's RateLimit header up to 07; Close), `RateLimit-Reset: 5`, or where the limit is what failed `X-RateLimit-Reset`, which many
+/// APIs send with every answer; a wait or a time.
+fn limit_reset(status: u16, headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let seconds = text("ratelimit-reset").or_else(|| {
+    let standard = || {
         text("ratelimit")?
             .split([',', ';'])
             .find_map(|item| item.trim().strip_prefix("reset="))
-    })?;
-    Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()
+    };
+    let usual = || {
+        let is_limit = matches!(status, 420 | 429 | 430);
+        is_limit.then(|| text("x-ratelimit-reset").or_else(|| text("x-rate-limit-reset")))?
+    };
+    let reset = text("ratelimit-reset").or_else(standard).or_else(usual)?;
+    // A clock that is behind would else make it a limit without a wait.
+    wait(reset).filter(|wait| !wait.is_zero())
 }
 
 /// Judges an answer; what it cannot prove to be a delivery is none. `id` gives the record's id where the CRM took the lead; `sent` are the names of the properties.
@@ -254,7 +261,8 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
             in_doubt: false,
             own: true,
         },
-        408 | 423 | 425 | 429 => retry(answers, seen),
+        // Not in any standard: 420 and 430 are some APIs' words for too many calls.
+        408 | 420 | 423 | 425 | 429 | 430 => retry(answers, seen),
         402 | 405 | 406 | 415 | 421 | 426 | 451 => Answer::Suspect {
             why: failure(
                 FailureReason::CallRefused,
@@ -308,10 +316,7 @@ fn refused(answers: &Answers, seen: &Seen, sent: &[&str]) -> Vec<RefusedProperty
     properties
         .unwrap_or_default()
         .into_iter()
-        .map(|name| RefusedProperty {
-            property: name.to_owned(),
-            reason: FailureReason::InvalidProperty,
-        })
+        .map(|name| RefusedProperty::whole(name, FailureReason::InvalidProperty))
         .collect()
 }
 

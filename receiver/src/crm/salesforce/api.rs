@@ -1,19 +1,20 @@
 //! The calls to Salesforce: with a token that is replaced once when it is refused; each answer classified.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderValue;
 use leadgate_crds::reason::FailureReason;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED, classify};
+use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED, classify, in_sight_of, unknown_field};
 use super::auth::Auth;
 use super::batch::{self, Kind, Write};
 use super::contact;
 use super::limits::Limits;
 use super::settings::Settings;
-use super::soql::{self, Found, Shape};
+use super::soql::{self, Found, Keys, MOBILE, Shape};
 use crate::crm::{Failure, Outcome, Throttle};
 use crate::expression::percent_encode;
 use crate::outbound::{Client, NoAnswer, Peer, Reply, exchange};
@@ -43,6 +44,8 @@ pub(super) struct Api {
     client: Client,
     auth: Auth,
     limits: Limits,
+    /// The integration user does not see mobile numbers.
+    no_mobile: AtomicBool,
     /// `https://example.my.salesforce.com/services/data/v62.0`.
     data: String,
 }
@@ -60,6 +63,7 @@ impl Api {
             client,
             auth,
             limits: Limits::default(),
+            no_mobile: AtomicBool::new(false),
             data,
         }
     }
@@ -116,13 +120,36 @@ impl Api {
         classify(reply, &self.settings.object)
     }
 
+    /// The records that have any of the keys, and whether these are all.
     pub(super) async fn query(
         &self,
         shape: &Shape,
-        query: &str,
+        keys: &[&Keys],
         throttle: &dyn Throttle,
     ) -> Result<(Vec<Found>, bool), Answer> {
-        let call = Call::get(format!("{}/query?q={}", self.data, percent_encode(query)));
+        let without_mobile = Shape {
+            mobile: None,
+            ..shape.clone()
+        };
+        if shape.mobile.is_some() && !self.no_mobile.load(Ordering::Relaxed) {
+            match self.ask(shape, keys, throttle).await {
+                Err(answer) if unknown_field(&answer) == Some(MOBILE) => {
+                    self.no_mobile.store(true, Ordering::Relaxed);
+                }
+                result => return result.map_err(of_query),
+            }
+        }
+        self.ask(&without_mobile, keys, throttle).await.map_err(of_query)
+    }
+
+    async fn ask(
+        &self,
+        shape: &Shape,
+        keys: &[&Keys],
+        throttle: &dyn Throttle,
+    ) -> Result<(Vec<Found>, bool), Answer> {
+        let query = soql::query(shape, keys);
+        let call = Call::get(format!("{}/query?q={}", self.data, percent_encode(&query)));
         // Nothing is written by a query, so no answer leaves nothing in doubt.
         let reply = self.call(&call, throttle).await.map_err(|answer| match answer {
             Answer::None(NoAnswer::Failed(why, _)) => Answer::None(NoAnswer::Failed(why, false)),
@@ -135,24 +162,6 @@ impl Api {
                     FailureReason::UnreadableAnswer,
                     "Salesforce's answer to a query cannot be read",
                 ),
-                in_doubt: false,
-            }),
-            // A query asks for the sink's own fields: what is wrong with it is wrong for every lead.
-            Answer::Reject(why) | Answer::Refused(why, _) | Answer::NotFound(why) => Err(Answer::Pause(
-                RETRY_AFTER_MISCONFIGURED,
-                Failure {
-                    reason: FailureReason::QueryRefused,
-                    message: format!(
-                        "Salesforce refused the query for matching.keys, salesforce.externalId.field and overwrite: IfEmpty: {}",
-                        why.message
-                    ),
-                    answer: why.answer,
-                    status: why.status,
-                },
-            )),
-            Answer::Retry { after, why, .. } => Err(Answer::Retry {
-                after,
-                why,
                 in_doubt: false,
             }),
             answer => Err(answer),
@@ -245,7 +254,7 @@ impl Api {
 
     /// What an answer means for this kind of write.
     fn judged(&self, answer: Answer, write: &Write) -> Answer {
-        match answer {
+        match in_sight_of(answer, &write.fields, write.may_create()) {
             Answer::NotFound(why) if write.may_create() => {
                 match why.reason {
                     FailureReason::ConvertedLead => Answer::Several(Vec::new(), why),
@@ -304,5 +313,29 @@ impl Api {
             headers.push(("sforce-duplicate-rule-header", "allowSave=true"));
         }
         headers
+    }
+}
+
+/// What an answer means to a query, which writes nothing and asks for the sink's own fields: what is wrong with it is wrong for
+/// every lead.
+fn of_query(answer: Answer) -> Answer {
+    match answer {
+        Answer::Reject(why) | Answer::Refused(why, _) | Answer::NotFound(why) => Answer::Pause(
+            RETRY_AFTER_MISCONFIGURED,
+            Failure {
+                reason: FailureReason::QueryRefused,
+                message: format!(
+                    "Salesforce refused the query for matching.keys, salesforce.externalId.field and overwrite: IfEmpty: {}",
+                    why.message
+                ),
+                ..why
+            },
+        ),
+        Answer::Retry { after, why, .. } => Answer::Retry {
+            after,
+            why,
+            in_doubt: false,
+        },
+        answer => answer,
     }
 }

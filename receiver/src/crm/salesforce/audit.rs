@@ -51,8 +51,7 @@ impl Salesforce {
         for shape in shapes {
             for part in soql::chunks(shape, &keys) {
                 let asked: Vec<&Keys> = part.iter().map(|(_, keys)| keys).collect();
-                let query = soql::query(shape, &asked);
-                let (records, _) = self.api.query(shape, &query, throttle).await.map_err(undone)?;
+                let (records, _) = self.api.query(shape, &asked, throttle).await.map_err(undone)?;
                 found.extend(records.into_iter().map(|record| record.candidate));
             }
         }

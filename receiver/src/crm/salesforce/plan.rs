@@ -58,8 +58,10 @@ impl Lead {
         let phones = match (&shape.phone, self.upsert.phone()) {
             (Some(field), Some(phone)) => {
                 let mut phones = phone_forms::forms(phone);
-                let written = self.property(field);
-                phones.extend(written.filter(|written| !phones.contains(written)));
+                for field in [Some(field), shape.mobile.as_ref()].into_iter().flatten() {
+                    let written = self.property(field);
+                    phones.extend(written.filter(|written| !phones.contains(written)));
+                }
                 phones
             }
             _ => Vec::new(),
@@ -298,22 +300,40 @@ pub(super) fn update_body(
 
 /// What becomes of a lead of whose fields Salesforce refuses some: it goes without them, unless there is no telling then
 /// whose record it is.
-pub(super) fn refused(lead: &Upsert, why: Failure, refused: Vec<RefusedProperty>) -> Outcome {
+pub(super) fn refused(
+    lead: &Upsert,
+    matching: &Matching,
+    why: Failure,
+    refused: Vec<RefusedProperty>,
+) -> Outcome {
+    // Who has a phone number as well is found again by that.
+    let is_refused = |name: &str| {
+        refused
+            .iter()
+            .any(|refused| refused.property.eq_ignore_ascii_case(name))
+    };
+    let has_other_key = matching.compares(MatchingKey::Phone)
+        && lead.email().is_some()
+        && lead
+            .phone()
+            .is_some_and(|phone| lead.holders(phone).any(|name| !is_refused(name)));
     // As the sink spells them; a contact has other names for some.
-    let sent = |field: &str| {
+    let sent = |refused: &RefusedProperty| {
+        let field = refused.property.as_str();
+        let spared = has_other_key && refused.reason == FailureReason::InvalidEmail;
         lead.for_create()
             .map(|(name, _)| name)
             .find(|name| {
                 name.eq_ignore_ascii_case(field)
                     || contact::field(name).is_some_and(|name| name.eq_ignore_ascii_case(field))
             })
-            .filter(|name| !lead.identifies(name))
+            .filter(|name| spared || !lead.identifies(name))
     };
     let properties: Option<Vec<RefusedProperty>> = refused
         .into_iter()
         .map(|refused| {
             Some(RefusedProperty {
-                property: sent(&refused.property)?.clone(),
+                property: sent(&refused)?.clone(),
                 ..refused
             })
         })
@@ -356,7 +376,9 @@ pub(super) fn pass(leads: &[(usize, Lead)], waiting: &[usize]) -> (Vec<usize>, V
             lead.upsert
                 .email()
                 .map(|email| format!("email {}", email.to_lowercase())),
-            lead.upsert.phone().map(|phone| format!("phone {phone}")),
+            lead.upsert
+                .phone()
+                .map(|phone| format!("phone {}", phone_forms::canonical(phone))),
         ]
         .into_iter()
         .flatten()

@@ -15,6 +15,9 @@ const MAX_QUERY_LENGTH: usize = 12_000;
 /// A page of a query's result. More records than leads by so much means that a key stands in very many of them.
 const QUERY_PAGE_SIZE: usize = 2000;
 
+/// The mobile number of leads and contacts. An integration user may not see it.
+pub(super) const MOBILE: &str = "MobilePhone";
+
 /// What every query of a sink has in common.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
@@ -22,6 +25,8 @@ pub(super) struct Shape {
     /// `None`: not compared.
     pub(super) email: Option<String>,
     pub(super) phone: Option<String>,
+    /// Compared as the phone field is.
+    pub(super) mobile: Option<String>,
     pub(super) external: Option<String>,
     /// Whether records can be converted leads, which cannot be changed.
     pub(super) converts: bool,
@@ -48,6 +53,8 @@ impl Shape {
             object: settings.object.clone(),
             email: key(MatchingKey::Email, "Email"),
             phone: key(MatchingKey::Phone, "Phone"),
+            mobile: key(MatchingKey::Phone, MOBILE)
+                .filter(|_| settings.converts() || settings.object.eq_ignore_ascii_case(contact::OBJECT)),
             external: settings
                 .external_id
                 .as_ref()
@@ -113,7 +120,7 @@ pub(super) struct Found {
 /// The query for some leads' keys.
 pub(super) fn query(shape: &Shape, keys: &[&Keys]) -> String {
     let mut fields = vec!["Id"];
-    let known = [&shape.email, &shape.phone, &shape.external];
+    let known = [&shape.email, &shape.phone, &shape.mobile, &shape.external];
     fields.extend(known.into_iter().flatten().map(String::as_str));
     if shape.converts {
         fields.push("IsConverted");
@@ -132,12 +139,13 @@ pub(super) fn query(shape: &Shape, keys: &[&Keys]) -> String {
     };
     let ids = keys.iter().filter_map(|k| k.id.as_ref()).collect();
     let emails = keys.iter().filter_map(|k| k.email.as_ref()).collect();
-    let phones = keys.iter().flat_map(|k| &k.phones).collect();
+    let phones: Vec<&String> = keys.iter().flat_map(|k| &k.phones).collect();
     let externals = keys.iter().filter_map(|k| k.external.as_ref()).collect();
     let persons: Vec<String> = [
         within(Some("Id"), ids),
         within(shape.email.as_deref(), emails),
-        within(shape.phone.as_deref(), phones),
+        within(shape.phone.as_deref(), phones.clone()),
+        within(shape.mobile.as_deref(), phones),
     ]
     .into_iter()
     .flatten()
@@ -187,8 +195,10 @@ pub(super) fn chunks(shape: &Shape, keys: &[(usize, Keys)]) -> Vec<Vec<(usize, K
     let base = percent_encode(&query(shape, &[])).len() + 200;
     let (mut parts, mut part, mut length) = (Vec::new(), Vec::new(), base);
     for (lead, keys) in keys {
+        let twice = keys.phones.iter().filter(|_| shape.mobile.is_some());
         let more: usize = keys
             .all()
+            .chain(twice)
             .map(|key| percent_encode(&literal(key)).len() + "%2C".len())
             .sum();
         if length + more > MAX_QUERY_LENGTH && !part.is_empty() {
@@ -226,7 +236,10 @@ fn found(shape: &Shape, record: &Value) -> Option<Found> {
         candidate: Candidate {
             id: get("Id").as_deref().and_then(record_id)?,
             email: named(&shape.email),
-            phone: named(&shape.phone),
+            phones: [named(&shape.phone), named(&shape.mobile)]
+                .into_iter()
+                .flatten()
+                .collect(),
         },
         external: named(&shape.external),
         converted: get("IsConverted").as_deref() == Some("true"),
@@ -244,6 +257,7 @@ mod tests {
             object: "Lead".to_owned(),
             email: Some("Email".to_owned()),
             phone: Some("Phone".to_owned()),
+            mobile: Some(MOBILE.to_owned()),
             external: Some("Sub__c".to_owned()),
             converts: true,
             also: vec!["email".to_owned(), "Title".to_owned()],
@@ -265,12 +279,13 @@ mod tests {
         let (a, b) = (keys("a@x.de", "+491", "s1"), keys("b@x.de", "", "s2"));
         assert_eq!(
             query(&shape(), &[&a, &b]),
-            "SELECT Id,Email,Phone,Sub__c,IsConverted,Title FROM Lead WHERE ((Email IN ('a@x.de','b@x.de') OR Phone IN \
-             ('+491')) AND IsConverted = false) OR Sub__c IN ('s1','s2') LIMIT 2000"
+            "SELECT Id,Email,Phone,MobilePhone,Sub__c,IsConverted,Title FROM Lead WHERE ((Email IN ('a@x.de','b@x.de') OR \
+             Phone IN ('+491') OR MobilePhone IN ('+491')) AND IsConverted = false) OR Sub__c IN ('s1','s2') LIMIT 2000"
         );
         let plain = Shape {
             object: "Contact".to_owned(),
             converts: false,
+            mobile: None,
             external: None,
             also: Vec::new(),
             ..shape()
@@ -325,7 +340,7 @@ mod tests {
     #[test]
     fn results_are_read_whatever_the_case_of_the_names() {
         let body = json!({"totalSize": 2, "done": true, "records": [
-            {"attributes": {"type": "Lead"}, "Id": "00Q5g00000AbCdEEAV", "Email": "a@x.de", "Phone": null, "SUB__C": "s1",
+            {"attributes": {"type": "Lead"}, "Id": "00Q5g00000AbCdEEAV", "Email": "a@x.de", "Phone": null, "MobilePhone": "+491", "SUB__C": "s1",
              "IsConverted": true, "Title": "CEO"},
             {"Id": "not an id"},
         ]});
@@ -333,8 +348,8 @@ mod tests {
         assert!(all && found.len() == 1);
         let one = &found[0];
         assert_eq!(
-            (one.candidate.email.as_deref(), one.candidate.phone.as_deref()),
-            (Some("a@x.de"), None)
+            (one.candidate.email.as_deref(), one.candidate.phones.as_slice()),
+            (Some("a@x.de"), &["+491".to_owned()][..])
         );
         assert_eq!(
             (one.external.as_deref(), one.converted, &one.fields["Title"]),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use leadgate_crds::crm_sink::ContactMatch;
 use leadgate_crds::reason::FailureReason;
 
-use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED};
+use super::answer::{Answer, RETRY_AFTER_MISCONFIGURED, references, without};
 use super::batch::{Kind, Write};
 use super::plan::{self, Lead, Target};
 use super::soql::{self, Found, Keys, Shape};
 use super::{Salesforce, contact};
-use crate::crm::{Candidate, Failure, Outcome, Throttle, Upsert, Verdict};
+use crate::crm::{Candidate, Failure, Matching, Outcome, Throttle, Upsert, Verdict};
 
 impl Salesforce {
     pub(super) async fn upsert_all(&self, batch: &[Upsert], throttle: &dyn Throttle) -> Vec<Outcome> {
@@ -83,7 +83,9 @@ impl Salesforce {
             match (answer, lead(write.lead)) {
                 // Deleted, merged or converted since: look again.
                 (Answer::NotFound(_), _) => asked.push((write.lead, true)),
-                (answer, Some(lead)) => ended.push((write.lead, outcome(answer, lead))),
+                (answer, Some(lead)) => {
+                    ended.push((write.lead, outcome(answer, lead, &self.settings.matching)));
+                }
                 (_, None) => {}
             }
         }
@@ -104,7 +106,7 @@ impl Salesforce {
             let target = match &found {
                 Ok(found) => plan::contact_target(lead, found, &self.settings.matching, forget),
                 Err(answer) => {
-                    ended.push((index, outcome(answer.clone(), lead)));
+                    ended.push((index, outcome(answer.clone(), lead, &self.settings.matching)));
                     asked.retain(|(asked, _)| *asked != index);
                     continue;
                 }
@@ -122,7 +124,7 @@ impl Salesforce {
             let Some(lead) = lead(index) else { continue };
             let forget = asked.contains(&(index, true));
             match found {
-                Err(answer) => ended.push((index, outcome(answer, lead))),
+                Err(answer) => ended.push((index, outcome(answer, lead, &self.settings.matching))),
                 Ok(found) => {
                     let target = plan::target(lead, &found, &self.settings.matching, forget);
                     self.act(index, lead, target, &found, &mut writes, &mut ended);
@@ -138,7 +140,7 @@ impl Salesforce {
                 }
                 answer => answer,
             };
-            ended.push((index, outcome(answer, lead)));
+            ended.push((index, outcome(answer, lead, &self.settings.matching)));
         }
         ended
     }
@@ -210,7 +212,7 @@ impl Salesforce {
         parts.reverse();
         while let Some(mut part) = parts.pop() {
             let asked: Vec<&Keys> = part.iter().map(|(_, keys)| keys).collect();
-            match self.api.query(shape, &soql::query(shape, &asked), throttle).await {
+            match self.api.query(shape, &asked, throttle).await {
                 // Some key stands in so many records that others were cut off: ask in smaller parts.
                 Ok((_, false)) if part.len() > 1 => {
                     let rest = part.split_off(part.len() / 2);
@@ -256,8 +258,8 @@ impl Salesforce {
         if keys.is_empty() {
             return Answer::Duplicates(ids, why);
         }
-        let query = soql::query(shape, &keys.iter().collect::<Vec<_>>());
-        let records = match self.api.query(shape, &query, throttle).await {
+        let asked: Vec<&Keys> = keys.iter().collect();
+        let records = match self.api.query(shape, &asked, throttle).await {
             Ok((records, _)) => records,
             Err(answer) => return answer,
         };
@@ -278,7 +280,16 @@ impl Salesforce {
     }
 }
 
-fn outcome(answer: Answer, lead: &Lead) -> Outcome {
+/// It was there a moment ago.
+fn gone(why: Failure) -> Outcome {
+    Outcome::Retry {
+        after: None,
+        why,
+        in_doubt: false,
+    }
+}
+
+fn outcome(answer: Answer, lead: &Lead, matching: &Matching) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
         Answer::Retry { after, why, in_doubt } => Outcome::Retry { after, why, in_doubt },
@@ -293,7 +304,7 @@ fn outcome(answer: Answer, lead: &Lead) -> Outcome {
             own,
         },
         Answer::Reject(why) => Outcome::Reject(why),
-        Answer::Refused(why, properties) => plan::refused(&lead.upsert, why, properties),
+        Answer::Refused(why, properties) => plan::refused(&lead.upsert, matching, why, properties),
         Answer::Several(candidates, why) | Answer::Duplicates(candidates, why) => {
             Outcome::Hold { why, candidates }
         }
@@ -301,12 +312,15 @@ fn outcome(answer: Answer, lead: &Lead) -> Outcome {
             why,
             candidates: holder.into_iter().collect(),
         },
-        // It was there a moment ago.
-        Answer::NotFound(why) => Outcome::Retry {
-            after: None,
-            why,
-            in_doubt: false,
-        },
+        // It was there a moment ago: what is missing is what the lead refers to.
+        Answer::NotFound(why) if why.reason == FailureReason::InvalidReference => {
+            let fields = lead.upsert.properties.iter().cloned().collect();
+            match references(&fields).as_slice() {
+                [] => gone(why),
+                named => outcome(without(why, "INVALID_CROSS_REFERENCE_KEY", named), lead, matching),
+            }
+        }
+        Answer::NotFound(why) => gone(why),
         Answer::None(no_answer) => no_answer.into(),
     }
 }

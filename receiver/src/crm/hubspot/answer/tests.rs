@@ -145,6 +145,24 @@ fn the_documented_bodies_mean_what_the_documentation_says() {
             "Suspect in_doubt=false own=true MissingScopes: HubSpot's token lacks a permission",
         ),
         (
+            400,
+            none,
+            r#"{"validationResults":[{"isValid":false,"message":"Ada was not one of the allowed options","error":"INVALID_OPTION","name":"state"}],"status":"error","message":"Property values were not valid","correlationId":"x"}"#,
+            "Refused [state] InvalidOption: HubSpot did not accept these properties: state",
+        ),
+        (
+            400,
+            none,
+            r#"{"status":"error","message":"Ada: the portal has reached its contact limit of 1000000","correlationId":"x","category":"OBJECT_LIMIT_EXCEEDED"}"#,
+            "Pause 900000 StorageLimit: a limit of the HubSpot account is reached",
+        ),
+        (
+            420,
+            none,
+            "",
+            "Retry None TryLater: HubSpot asked to try again later",
+        ),
+        (
             423,
             none,
             "",
@@ -218,4 +236,30 @@ fn the_documented_bodies_mean_what_the_documentation_says() {
     for (status, headers, body, expected) in table {
         assert_eq!(answer(*status, headers, body), *expected, "{status} {body}");
     }
+}
+
+#[test]
+fn of_several_choices_those_that_are_options_are_kept() {
+    let old = "[Demo, Kontakt]";
+    let new = "[label: \"Demo Ada\"\nvalue: \"Demo\"\n, label: \"K\"\nvalue: \"Kontakt\"\n]";
+    let table = [
+        ("Demo;Preise", old, Some("Demo")),
+        ("Demo;Preise;Kontakt", new, Some("Demo;Kontakt")),
+        ("Preise", old, None),
+        ("Preise;Dem", new, None),
+        ("Demo;Kontakt", old, None),
+    ];
+    for (sent, options, expected) in table {
+        let message = format!("Preise was not one of the allowed options: {options}");
+        let list = serde_json::json!([{"isValid": false, "message": message, "error": "INVALID_OPTION", "name": "topics"}]);
+        let inside = serde_json::json!({"message": format!("Property values were not valid: {list}")});
+        let beside =
+            serde_json::json!({"validationResults": list, "message": "Property values were not valid"});
+        for body in [inside, beside] {
+            let kept = |name| accepted_choices(&body.to_string(), name, sent);
+            assert_eq!(kept("topics").as_deref(), expected, "{sent} {options}");
+            assert_eq!(kept("other"), None);
+        }
+    }
+    assert_eq!(accepted_choices("<html>", "topics", "Demo;Preise"), None);
 }

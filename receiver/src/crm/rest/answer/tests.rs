@@ -136,6 +136,21 @@ fn the_usual_answers_mean_what_http_says() {
             "",
             &format!("Pause 9 {limited}"),
         ),
+        (
+            "create",
+            429,
+            &[("x-ratelimit-reset", "7")],
+            "",
+            &format!("Pause 7 {limited}"),
+        ),
+        // A time that is over.
+        (
+            "create",
+            429,
+            &[("x-rate-limit-reset", "1700000000")],
+            "",
+            &format!("Pause 10 {limited}"),
+        ),
         ("create", 429, &[], "", &format!("Pause 10 {limited}")),
         (
             "create",
@@ -172,6 +187,20 @@ fn the_usual_answers_mean_what_http_says() {
             &[],
             r#"{"errors": [{"title": "no", "source": {"pointer": "/data/attributes/email"}}]}"#,
             "Reject Refused: the CRM refused the lead (422; it names email)",
+        ),
+        (
+            "create",
+            420,
+            &[("x-ratelimit-reset", "7")],
+            "",
+            "Retry Some(7) TryLater: the CRM asked to try again later (420)",
+        ),
+        (
+            "create",
+            430,
+            &[],
+            "",
+            "Retry None TryLater: the CRM asked to try again later (430)",
         ),
         (
             "create",

@@ -240,7 +240,7 @@ async fn each_way_through_the_calls_ends_as_it_must() {
                 ("GET /find", 200, json!([])),
                 ("POST /new", 422, json!({"errors": ["city"]})),
             ],
-            "refused Refused [RefusedProperty { property: \"city\", reason: InvalidProperty }]",
+            "refused Refused [RefusedProperty { property: \"city\", reason: InvalidProperty, instead: None }]",
         ),
         (
             "the one that says who it is is refused",

@@ -34,7 +34,7 @@ fn one(error: &Error<'_>, all: &[Error<'_>], object: &str, text: &str) -> Option
                 "too many long calls to Salesforce at once; lower delivery.concurrency if other apps share the organisation".to_owned(),
             ),
         ),
-        "REQUEST_LIMIT_EXCEEDED" | "LIMIT_EXCEEDED" => Answer::Pause(
+        "REQUEST_LIMIT_EXCEEDED" => Answer::Pause(
             RETRY_AFTER_DAILY_LIMIT,
             failure(FailureReason::DailyLimit, "Salesforce's limit of API requests in 24 hours is used up".to_owned()),
         ),
@@ -147,7 +147,9 @@ fn refused(all: &[Error<'_>]) -> Option<Vec<RefusedProperty>> {
             "INVALID_FIELD_FOR_INSERT_UPDATE"
             | "INVALID_FIELD_WHEN_USING_TEMPLATE"
             | "FIELD_NOT_UPDATABLE" => FailureReason::ReadOnlyProperty,
-            "INVALID_EMAIL_ADDRESS"
+            "INVALID_EMAIL_ADDRESS" => FailureReason::InvalidEmail,
+            // A rule that marks a field is about its value.
+            "FIELD_CUSTOM_VALIDATION_EXCEPTION"
             | "FIELD_INTEGRITY_EXCEPTION"
             | "FIELD_FILTER_VALIDATION_EXCEPTION"
             | "NUMBER_OUTSIDE_VALID_RANGE"
@@ -162,10 +164,11 @@ fn refused(all: &[Error<'_>]) -> Option<Vec<RefusedProperty>> {
         if fields.is_empty() {
             return None;
         }
-        properties.extend(fields.into_iter().map(|field| RefusedProperty {
-            property: field.to_owned(),
-            reason: reason.clone(),
-        }));
+        properties.extend(
+            fields
+                .into_iter()
+                .map(|field| RefusedProperty::whole(field, reason.clone())),
+        );
     }
     (!properties.is_empty()).then_some(properties)
 }
@@ -272,9 +275,12 @@ fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
             FailureReason::ReadOnlyProperty
         }
         "FIELD_CUSTOM_VALIDATION_EXCEPTION" => FailureReason::ValidationRule,
-        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" | "CANNOT_EXECUTE_FLOW_TRIGGER" | "APEX_ERROR" => {
-            FailureReason::AutomationFailed
-        }
+        // LIMIT_EXCEEDED is about one record, or about what a trigger does with those of a call: a list that is too long, too
+        // many mails. Requests have a code of their own.
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
+        | "CANNOT_EXECUTE_FLOW_TRIGGER"
+        | "APEX_ERROR"
+        | "LIMIT_EXCEEDED" => FailureReason::AutomationFailed,
         "INSUFFICIENT_ACCESS_OR_READONLY" => FailureReason::RecordReadOnly,
         "FIELD_INTEGRITY_EXCEPTION"
         | "FIELD_FILTER_VALIDATION_EXCEPTION"
@@ -285,6 +291,7 @@ fn rejected(code: &str, all: &[Error<'_>]) -> Option<Failure> {
         | "MALFORMED_ID"
         | "ENTITY_IS_DELETED"
         | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"
+        | "INACTIVE_OWNER_OR_USER"
         | "JSON_PARSER_ERROR" => FailureReason::InvalidProperty,
         _ => return None,
     };

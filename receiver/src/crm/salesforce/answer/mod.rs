@@ -5,6 +5,7 @@
 
 mod codes;
 mod meaning;
+mod sent;
 mod token;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde_json::Value;
 pub(super) use codes::unknown_field;
 pub(super) use meaning::{Answer, RETRY_AFTER_DAILY_LIMIT, RETRY_AFTER_MISCONFIGURED, record_id, word};
 use meaning::{RETRY_AFTER_RATE_LIMITED, errors, several_message};
+pub(super) use sent::{in_sight_of, references, without};
 pub(super) use token::{Token, token};
 
 use crate::crm::Failure;
@@ -92,6 +94,15 @@ pub(super) fn classify(reply: &Reply, object: &str) -> Answer {
             FailureReason::RecordNotFound,
             format!("Salesforce has no such record or path ({status} {code})"),
         )),
+        // Salesforce Edge does not know where the organisation is (REST API Developer Guide, "Status Codes and Error Responses").
+        420 => Answer::Retry {
+            after,
+            why: failure(
+                FailureReason::Unavailable,
+                "Salesforce does not find the organisation for now (420)".to_owned(),
+            ),
+            in_doubt: false,
+        },
         408 | 429 => Answer::Pause(
             after.unwrap_or(RETRY_AFTER_RATE_LIMITED),
             failure(

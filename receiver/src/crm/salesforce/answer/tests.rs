@@ -204,7 +204,7 @@ fn every_documented_answer_has_its_meaning() {
             400,
             none,
             r#"[{"message":"Email: invalid email address: Ada@","errorCode":"INVALID_EMAIL_ADDRESS","fields":["Email"]}]"#,
-            "Refused Email InvalidProperty InvalidEmail: Email (INVALID_EMAIL_ADDRESS)",
+            "Refused Email InvalidEmail InvalidEmail: Email (INVALID_EMAIL_ADDRESS)",
         ),
         (
             400,
@@ -223,6 +223,24 @@ fn every_documented_answer_has_its_meaning() {
             none,
             r#"[{"message":"No such column 'Shoe__c' on sobject of type Lead","errorCode":"INVALID_FIELD"}]"#,
             "Refused Shoe__c UnknownProperty UnknownProperty: Shoe__c (INVALID_FIELD)",
+        ),
+        (
+            400,
+            none,
+            r#"[{"message":"Ada has no such number","errorCode":"FIELD_CUSTOM_VALIDATION_EXCEPTION","fields":["Phone"]}]"#,
+            "Refused Phone InvalidProperty ValidationRule: Phone (FIELD_CUSTOM_VALIDATION_EXCEPTION)",
+        ),
+        (
+            400,
+            none,
+            r#"[{"message":"Ada: too many BCC addresses","errorCode":"LIMIT_EXCEEDED","fields":[]}]"#,
+            "Reject AutomationFailed: Salesforce did not accept the",
+        ),
+        (
+            420,
+            none,
+            "",
+            "Retry 0 false Unavailable: Salesforce does not find the",
         ),
         (
             400,
@@ -341,6 +359,7 @@ fn only_automation_may_pass_in_smaller_calls_and_only_its_limits_shrink_them() {
             true,
             false,
         ),
+        ("LIMIT_EXCEEDED", "an array is too long", true, false),
         ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Too many", false, false),
     ];
     for (code, words, automation, limits) in table {
@@ -365,7 +384,7 @@ fn items_of_a_collection_mean_the_same() {
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "INVALID_EMAIL_ADDRESS", "message": "Email: invalid email address: Ada@", "fields": ["Email"]}]}),
-            "Refused Email InvalidProperty InvalidEmail: Email (INVALID_EMAIL_ADDRESS)",
+            "Refused Email InvalidEmail InvalidEmail: Email (INVALID_EMAIL_ADDRESS)",
         ),
         (
             json!({"success": false, "errors": [{"statusCode": "DUPLICATE_EXTERNAL_ID", "message": "Sub__c: more than one record found for external id field: [00Q5g00000AbCdE, 00Q5g00000AbCdF]", "fields": ["Sub__c"]}]}),

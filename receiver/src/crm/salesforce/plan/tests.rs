@@ -1,3 +1,4 @@
+#![allow(clippy::type_complexity)] // tables of facts
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ fn found(id: &str, email: &str, phone: &str, external: &str) -> Found {
         candidate: Candidate {
             id: id.to_owned(),
             email: given(email),
-            phone: given(phone),
+            phones: given(phone).into_iter().collect(),
         },
         external: given(external),
         ..Found::default()
@@ -133,13 +134,15 @@ fn fields_are_left_out_only_if_the_person_stays_known() {
     let refused = |names: &[&str]| {
         let given = names
             .iter()
-            .map(|name| RefusedProperty {
-                property: (*name).to_owned(),
-                reason: FailureReason::TooLong,
-            })
+            .map(|name| RefusedProperty::whole(name, FailureReason::TooLong))
             .collect();
         let lead = lead(json!({"email": "a@x.de"})).upsert;
-        match super::refused(&lead, Failure::new(FailureReason::Refused, "x"), given) {
+        match super::refused(
+            &lead,
+            &settings().matching,
+            Failure::new(FailureReason::Refused, "x"),
+            given,
+        ) {
             Outcome::Refused { properties, .. } => properties.into_iter().map(|p| p.property).collect(),
             Outcome::Reject(_) => vec!["reject".to_owned()],
             other => panic!("{other:?}"),
@@ -149,6 +152,61 @@ fn fields_are_left_out_only_if_the_person_stays_known() {
     assert_eq!(refused(&["Title", "Email"]), ["reject"]);
     // What the sink does not send cannot be left out.
     assert_eq!(refused(&["Title", "Company"]), ["reject"]);
+}
+
+#[test]
+fn an_address_that_is_none_is_left_out_if_a_number_tells_who_it_is() {
+    use FailureReason::{InvalidEmail, ReadOnlyProperty, TooLong};
+    let both = settings().matching;
+    let email_only = Matching {
+        keys: vec![MatchingKey::Email],
+        ..both.clone()
+    };
+    let table: &[(&Matching, &[&str], &[(&str, FailureReason)], bool)] = &[
+        (&both, &["Email", "Phone"], &[("Email", InvalidEmail)], true),
+        (&both, &["Email"], &[("Email", InvalidEmail)], false),
+        (&both, &["Email", "Phone"], &[("Email", ReadOnlyProperty)], false),
+        (
+            &both,
+            &["Email", "Phone"],
+            &[("Email", InvalidEmail), ("Phone", TooLong)],
+            false,
+        ),
+        (
+            &email_only,
+            &["Email", "Phone"],
+            &[("Email", InvalidEmail)],
+            false,
+        ),
+        // Offered again without the address, the number is all there is.
+        (&both, &["Phone", "LastName"], &[("Phone", TooLong)], false),
+        (&both, &["Phone", "Email"], &[("Phone", TooLong)], true),
+    ];
+    for (matching, sent, refused, passes) in table {
+        let value = |name: &str| match name {
+            "Email" => json!("a@x.de"),
+            "Phone" => json!("+4930123456 ext. 7"),
+            _ => json!("Ada"),
+        };
+        let lead = Upsert {
+            lead: json!({"email": "a@x.de", "phone": "+4930123456"}),
+            properties: sent
+                .iter()
+                .map(|name| ((*name).to_owned(), value(name)))
+                .collect(),
+            ..Upsert::default()
+        };
+        let given = refused
+            .iter()
+            .map(|(name, reason)| RefusedProperty::whole(name, reason.clone()));
+        let why = Failure::new(FailureReason::Refused, "x");
+        let outcome = super::refused(&lead, matching, why, given.collect());
+        assert_eq!(
+            matches!(outcome, Outcome::Refused { .. }),
+            *passes,
+            "{sent:?} {refused:?}"
+        );
+    }
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn shape() -> Shape {
         object: "Lead".to_owned(),
         email: Some("Email".to_owned()),
         phone: Some("Phone".to_owned()),
+        mobile: None,
         external: None,
         converts: true,
         also: Vec::new(),
