@@ -31,6 +31,7 @@ mod transport;
 use std::io::ErrorKind;
 
 use args::Cli;
+use output::NotPrinted;
 
 /// What a command found, if it did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +62,30 @@ pub async fn run(cli: Cli) -> u8 {
     }
 }
 
-/// Whoever read the output has seen enough, as with `| head`.
+/// Whoever read the output has seen enough, as with `| head`. A connection that breaks is something else.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
-    })
+    error
+        .downcast_ref::<NotPrinted>()
+        .is_some_and(|NotPrinted(error)| error.kind() == ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Error;
+
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn only_a_reader_that_went_away_has_seen_enough() {
+        let broken = || Error::from(ErrorKind::BrokenPipe);
+        let of_connection: Result<(), _> = Err(broken()).context("the receiver does not answer");
+        assert!(!is_closed_pipe(&of_connection.unwrap_err()));
+        assert!(!is_closed_pipe(
+            &NotPrinted(Error::from(ErrorKind::StorageFull)).into()
+        ));
+        let of_output: Result<(), _> = Err(NotPrinted(broken())).context("lines 1 to 500");
+        assert!(is_closed_pipe(&of_output.unwrap_err()));
+    }
 }

@@ -72,7 +72,13 @@ pub(crate) fn health_of<K: Resource>(object: &K, observed: i64, conditions: &[Co
             "NotObserved",
             "the operator has not seen the last change yet",
         ),
-        Some(ready) if ready.status == "True" => Health::fine(),
+        // It works as it is written, and delivers nothing, or takes nothing.
+        Some(ready) if ready.status == "True" => conditions
+            .iter()
+            .find(|condition| condition.reason == "Suspended")
+            .map_or_else(Health::fine, |suspended| {
+                Health::new(Level::Warning, &suspended.reason, &suspended.message)
+            }),
         Some(ready) => Health::new(Level::Wrong, &ready.reason, &ready.message),
     }
 }
@@ -100,5 +106,8 @@ mod tests {
         for (observed, conditions, expected) in table {
             assert_eq!(health_of(&object, observed, &conditions).level, expected);
         }
+        let mut suspended = ready("True");
+        suspended[0].reason = "Suspended".to_owned();
+        assert_eq!(health_of(&object, 3, &suspended).level, Level::Warning);
     }
 }

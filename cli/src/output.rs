@@ -72,6 +72,15 @@ pub(crate) trait Row: Serialize {
     fn name(&self) -> String;
 }
 
+/// Standard output cannot be written to.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}")]
+pub(crate) struct NotPrinted(pub(crate) io::Error);
+
+fn print(text: &str) -> Result<(), NotPrinted> {
+    io::stdout().lock().write_all(text.as_bytes()).map_err(NotPrinted)
+}
+
 /// Where and how to print.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
@@ -110,8 +119,8 @@ impl Output {
 
     /// Prints a line to stdout. It must be plain already.
     #[allow(clippy::unused_self, reason = "whoever prints has an Output")]
-    pub(crate) fn line(self, text: &str) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{text}")
+    pub(crate) fn line(self, text: &str) -> Result<(), NotPrinted> {
+        print(&format!("{text}\n"))
     }
 
     /// Prints one thing: JSON or YAML as asked for, else what `people` makes of it.
@@ -227,7 +236,7 @@ impl<T: Row> ListPrinter<T> {
                 text = self.output.columns(&lines);
             }
         }
-        write!(io::stdout().lock(), "{text}")?;
+        print(&text)?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _};
@@ -35,8 +35,9 @@ pub(crate) fn encode(text: &str) -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
 pub(crate) struct Refused {
-    pub(crate) status: u16,
     detail: String,
+    /// It would do it later, and says so: 503 with `Retry-After`.
+    pub(crate) is_busy: bool,
 }
 
 /// A receiver.
@@ -115,6 +116,9 @@ impl Receiver {
             Some((namespace, own)) => (Some(namespace), own),
             None => (None, name),
         };
+        if own.is_empty() || namespace.is_some_and(str::is_empty) {
+            return Err(Usage("a name must be NAME, or NAMESPACE/NAME".to_owned()).into());
+        }
         let receiver = Self::of(&Place::of(global).await?, global, namespace).await?;
         let namespace = namespace.unwrap_or(&receiver.namespace).to_owned();
         Ok((receiver, namespace, own.to_owned()))
@@ -177,9 +181,12 @@ impl Receiver {
     /// Calls it, and reads the answer.
     pub(crate) async fn call<A: DeserializeOwned>(&mut self, call: Call) -> anyhow::Result<A> {
         let path = call.path.clone();
-        let body = self.bytes(call).await?;
-        // 204 has no body.
-        let body: &[u8] = if body.is_empty() { b"null" } else { &body };
+        let (status, body) = self.answer(call).await?;
+        let body: &[u8] = if status == StatusCode::NO_CONTENT {
+            b"null"
+        } else {
+            &body
+        };
         let path = path.split('?').next().unwrap_or_default();
         serde_json::from_slice(body)
             .with_context(|| format!("the receiver's answer to {path} is not understood"))
@@ -219,6 +226,11 @@ impl Receiver {
 
     /// Calls it, and gives what it answers.
     pub(crate) async fn bytes(&mut self, call: Call) -> anyhow::Result<Bytes> {
+        Ok(self.answer(call).await?.1)
+    }
+
+    /// The same with its status, which is one of success.
+    async fn answer(&mut self, call: Call) -> anyhow::Result<(StatusCode, Bytes)> {
         let mut request = Request::builder()
             .method(call.method)
             .uri(&call.path)
@@ -232,13 +244,12 @@ impl Receiver {
         }
         let request = request.body(Full::from(call.body.unwrap_or_default()))?;
         let (head, body) = self.exchange(request).await?.into_parts();
-        let status = head.status.as_u16();
-        if status < 400 {
-            return Ok(body);
+        if head.status.is_success() {
+            return Ok((head.status, body));
         }
         let problem: Option<Value> = serde_json::from_slice(&body).ok();
         let detail = problem.and_then(|problem| Some(problem.get("detail")?.as_str()?.to_owned()));
-        let detail = match (status, detail) {
+        let detail = match (head.status.as_u16(), detail) {
             (401, detail) => format!(
                 "the receiver refuses access (--token-file): {}",
                 detail.unwrap_or_default()
@@ -248,9 +259,16 @@ impl Receiver {
                 "the receiver does not know this request: it is older than this program; upgrade it"
                     .to_owned()
             }
+            (status @ 300..=399, None) => {
+                format!(
+                    "a redirect ({status}) answers instead of the receiver: --server must be its admin port"
+                )
+            }
             (status, None) => format!("the receiver answers {status}"),
         };
-        Err(Refused { status, detail }.into())
+        let is_busy =
+            head.status == StatusCode::SERVICE_UNAVAILABLE && head.headers.contains_key(header::RETRY_AFTER);
+        Err(Refused { detail, is_busy }.into())
     }
 }
 

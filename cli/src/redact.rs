@@ -6,6 +6,9 @@ use serde_json::Value;
 /// Text that stands for what was taken away.
 const GONE: &str = "[redacted]";
 
+/// How names of secrets end: `TELLING` in the rules.
+const TELLING: &str = "token|secret|password|passwd|passphrase|api[_-]?key|authorization|credentials?";
+
 /// What is taken away, in this order.
 const RULES: &[(&str, &str)] = &[
     // User name and password in a URL.
@@ -19,9 +22,9 @@ const RULES: &[(&str, &str)] = &[
         r"(?i)\b(bearer|basic|digest)\s+[A-Za-z0-9._~+/=-]{6,}",
         "$1 [redacted]",
     ),
-    // A member or variable with a telling name.
+    // A member or variable with a telling name. What follows on further lines is a structure, of which each line is looked at.
     (
-        r#"(?i)((?:token|secret|password|passwd|passphrase|api[_-]?key|authorization|credentials?)["']?\s*[:=]\s*["']?)[^\s"',{}\[\]]{3,}"#,
+        r#"(?i)((?:TELLING)["']?[ \t]*[:=][ \t]*["']?)[^\s"',{}\[\]]{3,}"#,
         "$1[redacted]",
     ),
     (r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?", GONE),
@@ -46,17 +49,19 @@ const RULES: &[(&str, &str)] = &[
 pub(crate) struct Redactor {
     rules: Vec<(Regex, &'static str)>,
     opaque: Regex,
+    telling: Regex,
 }
 
 impl Redactor {
     pub(crate) fn new() -> Result<Self, regex::Error> {
         let rules = RULES
             .iter()
-            .map(|(pattern, with)| Ok((Regex::new(pattern)?, *with)));
+            .map(|(pattern, with)| Ok((Regex::new(&pattern.replace("TELLING", TELLING))?, *with)));
         Ok(Self {
             rules: rules.collect::<Result<_, regex::Error>>()?,
             // Long and without a word: a key. The digest of an image is none.
             opaque: Regex::new(r"(sha256:)?\b[A-Za-z0-9+/_]{32,}={0,2}")?,
+            telling: Regex::new(&format!("(?i)(?:{TELLING})$"))?,
         })
     }
 
@@ -97,7 +102,15 @@ impl Redactor {
                         *value = Value::from(GONE);
                     }
                 }
-                members.values_mut().for_each(|member| self.object(member));
+                for (name, member) in members {
+                    match member {
+                        // As a whole: rules for text end at a blank.
+                        Value::String(text) if text.len() >= 3 && self.telling.is_match(name) => {
+                            *text = GONE.to_owned();
+                        }
+                        member => self.object(member),
+                    }
+                }
             }
             _ => {}
         }
@@ -136,6 +149,26 @@ mod tests {
     }
 
     #[test]
+    fn yaml_stays_yaml() {
+        let redactor = Redactor::new().unwrap();
+        let mut status = json!({
+            "credentials": {"ok": true, "secret": [1]},
+            "password": "two words: and more",
+            "by": "ada@example.com (job 7)",
+            "token": 123_456,
+            "clientSecret": "",
+            "message": "Authorization: Bearer abcdef123456 refused",
+        });
+        redactor.object(&mut status);
+        let text = redactor.text(&crate::text::yaml(&status).unwrap());
+        let read: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(read["credentials"], json!({"ok": true, "secret": [1]}), "{text}");
+        assert_eq!(read["password"], GONE, "{text}");
+        assert_eq!(read["by"], "[e-mail] (job 7)", "{text}");
+        assert!(!text.contains("123456") && !text.contains("words"), "{text}");
+    }
+
+    #[test]
     fn what_helps_stays() {
         let redactor = Redactor::new().unwrap();
         for text in [
@@ -148,6 +181,8 @@ mod tests {
             "tokenSecretRef: {name: crm, key: access}",
             "leadgate_deliveries_total{sink=\"default/crm\"} 1234567",
             "01KAZ3V9Q8W1XH6Y3QF3N4T5RS",
+            "credentials:\n  ok: true",
+            "token:\r\n  name: crm",
         ] {
             assert_eq!(redactor.text(text), text);
         }

@@ -135,6 +135,7 @@ fn ask_before_discard(v: &Visit<'_>, ids: &[(&str, &str)]) -> Response<Bytes> {
     let page = Sure {
         f: v.frame(Section::Needs),
         question: v.t.sure_discard,
+        whom: Vec::new(),
         count: u64::try_from(ids.len()).ok(),
         sample: ids.iter().take(10).map(|(id, _)| (*id).to_owned()).collect(),
         is_final: true,
@@ -184,6 +185,7 @@ async fn on_filter(v: &Visit<'_>, deed: Deed) -> Result<Response<Bytes>, Failure
     let page = Sure {
         f: v.frame(Section::Needs),
         question,
+        whom: Vec::new(),
         count: Some(job.done),
         sample: job.sample,
         is_final: action == Action::Discard,
@@ -214,7 +216,8 @@ pub(crate) async fn on_sink(v: &Visit<'_>, namespace: &str, name: &str) -> Resul
     let sink = format!("{}/{}", encode(namespace), encode(name));
     let call = match v.form.get("action") {
         "pause" => {
-            let seconds = v.form.get("seconds").parse().ok();
+            let typed = v.form.some("seconds").map(|typed| typed.parse());
+            let seconds = typed.transpose().map_err(|_| Failure::new(400, v.t.bad_number))?;
             Call::post(format!("/api/v1/sinks/{sink}/pause")).json(&Pause { seconds })
         }
         "resume" => Call::post(format!("/api/v1/sinks/{sink}/resume")),

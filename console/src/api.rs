@@ -160,12 +160,12 @@ pub(crate) async fn ask<T: DeserializeOwned>(api: &dyn Api, place: &str, call: C
     let path = call.path.split('?').next().unwrap_or_default().to_owned();
     let answer = api.call(place, call).await?;
     // 204 has no body.
-    let body: &[u8] = if answer.body.is_empty() {
+    let body: &[u8] = if answer.status == 204 {
         b"null"
     } else {
         &answer.body
     };
-    if answer.status >= 400 {
+    if !(200..300).contains(&answer.status) {
         let problem: Option<Value> = serde_json::from_slice(body).ok();
         let detail = problem.and_then(|problem| Some(problem.get("detail")?.as_str()?.to_owned()));
         let detail = detail.unwrap_or_else(|| format!("the receiver answers {} to {path}", answer.status));

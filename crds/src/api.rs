@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use privacy::{
-    CrmRecord, ErasedLeads, Erasure, ErasureState, Export, ExportedLead, NewErasure, Person, RecordErasure,
-    Suppressions,
+    CrmRecord, ErasedLeads, Erasure, ErasureState, Export, ExportedLead, LeftBecause, NewErasure, Person,
+    RecordErasure, Suppressions,
 };
 
 /// Which leads are meant. Every member that is set must fit.
@@ -54,6 +54,36 @@ pub struct LeadFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub until: Option<Timestamp>,
+}
+
+impl LeadFilter {
+    /// What it asks for, as the names of its members and their values, but for what names a person.
+    pub fn criteria(&self) -> Vec<(&'static str, String)> {
+        let text = |name, value: &Option<String>| Some((name, value.clone()?));
+        let all = [
+            text("id", &self.id),
+            text("record", &self.record),
+            text("webhook", &self.webhook),
+            text("sink", &self.sink),
+            self.outcome.map(|outcome| ("outcome", format!("{outcome:?}"))),
+            self.state.map(|state| ("state", format!("{state:?}"))),
+            text("reason", &self.reason),
+            self.since.map(|since| ("since", since.to_string())),
+            self.until.map(|until| ("until", until.to_string())),
+        ];
+        all.into_iter().flatten().collect()
+    }
+
+    /// The names of the members that name a person, and that are set.
+    pub fn personal(&self) -> Vec<&'static str> {
+        let all = [
+            ("email", &self.email),
+            ("phone", &self.phone),
+            ("submission", &self.submission),
+        ];
+        let set = all.into_iter().filter(|(_, value)| value.is_some());
+        set.map(|(name, _)| name).collect()
+    }
 }
 
 /// A search.
@@ -296,6 +326,9 @@ pub struct Job {
     /// What it does.
     #[serde(flatten)]
     pub work: NewJob,
+    /// Members of the filter that are applied and not kept, because they name a person: `email`, `phone`, `submission`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden_filter: Vec<String>,
     /// How far it is.
     pub state: JobState,
     /// How many leads it has looked at and done.

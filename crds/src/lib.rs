@@ -39,6 +39,7 @@ pub mod reason;
 pub mod report;
 pub mod secret;
 mod secret_refs;
+pub mod time;
 
 pub use crm_sink::{CrmSink, CrmSinkSpec, CrmSinkStatus};
 pub use definition::{crm_sink_crd, lead_receiver_crd, lead_webhook_crd};

@@ -18,6 +18,7 @@ use crate::objects::{Health, Level};
 use crate::output::{Cell, Format, Output, Paint, Row, note, progress};
 
 pub(crate) use cluster::check as of_cluster;
+pub(crate) use server::check as of_server;
 
 /// How often it is checked with --wait.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -83,7 +84,7 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Check) -> any
     let mut findings = loop {
         let findings = match &place {
             Place::Cluster(cluster) => of_cluster(cluster, global).await,
-            Place::Server(_) => server::check(&place, global).await?,
+            Place::Server(_) => of_server(&place, global).await?,
         };
         let bad = findings.iter().filter(|finding| finding.is_bad()).count();
         if bad == 0 || until.is_none_or(|until| Timestamp::now() >= until) {
@@ -95,7 +96,7 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Check) -> any
     progress("");
     let bad = findings.iter().filter(|finding| finding.is_bad()).count();
     let all = findings.len();
-    if matches!(output.format, Format::Short | Format::Name) {
+    if output.format == Format::Short {
         findings.retain(Finding::is_bad);
     }
     output.all(&findings, "Nothing is wrong.")?;

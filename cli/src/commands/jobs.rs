@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 use leadgate_crds::api::{Action, Job, JobState, NewJob, Page};
 use ulid::Ulid;
 
@@ -23,16 +24,19 @@ pub(crate) enum Jobs {
     /// Show a job.
     Show {
         /// Id of the job.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
     },
     /// Stop a job. What it has done stays done.
     Cancel {
         /// Id of the job.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
     },
     /// Follow a job until it ends.
     Watch {
         /// Id of the job.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
     },
 }
@@ -127,8 +131,17 @@ pub(crate) async fn start(
 
 /// Leads that were left as they were are something wrong.
 fn show(output: Output, job: &Job) -> anyhow::Result<Verdict> {
-    output.one(job, &job.id, || {
+    // A dry run has no id: it is about these leads.
+    let ids = if job.id.is_empty() {
+        job.sample.join("\n")
+    } else {
+        job.id.clone()
+    };
+    output.one(job, &ids, || {
         let mut text = output.columns(&[Job::COLUMNS.iter().map(Into::into).collect(), cells(job)]);
+        for (what, value) in selection(job) {
+            text.push_str(&plain(&format!("  {what}: {value}\n")));
+        }
         for left in &job.left {
             text.push_str(&plain(&format!("  {}  {}\n", left.id, left.reason)));
         }
@@ -142,6 +155,26 @@ fn show(output: Output, job: &Job) -> anyhow::Result<Verdict> {
     } else {
         Verdict::Fine
     })
+}
+
+/// Which leads of the set a job is about, and how it goes about it.
+fn selection(job: &Job) -> Vec<(&str, String)> {
+    let mut found = job.work.filter.criteria();
+    if found.is_empty() && job.hidden_filter.is_empty() {
+        found.push(("filter", "none: all leads of the set".to_owned()));
+    }
+    let hidden = job
+        .hidden_filter
+        .iter()
+        .map(|name| (name.as_str(), "given, and not kept".to_owned()));
+    let share = job.work.share.map(|share| ("share", format!("{share} %")));
+    let force = job.work.force.then(|| ("force", "true".to_owned()));
+    found
+        .into_iter()
+        .chain(hidden)
+        .chain(share)
+        .chain(force)
+        .collect()
 }
 
 fn cells(job: &Job) -> Vec<Cell> {

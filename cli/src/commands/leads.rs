@@ -1,5 +1,7 @@
 //! `leads`: what became of them, and what is to become of them.
 
+use anyhow::bail;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use leadgate_crds::api::{Action, Lead, LeadSearch, NewJob, Page, Set, Story};
 use serde_json::Value;
@@ -40,6 +42,7 @@ pub(crate) struct List {
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// Id of the lead.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
     /// Also show what is kept of it: personal data, and the CRM's response.
     #[arg(long)]
@@ -50,7 +53,7 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 pub(crate) struct Which {
     /// Id of the lead. Without it, all leads that fit the options below; --set is dead if it is not set.
-    #[arg(conflicts_with_all = ["email", "phone", "webhook", "reason", "submission", "record", "since", "until"])]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), conflicts_with_all = ["email", "phone", "webhook", "reason", "submission", "record", "since", "until"])]
     id: Option<String>,
     #[command(flatten)]
     filter: FilterArgs,
@@ -89,6 +92,7 @@ pub(crate) struct Move {
 #[derive(Debug, Args)]
 pub(crate) struct Resolve {
     /// Id of the lead.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     id: String,
     /// Id of the CRM record to update.
     #[arg(long, value_name = "ID", conflicts_with = "create")]
@@ -258,9 +262,22 @@ fn tell(output: Output, id: &str, verb: &str, answer: &Value) -> anyhow::Result<
 
 async fn resolve(receiver: &mut Receiver, output: Output, decision: &Resolve) -> anyhow::Result<Verdict> {
     let path = format!("/api/v1/leads/{}", encode(&decision.id));
+    let set = decision.set.unwrap_or(Set::Held);
     if decision.record.is_none() && !decision.create {
         let kept: Value = receiver.call(Call::get(format!("{path}/payload"))).await?;
         let items = kept.get("items").and_then(Value::as_array).into_iter().flatten();
+        let sets: Vec<&str> = items
+            .clone()
+            .filter_map(|item| item.get("set")?.as_str())
+            .collect();
+        if !sets.contains(&word(set)) {
+            bail!(
+                "lead {} is not {}, so no record is to be chosen: it is {}",
+                decision.id,
+                word(set),
+                sets.join(", ")
+            );
+        }
         let candidates = items
             .filter_map(|item| item.get("candidates")?.as_array())
             .flatten();
@@ -279,7 +296,7 @@ async fn resolve(receiver: &mut Receiver, output: Output, decision: &Resolve) ->
         .query("record", decision.record.as_deref())
         .query("create", decision.create.then_some("true"))
         .query("sink", decision.sink.as_deref())
-        .query("set", Some(word(decision.set.unwrap_or(Set::Held))));
+        .query("set", Some(word(set)));
     let answer: Value = receiver.call(call).await?;
     tell(output, &decision.id, "resolve", &answer)
 }

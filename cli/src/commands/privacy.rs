@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 use leadgate_crds::api::{
-    Erasure, ErasureState, Export, NewErasure, Page, Person, RecordErasure, Story, Suppressions,
+    CrmRecord, Erasure, ErasureState, Export, LeftBecause, NewErasure, Page, Person, RecordErasure, Story,
+    Suppressions,
 };
+use serde_json::json;
 
 use crate::args::Global;
 use crate::filter::word;
@@ -97,6 +99,11 @@ pub(crate) async fn erase(global: &Global, output: Output, command: &Erase) -> a
             note(&format!(
                 "Nothing was erased. Without --dry-run, this erases {counts}."
             ));
+            if !output.is_for_people() {
+                let ids: Vec<&str> = held.leads.iter().map(|lead| lead.id.as_str()).collect();
+                let found = json!({"leads": ids, "entries": held.entries.len(), "missing": held.missing});
+                output.one(&found, &ids.join("\n"), String::new)?;
+            }
             return Ok(if held.missing.is_empty() {
                 Verdict::Fine
             } else {
@@ -196,18 +203,11 @@ fn told(erasure: &Erasure) -> String {
         lines.push("  later leads are refused".to_owned());
     }
     for record in &erasure.records {
-        let reason = record.reason.as_deref().unwrap_or_default();
-        let became = match record.erasure {
-            RecordErasure::Deleted => "deleted there".to_owned(),
-            RecordErasure::Pending => format!("not deleted there yet {reason}"),
-            RecordErasure::Failed => format!("not deleted there ({reason}): delete it, by this id"),
-            RecordErasure::Skipped => "erase it there, too".to_owned(),
-        };
         lines.push(format!(
             "  delivered to {} as record {}: {}",
             record.sink,
             record.record,
-            became.trim_end()
+            became(record)
         ));
     }
     lines.extend(
@@ -223,6 +223,33 @@ fn told(erasure: &Erasure) -> String {
             .map(|remains| format!("  may remain in {remains}")),
     );
     plain(&lines.join("\n"))
+}
+
+/// What became of a record, and what is to be done about it. What may be another person's is not to be erased unseen.
+fn became(record: &CrmRecord) -> String {
+    let reason = record.reason.as_deref().unwrap_or("no reason");
+    let left = match (record.erasure, record.left()) {
+        (RecordErasure::Deleted, _) => return "deleted there".to_owned(),
+        (RecordErasure::Pending, _) => return format!("not deleted there yet ({reason})"),
+        (RecordErasure::Failed, _) => return format!("not deleted there ({reason}): delete it, by this id"),
+        (RecordErasure::Skipped, Some(LeftBecause::NotAskedFor)) => {
+            "its sink does not say privacy.crm: Delete; erase it there, too"
+        }
+        (RecordErasure::Skipped, Some(LeftBecause::FoundByNumber)) => {
+            "it may be another person's, who has the same phone number; look whose it is before you erase it there"
+        }
+        (RecordErasure::Skipped, Some(LeftBecause::OnlyMentioned)) => {
+            "it is another person's, whose lead only mentions this one; do not erase it, remove there what it says of this person"
+        }
+        (RecordErasure::Skipped, Some(LeftBecause::UnknownSink)) => {
+            "the receiver does not run this sink any more; erase it there, too"
+        }
+        (RecordErasure::Skipped, Some(LeftBecause::IdTooLong)) => {
+            "this is only the beginning of its id; find it there, and erase it"
+        }
+        (RecordErasure::Skipped, None) => "look whose it is before you erase it there",
+    };
+    format!("left as it is ({reason}): {left}")
 }
 
 /// An export for people.
@@ -252,4 +279,40 @@ fn held(export: &Export) -> String {
         lines.push(format!("  {}", lead.data));
     }
     plain(&lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_to_erase_what_may_be_another_persons() {
+        let told = |erasure, reason: Option<&str>| {
+            let reason = reason.map(str::to_owned);
+            let (sink, record) = ("default/crm".to_owned(), "1001".to_owned());
+            became(&CrmRecord {
+                sink,
+                record,
+                erasure,
+                reason,
+            })
+        };
+        for (reason, what) in [
+            (Some("NotAskedFor"), "privacy.crm: Delete; erase it there, too"),
+            (Some("UnknownSink"), "erase it there, too"),
+            (Some("IdTooLong"), "find it there"),
+            (Some("OnlyMentioned"), "do not erase it"),
+            (Some("FoundByNumber"), "look whose it is"),
+            (Some("OfALaterVersion"), "look whose it is"),
+            (None, "look whose it is"),
+        ] {
+            let text = told(RecordErasure::Skipped, reason);
+            assert!(
+                text.contains(what) && text.contains(reason.unwrap_or("no reason")),
+                "{text}"
+            );
+        }
+        assert!(told(RecordErasure::Failed, Some("Forbidden")).contains("(Forbidden): delete it"));
+        assert_eq!(told(RecordErasure::Deleted, None), "deleted there");
+    }
 }

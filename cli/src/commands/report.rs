@@ -82,11 +82,20 @@ pub(crate) async fn run(global: &Global, command: &ReportArgs) -> anyhow::Result
     );
     let place = Place::of(global).await?;
     match &place {
-        Place::Server(_) => receiver(&mut files, "receiver", Receiver::of(&place, global, None).await).await,
+        Place::Server(_) => {
+            let findings = check::of_server(&place, global).await;
+            files.add("check.yaml", findings.and_then(|findings| yaml(&findings)));
+            receiver(&mut files, "receiver", Receiver::of(&place, global, None).await).await;
+            let why = "resources, Events, pods and logs: they are of a cluster, which --server does not name; add the receiver's log by \
+                       hand\n";
+            files.missing.push(why.to_owned());
+        }
         Place::Cluster(cluster) => of_cluster(&mut files, cluster, global).await,
     }
     let missing = files.missing.concat();
-    note(missing.trim_end());
+    if !missing.is_empty() {
+        note(missing.trim_end());
+    }
     files.add("missing.txt", Ok(missing));
     let file = File::create_new(&path).with_context(|| format!("cannot write {}", path.display()))?;
     archive(file, &files.found).with_context(|| format!("cannot write {}", path.display()))?;

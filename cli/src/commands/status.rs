@@ -249,8 +249,14 @@ fn of_server(url: &str, report: &Report) -> Node {
             webhook.leads.stored.accepted,
             deliveries(counts)
         );
+        let health = if webhook.suspended {
+            let message = "spec.suspend is true: requests are answered with 503";
+            Health::new(Level::Warning, "Suspended", message)
+        } else {
+            look(Health::fine(), counts)
+        };
         root.children
-            .push(Node::new("LeadWebhook", &webhook.name, look(Health::fine(), counts)).figures(figures));
+            .push(Node::new("LeadWebhook", &webhook.name, health).figures(figures));
     }
     for sink in &report.sinks {
         let counts = sink.leads.deliveries;
@@ -273,6 +279,10 @@ pub(crate) fn from_report(sink: &SinkReport) -> Health {
     }
     if let Some(problem) = &sink.problem {
         return Health::new(Level::Wrong, "Orphaned", problem);
+    }
+    if sink.suspended {
+        let message = "spec.suspend is true: leads are queued and not delivered";
+        return Health::new(Level::Warning, "Suspended", message);
     }
     if sink.paused_until.is_some() {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! `trace`: what happened to a lead, or to all leads of a person, in order.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use leadgate_crds::api::{Event, EventKind, Lead, LeadFilter, LeadSearch, Page, State, Story};
 
 use crate::Verdict;
@@ -12,7 +13,7 @@ use crate::text::plain;
 #[derive(Debug, Args)]
 pub(crate) struct Trace {
     /// E-mail address, phone number with its country code, or id of a lead.
-    #[arg(value_name = "EMAIL|PHONE|ID")]
+    #[arg(value_name = "EMAIL|PHONE|ID", value_parser = NonEmptyStringValueParser::new())]
     what: String,
 }
 

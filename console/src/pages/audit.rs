@@ -22,7 +22,7 @@ use crate::show::when;
 <div class="scroll" role="region" tabindex="0" aria-label="{{ f.t.audit }}"><table>
 <thead><tr><th scope="col">{{ f.t.when }}</th><th scope="col">{{ f.t.who }}</th><th scope="col">{{ f.t.what }}</th><th scope="col">{{ f.t.of_what }}</th></tr></thead>
 <tbody>{% for act in acts %}<tr><td>{{ self::when(act.at) }}</td><td>{{ act.by }}</td><td>{{ f.t.act(act.act) }}</td>
-<td>{% if act.is_lead() %}<a href="/console/{{ f.place }}/leads/{{ act.of }}">{{ act.of }}</a>{% else %}{{ act.of }}{% endif %}</td></tr>{% endfor %}</tbody>
+<td>{% if act.is_lead() %}<a href="/console/{{ f.place }}/leads/{{ act.of }}">{{ act.of }}</a>{% else if act.act == ActKind::JobCreated || act.act == ActKind::JobCancelled %}<a href="/console/{{ f.place }}/jobs/{{ act.of }}">{{ act.of }}</a>{% else %}{{ act.of }}{% endif %}</td></tr>{% endfor %}</tbody>
 </table></div>
 {% endif %}
 {% if let Some(next) = next %}<p><a href="?after={{ next }}">{{ f.t.older }}</a></p>{% endif %}

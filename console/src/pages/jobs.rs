@@ -9,6 +9,7 @@ use crate::api::{Call, Failure, ask, encode};
 use crate::frame::{Frame, Section, Visit};
 use crate::respond;
 use crate::show::when;
+use crate::texts::Texts;
 
 #[derive(Template)]
 #[template(
@@ -46,9 +47,8 @@ struct Jobs {
 <dt>{{ f.t.who }}</dt><dd>{{ job.by }}</dd>
 <dt>{{ f.t.began }}</dt><dd>{{ self::when(job.created_at) }}</dd>
 <dt>{{ f.t.last_step }}</dt><dd>{{ self::when(job.updated_at) }}</dd>
-{% if let Some(webhook) = job.work.filter.webhook %}<dt>{{ f.t.webhook }}</dt><dd>{{ webhook }}</dd>{% endif %}
-{% if let Some(sink) = job.work.filter.sink %}<dt>{{ f.t.sink }}</dt><dd>{{ sink }}</dd>{% endif %}
-{% if let Some(reason) = job.work.filter.reason %}<dt>{{ f.t.reason }}</dt><dd>{{ reason }}</dd>{% endif %}
+{% if let Some(to) = job.work.to %}<dt>{{ f.t.to_sink }}</dt><dd>{{ to }}</dd>{% endif %}
+{% for (name, value) in selection %}<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}
 </dl>
 {% if is_running && f.rights.update %}<form method="post" action="/console/{{ f.place }}/jobs/{{ job.id }}"><button class="danger" data-confirm="{{ f.t.sure }}">{{ f.t.cancel_job }}</button></form>{% endif %}
 {% if !job.left.is_empty() %}<h2>{{ f.t.left_as_they_were }}</h2>
@@ -60,6 +60,36 @@ struct OneJob {
     f: Frame,
     job: Job,
     is_running: bool,
+    /// Which leads of the set it is about.
+    selection: Vec<(&'static str, String)>,
+}
+
+/// The filter of a job in words. Pure.
+fn selection(t: &'static Texts, job: &Job) -> Vec<(&'static str, String)> {
+    let label = |name: &str| match name {
+        "id" => t.lead,
+        "record" => t.record,
+        "webhook" => t.webhook,
+        "sink" => t.sink,
+        "reason" => t.reason,
+        "since" => t.since,
+        "until" => t.until,
+        "email" => t.email,
+        "phone" => t.phone,
+        "submission" => t.submission,
+        _ => t.filter,
+    };
+    let criteria = job.work.filter.criteria().into_iter();
+    let hidden = job.hidden_filter.iter();
+    let hidden = hidden.map(|name| (label(name), t.hidden_filter.to_owned()));
+    let mut found: Vec<_> = criteria
+        .map(|(name, value)| (label(name), value))
+        .chain(hidden)
+        .collect();
+    if found.is_empty() {
+        found.push((t.filter, t.no_filter.to_owned()));
+    }
+    found
 }
 
 pub(crate) async fn list(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
@@ -75,6 +105,7 @@ pub(crate) async fn show(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Fai
     let job: Job = ask(v.api, &v.place, Call::get(format!("/api/v1/jobs/{}", encode(id)))).await?;
     let page = OneJob {
         f: v.live(Section::Jobs),
+        selection: selection(v.t, &job),
         is_running: job.state == JobState::Running,
         job,
     };

@@ -88,11 +88,11 @@ struct Payload {
 {% block main %}
 <h1>{{ f.t.edit_copy }}</h1>
 {% if let Some(sent) = sent %}
-<p class="fine" role="status">{{ f.t.outcome_of(sent.outcome) }}{% if let Some(new) = sent.id %}: <a href="/console/{{ f.place }}/leads/{{ new }}">{{ new }}</a>{% endif %} {{ sent.reason.as_deref().unwrap_or_default() }} {{ sent.message.as_deref().unwrap_or_default() }}</p>
+<p class="{% if sent.outcome == Outcome::Accepted %}fine{% else %}note{% endif %}" role="status">{{ f.t.outcome_of(sent.outcome) }}{% if let Some(new) = sent.id %}: <a href="/console/{{ f.place }}/leads/{{ new }}">{{ new }}</a>{% endif %} {{ sent.reason.as_deref().unwrap_or_default() }} {{ sent.message.as_deref().unwrap_or_default() }}</p>
 <p><a href="/console/{{ f.place }}/leads/{{ id }}">{{ f.t.back_to_original }}</a></p>
 {% else %}
-{% if let Some(line) = line %}<p class="{% if line.outcome == Outcome::Accepted %}fine{% else %}note{% endif %}">{{ f.t.would_become }}: {{ f.t.outcome_of(line.outcome) }} {{ line.reason.as_deref().unwrap_or_default() }} {{ line.message.as_deref().unwrap_or_default() }}</p>{% endif %}
-<pre tabindex="0">{{ report }}</pre>
+{% if let Some(line) = line %}<p class="{% if line.outcome == Outcome::Accepted %}fine{% else %}note{% endif %}">{% if was_sent %}{{ f.t.outcome }}{% else %}{{ f.t.would_become }}{% endif %}: {{ f.t.outcome_of(line.outcome) }} {{ line.reason.as_deref().unwrap_or_default() }} {{ line.message.as_deref().unwrap_or_default() }}</p>{% endif %}
+{% if !report.is_empty() %}<pre tabindex="0">{{ report }}</pre>{% endif %}
 <form method="post" action="/console/{{ f.place }}/leads/{{ id }}/copy"><input type="hidden" name="webhook" value="{{ webhook }}">
 <label>{{ f.t.body }}<textarea name="body" spellcheck="false">{{ body }}</textarea></label>
 <p class="row"><button name="action" value="preview">{{ f.t.preview }}</button>{% if f.rights.update && is_ready %}<button class="main" name="action" value="send">{{ f.t.send_copy }}</button>{% endif %}</p></form>
@@ -107,6 +107,8 @@ struct Copy {
     line: Option<LineResult>,
     report: String,
     is_ready: bool,
+    was_sent: bool,
+    /// Of a copy that was taken.
     sent: Option<LineResult>,
 }
 
@@ -169,6 +171,14 @@ pub(crate) async fn payload(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, 
     Ok(respond::page(200, &page))
 }
 
+/// Whether the receiver has it. Of others the form is shown again, to be corrected.
+fn is_taken(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Accepted | Outcome::Duplicate | Outcome::Unrouted
+    )
+}
+
 /// Shows what an edited copy would become, or sends it.
 pub(crate) async fn copy(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Failure> {
     v.may(v.rights.payloads && v.rights.update)?;
@@ -208,7 +218,8 @@ pub(crate) async fn copy(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Fai
         is_ready: line
             .as_ref()
             .is_some_and(|line| line.outcome == Outcome::Accepted),
-        sent: line.clone().filter(|_| is_sent),
+        was_sent: is_sent,
+        sent: line.clone().filter(|line| is_sent && is_taken(line.outcome)),
         line,
     };
     Ok(respond::page(200, &page))

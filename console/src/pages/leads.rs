@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
 use leadgate_crds::api::{Lead, LeadFilter, LeadSearch, Outcome, Page, State};
+use leadgate_crds::time::timestamp;
 
 use crate::api::{Call, Failure, ask};
 use crate::form::query;
@@ -60,6 +61,7 @@ const STATES: [State; 7] = [
 <button>{{ f.t.search_person }}</button>
 </form>
 {% if table.leads.is_empty() %}<p>{{ f.t.nothing_here }}</p>{% else %}{{ table }}{% endif %}
+{% if is_cut %}<p class="note">{{ f.t.only_newest }}</p>{% endif %}
 {% if let Some(next) = next %}<p><a href="{{ next }}">{{ f.t.older }}</a></p>{% endif %}
 {% endblock %}"#
 )]
@@ -67,6 +69,8 @@ struct Leads {
     f: Frame,
     q: Asked,
     is_of_person: bool,
+    /// Whether there are more: what was searched for is on no page, so that there is no way to the next.
+    is_cut: bool,
     table: Table,
     next: Option<String>,
 }
@@ -133,8 +137,8 @@ pub(crate) async fn page(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
     let filter = LeadFilter {
         webhook: v.query.some("webhook"),
         sink: v.query.some("sink"),
-        outcome: OUTCOMES.into_iter().find(|outcome| word(outcome) == q.outcome),
-        state: STATES.into_iter().find(|state| word(state) == q.state),
+        outcome: one_of(&OUTCOMES, &q.outcome, v)?,
+        state: one_of(&STATES, &q.state, v)?,
         reason: v.query.some("reason"),
         record: v.query.some("record"),
         id: v.query.some("id"),
@@ -184,6 +188,7 @@ pub(crate) async fn search(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
     let found: Page<Lead> = ask(v.api, &v.place, Call::post("/api/v1/leads/search").json(&search)).await?;
     let page = Leads {
         is_of_person: true,
+        is_cut: found.next.is_some(),
         ..shown(v, found.items, Asked::default(), None)
     };
     Ok(respond::page(200, &page))
@@ -199,16 +204,26 @@ fn shown(v: &Visit<'_>, leads: Vec<Lead>, q: Asked, next: Option<String>) -> Lea
         f: v.frame(Section::Leads),
         q,
         is_of_person: false,
+        is_cut: false,
         next,
     }
+}
+
+/// What a select names. A filter that is not understood must not show all leads.
+fn one_of<T: Copy + std::fmt::Debug>(known: &[T], text: &str, v: &Visit<'_>) -> Result<Option<T>, Failure> {
+    let found = known.iter().copied().find(|value| word(value) == text);
+    if found.is_none() && !text.is_empty() {
+        return Err(Failure::new(400, v.t.bad_filter));
+    }
+    Ok(found)
 }
 
 fn time(text: &str, v: &Visit<'_>) -> Result<Option<Timestamp>, Failure> {
     if text.is_empty() {
         return Ok(None);
     }
-    match text.parse() {
-        Ok(time) => Ok(Some(time)),
-        Err(_) => Err(Failure::new(400, v.t.bad_time)),
+    match timestamp(text) {
+        Some(time) => Ok(Some(time)),
+        None => Err(Failure::new(400, v.t.bad_time)),
     }
 }

@@ -1,5 +1,7 @@
 //! How things stand: what is wrong first, then figures, webhooks, sinks and the last leads. Of one place, or of all.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -11,12 +13,16 @@ use super::sink::oldest;
 use crate::api::{Call, Failure, ask};
 use crate::chart::Chart;
 use crate::frame::{Frame, Section, Visit};
+use crate::model::Kept;
 use crate::pages::leads::Table;
 use crate::respond;
 use crate::show::{duration, percent, when};
 
 /// Places that are asked at once.
 const AT_ONCE: usize = 8;
+
+/// How many rejected requests are counted; of more it is only told that there are more.
+const COUNTED: usize = 100;
 
 /// How many of the last leads are shown.
 const LAST: u16 = 10;
@@ -34,7 +40,7 @@ const LAST: u16 = 10;
 <p class="card">{{ f.t.oldest_waits }}<b class="big">{{ oldest }}</b></p>
 <p class="card">{{ f.t.success_rate }}<b class="big">{{ rate }}</b></p>
 <p class="card">{{ f.t.pending }}<b class="big">{{ pending }}</b></p>
-<p class="card">{{ f.t.needs_you }}<b class="big">{{ needs }}</b></p>
+<p class="card">{{ f.t.needs_you }}<b class="big">{{ needs }}{% if is_more %}+{% endif %}</b></p>
 </div>
 {% if !speeds.is_empty() %}<h2>{{ f.t.speed_to_lead }}</h2>
 <div class="scroll" role="region" tabindex="0" aria-label="{{ f.t.speed_to_lead }}"><table><thead><tr><th scope="col">{{ f.t.webhook }}</th><th scope="col">p50</th><th scope="col">p99</th><th scope="col">{{ f.t.objective }}</th><th scope="col" class="n">{{ f.t.deliveries }}</th></tr></thead>
@@ -49,7 +55,7 @@ const LAST: u16 = 10;
 <tbody>{% for (place, w) in webhooks %}<tr><td><a href="/console/{{ place }}/webhooks/{{ w.name }}">{{ w.name }}</a></td><td class="n">{{ w.leads.stored.accepted }}</td><td class="n">{{ w.leads.stored.duplicates }}</td><td class="n">{{ w.leads.stored.rejected }}</td><td class="n">{{ w.leads.process.unauthorized }}</td></tr>{% endfor %}</tbody></table></div>
 <h2>{{ f.t.sinks }}</h2>
 <div class="scroll" role="region" tabindex="0" aria-label="{{ f.t.sinks }}"><table><thead><tr><th scope="col">{{ f.t.sink }}</th><th scope="col">{{ f.t.state }}</th><th scope="col" class="n">{{ f.t.delivered }}</th><th scope="col" class="n">{{ f.t.pending }}</th><th scope="col" class="n">{{ f.t.held }}</th><th scope="col" class="n">{{ f.t.dead }}</th></tr></thead>
-<tbody>{% for (place, s) in sinks %}<tr><td><a href="/console/{{ place }}/sinks/{{ s.name }}">{{ s.name }}</a></td><td>{% if s.paused_until.is_some() %}<span class="bad">{{ f.t.paused }}</span>{% else %}<span class="good">{{ f.t.delivering }}</span>{% endif %}</td><td class="n">{{ s.leads.deliveries.delivered }}</td><td class="n">{{ s.leads.deliveries.pending }}</td><td class="n">{{ s.leads.deliveries.held }}</td><td class="n">{{ s.leads.deliveries.dead }}</td></tr>{% endfor %}</tbody></table></div>
+<tbody>{% for (place, s) in sinks %}<tr><td><a href="/console/{{ place }}/sinks/{{ s.name }}">{{ s.name }}</a></td><td>{% if s.suspended %}<span class="bad">{{ f.t.suspended }}</span>{% else if s.paused_until.is_some() %}<span class="bad">{{ f.t.paused }}</span>{% else %}<span class="good">{{ f.t.delivering }}</span>{% endif %}</td><td class="n">{{ s.leads.deliveries.delivered }}</td><td class="n">{{ s.leads.deliveries.pending }}</td><td class="n">{{ s.leads.deliveries.held }}</td><td class="n">{{ s.leads.deliveries.dead }}</td></tr>{% endfor %}</tbody></table></div>
 {% endblock %}"#
 )]
 struct Shown {
@@ -59,6 +65,8 @@ struct Shown {
     rate: String,
     pending: i64,
     needs: i64,
+    /// Whether there are more rejected requests than were counted.
+    is_more: bool,
     speeds: Vec<Speed>,
     hour: Chart,
     day: Chart,
@@ -88,6 +96,8 @@ struct Told {
     report: Report,
     overview: Overview,
     leads: Vec<Lead>,
+    /// Rejected requests that are kept, up to [`COUNTED`]: figures of the receiver count those of all times.
+    rejected: Page<Kept>,
 }
 
 pub(crate) async fn page(v: &Visit<'_>, is_of_all: bool) -> Result<Response<Bytes>, Failure> {
@@ -106,6 +116,7 @@ pub(crate) async fn page(v: &Visit<'_>, is_of_all: bool) -> Result<Response<Byte
     }
     let (mut alerts, mut leads, mut webhooks, mut sinks, mut speeds) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut rejected, mut is_more) = (0, false);
     let [mut hour, mut day, mut week] = [(); 3].map(|()| Vec::<Point>::new());
     let mut since = None;
     for (place, told) in answers {
@@ -117,6 +128,9 @@ pub(crate) async fn page(v: &Visit<'_>, is_of_all: bool) -> Result<Response<Byte
             }),
             Ok(told) => {
                 alerts.extend(alerts_of(v, &place, &told.report, &told.overview));
+                alerts.extend(rejected_of(v, &place, &told.rejected));
+                rejected += told.rejected.items.len();
+                is_more |= told.rejected.next.is_some();
                 let span = told.overview.week.first().map(|point| point.at);
                 since = since.max(Some(told.overview.since).filter(|since| span < Some(*since)));
                 Chart::add(&mut hour, told.overview.hour);
@@ -139,7 +153,11 @@ pub(crate) async fn page(v: &Visit<'_>, is_of_all: bool) -> Result<Response<Byte
     leads.truncate(usize::from(LAST));
     let sum = |of: fn(&SinkReport) -> i64| sinks.iter().map(|(_, sink)| of(sink)).sum::<i64>();
     let delivered = sum(|sink| sink.leads.deliveries.delivered);
-    let needs = sum(|sink| sink.leads.deliveries.held + sink.leads.deliveries.dead);
+    let failed = sum(|sink| sink.leads.deliveries.held + sink.leads.deliveries.dead);
+    let unrouted: i64 = webhooks
+        .iter()
+        .map(|(_, webhook)| webhook.leads.stored.unrouted)
+        .sum();
     let oldest_pending = sinks
         .iter()
         .map(|(_, sink)| sink.leads.oldest_pending_seconds)
@@ -148,9 +166,10 @@ pub(crate) async fn page(v: &Visit<'_>, is_of_all: bool) -> Result<Response<Byte
         f: v.live(Section::Overview),
         alerts,
         oldest: oldest(oldest_pending.unwrap_or(0)),
-        rate: percent(delivered, delivered + needs),
+        rate: percent(delivered, delivered + failed),
         pending: sum(|sink| sink.leads.deliveries.pending),
-        needs,
+        needs: failed + unrouted + i64::try_from(rejected).unwrap_or(i64::MAX),
+        is_more,
         speeds,
         hour: Chart::new(v.t, v.t.last_hour, hour),
         day: Chart::new(v.t, v.t.last_day, day),
@@ -169,16 +188,34 @@ async fn told(v: &Visit<'_>, place: &str) -> Result<Told, Failure> {
         ..LeadSearch::default()
     };
     let last = Call::post("/api/v1/leads/search").json(&search);
-    let (report, overview, leads) = futures::try_join!(
+    let rejected = Call::get(format!("/api/v1/leads?set=rejected&limit={COUNTED}"));
+    let (report, overview, leads, rejected) = futures::try_join!(
         ask::<Report>(v.api, place, Call::get("/status")),
         ask::<Overview>(v.api, place, Call::get("/api/v1/overview")),
         ask::<Page<Lead>>(v.api, place, last),
+        ask::<Page<Kept>>(v.api, place, rejected),
     )?;
     Ok(Told {
         report,
         overview,
         leads: leads.items,
+        rejected,
     })
+}
+
+/// Of each webhook that has rejected requests.
+fn rejected_of(v: &Visit<'_>, place: &str, rejected: &Page<Kept>) -> Vec<Alert> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for kept in &rejected.items {
+        *counts.entry(&kept.webhook).or_default() += 1;
+    }
+    let more = if rejected.next.is_some() { "+" } else { "" };
+    let alert = |(webhook, count): (&str, usize)| Alert {
+        is_bad: false,
+        text: format!("{webhook}: {} {count}{more}", v.t.rejected),
+        link: format!("/console/{place}/needs/rejected?webhook={webhook}"),
+    };
+    counts.into_iter().map(alert).collect()
 }
 
 fn alerts_of(v: &Visit<'_>, place: &str, report: &Report, overview: &Overview) -> Vec<Alert> {
@@ -208,6 +245,13 @@ fn alerts_of(v: &Visit<'_>, place: &str, report: &Report, overview: &Overview) -
         if let Some(problem) = &sink.problem {
             alerts.push(bad(problem.clone(), page.clone()));
         }
+        if sink.suspended {
+            alerts.push(Alert {
+                is_bad: false,
+                text: format!("{}: {}", sink.name, t.suspended_sink),
+                link: page.clone(),
+            });
+        }
         if sink.paused_until.is_some() {
             let why =
                 [&sink.paused_reason, &sink.paused_message].map(|why| why.as_deref().unwrap_or_default());
@@ -227,6 +271,13 @@ fn alerts_of(v: &Visit<'_>, place: &str, report: &Report, overview: &Overview) -
         }
     }
     for webhook in &report.webhooks {
+        if webhook.suspended {
+            alerts.push(Alert {
+                is_bad: false,
+                text: format!("{}: {}", webhook.name, t.suspended_webhook),
+                link: format!("/console/{place}/webhooks/{}", webhook.name),
+            });
+        }
         let unrouted = webhook.leads.stored.unrouted;
         if unrouted > 0 {
             let link = format!("/console/{place}/needs/unrouted?webhook={}", webhook.name);

@@ -21,7 +21,7 @@ use crate::show::{cut, json, when};
 <h1>{{ f.t.privacy }}</h1>
 <p>{{ f.t.privacy_hint }}</p>
 <form method="post" action="/console/{{ f.place }}/privacy" class="row">
-<label>{{ f.t.email }}<input name="email" type="email" autocomplete="off"></label>
+<label>{{ f.t.email }}<input name="email" type="text" inputmode="email" autocapitalize="off" spellcheck="false" autocomplete="off"></label>
 <label>{{ f.t.phone }}<input name="phone" type="tel" autocomplete="off"></label>
 {% if f.rights.payloads %}<button class="main" name="action" value="export">{{ f.t.export }}</button>{% endif %}
 {% if f.rights.erase() %}<label class="check"><input type="checkbox" name="suppress" value="yes"> {{ f.t.never_again }}</label>
@@ -58,7 +58,7 @@ struct Asked {
 </dl>
 {% if !e.missing.is_empty() %}<ul class="alerts">{% for missing in e.missing %}<li>{{ missing }}</li>{% endfor %}</ul>{% endif %}
 {% if !e.records.is_empty() %}<h2>{{ f.t.crm_records }}</h2>
-<ul>{% for of in e.records %}<li>{{ of.sink }}: {{ f.t.record }} {{ of.record }}. {{ f.t.record_erasure(of.erasure) }}</li>{% endfor %}</ul>{% endif %}
+<ul>{% for of in e.records %}<li>{{ of.sink }}: {{ f.t.record }} {{ of.record }}. {{ f.t.record_erasure(of) }}{% if let Some(reason) = of.reason %} ({{ reason }}){% endif %}</li>{% endfor %}</ul>{% endif %}
 {% if !e.remains.is_empty() %}<h2>{{ f.t.may_remain_in }}</h2>
 <ul>{% for place in e.remains %}<li>{{ place }}</li>{% endfor %}</ul>{% endif %}
 <p><a href="/console/{{ f.place }}/privacy">{{ f.t.back }}</a></p>
@@ -146,11 +146,14 @@ async fn erase(v: &Visit<'_>, person: Person) -> Result<Response<Bytes>, Failure
     }
     let suppress = v.form.get("suppress") == "yes";
     if v.form.get("confirm") != "yes" {
+        let whom = [person.email, person.phone];
+        let also = suppress.then(|| v.t.never_again.to_owned());
         let fields = ["email", "phone", "suppress", "action"]
             .map(|name| (name.to_owned(), v.form.get(name).to_owned()));
         let page = Sure {
             f: v.frame(Section::Privacy),
             question: v.t.sure_erase,
+            whom: whom.into_iter().flatten().chain(also).collect(),
             count: None,
             sample: Vec::new(),
             is_final: true,

@@ -11,6 +11,7 @@ use crate::frame::{Frame, Section};
 {% block title %}{{ f.t.sure }}{% endblock %}
 {% block main %}
 <h1>{{ question }}</h1>
+{% for line in whom %}<p><b>{{ line }}</b></p>{% endfor %}
 {% if let Some(count) = count %}<p>{{ f.t.leads_that_fit }}: <b>{{ count }}</b></p>{% endif %}
 {% if !sample.is_empty() %}<p>{{ f.t.among_them }}:
 {% for id in sample %}<a href="/console/{{ f.place }}/leads/{{ id }}">{{ id }}</a> {% endfor %}</p>{% endif %}
@@ -25,6 +26,8 @@ use crate::frame::{Frame, Section};
 pub(crate) struct Sure {
     pub(crate) f: Frame,
     pub(crate) question: &'static str,
+    /// Whom it is about, and what else is asked for.
+    pub(crate) whom: Vec<String>,
     /// How many leads, if that is known.
     pub(crate) count: Option<u64>,
     pub(crate) sample: Vec<String>,

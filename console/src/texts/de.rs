@@ -1,7 +1,7 @@
 //! German.
 
 use leadgate_crds::api::{
-    ActKind, Action, ErasureState, EventKind, JobState, Outcome, RecordErasure, Set, State,
+    ActKind, Action, ErasureState, EventKind, JobState, LeftBecause, Outcome, RecordErasure, Set, State,
 };
 use leadgate_crds::reason::FailureClass;
 
@@ -188,6 +188,13 @@ pub(super) static TEXTS: Texts = Texts {
     would_become: "Daraus würde",
     would_not_be_accepted: "So würde sie nicht angenommen.",
     yes: "ja",
+    bad_filter: "Wählen Sie Ergebnis und Zustand aus den Listen.",
+    bad_number: "Schreiben Sie die Zahl der Sekunden, zum Beispiel 3600.",
+    hidden_filter: "angegeben, und nicht aufbewahrt",
+    only_newest: "Nur die neuesten werden gezeigt; es gibt weitere.",
+    suspended: "ausgesetzt",
+    to_sink: "An das Ziel",
+    no_filter: "alle Leads der Menge",
     of_act: |of| match of {
         ActKind::PayloadShown => "Nutzdaten gezeigt",
         ActKind::Exported => "Person exportiert",
@@ -232,6 +239,24 @@ pub(super) static TEXTS: Texts = Texts {
         JobState::Completed => "Fertig",
         JobState::Cancelled => "Abgebrochen",
     },
+    of_left: |of| match of {
+        Some(LeftBecause::NotAskedFor) => {
+            "Nicht gelöscht: im Ziel steht nicht privacy.crm: Delete. Löschen Sie ihn auch dort"
+        }
+        Some(LeftBecause::FoundByNumber) => {
+            "Nicht gelöscht: er kann einer anderen Person mit derselben Nummer gehören. Sehen Sie nach, wessen er ist, bevor Sie ihn dort löschen"
+        }
+        Some(LeftBecause::OnlyMentioned) => {
+            "Nicht gelöscht: er gehört einer anderen Person, deren Lead diese nur erwähnt. Entfernen Sie dort, was er über diese Person sagt"
+        }
+        Some(LeftBecause::UnknownSink) => {
+            "Nicht gelöscht: der Empfänger betreibt das Ziel nicht mehr. Löschen Sie ihn auch dort"
+        }
+        Some(LeftBecause::IdTooLong) => {
+            "Nicht gelöscht: dies ist nur der Anfang seiner Kennung. Suchen und löschen Sie ihn dort"
+        }
+        None => "Nicht gelöscht. Sehen Sie nach, wessen er ist, bevor Sie ihn dort löschen",
+    },
     of_outcome_of: |of| match of {
         Outcome::Accepted => "Angenommen",
         Outcome::Duplicate => "Duplikat",
@@ -243,7 +268,7 @@ pub(super) static TEXTS: Texts = Texts {
         RecordErasure::Pending => "Wird gelöscht",
         RecordErasure::Deleted => "Gelöscht",
         RecordErasure::Failed => "Nicht gelöscht: löschen Sie ihn dort",
-        RecordErasure::Skipped => "Nicht gelöscht: das Ziel verlangt es nicht",
+        RecordErasure::Skipped => "Nicht gelöscht",
     },
     of_remedy: |of| match of {
         FailureClass::Credentials => {

@@ -1,7 +1,7 @@
 //! English.
 
 use leadgate_crds::api::{
-    ActKind, Action, ErasureState, EventKind, JobState, Outcome, RecordErasure, Set, State,
+    ActKind, Action, ErasureState, EventKind, JobState, LeftBecause, Outcome, RecordErasure, Set, State,
 };
 use leadgate_crds::reason::FailureClass;
 
@@ -188,6 +188,13 @@ pub(super) static TEXTS: Texts = Texts {
     would_become: "It would be",
     would_not_be_accepted: "It would not be accepted as it is.",
     yes: "yes",
+    bad_filter: "Choose an outcome and a state from the lists.",
+    bad_number: "Write the number of seconds, for example 3600.",
+    hidden_filter: "given, and not kept",
+    only_newest: "Only the newest are shown; there are more.",
+    suspended: "suspended",
+    to_sink: "To the sink",
+    no_filter: "all leads of the set",
     of_act: |of| match of {
         ActKind::PayloadShown => "Payload shown",
         ActKind::Exported => "Person exported",
@@ -232,6 +239,24 @@ pub(super) static TEXTS: Texts = Texts {
         JobState::Completed => "Completed",
         JobState::Cancelled => "Cancelled",
     },
+    of_left: |of| match of {
+        Some(LeftBecause::NotAskedFor) => {
+            "Not deleted: the sink does not say privacy.crm: Delete. Erase it there, too"
+        }
+        Some(LeftBecause::FoundByNumber) => {
+            "Not deleted: it may be another person's, who has the same number. Look whose it is before you erase it there"
+        }
+        Some(LeftBecause::OnlyMentioned) => {
+            "Not deleted: it is another person's, whose lead only mentions this one. Remove there what it says of this person"
+        }
+        Some(LeftBecause::UnknownSink) => {
+            "Not deleted: the receiver does not run the sink any more. Erase it there, too"
+        }
+        Some(LeftBecause::IdTooLong) => {
+            "Not deleted: this is only the beginning of its id. Find it there, and erase it"
+        }
+        None => "Not deleted. Look whose it is before you erase it there",
+    },
     of_outcome_of: |of| match of {
         Outcome::Accepted => "Accepted",
         Outcome::Duplicate => "Duplicate",
@@ -243,7 +268,7 @@ pub(super) static TEXTS: Texts = Texts {
         RecordErasure::Pending => "Will be deleted",
         RecordErasure::Deleted => "Deleted",
         RecordErasure::Failed => "Not deleted: delete it there",
-        RecordErasure::Skipped => "Not deleted: the sink does not ask for it",
+        RecordErasure::Skipped => "Not deleted",
     },
     of_remedy: |of| match of {
         FailureClass::Credentials => "Correct the Secret or the account's permissions, then replay.",

@@ -6,7 +6,8 @@ mod en;
 use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
 use leadgate_crds::api::{
-    ActKind, Action, ErasureState, EventKind, JobState, Outcome, RecordErasure, Set, State,
+    ActKind, Action, CrmRecord, ErasureState, EventKind, JobState, LeftBecause, Outcome, RecordErasure, Set,
+    State,
 };
 use leadgate_crds::reason::FailureClass;
 
@@ -192,11 +193,19 @@ pub(crate) struct Texts {
     pub(crate) would_become: &'static str,
     pub(crate) would_not_be_accepted: &'static str,
     pub(crate) yes: &'static str,
+    pub(crate) bad_filter: &'static str,
+    pub(crate) bad_number: &'static str,
+    pub(crate) hidden_filter: &'static str,
+    pub(crate) only_newest: &'static str,
+    pub(crate) suspended: &'static str,
+    pub(crate) to_sink: &'static str,
+    pub(crate) no_filter: &'static str,
     of_act: fn(ActKind) -> &'static str,
     of_action: fn(Action) -> &'static str,
     of_erasure_state: fn(ErasureState) -> &'static str,
     of_event: fn(EventKind) -> &'static str,
     of_job_state: fn(JobState) -> &'static str,
+    of_left: fn(Option<LeftBecause>) -> &'static str,
     of_outcome_of: fn(Outcome) -> &'static str,
     of_record_erasure: fn(RecordErasure) -> &'static str,
     of_remedy: fn(FailureClass) -> &'static str,
@@ -214,8 +223,12 @@ impl Texts {
         (self.of_action)(*of.borrow())
     }
 
-    pub(crate) fn record_erasure(&self, of: impl std::borrow::Borrow<RecordErasure>) -> &'static str {
-        (self.of_record_erasure)(*of.borrow())
+    /// What became of a CRM record, and what is to be done about it.
+    pub(crate) fn record_erasure(&self, of: &CrmRecord) -> &'static str {
+        match of.erasure {
+            RecordErasure::Skipped => (self.of_left)(of.left()),
+            erasure => (self.of_record_erasure)(erasure),
+        }
     }
 
     pub(crate) fn erasure_state(&self, of: impl std::borrow::Borrow<ErasureState>) -> &'static str {

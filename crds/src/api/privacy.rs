@@ -113,9 +113,58 @@ pub struct CrmRecord {
     /// What the erasure did with it in the CRM.
     #[serde(default)]
     pub erasure: RecordErasure,
-    /// Why it is still there: a reason word. `NotAskedFor`: the sink does not say `privacy.crm: Delete`.
+    /// Why it is still there: a reason word. Of one that was left as it is: `NotAskedFor`, `FoundByNumber`,
+    /// `OnlyMentioned`, `UnknownSink` or `IdTooLong`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl CrmRecord {
+    /// Why it was left as it is; `None`: it was not, or for a reason that this version does not know.
+    pub fn left(&self) -> Option<LeftBecause> {
+        let is_left = self.erasure == RecordErasure::Skipped;
+        let found = LeftBecause::ALL
+            .into_iter()
+            .find(|why| Some(why.as_str()) == self.reason.as_deref());
+        found.filter(|_| is_left)
+    }
+}
+
+/// Why an erasure left a record as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftBecause {
+    /// Its sink does not say `privacy.crm: Delete`.
+    NotAskedFor,
+    /// Its lead was found by its phone number, which several people may share.
+    FoundByNumber,
+    /// Its lead is somebody else's, and only mentions the person.
+    OnlyMentioned,
+    /// The receiver does not run its sink any more.
+    UnknownSink,
+    /// The ledger does not hold its whole id.
+    IdTooLong,
+}
+
+impl LeftBecause {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::NotAskedFor,
+        Self::FoundByNumber,
+        Self::OnlyMentioned,
+        Self::UnknownSink,
+        Self::IdTooLong,
+    ];
+
+    /// The reason word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAskedFor => "NotAskedFor",
+            Self::FoundByNumber => "FoundByNumber",
+            Self::OnlyMentioned => "OnlyMentioned",
+            Self::UnknownSink => "UnknownSink",
+            Self::IdTooLong => "IdTooLong",
+        }
+    }
 }
 
 /// What an erasure did with a record in a CRM.

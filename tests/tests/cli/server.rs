@@ -171,8 +171,9 @@ async fn story(State(known): Shared, Path(id): Path<String>) -> Response {
 }
 
 async fn payload(Path(id): Path<String>) -> Json<Value> {
+    let set = if id == "lead-3" { "dead" } else { "held" };
     Json(
-        json!({"items": [{"id": id, "set": "held", "candidates": ["101", "202"], "body": {"email": "ada@example.com"}}]}),
+        json!({"items": [{"id": id, "set": set, "candidates": ["101", "202"], "body": {"email": "ada@example.com"}}]}),
     )
 }
 
@@ -196,6 +197,7 @@ async fn new_job(State(known): Shared, headers: HeaderMap, Json(work): Json<NewJ
     let now = "2026-11-01T09:00:00Z".parse().unwrap();
     let mut job = Job {
         id: String::new(),
+        hidden_filter: Vec::new(),
         state: JobState::Completed,
         done: fit.len() as u64,
         kept: 0,
@@ -211,6 +213,9 @@ async fn new_job(State(known): Shared, headers: HeaderMap, Json(work): Json<NewJ
         job.sample = fit.into_iter().take(10).collect();
         return Json(job).into_response();
     }
+    let filter = &mut job.work.filter;
+    job.hidden_filter = filter.personal().into_iter().map(str::to_owned).collect();
+    (filter.email, filter.phone, filter.submission) = (None, None, None);
     job.id = format!("job-{}", known.jobs.len() + 1);
     job.state = JobState::Running;
     job.done = 0;

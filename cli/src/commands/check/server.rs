@@ -8,7 +8,7 @@ use crate::cluster::Place;
 use crate::commands::status::from_report;
 use crate::receiver::{Call, Receiver};
 
-pub(super) async fn check(place: &Place, global: &Global) -> anyhow::Result<Vec<Finding>> {
+pub(crate) async fn check(place: &Place, global: &Global) -> anyhow::Result<Vec<Finding>> {
     let report: Report = Receiver::of(place, global, None)
         .await?
         .call(Call::get("/status"))
@@ -55,6 +55,14 @@ pub(super) async fn check(place: &Place, global: &Global) -> anyhow::Result<Vec<
             queue.problems.join("; "),
         )
     });
+    for webhook in report.webhooks.iter().filter(|webhook| webhook.suspended) {
+        let message = "spec.suspend is true: requests are answered with 503";
+        findings.push(Finding::warning(
+            format!("LeadWebhook {}", webhook.name),
+            "Suspended",
+            message,
+        ));
+    }
     for sink in &report.sinks {
         findings.push(Finding::new(format!("CrmSink {}", sink.name), from_report(sink)));
     }

@@ -41,6 +41,10 @@ pub(super) fn is_audit(webhook: &WebhookId) -> bool {
 #[derive(Clone, Copy)]
 pub(in crate::admin) struct NothingDone;
 
+/// Put into an answer of success: the id of what was begun, which its path does not name.
+#[derive(Clone)]
+pub(super) struct Of(pub(super) String);
+
 /// An act as the ledger's reason holds it.
 #[derive(Serialize, Deserialize)]
 struct Entered {
@@ -106,6 +110,10 @@ pub(in crate::admin) async fn record(
     let is_done = response.status().is_success()
         && response.extensions().get::<NothingDone>().is_none()
         && (act != ActKind::JobCreated || response.status() == http::StatusCode::CREATED);
+    let of = response
+        .extensions()
+        .get::<Of>()
+        .map_or(of, |begun| begun.0.clone());
     if is_done && let Err(error) = enter(&admin, by, act, of).await {
         tracing::error!(%error, ?act, "failed to record what was done");
     }

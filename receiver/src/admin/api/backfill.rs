@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::audit::NothingDone;
 use super::named;
 use super::newer::Known;
-use crate::admin::dead_letters::{bad_request, unavailable};
+use crate::admin::dead_letters::{bad_request, unavailable, unreadable};
 use crate::admin::shared::Admin;
 use crate::http::in_words;
 use crate::queue::{Admission, Millis, NewLead, Original, QueueError, SinkId};
@@ -43,7 +43,7 @@ pub(super) async fn backfill(
     Path((namespace, name)): Path<(String, String)>,
     body: Result<Json<Backfill>, JsonRejection>,
 ) -> Result<Response, Response> {
-    let Json(asked) = body.map_err(|error| bad_request(&error.body_text()))?;
+    let Json(asked) = body.map_err(|error| unreadable(&error))?;
     if asked.lines.len() > MOST_LINES {
         return Err(bad_request("lines: send at most 500 at a time"));
     }

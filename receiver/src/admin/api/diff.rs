@@ -11,7 +11,7 @@ use leadgate_crds::api::{Changed, ChangedField, Diff, DiffPage, Set};
 use serde_json::Value;
 
 use super::named;
-use crate::admin::dead_letters::{bad_request, read_cursor, told, unavailable};
+use crate::admin::dead_letters::{bad_request, read_cursor, told, unavailable, unreadable};
 use crate::admin::shared::Admin;
 use crate::config;
 use crate::lead::StoredLead;
@@ -27,7 +27,7 @@ pub(super) async fn diff(
     Path((namespace, name)): Path<(String, String)>,
     body: Result<Json<Diff>, JsonRejection>,
 ) -> Result<Response, Response> {
-    let Json(asked) = body.map_err(|error| bad_request(&error.body_text()))?;
+    let Json(asked) = body.map_err(|error| unreadable(&error))?;
     let set = match asked.set {
         Set::Delivered => DeadLetterSet::Delivered,
         Set::Dead => DeadLetterSet::Dead,

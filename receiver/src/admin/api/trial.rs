@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use leadgate_crds::api::{Trial, TrialResult};
 
 use super::named;
-use crate::admin::dead_letters::bad_request;
+use crate::admin::dead_letters::{bad_request, unreadable};
 use crate::admin::shared::Admin;
 use crate::dry_run;
 use crate::source::auth::RawRequest;
@@ -23,7 +23,7 @@ pub(super) async fn attempt(
     Path((namespace, name)): Path<(String, String)>,
     body: Result<Json<Trial>, JsonRejection>,
 ) -> Result<Response, Response> {
-    let Json(asked) = body.map_err(|error| bad_request(&error.body_text()))?;
+    let Json(asked) = body.map_err(|error| unreadable(&error))?;
     let webhook = named(&admin, &namespace, &name)?;
     let headers = headers(&asked).map_err(|why| bad_request(&why))?;
     let config = admin.config.borrow().clone();

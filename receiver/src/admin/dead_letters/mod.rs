@@ -19,7 +19,7 @@ use crate::queue::{Candidates, DeadLetter, DeadLetterSet, LeadId, SinkId};
 use refusals::IN_FLIGHT;
 use which::{Meant, Which, select};
 
-pub(super) use refusals::{bad_request, conflict, unavailable};
+pub(super) use refusals::{bad_request, conflict, unavailable, unreadable};
 pub(super) use replay::{expedite, kept_because, move_to, replay, replay_many, replay_one};
 pub(super) use which::{Realm, named, named_sink, named_webhook, read_cursor, told};
 

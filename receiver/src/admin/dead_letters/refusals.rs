@@ -1,5 +1,6 @@
 //! Why a request about leads is refused.
 
+use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use problem_details::ProblemDetails;
@@ -20,6 +21,16 @@ pub(in super::super) fn bad_request(why: &str) -> Response {
     ProblemDetails::from_status_code(StatusCode::BAD_REQUEST)
         .with_detail(why)
         .into_response()
+}
+
+/// A body that cannot be read. What is too long says so by its status, and in words that name the remedy.
+pub(in super::super) fn unreadable(error: &JsonRejection) -> Response {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return ProblemDetails::from_status_code(StatusCode::PAYLOAD_TOO_LARGE)
+            .with_detail("the body is longer than 16 MiB: send fewer lines at a time")
+            .into_response();
+    }
+    bad_request(&error.body_text())
 }
 
 pub(in super::super) fn unavailable(error: &QueueError) -> Response {

@@ -7,15 +7,16 @@ mod stored;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::HeaderMap;
 use leadgate_crds::api::{Action, Job, JobState, NewJob, Page, Set};
 use problem_details::ProblemDetails;
 
+use super::audit::Of;
 use super::leads::want;
 use crate::admin::caller::Caller;
 use crate::admin::dead_letters::{Realm, bad_request, conflict, named, unavailable};
@@ -50,6 +51,7 @@ pub(super) async fn create(
     let mut job = Job {
         id: LeadId::generate().to_string(),
         work,
+        hidden_filter: Vec::new(),
         state: JobState::Running,
         done: 0,
         kept: 0,
@@ -97,7 +99,8 @@ pub(super) async fn create(
     let job = kept.job;
     tracing::info!(job = job.id, action = ?job.work.action, set = ?job.work.set, "job created");
     admin.jobs.notify_one();
-    Ok((StatusCode::CREATED, Json(job)).into_response())
+    let of = Extension(Of(job.id.clone()));
+    Ok((StatusCode::CREATED, of, Json(job)).into_response())
 }
 
 /// The sink that leads are to go to: one that runs.

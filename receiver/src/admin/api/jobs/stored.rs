@@ -60,6 +60,7 @@ impl Kept {
     pub(super) fn found(&mut self, ids: Option<Vec<String>>) {
         self.ids = ids;
         let filter = &mut self.job.work.filter;
+        self.job.hidden_filter = filter.personal().into_iter().map(str::to_owned).collect();
         *filter = LeadFilter {
             email: None,
             phone: None,

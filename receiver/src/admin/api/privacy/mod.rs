@@ -21,14 +21,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use leadgate_crds::api::{Erasure, ErasureState, NewErasure, Page, Person};
 use problem_details::ProblemDetails;
 
+use crate::admin::api::audit::Of;
 use crate::admin::caller::Caller;
 use crate::admin::dead_letters::{Realm, bad_request, unavailable};
 use crate::admin::shared::Admin;
@@ -85,7 +86,8 @@ pub(super) async fn create(
     written.map_err(|error| unavailable(&error))?;
     tracing::info!(erasure = kept.erasure.id, "erasure created");
     admin.erasures.notify_one();
-    Ok((StatusCode::CREATED, Json(kept.erasure)).into_response())
+    let of = Extension(Of(kept.erasure.id.clone()));
+    Ok((StatusCode::CREATED, of, Json(kept.erasure)).into_response())
 }
 
 /// `GET /api/v1/privacy/erasures`: all of them, newest first.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use leadgate_crds::api::{CrmRecord, RecordErasure};
+use leadgate_crds::api::{CrmRecord, LeftBecause, RecordErasure};
 use leadgate_crds::crm_sink::CrmErasure;
 use serde::{Deserialize, Serialize};
 
@@ -13,20 +13,20 @@ use crate::queue::SinkId;
 use crate::time::epoch_ms;
 
 /// Why a record is left: its sink does not ask for its deletion.
-const NOT_ASKED_FOR: &str = "NotAskedFor";
+const NOT_ASKED_FOR: &str = LeftBecause::NotAskedFor.as_str();
 
 /// Why a record is left: its lead only mentions the person.
-pub(super) const MENTIONED: &str = "OnlyMentioned";
+pub(super) const MENTIONED: &str = LeftBecause::OnlyMentioned.as_str();
 
 /// Why a record is left: its lead has the number, and perhaps another person's address.
-pub(super) const SHARED_NUMBER: &str = "FoundByNumber";
+pub(super) const SHARED_NUMBER: &str = LeftBecause::FoundByNumber.as_str();
 
 /// Why a record is left: the ledger cuts ids of this length.
-const CUT_ID: &str = "IdTooLong";
+const CUT_ID: &str = LeftBecause::IdTooLong.as_str();
 const LONGEST_ID: usize = 128;
 
 /// Why a record is left: the receiver does not run its sink any more.
-const UNKNOWN_SINK: &str = "UnknownSink";
+const UNKNOWN_SINK: &str = LeftBecause::UnknownSink.as_str();
 
 /// Between two rounds: it doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
