@@ -294,4 +294,27 @@ mod tests {
             assert_eq!(of(&headers).code, code, "{asked}");
         }
     }
+
+    #[test]
+    fn only_a_record_whose_sink_does_not_ask_for_it_is_said_to_be_left_for_that() {
+        for (t, word) in [(&en::TEXTS, "privacy.crm"), (&de::TEXTS, "privacy.crm")] {
+            let told = |reason: &str| {
+                t.record_erasure(&CrmRecord {
+                    sink: "default/crm".to_owned(),
+                    record: "1001".to_owned(),
+                    erasure: RecordErasure::Skipped,
+                    reason: Some(reason.to_owned()),
+                })
+            };
+            let reasons = LeftBecause::ALL.map(LeftBecause::as_str);
+            for reason in reasons.into_iter().chain(["OfALaterVersion"]) {
+                assert_eq!(
+                    told(reason).contains(word),
+                    reason == "NotAskedFor",
+                    "{}",
+                    told(reason)
+                );
+            }
+        }
+    }
 }

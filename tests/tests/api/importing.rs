@@ -135,3 +135,13 @@ async fn the_document_describes_every_route_and_every_body() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_long_says_so() {
+    let rig = Rig::start().await;
+    let note = "a".repeat(17 << 20);
+    let lines = json!({"lines": [{"line": 1, "payload": {"note": note}}]});
+    let answer = super::send(&rig, "POST", "/webhooks/default/web/backfill", &lines).await;
+    assert_eq!(answer.status, 413, "{}", answer.text());
+    assert!(answer.text().contains("send fewer lines"), "{}", answer.text());
+}

@@ -127,6 +127,18 @@ async fn a_job_is_begun_once_listed_and_cancelled() {
         !job.to_string().contains("example.com"),
         "the address is not kept: {job}"
     );
+    assert_eq!(
+        job["hiddenFilter"],
+        json!(["email"]),
+        "that there was one is: {job}"
+    );
+    let acts = get(&rig, "/audit").await;
+    let begun = &acts["items"][0];
+    assert_eq!(
+        (&begun["act"], &begun["of"]),
+        (&json!("JobCreated"), &job["id"]),
+        "{acts}"
+    );
     assert_eq!(rig.dead_letters("pending").await.len(), 4);
     let listed = get(&rig, "/jobs").await;
     assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed}");

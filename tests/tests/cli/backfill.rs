@@ -3,6 +3,8 @@
 use std::io::Write as _;
 
 use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
 
 use crate::leadgate;
 use crate::server::Server;
@@ -36,7 +38,7 @@ async fn broken_lines_are_told_the_rest_is_imported_and_a_second_run_repeats_not
         "json",
     ];
     let dry: Vec<&str> = arguments.into_iter().chain(["--dry-run"]).collect();
-    let counts = |accepted, duplicates| json!({"accepted": accepted, "duplicates": duplicates, "others": 1, "broken": 1});
+    let counts = |accepted, duplicates| json!({"accepted": accepted, "duplicates": duplicates, "unrouted": 0, "others": 1, "broken": 1});
     for (arguments, expected) in [
         (&dry[..], counts(1_201, 0)),
         (&arguments, counts(1_201, 0)),
@@ -104,7 +106,7 @@ async fn a_table_is_imported_by_its_header() {
     .ends_with(3);
     assert_eq!(
         ran.stdout,
-        "1 accepted, 0 known already, 0 not accepted, 1 broken lines\n"
+        "1 accepted, 0 known already, 0 unrouted, 0 not accepted, 1 broken lines\n"
     );
     assert!(
         ran.stderr
@@ -129,4 +131,117 @@ async fn a_table_is_imported_by_its_header() {
         "{ran:?}"
     );
     assert_eq!(server.asked().len(), before, "nothing was sent");
+}
+
+async fn imports(server: &Server, text: &str) -> crate::Ran {
+    let file = file(".jsonl", text);
+    let path = file.path().to_str().unwrap().to_owned();
+    leadgate(&server.url, &["backfill", &path, "--webhook", "web"]).await
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_while_lines_are_sent_is_no_success() {
+    // Given a peer that takes the head of a request and hangs up
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 512]).await;
+        }
+    });
+    // When more is sent than a socket holds
+    let note = "a".repeat(40_000);
+    let text = format!("{{\"email\": \"ada@example.com\", \"note\": \"{note}\"}}\n").repeat(180);
+    let file = file(".jsonl", &text);
+    let path = file.path().to_str().unwrap();
+    let ran = leadgate(&url, &["backfill", path, "--webhook", "web"])
+        .await
+        .ends_with(1);
+    // Then it says so, and how to go on
+    assert!(ran.stderr.contains("run the command again"), "{ran:?}");
+    assert_eq!(ran.stdout, "");
+}
+
+#[tokio::test]
+async fn long_lines_go_in_requests_that_the_receiver_takes() {
+    let server = Server::start(Vec::new()).await;
+    let note = "a".repeat(100_000);
+    let text: String = (0..200)
+        .map(|n| format!("{{\"email\": \"p{n}@example.com\", \"note\": \"{note}\"}}\n"))
+        .collect();
+    let ran = imports(&server, &text).await.ends_with(0);
+    assert!(ran.stdout.starts_with("200 accepted"), "{ran:?}");
+    let asked = server.known.lock().unwrap().asked.clone();
+    let sizes: Vec<usize> = asked.iter().map(|asked| asked.body.to_string().len()).collect();
+    assert!(
+        sizes.len() == 3 && sizes.iter().all(|size| *size < 16 << 20),
+        "{sizes:?}"
+    );
+}
+
+#[tokio::test]
+async fn unrouted_leads_are_stored_and_told_once() {
+    let server = Server::start(Vec::new()).await;
+    let line = "{\"email\": \"ada@example.com\", \"unrouted\": true}\n";
+    let ran = imports(&server, &line.repeat(3)).await.ends_with(0);
+    assert_eq!(
+        ran.stdout,
+        "0 accepted, 0 known already, 3 unrouted, 0 not accepted, 0 broken lines\n"
+    );
+    assert!(
+        ran.stderr.lines().count() == 1 && ran.stderr.contains("--set unrouted"),
+        "{ran:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_to_wait_is_waited_for_and_another_trouble_is_told_at_once() {
+    let server = Server::start(Vec::new()).await;
+    let line = "{\"email\": \"ada@example.com\"}\n";
+    server.known.lock().unwrap().refuse = (2, true);
+    let ran = imports(&server, line).await.ends_with(0);
+    assert!(
+        ran.stderr.lines().count() == 1 && ran.stderr.contains("asks to wait: many leads wait"),
+        "{ran:?}"
+    );
+    assert_eq!(server.asked().len(), 3);
+    server.known.lock().unwrap().refuse = (1, false);
+    imports(&server, line).await.ends_with(1);
+    assert_eq!(server.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn a_table_that_would_be_altered_or_cut_is_not_imported_silently() {
+    let server = Server::start(Vec::new()).await;
+    for (text, code, told) in [
+        (
+            "email,lastName,email\na@example.com,x,b@example.com\n",
+            2,
+            "the column email is there twice",
+        ),
+        (
+            "email,note\na@example.com,\"unclosed\nb@example.com,x\n",
+            3,
+            "line 2: a quote",
+        ),
+        (
+            "email,note\na@example.com,\"unclosed\nb@example.com,\"x\n",
+            0,
+            "line 2: the cell of note holds lines that look like records",
+        ),
+    ] {
+        let table = file(".csv", text);
+        let path = table.path().to_str().unwrap();
+        let ran = leadgate(&server.url, &["backfill", path, "--webhook", "web"])
+            .await
+            .ends_with(code);
+        assert!(ran.stderr.contains(told), "{ran:?}");
+    }
+    let german = file(".csv", "email;note\na@example.com;x\n");
+    let path = german.path().to_str().unwrap();
+    leadgate(&server.url, &["backfill", path, "--webhook", "web"])
+        .await
+        .ends_with(0);
+    let payload = json!({"email": "a@example.com", "note": "x"});
+    assert_eq!(server.last().body["lines"][0]["payload"], payload);
 }

@@ -1,5 +1,8 @@
 //! What every command keeps to.
 
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
 use serde_json::json;
 
 use crate::server::{Server, lead};
@@ -32,6 +35,11 @@ async fn results_alone_are_on_stdout_and_the_exit_code_says_how_it_went() {
         &["leads", "discard"][..],
         &["leads", "list", "--set", "x"],
         &["leads", "resolve", "lead-1"],
+        &["trace", ""],
+        &["leads", "show", ""],
+        &["leads", "discard", "", "--yes"],
+        &["jobs", "show", ""],
+        &["sinks", "resume", "default/"],
         &["nothing"],
     ] {
         let ran = leadgate(url, wrong).await.ends_with(2);
@@ -122,4 +130,41 @@ async fn what_needs_no_cluster_needs_none() {
         ran.stderr.contains("http://127.0.0.1:1 does not answer"),
         "{ran:?}"
     );
+}
+
+#[tokio::test]
+async fn only_success_is_success() {
+    for status in [204, 302, 308, 400] {
+        let code = StatusCode::from_u16(status).unwrap();
+        let router =
+            Router::new().fallback(move || async move { (code, [(LOCATION, "https://elsewhere.example/")]) });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let ran = leadgate(&url, &["leads", "discard", "lead-1", "--yes"])
+            .await
+            .ends_with(i32::from(status != 204));
+        assert_eq!(ran.stdout.contains("done"), status == 204, "{ran:?}");
+        assert_eq!(
+            ran.stderr.contains("a redirect"),
+            (300..400).contains(&status),
+            "{ran:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_suspended_is_told_and_every_check_has_a_name() {
+    let server = Server::start(Vec::new()).await;
+    let check = leadgate(&server.url, &["check"]).await;
+    for line in [
+        "LeadWebhook default/web   Suspended",
+        "CrmSink default/crm       Suspended",
+    ] {
+        assert!(check.stdout.contains(line), "{check:?}");
+    }
+    let tree = leadgate(&server.url, &["status"]).await;
+    assert_eq!(tree.stdout.matches("Suspended").count(), 2, "{tree:?}");
+    let names = leadgate(&server.url, &["check", "-o", "name"]).await;
+    assert!(names.stdout.contains("CrmSink default/crm\n"), "{names:?}");
 }

@@ -222,6 +222,13 @@ async fn a_report_has_neither_secrets_nor_persons() {
         files["receiver/metrics.txt"].contains("leadgate_leads_total 7"),
         "{files:?}"
     );
+    let status: serde_json::Value = serde_saphyr::from_str(&files["receiver/status.yaml"]).unwrap();
+    assert_eq!(
+        status["sinks"][0]["preflight"]["credentials"]["ok"], true,
+        "{status}"
+    );
+    assert!(files["check.yaml"].contains("Suspended"), "{files:?}");
+    assert!(files["missing.txt"].contains("Events"), "{files:?}");
     for (name, text) in &files {
         for secret in crate::server::PERSONAL {
             assert!(!text.contains(secret), "{name} has {secret}:\n{text}");
@@ -231,5 +238,60 @@ async fn a_report_has_neither_secrets_nor_persons() {
     assert!(
         again.stderr.contains("cannot write"),
         "a file that exists is kept: {again:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_job_says_which_leads_it_is_about_and_a_dry_run_names_them() {
+    let server = server().await;
+    let url = server.url.as_str();
+    let filter = [
+        "--email",
+        "ada@example.com",
+        "--since",
+        "2026-11-01",
+        "--sink",
+        "crm",
+    ];
+    let start: Vec<&str> = ["leads", "discard", "--set", "dead", "--yes"]
+        .into_iter()
+        .chain(filter)
+        .collect();
+    leadgate(url, &start).await.ends_with(0);
+    let shown = leadgate(url, &["jobs", "show", "job-1"]).await.ends_with(0);
+    for line in [
+        "  sink: crm\n",
+        "  since: 2026-11-01T00:00:00Z\n",
+        "  email: given, and not kept\n",
+    ] {
+        assert!(shown.stdout.contains(line), "{shown:?}");
+    }
+    assert!(!shown.stdout.contains("ada@"), "{shown:?}");
+    leadgate(url, &["leads", "replay", "--set", "dead", "--yes"])
+        .await
+        .ends_with(0);
+    let all = leadgate(url, &["jobs", "show", "job-2"]).await.ends_with(0);
+    assert!(
+        all.stdout.contains("filter: none: all leads of the set"),
+        "{all:?}"
+    );
+    let names = leadgate(
+        url,
+        &["leads", "replay", "--set", "dead", "--dry-run", "-o", "name"],
+    )
+    .await
+    .ends_with(0);
+    assert_eq!(names.stdout, "lead-1\nlead-2\n");
+}
+
+#[tokio::test]
+async fn no_record_is_chosen_for_a_lead_that_is_not_held() {
+    let server = server().await;
+    let ran = leadgate(&server.url, &["leads", "resolve", "lead-3"])
+        .await
+        .ends_with(1);
+    assert!(
+        ran.stderr.contains("lead lead-3 is not held") && ran.stderr.contains("it is dead"),
+        "{ran:?}"
     );
 }

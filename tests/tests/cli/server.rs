@@ -30,6 +30,8 @@ pub(crate) struct Known {
     jobs: BTreeMap<String, Job>,
     keys: BTreeMap<String, String>,
     payloads: BTreeSet<String>,
+    /// How often the next import is answered with 503, and whether that asks to wait.
+    pub(crate) refuse: (u32, bool),
 }
 
 #[derive(Clone)]
@@ -60,7 +62,9 @@ impl Server {
             Router::new()
                 .route("/status", get(|| async {
                 let problem = "ada.lovelace@example.com, +49 30 1234567: redis://u:hunter22@redis refused pat-eu1-0f1e2d3c-aaaa";
-                Json(json!({"loaded": true, "queue": {"ready": true, "writeLatency": "1ms", "problems": [problem]}}))
+                Json(json!({"loaded": true, "queue": {"ready": true, "writeLatency": "1ms", "problems": [problem]},
+                    "webhooks": [{"name": "default/web", "suspended": true}],
+                    "sinks": [{"name": "default/crm", "suspended": true, "preflight": {"credentials": {"ok": true}}}]}))
             }))
             .route("/metrics", get(|| async { "leadgate_leads_total 7\nx{to=\"ada@example.com\"} 1\n" }))
             .route("/api/v1/leads/search", post(search))
@@ -261,9 +265,19 @@ async fn backfill(State(known): Shared, body: Bytes) -> Response {
         return problem(400, "lines: at most 500");
     }
     let mut known = known.lock().unwrap();
+    if known.refuse.0 > 0 {
+        known.refuse.0 -= 1;
+        let mut response = problem(503, "many leads wait for delivery");
+        if known.refuse.1 {
+            let once = axum::http::HeaderValue::from_static("1");
+            response.headers_mut().insert("retry-after", once);
+        }
+        return response;
+    }
     let result = |line: leadgate_crds::api::Line| {
         let text = line.payload.to_string();
         let outcome = match (line.payload["email"].is_string(), known.payloads.contains(&text)) {
+            _ if line.payload["unrouted"] == true => Outcome::Unrouted,
             (false, _) => Outcome::Rejected,
             (true, true) => Outcome::Duplicate,
             (true, false) => Outcome::Accepted,

@@ -74,6 +74,10 @@ async fn what_fits_a_filter_is_counted_and_then_done_as_a_job() {
         answer.status == 303 && job.starts_with("/console/-/jobs/"),
         "{answer:?}"
     );
+    let page = html(&get(&rig, &job).await);
+    assert!(page.contains("<dt>Reason</dt><dd>UnknownProperty</dd>"), "{page}");
+    let audit = html(&get(&rig, "/console/-/audit").await);
+    assert!(audit.contains(&format!("href=\"{job}\"")), "{audit}");
     rig.dead_letter_count("dead", 0).await;
     rig.until("the job has ended", || async {
         html(&get(&rig, &job).await).contains("Completed")
@@ -131,6 +135,13 @@ async fn a_rejected_request_is_corrected_as_a_copy_and_its_payload_is_shown_on_r
         "{preview}"
     );
     assert_eq!(rig.hubspot.write_count(), 0);
+    // A copy that is refused is no success, and can be corrected
+    let refused = html(&post(&rig, &path, &copy("%7B%22email%22%3A%22still-bad%22%7D", "send")).await);
+    assert!(
+        refused.contains("class=\"note\"") && refused.contains("Rejected") && refused.contains("<textarea"),
+        "{refused}"
+    );
+    assert!(!refused.contains("class=\"fine\""), "{refused}");
     let sent = html(&post(&rig, &path, &copy(good, "send")).await);
     assert!(sent.contains("Accepted"), "{sent}");
     rig.arrived("ada").await;
@@ -145,6 +156,11 @@ async fn a_sink_is_paused_and_resumed_and_a_payload_is_tried() {
     assert!(html(&get(&rig, "/console").await).contains("default/hubspot is paused"));
     assert!(html(&get(&rig, sink).await).contains("PausedByPerson"));
     assert_eq!(post(&rig, sink, "action=resume").await.status, 303);
+    for seconds in ["soon", "-1", "1.5", "99999999999999999999"] {
+        let form = format!("action=pause&seconds={seconds}");
+        assert_eq!(post(&rig, sink, &form).await.status, 400, "{seconds}");
+    }
+    assert!(rig.sink_status().await["pausedUntil"].is_null());
     assert!(!html(&get(&rig, sink).await).contains("PausedByPerson"));
     let form = "webhook=default%2Fweb&headers=&query=&body=%7B%22email%22%3A%22zoe%40example.com%22%7D";
     let tried = html(&post(&rig, "/console/-/try", form).await);

@@ -70,6 +70,9 @@ async fn every_page_opens_in_both_languages_with_the_strict_headers() {
             id.as_str(),
         ),
         ("/console/-/leads?since=never", 400, "Write the time"),
+        ("/console/-/leads?since=2026-11-26", 200, "2026-11-26"),
+        ("/console/-/leads?outcome=Bogus", 400, "Choose an outcome"),
+        ("/console/-/leads?state=dead", 400, "Choose an outcome"),
         (story.as_str(), 200, "UnknownProperty"),
         ("/console/-/leads/nothing", 404, "no request has this id"),
         ("/console/-/needs/dead", 200, id.as_str()),
@@ -125,4 +128,38 @@ async fn a_search_for_a_person_leaves_no_trace_of_who_it_was() {
     let nobody = html(&post(&rig, "/console/-/leads/search", "email=eve%40example.com").await);
     assert!(!nobody.contains(&id), "{nobody}");
     assert_eq!(post(&rig, "/console/-/leads/search", "email=").await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_sink_and_rejected_requests_are_told_on_the_overview() {
+    // Given a sink that delivers nothing because it is written so, and a request that is no lead
+    let mut rig = Rig::start().await;
+    let fine = html(&get(&rig, "/console").await);
+    assert!(
+        fine.contains("Nothing needs attention") && fine.contains("Needs you<b class=\"big\">0</b>"),
+        "{fine}"
+    );
+    rig.change_sink(|sink| sink.more = "suspend: true".into());
+    rig.until("it is suspended", || async {
+        rig.sink_status().await["suspended"] == true
+    })
+    .await;
+    let answer = rig
+        .post(&serde_json::json!({"email": "not-an-address", "submissionId": "1"}))
+        .await;
+    assert_eq!(answer.status, 400);
+    rig.dead_letter_count("rejected", 1).await;
+    // Then the overview says both
+    let page = html(&get(&rig, "/console").await);
+    for said in [
+        "default/hubspot: Suspended (spec.suspend)",
+        "<span class=\"bad\">suspended</span>",
+        "default/web: Rejected 1",
+        "needs/rejected?webhook=default/web",
+        "Needs you<b class=\"big\">1</b>",
+    ] {
+        assert!(page.contains(said), "{said}\n{page}");
+    }
+    assert!(!page.contains("Nothing needs attention"), "{page}");
+    assert!(!page.contains("<span class=\"good\">delivering"), "{page}");
 }

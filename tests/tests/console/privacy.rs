@@ -37,6 +37,13 @@ async fn a_person_is_exported_and_erased_after_a_question() {
     let form = "action=erase&email=ada%40example.com";
     let question = html(&post(&rig, "/console/-/privacy", form).await);
     assert!(question.contains("name=\"confirm\" value=\"yes\""), "{question}");
+    assert!(
+        question.contains("<b>ada@example.com</b>"),
+        "it says of whom: {question}"
+    );
+    // An address may have letters of any language, which fields of type email refuse
+    let page = html(&get(&rig, "/console/-/privacy").await);
+    assert!(!page.contains("type=\"email\""), "{page}");
     assert_eq!(rig.dead_letters("dead").await.len(), 2);
     let answer = post(&rig, "/console/-/privacy", &format!("{form}&confirm=yes")).await;
     let erasure = answer.header("location").unwrap().to_owned();
