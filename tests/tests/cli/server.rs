@@ -106,6 +106,7 @@ impl Server {
                 .fallback(
                     |method: Method, uri: Uri| async move { problem(404, &format!("no {method} {uri}")) },
                 )
+                .layer(axum::extract::DefaultBodyLimit::max(16 << 20))
                 .with_state(Arc::clone(&known));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

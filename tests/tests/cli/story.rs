@@ -216,7 +216,7 @@ async fn a_file_is_imported_once() {
         "-o",
         "json",
     ];
-    let counts = |accepted, duplicates| json!({"accepted": accepted, "duplicates": duplicates, "others": 1, "broken": 1});
+    let counts = |accepted, duplicates| json!({"accepted": accepted, "duplicates": duplicates, "unrouted": 0, "others": 1, "broken": 1});
     let ran = ask(&rig, &import).await.ends_with(3);
     assert_eq!(ran.json(), counts(2, 0), "{ran:?}");
     assert!(

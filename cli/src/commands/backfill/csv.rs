@@ -26,6 +26,8 @@ pub(super) fn read(mut input: Box<dyn BufRead>, time_field: Option<String>) -> a
         return Err(Usage(why.to_owned()).into());
     }
     let separator = separator(&head);
+    // The reader counts the line feed of CRLF with the next record.
+    let offset = u64::from(head.ends_with(b"\r\n"));
     // A quote that is never closed swallows the rest of the file, and this with it.
     let end = Ulid::new().to_string();
     let tail = Cursor::new(format!("\n{end}\n"));
@@ -40,14 +42,14 @@ pub(super) fn read(mut input: Box<dyn BufRead>, time_field: Option<String>) -> a
         let record = match records.next()? {
             Ok(record) => record,
             Err(error) => {
-                let number = error.position().map_or(0, Position::line);
+                let number = error.position().map_or(0, Position::line) + offset;
                 return Some(match error.kind() {
                     csv::ErrorKind::Utf8 { .. } => Ok(Err(format!("line {number}: it is not UTF-8"))),
                     _ => Err(error.into()),
                 });
             }
         };
-        let number = record.position().map_or(0, Position::line);
+        let number = record.position().map_or(0, Position::line) + offset;
         match record.iter().next_back() {
             Some(cell) if cell == end && record.len() == 1 => return None,
             Some(cell) if cell.trim_end().ends_with(&end) => {
@@ -71,7 +73,7 @@ pub(super) fn read(mut input: Box<dyn BufRead>, time_field: Option<String>) -> a
 
 /// What would be lost or altered silently, before anything is sent.
 fn check(header: &[String], end: &str, time_field: Option<&str>) -> anyhow::Result<()> {
-    if header.iter().any(|name| name.ends_with(end)) {
+    if header.iter().any(|name| name.trim_end().ends_with(end)) {
         return Err(if header.len() == 1 && header.iter().all(|name| name == end) {
             anyhow!("it is empty")
         } else {
