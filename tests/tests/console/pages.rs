@@ -139,7 +139,7 @@ async fn a_suspended_sink_and_rejected_requests_are_told_on_the_overview() {
         fine.contains("Needs you<b class=\"big\">0</b>") && fine.contains("<span class=\"good\">delivering"),
         "{fine}"
     );
-    rig.change_sink(|sink| sink.more = "suspend: true".into());
+    rig.change_sink(|sink| sink.suspend = true);
     rig.until("it is suspended", || async {
         rig.sink_status().await["suspended"] == true
     })
