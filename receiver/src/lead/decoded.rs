@@ -74,15 +74,12 @@ fn without_entities(text: &str) -> String {
         plain.push_str(before);
         let end = behind.bytes().take(LONGEST).position(|b| b == b';');
         let entity = end.and_then(|end| Some((entity(behind.get(..end)?)?, behind.get(end + 1..)?)));
-        match entity {
-            Some((c, behind)) => {
-                plain.push(c);
-                rest = behind;
-            }
-            None => {
-                plain.push('&');
-                rest = behind;
-            }
+        if let Some((c, behind)) = entity {
+            plain.push(c);
+            rest = behind;
+        } else {
+            plain.push('&');
+            rest = behind;
         }
     }
     plain.push_str(rest);
@@ -117,15 +114,12 @@ fn unquoted(text: &str) -> String {
     while let Some((before, behind)) = rest.split_once('=') {
         plain.extend_from_slice(before.as_bytes());
         let byte = behind.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
-        match byte {
-            Some(byte) => {
-                plain.push(byte);
-                rest = behind.get(2..).unwrap_or_default();
-            }
-            None => {
-                plain.push(b'=');
-                rest = behind;
-            }
+        if let Some(byte) = byte {
+            plain.push(byte);
+            rest = behind.get(2..).unwrap_or_default();
+        } else {
+            plain.push(b'=');
+            rest = behind;
         }
     }
     plain.extend_from_slice(rest.as_bytes());

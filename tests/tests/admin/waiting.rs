@@ -236,7 +236,10 @@ async fn dead_leads_of_one_person_are_replayed_in_their_order() {
     assert_eq!(page["replayed"], 2, "{page}");
     let next = page["next"].as_str().unwrap().to_owned();
     page = rig
-        .call("POST", &format!("/deadletters/replay?limit=2&after={next}"))
+        .call(
+            "POST",
+            &format!("/deadletters/replay?sink=hubspot&limit=2&after={next}"),
+        )
         .await
         .json();
     assert_eq!(
