@@ -2,6 +2,7 @@
 
 use leadgate_crds::lead_webhook::OnInvalid;
 
+use super::names::has_comma;
 use super::normalise::{normalise, split_full_name};
 use super::validate::{Limits, Problem, longer_than, longest, validate};
 use super::{Field, Lead, placeholder};
@@ -85,10 +86,16 @@ fn clear(lead: &mut Lead, fields: &[Field], required: &dyn Fn(&str) -> bool) {
     }
 }
 
-/// What stood in the place of the name's parts said nothing, or was left out: the full name tells them.
+/// What stood in the place of a name's part said nothing, or was left out: the full name tells the parts, or the only
+/// part that is left is one.
 fn name_again(lead: &mut Lead, required: &dyn Fn(&str) -> bool, limits: &Limits) {
     let parts = [Field::FirstName, Field::LastName];
-    if parts.iter().any(|part| lead.get(*part).is_some()) || lead.get(Field::FullName).is_none() {
+    let is_whole = match parts.map(|part| lead.get(part)) {
+        [None, None] => lead.get(Field::FullName).is_some(),
+        [Some(only), None] | [None, Some(only)] => has_comma(only),
+        [Some(_), Some(_)] => false,
+    };
+    if !is_whole {
         return;
     }
     split_full_name(lead);

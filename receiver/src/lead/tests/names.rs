@@ -147,3 +147,23 @@ fn the_full_name_counts_where_what_stands_in_its_parts_is_left_out() {
         assert_eq!(judged.get(Field::LastName), Some("Lovelace"));
     }
 }
+
+#[test]
+fn a_whole_name_in_one_part_is_read_when_the_other_part_is_left_out() {
+    // Given a first name that is too long, and both parts in the last name
+    let mut lead = lead(&[
+        (Field::Email, "ada@example.com"),
+        (Field::FirstName, &"A".repeat(500)),
+        (Field::LastName, "Lovelace, Ada"),
+    ]);
+    let limits = Limits {
+        on_invalid: OnInvalid::DropField,
+        ..Limits::default()
+    };
+
+    // When it is judged, then the last name tells both
+    let verdict = judge(&mut lead, Vec::new(), None, &limits);
+    assert!(verdict.problems.is_empty(), "{verdict:?}");
+    let name = [Field::FirstName, Field::LastName, Field::FullName].map(|field| lead.get(field));
+    assert_eq!(name, [Some("Ada"), Some("Lovelace"), Some("Lovelace, Ada")]);
+}
