@@ -9,6 +9,7 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::api::{ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Resource};
+use leadgate_crds::lenient::{Definition, Lenient};
 use serde::de::DeserializeOwned;
 
 use crate::Usage;
@@ -119,6 +120,15 @@ impl Cluster {
         let user = review.status.and_then(|status| status.user_info);
         Ok(user.and_then(|user| user.username).unwrap_or_default())
     }
+}
+
+/// All objects of Leadgate's of a kind, as far as this version knows them, and the version at which a watch goes on.
+pub(crate) async fn resources<K>(cluster: &Cluster) -> anyhow::Result<(Vec<K>, String)>
+where
+    K: Definition<Scope = NamespaceResourceScope> + Clone + Debug,
+{
+    let (found, version) = list(&cluster.api::<Lenient<K>>(), ListParams::default()).await?;
+    Ok((found.into_iter().map(|found| found.object).collect(), version))
 }
 
 /// All objects, and the version at which a watch goes on.

@@ -34,6 +34,7 @@ pub mod crm_sink;
 mod definition;
 pub mod lead_receiver;
 pub mod lead_webhook;
+pub mod lenient;
 pub mod quantity;
 pub mod reason;
 pub mod report;

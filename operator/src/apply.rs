@@ -315,7 +315,8 @@ where
         "metadata": {"name": name, "uid": object.meta().uid},
         "status": status,
     });
-    let api: Api<K> = Api::namespaced(context.client.clone(), &namespace);
+    // Of the answer only the metadata: the rest need not be known to this version.
+    let api: Api<PartialObjectMeta<K>> = Api::namespaced(context.client.clone(), &namespace);
     let params = PatchParams::apply(MANAGER).force();
     match api.patch_status(&name, &params, &Patch::Apply(&patch)).await {
         Ok(written) => {

@@ -21,6 +21,7 @@ use crate::index::Index;
 use crate::lead_receiver::Upgrades;
 use crate::lead_receiver::dereference::serves;
 use crate::lead_receiver::projection::Projected;
+use crate::lead_webhook::waiting::feeds;
 use crate::metrics::Metrics;
 use crate::receivers::Receivers;
 use crate::rules::Rules;
@@ -146,9 +147,9 @@ impl<T: Default> Memory<T> {
     }
 
     /// Forgets the others.
-    pub fn keep(&self, stays: impl Fn(&Name) -> bool) {
+    pub fn keep(&self, stays: impl Fn(&Name, &mut T) -> bool) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|name, _| stays(name));
+        all.retain(|name, state| stays(name, state));
     }
 
     /// Forgets an object.
@@ -274,12 +275,24 @@ impl Context {
 
     /// Forgets what is gone.
     pub fn forget_gone(&self) {
-        self.of_webhooks.keep(|(namespace, name)| {
+        self.of_webhooks.keep(|(namespace, name), _| {
             let key = ObjectRef::new(name).within(namespace);
             self.webhooks.get(&key).is_some()
         });
-        self.of_sinks
-            .keep(|(namespace, name)| self.sink(namespace, name).is_some());
+        self.forget_sinks(|_| true);
+    }
+
+    /// Forgets the sinks of some namespaces that are gone. The form of one that a webhook feeds stays, because receivers go on
+    /// delivering to it; another one of its name has to be validated.
+    pub fn forget_sinks(&self, concerns: impl Fn(&str) -> bool) {
+        self.of_sinks.keep(|(namespace, name), state| {
+            if !concerns(namespace) || self.sink(namespace, name).is_some() {
+                return true;
+            }
+            state.validated = false;
+            let users = self.webhooks_of(namespace, |webhook| feeds(webhook, name, self));
+            state.accepted.is_some() && !users.is_empty()
+        });
     }
 
     /// Looks at everything again: a watch was interrupted, and what happened meanwhile was told to nobody.

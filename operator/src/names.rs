@@ -44,6 +44,8 @@ pub const SERVER: &str = "leadgate.dev/server";
 pub const REMADE: &str = "leadgate.dev/remade";
 /// The annotation of a resource that stops its reconciliation.
 pub const PAUSED: &str = "leadgate.dev/paused";
+/// The annotation that the operator adds in its memory to a resource of which it cannot read everything: the paths, a line each.
+pub const UNREAD: &str = "leadgate.dev/unread";
 /// The name of everything that belongs to a namespace's managed Redis.
 pub const REDIS: &str = "leadgate-redis";
 /// The headless Service by which the servers of the managed Redis are told apart.

@@ -1,5 +1,9 @@
 //! What a person has to change in an object. Pure.
 
+use kube::{Resource, ResourceExt as _};
+use leadgate_crds::lenient::told;
+
+use crate::names;
 use crate::reasons::Reason;
 
 /// Which condition a mistake makes false.
@@ -22,6 +26,14 @@ pub struct ValidationError {
     pub reason: Reason,
     /// The field, what is wrong with it, and what to do.
     pub message: String,
+}
+
+/// What a newer version of the definitions allows and this operator does not know. Nothing of it is guessed: the last form that was
+/// read whole stays.
+pub(crate) fn unread<K: Resource>(object: &K) -> impl Iterator<Item = ValidationError> {
+    let unread = object.annotations().get(names::UNREAD);
+    let paths = unread.into_iter().flat_map(|paths| paths.lines());
+    paths.map(|path| ValidationError::of_spec(Reason::FieldUnknown, told(path)))
 }
 
 impl ValidationError {

@@ -219,6 +219,7 @@ fn forms(webhooks: Vec<LeadWebhook>) -> Forms {
         }],
         receivers: vec![Arc::new(receiver("default", "limits: {bodyMemory: 1Mi}"))],
         secrets: secrets(),
+        projected: None,
     }
 }
 
@@ -236,6 +237,35 @@ fn files(projection: &Projection) -> BTreeMap<String, Value> {
     maps.chain(secrets)
         .map(|(name, text)| (name, serde_json::from_slice(&text).unwrap()))
         .collect()
+}
+
+#[test]
+fn the_values_of_a_deleted_secret_stay_while_what_names_it_runs() {
+    // Given pods that have what they need
+    let mut forms = forms(vec![webhook("website", "")]);
+    let before = project(&forms);
+    let keys = before.secrets.iter().map(|(file, value)| {
+        (
+            file.clone(),
+            leadgate_operator::secrets::Value::new(value.0.clone()),
+        )
+    });
+    forms.projected = Some(Arc::new(leadgate_operator::secrets::Seen {
+        keys: keys.collect(),
+        ..leadgate_operator::secrets::Seen::default()
+    }));
+
+    // When a Secret is deleted, and a key of another one is gone, then they still have both
+    forms.secrets.insert("crm-token".to_owned(), None);
+    forms.secrets.insert(
+        "web".to_owned(),
+        Some(Arc::new(leadgate_operator::secrets::Seen::default())),
+    );
+    assert_eq!(project(&forms).digest(), before.digest());
+
+    // And nothing of what nobody names
+    forms.sinks.clear();
+    assert!(!project(&forms).secrets.contains_key("secret.crm-token.json"));
 }
 
 #[test]

@@ -207,12 +207,18 @@ fn leads_that_wait_for_a_former_sink_stop_nothing() {
     let gone: Change = |facts| {
         facts.sinks.insert("former".to_owned(), None);
     };
+    let kept: Change = |facts| {
+        facts.sinks.insert("former".to_owned(), None);
+        facts.kept.insert("former".to_owned());
+    };
     let broken: Change = |facts| {
         facts.secrets.insert("former-token".to_owned(), None);
     };
     for (change, words) in [
         (nothing, ""),
         (gone, "it does not exist"),
+        // It was deleted, and the receivers deliver to it as it was.
+        (kept, ""),
         (broken, "there is no Secret former-token"),
     ] {
         let mut facts = facts();

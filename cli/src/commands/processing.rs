@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use kube::ResourceExt as _;
-use kube::api::ListParams;
-use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::try_::read;
 use crate::args::Global;
-use crate::cluster::{Cluster, Place, list};
+use crate::cluster::{Cluster, Place, resources};
 use crate::output::{Output, note};
 use crate::text::plain;
 use crate::{Usage, Verdict};
@@ -48,13 +46,9 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Processing) -
 
 async fn of_cluster(cluster: &Cluster) -> anyhow::Result<Resources> {
     Ok(Resources {
-        receivers: list::<LeadReceiver>(&cluster.api(), ListParams::default())
-            .await?
-            .0,
-        webhooks: list::<LeadWebhook>(&cluster.api(), ListParams::default())
-            .await?
-            .0,
-        sinks: list::<CrmSink>(&cluster.api(), ListParams::default()).await?.0,
+        receivers: resources(cluster).await?.0,
+        webhooks: resources(cluster).await?.0,
+        sinks: resources(cluster).await?.0,
     })
 }
 

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, LogParams};
-use kube::{Api, Resource, ResourceExt as _};
+use kube::{Api, ResourceExt as _};
+use leadgate_crds::lenient::Definition;
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use super::{check, events, version};
 use crate::Verdict;
 use crate::args::Global;
-use crate::cluster::{Cluster, Place, list, told};
+use crate::cluster::{Cluster, Place, list, resources, told};
 use crate::output::note;
 use crate::pods::PODS;
 use crate::receiver::{Call, Receiver};
@@ -112,9 +113,9 @@ async fn of_cluster(files: &mut Files, cluster: &Cluster, global: &Global) {
     files.add_objects("operator/deployments.yaml", operators);
     let findings = check::of_cluster(cluster, global).await;
     files.add("check.yaml", yaml(&findings));
-    files.add_objects("objects/leadreceivers.yaml", all::<LeadReceiver>(cluster).await);
-    files.add_objects("objects/leadwebhooks.yaml", all::<LeadWebhook>(cluster).await);
-    files.add_objects("objects/crmsinks.yaml", all::<CrmSink>(cluster).await);
+    files.add_objects("objects/leadreceivers.yaml", of::<LeadReceiver>(cluster).await);
+    files.add_objects("objects/leadwebhooks.yaml", of::<LeadWebhook>(cluster).await);
+    files.add_objects("objects/crmsinks.yaml", of::<CrmSink>(cluster).await);
     files.add_objects(
         "events.yaml",
         events::recent(cluster).await.map(|(events, _)| events),
@@ -133,14 +134,11 @@ async fn of_cluster(files: &mut Files, cluster: &Cluster, global: &Global) {
     }
 }
 
-async fn all<K>(cluster: &Cluster) -> anyhow::Result<Vec<K>>
+async fn of<K>(cluster: &Cluster) -> anyhow::Result<Vec<K>>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned,
+    K: Definition<Scope = NamespaceResourceScope> + Clone + std::fmt::Debug,
 {
-    Ok(list(&cluster.api::<K>(), ListParams::default()).await?.0)
+    Ok(resources(cluster).await?.0)
 }
 
 /// Pods with their logs; gives their namespaces.

@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::lead_webhook::AuthScheme;
+use leadgate_crds::lenient::Lenient;
 use leadgate_operator::names;
 use serde_json::{Value, json};
 
@@ -45,10 +46,11 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Send) -> anyh
     let cluster = Place::cluster(global, "send").await?;
     let (namespace, name) = cluster.named(&command.webhook);
     let webhook = cluster
-        .within::<LeadWebhook>(namespace)
+        .within::<Lenient<LeadWebhook>>(namespace)
         .get(name)
         .await
-        .map_err(told)?;
+        .map_err(told)?
+        .object;
     let body = match &command.payload {
         Some(path) => read(path)?,
         None if webhook.spec.source == "generic" => sample(Timestamp::now()).to_string().into_bytes(),

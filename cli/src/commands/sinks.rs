@@ -2,7 +2,6 @@
 
 use clap::Subcommand;
 use kube::ResourceExt as _;
-use kube::api::ListParams;
 use leadgate_crds::CrmSink;
 use leadgate_crds::api::Pause;
 use leadgate_crds::report::{Report, SinkReport};
@@ -11,7 +10,7 @@ use serde_json::Value;
 
 use super::status::from_report;
 use crate::args::Global;
-use crate::cluster::{Place, list};
+use crate::cluster::{Place, resources};
 use crate::filter::duration;
 use crate::objects::{Health, health_of};
 use crate::output::{Cell, Output, Row};
@@ -91,7 +90,7 @@ async fn print(global: &Global, output: Output) -> anyhow::Result<Verdict> {
     let place = Place::of(global).await?;
     let mut items: Vec<Item> = match &place {
         Place::Cluster(cluster) => {
-            let (sinks, _) = list(&cluster.api::<CrmSink>(), ListParams::default()).await?;
+            let (sinks, _) = resources::<CrmSink>(cluster).await?;
             sinks.iter().map(of_object).collect()
         }
         Place::Server(_) => {

@@ -5,15 +5,16 @@ mod tree;
 use clap::Args;
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::Api;
-use kube::api::{ListParams, WatchEvent, WatchParams};
+use kube::api::{WatchEvent, WatchParams};
 use leadgate_crds::counts::DeliveryCounts;
 use leadgate_crds::lead_webhook::Latency;
+use leadgate_crds::lenient::Lenient;
 use leadgate_crds::report::{Report, SinkReport};
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use serde::Serialize;
 
 use crate::args::Global;
-use crate::cluster::{Cluster, Place, list, told};
+use crate::cluster::{Cluster, Place, resources, told};
 use crate::objects::{Health, Level};
 use crate::output::{Cell, Output, Paint, note};
 use crate::receiver::{Call, Receiver};
@@ -192,19 +193,18 @@ async fn changed(cluster: &Cluster, versions: &[String; 3]) -> anyhow::Result<()
     }
     let [receivers, webhooks, sinks] = versions;
     tokio::select! {
-        done = one::<LeadReceiver>(cluster.api(), receivers) => done,
-        done = one::<LeadWebhook>(cluster.api(), webhooks) => done,
-        done = one::<CrmSink>(cluster.api(), sinks) => done,
+        done = one::<Lenient<LeadReceiver>>(cluster.api(), receivers) => done,
+        done = one::<Lenient<LeadWebhook>>(cluster.api(), webhooks) => done,
+        done = one::<Lenient<CrmSink>>(cluster.api(), sinks) => done,
     }
 }
 
 /// Three lists, whatever the number of webhooks: the operator has asked the receivers already.
 async fn of_cluster(cluster: &Cluster) -> anyhow::Result<(Vec<Node>, [String; 3])> {
-    let (receiver_api, webhook_api, sink_api) = (cluster.api(), cluster.api(), cluster.api());
     let (receivers, webhooks, sinks) = tokio::try_join!(
-        list::<LeadReceiver>(&receiver_api, ListParams::default()),
-        list::<LeadWebhook>(&webhook_api, ListParams::default()),
-        list::<CrmSink>(&sink_api, ListParams::default()),
+        resources::<LeadReceiver>(cluster),
+        resources::<LeadWebhook>(cluster),
+        resources::<CrmSink>(cluster),
     )?;
     let versions = [receivers.1, webhooks.1, sinks.1];
     Ok((tree(&receivers.0, &webhooks.0, &sinks.0), versions))

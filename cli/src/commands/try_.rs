@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::api::{Trial, TrialResult};
+use leadgate_crds::lenient::Lenient;
 
 use super::send::{kind, prove};
 use crate::args::Global;
@@ -50,10 +51,11 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Try) -> anyho
         let cluster = Place::cluster(global, "try --sign").await?;
         let (namespace, name) = cluster.named(&command.webhook);
         let webhook = cluster
-            .within::<LeadWebhook>(namespace)
+            .within::<Lenient<LeadWebhook>>(namespace)
             .get(name)
             .await
-            .map_err(told)?;
+            .map_err(told)?
+            .object;
         let is_kind = |header: &String| header.to_ascii_lowercase().starts_with("content-type:");
         if !headers.iter().any(is_kind) {
             headers.push(format!("Content-Type: {}", kind(&body)));

@@ -18,6 +18,7 @@ use kube::{Api, Client, ResourceExt as _};
 use leadgate_console::{Answer, Call, Failure};
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::lead_receiver::DEFAULT_RECEIVER;
+use leadgate_crds::lenient::Lenient;
 use leadgate_crds::report::Report;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
@@ -109,11 +110,11 @@ impl Receivers {
         }
         let mut places: BTreeMap<String, Place> = BTreeMap::new();
         for scope in &self.scopes {
-            let api: Api<LeadWebhook> = crate::context::api(&self.client, scope);
+            let api: Api<Lenient<LeadWebhook>> = crate::context::api(&self.client, scope);
             let mut params = ListParams::default().limit(PAGE);
             loop {
                 let page = api.list(&params).await.map_err(|error| away(&error))?;
-                for webhook in page.items {
+                for Lenient { object: webhook, .. } in page.items {
                     let place = places.entry(webhook.namespace().unwrap_or_default()).or_default();
                     place.receivers.insert(webhook.spec.receiver_ref.name.clone());
                     let url = webhook.status.as_ref().and_then(|status| status.url.clone());

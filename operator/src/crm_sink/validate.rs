@@ -9,11 +9,11 @@ use crate::lead_webhook::validate::local_addresses;
 use crate::reasons::Reason;
 use crate::rules::Rules;
 use crate::secrets;
-use crate::validation::{ErrorScope, ValidationError};
+use crate::validation::{ErrorScope, ValidationError, unread};
 
 /// Everything that is wrong.
 pub fn validate(sink: &CrmSink, facts: &Dereferenced, rules: &Rules) -> Result<(), Vec<ValidationError>> {
-    let mut mistakes = Vec::new();
+    let mut mistakes: Vec<_> = unread(sink).collect();
     if sink.spec.crm().is_none() {
         mistakes.push(ValidationError {
             about: ErrorScope::Spec,

@@ -18,6 +18,7 @@ use crate::names;
 use crate::secrets::{Found, Seen, Value};
 use crate::stats::{ReceiverStats, WebhookStats};
 use crate::stores::{Feed, StoreKey, Stores};
+use crate::validation::unread;
 use crate::workloads::{RedisState, Rollout};
 
 /// How long a receiver goes on answering for a webhook that senders reach elsewhere by now: edges need a moment.
@@ -141,7 +142,11 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         })
     });
     Ok(Dereferenced {
-        leaving: used.iter().find(|store| **store != wanted).cloned(),
+        // Which queue is wanted is not known for certain of what cannot be read whole.
+        leaving: used
+            .iter()
+            .find(|store| **store != wanted && unread(receiver).next().is_none())
+            .cloned(),
         password_of_redis: queue_url::password(secret_of_redis.as_deref(), projected.as_deref()),
         certificates_due: certificates::due(keys, &namespace, UnixTime::now()),
         secret_of_redis,
@@ -275,18 +280,18 @@ pub async fn forms(receiver: &LeadReceiver, facts: &Dereferenced, context: &Cont
     }));
     let mut sinks = Vec::new();
     for sink in wanted {
-        let exists = context.sink(&namespace, &sink);
-        if exists.is_none() {
-            continue;
-        }
+        let exists = context
+            .sink(&namespace, &sink)
+            .is_some_and(|sink| sink.metadata.deletion_timestamp.is_none());
         let (validated, accepted): (bool, Option<Arc<CrmSink>>) = context
             .of_sinks
             .with(&(namespace.clone(), sink.clone()), |state| {
                 (state.validated, state.accepted.clone())
             });
-        if !validated {
+        if exists && !validated {
             return Ok(Wanted::Later);
         }
+        // One that was deleted goes on with what is on the way to it: its leads were acknowledged.
         if let Some(object) = accepted {
             let waits = facts
                 .contested
@@ -306,6 +311,7 @@ pub async fn forms(receiver: &LeadReceiver, facts: &Dereferenced, context: &Cont
         namespace: namespace.clone(),
         secrets: context.secrets.find(&context.client, &namespace, names).await?,
         queue: facts.queue(receiver),
+        projected: facts.projected.clone(),
         receivers: facts.receivers.clone(),
         webhooks,
         sinks,

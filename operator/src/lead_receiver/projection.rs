@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use leadgate_crds::{CrmSink, GROUP, LeadReceiver, LeadWebhook, SecretPurpose, SecretReference, VERSION};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::names;
-use crate::secrets::Found;
+use crate::secrets::{Found, Seen};
 
 /// The ConfigMaps of a receiver.
 pub const SHARDS: usize = 8;
@@ -51,6 +52,9 @@ pub struct Forms {
     pub receivers: Vec<Arc<LeadReceiver>>,
     /// The Secrets that the webhooks and sinks name.
     pub secrets: Found,
+    /// What the pods read now: the values of Secrets that were deleted are still needed while the webhooks and sinks that name
+    /// them run.
+    pub projected: Option<Arc<Seen>>,
     /// The files with the URLs of the queues.
     pub queue: BTreeMap<String, ByteString>,
 }
@@ -169,7 +173,7 @@ fn fill(entries: Vec<Entry>, forms: &Forms) -> Projection {
         let file = file(entry.kind, &entry.name);
         let shard = shard(&file);
         let size = file.len() + entry.text.len();
-        let (more, new_bytes) = keys(&entry.references, &forms.secrets, &named);
+        let (more, new_bytes) = keys(&entry.references, forms, &named);
         let (Some(files), Some(taken)) = (projection.shards.get_mut(shard), used.get_mut(shard)) else {
             continue;
         };
@@ -205,7 +209,7 @@ type Keys = Vec<(String, String, ByteString)>;
 /// The values that are not there yet, and about how many bytes they take: they are encoded twice.
 fn keys(
     references: &[SecretReference],
-    found: &Found,
+    forms: &Forms,
     named: &BTreeMap<String, BTreeMap<String, ByteString>>,
 ) -> (Keys, usize) {
     const MANIFEST: usize = 200;
@@ -213,15 +217,25 @@ fn keys(
     let mut keys = Vec::new();
     for SecretReference { name, key, .. } in references {
         let is_there = named.get(name).is_some_and(|keys| keys.contains_key(key));
-        let secret = found.get(name).and_then(Option::as_deref);
-        if let Some(value) = secret.and_then(|secret| secret.keys.get(key))
-            && !is_there
-        {
-            size += MANIFEST + (key.len() + value.bytes().len() * 4 / 3) * 4 / 3;
-            keys.push((name.clone(), key.clone(), ByteString(value.bytes().to_vec())));
+        if is_there {
+            continue;
+        }
+        let secret = forms.secrets.get(name).and_then(Option::as_deref);
+        let now = secret.and_then(|secret| secret.keys.get(key));
+        let value = now.map(|value| ByteString(value.bytes().to_vec()));
+        if let Some(value) = value.or_else(|| former(forms.projected.as_deref()?, name, key)) {
+            size += MANIFEST + (key.len() + value.0.len() * 4 / 3) * 4 / 3;
+            keys.push((name.clone(), key.clone(), value));
         }
     }
     (keys, size)
+}
+
+/// The value that the pods have of a key.
+fn former(projected: &Seen, name: &str, key: &str) -> Option<ByteString> {
+    let manifest = projected.keys.get(&file("Secret", name))?;
+    let mut secret: Secret = serde_json::from_slice(manifest.bytes()).ok()?;
+    secret.data.as_mut()?.remove(key)
 }
 
 /// The name of an object's file: a key of a ConfigMap has at most 253 characters.

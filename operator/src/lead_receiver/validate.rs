@@ -18,7 +18,7 @@ use crate::reasons::Reason;
 use crate::rules::Rules;
 use crate::secrets;
 use crate::stores::StoreKey;
-use crate::validation::ValidationError;
+use crate::validation::{ValidationError, unread};
 use crate::workloads::RedisState;
 
 /// The managed Redis of a namespace.
@@ -79,7 +79,13 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
     let namespace = receiver.namespace().unwrap_or_default();
     let name = receiver.name_any();
     let references = receiver.spec.secret_refs();
-    let fatal = secrets::rules::mistakes(&namespace, references.iter(), &facts.secrets, rules.secret_label);
+    let mut fatal: Vec<_> = unread(receiver.as_ref()).collect();
+    fatal.extend(secrets::rules::mistakes(
+        &namespace,
+        references.iter(),
+        &facts.secrets,
+        rules.secret_label,
+    ));
     if !fatal.is_empty() {
         return Validated {
             plan: None,

@@ -27,6 +27,8 @@ pub struct Dereferenced {
     pub sinks: BTreeMap<String, Option<Arc<CrmSink>>>,
     /// The sinks that it no longer names and for which its leads wait.
     pub waiting: Waiting,
+    /// Those of them that were deleted, and to which receivers go on delivering as they were.
+    pub kept: BTreeSet<String>,
     /// The Secrets that it and its sinks name.
     pub secrets: Found,
     /// The sites of other webhooks with the same path.
@@ -49,6 +51,11 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         .chain(waiting.keys())
         .map(|name| (name.clone(), context.sink(&namespace, name)))
         .collect();
+    let kept = sinks.iter().filter(|(name, sink)| {
+        let name = (namespace.clone(), (*name).clone());
+        sink.is_none() && context.of_sinks.with(&name, |state| state.accepted.is_some())
+    });
+    let kept = kept.map(|(name, _)| name.clone()).collect();
     let names: BTreeSet<String> = secrets_of(webhook)
         .into_iter()
         .chain(sinks.values().flatten().flat_map(|sink| sink.spec.secret_refs()))
@@ -74,6 +81,7 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         backend: backend(webhook, context),
         secrets: context.secrets.find(&context.client, &namespace, names).await?,
         sinks,
+        kept,
         waiting,
         neighbours,
         too_large,

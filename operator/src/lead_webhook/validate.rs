@@ -17,7 +17,7 @@ use crate::lead_receiver::projection::secrets_of;
 use crate::reasons::Reason;
 use crate::rules::Rules;
 use crate::secrets;
-use crate::validation::{ErrorScope, ValidationError};
+use crate::validation::{ErrorScope, ValidationError, unread};
 
 /// The names of the presets that receivers know.
 pub const PRESETS: &[&str] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
@@ -39,6 +39,7 @@ pub fn validate(
     rules: &Rules,
 ) -> Result<Plan, Vec<ValidationError>> {
     let mut mistakes = Vec::new();
+    mistakes.extend(unread(webhook.as_ref()));
     mistakes.extend(preset(webhook));
     mistakes.extend(endpoints::errors(webhook, rules));
     mistakes.extend(clash(webhook, &facts.neighbours));
@@ -99,7 +100,11 @@ pub fn validate(
         return Err(mistakes);
     }
     let (annotations, mut notes) = endpoints::annotations(webhook, rules);
-    for (name, leads) in &facts.waiting {
+    for (name, leads) in facts
+        .waiting
+        .iter()
+        .filter(|(name, _)| !facts.kept.contains(*name))
+    {
         if let Err(why) = still_delivered(name, facts, &namespace, rules) {
             notes.push(waiting::without_sink(name, *leads, &why));
         }

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt as _};
-use kube::Resource;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{Predicate as _, WatchStreamExt as _, predicates, watcher as watch};
+use kube::{Resource, ResourceExt as _};
+use leadgate_crds::lenient::{Definition, Lenient};
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
-use serde::de::DeserializeOwned;
 
 use crate::api_error::watch_words;
 use crate::context::{Context, name_of};
@@ -30,49 +30,64 @@ pub(crate) fn resources<K>(
     mut changed: impl FnMut(&Event<K>) + Send + 'static,
 ) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
 where
-    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + Debug
-        + Send
-        + Sync
-        + 'static,
+    K: Definition<Scope = kube::core::NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static,
 {
     let synced = Arc::clone(context);
     let mut done = false;
     let what = predicates::generation
         .combine(predicates::annotations)
         .combine(predicates::finalizers);
-    watch(context.api::<K>(), watcher::Config::default().page_size(PAGE))
-        .default_backoff()
-        .modify(|object| {
-            object.meta_mut().managed_fields = None;
-            if let Some(annotations) = &mut object.meta_mut().annotations {
-                annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-            }
-        })
-        .reflect(writer)
-        .inspect(move |event| match event {
-            Ok(event) => {
-                changed(event);
-                if matches!(event, Event::InitDone) {
-                    if std::mem::replace(&mut done, true) {
-                        // What came and went meanwhile, nobody was told.
-                        synced.forget_gone();
-                        synced.wake_all();
-                    } else {
-                        synced
-                            .unsynced
-                            .send_modify(|count| *count = count.saturating_sub(1));
-                    }
+    watch(
+        context.api::<Lenient<K>>(),
+        watcher::Config::default().page_size(PAGE),
+    )
+    .default_backoff()
+    .map_ok(|event| match event {
+        Event::Apply(found) => Event::Apply(marked(found)),
+        Event::Delete(found) => Event::Delete(marked(found)),
+        Event::InitApply(found) => Event::InitApply(marked(found)),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+    })
+    .modify(|object| {
+        object.meta_mut().managed_fields = None;
+        if let Some(annotations) = &mut object.meta_mut().annotations {
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
+    })
+    .reflect(writer)
+    .inspect(move |event| match event {
+        Ok(event) => {
+            changed(event);
+            if matches!(event, Event::InitDone) {
+                if std::mem::replace(&mut done, true) {
+                    // What came and went meanwhile, nobody was told.
+                    synced.forget_gone();
+                    synced.wake_all();
+                } else {
+                    synced
+                        .unsynced
+                        .send_modify(|count| *count = count.saturating_sub(1));
                 }
             }
-            Err(error) => {
-                tracing::warn!(kind = %K::kind(&()), error = watch_words(error), "watch failed, restarting");
-            }
-        })
-        .applied_objects()
-        .predicate_filter(what, kube::runtime::PredicateConfig::default())
+        }
+        Err(error) => {
+            tracing::warn!(kind = %K::kind(&()), error = watch_words(error), "watch failed, restarting");
+        }
+    })
+    .applied_objects()
+    .predicate_filter(what, kube::runtime::PredicateConfig::default())
+}
+
+/// The object, with what could not be read of it in an annotation that only this process knows: [`names::UNREAD`].
+fn marked<K: Resource>(found: Lenient<K>) -> K {
+    let Lenient { mut object, unread } = found;
+    let annotations = object.annotations_mut();
+    annotations.remove(names::UNREAD);
+    if !unread.is_empty() {
+        annotations.insert(names::UNREAD.to_owned(), unread.join("\n"));
+    }
+    object
 }
 
 /// A webhook concerns the receivers, the sinks that it names, and webhooks with the same path.
@@ -98,6 +113,7 @@ pub(crate) fn webhook_changed(context: &Context, event: &Event<LeadWebhook>) {
     }
     if gone {
         context.of_webhooks.forget(&(namespace.clone(), name.clone()));
+        context.forget_sinks(|other| other == namespace);
         context.configuration_changed(&namespace);
     }
     context.refresh_receivers(&namespace);
@@ -141,7 +157,7 @@ pub(crate) fn sink_changed(context: &Context, event: &Event<CrmSink>) {
     }
     let (namespace, name) = name_of(sink);
     if gone {
-        context.of_sinks.forget(&(namespace.clone(), name.clone()));
+        context.forget_sinks(|other| other == namespace);
         context.configuration_changed(&namespace);
     }
     let users = context.webhooks_of(&namespace, |webhook| feeds(webhook, &name, context));

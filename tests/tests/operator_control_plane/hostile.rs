@@ -1,8 +1,10 @@
 //! What people do to the operator's objects besides changing a value, and to what it cannot be without.
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
+use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use leadgate_operator::kinds::Kind;
 use serde_json::{Value, json};
 
@@ -294,5 +296,75 @@ async fn a_reinstalled_operator_of_another_name_succeeds_the_former_one() {
     let place = "/metadata/annotations/leadgate.dev~1installation";
     holds(&rig, Kind::Service, SERVICE, place, json!("n/lg2")).await;
     second.stop().await.unwrap();
+    rig.remove().await;
+}
+
+/// The definitions are newer than the operator: one object with what it does not know is told so, and concerns nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_of_a_newer_version_concerns_its_object_alone() {
+    let rig = Rig::new().await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(rig.client.clone());
+    for plural in ["leadwebhooks", "crmsinks", "leadreceivers"] {
+        let name = format!("{plural}.leadgate.dev");
+        let mut newer = json!(definitions.get(&name).await.unwrap());
+        newer["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["future"] =
+            json!({"type": "string"});
+        let newer = serde_json::from_value(newer).unwrap();
+        definitions
+            .replace(&name, &PostParams::default(), &newer)
+            .await
+            .unwrap();
+    }
+
+    // Given an operator with a webhook and a sink that run
+    let operator = rig.operator(&[]);
+    rig.working("web").await;
+    rig.receiver("default", "replicas: 1").await;
+    let has = |kind: &'static str, name: &'static str| {
+        move |files: &std::collections::BTreeMap<String, Value>| {
+            files.contains_key(&format!("{kind}.{name}.json"))
+        }
+    };
+    rig.configured("the webhook", has("leadwebhook", "web")).await;
+
+    // When somebody uses the new field in each of them
+    let expected = "spec.future: this version of Leadgate does not know";
+    let says = async |kind: ApiResource, name: &str| {
+        let api: Api<DynamicObject> = Api::namespaced_with(rig.client.clone(), &rig.namespace, &kind);
+        eventually(&format!("{name}: {expected}"), async || {
+            let edited = json!({"spec": {"future": "x"}});
+            let object = api
+                .patch(name, &PatchParams::default(), &Patch::Merge(&edited))
+                .await
+                .unwrap();
+            let mut conditions = object.data["status"]["conditions"]
+                .as_array()
+                .into_iter()
+                .flatten();
+            let accepted = conditions.find(|condition| condition["type"] == "Accepted");
+            accepted
+                .filter(|c| c["status"] == "False" && c["reason"] == "FieldUnknown")
+                .filter(|c| c["message"].as_str().is_some_and(|text| text.contains(expected)))
+                .map(|_| ())
+                .ok_or(format!("{object:?}"))
+        })
+        .await;
+    };
+    says(ApiResource::erase::<CrmSink>(&()), "crm").await;
+    says(ApiResource::erase::<LeadWebhook>(&()), "web").await;
+    says(ApiResource::erase::<LeadReceiver>(&()), "default").await;
+
+    // Then they run on as they were, also for an operator that starts now, and others are served
+    operator.stop().await.unwrap();
+    let operator = rig.operator(&[]);
+    rig.receiver("default", "replicas: 1").await;
+    rig.webhook("other", "").await;
+    rig.secret("other", "hmac: 0123456789abcdef").await;
+    rig.configured("the other webhook", has("leadwebhook", "other"))
+        .await;
+    rig.configured("the webhook as it was", has("leadwebhook", "web"))
+        .await;
+    rig.configured("the sink as it was", has("crmsink", "crm")).await;
+    operator.stop().await.unwrap();
     rig.remove().await;
 }

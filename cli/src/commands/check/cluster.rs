@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::ListParams;
-use kube::{Api, Resource, ResourceExt as _};
+use kube::{Api, ResourceExt as _};
 use leadgate_crds::common::Condition;
+use leadgate_crds::lenient::Definition;
 use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook, VERSION};
 use leadgate_operator::names;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::Finding;
 use super::rights::{argument, rights};
 use crate::args::Global;
-use crate::cluster::{Cluster, list, told};
+use crate::cluster::{Cluster, resources, told};
 use crate::commands::version;
 use crate::objects::{Health, Level, condition, health_of};
 
@@ -267,12 +267,9 @@ fn held(lease: Option<&Lease>, now: Timestamp) -> Finding {
 /// One finding for each object that is not ready, and one for all that are.
 async fn objects<K>(cluster: &Cluster, kind: &str, status: impl Fn(&K) -> (i64, &[Condition])) -> Vec<Finding>
 where
-    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned,
+    K: Definition<Scope = k8s_openapi::NamespaceResourceScope> + Clone + std::fmt::Debug,
 {
-    let found = match list(&cluster.api::<K>(), ListParams::default()).await {
+    let found = match resources(cluster).await {
         Ok((found, _)) => found,
         Err(error) => return vec![Finding::unknown(format!("{kind}s"), &error)],
     };
