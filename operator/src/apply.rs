@@ -239,7 +239,8 @@ pub(crate) async fn fill_secret(
         field_manager: Some(GENERATOR.to_owned()),
         ..PatchParams::default()
     };
-    let patch = json!({"stringData": values.string_data});
+    let annotations = values.metadata.annotations.clone().unwrap_or_default();
+    let patch = json!({"metadata": {"annotations": annotations}, "stringData": values.string_data});
     let written = api
         .patch(&name, &params, &Patch::Merge(&patch))
         .await

@@ -108,6 +108,8 @@ pub struct ReceiverState {
     pub dirty: bool,
     /// Whether its pods were made to refuse new leads, because their queue is being left.
     pub refuses: bool,
+    /// Whether edges speak TLS to its pods.
+    pub tls: bool,
     /// The URLs of the queues that its pods were given.
     pub queue: BTreeMap<String, ByteString>,
     /// The size that the volumes of the managed Redis are known to have, and how many they are, if they have grown.

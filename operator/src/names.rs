@@ -63,6 +63,8 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
 /// The label that tells receivers from Redis.
 pub const COMPONENT: &str = "app.kubernetes.io/component";
+/// Its value for Secrets that `generateSecret` asks for.
+pub const GENERATED: &str = "generated-secret";
 const NAME: &str = "app.kubernetes.io/name";
 const PART_OF: &str = "app.kubernetes.io/part-of";
 

@@ -59,6 +59,9 @@ reasons! {
     InvalidConfiguration [Accepted, Ready, Stalled]
         "The receivers rejected the configuration, for example because of an invalid expression. They keep running with the previous one.",
         "Correct the field named in the message.";
+    QueueUrlInvalid [Accepted, Ready, Stalled]
+        "The Secret that `spec.queue.redis.urlSecretRef` names does not hold the URL of a Redis.",
+        "Write the URL into the Secret as the message shows.";
     FieldUnknown [Accepted, Ready, Stalled]
         "The resource has a field, or a value, that this version of the operator does not know: the definitions in the cluster are newer. The receivers keep running with the last specification that was read whole.",
         "Upgrade the operator to the version of the definitions, or remove the field.";

@@ -175,6 +175,8 @@ pub struct PodState {
     pub address: Option<String>,
     /// Whether it is ready and not being deleted.
     pub ready: bool,
+    /// Whether it terminates TLS.
+    pub tls: bool,
     /// When it was made, in seconds.
     pub created: i64,
     /// The queue that it uses.
@@ -212,6 +214,13 @@ impl PodState {
                 .get(names::STORE)
                 .map(|text| StoreKey::parse(text)),
             ready,
+            tls: pod.spec.as_ref().is_some_and(|spec| {
+                let ports = spec
+                    .containers
+                    .iter()
+                    .filter_map(|container| container.ports.as_ref());
+                ports.flatten().any(|port| port.name.as_deref() == Some("https"))
+            }),
             created: pod
                 .metadata
                 .creation_timestamp
@@ -288,6 +297,17 @@ impl Workloads {
             .collect();
         pods.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.uid.cmp(&b.uid)));
         pods
+    }
+
+    /// Whether edges speak TLS to a receiver's pods: as wanted, once a pod that takes requests does.
+    pub fn speaks_tls(&self, namespace: &str, receiver: &str, wanted: bool) -> bool {
+        let pods = self.pods(namespace, receiver);
+        let mut ready = pods.iter().filter(|pod| pod.ready).peekable();
+        if ready.peek().is_none() || ready.any(|pod| pod.tls == wanted) {
+            wanted
+        } else {
+            !wanted
+        }
     }
 
     /// A watch shows a Deployment.
@@ -457,6 +477,33 @@ mod tests {
             ("Unschedulable".to_owned(), "0/1 nodes are available".to_owned())
         );
         assert!(pod(json!({"conditions": [{"type": "Ready", "status": "True"}]})).ready);
+    }
+
+    #[test]
+    fn edges_speak_tls_as_soon_as_a_pod_that_takes_requests_does() {
+        for (pods, wanted, tls) in [
+            (vec![], true, true),
+            (vec![("http", true), ("https", false)], true, false),
+            (vec![("http", true), ("https", true)], true, true),
+            (vec![("https", true), ("http", false)], false, true),
+            (vec![("https", true), ("http", true)], false, false),
+            (vec![("http", false)], true, true),
+        ] {
+            let workloads = Workloads::default();
+            for (n, (port, ready)) in pods.iter().enumerate() {
+                let pod = json!({
+                    "metadata": {"name": format!("p{n}"), "namespace": "a", "annotations": {(names::RECEIVER): "default"}},
+                    "spec": {"containers": [{"name": "r", "ports": [{"name": port, "containerPort": 1}]}]},
+                    "status": {"conditions": [{"type": "Ready", "status": if *ready { "True" } else { "False" }}]},
+                });
+                assert!(
+                    workloads
+                        .pod(&serde_json::from_value(pod).unwrap(), false)
+                        .is_some()
+                );
+            }
+            assert_eq!(workloads.speaks_tls("a", "default", wanted), tls, "{pods:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::{receiver, receiver_facts};
+use common::{queue_url, receiver, receiver_facts};
 use leadgate_crds::LeadReceiver;
 use leadgate_crds::lead_receiver::Durability;
 use leadgate_operator::lead_receiver::dereference::Dereferenced;
@@ -78,6 +78,9 @@ fn each_mistake_names_field_and_remedy() {
     let table: Vec<(&str, Receivers, Change, &str, &[&str])> = vec![
         ("no Redis URL", vec![("a", "queue: {redis: {urlSecretRef: {name: gone, key: url}}}")], nothing, "SecretMissing",
             &["spec.queue.redis.urlSecretRef", "no Secret gone", "with the key url"]),
+        ("no URL in the Secret", vec![("a", OWN)], |facts| {
+            facts.secrets.insert("redis".to_owned(), queue_url("redis.example.com:6379"));
+        }, "QueueUrlInvalid", &["spec.queue.redis.urlSecretRef", "Secret redis holds no URL", "redis://:PASSWORD@HOST:6379/0"]),
         ("no certificate", vec![("a", "tls: {secretRef: {name: gone}}")], nothing, "SecretMissing",
             &["spec.tls.secretRef", "no Secret gone", "tls.crt"]),
         ("no authority", vec![("a", "tls: {secretRef: {name: leads-tls}, clientCaSecretRef: {name: senders-ca, key: bundle.pem}}")], nothing,

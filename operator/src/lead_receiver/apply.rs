@@ -16,7 +16,7 @@ use super::certificates;
 use super::dereference::{Dereferenced, NO_KEYS};
 use super::projection::{Earlier, Forms, Projected, SHARDS, project};
 use super::queue_url::{self, Password};
-use super::replicas::hand_over;
+use super::replicas::{hand_over, scale};
 use super::upgrade::Waits;
 use super::validate::{Plan, RedisPlan};
 use super::{encryption, ledger_key};
@@ -82,6 +82,8 @@ async fn apply_all(
     let Built { objects, absent } = build::build(plan, &context.settings);
     for object in &objects {
         if object.kind == Kind::Deployment && waits.is_some() {
+            let wanted = facts.rollout.as_ref().map(|rollout| rollout.wanted);
+            go_on(scale(context, &namespace, object, wanted).await, errors)?;
             continue;
         }
         if object.kind == Kind::Deployment {

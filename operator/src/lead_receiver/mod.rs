@@ -47,7 +47,7 @@ use crate::reasons::Reason;
 use crate::stats::WebhookStats;
 use crate::stores::StoreKey;
 use crate::validation::ValidationError;
-use dereference::{Dereferenced, Wanted};
+use dereference::{Dereferenced, Wanted, serves};
 use observe::Observed;
 use status::Served;
 pub use upgrade::{Upgrades, Waits};
@@ -178,6 +178,7 @@ async fn make(
     {
         return (unreachable(&error), None);
     }
+    follow_tls(receiver, context);
     // What the pods run does not wait for a mistake in what they are.
     if let Err(outcome) = configure(receiver, facts, context).await {
         return (outcome, None);
@@ -210,6 +211,21 @@ async fn make(
         return (refused(&error), Some(plan.store));
     }
     (outcome, Some(plan.store))
+}
+
+/// Has the Ingresses and HTTPRoutes follow when pods begin, or cease, to terminate TLS.
+fn follow_tls(receiver: &LeadReceiver, context: &Context) {
+    let name = name_of(receiver);
+    let wanted = receiver.spec.tls.is_some();
+    let tls = context.workloads.speaks_tls(&name.0, &name.1, wanted);
+    let changed = context
+        .of_receivers
+        .with(&name, |state| std::mem::replace(&mut state.tls, tls) != tls);
+    if changed {
+        for webhook in context.webhooks_of(&name.0, |webhook| serves(&name.1, webhook, context)) {
+            context.wake_webhook(&name.0, &name_of(webhook.as_ref()).1);
+        }
+    }
 }
 
 /// Brings what the pods run in step with the resources.

@@ -16,6 +16,8 @@ pub const PASSWORD: &str = "password";
 pub const CONFIG: &str = "redis.conf";
 /// What the sentinels call the managed Redis.
 const PRIMARY: &str = "leadgate";
+/// As receivers take them.
+const SCHEMES: [&str; 4] = ["redis", "rediss", "redis+sentinel", "rediss+sentinel"];
 const SCHEME: &str = "rediss+sentinel://";
 
 /// What is to become of the managed Redis's Secret.
@@ -104,7 +106,8 @@ pub fn files<'s>(
     for store in stores {
         let file = store.file();
         let known = |file: &str| projected.and_then(|seen| seen.keys.get(file));
-        let before = known(&file);
+        // What no process could use holds no lead.
+        let before = known(&file).filter(|url| is_usable_url(url));
         if *store == StoreKey::Managed {
             let file = store.authorities_file();
             let now = of_redis.and_then(|seen| seen.keys.get(certificates::AUTHORITIES));
@@ -135,10 +138,30 @@ pub fn moved(store: &StoreKey, secrets: &Found, projected: Option<&Seen>) -> boo
         return false;
     };
     let before = projected.and_then(|seen| seen.keys.get(&store.file()));
+    let before = before.filter(|url| is_usable_url(url));
     let now = own(secrets, secret, key);
     before
         .zip(now)
         .is_some_and(|(before, now)| server(before) != server(now))
+}
+
+/// Whether the Secret of a queue of the user's own holds what is no URL of a Redis.
+pub fn is_mistaken(store: &StoreKey, secrets: &Found) -> bool {
+    let StoreKey::Own { secret, key } = store else {
+        return false;
+    };
+    own(secrets, secret, key).is_some_and(|url| !is_usable_url(url))
+}
+
+fn is_usable_url(url: &Value) -> bool {
+    let text = String::from_utf8_lossy(url.bytes());
+    let Some((scheme, rest)) = text.trim().split_once("://") else {
+        return false;
+    };
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    SCHEMES.contains(&scheme.to_ascii_lowercase().as_str())
+        && !place.starts_with(['/', '?'])
+        && !place.is_empty()
 }
 
 /// A digest of the server that a queue of the user's own is on; a process keeps its server.
@@ -213,6 +236,37 @@ mod tests {
         ];
         for (case, secret, projected, expected) in table {
             assert_eq!(password(secret.as_ref(), projected), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_no_process_could_use_holds_no_lead_and_can_be_corrected() {
+        let store = StoreKey::Own {
+            secret: "queue".to_owned(),
+            key: "url".to_owned(),
+        };
+        let given =
+            |url: &str| -> Found { [("queue".to_owned(), Some(Arc::new(seen(&[("url", url)]))))].into() };
+        let right = "redis://:p@redis.example.com:6379/0";
+        for (before, now, moved, mistaken) in [
+            ("redis.example.com:6379", right, false, false),
+            ("rediss://?x", right, false, false),
+            (right, right, false, false),
+            ("redis://other.example.com:6379/0", right, true, false),
+            (right, "redis.example.com:6379", true, true),
+            ("http://a", "redis:/b", false, true),
+        ] {
+            let projected = seen(&[(&store.file(), before)]);
+            let secrets = given(now);
+            assert_eq!(
+                super::moved(&store, &secrets, Some(&projected)),
+                moved,
+                "{before} -> {now}"
+            );
+            assert_eq!(is_mistaken(&store, &secrets), mistaken, "{before} -> {now}");
+            let files = files([&store], None, None, &secrets, Some(&projected), false);
+            let kept = if moved { before } else { now };
+            assert_eq!(files[&store.file()].0, kept.as_bytes(), "{before} -> {now}");
         }
     }
 

@@ -43,6 +43,34 @@ pub async fn hand_over(context: &Context, namespace: &str, desired: &Desired) ->
     Ok(())
 }
 
+/// Gives a Deployment that otherwise stays as it is the number of pods that is wanted; `now`: how many it is to have.
+pub async fn scale(
+    context: &Context,
+    namespace: &str,
+    desired: &Desired,
+    now: Option<i32>,
+) -> Result<(), ApplyError> {
+    let Desired { kind, name, manifest } = desired;
+    let wanted = manifest.pointer("/spec/replicas").and_then(Value::as_i64);
+    let (Some(wanted), Some(now)) = (wanted, now) else {
+        return Ok(());
+    };
+    if wanted == i64::from(now) {
+        return Ok(());
+    }
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let patch = Patch::Merge(json!({"spec": {"replicas": wanted}}));
+    let api = dynamic(&context.client, namespace, *kind);
+    api.patch(name, &params, &patch)
+        .await
+        .map_err(|error| failed(*kind, name, error))?;
+    context.metrics.wrote(kind.name(), "patch");
+    Ok(())
+}
+
 fn is_conflict(status: &Status) -> bool {
     status.code == 409
 }

@@ -103,7 +103,9 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
         }
         None => wanted,
     };
-    if queue_url::moved(&store, &facts.secrets, facts.projected.as_deref())
+    if queue_url::is_mistaken(&store, &facts.secrets) {
+        errors.push(no_url(&store));
+    } else if queue_url::moved(&store, &facts.secrets, facts.projected.as_deref())
         && !names::loss_allowed(receiver.as_ref())
     {
         errors.push(another_server(&store));
@@ -137,6 +139,15 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
 }
 
 /// Leads stay where they are.
+fn no_url(store: &StoreKey) -> ValidationError {
+    let message = format!(
+        "spec.queue.redis.urlSecretRef: {} holds no URL of a Redis; write it as redis://:PASSWORD@HOST:6379/0 (rediss:// for TLS, \
+         redis+sentinel:// for Sentinel)",
+        store.shown()
+    );
+    ValidationError::of_spec(Reason::QueueUrlInvalid, message)
+}
+
 fn another_server(store: &StoreKey) -> ValidationError {
     let message = format!(
         "spec.queue.redis.urlSecretRef: {} names another server or database than the pods use, which keep theirs: leads in it would \

@@ -108,8 +108,10 @@ pub fn backend(webhook: &LeadWebhook, context: &Context) -> Option<Backend> {
     });
     let receiver = exists(&serving)?;
     Some(Backend {
+        tls: context
+            .workloads
+            .speaks_tls(&id.0, &serving, receiver.spec.tls.is_some()),
         receiver: receiver.name_any(),
-        tls: receiver.spec.tls.is_some(),
     })
 }
 

@@ -10,7 +10,7 @@ use super::dereference::Dereferenced;
 use super::route::{self, Backend};
 use super::validate::Plan;
 use crate::api_error::ApplyError;
-use crate::apply::{create_secret, ensure, random_key, remove, secret};
+use crate::apply::{create_secret, ensure, fill_secret, random_key, remove, secret};
 use crate::context::{Context, name_of};
 use crate::events;
 use crate::kinds::Kind;
@@ -82,7 +82,9 @@ pub async fn generate_secret(
     if names::is_own_secret(&first.name) {
         return Ok(false);
     }
-    if facts.secrets.get(&first.name).is_some_and(Option::is_some) {
+    let existing = facts.secrets.get(&first.name).and_then(Option::as_deref);
+    // One that another webhook has made, or that was emptied, gets the key that it lacks; a person's is left alone.
+    if existing.is_some_and(|seen| !seen.generated || seen.keys.contains_key(&first.key)) {
         return Ok(false);
     }
     // Senders know the former key: people have to hear of the new one.
@@ -100,18 +102,23 @@ pub async fn generate_secret(
         namespace: Some(namespace.clone()),
         labels: Some(BTreeMap::from([
             (MANAGED_BY.to_owned(), MANAGER.to_owned()),
-            (names::COMPONENT.to_owned(), "generated-secret".to_owned()),
+            (names::COMPONENT.to_owned(), names::GENERATED.to_owned()),
             (names::USE.to_owned(), "true".to_owned()),
         ])),
         annotations: remade.then(|| BTreeMap::from([(names::REMADE.to_owned(), "true".to_owned())])),
         ..ObjectMeta::default()
     };
     let made = secret(metadata, [(first.key.clone(), random_key())]);
-    let made = create_secret(context, &namespace, made, None).await?;
+    let made = if existing.is_some() {
+        fill_secret(context, &namespace, &made).await?;
+        true
+    } else {
+        create_secret(context, &namespace, made, None).await?
+    };
     if made && remade {
         let note = format!(
-            "Secret {} was deleted and is made again with another key: give it to the sender",
-            first.name
+            "Secret {} was deleted, or lost its key {}, and is made again with another one: give it to the sender",
+            first.name, first.key
         );
         events::tell(context, webhook, Reason::SecretRemade, note).await;
     }

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt as _};
 use leadgate_crds::secret::{is_placeholder, is_short};
 
-use crate::names::{REMADE, USE};
+use crate::names::{COMPONENT, GENERATED, MANAGED_BY, MANAGER, REMADE, USE};
 
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct Seen {
     pub labelled: bool,
     /// Whether it was generated again, after it had been deleted.
     pub remade: bool,
+    /// Whether the operator made it for a webhook with `generateSecret`.
+    pub generated: bool,
     /// The keys that hold something.
     pub keys: BTreeMap<String, Value>,
 }
@@ -78,6 +80,14 @@ impl From<&Secret> for Seen {
         Self {
             type_: secret.type_.clone().unwrap_or_default(),
             labelled: secret.labels().get(USE).is_some_and(|value| value == "true"),
+            generated: secret
+                .labels()
+                .get(COMPONENT)
+                .is_some_and(|value| value == GENERATED)
+                && secret
+                    .labels()
+                    .get(MANAGED_BY)
+                    .is_some_and(|value| value == MANAGER),
             remade: secret.annotations().contains_key(REMADE),
             keys: secret
                 .data

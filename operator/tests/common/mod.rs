@@ -47,12 +47,11 @@ pub fn sink() -> CrmSink {
 pub fn secret(type_: &str, keys: &[&str]) -> Arc<Seen> {
     Arc::new(Seen {
         type_: type_.to_owned(),
-        labelled: false,
-        remade: false,
         keys: keys
             .iter()
             .map(|k| ((*k).to_owned(), Content::new(GOOD)))
             .collect(),
+        ..Seen::default()
     })
 }
 
@@ -77,10 +76,21 @@ pub fn secrets() -> Found {
     BTreeMap::from([
         ("web".to_owned(), keys(&["hmac", "previous", "api", "verify"])),
         ("crm-token".to_owned(), keys(&["token"])),
-        ("redis".to_owned(), keys(&["url"])),
+        (
+            "redis".to_owned(),
+            queue_url("redis://:p@redis.example.com:6379/0"),
+        ),
         ("leads-tls".to_owned(), keys(&["tls.crt", "tls.key"])),
         ("senders-ca".to_owned(), keys(&["ca.crt", "tls.crt", "tls.key"])),
     ])
+}
+
+/// A Secret with the URL of a queue of the user's own.
+pub fn queue_url(url: &str) -> Option<Arc<Seen>> {
+    Some(Arc::new(Seen {
+        keys: BTreeMap::from([("url".to_owned(), Content::new(url))]),
+        ..Seen::default()
+    }))
 }
 
 /// Everything that a webhook can want exists.

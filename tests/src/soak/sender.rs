@@ -44,7 +44,8 @@ pub(super) struct Sender {
 
 /// A lead's number as text: compares as it counts.
 pub(super) fn number_text(number: u64) -> String {
-    format!("{number:06}")
+    // A number alone is no name.
+    format!("n{number:06}")
 }
 
 /// The submission's id.

@@ -152,7 +152,7 @@ async fn what_somebody_adds_and_the_api_server_refuses_is_removed() {
     let ports = json!({"spec": {"ports": [{"name": "http", "port": 8080, "targetPort": "http"}]}});
     edit(&rig, Kind::Service, SERVICE, ports).await;
     holds(&rig, Kind::Service, SERVICE, "/spec/ports/0/port", json!(80)).await;
-    holds(&rig, Kind::Service, SERVICE, "/spec/ports/1", Value::Null).await;
+    holds(&rig, Kind::Service, SERVICE, "/spec/ports/2", Value::Null).await;
 
     edit(
         &rig,

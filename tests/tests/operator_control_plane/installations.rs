@@ -179,6 +179,19 @@ async fn an_upgrade_goes_through_the_namespaces_two_at_a_time() {
     rigs[third]
         .receiver_condition("default", "Reconciling", "True UpgradeWaits")
         .await;
+    // Its pods can be scaled meanwhile.
+    rigs[third].receiver("default", "replicas: 3").await;
+    eventually("it is scaled with its former image", async || {
+        let found = rigs[third]
+            .present(Kind::Deployment, "leadgate-receiver-default")
+            .await;
+        let spec = &found.data["spec"];
+        let image = &spec["template"]["spec"]["containers"][0]["image"];
+        (spec["replicas"] == 3 && *image != "leadgate:next")
+            .then_some(())
+            .ok_or(format!("{spec}"))
+    })
+    .await;
     rigs[first[0]].rolled_out("default", 1).await;
     reach(3).await;
     operator.stop().await.unwrap();

@@ -359,6 +359,32 @@ async fn a_generated_secret_is_made_once_and_kept() {
     let made = api.get("gen").await.unwrap();
     assert_eq!(made.data.as_ref().unwrap()["hmac"].0.len(), 64);
     assert!(made.owner_references().is_empty(), "it outlives the webhook");
+    // Another webhook has its key in the same Secret, and one that was lost comes back; others stay.
+    rig.apply(
+        &webhook
+            .replace("metadata: {name: gen}", "metadata: {name: two}")
+            .replace("key: hmac", "key: two"),
+    )
+    .await;
+    rig.applied("two").await;
+    let both = api.get("gen").await.unwrap().data.unwrap();
+    assert_eq!(
+        (both["two"].0.len(), &both["hmac"]),
+        (64, &made.data.as_ref().unwrap()["hmac"])
+    );
+    let emptied = serde_json::json!({"data": {"two": null}});
+    api.patch(
+        "gen",
+        &kube::api::PatchParams::default(),
+        &kube::api::Patch::Merge(&emptied),
+    )
+    .await
+    .unwrap();
+    eventually("the key is there again", async || {
+        let found = api.get("gen").await.unwrap().data.unwrap();
+        found.contains_key("two").then_some(()).ok_or("no key".to_owned())
+    })
+    .await;
     rig.secret("gen", "hmac: mine-and-mine-alone").await;
     rig.apply(&webhook.replace("sinks:", "suspend: true, sinks:"))
         .await;

@@ -32,12 +32,17 @@ const TLS: &str = "/etc/leadgate/tls";
 const CLIENT_CA: &str = "/etc/leadgate/client-ca";
 const OUTBOUND_CA: &str = "/etc/leadgate/outbound-ca";
 
-/// The port that senders reach: 8443 when the pods terminate TLS, else 8080.
-pub(super) fn port(plan: &Plan) -> (u16, &'static str) {
+/// The port of pods that do not terminate TLS, and its name.
+pub(super) const HTTP: (u16, &str) = (8080, "http");
+/// The port of pods that do.
+pub(super) const HTTPS: (u16, &str) = (8443, "https");
+
+/// The port that senders reach.
+fn port(plan: &Plan) -> (u16, &'static str) {
     if plan.receiver.spec.tls.is_some() {
-        (8443, "https")
+        HTTPS
     } else {
-        (8080, "http")
+        HTTP
     }
 }
 

@@ -4,7 +4,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
 use super::Plan;
-use super::deployment::port;
+use super::deployment::{HTTP, HTTPS};
 use super::object::object;
 use crate::kinds::{Desired, Kind};
 use crate::names;
@@ -19,12 +19,13 @@ pub fn public_port(tls: bool) -> (u16, &'static str) {
 pub(super) fn services(plan: &Plan) -> [Desired; 2] {
     let name = plan.receiver.name_any();
     let selector = names::selector(&name);
-    let (public, port_name) = public_port(plan.receiver.spec.tls.is_some());
-    let service = json!({"spec": {
-        "type": "ClusterIP",
-        "selector": selector,
-        "ports": [{"name": port_name, "port": public, "targetPort": port_name, "protocol": "TCP"}],
-    }});
+    // Both, always: while `spec.tls` is set or removed, some pods have the one and some the other, and a port leads to those that
+    // have it.
+    let ports = [false, true].map(|tls| {
+        let (port, name) = public_port(tls);
+        json!({"name": name, "appProtocol": name, "port": port, "targetPort": name, "protocol": "TCP"})
+    });
+    let service = json!({"spec": {"type": "ClusterIP", "selector": selector, "ports": ports}});
     // Pods that are not ready are listed too: that is when people want to ask them.
     let admin = json!({"spec": {
         "type": "ClusterIP",
@@ -44,8 +45,10 @@ pub(super) fn services(plan: &Plan) -> [Desired; 2] {
 pub(super) fn policy(plan: &Plan) -> Option<Desired> {
     let wanted = &plan.receiver.spec.network_policy;
     let name = plan.receiver.name_any();
-    let (public, _) = port(plan);
-    let mut senders = json!({"ports": [{"port": public, "protocol": "TCP"}]});
+    let mut senders = json!({"ports": [
+        {"port": HTTP.0, "protocol": "TCP"},
+        {"port": HTTPS.0, "protocol": "TCP"},
+    ]});
     if let Value::Object(rule) = &mut senders
         && !wanted.senders.is_empty()
     {
