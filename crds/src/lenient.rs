@@ -151,8 +151,8 @@ fn leave_out(value: &mut Value, path: &Path) -> Option<String> {
         }
         match last {
             Segment::Seq { index } => {
-                let list = parent.as_array_mut()?;
-                (*index < list.len()).then(|| list.remove(*index))?;
+                let elements = parent.as_array_mut()?;
+                (*index < elements.len()).then(|| elements.remove(*index))?;
             }
             Segment::Map { key } if parents.is_empty() && *key == *root => return None,
             Segment::Map { key } | Segment::Enum { variant: key } => {

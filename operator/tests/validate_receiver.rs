@@ -79,7 +79,7 @@ fn each_mistake_names_field_and_remedy() {
         ("no Redis URL", vec![("a", "queue: {redis: {urlSecretRef: {name: gone, key: url}}}")], nothing, "SecretMissing",
             &["spec.queue.redis.urlSecretRef", "no Secret gone", "with the key url"]),
         ("no URL in the Secret", vec![("a", OWN)], |facts| {
-            facts.secrets.insert("redis".to_owned(), queue_url("redis.example.com:6379"));
+            facts.secrets.insert("redis".to_owned(), Some(queue_url("redis.example.com:6379")));
         }, "QueueUrlInvalid", &["spec.queue.redis.urlSecretRef", "Secret redis holds no URL", "redis://:PASSWORD@HOST:6379/0"]),
         ("no certificate", vec![("a", "tls: {secretRef: {name: gone}}")], nothing, "SecretMissing",
             &["spec.tls.secretRef", "no Secret gone", "tls.crt"]),
