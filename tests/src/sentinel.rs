@@ -210,17 +210,21 @@ impl Sentinel {
 
 /// What a sentinel says of the primary.
 fn ask(sentinel: &RedisServer) -> Result<Vec<String>> {
-    let client = sentinel.client()?;
-    // One that is stopped takes connections and says nothing.
-    let mut connection = client.get_connection_with_timeout(Duration::from_millis(500))?;
-    connection.set_read_timeout(Some(Duration::from_millis(500)))?;
+    let mut connection = connect(&sentinel.client()?)?;
     let mut ask = redis::cmd("SENTINEL");
     ask.arg("MASTER").arg(NAME);
     Ok(ask.query(&mut connection)?)
 }
 
+/// A connection to a member that may be stopped: such a one takes connections and says nothing.
+pub(crate) fn connect(client: &redis::Client) -> Result<redis::Connection> {
+    let connection = client.get_connection_with_timeout(Duration::from_millis(500))?;
+    connection.set_read_timeout(Some(Duration::from_millis(500)))?;
+    Ok(connection)
+}
+
 /// The value behind a name in a list of names and values.
-fn field(fields: &[String], name: &str) -> Option<String> {
+pub(crate) fn field(fields: &[String], name: &str) -> Option<String> {
     let mut pairs = fields.chunks_exact(2);
     pairs.find_map(|pair| match pair {
         [key, value] if key == name => Some(value.clone()),
@@ -229,7 +233,7 @@ fn field(fields: &[String], name: &str) -> Option<String> {
 }
 
 /// Looks until `holds`; an error of a look is a no.
-fn wait_for(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let began = Instant::now();
     let mut last = String::new();
     while began.elapsed() < PATIENCE {
