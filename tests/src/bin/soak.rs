@@ -33,7 +33,7 @@ struct Arguments {
     #[arg(long, default_value_t = 200)]
     sentinel: usize,
     /// Faults of the pods of the managed Redis afterwards; 0: none.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 40)]
     managed: usize,
     /// Leads that four receivers deliver to each kind of CRM afterwards; 0: none.
     #[arg(long, default_value_t = 20_000)]
