@@ -12,7 +12,7 @@ use crate::redis_tls::RedisTls;
 pub const NAME: &str = "leadgate";
 
 /// How long a group may take to agree on something; generous, for busy machines.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How a group is set up.
 #[derive(Debug, Clone, Copy)]
