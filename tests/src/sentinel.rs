@@ -151,14 +151,34 @@ impl Sentinel {
         primary.connection()
     }
 
-    /// Has the sentinels make another server the primary, and waits until all of them say so.
+    /// Has the sentinels make another server the primary, and waits until all of them say so. The primary takes no writes
+    /// meanwhile: the sentinels do not ask which replica has what another one has acknowledged.
     pub fn fail_over(&self) -> Result<()> {
         let before = self.primary()?;
+        let mut primary = self.connection()?;
+        let mut pause = redis::cmd("CLIENT");
+        pause
+            .arg("PAUSE")
+            .arg(PATIENCE.as_millis().to_string())
+            .arg("WRITE");
+        pause.exec(&mut primary)?;
+        wait_for("replicas that have all", || {
+            let info: redis::InfoDict = redis::cmd("INFO").arg("replication").query(&mut primary)?;
+            let offset: u64 = info.get("master_repl_offset").context("an offset")?;
+            let in_step = (0..self.setup.replicas)
+                .filter_map(|place| info.get::<String>(&format!("slave{place}")))
+                .filter(|replica| replica.contains(&format!("offset={offset},")));
+            Ok(in_step.count() == self.setup.replicas)
+        })?;
         let sentinel = self.sentinels.first().context("a sentinel")?;
         let mut order = redis::cmd("SENTINEL");
         order.arg("FAILOVER").arg(NAME);
         order.exec(&mut sentinel.connection()?)?;
-        self.replaced(before)
+        self.replaced(before)?;
+        let mut go_on = redis::cmd("CLIENT");
+        Ok(go_on
+            .arg("UNPAUSE")
+            .exec(&mut self.servers[before].connection()?)?)
     }
 
     /// Waits until all sentinels that answer name another primary than this one.
