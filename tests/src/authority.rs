@@ -42,7 +42,13 @@ impl Authority {
 
     /// A server's certificate for an address or name.
     pub fn server(&self, name: &str) -> Result<Leaf> {
-        let mut params = CertificateParams::new(vec![name.to_owned()])?;
+        self.server_of(&[name])
+    }
+
+    /// The same for several of them.
+    pub fn server_of(&self, names: &[&str]) -> Result<Leaf> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.sign(&params)
     }

@@ -12,8 +12,8 @@
 //! * [`bench`] measures it; [`race`] beside what tutorials teach.
 //! * [`authority`] signs certificates.
 //! * [`wire`] is HTTP by hand, for what no client library would send.
-//! * [`redis_server`] starts, kills and restarts a real Redis, [`sentinel`] a group of them; [`cluster`] a real Kubernetes
-//!   control plane.
+//! * [`redis_server`] starts, kills and restarts a real Redis, [`sentinel`] a group of them, [`managed_redis`] as the
+//!   operator's pods do; [`cluster`] a real Kubernetes control plane.
 //! * [`zip`] reads what `kubectl leadgate report` writes.
 //! * [`node`] is a real Kubernetes node with Leadgate installed by its chart.
 
@@ -23,6 +23,7 @@ pub mod cluster;
 pub mod failover;
 pub mod fleet;
 pub mod hubspot;
+pub mod managed_redis;
 pub mod manifests;
 pub mod node;
 pub mod race;

@@ -8,10 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use redis::TlsCertificates;
 use tempfile::TempDir;
 
-use crate::redis_tls::files;
+use crate::redis_tls::{self, files};
 
 /// How long a server may take to answer; generous, for busy machines.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -197,15 +196,10 @@ impl RedisServer {
     }
 
     pub(crate) fn client(&self) -> Result<redis::Client> {
-        let Some(folder) = &self.tls else {
-            return Ok(redis::Client::open(self.url())?);
-        };
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let certificates = TlsCertificates {
-            client_tls: None,
-            root_cert: Some(std::fs::read(folder.join("ca.crt"))?),
-        };
-        Ok(redis::Client::build_with_tls(self.url(), certificates)?)
+        match &self.tls {
+            None => Ok(redis::Client::open(self.url())?),
+            Some(folder) => redis_tls::client(&self.url(), folder),
+        }
     }
 
     /// What it printed.
@@ -315,7 +309,7 @@ impl Drop for RedisServer {
     }
 }
 
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
     Ok(listener.local_addr()?.port())
 }

@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use redis::TlsCertificates;
 use tempfile::TempDir;
 
 use crate::authority::Authority;
+
+/// Where such servers listen.
+const ADDRESSES: [&str; 4] = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
 
 /// The files of servers on this machine: `ca.crt`, `tls.crt` and `tls.key`.
 pub struct RedisTls {
@@ -26,7 +30,7 @@ impl RedisTls {
 
     /// Another certificate of the same authority; servers take it when they are told.
     pub fn renew(&self) -> Result<()> {
-        let leaf = self.authority.server("127.0.0.1")?;
+        let leaf = self.authority.server_of(&ADDRESSES)?;
         self.write("tls.crt", &leaf.certificate)?;
         self.write("tls.key", &leaf.key)
     }
@@ -51,6 +55,16 @@ impl RedisTls {
     fn write(&self, name: &str, text: &str) -> Result<()> {
         std::fs::write(self.folder().join(name), text).with_context(|| name.to_owned())
     }
+}
+
+/// A client that trusts the authorities in a folder.
+pub(crate) fn client(url: &str, folder: &Path) -> Result<redis::Client> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let certificates = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(std::fs::read(folder.join("ca.crt"))?),
+    };
+    Ok(redis::Client::build_with_tls(url, certificates)?)
 }
 
 /// The settings of a server that name the files in a folder.

@@ -12,7 +12,7 @@ use crate::redis_tls::RedisTls;
 pub const NAME: &str = "leadgate";
 
 /// How long a group may take to agree on something; generous, for busy machines.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How a group is set up.
 #[derive(Debug, Clone, Copy)]
@@ -151,14 +151,34 @@ impl Sentinel {
         primary.connection()
     }
 
-    /// Has the sentinels make another server the primary, and waits until all of them say so.
+    /// Has the sentinels make another server the primary, and waits until all of them say so. The primary takes no writes
+    /// meanwhile: the sentinels do not ask which replica has what another one has acknowledged.
     pub fn fail_over(&self) -> Result<()> {
         let before = self.primary()?;
+        let mut primary = self.connection()?;
+        let mut pause = redis::cmd("CLIENT");
+        pause
+            .arg("PAUSE")
+            .arg(PATIENCE.as_millis().to_string())
+            .arg("WRITE");
+        pause.exec(&mut primary)?;
+        wait_for("replicas that have all", || {
+            let info: redis::InfoDict = redis::cmd("INFO").arg("replication").query(&mut primary)?;
+            let offset: u64 = info.get("master_repl_offset").context("an offset")?;
+            let in_step = (0..self.setup.replicas)
+                .filter_map(|place| info.get::<String>(&format!("slave{place}")))
+                .filter(|replica| replica.contains(&format!("offset={offset},")));
+            Ok(in_step.count() == self.setup.replicas)
+        })?;
         let sentinel = self.sentinels.first().context("a sentinel")?;
         let mut order = redis::cmd("SENTINEL");
         order.arg("FAILOVER").arg(NAME);
         order.exec(&mut sentinel.connection()?)?;
-        self.replaced(before)
+        self.replaced(before)?;
+        let mut go_on = redis::cmd("CLIENT");
+        Ok(go_on
+            .arg("UNPAUSE")
+            .exec(&mut self.servers[before].connection()?)?)
     }
 
     /// Waits until all sentinels that answer name another primary than this one.
@@ -210,17 +230,21 @@ impl Sentinel {
 
 /// What a sentinel says of the primary.
 fn ask(sentinel: &RedisServer) -> Result<Vec<String>> {
-    let client = sentinel.client()?;
-    // One that is stopped takes connections and says nothing.
-    let mut connection = client.get_connection_with_timeout(Duration::from_millis(500))?;
-    connection.set_read_timeout(Some(Duration::from_millis(500)))?;
+    let mut connection = connect(&sentinel.client()?)?;
     let mut ask = redis::cmd("SENTINEL");
     ask.arg("MASTER").arg(NAME);
     Ok(ask.query(&mut connection)?)
 }
 
+/// A connection to a member that may be stopped: such a one takes connections and says nothing.
+pub(crate) fn connect(client: &redis::Client) -> Result<redis::Connection> {
+    let connection = client.get_connection_with_timeout(Duration::from_millis(500))?;
+    connection.set_read_timeout(Some(Duration::from_millis(500)))?;
+    Ok(connection)
+}
+
 /// The value behind a name in a list of names and values.
-fn field(fields: &[String], name: &str) -> Option<String> {
+pub(crate) fn field(fields: &[String], name: &str) -> Option<String> {
     let mut pairs = fields.chunks_exact(2);
     pairs.find_map(|pair| match pair {
         [key, value] if key == name => Some(value.clone()),
@@ -229,7 +253,7 @@ fn field(fields: &[String], name: &str) -> Option<String> {
 }
 
 /// Looks until `holds`; an error of a look is a no.
-fn wait_for(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let began = Instant::now();
     let mut last = String::new();
     while began.elapsed() < PATIENCE {

@@ -4,8 +4,10 @@ use clap::{Parser, ValueEnum};
 use leadgate_tests::failover;
 use leadgate_tests::fleet::{self, Crm, TOKEN};
 use leadgate_tests::hubspot::{self, HubSpot};
+use leadgate_tests::managed_redis::{self, ManagedRedis};
 use leadgate_tests::rest_crms;
 use leadgate_tests::salesforce::{self, Salesforce};
+use leadgate_tests::sentinel::Sentinel;
 use leadgate_tests::soak::{Plan, QueueKind, run};
 
 /// Kills the receiver (and Redis) again and again under load, and checks that no lead was lost, doubled or
@@ -30,6 +32,9 @@ struct Arguments {
     /// Faults of the servers of a Redis with Sentinel afterwards; 0: none.
     #[arg(long, default_value_t = 200)]
     sentinel: usize,
+    /// Faults of the pods of the managed Redis afterwards; 0: none.
+    #[arg(long, default_value_t = 40)]
+    managed: usize,
     /// Leads that four receivers deliver to each kind of CRM afterwards; 0: none.
     #[arg(long, default_value_t = 20_000)]
     fleet: usize,
@@ -67,19 +72,32 @@ async fn main() -> anyhow::Result<()> {
         );
     }
     if arguments.sentinel > 0 {
-        let plan = failover::Plan {
-            verbose: !arguments.quiet,
-            ..failover::Plan::new(arguments.sentinel, arguments.seed)
-        };
-        let report = failover::run(plan).await?;
-        println!(
-            "soak sentinel, seed {}: every promise kept. {report}",
-            arguments.seed
-        );
+        sentinel::<Sentinel>(&arguments, "sentinel", &failover::Fault::ALL, arguments.sentinel).await?;
+    }
+    if arguments.managed > 0 {
+        let all = managed_redis::Fault::ALL;
+        sentinel::<ManagedRedis>(&arguments, "managed redis", &all, arguments.managed).await?;
     }
     if arguments.fleet > 0 {
         fleets(arguments.fleet, arguments.release).await?;
     }
+    Ok(())
+}
+
+/// Faults of a Redis with Sentinel.
+async fn sentinel<G: failover::Group>(
+    arguments: &Arguments,
+    name: &str,
+    all: &[G::Fault],
+    faults: usize,
+) -> anyhow::Result<()> {
+    let seed = arguments.seed;
+    let plan = failover::Plan {
+        verbose: !arguments.quiet,
+        ..failover::Plan::new(all, faults, seed)
+    };
+    let report = failover::run::<G>(plan).await?;
+    println!("soak {name}, seed {seed}: every promise kept. {report}");
     Ok(())
 }
 

@@ -7,9 +7,11 @@
 //! Settlements do not wait for replicas, so a failover may lose the last ones: then a lead is delivered again, as after a
 //! lost response. Between failovers, no lead may be delivered twice.
 
+mod faults;
 mod verdict;
 
 use std::{
+    fmt,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -26,10 +28,7 @@ use leadgate_receiver::queue::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 
-use crate::{
-    redis_server::RedisServer,
-    sentinel::{Sentinel, Setup},
-};
+pub use faults::Fault;
 use verdict::Delivery;
 pub use verdict::Report;
 
@@ -41,59 +40,42 @@ const LEASE: Duration = Duration::from_secs(3);
 /// How long the queue may take to be emptied in the end: leases of lost claims end, and more.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What may happen to a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The primary is killed; it returns as a replica.
-    KillPrimary,
-    /// The primary hangs until it is replaced, and goes on.
-    StopPrimary,
-    /// The primary hangs for about as long as sentinels need to replace it, so that it may go on meanwhile.
-    PausePrimary,
-    /// A replica is killed.
-    KillReplica,
-    /// A replica hangs: it lags.
-    StopReplica,
-    /// One or two sentinels are killed, and then the primary if one was.
-    KillSentinels,
-    /// A planned failover.
-    FailOver,
-    /// All servers and sentinels are killed at once, and return: the servers first.
-    KillAll,
-}
+/// A Redis with Sentinel, and what may happen to it.
+pub trait Group: Sized {
+    /// What may happen.
+    type Fault: Copy + fmt::Debug;
 
-impl Fault {
-    /// All there are.
-    pub const ALL: [Self; 8] = [
-        Self::KillPrimary,
-        Self::StopPrimary,
-        Self::PausePrimary,
-        Self::KillReplica,
-        Self::StopReplica,
-        Self::KillSentinels,
-        Self::FailOver,
-        Self::KillAll,
-    ];
+    /// Starts one that is whole.
+    fn start() -> Result<Self>;
+
+    /// The queue URL.
+    fn url(&self) -> String;
+
+    /// What a queue on it needs.
+    fn options(&self) -> Result<OpenOptions>;
+
+    /// Causes a fault, lets it last, and makes the group whole again.
+    fn cause(&mut self, fault: Self::Fault, rng: &mut StdRng) -> Result<()>;
 }
 
 /// What to do.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct Plan<F> {
     /// Seed of everything left to chance.
     pub seed: u64,
     /// One after the other.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<F>,
     /// Say what happens.
     pub verbose: bool,
 }
 
-impl Plan {
+impl<F: Copy> Plan<F> {
     /// Each fault once, in an order by the seed, and again until there are so many.
-    pub fn new(faults: usize, seed: u64) -> Self {
+    pub fn new(all: &[F], faults: usize, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut plan = Vec::with_capacity(faults);
         while plan.len() < faults {
-            let mut left = Fault::ALL.to_vec();
+            let mut left = all.to_vec();
             while !left.is_empty() && plan.len() < faults {
                 plan.push(left.swap_remove(rng.random_range(0..left.len())));
             }
@@ -149,10 +131,9 @@ impl Shared {
 }
 
 /// Runs the plan, and reckons up: an error names what was lost, doubled or out of order.
-pub async fn run(plan: Plan) -> Result<Report> {
-    let setup = Setup::default();
-    let mut group = tokio::task::block_in_place(|| Sentinel::start(setup))?;
-    let queue = open(&group.url(), OpenOptions::default()).await?;
+pub async fn run<G: Group>(plan: Plan<G::Fault>) -> Result<Report> {
+    let mut group = tokio::task::block_in_place(G::start)?;
+    let queue = open(&group.url(), group.options()?).await?;
     let shared = Arc::new(Shared {
         queue,
         began: Instant::now(),
@@ -178,7 +159,7 @@ pub async fn run(plan: Plan) -> Result<Report> {
         sleep(Duration::from_millis(rng.random_range(200..1500))).await;
         let from = shared.began.elapsed();
         let before = acknowledged(&shared);
-        tokio::task::block_in_place(|| cause(*fault, &mut group, &mut rng))
+        tokio::task::block_in_place(|| group.cause(*fault, &mut rng))
             .with_context(|| format!("fault {number}: {fault:?}"))?;
         disturbed.push((*fault, from, shared.began.elapsed()));
         if plan.verbose {
@@ -213,60 +194,6 @@ async fn join(tasks: Vec<JoinHandle<()>>) -> Result<()> {
         task.await?;
     }
     Ok(())
-}
-
-/// Causes a fault, lets it last, and makes the group whole again.
-fn cause(fault: Fault, group: &mut Sentinel, rng: &mut StdRng) -> Result<()> {
-    let primary = group.primary()?;
-    let replica = (primary + rng.random_range(1..group.servers.len())) % group.servers.len();
-    let mut last = |millis: std::ops::Range<u64>| {
-        std::thread::sleep(Duration::from_millis(rng.random_range(millis)));
-    };
-    match fault {
-        Fault::KillPrimary => {
-            group.servers[primary].kill();
-            group.replaced(primary)?;
-            last(0..500);
-        }
-        Fault::StopPrimary => {
-            group.servers[primary].stop()?;
-            group.replaced(primary)?;
-            last(0..500);
-        }
-        Fault::PausePrimary => {
-            group.servers[primary].stop()?;
-            last(500..3500);
-            group.servers[primary].resume()?;
-            last(500..1500);
-        }
-        Fault::KillReplica => {
-            group.servers[replica].kill();
-            last(500..2500);
-        }
-        Fault::StopReplica => {
-            group.servers[replica].stop()?;
-            last(500..2500);
-        }
-        Fault::KillSentinels => {
-            group.sentinels[0].kill();
-            last(100..1000);
-            group.servers[primary].kill();
-            group.replaced(primary)?;
-            group.sentinels[1].kill();
-            last(100..1500);
-        }
-        Fault::FailOver => group.fail_over()?,
-        Fault::KillAll => {
-            let all = group.servers.iter_mut().chain(&mut group.sentinels);
-            all.for_each(RedisServer::kill);
-            last(0..500);
-            // Sentinels that are there earlier may choose a replica that has less than another one.
-            for server in &mut group.servers {
-                server.restart()?;
-            }
-        }
-    }
-    group.restore()
 }
 
 async fn send(shared: Arc<Shared>, sender: usize) {

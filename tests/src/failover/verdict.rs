@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 use leadgate_receiver::queue::{Claim, LeadId};
 
-use super::{Fault, Shared};
+use super::Shared;
 
 /// What a failover that follows a fault may take: what was settled so long before it may be lost with the old primary.
 const UNSETTLED: Duration = Duration::from_secs(5);
@@ -68,7 +68,7 @@ impl fmt::Display for Report {
 }
 
 /// `faults` are what was done, from when until when.
-pub(super) fn reckon(shared: &Shared, faults: &[(Fault, Duration, Duration)]) -> Result<Report> {
+pub(super) fn reckon<F: fmt::Debug>(shared: &Shared, faults: &[(F, Duration, Duration)]) -> Result<Report> {
     let acknowledged = shared.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
     let delivered = shared.delivered.lock().unwrap_or_else(PoisonError::into_inner);
     none_is_lost(&acknowledged, &delivered, faults)?;
@@ -83,10 +83,10 @@ pub(super) fn reckon(shared: &Shared, faults: &[(Fault, Duration, Duration)]) ->
     })
 }
 
-fn none_is_lost(
+fn none_is_lost<F: fmt::Debug>(
     acknowledged: &[(LeadId, Duration)],
     delivered: &[Delivery],
-    faults: &[(Fault, Duration, Duration)],
+    faults: &[(F, Duration, Duration)],
 ) -> Result<()> {
     let known: HashSet<&LeadId> = delivered.iter().map(|delivery| &delivery.id).collect();
     let lost: Vec<_> = acknowledged
@@ -101,7 +101,7 @@ fn none_is_lost(
         "{} of {} acknowledged leads were lost, the first after fault {during:?}: {:?}",
         lost.len(),
         acknowledged.len(),
-        during.map(|fault| faults[fault])
+        during.map(|fault| &faults[fault])
     )
 }
 
@@ -122,14 +122,14 @@ fn are_in_order(delivered: &[Delivery]) -> Result<()> {
 }
 
 /// How many leads were settled twice, each across a fault.
-fn repeated(settled: &[(LeadId, Duration)], faults: &[(Fault, Duration, Duration)]) -> Result<usize> {
+fn repeated<F>(settled: &[(LeadId, Duration)], faults: &[(F, Duration, Duration)]) -> Result<usize> {
     let mut latest: HashMap<&LeadId, Duration> = HashMap::new();
     let mut repeated = 0;
     for (id, at) in settled {
         let Some(before) = latest.insert(id, *at) else {
             continue;
         };
-        let is_between = |(_, from, to): &(Fault, Duration, Duration)| from < at && before < *to + UNSETTLED;
+        let is_between = |(_, from, to): &(F, Duration, Duration)| from < at && before < *to + UNSETTLED;
         anyhow::ensure!(
             faults.iter().any(is_between),
             "lead {id} was delivered twice, at {before:?} and {at:?}, without a fault between"

@@ -123,10 +123,10 @@ fn load(folder: &Path, root: &Path, name: &str, own: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-/// This machine's Redis, and of a system's programs those that examples/clusters uses.
+/// This machine's Redis, and of a system's programs those that the managed Redis and examples/clusters use.
 fn redis(root: &Path) -> anyhow::Result<()> {
     let programs = "redis-server redis-cli redis-check-rdb redis-check-aof \
-                    sh cat date grep ln ls mkdir mv rm sleep sync tail timeout";
+                    sh cat date flock grep ln ls mkdir mv rm sleep sync tail timeout";
     for program in programs.split_whitespace() {
         let found = on_path(program).with_context(|| format!("{program} is missing"))?;
         with_libraries(&fs::canonicalize(found)?, root, &format!("usr/bin/{program}"))?;

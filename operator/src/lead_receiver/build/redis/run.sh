@@ -1,10 +1,11 @@
 # What the containers of the managed Redis run: `sh run.sh server`, and `sentinel`, `alive PORT`, `ready` and `stop`.
 #
 # Each pod has a server and a sentinel on one volume. The sentinels alone decide which server is the primary: a server asks
-# them before it starts. Two rules keep every acknowledged lead, which is on the disk of the primary and of some replicas:
+# them before it starts. Three rules keep every acknowledged lead, which is on the disk of the primary and of some replicas:
 # * A server that has restarted, or does not follow a primary that is alive, is not chosen (priority 0) until it has all
 #   that the primary has.
 # * A server with an empty volume does not become the primary while others have leads.
+# * Nothing on a volume is read before the process that wrote it has ended.
 #
 # Servers and sentinels speak TLS only, with one certificate, and believe whoever has one of the same authority.
 
@@ -31,6 +32,19 @@ REDISCLI_AUTH=$(password)
 export REDISCLI_AUTH
 
 say() { echo "leadgate: $*" >&2; }
+
+# Waits until no other process has the lock of this name. This process has it then, and all that it becomes or starts.
+# A pod that is deleted by force goes on for seconds beside the one that replaces it, on the same volume. A server that reads
+# the volume then lacks what the former one acknowledges until it ends. Where nothing can be locked, not starting loses nothing.
+lock() {
+  tries=0
+  until error=$( (: >>"/data/$1.lock") 2>&1) && exec 9>>"/data/$1.lock" && error=$(flock -n 9 2>&1); do
+    if [ $((tries % 10)) = 0 ]; then say "waiting for the lock /data/$1.lock: ${error:-the former process has not ended}"; fi
+    tries=$((tries + 1))
+    sleep 1
+  done
+}
+
 call() {
   # What listens on this address is the pod's own, also while its certificate and the authorities in the file change.
   if [ "$1" = 127.0.0.1 ]; then trust=--insecure; else trust="--cacert $FILES/ca.crt"; fi
@@ -112,9 +126,10 @@ find_primary() {
 }
 
 run_server() {
-  rm -f "$ENDING"
   # Nothing runs yet that would have to end in order.
   trap 'exit 0' TERM INT
+  lock server
+  rm -f "$ENDING"
   find_primary
   trap - TERM INT
   say "the primary is $primary"
@@ -202,6 +217,8 @@ take_certificates() {
 # Runs the sentinel, and starts it again with a changed password or certificate, which the server takes first.
 run_sentinel() {
   umask 077
+  trap 'exit 0' TERM INT
+  lock sentinel
   trap 'kill "$child" 2>/dev/null; wait "$child"; exit 0' TERM INT
   taken=''
   while :; do
@@ -267,7 +284,7 @@ in_step() {
 # leads until one of them is the primary, so none is lost with the handover.
 hand_over() {
   # Nobody chooses a server that ends.
-  touch "$ENDING" || say "the volume is full"
+  (: >"$ENDING") || say "the volume is full"
   echo 'CONFIG SET replica-priority 0' | server 127.0.0.1 >/dev/null
   begun=$(date +%s)
   while [ $(($(date +%s) - begun)) -lt "$HAND_OVER_SECONDS" ]; do
