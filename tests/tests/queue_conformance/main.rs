@@ -112,6 +112,8 @@ on_all_queues! {
         what_leaves_the_queue_by_hand_is_entered,
         entries_are_found_by_what_is_known_of_them,
         pages_of_entries_are_stable,
+        the_entry_of_a_lead_stays_as_long_as_the_lead,
+        entries_that_stay_do_not_keep_those_behind_them,
         entries_are_bounded_in_time_and_bytes,
         delivered_payloads_are_kept_and_replayed,
         a_kept_payload_knows_that_a_newer_lead_was_delivered,

@@ -29,6 +29,7 @@ mod throttle;
 mod waiting;
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -74,6 +75,8 @@ pub(super) struct RedisQueue {
     intake: Backlog,
     wake: Arc<Notifier>,
     listening: Arc<AtomicBool>,
+    /// The element of each webhook's order of entries that was looked at last: has its time ended?
+    pruned_to: Mutex<HashMap<WebhookId, String>>,
 }
 
 impl RedisQueue {
@@ -132,6 +135,7 @@ impl RedisQueue {
             intake: Backlog::new(options.max_waiting, options.max_waiting_bytes),
             wake,
             listening,
+            pruned_to: Mutex::default(),
         })
     }
 }
