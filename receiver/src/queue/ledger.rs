@@ -321,11 +321,6 @@ pub(super) fn waits(entry: &Entry) -> bool {
     !sinks.is_empty()
 }
 
-/// Whether it may be set aside without a sink; only the store knows whether it still is.
-pub(super) fn may_wait_without_sink(entry: &Entry) -> bool {
-    matches!(entry.outcome, EntryOutcome::Unrouted | EntryOutcome::Rejected)
-}
-
 /// Where the people stand in a row.
 const PEOPLE: usize = 4;
 

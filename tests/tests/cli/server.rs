@@ -140,7 +140,12 @@ fn problem(status: u16, detail: &str) -> Response {
 
 /// Pages by number, as many as are asked for.
 async fn search(State(known): Shared, Json(search): Json<LeadSearch>) -> Json<Page<Lead>> {
-    let state = search.filter.state;
+    let state = search.set.map(|set| match set {
+        Set::Held => State::Held,
+        Set::Dead => State::Dead,
+        Set::Delivered => State::Delivered,
+        _ => State::Pending,
+    });
     let leads: Vec<Lead> = known
         .lock()
         .unwrap()

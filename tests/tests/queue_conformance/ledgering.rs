@@ -361,18 +361,22 @@ async fn ids_of_entries(rig: &Rig) -> Vec<LeadId> {
 
 pub async fn the_entry_of_a_lead_stays_as_long_as_the_lead(rig: Rig) {
     // One for each set, and many between them that were delivered.
-    let [dead, held, delivered] =
-        ["dead", "held", "delivered"].map(|name| of(&format!("{name}@example.com")));
+    let [dead, held, payload] = ["dead", "held", "payload"].map(|name| of(&format!("{name}@example.com")));
+    let with_payload = Disposition::Delivered {
+        record: None,
+        remember: None,
+        keep: LONG,
+    };
     for (lead, set) in [
         (&dead, Some(DeadLetterSet::Dead)),
         (&held, Some(DeadLetterSet::Held)),
-        (&delivered, None),
+        (&payload, None),
     ] {
         rig.accept(lead.clone()).await;
         let claim = rig.claim_soon().await;
         match set {
             Some(set) => rig.dead_letter(&claim, set).await,
-            None => rig.settle(&claim, DELIVERED).await,
+            None => rig.settle(&claim, with_payload.clone()).await,
         };
     }
     let many = (0..250).map(|n| of(&format!("person{n}@example.com"))).collect();
@@ -393,7 +397,14 @@ pub async fn the_entry_of_a_lead_stays_as_long_as_the_lead(rig: Rig) {
 
     prune_all(&rig).await;
 
-    let mut kept = vec![&dead.id, &held.id, &unrouted.id, &refused.id, &pending.id];
+    let mut kept = vec![
+        &dead.id,
+        &held.id,
+        &payload.id,
+        &unrouted.id,
+        &refused.id,
+        &pending.id,
+    ];
     kept.sort();
     assert_eq!(ids_of_entries(&rig).await.iter().collect::<Vec<_>>(), kept);
     let told = entry(&rig, &dead.id).await;
@@ -418,6 +429,7 @@ pub async fn the_entry_of_a_lead_stays_as_long_as_the_lead(rig: Rig) {
     for (set, sink, id) in [
         (DeadLetterSet::Pending, Some(other_crm()), &dead.id),
         (DeadLetterSet::Held, Some(crm()), &held.id),
+        (DeadLetterSet::Delivered, Some(crm()), &payload.id),
         (DeadLetterSet::Unrouted, None, &unrouted.id),
         (DeadLetterSet::Rejected, None, &refused.id),
     ] {

@@ -9,7 +9,11 @@ local held = tonumber(call('HGET', KEYS[1], ARGV[1] .. '|ledger_bytes') or 0)
 local freed, dropped, looked = 0, 0, 0
 local gone, emptied = { key = KEYS[2] }, { key = KEYS[3] }
 
--- Whether a lead waits for delivery or for a person: in a sink, as its entry tells, or without one, as only the set does.
+local DELIVERED = PREFIX .. 'deadletters:delivered'
+local keeps_payloads = call('EXISTS', DELIVERED) == 1
+
+-- Whether anything of a lead is kept: it waits for delivery or for a person in a sink, as its entry tells; it is set aside
+-- without one, or its payload is kept, as only the sets tell.
 local function is_kept(id, row)
   local outcome, sinks, at
   outcome, at = take(row, 1)
@@ -38,6 +42,9 @@ local function is_kept(id, row)
     if kind == 'm' then
       -- The reason is where it comes from.
       waits[reason] = nil
+    end
+    if keeps_payloads and kind == 'd' and call('HEXISTS', DELIVERED, id .. '|' .. sink) == 1 then
+      return true
     end
     if sink ~= '' then
       waits[sink] = kind ~= 'd' and kind ~= 'g' and kind ~= 'e' or nil

@@ -18,6 +18,7 @@ mod jobs;
 mod keeper;
 mod keys;
 mod ledger;
+mod preview;
 mod reply;
 mod script;
 mod sentinel;
@@ -178,6 +179,14 @@ impl Queue for RedisQueue {
             }
         }
         Ok(admissions)
+    }
+
+    async fn preview(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
+        let mut found = Vec::with_capacity(leads.len());
+        for lead in &leads {
+            found.push(self.preview_one(lead).await?);
+        }
+        Ok(found)
     }
 
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {

@@ -288,7 +288,7 @@ pub(super) fn prune(
     })
 }
 
-/// Whether the lead of an entry is still kept: it waits for delivery, or for a person.
+/// Whether anything of an entry's lead is still kept: it waits for delivery or for a person, or its payload is kept.
 fn is_kept(tx: &Tx<'_>, webhook: &WebhookId, id: &str, row: &[u8]) -> Result<bool, Failure> {
     // One that is unreadable tells nothing, and goes.
     let entry = ledger::entry(
@@ -298,12 +298,12 @@ fn is_kept(tx: &Tx<'_>, webhook: &WebhookId, id: &str, row: &[u8]) -> Result<boo
         Bytes::copy_from_slice(row),
     );
     let Some(entry) = entry else { return Ok(false) };
-    Ok(ledger::waits(&entry) || ledger::may_wait_without_sink(&entry) && is_without_sink(tx, id)?)
-}
-
-/// Whether a lead or request is set aside that has no sink.
-fn is_without_sink(tx: &Tx<'_>, id: &str) -> rusqlite::Result<bool> {
-    tx.sql
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE id = ?1 AND sink = '')")?
-        .query_row([id], |row| row.get(0))
+    if ledger::waits(&entry) {
+        return Ok(true);
+    }
+    let is_there = tx
+        .sql
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE id = ?1)")?
+        .query_row([id], |row| row.get(0))?;
+    Ok(is_there)
 }

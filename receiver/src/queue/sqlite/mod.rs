@@ -152,6 +152,12 @@ impl Queue for SqliteQueue {
         Ok(admissions)
     }
 
+    async fn preview(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
+        let key = self.ledger_key.clone();
+        self.call(move |tx| accept::preview(tx, &leads, key.as_ref()))
+            .await
+    }
+
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
         let pushes = self.wake.pushes(sink);
         let name = sink.clone();
