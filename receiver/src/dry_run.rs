@@ -181,7 +181,7 @@ pub fn report(
         Err(error) => line("authentication", &format!("refused (401): {error}")),
     }
     let mut elements = Vec::new();
-    let parsed = webhook.parse(request, whole);
+    let parsed = webhook.parse_whole(request, whole);
     let status = if parsed.as_ref().is_err_and(Refusal::is_ours) {
         503
     } else {

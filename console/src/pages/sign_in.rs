@@ -86,6 +86,11 @@ fn own_page(path: &str) -> &str {
     }
 }
 
+/// The token of the form.
+pub fn token(form: &[u8]) -> String {
+    Fields::read(form).get("token").to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,9 +118,4 @@ mod tests {
             assert_eq!(own_page(other), BASE, "{other}");
         }
     }
-}
-
-/// The token of the form.
-pub fn token(form: &[u8]) -> String {
-    Fields::read(form).get("token").to_owned()
 }

@@ -117,7 +117,12 @@ impl Webhook {
     }
 
     /// Reads a verified request: its submissions in their order, if there is anything to accept, or why there is nothing.
-    pub fn parse<'r>(
+    pub fn parse<'r>(&self, request: &RawRequest<'r>) -> Result<Parsed<Vec<Element<'r>>>, Refusal> {
+        self.parse_whole(request, Whole::Request)
+    }
+
+    /// The same of what is known to be a request, or an element of one.
+    pub fn parse_whole<'r>(
         &self,
         request: &RawRequest<'r>,
         whole: Whole,
