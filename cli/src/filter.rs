@@ -5,7 +5,7 @@ use std::fmt;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::{SignedDuration, Timestamp};
-use leadgate_crds::api::{LeadFilter, Outcome, Set, State};
+use leadgate_crds::api::{LeadFilter, Set};
 use leadgate_crds::time::timestamp;
 
 const SETS: [(&str, Set); 6] = [
@@ -59,7 +59,7 @@ pub(crate) struct FilterArgs {
     /// Id of the CRM record.
     #[arg(long = "crm-record", value_name = "ID")]
     record: Option<String>,
-    /// Received at this time or later: 2026-11-01, 2026-11-01T08:00:00Z, or 2h for two hours ago (s, m, h, d).
+    /// Received (of a lead of the past: submitted) at this time or later: 2026-11-01, 2026-11-01T08:00:00Z, or 2h for two hours ago (s, m, h, d).
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<Timestamp>,
     /// Received before this time.
@@ -81,24 +81,6 @@ impl FilterArgs {
             since: self.since,
             until: self.until,
             ..LeadFilter::default()
-        }
-    }
-
-    /// The same of a search, which knows outcomes and states instead of sets.
-    pub(crate) fn search(&self) -> LeadFilter {
-        let (outcome, state) = match self.set {
-            None => (None, None),
-            Some(Set::Pending) => (None, Some(State::Pending)),
-            Some(Set::Held) => (None, Some(State::Held)),
-            Some(Set::Dead) => (None, Some(State::Dead)),
-            Some(Set::Delivered) => (None, Some(State::Delivered)),
-            Some(Set::Unrouted) => (Some(Outcome::Unrouted), None),
-            Some(Set::Rejected) => (Some(Outcome::Rejected), None),
-        };
-        LeadFilter {
-            outcome,
-            state,
-            ..self.filter()
         }
     }
 

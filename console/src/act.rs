@@ -1,9 +1,12 @@
 //! What forms do. Each right is asked here, whatever buttons the page had.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Method, Response};
 use leadgate_crds::api::{Action, Job, LeadFilter, NewJob, Pause};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::api::{Call, Failure, ask, encode};
 use crate::form::query;
@@ -169,7 +172,8 @@ async fn on_filter(v: &Visit<'_>, deed: Deed) -> Result<Response<Bytes>, Failure
         force: false,
         dry_run: !is_confirmed,
     };
-    let job: Job = ask(v.api, &v.place, Call::post("/api/v1/jobs").json(&work)).await?;
+    let call = Call::post("/api/v1/jobs").json(&work).key(v.form.get("key"));
+    let job: Job = ask(v.api, &v.place, call).await?;
     if is_confirmed {
         return Ok(redirect(&format!(
             "/console/{}/jobs/{}",
@@ -182,6 +186,7 @@ async fn on_filter(v: &Visit<'_>, deed: Deed) -> Result<Response<Bytes>, Failure
         .map(|name| ((*name).to_owned(), v.form.get(name).to_owned()))
         .collect();
     fields.push(("confirm".to_owned(), "all".to_owned()));
+    fields.push(("key".to_owned(), form_key(v)));
     let page = Sure {
         f: v.frame(Section::Needs),
         question,
@@ -195,6 +200,12 @@ async fn on_filter(v: &Visit<'_>, deed: Deed) -> Result<Response<Bytes>, Failure
         back: back(v, 0),
     };
     Ok(respond::page(200, &page))
+}
+
+/// Of a form that begins a job: sent twice, it begins one.
+fn form_key(v: &Visit<'_>) -> String {
+    let now = jiff::Timestamp::now().as_nanosecond();
+    URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{now} {}", v.api.who())))
 }
 
 /// The list that the form came from.

@@ -8,6 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// The header of [`Call::key`].
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 /// The characters that a part of a path has as they are.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -92,6 +95,8 @@ pub struct Call {
     pub path: String,
     /// Its body, as JSON.
     pub body: Option<Vec<u8>>,
+    /// What makes a repeated request the same one: its header `Idempotency-Key`.
+    pub key: Option<String>,
 }
 
 impl Call {
@@ -100,6 +105,7 @@ impl Call {
             method,
             path: path.into(),
             body: None,
+            key: None,
         }
     }
 
@@ -114,6 +120,12 @@ impl Call {
 
     pub(crate) fn json<B: Serialize>(mut self, body: &B) -> Self {
         self.body = serde_json::to_vec(body).ok();
+        self
+    }
+
+    /// With a key, unless it is empty.
+    pub(crate) fn key(mut self, key: &str) -> Self {
+        self.key = (!key.is_empty()).then(|| key.to_owned());
         self
     }
 

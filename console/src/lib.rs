@@ -31,7 +31,7 @@ mod session;
 mod show;
 mod texts;
 
-pub use api::{Answer, Api, Call, Clear, Failure, Rights};
+pub use api::{Answer, Api, Call, Clear, Failure, IDEMPOTENCY_KEY, Rights};
 pub use origin::{is_https, is_own};
 pub use pages::sign_in;
 pub use respond::redirect;

@@ -46,11 +46,11 @@ pub struct LeadFilter {
     /// The reason word, for example `InvalidEmail`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Received at this time or later.
+    /// Received at this time or later; of a lead of the past, submitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub since: Option<Timestamp>,
-    /// Received before this time.
+    /// Received before this time; of a lead of the past, submitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub until: Option<Timestamp>,
@@ -90,6 +90,11 @@ impl LeadFilter {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LeadSearch {
+    /// Only leads that are in this set now, those that came into it last first: the same that a job on the set and the filter
+    /// finds. Without it, all that the ledger tells of, those that were received last first; leads of the past stand where they
+    /// were imported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<Set>,
     /// Which leads.
     pub filter: LeadFilter,
     /// Where the page begins: `next` of the page before, of the same filter.
@@ -411,7 +416,8 @@ pub struct LineResult {
     /// The lead's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Why it was not accepted: a reason word.
+    /// Why it was not accepted: a reason word. Of one that was: `OvertakenByNewer` if it is older than a lead of the same
+    /// person that was delivered or waits; then it is kept as dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Why, in words.
@@ -495,6 +501,9 @@ pub struct Trial {
     pub headers: Vec<String>,
     /// The query of its URL.
     pub query: String,
+    /// The body is what one lead is made of: an element of `payload.items`, if the webhook has these.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub element: bool,
 }
 
 /// What would become of a request.

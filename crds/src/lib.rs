@@ -41,6 +41,7 @@ pub mod report;
 pub mod secret;
 mod secret_refs;
 pub mod time;
+pub mod words;
 
 pub use crm_sink::{CrmSink, CrmSinkSpec, CrmSinkStatus};
 pub use definition::{crm_sink_crd, lead_receiver_crd, lead_webhook_crd};

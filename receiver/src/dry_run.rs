@@ -15,7 +15,7 @@ use crate::lead::{Lead, Problem};
 use crate::nearest::did_you_mean;
 use crate::shown;
 use crate::source::auth::RawRequest;
-use crate::source::{ChallengeAnswer, Element, NoLead, Other, Parsed, Refusal, Submission, Webhook};
+use crate::source::{ChallengeAnswer, Element, NoLead, Other, Parsed, Refusal, Submission, Webhook, Whole};
 use crate::time::epoch_ms;
 
 /// The flags of `try`.
@@ -70,7 +70,7 @@ pub fn run(cli: &Try) -> anyhow::Result<bool> {
         now: epoch_ms(),
     };
     let fetched = cli.fetched.as_deref().map(fetched).transpose()?;
-    let (report, accepted) = report(&config, webhook, &request, fetched.as_ref());
+    let (report, accepted) = report(&config, webhook, &request, Whole::Request, fetched.as_ref());
     shown::print(&report)?;
     Ok(accepted)
 }
@@ -157,6 +157,7 @@ pub fn report(
     config: &Config,
     webhook: &Webhook,
     request: &RawRequest<'_>,
+    whole: Whole,
     fetched: Option<&Value>,
 ) -> (String, bool) {
     let mut out = String::new();
@@ -180,7 +181,7 @@ pub fn report(
         Err(error) => line("authentication", &format!("refused (401): {error}")),
     }
     let mut elements = Vec::new();
-    let parsed = webhook.parse(request);
+    let parsed = webhook.parse_whole(request, whole);
     let status = if parsed.as_ref().is_err_and(Refusal::is_ours) {
         503
     } else {

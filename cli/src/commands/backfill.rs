@@ -57,12 +57,17 @@ struct Summary {
     unrouted: u64,
     others: u64,
     broken: u64,
+    /// Of those that were accepted: older than a newer lead of the same person.
+    overtaken: u64,
 }
 
 impl Summary {
     fn count(&mut self, result: &LineResult) {
         match result.outcome {
-            Outcome::Accepted => self.accepted += 1,
+            Outcome::Accepted => {
+                self.accepted += 1;
+                self.overtaken += u64::from(result.reason.is_some());
+            }
             Outcome::Duplicate => self.duplicates += 1,
             Outcome::Unrouted => self.unrouted += 1,
             Outcome::Ignored | Outcome::Rejected => {
@@ -120,6 +125,13 @@ pub(crate) async fn run(global: &Global, output: Output, command: &BackfillArgs)
             summary.accepted, summary.duplicates, summary.unrouted, summary.others, summary.broken
         ))
     })?;
+    if summary.overtaken > 0 {
+        note(&format!(
+            "{} of the accepted leads are older than one of the same person that was delivered or waits: they are kept as dead \
+             (OvertakenByNewer) and overwrite nothing.",
+            summary.overtaken
+        ));
+    }
     if summary.unrouted > 0 {
         note(
             "No sink of the webhook takes the unrouted leads (sinks[].when). They are kept: kubectl leadgate leads list --set unrouted",

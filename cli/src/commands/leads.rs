@@ -16,7 +16,8 @@ use crate::{Usage, Verdict};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Leads {
-    /// List leads, newest first, without personal data.
+    /// List leads without personal data: those received last first, of a set those that came into it last first (pending: by when
+    /// they are due).
     List(List),
     /// Show what happened to a lead.
     Show(Show),
@@ -130,7 +131,8 @@ pub(crate) async fn run(global: &Global, output: Output, command: Leads) -> anyh
 async fn print_list(receiver: &mut Receiver, output: Output, list: &List) -> anyhow::Result<Verdict> {
     let mut printer = output.list::<Lead>();
     let mut search = LeadSearch {
-        filter: list.filter.search(),
+        set: list.filter.set,
+        filter: list.filter.filter(),
         ..LeadSearch::default()
     };
     loop {

@@ -47,7 +47,7 @@ async fn leads_of(receiver: &mut Receiver, filter: LeadFilter) -> anyhow::Result
     let mut search = LeadSearch {
         filter,
         limit: Some(500),
-        after: None,
+        ..LeadSearch::default()
     };
     let mut ids = Vec::new();
     loop {

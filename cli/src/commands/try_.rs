@@ -72,7 +72,12 @@ pub(crate) async fn run(global: &Global, output: Output, command: &Try) -> anyho
     }
     let body = String::from_utf8(body)
         .map_err(|_| Usage(format!("{}: only text can be tried", command.payload.display())))?;
-    let trial = Trial { body, headers, query };
+    let trial = Trial {
+        body,
+        headers,
+        query,
+        ..Trial::default()
+    };
     let (mut receiver, namespace, name) = Receiver::open_for(global, &command.webhook).await?;
     let path = format!("/api/v1/webhooks/{}/{}/try", encode(&namespace), encode(&name));
     let result: TrialResult = receiver.call(Call::post(path).json(&trial)?).await?;

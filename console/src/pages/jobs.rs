@@ -52,7 +52,7 @@ struct Jobs {
 </dl>
 {% if is_running && f.rights.update %}<form method="post" action="/console/{{ f.place }}/jobs/{{ job.id }}"><button class="danger" data-confirm="{{ f.t.sure }}">{{ f.t.cancel_job }}</button></form>{% endif %}
 {% if !job.left.is_empty() %}<h2>{{ f.t.left_as_they_were }}</h2>
-<ul>{% for left in job.left %}<li><a href="/console/{{ f.place }}/leads/{{ left.id }}">{{ left.id }}</a>: {{ left.reason }}</li>{% endfor %}</ul>{% endif %}
+<ul>{% for left in job.left %}<li><a href="/console/{{ f.place }}/leads/{{ left.id }}">{{ left.id }}</a>: {{ f.t.words(left.reason) }}</li>{% endfor %}</ul>{% endif %}
 <p><a href="/console/{{ f.place }}/jobs">{{ f.t.back }}</a></p>
 {% endblock %}"#
 )]

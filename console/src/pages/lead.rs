@@ -58,6 +58,7 @@ struct OneLead {
 {% for (kept, body, is_cut, copy) in leads %}
 <h2>{{ f.t.set(kept.kept.set) }}{% if !kept.kept.sink().is_empty() %}: {{ kept.kept.sink() }}{% endif %}</h2>
 <p>{{ kept.kept.reason }} {{ kept.message }}</p>
+{% if kept.kept.overtaken %}<p class="note">{{ f.t.overtaken }}</p>{% endif %}
 {% if let Some(candidates) = kept.kept.candidates %}
 <h3>{{ f.t.candidates }}</h3><p>{{ f.t.decide_hint }}</p>
 <div class="grid">{% for record in candidates %}<form class="card" method="post" action="/console/{{ f.place }}/act"><input type="hidden" name="set" value="held"><input type="hidden" name="id" value="{{ id }} {{ kept.kept.sink() }}"><input type="hidden" name="record" value="{{ record }}"><input type="hidden" name="from" value="lead">
@@ -88,10 +89,10 @@ struct Payload {
 {% block main %}
 <h1>{{ f.t.edit_copy }}</h1>
 {% if let Some(sent) = sent %}
-<p class="{% if sent.outcome == Outcome::Accepted %}fine{% else %}note{% endif %}" role="status">{{ f.t.outcome_of(sent.outcome) }}{% if let Some(new) = sent.id %}: <a href="/console/{{ f.place }}/leads/{{ new }}">{{ new }}</a>{% endif %} {{ sent.reason.as_deref().unwrap_or_default() }} {{ sent.message.as_deref().unwrap_or_default() }}</p>
+<p class="{% if sent.outcome == Outcome::Accepted %}fine{% else %}note{% endif %}" role="status">{{ f.t.outcome_of(sent.outcome) }}{% if let Some(new) = sent.id %}: <a href="/console/{{ f.place }}/leads/{{ new }}">{{ new }}</a>{% endif %} {{ sent.reason.as_deref().unwrap_or_default() }} {{ f.t.words(sent.message.as_deref().unwrap_or_default()) }}</p>
 <p><a href="/console/{{ f.place }}/leads/{{ id }}">{{ f.t.back_to_original }}</a></p>
 {% else %}
-{% if let Some(line) = line %}<p class="{% if line.outcome == Outcome::Accepted %}fine{% else %}note{% endif %}">{% if was_sent %}{{ f.t.outcome }}{% else %}{{ f.t.would_become }}{% endif %}: {{ f.t.outcome_of(line.outcome) }} {{ line.reason.as_deref().unwrap_or_default() }} {{ line.message.as_deref().unwrap_or_default() }}</p>{% endif %}
+{% if let Some(line) = line %}<p class="{% if line.outcome == Outcome::Accepted %}fine{% else %}note{% endif %}">{% if was_sent %}{{ f.t.outcome }}{% else %}{{ f.t.would_become }}{% endif %}: {{ f.t.outcome_of(line.outcome) }} {{ line.reason.as_deref().unwrap_or_default() }} {{ f.t.words(line.message.as_deref().unwrap_or_default()) }}</p>{% endif %}
 {% if !report.is_empty() %}<pre tabindex="0">{{ report }}</pre>{% endif %}
 <form method="post" action="/console/{{ f.place }}/leads/{{ id }}/copy"><input type="hidden" name="webhook" value="{{ webhook }}">
 <label>{{ f.t.body }}<textarea name="body" spellcheck="false">{{ body }}</textarea></label>
@@ -186,11 +187,18 @@ pub(crate) async fn copy(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Fai
     let is_sent = v.form.get("action") == "send";
     let payload = serde_json::from_str(&body)
         .map_err(|error| Failure::new(400, format!("{}: {error}", v.t.not_json)))?;
+    // With the original's time: what came after it stays.
+    let original: Story = ask(
+        v.api,
+        &v.place,
+        Call::get(format!("/api/v1/leads/{}", encode(id))),
+    )
+    .await?;
     let asked = Backfill {
         lines: vec![Line {
             line: 1,
             payload,
-            at: None,
+            at: Some(original.lead.received_at),
         }],
         dry_run: !is_sent,
     };
@@ -200,6 +208,8 @@ pub(crate) async fn copy(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Fai
     let line = answer.items.into_iter().next();
     let trial = Trial {
         body: body.clone(),
+        // As the line of an import, which it is.
+        element: true,
         ..Trial::default()
     };
     let TrialResult { report, .. } = if is_sent {

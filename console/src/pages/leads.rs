@@ -149,7 +149,7 @@ pub(crate) async fn page(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
     let search = LeadSearch {
         filter,
         after: v.query.some("after"),
-        limit: None,
+        ..LeadSearch::default()
     };
     let found: Page<Lead> = ask(v.api, &v.place, Call::post("/api/v1/leads/search").json(&search)).await?;
     let next = found.next.map(|after| {
@@ -182,8 +182,8 @@ pub(crate) async fn search(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
     }
     let search = LeadSearch {
         filter,
-        after: None,
         limit: Some(OF_A_PERSON),
+        ..LeadSearch::default()
     };
     let found: Page<Lead> = ask(v.api, &v.place, Call::post("/api/v1/leads/search").json(&search)).await?;
     let page = Leads {

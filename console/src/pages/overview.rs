@@ -271,8 +271,8 @@ fn alerts_of(v: &Visit<'_>, place: &str, report: &Report, overview: &Overview) -
             });
         }
         if sink.paused_until.is_some() {
-            let why =
-                [&sink.paused_reason, &sink.paused_message].map(|why| why.as_deref().unwrap_or_default());
+            let why = [&sink.paused_reason, &sink.paused_message]
+                .map(|why| t.words(why.as_deref().unwrap_or_default()));
             alerts.push(bad(
                 format!("{} {}: {}", sink.name, t.is_paused, why.join(" – ")),
                 page,

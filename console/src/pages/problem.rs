@@ -38,6 +38,6 @@ pub(crate) async fn page(api: &dyn Api, t: &'static Texts, failure: &Failure) ->
         has_session: api.has_session(),
         is_live: false,
     };
-    let detail = failure.detail.clone();
+    let detail = t.words(&failure.detail).to_owned();
     respond::page(failure.status, &Problem { f, detail })
 }

@@ -16,7 +16,7 @@ use crate::frame::{Frame, Section};
 <h2>{{ f.t.left_as_they_were }}: {{ left.len() }}</h2>
 <div class="scroll" role="region" tabindex="0" aria-label="{{ f.t.left_as_they_were }}"><table>
 <thead><tr><th scope="col">{{ f.t.lead }}</th><th scope="col">{{ f.t.reason }}</th></tr></thead>
-<tbody>{% for (id, why) in left %}<tr><td><a href="/console/{{ f.place }}/leads/{{ id }}">{{ id }}</a></td><td>{{ why }}</td></tr>{% endfor %}</tbody>
+<tbody>{% for (id, why) in left %}<tr><td><a href="/console/{{ f.place }}/leads/{{ id }}">{{ id }}</a></td><td>{{ f.t.words(why) }}</td></tr>{% endfor %}</tbody>
 </table></div>
 {% endif %}
 <p><a href="{{ back }}">{{ f.t.back }}</a></p>

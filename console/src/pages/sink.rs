@@ -20,7 +20,7 @@ use crate::show::{at, duration, percent, rate};
 <ul class="alerts">
 {% if let Some(problem) = s.problem %}<li>{{ problem }}</li>{% endif %}
 {% if s.suspended %}<li class="warn">{{ f.t.suspended_sink }}</li>{% endif %}
-{% if s.paused_until.is_some() %}<li>{{ f.t.paused_until }} {{ self::at(s.paused_until.as_ref())|safe }}: {{ s.paused_reason.as_deref().unwrap_or_default() }} – {{ s.paused_message.as_deref().unwrap_or_default() }}</li>{% endif %}
+{% if s.paused_until.is_some() %}<li>{{ f.t.paused_until }} {{ self::at(s.paused_until.as_ref())|safe }}: {{ s.paused_reason.as_deref().unwrap_or_default() }} – {{ f.t.words(s.paused_message.as_deref().unwrap_or_default()) }}</li>{% endif %}
 {% if let Some(notice) = s.notice %}<li class="warn">{{ notice.reason }}: {{ notice.message }}</li>{% endif %}
 </ul>
 {% if f.rights.pause %}

@@ -51,6 +51,7 @@ pub(crate) async fn attempt(v: &Visit<'_>) -> Result<Response<Bytes>, Failure> {
         body: v.form.raw("body").to_owned(),
         headers: lines.filter(|line| !line.is_empty()).map(str::to_owned).collect(),
         query: v.form.get("query").to_owned(),
+        element: false,
     };
     let result = of(v, webhook, &asked).await?;
     show(v, webhook, asked, Some(result)).await

@@ -71,8 +71,8 @@ pub(crate) async fn page(v: &Visit<'_>, id: &str) -> Result<Response<Bytes>, Fai
             outcome: Some(Outcome::Rejected),
             ..LeadFilter::default()
         },
-        after: None,
         limit: Some(20),
+        ..LeadSearch::default()
     };
     let refused: Page<Lead> = ask(v.api, &v.place, Call::post("/api/v1/leads/search").json(&search)).await?;
     let address = v.api.address(&v.place, id, &w.path).await;

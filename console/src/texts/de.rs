@@ -4,6 +4,7 @@ use leadgate_crds::api::{
     ActKind, Action, ErasureState, EventKind, JobState, LeftBecause, Outcome, RecordErasure, Set, State,
 };
 use leadgate_crds::reason::FailureClass;
+use leadgate_crds::words;
 
 use super::Texts;
 
@@ -306,6 +307,38 @@ pub(super) static TEXTS: Texts = Texts {
         State::Discarded => "Verworfen",
         State::Moved => "Verschoben",
         State::Erased => "Gelöscht",
+    },
+    of_words: |told| {
+        Some(match told {
+            words::IN_FLIGHT => {
+                "Der Lead wird gerade zugestellt oder wurde zugestellt; sehen Sie in einigen Sekunden noch einmal nach."
+            }
+            words::BEING_DELIVERED => "Er wird gerade zugestellt oder ist nicht mehr da.",
+            words::KNOWN_THERE => {
+                "Das Ziel hat den Lead schon oder hat ihn zugestellt; stellen Sie ihn dort erneut zu."
+            }
+            words::OVERTAKEN_THERE | words::OVERTAKEN => {
+                "Ein neuerer Lead dieser Person wurde zugestellt, und dieser würde dessen Werte überschreiben; verwerfen Sie ihn, oder \
+                 erzwingen Sie die Zustellung mit force=true."
+            }
+            words::DECIDED => {
+                "Der Lead ist nicht zurückgehalten: es wurde schon entschieden, oder sein Datensatz wurde gefunden."
+            }
+            words::NO_KEY => {
+                "Der Schlüssel fehlt, mit dem er verschlüsselt wurde (KeyMissing); nehmen Sie ihn wieder unter die Schlüssel auf."
+            }
+            words::NO_WEBHOOK => "Seinen Webhook gibt es nicht mehr.",
+            words::NO_SINK => "Noch nimmt ihn kein Ziel (sinks[].when); verschieben Sie ihn in eines.",
+            words::STILL_INVALID => "Die Anfrage ist noch immer ungültig.",
+            words::OLDER => {
+                "Ein neuerer Lead dieser Person wurde zugestellt oder wartet: dieser wird als gescheitert aufbewahrt und überschreibt \
+                 nichts, solange seine Zustellung nicht erzwungen wird."
+            }
+            words::PAUSED => {
+                "Jemand hat es pausiert; setzen Sie es fort, wenn wieder zugestellt werden darf."
+            }
+            _ => return None,
+        })
     },
     of_what_to_do: |of| match of {
         Set::Pending => "Er wartet auf Zustellung; es ist nichts zu tun.",

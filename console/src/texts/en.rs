@@ -299,6 +299,7 @@ pub(super) static TEXTS: Texts = Texts {
         State::Moved => "Moved",
         State::Erased => "Erased",
     },
+    of_words: |_| None,
     of_what_to_do: |of| match of {
         Set::Pending => "It waits for delivery; nothing needs to be done.",
         Set::Held => "Several CRM records fit: open the lead and decide which one it is.",

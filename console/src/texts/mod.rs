@@ -216,6 +216,8 @@ pub(crate) struct Texts {
     of_set: fn(Set) -> &'static str,
     of_state_of: fn(State) -> &'static str,
     of_what_to_do: fn(Set) -> &'static str,
+    /// What a receiver says, in this language; `None`: as it says it.
+    of_words: fn(&str) -> Option<&'static str>,
 }
 
 impl Texts {
@@ -266,6 +268,11 @@ impl Texts {
     pub(crate) fn what_to_do(&self, of: impl std::borrow::Borrow<Set>) -> &'static str {
         (self.of_what_to_do)(*of.borrow())
     }
+
+    /// What a receiver says, in this language as far as it is known in it.
+    pub(crate) fn words<'a>(&self, told: &'a str) -> &'a str {
+        (self.of_words)(told).unwrap_or(told)
+    }
 }
 
 /// The language that the browser asks for first, of those that there are; English if it asks for none of them.
@@ -297,6 +304,18 @@ mod tests {
             let headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, asked.parse().unwrap())]);
             assert_eq!(of(&headers).code, code, "{asked}");
         }
+    }
+
+    #[test]
+    fn what_receivers_say_most_is_said_in_each_language() {
+        for told in leadgate_crds::words::ALL {
+            assert_eq!(en::TEXTS.words(told), told);
+            assert_ne!(de::TEXTS.words(told), told);
+        }
+        assert_eq!(
+            de::TEXTS.words("the manifests are broken"),
+            "the manifests are broken"
+        );
     }
 
     #[test]

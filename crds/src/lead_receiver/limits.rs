@@ -30,8 +30,8 @@ pub struct Limits {
             .message("limits.rejectedCopies must be a quantity of at least 64Ki: write for example 64Mi")
     )]
     pub rejected_copies: Quantity,
-    /// The maximum size of the ledger of one LeadWebhook. If it is exceeded, the oldest entries are removed. At least
-    /// `64Ki`. Default: `64Mi`, which is some 250,000 leads.
+    /// The maximum size of the ledger of one LeadWebhook. If it is exceeded, the oldest entries are removed, except
+    /// those of leads that wait or are set aside. At least `64Ki`. Default: `64Mi`, which is some 250,000 leads.
     #[serde(default = "default_ledger")]
     #[x_kube(
         validation = Rule::new("isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('64Ki')) >= 0")

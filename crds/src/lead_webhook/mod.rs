@@ -355,7 +355,8 @@ pub struct Retention {
     #[x_kube(validation = between("retention.payloads", "0s", "8760h"))]
     pub payloads: Duration,
     /// Retention of the ledger, which tells what became of each request: ids, times, outcomes, and a keyed hash of
-    /// the person; no payload, no address, no name. From `1h` to `8760h`. Default: `336h`.
+    /// the person; no payload, no address, no name. The entry of a lead that waits or is set aside stays as long as the lead. From `1h`
+    /// to `8760h`. Default: `336h`.
     #[serde(default = "default_retention_ledger")]
     #[x_kube(validation = between("retention.ledger", "1h", "8760h"))]
     pub ledger: Duration,

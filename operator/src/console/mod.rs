@@ -130,7 +130,12 @@ impl Console {
         let now = since_1970();
         let (person, has_session) = match self.visitor(peer, headers, now).await {
             Ok(Some(visitor)) => visitor,
-            Ok(None) => return sign_in::page(headers, Token::Cluster, false).map(Body::from),
+            Ok(None) => {
+                // A form is not sent again.
+                let next = parts.uri.path_and_query().filter(|_| parts.method.is_safe());
+                let next = next.map_or(BASE, http::uri::PathAndQuery::as_str);
+                return sign_in::page(headers, Token::Cluster, next, false).map(Body::from);
+            }
             Err(failure) => return refusal(&failure),
         };
         if parts.method == Method::POST && page == "/sign-out" && is_own(headers) {
@@ -179,7 +184,8 @@ impl Console {
             .await
             .unwrap_or_default();
         let token = sign_in::token(&form);
-        let refused = || sign_in::page(headers, Token::Cluster, true).map(Body::from);
+        let next = sign_in::next(&form);
+        let refused = || sign_in::page(headers, Token::Cluster, &next, true).map(Body::from);
         if token.is_empty() || !is_own(headers) {
             return refused();
         }
@@ -188,7 +194,7 @@ impl Console {
             Ok(None) => return refused(),
             Err(failure) => return refusal(&failure),
         }
-        let mut response = redirect(BASE).map(Body::from);
+        let mut response = redirect(&next).map(Body::from);
         if let Some(cookie) = self.signed_in.open(&token, since_1970(), is_https(headers)) {
             response.headers_mut().insert(SET_COOKIE, cookie);
         }

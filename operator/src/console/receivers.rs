@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
-use leadgate_console::{Answer, Call, Failure};
+use leadgate_console::{Answer, Call, Failure, IDEMPOTENCY_KEY};
 use leadgate_crds::LeadWebhook;
 use leadgate_crds::lead_receiver::DEFAULT_RECEIVER;
 use leadgate_crds::lenient::Lenient;
@@ -218,6 +218,9 @@ impl Receivers {
             .header(USER, told(user));
         if call.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
+        }
+        if let Some(key) = &call.key {
+            request = request.header(IDEMPOTENCY_KEY, key);
         }
         let request = request.body(Full::from(call.body.clone().unwrap_or_default()));
         let request = request.map_err(|error| unsent(error.to_string()))?;

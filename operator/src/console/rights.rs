@@ -112,6 +112,7 @@ mod tests {
             method: method.parse().unwrap(),
             path: path.to_owned(),
             body: Some(body.as_bytes().to_vec()).filter(|body| !body.is_empty()),
+            key: None,
         }
     }
 

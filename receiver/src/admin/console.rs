@@ -8,13 +8,15 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, Method, Response};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri};
 use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use bytes::Bytes;
 use leadgate_console::sign_in::{self, Token};
-use leadgate_console::{Answer, Api, BASE, Call, Failure, LONGEST_BODY, Rights, Sessions, is_https, is_own};
+use leadgate_console::{
+    Answer, Api, BASE, Call, Failure, IDEMPOTENCY_KEY, LONGEST_BODY, Rights, Sessions, is_https, is_own,
+};
 use tower::ServiceExt as _;
 
 use super::access::comes_from_here;
@@ -94,7 +96,8 @@ async fn require(State(console): State<Arc<Console>>, request: Request, next: Ne
         None => token.matches(headers).await,
     };
     if !signed_in {
-        return sign_in::page(headers, Token::Admin, false).map(Body::from);
+        let next = asked_for(request.method(), request.uri());
+        return sign_in::page(headers, Token::Admin, next, false).map(Body::from);
     }
     if request.method() == Method::POST && path == "/sign-out" && is_own(headers) {
         let mut response = to_the_console();
@@ -106,12 +109,19 @@ async fn require(State(console): State<Arc<Console>>, request: Request, next: Ne
     next.run(request).await
 }
 
+/// The page to go on with: a form is not sent again.
+fn asked_for<'a>(method: &Method, uri: &'a Uri) -> &'a str {
+    let path = uri.path_and_query().filter(|_| method.is_safe());
+    path.map_or(BASE, http::uri::PathAndQuery::as_str)
+}
+
 impl Console {
     /// Opens a session for whoever shows the token.
     async fn sign_in(&self, request: Request) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let form = axum::body::to_bytes(body, LONGEST_BODY).await.unwrap_or_default();
-        let refused = || sign_in::page(&parts.headers, Token::Admin, true).map(Body::from);
+        let next = sign_in::next(&form);
+        let refused = || sign_in::page(&parts.headers, Token::Admin, &next, true).map(Body::from);
         let shown = HeaderValue::from_str(&format!("Bearer {}", sign_in::token(&form)));
         let (Some(token), Ok(shown), true) = (&self.admin.token, shown, is_own(&parts.headers)) else {
             return refused();
@@ -123,7 +133,7 @@ impl Console {
             return refused();
         }
         let (subject, now) = (token.mark().await, since_epoch().as_secs());
-        let mut response = to_the_console();
+        let mut response = leadgate_console::redirect(&next).map(Body::from);
         if let Some(cookie) = self.sessions.open(&subject, now, is_https(&parts.headers)) {
             response.headers_mut().insert(SET_COOKIE, cookie);
         }
@@ -194,6 +204,9 @@ impl Api for Local {
             .header(USER, &self.user);
         if call.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
+        }
+        if let Some(key) = &call.key {
+            request = request.header(IDEMPOTENCY_KEY, key);
         }
         let request = request.body(Body::from(call.body.unwrap_or_default()));
         let request = request.map_err(|error| Failure::new(400, error.to_string()))?;

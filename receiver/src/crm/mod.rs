@@ -217,6 +217,26 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// A person decided for a record that is not there: another one, or a new one, would be somebody else's decision.
+    fn chosen_is_gone(id: &str) -> Self {
+        Self::Hold {
+            why: chosen_is_gone(id),
+            candidates: Vec::new(),
+        }
+    }
+}
+
+/// Why a lead is held again.
+fn chosen_is_gone(id: &str) -> Failure {
+    Failure::new(
+        FailureReason::RecordGone,
+        format!(
+            "the CRM has no record {id}, which a person chose for this lead; choose another one, or a new one"
+        ),
+    )
+}
+
 /// A property that a CRM does not take, while it would take the rest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefusedProperty {

@@ -4,6 +4,7 @@
 //! attempt, milliseconds, status, record, reason and who did it; or of an attempt, which nobody did, the lead's trace. The
 //! store puts the times in.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -296,6 +297,28 @@ pub(super) fn has(entry: &Entry, sink: &SinkId) -> bool {
         }
     }
     has
+}
+
+/// Whether a lead waits in a sink or is set aside there, as its entry tells. What was delivered does not wait, whether its
+/// payload is kept or not.
+pub(super) fn waits(entry: &Entry) -> bool {
+    let mut sinks: BTreeSet<&str> = entry.sinks.iter().map(SinkId::as_str).collect();
+    for event in &entry.events {
+        let Some(sink) = &event.sink else { continue };
+        if event.what == LedgerEventKind::Moved {
+            // The reason is where it comes from.
+            sinks.remove(event.reason.as_str());
+        }
+        match event.what {
+            LedgerEventKind::Delivered | LedgerEventKind::Discarded | LedgerEventKind::Erased => {
+                sinks.remove(sink.as_str());
+            }
+            _ => {
+                sinks.insert(sink.as_str());
+            }
+        }
+    }
+    !sinks.is_empty()
 }
 
 /// Where the people stand in a row.

@@ -47,6 +47,9 @@ pub trait Queue: ThrottleStore + DeadLetters + Ledger + Suppressions + Jobs + Se
     /// answers `Accepted` again), and so is a resend by the sender (it answers `Duplicate`).
     async fn accept(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError>;
 
+    /// What [`Queue::accept`] would answer now for each lead alone. Nothing is stored or counted.
+    async fn preview(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError>;
+
     /// Hands out the first lead of up to `max` different contacts that are due, oldest first, for `lease`.
     ///
     /// Each claim counts as an attempt, so a lead that kills its worker is seen to have been tried.

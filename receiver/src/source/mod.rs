@@ -36,7 +36,7 @@ pub use hydrate::Hydrator;
 pub use idempotency::Key;
 pub(crate) use json::strict as strict_json;
 pub use kept::Kept;
-pub use parse::{Batch, Element, Other, Parsed};
+pub use parse::{Batch, Element, Other, Parsed, Whole};
 pub use payload::BodyError;
 pub use refusal::Refusal;
 pub use rejected::RejectedRequest;

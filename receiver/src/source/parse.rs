@@ -96,7 +96,7 @@ impl Batch {
 
 /// What the payload of a request is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Whole {
+pub enum Whole {
     /// What the sender sent.
     Request,
     /// An element of `payload.items` that was kept by itself.
@@ -118,7 +118,16 @@ impl Webhook {
 
     /// Reads a verified request: its submissions in their order, if there is anything to accept, or why there is nothing.
     pub fn parse<'r>(&self, request: &RawRequest<'r>) -> Result<Parsed<Vec<Element<'r>>>, Refusal> {
-        self.parse_as(request, Whole::Request, &Kept::Whole)
+        self.parse_whole(request, Whole::Request)
+    }
+
+    /// The same of what is known to be a request, or an element of one.
+    pub fn parse_whole<'r>(
+        &self,
+        request: &RawRequest<'r>,
+        whole: Whole,
+    ) -> Result<Parsed<Vec<Element<'r>>>, Refusal> {
+        self.parse_as(request, whole, &Kept::Whole)
     }
 
     fn parse_as<'r>(
@@ -150,7 +159,7 @@ impl Webhook {
         }
         let items = context.items(whole == Whole::Element)?;
         let submissions = context.submissions(&items, &plain, request.headers);
-        self.decide(submissions, &payload, kept)
+        self.decide(submissions, &payload, kept, whole)
     }
 
     fn challenge(&self, request: &RawRequest<'_>, payload: &Value) -> Option<ChallengeAnswer> {
@@ -178,6 +187,7 @@ impl Webhook {
         submissions: Vec<Judged<'_>>,
         payload: &Payload<'r>,
         kept: &Kept,
+        whole: Whole,
     ) -> Result<Parsed<Vec<Element<'r>>>, Refusal> {
         let schema = self.schema.as_ref();
         let mut problems = schema.map_or_else(Vec::new, |schema| schema.problems(&payload.value));
@@ -185,7 +195,9 @@ impl Webhook {
         let alone = leads == 0 || self.items_policy == ItemsPolicy::AllOrNone;
         if !problems.is_empty() || alone && submissions.iter().any(Judged::is_refused) {
             let all = submissions.into_iter().enumerate();
-            problems.extend(all.flat_map(|(position, judged)| judged.problems(position)));
+            // An element by itself has no position.
+            let at = |position| (whole == Whole::Request).then_some(position);
+            problems.extend(all.flat_map(|(position, judged)| judged.problems(at(position))));
             return Err(Refusal::Invalid(problems));
         }
         if leads == 0 {

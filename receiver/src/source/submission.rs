@@ -104,10 +104,9 @@ impl Judged<'_> {
     }
 
     /// What is wrong with it, by its position in the request.
-    pub(super) fn problems(self, position: usize) -> impl Iterator<Item = Problem> {
-        let at = self
-            .item
-            .map_or_else(String::new, |_| format!("items[{position}]."));
+    pub(super) fn problems(self, position: Option<usize>) -> impl Iterator<Item = Problem> {
+        let position = position.filter(|_| self.item.is_some());
+        let at = position.map_or_else(String::new, |position| format!("items[{position}]."));
         let found = match self.result {
             Err(NoLead::Refused(found)) => found,
             _ => Vec::new(),

@@ -34,6 +34,10 @@ impl Queue for NullQueue {
     async fn accept(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
         Ok(vec![Admission::Accepted; leads.len()])
     }
+    async fn preview(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
+        self.accept(leads).await
+    }
+
     async fn claim(&self, _: &SinkId, _: usize, _: Duration) -> Result<Claims, QueueError> {
         nothing()
     }

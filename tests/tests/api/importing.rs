@@ -1,9 +1,10 @@
 //! Leads of the past, and requests that are only tried.
 
-use leadgate_tests::rig::Rig;
+use leadgate_tests::manifests::mapped_webhook;
+use leadgate_tests::rig::{Rig, SECRET};
 use serde_json::json;
 
-use super::{found, get, post, text};
+use super::{found, get, post, send, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_are_imported_each_with_its_own_result_and_once() {
@@ -49,6 +50,12 @@ async fn lines_are_imported_each_with_its_own_result_and_once() {
         );
     }
     assert!(dry["items"][0]["id"].is_null(), "{dry}");
+    for results in [&dry, &results] {
+        assert_eq!(results["items"][0]["reason"], "OvertakenByNewer", "{results}");
+        assert!(results["items"][2]["reason"].is_null(), "{results}");
+        let message = text(&results["items"][1]["message"]);
+        assert!(!message.contains("items["), "a line is no list: {message}");
+    }
     // bob is there, and ada keeps what is newer,
     rig.arrived("bob").await;
     rig.dead_letter_count("dead", 1).await;
@@ -60,6 +67,70 @@ async fn lines_are_imported_each_with_its_own_result_and_once() {
     let again = post(&rig, "/webhooks/default/web/backfill", lines).await;
     assert_eq!(again["items"][2]["outcome"], "Duplicate", "{again}");
     assert_eq!(again["items"][2]["id"], results["items"][2]["id"]);
+}
+
+/// A trial that says Accepted is believed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_tells_what_is_known_and_who_is_suppressed() {
+    // Given a lead that is known, and a person who is suppressed,
+    let rig = Rig::start().await;
+    let ada = rig.lead("ada").await;
+    let person = json!({"email": "eve@example.com"});
+    post(
+        &rig,
+        "/privacy/erasures",
+        json!({"person": person, "suppress": true}),
+    )
+    .await;
+    let line = |line: u64, email: &str, id: &str| {
+        let payload = json!({"email": email, "firstName": id, "submissionId": id});
+        json!({"line": line, "payload": payload})
+    };
+    let mut lines = json!({"dryRun": true, "lines": [
+        line(1, "ada@example.com", "ada"),
+        line(2, "eve@example.com", "eve"),
+        line(3, "bob@example.com", "bob"),
+        line(4, "bob@example.com", "bob"),
+    ]});
+    // when a file with both is tried, then each line tells what becomes of it, one that is there twice too,
+    let trial = post(&rig, "/webhooks/default/web/backfill", lines.clone()).await;
+    let told = |results: &serde_json::Value| -> Vec<String> {
+        let items = results["items"].as_array().unwrap().iter();
+        items.map(|item| text(&item["outcome"])).collect()
+    };
+    let expected = ["Duplicate", "Ignored", "Accepted", "Duplicate"];
+    assert_eq!(told(&trial), expected, "{trial}");
+    assert_eq!(
+        (&trial["items"][0]["id"], &trial["items"][1]["reason"]),
+        (&json!(ada), &json!("Suppressed"))
+    );
+    // and so it does.
+    lines["dryRun"] = json!(false);
+    let done = post(&rig, "/webhooks/default/web/backfill", lines).await;
+    assert_eq!(told(&done), expected, "{done}");
+}
+
+/// What is kept of a list is one of its elements, and is tried as such.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_element_of_a_list_is_tried_by_itself() {
+    let rig = Rig::start().await;
+    let batch = mapped_webhook("batch", SECRET)
+        .replacen("  payload:\n", "  payload:\n    items: payload.people\n", 1)
+        .replace(": payload.email", ": item.email");
+    rig.receiver.write_manifest("batch.yaml", &batch).unwrap();
+    let path = "/webhooks/default/batch/try";
+    let body = json!({"email": "ada@example.com", "submissionId": "x"}).to_string();
+    rig.until("the webhook runs", || async {
+        send(&rig, "POST", path, &json!({"body": body})).await.status == 200
+    })
+    .await;
+    let whole = post(&rig, path, json!({"body": body})).await;
+    assert!(text(&whole["report"]).contains("NoList"), "{whole}");
+    let element = post(&rig, path, json!({"body": body, "element": true})).await;
+    assert!(
+        text(&element["report"]).contains("email = ada@example.com"),
+        "{element}"
+    );
 }
 
 /// A lead that waits counts as well: it will be delivered. One that is dead does not: it has written nothing.

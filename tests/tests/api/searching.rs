@@ -135,3 +135,55 @@ async fn the_story_survives_a_crash_and_a_person_can_pause_a_sink() {
     );
     rig.arrived("ada").await;
 }
+
+/// What left a set is not in it, whatever the ledger tells of it: the list is what a job on the set would find.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_in_a_set_finds_what_is_there_now() {
+    // Given a lead that was delivered, without its payload being kept, and two requests that were rejected,
+    let rig = Rig::start().await;
+    rig.lead("ada").await;
+    rig.arrived("ada").await;
+    for id in ["x", "y"] {
+        let answer = rig
+            .post(&json!({"email": "not an address", "submissionId": id}))
+            .await;
+        assert_eq!(answer.status, 400);
+    }
+    let in_set = |set: &str| {
+        let search = json!({"set": set, "filter": {"webhook": "web"}, "limit": 1000});
+        async {
+            post(&rig, "/leads/search", search).await["items"]
+                .as_array()
+                .unwrap()
+                .clone()
+        }
+    };
+    let rejected = in_set("rejected").await;
+    assert_eq!(rejected.len(), 2, "{rejected:?}");
+    assert_eq!(
+        (&rejected[0]["outcome"], &rejected[0]["reason"]),
+        (&json!("Rejected"), &json!("InvalidLead"))
+    );
+
+    // when one of these is discarded,
+    let gone = text(&rejected[0]["id"]);
+    let answer = send(&rig, "DELETE", &format!("/leads/{gone}?set=rejected"), &json!({})).await;
+    assert_eq!(answer.status, 204);
+
+    // then it is in no set, though the ledger tells of it, and a job finds as many.
+    assert_eq!(in_set("rejected").await.len(), 1);
+    assert_eq!(found(&rig, json!({"outcome": "Rejected"})).await.len(), 2);
+    let job = json!({"action": "Discard", "set": "rejected", "filter": {"webhook": "web"}, "dryRun": true});
+    assert_eq!(post(&rig, "/jobs", job).await["done"], 1);
+    for set in ["delivered", "dead", "held", "unrouted", "pending"] {
+        assert_eq!(in_set(set).await, Vec::<serde_json::Value>::new(), "{set}");
+    }
+    // A set says where leads are, and its cursor belongs to it.
+    let refused = json!({"set": "dead", "filter": {"state": "Held"}});
+    assert_eq!(send(&rig, "POST", "/leads/search", &refused).await.status, 400);
+    rig.post(&json!({"email": "no", "submissionId": "z"})).await;
+    let page = post(&rig, "/leads/search", json!({"set": "rejected", "limit": 1})).await;
+    let next = json!({"set": "dead", "limit": 1, "after": page["next"]});
+    assert!(page["next"].is_string(), "{page}");
+    assert_eq!(send(&rig, "POST", "/leads/search", &next).await.status, 400);
+}

@@ -38,7 +38,10 @@ async fn broken_lines_are_told_the_rest_is_imported_and_a_second_run_repeats_not
         "json",
     ];
     let dry: Vec<&str> = arguments.into_iter().chain(["--dry-run"]).collect();
-    let counts = |accepted, duplicates| json!({"accepted": accepted, "duplicates": duplicates, "unrouted": 0, "others": 1, "broken": 1});
+    let counts = |accepted, duplicates| {
+        json!({"accepted": accepted, "duplicates": duplicates, "unrouted": 0, "others": 1, "broken": 1,
+        "overtaken": 0})
+    };
     for (arguments, expected) in [
         (&dry[..], counts(1_201, 0)),
         (&arguments, counts(1_201, 0)),

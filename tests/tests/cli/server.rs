@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use leadgate_crds::api;
 use leadgate_crds::api::{
     Backfill, Diff, Job, JobState, Lead, LeadSearch, LineResult, NewJob, Outcome, Page, Trial, TrialResult,
 };
@@ -140,7 +141,12 @@ fn problem(status: u16, detail: &str) -> Response {
 
 /// Pages by number, as many as are asked for.
 async fn search(State(known): Shared, Json(search): Json<LeadSearch>) -> Json<Page<Lead>> {
-    let state = search.filter.state;
+    let state = search.set.map(|set| match set {
+        api::Set::Held => api::State::Held,
+        api::Set::Dead => api::State::Dead,
+        api::Set::Delivered => api::State::Delivered,
+        _ => api::State::Pending,
+    });
     let leads: Vec<Lead> = known
         .lock()
         .unwrap()

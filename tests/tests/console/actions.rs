@@ -68,7 +68,13 @@ async fn what_fits_a_filter_is_counted_and_then_done_as_a_job() {
         assert!(question.contains("Leads: <b>3</b>"), "{question}");
     }
     assert_eq!(rig.dead_letters("dead").await.len(), 3);
-    let answer = post(&rig, "/console/-/act", &format!("{form}&confirm=all")).await;
+    let question = html(&post(&rig, "/console/-/act", form).await);
+    let (_, key) = question.split_once("name=\"key\" value=\"").unwrap();
+    let sure = format!("{form}&confirm=all&key={}", key.split('"').next().unwrap());
+    let answer = post(&rig, "/console/-/act", &sure).await;
+    // A double click begins one job.
+    let again = post(&rig, "/console/-/act", &sure).await;
+    assert_eq!(again.header("location"), answer.header("location"));
     let job = answer.header("location").unwrap().to_owned();
     assert!(
         answer.status == 303 && job.starts_with("/console/-/jobs/"),
@@ -145,6 +151,53 @@ async fn a_rejected_request_is_corrected_as_a_copy_and_its_payload_is_shown_on_r
     let sent = html(&post(&rig, &path, &copy(good, "send")).await);
     assert!(sent.contains("Accepted"), "{sent}");
     rig.arrived("ada").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_an_older_lead_does_not_overwrite_what_came_after_it() {
+    // Given a lead that could not be delivered, and a newer one of the same person that was,
+    let mut rig = Rig::with(broken).await;
+    let old = rig.lead("ada").await;
+    rig.dead_letter_count("dead", 1).await;
+    rig.change_sink(|sink| sink.properties = String::new());
+    let times = std::sync::atomic::AtomicU32::new(0);
+    rig.until("a newer one arrives", || async {
+        // Those that come before the sink is corrected are dead, too.
+        let id = times.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let newer =
+            json!({"email": "ada@example.com", "firstName": "Newer", "submissionId": format!("newer-{id}")});
+        rig.post(&newer).await;
+        rig.hubspot.contact("ada@example.com").is_some()
+    })
+    .await;
+    rig.until("it is told", || async {
+        rig.dead_letters("dead")
+            .await
+            .iter()
+            .any(|lead| lead["overtaken"] == true)
+    })
+    .await;
+    // when somebody edits a copy of the older one,
+    let shown = html(&post(&rig, &format!("/console/-/leads/{old}/payload"), "").await);
+    assert!(
+        shown.contains("A newer lead of this person was delivered"),
+        "{shown}"
+    );
+    let path = format!("/console/-/leads/{old}/copy");
+    let body = "%7B%22email%22%3A%22ada%40example.com%22%2C%22firstName%22%3A%22Older%22%2C%22submissionId%22%3A%22copy%22%7D";
+    let copy = |action: &str| format!("webhook=default%2Fweb&action={action}&body={body}");
+    // then the preview warns, and what is sent overwrites nothing.
+    let preview = html(&post(&rig, &path, &copy("preview")).await);
+    assert!(preview.contains("OvertakenByNewer"), "{preview}");
+    let sent = html(&post(&rig, &path, &copy("send")).await);
+    assert!(sent.contains("OvertakenByNewer"), "{sent}");
+    rig.until("the copy has come to its end", || async {
+        let dead = rig.dead_letters("dead").await;
+        dead.iter().any(|lead| lead["reason"] == "OvertakenByNewer")
+    })
+    .await;
+    let ada = rig.hubspot.contact("ada@example.com").unwrap();
+    assert_eq!(ada.get("firstname"), "Newer");
 }
 
 #[tokio::test(flavor = "multi_thread")]

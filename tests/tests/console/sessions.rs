@@ -47,6 +47,30 @@ async fn the_token_opens_a_session_and_nothing_else_does() {
             "{form} {headers}"
         );
     }
+    // Who came by a link goes on where it leads, and nowhere else.
+    let asked = call(&receiver, "GET", "/console/-/leads?state=Dead", "", "").await;
+    assert!(
+        asked
+            .text()
+            .contains("name=\"next\" value=\"/console/-/leads?state=Dead\""),
+        "{asked:?}"
+    );
+    for (next, expected) in [
+        (
+            "%2Fconsole%2F-%2Fleads%3Fstate%3DDead",
+            "/console/-/leads?state=Dead",
+        ),
+        ("https%3A%2F%2Fevil.example", "/console"),
+        ("%2F%2Fevil.example", "/console"),
+    ] {
+        let form = format!("next={next}&token=right-token");
+        let answer = call(&receiver, "POST", "/console/sign-in", &form, &own).await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (303, Some(expected)),
+            "{next}"
+        );
+    }
     let answer = call(&receiver, "POST", "/console/sign-in", "token=right-token", &own).await;
     assert_eq!(
         (answer.status, answer.header("location")),

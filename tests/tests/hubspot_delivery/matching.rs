@@ -62,6 +62,25 @@ async fn a_partial_match_waits_for_a_person_who_names_the_record() {
     );
 }
 
+/// Another record, or a new one, would be somebody else's decision.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_was_chosen_and_is_not_there_is_asked_about_again() {
+    let rig = with_ada("matching: {onPartialMatch: Hold}").await;
+    let (id, _) = hold_bob(&rig).await;
+    let resolved = rig
+        .call("POST", &format!("/deadletters/{id}/replay?record=999999"))
+        .await;
+    assert_eq!(resolved.status, 200, "{}", resolved.text());
+    rig.until("it is held again, and says why", || async {
+        let held = rig.dead_letters("held").await;
+        held.first().is_some_and(|lead| lead["reason"] == "RecordGone")
+    })
+    .await;
+    assert_eq!(rig.hubspot.contacts().len(), 1, "nobody was created");
+    let told = rig.dead_letters("held").await[0]["message"].to_string();
+    assert!(told.contains("no record 999999"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_may_say_that_it_is_somebody_new_or_throw_it_away() {
     let rig = with_ada("matching: {onPartialMatch: Hold}").await;

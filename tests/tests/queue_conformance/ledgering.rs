@@ -43,6 +43,17 @@ fn noted(id: &LeadId, outcome: EntryOutcome) -> NewEntry {
     }
 }
 
+fn invalid() -> NewRejected {
+    NewRejected {
+        id: LeadId::generate(),
+        webhook: form(),
+        why: why("InvalidLead"),
+        people: Vec::new(),
+        body: bytes::Bytes::from_static(b"no lead"),
+        room: 1 << 20,
+    }
+}
+
 /// Ids of one millisecond have no order.
 async fn a_moment() {
     tokio::time::sleep(Duration::from_millis(2)).await;
@@ -64,14 +75,7 @@ pub async fn every_request_has_its_entry(rig: Rig) {
     };
     rig.accept(nowhere.clone()).await;
     a_moment().await;
-    let refused = NewRejected {
-        id: LeadId::generate(),
-        webhook: form(),
-        why: why("InvalidLead"),
-        people: Vec::new(),
-        body: bytes::Bytes::from_static(b"no lead"),
-        room: 1 << 20,
-    };
+    let refused = invalid();
     rig.queue.reject(refused.clone(), LONG).await.unwrap();
     a_moment().await;
     let test = LeadId::generate();
@@ -335,14 +339,138 @@ pub async fn pages_of_entries_are_stable(rig: Rig) {
     assert_eq!(seen, expected);
 }
 
+fn bounds(keep: Duration, bytes: u64) -> LedgerBounds {
+    LedgerBounds {
+        webhooks: [(form(), LedgerBound { keep, bytes })].into(),
+    }
+}
+
+/// Whatever the retention of the ledger.
+async fn prune_all(rig: &Rig) {
+    a_moment().await;
+    let now = Duration::from_millis(1);
+    while rig.queue.prune(&bounds(now, 0)).await.unwrap() {}
+}
+
+async fn ids_of_entries(rig: &Rig) -> Vec<LeadId> {
+    let entries = entries(rig, &EntryFilter::default()).await;
+    let mut ids: Vec<LeadId> = entries.into_iter().map(|entry| entry.id).collect();
+    ids.sort();
+    ids
+}
+
+pub async fn the_entry_of_a_lead_stays_as_long_as_the_lead(rig: Rig) {
+    // One for each set, and many between them that were delivered.
+    let [dead, held, payload] = ["dead", "held", "payload"].map(|name| of(&format!("{name}@example.com")));
+    let with_payload = Disposition::Delivered {
+        record: None,
+        remember: None,
+        keep: LONG,
+    };
+    for (lead, set) in [
+        (&dead, Some(DeadLetterSet::Dead)),
+        (&held, Some(DeadLetterSet::Held)),
+        (&payload, None),
+    ] {
+        rig.accept(lead.clone()).await;
+        let claim = rig.claim_soon().await;
+        match set {
+            Some(set) => rig.dead_letter(&claim, set).await,
+            None => rig.settle(&claim, with_payload.clone()).await,
+        };
+    }
+    let many = (0..250).map(|n| of(&format!("person{n}@example.com"))).collect();
+    rig.queue.accept(many).await.unwrap();
+    assert_eq!(rig.deliver_all().await.len(), 250);
+    let unrouted = NewLead {
+        sinks: Vec::new().into(),
+        ..of("unrouted@example.com")
+    };
+    rig.accept(unrouted.clone()).await;
+    let refused = invalid();
+    rig.queue.reject(refused.clone(), LONG).await.unwrap();
+    let not_kept = LeadId::generate();
+    let note = noted(&not_kept, EntryOutcome::Rejected);
+    rig.queue.note(vec![note]).await.unwrap();
+    let pending = of("pending@example.com");
+    rig.accept(pending.clone()).await;
+
+    prune_all(&rig).await;
+
+    let mut kept = vec![
+        &dead.id,
+        &held.id,
+        &payload.id,
+        &unrouted.id,
+        &refused.id,
+        &pending.id,
+    ];
+    kept.sort();
+    assert_eq!(ids_of_entries(&rig).await.iter().collect::<Vec<_>>(), kept);
+    let told = entry(&rig, &dead.id).await;
+    assert_eq!(told.events.len(), 1, "with all that happened");
+
+    // Whatever ends a lead's stay lets its entry go.
+    let (from, to) = (crm(), [other_crm()]);
+    let moved = rig.queue.requeue(
+        DeadLetterSet::Dead,
+        Some(&from),
+        &dead.id,
+        &to,
+        Requeue::default(),
+    );
+    assert!(moved.await.unwrap().is_done());
+    prune_all(&rig).await;
+    assert!(
+        ids_of_entries(&rig).await.contains(&dead.id),
+        "it waits elsewhere"
+    );
+    let queue = &rig.queue;
+    for (set, sink, id) in [
+        (DeadLetterSet::Pending, Some(other_crm()), &dead.id),
+        (DeadLetterSet::Held, Some(crm()), &held.id),
+        (DeadLetterSet::Delivered, Some(crm()), &payload.id),
+        (DeadLetterSet::Unrouted, None, &unrouted.id),
+        (DeadLetterSet::Rejected, None, &refused.id),
+    ] {
+        assert!(queue.discard(set, sink.as_ref(), id, "eve").await.unwrap());
+    }
+    assert_eq!(rig.deliver_all().await.len(), 1);
+    prune_all(&rig).await;
+    assert_eq!(ids_of_entries(&rig).await, []);
+}
+
+pub async fn entries_that_stay_do_not_keep_those_behind_them(rig: Rig) {
+    // More that wait than one call looks at, and behind them some that were delivered.
+    let waits: Vec<NewLead> = (0..2500)
+        .map(|n| NewLead {
+            sinks: vec![other_crm()].into(),
+            ..of(&format!("waits{n}@example.com"))
+        })
+        .collect();
+    for part in waits.chunks(250) {
+        rig.queue.accept(part.to_vec()).await.unwrap();
+    }
+    a_moment().await;
+    for n in 0..20 {
+        rig.accept(of(&format!("person{n}@example.com"))).await;
+    }
+    assert_eq!(rig.deliver_all().await.len(), 20);
+    a_moment().await;
+    let (mut calls, now) = (0, bounds(Duration::from_millis(1), u64::MAX));
+    while rig.queue.prune(&now).await.unwrap() || ids_of_entries(&rig).await.len() > waits.len() {
+        calls += 1;
+        assert!(calls < 20, "they never go");
+    }
+    assert_eq!(ids_of_entries(&rig).await.len(), waits.len());
+}
+
 pub async fn entries_are_bounded_in_time_and_bytes(rig: Rig) {
     for n in 0..40 {
         rig.accept(of(&format!("person{n}@example.com"))).await;
     }
+    assert_eq!(rig.deliver_all().await.len(), 40);
     let all = entries(&rig, &EntryFilter::default()).await;
-    let bounds = |keep, bytes| LedgerBounds {
-        webhooks: [(form(), LedgerBound { keep, bytes })].into(),
-    };
     while rig.queue.prune(&bounds(LONG, 1000)).await.unwrap() {}
     let left = entries(&rig, &EntryFilter::default()).await;
     assert!(!left.is_empty() && left.len() < 30, "{}", left.len());
@@ -363,8 +491,6 @@ pub async fn entries_are_bounded_in_time_and_bytes(rig: Rig) {
         (all.len() - left.len()) as u64,
         "only what found no room is counted"
     );
-    // What has no entry any more is delivered all the same.
-    assert_eq!(rig.deliver_all().await.len(), 40);
 }
 
 pub async fn delivered_payloads_are_kept_and_replayed(rig: Rig) {

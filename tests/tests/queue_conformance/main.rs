@@ -112,6 +112,8 @@ on_all_queues! {
         what_leaves_the_queue_by_hand_is_entered,
         entries_are_found_by_what_is_known_of_them,
         pages_of_entries_are_stable,
+        the_entry_of_a_lead_stays_as_long_as_the_lead,
+        entries_that_stay_do_not_keep_those_behind_them,
         entries_are_bounded_in_time_and_bytes,
         delivered_payloads_are_kept_and_replayed,
         a_kept_payload_knows_that_a_newer_lead_was_delivered,
@@ -135,6 +137,7 @@ on_all_queues! {
         what_is_removed_leaves_the_files;
     suppressing:
         leads_of_a_suppressed_person_are_refused_counted_and_not_stored,
+        a_preview_tells_what_an_accept_would_answer_and_changes_nothing,
         a_store_is_not_used_with_another_ledger_key_or_without_it,
         a_number_besides_the_persons_own_is_told_apart_and_counts,
         a_suppression_holds_in_its_namespace,

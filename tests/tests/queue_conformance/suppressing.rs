@@ -247,3 +247,50 @@ pub async fn a_lead_whose_person_is_known_later_is_found_and_removed(rig: Rig) {
             .unwrap()
     );
 }
+
+pub async fn a_preview_tells_what_an_accept_would_answer_and_changes_nothing(rig: Rig) {
+    // Given a submission that is known, one that has taken over its key, and a person who is suppressed,
+    let known = lead("ann", "one");
+    let other = NewLead {
+        content: content(77),
+        ..lead("ann", "one")
+    };
+    assert_eq!(rig.accept(known.clone()).await, Admission::Accepted);
+    assert_eq!(rig.accept(other.clone()).await, Admission::KeyConflict);
+    suppress(&rig, "", &ada()).await;
+
+    // when leads are looked at that repeat them, are like none of them, are new, and are the person's,
+    let again = |first: &NewLead| NewLead {
+        id: LeadId::generate(),
+        ..first.clone()
+    };
+    let third = NewLead {
+        content: content(78),
+        ..again(&known)
+    };
+    let asked = vec![again(&known), again(&other), third, fresh("bob"), of(&[ada()])];
+    let figures = async || {
+        (
+            rig.stats().await.pending,
+            rig.queue.webhook_stats(&[form()]).await.unwrap(),
+        )
+    };
+    let before = figures().await;
+    let told = rig.queue.preview(asked.clone()).await.unwrap();
+
+    // then each is told as it would be taken, twice the same, and nothing has changed;
+    let expected = [
+        Admission::Duplicate(known.id),
+        Admission::Duplicate(other.id),
+        Admission::KeyConflict,
+        Admission::Accepted,
+        Admission::Suppressed,
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(rig.queue.preview(asked.clone()).await.unwrap(), expected);
+    assert_eq!(before, figures().await);
+    // and an accept answers that.
+    for (lead, expected) in asked.into_iter().zip(expected) {
+        assert_eq!(rig.accept(lead).await, expected);
+    }
+}

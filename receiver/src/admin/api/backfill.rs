@@ -1,5 +1,6 @@
 //! Leads of the past, through a webhook's own mapping, with their original times.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use leadgate_crds::api::{Backfill, Line, LineResult, Outcome, Page};
+use leadgate_crds::reason::FailureReason;
+use leadgate_crds::words::OLDER;
 use problem_details::ProblemDetails;
 use tokio::time::{Instant, sleep};
 
@@ -19,7 +22,7 @@ use super::newer::Known;
 use crate::admin::dead_letters::{bad_request, unavailable, unreadable};
 use crate::admin::shared::Admin;
 use crate::http::in_words;
-use crate::queue::{Admission, Millis, NewLead, Original, QueueError, SinkId};
+use crate::queue::{Admission, Content, DedupeKey, Millis, NewLead, Original, QueueError, SinkId};
 use crate::source::{Batch, Kept, Other, Refusal, Webhook};
 
 /// Lines of one request.
@@ -58,16 +61,17 @@ pub(super) async fn backfill(
         );
         return Err(([(RETRY_AFTER, "1")], problem).into_response());
     }
-    let known = if !asked.dry_run && asked.lines.iter().any(|line| line.at.is_some()) {
+    let known = if asked.lines.iter().any(|line| line.at.is_some()) {
         let known = admin.newer.read_on(&admin).await;
         known.map_err(|error| unavailable(&error))?
     } else {
         Known::default()
     };
     let mut results = Vec::with_capacity(asked.lines.len());
+    let mut before = asked.dry_run.then(Before::default);
     for lines in asked.lines.chunks(TOGETHER) {
         let began = Instant::now();
-        let step = import(&admin, &webhook, &known, lines, asked.dry_run).await;
+        let step = import(&admin, &webhook, &known, lines, before.as_mut()).await;
         results.extend(step.map_err(|error| unavailable(&error))?);
         if !asked.dry_run && results.len() < asked.lines.len() {
             sleep((began.elapsed() * REST).min(LONGEST_REST)).await;
@@ -84,13 +88,25 @@ pub(super) async fn backfill(
     Ok(response)
 }
 
-/// Stores the leads of a few lines, unless they are only tried; a result for each line.
+/// The submissions of the lines before, of a trial: in the store there are none of them.
+#[derive(Default)]
+struct Before(HashMap<DedupeKey, Content>);
+
+impl Before {
+    /// Whether a line before has the same submission.
+    fn has(&mut self, lead: &NewLead) -> bool {
+        let known = self.0.insert(lead.dedupe.clone(), lead.content);
+        known.is_some_and(|known| known.is_like(&lead.content))
+    }
+}
+
+/// Stores the leads of a few lines; with `before` it only tells what would become of them. A result for each line.
 async fn import(
     admin: &Admin,
     webhook: &Webhook,
     known: &Known,
     lines: &[Line],
-    dry_run: bool,
+    before: Option<&mut Before>,
 ) -> Result<Vec<LineResult>, QueueError> {
     let mut results = Vec::with_capacity(lines.len());
     let (mut leads, mut of_line) = (Vec::new(), Vec::new());
@@ -101,34 +117,74 @@ async fn import(
             Ok(lead) => {
                 of_line.push(results.len());
                 results.push(LineResult {
-                    id: (!dry_run).then(|| lead.id.to_string()),
+                    id: before.is_none().then(|| lead.id.to_string()),
                     ..told(line, routed(&lead))
                 });
                 leads.push(lead);
             }
         }
     }
-    if dry_run || leads.is_empty() {
+    if leads.is_empty() {
         return Ok(results);
     }
-    known.mark(admin.queue.as_ref(), &mut leads).await;
-    for (place, admission) in of_line.into_iter().zip(admin.queue.accept(leads).await?) {
-        match (admission, results.get_mut(place)) {
-            (Admission::Duplicate(first), Some(result)) => {
-                (result.outcome, result.id) = (Outcome::Duplicate, Some(first.to_string()));
+    let queue = admin.queue.as_ref();
+    known.mark(queue, &mut leads, before.is_none()).await;
+    for (lead, place) in leads.iter().zip(&of_line) {
+        if let (true, Some(result)) = (is_overtaken(lead), results.get_mut(*place)) {
+            result.reason = Some(FailureReason::OvertakenByNewer.to_string());
+            result.message = Some(OLDER.to_owned());
+        }
+    }
+    let admissions = match before {
+        None => queue.accept(leads).await?,
+        Some(before) => {
+            let is_again: Vec<bool> = leads.iter().map(|lead| before.has(lead)).collect();
+            for (place, is_again) in of_line.iter().zip(is_again) {
+                if let (true, Some(result)) = (is_again, results.get_mut(*place)) {
+                    *result = duplicate(result.line, None);
+                }
             }
-            (Admission::Suppressed, Some(result)) => {
-                (result.outcome, result.reason) = (Outcome::Ignored, Some("Suppressed".to_owned()));
+            queue.preview(leads).await?
+        }
+    };
+    for (place, admission) in of_line.into_iter().zip(admissions) {
+        let Some(result) = results.get_mut(place) else {
+            continue;
+        };
+        match admission {
+            Admission::Duplicate(first) => *result = duplicate(result.line, Some(first.to_string())),
+            Admission::Suppressed => {
+                *result = LineResult {
+                    reason: Some("Suppressed".to_owned()),
+                    ..of(result.line, Outcome::Ignored)
+                }
             }
-            _ => {}
+            Admission::Accepted | Admission::KeyConflict => {}
         }
     }
     Ok(results)
 }
 
-fn told(line: &Line, outcome: Outcome) -> LineResult {
+/// Whether a lead of the past is older than what its person's sinks have, or will have.
+fn is_overtaken(lead: &NewLead) -> bool {
+    lead.original
+        .is_some_and(|original| original.newest > original.accepted_at)
+}
+
+fn duplicate(line: u64, first: Option<String>) -> LineResult {
     LineResult {
-        line: line.line,
+        id: first,
+        ..of(line, Outcome::Duplicate)
+    }
+}
+
+fn told(line: &Line, outcome: Outcome) -> LineResult {
+    of(line.line, outcome)
+}
+
+fn of(line: u64, outcome: Outcome) -> LineResult {
+    LineResult {
+        line,
         outcome,
         id: None,
         reason: None,

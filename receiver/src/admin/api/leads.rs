@@ -11,14 +11,16 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::StreamExt;
-use leadgate_crds::api::{LeadFilter, LeadSearch, Page};
+use leadgate_crds::api::{LeadFilter, LeadSearch, Page, Set};
 use problem_details::ProblemDetails;
 
 use super::audit::is_audit;
+use super::in_set;
 use super::merge::{Mark, newest};
 use super::view;
 use crate::admin::dead_letters::{
-    Realm, bad_request, mark, named_sink, named_webhook, unavailable, unreadable,
+    Realm, bad_request, mark, named_sink, named_webhook, read_cursor as of_page, told, unavailable,
+    unreadable,
 };
 use crate::admin::shared::Admin;
 use crate::lead::{email_identity, phone_identities};
@@ -28,8 +30,12 @@ use crate::queue::{Entry, EntryFilter, Identity, LeadId, Millis, Place, SinkId, 
 const PAGE_SIZE: u16 = 50;
 const LARGEST_PAGE: u16 = 1000;
 
-/// Webhooks that are asked for one lead at once.
-const AT_ONCE: usize = 32;
+/// Why a set and a state exclude each other.
+pub(super) const SET_AND_STATE: &str =
+    "filter.outcome and filter.state: the set says where the leads are; remove them";
+
+/// Webhooks that are asked for one lead at once, and leads that are asked for.
+pub(super) const AT_ONCE: usize = 32;
 
 /// What a filter means.
 pub(super) struct Wanted {
@@ -50,7 +56,10 @@ pub(super) async fn search(
     if !(1..=LARGEST_PAGE).contains(&limit) {
         return Err(bad_request("limit must be from 1 to 1000"));
     }
-    let of_query = query_mark(&search.filter);
+    let of_query = query_mark(&search);
+    if let Some(set) = search.set {
+        return of_set(&admin, set, search, usize::from(limit), &of_query).await;
+    }
     let after = search
         .after
         .as_deref()
@@ -71,6 +80,29 @@ pub(super) async fn search(
     Ok(Json(Page {
         items: entries.iter().map(view::lead).collect(),
         next: next.map(|mark| cursor(&mark, &of_query)),
+    })
+    .into_response())
+}
+
+/// The same of what is in a set now.
+async fn of_set(
+    admin: &Admin,
+    set: Set,
+    search: LeadSearch,
+    limit: usize,
+    of_query: &str,
+) -> Result<Response, Response> {
+    if search.filter.outcome.is_some() || search.filter.state.is_some() {
+        return Err(bad_request(SET_AND_STATE));
+    }
+    let after = search.after.as_deref();
+    let after = after.map(|after| of_page(after, of_query)).transpose()?;
+    let wanted = want(admin, search.filter).await?;
+    let page = in_set::page(admin, set, &wanted, after, limit).await;
+    let (items, next) = page.map_err(|error| unavailable(&error))?;
+    Ok(Json(Page {
+        items,
+        next: told(next, of_query),
     })
     .into_response())
 }
@@ -182,8 +214,8 @@ async fn webhooks(admin: &Admin, named: Option<&str>) -> Result<Vec<WebhookId>, 
 }
 
 /// What tells a cursor of one filter from that of another.
-fn query_mark(filter: &LeadFilter) -> String {
-    let text = serde_json::to_string(filter).unwrap_or_default();
+fn query_mark(search: &LeadSearch) -> String {
+    let text = serde_json::to_string(&(&search.filter, search.set)).unwrap_or_default();
     mark([text.as_str()])
 }
 

@@ -8,6 +8,7 @@ mod audit;
 mod audits;
 mod backfill;
 mod diff;
+mod in_set;
 mod jobs;
 mod leads;
 mod lease;

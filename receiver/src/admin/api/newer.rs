@@ -67,11 +67,12 @@ impl Newer {
 }
 
 impl Known {
-    /// Tells each lead of the past when the newest one of its person was accepted, those before it among them.
-    pub(super) async fn mark(&self, queue: &dyn Queue, leads: &mut [NewLead]) {
+    /// Tells each lead of the past when the newest one of its person was accepted; if they are `stored`, those before it among
+    /// them.
+    pub(super) async fn mark(&self, queue: &dyn Queue, leads: &mut [NewLead], stored: bool) {
         let mut times = self.0.lock().await;
         for lead in leads {
-            times.mark(queue, lead);
+            times.mark(queue, lead, stored);
         }
     }
 }
@@ -137,7 +138,7 @@ impl Times {
         }
     }
 
-    fn mark(&mut self, queue: &dyn Queue, lead: &mut NewLead) {
+    fn mark(&mut self, queue: &dyn Queue, lead: &mut NewLead, stored: bool) {
         let Some(original) = &mut lead.original else {
             return;
         };
@@ -150,7 +151,8 @@ impl Times {
                 continue;
             };
             for sink in lead.sinks.iter() {
-                let known = self.note(&hash, sink.as_str(), original.accepted_at);
+                let at = if stored { original.accepted_at } else { 0 };
+                let known = self.note(&hash, sink.as_str(), at);
                 original.newest = original.newest.max(known);
             }
         }

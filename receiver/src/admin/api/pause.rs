@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use leadgate_crds::api::Pause;
 use leadgate_crds::reason::FailureReason;
+use leadgate_crds::words::PAUSED;
 use serde_json::json;
 
 use crate::admin::dead_letters::{bad_request, unavailable, unreadable};
@@ -39,7 +40,7 @@ pub(super) async fn pause(
     }
     let why = PauseReason {
         reason: FailureReason::PausedByPerson,
-        message: "a person paused it; resume it when deliveries may go on".to_owned(),
+        message: PAUSED.to_owned(),
     };
     admin
         .queue

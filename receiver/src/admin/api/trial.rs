@@ -14,6 +14,7 @@ use super::named;
 use crate::admin::dead_letters::{bad_request, unreadable};
 use crate::admin::shared::Admin;
 use crate::dry_run;
+use crate::source::Whole;
 use crate::source::auth::RawRequest;
 use crate::time::epoch_ms;
 
@@ -35,7 +36,12 @@ pub(super) async fn attempt(
             body: asked.body.as_bytes(),
             now: epoch_ms(),
         };
-        dry_run::report(&config, &webhook, &request, None)
+        let whole = if asked.element {
+            Whole::Element
+        } else {
+            Whole::Request
+        };
+        dry_run::report(&config, &webhook, &request, whole, None)
     });
     let (report, accepted) = tried
         .await

@@ -11,12 +11,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use leadgate_crds::words::IN_FLIGHT;
 use serde_json::{Value, json};
 
 use super::caller::Caller;
 use super::shared::{Admin, time};
 use crate::queue::{Candidates, DeadLetter, DeadLetterSet, LeadId, SinkId};
-use refusals::IN_FLIGHT;
 use which::{Meant, Which, select};
 
 pub(super) use refusals::{bad_request, conflict, left_because, unavailable, unreadable};

@@ -3,27 +3,17 @@
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use leadgate_crds::words::{IN_FLIGHT, KNOWN_THERE, OVERTAKEN_THERE};
 use problem_details::ProblemDetails;
 
 use crate::queue::{QueueError, Requeued};
-
-/// Why nothing can be done with a lead.
-pub(super) const IN_FLIGHT: &str =
-    "the lead is being delivered or was delivered; check again in a few seconds";
-
-/// Why a sink does not get a lead again.
-const KNOWN: &str = "the sink already has the lead, or has delivered it; replay it there to deliver it again";
-
-/// Why a sink does not get a lead after a newer one.
-const OVERTAKEN_THERE: &str = "the sink has delivered a newer lead of this contact, and this one would overwrite its values; \
-                               discard it, or send it with force=true";
 
 /// Why a lead was left where it is; `None`: it was not.
 pub(in super::super) fn left_because(done: Requeued) -> Option<&'static str> {
     match done {
         Requeued::Done => None,
         Requeued::Absent => Some(IN_FLIGHT),
-        Requeued::Known => Some(KNOWN),
+        Requeued::Known => Some(KNOWN_THERE),
         Requeued::Overtaken => Some(OVERTAKEN_THERE),
     }
 }

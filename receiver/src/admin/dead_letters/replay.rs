@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
+use leadgate_crds::words::{DECIDED, IN_FLIGHT, NO_KEY, NO_SINK, NO_WEBHOOK, OVERTAKEN, STILL_INVALID};
 use serde_json::{Value, json};
 
-use super::refusals::{IN_FLIGHT, bad_request, conflict, left_because, unavailable};
+use super::refusals::{bad_request, conflict, left_because, unavailable};
 use super::which::{Meant, Which, select, told};
 use crate::admin::api::NothingDone;
 use crate::admin::caller::Caller;
@@ -21,17 +22,6 @@ use crate::source::{Parsed, Refusal, RejectedRequest};
 
 /// So many leads are replayed in one call at most: each is read with its payload.
 const MAX_REPLAYED: usize = 100;
-
-/// Why an overtaken lead is not replayed.
-const OVERTAKEN: &str = "a newer lead of this contact was delivered meanwhile, and this one would overwrite its values; \
-                         discard it, or replay it with force=true";
-
-/// Why there is nothing to decide about a lead.
-const DECIDED: &str = "record and create decide about a held lead, and this one is not held: it was decided already, or its record \
-                       was found";
-
-/// Why nothing is done with a lead that cannot be read.
-const NO_KEY: &str = "the key that sealed it is missing (KeyMissing): add it to the encryption keys again";
 
 /// `POST /api/v1/leads/{id}/replay`: back into its contact's line; what has no sink is read or routed again as the webhook is
 /// now. With `record=ID` the lead, and what its contact sends later, updates that CRM record; with `create=true` it makes a
@@ -311,14 +301,10 @@ fn route(admin: &Admin, lead: &DeadLetter) -> Result<Vec<SinkId>, String> {
         .sinks_of(&stored.lead, &stored.payload)
         .map_err(|problem| problem.message)?;
     if sinks.is_empty() {
-        return Err(
-            "no sink receives it yet (sinks[].when); POST …/move?to=SINK moves it to a sink".to_owned(),
-        );
+        return Err(NO_SINK.to_owned());
     }
     Ok(sinks.to_vec())
 }
-
-const NO_WEBHOOK: &str = "its webhook no longer exists";
 
 async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter, by: &str) -> Result<Value, QueueError> {
     let config = Arc::clone(&admin.config.borrow());
@@ -353,7 +339,7 @@ async fn replay_rejected(admin: &Admin, dead_letter: &DeadLetter, by: &str) -> R
         Ok(Parsed::Ignored(reason)) => Ok(json!({"replayed": false, "reason": reason})),
         Err(Refusal::Body(error)) => Ok(json!({"replayed": false, "reason": error.to_string()})),
         Err(Refusal::Invalid(problems)) => {
-            Ok(json!({"replayed": false, "reason": "it is still not valid", "errors": problems}))
+            Ok(json!({"replayed": false, "reason": STILL_INVALID, "errors": problems}))
         }
     }
 }

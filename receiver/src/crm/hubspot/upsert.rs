@@ -68,6 +68,9 @@ impl HubSpot {
             if let Some(outcome) = self.done(lead, answer) {
                 return Ok(outcome);
             }
+            if lead.chosen {
+                return Ok(Outcome::chosen_is_gone(record));
+            }
         }
         if self.settings.phone_first()
             && let Some(outcome) = self.by_matching(lead, throttle).await?

@@ -73,9 +73,13 @@ impl Rest {
         }
         if let Some(id) = known
             && !reads
-            && let Some(outcome) = self.update(find, lead, id, &lead.properties, throttle).await?
         {
-            return Ok(outcome);
+            if let Some(outcome) = self.update(find, lead, id, &lead.properties, throttle).await? {
+                return Ok(outcome);
+            }
+            if lead.chosen {
+                return Ok(Outcome::chosen_is_gone(id));
+            }
         }
         let found = self.look_up(find, lead, throttle).await?;
         if let Some(id) = known
@@ -91,12 +95,10 @@ impl Rest {
             }
         }
         match (judge(&found), known) {
+            // Its address may have been changed: another record would be a second one of the person.
+            (_, Some(id)) if reads && lead.chosen => self.write_chosen(find, lead, id, throttle).await,
             (Verdict::One(record), _) => self.update_found(find, lead, record, throttle).await,
             (Verdict::Several(candidates), _) => Ok(several(candidates)),
-            // Its address may have been changed: another record would be a second one of the person.
-            (Verdict::None, Some(id)) if reads && lead.chosen => {
-                self.write_chosen(find, lead, id, throttle).await
-            }
             (Verdict::None, Some(id)) if reads => Ok(Outcome::Hold {
                 why: Failure::new(
                     FailureReason::RecordGone,
@@ -127,13 +129,7 @@ impl Rest {
             });
         }
         let updated = self.update(find, lead, id, &open, throttle).await?;
-        Ok(updated.unwrap_or_else(|| Outcome::Hold {
-            why: Failure::new(
-                FailureReason::RecordGone,
-                "the record that was chosen is not there any more",
-            ),
-            candidates: Vec::new(),
-        }))
+        Ok(updated.unwrap_or_else(|| Outcome::chosen_is_gone(id)))
     }
 
     /// The records that the lookup shows.

@@ -11,7 +11,8 @@ use super::external::external_value;
 use super::settings::Settings;
 use super::soql::{Found, Keys, Shape};
 use crate::crm::{
-    Candidate, Failure, Known, Matching, Outcome, RefusedProperty, Upsert, Verdict, phone_forms,
+    Candidate, Failure, Known, Matching, Outcome, RefusedProperty, Upsert, Verdict, chosen_is_gone,
+    phone_forms,
 };
 use crate::expression::{Scope, plain_text};
 
@@ -49,6 +50,14 @@ impl Lead {
     pub(super) fn known(&self) -> Option<&str> {
         match &self.upsert.record {
             Some(Known::Record(id)) => super::answer::record_id(id).is_some().then_some(id.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The record that a person chose for it, whatever that is.
+    fn chosen(&self) -> Option<&str> {
+        match &self.upsert.record {
+            Some(Known::Record(id)) if self.upsert.chosen => Some(id),
             _ => None,
         }
     }
@@ -100,6 +109,10 @@ pub(super) fn contact_target(
     {
         return Some(Target::Update(known.to_owned()));
     }
+    if let Some(chosen) = lead.chosen() {
+        // It may be a lead.
+        return contact::is_contact(chosen).then(|| Target::chosen_is_gone(chosen));
+    }
     if matching.contacts == ContactMatch::Create || lead.upsert.record == Some(Known::New) {
         return None;
     }
@@ -136,6 +149,15 @@ pub(super) enum Target {
     Hold { why: Failure, candidates: Vec<String> },
 }
 
+impl Target {
+    fn chosen_is_gone(id: &str) -> Self {
+        Self::Hold {
+            why: chosen_is_gone(id),
+            candidates: Vec::new(),
+        }
+    }
+}
+
 /// Judges what a query found (also for other leads of the batch). `forget`: the record known before is gone.
 pub(super) fn target(lead: &Lead, found: &[Found], matching: &Matching, forget: bool) -> Target {
     let living = || found.iter().filter(|record| !record.converted);
@@ -143,6 +165,9 @@ pub(super) fn target(lead: &Lead, found: &[Found], matching: &Matching, forget: 
         && living().any(|record| record.candidate.id == known)
     {
         return Target::Update(known.to_owned());
+    }
+    if let Some(chosen) = lead.chosen() {
+        return Target::chosen_is_gone(chosen);
     }
     let ours: Vec<&Found> = match &lead.external {
         Some(value) => found

@@ -1,5 +1,8 @@
 //! The ledger: rows in a hash for each webhook, and a stream of their ids.
 
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
 use redis::cmd;
 
 use super::{
@@ -144,19 +147,27 @@ impl RedisQueue {
     }
 
     pub(super) async fn prune_entries(&self, bounds: &LedgerBounds) -> Result<bool, QueueError> {
-        let mut more = false;
+        let walk = || self.pruned_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut more, mut reached) = (false, HashMap::new());
         for webhook in self.webhooks_with_entries().await? {
             let bound = bounds.of(&webhook);
+            let from = walk().get(&webhook).cloned().unwrap_or_default();
             let mut call = script::LEDGER_PRUNE.call(3, 256);
             call.arg(self.keys.webhooks())
                 .arg(&self.keys.ledger(&webhook))
                 .arg(webhook.as_str())
                 .arg(millis(bound.keep))
                 .arg(bound.bytes)
-                .arg(MAX_PRUNED);
-            let removed = self.link.run_repeatable(&script::LEDGER_PRUNE, &call).await?;
-            more |= number(&removed) >= i64::try_from(MAX_PRUNED).ok();
+                .arg(MAX_PRUNED)
+                .arg(from);
+            let answer = self.link.run_repeatable(&script::LEDGER_PRUNE, &call).await?;
+            let mut answer = Items::of(answer, "ledger_prune")?;
+            let removed = answer.number().unwrap_or_default();
+            let next = answer.text().ok_or_else(|| strange("ledger_prune"))?;
+            more |= removed > 0 && !next.is_empty();
+            reached.insert(webhook, next);
         }
+        *walk() = reached;
         Ok(more)
     }
 }

@@ -18,6 +18,7 @@ mod jobs;
 mod keeper;
 mod keys;
 mod ledger;
+mod preview;
 mod reply;
 mod script;
 mod sentinel;
@@ -29,6 +30,7 @@ mod throttle;
 mod waiting;
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -74,6 +76,8 @@ pub(super) struct RedisQueue {
     intake: Backlog,
     wake: Arc<Notifier>,
     listening: Arc<AtomicBool>,
+    /// The element of each webhook's order of entries that was looked at last: has its time ended?
+    pruned_to: Mutex<HashMap<WebhookId, String>>,
 }
 
 impl RedisQueue {
@@ -132,6 +136,7 @@ impl RedisQueue {
             intake: Backlog::new(options.max_waiting, options.max_waiting_bytes),
             wake,
             listening,
+            pruned_to: Mutex::default(),
         })
     }
 }
@@ -174,6 +179,14 @@ impl Queue for RedisQueue {
             }
         }
         Ok(admissions)
+    }
+
+    async fn preview(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
+        let mut found = Vec::with_capacity(leads.len());
+        for lead in &leads {
+            found.push(self.preview_one(lead).await?);
+        }
+        Ok(found)
     }
 
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {

@@ -189,6 +189,13 @@ impl Queue for SealedQueue {
         self.store.accept(leads).await
     }
 
+    async fn preview(&self, mut leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
+        for lead in &mut leads {
+            self.hidden.hide(lead);
+        }
+        self.store.preview(leads).await
+    }
+
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
         let found = self.store.claim(sink, max, lease).await?;
         Ok(self.open_claims(sink, found).await)

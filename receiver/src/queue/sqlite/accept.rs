@@ -104,6 +104,29 @@ fn accept_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Resul
     Ok(admission)
 }
 
+/// What [`accept`] would answer for each lead alone.
+pub(super) fn preview(
+    tx: &mut Tx<'_>,
+    leads: &[NewLead],
+    key: Option<&LedgerKey>,
+) -> Result<Vec<Admission>, Failure> {
+    leads.iter().map(|lead| preview_one(tx, lead, key)).collect()
+}
+
+fn preview_one(tx: &mut Tx<'_>, lead: &NewLead, key: Option<&LedgerKey>) -> Result<Admission, Failure> {
+    if suppressions::include(tx, &lead.webhook, key, &lead.people)? {
+        return Ok(Admission::Suppressed);
+    }
+    let Some(first) = tx.holder(&lead.dedupe)? else {
+        return Ok(Admission::Accepted);
+    };
+    if first.content.is_like(&lead.content) {
+        return Ok(Admission::Duplicate(first.id));
+    }
+    let beside = tx.holder(&lead.content.key_beside(&lead.dedupe))?;
+    Ok(beside.map_or(Admission::KeyConflict, |known| Admission::Duplicate(known.id)))
+}
+
 /// When a lead was accepted, and the newest delivered one of its person: one of the past has times of its own.
 fn times(tx: &Tx<'_>, lead: &NewLead) -> (i64, i64) {
     lead.original.map_or((tx.now, 0), |original| {

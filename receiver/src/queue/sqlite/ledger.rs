@@ -226,9 +226,22 @@ pub(super) fn webhooks(tx: &Tx<'_>) -> Result<Vec<WebhookId>, Failure> {
     Ok(found)
 }
 
-/// Removes a webhook's oldest entries that have outlived their time or find no room, up to a number; whether there may be
-/// more.
-pub(super) fn prune(tx: &mut Tx<'_>, webhook: &WebhookId, bound: LedgerBound) -> Result<bool, Failure> {
+/// What a step of [`prune`] came to.
+pub(super) struct Pruned {
+    /// The entry to go on behind; empty: it came round.
+    pub(super) next: String,
+    /// It is worth to go on at once.
+    pub(super) more: bool,
+}
+
+/// Removes a webhook's oldest entries that have outlived their time or find no room, among some behind `from`. That of a
+/// lead that is still kept stays.
+pub(super) fn prune(
+    tx: &mut Tx<'_>,
+    webhook: &WebhookId,
+    bound: LedgerBound,
+    from: &str,
+) -> Result<Pruned, Failure> {
     let held: i64 = tx
         .sql
         .prepare_cached("SELECT ledger_bytes FROM webhook_count WHERE webhook = ?1")?
@@ -238,30 +251,59 @@ pub(super) fn prune(tx: &mut Tx<'_>, webhook: &WebhookId, bound: LedgerBound) ->
     let most = i64::try_from(bound.bytes).unwrap_or(i64::MAX);
     let oldest = u64::try_from(tx.now - millis(bound.keep)).unwrap_or_default();
     let oldest = Ulid::from_parts(oldest, 0).to_string();
-    let (mut freed, mut dropped, mut last, mut seen) = (0, 0, None, 0);
+    let (mut freed, mut dropped, mut gone, mut looked, mut last) = (0, 0, Vec::new(), 0, String::new());
     {
-        let mut statement = tx
-            .sql
-            .prepare_cached("SELECT id, length(row) FROM ledger WHERE webhook = ?1 ORDER BY id LIMIT ?2")?;
-        let mut rows = statement.query((webhook.as_str(), MAX_PRUNED))?;
+        let mut statement = tx.sql.prepare_cached(
+            "SELECT id, row FROM ledger WHERE webhook = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+        )?;
+        let mut rows = statement.query((webhook.as_str(), from, MAX_PRUNED))?;
         while let Some(row) = rows.next()? {
-            let id: String = row.get(0)?;
-            let is_old = id < oldest;
+            last = row.get(0)?;
+            let is_old = last < oldest;
             if !is_old && held - freed <= most {
                 break;
             }
-            freed += row.get::<_, i64>(1)?;
-            dropped += i64::from(!is_old);
-            seen += 1;
-            last = Some(id);
+            looked += 1;
+            let bytes = row.get_ref(1)?.as_blob().unwrap_or_default();
+            if !is_kept(tx, webhook, &last, bytes)? {
+                freed += length(bytes.len());
+                dropped += i64::from(!is_old);
+                gone.push(last.clone());
+            }
         }
     }
-    let Some(last) = last else { return Ok(false) };
-    tx.sql
-        .prepare_cached("DELETE FROM ledger WHERE webhook = ?1 AND id <= ?2")?
-        .execute((webhook.as_str(), last))?;
+    let mut delete = tx
+        .sql
+        .prepare_cached("DELETE FROM ledger WHERE webhook = ?1 AND id = ?2")?;
+    for id in &gone {
+        delete.execute((webhook.as_str(), id))?;
+    }
     let counts = tx.counters.webhook(webhook);
     counts.ledger_bytes -= freed;
     counts.ledger_dropped += dropped;
-    Ok(seen == MAX_PRUNED)
+    let is_cut = looked == MAX_PRUNED;
+    Ok(Pruned {
+        next: if is_cut { last } else { String::new() },
+        more: is_cut && !gone.is_empty(),
+    })
+}
+
+/// Whether anything of an entry's lead is still kept: it waits for delivery or for a person, or its payload is kept.
+fn is_kept(tx: &Tx<'_>, webhook: &WebhookId, id: &str, row: &[u8]) -> Result<bool, Failure> {
+    // One that is unreadable tells nothing, and goes.
+    let entry = ledger::entry(
+        webhook,
+        LeadId::from(id),
+        place_of(id),
+        Bytes::copy_from_slice(row),
+    );
+    let Some(entry) = entry else { return Ok(false) };
+    if ledger::waits(&entry) {
+        return Ok(true);
+    }
+    let is_there = tx
+        .sql
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM dead_letters WHERE id = ?1)")?
+        .query_row([id], |row| row.get(0))?;
+    Ok(is_there)
 }

@@ -63,8 +63,8 @@ pub(super) struct SqliteQueue {
     work: Backlog,
     wake: Notifier,
     ledger_key: Option<LedgerKey>,
-    /// Dedupe keys up to this one were looked at of late: have they expired?
-    pruned_to: Mutex<String>,
+    /// What was looked at of late: has its time ended?
+    pruned_to: Mutex<prune::Walk>,
 }
 
 impl SqliteQueue {
@@ -84,7 +84,7 @@ impl SqliteQueue {
             work: Backlog::new(MAX_WORK, options.max_waiting_bytes),
             wake: Notifier::default(),
             ledger_key: options.ledger_key.clone(),
-            pruned_to: Mutex::new(String::new()),
+            pruned_to: Mutex::default(),
         })
     }
 
@@ -150,6 +150,12 @@ impl Queue for SqliteQueue {
             }
         }
         Ok(admissions)
+    }
+
+    async fn preview(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
+        let key = self.ledger_key.clone();
+        self.call(move |tx| accept::preview(tx, &leads, key.as_ref()))
+            .await
     }
 
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {
@@ -218,9 +224,10 @@ impl Queue for SqliteQueue {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let pruned = self.call(move |tx| prune::prune(tx, &from, &bounds)).await?;
-        *self.pruned_to.lock().unwrap_or_else(PoisonError::into_inner) = pruned.key;
-        Ok(pruned.more)
+        let prune = move |tx: &mut Tx<'_>| prune::prune(tx, from.clone(), &bounds);
+        let (reached, more) = self.call(prune).await?;
+        *self.pruned_to.lock().unwrap_or_else(PoisonError::into_inner) = reached;
+        Ok(more)
     }
 
     async fn check(&self) -> Result<StoreReport, QueueError> {

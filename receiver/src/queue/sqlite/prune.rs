@@ -1,5 +1,7 @@
 //! Clearing away what has outlived its use.
 
+use std::collections::HashMap;
+
 use rusqlite::OptionalExtension;
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
     tx::{Failure, Tx},
 };
 
-use crate::queue::LedgerBounds;
+use crate::queue::{LedgerBounds, WebhookId};
 
 /// Rows of one kind removed in one call of prune.
 const MAX_PRUNED: i64 = 500;
@@ -18,22 +20,27 @@ const MAX_SCANNED: u32 = 5000;
 /// Free pages given back to the disk in one call of prune.
 const MAX_PAGES_RETURNED: i64 = 2000;
 
-/// What [`prune`] did.
-pub(super) struct Pruned {
-    /// There may be more to remove.
-    pub(super) more: bool,
-    /// The dedupe key that it came to; empty when it came round.
-    pub(super) key: String,
+/// How far [`prune`] has come; empty texts when it came round.
+#[derive(Clone, Default)]
+pub(super) struct Walk {
+    /// The dedupe key.
+    key: String,
+    /// The ledger's entry of each webhook.
+    entries: HashMap<WebhookId, String>,
 }
 
-/// Removes a bounded number of rows whose time is over; of the dedupe keys, among those behind `key`.
-pub(super) fn prune(tx: &mut Tx<'_>, key: &str, bounds: &LedgerBounds) -> Result<Pruned, Failure> {
-    let mut entries = false;
+/// Removes a bounded number of rows whose time is over; of the dedupe keys and the ledger's entries, among those behind where
+/// it has come to. Whether there may be more.
+pub(super) fn prune(tx: &mut Tx<'_>, mut walk: Walk, bounds: &LedgerBounds) -> Result<(Walk, bool), Failure> {
+    let (mut entries, mut reached) = (false, HashMap::new());
     for webhook in ledger::webhooks(tx)? {
-        entries |= ledger::prune(tx, &webhook, bounds.of(&webhook))?;
+        let from = walk.entries.remove(&webhook).unwrap_or_default();
+        let pruned = ledger::prune(tx, &webhook, bounds.of(&webhook), &from)?;
+        entries |= pruned.more;
+        reached.insert(webhook, pruned.next);
     }
     let dead_letter = dead_letters::expire(tx, MAX_PRUNED)?;
-    let (keys, end) = forget_keys(tx, key)?;
+    let (keys, end) = forget_keys(tx, &walk.key)?;
     let records = expire(
         tx,
         "DELETE FROM record WHERE (sink, contact) IN \
@@ -45,7 +52,11 @@ pub(super) fn prune(tx: &mut Tx<'_>, key: &str, bounds: &LedgerBounds) -> Result
     let more = give_pages_back(tx)? || entries || dead_letter.max(records) >= full || keys >= worth_it;
     // Once a minute, not after each step.
     tx.empty_log = !more;
-    Ok(Pruned { more, key: end })
+    let reached = Walk {
+        key: end,
+        entries: reached,
+    };
+    Ok((reached, more))
 }
 
 /// Looks at some dedupe keys behind `key` and removes those that have expired. Tells how many these were, and how far it

@@ -17,7 +17,8 @@ use leadgate_crds::api::{Action, Job, JobState, LeadFilter, NewJob, Page, Set};
 use problem_details::ProblemDetails;
 
 use super::audit::Of;
-use super::leads::{Wanted, want};
+use super::in_set;
+use super::leads::{SET_AND_STATE, Wanted, want};
 use crate::admin::caller::Caller;
 use crate::admin::dead_letters::{Realm, bad_request, conflict, named, unavailable, unreadable};
 use crate::admin::shared::Admin;
@@ -95,7 +96,7 @@ pub(super) async fn create(
     }
     let mut kept = Kept::new(job, asked, namespaces);
     // Looked up now: the address or number is not kept.
-    let found = step::find(&admin, &wanted).await;
+    let found = in_set::find(&admin, &wanted).await;
     kept.found(found.map_err(|error| unavailable(&error))?);
     let written = admin.queue.put_job(&kept.stored()).await;
     if !written.map_err(|error| unavailable(&error))? {
@@ -190,9 +191,7 @@ fn refuse(work: &NewJob) -> Result<(), String> {
         return Err("share must be from 1 to 100 percent".to_owned());
     }
     if work.filter.outcome.is_some() || work.filter.state.is_some() {
-        return Err(
-            "filter.outcome and filter.state: the set says where the leads are; remove them".to_owned(),
-        );
+        return Err(SET_AND_STATE.to_owned());
     }
     Ok(())
 }

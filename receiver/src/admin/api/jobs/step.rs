@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use leadgate_crds::api::{Action, Job, JobState, Left, NewJob, Set};
+use leadgate_crds::words::BEING_DELIVERED;
 use tokio_util::sync::CancellationToken;
 
 use super::stored::Kept;
-use crate::admin::api::leads::{FOREVER, Wanted, want};
-use crate::admin::api::merge::newest;
-use crate::admin::api::view;
+use crate::admin::api::in_set::{self, Order};
+use crate::admin::api::leads::{Wanted, want};
 use crate::admin::dead_letters::{Realm, kept_because, left_because, replay_one};
 use crate::admin::shared::Admin;
 use crate::queue::{
-    DeadLetter, DeadLetterSet, Entry, LedgerEvent, LedgerEventKind, ListFilter, Millis, QueueError, Requeue,
-    Requeued, SinkId,
+    DeadLetter, DeadLetterSet, LedgerEvent, LedgerEventKind, Millis, QueueError, Requeue, Requeued, SinkId,
 };
 
 /// Leads of one page, and of a page that is only counted.
@@ -30,22 +29,17 @@ const SHARE: u8 = 20;
 const LISTED: usize = 20;
 const SAMPLED: usize = 10;
 
-/// Leads that a job finds by what the ledger knows of them.
-const MOST_FOUND: usize = 10_000;
-
 /// By how much the clocks of a receiver and a store may differ, in milliseconds.
 const SKEW: Millis = 1000;
 
-const BEING_DELIVERED: &str = "it is being delivered, or is not there any more";
-
 /// Counts what fits a job, and names some.
 pub(super) async fn count(admin: &Admin, job: &mut Job, wanted: &Wanted) -> Result<(), QueueError> {
-    let ids = find(admin, wanted).await?;
+    let ids = in_set::find(admin, wanted).await?;
     let realm = Realm::of_admin(admin);
     let mut cursor = None;
     loop {
-        let filter = list_filter(wanted, cursor, COUNTED_PAGE);
-        let page = admin.queue.list(set(job.work.set), &filter).await?;
+        let filter = in_set::filter(wanted, cursor, COUNTED_PAGE, Order::Acceptance);
+        let page = admin.queue.list(in_set::stored(job.work.set), &filter).await?;
         let meant = |lead: &&DeadLetter| is_meant(lead, &job.work, wanted, ids.as_deref(), &realm);
         let found: Vec<&DeadLetter> = page.items.iter().filter(meant).collect();
         for lead in found {
@@ -79,8 +73,11 @@ pub(super) async fn page(
     };
     let realm = Realm::of_admin(admin);
     let begun = Millis::try_from(kept.job.created_at.as_millisecond()).unwrap_or_default();
-    let filter = list_filter(&wanted, kept.cursor.clone(), PAGE);
-    let page = admin.queue.list(set(kept.job.work.set), &filter).await?;
+    let filter = in_set::filter(&wanted, kept.cursor.clone(), PAGE, Order::Acceptance);
+    let page = admin
+        .queue
+        .list(in_set::stored(kept.job.work.set), &filter)
+        .await?;
     let mut meant = Vec::new();
     for lead in &page.items {
         // What was set aside since then may be what the job itself sent on.
@@ -145,47 +142,6 @@ pub(super) async fn page(
     Ok(Some(pause))
 }
 
-/// The leads that a filter means by what only the ledger knows; `None`: it asks for no such thing.
-pub(super) async fn find(admin: &Admin, wanted: &Wanted) -> Result<Option<Vec<String>>, QueueError> {
-    let filter = &wanted.filter;
-    if wanted.stored.people.is_empty() && filter.record.is_none() {
-        return Ok(filter.id.as_ref().map(|id| vec![id.clone()]));
-    }
-    let fits = |entry: &Entry| view::fits(entry, filter, wanted.sink.as_ref());
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let (entries, next) = newest(
-            admin.queue.as_ref(),
-            wanted.webhooks.clone(),
-            &wanted.stored,
-            FOREVER,
-            after.as_ref(),
-            MOST_FOUND,
-            fits,
-        )
-        .await?;
-        found.extend(entries.into_iter().map(|entry| entry.id.to_string()));
-        after = next;
-        if after.is_none() || found.len() >= MOST_FOUND {
-            return Ok(Some(found));
-        }
-    }
-}
-
-/// In the order in which they were accepted, so that of one person the newest is last.
-fn list_filter(wanted: &Wanted, after: Option<String>, limit: usize) -> ListFilter {
-    let named = wanted.filter.webhook.as_ref().and(wanted.webhooks.first());
-    ListFilter {
-        bodies: false,
-        sink: wanted.sink.clone(),
-        webhook: named.cloned(),
-        reason: wanted.filter.reason.clone(),
-        by_acceptance: true,
-        after,
-        limit,
-    }
-}
-
 /// What is in the target already is not among what goes there.
 fn is_meant(
     lead: &DeadLetter,
@@ -194,10 +150,8 @@ fn is_meant(
     ids: Option<&[String]>,
     realm: &Realm,
 ) -> bool {
-    realm.has(lead.webhook.as_str())
+    in_set::fits(lead, wanted, ids, realm)
         && (work.to.is_none() || lead.sink.as_ref().map(SinkId::as_str) != work.to.as_deref())
-        && (wanted.stored.since..wanted.until).contains(&lead.accepted_at)
-        && ids.is_none_or(|ids| ids.iter().any(|id| id == lead.id.as_str()))
 }
 
 /// The sinks whose lines a page joins.
@@ -285,15 +239,4 @@ async fn was_sent_on(
         joined.contains(&event.what) && event.sink.as_ref() == to && event.by == by
     };
     Ok(entry.is_some_and(|entry| entry.events.iter().any(is_own)))
-}
-
-fn set(set: Set) -> DeadLetterSet {
-    match set {
-        Set::Pending => DeadLetterSet::Pending,
-        Set::Held => DeadLetterSet::Held,
-        Set::Dead => DeadLetterSet::Dead,
-        Set::Unrouted => DeadLetterSet::Unrouted,
-        Set::Rejected => DeadLetterSet::Rejected,
-        Set::Delivered => DeadLetterSet::Delivered,
-    }
 }

@@ -67,6 +67,12 @@ pub(crate) async fn run_erasures(admin: Arc<Admin>, errands: Errands, stop: Canc
         };
         let realm = Realm::of_admin(&admin);
         for kept in found.iter().filter_map(Kept::read) {
+            if kept.has_gone_by(jiff::Timestamp::now()) {
+                if let Err(error) = admin.queue.remove_job(&kept.erasure.id).await {
+                    tracing::debug!(%error, "failed to remove an erasure that ended long ago; will retry");
+                }
+                continue;
+            }
             let is_open = kept.erasure.state == ErasureState::Running
                 && kept.lease.is_free_for(&worker)
                 && kept.rounds.is_due()

@@ -519,3 +519,19 @@ async fn a_preflight_asks_for_nobody_and_writes_nothing() {
         assert!(script.left.lock().unwrap().is_empty());
     }
 }
+
+/// Another record, or a new one, would be somebody else's decision.
+#[tokio::test]
+async fn a_record_that_a_person_chose_and_that_is_not_there_is_asked_about_again() {
+    let chosen = || Upsert {
+        chosen: true,
+        ..lead(Some(known("5")), SURE)
+    };
+    let gone = vec![("PATCH /5", 404, json!({}))];
+    let script = Script::new(gone, Duration::ZERO, Overwrite::Always, false).await;
+    assert_eq!(script.deliver(chosen()).await, "hold RecordGone ");
+    // Another one that the lookup shows is not written to.
+    let other = vec![("GET /find", 200, json!([ada(6)]))];
+    let script = Script::new(other, Duration::ZERO, Overwrite::IfEmpty, false).await;
+    assert_eq!(script.deliver(chosen()).await, "delivered 5");
+}

@@ -419,3 +419,37 @@ fn the_external_id_is_an_expression_over_lead_webhook_and_payload() {
         "{why:?}"
     );
 }
+
+/// Another record, or a new one, would be somebody else's decision.
+#[test]
+fn a_record_that_a_person_chose_and_that_is_not_there_is_asked_about_again() {
+    const C: &str = "0035g00000AbCdAEAV";
+    let chosen = |id: &str| {
+        let mut lead = lead(json!({"email": "a@x.de"}));
+        lead.upsert.record = Some(Known::Record(id.to_owned()));
+        lead.upsert.chosen = true;
+        lead
+    };
+    let others = [found(B, "a@x.de", "", "")];
+    for id in [A, C, "999"] {
+        assert_eq!(shown(&chosen(id), &others, false), "hold RecordGone 0", "{id}");
+    }
+    assert_eq!(shown(&chosen(A), &[found(A, "", "", "")], false), "update A");
+    assert_eq!(
+        shown(&chosen(A), &[found(A, "", "", "")], true),
+        "hold RecordGone 0"
+    );
+    // A contact is looked for among contacts; a lead is not held because a contact has its address.
+    let matching = Matching {
+        contacts: ContactMatch::Hold,
+        ..settings().matching
+    };
+    let person = [found(C, "a@x.de", "", "")];
+    let of = |id: &str, found: &[Found]| match contact_target(&chosen(id), found, &matching, false) {
+        None => "lead".to_owned(),
+        Some(Target::Hold { why, .. }) => format!("hold {}", why.reason),
+        Some(other) => format!("{other:?}"),
+    };
+    assert_eq!(of(C, &[]), "hold RecordGone");
+    assert_eq!(of(A, &person), "lead");
+}
