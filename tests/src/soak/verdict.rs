@@ -345,10 +345,10 @@ mod tests {
                 &[1, 3][..],
                 "1 acknowledged leads are missing, the first is submission-3-2",
             ),
-            (&[1, 2], "the last write is 000002, not 000003"),
+            (&[1, 2], "the last write is n000002, not n000003"),
             (&[], "3 acknowledged leads are missing"),
-            (&[1, 3, 2, 3], "000002 was written after 000003"),
-            (&[1, 2, 3, 1], "000001 was written after 000003"),
+            (&[1, 3, 2, 3], "n000002 was written after n000003"),
+            (&[1, 2, 3, 1], "n000001 was written after n000003"),
         ] {
             let (_, broken) = verdict(&history(numbers));
             assert!(broken.contains(complaint), "{numbers:?}: {broken}");
