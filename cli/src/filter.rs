@@ -35,7 +35,7 @@ pub(crate) fn sets() -> impl TypedValueParser<Value = Set> {
 /// Options that select leads. Every one that is set must fit.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct FilterArgs {
-    /// Set of leads.
+    /// Set in which the leads are now; delivered: those whose payloads are kept.
     #[arg(long, value_parser = sets())]
     pub(crate) set: Option<Set>,
     /// E-mail address of the person.
