@@ -228,11 +228,17 @@ impl Model {
     }
 
     /// Sends an unrouted lead to a sink.
-    pub fn route(&mut self, at: usize, to: &SinkId) {
+    pub fn route(&mut self, at: usize, to: &SinkId) -> Requeued {
+        let (contact, lead) = &self.unrouted[at];
+        let newest = self.newest.get(&(to.clone(), contact.clone()));
+        if newest.is_some_and(|newest| *newest > lead.age) {
+            return Requeued::Overtaken;
+        }
         let (contact, lead) = self.unrouted.remove(at);
         self.webhooks.entry(lead.webhook.clone()).or_default().unrouted -= 1;
         self.share(to, &lead.webhook).pending += 1;
         self.enqueue_by_age((to.clone(), contact), lead);
+        Requeued::Done
     }
 
     fn share(&mut self, sink: &SinkId, webhook: &WebhookId) -> &mut SinkShare {

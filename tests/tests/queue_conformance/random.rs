@@ -86,13 +86,13 @@ impl Comparison {
                 if !self.model.unrouted.is_empty() {
                     let at = which.index(self.model.unrouted.len());
                     let id = self.model.unrouted[at].1.id.clone();
-                    self.model.route(at, &crm());
+                    let expected = self.model.route(at, &crm());
                     let how = Requeue::default();
                     let done = self
                         .queue
                         .requeue(DeadLetterSet::Unrouted, None, &id, &[crm()], how)
                         .await;
-                    assert!(done.unwrap().is_done());
+                    assert_eq!(done.unwrap(), expected);
                 }
             }
             Operation::Permits { sink: number, want } => self.permits(&sink(*number), *want).await,
