@@ -162,14 +162,7 @@ impl Sentinel {
             .arg(PATIENCE.as_millis().to_string())
             .arg("WRITE");
         pause.exec(&mut primary)?;
-        wait_for("replicas that have all", || {
-            let info: redis::InfoDict = redis::cmd("INFO").arg("replication").query(&mut primary)?;
-            let offset: u64 = info.get("master_repl_offset").context("an offset")?;
-            let in_step = (0..self.setup.replicas)
-                .filter_map(|place| info.get::<String>(&format!("slave{place}")))
-                .filter(|replica| replica.contains(&format!("offset={offset},")));
-            Ok(in_step.count() == self.setup.replicas)
-        })?;
+        self.in_step(&mut primary)?;
         let sentinel = self.sentinels.first().context("a sentinel")?;
         let mut order = redis::cmd("SENTINEL");
         order.arg("FAILOVER").arg(NAME);
@@ -179,6 +172,18 @@ impl Sentinel {
         Ok(go_on
             .arg("UNPAUSE")
             .exec(&mut self.servers[before].connection()?)?)
+    }
+
+    /// Waits until all replicas have what the primary, to which this connection leads, has now.
+    pub fn in_step(&self, primary: &mut redis::Connection) -> Result<()> {
+        wait_for("replicas that have all", || {
+            let info: redis::InfoDict = redis::cmd("INFO").arg("replication").query(primary)?;
+            let offset: u64 = info.get("master_repl_offset").context("an offset")?;
+            let in_step = (0..self.setup.replicas)
+                .filter_map(|place| info.get::<String>(&format!("slave{place}")))
+                .filter(|replica| replica.contains(&format!("offset={offset},")));
+            Ok(in_step.count() == self.setup.replicas)
+        })
     }
 
     /// Waits until all sentinels that answer name another primary than this one.

@@ -61,6 +61,8 @@ async fn the_primary_dies_ahead_of_its_replicas(acknowledge: u32) -> (usize, usi
     let before = lead("before", 0);
     assert!(queue.accept(vec![before.clone()]).await.is_ok());
     acknowledged.push(before.id);
+    // Without acknowledgement, this one is not on its way to them yet.
+    tokio::task::block_in_place(|| group.in_step(&mut group.connection().unwrap()).unwrap());
     let primary = group.primary().unwrap();
     let others: Vec<usize> = (0..group.servers.len())
         .filter(|server| *server != primary)
