@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use kube::Resource;
 use kube::core::ObjectMeta;
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use serde_path_to_error::{Path, Segment};
 
@@ -16,13 +16,11 @@ use crate::{CrmSink, LeadReceiver, LeadWebhook};
 const MOST: usize = 32;
 
 /// An object as far as this version knows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Lenient<K> {
     /// The object, without what is named in `unread`.
-    #[serde(flatten)]
     pub object: K,
     /// The paths of its specification that were left out, for example `spec.payload.future`.
-    #[serde(skip)]
     pub unread: Vec<String>,
 }
 

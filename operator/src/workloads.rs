@@ -302,8 +302,8 @@ impl Workloads {
     /// Whether edges speak TLS to a receiver's pods: as wanted, once a pod that takes requests does.
     pub fn speaks_tls(&self, namespace: &str, receiver: &str, wanted: bool) -> bool {
         let pods = self.pods(namespace, receiver);
-        let mut ready = pods.iter().filter(|pod| pod.ready).peekable();
-        if ready.peek().is_none() || ready.any(|pod| pod.tls == wanted) {
+        let ready: Vec<bool> = pods.iter().filter(|pod| pod.ready).map(|pod| pod.tls).collect();
+        if ready.is_empty() || ready.contains(&wanted) {
             wanted
         } else {
             !wanted

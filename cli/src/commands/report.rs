@@ -113,9 +113,9 @@ async fn of_cluster(files: &mut Files, cluster: &Cluster, global: &Global) {
     files.add_objects("operator/deployments.yaml", operators);
     let findings = check::of_cluster(cluster, global).await;
     files.add("check.yaml", yaml(&findings));
-    files.add_objects("objects/leadreceivers.yaml", of::<LeadReceiver>(cluster).await);
-    files.add_objects("objects/leadwebhooks.yaml", of::<LeadWebhook>(cluster).await);
-    files.add_objects("objects/crmsinks.yaml", of::<CrmSink>(cluster).await);
+    files.add_objects("objects/leadreceivers.yaml", all::<LeadReceiver>(cluster).await);
+    files.add_objects("objects/leadwebhooks.yaml", all::<LeadWebhook>(cluster).await);
+    files.add_objects("objects/crmsinks.yaml", all::<CrmSink>(cluster).await);
     files.add_objects(
         "events.yaml",
         events::recent(cluster).await.map(|(events, _)| events),
@@ -134,7 +134,7 @@ async fn of_cluster(files: &mut Files, cluster: &Cluster, global: &Global) {
     }
 }
 
-async fn of<K>(cluster: &Cluster) -> anyhow::Result<Vec<K>>
+async fn all<K>(cluster: &Cluster) -> anyhow::Result<Vec<K>>
 where
     K: Definition<Scope = NamespaceResourceScope> + Clone + std::fmt::Debug,
 {

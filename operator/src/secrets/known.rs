@@ -77,17 +77,12 @@ pub struct Seen {
 
 impl From<&Secret> for Seen {
     fn from(secret: &Secret) -> Self {
+        let labels = secret.labels();
+        let is = |label: &str, value: &str| labels.get(label).is_some_and(|found| found == value);
         Self {
             type_: secret.type_.clone().unwrap_or_default(),
-            labelled: secret.labels().get(USE).is_some_and(|value| value == "true"),
-            generated: secret
-                .labels()
-                .get(COMPONENT)
-                .is_some_and(|value| value == GENERATED)
-                && secret
-                    .labels()
-                    .get(MANAGED_BY)
-                    .is_some_and(|value| value == MANAGER),
+            labelled: is(USE, "true"),
+            generated: is(MANAGED_BY, MANAGER) && is(COMPONENT, GENERATED),
             remade: secret.annotations().contains_key(REMADE),
             keys: secret
                 .data

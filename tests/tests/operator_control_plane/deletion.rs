@@ -17,6 +17,14 @@ pub(crate) async fn gone(rig: &Rig, name: &str) {
     .await;
 }
 
+pub(crate) async fn receiver_gone(rig: &Rig, name: &str) {
+    eventually("the receiver is gone", || async {
+        let found = rig.lead_receivers().get_opt(name).await.unwrap();
+        found.is_none().then_some(()).ok_or(format!("{found:?}"))
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_never_took_a_lead_goes_at_once() {
     let rig = Rig::new().await;
@@ -137,11 +145,7 @@ async fn a_receiver_waits_for_its_webhooks() {
         .await
         .unwrap();
     gone(&rig, "web").await;
-    eventually("the receiver is gone", || async {
-        let found = rig.lead_receivers().get_opt("edge").await.unwrap();
-        found.is_none().then_some(()).ok_or(format!("{found:?}"))
-    })
-    .await;
+    receiver_gone(&rig, "edge").await;
     for kind in [Kind::Deployment, Kind::Service, Kind::ServiceAccount] {
         rig.absent(kind, "leadgate-receiver-edge").await;
     }

@@ -8,7 +8,7 @@ use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use leadgate_operator::kinds::Kind;
 use serde_json::{Value, json};
 
-use crate::deletion::gone;
+use crate::deletion::{gone, receiver_gone};
 use crate::hands::{SERVICE, edit, events, holds};
 use crate::rig::{Rig, eventually};
 
@@ -49,11 +49,7 @@ async fn what_is_deleted_goes_also_where_nothing_can_be_made_any_more() {
         .delete("leadgate-installation", &DeleteParams::default())
         .await;
     gone(&rig, "web").await;
-    eventually("the receiver is gone", async || {
-        let found = rig.lead_receivers().get_opt("default").await.unwrap();
-        found.is_none().then_some(()).ok_or(format!("{found:?}"))
-    })
-    .await;
+    receiver_gone(&rig, "default").await;
     operator.stop().await.unwrap();
 }
 

@@ -7,7 +7,7 @@ use leadgate_operator::kinds::Kind;
 use serde_json::{Value, json};
 
 use crate::hands::SERVICE;
-use crate::rig::{Rig, eventually, report};
+use crate::rig::{Rig, report};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn why_pods_cannot_be_made_is_said() {
@@ -121,10 +121,6 @@ async fn a_namespace_that_is_deleted_goes() {
         .await
         .unwrap();
     crate::deletion::gone(&rig, "web").await;
-    eventually("the receiver is gone", async || {
-        let found = rig.lead_receivers().get_opt("default").await.unwrap();
-        found.map_or(Ok(()), |_| Err(String::new()))
-    })
-    .await;
+    crate::deletion::receiver_gone(&rig, "default").await;
     operator.stop().await.unwrap();
 }
