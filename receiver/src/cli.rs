@@ -12,7 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::config::Folders;
 use crate::dry_run::Try;
 use crate::nearest::did_you_mean;
-use crate::queue::{self, Durability};
+use crate::queue::{self, Durability, MAX_SHARDS};
 
 /// What `--log` may be, alone.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -113,7 +113,8 @@ pub struct Cli {
     /// File with the bearer token for status and dead letters. Without a token, only this machine has access.
     #[arg(long, env = "LEADGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
-    /// Queue URL: sqlite:FILE, redis://, rediss://, redis+sentinel:// or rediss+sentinel://.
+    /// Queue URL: sqlite:FILE, redis://, redis+sentinel:// or redis+cluster://; with TLS, rediss://, rediss+sentinel:// or
+    /// rediss+cluster://.
     #[arg(
         long,
         env = "LEADGATE_QUEUE",
@@ -131,7 +132,7 @@ pub struct Cli {
         conflicts_with = "queue"
     )]
     pub queue_file: Option<PathBuf>,
-    /// CA bundle (PEM) to trust for rediss:// and rediss+sentinel://, and nothing else for these: neither the public
+    /// CA bundle (PEM) to trust for rediss://, rediss+sentinel:// and rediss+cluster://, and nothing else for these: neither the public
     /// authorities nor --outbound-ca. Changes apply without a restart.
     #[arg(long, env = "LEADGATE_QUEUE_CA", value_name = "FILE")]
     pub queue_ca: Option<PathBuf>,
@@ -155,7 +156,17 @@ pub struct Cli {
     /// apply without a restart. Default: leads are not sealed. Keep a copy: without its key, a lead cannot be delivered.
     #[arg(long, env = "LEADGATE_ENCRYPTION_KEY_FILE", value_name = "PATH")]
     pub encryption_key_file: Option<PathBuf>,
-    /// Replicas of Redis that must have a lead before it is acknowledged. Default: 1 with Sentinel, 0 without.
+    /// Shards over which leads are spread, so that several primaries of a Redis Cluster share the work. It cannot change
+    /// once the queue holds leads.
+    #[arg(
+        long,
+        env = "LEADGATE_QUEUE_SHARDS",
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_SHARDS))
+    )]
+    pub queue_shards: u16,
+    /// Replicas of Redis that must have a lead before it is acknowledged. Default: 1 with Sentinel and in a cluster, else 0.
     #[arg(long, env = "LEADGATE_QUEUE_ACKNOWLEDGE_REPLICAS", value_name = "N")]
     pub queue_acknowledge_replicas: Option<u32>,
     /// Who answers for what Redis keeps: measured (its settings are checked) or provider (of a service whose servers do
@@ -192,7 +203,7 @@ pub struct Cli {
         requires = "tls_cert"
     )]
     pub tls_client_ca: Option<PathBuf>,
-    /// CA bundle (PEM) to trust for CRMs and, without --queue-ca, rediss:// and rediss+sentinel://, besides the public
+    /// CA bundle (PEM) to trust for CRMs and, without --queue-ca, connections to Redis, besides the public
     /// authorities.
     #[arg(long, env = "LEADGATE_OUTBOUND_CA", value_name = "FILE")]
     pub outbound_ca: Option<PathBuf>,

@@ -53,6 +53,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         identity_key: ledger_key.clone(),
         ledger_key,
         seals: encryption.seals(),
+        shards: cli.queue_shards,
         acknowledge_replicas: cli.queue_acknowledge_replicas,
         accept_timeout: cli.accept_timeout,
         durability: cli.queue_durability,

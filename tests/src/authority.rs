@@ -42,14 +42,22 @@ impl Authority {
 
     /// A server's certificate for an address or name.
     pub fn server(&self, name: &str) -> Result<Leaf> {
-        self.server_of(&[name])
+        self.for_use(&[name], &[ExtendedKeyUsagePurpose::ServerAuth])
     }
 
-    /// The same for several of them.
-    pub fn server_of(&self, names: &[&str]) -> Result<Leaf> {
+    /// That of a server which also calls others of its kind, for several addresses and names.
+    pub fn peer(&self, names: &[&str]) -> Result<Leaf> {
+        let both = [
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        self.for_use(names, &both)
+    }
+
+    fn for_use(&self, names: &[&str], uses: &[ExtendedKeyUsagePurpose]) -> Result<Leaf> {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names)?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = uses.to_vec();
         self.sign(&params)
     }
 

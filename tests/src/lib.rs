@@ -28,6 +28,7 @@ pub mod manifests;
 pub mod node;
 pub mod race;
 pub mod receiver;
+pub mod redis_cluster;
 pub mod redis_server;
 pub mod redis_tls;
 pub mod rest_crms;

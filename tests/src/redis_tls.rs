@@ -30,7 +30,7 @@ impl RedisTls {
 
     /// Another certificate of the same authority; servers take it when they are told.
     pub fn renew(&self) -> Result<()> {
-        let leaf = self.authority.server_of(&ADDRESSES)?;
+        let leaf = self.authority.peer(&ADDRESSES)?;
         self.write("tls.crt", &leaf.certificate)?;
         self.write("tls.key", &leaf.key)
     }

@@ -1,7 +1,7 @@
 //! The durable queue: what was acknowledged waits here, per sink and per contact, until a CRM has it.
 //!
-//! * [`Queue`] is the promise; `sqlite` (embedded) and `redis` (Lua files beside it) keep it, and one
-//!   conformance suite in `tests/` holds both to it.
+//! * [`Queue`] is the promise; `sqlite` (embedded) and `redis` (Lua files beside it) keep it, `sharded` makes one of several,
+//!   and one conformance suite in `tests/` holds all of them to it.
 //! * The queue knows neither HTTP nor CRMs: a lead's body is bytes to it.
 //! * Time comes from the store, so that replicas with different clocks agree.
 
@@ -13,6 +13,8 @@ mod open;
 mod options;
 mod redis;
 mod sealed;
+mod sharded;
+mod slots;
 mod sqlite;
 mod types;
 
@@ -22,7 +24,7 @@ use async_trait::async_trait;
 
 pub use ledger::LedgerKey;
 pub use open::{open, recognises};
-pub use options::{Access, Durability, OpenError, OpenOptions};
+pub use options::{Access, Durability, MAX_SHARDS, OpenError, OpenOptions};
 pub use sealed::{KEY_MISSING, KeyId, KeyRing, SealKey, Seals};
 pub use types::*;
 
@@ -49,6 +51,11 @@ pub trait Queue: ThrottleStore + DeadLetters + Ledger + Suppressions + Jobs + Se
 
     /// What [`Queue::accept`] would answer now for each lead alone. Nothing is stored or counted.
     async fn preview(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError>;
+
+    /// Counts a [`Admission::KeyConflict`] that the store itself has not seen: the other lead is in another shard.
+    async fn count_key_conflict(&self, _webhook: &WebhookId) -> Result<(), QueueError> {
+        Ok(())
+    }
 
     /// Hands out the first lead of up to `max` different contacts that are due, oldest first, for `lease`.
     ///

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::options::{OpenError, OpenOptions};
 use super::sealed::SealedQueue;
+use super::sharded::ShardedQueue;
+use super::slots::prefixes;
 use super::{Queue, redis, sqlite};
 
-/// Opens the queue that `url` names: `sqlite:PATH`, `redis://` or `redis+sentinel://`, with TLS `rediss://` or
-/// `rediss+sentinel://`.
+/// Opens the queue that `url` names: `sqlite:PATH`, `redis://`, `redis+sentinel://` or `redis+cluster://`, with TLS
+/// `rediss://`, `rediss+sentinel://` or `rediss+cluster://`.
 ///
 /// A Redis that cannot be reached is no error here: [`Queue::check`] reports it and it is connected to as soon
 /// as it answers.
@@ -23,9 +25,29 @@ pub async fn open(url: &str, options: OpenOptions) -> Result<Arc<dyn Queue>, Ope
 
 async fn open_store(url: &str, options: &OpenOptions) -> Result<Arc<dyn Queue>, OpenError> {
     match store(url)? {
+        Store::Sqlite(_) if options.shards > 1 => Err(OpenError::Invalid(
+            "a SQLite queue has one shard: remove --queue-shards, or use Redis".into(),
+        )),
         Store::Sqlite(path) => Ok(Arc::new(sqlite::SqliteQueue::open(path.into(), options).await?)),
+        Store::Redis if options.shards > 1 => Ok(Arc::new(ShardedQueue::new(shards(url, options)?))),
         Store::Redis => Ok(Arc::new(redis::RedisQueue::open(url, options)?)),
     }
+}
+
+/// Each shard is a queue of its own, in a hash slot of its own.
+fn shards(url: &str, options: &OpenOptions) -> Result<Vec<Arc<dyn Queue>>, OpenError> {
+    let count = usize::from(options.shards);
+    let prefixes = prefixes(&options.prefix, options.shards).into_iter();
+    let shards = prefixes.map(|prefix| {
+        let options = OpenOptions {
+            prefix,
+            max_waiting: options.max_waiting.div_ceil(count),
+            max_waiting_bytes: options.max_waiting_bytes.div_ceil(count),
+            ..options.clone()
+        };
+        Ok(Arc::new(redis::RedisQueue::open(url, &options)?) as Arc<dyn Queue>)
+    });
+    shards.collect()
 }
 
 /// The store that a URL names.
@@ -51,10 +73,9 @@ fn store(url: &str) -> Result<Store<'_>, OpenError> {
             )),
             path => Ok(Store::Sqlite(path)),
         },
-        "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" => Ok(Store::Redis),
-        "redis+cluster" | "rediss+cluster" => Err(OpenError::Unsupported(format!(
-            "{scheme}:// is not supported yet"
-        ))),
+        "redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+cluster" | "rediss+cluster" => {
+            Ok(Store::Redis)
+        }
         // Whatever stands before the colon may be part of a mistyped secret: it is not repeated.
         _ => Err(OpenError::Unsupported("its scheme is not known".into())),
     }

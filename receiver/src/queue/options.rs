@@ -5,10 +5,13 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use super::ledger::LedgerKey;
 use super::sealed::Seals;
 
+/// The most shards of a queue: each has connections of its own.
+pub const MAX_SHARDS: u16 = 128;
+
 /// What a queue URL does not say.
 #[derive(Clone)]
 pub struct OpenOptions {
-    /// Redis: what all keys begin with; made one hash tag, so that a namespace lives in one cluster slot. Receivers with
+    /// Redis: what all keys begin with; made one hash tag, so that a shard lives in one slot of a cluster. Receivers with
     /// different prefixes never see each other's leads.
     pub prefix: String,
     /// Redis: the user, if the URL names none.
@@ -17,8 +20,10 @@ pub struct OpenOptions {
     pub password: Option<String>,
     /// Redis: the authorities (PEM) to trust for `rediss://`; `None`: those of the system.
     pub authorities: Option<Arc<[u8]>>,
-    /// Redis: how many replicas must have a lead on their disks before it is acknowledged; `None`: 1 with Sentinel, 0
-    /// without.
+    /// Redis: over how many shards leads are spread, from 1 to [`MAX_SHARDS`]. It stays what it is once there is a queue.
+    pub shards: u16,
+    /// Redis: how many replicas must have a lead on their disks before it is acknowledged; `None`: 1 with Sentinel and in a
+    /// cluster, else 0.
     pub acknowledge_replicas: Option<u32>,
     /// Redis: how long an accept waits for a primary, and for its replicas, before it fails.
     pub accept_timeout: Duration,
@@ -47,6 +52,7 @@ impl Default for OpenOptions {
             username: None,
             password: None,
             authorities: None,
+            shards: 1,
             acknowledge_replicas: None,
             accept_timeout: Duration::from_secs(4),
             durability: Durability::Measured,
@@ -67,6 +73,7 @@ impl fmt::Debug for OpenOptions {
             .field("username", &self.username)
             .field("password", &self.password.as_ref().map(|_| "(hidden)"))
             .field("authorities", &self.authorities.is_some())
+            .field("shards", &self.shards)
             .field("acknowledge_replicas", &self.acknowledge_replicas)
             .field("accept_timeout", &self.accept_timeout)
             .field("durability", &self.durability)
@@ -102,7 +109,8 @@ pub struct Access {
 pub enum OpenError {
     /// The URL's scheme is unknown or not supported yet.
     #[error(
-        "queue URL: {0} (supported: sqlite:PATH, redis://, rediss://, redis+sentinel://, rediss+sentinel://)"
+        "queue URL: {0} (supported: sqlite:PATH, redis://, redis+sentinel://, redis+cluster://; with TLS: rediss://, rediss+sentinel://, \
+         rediss+cluster://)"
     )]
     Unsupported(String),
     /// The URL cannot be used. What it holds is not repeated: it may be a password.

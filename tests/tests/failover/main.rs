@@ -2,6 +2,7 @@
 #![allow(clippy::wildcard_imports)]
 
 mod access;
+mod cluster;
 mod managed;
 mod replicas;
 mod tls;

@@ -1,6 +1,9 @@
 //! What an erasure is made of: leads that go, entries that no longer tell, and files that forget.
 
+use std::time::Duration;
+
 use leadgate_receiver::queue::*;
+use leadgate_tests::redis_server::RedisServer;
 
 use crate::dead_lettering::dead_letter;
 use crate::rig::*;
@@ -159,21 +162,27 @@ pub async fn what_is_removed_leaves_the_files(rig: Rig) {
     assert!(remove(&rig, DeadLetterSet::Dead, &lead.id).await);
     let remains = rig.queue.scrub().await.unwrap();
     // What replicas write is theirs: whoever erases is told, and does it.
-    let replicas = rig.sentinel.iter().flat_map(|group| &group.servers);
     assert_eq!(
         remains.iter().any(|what| what.contains("1 replicas")),
-        rig.sentinel.is_some(),
+        rig.sentinel.is_some() || rig.cluster.is_some(),
         "{remains:?}"
     );
-    for server in replicas {
+    let rewrite = |server: &RedisServer| {
+        let mut rewrite = redis::cmd("BGREWRITEAOF");
         // One that is under way may have begun too early.
-        eventually("the rewrite begins", || async {
-            redis::cmd("BGREWRITEAOF")
-                .exec(&mut server.connection().unwrap())
-                .is_ok()
-        })
-        .await;
-    }
+        while rewrite.exec(&mut server.connection().unwrap()).is_err() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    tokio::task::block_in_place(|| {
+        rig.sentinel
+            .iter()
+            .flat_map(|group| &group.servers)
+            .for_each(rewrite);
+        if let Some(cluster) = &rig.cluster {
+            cluster.lock().unwrap().servers.iter().for_each(rewrite);
+        }
+    });
     eventually("the files do not hold it any more", || async {
         count(rig.on_disk()) == 0
     })

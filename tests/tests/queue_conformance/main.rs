@@ -1,5 +1,5 @@
-//! What every queue promises, tried on each: SQLite, a real Redis of the test's own, and one with a replica
-//! and sentinels, which speak TLS.
+//! What every queue promises, tried on each: SQLite, a real Redis of the test's own, one with a replica and sentinels, which
+//! speak TLS, and shards on a Redis Cluster.
 #![allow(clippy::wildcard_imports, clippy::trivially_copy_pass_by_ref, unreachable_pub)]
 
 mod accepting;
@@ -23,6 +23,10 @@ mod sqlite_troubles;
 mod suppressing;
 mod waiting;
 mod waking;
+
+use std::sync::{Arc, Mutex};
+
+use leadgate_tests::redis_cluster::RedisCluster;
 
 macro_rules! on_all_queues {
     ($($module:ident: $($case:ident),+;)+) => {
@@ -49,6 +53,21 @@ macro_rules! on_all_queues {
                     crate::$module::$case(crate::rig::Rig::sentinel().await).await;
                 }
             )+)+
+        }
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn all_of_it_holds_for_shards_on_a_cluster() {
+            let cluster = tokio::task::block_in_place(|| RedisCluster::start(false).unwrap());
+            let cluster = Arc::new(Mutex::new(cluster));
+            let mut failed = Vec::new();
+            $($(
+                let rig = crate::rig::Rig::cluster(Arc::clone(&cluster)).await;
+                // Each shard bounds its own entries: together, they are not exactly the newest.
+                let is_of_one_store = stringify!($case) == "entries_are_bounded_in_time_and_bytes";
+                if !is_of_one_store && tokio::spawn(crate::$module::$case(rig)).await.is_err() {
+                    failed.push(stringify!($module::$case));
+                }
+            )+)+
+            assert!(failed.is_empty(), "{failed:#?}");
         }
     };
 }

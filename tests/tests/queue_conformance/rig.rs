@@ -1,9 +1,13 @@
 //! The queue under test, and short ways to use it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use leadgate_receiver::queue::*;
+use leadgate_tests::redis_cluster::RedisCluster;
 use leadgate_tests::redis_server::RedisServer;
 use leadgate_tests::sentinel::{Sentinel, Setup};
 use tempfile::TempDir;
@@ -13,10 +17,14 @@ pub const LONG: Duration = Duration::from_mins(5);
 /// How long recovery may take: the promise is 5 s, the rest is for busy machines.
 pub const RECOVERY: Duration = Duration::from_secs(15);
 
+/// Starting one takes seconds, so it passes from one test to the next.
+pub type SharedCluster = Arc<Mutex<RedisCluster>>;
+
 pub struct Rig {
     pub queue: Arc<dyn Queue>,
     pub redis: Option<RedisServer>,
     pub sentinel: Option<Sentinel>,
+    pub cluster: Option<SharedCluster>,
     /// What its store is sealed with.
     pub seals: Seals,
     directory: TempDir,
@@ -52,6 +60,7 @@ impl Rig {
             queue,
             redis: None,
             sentinel: None,
+            cluster: None,
             directory,
             seals: options.seals.clone(),
             options,
@@ -79,6 +88,30 @@ impl Rig {
             queue: open(&group.url(), options.clone()).await.unwrap(),
             redis: None,
             sentinel: Some(group),
+            cluster: None,
+            directory: tempfile::tempdir().unwrap(),
+            seals: options.seals.clone(),
+            options,
+        }
+    }
+
+    /// On a cluster of three primaries, each with a replica which acknowledges each lead; in three shards.
+    pub async fn cluster(cluster: SharedCluster) -> Self {
+        let url = tokio::task::block_in_place(|| {
+            let cluster = cluster.lock().unwrap();
+            cluster.clear().unwrap();
+            cluster.url()
+        });
+        let options = OpenOptions {
+            prefix: LeadId::generate().to_string(),
+            shards: 3,
+            ..options()
+        };
+        Self {
+            queue: open(&url, options.clone()).await.unwrap(),
+            redis: None,
+            sentinel: None,
+            cluster: Some(cluster),
             directory: tempfile::tempdir().unwrap(),
             seals: options.seals.clone(),
             options,
@@ -101,6 +134,7 @@ impl Rig {
             queue,
             redis: Some(server),
             sentinel: None,
+            cluster: None,
             directory: tempfile::tempdir().unwrap(),
             seals: options.seals.clone(),
             options,
@@ -116,6 +150,10 @@ impl Rig {
         let servers = self.redis.iter();
         let servers = servers.chain(self.sentinel.iter().flat_map(|group| &group.servers));
         let mut folders: Vec<_> = servers.map(|server| server.directory().to_owned()).collect();
+        if let Some(cluster) = &self.cluster {
+            let servers = &cluster.lock().unwrap().servers;
+            folders.extend(servers.iter().map(|server| server.directory().to_owned()));
+        }
         folders.push(self.directory.path().to_owned());
         loop {
             match all_files(folders.clone()) {
@@ -127,25 +165,30 @@ impl Rig {
         }
     }
 
+    /// The URL, unless it is a file.
+    fn redis_url(&self) -> Option<String> {
+        let server = self.redis.as_ref().map(RedisServer::url);
+        let group = self.sentinel.as_ref().map(Sentinel::url);
+        server
+            .or(group)
+            .or_else(|| Some(self.cluster.as_ref()?.lock().unwrap().url()))
+    }
+
     /// Another handle of the same queue; SQLite has one process and therefore one handle.
     pub async fn second(&self) -> Arc<dyn Queue> {
-        let url = match (&self.redis, &self.sentinel) {
-            (Some(server), _) => server.url(),
-            (_, Some(group)) => group.url(),
-            _ => return self.queue.clone(),
+        let Some(url) = self.redis_url() else {
+            return self.queue.clone();
         };
         open(&url, self.options.clone()).await.unwrap()
     }
 
     /// Another handle, with another ledger key or without one; a SQLite file is closed first.
     pub async fn with_ledger_key(&self, key: Option<LedgerKey>) -> Result<Arc<dyn Queue>, OpenError> {
-        let url = match (&self.redis, &self.sentinel) {
-            (Some(server), _) => server.url(),
-            (_, Some(group)) => group.url(),
-            _ => {
-                self.queue.close().await;
-                format!("sqlite:{}", self.path().display())
-            }
+        let url = if let Some(url) = self.redis_url() {
+            url
+        } else {
+            self.queue.close().await;
+            format!("sqlite:{}", self.path().display())
         };
         let ledger_key = key;
         open(
@@ -158,7 +201,7 @@ impl Rig {
         .await
     }
 
-    /// The store fails and comes back: Redis is killed and restarted, the primary of a group is killed and replaced, the
+    /// The store fails and comes back: Redis is killed and restarted, the primaries of a group are killed and replaced, the
     /// SQLite file closed and opened.
     pub async fn crash(&mut self) {
         if let Some(group) = &mut self.sentinel {
@@ -167,6 +210,19 @@ impl Rig {
                 group.servers[before].kill();
                 group.replaced(before).unwrap();
                 group.restore().unwrap();
+            });
+            eventually("the queue works again", || async {
+                self.queue.check().await.is_ok()
+            })
+            .await;
+        } else if let Some(cluster) = &self.cluster {
+            tokio::task::block_in_place(|| {
+                let mut cluster = cluster.lock().unwrap();
+                for before in cluster.primaries().unwrap() {
+                    cluster.servers[before].kill();
+                    cluster.replaced(before).unwrap();
+                    cluster.restore().unwrap();
+                }
             });
             eventually("the queue works again", || async {
                 self.queue.check().await.is_ok()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -62,7 +63,15 @@ pub(crate) struct Collector {
 impl Collector {
     /// On a port, or on any (0).
     pub(crate) async fn start(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        let began = Instant::now();
+        let listener = loop {
+            match TcpListener::bind(("127.0.0.1", port)).await {
+                Ok(listener) => break listener,
+                // Meanwhile, a connection of another test may have been given the port.
+                Err(error) => assert!(began.elapsed() < Duration::from_mins(1), "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
         let port = listener.local_addr().unwrap().port();
         let got = Arc::new(Mutex::new(Got::default()));
         let connections = Arc::new(AtomicUsize::new(0));

@@ -295,7 +295,7 @@ impl<'b> Layout<'b> {
     /// The call, in the order that accept.lua describes.
     fn call(&self, keys: &Keys, key: Option<&LedgerKey>, batch: &[Offer]) -> Cmd {
         let leads = || batch.iter().flat_map(|offer| offer.leads.iter());
-        let mut call = script::ACCEPT.call(self.keys, self.bytes);
+        let mut call = script::ACCEPT.call(keys, self.keys, self.bytes);
         call.arg(keys.counts())
             .arg(keys.webhooks())
             .arg(&keys.dead_letters(DeadLetterSet::Unrouted));

@@ -8,14 +8,23 @@ use redis::{
     TlsCertificates,
 };
 
+use super::cluster::Cluster;
+use super::sentinel::{self, Address, Failed};
+use crate::queue::slots::slot;
 use crate::queue::{OpenError, OpenOptions};
 
 /// Where a sentinel listens unless the URL says otherwise.
 const SENTINEL_PORT: u16 = 26379;
 
+/// Where a node of a cluster listens unless the URL says otherwise.
+const CLUSTER_PORT: u16 = 6379;
+
 const SENTINEL_FORM: &str = "not of the form redis+sentinel://[user:password@]host[:26379],host…/PRIMARY-NAME[/database]\
                              [?sentinelUsername=…&sentinelPassword=…], with the characters @ : / ? & % of names and \
                              passwords percent-encoded";
+
+const CLUSTER_FORM: &str = "not of the form redis+cluster://[user:password@]host[:6379],host…, with the characters @ : / ? & % \
+                            of names and passwords percent-encoded";
 
 /// Where the primary is found, and how one gets in.
 #[derive(Clone)]
@@ -24,13 +33,25 @@ pub(super) enum Target {
     Direct(Box<Client>),
     /// Wherever sentinels say.
     Sentinels(Arc<Watched>),
+    /// Wherever the nodes of a cluster say.
+    Cluster(Arc<Cluster>),
 }
 
 impl Target {
+    /// Where the primary is; `None`: at the address.
+    pub(super) async fn primary(&self) -> Result<Option<Address>, Failed> {
+        match self {
+            Self::Direct(_) => Ok(None),
+            Self::Sentinels(watched) => sentinel::primary(watched).await.map(Some),
+            Self::Cluster(cluster) => cluster.primary().await.map(Some),
+        }
+    }
+
     /// The client of another server of the group, which lets us in as the primary does.
     pub(super) fn server(&self, host: &str, port: u16) -> Result<Client, OpenError> {
         match self {
-            Self::Sentinels(watched) => watched.server(host, port),
+            Self::Sentinels(watched) => watched.data.client(host, port),
+            Self::Cluster(cluster) => cluster.data.client(host, port),
             Self::Direct(client) => {
                 let info = client.get_connection_info().clone();
                 let address = moved(info.addr(), host, port);
@@ -65,21 +86,14 @@ pub(super) struct Watched {
 
 /// How one gets into servers that differ in nothing but their address.
 #[derive(Clone)]
-struct Entrance {
+pub(super) struct Entrance {
     settings: RedisConnectionInfo,
-    is_tls: bool,
+    pub(super) is_tls: bool,
     authorities: Option<Arc<[u8]>>,
 }
 
-impl Watched {
-    /// The client of a server that holds data.
-    pub(super) fn server(&self, host: &str, port: u16) -> Result<Client, OpenError> {
-        self.data.client(host, port)
-    }
-}
-
 impl Entrance {
-    fn client(&self, host: &str, port: u16) -> Result<Client, OpenError> {
+    pub(super) fn client(&self, host: &str, port: u16) -> Result<Client, OpenError> {
         let address = if self.is_tls {
             ConnectionAddr::TcpTls {
                 host: host.to_owned(),
@@ -113,6 +127,12 @@ pub(super) fn target(url: &str, options: &OpenOptions) -> Result<Target, OpenErr
     }
     if let Some(rest) = url.strip_prefix("rediss+sentinel://") {
         return watched(rest, true, options);
+    }
+    if let Some(rest) = url.strip_prefix("redis+cluster://") {
+        return clustered(rest, false, options);
+    }
+    if let Some(rest) = url.strip_prefix("rediss+cluster://") {
+        return clustered(rest, true, options);
     }
     let info = url
         .into_connection_info()
@@ -151,25 +171,64 @@ fn build(info: ConnectionInfo, authorities: Option<&Arc<[u8]>>) -> Result<Client
     opened.map_err(|_| unusable())
 }
 
+/// `[user:password@]hosts[/path][?parameters]`.
+struct Parts<'u> {
+    data: RedisConnectionInfo,
+    hosts: &'u str,
+    path: Option<&'u str>,
+    parameters: Vec<(&'u str, String)>,
+}
+
+impl<'u> Parts<'u> {
+    fn of(rest: &'u str, form: &str) -> Result<Self, OpenError> {
+        let form = || invalid(form);
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = match rest.split_once('/') {
+            Some((authority, path)) => (authority, Some(path)),
+            None => (rest, None),
+        };
+        let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (username, password) = user.split_once(':').unwrap_or((user, ""));
+        let data = credentials(
+            &decode(username).ok_or_else(form)?,
+            &decode(password).ok_or_else(form)?,
+        );
+        let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
+        let parameters = parameters.map(|parameter| {
+            let (key, value) = parameter.split_once('=').ok_or_else(form)?;
+            Ok((key, decode(value).ok_or_else(form)?))
+        });
+        Ok(Self {
+            data,
+            hosts,
+            path,
+            parameters: parameters.collect::<Result<_, OpenError>>()?,
+        })
+    }
+
+    /// The client of each host.
+    fn clients(&self, entrance: &Entrance, port: u16, form: &str) -> Result<Vec<Client>, OpenError> {
+        let each = self.hosts.split(',').map(|host| {
+            let (host, port) = host_and_port(host, port).ok_or_else(|| invalid(form))?;
+            entrance.client(host, port)
+        });
+        each.collect()
+    }
+}
+
 /// `[user:password@]hosts/name[/database][?parameters]`.
 fn watched(rest: &str, is_tls: bool, options: &OpenOptions) -> Result<Target, OpenError> {
-    let form = || invalid(SENTINEL_FORM);
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (authority, path) = rest.split_once('/').ok_or_else(form)?;
-    let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let mut parts = Parts::of(rest, SENTINEL_FORM)?;
+    let path = parts.path.ok_or_else(|| invalid(SENTINEL_FORM))?;
     let (name, database) = path.split_once('/').unwrap_or((path, ""));
-    let name = decode(name).ok_or_else(form)?;
+    let name = decode(name).ok_or_else(|| invalid(SENTINEL_FORM))?;
     if name.is_empty() {
         return Err(invalid(
             "it does not name the primary: write the name that the sentinels know it by behind the hosts, as in \
              redis+sentinel://host/mymaster",
         ));
     }
-    let (username, password) = user.split_once(':').unwrap_or((user, ""));
-    let mut data = credentials(
-        &decode(username).ok_or_else(form)?,
-        &decode(password).ok_or_else(form)?,
-    );
+    let mut data = parts.data.clone();
     if !database.is_empty() {
         data = data.set_db(
             database
@@ -178,9 +237,7 @@ fn watched(rest: &str, is_tls: bool, options: &OpenOptions) -> Result<Target, Op
         );
     }
     let (mut sentinel_user, mut sentinel_password) = (String::new(), String::new());
-    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-        let (key, value) = parameter.split_once('=').ok_or_else(form)?;
-        let value = decode(value).ok_or_else(form)?;
+    for (key, value) in std::mem::take(&mut parts.parameters) {
         match key {
             "sentinelUsername" => sentinel_user = value,
             "sentinelPassword" => sentinel_password = value,
@@ -201,15 +258,39 @@ fn watched(rest: &str, is_tls: bool, options: &OpenOptions) -> Result<Target, Op
         authorities: options.authorities.clone(),
     };
     let sentinel = entrance(credentials(&sentinel_user, &sentinel_password));
-    let sentinels = hosts.split(',').map(|host| {
-        let (host, port) = host_and_port(host).ok_or_else(form)?;
-        sentinel.client(host, port)
-    });
     Ok(Target::Sentinels(Arc::new(Watched {
         name,
-        sentinels: sentinels.collect::<Result<_, _>>()?,
+        sentinels: parts.clients(&sentinel, SENTINEL_PORT, SENTINEL_FORM)?,
         data: entrance(with_defaults(data, options)),
     })))
+}
+
+/// `[user:password@]hosts[/0][?parameters]`.
+fn clustered(rest: &str, is_tls: bool, options: &OpenOptions) -> Result<Target, OpenError> {
+    let parts = Parts::of(rest, CLUSTER_FORM)?;
+    if !matches!(parts.path, None | Some("" | "0")) {
+        return Err(invalid(
+            "a Redis Cluster has one database: remove what stands behind the hosts",
+        ));
+    }
+    let mut data = parts.data.clone();
+    for (key, value) in &parts.parameters {
+        match (*key, value.as_str()) {
+            ("protocol", "resp3") => data = data.set_protocol(ProtocolVersion::RESP3),
+            _ => return Err(invalid("it has an unknown parameter: protocol=resp3 is known")),
+        }
+    }
+    let data = Entrance {
+        settings: with_defaults(data, options),
+        is_tls,
+        authorities: options.authorities.clone(),
+    };
+    let seeds = parts.clients(&data, CLUSTER_PORT, CLUSTER_FORM)?;
+    Ok(Target::Cluster(Arc::new(Cluster::new(
+        slot(&options.prefix),
+        seeds,
+        data,
+    ))))
 }
 
 fn credentials(username: &str, password: &str) -> RedisConnectionInfo {
@@ -228,7 +309,7 @@ fn decode(text: &str) -> Option<String> {
     Some(decoded.into_owned())
 }
 
-fn host_and_port(text: &str) -> Option<(&str, u16)> {
+fn host_and_port(text: &str, default: u16) -> Option<(&str, u16)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
@@ -237,7 +318,7 @@ fn host_and_port(text: &str) -> Option<(&str, u16)> {
         None => text.split_once(':').unwrap_or((text, "")),
     };
     let port = if port.is_empty() {
-        SENTINEL_PORT
+        default
     } else {
         port.parse().ok()?
     };
@@ -257,17 +338,20 @@ pub(super) fn is_same_store(one: &Target, other: &Target) -> bool {
         (Target::Sentinels(one), Target::Sentinels(other)) => {
             one.name == other.name
                 && is_same_database(&one.data.settings, &other.data.settings)
-                && addresses(one) == addresses(other)
+                && addresses(&one.sentinels) == addresses(&other.sentinels)
+        }
+        (Target::Cluster(one), Target::Cluster(other)) => {
+            is_same_database(&one.data.settings, &other.data.settings)
+                && addresses(one.seeds()) == addresses(other.seeds())
         }
         _ => false,
     }
 }
 
-/// The sentinels' addresses with their schemes, in order.
-fn addresses(watched: &Watched) -> Vec<String> {
-    let mut all: Vec<String> = watched
-        .sentinels
-        .iter()
+/// The addresses of servers with their schemes, in order.
+fn addresses<'c>(servers: impl IntoIterator<Item = &'c Client>) -> Vec<String> {
+    let mut all: Vec<String> = servers
+        .into_iter()
         .map(|client| client.get_connection_info().addr())
         .map(|addr| format!("{} {addr}", matches!(addr, ConnectionAddr::TcpTls { .. })))
         .collect();
@@ -277,131 +361,4 @@ fn addresses(watched: &Watched) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(url: &str) -> Target {
-        target(url, &OpenOptions::default()).unwrap()
-    }
-
-    fn sentinels(url: &str) -> Arc<Watched> {
-        match parse(url) {
-            Target::Sentinels(watched) => watched,
-            Target::Direct(_) => panic!("{url}"),
-        }
-    }
-
-    #[test]
-    fn another_server_is_told_from_another_password() {
-        let known = parse("redis://default:a@redis.example:6379/0");
-        for (url, same) in [
-            ("redis://default:b@redis.example:6379/0", true),
-            ("redis://someone:b@redis.example:6379", true),
-            ("redis://redis.example", true),
-            ("redis://default:a@redis.example:6380/0", false),
-            ("redis://default:a@other.example:6379/0", false),
-            ("redis://default:a@redis.example:6379/1", false),
-            ("rediss://default:a@redis.example:6379/0", false),
-            ("redis://default:a@redis.example:6379/0?protocol=resp3", false),
-            ("redis+sentinel://redis.example:6379/main", false),
-        ] {
-            assert_eq!(is_same_store(&known, &parse(url)), same, "{url}");
-        }
-    }
-
-    #[test]
-    fn another_primary_or_other_sentinels_are_told_from_another_password() {
-        let known = parse("redis+sentinel://u:a@one,two:26379/main?sentinelPassword=s");
-        for (url, same) in [
-            ("redis+sentinel://u:b@one,two/main?sentinelPassword=t", true),
-            ("redis+sentinel://two,one/main/0", true),
-            ("redis+sentinel://one/main", false),
-            ("redis+sentinel://one,two,three/main", false),
-            ("redis+sentinel://one,two:1/main", false),
-            ("redis+sentinel://one,two/other", false),
-            ("redis+sentinel://one,two/main/1", false),
-            ("redis+sentinel://one,two/main?protocol=resp3", false),
-            ("rediss+sentinel://one,two/main", false),
-        ] {
-            assert_eq!(is_same_store(&known, &parse(url)), same, "{url}");
-        }
-    }
-
-    #[test]
-    fn a_host_may_be_an_ipv6_address() {
-        let Target::Direct(client) = parse("redis://:p@[fd00::1]:6380/2") else {
-            panic!("a plain URL");
-        };
-        let info = client.get_connection_info();
-        assert_eq!(info.addr(), &ConnectionAddr::Tcp("fd00::1".into(), 6380));
-        assert_eq!(info.redis_settings().db(), 2);
-        let watched = sentinels("redis+sentinel://[fd00::1],[fd00::2]:1/main");
-        let addresses: Vec<_> = watched
-            .sentinels
-            .iter()
-            .map(|client| client.get_connection_info().addr().clone())
-            .collect();
-        let expected = [("fd00::1", 26379), ("fd00::2", 1)];
-        assert_eq!(
-            addresses,
-            expected.map(|(host, port)| ConnectionAddr::Tcp(host.into(), port))
-        );
-    }
-
-    #[test]
-    fn sentinels_and_servers_have_their_own_credentials_which_may_be_encoded() {
-        let watched = sentinels(
-            "rediss+sentinel://us%40er:p%2Fw@h/ma%20in/3?sentinelUsername=s%26u&sentinelPassword=%3F",
-        );
-        assert_eq!(watched.name, "ma in");
-        let client = watched.server("data", 6379).unwrap();
-        let info = client.get_connection_info();
-        assert!(matches!(info.addr(), ConnectionAddr::TcpTls { host, port: 6379, .. } if host == "data"));
-        let data = info.redis_settings();
-        assert_eq!(
-            (data.username(), data.password(), data.db()),
-            (Some("us@er"), Some("p/w"), 3)
-        );
-        let sentinel = watched.sentinels[0].get_connection_info();
-        assert!(matches!(sentinel.addr(), ConnectionAddr::TcpTls { host, port: 26379, .. } if host == "h"));
-        let own = sentinel.redis_settings();
-        assert_eq!(
-            (own.username(), own.password(), own.db()),
-            (Some("s&u"), Some("?"), 0)
-        );
-    }
-
-    #[test]
-    fn a_bad_url_is_refused_with_a_remedy_and_not_repeated() {
-        for (url, remedy) in [
-            ("redis+sentinel://u:s3cret@h", "redis+sentinel://["),
-            ("redis+sentinel://u:s3cret@h/", "does not name the primary"),
-            ("redis+sentinel://u:s3cret@/main", "redis+sentinel://["),
-            ("redis+sentinel://u:s3cret@h,/main", "redis+sentinel://["),
-            ("redis+sentinel://u:s3cret@h:port/main", "redis+sentinel://["),
-            ("redis+sentinel://u:s3cret@h:99999/main", "redis+sentinel://["),
-            ("redis+sentinel://u:s3cret@[fd00::1/main", "redis+sentinel://["),
-            ("redis+sentinel://u:s3cret@h/main/x", "not a number"),
-            (
-                "redis+sentinel://u:s3cret@h/main?sentinelPasword=s3cret",
-                "unknown parameter",
-            ),
-            ("redis+sentinel://u:s3cret@h/main?s3cret", "redis+sentinel://["),
-            (
-                "redis+sentinel://h/main?sentinelUsername=s3cret",
-                "sentinelPassword",
-            ),
-            ("redis+sentinel://u:s3cret%ff@h/main", "percent-encoded"),
-            ("redis://u:s3cret@a,b/main", "redis://["),
-        ] {
-            let error = target(url, &OpenOptions::default())
-                .err()
-                .map(|error| error.to_string());
-            let error = error.unwrap_or_default();
-            assert!(
-                error.contains(remedy) && !error.contains("s3cret"),
-                "{url}: {error}"
-            );
-        }
-    }
-}
+mod tests;

@@ -49,9 +49,10 @@ impl RedisQueue {
             Vec::new()
         };
         let mut problems = problems(&info, self.options.durability, &disk);
+        problems.extend(problem_of_kind(&info, &self.targets.borrow()));
         problems.extend(problems_of_replicas(self.replicas, &replicas));
         let began = Instant::now();
-        let mut write = script::CHECK.call(1, 64);
+        let mut write = script::CHECK.call(&self.keys, 1, 64);
         write.arg(self.keys.probe());
         if let Err(error) = self.link.run_repeatable(&script::CHECK, &write).await {
             problems.push(format!("it does not accept writes: {error}"));
@@ -128,9 +129,6 @@ fn problems(info: &ServerInfo, answers: Durability, disk: &Disk) -> Vec<String> 
             info.told("redis_version")
         ));
     }
-    if info.told("cluster_enabled") == "1" {
-        problems.push("this Redis is a cluster, which is not supported yet: use one that is not".into());
-    }
     if info.told("role") == "slave" {
         problems.push(
             "this Redis is a replica: use the address of the primary, or redis+sentinel:// and the addresses of the \
@@ -163,6 +161,16 @@ fn problems(info: &ServerInfo, answers: Durability, disk: &Disk) -> Vec<String> 
         problems.push("Redis could not write its append-only file: see its log and its disk".into());
     }
     problems
+}
+
+/// A node of a cluster that is used as if it were alone: the primary may be another one tomorrow.
+fn problem_of_kind(info: &ServerInfo, target: &Target) -> Option<String> {
+    let is_alone = matches!(target, Target::Direct(_));
+    (is_alone && info.told("cluster_enabled") == "1").then(|| {
+        "this Redis is a node of a cluster: write redis+cluster:// and the addresses of some of its nodes, so that the queue \
+         follows its primary"
+            .into()
+    })
 }
 
 /// `None` is a replica that is not in sync.

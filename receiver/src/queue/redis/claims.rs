@@ -12,8 +12,8 @@ use super::{
 };
 use crate::queue::ledger::Event;
 use crate::queue::{
-    Attempt, Claim, Claims, Contact, DeadLetterSet, Disposition, LastError, NEWEST_KEPT, QueueError, Settled,
-    Settlement, SinkId, Token,
+    Attempt, Claim, Claims, Contact, DeadLetterSet, Disposition, LastError, MAX_SHARDS, NEWEST_KEPT,
+    QueueError, Settled, Settlement, SinkId, Token,
 };
 
 /// A claim hands out at most about so many bytes, so that large leads do not pile up in memory.
@@ -59,7 +59,7 @@ impl RedisQueue {
         max: usize,
         untried: bool,
     ) -> Result<(Option<Duration>, Vec<String>), QueueError> {
-        let mut call = script::PEEK.call(3, 128);
+        let mut call = script::PEEK.call(&self.keys, 3, 128);
         call.arg(self.keys.due(sink)).arg(self.keys.state(sink));
         call.arg(self.keys.touched(sink));
         call.arg(max).arg(if untried { MAX_LOOKED_AT } else { 0 });
@@ -78,7 +78,7 @@ impl RedisQueue {
         contacts: &[String],
         lease: Duration,
     ) -> Result<Claims, QueueError> {
-        let mut call = script::CLAIM.call(3 + 2 * contacts.len(), 300 * contacts.len());
+        let mut call = script::CLAIM.call(&self.keys, 3 + 2 * contacts.len(), 300 * contacts.len());
         call.arg(self.keys.due(sink)).arg(self.keys.state(sink));
         call.arg(self.keys.touched(sink));
         for contact in contacts {
@@ -111,7 +111,7 @@ impl RedisQueue {
     ) -> Result<Vec<bool>, QueueError> {
         let mut renewed = Vec::with_capacity(claims.len());
         for part in claims.chunks(MAX_CLAIMS_PER_SCRIPT) {
-            let mut call = script::RENEW.call(2, 128 * part.len());
+            let mut call = script::RENEW.call(&self.keys, 2, 128 * part.len());
             call.arg(self.keys.due(sink))
                 .arg(self.keys.state(sink))
                 .arg(millis(lease));
@@ -142,7 +142,7 @@ impl RedisQueue {
     }
 
     async fn settle_part(&self, sink: &SinkId, settlements: &[Settlement]) -> Result<Value, QueueError> {
-        let mut call = script::SETTLE.call(20 + 2 * settlements.len(), 500 * settlements.len());
+        let mut call = script::SETTLE.call(&self.keys, 20 + 2 * settlements.len(), 500 * settlements.len());
         call.arg(self.keys.counts()).arg(self.keys.due(sink));
         call.arg(self.keys.state(sink)).arg(self.keys.touched(sink));
         for set in [
@@ -206,8 +206,8 @@ impl RedisQueue {
 
 /// Unlike any other. A counter in the store would repeat itself after a failover that lost its last steps.
 fn new_token() -> Token {
-    // What fits the numbers that scripts answer.
-    rand::random_range(1..=Token::MAX >> 1)
+    // What fits the numbers that scripts answer, also with the number of a shard in it.
+    rand::random_range(1..=(Token::MAX >> 1) / Token::from(MAX_SHARDS))
 }
 
 fn packed_error(why: Option<&LastError>) -> Vec<u8> {

@@ -10,10 +10,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::access::{Target, Watched};
+use super::access::Target;
 use super::keeper::{Keeper, Marks, Proven};
 use super::script::Script;
-use super::sentinel::{self, Address};
+use super::sentinel::Address;
 use crate::causes::is_untrusted;
 use crate::queue::QueueError;
 
@@ -43,16 +43,16 @@ pub(super) struct Connected {
     pub(super) accepts: MultiplexedConnection,
     /// The server has `WAITAOF` and a file.
     pub(super) waits_for_disks: bool,
-    /// Where the sentinels said that it is.
+    /// Where the sentinels, or the nodes of the cluster, said that it is.
     pub(super) primary: Option<Primary>,
     /// Cancelled when it is given up.
     pub(super) gone: CancellationToken,
 }
 
-/// The primary that sentinels named.
+/// The primary that sentinels, or the nodes of a cluster, named.
 #[derive(Clone)]
 pub(super) struct Primary {
-    pub(super) watched: Arc<Watched>,
+    pub(super) named_by: Target,
     pub(super) address: Address,
 }
 
@@ -90,7 +90,7 @@ impl Link {
         (link, keeper.keep_up())
     }
 
-    /// How often sentinels have led to another primary.
+    /// How often sentinels, or the nodes of a cluster, have led to another primary.
     pub(super) fn primary_changes(&self) -> u64 {
         match &*self.state.borrow() {
             State::Up(connected) => connected.changes,
@@ -98,7 +98,7 @@ impl Link {
         }
     }
 
-    /// Has the sentinels asked whether the primary is still the one in use.
+    /// Has the sentinels, or the nodes of the cluster, asked whether the primary is still the one in use.
     pub(super) fn look(&self) {
         self.look.notify_one();
     }
@@ -205,13 +205,13 @@ impl Link {
         }
     }
 
-    /// Has the sentinels confirm that this is a connection to the primary.
+    /// Has the sentinels, or the nodes of the cluster, confirm that this is a connection to the primary.
     pub(super) async fn confirm(&self, connected: &Connected) -> Result<(), Trouble> {
-        let Some(Primary { watched, address }) = &connected.primary else {
+        let Some(Primary { named_by, address }) = &connected.primary else {
             return Ok(());
         };
-        match sentinel::primary(watched).await {
-            Ok(now) if now == *address => Ok(()),
+        match named_by.primary().await {
+            Ok(now) if now.as_ref() == Some(address) => Ok(()),
             Ok(_) => {
                 self.suspect(connected.number);
                 Err(Trouble::Broke("another server has become the primary".into()))
@@ -231,6 +231,10 @@ impl Link {
         }
         if is_refusal(error) {
             self.refused.notify_one();
+        }
+        if error.code() == Some("CLUSTERDOWN") {
+            // The others may have gone on without this one.
+            self.look();
         }
         match meaning {
             _ if broke => Trouble::Broke(in_words(error)),
@@ -293,8 +297,8 @@ enum Meaning {
 impl Meaning {
     fn of(error: &RedisError) -> Self {
         match error.code() {
-            Some("READONLY" | "MASTERDOWN" | "UNBLOCKED" | "NOAUTH") => Self::OtherServer,
-            Some("LOADING" | "NOREPLICAS" | "BUSY" | "TRYAGAIN") => Self::Passing,
+            Some("READONLY" | "MASTERDOWN" | "UNBLOCKED" | "NOAUTH" | "MOVED") => Self::OtherServer,
+            Some("LOADING" | "NOREPLICAS" | "BUSY" | "TRYAGAIN" | "ASK" | "CLUSTERDOWN") => Self::Passing,
             _ => Self::Refused,
         }
     }
@@ -322,8 +326,14 @@ pub(super) fn in_words(error: &RedisError) -> String {
         Some("NOPERM") => "the Redis user lacks a permission: see the required permissions",
         Some("MASTERDOWN") => "this Redis is a replica that has lost its primary",
         Some("BUSY") => "Redis is busy with a long script",
-        Some("MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT") => {
-            "this Redis is a cluster, which is not supported yet: use one that is not"
+        Some("MOVED") => {
+            "another node of the Redis Cluster has this queue: write redis+cluster:// in the queue URL, unless it stands there"
+        }
+        Some("ASK" | "TRYAGAIN") => {
+            "the hash slot of this queue is being moved to another node of the Redis Cluster: the queue waits until it is there"
+        }
+        Some("CLUSTERDOWN") => {
+            "the Redis Cluster is down, or this node is cut off from the others: see CLUSTER INFO, and the logs of its nodes"
         }
         _ if error.kind() == ErrorKind::AuthenticationFailed => "Redis refused the user name or password",
         _ if is_untrusted(error) => {

@@ -11,6 +11,7 @@ use super::{
     reply::{Items, bytes, items, number, strange, text},
     script::{self, millis},
     server_info::ServerInfo,
+    waiting::Cursor,
 };
 use crate::queue::ledger;
 use crate::queue::{
@@ -30,7 +31,7 @@ impl RedisQueue {
     ) -> Result<bool, QueueError> {
         let mut reason = Vec::new();
         put_reason(&mut reason, &rejected.why);
-        let mut call = script::REJECT.call(5, rejected.body.len() + reason.len() + 256);
+        let mut call = script::REJECT.call(&self.keys, 5, rejected.body.len() + reason.len() + 256);
         call.arg(self.keys.webhooks())
             .arg(&self.keys.dead_letters(DeadLetterSet::Rejected));
         call.arg(rejected.id.as_str())
@@ -81,7 +82,7 @@ impl RedisQueue {
             }
         }
         let next = (items.len() > limit)
-            .then(|| items.get(limit - 1).map(cursor))
+            .then(|| Some(cursor_behind(set, false, items.get(limit - 1)?)))
             .flatten();
         items.truncate(limit);
         Ok(DeadLetterPage { items, next })
@@ -126,10 +127,10 @@ impl RedisQueue {
         }
         let more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().filter(|_| more).map(|item| {
-            let sink = item.sink.as_ref().map_or("", SinkId::as_str);
-            format!("{} {sink}", item.id)
-        });
+        let next = found
+            .last()
+            .filter(|_| more)
+            .map(|item| cursor_behind(set, true, item));
         Ok(DeadLetterPage { items: found, next })
     }
 
@@ -177,7 +178,7 @@ impl RedisQueue {
         wanted: usize,
     ) -> Result<((String, String), Vec<DeadLetter>), QueueError> {
         let [values, times, ..] = self.keys.dead_letters(set);
-        let mut call = script::LIST.call(2, 256);
+        let mut call = script::LIST.call(&self.keys, 2, 256);
         call.arg(values)
             .arg(times)
             .arg(&after.0)
@@ -263,7 +264,7 @@ impl RedisQueue {
         why: Removal,
         by: &str,
     ) -> Result<bool, QueueError> {
-        let mut call = script::DISCARD.call(6, 256);
+        let mut call = script::DISCARD.call(&self.keys, 6, 256);
         call.arg(self.keys.counts())
             .arg(self.keys.webhooks())
             .arg(&self.keys.dead_letters(set));
@@ -316,7 +317,7 @@ impl RedisQueue {
             DeadLetterSet::Rejected,
             DeadLetterSet::Delivered,
         ] {
-            let mut call = script::PRUNE.call(6, 256);
+            let mut call = script::PRUNE.call(&self.keys, 6, 256);
             call.arg(self.keys.counts())
                 .arg(self.keys.webhooks())
                 .arg(&self.keys.dead_letters(set));
@@ -328,11 +329,23 @@ impl RedisQueue {
     }
 }
 
-fn cursor(item: &DeadLetter) -> String {
-    format!(
-        "{} {}|{}",
-        item.dead_lettered_at,
-        id_sink(&item.id, item.sink.as_ref()),
-        item.webhook
-    )
+/// Where a list goes on behind a lead of it.
+pub(in crate::queue) fn cursor_behind(set: DeadLetterSet, by_acceptance: bool, item: &DeadLetter) -> String {
+    let sink = item.sink.as_ref().map_or("", SinkId::as_str);
+    match item.due {
+        Some(due) if set == DeadLetterSet::Pending => Cursor {
+            due: due.at,
+            skip: usize::try_from(due.behind).unwrap_or(usize::MAX >> 2) + 1,
+            sink: sink.to_owned(),
+            contact: item.contact.as_ref().map_or_else(String::new, Contact::to_string),
+        }
+        .text(),
+        _ if by_acceptance => format!("{} {sink}", item.id),
+        _ => format!(
+            "{} {}|{}",
+            item.dead_lettered_at,
+            id_sink(&item.id, item.sink.as_ref()),
+            item.webhook
+        ),
+    }
 }

@@ -28,7 +28,7 @@ impl RedisQueue {
     }
 
     pub(super) async fn write_job(&self, job: &StoredJob) -> Result<bool, QueueError> {
-        let mut call = script::JOB_PUT.call(1, job.body.len() + 64);
+        let mut call = script::JOB_PUT.call(&self.keys, 1, job.body.len() + 64);
         call.arg(self.keys.jobs())
             .arg(&job.id)
             .arg(job.version)

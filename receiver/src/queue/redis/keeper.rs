@@ -4,8 +4,8 @@
 //! one, and takes its place once Redis has let it in; what is under way on the old one is finished there. A password
 //! changes on both sides, in either order: until Redis takes the new one, the one that it took before is as good.
 //!
-//! Where sentinels name the primary, they are asked before each connection, and again when one of them tells of another
-//! primary. A server that does not call itself the primary is not used.
+//! Where sentinels, or the nodes of a cluster, name the primary, they are asked before each connection, and again when
+//! something tells of another primary. A server that does not call itself the primary is not used.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     access::Target,
     connection::{ANSWER_TIMEOUT, Connected, Primary, State, in_words, is_refusal},
-    sentinel::{self, Address, Failed},
+    sentinel::{Address, Failed},
     server_info::ServerInfo,
 };
 use crate::queue::ledger::{LedgerKey, is_another};
@@ -45,6 +45,9 @@ pub(super) struct Marks {
     /// The names of the keys.
     pub(super) format: String,
     pub(super) ledger_key: String,
+    pub(super) shards: String,
+    /// How many shards the queue has.
+    pub(super) count: u16,
     /// The ledger key itself.
     pub(super) key: Option<LedgerKey>,
 }
@@ -60,7 +63,7 @@ pub(super) struct Keeper {
     acknowledge: u32,
     marks: Marks,
     number: u64,
-    /// The primary that sentinels named last, and how often it was another one than before.
+    /// The primary that was named last, and how often it was another one than before.
     named: Option<Address>,
     changes: u64,
     pause: Duration,
@@ -157,21 +160,17 @@ impl Keeper {
     }
 
     async fn connect(&self, target: &Target) -> Result<Fresh, Failed> {
-        let (server, primary) = match target {
-            Target::Direct(client) => (Client::clone(client), None),
-            Target::Sentinels(watched) => {
-                let address = sentinel::primary(watched).await?;
-                let server = watched.server(&address.0, address.1);
-                let server = server.map_err(|error| plainly(&error.to_string()))?;
-                (
-                    server,
-                    Some(Primary {
-                        watched: Arc::clone(watched),
-                        address,
-                    }),
-                )
-            }
+        let primary = target.primary().await?;
+        let server = match (target, &primary) {
+            (Target::Direct(client), _) => Ok(Client::clone(client)),
+            (_, Some((host, port))) => target.server(host, *port),
+            (_, None) => return Err(plainly("the primary is not known")),
         };
+        let server = server.map_err(|error| plainly(&error.to_string()))?;
+        let primary = primary.map(|address| Primary {
+            named_by: target.clone(),
+            address,
+        });
         // The time-out of the library does not cover everything (looking up the name, greeting).
         let connecting = self.connect_to(&server, primary.is_some());
         let (shared, accepts, waits_for_disks) = timeout(CONNECT_TIMEOUT, connecting)
@@ -215,7 +214,8 @@ impl Keeper {
         }
         if must_be_primary && !info.is_primary() {
             return Err(plainly(
-                "the server that the sentinels name does not call itself the primary: if this lasts, see their logs",
+                "the server that is named as the primary does not call itself so: if this lasts, see the logs of the sentinels, \
+                 or of the nodes of the cluster",
             ));
         }
         self.check_marks(&mut shared.clone()).await?;
@@ -237,6 +237,8 @@ impl Keeper {
         let Marks {
             format,
             ledger_key,
+            shards,
+            count,
             key,
         } = &self.marks;
         let other = |found: &str| {
@@ -249,6 +251,16 @@ impl Keeper {
             })
         };
         is_marked(connection, format, Some(FORMAT), other).await?;
+        let other = |found: &str| {
+            let found: String = found.chars().filter(char::is_ascii_digit).take(5).collect();
+            (found != count.to_string()).then(|| {
+                format!(
+                    "the queue in this Redis has {found} shards, and this receiver is set to {count}: set --queue-shards \
+                     (spec.queue.redis.shards) to {found}, or use another --queue-prefix"
+                )
+            })
+        };
+        is_marked(connection, shards, Some(&count.to_string()), other).await?;
         let own = key.as_ref().map(LedgerKey::check_value);
         let other = |found: &str| {
             let why = is_another(key.as_ref(), found)?;
@@ -331,16 +343,16 @@ impl Keeper {
         }
     }
 
-    /// Whether the sentinels name another primary than the one in use. While they name none, it stays in use.
+    /// Whether primary than the one in use is named. While none is, it stays in use.
     async fn has_moved(&self) -> bool {
         let primary = match &*self.state.borrow() {
             State::Up(connected) => connected.primary.clone(),
             _ => None,
         };
-        let Some(Primary { watched, address }) = primary else {
+        let Some(Primary { named_by, address }) = primary else {
             return false;
         };
-        sentinel::primary(&watched).await.is_ok_and(|now| now != address)
+        named_by.primary().await.is_ok_and(|now| now != Some(address))
     }
 
     /// Ends the use of a connection: what is under way on it may never be answered.

@@ -35,6 +35,16 @@ impl Keys {
         self.key(&["ledger-key"])
     }
 
+    /// String: how many shards the queue has, of which this is one.
+    pub(super) fn shards(&self) -> String {
+        self.key(&["shards"])
+    }
+
+    /// A key that nobody ever writes.
+    pub(super) fn never(&self) -> String {
+        self.key(&["never"])
+    }
+
     /// Hash: `sink|webhook|figure` -> number.
     pub(super) fn counts(&self) -> String {
         self.key(&["counts"])

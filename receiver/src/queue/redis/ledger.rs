@@ -22,7 +22,7 @@ const MAX_PRUNED: usize = 500;
 
 impl RedisQueue {
     pub(super) async fn enter(&self, entries: &[NewEntry]) -> Result<(), QueueError> {
-        let mut call = script::LEDGER_NOTE.call(1, 200 * entries.len());
+        let mut call = script::LEDGER_NOTE.call(&self.keys, 1, 200 * entries.len());
         call.arg(self.keys.webhooks());
         for entry in entries {
             let key = self.options.ledger_key.as_ref();
@@ -44,7 +44,7 @@ impl RedisQueue {
         by: &str,
     ) -> Result<bool, QueueError> {
         let [rows, _] = self.keys.ledger(webhook);
-        let mut call = script::LEDGER_CLEAR.call(2, 256);
+        let mut call = script::LEDGER_CLEAR.call(&self.keys, 2, 256);
         call.arg(self.keys.webhooks()).arg(rows);
         call.arg(webhook.as_str()).arg(id.as_str()).arg(by);
         let cleared = self.link.run_repeatable(&script::LEDGER_CLEAR, &call).await?;
@@ -58,7 +58,7 @@ impl RedisQueue {
         people: &[Identity],
     ) -> Result<bool, QueueError> {
         let [rows, _] = self.keys.ledger(webhook);
-        let mut call = script::LEDGER_IDENTIFY.call(2, 256);
+        let mut call = script::LEDGER_IDENTIFY.call(&self.keys, 2, 256);
         call.arg(self.keys.webhooks()).arg(rows);
         call.arg(webhook.as_str()).arg(id.as_str());
         call.arg(ledger::people(self.options.ledger_key.as_ref(), people));
@@ -83,7 +83,7 @@ impl RedisQueue {
                 (newest.to_owned(), from)
             }
         };
-        let mut call = script::LEDGER_PAGE.call(2, 256);
+        let mut call = script::LEDGER_PAGE.call(&self.keys, 2, 256);
         call.arg(&self.keys.ledger(webhook))
             .arg(newest)
             .arg(filter.since)
@@ -152,7 +152,7 @@ impl RedisQueue {
         for webhook in self.webhooks_with_entries().await? {
             let bound = bounds.of(&webhook);
             let from = walk().get(&webhook).cloned().unwrap_or_default();
-            let mut call = script::LEDGER_PRUNE.call(3, 256);
+            let mut call = script::LEDGER_PRUNE.call(&self.keys, 3, 256);
             call.arg(self.keys.webhooks())
                 .arg(&self.keys.ledger(&webhook))
                 .arg(webhook.as_str())

@@ -1,7 +1,7 @@
 //! The queue in Redis (7.0 or newer), shared by all replicas.
 //!
 //! * The Lua files beside this one are the operations, each atomic; [`keys`] names what they work on.
-//! * [`access`]: from a URL to servers; [`sentinel`]: which of them is the primary; [`connection`]: the one connection,
+//! * [`access`]: from a URL to servers; [`sentinel`], [`cluster`]: which of them is the primary; [`connection`]: the one connection,
 //!   which [`keeper`] replaces; [`subscriber`]: pushes of other processes.
 //! * [`accept`]: accepts, in batches; [`acknowledge`]: replicas that must have them first.
 //! * [`codec`]: how a lead is one string; [`reply`]: reading what scripts answer.
@@ -11,6 +11,7 @@ mod access;
 mod acknowledge;
 mod check;
 mod claims;
+mod cluster;
 mod codec;
 mod connection;
 mod dead_letters;
@@ -44,6 +45,8 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
+
+pub(super) use dead_letters::cursor_behind;
 
 use self::{accept::Offer, access::Target, connection::Link, keys::Keys};
 use super::{
@@ -86,7 +89,7 @@ impl RedisQueue {
         let target = access::target(url, options)?;
         let replicas = options.acknowledge_replicas.unwrap_or(match target {
             Target::Direct(_) => 0,
-            Target::Sentinels(_) => 1,
+            Target::Sentinels(_) | Target::Cluster(_) => 1,
         });
         let (targets, newest) = watch::channel(target);
         let keys = Keys::new(&options.prefix);
@@ -102,6 +105,8 @@ impl RedisQueue {
             keeper::Marks {
                 format: keys.format(),
                 ledger_key: keys.ledger_key(),
+                shards: keys.shards(),
+                count: options.shards,
                 key: options.ledger_key.clone(),
             },
         );
@@ -187,6 +192,10 @@ impl Queue for RedisQueue {
             found.push(self.preview_one(lead).await?);
         }
         Ok(found)
+    }
+
+    async fn count_key_conflict(&self, webhook: &WebhookId) -> Result<(), QueueError> {
+        self.count_conflict(webhook).await
     }
 
     async fn claim(&self, sink: &SinkId, max: usize, lease: Duration) -> Result<Claims, QueueError> {

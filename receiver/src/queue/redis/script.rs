@@ -6,7 +6,14 @@ use std::time::Duration;
 use redis::{Cmd, cmd};
 use sha1::{Digest, Sha1};
 
+use super::keys::Keys;
+
 const COMMON_LUA: &str = include_str!("common.lua");
+
+/// The first key of each call is one that does not exist. While Redis Cluster moves a slot key by key, it refuses a script
+/// with a missing key (`ASK`, `TRYAGAIN`) before the script has begun; without it, one might find half of what belongs
+/// together, and end in the middle.
+const WITHOUT_GUARD: &str = "table.remove(KEYS, 1)\n";
 
 /// The longest duration in milliseconds: far enough from the end of what Redis and Lua count exactly.
 const MAX_MILLIS: u64 = 1 << 50;
@@ -29,15 +36,15 @@ impl Script {
         // The first line holds the flags; with it a script that may write is refused before its first write
         // when the server is out of memory or read-only.
         let (shebang, body) = source.split_once('\n').unwrap_or((source, ""));
-        let code = format!("{shebang}\n{COMMON_LUA}{body}");
+        let code = format!("{shebang}\n{WITHOUT_GUARD}{COMMON_LUA}{body}");
         let sha = hex::encode(Sha1::digest(code.as_bytes()));
         Self { code, sha }
     }
 
-    /// The beginning of a call: the keys and arguments come behind it.
-    pub(super) fn call(&self, keys: usize, bytes: usize) -> Cmd {
+    /// The beginning of a call: so many keys, and the arguments, come behind it.
+    pub(super) fn call(&self, all: &Keys, keys: usize, bytes: usize) -> Cmd {
         let mut call = Cmd::with_capacity(keys * 3 + 16, bytes + 128);
-        call.arg("EVALSHA").arg(&self.sha).arg(keys);
+        call.arg("EVALSHA").arg(&self.sha).arg(keys + 1).arg(all.never());
         call
     }
 

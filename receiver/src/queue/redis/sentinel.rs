@@ -160,7 +160,8 @@ pub(super) async fn listen(mut targets: watch::Receiver<Target>, link: Link) {
         let target = targets.borrow_and_update().clone();
         let heard = async {
             match &target {
-                Target::Direct(_) => std::future::pending().await,
+                // A node that is no primary any more says so itself.
+                Target::Direct(_) | Target::Cluster(_) => std::future::pending().await,
                 Target::Sentinels(watched) => {
                     let all = watched.sentinels.iter();
                     join_all(all.map(|sentinel| follow(sentinel, &watched.name, &link))).await;

@@ -13,7 +13,7 @@ use crate::queue::{Millis, PauseReason, QueueError, SinkId, SinkShare, SinkStats
 
 impl RedisQueue {
     pub(super) async fn figures(&self, sinks: &[SinkId]) -> Result<Vec<SinkStats>, QueueError> {
-        let mut call = script::STATS.call(1 + 3 * sinks.len(), 200 * sinks.len());
+        let mut call = script::STATS.call(&self.keys, 1 + 3 * sinks.len(), 200 * sinks.len());
         call.arg(self.keys.counts());
         for sink in sinks {
             call.arg(self.keys.due(sink))
@@ -59,6 +59,15 @@ impl RedisQueue {
             queued.saturating_sub(gone.iter().sum())
         };
         Ok(values.chunks(FIGURES.len()).map(left).collect())
+    }
+
+    pub(super) async fn count_conflict(&self, webhook: &WebhookId) -> Result<(), QueueError> {
+        let mut count = cmd("HINCRBY");
+        count
+            .arg(self.keys.webhooks())
+            .arg(format!("{webhook}|conflicts"))
+            .arg(1);
+        self.link.query(&count).await.map(drop)
     }
 
     pub(super) async fn webhook_figures(

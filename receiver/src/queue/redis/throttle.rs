@@ -21,7 +21,7 @@ impl RedisQueue {
         let (requests, per) = limit.map_or((-1, 1), |limit| {
             (i64::from(limit.requests), millis(limit.per).max(1))
         });
-        let mut call = script::PERMITS.call(1, 128);
+        let mut call = script::PERMITS.call(&self.keys, 1, 128);
         call.arg(self.keys.throttle(&key.stored()))
             .arg(wanted)
             .arg(requests)
@@ -53,7 +53,7 @@ impl RedisQueue {
         health: CrmHealth,
         breaker: Breaker,
     ) -> Result<(), QueueError> {
-        let mut call = script::REPORT.call(1, 128);
+        let mut call = script::REPORT.call(&self.keys, 1, 128);
         call.arg(self.keys.throttle(&key.stored()))
             .arg(u8::from(health == CrmHealth::Up));
         call.arg(breaker.failures).arg(millis(breaker.cooldown));
@@ -67,7 +67,7 @@ impl RedisQueue {
         why: &PauseReason,
     ) -> Result<(), QueueError> {
         let reason = why.encode();
-        let mut call = script::PAUSE.call(1, 128 + reason.len());
+        let mut call = script::PAUSE.call(&self.keys, 1, 128 + reason.len());
         call.arg(self.keys.throttle(&key.stored()))
             .arg(millis(pause))
             .arg(reason)
@@ -76,7 +76,7 @@ impl RedisQueue {
     }
 
     pub(super) async fn resume_calls(&self, key: &ThrottleKey) -> Result<(), QueueError> {
-        let mut call = script::RESUME.call(1, 128);
+        let mut call = script::RESUME.call(&self.keys, 1, 128);
         call.arg(self.keys.throttle(&key.stored()))
             .arg(self.keys.channel())
             .arg(key.stored().as_ref());

@@ -26,11 +26,12 @@ const MAX_SCANNED: usize = 5000;
 type DueContact = (Contact, Millis);
 
 /// Where a page begins.
-struct Cursor {
-    due: Millis,
-    skip: usize,
-    sink: String,
-    contact: String,
+pub(super) struct Cursor {
+    pub(super) due: Millis,
+    /// How many leads of the contact were told.
+    pub(super) skip: usize,
+    pub(super) sink: String,
+    pub(super) contact: String,
 }
 
 impl Cursor {
@@ -53,7 +54,7 @@ impl Cursor {
         })
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         format!("{} {} {} {}", self.due, self.skip, self.sink, self.contact)
     }
 }
@@ -166,7 +167,7 @@ impl RedisQueue {
         id: Option<&LeadId>,
         bodies: bool,
     ) -> Result<(Option<(usize, usize)>, Vec<DeadLetter>), QueueError> {
-        let mut call = script::WAITING.call(1 + contacts.len(), 200 * contacts.len());
+        let mut call = script::WAITING.call(&self.keys, 1 + contacts.len(), 200 * contacts.len());
         call.arg(self.keys.state(sink));
         for (contact, _) in contacts {
             call.arg(self.keys.line(sink, contact));
@@ -257,7 +258,7 @@ impl RedisQueue {
         let Some(contact) = contact else {
             return Ok(Requeued::Absent);
         };
-        let mut call = script::REQUEUE.call(6 + 4 * to.len(), 512 + 256 * to.len());
+        let mut call = script::REQUEUE.call(&self.keys, 6 + 4 * to.len(), 512 + 256 * to.len());
         call.arg(self.keys.counts()).arg(self.keys.webhooks());
         match (set, sink) {
             (DeadLetterSet::Pending, Some(sink)) => {
@@ -309,7 +310,7 @@ impl RedisQueue {
         let Some(contact) = self.waiting_contact(sink, id).await? else {
             return Ok(false);
         };
-        let mut call = script::EXPEDITE.call(3, 512);
+        let mut call = script::EXPEDITE.call(&self.keys, 3, 512);
         call.arg(self.keys.due(sink))
             .arg(self.keys.state(sink))
             .arg(self.keys.line(sink, &contact));
@@ -328,7 +329,7 @@ impl RedisQueue {
         let Some(contact) = self.waiting_contact(sink, id).await? else {
             return Ok(false);
         };
-        let mut call = script::DROP.call(5, 512);
+        let mut call = script::DROP.call(&self.keys, 5, 512);
         call.arg(self.keys.counts()).arg(self.keys.due(sink));
         call.arg(self.keys.state(sink)).arg(self.keys.touched(sink));
         call.arg(self.keys.line(sink, &contact));
