@@ -124,6 +124,14 @@ impl Default for Queue {
     validation = Rule::new("has(self.urlSecretRef) || !has(self.durability)")
         .message("queue.redis.durability is for your own Redis: remove it, or name the URL in queue.redis.urlSecretRef; queue.durability sets that of the managed Redis")
         .field_path(".durability"),
+    validation = Rule::new("has(self.urlSecretRef) || !has(self.shards)")
+        .message("queue.redis.shards is for your own Redis Cluster: remove it, or name the URL in queue.redis.urlSecretRef; the managed Redis has one primary")
+        .field_path(".shards"),
+    validation = Rule::new(
+        "!has(self.urlSecretRef) || !has(oldSelf.urlSecretRef) || self.urlSecretRef != oldSelf.urlSecretRef || (has(self.shards) ? self.shards : 1) == (has(oldSelf.shards) ? oldSelf.shards : 1)"
+    )
+    .message("queue.redis.shards cannot change: leads stay in their shards; name a Secret with another URL in queue.redis.urlSecretRef, and the operator waits until the queue is empty")
+    .field_path(".shards"),
     validation = Rule::new(
         "has(self.urlSecretRef) || !has(self.acknowledge) || self.acknowledge.replicas < (has(self.replicas) ? self.replicas : 1)"
     )
@@ -131,8 +139,8 @@ impl Default for Queue {
     .field_path(".acknowledge")
 )]
 pub struct Redis {
-    /// The URL of your own Redis including user and password: `redis://`, `rediss://`, `redis+sentinel://` or
-    /// `rediss+sentinel://`. It must have version 7.0 or newer, persistence and the eviction policy `noeviction`.
+    /// The URL of your own Redis including user and password: `redis://`, `redis+sentinel://` or `redis+cluster://`; with
+    /// TLS, `rediss://`, `rediss+sentinel://` or `rediss+cluster://`. It must have version 7.0 or newer, persistence and the eviction policy `noeviction`.
     /// Running pods take a changed user or password. Another server is refused, because leads in the former one
     /// would be left behind: name another Secret instead, and the operator waits until the queue is empty. Absent:
     /// the operator manages Redis.
@@ -146,6 +154,12 @@ pub struct Redis {
             .message("queue.redis.replicas must be 1 or 3: two servers cannot agree on which of them is lost")
     )]
     pub replicas: Option<i32>,
+    /// The number of shards over which leads are spread by their contact, so that several primaries of a Redis Cluster share
+    /// the work, 1 to 128. A multiple of the number of primaries gives each the same share. It cannot change as long as
+    /// `urlSecretRef` stays. Default: 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 128))]
+    pub shards: Option<i32>,
     /// What a lead waits for before it is acknowledged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledge: Option<Acknowledge>,
@@ -166,7 +180,7 @@ pub struct Redis {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Acknowledge {
     /// How many servers besides the primary must have stored a lead, 0 to 5; at most 2 with three managed servers.
-    /// Default: 1 with Sentinel or several managed servers, else 0.
+    /// Default: 1 with Sentinel, Redis Cluster or several managed servers, else 0.
     #[schemars(range(min = 0, max = 5))]
     pub replicas: i32,
 }

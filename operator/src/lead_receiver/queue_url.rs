@@ -17,7 +17,14 @@ pub const CONFIG: &str = "redis.conf";
 /// What the sentinels call the managed Redis.
 const PRIMARY: &str = "leadgate";
 /// As receivers take them.
-const SCHEMES: [&str; 4] = ["redis", "rediss", "redis+sentinel", "rediss+sentinel"];
+const SCHEMES: [&str; 6] = [
+    "redis",
+    "rediss",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+];
 const SCHEME: &str = "rediss+sentinel://";
 
 /// What is to become of the managed Redis's Secret.

@@ -58,6 +58,8 @@ pub struct Plan {
     pub redis: Option<RedisPlan>,
     /// How many replicas must have a lead before it is acknowledged; `None`: the URL decides.
     pub acknowledge: Option<i32>,
+    /// Over how many shards leads are spread, if it is not one.
+    pub shards: Option<i32>,
     /// How long a lead may take to be stored; `None`: as long as receivers think fit.
     pub accept_timeout: Option<Duration>,
     /// How it is known that a Redis of the user's own keeps leads.
@@ -126,6 +128,9 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
             proxy: proxy(receiver, facts),
             server: queue_url::server_digest(&store, &facts.secrets),
             acknowledge: resize::acknowledge(settings.acknowledge(), &store, facts),
+            shards: redis_settings
+                .and_then(|redis| redis.shards)
+                .filter(|shards| *shards != 1),
             accept_timeout: redis_settings.and_then(|redis| redis.accept_timeout.clone()),
             own_durability: redis_settings
                 .and_then(|redis| redis.durability)
@@ -142,7 +147,7 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
 fn no_url(store: &StoreKey) -> ValidationError {
     let message = format!(
         "spec.queue.redis.urlSecretRef: {} holds no URL of a Redis; write it as redis://:PASSWORD@HOST:6379/0 (rediss:// for TLS, \
-         redis+sentinel:// for Sentinel)",
+         redis+sentinel:// for Sentinel, redis+cluster:// for Redis Cluster)",
         store.shown()
     );
     ValidationError::of_spec(Reason::QueueUrlInvalid, message)

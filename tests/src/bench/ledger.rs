@@ -11,10 +11,9 @@ use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 
 use super::load::{self, Load};
-use super::{SECRET, Target, redis};
+use super::{SECRET, Store, Target};
 use crate::manifests::{HubSpotSink, webhook};
 use crate::receiver::{Options, Receiver};
-use crate::redis_server::RedisServer;
 use crate::signing;
 
 /// Each question is asked so often; the slowest answer counts.
@@ -28,12 +27,8 @@ const BEFORE: Duration = Duration::from_secs(10);
 pub type Answers = Vec<(&'static str, Duration)>;
 
 /// A receiver whose leads no sink takes: they are kept as unrouted ones. With it what it needs as long as it runs.
-async fn keeping(target: Target) -> Result<(Receiver, (Option<RedisServer>, NamedTempFile))> {
-    let redis = match target {
-        Target::Sqlite | Target::Ceiling => None,
-        Target::RedisEverySecond => Some(redis("everysec")?),
-        Target::RedisAlways => Some(redis("always")?),
-    };
+async fn keeping(target: Target) -> Result<(Receiver, (Option<Store>, NamedTempFile))> {
+    let store = Store::of(target)?;
     let sink = HubSpotSink::new("http://127.0.0.1:9", "none");
     let webhook = webhook("website", "generic", SECRET).replacen(
         "name: hubspot",
@@ -48,13 +43,13 @@ async fn keeping(target: Target) -> Result<(Receiver, (Option<RedisServer>, Name
         release: true,
         ..Options::new(format!("{webhook}---\n{}", sink.yaml()))
     };
-    options.queue = redis.as_ref().map(RedisServer::url);
+    options.queue = store.as_ref().map(Store::url);
     let mut key = NamedTempFile::new()?;
     key.write_all(&[7; 32])?;
     options
         .arguments
         .push(format!("--ledger-key-file={}", key.path().display()));
-    Ok((Receiver::start(options).await?, (redis, key)))
+    Ok((Receiver::start(options).await?, (store, key)))
 }
 
 /// Fills a ledger, and a set of dead letters, with so many leads, and asks.

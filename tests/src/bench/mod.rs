@@ -26,7 +26,9 @@ use crate::{
     hubspot::{Config, FaultPlan, HubSpot, Millis},
     manifests::{HubSpotSink, webhook},
     receiver::{Options, Receiver},
+    redis_cluster::RedisCluster,
     redis_server::RedisServer,
+    sentinel::{Sentinel, Setup},
     signing,
 };
 use load::{Load, Outcome, count};
@@ -47,6 +49,10 @@ pub enum Target {
     RedisEverySecond,
     /// Redis that syncs every write.
     RedisAlways,
+    /// The same with Sentinel: a lead is on the disks of the primary and of one of two replicas.
+    TwoDisks,
+    /// Three shards on three primaries of a cluster that sync every write.
+    ThreeShards,
 }
 
 impl fmt::Display for Target {
@@ -56,16 +62,20 @@ impl fmt::Display for Target {
             Self::Sqlite => "sqlite",
             Self::RedisEverySecond => "redis everysec",
             Self::RedisAlways => "redis always",
+            Self::TwoDisks => "two disks",
+            Self::ThreeShards => "three shards",
         })
     }
 }
 
 /// All targets, the ceiling first.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 6] = [
     Target::Ceiling,
     Target::Sqlite,
     Target::RedisEverySecond,
     Target::RedisAlways,
+    Target::TwoDisks,
+    Target::ThreeShards,
 ];
 
 /// One line of the table.
@@ -81,7 +91,7 @@ pub struct Line {
     pub outcome: Outcome,
     /// Processor time of the receiver per lead, µs.
     pub receiver_cpu: f64,
-    /// Processor time of Redis per lead, µs.
+    /// Processor time of all servers of Redis per lead, µs.
     pub redis_cpu: Option<f64>,
 }
 
@@ -89,7 +99,7 @@ pub struct Line {
 struct Served {
     address: SocketAddr,
     pid: u32,
-    redis: Option<RedisServer>,
+    store: Option<Store>,
     _receiver: Option<Receiver>,
     _child: Option<Killed>,
     _folder: Option<TempDir>,
@@ -126,26 +136,67 @@ fn redis(sync: &str) -> Result<RedisServer> {
     ])
 }
 
+/// What leads are stored in, beside the receiver.
+enum Store {
+    Redis(RedisServer),
+    Sentinel(Sentinel),
+    Cluster(RedisCluster),
+}
+
+impl Store {
+    fn of(target: Target) -> Result<Option<Self>> {
+        Ok(match target {
+            Target::RedisEverySecond => Some(Self::Redis(redis("everysec")?)),
+            Target::RedisAlways => Some(Self::Redis(redis("always")?)),
+            Target::TwoDisks => Some(Self::Sentinel(Sentinel::start(Setup::default())?)),
+            Target::ThreeShards => Some(Self::Cluster(RedisCluster::of_primaries()?)),
+            Target::Sqlite | Target::Ceiling => None,
+        })
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Redis(server) => server.url(),
+            Self::Sentinel(group) => group.url(),
+            Self::Cluster(cluster) => cluster.url(),
+        }
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        match self {
+            Self::Redis(_) | Self::Sentinel(_) => Vec::new(),
+            Self::Cluster(_) => ["--queue-shards=3", "--queue-acknowledge-replicas=0"]
+                .map(str::to_owned)
+                .into(),
+        }
+    }
+
+    fn servers(&self) -> &[RedisServer] {
+        match self {
+            Self::Redis(server) => std::slice::from_ref(server),
+            Self::Sentinel(group) => &group.servers,
+            Self::Cluster(cluster) => &cluster.servers,
+        }
+    }
+}
+
 async fn serve(target: Target) -> Result<Served> {
     if target == Target::Ceiling {
         return ceiling();
     }
-    let redis = match target {
-        Target::RedisEverySecond => Some(redis("everysec")?),
-        Target::RedisAlways => Some(redis("always")?),
-        Target::Sqlite | Target::Ceiling => None,
-    };
+    let store = tokio::task::block_in_place(|| Store::of(target))?;
     let mut options = Options {
         release: true,
         ..Options::new(manifests())
     };
-    options.queue = redis.as_ref().map(RedisServer::url);
+    options.queue = store.as_ref().map(Store::url);
+    options.arguments = store.as_ref().map(Store::arguments).unwrap_or_default();
     let receiver = Receiver::start(options).await?;
     let pid = receiver.pid().context("the receiver runs")?;
     Ok(Served {
         address: receiver.address(),
         pid,
-        redis,
+        store,
         _receiver: Some(receiver),
         _child: None,
         _folder: None,
@@ -172,7 +223,7 @@ fn ceiling() -> Result<Served> {
     Ok(Served {
         address,
         pid: child.0.id(),
-        redis: None,
+        store: None,
         _receiver: None,
         _child: Some(child),
         _folder: Some(folder),
@@ -182,7 +233,9 @@ fn ceiling() -> Result<Served> {
 /// Measures one case on a server and a store of its own.
 pub async fn accept(target: Target, connections: usize, body: usize, measure: Duration) -> Result<Line> {
     let served = serve(target).await?;
-    let redis_pid = served.redis.as_ref().and_then(RedisServer::pid);
+    let servers = served.store.as_ref().map(Store::servers);
+    let servers: Option<Vec<u32>> =
+        servers.map(|servers| servers.iter().filter_map(RedisServer::pid).collect());
     let load = Load {
         address: served.address,
         path: "/webhooks/default/website".into(),
@@ -199,7 +252,11 @@ pub async fn accept(target: Target, connections: usize, body: usize, measure: Du
         let sample = || {
             (
                 process::cpu(pid).ok(),
-                redis_pid.and_then(|pid| process::cpu(pid).ok()),
+                servers.as_ref().and_then(|pids| {
+                    pids.iter()
+                        .map(|pid| process::cpu(*pid).ok())
+                        .sum::<Option<Duration>>()
+                }),
             )
         };
         let (mut before, mut after) = ((None, None), (None, None));
@@ -238,12 +295,8 @@ pub struct Idle {
 /// Measures a receiver without leads; its deliveries are not suspended, since waiting for leads may cost.
 pub async fn idle(target: Target, measure: Duration) -> Result<Idle> {
     let hubspot = HubSpot::start(Config::default()).await?;
-    let redis = if target == Target::Sqlite {
-        None
-    } else {
-        Some(redis("everysec")?)
-    };
-    let receiver = start_delivering(&hubspot, redis.as_ref()).await?;
+    let store = Store::of(target)?;
+    let receiver = start_delivering(&hubspot, store.as_ref()).await?;
     let pid = receiver.pid().context("the receiver runs")?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = process::cpu(pid)?;
@@ -256,14 +309,14 @@ pub async fn idle(target: Target, measure: Duration) -> Result<Idle> {
     })
 }
 
-async fn start_delivering(hubspot: &HubSpot, redis: Option<&RedisServer>) -> Result<Receiver> {
+async fn start_delivering(hubspot: &HubSpot, store: Option<&Store>) -> Result<Receiver> {
     let sink = HubSpotSink::new(hubspot.base_url(), hubspot.token());
     let manifests = format!("{}---\n{}", webhook("website", "generic", SECRET), sink.yaml());
     let mut options = Options {
         release: true,
         ..Options::new(manifests)
     };
-    options.queue = redis.map(RedisServer::url);
+    options.queue = store.map(Store::url);
     Receiver::start(options).await
 }
 
@@ -280,12 +333,8 @@ pub async fn end_to_end(target: Target, leads: usize) -> Result<Vec<Duration>> {
         ..Config::default()
     })
     .await?;
-    let redis = match target {
-        Target::Sqlite | Target::Ceiling => None,
-        Target::RedisEverySecond => Some(redis("everysec")?),
-        Target::RedisAlways => Some(redis("always")?),
-    };
-    let receiver = start_delivering(&hubspot, redis.as_ref()).await?;
+    let store = Store::of(target)?;
+    let receiver = start_delivering(&hubspot, store.as_ref()).await?;
     let client = Client::builder().timeout(Duration::from_secs(10)).build()?;
     let mut latencies = Vec::with_capacity(leads);
     for lead in 0..leads {

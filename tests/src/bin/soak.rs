@@ -5,6 +5,7 @@ use leadgate_tests::failover;
 use leadgate_tests::fleet::{self, Crm, TOKEN};
 use leadgate_tests::hubspot::{self, HubSpot};
 use leadgate_tests::managed_redis::{self, ManagedRedis};
+use leadgate_tests::redis_cluster::{self, RedisCluster};
 use leadgate_tests::rest_crms;
 use leadgate_tests::salesforce::{self, Salesforce};
 use leadgate_tests::sentinel::Sentinel;
@@ -35,6 +36,9 @@ struct Arguments {
     /// Faults of the pods of the managed Redis afterwards; 0: none.
     #[arg(long, default_value_t = 40)]
     managed: usize,
+    /// Faults of the nodes of a Redis Cluster with three shards afterwards; 0: none.
+    #[arg(long, default_value_t = 60)]
+    cluster: usize,
     /// Leads that four receivers deliver to each kind of CRM afterwards; 0: none.
     #[arg(long, default_value_t = 20_000)]
     fleet: usize,
@@ -72,11 +76,15 @@ async fn main() -> anyhow::Result<()> {
         );
     }
     if arguments.sentinel > 0 {
-        sentinel::<Sentinel>(&arguments, "sentinel", &failover::Fault::ALL, arguments.sentinel).await?;
+        failovers::<Sentinel>(&arguments, "sentinel", &failover::Fault::ALL, arguments.sentinel).await?;
     }
     if arguments.managed > 0 {
         let all = managed_redis::Fault::ALL;
-        sentinel::<ManagedRedis>(&arguments, "managed redis", &all, arguments.managed).await?;
+        failovers::<ManagedRedis>(&arguments, "managed redis", &all, arguments.managed).await?;
+    }
+    if arguments.cluster > 0 {
+        let all = redis_cluster::Fault::ALL;
+        failovers::<RedisCluster>(&arguments, "redis cluster", &all, arguments.cluster).await?;
     }
     if arguments.fleet > 0 {
         fleets(arguments.fleet, arguments.release).await?;
@@ -84,8 +92,8 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Faults of a Redis with Sentinel.
-async fn sentinel<G: failover::Group>(
+/// Faults of servers of which others take the place.
+async fn failovers<G: failover::Group>(
     arguments: &Arguments,
     name: &str,
     all: &[G::Fault],

@@ -24,15 +24,25 @@ pub struct RedisCluster {
     pub servers: Vec<RedisServer>,
     /// Their certificate, if they speak TLS.
     pub tls: Option<RedisTls>,
+    replicas: usize,
 }
 
 impl RedisCluster {
     /// Starts one and waits until it is whole.
     pub fn start(tls: bool) -> Result<Self> {
+        Self::start_with(tls, PRIMARIES)
+    }
+
+    /// Starts one without replicas.
+    pub fn of_primaries() -> Result<Self> {
+        Self::start_with(false, 0)
+    }
+
+    fn start_with(tls: bool, replicas: usize) -> Result<Self> {
         let tls = tls.then(RedisTls::new).transpose()?;
         let mut servers = Vec::new();
         let mut buses = Vec::new();
-        for _ in 0..2 * PRIMARIES {
+        for _ in 0..PRIMARIES + replicas {
             let bus = free_port()?;
             let configuration = format!(
                 "save \"\"\nappendonly yes\nappendfsync always\nmaxmemory-policy noeviction\nrepl-diskless-sync-delay 0\n\
@@ -44,7 +54,11 @@ impl RedisCluster {
             servers.push(RedisServer::start_from(configuration, &[], None, folder)?);
             buses.push(bus);
         }
-        let cluster = Self { servers, tls };
+        let cluster = Self {
+            servers,
+            tls,
+            replicas,
+        };
         cluster.introduce(&buses)?;
         Ok(cluster)
     }
@@ -239,7 +253,7 @@ impl RedisCluster {
                 .filter_map(|place| self.servers.get(*place))
                 .filter(|server| is_followed(server).unwrap_or(false));
             Ok(agreed
-                && followed.count() == PRIMARIES
+                && followed.count() == self.replicas
                 && views.iter().all(|view| view.primaries().len() == PRIMARIES))
         })
     }

@@ -275,16 +275,39 @@ async fn what_cannot_change_is_refused_at_once() {
     create::<LeadReceiver>(&client, &namespace, "w", Receiver).await;
     let api: Api<LeadReceiver> = Api::namespaced(client.clone(), &namespace);
     for (change, refusal) in [
-        (json!({"size": "2Gi", "storageClassName": "fast"}), None),
-        (json!({"size": "2048Mi"}), None),
-        (json!({"size": "1Gi"}), Some("queue.storage.size cannot shrink")),
         (
-            json!({"storageClassName": "slow"}),
+            json!({"storage": {"size": "2Gi", "storageClassName": "fast"}}),
+            None,
+        ),
+        (json!({"storage": {"size": "2048Mi"}}), None),
+        (
+            json!({"storage": {"size": "1Gi"}}),
+            Some("queue.storage.size cannot shrink"),
+        ),
+        (
+            json!({"storage": {"storageClassName": "slow"}}),
             Some("queue.storage.storageClassName cannot change"),
         ),
-        (json!({"size": "3Gi"}), None),
+        (json!({"storage": {"size": "3Gi"}}), None),
+        (
+            json!({"redis": {"urlSecretRef": {"name": "one", "key": "url"}, "shards": 3}}),
+            None,
+        ),
+        (
+            json!({"redis": {"shards": 6}}),
+            Some("queue.redis.shards cannot change"),
+        ),
+        (
+            json!({"redis": {"shards": null}}),
+            Some("queue.redis.shards cannot change"),
+        ),
+        (
+            json!({"redis": {"urlSecretRef": {"name": "two"}, "shards": 6}}),
+            None,
+        ),
+        (json!({"redis": null}), None),
     ] {
-        let patch = json!({"spec": {"queue": {"storage": change}}});
+        let patch = json!({"spec": {"queue": change}});
         let answer = api
             .patch("w", &PatchParams::default(), &Patch::Merge(&patch))
             .await;

@@ -168,7 +168,7 @@ pub async fn what_is_removed_leaves_the_files(rig: Rig) {
         "{remains:?}"
     );
     let rewrite = |server: &RedisServer| {
-        let mut rewrite = redis::cmd("BGREWRITEAOF");
+        let rewrite = redis::cmd("BGREWRITEAOF");
         // One that is under way may have begun too early.
         while rewrite.exec(&mut server.connection().unwrap()).is_err() {
             std::thread::sleep(Duration::from_millis(50));

@@ -238,7 +238,7 @@ async fn a_url_that_cannot_be_used_is_told_without_its_secrets() {
         ("s3cret:s3cret@host", "scheme"),
         ("sqlite:", "file"),
         ("redis+sentinel://:s3cret@host/", "name the primary"),
-        ("redis+cluster://:s3cret@host/", "not supported yet"),
+        ("redis+cluster://:s3cret@host/1", "one database"),
         ("redis://:s3cret@host:notaport/", "form"),
         ("rediss://", "form"),
     ];

@@ -175,6 +175,9 @@ fn arguments(plan: &Plan) -> Vec<String> {
     if plan.encryption.is_some() {
         arguments.push(format!("--encryption-key-file={ADMIN}/{ENCRYPTION_KEYS}"));
     }
+    if let Some(shards) = plan.shards {
+        arguments.push(format!("--queue-shards={shards}"));
+    }
     if let Some(replicas) = plan.acknowledge {
         arguments.push(format!("{ACKNOWLEDGE}{replicas}"));
     }

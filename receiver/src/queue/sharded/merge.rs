@@ -93,28 +93,41 @@ pub(super) fn add_webhook(sum: &mut WebhookStats, more: WebhookStats) {
     sum.last_accepted_at = sum.last_accepted_at.max(last_accepted_at);
 }
 
-/// What the checks of all shards say; each problem once, with the number of the first shard that has it.
+/// What the checks of all shards say; each problem once, with the number of the first shard that has it. A shard that is away
+/// is a problem of its own: the others take leads.
 pub(super) fn report(reports: Vec<Result<StoreReport, QueueError>>) -> Result<StoreReport, QueueError> {
     let mut whole = StoreReport::default();
     let mut seen = BTreeSet::new();
     let mut durabilities = BTreeSet::new();
+    let mut away = None;
     for (number, report) in reports.into_iter().enumerate() {
-        let report = report.map_err(|error| match error {
-            QueueError::Unavailable(why) => QueueError::Unavailable(format!("shard {number}: {why}")),
-            error => error,
-        })?;
-        for problem in report.problems {
+        let problems = match report {
+            Ok(report) => {
+                durabilities.insert(report.durability);
+                whole.write_latency = whole.write_latency.max(report.write_latency);
+                whole.primary_changes += report.primary_changes;
+                whole.room = fuller(whole.room, report.room);
+                report.problems
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                away = Some(error);
+                vec![problem]
+            }
+        };
+        for problem in problems {
             if seen.insert(problem.clone()) {
                 whole.problems.push(format!("shard {number}: {problem}"));
             }
         }
-        durabilities.insert(report.durability);
-        whole.write_latency = whole.write_latency.max(report.write_latency);
-        whole.primary_changes += report.primary_changes;
-        whole.room = fuller(whole.room, report.room);
     }
-    whole.durability = durabilities.into_iter().collect::<Vec<_>>().join("; or ");
-    Ok(whole)
+    match away {
+        Some(error) if durabilities.is_empty() => Err(error),
+        _ => {
+            whole.durability = durabilities.into_iter().collect::<Vec<_>>().join("; or ");
+            Ok(whole)
+        }
+    }
 }
 
 /// Of two stores the one with less room: it is full first.
@@ -345,3 +358,6 @@ pub(super) fn entries(pages: Vec<EntryPage>, limit: usize) -> EntryPage {
         next: horizon.map(|(number, place)| joined(number, place)),
     }
 }
+
+#[cfg(test)]
+mod tests;
