@@ -72,7 +72,7 @@ async fn an_address_of_another_kind_is_told_with_the_remedy() {
     drop(nobody);
     for (url, told) in [
         (replica.url(), "this Redis is a replica"),
-        (cluster.url(), "this Redis is a cluster"),
+        (cluster.url(), "the Redis Cluster is down"),
         (group.sentinels[0].url(), "redis+sentinel://HOST:PORT"),
         (
             format!("redis+sentinel://{}/{NAME}", host(replica)),

@@ -146,16 +146,15 @@ impl Node {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let mut connection = match known {
-            Some(connection) => connection,
-            None => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(ANSWER_TIMEOUT))
-                    .set_response_timeout(Some(ANSWER_TIMEOUT));
-                self.client
-                    .get_multiplexed_async_connection_with_config(&config)
-                    .await?
-            }
+        let mut connection = if let Some(connection) = known {
+            connection
+        } else {
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(ANSWER_TIMEOUT))
+                .set_response_timeout(Some(ANSWER_TIMEOUT));
+            self.client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await?
         };
         let answer = cmd("CLUSTER").arg("NODES").query_async(&mut connection).await?;
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);

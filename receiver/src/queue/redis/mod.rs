@@ -40,6 +40,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
@@ -187,11 +188,7 @@ impl Queue for RedisQueue {
     }
 
     async fn preview(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
-        let mut found = Vec::with_capacity(leads.len());
-        for lead in &leads {
-            found.push(self.preview_one(lead).await?);
-        }
-        Ok(found)
+        try_join_all(leads.iter().map(|lead| self.preview_one(lead))).await
     }
 
     async fn count_key_conflict(&self, webhook: &WebhookId) -> Result<(), QueueError> {

@@ -27,7 +27,7 @@ enum Elsewhere {
 impl ShardedQueue {
     pub(super) async fn accept_in_shards(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
         self.confirm().await?;
-        let mut elsewhere = join_all(leads.iter().map(|lead| self.look_elsewhere(lead))).await;
+        let mut elsewhere = self.look_elsewhere(&leads).await;
         self.look_among(&leads, &mut elsewhere);
         let webhooks: Vec<WebhookId> = leads.iter().map(|lead| lead.webhook.clone()).collect();
         let routed = leads
@@ -82,54 +82,73 @@ impl ShardedQueue {
     }
 
     pub(super) async fn preview_in_shards(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
-        try_join_all(leads.into_iter().map(async |lead| {
-            let elsewhere = self.look_elsewhere(&lead).await;
-            let home = self.home_of(&lead, &elsewhere);
-            let mut admissions = self.shard(home)?.preview(vec![lead]).await?;
-            let admission = admissions.pop().unwrap_or(Admission::Accepted);
-            Ok(match (admission, elsewhere) {
-                (Admission::Accepted, Elsewhere::KeyTaken) => Admission::KeyConflict,
-                (admission, _) => admission,
+        let elsewhere = self.look_elsewhere(&leads).await;
+        let asked = leads.into_iter().zip(elsewhere).map(async |(lead, known)| {
+            let home = self.shard(self.home_of(&lead, &known))?;
+            let mut admissions = home.preview(vec![lead]).await?;
+            Ok(match (admissions.pop(), known) {
+                (Some(Admission::Accepted), Elsewhere::KeyTaken) => Admission::KeyConflict,
+                (admission, _) => admission.unwrap_or(Admission::Accepted),
             })
-        }))
-        .await
+        });
+        try_join_all(asked).await
     }
 
-    async fn is_known_at_home(&self, home: usize, lead: NewLead) -> bool {
-        let Ok(shard) = self.shard(home) else { return false };
-        let admissions = timeout(LOOK_FOR, shard.preview(vec![lead])).await;
-        matches!(admissions, Ok(Ok(admissions)) if admissions.first() != Some(&Admission::Accepted))
-    }
-
-    /// Whether another shard than the contact's knows a lead, or its key.
-    async fn look_elsewhere(&self, lead: &NewLead) -> Elsewhere {
-        let home = self.of_contact(&lead.contact);
-        // Whether its person is suppressed is another question.
-        let nobody = NewLead {
+    /// What other shards than those of their contacts know of leads, or of their keys.
+    async fn look_elsewhere(&self, leads: &[NewLead]) -> Vec<Elsewhere> {
+        // Whether their people are suppressed is another question.
+        let nobody = |lead: &NewLead| NewLead {
             people: Vec::new(),
             ..lead.clone()
         };
-        let others = self
-            .shards
-            .iter()
-            .enumerate()
-            .filter(|(number, _)| *number != home);
-        let asked = others.map(async |(number, shard)| {
-            let admissions = timeout(LOOK_FOR, shard.preview(vec![nobody.clone()])).await;
-            admissions.ok()?.ok()?.pop().map(|admission| (number, admission))
+        let homes: Vec<usize> = leads.iter().map(|lead| self.of_contact(&lead.contact)).collect();
+        let asked = (0..self.shards.len()).map(async |number| {
+            let others = leads
+                .iter()
+                .zip(&homes)
+                .enumerate()
+                .filter(|(_, (_, home))| **home != number);
+            let (places, others): (Vec<usize>, Vec<NewLead>) =
+                others.map(|(place, (lead, _))| (place, nobody(lead))).unzip();
+            let known = self.known_in(number, others).await;
+            (number, places.into_iter().zip(known).collect::<Vec<_>>())
         });
-        let mut found = Elsewhere::Unknown;
-        for (number, admission) in join_all(asked).await.into_iter().flatten() {
-            match admission {
-                Admission::Duplicate(_) => return Elsewhere::Known(number),
-                Admission::KeyConflict => found = Elsewhere::KeyTaken,
-                Admission::Accepted | Admission::Suppressed => {}
+        let mut found: Vec<Elsewhere> = leads.iter().map(|_| Elsewhere::Unknown).collect();
+        for (number, known) in join_all(asked).await {
+            for (place, admission) in known {
+                let Some(found) = found.get_mut(place) else {
+                    continue;
+                };
+                match (admission, &found) {
+                    (Admission::Duplicate(_), _) => *found = Elsewhere::Known(number),
+                    (Admission::KeyConflict, Elsewhere::Unknown) => *found = Elsewhere::KeyTaken,
+                    _ => {}
+                }
             }
         }
-        if found == Elsewhere::KeyTaken && self.is_known_at_home(home, nobody).await {
+        for ((lead, home), found) in leads.iter().zip(homes).zip(&mut found) {
             // A repeated call, or a resend: its own shard tells.
-            return Elsewhere::Unknown;
+            if *found == Elsewhere::KeyTaken
+                && self
+                    .known_in(home, vec![nobody(lead)])
+                    .await
+                    .first()
+                    .is_some_and(|own| *own != Admission::Accepted)
+            {
+                *found = Elsewhere::Unknown;
+            }
         }
         found
+    }
+
+    /// What a shard would answer; nothing if it does not tell in time.
+    async fn known_in(&self, number: usize, leads: Vec<NewLead>) -> Vec<Admission> {
+        let Ok(shard) = self.shard(number) else {
+            return Vec::new();
+        };
+        match timeout(LOOK_FOR, shard.preview(leads)).await {
+            Ok(Ok(known)) => known,
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        }
     }
 }

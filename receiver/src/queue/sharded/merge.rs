@@ -68,7 +68,7 @@ pub(super) fn add_sink(sum: &mut SinkStats, more: SinkStats) {
     sum.by_webhook = shares.into_iter().collect();
 }
 
-pub(super) fn add_webhook(sum: &mut WebhookStats, more: WebhookStats) {
+pub(super) fn add_webhook(sum: &mut WebhookStats, more: &WebhookStats) {
     let WebhookStats {
         accepted,
         duplicates,
@@ -81,16 +81,16 @@ pub(super) fn add_webhook(sum: &mut WebhookStats, more: WebhookStats) {
         ledger_dropped,
         last_accepted_at,
     } = more;
-    sum.accepted += accepted;
-    sum.duplicates += duplicates;
-    sum.key_conflicts += key_conflicts;
-    sum.rejected += rejected;
-    sum.rejected_dropped += rejected_dropped;
-    sum.suppressed += suppressed;
-    sum.unrouted += unrouted;
-    sum.discarded += discarded;
-    sum.ledger_dropped += ledger_dropped;
-    sum.last_accepted_at = sum.last_accepted_at.max(last_accepted_at);
+    sum.accepted += *accepted;
+    sum.duplicates += *duplicates;
+    sum.key_conflicts += *key_conflicts;
+    sum.rejected += *rejected;
+    sum.rejected_dropped += *rejected_dropped;
+    sum.suppressed += *suppressed;
+    sum.unrouted += *unrouted;
+    sum.discarded += *discarded;
+    sum.ledger_dropped += *ledger_dropped;
+    sum.last_accepted_at = sum.last_accepted_at.max(*last_accepted_at);
 }
 
 /// What the checks of all shards say; each problem once, with the number of the first shard that has it. A shard that is away
@@ -177,11 +177,9 @@ impl Claimed {
         }
     }
 
-    /// So many shards were not asked (again), as nothing more was wanted.
-    pub(super) fn has_more(&mut self, shards: usize) {
-        if shards > 0 {
-            self.next_due = Some(Duration::ZERO);
-        }
+    /// A shard that may have more was not asked, as nothing more was wanted.
+    pub(super) fn has_more(&mut self) {
+        self.next_due = Some(Duration::ZERO);
     }
 
     /// Oldest first. What was claimed is leased, so it counts for more than a shard that failed.
@@ -299,7 +297,7 @@ fn split(place: &Place) -> (usize, &str) {
 }
 
 /// As the whole calls a place in a shard.
-fn joined(shard: usize, place: Place) -> Place {
+fn joined(shard: usize, place: &Place) -> Place {
     Place {
         at: place.at,
         key: format!("{shard}/{}", place.key),
@@ -342,7 +340,7 @@ pub(super) fn entries(pages: Vec<EntryPage>, limit: usize) -> EntryPage {
         let Some(mut entry) = rests.get_mut(number).and_then(VecDeque::pop_front) else {
             break;
         };
-        entry.place = joined(number, entry.place);
+        entry.place = joined(number, &entry.place);
         let place = entry.place.clone();
         items.push(entry);
         if items.len() == limit {
@@ -355,7 +353,7 @@ pub(super) fn entries(pages: Vec<EntryPage>, limit: usize) -> EntryPage {
     }
     EntryPage {
         items,
-        next: horizon.map(|(number, place)| joined(number, place)),
+        next: horizon.map(|(number, place)| joined(number, &place)),
     }
 }
 

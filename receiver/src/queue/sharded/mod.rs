@@ -124,34 +124,30 @@ impl ShardedQueue {
             }
             Ok(found)
         };
-        let count = self.shards.len();
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
-        let shares = merge::shares(max, count, first);
-        let asked = shares.iter().filter(|(_, share)| *share > 0);
-        let found =
-            join_all(asked.map(async |(number, share)| (*number, *share, ask(*number, *share).await))).await;
-        let mut claimed = merge::Claimed::default();
-        let mut may_have_more: Vec<usize> = shares
-            .iter()
-            .filter(|(_, share)| *share == 0)
-            .map(|(number, _)| *number)
-            .collect();
-        for (number, share, answer) in found {
-            if claimed.add(answer, share) {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let shares = merge::shares(max, self.shards.len(), turn);
+        let found = join_all(shares.into_iter().map(async |(number, share)| {
+            let answer = match share {
+                0 => None,
+                _ => Some(ask(number, share).await),
+            };
+            (number, share, answer)
+        }));
+        let (mut claimed, mut may_have_more) = (merge::Claimed::default(), Vec::new());
+        for (number, share, answer) in found.await {
+            if answer.is_none_or(|answer| claimed.add(answer, share)) {
                 may_have_more.push(number);
             }
         }
-        for (left, number) in may_have_more
-            .iter()
-            .enumerate()
-            .map(|(place, number)| (may_have_more.len() - place, *number))
+        let mut others = may_have_more.into_iter();
+        while claimed.len() < max
+            && let Some(number) = others.next()
         {
-            let missing = max.saturating_sub(claimed.len());
-            if missing == 0 {
-                claimed.has_more(left);
-                break;
-            }
+            let missing = max - claimed.len();
             claimed.add(ask(number, missing).await, missing);
+        }
+        if others.len() > 0 {
+            claimed.has_more();
         }
         claimed.finish()
     }
@@ -184,7 +180,9 @@ impl Queue for ShardedQueue {
         let parts = self.parts(claims.iter().cloned(), |(_, token)| self.of_token(*token));
         let done = try_join_all(parts.into_iter().map(async |(number, part)| {
             let (places, mut part): (Vec<usize>, Vec<_>) = part.into_iter().unzip();
-            part.iter_mut().for_each(|(_, token)| *token /= self.count());
+            for (_, token) in &mut part {
+                *token /= self.count();
+            }
             let renewed = self.shard(number)?.renew(sink, &part, lease).await?;
             Ok::<_, QueueError>(places.into_iter().zip(renewed).collect::<Vec<_>>())
         }));
@@ -196,8 +194,9 @@ impl Queue for ShardedQueue {
         // All of them have their turn, also if one fails: what is repeated is stale where it was done.
         let done = join_all(parts.into_iter().map(async |(number, part)| {
             let (places, mut part): (Vec<usize>, Vec<_>) = part.into_iter().unzip();
-            part.iter_mut()
-                .for_each(|settlement| settlement.token /= self.count());
+            for settlement in &mut part {
+                settlement.token /= self.count();
+            }
             let settled = self.shard(number)?.settle(sink, part).await?;
             Ok::<_, QueueError>(places.into_iter().zip(settled).collect::<Vec<_>>())
         }));
@@ -221,7 +220,9 @@ impl Queue for ShardedQueue {
 
     async fn webhook_stats(&self, webhooks: &[WebhookId]) -> Result<Vec<WebhookStats>, QueueError> {
         let all = try_join_all(self.shards.iter().map(|shard| shard.webhook_stats(webhooks)));
-        Ok(merge::sums(all.await?, merge::add_webhook))
+        Ok(merge::sums(all.await?, |sum, more| {
+            merge::add_webhook(sum, &more);
+        }))
     }
 
     async fn pending(&self, routes: &[(SinkId, WebhookId)]) -> Result<Vec<u64>, QueueError> {

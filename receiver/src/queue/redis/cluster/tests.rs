@@ -41,8 +41,10 @@ fn the_primary_of_a_slot_is_read_from_what_a_node_says() {
     assert!(read("OK", 0, false, "").is_none() && read("", 0, false, "").is_none());
 }
 
-fn says(port: u16, epoch: u64, missed: bool, is_failed: bool) -> Result<View, Failed> {
-    Ok(View {
+type Said = Result<View, Failed>;
+
+fn says(port: u16, epoch: u64, missed: bool, is_failed: bool) -> View {
+    View {
         owner: Some(Owner {
             address: ("h".into(), port),
             epoch,
@@ -50,72 +52,79 @@ fn says(port: u16, epoch: u64, missed: bool, is_failed: bool) -> Result<View, Fa
             is_failed,
         }),
         nodes: Vec::new(),
-    })
+    }
 }
 
-fn nobody() -> Result<View, Failed> {
-    Ok(View {
+fn nobody() -> View {
+    View {
         owner: None,
         nodes: Vec::new(),
-    })
+    }
 }
 
-fn no(why: &str, is_refusal: bool) -> Result<View, Failed> {
-    Err(Failed {
+fn no(why: &str, is_refusal: bool) -> Failed {
+    Failed {
         why: why.into(),
         is_refusal,
-    })
+    }
 }
 
 #[test]
 fn the_nodes_that_know_of_the_latest_failover_are_right() {
-    let rows: Vec<(Vec<Result<View, Failed>>, Result<u16, &str>)> = vec![
-        (vec![says(1, 1, false, false)], Ok(1)),
+    let rows: Vec<(Vec<Said>, Result<u16, &str>)> = vec![
+        (vec![Ok(says(1, 1, false, false))], Ok(1)),
         // The former primary has not heard yet.
-        (vec![says(1, 1, false, false), says(2, 7, false, false)], Ok(2)),
         (
-            vec![says(1, 1, true, true), says(2, 7, false, false), nobody()],
+            vec![Ok(says(1, 1, false, false)), Ok(says(2, 7, false, false))],
             Ok(2),
         ),
         (
             vec![
-                no("broke", false),
-                says(1, 1, false, false),
-                no("wrong password", true),
+                Ok(says(1, 1, true, true)),
+                Ok(says(2, 7, false, false)),
+                Ok(nobody()),
+            ],
+            Ok(2),
+        ),
+        (
+            vec![
+                Err(no("broke", false)),
+                Ok(says(1, 1, false, false)),
+                Err(no("wrong password", true)),
             ],
             Ok(1),
         ),
         // One that does not hear from the primary may be the one that is cut off.
         (
             vec![
-                says(1, 1, true, false),
-                says(1, 1, false, false),
-                says(1, 1, false, false),
+                Ok(says(1, 1, true, false)),
+                Ok(says(1, 1, false, false)),
+                Ok(says(1, 1, false, false)),
             ],
             Ok(1),
         ),
         (
             vec![
-                says(1, 1, true, false),
-                says(1, 1, true, false),
-                says(1, 1, false, false),
+                Ok(says(1, 1, true, false)),
+                Ok(says(1, 1, true, false)),
+                Ok(says(1, 1, false, false)),
             ],
             Err("replacing it"),
         ),
         (
             vec![
-                says(1, 1, false, true),
-                says(1, 1, false, false),
-                says(1, 1, false, false),
+                Ok(says(1, 1, false, true)),
+                Ok(says(1, 1, false, false)),
+                Ok(says(1, 1, false, false)),
             ],
             Err("replacing it"),
         ),
-        (vec![nobody(), nobody()], Err("(42)")),
+        (vec![Ok(nobody()), Ok(nobody())], Err("(42)")),
         (
-            vec![no("broke", false), no("wrong password", true)],
+            vec![Err(no("broke", false)), Err(no("wrong password", true))],
             Err("wrong password"),
         ),
-        (vec![no("broke", false)], Err("broke")),
+        (vec![Err(no("broke", false))], Err("broke")),
         (vec![], Err("answered in time")),
     ];
     for (views, expected) in rows {
