@@ -14,6 +14,7 @@ use super::encryption;
 use super::projection::{Forms, SinkForm, WebhookForm, secrets_of};
 use super::queue_url::{self, Password};
 use crate::context::{Context, form, name_of};
+use crate::named::{self, Presences};
 use crate::names;
 use crate::secrets::{Found, Seen, Value};
 use crate::stats::{ReceiverStats, WebhookStats};
@@ -38,6 +39,10 @@ pub struct Dereferenced {
     pub webhooks: Vec<Arc<LeadWebhook>>,
     /// The Secrets that it names itself.
     pub secrets: Found,
+    /// The classes that it names.
+    pub named: Presences,
+    /// The Secrets to pull images with that do not exist: field and name.
+    pub no_pull_secrets: Vec<(String, String)>,
     /// The Secret that the pods read: with the URL of the queue, as it was given to them.
     pub projected: Option<Arc<Seen>>,
     /// The Secret of the managed Redis.
@@ -156,6 +161,14 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         refuses,
         webhooks,
         rollout,
+        named: context
+            .named
+            .find(&context.client, &named::of_receiver(receiver))
+            .await,
+        no_pull_secrets: named::pull_secrets(receiver)
+            .into_iter()
+            .filter(|(_, secret)| !context.secrets.exists(&namespace, secret))
+            .collect(),
         secrets: context.secrets.find(&context.client, &namespace, names).await?,
         users_of_redis: receivers
             .iter()
