@@ -27,7 +27,8 @@ pub enum SecretPurpose {
     UserName,
     /// With it the receiver calls a CRM, or the sender's API.
     Credentials,
-    /// A receiver starts with it and not with a webhook: the URL of Redis, certificates.
+    /// A receiver starts with it and not with a webhook: the URL of Redis, certificates. Of a webhook: the certificate of its
+    /// Ingress, which receivers do not get.
     Infrastructure,
 }
 
@@ -63,6 +64,18 @@ impl LeadWebhookSpec {
             found.push(one(field, &hydrate.token_secret_ref, Credentials));
         }
         found.extend(self.notify.as_ref().map(Notify::secret_ref));
+        if let Some(name) = self
+            .ingress
+            .as_ref()
+            .and_then(|ingress| ingress.tls_secret_name.as_ref())
+        {
+            found.extend(["tls.crt", "tls.key"].map(|key| SecretReference {
+                field: "spec.ingress.tlsSecretName".to_owned(),
+                name: name.clone(),
+                key: key.to_owned(),
+                purpose: Infrastructure,
+            }));
+        }
         found
     }
 }

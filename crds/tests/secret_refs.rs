@@ -18,7 +18,9 @@ fn collect(path: &str, schema: &JSONSchemaProps, found: &mut BTreeSet<String>) {
             .as_ref()
             .is_some_and(|all| all.contains_key(property))
     };
-    let is_called_so = ["secretRef", "secretRefs"].contains(&name) || name.ends_with("SecretRef");
+    let is_called_so = ["secretRef", "secretRefs"].contains(&name)
+        || name.ends_with("SecretRef")
+        || name.ends_with("SecretName");
     let is_shaped_so = has("name") && (has("key") || has("usernameKey"));
     let is_list = schema.type_.as_deref() == Some("array");
     // Taints have a key, and no name.
@@ -67,6 +69,7 @@ fn a_webhook_gives_every_reference_that_its_schema_knows() {
         },
         "payload": {"hydrate": {"tokenSecretRef": key}},
         "notify": {"urlSecretRef": key},
+        "ingress": {"host": "leads.example.com", "tlsSecretName": "n"},
         "sinks": [{"name": "crm"}],
     }))
     .unwrap();

@@ -3,6 +3,7 @@
 use std::collections::hash_map::DefaultHasher;
 use std::fmt::Debug;
 use std::hash::{Hash as _, Hasher as _};
+use std::time::Instant;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::api_error::{ApplyError, failed, is_outdated, outdated_status};
 use crate::context::{Context, name_of};
+use crate::drift;
 use crate::events;
 use crate::index::{Key, Live, version};
 use crate::kinds::{Desired, Kind};
@@ -52,7 +54,14 @@ pub(crate) fn is_settled(context: &Context, namespace: &str, desired: &Desired) 
     context.index.is_settled(&key, digest(&desired.manifest))
 }
 
-/// Applies an object unless it is as it was left. Says whether anything was written.
+/// Whether this was what was applied last: what the object is otherwise, somebody else has made of it.
+pub(crate) fn was_applied(context: &Context, namespace: &str, desired: &Desired) -> bool {
+    let key = (desired.kind, namespace.to_owned(), desired.name.clone());
+    context.index.was_applied(&key, digest(&desired.manifest))
+}
+
+/// Applies an object unless it is as it was left, or somebody else changes it again and again and it is not yet to be put back.
+/// Says whether anything was written.
 pub(crate) async fn ensure(
     context: &Context,
     namespace: &str,
@@ -69,6 +78,11 @@ pub(crate) async fn ensure(
     if let Some(live) = &before {
         allowed(live, belongs, *kind, name)?;
     }
+    // The same was applied before, and the object is not as it was left.
+    let again = context.index.was_applied(&key, wanted);
+    if again && context.drifts.stays(&key, Instant::now()) {
+        return Ok(false);
+    }
     let manifest = marked(manifest, &context.settings.installation);
     let params = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
@@ -77,6 +91,12 @@ pub(crate) async fn ensure(
         ..PatchParams::default()
     };
     let api = dynamic(&context.client, namespace, *kind);
+    let found = if again {
+        let found = api.get_opt(name).await;
+        found.map_err(|error| failed(*kind, name, error))?
+    } else {
+        None
+    };
     let apply = async || {
         let applied = api.patch(name, &params, &Patch::Apply(&manifest)).await;
         applied.map_err(|error| failed(*kind, name, error))
@@ -96,11 +116,14 @@ pub(crate) async fn ensure(
     context.metrics.wrote(kind.name(), "apply");
     let live = repair::live(*kind, &applied);
     // The write has changed something, although the same was written before: somebody else had changed it.
-    let drifted = context.index.was_applied(&key, wanted)
-        && before.is_none_or(|before| before.version != live.version || before.uid != live.uid);
-    context.index.applied(key, wanted, live);
+    let drifted =
+        again && before.is_none_or(|before| before.version != live.version || before.uid != live.uid);
+    context.index.applied(key.clone(), wanted, live);
     if drifted {
-        events::restored(context, belongs, desired, &applied).await;
+        let changes = found.map(|found| drift::changes(&manifest, &found));
+        let changes = changes.unwrap_or_default();
+        let repeated = context.drifts.put_back(key, belongs, &changes, Instant::now());
+        events::restored(context, belongs, desired, &applied, repeated).await;
     }
     Ok(true)
 }

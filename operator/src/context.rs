@@ -16,6 +16,7 @@ use leadgate_crds::{CrmSink, LeadReceiver, LeadReceiverStatus, LeadWebhook, Lead
 
 use crate::backoff::Backoff;
 use crate::cli::Scope;
+use crate::drift::Drifts;
 use crate::implied::AllReceivers;
 use crate::index::Index;
 use crate::lead_receiver::Upgrades;
@@ -23,6 +24,7 @@ use crate::lead_receiver::dereference::serves;
 use crate::lead_receiver::projection::Projected;
 use crate::lead_webhook::waiting::feeds;
 use crate::metrics::Metrics;
+use crate::named::NamedObjects;
 use crate::receivers::Receivers;
 use crate::rules::Rules;
 use crate::secrets::Secrets;
@@ -235,6 +237,10 @@ pub struct Context {
     pub workloads: Workloads,
     /// All Secrets' names and versions.
     pub secrets: Secrets,
+    /// Objects that resources name and nobody watches.
+    pub(crate) named: NamedObjects,
+    /// Objects that somebody else changes.
+    pub(crate) drifts: Drifts,
     /// Failures in a row.
     pub backoff: Backoff,
     /// Where figures come from.

@@ -6,6 +6,43 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
+use crate::names::MANAGER;
+
+/// The class of an Ingress, and whether the operator has written it, or the API server, which fills in the cluster's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Class {
+    pub name: Option<String>,
+    pub is_ours: bool,
+}
+
+impl Class {
+    /// From an Ingress.
+    pub fn of(ingress: &Ingress) -> Self {
+        let ours = ingress.metadata.managed_fields.iter().flatten();
+        let mut ours = ours.filter(|entry| entry.manager.as_deref() == Some(MANAGER));
+        let field = "/f:spec/f:ingressClassName";
+        Self {
+            name: ingress
+                .spec
+                .as_ref()
+                .and_then(|spec| spec.ingress_class_name.clone()),
+            is_ours: ours.any(|entry| {
+                let fields = entry.fields_v1.as_ref();
+                fields.is_some_and(|fields| fields.0.pointer(field).is_some())
+            }),
+        }
+    }
+
+    /// Whether another controller is to serve the Ingress. The address of the former one would stay in its status, because
+    /// nobody but that one removes it; and a default class is only filled in when an Ingress is made.
+    pub fn is_left_for(&self, wanted: Option<&str>) -> bool {
+        match wanted {
+            Some(_) => self.name.as_deref() != wanted,
+            None => self.is_ours && self.name.is_some(),
+        }
+    }
+}
+
 /// What an edge says of a webhook's Ingress or HTTPRoute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edge {
@@ -158,6 +195,35 @@ mod tests {
                 _ => None,
             };
             assert_eq!(served.as_deref(), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn an_ingress_whose_class_changes_is_made_anew() {
+        let class = |name: Option<&str>, is_ours| Class {
+            name: name.map(str::to_owned),
+            is_ours,
+        };
+        for (case, now, wanted, left) in [
+            ("the same", class(Some("a"), true), Some("a"), false),
+            ("another", class(Some("a"), true), Some("b"), true),
+            (
+                "one instead of the default",
+                class(Some("a"), false),
+                Some("b"),
+                true,
+            ),
+            ("one instead of none", class(None, false), Some("b"), true),
+            (
+                "the cluster's default, filled in",
+                class(Some("a"), false),
+                None,
+                false,
+            ),
+            ("the default again", class(Some("a"), true), None, true),
+            ("none", class(None, false), None, false),
+        ] {
+            assert_eq!(now.is_left_for(wanted), left, "{case}");
         }
     }
 

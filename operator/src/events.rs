@@ -75,12 +75,14 @@ pub(crate) async fn publish<K: Resource<DynamicType = ()>>(
 }
 
 /// Says that an object was put back as it is to be, after somebody else had changed or deleted it: an Event of the resource
-/// that it belongs to, or of the object itself if that is no one resource.
+/// that it belongs to, or of the object itself if that is no one resource. `repeated`: that this happens again and again, and
+/// what to do.
 pub(crate) async fn restored(
     context: &Context,
     belongs: Ownership<'_>,
     desired: &Desired,
     made: &DynamicObject,
+    repeated: Option<String>,
 ) {
     let (kind, name) = (desired.kind.name(), desired.name.as_str());
     let namespace = made.metadata.namespace.clone().unwrap_or_default();
@@ -105,13 +107,19 @@ pub(crate) async fn restored(
         },
         _ => made.object_ref(&desired.kind.api_resource()),
     };
-    let note = format!("{kind} {name} was changed or deleted by somebody else and is put back");
+    let (reason, note) = match repeated {
+        Some(repeated) => (Reason::ObjectContested, repeated),
+        None => (
+            Reason::Restored,
+            format!("{kind} {name} was changed or deleted by somebody else and is put back"),
+        ),
+    };
     publish_to(
         &context.recorder,
         &reference,
         Event {
             type_: EventType::Warning,
-            reason: Reason::Restored.as_str().to_owned(),
+            reason: reason.as_str().to_owned(),
             note: Some(note),
             action: "Apply".to_owned(),
             // Without it, Events of several objects would count as one.

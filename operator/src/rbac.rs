@@ -122,6 +122,30 @@ pub const WATCHED: &[Rule] = &[
         "how senders reach them through a Gateway",
     ),
     rule(
+        "networking.k8s.io",
+        &["ingressclasses"],
+        &["get"],
+        "see whether the class of an Ingress exists",
+    ),
+    rule(
+        "gateway.networking.k8s.io",
+        &["gateways"],
+        &["get"],
+        "see whether a Gateway exists and works",
+    ),
+    rule(
+        "storage.k8s.io",
+        &["storageclasses"],
+        &["get"],
+        "see whether the class of a volume exists",
+    ),
+    rule(
+        "scheduling.k8s.io",
+        &["priorityclasses"],
+        &["get"],
+        "see whether the class of pods exists",
+    ),
+    rule(
         "coordination.k8s.io",
         &["leases"],
         &["get"],

@@ -98,6 +98,9 @@ reasons! {
     QueueTooSmall [Accepted, Ready, Stalled]
         "`spec.queue.memory` is too small for the leads in the queue. The managed Redis keeps its memory.",
         "Wait until leads are delivered, or increase `spec.queue.memory`.";
+    ReferenceMissing [Accepted, ResolvedRefs, Exposed, Ready, Stalled, Reconciling]
+        "The resource names an IngressClass, Gateway, PriorityClass, StorageClass or image pull Secret that does not exist, or a Gateway that does not work. The operator looks every 20 seconds.",
+        "Create the object, or correct the field named in the message.";
     CrmUnclear [Accepted, Ready, Stalled]
         "A CrmSink sets none or more than one of `hubspot`, `salesforce` and `rest`.",
         "Create one CrmSink for each CRM.";
@@ -116,10 +119,13 @@ reasons! {
     SecretShort [ResolvedRefs]
         "All references exist, but a secret that authenticates senders has fewer than 16 bytes and can be guessed.",
         "Use a longer secret both at the sender and in the Secret; `openssl rand -hex 32` generates one.";
-    SecretMissing [ResolvedRefs, Accepted, Ready, Stalled]
-        "The referenced Secret does not exist in the namespace.",
+    CertificateType [ResolvedRefs]
+        "All references exist, but the Secret with the certificate of the Ingress is not of type `kubernetes.io/tls`. Some ingress controllers do not use it.",
+        "Create the Secret with `kubectl create secret tls`.";
+    SecretMissing [ResolvedRefs, Exposed, Accepted, Ready, Stalled, Reconciling]
+        "The referenced Secret does not exist in the namespace. While that of `spec.ingress.tlsSecretName` is missing, senders get the default certificate of the ingress controller.",
         "Create it with the key named in the message.";
-    SecretKeyMissing [ResolvedRefs, Accepted, Ready, Stalled]
+    SecretKeyMissing [ResolvedRefs, Exposed, Accepted, Ready, Stalled, Reconciling]
         "The Secret does not have the referenced key, or its value is empty.",
         "Add the key to the Secret.";
     SecretPlaceholder [ResolvedRefs, Accepted, Ready, Stalled]
@@ -251,6 +257,9 @@ reasons! {
     DrainTimeout [Stalled]
         "The resource is being deleted, and leads are still pending after `spec.drainTimeout` of the LeadReceiver.",
         "Fix the delivery. To give up the pending leads, run `kubectl annotate leadwebhook NAME leadgate.dev/allow-loss=true`.";
+    ObjectContested [Event, Programmed, Stalled]
+        "Somebody else changes an object of the operator again and again: the message names the field and the field manager. The operator puts the object back ever more rarely, at least every five minutes. Two minutes after the last change, the condition is gone.",
+        "Follow the message: change the LeadReceiver or LeadWebhook instead. An autoscaler has the LeadReceiver as its `scaleTargetRef`, not the Deployment.";
     RolloutFailed [Stalled]
         "The pods of a new configuration do not become ready. The pods of the previous configuration keep running.",
         "See the message for the cause.";

@@ -11,7 +11,7 @@ use crate::index::Live;
 use crate::kinds::Kind;
 
 /// Who removes: not the manager that applies, so that nothing is left to it by this.
-const REPAIR: &str = "leadgate-operator-repair";
+pub(crate) const REPAIR: &str = "leadgate-operator-repair";
 
 /// What is kept of an object that was applied.
 pub(crate) fn live(kind: Kind, object: &DynamicObject) -> Live {

@@ -278,6 +278,8 @@ async fn control(
         index: crate::index::Index::default(),
         workloads: crate::workloads::Workloads::default(),
         secrets: crate::secrets::Secrets::default(),
+        named: crate::named::NamedObjects::default(),
+        drifts: crate::drift::Drifts::default(),
         backoff: crate::backoff::Backoff::default(),
         ask: parts.receivers,
         metrics: parts.metrics,
@@ -347,6 +349,7 @@ async fn control(
         .for_each(|_| std::future::ready(()));
     let mut tasks = JoinSet::new();
     secondary::start(&context, &stop, &mut tasks);
+    crate::named::start(&context, &stop, &mut tasks);
     let all = async {
         tokio::join!(
             webhook_controller,

@@ -13,6 +13,8 @@ pub enum ErrorScope {
     Spec,
     /// What it refers to.
     References,
+    /// What its Ingress or HTTPRoute refers to: whoever serves these needs it, not the receivers.
+    Edge,
     /// What becomes of its leads.
     Delivery,
 }

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt as _;
 
-use crate::edges::Edge;
+use crate::edges::{Class, Edge};
 use crate::kinds::Kind;
 use crate::lead_receiver::build::deployment::{ACKNOWLEDGE, ENCRYPTION_KEYS};
 use crate::names;
@@ -261,6 +261,8 @@ struct State {
     pods: HashMap<Name, BTreeMap<String, PodState>>,
     /// What Ingresses and HTTPRoutes say.
     edges: HashMap<(Kind, Name), Edge>,
+    /// The classes of Ingresses.
+    classes: HashMap<Name, Class>,
     /// Why autoscalers do not scale.
     autoscalers: HashMap<Name, String>,
 }
@@ -377,16 +379,34 @@ impl Workloads {
         state.edges.insert((kind, name), edge.clone()) != Some(edge)
     }
 
+    /// The class of an Ingress.
+    pub fn class(&self, name: &Name) -> Option<Class> {
+        self.state().classes.get(name).cloned()
+    }
+
+    /// A watch shows the class of an Ingress.
+    pub fn class_seen(&self, name: Name, class: Class) {
+        self.state().classes.insert(name, class);
+    }
+
     /// An Ingress or HTTPRoute is gone.
     pub fn edge_gone(&self, kind: Kind, name: &Name) {
-        self.state().edges.remove(&(kind, name.clone()));
+        let mut state = self.state();
+        if kind == Kind::Ingress {
+            state.classes.remove(name);
+        }
+        state.edges.remove(&(kind, name.clone()));
     }
 
     /// The watch of Ingresses or HTTPRoutes starts over.
     pub fn keep_edges(&self, kind: Kind, seen: &HashSet<Name>) {
-        self.state()
+        let mut state = self.state();
+        state
             .edges
             .retain(|(of, name), _| *of != kind || seen.contains(name));
+        if kind == Kind::Ingress {
+            state.classes.retain(|name, _| seen.contains(name));
+        }
     }
 
     /// Why a receiver's autoscaler does not scale.

@@ -146,8 +146,9 @@ pub struct Cli {
         value_parser = queue_prefix
     )]
     pub queue_prefix: String,
-    /// File with the key that hides whom the entries of the ledger are about: at least 16 random bytes, the same for all
-    /// receivers of a queue. Default: for sqlite:FILE, FILE.ledger-key, which is created; otherwise none, and leads cannot
+    /// File with the keys that hide whom the entries of the ledger are about: a key on each line, each at least 16 random
+    /// characters, the same for all receivers of a queue. New entries have the last one, people are found with all of them, and
+    /// the first one must stay. Changes apply without a restart. Default: for sqlite:FILE, FILE.ledger-key, which is created; otherwise none, and leads cannot
     /// be searched by e-mail address and phone number.
     #[arg(long, env = "LEADGATE_LEDGER_KEY_FILE", value_name = "FILE")]
     pub ledger_key_file: Option<PathBuf>,

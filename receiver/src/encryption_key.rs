@@ -18,11 +18,11 @@ use crate::secret_value::without_line_break;
 pub(crate) const FLAG: &str = "--encryption-key-file";
 
 /// How often the keys are looked at. Mounted Secrets take up to a minute to change anyway.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a key that comes while the receiver runs only opens: the other receivers of the queue get it about now, and what
 /// they cannot open would wait.
-const SEALS_AFTER: Duration = Duration::from_secs(150);
+pub(crate) const SEALS_AFTER: Duration = Duration::from_secs(150);
 
 /// Where the keys are, and which of them are new.
 pub(crate) struct EncryptionKeys {

@@ -15,6 +15,7 @@
 
 // The program's.
 use tracing_subscriber as _;
+use zeroizing_alloc as _;
 
 mod admin;
 mod causes;

@@ -7,6 +7,7 @@
     clippy::indexing_slicing
 )]
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -14,6 +15,11 @@ use leadgate_receiver::cli::{Check, Cli, Command, LogFormat, Program};
 use leadgate_receiver::source::preset;
 use leadgate_receiver::{check, config, dry_run, run, runtime, shown};
 use tracing_subscriber::EnvFilter;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Whatever is freed is overwritten: nobody who was erased is found in the memory of an idle process.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Errors are always logged. What strangers do wrong is at most a warning of the HTTP/2 library, which knows no limit. `--log`
 /// may say otherwise.

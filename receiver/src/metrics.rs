@@ -10,12 +10,14 @@ mod latency;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use leadgate_crds::common::Time;
 use leadgate_crds::lead_webhook::{LeadFailure, MAX_FAILURES};
 use leadgate_crds::report::{LastError, RefusedProperty};
+use opentelemetry::trace::TraceId;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -27,7 +29,7 @@ use calls::Calls;
 use labels::Labels;
 pub use labels::{
     BuildLabels, CertificateLabels, ConnectionLabels, DeliveryLabels, FieldLabels, NoticeLabels, ProofLabels,
-    PropertyLabels, RequestLabels, ResponseLabels, RouteLabels, SinkLabels, UnauthorizedLabels,
+    PropertyLabels, RequestLabels, ResponseLabels, RouteLabels, SinkLabels, TraceLabels, UnauthorizedLabels,
     WebhookLabels,
 };
 pub use latency::Latency;
@@ -76,6 +78,28 @@ impl Fresh for Histogram {
     fn fresh() -> Self {
         Self::new(SECONDS)
     }
+}
+
+/// A histogram whose buckets name the trace of the last request or lead that fell into them, if it has one (exemplars).
+pub type Traced = HistogramWithExemplars<TraceLabels>;
+
+/// What stands before an exemplar.
+const EXEMPLAR: &str = " # {trace_id=";
+
+impl Fresh for Traced {
+    /// Of seconds, too.
+    fn fresh() -> Self {
+        Self::new(SECONDS.into_iter())
+    }
+}
+
+/// Measures what took a time, and what its trace is.
+fn observe(histogram: &Traced, took: Duration, trace: Option<TraceId>) {
+    let labels = trace.map(|trace| TraceLabels {
+        trace_id: trace.to_string(),
+    });
+    let at = labels.is_some().then(SystemTime::now);
+    histogram.observe(took.as_secs_f64(), labels, at);
 }
 
 impl<L: Labels, M: Fresh> Fresh for Family<L, M> {
@@ -142,7 +166,7 @@ macro_rules! metrics {
 metrics! {
     requests: Family<RequestLabels, Counter> = "requests",
         "Requests, by webhook and outcome";
-    accept_latency: Family<WebhookLabels, Histogram> = "accept_duration" Seconds,
+    accept_latency: Family<WebhookLabels, Traced> = "accept_duration" Seconds,
         "Time to accept a request";
     key_conflicts: Family<WebhookLabels, Counter> = "key_conflicts",
         "Leads accepted although another lead has the same idempotency key";
@@ -166,7 +190,7 @@ metrics! {
         "Responses of the CRM, by status: 429 (the CRM's rate limit), else 2xx, 3xx, 4xx or 5xx; none if there was no response";
     sink_rate_limit: Family<SinkLabels, Gauge<f64, AtomicU64>> = "sink_rate_limit",
         "Calls to the CRM that delivery.rateLimit allows in a second";
-    speed_to_lead: Family<RouteLabels, Histogram> = "speed_to_lead" Seconds,
+    speed_to_lead: Family<RouteLabels, Traced> = "speed_to_lead" Seconds,
         "Time from acceptance to delivery";
     objective_missed: Family<WebhookLabels, Counter> = "speed_to_lead_missed",
         "Leads whose delivery took longer than objectives.speedToLead of their webhook";
@@ -221,11 +245,25 @@ metrics! {
 }
 
 impl Metrics {
-    /// The text that Prometheus reads.
-    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+    /// The text that Prometheus reads; `exemplars`: with the traces of durations, which only OpenMetrics has.
+    pub fn encode(&self, exemplars: bool) -> Result<String, std::fmt::Error> {
         let mut text = String::with_capacity(16_384);
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
-        Ok(text)
+        if exemplars || !text.contains(EXEMPLAR) {
+            return Ok(text);
+        }
+        let lines = text
+            .lines()
+            .map(|line| line.split(EXEMPLAR).next().unwrap_or(line));
+        Ok(lines.flat_map(|line| [line, "\n"]).collect())
+    }
+
+    /// A request was accepted.
+    pub fn accepted(&self, webhook: &WebhookId, took: Duration, trace: Option<TraceId>) {
+        let labels = WebhookLabels {
+            webhook: webhook.to_string(),
+        };
+        observe(&self.accept_latency.get_or_create(&labels), took, trace);
     }
 
     /// A lead goes on without some of its fields. Counted, and said once; `lead` is its id.
@@ -255,14 +293,12 @@ impl Metrics {
     }
 
     /// A lead arrived in the CRM.
-    pub fn delivered(&self, webhook: &WebhookId, sink: &SinkId, took: Duration) {
+    pub fn delivered(&self, webhook: &WebhookId, sink: &SinkId, took: Duration, trace: Option<TraceId>) {
         let labels = RouteLabels {
             webhook: webhook.to_string(),
             sink: sink.to_string(),
         };
-        self.speed_to_lead
-            .get_or_create(&labels)
-            .observe(took.as_secs_f64());
+        observe(&self.speed_to_lead.get_or_create(&labels), took, trace);
         let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
         latencies
             .entry((webhook.clone(), sink.clone()))

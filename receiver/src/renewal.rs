@@ -33,6 +33,8 @@ pub(crate) struct Complaints {
     pub(crate) queue_authorities: Complaint,
     /// About the encryption keys.
     pub(crate) encryption: Complaint,
+    /// About the ledger keys.
+    pub(crate) ledger: Complaint,
 }
 
 /// What is wrong with one file.

@@ -17,7 +17,7 @@ use crate::delivery::{Errands, Preflights, Shared, Supervisor};
 use crate::descriptors;
 use crate::encryption_key::EncryptionKeys;
 use crate::http::{self, App, BodyBudget, Limits, Tls};
-use crate::ledger_key;
+use crate::ledger_key::LedgerKeys;
 use crate::log_limit::LogLimit;
 use crate::metrics::{BuildLabels, Metrics};
 use crate::outbound::Client;
@@ -46,12 +46,12 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let seats = descriptors::connections(descriptors::raise());
     let access = renewal.access();
     let encryption = EncryptionKeys::read(cli.encryption_key_file.as_deref())?;
-    let ledger_key = ledger_key::read(cli.ledger_key_file.as_deref(), &access.url)?;
+    let ledger_keys = LedgerKeys::read(cli.ledger_key_file.as_deref(), &access.url)?;
     let options = OpenOptions {
         prefix: cli.queue_prefix.clone(),
         authorities: access.authorities,
-        identity_key: ledger_key.clone(),
-        ledger_key,
+        identity_key: ledger_keys.key(),
+        ledger_key: ledger_keys.key(),
         seals: encryption.seals(),
         shards: cli.queue_shards,
         acknowledge_replicas: cli.queue_acknowledge_replicas,
@@ -131,6 +131,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         stop.clone(),
     ));
     let keys = tokio::spawn(encryption.follow(Arc::clone(&renewal.complaints), stop.clone()));
+    let ledger_keys = tokio::spawn(ledger_keys.follow(Arc::clone(&renewal.complaints), stop.clone()));
     let renewer = tokio::spawn(renewal.follow(Arc::clone(&queue), client.clone(), stop.clone()));
     let notice_client = client.clone();
     let shared = Shared {
@@ -182,7 +183,19 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     tracing::info!("shutting down: draining in-flight work");
     stop.cancel();
     let (delivered, ..) = tokio::join!(
-        delivery, reader, pruner, orphans, counter, renewer, keys, jobs, erasures, audits, notices, figures
+        delivery,
+        reader,
+        pruner,
+        orphans,
+        counter,
+        renewer,
+        keys,
+        ledger_keys,
+        jobs,
+        erasures,
+        audits,
+        notices,
+        figures
     );
     if let Err(error) = delivered {
         tracing::error!(%error, "delivery failed to shut down");

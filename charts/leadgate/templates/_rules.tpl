@@ -61,6 +61,22 @@
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
+# See whether the class of an Ingress exists.
+- apiGroups: [networking.k8s.io]
+  resources: [ingressclasses]
+  verbs: [get]
+# See whether a Gateway exists and works.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways]
+  verbs: [get]
+# See whether the class of a volume exists.
+- apiGroups: [storage.k8s.io]
+  resources: [storageclasses]
+  verbs: [get]
+# See whether the class of pods exists.
+- apiGroups: [scheduling.k8s.io]
+  resources: [priorityclasses]
+  verbs: [get]
 # See whether another installation that claimed the namespace still works.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]

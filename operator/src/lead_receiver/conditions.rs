@@ -46,7 +46,20 @@ fn mistakes(errors: &[ValidationError]) -> Option<ConditionState> {
 }
 
 fn accepted(outcome: &Outcome, before: Option<ConditionState>) -> ConditionState {
-    let valid = || ConditionState::yes(Reason::Valid, "the specification is valid");
+    let valid = || {
+        let hints = match outcome {
+            Outcome::Applied { hints, .. } => hints.as_slice(),
+            _ => &[],
+        };
+        let told: Vec<&str> = hints.iter().map(|hint| hint.message.as_str()).collect();
+        match hints.first() {
+            Some(first) => ConditionState::yes(
+                first.reason,
+                format!("the specification is valid, but {}", told.join("; ")),
+            ),
+            None => ConditionState::yes(Reason::Valid, "the specification is valid"),
+        }
+    };
     match outcome {
         Outcome::Applied { errors, .. } | Outcome::Mistakes(errors) => mistakes(errors).unwrap_or_else(valid),
         Outcome::Failed(..) | Outcome::Paused => {
@@ -241,6 +254,9 @@ fn stalled(outcome: &Outcome, observed: &Observed, accepted: &ConditionState) ->
     }
     if accepted.fails() {
         return ConditionState::yes(&accepted.reason, accepted.message.clone());
+    }
+    if let Some(contested) = &observed.contested {
+        return ConditionState::yes(Reason::ObjectContested, contested.clone());
     }
     if let Some(why) = observed
         .rollout

@@ -10,10 +10,11 @@ use leadgate_crds::{CrmSink, LeadReceiver, LeadWebhook};
 use rustls::pki_types::UnixTime;
 
 use super::certificates::{self, Due};
-use super::encryption;
 use super::projection::{Forms, SinkForm, WebhookForm, secrets_of};
 use super::queue_url::{self, Password};
+use super::{encryption, ledger_key};
 use crate::context::{Context, form, name_of};
+use crate::named::{self, Presences};
 use crate::names;
 use crate::secrets::{Found, Seen, Value};
 use crate::stats::{ReceiverStats, WebhookStats};
@@ -38,6 +39,10 @@ pub struct Dereferenced {
     pub webhooks: Vec<Arc<LeadWebhook>>,
     /// The Secrets that it names itself.
     pub secrets: Found,
+    /// The classes that it names.
+    pub named: Presences,
+    /// The Secrets to pull images with that do not exist: field and name.
+    pub no_pull_secrets: Vec<(String, String)>,
     /// The Secret that the pods read: with the URL of the queue, as it was given to them.
     pub projected: Option<Arc<Seen>>,
     /// The Secret of the managed Redis.
@@ -48,6 +53,8 @@ pub struct Dereferenced {
     pub certificates_due: Due,
     /// The Secret with the keys that seal leads in the managed queue.
     pub encryption: Option<Arc<Seen>>,
+    /// The Secret with the keys that hide whom the ledger is about.
+    pub ledger: Option<Arc<Seen>>,
     /// The queues that its pods use.
     pub used: BTreeSet<StoreKey>,
     /// The managed Redis, if there is one.
@@ -79,6 +86,10 @@ impl Dereferenced {
         );
         files.extend(encryption::copy(
             self.encryption.as_deref(),
+            self.projected.as_deref(),
+        ));
+        files.extend(ledger_key::copy(
+            self.ledger.as_deref(),
             self.projected.as_deref(),
         ));
         files
@@ -122,6 +133,7 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
     let own = [
         names::REDIS.to_owned(),
         names::ENCRYPTION.to_owned(),
+        names::LEDGER.to_owned(),
         names::secrets(&name),
     ];
     let mut own = context
@@ -131,6 +143,7 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
     let projected = own.remove(&names::secrets(&name)).flatten();
     let secret_of_redis = own.remove(names::REDIS).flatten();
     let encryption = own.remove(names::ENCRYPTION).flatten();
+    let ledger = own.remove(names::LEDGER).flatten();
     let keys = secret_of_redis.as_ref().map_or(&NO_KEYS, |seen| &seen.keys);
     let webhooks: Vec<_> = all
         .into_iter()
@@ -151,11 +164,20 @@ pub async fn dereference(receiver: &LeadReceiver, context: &Context) -> kube::Re
         certificates_due: certificates::due(keys, &namespace, UnixTime::now()),
         secret_of_redis,
         encryption,
+        ledger,
         projected,
         used: used.into_iter().chain([wanted]).collect(),
         refuses,
         webhooks,
         rollout,
+        named: context
+            .named
+            .find(&context.client, &named::of_receiver(receiver))
+            .await,
+        no_pull_secrets: named::pull_secrets(receiver)
+            .into_iter()
+            .filter(|(_, secret)| !context.secrets.exists(&namespace, secret))
+            .collect(),
         secrets: context.secrets.find(&context.client, &namespace, names).await?,
         users_of_redis: receivers
             .iter()

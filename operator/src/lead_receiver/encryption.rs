@@ -61,7 +61,7 @@ fn decide(secret: Option<&Seen>, projected: Option<&Seen>, sealed: bool, loss_al
     }
 }
 
-fn value(seen: Option<&Seen>, key: &str) -> Option<String> {
+pub(super) fn value(seen: Option<&Seen>, key: &str) -> Option<String> {
     String::from_utf8(seen?.keys.get(key)?.bytes().to_vec()).ok()
 }
 

@@ -27,7 +27,7 @@ mod volume;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -64,6 +64,7 @@ pub enum Outcome {
     /// Everything is as it can be; what a person has to change, and should know nevertheless.
     Applied {
         errors: Vec<ValidationError>,
+        hints: Vec<ValidationError>,
         note: Option<String>,
         waits: Option<Waits>,
     },
@@ -199,6 +200,7 @@ async fn make(
             };
             Outcome::Applied {
                 errors: validated.errors,
+                hints: validated.hints,
                 note,
                 waits,
             }
@@ -237,8 +239,9 @@ async fn configure(
     let name = name_of(receiver.as_ref());
     let refuse = facts.refuse(&name.1);
     let queue = facts.queue(receiver);
+    let due = context.drifts.told(KIND, &name, Instant::now()).configuration_due;
     let (dirty, known) = context.of_receivers.with(&name, |state| {
-        let other = std::mem::replace(&mut state.refuses, refuse) != refuse || state.queue != queue;
+        let other = due || std::mem::replace(&mut state.refuses, refuse) != refuse || state.queue != queue;
         state.queue = queue;
         (
             std::mem::take(&mut state.dirty) || other,
@@ -331,11 +334,13 @@ async fn report(
     }
     let asked = observed.pods.iter().any(|pod| pod.ready);
     // Nothing to ask: a change wakes it, and this catches what no watch tells.
-    Action::requeue(if asked {
+    let wait = if asked {
         observe::period(&name, context)
     } else {
         jitter(RESYNC_INTERVAL)
-    })
+    };
+    let again = context.drifts.told(KIND, &name, Instant::now()).again;
+    Action::requeue(again.map_or(wait, |again| again.min(wait)))
 }
 
 /// Writes the status if it says something new, and Events if people should hear it. An implied receiver has no object to

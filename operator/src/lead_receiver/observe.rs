@@ -51,6 +51,8 @@ pub struct Observed {
     pub stale: bool,
     /// Why the autoscaler does not scale.
     pub not_scaling: Option<String>,
+    /// Who changes its objects again and again.
+    pub contested: Option<String>,
     /// Why the pod of the managed Redis cannot be made.
     pub redis_refused: Option<String>,
 }
@@ -85,6 +87,7 @@ pub(super) async fn observe(receiver: &Arc<LeadReceiver>, context: &Context) -> 
     let without_pod = redis.as_ref().is_some_and(|redis| redis.ready == 0) && redis_pods.is_empty();
     Observed {
         rollout: context.workloads.rollout(&name.0, &object),
+        contested: context.drifts.told("LeadReceiver", &name, Instant::now()).what,
         not_scaling: context.workloads.autoscaler_trouble(&name.0, &object),
         stale: unreachable.is_some() && heard.is_none_or(|heard| heard.elapsed() > STALE_AFTER),
         redis_refused: if without_pod {

@@ -13,12 +13,13 @@ use super::dereference::Dereferenced;
 use super::encryption;
 use super::queue_url::{self, digest};
 use super::resize;
+use crate::named;
 use crate::names::{self, ALLOW_LOSS};
 use crate::reasons::Reason;
 use crate::rules::Rules;
 use crate::secrets;
 use crate::stores::StoreKey;
-use crate::validation::{ValidationError, unread};
+use crate::validation::{ErrorScope, ValidationError, unread};
 use crate::workloads::RedisState;
 
 /// The managed Redis of a namespace.
@@ -74,6 +75,8 @@ pub struct Plan {
 pub struct Validated {
     pub plan: Option<Plan>,
     pub errors: Vec<ValidationError>,
+    /// What a person should know although nothing waits for it.
+    pub hints: Vec<ValidationError>,
 }
 
 /// Looks at everything, so that a person sees all mistakes at once.
@@ -92,6 +95,7 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
         return Validated {
             plan: None,
             errors: fatal,
+            hints: Vec::new(),
         };
     }
     let mut errors = Vec::new();
@@ -120,6 +124,7 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
         }
         plan
     });
+    let hints = missing(receiver, facts, &mut errors);
     let settings = facts.stores.settings(&store);
     let redis_settings = settings.redis.as_ref();
     Validated {
@@ -140,7 +145,40 @@ pub fn validate(receiver: &Arc<LeadReceiver>, facts: &Dereferenced, rules: &Rule
             redis,
         }),
         errors,
+        hints,
     }
+}
+
+/// What it names and does not exist. As long as pods have to be made with it, it is a mistake; those that run need it no more.
+fn missing(
+    receiver: &LeadReceiver,
+    facts: &Dereferenced,
+    errors: &mut Vec<ValidationError>,
+) -> Vec<ValidationError> {
+    let runs = facts.rollout.as_ref().is_some_and(|rollout| rollout.complete);
+    let redis_runs = facts
+        .redis
+        .as_ref()
+        .is_some_and(|redis| redis.complete && redis.ready > 0 && redis.is_in_step());
+    let mut hints = Vec::new();
+    for reference in named::of_receiver(receiver) {
+        let is_of_queue = reference.field.starts_with("spec.queue.");
+        let found = named::mistakes(&[reference], &facts.named, ErrorScope::Spec);
+        if if is_of_queue { redis_runs } else { runs } {
+            hints.extend(found);
+        } else {
+            errors.extend(found);
+        }
+    }
+    // A registry may give the image without it.
+    hints.extend(facts.no_pull_secrets.iter().map(|(field, name)| {
+        let message = format!(
+            "{field}: there is no Secret {name}, so images are pulled without it; create it (kubectl create secret docker-registry \
+             {name}), or remove it"
+        );
+        ValidationError::of_spec(Reason::ReferenceMissing, message)
+    }));
+    hints
 }
 
 /// Leads stay where they are.

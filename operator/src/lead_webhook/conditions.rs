@@ -35,7 +35,7 @@ pub fn states(
     let last = |name: &str| before(name).filter(|_| unheard);
     let programmed = is_programmed(webhook, outcome, observed, last("Programmed"));
     let delivering = last("Delivering").unwrap_or_else(|| delivering(webhook, status, outcome, observed));
-    let exposed = exposed(webhook, observed);
+    let exposed = exposed(webhook, outcome, observed);
     let mut needed = vec![&accepted, &resolved, &programmed];
     needed.extend(&exposed);
     let ready = ready(webhook, outcome, &needed, &delivering);
@@ -76,6 +76,12 @@ fn notes(outcome: &Outcome, about: ErrorScope) -> Option<(Reason, String)> {
     Some((ours.first()?.reason, messages.join("; ")))
 }
 
+/// What whoever serves its Ingress or HTTPRoute lacks.
+fn of_edge(outcome: &Outcome) -> Option<ConditionState> {
+    let noted = || notes(outcome, ErrorScope::Edge).map(|(reason, why)| ConditionState::no(reason, why));
+    mistakes(outcome, ErrorScope::Edge).or_else(noted)
+}
+
 /// What holds, with what a person should know nevertheless.
 fn noted(outcome: &Outcome, about: ErrorScope, statement: ConditionState) -> ConditionState {
     match notes(outcome, about) {
@@ -112,7 +118,8 @@ fn accepted(outcome: &Outcome, observed: &Observed, before: Option<ConditionStat
 }
 
 fn resolved(outcome: &Outcome, before: Option<ConditionState>) -> ConditionState {
-    if let Some(statement) = mistakes(outcome, ErrorScope::References) {
+    let missing = mistakes(outcome, ErrorScope::References).or_else(|| of_edge(outcome));
+    if let Some(statement) = missing {
         return statement;
     }
     match outcome {
@@ -177,6 +184,14 @@ fn is_programmed(
     let (runs, pods) = programmed::share(webhook, observed.figures.as_ref());
     if pods > 0 && runs == pods {
         let message = format!("{pods} of {pods} pods of LeadReceiver {} run it", receiver.name);
+        // An implied one has nowhere else to say it.
+        let contested = said("Stalled").filter(|stalled| stalled.reason == Reason::ObjectContested.as_str());
+        if let Some(contested) = contested {
+            return ConditionState::yes(
+                Reason::ObjectContested,
+                format!("{message}, but {}", contested.message),
+            );
+        }
         return ConditionState::yes(Reason::Programmed, message);
     }
     ConditionState::no(
@@ -190,9 +205,12 @@ fn is_programmed(
 }
 
 /// Whether the Ingress or HTTPRoute that the webhook asks for leads senders to it.
-fn exposed(webhook: &LeadWebhook, observed: &Observed) -> Option<ConditionState> {
+fn exposed(webhook: &LeadWebhook, outcome: &Outcome, observed: &Observed) -> Option<ConditionState> {
     if webhook.spec.ingress.is_none() && webhook.spec.gateway.is_none() {
         return None;
+    }
+    if let Some(missing) = of_edge(outcome) {
+        return Some(missing);
     }
     let mut addresses = Vec::new();
     for edge in &observed.edges {
@@ -376,10 +394,15 @@ fn stalled(
     if matches!(outcome, Outcome::Failed(..) | Outcome::Draining { .. }) {
         return ConditionState::no(Reason::Progressing, "Reconciliation in progress");
     }
-    for statement in [accepted, resolved] {
-        if statement.fails() {
+    // What an edge lacks may be on its way, such as a certificate that is made for its Ingress.
+    let of_edge_only = mistakes(outcome, ErrorScope::References).is_none();
+    for (statement, passes) in [(accepted, false), (resolved, of_edge_only)] {
+        if statement.fails() && !passes {
             return ConditionState::yes(&statement.reason, statement.message.clone());
         }
+    }
+    if let Some(contested) = &observed.contested {
+        return ConditionState::yes(Reason::ObjectContested, contested.clone());
     }
     let receiver = observed.receiver.iter().flat_map(|receiver| &receiver.conditions);
     let mut said = receiver.filter(|said| said.type_ == "Stalled" && said.status == "True");

@@ -13,7 +13,7 @@ use super::waiting::{self, Waiting};
 use crate::apply::dynamic;
 use crate::context::{Context, name_of};
 use crate::kinds::Kind;
-use crate::lead_receiver::projection::secrets_of;
+use crate::named::{self, Presences};
 use crate::secrets::Found;
 
 /// What the cluster says about everything that a webhook refers to.
@@ -33,6 +33,8 @@ pub struct Dereferenced {
     pub secrets: Found,
     /// The sites of other webhooks with the same path.
     pub neighbours: Vec<Endpoint>,
+    /// The classes and Gateways that it names.
+    pub named: Presences,
     /// Whether its receiver had no room for it.
     pub too_large: bool,
     /// Whether the cluster has HTTPRoutes; looked up only when the webhook wants one.
@@ -56,7 +58,9 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         sink.is_none() && context.of_sinks.with(&name, |state| state.accepted.is_some())
     });
     let kept = kept.map(|(name, _)| name.clone()).collect();
-    let names: BTreeSet<String> = secrets_of(webhook)
+    let names: BTreeSet<String> = webhook
+        .spec
+        .secret_refs()
         .into_iter()
         .chain(sinks.values().flatten().flat_map(|sink| sink.spec.secret_refs()))
         .map(|reference| reference.name)
@@ -80,6 +84,10 @@ pub async fn dereference(webhook: &LeadWebhook, context: &Context) -> kube::Resu
         receiver: context.receivers.get(&namespace, &wanted),
         backend: backend(webhook, context),
         secrets: context.secrets.find(&context.client, &namespace, names).await?,
+        named: context
+            .named
+            .find(&context.client, &named::of_webhook(webhook))
+            .await,
         sinks,
         kept,
         waiting,

@@ -10,10 +10,10 @@ use super::dereference::Dereferenced;
 use super::route::{self, Backend};
 use super::validate::Plan;
 use crate::api_error::ApplyError;
-use crate::apply::{create_secret, ensure, fill_secret, random_key, remove, secret};
+use crate::apply::{create_secret, ensure, fill_secret, random_key, remove, secret, was_applied};
 use crate::context::{Context, name_of};
 use crate::events;
-use crate::kinds::Kind;
+use crate::kinds::{Desired, Kind};
 use crate::names::{self, MANAGED_BY, MANAGER};
 use crate::ownership::Ownership;
 use crate::reasons::Reason;
@@ -36,6 +36,7 @@ pub async fn expose(plan: &Plan, backend: Option<&Backend>, context: &Context) -
     };
     match route::ingress(webhook, backend, &plan.annotations) {
         Some(ingress) => {
+            leave_class(webhook, &ingress, context).await?;
             ensure(context, &key.0, &ingress, belongs).await?;
         }
         None => remove(context, &key.0, Kind::Ingress, &names::route(&key.1), belongs).await?,
@@ -45,6 +46,34 @@ pub async fn expose(plan: &Plan, backend: Option<&Backend>, context: &Context) -
             ensure(context, &key.0, &route, belongs).await?;
         }
         None => remove(context, &key.0, Kind::HttpRoute, &names::route(&key.1), belongs).await?,
+    }
+    Ok(())
+}
+
+/// Removes an Ingress that another controller is to serve, so that it is made anew, without the address of the former one. One
+/// whose class somebody else has changed is put back instead.
+async fn leave_class(webhook: &LeadWebhook, ingress: &Desired, context: &Context) -> Result<(), ApplyError> {
+    let key = name_of(webhook);
+    let name = (key.0.clone(), ingress.name.clone());
+    let wanted = webhook
+        .spec
+        .ingress
+        .as_ref()
+        .and_then(|wanted| wanted.class_name.as_deref());
+    let is_left = context
+        .workloads
+        .class(&name)
+        .is_some_and(|class| class.is_left_for(wanted));
+    if is_left && !was_applied(context, &key.0, ingress) {
+        remove(
+            context,
+            &key.0,
+            Kind::Ingress,
+            &name.1,
+            ownership(webhook, &key.1),
+        )
+        .await?;
+        context.workloads.edge_gone(Kind::Ingress, &name);
     }
     Ok(())
 }

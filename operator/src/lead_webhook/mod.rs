@@ -182,10 +182,13 @@ async fn report(webhook: &Arc<LeadWebhook>, outcome: &Outcome, context: &Context
             context.metrics.failed(KIND, mistake.reason.as_str());
         }
     }
-    if moved(webhook, &observed, context) {
-        return Action::requeue(HAND_OVER);
-    }
-    Action::requeue(jitter(RESYNC_INTERVAL))
+    let wait = if moved(webhook, &observed, context) {
+        HAND_OVER
+    } else {
+        jitter(RESYNC_INTERVAL)
+    };
+    let again = context.drifts.told(KIND, &name, Instant::now()).again;
+    Action::requeue(again.map_or(wait, |again| again.min(wait)))
 }
 
 /// Remembers that senders were led to another receiver, and when to let the former one forget the webhook. Says whether

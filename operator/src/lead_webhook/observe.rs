@@ -1,7 +1,7 @@
 //! What the receivers said of a webhook, put together. Nobody is asked here: `lead_receiver` asks for all webhooks at once.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use leadgate_crds::LeadWebhook;
@@ -50,6 +50,7 @@ pub fn observe(webhook: &LeadWebhook, context: &Context) -> Observed {
         elsewhere,
         unreachable,
         edges: edges(webhook, context),
+        contested: context.drifts.told("LeadWebhook", &id, Instant::now()).what,
         unreadable,
     }
 }

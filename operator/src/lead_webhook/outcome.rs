@@ -47,6 +47,8 @@ pub struct Observed {
     pub unreachable: Option<String>,
     /// What became of the Ingress and the HTTPRoute that it asks for; `None`: not there yet.
     pub edges: Vec<Option<Edge>>,
+    /// Who changes its Ingress or HTTPRoute again and again.
+    pub contested: Option<String>,
     /// What no pod could read at all.
     pub unreadable: Vec<String>,
 }

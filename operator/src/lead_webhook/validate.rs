@@ -12,8 +12,10 @@ use serde::Serialize;
 use super::dereference::Dereferenced;
 use super::endpoints::{self, Endpoint};
 use super::waiting;
+use crate::context::name_of;
 use crate::kinds::Kind;
 use crate::lead_receiver::projection::secrets_of;
+use crate::named;
 use crate::reasons::Reason;
 use crate::rules::Rules;
 use crate::secrets;
@@ -96,10 +98,13 @@ pub fn validate(
             ),
         });
     }
+    let edge = edge(webhook, facts);
     if !mistakes.is_empty() {
+        mistakes.extend(edge);
         return Err(mistakes);
     }
     let (annotations, mut notes) = endpoints::annotations(webhook, rules);
+    notes.extend(edge);
     for (name, leads) in facts
         .waiting
         .iter()
@@ -118,6 +123,19 @@ pub fn validate(
         annotations,
         notes,
     })
+}
+
+/// What its Ingress or HTTPRoute needs. It is made nevertheless: a certificate may be made for it, and a class or Gateway may
+/// come later.
+fn edge(webhook: &LeadWebhook, facts: &Dereferenced) -> Vec<ValidationError> {
+    let (namespace, _) = name_of(webhook);
+    let mut found = named::mistakes(&named::of_webhook(webhook), &facts.named, ErrorScope::Edge);
+    found.extend(secrets::rules::certificate(
+        &namespace,
+        &webhook.spec.secret_refs(),
+        &facts.secrets,
+    ));
+    found
 }
 
 /// Why nothing can be delivered to a sink that the webhook no longer names. That is no mistake of the webhook's: its other

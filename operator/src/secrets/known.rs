@@ -140,6 +140,12 @@ impl Secrets {
         gone
     }
 
+    /// Whether there is a Secret, whatever it holds.
+    pub fn exists(&self, namespace: &str, name: &str) -> bool {
+        self.known()
+            .contains_key(&(namespace.to_owned(), name.to_owned()))
+    }
+
     /// The named Secrets.
     pub async fn find(
         &self,

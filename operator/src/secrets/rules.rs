@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use leadgate_crds::SecretReference;
+use leadgate_crds::{SecretPurpose, SecretReference};
 
 use super::{Content, Found, Seen, Value};
 use crate::names::{self, USE};
@@ -106,6 +106,58 @@ fn mistake(
         )),
         Some(Content::Good | Content::Short) => None,
     }
+}
+
+/// What is wrong with the certificate that a webhook's Ingress names: whoever serves the Ingress reads it, not the receivers.
+pub(crate) fn certificate(
+    namespace: &str,
+    wanted: &[SecretReference],
+    found: &Found,
+) -> Vec<ValidationError> {
+    const TYPE: &str = "kubernetes.io/tls";
+    let wanted = wanted
+        .iter()
+        .filter(|reference| reference.purpose == SecretPurpose::Infrastructure);
+    let mut mistakes: Vec<ValidationError> = Vec::new();
+    for SecretReference { field, name, key, .. } in wanted {
+        let subject = format!("{field}: Secret {name} in namespace {namespace}");
+        let make = format!(
+            "kubectl create secret tls {name} --cert=FILE --key=FILE, or have it made, for example by cert-manager"
+        );
+        let (about, reason, message) = match found.get(name).and_then(Option::as_deref) {
+            None => (
+                ErrorScope::Edge,
+                Reason::SecretMissing,
+                format!(
+                    "{field}: there is no Secret {name} in namespace {namespace}; senders get the default certificate of the ingress \
+                    controller; {make}"
+                ),
+            ),
+            Some(secret) if !secret.keys.contains_key(key) => (
+                ErrorScope::Edge,
+                Reason::SecretKeyMissing,
+                format!("{subject} has no key {key}, or it is empty; {make}"),
+            ),
+            Some(secret) if secret.type_ != TYPE => (
+                ErrorScope::References,
+                Reason::CertificateType,
+                format!(
+                    "{subject} is of type {}, not {TYPE}, and some ingress controllers do not use it; {make}",
+                    secret.type_
+                ),
+            ),
+            Some(_) => continue,
+        };
+        let is_told = |told: &ValidationError| told.reason == reason && reason != Reason::SecretKeyMissing;
+        if !mistakes.iter().any(is_told) {
+            mistakes.push(ValidationError {
+                about,
+                reason,
+                message,
+            });
+        }
+    }
+    mistakes
 }
 
 /// What a person should know of the Secrets with which senders prove who they are, although nothing is wrong: one that is

@@ -24,10 +24,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api_error::watch_words;
 use crate::context::{Context, name_of};
-use crate::edges::Edge;
+use crate::edges::{Class, Edge};
 use crate::index::Live;
 use crate::kinds::Kind;
 use crate::lead_webhook::waiting;
+use crate::named;
 use crate::names;
 use crate::workloads::Name;
 
@@ -254,6 +255,7 @@ struct Ingresses;
 impl Follower<Ingress> for Ingresses {
     fn seen(&self, context: &Context, object: &Ingress) {
         let edge = Edge::of_ingress(object);
+        context.workloads.class_seen(name_of(object), Class::of(object));
         let changed = context.workloads.edge_seen(Kind::Ingress, name_of(object), edge);
         child_seen(context, Kind::Ingress, &object.metadata);
         if changed {
@@ -419,7 +421,8 @@ fn wake_users(context: &Context, namespace: &str, secret: &str) {
         context.configuration_changed(namespace);
     }
     for receiver in context.receivers.of(namespace) {
-        if names(receiver.spec.secret_refs()) {
+        let pulls = named::pull_secrets(receiver.as_ref());
+        if names(receiver.spec.secret_refs()) || pulls.iter().any(|(_, name)| name == secret) {
             context.wake_receiver(namespace, &name_of(receiver.as_ref()).1);
         }
     }

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
@@ -98,9 +98,12 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
     gauges::refresh_gauges(&admin).await;
-    match admin.metrics.encode() {
+    let accepted = headers.get_all(ACCEPT);
+    let mut accepted = accepted.iter().filter_map(|value| value.to_str().ok());
+    let exemplars = accepted.any(|value| value.contains("application/openmetrics-text"));
+    match admin.metrics.encode(exemplars) {
         Ok(text) => (
             [(
                 CONTENT_TYPE,

@@ -36,6 +36,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Response {
     problems.extend(admin.complaints.authorities.now().map(of_flag));
     problems.extend(admin.complaints.queue_authorities.now().map(of_flag));
     problems.extend(admin.complaints.encryption.now().map(of_flag));
+    problems.extend(admin.complaints.ledger.now().map(of_flag));
     let of_token = admin.token.as_ref().and_then(|token| token.complaint.now());
     problems.extend(of_token.map(of_flag));
     let (webhooks, by_sink) = match figures(&admin, &config).await {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadgate_crds::reason::FailureReason;
+use opentelemetry::trace::TraceId;
 
 use super::closed::Closed;
 use super::decide::Decision;
@@ -101,7 +102,7 @@ impl Settler {
             if settled && let Disposition::Delivered { record, .. } = &decision.settle {
                 // What was replayed or imported says nothing about speed.
                 if claim.queued_at == claim.accepted_at {
-                    self.tell_speed(&claim.webhook, since(claim.accepted_at));
+                    self.tell_speed(&claim.webhook, since(claim.accepted_at), spans.id(place));
                 }
                 tracing::info!(
                     sink = %self.sink.id, webhook = %claim.webhook, lead = %claim.id, attempt = claim.attempt,
@@ -112,9 +113,9 @@ impl Settler {
         }
     }
 
-    fn tell_speed(&self, id: &WebhookId, took: Duration) {
+    fn tell_speed(&self, id: &WebhookId, took: Duration, trace: Option<TraceId>) {
         let metrics = &self.shared.metrics;
-        metrics.delivered(id, &self.sink.id, took);
+        metrics.delivered(id, &self.sink.id, took, trace);
         let config = self.shared.config.borrow();
         let objective = config.webhook(id).and_then(|webhook| webhook.objective);
         if objective.is_some_and(|objective| took > objective) {

@@ -18,7 +18,7 @@ use super::store::{RETRY_AFTER, accept, ignore, in_words, keep};
 use super::{App, Peer};
 use crate::config::Served;
 use crate::expression::sparingly;
-use crate::metrics::{RequestLabels, UnauthorizedLabels, WebhookLabels};
+use crate::metrics::{RequestLabels, UnauthorizedLabels};
 use crate::outcomes::RequestOutcome;
 use crate::source::auth::{AuthError, Connection, RawRequest, client_address};
 use crate::source::{Batch, ChallengeAnswer, Parsed, Refusal, RejectedRequest, Webhook};
@@ -84,16 +84,11 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     let webhook = &served.webhook;
     let trace = app.traces.request(&webhook.id, &parts);
     let (outcome, response) = receive(&app, served, &parts, body, connection, &trace).await;
+    let traced = trace.id();
     trace.end(outcome, response.status());
     count(&app, webhook.id.as_str(), outcome);
     if matches!(outcome, RequestOutcome::Accepted | RequestOutcome::Duplicate) {
-        let labels = WebhookLabels {
-            webhook: webhook.id.to_string(),
-        };
-        app.metrics
-            .accept_latency
-            .get_or_create(&labels)
-            .observe(started.elapsed().as_secs_f64());
+        app.metrics.accepted(&webhook.id, started.elapsed(), traced);
     }
     response
 }

@@ -30,6 +30,13 @@ pub struct WebhookLabels {
     pub webhook: String,
 }
 
+/// Labels of an exemplar.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TraceLabels {
+    /// The trace, in hexadecimal digits.
+    pub trace_id: String,
+}
+
 /// Labels of what belongs to a sink.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SinkLabels {

@@ -7,12 +7,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use ring::hmac;
 
 use super::fields::{Fields, put};
+pub use super::ledger_key::LedgerKey;
+pub(super) use super::ledger_key::{BESIDES, is_another, moved};
 use super::{
     DeadLetterSet, Disposition, Entry, EntryFilter, EntryOutcome, Identity, LeadId, LedgerEvent,
     LedgerEventKind, Millis, NewLead, Place, Settlement, SinkId, WebhookId,
@@ -23,9 +22,6 @@ use crate::outcomes::Unwanted;
 /// dearer.
 pub(super) const LONGEST_WITH_RETRIES: usize = 3000;
 
-/// Stands before the hash of an address or number that is besides the person's own.
-const BESIDES: &str = "~";
-
 /// Of what a CRM calls its record.
 const LONGEST_RECORD: usize = 128;
 
@@ -34,74 +30,6 @@ const LONGEST_NAME: usize = 128;
 
 /// Why a request left nothing but its entry: its person is suppressed.
 pub(super) const SUPPRESSED: &str = Unwanted::Suppressed.reason();
-
-/// The key that hides who an entry is about. Whoever has it and knows an address can find the person's leads; nobody can
-/// read an address.
-#[derive(Clone)]
-pub struct LedgerKey(hmac::Key);
-
-impl LedgerKey {
-    /// Of at least 16 secret bytes.
-    pub fn new(secret: &[u8]) -> Option<Self> {
-        (secret.len() >= 16).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, secret)))
-    }
-
-    /// The keyed hash of something that is no identity: `what` tells the kinds apart.
-    pub(super) fn tag(&self, what: &str, of: &[u8]) -> hmac::Tag {
-        let mut hash = hmac::Context::with_key(&self.0);
-        hash.update(what.as_bytes());
-        hash.update(b"\0");
-        hash.update(of);
-        hash.sign()
-    }
-
-    /// What tells this key from others, and nothing else of it.
-    pub(super) fn check_value(&self) -> String {
-        let tag = self.tag("check", b"");
-        URL_SAFE_NO_PAD.encode(tag.as_ref().get(..12).unwrap_or_default())
-    }
-
-    /// 64 bits of the keyed hash, as 11 characters.
-    pub(super) fn hash(&self, identity: &Identity) -> String {
-        let mut hash = hmac::Context::with_key(&self.0);
-        let [kind, value] = identity.parts();
-        hash.update(kind);
-        hash.update(b":");
-        hash.update(value);
-        let tag = hash.sign();
-        URL_SAFE_NO_PAD.encode(tag.as_ref().get(..8).unwrap_or_default())
-    }
-
-    /// Those of all, with commas.
-    fn people(&self, people: &[Identity]) -> String {
-        let hashes: Vec<String> = people.iter().map(|person| self.entered(person)).collect();
-        hashes.join(",")
-    }
-
-    /// As an entry holds it.
-    pub(super) fn entered(&self, person: &Identity) -> String {
-        let mark = if person.is_besides() { BESIDES } else { "" };
-        format!("{mark}{}", self.hash(person))
-    }
-}
-
-/// Why a store is not used whose entries were made with another key, or without this one: the people of its entries, who is
-/// suppressed and which submissions are known would not be recognised, and nobody would notice.
-pub(super) fn is_another(key: Option<&LedgerKey>, of_store: &str) -> Option<String> {
-    let own = key.map(LedgerKey::check_value);
-    if own.as_deref() == Some(of_store) {
-        return None;
-    }
-    let what = if own.is_none() {
-        "there is none"
-    } else {
-        "this is another one"
-    };
-    Some(format!(
-        "its ledger was written with a ledger key, and {what}: suppressed people, resends and searches would not be recognised. Put \
-         the key back (--ledger-key-file; for sqlite:FILE, FILE.ledger-key)"
-    ))
-}
 
 /// What stands behind the time in the row of a lead that goes to sinks, or is unrouted; its people apart, because the other
 /// parts are the same for many leads.
@@ -134,6 +62,15 @@ pub(super) fn outcome_of(lead: &NewLead) -> EntryOutcome {
 pub(super) fn people(key: Option<&LedgerKey>, people: &[Identity]) -> Vec<u8> {
     let mut packed = Vec::new();
     let hashes = key.map(|key| key.people(people)).unwrap_or_default();
+    put(&mut packed, hashes.as_bytes());
+    packed
+}
+
+/// The same for a script that also looks whether one of them is suppressed, perhaps under a former key: its hashes are marked,
+/// and no entry gets them.
+pub(super) fn offered(key: Option<&LedgerKey>, people: &[Identity]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let hashes = key.map(|key| key.offered(people)).unwrap_or_default();
     put(&mut packed, hashes.as_bytes());
     packed
 }
@@ -403,9 +340,9 @@ fn event(fields: &mut Fields) -> Option<LedgerEvent> {
 /// person without a key gets nothing.
 pub(super) fn needles(filter: &EntryFilter, key: Option<&LedgerKey>) -> (String, Vec<Vec<String>>) {
     let start = filter.outcome.map_or("", outcome_field).to_owned();
-    let hash = |person: &Identity| key.map_or_else(|| "no key".to_owned(), |key| key.hash(person));
+    let hashes = |person: &Identity| key.map_or_else(|| vec!["no key".to_owned()], |key| key.hashes(person));
     let people = filter.people.iter();
-    let people = people.map(|group| group.iter().map(hash).collect());
+    let people = people.map(|group| group.iter().flat_map(hashes).collect());
     let words = filter.words.iter().map(|word| vec![word.clone()]);
     (start, people.chain(words).collect())
 }

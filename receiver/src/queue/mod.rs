@@ -8,6 +8,7 @@
 mod backpressure;
 mod fields;
 mod ledger;
+mod ledger_key;
 mod notifier;
 mod open;
 mod options;
@@ -277,8 +278,13 @@ pub trait Ledger: Send + Sync {
     /// Every webhook that has entries, in order.
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError>;
 
-    /// As entries tell of a person; `None`: they do not.
-    fn hash_of(&self, person: &Identity) -> Option<String>;
+    /// As entries tell of a person, the newest ones first; none: they do not.
+    fn hashes_of(&self, person: &Identity) -> Vec<String>;
+
+    /// As new entries tell of a person; `None`: they do not.
+    fn hash_of(&self, person: &Identity) -> Option<String> {
+        self.hashes_of(person).into_iter().next()
+    }
 
     /// Whether entries tell whom they are about.
     fn knows_people(&self) -> bool {

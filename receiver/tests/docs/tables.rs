@@ -80,7 +80,7 @@ fn flags() -> String {
 }
 
 fn metrics() -> String {
-    let text = Metrics::examples().encode().unwrap();
+    let text = Metrics::examples().encode(false).unwrap();
     let mut table = String::from("| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n");
     for line in text.lines() {
         let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) else {

@@ -169,8 +169,8 @@ impl Ledger for NullQueue {
     async fn ledger_webhooks(&self) -> Result<Vec<WebhookId>, QueueError> {
         nothing()
     }
-    fn hash_of(&self, _: &Identity) -> Option<String> {
-        None
+    fn hashes_of(&self, _: &Identity) -> Vec<String> {
+        Vec::new()
     }
 }
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod importing;
 mod jobs;
+mod memory;
 mod notices;
 mod privacy;
 mod searching;

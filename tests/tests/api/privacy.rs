@@ -16,7 +16,7 @@ const PEOPLE: usize = 500;
 
 const NAMES: [&str; 8] = ["Zoë", "Иван", "名前", "محمد", "Ωμέγα", "שרה", "ज्ञान", "Nguyễn"];
 
-async fn rig(arguments: Vec<String>) -> Rig {
+pub(super) async fn rig(arguments: Vec<String>) -> Rig {
     rig_on(None, arguments).await
 }
 
@@ -41,7 +41,7 @@ fn name(n: usize) -> String {
     format!("{}-{n:03}-x", NAMES[n % NAMES.len()])
 }
 
-fn email(n: usize) -> String {
+pub(super) fn email(n: usize) -> String {
     format!("person.{n:03}@example.com")
 }
 
@@ -49,13 +49,13 @@ fn national(n: usize) -> String {
     format!("030 / 901-{n:03}")
 }
 
-fn phone(n: usize) -> String {
+pub(super) fn phone(n: usize) -> String {
     format!("+4930901{n:03}")
 }
 
 /// The first 150 are delivered, and their payloads kept; the next 150 have a lead that waits; the others were rejected, one of
 /// two with their address in a field that nobody maps.
-async fn everybody(rig: &Rig) {
+pub(super) async fn everybody(rig: &Rig) {
     for n in 0..PEOPLE {
         if n == 150 {
             rig.until("the first are delivered", || async {
@@ -120,7 +120,7 @@ async fn export(rig: &Rig, person: Value) -> (usize, usize) {
     (count("leads"), count("entries"))
 }
 
-async fn ended(rig: &Rig, erasure: &Value) -> Value {
+pub(super) async fn ended(rig: &Rig, erasure: &Value) -> Value {
     let path = format!("/privacy/erasures/{}", erasure["id"].as_str().unwrap());
     rig.until("the erasure has ended", || async {
         get(rig, &path).await["state"] != "Running"

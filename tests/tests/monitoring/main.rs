@@ -10,7 +10,10 @@ use std::process::{Command, Stdio};
 
 use leadgate_operator::metrics::{KindLabel, Metrics as OperatorMetrics};
 use leadgate_receiver::metrics::Metrics;
-use leadgate_tests::rig::Rig;
+use leadgate_tests::hubspot::{Config, HubSpot};
+use leadgate_tests::manifests::{HubSpotSink, mapped_webhook};
+use leadgate_tests::receiver::{Options, Receiver};
+use leadgate_tests::rig::{Rig, SECRET};
 use prometheus::Prometheus;
 use serde_json::Value;
 
@@ -170,7 +173,7 @@ fn each_alert_leads_to_its_runbook() {
 /// promtool reads the format before OpenMetrics, in which the name of a counter ends with `_total` in its comments too.
 #[test]
 fn metrics_are_named_as_prometheus_wants() {
-    for text in [Metrics::examples().encode().unwrap(), operator()] {
+    for text in [Metrics::examples().encode(false).unwrap(), operator()] {
         let counters: Vec<_> = text
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
@@ -219,7 +222,7 @@ async fn prometheus_answers_every_expression() {
         .await;
     let (_, reported) = rig.receiver.admin("/metrics").await.unwrap();
     let sampled_now = &sampled(&reported) | &sampled(&operator());
-    let known = &sampled(&Metrics::examples().encode().unwrap()) | &sampled(&operator());
+    let known = &sampled(&Metrics::examples().encode(false).unwrap()) | &sampled(&operator());
 
     // When every expression is asked.
     let of_alerts = alerts().into_iter().map(|alert| {
@@ -243,4 +246,43 @@ async fn prometheus_answers_every_expression() {
             assert!(!results.is_empty(), "{title} is empty: {expression}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_the_traces_that_durations_name() {
+    // Given a receiver that traces each request, although no collector answers,
+    let hubspot = HubSpot::start(Config::default()).await.unwrap();
+    let sink = HubSpotSink::new(hubspot.base_url(), hubspot.token());
+    let mut options = Options::new(sink.yaml());
+    options
+        .manifests
+        .push(("web.yaml".into(), mapped_webhook("web", SECRET)));
+    options.environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
+        ("OTEL_TRACES_SAMPLER", "always_on"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    let receiver = Receiver::start(options).await.unwrap();
+    let rig = Rig {
+        hubspot,
+        receiver,
+        sink,
+    };
+    // when a lead is accepted and delivered,
+    rig.lead("traced").await;
+    rig.arrived("traced").await;
+    // then Prometheus knows the trace of both durations, which is one.
+    let prometheus = Prometheus::start(rig.receiver.admin_address(), operator()).await;
+    let accepted = prometheus.traces("leadgate_accept_duration_seconds_bucket").await;
+    let delivered = prometheus.traces("leadgate_speed_to_lead_seconds_bucket").await;
+    assert_eq!(accepted[0].len(), 32);
+    assert_eq!(accepted[0], delivered[0]);
+    // Whoever does not ask for OpenMetrics gets none, and promtool has no objection.
+    let (_, plain) = rig.receiver.admin("/metrics").await.unwrap();
+    assert!(plain.contains("leadgate_accept_duration_seconds_bucket"));
+    assert!(
+        !plain.contains("trace_id") && plain.ends_with("# EOF\n"),
+        "{plain}"
+    );
 }

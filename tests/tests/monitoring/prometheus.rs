@@ -48,6 +48,7 @@ impl Prometheus {
                 folder.path().join("data").display()
             ))
             .arg(format!("--web.listen-address={address}"))
+            .arg("--enable-feature=exemplar-storage")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -83,6 +84,30 @@ impl Prometheus {
     pub(crate) async fn ask(&self, expression: &str) -> Vec<Value> {
         let answer = self.answer(expression).await;
         answer.unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// Waits until a metric has an exemplar; gives the traces that they name.
+    pub(crate) async fn traces(&self, metric: &str) -> Vec<String> {
+        let url = format!(
+            "http://{}/api/v1/query_exemplars?query={metric}&start=0&end=4102444800",
+            self.address
+        );
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Ok(answer) = self.client.get(&url).send().await {
+                let answer: Value = answer.json().await.unwrap();
+                let series = answer["data"].as_array().into_iter().flatten();
+                let found =
+                    series.flat_map(|series| series["exemplars"].as_array().cloned().unwrap_or_default());
+                let traces = found.filter_map(|one| Some(one["labels"]["trace_id"].as_str()?.to_owned()));
+                let traces: Vec<String> = traces.collect();
+                if !traces.is_empty() {
+                    return traces;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        panic!("Prometheus has no exemplar of {metric} after {PATIENCE:?}");
     }
 
     async fn answer(&self, expression: &str) -> Result<Vec<Value>, String> {

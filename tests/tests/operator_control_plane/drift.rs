@@ -9,29 +9,41 @@ use serde_json::{Value, json};
 use crate::hands::{SERVICE, edit, events, holds};
 use crate::rig::{Rig, eventually, report};
 
-/// The part of the Gateway API that is used here: a resource without rules.
-async fn gateway_api(rig: &Rig) {
-    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": "httproutes.gateway.networking.k8s.io", "annotations": {
-            "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/3328"}},
-        "spec": {"group": "gateway.networking.k8s.io", "scope": "Namespaced",
-            "names": {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute", "listKind": "HTTPRouteList"},
-            "versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true,
-                    "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
-                        "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}}}]}});
-    let api: Api<CustomResourceDefinition> = Api::all(rig.client.clone());
-    let params = PatchParams::apply("a-person").force();
-    let name = "httproutes.gateway.networking.k8s.io";
-    api.patch(name, &params, &Patch::Apply(&definition))
-        .await
-        .unwrap();
+/// The part of the Gateway API that is used here: resources without rules.
+pub(crate) async fn gateway_api(rig: &Rig) {
+    for (kind, plural) in [("HTTPRoute", "httproutes"), ("Gateway", "gateways")] {
+        define(rig, kind, plural).await;
+    }
     let routes = rig.api(Kind::HttpRoute);
     eventually("HTTPRoutes are served", async || {
         let listed = routes.list(&ListParams::default()).await;
         listed.map(|_| ()).map_err(|error| error.to_string())
     })
     .await;
+    let gateways = crate::references::gateways(rig);
+    eventually("Gateways are served", async || {
+        let listed = gateways.list(&ListParams::default()).await;
+        listed.map(|_| ()).map_err(|error| error.to_string())
+    })
+    .await;
+}
+
+async fn define(rig: &Rig, kind: &str, plural: &str) {
+    let name = format!("{plural}.gateway.networking.k8s.io");
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": name, "annotations": {
+            "api-approved.kubernetes.io": "https://github.com/kubernetes-sigs/gateway-api/pull/3328"}},
+        "spec": {"group": "gateway.networking.k8s.io", "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.to_ascii_lowercase(), "listKind": format!("{kind}List")},
+            "versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                    "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+                        "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}}}]}});
+    let api: Api<CustomResourceDefinition> = Api::all(rig.client.clone());
+    let params = PatchParams::apply("a-person").force();
+    api.patch(&name, &params, &Patch::Apply(&definition))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,6 +125,7 @@ async fn what_somebody_changes_is_put_back_and_what_somebody_adds_stays() {
 async fn a_route_is_put_back_and_ready_only_when_its_gateway_takes_it() {
     let rig = Rig::new().await;
     gateway_api(&rig).await;
+    crate::references::gateway(&rig, "public").await;
     let operator = rig.operator(&[]);
     rig.working("web").await;
     rig.webhook(

@@ -224,6 +224,32 @@ async fn the_operator_knows_its_objects_without_their_labels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_the_ledger_outlive_their_secret_and_people_add_to_them() {
+    let rig = Rig::new().await;
+    let operator = rig.operator(&[]);
+    rig.receiver("default", "replicas: 1").await;
+    rig.working("web").await;
+    let name = "leadgate-ledger";
+    rig.configured("the pods have a copy", |files| files.contains_key("ledger-keys"))
+        .await;
+    let made = secrets(&rig).get(name).await.unwrap();
+    let key = String::from_utf8(made.data.unwrap()["key"].0.clone()).unwrap();
+    let both = format!("{key}\nanother key, 16 and more");
+    edit(&rig, Kind::Secret, name, json!({"stringData": {"key": both}})).await;
+    rig.configured("the pods have both", |files| files["ledger-keys"] == json!(both))
+        .await;
+    edit(&rig, Kind::Secret, name, json!({"data": {"key": null}})).await;
+    holds_key(&rig, name, "key", both.as_bytes()).await;
+    secrets(&rig)
+        .delete(name, &DeleteParams::default())
+        .await
+        .unwrap();
+    holds_key(&rig, name, "key", both.as_bytes()).await;
+    operator.stop().await.unwrap();
+    rig.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_keys_of_sealed_leads_outlive_their_secret_and_are_never_replaced() {
     let rig = Rig::new().await;
     let operator = rig.operator(&[]);

@@ -1,6 +1,7 @@
 //! The operator on a real API server: what it makes, what it says, what it leaves alone. No pod runs here; what a
 //! kubelet and the other controllers would report, the tests write.
 
+mod contested;
 mod deletion;
 mod drift;
 mod election;
@@ -10,6 +11,7 @@ mod installations;
 mod objects;
 mod pods;
 mod redis;
+mod references;
 mod rig;
 mod rights;
 mod rules;

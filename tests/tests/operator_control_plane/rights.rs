@@ -116,9 +116,16 @@ async fn no_right_is_missing_and_none_is_unused() {
     // A user without the Gateway API's CRDs is refused nothing: the API server answers 404 first.
     let namespace = rig.namespace.clone();
     let operator = rig.operator_as(client, &["--leader-election-namespace", &namespace]);
+    // Classes of the cluster: a Role does not give them, and nothing depends on them.
+    rig.receiver(
+        "default",
+        "podTemplate: {priorityClassName: p}, queue: {storage: {storageClassName: s}}",
+    )
+    .await;
     rig.working("web").await;
     rig.receiver("default", "autoscaling: {maxReplicas: 5}").await;
-    rig.webhook("web", ", ingress: {host: leads.example.com}").await;
+    rig.webhook("web", ", ingress: {host: leads.example.com, className: i}")
+        .await;
     rig.present(Kind::HorizontalPodAutoscaler, "leadgate-receiver-default")
         .await;
     rig.present(Kind::Ingress, "leadgate-webhook-web").await;

@@ -27,6 +27,7 @@ async fn secrets_that_open_the_cluster_reach_no_receiver() {
             "leadwebhook.web.json",
             "secret.web.json",
             "encryption-keys",
+            "ledger-keys",
         ];
         all.into_iter().all(|file| files.contains_key(file))
     })

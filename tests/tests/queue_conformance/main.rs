@@ -157,6 +157,7 @@ on_all_queues! {
     suppressing:
         leads_of_a_suppressed_person_are_refused_counted_and_not_stored,
         a_preview_tells_what_an_accept_would_answer_and_changes_nothing,
+        a_newer_ledger_key_hides_new_people_and_finds_all,
         a_store_is_not_used_with_another_ledger_key_or_without_it,
         a_number_besides_the_persons_own_is_told_apart_and_counts,
         a_suppression_holds_in_its_namespace,

@@ -360,9 +360,11 @@ impl Rig {
     }
 }
 
+pub const LEDGER_KEY: &[u8] = b"of the tests, 16 and more";
+
 pub fn options() -> OpenOptions {
     OpenOptions {
-        ledger_key: LedgerKey::new(b"of the tests, 16 and more"),
+        ledger_key: LedgerKey::new(LEDGER_KEY),
         seals: Seals::new(KeyRing::new(vec![SealKey::new(&[b'k'; 32]).unwrap()])),
         ..OpenOptions::default()
     }

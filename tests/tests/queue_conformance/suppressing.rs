@@ -104,20 +104,108 @@ pub async fn a_store_is_not_used_with_another_ledger_key_or_without_it(mut rig: 
     rig.queue.suppress("", &[hash]).await.unwrap();
     // then a receiver with another key, or without one, takes and gives nothing: it would not know who is suppressed;
     for key in [LedgerKey::new(b"another one, 16 and more"), None] {
-        let other = rig.with_ledger_key(key).await;
-        let refused = match other {
-            Ok(queue) => {
-                let refused = queue.accept(vec![of(&[ada()])]).await.unwrap_err().to_string();
-                queue.close().await;
-                refused
-            }
-            Err(error) => error.to_string(),
-        };
+        let refused = refused(rig.with_ledger_key(key).await).await;
         assert!(refused.contains("ledger key"), "{refused}");
     }
     // and with the right one it goes on.
     rig.crash().await;
     assert_eq!(rig.accept(of(&[ada()])).await, Admission::Suppressed);
+}
+
+/// What is told of a queue that cannot be used.
+async fn refused(opened: Result<std::sync::Arc<dyn Queue>, OpenError>) -> String {
+    match opened {
+        Ok(queue) => {
+            let refused = queue.accept(vec![of(&[ada()])]).await.unwrap_err().to_string();
+            queue.close().await;
+            refused
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+pub async fn a_newer_ledger_key_hides_new_people_and_finds_all(rig: Rig) {
+    const NEW: &[u8] = b"the newer one, 16 and more";
+    let eve = Identity::email("eve@example.com");
+    let ring = |keys: &[&[u8]]| Some(LedgerKey::of(keys).unwrap());
+    // Given a store with a lead and a suppressed person, hidden with a key,
+    let before = of(&[Identity::email("bob@example.com"), Identity::phone(NUMBER)]);
+    rig.accept(before.clone()).await;
+    suppress(&rig, "", &ada()).await;
+    let old = rig.queue.hashes_of(&ada());
+
+    // when receivers get a newer one besides,
+    let queue = rig.with_ledger_key(ring(&[LEDGER_KEY, NEW])).await.unwrap();
+
+    // then the suppressed person is known by the former key, however their leads come,
+    assert_eq!(queue.hashes_of(&ada()).len(), 2);
+    assert_eq!(queue.hashes_of(&ada())[1..], old[..]);
+    let theirs = of(&[ada()]);
+    assert_eq!(
+        queue.preview(vec![theirs.clone()]).await.unwrap(),
+        [Admission::Suppressed]
+    );
+    assert_eq!(queue.accept(vec![theirs]).await.unwrap(), [Admission::Suppressed]);
+    let rejected = NewRejected {
+        people: vec![ada()],
+        id: LeadId::generate(),
+        webhook: form(),
+        why: why("InvalidLead"),
+        body: ADA.into(),
+        room: 64 << 20,
+    };
+    assert!(!queue.reject(rejected, LONG).await.unwrap());
+
+    // a new entry tells of its people with the newer key alone,
+    let after = of(&[eve.clone(), Identity::phone(NUMBER).besides()]);
+    assert_eq!(
+        queue.accept(vec![after.clone()]).await.unwrap(),
+        [Admission::Accepted]
+    );
+    assert!(
+        !queue
+            .identify(&form(), &after.id, std::slice::from_ref(&eve))
+            .await
+            .unwrap()
+    );
+    assert!(queue.identify(&form(), &before.id, &[ada()]).await.unwrap());
+    let entry = queue.entry(&form(), &after.id).await.unwrap().unwrap();
+    let newest = |person: &Identity| queue.hashes_of(person).remove(0);
+    assert_eq!(entry.people, [newest(&eve), newest(&Identity::phone(NUMBER))]);
+    assert_eq!(entry.besides, [newest(&Identity::phone(NUMBER))]);
+
+    // and people are found by both.
+    let found = async |person: &Identity| {
+        let filter = EntryFilter {
+            people: vec![vec![person.clone()]],
+            ..EntryFilter::default()
+        };
+        let page = queue
+            .entries(&form(), &Before::Time(1 << 47), &filter, 10)
+            .await
+            .unwrap();
+        page.items.into_iter().map(|entry| entry.id).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found(&Identity::phone(NUMBER)).await,
+        [after.id.clone(), before.id.clone()]
+    );
+    assert_eq!(found(&eve).await, [after.id.clone()]);
+    assert_eq!(queue.lift("", &queue.hashes_of(&ada())).await.unwrap(), 1);
+
+    // The store takes no receiver that lacks the newer key by now, or whose oldest one is another.
+    queue.prune(&LedgerBounds::default()).await.unwrap();
+    queue.close().await;
+    for keys in [&[LEDGER_KEY][..], &[NEW][..], &[NEW, LEDGER_KEY][..]] {
+        let refused = refused(rig.with_ledger_key(ring(keys)).await).await;
+        assert!(refused.contains("ledger key"), "{refused}");
+    }
+    let queue = rig.with_ledger_key(ring(&[LEDGER_KEY, NEW])).await.unwrap();
+    assert_eq!(
+        queue.accept(vec![of(&[ada()])]).await.unwrap(),
+        [Admission::Accepted]
+    );
+    queue.close().await;
 }
 
 pub async fn a_number_besides_the_persons_own_is_told_apart_and_counts(rig: Rig) {

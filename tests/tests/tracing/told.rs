@@ -251,3 +251,48 @@ async fn what_is_no_new_lead_is_told_by_its_outcome() {
     assert_eq!(created[1].attribute("leadgate.duplicate_of"), first);
     tells_nothing_personal(&collector);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn durations_name_a_trace_where_there_is_one_and_somebody_asks() {
+    const OPEN_METRICS: (&str, &str) = (
+        "Accept",
+        "application/openmetrics-text; version=1.0.0, text/plain; q=0.5",
+    );
+    let metrics = async |scene: &Scene, headers: &[(&str, &str)]| {
+        let asked = request("GET", "/metrics", headers, b"");
+        exchange(scene.receiver.admin_address(), asked)
+            .await
+            .unwrap()
+            .text()
+    };
+    let off = Scene::start(&[], |_| {}).await;
+    off.lead("untraced").await;
+    off.arrived("untraced").await;
+    assert!(!metrics(&off, &[OPEN_METRICS]).await.contains("trace_id"));
+
+    let collector = Collector::start(0).await;
+    let scene = Scene::start(&borrowed(&endpoint(&collector)), |_| {}).await;
+    scene.lead(ADA).await;
+    scene.arrived(ADA).await;
+    scene
+        .until("the request is told", || {
+            !collector.named("POST /webhooks/default/web").is_empty()
+        })
+        .await;
+    let trace = collector.only("POST /webhooks/default/web").trace;
+    let exemplar = format!(" # {{trace_id=\"{trace}\"}} ");
+    for metric in [
+        "leadgate_accept_duration_seconds_bucket",
+        "leadgate_speed_to_lead_seconds_bucket",
+    ] {
+        scene
+            .receiver
+            .until(metric, PATIENCE, || async {
+                let text = metrics(&scene, &[OPEN_METRICS]).await;
+                text.lines()
+                    .any(|line| line.starts_with(metric) && line.contains(&exemplar))
+            })
+            .await;
+    }
+    assert!(!metrics(&scene, &[]).await.contains("trace_id"));
+}

@@ -55,6 +55,7 @@ fn line(outcome: &Outcome, observed: &Observed) -> String {
 fn what_the_conditions_say() {
     let applied = || Outcome::Applied {
         errors: Vec::new(),
+        hints: Vec::new(),
         note: None,
         waits: None,
     };
@@ -68,7 +69,7 @@ fn what_the_conditions_say() {
         ("all is well", applied(), running(), "TTTTTFF Ready"),
         ("nothing is there yet", applied(), Observed::default(), "TF?FFTF NotCreatedYet"),
         ("a mistake", Outcome::Mistakes(vec![conflict.clone()]), running(), "FTTTFFT StoreConflict"),
-        ("a mistake with which it runs on", Outcome::Applied { errors: vec![conflict], note: None, waits: None }, running(), "FTTTFFT StoreConflict"),
+        ("a mistake with which it runs on", Outcome::Applied { errors: vec![conflict], hints: Vec::new(), note: None, waits: None }, running(), "FTTTFFT StoreConflict"),
         ("the API server does not answer", Outcome::Failed(Reason::ApiUnreachable, "m".into()), running(), "?TTTFTF ApiUnreachable"),
         ("webhooks name it", Outcome::InUse("m".into()), running(), "TTTTFTF Draining"),
         ("pods do not start", applied(), with(|s| {
@@ -78,7 +79,7 @@ fn what_the_conditions_say() {
         ("the rollout is given up", applied(), with(|s| {
             s.rollout = Some(Rollout { wanted: 2, failed: Some("deadline".into()), ..Rollout::default() });
         }), "TTTFFFT Starting"),
-        ("another namespace is upgraded first", Outcome::Applied { errors: Vec::new(), note: None, waits: Some(Waits::Turn) }, running(), "TTTTTTF Ready"),
+        ("another namespace is upgraded first", Outcome::Applied { errors: Vec::new(), hints: Vec::new(), note: None, waits: Some(Waits::Turn) }, running(), "TTTTTTF Ready"),
         ("a rollout is under way", applied(), with(|s| {
             s.rollout = Some(Rollout { wanted: 2, ready: 2, ..Rollout::default() });
         }), "TTTTTTF Ready"),
@@ -93,6 +94,7 @@ fn what_the_conditions_say() {
             s.redis = Some(RedisState::default());
             s.redis_refused = Some("exceeded quota".into());
         }), "TF?TFTF PodsRefused"),
+        ("somebody changes its objects again and again", applied(), with(|s| s.contested = Some("m".into())), "TTTTTFT Ready"),
         ("an autoscaler without metrics", applied(), with(|s| s.not_scaling = Some("no metrics".into())), "TTTTTFF Ready"),
         ("pods that did not answer once", applied(), with(|s| s.unreachable = Some("m".into())), "TTTTTFF Ready"),
         ("pods that have not answered for a minute", applied(), with(|s| {
@@ -128,6 +130,7 @@ fn on_how_many_disks_leads_are() {
     };
     let applied = Outcome::Applied {
         errors: Vec::new(),
+        hints: Vec::new(),
         note: None,
         waits: None,
     };
@@ -150,6 +153,7 @@ fn on_how_many_disks_leads_are() {
 fn a_file_that_receivers_cannot_read_again_is_told_where_they_are_ready() {
     let applied = Outcome::Applied {
         errors: Vec::new(),
+        hints: Vec::new(),
         note: None,
         waits: None,
     };

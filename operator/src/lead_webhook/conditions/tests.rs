@@ -178,6 +178,12 @@ fn what_the_conditions_say() {
     let fast = json!({"objectives": {"speedToLead": "500ms"}});
     let suspended = json!({"suspend": true});
     let ingress = json!({"ingress": {"host": "h"}});
+    let served = |s: &mut Observed| s.edges = vec![Some(Edge::Serves(None))];
+    let certificate = ValidationError {
+        about: ErrorScope::Edge,
+        reason: Reason::SecretMissing,
+        message: "m".to_owned(),
+    };
     #[rustfmt::skip]
     let table: Vec<(&str, &serde_json::Value, Outcome, Observed, &str)> = vec![
         ("all is well", &none, applied.clone(), running(), "TTTTTFF Ready"),
@@ -208,6 +214,8 @@ fn what_the_conditions_say() {
         ("the receivers object", &none, applied.clone(), with(|s| {
             s.figures.as_mut().unwrap().problems = vec!["spec.payload: no".into()];
         }), "FTTTFFT InvalidConfiguration"),
+        ("its Ingress lacks its certificate", &ingress, Outcome::Applied(vec![certificate]), with(served), "TFTFTFTF SecretMissing"),
+        ("somebody changes its Ingress again and again", &ingress, applied.clone(), Observed { contested: Some("m".into()), ..with(served) }, "TTTTTTFT Ready"),
         ("leads wait for a sink that is gone", &none, Outcome::Applied(vec![waiting::without_sink("old", 2, "it does not exist")]), running(), "TTTFFTF SinkGone"),
         ("the sink waits", &none, applied.clone(), with(|s| {
             let sink = crate::stats::SinkFigures { paused_reason: Some("InvalidCredentials".into()), ..Default::default() };

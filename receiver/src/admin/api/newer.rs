@@ -147,12 +147,13 @@ impl Times {
             .iter()
             .filter(|identity| identity.is_a_person() && !identity.is_besides())
         {
-            let Some(hash) = queue.hash_of(person) else {
-                continue;
-            };
-            for sink in lead.sinks.iter() {
+            let hashes = queue.hashes_of(person);
+            for (hash, sink) in hashes
+                .iter()
+                .flat_map(|hash| lead.sinks.iter().map(move |sink| (hash, sink)))
+            {
                 let at = if stored { original.accepted_at } else { 0 };
-                let known = self.note(&hash, sink.as_str(), at);
+                let known = self.note(hash, sink.as_str(), at);
                 original.newest = original.newest.max(known);
             }
         }

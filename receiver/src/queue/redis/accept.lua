@@ -92,11 +92,12 @@ for lead = arg, #ARGV, 5 do
       call('HINCRBY', KEYS[2], kind.webhook .. '|unrouted', 1)
     end
     kind.accepted = kind.accepted + 1
-    ledger_new(kind.webhook, string.sub(own, CONTENT + 1), kind.entry .. ARGV[lead + 3])
+    ledger_new(kind.webhook, string.sub(own, CONTENT + 1), kind.entry .. people_of_entry(ARGV[lead + 3]))
   elseif holder ~= own then
     kind.duplicates = kind.duplicates + 1
     answer = string.sub(holder, CONTENT + 1)
-    ledger_open(kind.webhook, string.sub(own, CONTENT + 1), '1:D' .. field(now) .. field(answer) .. '0:' .. ARGV[lead + 3])
+    ledger_open(kind.webhook, string.sub(own, CONTENT + 1), '1:D' .. field(now) .. field(answer) .. '0:'
+      .. people_of_entry(ARGV[lead + 3]))
   end
   -- Else it is refused, or it is a repeated call: the lead landed the first time.
   answered = answered + 1

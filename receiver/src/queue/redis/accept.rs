@@ -318,7 +318,7 @@ impl<'b> Layout<'b> {
             holder.extend_from_slice(&lead.content.to_bytes());
             holder.extend_from_slice(lead.id.as_str().as_bytes());
             call.arg(&holder[..]).arg(lead.contact.as_str());
-            call.arg(ledger::people(key, &lead.people)).arg(&entry[..]);
+            call.arg(ledger::offered(key, &lead.people)).arg(&entry[..]);
         }
         call
     }

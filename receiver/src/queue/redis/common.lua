@@ -198,7 +198,8 @@ local PREFIX = string.match(KEYS[1], '^{.-}:')
 -- Whose leads are refused: NAMESPACE/HASH; no namespace: in all.
 local SUPPRESSED = PREFIX .. 'suppressed'
 local anybody_suppressed
--- Whether one of the people (a field of hashes with commas, some of them marked) is among them, for a webhook.
+-- Whether one of the people (a field of hashes with commas, some of them marked) is among them, for a webhook. Those with ^ are
+-- hashed with other keys than new entries, which do not get them.
 local function is_suppressed(webhook, people)
   if anybody_suppressed == nil then
     anybody_suppressed = call('EXISTS', SUPPRESSED) == 1
@@ -207,12 +208,19 @@ local function is_suppressed(webhook, people)
     return false
   end
   local namespace = string.match(webhook, '^[^/]*')
-  for hash in string.gmatch(take(people, 1) or '', '[^,~]+') do
+  for hash in string.gmatch(take(people, 1) or '', '[^,~^]+') do
     if call('SISMEMBER', SUPPRESSED, namespace .. '/' .. hash) == 1 or call('SISMEMBER', SUPPRESSED, '/' .. hash) == 1 then
       return true
     end
   end
   return false
+end
+
+local function people_of_entry(people)
+  if not string.find(people, '^', 1, true) then
+    return people
+  end
+  return field((string.gsub(take(people, 1), ',%^[^,]*', '')))
 end
 
 local LONGEST_WITH_RETRIES, IDS_TOGETHER = 3000, 100

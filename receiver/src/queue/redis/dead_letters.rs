@@ -45,7 +45,7 @@ impl RedisQueue {
         } else {
             &[]
         };
-        call.arg(ledger::people(key, one));
+        call.arg(ledger::offered(key, one));
         let kept = self.link.run_repeatable(&script::REJECT, &call).await?;
         Ok(number(&kept) == Some(1))
     }

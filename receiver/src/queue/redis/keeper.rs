@@ -261,7 +261,7 @@ impl Keeper {
             })
         };
         is_marked(connection, shards, Some(&count.to_string()), other).await?;
-        let own = key.as_ref().map(LedgerKey::check_value);
+        let own = key.as_ref().map(LedgerKey::mark);
         let other = |found: &str| {
             let why = is_another(key.as_ref(), found)?;
             Some(format!(

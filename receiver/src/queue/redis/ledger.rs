@@ -37,6 +37,22 @@ impl RedisQueue {
             .map(drop)
     }
 
+    /// Marks the store with the key that its newest entries are hashed with.
+    pub(super) async fn move_mark(&self) -> Result<(), QueueError> {
+        let Some(key) = &self.options.ledger_key else {
+            return Ok(());
+        };
+        let mut get = cmd("GET");
+        get.arg(self.keys.ledger_key());
+        let of = text(self.link.query(&get).await?);
+        if let Some(mark) = of.and_then(|of| ledger::moved(key, &of)) {
+            let mut set = cmd("SET");
+            set.arg(self.keys.ledger_key()).arg(mark);
+            self.link.query(&set).await?;
+        }
+        Ok(())
+    }
+
     pub(super) async fn clear_one(
         &self,
         webhook: &WebhookId,
@@ -61,7 +77,7 @@ impl RedisQueue {
         let mut call = script::LEDGER_IDENTIFY.call(&self.keys, 2, 256);
         call.arg(self.keys.webhooks()).arg(rows);
         call.arg(webhook.as_str()).arg(id.as_str());
-        call.arg(ledger::people(self.options.ledger_key.as_ref(), people));
+        call.arg(ledger::offered(self.options.ledger_key.as_ref(), people));
         let suppressed = self.link.run_repeatable(&script::LEDGER_IDENTIFY, &call).await?;
         Ok(number(&suppressed) == Some(1))
     }

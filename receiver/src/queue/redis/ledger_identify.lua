@@ -7,7 +7,7 @@ if row then
   local known, behind = take(row, at)
   if known then
     local people, seen = {}, {}
-    for _, hashes in ipairs({ known, take(ARGV[3], 1) or '' }) do
+    for _, hashes in ipairs({ known, take(people_of_entry(ARGV[3]), 1) or '' }) do
       for hash in string.gmatch(hashes, '[^,]+') do
         if not seen[hash] then
           seen[hash] = true

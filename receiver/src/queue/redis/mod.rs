@@ -250,6 +250,7 @@ impl Queue for RedisQueue {
     }
 
     async fn prune(&self, ledger: &LedgerBounds) -> Result<bool, QueueError> {
+        self.move_mark().await?;
         Ok(self.prune_dead_letters().await? | self.prune_entries(ledger).await?)
     }
 
@@ -429,8 +430,9 @@ impl Ledger for RedisQueue {
         self.webhooks_with_entries().await
     }
 
-    fn hash_of(&self, person: &Identity) -> Option<String> {
-        Some(self.options.ledger_key.as_ref()?.hash(person))
+    fn hashes_of(&self, person: &Identity) -> Vec<String> {
+        let key = self.options.ledger_key.as_ref();
+        key.map(|key| key.hashes(person)).unwrap_or_default()
     }
 }
 

@@ -45,11 +45,10 @@ impl RedisQueue {
         let Some(key) = &self.options.ledger_key else {
             return Ok(false);
         };
-        for person in people {
+        for hash in people.iter().flat_map(|person| key.hashes(person)) {
             for namespace in [webhook.namespace(), ""] {
                 let mut ask = cmd("SISMEMBER");
-                ask.arg(self.keys.suppressed())
-                    .arg(format!("{namespace}/{}", key.hash(person)));
+                ask.arg(self.keys.suppressed()).arg(format!("{namespace}/{hash}"));
                 if number(&self.link.query(&ask).await?) == Some(1) {
                     return Ok(true);
                 }

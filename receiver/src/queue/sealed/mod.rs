@@ -416,8 +416,8 @@ impl Ledger for SealedQueue {
         self.store.ledger_webhooks().await
     }
 
-    fn hash_of(&self, person: &Identity) -> Option<String> {
-        self.store.hash_of(person)
+    fn hashes_of(&self, person: &Identity) -> Vec<String> {
+        self.store.hashes_of(person)
     }
 }
 

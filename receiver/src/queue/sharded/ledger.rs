@@ -66,7 +66,7 @@ impl Ledger for ShardedQueue {
         Ok(merge::union(all))
     }
 
-    fn hash_of(&self, person: &Identity) -> Option<String> {
-        self.shards.first()?.hash_of(person)
+    fn hashes_of(&self, person: &Identity) -> Vec<String> {
+        self.shards.first().map(|shard| shard.hashes_of(person)).unwrap_or_default()
     }
 }

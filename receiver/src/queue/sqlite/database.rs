@@ -166,9 +166,8 @@ impl Database {
         } else {
             Ok(())
         };
-        let enter = |key: &LedgerKey| {
-            transaction.execute("INSERT INTO ledger_key VALUES (1, ?1)", [key.check_value()])
-        };
+        let enter =
+            |key: &LedgerKey| transaction.execute("INSERT INTO ledger_key VALUES (1, ?1)", [key.mark()]);
         let new_key = self.ledger_key.as_ref().filter(|_| known.is_none());
         made.and_then(|()| new_key.map_or(Ok(0), enter))
             .and_then(|_| transaction.commit())

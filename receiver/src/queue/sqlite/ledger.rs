@@ -90,6 +90,20 @@ pub(super) fn note(tx: &mut Tx<'_>, entries: &[NewEntry], key: Option<&LedgerKey
     })
 }
 
+/// Marks the file with the key that its newest entries are hashed with.
+pub(super) fn move_mark(tx: &Tx<'_>, key: Option<&LedgerKey>) -> Result<(), Failure> {
+    let Some(key) = key else { return Ok(()) };
+    let of: Option<String> = tx
+        .sql
+        .prepare_cached("SELECT check_value FROM ledger_key")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    if let Some(mark) = of.and_then(|of| ledger::moved(key, &of)) {
+        tx.sql.execute("UPDATE ledger_key SET check_value = ?1", [mark])?;
+    }
+    Ok(())
+}
+
 /// A page of a webhook's entries. Ids sort by time, so they are the order.
 pub(super) fn page(
     tx: &Tx<'_>,

@@ -224,7 +224,11 @@ impl Queue for SqliteQueue {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let prune = move |tx: &mut Tx<'_>| prune::prune(tx, from.clone(), &bounds);
+        let key = self.ledger_key.clone();
+        let prune = move |tx: &mut Tx<'_>| {
+            ledger::move_mark(tx, key.as_ref())?;
+            prune::prune(tx, from.clone(), &bounds)
+        };
         let (reached, more) = self.call(prune).await?;
         *self.pruned_to.lock().unwrap_or_else(PoisonError::into_inner) = reached;
         Ok(more)
@@ -488,8 +492,9 @@ impl Ledger for SqliteQueue {
         self.call(|tx| ledger::webhooks(tx)).await
     }
 
-    fn hash_of(&self, person: &Identity) -> Option<String> {
-        Some(self.ledger_key.as_ref()?.hash(person))
+    fn hashes_of(&self, person: &Identity) -> Vec<String> {
+        let key = self.ledger_key.as_ref();
+        key.map(|key| key.hashes(person)).unwrap_or_default()
     }
 }
 

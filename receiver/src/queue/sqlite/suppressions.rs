@@ -22,8 +22,9 @@ pub(super) fn include(
     let mut select = tx.sql.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM suppressed WHERE person IN ('/' || ?1, ?2 || '/' || ?1))",
     )?;
-    for person in people.iter().filter(|person| person.is_a_person()) {
-        let is_one: bool = select.query_row((key.hash(person), webhook.namespace()), |row| row.get(0))?;
+    let people = people.iter().filter(|person| person.is_a_person());
+    for hash in people.flat_map(|person| key.hashes(person)) {
+        let is_one: bool = select.query_row((hash, webhook.namespace()), |row| row.get(0))?;
         if is_one {
             return Ok(true);
         }

@@ -49,7 +49,7 @@ pub(super) async fn create(
     };
     // What the filter names must exist before anything is done.
     let wanted = want(&admin, work.filter.clone()).await?;
-    let asked = mark_of(&admin, &work);
+    let asked = marks_of(&admin, &work);
     let namespaces = Realm::of_admin(&admin).into_namespaces();
     let key = headers.get(IDEMPOTENCY_KEY).and_then(|key| key.to_str().ok());
     let now = jiff::Timestamp::now();
@@ -94,14 +94,14 @@ pub(super) async fn create(
             .await
             .map_err(|error| unavailable(&error))?;
     }
-    let mut kept = Kept::new(job, asked, namespaces);
+    let mut kept = Kept::new(job, asked.first().cloned().unwrap_or_default(), namespaces);
     // Looked up now: the address or number is not kept.
     let found = in_set::find(&admin, &wanted).await;
     kept.found(found.map_err(|error| unavailable(&error))?);
     let written = admin.queue.put_job(&kept.stored()).await;
     if !written.map_err(|error| unavailable(&error))? {
         // The same request came twice at once, and the other one was first.
-        return again(&one(&admin, &kept.job.id).await?, &kept.asked);
+        return again(&one(&admin, &kept.job.id).await?, &asked);
     }
     let job = kept.job;
     tracing::info!(job = job.id, action = ?job.work.action, set = ?job.work.set, "job created");
@@ -119,16 +119,19 @@ fn id_of(key: &str, namespaces: Option<&BTreeSet<String>>) -> String {
     )
 }
 
-/// What tells one request from another. It may name a person, so it is hashed like one.
-fn mark_of(admin: &Admin, work: &NewJob) -> String {
+/// What tells one request from another, that of new ones first. It may name a person, so it is hashed like one.
+fn marks_of(admin: &Admin, work: &NewJob) -> Vec<String> {
     let text = serde_json::to_string(work).unwrap_or_default();
-    let hash = admin.queue.hash_of(&Identity::submission(&text));
-    hash.unwrap_or_else(|| digest([text.as_str()]))
+    let mut marks = admin.queue.hashes_of(&Identity::submission(&text));
+    if marks.is_empty() {
+        marks.push(digest([text.as_str()]));
+    }
+    marks
 }
 
 /// The answer to a request whose key is known.
-fn again(first: &Kept, asked: &str) -> Result<Response, Response> {
-    if first.asked == asked {
+fn again(first: &Kept, asked: &[String]) -> Result<Response, Response> {
+    if asked.contains(&first.asked) {
         return Ok((StatusCode::CREATED, Json(first.job.clone())).into_response());
     }
     Err(ProblemDetails::from_status_code(StatusCode::UNPROCESSABLE_ENTITY)

@@ -124,6 +124,9 @@ async fn all(admin: &Admin) -> Result<Vec<Kept>, Response> {
 pub(super) struct Targets {
     /// The keyed hashes of the addresses and numbers.
     hashes: BTreeSet<String>,
+    /// Those with the newest key.
+    #[serde(default)]
+    newest: BTreeSet<String>,
     /// Those of the addresses alone: a number may be shared.
     #[serde(default)]
     addresses: BTreeSet<String>,
@@ -160,22 +163,24 @@ impl Targets {
             }
             readings => readings.unwrap_or_default(),
         };
-        let address = email.as_ref().and_then(|email| admin.queue.hash_of(email));
+        let addresses = email.as_ref().map(|email| admin.queue.hashes_of(email));
         let people: Vec<Identity> = email.into_iter().chain(phone).collect();
         if people.is_empty() {
             return Err(bad_request("person: name an email, a phone or both"));
         }
         let mut targets = Self {
-            addresses: address.into_iter().collect(),
+            addresses: addresses.into_iter().flatten().collect(),
             ..Self::default()
         };
         for person in people {
-            let Some(hash) = admin.queue.hash_of(&person) else {
+            let hashes = admin.queue.hashes_of(&person);
+            let Some(newest) = hashes.first() else {
                 return Err(bad_request(
                     "the ledger does not tell whom leads are about: start the receiver with --ledger-key-file to erase and export",
                 ));
             };
-            targets.hashes.insert(hash);
+            targets.newest.insert(newest.clone());
+            targets.hashes.extend(hashes);
             let contact = Contact::new(digest(person.kind_and_value()));
             targets
                 .contacts

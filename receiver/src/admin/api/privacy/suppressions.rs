@@ -32,7 +32,8 @@ impl Targets {
         admin: &Admin,
         namespaces: Option<&BTreeSet<String>>,
     ) -> Result<(), QueueError> {
-        let hashes: Vec<String> = self.hashes.iter().cloned().collect();
+        let newest = Some(&self.newest).filter(|newest| !newest.is_empty());
+        let hashes: Vec<String> = newest.unwrap_or(&self.hashes).iter().cloned().collect();
         for namespace in scopes(namespaces) {
             admin.queue.suppress(&namespace, &hashes).await?;
         }
