@@ -67,6 +67,9 @@ impl Ledger for ShardedQueue {
     }
 
     fn hashes_of(&self, person: &Identity) -> Vec<String> {
-        self.shards.first().map(|shard| shard.hashes_of(person)).unwrap_or_default()
+        self.shards
+            .first()
+            .map(|shard| shard.hashes_of(person))
+            .unwrap_or_default()
     }
 }
