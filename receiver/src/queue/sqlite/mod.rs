@@ -3,7 +3,7 @@
 //! * [`writer`]: one thread owns the file and commits whatever waits in one transaction, with the disk synced,
 //!   before anybody is answered.
 //! * [`accept`], [`claims`], [`waiting`], [`dead_letters`], [`requeue`], [`throttle`], [`stats`], [`prune`]: the operations, each a
-//!   function on a transaction.
+//!   function on a transaction; [`decisions`]: those of people.
 //! * [`pending_index`]: a lead is written in the order it came, and found by contact and key once it is indexed.
 //! * [`database`]: opening, schema, what errors mean.
 //! * [`store`]: transactions, and what is done when the disk is full ([`reserve`]) or the file is taken away ([`place`]).
@@ -13,6 +13,7 @@ mod claims;
 mod counters;
 mod database;
 mod dead_letters;
+mod decisions;
 mod jobs;
 mod ledger;
 mod pending_index;
@@ -40,16 +41,14 @@ use tokio::sync::oneshot;
 use self::{
     database::Database,
     tx::{Failure, Tx},
-    waiting::Place,
     writer::{Writer, closed},
 };
 use super::{
-    Admission, Before, Breaker, Claims, Contact, CrmHealth, DeadLetter, DeadLetterPage, DeadLetterSet,
-    DeadLetters, Entry, EntryFilter, EntryPage, Grant, Identity, Instead, Jobs, LeadId, Ledger, LedgerBounds,
-    LedgerKey, ListFilter, NewEntry, NewLead, NewRejected, OpenError, OpenOptions, PauseReason, Queue,
-    QueueError, RateLimit, Removal, Requeue, Requeued, Settled, Settlement, SinkId, SinkStats, StoreReport,
-    StoredJob, Suppressions, ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats,
-    backpressure::Backlog, notifier::Notifier,
+    Admission, Before, Breaker, Claims, Contact, CrmHealth, Entry, EntryFilter, EntryPage, Grant, Identity,
+    Jobs, LeadId, Ledger, LedgerBounds, LedgerKey, NewEntry, NewLead, OpenError, OpenOptions, PauseReason,
+    Queue, QueueError, RateLimit, Settled, Settlement, SinkId, SinkStats, StoreReport, StoredJob,
+    Suppressions, ThrottleKey, ThrottleStore, Token, WebhookId, WebhookStats, backpressure::Backlog,
+    notifier::Notifier,
 };
 
 /// Claims, settlements and questions that may wait; their number is bounded by the workers, not by senders.
@@ -103,24 +102,6 @@ impl SqliteQueue {
     ) -> Result<T, QueueError> {
         let room = self.work.admit(1, 0)?;
         self.writer()?.call(room, false, work).await
-    }
-
-    /// Where a lead waits. The rows are looked through in parts, so that nobody waits for the whole of it.
-    async fn places(&self, id: &LeadId, sink: Option<&SinkId>) -> Result<Vec<Place>, QueueError> {
-        let (mut places, mut from) = (Vec::new(), 0);
-        loop {
-            let name = id.clone();
-            let (found, next) = self.call(move |tx| waiting::find(tx, &name, from)).await?;
-            places.extend(
-                found
-                    .into_iter()
-                    .filter(|place: &Place| sink.is_none_or(|sink| place.sink == *sink)),
-            );
-            match next {
-                Some(next) => from = next,
-                None => return Ok(places),
-            }
-        }
     }
 
     /// Runs an operation that records what has happened, whether or not its caller still waits.
@@ -310,135 +291,6 @@ impl ThrottleStore for SqliteQueue {
 }
 
 #[async_trait]
-impl DeadLetters for SqliteQueue {
-    async fn reject(&self, rejected: NewRejected, keep: Duration) -> Result<bool, QueueError> {
-        let room = self.intake.admit(1, rejected.body.len())?;
-        let key = self.ledger_key.clone();
-        self.writer()?
-            .call(room, false, move |tx| {
-                accept::reject(tx, &rejected, keep, key.as_ref())
-            })
-            .await
-    }
-
-    async fn list(&self, set: DeadLetterSet, filter: &ListFilter) -> Result<DeadLetterPage, QueueError> {
-        let filter = filter.clone();
-        self.call(move |tx| match set {
-            DeadLetterSet::Pending => waiting::list(tx, &filter),
-            _ => dead_letters::list(tx, set, &filter),
-        })
-        .await
-    }
-
-    async fn show(&self, id: &LeadId) -> Result<Vec<DeadLetter>, QueueError> {
-        let name = id.clone();
-        let mut found = self.call(move |tx| dead_letters::show(tx, &name)).await?;
-        for place in self.places(id, None).await? {
-            found.extend(self.call(move |tx| waiting::show(tx, &place)).await?);
-        }
-        Ok(found)
-    }
-
-    async fn requeue(
-        &self,
-        set: DeadLetterSet,
-        sink: Option<&SinkId>,
-        id: &LeadId,
-        to: &[SinkId],
-        how: Requeue<'_>,
-    ) -> Result<Requeued, QueueError> {
-        let place = match (set, sink) {
-            (DeadLetterSet::Pending, Some(sink)) if !how.copy => self.places(id, Some(sink)).await?.pop(),
-            _ => None,
-        };
-        let (from, id, targets, how) = (sink.cloned(), id.clone(), to.to_vec(), OwnedRequeue::of(how));
-        let done = self
-            .call(move |tx| {
-                let (how, from) = (how.borrow(), from.as_ref());
-                // Looked at first: what is refused must not have been touched.
-                let found = match &place {
-                    Some(place) => waiting::look_at(tx, place)?,
-                    None => dead_letters::take_out(tx, set, from, &id, true)?,
-                };
-                let Some(lead) = found else {
-                    return Ok(Requeued::Absent);
-                };
-                if let Some(refused) = requeue::refused(tx, &lead, from, &targets, how)? {
-                    return Ok(refused);
-                }
-                let taken = match &place {
-                    Some(place) => waiting::take_out(tx, place)?,
-                    None if how.copy => Some(lead),
-                    None => dead_letters::take_out(tx, set, from, &id, false)?,
-                };
-                let Some(lead) = taken else {
-                    return Ok(Requeued::Absent);
-                };
-                requeue::put_in(tx, set, from, &lead, &targets, how)?;
-                Ok(Requeued::Done)
-            })
-            .await?;
-        if done.is_done() {
-            to.iter().chain(sink).for_each(|sink| self.wake.push(sink));
-        }
-        Ok(done)
-    }
-
-    async fn expedite(&self, sink: &SinkId, id: &LeadId) -> Result<bool, QueueError> {
-        let Some(place) = self.places(id, Some(sink)).await?.pop() else {
-            return Ok(false);
-        };
-        let done = self.call(move |tx| waiting::expedite(tx, &place)).await?;
-        if done {
-            self.wake.push(sink);
-        }
-        Ok(done)
-    }
-
-    async fn remove(
-        &self,
-        set: DeadLetterSet,
-        sink: Option<&SinkId>,
-        id: &LeadId,
-        why: Removal,
-        by: &str,
-    ) -> Result<bool, QueueError> {
-        let by = by.to_owned();
-        if set == DeadLetterSet::Pending {
-            let place = match sink {
-                Some(sink) => self.places(id, Some(sink)).await?.pop(),
-                None => None,
-            };
-            let Some(place) = place else { return Ok(false) };
-            let done = self.call(move |tx| waiting::remove(tx, &place, why, &by)).await?;
-            if let Some(sink) = sink {
-                self.wake.push(sink);
-            }
-            return Ok(done);
-        }
-        let (sink, id) = (sink.cloned(), id.clone());
-        self.call(move |tx| dead_letters::remove(tx, set, sink.as_ref(), &id, why, &by))
-            .await
-    }
-
-    async fn forget(&self, contact: &Contact, sinks: &[SinkId]) -> Result<(), QueueError> {
-        let (contact, sinks) = (contact.clone(), sinks.to_vec());
-        self.call(move |tx| dead_letters::forget(tx, &contact, &sinks))
-            .await
-    }
-
-    async fn scrub(&self) -> Result<Vec<String>, QueueError> {
-        // What is removed is overwritten (secure_delete); the log and the free pages go with it.
-        while self.call(prune::scrub).await? {}
-        Ok(vec![
-            "copies and snapshots of the queue file that were made before now: until they are deleted, or the encryption keys \
-             that they need are"
-                .to_owned(),
-        ])
-    }
-}
-
-#[async_trait]
 impl Ledger for SqliteQueue {
     async fn note(&self, entries: Vec<NewEntry>) -> Result<(), QueueError> {
         let room = self.intake.admit(entries.len().max(1), 0)?;
@@ -532,45 +384,5 @@ impl Jobs for SqliteQueue {
     async fn remove_job(&self, id: &str) -> Result<(), QueueError> {
         let id = id.to_owned();
         self.record(move |tx| jobs::remove(tx, &id)).await
-    }
-}
-
-/// A [`Requeue`] that another thread can take along.
-struct OwnedRequeue {
-    record: Option<(String, Duration)>,
-    instead: Option<(Contact, WebhookId, Vec<u8>)>,
-    by: String,
-    force: bool,
-    copy: bool,
-}
-
-impl OwnedRequeue {
-    fn of(how: Requeue<'_>) -> Self {
-        Self {
-            record: how.record.map(|(record, keep)| (record.to_owned(), keep)),
-            instead: how
-                .instead
-                .map(|lead| (lead.contact.clone(), lead.webhook.clone(), lead.body.to_vec())),
-            by: how.by.to_owned(),
-            force: how.force,
-            copy: how.copy,
-        }
-    }
-
-    fn borrow(&self) -> Requeue<'_> {
-        Requeue {
-            record: self
-                .record
-                .as_ref()
-                .map(|(record, keep)| (record.as_str(), *keep)),
-            instead: self.instead.as_ref().map(|(contact, webhook, body)| Instead {
-                contact,
-                webhook,
-                body,
-            }),
-            by: &self.by,
-            force: self.force,
-            copy: self.copy,
-        }
     }
 }
