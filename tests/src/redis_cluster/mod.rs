@@ -18,7 +18,7 @@ use crate::sentinel::{connect, wait_for};
 const PRIMARIES: usize = 3;
 const SLOTS: usize = 16384;
 
-/// A cluster that replaces a primary which it has not heard of for a second.
+/// A cluster that replaces a primary which it has not heard of for two seconds.
 pub struct RedisCluster {
     /// The first three begin as primaries, each with a third of the slots; each of the others follows one of them.
     pub servers: Vec<RedisServer>,
@@ -46,7 +46,7 @@ impl RedisCluster {
             let bus = free_port()?;
             let configuration = format!(
                 "save \"\"\nappendonly yes\nappendfsync always\nmaxmemory-policy noeviction\nrepl-diskless-sync-delay 0\n\
-                 cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-port {bus}\ncluster-node-timeout 1000\n\
+                 cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-port {bus}\ncluster-node-timeout 2000\n\
                  cluster-require-full-coverage no\ncluster-allow-replica-migration no\n{}",
                 if tls.is_some() { "tls-cluster yes\n" } else { "" }
             );

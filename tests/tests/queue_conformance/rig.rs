@@ -224,8 +224,9 @@ impl Rig {
                     cluster.restore().unwrap();
                 }
             });
-            eventually("the queue works again", || async {
-                self.queue.check().await.is_ok()
+            eventually("all shards work again", || async {
+                let report = self.queue.check().await;
+                report.is_ok_and(|report| report.problems.is_empty())
             })
             .await;
         } else if let Some(server) = &mut self.redis {

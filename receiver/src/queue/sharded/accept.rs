@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use super::{ShardedQueue, merge};
 use crate::queue::{Admission, DedupeKey, NewLead, QueueError, WebhookId};
 
-/// How long a shard may take to tell whether it knows a lead that belongs to another one: it does so in a millisecond, and
-/// one that is away must not hold up what the others accept.
-const LOOK_FOR: Duration = Duration::from_millis(200);
+/// How long a shard may take to tell whether it knows a lead that belongs to another one. It does so in a millisecond; one
+/// that is away is known to be after a moment, and then does not hold up what the others accept.
+const LOOK_FOR: Duration = Duration::from_millis(800);
 
 /// What another shard knows of a lead.
 #[derive(PartialEq)]
