@@ -12,7 +12,7 @@ SBOM = $(TOOLS)/bin/cargo-sbom
 export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator race soak fuzz nightly docs release generate clean \
+.PHONY: help run test test-cluster test-crm e2e image install-cli krew lint bench bench-operator race soak upgrade-prober fuzz nightly docs release generate clean \
 	need-rust need-test-tools need-cluster-tools
 
 help: ## list the targets
@@ -94,6 +94,17 @@ soak: need-rust ## kill the receiver and Redis 100 times under load and count ev
 	@command -v redis-server >/dev/null || .ci/need redis-server
 	$(MEASURED) --bin soak
 	$(RELEASE)/soak
+
+# The version from which, and back to which, the prober upgrades: the last commit that raised the version of a stored format.
+OLD ?= $(shell git log -1 --format=%H -G'^const (FORMAT|SCHEMA_VERSION)' -- receiver/src/queue)
+OTHER = $(abspath $(or $(CARGO_TARGET_DIR),target)/old)
+
+upgrade-prober: need-rust ## replace receivers of two versions under load, forward and back, and count every lead (OLD=commit or tag)
+	@command -v redis-server >/dev/null || .ci/need redis-server
+	rm -rf "$(OTHER)" && mkdir -p "$(OTHER)"
+	git archive "$(OLD)" | tar x -C "$(OTHER)"
+	cd "$(OTHER)" && CARGO_TARGET_DIR="$(OTHER)-target" $(CARGO) build --locked --bin leadgate-receiver
+	LEADGATE_OLD_RECEIVER="$(OTHER)-target/debug/leadgate-receiver" $(CARGO) test --locked --workspace --test upgrade
 
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60

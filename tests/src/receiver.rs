@@ -160,6 +160,11 @@ impl Receiver {
         )
     }
 
+    /// The program that the next start runs.
+    pub fn becomes(&mut self, binary: PathBuf) {
+        self.binary = binary;
+    }
+
     /// Kills it without a chance to finish anything (SIGKILL).
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
