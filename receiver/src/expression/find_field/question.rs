@@ -183,6 +183,34 @@ impl Meaning {
     }
 }
 
+/// Whether what stands under a name is somebody else's: of a mail, of the sender's own people, of a friend.
+pub(super) fn is_of_another(name: &str) -> bool {
+    let meaning = Meaning::of(name);
+    let words = || Words::of(name);
+    let of_staff = |word: &str| {
+        matches!(
+            word,
+            "assignee"
+                | "owner"
+                | "staff"
+                | "support"
+                | "teammate"
+                | "team"
+                | "store"
+                | "shop"
+                | "merchant"
+                | "vendor"
+                | "host"
+                | "organizer"
+                | "organiser"
+                | "created"
+                | "updated"
+                | "by"
+        )
+    };
+    meaning.is_other || meaning.is_of_mail || words().iter().any(of_staff)
+}
+
 fn is_part(field: Field) -> bool {
     matches!(field, Field::FirstName | Field::LastName)
 }
@@ -276,7 +304,29 @@ impl Words {
         let word = self.text.get(start..).unwrap_or_default();
         let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
         let end = if word == "q" { start } else { start + word.len() };
+        let is_number = word.is_empty() && self.text.len() > start;
         self.text.truncate(end);
+        // `question_1`, `Frage 2`: it numbers the question, and does not ask for one.
+        if is_number && let Some(last) = self.iter().last() {
+            let numbered = matches!(
+                last,
+                "question"
+                    | "frage"
+                    | "pregunta"
+                    | "pergunta"
+                    | "domanda"
+                    | "vraag"
+                    | "pytanie"
+                    | "fraga"
+                    | "soru"
+                    | "вопрос"
+            );
+            if numbered {
+                self.ends.pop();
+                self.text.truncate(self.ends.last().copied().unwrap_or(0));
+            }
+            return;
+        }
         if end > start {
             self.ends.push(end);
         }

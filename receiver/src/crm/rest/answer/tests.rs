@@ -27,7 +27,7 @@ fn answers(delivered: &str, conflict: &str, message: Option<&str>, id: Option<&s
 
 fn standard() -> Answers {
     answers(
-        "status == 204 || (status < 300 && body != null)",
+        "status == 204 || (status < 300 && body != null && body.?success.orValue(true) != false && body.?ok.orValue(true) != false)",
         "status == 409",
         None,
         None,
@@ -64,7 +64,10 @@ fn told(answers: &Answers, seen: &Seen) -> String {
         Answer::NotFound(why) => format!("NotFound {}", reason(&why)),
         Answer::Conflict(id, why) => format!("Conflict {} {}", id.unwrap_or_default(), reason(&why)),
         Answer::Retry { after, why, in_doubt } => {
-            assert_eq!(in_doubt, seen.status() >= 500 || seen.status() == 408);
+            assert_eq!(
+                in_doubt,
+                seen.status() >= 500 || matches!(seen.status(), 408 | 460)
+            );
             format!("Retry {:?} {}", after.map(|after| after.as_secs()), reason(&why))
         }
         Answer::Suspect { why, own, .. } => format!("Suspect {own} {}", why.reason),
@@ -334,6 +337,22 @@ fn an_api_that_names_the_properties_it_does_not_take_gets_the_rest() {
         told(r#"{"errors": {"source": [], "email": []}}"#),
         "Refused email,source Refused"
     );
+    // A property that the CRM wants is named, but no value that stands in its place.
+    let by_name = Answers {
+        refused: Some(part("rest.answers.refused", "body.field")),
+        ..standard()
+    };
+    for (field, message) in [
+        ("Company", "the CRM refused the lead (400; it names Company)"),
+        ("ada@example.com", "the CRM refused the lead (400)"),
+        ("Ada Lovelace", "the CRM refused the lead (400)"),
+    ] {
+        let body = format!(r#"{{"field": "{field}"}}"#);
+        assert_eq!(
+            self::told(&by_name, &seen("create", 400, &[], &body)),
+            format!("Reject Refused: {message}")
+        );
+    }
     // What was not sent cannot be left out.
     assert!(told(r#"{"errors": {"source": [], "non_field_errors": []}}"#).starts_with("Reject Refused"));
     assert!(told(r#"{"error": "no"}"#).starts_with("Reject Refused"));
@@ -405,4 +424,58 @@ fn an_answer_that_no_expression_expects_hides_no_outage() {
         dead.starts_with("Reject AnswerNotUnderstood: the CRM answered (200), and rest.answers.delivered:"),
         "{dead}"
     );
+}
+
+#[test]
+fn statuses_that_are_in_no_standard_never_cost_a_lead() {
+    let json = r#"{"error": "x"}"#;
+    let told = |status: u16, body: &str| told(&standard(), &seen("create", status, &[], body));
+    for status in [401, 440, 498] {
+        assert_eq!(
+            told(status, json),
+            format!(
+                "Pause 60 InvalidCredentials: the CRM refused the credentials ({status}); put valid ones, with the right to write leads, into the Secret of rest.auth"
+            )
+        );
+        assert!(told(status, "<html>").starts_with("Pause 60 InvalidCredentials"));
+    }
+    for status in [420, 430, 449, 460] {
+        assert!(told(status, json).starts_with("Retry None TryLater"), "{status}");
+    }
+    for status in [463, 464, 494, 495, 496, 497, 499] {
+        assert_eq!(told(status, json), "Suspect true CallRefused", "{status}");
+    }
+    // nginx writes a page, or nothing: what is behind it may have the lead.
+    assert_eq!(told(499, "<html>"), "Suspect false ForeignAnswer");
+    assert_eq!(told(499, ""), "Suspect false CallRefused");
+    for status in [
+        509, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530, 561, 598, 599,
+    ] {
+        assert!(
+            told(status, json).starts_with("Retry None Unavailable"),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn a_200_whose_body_says_that_it_failed_is_no_delivery() {
+    let told = |body: &str| told(&standard(), &seen("update", 200, &[], body));
+    for refused in [
+        r#"{"success": false, "error": "no such field"}"#,
+        r#"{"ok": false}"#,
+    ] {
+        assert_eq!(told(refused), "Reject Refused: the CRM refused the lead (200)");
+    }
+    for taken in [
+        r#"{"success": true}"#,
+        r#"{"ok": 1, "success": "yes"}"#,
+        "true",
+        "[]",
+        "7",
+        "{}",
+        r#"{"success": null}"#,
+    ] {
+        assert!(told(taken).starts_with("Done"), "{taken}: {}", told(taken));
+    }
 }
