@@ -127,6 +127,10 @@ async fn the_number_of_shards_stays_what_it_is() {
         let lead = lead("ann", 1);
         queue.accept(vec![lead.clone()]).await.unwrap();
         let other = open(&server.url(), shards(after)).await.unwrap();
+        assert!(
+            other.check().await.is_err(),
+            "a receiver that takes no leads is not ready"
+        );
         let error = other.accept(vec![lead.clone()]).await.unwrap_err().to_string();
         assert!(
             error.contains(&format!("has {before} shards")) && error.contains("--queue-shards"),

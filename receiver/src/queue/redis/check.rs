@@ -204,8 +204,10 @@ fn durability(own: &Disk, needed: u32, replicas: &[Option<Disk>]) -> String {
     if needed == 0 {
         return of_one(own);
     }
-    let servers = replicas.len() + 1;
-    let copies = needed as usize + 1;
+    let (servers, copies) = (replicas.len() + 1, needed as usize + 1);
+    if servers < copies {
+        return format!("leads are refused: each must be on {copies} disks, and there are {servers} servers");
+    }
     let known: Vec<&Disk> = std::iter::once(own).chain(replicas.iter().flatten()).collect();
     let always = |disk: &&&Disk| **disk == &Disk::When("always".into());
     let synced = known.iter().filter(always).count();
@@ -305,6 +307,7 @@ mod tests {
             ),
             (everysec(), 1, vec![Some(everysec())], "only 0 of them are known"),
             (everysec(), 1, vec![Some(everysec())], "about the last second"),
+            (always(), 1, vec![], "on 2 disks, and there are 1 servers"),
             (always(), 1, vec![Some(Disk::Never)], "no append-only file"),
             (
                 always(),

@@ -247,6 +247,7 @@ impl Queue for ShardedQueue {
     }
 
     async fn check(&self) -> Result<StoreReport, QueueError> {
+        self.confirm().await?;
         let reports = join_all(self.shards.iter().map(|shard| shard.check())).await;
         merge::report(reports)
     }
