@@ -141,7 +141,9 @@ fn tables(file: &Path) -> String {
             rows.push(masked(&values.join(" | ")));
         }
         rows.sort();
-        rows.iter().for_each(|row| writeln!(text, "    {row}").unwrap());
+        for row in rows {
+            writeln!(text, "    {row}").unwrap();
+        }
     }
     text
 }
@@ -150,9 +152,9 @@ fn keys(redis: &RedisServer) -> String {
     let mut connection = redis.connection().unwrap();
     let mut ask = |words: &[&[u8]]| -> Stored {
         let mut command = redis::Cmd::new();
-        words.iter().for_each(|word| {
+        for word in words {
             command.arg(*word);
-        });
+        }
         command.query(&mut connection).unwrap()
     };
     let bytes = |value: Stored| -> Vec<Vec<u8>> {
@@ -202,7 +204,9 @@ fn keys(redis: &RedisServer) -> String {
         } else {
             values
         };
-        values.iter_mut().for_each(|value| *value = masked(value));
+        for value in &mut values {
+            *value = masked(value);
+        }
         if kind != "list" {
             values.sort();
         }

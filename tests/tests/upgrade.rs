@@ -4,7 +4,7 @@
 //! `LEADGATE_OLD_RECEIVER` names the program of the other version, which `make upgrade-prober` builds. Without it, both are of
 //! this version: then the test tells that receivers can be replaced one by one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -160,10 +160,10 @@ async fn each_arrives_once(hubspot: &HubSpot, receiver: &Receiver, sent: usize) 
     assert_eq!(hubspot.write_count(), sent, "each lead was written once");
 }
 
-async fn replace(receiver: &mut Receiver, program: &PathBuf, senders: &Senders) {
+async fn replace(receiver: &mut Receiver, program: &Path, senders: &Senders) {
     senders.not_to(receiver);
     receiver.terminate(PATIENCE).await.unwrap();
-    receiver.becomes(program.clone());
+    receiver.becomes(program.to_path_buf());
     receiver.restart().await.unwrap();
     senders.to(receiver);
     senders.more().await;
