@@ -182,10 +182,10 @@ pub fn report(
     }
     let mut elements = Vec::new();
     let parsed = webhook.parse_whole(request, whole);
-    let status = if parsed.as_ref().is_err_and(Refusal::is_ours) {
-        503
-    } else {
-        400
+    let status = match &parsed {
+        Err(refusal) if refusal.is_ours() => 503,
+        Err(refusal) if refusal.is_overlooked() => 200,
+        _ => 400,
     };
     let accepted = match parsed {
         Ok(Parsed::Leads(found)) => {

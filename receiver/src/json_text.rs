@@ -2,15 +2,55 @@
 
 use serde_json::Value;
 
+use std::borrow::Cow;
+
+/// A double has no more digits that count.
+const MAX_DIGITS: usize = 17;
+
 /// JSON, mended where it must be; `None`: it is none.
 pub(crate) fn read(text: &[u8]) -> Option<Value> {
-    serde_json::from_slice(text)
+    let exact = exact(text);
+    serde_json::from_slice(&exact)
         .ok()
         .or_else(|| serde_json::from_slice(&mend(text)?).ok())
 }
 
+/// JSON in which a number that no integer of 64 bits and no double holds is a text of its digits: an id must not become
+/// another one.
+pub(crate) fn exact(body: &[u8]) -> Cow<'_, [u8]> {
+    // Most have no number that is so long.
+    let mut run = 0;
+    let may_have = body.iter().any(|byte| {
+        run = if is_of_number(*byte) { run + 1 } else { 0 };
+        run > MAX_DIGITS
+    });
+    let mended = if may_have { mend(body) } else { None };
+    mended.map_or(Cow::Borrowed(body), Cow::Owned)
+}
+
+fn is_of_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E')
+}
+
+/// Whether a number would not be the same any more. What is no number is not.
+fn is_altered(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let is_number = number.parse::<f64>().is_ok()
+        && digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.ends_with(|c: char| c.is_ascii_digit())
+        && !(digits.starts_with('0') && digits.as_bytes().get(1).is_some_and(u8::is_ascii_digit));
+    if !is_number || number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
+        return false;
+    }
+    let mantissa = digits.split(['e', 'E']).next().unwrap_or(digits);
+    let is_whole = !digits.contains(['.', 'e', 'E']);
+    let plain: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let counted = plain.trim_matches('0').len();
+    is_whole || counted > MAX_DIGITS || number.parse().is_ok_and(f64::is_infinite)
+}
+
 /// JSON with what many writers get wrong in texts put right: half a surrogate pair, which cutting an emoji leaves,
-/// becomes U+FFFD, and a raw control character its escape. `None`: there is none of it.
+/// becomes U+FFFD, and a raw control character its escape; and with the numbers of [`exact`]. `None`: there is none of it.
 pub(crate) fn mend(body: &[u8]) -> Option<Vec<u8>> {
     let mut mended = Vec::with_capacity(body.len() + 16);
     let mut rest = body;
@@ -37,6 +77,17 @@ pub(crate) fn mend(body: &[u8]) -> Option<Vec<u8>> {
                 in_text = !in_text;
                 1
             }
+            (b'-' | b'0'..=b'9', false) => {
+                let length = rest.iter().take_while(|byte| is_of_number(**byte)).count();
+                let number = rest.get(..length).unwrap_or_default();
+                if std::str::from_utf8(number).is_ok_and(is_altered) {
+                    mended.extend([b"\"", number, b"\""].concat());
+                    rest = rest.get(length..).unwrap_or_default();
+                    changed = true;
+                    continue;
+                }
+                length
+            }
             _ => 1,
         };
         let (taken, left) = rest.split_at_checked(length).unwrap_or((rest, &[]));
@@ -61,6 +112,45 @@ mod tests {
 
     fn mended(text: &str) -> Option<Value> {
         serde_json::from_slice(&super::mend(text.as_bytes())?).ok()
+    }
+
+    #[test]
+    fn a_number_that_would_become_another_one_is_kept_as_its_digits() {
+        for (number, kept) in [
+            ("18446744073709551616", true),
+            ("-9223372036854775809", true),
+            ("123456789012345678901234", true),
+            ("0.1234567890123456789", true),
+            ("1e400", true),
+            ("-1e400", true),
+            ("18446744073709551615", false),
+            ("-9223372036854775808", false),
+            ("0.30000000000000004", false),
+            ("19.989999999999998", false),
+            ("100000000000000000000.0", false),
+            ("0.10000000000000000000", false),
+            ("1.5e300", false),
+            ("-0", false),
+        ] {
+            let text = format!(r#"{{"id":{number},"ids":[ {number}]}}"#);
+            let plain = serde_json::from_str::<Value>(number).unwrap_or_default();
+            let expected = if kept { json!(number) } else { plain };
+            assert_eq!(
+                super::read(text.as_bytes()),
+                Some(json!({"id": expected, "ids": [expected]})),
+                "{number}"
+            );
+        }
+        // What stands in a text is one already, and what is no JSON does not become it.
+        let text = r#"{"id":"x 123456789012345678901234 \" 123456789012345678901234"}"#;
+        assert_eq!(super::read(text.as_bytes()), serde_json::from_str(text).ok());
+        for none in [
+            r#"{"id":0123456789012345678901234}"#,
+            r#"{"id":1234567890.1234567890.1}"#,
+            r#"{"id":12345678901234567890-}"#,
+        ] {
+            assert_eq!(super::read(none.as_bytes()), None, "{none}");
+        }
     }
 
     #[test]

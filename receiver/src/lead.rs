@@ -3,6 +3,7 @@
 mod addresses;
 mod contact;
 mod decoded;
+mod dial_code;
 mod email;
 mod judge;
 mod named;
@@ -22,6 +23,7 @@ use serde_json::{Map, Value};
 pub use contact::{
     contact, digest, email_identity, mapped, people, phone_identities, phone_identity, posted,
 };
+pub use dial_code::with_dial_code;
 pub use email::email;
 pub use judge::{Verdict, judge};
 pub(crate) use named::first_named_in;

@@ -66,6 +66,8 @@ pub struct Upsert {
     pub chosen: bool,
     /// The CRM may have it already: an attempt's answer was lost, so long ago.
     pub in_doubt: Option<Duration>,
+    /// Which attempt this is; 1 is the first.
+    pub attempt: u32,
 }
 
 impl Upsert {

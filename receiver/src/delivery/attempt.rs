@@ -50,6 +50,7 @@ pub(super) async fn prepare(claim: &Claim, context: &Context<'_>) -> Result<Upse
         record: known.map(|(record, _)| record),
         chosen,
         in_doubt: claim.in_doubt,
+        attempt: claim.attempt,
     })
 }
 

@@ -41,6 +41,7 @@ pub use budget::sparingly;
 use env::Env;
 use eval::Evaluation;
 use fault::Fault;
+pub(crate) use find_field::has_address;
 pub use functions::signatures;
 use kind::Kind;
 pub use names::{CREDENTIALS, Names};

@@ -210,6 +210,10 @@ async fn receive(
                     answer::unavailable(RETRY_AFTER_MISCONFIGURED, detail),
                 );
             }
+            if refusal.is_overlooked() {
+                let reason = "no e-mail address or phone number stands where this webhook looks; the request is kept for its administrator";
+                return (RequestOutcome::Rejected, answer::ignored(reason));
+            }
             let keys = match refusal {
                 Refusal::Invalid(_) => webhook.keys(&raw),
                 Refusal::Body(_) => Vec::new(),

@@ -25,6 +25,15 @@ const WORDS: &[&str] = &[
     "not applicable",
     "not available",
     "not provided",
+    // Eventbrite, until the buyer names the attendee.
+    "info requested",
+    "information requested",
+    "to be announced",
+    "to be confirmed",
+    "tba",
+    "tbc",
+    "tbd",
+    "unassigned",
     "(none)",
     "(null)",
     "<none>",
@@ -127,6 +136,10 @@ const WORDS: &[&str] = &[
 ];
 /// The same in fields of names, places and free text: there `Na`, `Null` and `No` are names.
 const CERTAIN: &[&str] = &[
+    "info requested",
+    "information requested",
+    "to be announced",
+    "to be confirmed",
     "n/a",
     "#n/a",
     "n.a.",

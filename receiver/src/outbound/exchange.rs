@@ -7,10 +7,12 @@ use leadgate_crds::reason::FailureReason;
 use reqwest::{Request, RequestBuilder};
 use serde_json::Value;
 
+use super::apart::apart;
 use super::client::is_refused;
 use super::proxy::{self, Trouble};
 use crate::causes::is_untrusted;
 use crate::failure::Failure;
+use crate::json_text;
 use crate::throttle::{CrmHealth, Throttle, Throttled};
 use crate::trace::Call;
 
@@ -72,7 +74,7 @@ impl Body {
         let plain = text.trim_start_matches('\u{feff}').trim();
         if plain.is_empty() {
             Self::Empty
-        } else if let Ok(value) = serde_json::from_str(plain) {
+        } else if let Some(value) = json_text::read(plain.as_bytes()) {
             Self::Json(value)
         } else if plain.starts_with('<') {
             Self::Html
@@ -124,6 +126,12 @@ impl Reply {
     }
 }
 
+/// Whether a status says that the credentials are refused or have ended: besides 401, the words of IIS (440) and of Esri and
+/// others (498), which are in no standard.
+pub(crate) fn refuses_credentials(status: u16) -> bool {
+    matches!(status, 401 | 440 | 498)
+}
+
 /// Why a call gave no answer.
 #[derive(Debug, Clone)]
 pub(crate) enum NoAnswer {
@@ -161,29 +169,45 @@ async fn sent(
     let (client, request) = request.timeout(peer.timeout).build_split();
     let mut call = request.as_ref().map(trace).unwrap_or_default();
     let answer = match request {
-        Ok(request) => client.execute(request).await,
-        Err(error) => Err(error),
-    };
-    let result = match answer {
-        Ok(response) => {
-            let (status, headers) = (response.status().as_u16(), response.headers().clone());
-            call.answered(status);
-            // Only a proxy says this (RFC 9110, 15.5.8): nothing reached the other side.
-            if status == 407 {
-                let proxy = proxy::of(response.url()).unwrap_or_else(|| "in between".to_owned());
-                let message = proxied(peer.name, peer.address, &proxy, &Trouble::Credentials);
-                let failure = Failure::new(FailureReason::Unreachable, message);
-                return Err(NoAnswer::Failed(failure, false));
-            }
-            bounded_text(response).await.map(|text| (status, headers, text))
+        Ok(request) => {
+            apart(
+                peer.timeout,
+                async move { read(client.execute(request).await?).await },
+            )
+            .await
         }
-        Err(error) => Err(error),
+        Err(error) => Some(Err(error)),
     };
-    let (status, headers, text) = result.map_err(|error| {
-        let why = no_answer(&error, peer);
+    let Some(answer) = answer else {
+        let why = timed_out(peer, None);
         call.failed(why.reason.as_str());
-        NoAnswer::Failed(why, !error.is_connect() && !error.is_builder())
-    })?;
+        return Err(NoAnswer::Failed(why, true));
+    };
+    let (status, headers, text) = match answer {
+        Ok(Answer::Complete {
+            status,
+            headers,
+            text,
+        }) => {
+            call.answered(status);
+            (status, headers, text)
+        }
+        // Only a proxy says this (RFC 9110, 15.5.8): nothing reached the other side.
+        Ok(Answer::OfProxy(proxy)) => {
+            call.answered(407);
+            let proxy = proxy.unwrap_or_else(|| "in between".to_owned());
+            let message = proxied(peer.name, peer.address, &proxy, &Trouble::Credentials);
+            return Err(NoAnswer::Failed(
+                Failure::new(FailureReason::Unreachable, message),
+                false,
+            ));
+        }
+        Err(error) => {
+            let why = no_answer(&error, peer);
+            call.failed(why.reason.as_str());
+            return Err(NoAnswer::Failed(why, !error.is_connect() && !error.is_builder()));
+        }
+    };
     if text.len() <= MAX_PARSED_INLINE {
         return Ok(Reply::new(status, headers, text));
     }
@@ -205,6 +229,30 @@ fn health(reply: &Reply) -> CrmHealth {
     }
 }
 
+/// What came back.
+enum Answer {
+    Complete {
+        status: u16,
+        headers: HeaderMap,
+        text: String,
+    },
+    /// A proxy wants other credentials.
+    OfProxy(Option<String>),
+}
+
+async fn read(response: reqwest::Response) -> Result<Answer, reqwest::Error> {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    if status == 407 {
+        return Ok(Answer::OfProxy(proxy::of(response.url())));
+    }
+    let text = bounded_text(response).await?;
+    Ok(Answer::Complete {
+        status,
+        headers,
+        text,
+    })
+}
+
 async fn bounded_text(mut response: reqwest::Response) -> Result<String, reqwest::Error> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
@@ -217,20 +265,25 @@ async fn bounded_text(mut response: reqwest::Response) -> Result<String, reqwest
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+fn timed_out(peer: Peer<'_>, proxy: Option<String>) -> Failure {
+    let way = proxy.map(|proxy| format!(" through the proxy {proxy}"));
+    Failure::new(
+        FailureReason::Timeout,
+        format!(
+            "{} did not answer{} within {}",
+            peer.name,
+            way.unwrap_or_default(),
+            peer.timeout_is
+        ),
+    )
+}
+
 /// Why there is no answer, without the URL: it may hold an e-mail address.
 fn no_answer(error: &reqwest::Error, peer: Peer<'_>) -> Failure {
     let Peer { name, address, .. } = peer;
     let proxy = error.url().and_then(proxy::of);
     if error.is_timeout() {
-        let way = proxy.map(|proxy| format!(" through the proxy {proxy}"));
-        Failure::new(
-            FailureReason::Timeout,
-            format!(
-                "{name} did not answer{} within {}",
-                way.unwrap_or_default(),
-                peer.timeout_is
-            ),
-        )
+        timed_out(peer, proxy)
     } else if is_refused(error) {
         Failure::new(
             FailureReason::LocalAddress,

@@ -8,6 +8,7 @@
 use serde_json::Value;
 
 use crate::json_text;
+use crate::outbound::refuses_credentials;
 
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,9 +46,9 @@ pub fn judge(status: u16, body: &[u8]) -> Fetched {
                 "the sender's API (payload.hydrate) answered {status} with something other than a JSON object, perhaps from a proxy or a maintenance page"
             )),
         },
-        401 | 403 if !page => credentials(&status.to_string()),
+        _ if (status == 403 || refuses_credentials(status)) && !page => credentials(&status.to_string()),
         429 => throttled("429"),
-        408 | 423 | 425 | 477 | 500..=599 => {
+        408 | 423 | 425 | 449 | 460 | 477 | 499 | 500..=599 => {
             Fetched::Unavailable(format!("the sender's API (payload.hydrate) answered {status}"))
         }
         300..=399 => Fetched::Unavailable(format!(
@@ -224,6 +225,8 @@ mod tests {
                 "Refused",
             ),
             (401, String::new(), "Credentials"),
+            (498, String::new(), "Credentials"),
+            (460, String::new(), "Unavailable"),
             (403, "<html>blocked</html>".to_owned(), "Unavailable"),
             (404, "<html>not here</html>".to_owned(), "Unavailable"),
             (404, String::new(), "Refused"),

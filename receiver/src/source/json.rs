@@ -10,6 +10,10 @@ use crate::json_text;
 
 /// Reads a body that is an object or a list.
 pub(super) fn json(body: Cow<'_, [u8]>) -> Result<Payload<'_>, BodyError> {
+    let body = match json_text::exact(&body) {
+        Cow::Owned(exact) => Cow::Owned(exact),
+        Cow::Borrowed(_) => body,
+    };
     let (value, body) = match strict_json(&body) {
         Ok(value) => (value, body),
         Err(_) if looks_like_a_form(&body) => {
@@ -64,15 +68,13 @@ pub(super) fn begins_as_json(body: &[u8]) -> bool {
 
 /// JSON text with unique member names, as it is; `None`: it is none.
 pub(crate) fn strict(text: &str) -> Option<Value> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Unique.deserialize(&mut deserializer).ok()?;
-    deserializer.end().ok().map(|()| value)
+    strict_json(&json_text::exact(text.as_bytes())).ok()
 }
 
 /// JSON with unique member names, at most 128 levels deep, mended where it must be. The error has a position and no
 /// content.
 pub(super) fn parse_json(body: &[u8]) -> Result<Value, BodyError> {
-    strict_json(body).or_else(|error| {
+    strict_json(&json_text::exact(body)).or_else(|error| {
         let mended = json_text::mend(body).ok_or_else(|| error.clone())?;
         strict_json(&mended).map_err(|_| error)
     })

@@ -192,8 +192,11 @@ impl Webhook {
         let schema = self.schema.as_ref();
         let mut problems = schema.map_or_else(Vec::new, |schema| schema.problems(&payload.value));
         let leads = submissions.iter().filter(|judged| judged.result.is_ok()).count();
-        let alone = leads == 0 || self.items_policy == ItemsPolicy::AllOrNone;
-        if !problems.is_empty() || alone && submissions.iter().any(Judged::is_refused) {
+        let all_or_none = self.items_policy == ItemsPolicy::AllOrNone;
+        let refuses = |judged: &Judged<'_>| {
+            judged.is_refused() && (leads == 0 || all_or_none && !judged.is_overlooked())
+        };
+        if !problems.is_empty() || submissions.iter().any(refuses) {
             let all = submissions.into_iter().enumerate();
             // An element by itself has no position.
             let at = |position| (whole == Whole::Request).then_some(position);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::hydrate::lacks_only_contact;
 use super::idempotency::{self, Key};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, overlooked};
 use super::webhook::Webhook;
 use crate::expression::Scope;
 use crate::ids::{DedupeKey, LeadId, SinkId};
@@ -103,6 +103,11 @@ impl Judged<'_> {
         matches!(self.result, Err(NoLead::Refused(_)))
     }
 
+    /// Whether it is kept for a person, and the sender is not to send it again.
+    pub(super) fn is_overlooked(&self) -> bool {
+        matches!(&self.result, Err(NoLead::Refused(problems)) if overlooked(problems))
+    }
+
     /// What is wrong with it, by its position in the request.
     pub(super) fn problems(self, position: Option<usize>) -> impl Iterator<Item = Problem> {
         let position = position.filter(|_| self.item.is_some());
@@ -192,12 +197,10 @@ impl Context<'_> {
                 Item::Whole => None,
                 Item::Part(value) => Some(value),
             };
-            let result = self.submission(item, position, body, headers).map_err(|found| {
-                if self.webhook.ignore_without_contact && lacks_contact(&found) {
-                    NoLead::Ignored("an event without e-mail address and phone number is not a lead")
-                } else {
-                    NoLead::Refused(found)
-                }
+            let submission = self.submission(item, position, body, headers);
+            let result = submission.map_err(|found| {
+                let looked_in = item.unwrap_or(self.payload);
+                self.webhook.without_contact(found.into(), looked_in)
             });
             Judged { result, item }
         });
@@ -280,11 +283,6 @@ impl Context<'_> {
             stored: None,
         })
     }
-}
-
-/// Whether that is all that is wrong.
-fn lacks_contact(problems: &[Problem]) -> bool {
-    problems.iter().all(|problem| problem.reason == "ContactMissing")
 }
 
 /// What a sender need not say.

@@ -14,9 +14,10 @@ use super::challenge::Challenge;
 use super::fields::Fields;
 use super::hydrate::Hydrator;
 use super::kept::Kept;
+use super::refusal::OVERLOOKED;
 use super::schema::PayloadSchema;
 use super::submission::NoLead;
-use crate::expression::{Program, Scope};
+use crate::expression::{Program, Scope, has_address};
 use crate::ids::{SinkId, WebhookId};
 use crate::lead::{Field, Lead, Limits, Problem};
 use crate::notice::Notifier;
@@ -24,6 +25,8 @@ use crate::notice::Notifier;
 /// How long a resend is recognised by a digest of its body, where the webhook does not say: a person may submit the same
 /// form twice and mean it.
 pub(super) const DIGEST_WINDOW: Duration = Duration::from_mins(10);
+
+const OVERLOOKED_WORDS: &str = "no field of the mapping finds a contact, but the payload holds an e-mail address; map it in payload.lead.email and replay the request";
 
 /// A compiled webhook.
 #[derive(Debug)]
@@ -232,8 +235,9 @@ impl Webhook {
             let gone = "payload.hydrate was removed from the webhook; put it back and replay the lead";
             return Err(vec![Problem::new("", "HydrateFailed", gone)].into());
         };
-        let (lead, notes) =
-            hydrate.read(answer, notification, known, self.region.as_deref(), &self.limits)?;
+        let (lead, notes) = hydrate
+            .read(answer, notification, known, self.region.as_deref(), &self.limits)
+            .map_err(|no_lead| self.without_contact(no_lead, answer))?;
         let lead = lead.into_value();
         let scope = Scope::new()
             .with("lead", &lead)
@@ -244,6 +248,25 @@ impl Webhook {
         match Lead::from_value(lead) {
             Some(lead) if problems.is_empty() => Ok((lead, notes)),
             _ => Err(problems.into()),
+        }
+    }
+
+    /// What an event is in which no contact was found, where such are ignored.
+    pub(super) fn without_contact(&self, no_lead: NoLead, looked_in: &Value) -> NoLead {
+        match no_lead {
+            // Before a thin payload can be fetched, nothing is known of its contact.
+            NoLead::Refused(found)
+                if self.ignore_without_contact
+                    && (!self.is_thin || self.hydrate.is_some())
+                    && found.iter().all(|problem| problem.reason == "ContactMissing") =>
+            {
+                if has_address(looked_in) {
+                    NoLead::Refused(vec![Problem::new("email", OVERLOOKED, OVERLOOKED_WORDS)])
+                } else {
+                    NoLead::Ignored("an event without e-mail address and phone number is not a lead")
+                }
+            }
+            other => other,
         }
     }
 

@@ -231,6 +231,18 @@ fn what_was_fetched_and_is_no_lead_is_not_delivered() {
         ("meta", meta("test@fb.com"), false),
         ("meta", meta("test@meta.com"), false),
         ("meta", meta(""), false),
+        (
+            "meta",
+            json!({"field_data": [{"name": "color"}, {"name": "q", "values": ["<test lead: dummy data for q>"]}]}),
+            false,
+        ),
+        // The buyer has not said yet who comes.
+        (
+            "eventbrite",
+            json!({"status": "Attending", "profile": {"first_name": "Info Requested", "last_name": "Info Requested",
+                "email": "Info Requested"}}),
+            false,
+        ),
         ("eventbrite", attendee("Attending", false), true),
         ("eventbrite", attendee("Attending", true), false),
         ("acuity", json!({"email": "ada@example.com"}), true),

@@ -158,6 +158,100 @@ fn a_contact_that_stands_elsewhere_is_no_event_without_contact() {
 }
 
 #[test]
+fn a_contact_that_no_mapping_sees_is_kept_and_not_ignored() {
+    let overlooked = || Err("ContactOverlooked");
+    let ignored = || Err("ignored");
+    let order = |more: Value| json!({"id": 1, "email": "", "customer": null, "extra": more});
+    check(vec![
+        (
+            "shopify",
+            order(json!({"buyer": {"address": EMAIL}})),
+            overlooked(),
+        ),
+        ("shopify", order(json!([[{"x": EMAIL}]])), overlooked()),
+        (
+            "segment",
+            json!({"type": "identify", "messageId": "m", "traits": {}, "integrations": {"x": EMAIL}}),
+            overlooked(),
+        ),
+        (
+            "svix",
+            json!({"type": "a", "data": {"payer": {"login_mail": EMAIL}}}),
+            overlooked(),
+        ),
+        // The sender's own people, and a mail's.
+        ("shopify", order(json!({"shop": {"email": EMAIL}})), ignored()),
+        (
+            "shopify",
+            order(json!({"created_by": EMAIL, "support_email": EMAIL})),
+            ignored(),
+        ),
+        (
+            "intercom",
+            json!({"id": "n", "topic": "contact.lead.created", "data": {"item": {"email": null, "owner": {"email": EMAIL}}}}),
+            ignored(),
+        ),
+        (
+            "svix",
+            json!({"type": "email.bounced", "data": {"from": EMAIL, "to": [EMAIL]}}),
+            ignored(),
+        ),
+        ("shopify", order(json!({"note": "no @ here, nor a@b"})), ignored()),
+    ]);
+}
+
+#[test]
+fn a_dial_code_beside_a_phone_number_is_part_of_it() {
+    for (preset, body) in [
+        (
+            "generic",
+            json!({"email": EMAIL, "countryCode": "+49", "phone": "030 901820"}),
+        ),
+        (
+            "generic",
+            json!({"email": EMAIL, "dial_code": 49, "phone": 30_901_820}),
+        ),
+        (
+            "generic",
+            json!({"data": {"phone": "030901820", "country_code": "49"}}),
+        ),
+        (
+            "wpforms",
+            json!({"E-Mail": EMAIL, "Country Code": "Germany (+49)", "Phone": "030 901820"}),
+        ),
+        (
+            "wpforms",
+            json!({"E-Mail": EMAIL, "Ländervorwahl": "0049", "Telefon": "030 901820"}),
+        ),
+        (
+            "wpforms",
+            json!({"E-Mail": EMAIL, "Country Code": "+33", "Phone": "+49 30 901820"}),
+        ),
+        (
+            "wpforms",
+            json!({"E-Mail": EMAIL, "Country": "DE", "Phone": "+49 30 901820"}),
+        ),
+    ] {
+        assert_eq!(
+            json_of(preset, &[], &body).unwrap()["phone"],
+            PHONE,
+            "{preset} {body}"
+        );
+    }
+    // Two codes, or none that is one: as it was typed.
+    for body in [
+        json!({"email": EMAIL, "phone": "030 901820", "countryCode": "DE"}),
+        json!({"email": EMAIL, "phone": "030 901820", "countryCode": null}),
+    ] {
+        assert_eq!(
+            json_of("generic", &[], &body).unwrap()["phone"],
+            "030 901820",
+            "{body}"
+        );
+    }
+}
+
+#[test]
 fn a_position_is_trusted_only_if_what_stands_there_can_be_the_answer() {
     let entry = |fields: &[(&str, &str)]| form_of("gravityforms", fields);
     let lead = entry(&[("2", "Acme GmbH"), ("3", "5000"), ("4", EMAIL)]).unwrap();

@@ -34,7 +34,8 @@ impl EspoCrm {
         self.leads
             .iter()
             .filter(|known| {
-                email(known) == email(lead) || (name(known) == name(lead) && !name(lead).0.is_empty())
+                !email(lead).is_empty() && email(known) == email(lead)
+                    || (name(known) == name(lead) && !name(lead).0.is_empty())
             })
             .cloned()
             .collect()
@@ -63,16 +64,18 @@ impl Api for EspoCrm {
         match asked.line() {
             ("GET", "/api/v1/Lead") => {
                 assert_eq!(asked.parameter("where[0][type]"), "equals");
-                assert_eq!(asked.parameter("where[0][attribute]"), "emailAddress");
-                let email = asked.parameter("where[0][value]");
-                let list: Vec<&Value> = self
+                let attribute = asked.parameter("where[0][attribute]");
+                let wanted = asked.parameter("where[0][value]");
+                // A list has no further addresses.
+                let list: Vec<Value> = self
                     .leads
                     .iter()
                     .filter(|lead| {
                         let mut others = lead["emailAddressData"].as_array().into_iter().flatten();
-                        text(lead, "emailAddress").eq_ignore_ascii_case(email)
-                            || others.any(|other| text(other, "emailAddress").eq_ignore_ascii_case(email))
+                        text(lead, attribute).eq_ignore_ascii_case(wanted)
+                            || others.any(|other| text(other, attribute).eq_ignore_ascii_case(wanted))
                     })
+                    .map(|lead| json!({"id": lead["id"], "name": lead["lastName"], "emailAddress": lead["emailAddress"]}))
                     .collect();
                 Told::json(200, json!({"total": list.len(), "list": list}))
             }

@@ -44,9 +44,12 @@ impl Odoo {
                 json!(value)
             }
         };
+        // The newest first.
+        assert_eq!(body["order"], "active desc, id desc");
         let found: Vec<Value> = self
             .leads
             .iter()
+            .rev()
             .filter(|lead| holds(lead))
             .map(|lead| {
                 let email = shown(text(lead, "email_from").to_lowercase());

@@ -25,23 +25,31 @@ impl Pipedrive {
         }
     }
 
-    fn search(&self, term: &str) -> Value {
+    fn search(&self, field: &str, term: &str) -> Value {
+        let list = format!("{field}s");
         let items: Vec<Value> = self
             .persons
             .iter()
-            .filter(|(made, person)| made.elapsed() > LAG && first_email(person).eq_ignore_ascii_case(term))
+            .filter(|(made, person)| made.elapsed() > LAG && first(person, &list).eq_ignore_ascii_case(term))
             .map(|(_, person)| {
                 let item = json!({"id": person["id"], "type": "person", "name": person["name"],
-                    "emails": [first_email(person)], "phones": []});
+                    "emails": [first(person, "emails")], "phones": [first(person, "phones")]});
                 json!({"result_score": 0.7, "item": item})
             })
             .collect();
+        if items.is_empty() {
+            return json!({"success": true, "data": null});
+        }
         json!({"success": true, "data": {"items": items}, "additional_data": {"next_cursor": null}})
     }
 }
 
 fn first_email(person: &Value) -> String {
-    text(&person["emails"][0], "value")
+    first(person, "emails")
+}
+
+fn first(person: &Value, list: &str) -> String {
+    text(&person[list][0], "value")
 }
 
 fn invalid(words: &str) -> Told {
@@ -64,11 +72,11 @@ impl Api for Pipedrive {
         }
         match asked.line() {
             ("GET", "/api/v2/persons/search") => {
-                assert_eq!(
-                    (asked.parameter("fields"), asked.parameter("exact_match")),
-                    ("email", "true")
-                );
-                Told::json(200, self.search(asked.parameter("term")))
+                assert_eq!(asked.parameter("exact_match"), "true");
+                Told::json(
+                    200,
+                    self.search(asked.parameter("fields"), asked.parameter("term")),
+                )
             }
             ("POST", "/api/v2/persons") if text(&asked.body, "name").is_empty() => {
                 invalid("Validation failed: name: name is required")

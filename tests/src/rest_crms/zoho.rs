@@ -62,16 +62,21 @@ impl Zoho {
         )
     }
 
-    fn search(&self, email: &str) -> Told {
+    fn search(&self, asked: &Asked) -> Told {
+        let (email, phone) = (asked.parameter("email"), asked.parameter("phone"));
         let found: Vec<Value> = self
             .leads
             .iter()
             .filter(|(made, lead)| {
-                let has = |field| text(lead, field).eq_ignore_ascii_case(email);
-                made.elapsed() > LAG && (has("Email") || has("Secondary_Email"))
+                let has = |field, wanted: &str| {
+                    !wanted.is_empty() && text(lead, field).eq_ignore_ascii_case(wanted)
+                };
+                let found = has("Email", email) || has("Secondary_Email", email) || has("Phone", phone);
+                made.elapsed() > LAG && found
             })
             .map(|(_, lead)| {
-                json!({"id": lead["id"], "Email": lead["Email"], "Secondary_Email": lead["Secondary_Email"]})
+                json!({"id": lead["id"], "Email": lead["Email"], "Secondary_Email": lead["Secondary_Email"],
+                    "Phone": lead["Phone"], "Mobile": null})
             })
             .collect();
         if found.is_empty() {
@@ -86,7 +91,7 @@ impl Zoho {
         let known = self
             .leads
             .iter_mut()
-            .find(|(_, known)| text(known, "Email").eq_ignore_ascii_case(&email));
+            .find(|(_, known)| !email.is_empty() && text(known, "Email").eq_ignore_ascii_case(&email));
         if let Some((_, known)) = known {
             return write(known, lead, "update", "record updated");
         }
@@ -147,7 +152,7 @@ impl Api for Zoho {
             return Told::json(400, refused("INVALID_DATA", "Phone", "invalid data"));
         }
         match asked.line() {
-            ("GET", "/crm/v8/Leads/search") => self.search(asked.parameter("email")),
+            ("GET", "/crm/v8/Leads/search") => self.search(asked),
             ("POST", "/crm/v8/Leads/upsert") => {
                 assert_eq!(asked.body["duplicate_check_fields"], json!(["Email"]));
                 Told::json(200, json!({"data": [self.upsert(first)]}))

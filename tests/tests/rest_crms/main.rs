@@ -298,6 +298,47 @@ async fn a_number_that_was_typed_is_found() {
     assert!(rig.dead_letters("dead").await.is_empty() && rig.dead_letters("held").await.is_empty());
 }
 
+/// Odoo keeps a lead for each enquiry.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_enquiries_the_newest_is_updated() {
+    let typed = |name: &str| json!({"name": name, "email_from": "ada@example.com", "contact_name": name});
+    let odoo = leadgate_tests::rest_crms::Odoo::new(SECRET)
+        .with(typed("Old"))
+        .with(typed("New"));
+    let case = rig::Case {
+        api: Some(Box::new(odoo)),
+        ..all("odoo")
+    };
+    let rig = Rig::start(case, SECRET).await;
+    rig.post("1", "ada@example.com", "Lovelace").await;
+    rig.settled().await;
+    let names: Vec<_> = rig.crm.records().into_iter().map(|record| record.name).collect();
+    assert_eq!(names, ["Old", "Ada Lovelace"]);
+    assert!(rig.dead_letters("dead").await.is_empty() && rig.dead_letters("held").await.is_empty());
+}
+
+/// A call by phone is a lead too, and the second one is the same person's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_with_only_a_number_arrives_once() {
+    for name in ["espocrm", "odoo", "pipedrive", "zoho"] {
+        let rig = Rig::start(all(name), SECRET).await;
+        let call = |n: &str| json!({"submissionId": n, "phone": "+4930901820", "firstName": "Ada", "lastName": "Lovelace"});
+        rig.post_lead(&call("1")).await;
+        rig.until("created", |crm| crm.records().len() == 1).await;
+        rig.settled().await;
+        // Another receiver does not remember the record.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let other = Rig::join(&all(name), SECRET, rig.crm).await;
+        other.post_lead(&call("2")).await;
+        other.settled().await;
+        assert_eq!(other.crm.records().len(), 1, "{name}: {:?}", other.crm.records());
+        for set in ["dead", "held"] {
+            let left = other.dead_letters(set).await;
+            assert!(left.is_empty(), "{name}: {left:?}");
+        }
+    }
+}
+
 /// An erasure deletes the person's record, after the rate limit and a lost answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_deletes_the_record() {
@@ -406,6 +447,10 @@ async fn a_record_that_others_made_is_found_by_each_of_its_addresses() {
         let records = rig.crm.records();
         assert_eq!(records.len(), 1, "{name}: {records:?}");
         assert_eq!(records[0].name, "Lovelace", "{name}");
+        assert!(
+            name == "dynamics-365" || records[0].email == "ada.work@example.com",
+            "{name}: the first address is replaced"
+        );
         assert!(rig.dead_letters("dead").await.is_empty() && rig.dead_letters("held").await.is_empty());
     }
 }

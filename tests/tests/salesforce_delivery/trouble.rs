@@ -277,6 +277,23 @@ async fn a_lost_race_for_a_new_external_id_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_unique_value_whose_record_is_never_found_holds_the_lead() {
+    let rig = Rig::start().await;
+    // The query finds nobody, and the write says that somebody has the value, each time.
+    rig.salesforce
+        .script((0..8).flat_map(|_| [Fault::None, Fault::error(400, "DUPLICATE_VALUE")]));
+    rig.lead("hidden").await;
+    let held = rig.dead_letters("held").await;
+    assert_eq!(held["reason"], "UniqueValueTaken", "{held}");
+    let message = held["message"].as_str().unwrap();
+    assert!(
+        message.contains("recycle bin") && message.contains("share"),
+        "{message}"
+    );
+    assert!(rig.salesforce.with_email("hidden@example.com").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_was_deleted_or_converted_is_looked_for_again() {
     let rig = Rig::start().await;
     for (n, name) in ["deleted", "converted"].into_iter().enumerate() {

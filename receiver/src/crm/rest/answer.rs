@@ -11,7 +11,7 @@ use super::description::{Answers, Part};
 use crate::crm::answer::Answer;
 use crate::crm::{Failure, RefusedProperty};
 use crate::expression::Scope;
-use crate::outbound::{Body, Reply, retry_after, wait};
+use crate::outbound::{Body, Reply, refuses_credentials, retry_after, wait};
 
 /// For 429 without Retry-After: the window of most APIs' limits is shorter.
 const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
@@ -123,7 +123,11 @@ pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: 
         // HTTP's own words come before what an expression makes of an error page.
         Err(_) if seen.status() == 429 || seen.status() >= 500 => retry(answers, seen),
         // The pages of a redirect and of a sign-in are the server's own.
-        Ok(None) | Err(_) if seen.is_foreign() && !matches!(seen.status(), 300..=399 | 401) => {
+        Ok(None) | Err(_)
+            if seen.is_foreign()
+                && !(300..=399).contains(&seen.status())
+                && !refuses_credentials(seen.status()) =>
+        {
             let why = seen.reply.foreign("the CRM");
             if (200..=299).contains(&seen.status()) {
                 // It may have taken the lead.
@@ -141,7 +145,7 @@ pub(super) fn classify(answers: &Answers, seen: &Seen, id: Option<&Part>, sent: 
             }
         }
         Ok(None) => by_status(answers, seen, sent),
-        Err(_) if (300..=399).contains(&seen.status()) || matches!(seen.status(), 401 | 403) => {
+        Err(_) if matches!(seen.status(), 300..=399 | 403) || refuses_credentials(seen.status()) => {
             by_status(answers, seen, sent)
         }
         Err(failure) => Answer::Reject(seen.failure(
@@ -235,8 +239,8 @@ fn retry(answers: &Answers, seen: &Seen) -> Answer {
     Answer::Retry {
         after: seen.wait,
         why: seen.failure(answers, reason, format!("{words} ({})", seen.status())),
-        // 408: whoever stopped waiting did not stop the CRM.
-        in_doubt: failed || seen.status() == 408,
+        // 408 and 460: whoever stopped waiting did not stop the CRM.
+        in_doubt: failed || matches!(seen.status(), 408 | 460),
     }
 }
 
@@ -244,12 +248,13 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
     let status = seen.status();
     let failure = |reason, message| seen.failure(answers, reason, message);
     match status {
-        401 => Answer::Pause(
+        _ if refuses_credentials(status) => Answer::Pause(
             seen.wait.unwrap_or(RETRY_AFTER_MISCONFIGURED),
             failure(
                 FailureReason::InvalidCredentials,
-                "the CRM refused the credentials (401); put valid ones, with the right to write leads, into the Secret of rest.auth"
-                    .to_owned(),
+                format!(
+                    "the CRM refused the credentials ({status}); put valid ones, with the right to write leads, into the Secret of rest.auth"
+                ),
             ),
         ),
         403 => Answer::Suspect {
@@ -261,9 +266,21 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
             in_doubt: false,
             own: true,
         },
-        // Not in any standard: 420 and 430 are some APIs' words for too many calls.
-        408 | 420 | 423 | 425 | 429 | 430 => retry(answers, seen),
-        402 | 405 | 406 | 415 | 421 | 426 | 451 => Answer::Suspect {
+        // Not in any standard: 420 and 430 are some APIs' words for too many calls, 449 is Microsoft's for another try, 460 a load
+        // balancer's for a client that it lost.
+        408 | 420 | 423 | 425 | 429 | 430 | 449 | 460 => retry(answers, seen),
+        // nginx lost its client, and what is behind it may have gone on; or a token is lacking (Esri).
+        499 => Answer::Suspect {
+            why: failure(
+                FailureReason::CallRefused,
+                "the call was given up on its way, or its token is lacking (499); see the CRM's answer and rest.auth"
+                    .to_owned(),
+            ),
+            in_doubt: true,
+            own: !seen.is_foreign() && seen.reply.body != Body::Empty,
+        },
+        // 463 and 464, and 494 to 497, are load balancers' and nginx's words for a request or certificate that they do not take.
+        402 | 405 | 406 | 415 | 421 | 426 | 451 | 463 | 464 | 494..=497 => Answer::Suspect {
             why: failure(
                 FailureReason::CallRefused,
                 format!(

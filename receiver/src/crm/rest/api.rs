@@ -10,7 +10,7 @@ use super::description::{Call, Settings, Write};
 use super::request::{Request, Variables, request};
 use crate::crm::answer::Answer;
 use crate::crm::{Outcome, Throttle, Upsert};
-use crate::outbound::{Client, NoAnswer, Peer, Reply, exchange};
+use crate::outbound::{Client, NoAnswer, Peer, Reply, exchange, refuses_credentials};
 
 /// A CRM's API, as a sink describes it.
 pub(super) struct Api {
@@ -66,7 +66,7 @@ impl Api {
     ) -> Result<Reply, Outcome> {
         let credentials = self.credentials(throttle).await?;
         let reply = self.send_with(method, request, &credentials, throttle).await?;
-        if reply.status != 401 || !credentials.renewable() {
+        if !refuses_credentials(reply.status) || !credentials.renewable() {
             return Ok(reply);
         }
         self.tokens.refused(&credentials).await;

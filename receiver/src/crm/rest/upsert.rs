@@ -239,14 +239,7 @@ impl Rest {
             });
         }
         let updated = self.update(find, lead, &record.id, &properties, throttle).await?;
-        Ok(updated.unwrap_or_else(|| Outcome::Retry {
-            after: Some(find.lookup.lag),
-            why: Failure::new(
-                FailureReason::RecordGone,
-                "rest.lookup shows a record that rest.update does not find; it may just have been deleted",
-            ),
-            in_doubt: false,
-        }))
+        Ok(updated.unwrap_or_else(|| vanished(find, lead, record)))
     }
 
     /// Updates a record; `None`: there is none with this id.
@@ -297,6 +290,32 @@ impl Rest {
     ) -> Called<Answer> {
         let (answer, _) = self.write_seen(write, lead, variables, throttle).await?;
         Ok(answer)
+    }
+}
+
+/// So often an index may show what has just been deleted.
+const MAX_VANISHED: u32 = 5;
+
+/// The lookup shows a record, and the update does not find it.
+fn vanished(find: &Find, lead: &Upsert, record: &Record) -> Outcome {
+    let why = |more: &str| {
+        Failure::new(
+            FailureReason::RecordGone,
+            format!("rest.lookup shows a record that rest.update does not find; {more}"),
+        )
+    };
+    if lead.attempt > MAX_VANISHED {
+        return Outcome::Hold {
+            why: why(
+                "it may have been converted, or the credentials may not change it; decide for another record or for a new one",
+            ),
+            candidates: vec![record.id.clone()],
+        };
+    }
+    Outcome::Retry {
+        after: Some(find.lookup.lag),
+        why: why("it may just have been deleted"),
+        in_doubt: false,
     }
 }
 

@@ -280,6 +280,17 @@ impl Salesforce {
     }
 }
 
+/// After so many attempts no other call has just created the record: it is there, and is not found.
+const MAX_RACES: u32 = 3;
+
+fn never_found(why: Failure) -> Failure {
+    Failure {
+        reason: FailureReason::UniqueValueTaken,
+        message: "another Salesforce record has one of the lead's unique values (the external id, or a unique field of properties), and the integration user does not find it; share the record with that user, look for it in the recycle bin, or change the value, then resolve or replay the lead".to_owned(),
+        ..why
+    }
+}
+
 /// It was there a moment ago.
 fn gone(why: Failure) -> Outcome {
     Outcome::Retry {
@@ -292,6 +303,14 @@ fn gone(why: Failure) -> Outcome {
 fn outcome(answer: Answer, lead: &Lead, matching: &Matching) -> Outcome {
     match answer {
         Answer::Done(record) => Outcome::Delivered { record },
+        Answer::Retry { why, .. }
+            if why.reason == FailureReason::CreatedMeanwhile && lead.upsert.attempt > MAX_RACES =>
+        {
+            Outcome::Hold {
+                why: never_found(why),
+                candidates: Vec::new(),
+            }
+        }
         Answer::Retry { after, why, in_doubt } => Outcome::Retry { after, why, in_doubt },
         Answer::Pause(pause, why) => Outcome::Pause { pause, why },
         Answer::Expired(why) => Outcome::Pause {

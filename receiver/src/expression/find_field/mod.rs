@@ -21,13 +21,14 @@ use super::budget::Meter;
 use super::fault::Fault;
 use super::plain::plain_text;
 use super::value::ELEMENT;
-use crate::lead::Field;
+use crate::lead::{Field, with_dial_code};
 use answers::{Answer, Rank, collect, titles};
 pub(super) use form::Form;
 use form::Place;
 use labels::LABELS;
 use parts::{is_choice, lines_of_parts, part, scalar, whole};
-use question::{Class, Question};
+use question::{Class, Question, is_of_another};
+use words::is_dial_code;
 
 /// So many forms of a scope are remembered.
 const MAX_REMEMBERED: usize = 4;
@@ -72,6 +73,7 @@ impl Found {
             found.extend(lone_address(&answers).map(|address| (Field::Email, Value::from(address))));
         }
         part_names(&mut found);
+        join_dial_code(&mut found, &answers);
         Self(found)
     }
 
@@ -107,6 +109,26 @@ fn drop_others_names(found: &mut Vec<(Field, Class, Value)>) {
         && !full.trim().contains(char::is_whitespace);
     found.retain(|answer| !is_foreign(answer) || is_left && answer.1 == Class::Part);
 }
+
+/// Whether an e-mail address stands anywhere in an event, but those of a mail and of the sender's own people.
+pub(crate) fn has_address(event: &Value) -> bool {
+    fn look(value: &Value, left: &mut usize) -> bool {
+        *left = left.saturating_sub(1);
+        match value {
+            _ if *left == 0 => false,
+            Value::String(text) => is_address(text.trim()),
+            Value::Array(items) => items.iter().any(|item| look(item, left)),
+            Value::Object(map) => map
+                .iter()
+                .any(|(name, value)| !is_of_another(name) && look(value, left)),
+            _ => false,
+        }
+    }
+    look(event, &mut MAX_LOOKED_AT.clone())
+}
+
+/// So many values of an event are looked at.
+const MAX_LOOKED_AT: usize = 2000;
 
 /// The only e-mail address in the answers of a form that has no other contact.
 fn lone_address<'f>(answers: &[Answer<'f>]) -> Option<&'f str> {
@@ -147,6 +169,24 @@ fn part_names(found: &mut [(Field, Value)]) {
     }
     if let Some((field, _)) = found.iter_mut().find(|(of, _)| *of == Field::FullName) {
         *field = missing;
+    }
+}
+
+/// The dial code of a phone number, where a question of its own asks for it.
+fn join_dial_code(found: &mut [(Field, Value)], answers: &[Answer<'_>]) {
+    let is_code = |answer: &&Answer<'_>| answer.names.iter().any(|name| is_dial_code(name));
+    let Some((_, phone)) = found.iter_mut().find(|(field, _)| *field == Field::Phone) else {
+        return;
+    };
+    let mut codes = answers
+        .iter()
+        .filter(is_code)
+        .filter_map(|answer| plain_text(&scalar(answer.value)?));
+    let Some(code) = codes.next().filter(|code| codes.all(|other| other == *code)) else {
+        return;
+    };
+    if let Some(joined) = plain_text(phone).and_then(|typed| with_dial_code(&typed, &code)) {
+        *phone = Value::from(joined);
     }
 }
 

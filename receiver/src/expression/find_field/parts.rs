@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::expression::plain::plain_text;
-use crate::lead::Field;
+use crate::lead::{Field, with_dial_code};
 
 /// A text or number; of a list the first; of a choice its label, or what was typed instead.
 pub(super) fn scalar(value: &Value) -> Option<Value> {
@@ -106,11 +106,25 @@ pub(super) fn part(field: Field, parts: &Map<String, Value>) -> Option<String> {
         ]),
         Field::FullName => one(&["full", "fullName", "full_name"]),
         Field::Phone => {
-            let code = one(&["country"]).filter(|code| code.chars().any(|c| c.is_ascii_digit()));
-            let code = code.map(|code| format!("+{}", code.trim_start_matches(['+', '0'])));
-            let local = || all(&[&["area"], &["phone", "number", "phoneNumber"]]);
-            let joined = || Some(code.into_iter().chain(local()).collect::<Vec<_>>().join(" "));
-            one(&["full"]).or_else(|| local().and_then(|_| joined()))
+            let code = one(&[
+                "country",
+                "countryCode",
+                "country_code",
+                "dialCode",
+                "dial_code",
+                "callingCode",
+                "prefix",
+                "code",
+            ]);
+            let local = all(&[
+                &["area"],
+                &["phone", "number", "phoneNumber", "phone_number", "value"],
+            ]);
+            one(&["full"]).or_else(|| {
+                let local = local?;
+                let joined = code.and_then(|code| with_dial_code(&local, &code));
+                Some(joined.unwrap_or(local))
+            })
         }
         Field::Address => all(&[
             &[

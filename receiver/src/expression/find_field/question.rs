@@ -183,6 +183,34 @@ impl Meaning {
     }
 }
 
+/// Whether what stands under a name is somebody else's: of a mail, of the sender's own people, of a friend.
+pub(super) fn is_of_another(name: &str) -> bool {
+    let meaning = Meaning::of(name);
+    let words = || Words::of(name);
+    let of_staff = |word: &str| {
+        matches!(
+            word,
+            "assignee"
+                | "owner"
+                | "staff"
+                | "support"
+                | "teammate"
+                | "team"
+                | "store"
+                | "shop"
+                | "merchant"
+                | "vendor"
+                | "host"
+                | "organizer"
+                | "organiser"
+                | "created"
+                | "updated"
+                | "by"
+        )
+    };
+    meaning.is_other || meaning.is_of_mail || words().iter().any(of_staff)
+}
+
 fn is_part(field: Field) -> bool {
     matches!(field, Field::FirstName | Field::LastName)
 }

@@ -5,6 +5,9 @@ use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
+use super::form::MAX_LABEL;
+use super::question::Words;
+
 /// Words that say nothing about which field it is.
 const SMALL: &str = "a al and anda ange anna are best ban can contact cual cuales cua d da das de dein deine del della den \
      der deres di die din dit ditt do du dumneavoastra e ein el en enter er erforderlich es est field give have het ihr ihre \
@@ -68,6 +71,7 @@ static OTHER_WORDS: Set = LazyLock::new(|| {
     let words = [OTHER, OTHERS].into_iter();
     words.flat_map(str::split_ascii_whitespace).collect()
 });
+static DIAL_CODE_LABELS: Set = LazyLock::new(|| DIAL_CODES.split_ascii_whitespace().collect());
 static WAY_LABELS: Set = LazyLock::new(|| WAYS.split_ascii_whitespace().collect());
 
 /// Chinese, Japanese and Korean.
@@ -102,6 +106,22 @@ pub(super) fn is_account_name(label: &str) -> bool {
 /// Whether an e-mail address and a phone number both answer this, folded.
 pub(super) fn is_way(label: &str) -> bool {
     WAY_LABELS.contains(label)
+}
+
+/// What forms call the field of a country's dial code, folded.
+const DIAL_CODES: &str = "countrycode countrydialcode countrycallingcode countryphonecode countryprefix dialcode dialingcode diallingcode \
+     callingcode phonecode phonecountrycode phonecountry phoneprefix phonedialcode isdcode isd mobilecode mobilecountrycode \
+     mobileprefix telcode telcountrycode telprefix landervorwahl landesvorwahl landervorwahlnummer indicatif indicatifpays \
+     indicatiftelephonique prefijopais prefijotelefonico codigopais prefissointernazionale prefissotelefonico codigodopais ddi \
+     landcode landnummer numerkierunkowy ulkekodu landskod landekode predvolba kodstrany кодстраны 国番号 国际区号 国家代码";
+
+/// Whether a label, as a whole, asks for the dial code of a phone number.
+pub(super) fn is_dial_code(label: &str) -> bool {
+    if label.len() > MAX_LABEL {
+        return false;
+    }
+    let folded = Words::of(label).text;
+    DIAL_CODE_LABELS.contains(folded.as_str())
 }
 
 /// Whether a folded name is that of a mail's sender or recipient.

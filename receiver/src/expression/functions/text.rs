@@ -11,6 +11,7 @@ use crate::expression::kind::Kind;
 use crate::expression::kind::Kind::{Any, Bool, Int, List as AList, Text as AText};
 use crate::expression::plain::percent_encode;
 use crate::expression::value::{Answer, Cel, ELEMENT, List, Text};
+use crate::lead;
 
 pub(super) const TABLE: &[Function] = &[
     Function::new("contains", Member, &[AText, AText], 2, Bool, contains),
@@ -34,6 +35,7 @@ pub(super) const TABLE: &[Function] = &[
     Function::new("unescapeHtml", Global, &[AText], 1, AText, unescape_html),
     Function::new("phoneForms", Global, &[AText], 1, AList, phone_forms),
     Function::new("samePhone", Global, &[AText, AText], 2, Bool, same_phone),
+    Function::new("withDialCode", Global, &[Any, Any], 2, Any, with_dial_code),
     Function::new("string", Global, &[Any], 1, AText, string),
     Function::new("text", Global, &[Any], 1, Any, text),
 ];
@@ -124,6 +126,25 @@ fn same_phone<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
     meter.look(lead.len() + record.len())?;
     Ok(Cel::Bool(phone_forms::same(lead, record)))
 }
+
+/// The number as it is where nothing is to be joined to it.
+fn with_dial_code<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
+    let [number, code] = args else { return misfit() };
+    let (Cel::Text(typed), Cel::Text(code)) =
+        (text(meter, &[number.clone()])?, text(meter, &[code.clone()])?)
+    else {
+        return Ok(number.clone());
+    };
+    meter.look(typed.len() + code.len())?;
+    // A longer one is no number.
+    if typed.len() > MAX_NUMBER {
+        return Ok(number.clone());
+    }
+    lead::with_dial_code(&typed, &code).map_or_else(|| Ok(number.clone()), |joined| Cel::text(joined, meter))
+}
+
+/// The longest text that is looked at as a phone number, in bytes.
+const MAX_NUMBER: usize = 100;
 
 /// A part of a text: lent where the text is.
 fn part<'v>(text: &Text<'v>, from: usize, to: usize, meter: &Meter) -> Answer<'v> {

@@ -64,7 +64,10 @@ fn told(answers: &Answers, seen: &Seen) -> String {
         Answer::NotFound(why) => format!("NotFound {}", reason(&why)),
         Answer::Conflict(id, why) => format!("Conflict {} {}", id.unwrap_or_default(), reason(&why)),
         Answer::Retry { after, why, in_doubt } => {
-            assert_eq!(in_doubt, seen.status() >= 500 || seen.status() == 408);
+            assert_eq!(
+                in_doubt,
+                seen.status() >= 500 || matches!(seen.status(), 408 | 460)
+            );
             format!("Retry {:?} {}", after.map(|after| after.as_secs()), reason(&why))
         }
         Answer::Suspect { why, own, .. } => format!("Suspect {own} {}", why.reason),
@@ -405,4 +408,36 @@ fn an_answer_that_no_expression_expects_hides_no_outage() {
         dead.starts_with("Reject AnswerNotUnderstood: the CRM answered (200), and rest.answers.delivered:"),
         "{dead}"
     );
+}
+
+#[test]
+fn statuses_that_are_in_no_standard_never_cost_a_lead() {
+    let json = r#"{"error": "x"}"#;
+    let told = |status: u16, body: &str| told(&standard(), &seen("create", status, &[], body));
+    for status in [401, 440, 498] {
+        assert_eq!(
+            told(status, json),
+            format!(
+                "Pause 60 InvalidCredentials: the CRM refused the credentials ({status}); put valid ones, with the right to write leads, into the Secret of rest.auth"
+            )
+        );
+        assert!(told(status, "<html>").starts_with("Pause 60 InvalidCredentials"));
+    }
+    for status in [420, 430, 449, 460] {
+        assert!(told(status, json).starts_with("Retry None TryLater"), "{status}");
+    }
+    for status in [463, 464, 494, 495, 496, 497, 499] {
+        assert_eq!(told(status, json), "Suspect true CallRefused", "{status}");
+    }
+    // nginx writes a page, or nothing: what is behind it may have the lead.
+    assert_eq!(told(499, "<html>"), "Suspect false ForeignAnswer");
+    assert_eq!(told(499, ""), "Suspect false CallRefused");
+    for status in [
+        509, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530, 561, 598, 599,
+    ] {
+        assert!(
+            told(status, json).starts_with("Retry None Unavailable"),
+            "{status}"
+        );
+    }
 }

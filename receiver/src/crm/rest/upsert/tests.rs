@@ -535,3 +535,20 @@ async fn a_record_that_a_person_chose_and_that_is_not_there_is_asked_about_again
     let script = Script::new(other, Duration::ZERO, Overwrite::IfEmpty, false).await;
     assert_eq!(script.deliver(chosen()).await, "delivered 5");
 }
+
+#[tokio::test]
+async fn a_record_that_is_shown_and_never_found_waits_for_a_person_and_not_for_ever() {
+    let steps = || vec![("GET /find", 200, json!([ada(5)])), ("PATCH /5", 404, json!({}))];
+    for (attempt, expected) in [
+        (1, "retry RecordGone in_doubt=false"),
+        (MAX_VANISHED, "retry RecordGone in_doubt=false"),
+        (MAX_VANISHED + 1, "hold RecordGone 5"),
+    ] {
+        let script = Script::new(steps(), Duration::ZERO, Overwrite::Always, false).await;
+        let lead = Upsert {
+            attempt,
+            ..lead(None, SURE)
+        };
+        assert_eq!(script.deliver(lead).await, expected, "{attempt}");
+    }
+}
