@@ -304,11 +304,16 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
             format!("the CRM has nothing at the path of this call ({status})"),
         )),
         _ => {
+            let found = found_refused(answers, seen);
+            let mut words = named(seen.reply.json(), sent);
+            if words.is_empty() {
+                words = missing(&found);
+            }
             let why = failure(
                 FailureReason::Refused,
-                format!("the CRM refused the lead ({status}{})", named(seen.reply.json(), sent)),
+                format!("the CRM refused the lead ({status}{words})"),
             );
-            match refused(answers, seen, sent) {
+            match refused(&found, sent) {
                 properties if properties.is_empty() => Answer::Reject(why),
                 properties => Answer::Refused(why, properties),
             }
@@ -317,24 +322,43 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
 }
 
 /// The properties that the CRM does not take, in its own words; none if it names one that was not sent.
-fn refused(answers: &Answers, seen: &Seen, sent: &[&str]) -> Vec<RefusedProperty> {
-    // An expression that fails on this answer makes it no other one.
-    let found = answers
-        .refused
-        .as_ref()
-        .and_then(|part| part.value(&seen.scope()).ok().flatten());
-    let names = match found {
-        Some(Value::Array(names)) => names,
-        Some(name) => vec![name],
-        None => Vec::new(),
-    };
+fn refused(named: &[Value], sent: &[&str]) -> Vec<RefusedProperty> {
     let known = |name: &Value| sent.iter().find(|known| name.as_str() == Some(**known)).copied();
-    let properties: Option<BTreeSet<&str>> = names.iter().map(known).collect();
+    let properties: Option<BTreeSet<&str>> = named.iter().map(known).collect();
     properties
         .unwrap_or_default()
         .into_iter()
         .map(|name| RefusedProperty::whole(name, FailureReason::InvalidProperty))
         .collect()
+}
+
+/// What `answers.refused` finds.
+fn found_refused(answers: &Answers, seen: &Seen) -> Vec<Value> {
+    // An expression that fails on this answer makes it no other one.
+    let found = answers
+        .refused
+        .as_ref()
+        .and_then(|part| part.value(&seen.scope()).ok().flatten());
+    match found {
+        Some(Value::Array(names)) => names,
+        Some(name) => vec![name],
+        None => Vec::new(),
+    }
+}
+
+/// Names of properties that were not sent and that the CRM wants.
+fn missing(found: &[Value]) -> String {
+    let is_name = |name: &&str| {
+        (1..=64).contains(&name.len())
+            && name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let names: Vec<&str> = found.iter().filter_map(Value::as_str).filter(is_name).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; it names {}", names.join(", "))
+    }
 }
 
 /// The id that an expression finds in an answer.

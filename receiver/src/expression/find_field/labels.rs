@@ -197,6 +197,7 @@ pub(super) const CONTAINERS: &[&str] = &[
     "object",
     "person",
     "profile",
+    "questions",
     "response",
     "responses",
     "submission",

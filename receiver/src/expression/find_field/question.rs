@@ -304,7 +304,29 @@ impl Words {
         let word = self.text.get(start..).unwrap_or_default();
         let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
         let end = if word == "q" { start } else { start + word.len() };
+        let is_number = word.is_empty() && self.text.len() > start;
         self.text.truncate(end);
+        // `question_1`, `Frage 2`: it numbers the question, and does not ask for one.
+        if is_number && let Some(last) = self.iter().last() {
+            let numbered = matches!(
+                last,
+                "question"
+                    | "frage"
+                    | "pregunta"
+                    | "pergunta"
+                    | "domanda"
+                    | "vraag"
+                    | "pytanie"
+                    | "fraga"
+                    | "soru"
+                    | "вопрос"
+            );
+            if numbered {
+                self.ends.pop();
+                self.text.truncate(self.ends.last().copied().unwrap_or(0));
+            }
+            return;
+        }
         if end > start {
             self.ends.push(end);
         }

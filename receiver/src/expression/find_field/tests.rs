@@ -209,3 +209,27 @@ fn forms_of_one_scope_are_told_apart_and_read_once() {
     assert_eq!(of_first.get(Field::Phone), Some(&json!("+442071838750")));
     assert!(std::rc::Rc::ptr_eq(&read(list), &of_list) && std::rc::Rc::ptr_eq(&read(first), &of_first));
 }
+
+#[test]
+fn a_number_of_a_question_is_no_label_and_an_answer_lies_where_builders_put_it() {
+    let numbered = json!({"question_1": "Ada Lovelace", "Frage 2": "yes", "Question 3: your e-mail?": "ada@example.com"});
+    let found = Found::of(Form::of(&numbered).unwrap());
+    assert_eq!(found.get(Field::Message), None);
+    assert_eq!(found.get(Field::Email), Some(&json!("ada@example.com")));
+    // Fillout.
+    let fillout = json!({"submission": {"submissionId": "s", "questions": [
+        {"id": "n", "name": "What is your email?", "type": "EmailInput", "value": "ada@example.com"},
+        {"id": "p", "name": "Phone number", "type": "PhoneNumber", "value": "+16502530000"}]}});
+    let found = Found::of(Form::of(&fillout).unwrap());
+    assert_eq!(found.get(Field::Email), Some(&json!("ada@example.com")));
+    assert_eq!(found.get(Field::Phone), Some(&json!("+16502530000")));
+    // A country's dial code in a question or a part of its own.
+    for form in [
+        json!({"Country code": "+49", "Telefon": "030 901820"}),
+        json!({"phone": {"countryCode": "+49", "number": "030 901820"}}),
+        json!([{"label": "Dial code", "value": "Germany (+49)"}, {"label": "Phone", "value": "030 901820"}]),
+    ] {
+        let found = Found::of(Form::of(&form).unwrap());
+        assert_eq!(found.get(Field::Phone), Some(&json!("+49 030 901820")), "{form}");
+    }
+}

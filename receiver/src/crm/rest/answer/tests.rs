@@ -337,6 +337,22 @@ fn an_api_that_names_the_properties_it_does_not_take_gets_the_rest() {
         told(r#"{"errors": {"source": [], "email": []}}"#),
         "Refused email,source Refused"
     );
+    // A property that the CRM wants is named, but no value that stands in its place.
+    let by_name = Answers {
+        refused: Some(part("rest.answers.refused", "body.field")),
+        ..standard()
+    };
+    for (field, message) in [
+        ("Company", "the CRM refused the lead (400; it names Company)"),
+        ("ada@example.com", "the CRM refused the lead (400)"),
+        ("Ada Lovelace", "the CRM refused the lead (400)"),
+    ] {
+        let body = format!(r#"{{"field": "{field}"}}"#);
+        assert_eq!(
+            self::told(&by_name, &seen("create", 400, &[], &body)),
+            format!("Reject Refused: {message}")
+        );
+    }
     // What was not sent cannot be left out.
     assert!(told(r#"{"errors": {"source": [], "non_field_errors": []}}"#).starts_with("Reject Refused"));
     assert!(told(r#"{"error": "no"}"#).starts_with("Reject Refused"));
