@@ -32,13 +32,17 @@ fn is_of_number(byte: u8) -> bool {
     byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E')
 }
 
-/// Whether a number would not be the same any more. What is no number is not.
-fn is_altered(number: &str) -> bool {
+/// Whether a number would not be the same any more; or is none to JSON, but digits as people write them (`+49170…`, `0170…`):
+/// templates put them in without quotes.
+fn is_text(number: &str) -> bool {
+    let written = number.strip_prefix('+').or_else(|| number.strip_prefix('0'));
+    if written.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit())) {
+        return true;
+    }
     let digits = number.strip_prefix('-').unwrap_or(number);
     let is_number = number.parse::<f64>().is_ok()
         && digits.starts_with(|c: char| c.is_ascii_digit())
-        && digits.ends_with(|c: char| c.is_ascii_digit())
-        && !(digits.starts_with('0') && digits.as_bytes().get(1).is_some_and(u8::is_ascii_digit));
+        && digits.ends_with(|c: char| c.is_ascii_digit());
     if !is_number || number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
         return false;
     }
@@ -50,7 +54,8 @@ fn is_altered(number: &str) -> bool {
 }
 
 /// JSON with what many writers get wrong in texts put right: half a surrogate pair, which cutting an emoji leaves,
-/// becomes U+FFFD, and a raw control character its escape; and with the numbers of [`exact`]. `None`: there is none of it.
+/// becomes U+FFFD, and a raw control character its escape; with the numbers of [`exact`] and those that are none as texts, and
+/// null for `NaN`. `None`: there is none of it.
 pub(crate) fn mend(body: &[u8]) -> Option<Vec<u8>> {
     let mut mended = Vec::with_capacity(body.len() + 16);
     let mut rest = body;
@@ -77,10 +82,16 @@ pub(crate) fn mend(body: &[u8]) -> Option<Vec<u8>> {
                 in_text = !in_text;
                 1
             }
-            (b'-' | b'0'..=b'9', false) => {
+            (b'N' | b'I' | b'-', false) if not_a_number(rest).is_some() => {
+                mended.extend_from_slice(b"null");
+                rest = rest.get(not_a_number(rest).unwrap_or(1)..).unwrap_or_default();
+                changed = true;
+                continue;
+            }
+            (b'-' | b'+' | b'0'..=b'9', false) => {
                 let length = rest.iter().take_while(|byte| is_of_number(**byte)).count();
                 let number = rest.get(..length).unwrap_or_default();
-                if std::str::from_utf8(number).is_ok_and(is_altered) {
+                if std::str::from_utf8(number).is_ok_and(is_text) {
                     mended.extend([b"\"", number, b"\""].concat());
                     rest = rest.get(length..).unwrap_or_default();
                     changed = true;
@@ -95,6 +106,13 @@ pub(crate) fn mend(body: &[u8]) -> Option<Vec<u8>> {
         rest = left;
     }
     changed.then_some(mended)
+}
+
+/// How long `NaN` or `Infinity` is at the start of a text, which JSON has no number for and Python writes.
+fn not_a_number(text: &[u8]) -> Option<usize> {
+    [&b"NaN"[..], b"Infinity", b"-Infinity"]
+        .into_iter()
+        .find_map(|word| text.starts_with(word).then_some(word.len()))
 }
 
 /// The code unit of `\uXXXX` at the start of a text.
@@ -131,6 +149,12 @@ mod tests {
             ("0.10000000000000000000", false),
             ("1.5e300", false),
             ("-0", false),
+            ("00", true),
+            ("0", false),
+            ("0.5", false),
+            ("0170123", true),
+            ("+491701234567", true),
+            ("0123456789012345678901234", true),
         ] {
             let text = format!(r#"{{"id":{number},"ids":[ {number}]}}"#);
             let plain = serde_json::from_str::<Value>(number).unwrap_or_default();
@@ -145,12 +169,21 @@ mod tests {
         let text = r#"{"id":"x 123456789012345678901234 \" 123456789012345678901234"}"#;
         assert_eq!(super::read(text.as_bytes()), serde_json::from_str(text).ok());
         for none in [
-            r#"{"id":0123456789012345678901234}"#,
             r#"{"id":1234567890.1234567890.1}"#,
             r#"{"id":12345678901234567890-}"#,
         ] {
             assert_eq!(super::read(none.as_bytes()), None, "{none}");
         }
+    }
+
+    #[test]
+    fn what_python_writes_for_no_number_is_null() {
+        let text = br#"{"a":NaN,"b":[-Infinity, Infinity],"c":"NaN"}"#;
+        assert_eq!(
+            super::read(text),
+            Some(json!({"a": null, "b": [null, null], "c": "NaN"}))
+        );
+        assert_eq!(super::read(b"{\"a\":Nan}"), None);
     }
 
     #[test]

@@ -231,7 +231,8 @@ pub struct Answers {
     #[serde(default = "gone")]
     pub gone: Expression,
     /// Whether the CRM accepted the lead. A `create` counts as delivered only if its response also contains
-    /// the id of the record. Default: `status == 204 || (status < 300 && body != null)`.
+    /// the id of the record. Default: `status == 204 || (status < 300 && body != null && body.?success.orValue(true) !=
+    /// false && body.?ok.orValue(true) != false)`.
     #[serde(default = "delivered")]
     pub delivered: Expression,
     /// Whether the record already exists; it is then looked up and updated. Default: `status == 409`.
@@ -424,7 +425,9 @@ fn gone() -> Expression {
 }
 
 fn delivered() -> Expression {
-    Expression::literal("status == 204 || (status < 300 && body != null)")
+    Expression::literal(
+        "status == 204 || (status < 300 && body != null && body.?success.orValue(true) != false && body.?ok.orValue(true) != false)",
+    )
 }
 
 fn conflict() -> Expression {

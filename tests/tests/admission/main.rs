@@ -254,7 +254,7 @@ async fn defaults_are_set() {
             json!({
                 "baseUrl": "https://crm.example.com", "auth": {"bearer": {"token": {"name": "s", "key": "k"}}},
                 "upsert": {"method": "PUT", "path": "'/contacts'"},
-                "answers": {"delivered": "status == 204 || (status < 300 && body != null)", "gone": "status in [404, 410]", "conflict": "status == 409", "retry": "status == 429 || status >= 500"}
+                "answers": {"delivered": "status == 204 || (status < 300 && body != null && body.?success.orValue(true) != false && body.?ok.orValue(true) != false)", "gone": "status in [404, 410]", "conflict": "status == 409", "retry": "status == 429 || status >= 500"}
             }),
         ),
     ];

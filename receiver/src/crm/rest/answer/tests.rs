@@ -27,7 +27,7 @@ fn answers(delivered: &str, conflict: &str, message: Option<&str>, id: Option<&s
 
 fn standard() -> Answers {
     answers(
-        "status == 204 || (status < 300 && body != null)",
+        "status == 204 || (status < 300 && body != null && body.?success.orValue(true) != false && body.?ok.orValue(true) != false)",
         "status == 409",
         None,
         None,
@@ -455,5 +455,27 @@ fn statuses_that_are_in_no_standard_never_cost_a_lead() {
             told(status, json).starts_with("Retry None Unavailable"),
             "{status}"
         );
+    }
+}
+
+#[test]
+fn a_200_whose_body_says_that_it_failed_is_no_delivery() {
+    let told = |body: &str| told(&standard(), &seen("update", 200, &[], body));
+    for refused in [
+        r#"{"success": false, "error": "no such field"}"#,
+        r#"{"ok": false}"#,
+    ] {
+        assert_eq!(told(refused), "Reject Refused: the CRM refused the lead (200)");
+    }
+    for taken in [
+        r#"{"success": true}"#,
+        r#"{"ok": 1, "success": "yes"}"#,
+        "true",
+        "[]",
+        "7",
+        "{}",
+        r#"{"success": null}"#,
+    ] {
+        assert!(told(taken).starts_with("Done"), "{taken}: {}", told(taken));
     }
 }

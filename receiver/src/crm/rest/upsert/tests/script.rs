@@ -128,7 +128,7 @@ impl Script {
                 gone: part("rest.answers.gone", "status in [404, 410]"),
                 delivered: part(
                     "rest.answers.delivered",
-                    "status == 204 || (status < 300 && body != null)",
+                    "status == 204 || (status < 300 && body != null && body.?success.orValue(true) != false && body.?ok.orValue(true) != false)",
                 ),
                 conflict: part("rest.answers.conflict", "status == 409"),
                 retry: part("rest.answers.retry", "status == 429 || status >= 500"),
