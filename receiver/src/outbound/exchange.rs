@@ -126,8 +126,7 @@ impl Reply {
     }
 }
 
-/// Whether a status says that the credentials are refused or have ended: besides 401, the words of IIS (440) and of Esri and
-/// others (498), which are in no standard.
+/// Whether credentials are refused or have ended: besides 401, in no standard, the words of IIS (440), Esri and others (498).
 pub(crate) fn refuses_credentials(status: u16) -> bool {
     matches!(status, 401 | 440 | 498)
 }

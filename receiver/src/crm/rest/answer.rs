@@ -1,15 +1,18 @@
 //! What a CRM's answers mean: the sink's `answers` first, then what HTTP itself says. Pure.
 
-use std::collections::BTreeSet;
+mod named;
+
 use std::time::Duration;
 
 use http::HeaderMap;
 use leadgate_crds::reason::FailureReason;
 use serde_json::{Map, Value};
 
+use named::{found_refused, missing, named, refused};
+
 use super::description::{Answers, Part};
+use crate::crm::Failure;
 use crate::crm::answer::Answer;
-use crate::crm::{Failure, RefusedProperty};
 use crate::expression::Scope;
 use crate::outbound::{Body, Reply, refuses_credentials, retry_after, wait};
 
@@ -19,8 +22,6 @@ const RETRY_AFTER_RATE_LIMITED: Duration = Duration::from_secs(10);
 const RETRY_AFTER_MISCONFIGURED: Duration = Duration::from_mins(1);
 /// The longest id that is taken for one.
 const MAX_ID_LENGTH: usize = 255;
-/// How much of an answer is searched for the names of properties.
-const MAX_SEARCHED_VALUES: usize = 2000;
 
 /// One answer, as expressions see it.
 #[derive(Debug)]
@@ -321,46 +322,6 @@ fn by_status(answers: &Answers, seen: &Seen, sent: &[&str]) -> Answer {
     }
 }
 
-/// The properties that the CRM does not take, in its own words; none if it names one that was not sent.
-fn refused(named: &[Value], sent: &[&str]) -> Vec<RefusedProperty> {
-    let known = |name: &Value| sent.iter().find(|known| name.as_str() == Some(**known)).copied();
-    let properties: Option<BTreeSet<&str>> = named.iter().map(known).collect();
-    properties
-        .unwrap_or_default()
-        .into_iter()
-        .map(|name| RefusedProperty::whole(name, FailureReason::InvalidProperty))
-        .collect()
-}
-
-/// What `answers.refused` finds.
-fn found_refused(answers: &Answers, seen: &Seen) -> Vec<Value> {
-    // An expression that fails on this answer makes it no other one.
-    let found = answers
-        .refused
-        .as_ref()
-        .and_then(|part| part.value(&seen.scope()).ok().flatten());
-    match found {
-        Some(Value::Array(names)) => names,
-        Some(name) => vec![name],
-        None => Vec::new(),
-    }
-}
-
-/// Names of properties that were not sent and that the CRM wants.
-fn missing(found: &[Value]) -> String {
-    let is_name = |name: &&str| {
-        (1..=64).contains(&name.len())
-            && name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    };
-    let names: Vec<&str> = found.iter().filter_map(Value::as_str).filter(is_name).collect();
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!("; it names {}", names.join(", "))
-    }
-}
-
 /// The id that an expression finds in an answer.
 fn record_id(part: Option<&Part>, scope: &Scope<'_>) -> Result<Option<String>, Failure> {
     let Some(part) = part else { return Ok(None) };
@@ -373,50 +334,6 @@ fn record_id(part: Option<&Part>, scope: &Scope<'_>) -> Result<Option<String>, F
 /// Whether a text can be a record's id, in a path and in the queue's memory.
 pub(super) fn usable_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_ID_LENGTH && !id.chars().any(char::is_control)
-}
-
-/// Which of the sent properties an error body names, as keys or as texts (`"field": "Email"`, a JSON pointer's end).
-/// Only names that the sink itself uses are repeated: an answer may quote the lead.
-fn named(body: &Value, sent: &[&str]) -> String {
-    let mut found = BTreeSet::new();
-    let mut left = MAX_SEARCHED_VALUES;
-    collect(body, sent, &mut found, &mut left);
-    if found.is_empty() {
-        String::new()
-    } else {
-        format!("; it names {}", found.into_iter().collect::<Vec<_>>().join(", "))
-    }
-}
-
-fn collect<'s>(value: &Value, sent: &[&'s str], found: &mut BTreeSet<&'s str>, left: &mut usize) {
-    *left = left.saturating_sub(1);
-    if *left == 0 {
-        return;
-    }
-    let mut note = |text: &str| {
-        let end = text.rsplit(['/', '.']).next().unwrap_or(text);
-        found.extend(sent.iter().filter(|name| **name == text || **name == end));
-    };
-    match value {
-        Value::String(text) => note(text),
-        Value::Array(items) => {
-            for item in items {
-                collect(item, sent, found, left);
-            }
-        }
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                // `"source": {"pointer": …}` is JSON:API's own word, not a property.
-                if name != "source" || value.get("pointer").is_none() {
-                    note(name);
-                }
-            }
-            for value in fields.values() {
-                collect(value, sent, found, left);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 #[cfg(test)]

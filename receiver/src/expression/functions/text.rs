@@ -1,5 +1,7 @@
 //! Texts.
 
+use std::slice::from_ref;
+
 use super::function::Form::{Either, Global, Member};
 use super::function::{Function, misfit, wrong};
 use super::written::{format, string, text};
@@ -130,8 +132,7 @@ fn same_phone<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
 /// The number as it is where nothing is to be joined to it.
 fn with_dial_code<'v>(meter: &Meter, args: &[Cel<'v>]) -> Answer<'v> {
     let [number, code] = args else { return misfit() };
-    let (Cel::Text(typed), Cel::Text(code)) =
-        (text(meter, &[number.clone()])?, text(meter, &[code.clone()])?)
+    let (Cel::Text(typed), Cel::Text(code)) = (text(meter, from_ref(number))?, text(meter, from_ref(code))?)
     else {
         return Ok(number.clone());
     };
