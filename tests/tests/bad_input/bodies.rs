@@ -157,8 +157,8 @@ async fn json_that_parsers_would_disagree_about_is_400() {
                 "twice",
             ),
             row(
-                "a number beyond all",
-                b"{\"email\":\"a@example.com\",\"n\":1e999}",
+                "half a number",
+                b"{\"email\":\"a@example.com\",\"n\":1e+}",
                 "JSON",
             ),
             row(
