@@ -40,7 +40,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::future::try_join_all;
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
@@ -188,7 +187,7 @@ impl Queue for RedisQueue {
     }
 
     async fn preview(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
-        try_join_all(leads.iter().map(|lead| self.preview_one(lead))).await
+        self.preview_all(&leads).await
     }
 
     async fn count_key_conflict(&self, webhook: &WebhookId) -> Result<(), QueueError> {

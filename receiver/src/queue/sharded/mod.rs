@@ -13,6 +13,7 @@
 mod accept;
 mod dead_letters;
 mod ledger;
+mod lookups;
 mod merge;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 use futures::future::{join_all, select_all, try_join_all};
 use tokio::sync::OnceCell;
 
+use self::lookups::Lookups;
 use super::slots::shard_of;
 use super::{
     Access, Admission, Breaker, Claims, Contact, CrmHealth, Grant, Jobs, LedgerBound, LedgerBounds, NewLead,
@@ -33,6 +35,8 @@ use super::{
 /// A queue whose leads are in several others.
 pub(super) struct ShardedQueue {
     shards: Vec<Arc<dyn Queue>>,
+    /// Of each shard.
+    lookups: Vec<Lookups>,
     /// Where the next claim begins.
     turn: AtomicUsize,
     /// The first shard has said that there are so many.
@@ -43,6 +47,10 @@ impl ShardedQueue {
     /// `shards` are always the same, in the same order. There must be one.
     pub(super) fn new(shards: Vec<Arc<dyn Queue>>) -> Self {
         Self {
+            lookups: shards
+                .iter()
+                .map(|shard| Lookups::of(Arc::clone(shard)))
+                .collect(),
             shards,
             turn: AtomicUsize::new(0),
             confirmed: OnceCell::new(),
