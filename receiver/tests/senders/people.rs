@@ -462,3 +462,23 @@ fn what_senders_say_of_a_person_is_not_lost() {
         ),
     ]);
 }
+
+#[test]
+fn fields_of_the_generic_preset_may_be_named_as_forms_label_them() {
+    for (email, first, last) in [
+        ("E-mail", "First name", "Last name"),
+        ("E-Mail", "First Name", "Surname"),
+        ("Email address", "firstname", "surname"),
+    ] {
+        let body = json!({email: EMAIL, first: "Ada", last: "Lovelace", "Country code": "+49", "Phone": "030 901820"});
+        let lead = json_of("generic", &[], &body).unwrap();
+        for (name, value) in [
+            ("email", EMAIL),
+            ("firstName", "Ada"),
+            ("lastName", "Lovelace"),
+            ("phone", PHONE),
+        ] {
+            assert_eq!(lead[name], value, "{body}");
+        }
+    }
+}
