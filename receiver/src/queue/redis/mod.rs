@@ -40,6 +40,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
@@ -187,7 +188,7 @@ impl Queue for RedisQueue {
     }
 
     async fn preview(&self, leads: Vec<NewLead>) -> Result<Vec<Admission>, QueueError> {
-        self.preview_all(&leads).await
+        try_join_all(leads.iter().map(|lead| self.preview_one(lead))).await
     }
 
     async fn count_key_conflict(&self, webhook: &WebhookId) -> Result<(), QueueError> {

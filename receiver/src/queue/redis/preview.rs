@@ -1,54 +1,43 @@
 //! What an accept would answer.
 
-use futures::future::try_join_all;
 use redis::cmd;
 
 use super::{
     RedisQueue,
-    reply::{bytes, items, number},
+    reply::{bytes, number},
 };
 use crate::queue::{Admission, Content, Identity, LeadId, NewLead, QueueError, WebhookId};
 
 impl RedisQueue {
-    pub(super) async fn preview_all(&self, leads: &[NewLead]) -> Result<Vec<Admission>, QueueError> {
-        let keys: Vec<Vec<u8>> = leads
-            .iter()
-            .map(|lead| self.keys.dedupe(&lead.dedupe).into_bytes())
-            .collect();
-        let holders = self.holders(&keys).await?;
-        let each = leads
-            .iter()
-            .zip(&keys)
-            .zip(holders)
-            .map(async |((lead, key), holder)| {
-                if self.is_suppressed(&lead.webhook, &lead.people).await? {
-                    return Ok(Admission::Suppressed);
-                }
-                let Some((content, first)) = holder else {
-                    return Ok(Admission::Accepted);
-                };
-                if content.is_like(&lead.content) {
-                    return Ok(Admission::Duplicate(first));
-                }
-                let beside = [key, &b":"[..], &lead.content.mapped].concat();
-                let known = self.holders(&[beside]).await?.pop().flatten();
-                Ok(known.map_or(Admission::KeyConflict, |(_, id)| Admission::Duplicate(id)))
-            });
-        try_join_all(each).await
+    pub(super) async fn preview_one(&self, lead: &NewLead) -> Result<Admission, QueueError> {
+        if self.is_suppressed(&lead.webhook, &lead.people).await? {
+            return Ok(Admission::Suppressed);
+        }
+        let key = self.keys.dedupe(&lead.dedupe).into_bytes();
+        let Some((content, first)) = self.holder(&key).await? else {
+            return Ok(Admission::Accepted);
+        };
+        if content.is_like(&lead.content) {
+            return Ok(Admission::Duplicate(first));
+        }
+        let beside = [&key[..], b":", &lead.content.mapped].concat();
+        let known = self.holder(&beside).await?;
+        Ok(known.map_or(Admission::KeyConflict, |(_, id)| Admission::Duplicate(id)))
     }
 
-    /// What the leads that hold dedupe keys say, and their ids.
-    async fn holders(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<(Content, LeadId)>>, QueueError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
+    /// What the lead that holds a dedupe key says, and its id.
+    async fn holder(&self, key: &[u8]) -> Result<Option<(Content, LeadId)>, QueueError> {
+        let mut get = cmd("GET");
+        get.arg(key);
+        let Some(held) = bytes(self.link.query(&get).await?) else {
+            return Ok(None);
+        };
+        let content = held.first_chunk().copied().map(Content::from_bytes);
+        let id = held.get(Content::LENGTH..).map(std::str::from_utf8);
+        match (content, id) {
+            (Some(content), Some(Ok(id))) => Ok(Some((content, LeadId::from(id)))),
+            _ => Err(QueueError::Corrupt("a dedupe key is unreadable".to_owned())),
         }
-        let mut get = cmd("MGET");
-        get.arg(keys);
-        let held = items(self.link.query(&get).await?, "preview")?;
-        held.into_iter()
-            .map(bytes)
-            .map(|held| held.as_deref().map(holder).transpose())
-            .collect()
     }
 
     /// As the scripts ask.
@@ -66,14 +55,5 @@ impl RedisQueue {
             }
         }
         Ok(false)
-    }
-}
-
-fn holder(held: &[u8]) -> Result<(Content, LeadId), QueueError> {
-    let content = held.first_chunk().copied().map(Content::from_bytes);
-    let id = held.get(Content::LENGTH..).map(std::str::from_utf8);
-    match (content, id) {
-        (Some(content), Some(Ok(id))) => Ok((content, LeadId::from(id))),
-        _ => Err(QueueError::Corrupt("a dedupe key is unreadable".to_owned())),
     }
 }

@@ -13,7 +13,6 @@
 mod accept;
 mod dead_letters;
 mod ledger;
-mod lookups;
 mod merge;
 
 use std::sync::Arc;
@@ -24,7 +23,6 @@ use async_trait::async_trait;
 use futures::future::{join_all, select_all, try_join_all};
 use tokio::sync::OnceCell;
 
-use self::lookups::Lookups;
 use super::slots::shard_of;
 use super::{
     Access, Admission, Breaker, Claims, Contact, CrmHealth, Grant, Jobs, LedgerBound, LedgerBounds, NewLead,
@@ -35,8 +33,6 @@ use super::{
 /// A queue whose leads are in several others.
 pub(super) struct ShardedQueue {
     shards: Vec<Arc<dyn Queue>>,
-    /// Of each shard.
-    lookups: Vec<Lookups>,
     /// Where the next claim begins.
     turn: AtomicUsize,
     /// The first shard has said that there are so many.
@@ -47,10 +43,6 @@ impl ShardedQueue {
     /// `shards` are always the same, in the same order. There must be one.
     pub(super) fn new(shards: Vec<Arc<dyn Queue>>) -> Self {
         Self {
-            lookups: shards
-                .iter()
-                .map(|shard| Lookups::of(Arc::clone(shard)))
-                .collect(),
             shards,
             turn: AtomicUsize::new(0),
             confirmed: OnceCell::new(),
