@@ -28,8 +28,27 @@ pub(crate) const SEALS_AFTER: Duration = Duration::from_secs(150);
 pub(crate) struct EncryptionKeys {
     path: Option<PathBuf>,
     seals: Seals,
-    /// The newest key, which does not seal yet, and when it will.
-    coming: Option<(KeyId, Instant)>,
+    coming: Coming<KeyId>,
+}
+
+/// The newest key, which is not yet used for what is new, and when it will be.
+pub(crate) struct Coming<Id>(Option<(Id, Instant)>);
+
+impl<Id: PartialEq> Coming<Id> {
+    pub(crate) const NONE: Self = Self(None);
+
+    /// Whether the newest key is to wait, which is another one than `former`, the one in use, or the same.
+    pub(crate) fn waits(&mut self, newest: Id, former: Option<&Id>, now: Instant) -> bool {
+        let is_new = former != Some(&newest);
+        if is_new && self.0.as_ref().is_none_or(|(id, _)| *id != newest) {
+            self.0 = Some((newest, now + SEALS_AFTER));
+        }
+        let waits = is_new && self.0.as_ref().is_some_and(|(_, at)| now < *at);
+        if !waits {
+            self.0 = None;
+        }
+        waits
+    }
 }
 
 impl EncryptionKeys {
@@ -44,7 +63,7 @@ impl EncryptionKeys {
         Ok(Self {
             path: path.map(Path::to_owned),
             seals: Seals::new(ring),
-            coming: None,
+            coming: Coming::NONE,
         })
     }
 
@@ -78,14 +97,7 @@ impl EncryptionKeys {
         let after = KeyRing::new(keys);
         let Some(newest) = after.sealing() else { return };
         let former = before.sealing();
-        let is_new = former != Some(newest);
-        if is_new && self.coming.is_none_or(|(id, _)| id != newest) {
-            self.coming = Some((newest, now + SEALS_AFTER));
-        }
-        let waits = is_new && self.coming.is_some_and(|(_, at)| now < at);
-        if !waits {
-            self.coming = None;
-        }
+        let waits = self.coming.waits(newest, former.as_ref(), now);
         let kept = former
             .filter(|_| waits)
             .and_then(|id| after.clone().sealing_with(id));

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::encryption_key::{LOOK_EVERY, SEALS_AFTER};
+use crate::encryption_key::{Coming, LOOK_EVERY};
 use crate::queue::LedgerKey;
 use crate::renewal::Complaints;
 
@@ -21,8 +21,8 @@ const FLAG: &str = "--ledger-key-file";
 pub(crate) struct LedgerKeys {
     path: Option<PathBuf>,
     key: Option<LedgerKey>,
-    /// What tells the newest key, with which no entry is hashed yet, and when that begins.
-    coming: Option<(String, Instant)>,
+    /// What tells the newest key.
+    coming: Coming<String>,
 }
 
 impl LedgerKeys {
@@ -33,7 +33,7 @@ impl LedgerKeys {
             return Ok(Self {
                 path: None,
                 key: None,
-                coming: None,
+                coming: Coming::NONE,
             });
         };
         if file.is_none() && !path.exists() {
@@ -43,7 +43,7 @@ impl LedgerKeys {
         Ok(Self {
             key: Some(read.map_err(|why| anyhow!("{FLAG} {}: {why}", path.display()))?),
             path: Some(path),
-            coming: None,
+            coming: Coming::NONE,
         })
     }
 
@@ -77,14 +77,7 @@ impl LedgerKeys {
         let wanted = LedgerKey::of(secrets).ok_or_else(too_short)?.ids();
         let before = key.ids();
         let newest = wanted.1.unwrap_or_default();
-        let is_new = before.1.as_ref() != Some(&newest);
-        if is_new && self.coming.as_ref().is_none_or(|(id, _)| *id != newest) {
-            self.coming = Some((newest, now + SEALS_AFTER));
-        }
-        let waits = is_new && self.coming.as_ref().is_some_and(|(_, at)| now < *at);
-        if !waits {
-            self.coming = None;
-        }
+        let waits = self.coming.waits(newest, before.1.as_ref(), now);
         key.renew(secrets, waits).ok_or_else(too_short)?;
         if key.ids() != before {
             tracing::info!(keys = wanted.0.len(), "the ledger keys changed");
@@ -138,6 +131,7 @@ fn make(path: &Path) -> std::io::Result<()> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::encryption_key::SEALS_AFTER;
 
     fn read(file: Option<&Path>, queue: &str) -> anyhow::Result<Option<LedgerKey>> {
         LedgerKeys::read(file, queue).map(|keys| keys.key())
