@@ -4,21 +4,12 @@
 //! others. While a slot is moved key by key, its queue waits: no key of it is found in two places (see [`super::script`]).
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use futures::{StreamExt, stream::FuturesUnordered};
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, RedisError, aio::MultiplexedConnection, cmd};
-use tokio::time::{Instant, timeout_at};
 
 use super::access::Entrance;
 use super::connection::{in_words, is_refusal};
-use super::sentinel::{Address, Failed};
-
-/// How long nodes may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(600);
-
-/// How long the others are waited for once one has answered: it may be the one that has not heard the news.
-const OTHERS_TIMEOUT: Duration = Duration::from_millis(200);
+use super::sentinel::{self, ANSWER_TIMEOUT, Address, Failed};
 
 /// How many nodes are asked besides those of the URL, which may all be gone one day.
 const LEARNED: usize = 4;
@@ -88,16 +79,8 @@ impl Cluster {
                 .cloned()
                 .collect()
         };
-        let mut asked: FuturesUnordered<_> = nodes.iter().map(|node| self.ask(node)).collect();
-        let mut deadline = Instant::now() + ANSWER_TIMEOUT;
-        let mut views = Vec::with_capacity(nodes.len());
-        while let Ok(Some(view)) = timeout_at(deadline, asked.next()).await {
-            if let Ok(view) = &view {
-                deadline = deadline.min(Instant::now() + OTHERS_TIMEOUT);
-                self.learn(&view.nodes);
-            }
-            views.push(view);
-        }
+        let views = sentinel::answers(nodes.iter().map(|node| self.ask(node))).await;
+        views.iter().flatten().for_each(|view| self.learn(&view.nodes));
         agreed(views, self.slot)
     }
 

@@ -15,8 +15,8 @@ use super::{
     subscriber::hear,
 };
 
-/// How long sentinels may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(600);
+/// How long sentinels, and nodes of a cluster, may take to answer.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_millis(600);
 
 /// How long the others are waited for once one has answered: it may be the one that has not heard the news.
 const OTHERS_TIMEOUT: Duration = Duration::from_millis(200);
@@ -53,20 +53,24 @@ struct Word {
 
 /// Where the primary is, by all sentinels that answer.
 pub(super) async fn primary(watched: &Watched) -> Result<Address, Failed> {
-    let mut asked: FuturesUnordered<_> = watched
-        .sentinels
-        .iter()
-        .map(|sentinel| ask(sentinel, &watched.name))
-        .collect();
+    let asked = watched.sentinels.iter();
+    agreed(answers(asked.map(|sentinel| ask(sentinel, &watched.name))).await)
+}
+
+/// What those who are asked say in time.
+pub(super) async fn answers<T>(
+    asked: impl IntoIterator<Item = impl Future<Output = Result<T, Failed>>>,
+) -> Vec<Result<T, Failed>> {
+    let mut asked: FuturesUnordered<_> = asked.into_iter().collect();
     let mut deadline = Instant::now() + ANSWER_TIMEOUT;
-    let mut words = Vec::with_capacity(watched.sentinels.len());
-    while let Ok(Some(word)) = timeout_at(deadline, asked.next()).await {
-        if word.is_ok() {
+    let mut answers = Vec::with_capacity(asked.len());
+    while let Ok(Some(answer)) = timeout_at(deadline, asked.next()).await {
+        if answer.is_ok() {
             deadline = deadline.min(Instant::now() + OTHERS_TIMEOUT);
         }
-        words.push(word);
+        answers.push(answer);
     }
-    agreed(words)
+    answers
 }
 
 async fn ask(sentinel: &Client, name: &str) -> Result<Word, Failed> {
